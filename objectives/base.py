@@ -1,0 +1,121 @@
+"""What an objective is, and the measurement it gives: a number never travels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:  # heavy, and not needed to name an objective
+    from collections.abc import Iterator
+
+    import numpy as np
+    import torch
+
+    from objectives.runtimes.base import Artifact, Runtime
+
+
+class Params(BaseModel):
+    """Base of every objective's and runtime's options: frozen, strict, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Unmeasurable(Exception):  # noqa: N818 - a verdict on the candidate, not an error of ours
+    """The artifact cannot be made or measured here: the trial is infeasible, with this reason."""
+
+
+Better = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A value with its unit, its uncertainty and how it was taken.
+
+    Attributes:
+        name: The objective ("latency").
+        value: In `unit`.
+        unit: "fraction", "ms", "bytes", "parameters", "MACs", ...
+        better: Which direction is better.
+        low: Lower end of the 95 % interval; equal to value for an exact quantity.
+        high: Upper end of the 95 % interval.
+        count: How many observations the value rests on.
+        conditions: JSON: device, threads, batch, part of the data, method, ...
+    """
+
+    name: str
+    value: float
+    unit: str
+    better: Better
+    low: float
+    high: float
+    count: int = 1
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON."""
+        return asdict(self)
+
+
+class EvaluationData(Protocol):
+    """Labelled examples to measure on. `search/data` provides it."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+
+    def size(self, part: str) -> int:
+        """Number of examples in a part."""
+
+    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """One pass in order as (images float32 [B, C, H, W] normalized, labels int64 [B])."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: an artifact in its runtime, and the model it was made from.
+
+    Attributes:
+        artifact: The file that would be shipped.
+        runtime: The runtime it was made for.
+        options: The runtime's options (threads, provider, ...).
+        model: The float torch model behind the artifact, on the CPU in evaluation mode.
+        data: Validation and test parts.
+        baseline: The baseline's artifact, run interleaved with this one by relative objectives;
+            None when this is the baseline itself.
+        reference: The baseline's own measurements by name, once there are any.
+    """
+
+    artifact: Artifact
+    runtime: Runtime
+    options: Any
+    model: torch.nn.Module
+    data: EvaluationData
+    baseline: Artifact | None = None
+    reference: Mapping[str, Measurement] = field(default_factory=dict)
+
+
+class Objective(Protocol):
+    """A quantity. The class docstring's first line is its description."""
+
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    better: ClassVar[Better]
+    cost: ClassVar[int]
+    """0 known from the model alone, 1 needs the artifact, 2 needs timing, 3 needs trained weights."""
+    Params: ClassVar[type[Params]]
+    """Its options; a field `statistic` may name which statistic is the value ("p50")."""
+
+    @staticmethod
+    def measure(subject: Subject, params: Any, part: str) -> Measurement:
+        """Measures the artifact; `part` is the data part for objectives that need data.
+
+        Raises:
+            Unmeasurable: It cannot be measured, with the reason.
+        """

@@ -1,0 +1,5 @@
+"""The runtimes an artifact can be deployed to: name -> place of the class."""
+
+RUNTIMES: dict[str, str] = {
+    "onnxruntime": "objectives.runtimes.onnxruntime:OnnxRuntime",
+}

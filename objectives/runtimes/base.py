@@ -1,0 +1,81 @@
+"""What a runtime is: it makes an artifact of a model, and runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from objectives.base import Params
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a user would ship.
+
+    Attributes:
+        path: Where it lies.
+        runtime: Name of the runtime it is for.
+        sha256: Digest of the file.
+        bytes: Size of the file.
+        info: JSON: what the exporter has to say (opset, which layers are int8, seconds, ...).
+    """
+
+    path: Path
+    runtime: str
+    sha256: str
+    bytes: int
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """A loaded artifact, ready to run."""
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images float32 [B, C, H, W] normalized -> logits float32 [B, classes]."""
+
+
+class Runtime(Protocol):
+    """A deployment target. The class docstring's first line is its description."""
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    """Of the artifact's file name: ".onnx"."""
+    quantizations: ClassVar[tuple[str, ...]]
+    """Quantization modes besides float that it can deploy: ("dynamic", "static")."""
+    Params: ClassVar[type[Params]]
+
+    @staticmethod
+    def export(
+        model: torch.nn.Module,
+        shape: tuple[int, int, int],
+        path: Path,
+        quantization: Mapping[str, Any] | None = None,
+        calibration: Iterator[np.ndarray] | None = None,
+    ) -> Artifact:
+        """Writes the model as this runtime's file; the batch dimension is dynamic.
+
+        Args:
+            model: On the CPU, in evaluation mode; left as it was.
+            shape: (C, H, W) of one image.
+            path: The file to write; it is there whole or not at all.
+            quantization: None for float; {"dynamic": {...}} or {"static": {...}} otherwise.
+            calibration: Training images float32 [B, C, H, W] normalized, for "static".
+
+        Raises:
+            Unmeasurable: The model cannot be exported or quantized, with the reason.
+            OSError: The file cannot be written.
+        """
+
+    @staticmethod
+    def load(path: Path, options: Any, threads: int | None = None) -> Session:
+        """A session on the artifact; `threads` overrides the options' thread count (0: all)."""
+
+    @staticmethod
+    def unavailable() -> str | None:
+        """Why it cannot be used here, or None when it can."""

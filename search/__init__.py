@@ -1,0 +1,1 @@
+"""The engine: from a study file to a Pareto front and an exported model."""

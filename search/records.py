@@ -1,0 +1,113 @@
+"""What the database gives back: read-only records of trials and of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from objectives.base import Better, Measurement
+
+State = Literal["running", "complete", "pruned", "failed"]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as it is stored.
+
+    Attributes:
+        number: 0 is the baseline.
+        state: "pruned" is an infeasible candidate, "failed" an error in one of its stages.
+        params: Parameter name -> value, only those that exist in the branches taken.
+        plan: The Plan as JSON.
+        values: Objective name -> value on the validation part; empty unless complete. A complete
+            trial that breaks a constraint keeps its values and has a positive violation.
+        measurements: Name -> Measurement on the validation part (objectives, and parameters, MACs).
+        test: Name -> Measurement on the test part (accuracy), for the baseline and the front.
+        violations: Constraint text -> violation; positive is broken.
+        reason: {"stage", "type", "text"} of a pruned or failed trial.
+        started: Unix time.
+        finished: Unix time, or None.
+        seconds: Stage -> seconds it took in this trial; a stage taken from the cache is 0.
+        cached: Stages that were taken from the cache.
+        artifact: {"path", "runtime", "sha256", "bytes", "info"} or None; path relative to the folder.
+        repeats: Number of the trial whose plan this one repeats, or None.
+    """
+
+    number: int
+    state: State
+    params: Mapping[str, Any]
+    plan: list[dict[str, Any]]
+    values: Mapping[str, float] = field(default_factory=dict)
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    test: Mapping[str, Measurement] = field(default_factory=dict)
+    violations: Mapping[str, float] = field(default_factory=dict)
+    reason: Mapping[str, str] | None = None
+    started: float = 0.0
+    finished: float | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    cached: tuple[str, ...] = ()
+    artifact: Mapping[str, Any] | None = None
+    repeats: int | None = None
+
+    @property
+    def feasible(self) -> bool:
+        """Complete, and no constraint broken."""
+        return self.state == "complete" and all(v <= 0 for v in self.violations.values())
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An objective as plots and tables need it."""
+
+    name: str
+    unit: str
+    better: Better
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """The front at one moment: after which trial, when, how large, and who is on it."""
+
+    trial: int
+    time: float
+    hypervolume: float
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study as it is stored.
+
+    Attributes:
+        name: Of the study.
+        source: The study file as plain data.
+        axes: The objectives, in order.
+        trials: By number; trial 0 is the baseline.
+        growth: The front and its hypervolume each time it grew, in order of time.
+        goals: Goal text -> number of the best trial that reaches it, or None.
+        wanted: How many trials the study shall have besides the baseline, or None.
+        info: Facts worth showing: host, versions, data set and sizes of its parts.
+    """
+
+    name: str
+    source: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+    trials: tuple[TrialRecord, ...]
+    growth: tuple[FrontPoint, ...] = ()
+    goals: Mapping[str, int | None] = field(default_factory=dict)
+    wanted: int | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def baseline(self) -> TrialRecord | None:
+        """Trial 0 when it is complete."""
+        first = self.trials[0] if self.trials else None
+        return first if first and first.number == 0 and first.state == "complete" else None
+
+    @cached_property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """The feasible non-dominated trials (baseline included when it is one), by number."""
+        members = set(self.growth[-1].members) if self.growth else set()
+        return tuple(trial for trial in self.trials if trial.number in members)

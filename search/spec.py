@@ -1,0 +1,148 @@
+"""What a study is: the validated study file as frozen data. Nothing here reads a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from spaces.domains import Node
+
+Direction = Literal["minimize", "maximize"]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An option of a table with its checked parameters as plain JSON, defaults included."""
+
+    name: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ObjectiveSpec:
+    """An objective of the study: the quantity, the direction, its options as JSON."""
+
+    name: str
+    direction: Direction
+    unit: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The right side of a constraint: `factor x baseline + offset`, or a plain number.
+
+    Attributes:
+        factor: Multiple of the baseline's value; 0 for an absolute bound.
+        offset: In the objective's unit, added.
+    """
+
+    factor: float
+    offset: float
+
+    def resolve(self, baseline: float) -> float:
+        """The bound as a number in the objective's unit."""
+        return self.factor * baseline + self.offset
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """`accuracy >= baseline - 1%`.
+
+    Attributes:
+        text: As the user wrote it.
+        quantity: Name of the objective it bounds.
+        upper: True for `<=`, False for `>=`.
+        bound: The right side.
+    """
+
+    text: str
+    quantity: str
+    upper: bool
+    bound: Bound
+
+    def violation(self, value: float, baseline: float) -> float:
+        """How far the value is beyond the bound, as a share of the bound's size; <= 0 when it holds.
+
+        A share, so that milliseconds and bytes weigh alike for a sampler that adds violations up.
+        """
+        bound = self.bound.resolve(baseline)
+        excess = value - bound if self.upper else bound - value
+        return excess / (abs(bound) or 1.0)
+
+
+@dataclass(frozen=True)
+class BaselineSpec:
+    """The user's model as it is.
+
+    Attributes:
+        architecture: {name: {parameters}}.
+        checkpoint: A .safetensors or .pt file with its weights, absolute, or None.
+        pretrain: The recipe as JSON, or None when its weights come from a checkpoint or a library.
+    """
+
+    architecture: Mapping[str, Any]
+    checkpoint: str | None
+    pretrain: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """A study file, checked.
+
+    Attributes:
+        name: Of the study; also of Optuna's study.
+        file: The study file, absolute.
+        folder: The study's own folder: database, stages, artifacts, report.
+        data: The data set and its options.
+        baseline: Trial 0.
+        space: A Record with the keys architecture, pretrain, pruning, distillation, finetune and
+            quantization, all present; `assign` gives the choices that a Plan is made of.
+        runtime: Where candidates are deployed and measured.
+        objectives: In the order of the study file; at least one.
+        constraints: Told to the sampler; a trial that breaks one is infeasible.
+        goals: What the user wishes to reach; shown, and a reason to stop when `stop_at_goals`.
+        sampler: Name and options.
+        trials: How many trials the study shall have besides the baseline; None for no limit.
+        seconds: Time budget of one run; None for no limit.
+        stop_at_goals: End the run when a trial reaches all goals.
+        seed: Every random stream starts from it.
+        device: Where training happens: "auto", "cpu", "cuda", "mps".
+        max_failures: Trials that may fail in a row before the run gives up.
+        storage: SQLAlchemy URL of the study database.
+        source: The study file as plain data after --set, for the database and for resume.
+    """
+
+    name: str
+    file: Path
+    folder: Path
+    data: Chosen
+    baseline: BaselineSpec
+    space: Node
+    runtime: Chosen
+    objectives: tuple[ObjectiveSpec, ...]
+    constraints: tuple[Constraint, ...]
+    goals: tuple[Constraint, ...]
+    sampler: Chosen
+    trials: int | None
+    seconds: float | None
+    stop_at_goals: bool
+    seed: int
+    device: str
+    max_failures: int
+    storage: str
+    source: Mapping[str, Any]
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal content gives equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON, in hex."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -1,0 +1,153 @@
+"""What a technique is, and what it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from spaces.params import Params
+
+if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every Params without it
+    import torch
+
+
+class InfeasibleCandidate(Exception):  # noqa: N818 - a verdict on the candidate, not an error of ours
+    """This candidate cannot be: the trial ends as infeasible, with this reason."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One entry of a candidate's history: what was applied, with which parameters, and what it did.
+
+    `info` is JSON and holds whatever `rebuild` needs to restore the shape on a fresh model.
+    """
+
+    technique: str
+    params: Mapping[str, Any]
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model and how it came to be.
+
+    Attributes:
+        model: The network: [B, C, H, W] float32 images -> [B, classes] logits.
+        shape: (C, H, W) of one input image.
+        classes: Number of classes.
+        history: The steps that made it, enough to rebuild its shape on a fresh model.
+        quantization: What the runtime's own quantizer is to do when it is deployed:
+            {"dynamic": {...}} or {"static": {...}}; None for float.
+    """
+
+    model: torch.nn.Module
+    shape: tuple[int, int, int]
+    classes: int
+    history: tuple[Step, ...] = ()
+    quantization: Mapping[str, Any] | None = None
+
+    def then(self, model: torch.nn.Module, step: Step) -> Candidate:
+        """This candidate after one more step."""
+        return replace(self, model=model, history=(*self.history, step))
+
+
+class Data(Protocol):
+    """The data a stage may see. `search/data` provides it."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; labels are 0 .. classes - 1."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the content of all parts; part of every stage's key."""
+
+    def size(self, part: str) -> int:
+        """Number of examples in "train", "validation" or "test"."""
+
+    def batches(
+        self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """One pass over a part as (images float32 [B, C, H, W] normalized, labels int64 [B]).
+
+        Args:
+            part: "train", "validation" or "test".
+            batch_size: Examples in a batch; the last one may be smaller.
+            seed: Shuffles when given: the same seed gives the same order. None keeps the order.
+            device: Where the tensors are put.
+        """
+
+    def border(self) -> tuple[float, ...]:
+        """The normalized value of a black pixel for each channel: what a crop pads with."""
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """What a training stage reports after each epoch. Losses are means over the examples."""
+
+    stage: str
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage may use besides its candidate.
+
+    Attributes:
+        data: Train and validation parts.
+        device: "cpu", "cuda", "mps", already resolved from "auto".
+        seed: Every source of randomness in the stage starts from it.
+        report: Called after each epoch; may raise to stop the stage.
+        teacher: The baseline's model in evaluation mode, for distillation.
+    """
+
+    data: Data
+    device: str = "cpu"
+    seed: int = 0
+    report: Callable[[EpochEnd], None] = lambda event: None
+    teacher: torch.nn.Module | None = None
+
+
+class Architecture(Protocol):
+    """A family of networks. The class docstring's first line is its description."""
+
+    Params: ClassVar[type[Params]]
+    version: ClassVar[int]
+    """Raised when the same parameters give another network: old stages are then not reused."""
+
+    @staticmethod
+    def build(params: Any, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+        """A fresh network with random weights drawn from torch's global generator.
+
+        Raises:
+            InfeasibleCandidate: No such network for this input shape or number of classes.
+        """
+
+
+class Technique(Protocol):
+    """A way to make a candidate cheaper. The class docstring's first line is its description."""
+
+    name: ClassVar[str]
+    Params: ClassVar[type[Params]]
+    version: ClassVar[int]
+
+    @staticmethod
+    def apply(candidate: Candidate, params: Any, context: Context) -> Candidate:
+        """The candidate after this technique; the one given is left as it was.
+
+        Raises:
+            InfeasibleCandidate: It cannot be applied to this candidate.
+        """
+
+    @staticmethod
+    def rebuild(model: torch.nn.Module, params: Any, info: Mapping[str, Any]) -> torch.nn.Module:
+        """A fresh model brought into the shape that `apply` gave, without data; weights follow."""

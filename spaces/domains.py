@@ -1,0 +1,202 @@
+"""A search space as a tree: literals, domains and conditional branches. Pure data, pure functions.
+
+`assign` turns a tree into one concrete value by asking a function for every parameter that exists
+on the way; whether that function is an optimizer, a test or a grid, the tree does not know.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Json = None | bool | int | float | str | list[Any] | dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A literal."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Float:
+    """A float in [low, high]; `log` samples its logarithm, `step` makes it a grid from low."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    @property
+    def count(self) -> float:
+        """How many values there are; infinite for a continuum."""
+        if self.low == self.high:
+            return 1
+        if self.step is None:
+            return math.inf
+        return math.floor((self.high - self.low) / self.step + 1e-9) + 1
+
+    def values(self) -> list[float]:
+        """Every value, in order; only for a finite domain."""
+        if self.low == self.high or self.step is None:
+            return [self.low]
+        # Rounded so that 0.1 + 2 * 0.1 is 0.3 in a plan, a name and a hash.
+        return [round(self.low + i * self.step, 12) for i in range(int(self.count))]
+
+
+@dataclass(frozen=True)
+class Int:
+    """An integer in [low, high]; `log` samples its logarithm, `step` makes it a grid from low."""
+
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1
+
+    @property
+    def count(self) -> float:
+        """How many values there are."""
+        return (self.high - self.low) // self.step + 1
+
+    def values(self) -> list[int]:
+        """Every value, in order."""
+        return list(range(self.low, self.high + 1, self.step))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several options, each a label and the tree that exists when it is taken."""
+
+    options: tuple[tuple[str, Node], ...]
+
+    @property
+    def count(self) -> float:
+        """How many distinct concrete values there are over all branches."""
+        return sum(count(node) for _, node in self.options)
+
+    @property
+    def labels(self) -> list[str]:
+        """The options' labels, in the order of the study file."""
+        return [label for label, _ in self.options]
+
+    def at(self, label: str) -> Node:
+        """The tree under a label.
+
+        Raises:
+            KeyError: There is no such label.
+        """
+        return dict(self.options)[label]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A mapping of keys to trees."""
+
+    fields: tuple[tuple[str, Node], ...]
+
+
+Node = Fixed | Float | Int | Choice | Record
+Domain = Float | Int | Choice
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A dimension of the space: its name, its domain, and the branches that must be taken."""
+
+    name: str
+    domain: Domain
+    condition: tuple[tuple[str, str], ...] = ()
+    """(parameter name, label) pairs that must hold for this parameter to exist."""
+
+
+def label_of(value: Any) -> str:
+    """The label of a literal among the options of a choice."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def parameters(
+    node: Node, path: str = "", condition: tuple[tuple[str, str], ...] = ()
+) -> Iterator[Parameter]:
+    """Every parameter of a tree, in order, each with the branches it hangs on."""
+    match node:
+        case Record(fields):
+            for key, child in fields:
+                yield from parameters(child, f"{path}.{key}" if path else key, condition)
+        case Choice(options):
+            yield Parameter(path, node, condition)
+            for label, child in options:
+                yield from parameters(child, path, (*condition, (path, label)))
+        case Float() | Int():
+            yield Parameter(path, node, condition)
+        case Fixed():
+            return
+
+
+def assign(node: Node, choose: Callable[[str, Domain], Any], path: str = "") -> Any:
+    """One concrete value of a tree.
+
+    Args:
+        node: The tree.
+        choose: Called with (parameter name, domain) for each parameter that exists on the way;
+            answers a number for Float and Int, a label for Choice.
+        path: The name that parameters of this tree begin with.
+    """
+    match node:
+        case Fixed(value):
+            return value
+        case Record(fields):
+            return {
+                key: assign(child, choose, f"{path}.{key}" if path else key)
+                for key, child in fields
+            }
+        case Choice():
+            return assign(node.at(choose(path, node)), choose, path)
+        case Float() | Int():
+            return choose(path, node)
+
+
+def count(node: Node) -> float:
+    """How many distinct concrete values a tree has; infinite with a continuous parameter."""
+    match node:
+        case Fixed():
+            return 1
+        case Record(fields):
+            return math.prod(count(child) for _, child in fields)
+        case Choice() | Float() | Int():
+            return node.count
+
+
+def assignments(node: Node, path: str = "") -> Iterator[dict[str, Any]]:
+    """Every assignment (parameter name -> number or label) of a finite tree, once each, in order.
+
+    Raises:
+        ValueError: A parameter is continuous.
+    """
+    match node:
+        case Fixed():
+            yield {}
+        case Record(fields):
+            yield from _product([(f"{path}.{k}" if path else k, child) for k, child in fields])
+        case Choice(options):
+            for label, child in options:
+                for rest in assignments(child, path):
+                    yield {path: label, **rest}
+        case Float() | Int():
+            if math.isinf(node.count):
+                raise ValueError(f"{path} is continuous: give it a step, or a choice")
+            for value in node.values():
+                yield {path: value}
+
+
+def _product(parts: list[tuple[str, Node]]) -> Iterator[dict[str, Any]]:
+    if not parts:
+        yield {}
+        return
+    (path, node), *rest = parts
+    for head in assignments(node, path):
+        for tail in _product(rest):
+            yield {**head, **tail}

@@ -1,0 +1,136 @@
+"""Table: name -> option, imported only when asked for; and Slot, a field that picks from one."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+from spaces.params import Params
+
+
+class UnknownName(ValueError):
+    """A name that is in no table; the text says which names there are."""
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """`; did you mean "x"?` for the nearest of `known`, or an empty string."""
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f'; did you mean "{found[0]}"?' if found else ""
+
+
+class Table:
+    """An explicit table of options of one kind.
+
+    Args:
+        kind: What the entries are ("optimizer"), for messages.
+        entries: Name -> "module:Class". A module is imported when its entry is asked for, so that
+            naming a technique costs nothing.
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._entries = dict(entries)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the built-in entries, in the table's order."""
+        return list(self._entries)
+
+    def get(self, name: str) -> Any:
+        """The entry of this name, or of a dotted path "pkg.mod:Class".
+
+        Raises:
+            UnknownName: There is no such entry, or the dotted path does not lead to one.
+        """
+        path = self._entries.get(name, name)
+        if ":" not in path:
+            hint = nearest(name, self.names) or "."
+            known = ", ".join(self.names)
+            raise UnknownName(f'unknown {self.kind} "{name}"{hint} Known: {known}.')
+        module, _, attribute = path.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            if name in self._entries:  # ours: a bug, or a missing dependency
+                raise
+            raise UnknownName(f'{self.kind} "{name}": {error}') from error
+
+    def pick(self, value: Any) -> tuple[str, dict[str, Any]]:
+        """The name and the parameters that a spelling of the study file means.
+
+        `sgd` | `{sgd: {lr: 0.1}}` | `{torchvision: resnet18, weights: DEFAULT}`: in the last one the
+        name carries its option's `primary` parameter and the others stand beside it.
+
+        Raises:
+            ValueError: The value is none of these (UnknownName for a name in no table).
+        """
+        if isinstance(value, str):
+            self.get(value)
+            return value, {}
+        if not isinstance(value, Mapping) or not value:
+            raise ValueError(f"give one {self.kind}: a name, or {{name: parameters}}")
+        if len(value) == 1:
+            [(name, params)] = value.items()
+        else:
+            named = [key for key in value if key in self._entries or ":" in str(key)]
+            if len(named) != 1:
+                raise ValueError(
+                    f"give one {self.kind}: a name, or {{name: parameters}}, not {', '.join(map(str, value))}"
+                )
+            name, params = named[0], value[named[0]]
+        rest = {key: child for key, child in value.items() if key != name}
+        entry = self.get(str(name))
+        if params is None or isinstance(params, Mapping):
+            return str(name), {**(params or {}), **rest}
+        primary = getattr(entry, "primary", None)
+        if primary is None:
+            raise ValueError(f"{name} takes a mapping of parameters, not {params!r}")
+        return str(name), {primary: params, **rest}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An entry of a table with its parameters."""
+
+    name: str
+    params: Params
+
+    def dump(self) -> dict[str, Any]:
+        """`{name: {parameters}}`: the spelling of the study file, defaults included."""
+        return {self.name: self.params.model_dump()}
+
+
+class Slot:
+    """Marks a field of a Params that holds an Option of a table.
+
+    `optimizer: Annotated[Option, Slot(OPTIMIZERS)]` accepts "sgd", {"sgd": {"lr": 0.1}} or an Option.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def option(self, value: Any) -> Option:
+        """The Option that a concrete value (no domains) names.
+
+        Raises:
+            ValueError: The value names no option (UnknownName), or its parameters do not fit
+                (pydantic.ValidationError).
+        """
+        if isinstance(value, Option):
+            return value
+        name, params = self.table.pick(value)
+        return Option(name, self.table.get(name).Params.model_validate(params))
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self.option,
+            serialization=core_schema.plain_serializer_function_ser_schema(Option.dump),
+        )
