@@ -23,7 +23,7 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Unmeasurable(Exception):  # noqa: N818 - a verdict on the candidate, not an error of ours
+class Unmeasurable(Exception):
     """The artifact cannot be made or measured here: the trial is infeasible, with this reason."""
 
 

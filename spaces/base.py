@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every
     import torch
 
 
-class InfeasibleCandidate(Exception):  # noqa: N818 - a verdict on the candidate, not an error of ours
+class InfeasibleCandidate(Exception):
     """This candidate cannot be: the trial ends as infeasible, with this reason."""
 
 
