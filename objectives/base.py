@@ -108,7 +108,7 @@ class Objective(Protocol):
     unit: ClassVar[str]
     better: ClassVar[Better]
     cost: ClassVar[int]
-    """0 known from the model alone, 1 needs the artifact, 2 needs timing, 3 needs trained weights."""
+    """0: the model alone, 1: the artifact, 2: timing, 3: trained weights are needed."""
     Params: ClassVar[type[Params]]
     """Its options; a field `statistic` may name which statistic is the value ("p50")."""
 

@@ -31,7 +31,8 @@ class TrialRecord:
         finished: Unix time, or None.
         seconds: Stage -> seconds it took in this trial; a stage taken from the cache is 0.
         cached: Stages that were taken from the cache.
-        artifact: {"path", "runtime", "sha256", "bytes", "info"} or None; path relative to the folder.
+        artifact: {"path", "runtime", "sha256", "bytes", "info"} or None; the path is relative to
+            the study's folder.
         repeats: Number of the trial whose plan this one repeats, or None.
     """
 

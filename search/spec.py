@@ -66,7 +66,7 @@ class Constraint:
     bound: Bound
 
     def violation(self, value: float, baseline: float) -> float:
-        """How far the value is beyond the bound, as a share of the bound's size; <= 0 when it holds.
+        """How far the value is beyond the bound as a share of its size; <= 0 when it holds.
 
         A share, so that milliseconds and bytes weigh alike for a sampler that adds violations up.
         """

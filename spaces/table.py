@@ -64,7 +64,7 @@ class Table:
     def pick(self, value: Any) -> tuple[str, dict[str, Any]]:
         """The name and the parameters that a spelling of the study file means.
 
-        `sgd` | `{sgd: {lr: 0.1}}` | `{torchvision: resnet18, weights: DEFAULT}`: in the last one the
+        `sgd` | `{sgd: {lr: 0.1}}` | `{torchvision: resnet18, weights: DEFAULT}`: in the last the
         name carries its option's `primary` parameter and the others stand beside it.
 
         Raises:
@@ -80,8 +80,9 @@ class Table:
         else:
             named = [key for key in value if key in self._entries or ":" in str(key)]
             if len(named) != 1:
+                keys = ", ".join(map(str, value))
                 raise ValueError(
-                    f"give one {self.kind}: a name, or {{name: parameters}}, not {', '.join(map(str, value))}"
+                    f"give one {self.kind}: a name, or {{name: parameters}}, not {keys}"
                 )
             name, params = named[0], value[named[0]]
         rest = {key: child for key, child in value.items() if key != name}
@@ -109,7 +110,7 @@ class Option:
 class Slot:
     """Marks a field of a Params that holds an Option of a table.
 
-    `optimizer: Annotated[Option, Slot(OPTIMIZERS)]` accepts "sgd", {"sgd": {"lr": 0.1}} or an Option.
+    `optimizer: Annotated[Option, Slot(OPTIMIZERS)]` accepts "sgd", {"sgd": {"lr": 0.1}}, an Option.
     """
 
     def __init__(self, table: Table) -> None:
