@@ -102,4 +102,4 @@ def baseline_plan(baseline: BaselineSpec, runtime: Chosen) -> Plan:
 
 
 def _taken(option: Mapping[str, Any] | None) -> bool:
-    return bool(option) and "none" not in option
+    return option is not None and bool(option) and "none" not in option

@@ -59,6 +59,27 @@ class TrialRecord:
 
 
 @dataclass(frozen=True)
+class Result:
+    """What came of a plan; the fields are those of TrialRecord."""
+
+    state: State
+    values: Mapping[str, float] = field(default_factory=dict)
+    violations: Mapping[str, float] = field(default_factory=dict)
+    measured: tuple[Measurement, ...] = ()
+    reason: Mapping[str, str] | None = None
+    artifact: Mapping[str, Any] | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    cached: tuple[str, ...] = ()
+    repeats: int | None = None
+    duration: float = 0.0
+
+    @property
+    def feasible(self) -> bool:
+        """Complete, and no constraint broken."""
+        return self.state == "complete" and all(v <= 0 for v in self.violations.values())
+
+
+@dataclass(frozen=True)
 class Axis:
     """An objective as plots and tables need it."""
 

@@ -1,0 +1,109 @@
+"""Evaluation: a plan -> what came of it. Decides, in one place, what a failure means.
+
+An infeasible candidate is "pruned" with the reason, any other error of a stage is "failed" with
+stage, type, text and traceback; errors of the engine itself are not caught.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from objectives.base import Measurement
+from search.errors import UserError
+from search.events import EpochDone, Reporter, StageDone, StageStarted
+from search.measuring import values_of, violations_of
+from search.pipeline import StageError, Watch
+from search.plan import Plan
+from search.records import Result, TrialRecord
+from spaces.base import InfeasibleCandidate
+
+if TYPE_CHECKING:
+    from search.study import OpenStudy
+    from spaces.base import EpochEnd
+
+
+def evaluate(
+    study: OpenStudy, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
+) -> Result:
+    """Builds, deploys and measures a plan.
+
+    Args:
+        study: The open study.
+        number: Of the trial; names its artifact.
+        plan: What to do.
+        baseline: Trial 0, against which latency and constraints are measured; None for itself.
+        report: Told of stages and epochs.
+
+    Raises:
+        UserError: The baseline fails, or the disk is full.
+    """
+    begun = time.monotonic()
+    watch = _watch(number, report)
+    try:
+        artifact, measured = _measured(study, number, plan, baseline, watch)
+    except StageError as error:
+        if baseline is None:
+            raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
+        return Result(
+            "pruned" if error.infeasible else "failed",
+            reason=error.to_json(),
+            seconds=watch.seconds,
+            cached=tuple(watch.cached),
+            duration=time.monotonic() - begun,
+        )
+    found = {m.name: m.value for m in measured}
+    against = {n: m.value for n, m in baseline.measurements.items()} if baseline else found
+    return Result(
+        "complete",
+        values_of(measured, study.spec.objectives),
+        violations_of(study.spec, found, against),
+        tuple(measured),
+        artifact=artifact,
+        seconds=watch.seconds,
+        cached=tuple(watch.cached),
+        duration=time.monotonic() - begun,
+    )
+
+
+def _measured(
+    study: OpenStudy, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
+) -> tuple[dict[str, Any], list[Measurement]]:
+    candidate = study.pipeline.candidate(plan, watch)
+    artifact = study.pipeline.deploy(plan, candidate, study.artifact_path(number), watch)
+    with watch.stage("measure"):
+        measured = study.gauge.measure(
+            artifact,
+            study.runtime,
+            study.options,
+            candidate.model,
+            study.data,
+            study.artifact(baseline) if baseline else None,
+            baseline.measurements if baseline else {},
+        )
+        wrong = [m.name for m in measured if not math.isfinite(m.value)]
+        if wrong:
+            raise InfeasibleCandidate(f"{', '.join(wrong)} came out as no finite number")
+    return study.artifact_json(artifact), measured
+
+
+def _watch(number: int, report: Reporter) -> Watch:
+    def epoch(event: EpochEnd) -> None:
+        report(
+            EpochDone(
+                number,
+                event.stage,
+                event.epoch,
+                event.epochs,
+                event.loss,
+                event.accuracy,
+                event.seconds,
+            )
+        )
+
+    return Watch(
+        started=lambda kind: report(StageStarted(number, kind)),
+        epoch=epoch,
+        done=lambda kind, seconds, cached: report(StageDone(number, kind, seconds, cached)),
+    )

@@ -1,0 +1,91 @@
+"""What of a study may change between two runs, and what may not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from search.errors import UserError
+from search.spec import StudySpec, canonical
+from spaces.domains import Choice, Fixed, Float, Int, Node, Record
+
+LOADING = ("workers", "pin_memory", "prefetch", "memory")
+"""Options of a data set that change how it is read, not what it is."""
+
+
+def identity(spec: StudySpec) -> dict[str, Any]:
+    """All that the trials of a study depend on, as JSON. Budget, goals and storage may change."""
+    data = {k: v for k, v in spec.data.params.items() if k not in LOADING}
+    return {
+        "study": spec.name,
+        "data": {spec.data.name: data},
+        "baseline": {
+            "architecture": dict(spec.baseline.architecture),
+            "checkpoint": spec.baseline.checkpoint,
+            "pretrain": spec.baseline.pretrain,
+        },
+        "space": _tree(spec.space),
+        "runtime": {spec.runtime.name: dict(spec.runtime.params)},
+        "objectives": {o.name: {o.direction: dict(o.options)} for o in spec.objectives},
+        "constraints": [c.text for c in spec.constraints],
+        "search": {
+            "sampler": {spec.sampler.name: dict(spec.sampler.params)},
+            "seed": spec.seed,
+        },
+    }
+
+
+def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
+    """Compares a study file with the stored study.
+
+    Raises:
+        UserError: Something changed that its trials depend on; the text names the keys.
+    """
+    now = json.loads(canonical(identity(spec)))
+    changes = list(_differences(old, now, ""))
+    if not changes:
+        return
+    lines = "\n".join(f"  {key}: was {_short(a)}, now {_short(b)}" for key, a, b in changes[:8])
+    more = f"\n  and {len(changes) - 8} more" if len(changes) > 8 else ""
+    what = (
+        f'this is the database of another study, "{old.get("study")}"'
+        if old.get("study") != spec.name
+        else "the study file changed in what its trials depend on"
+    )
+    raise UserError(
+        f"{spec.file.name}: {what}:\n{lines}{more}\n"
+        "Change it back to go on, or start anew: give the study another name and file, "
+        f"--storage URL, or remove {spec.folder}. (Budget, trials and goals may change.)"
+    )
+
+
+def _tree(node: Node) -> Any:
+    match node:
+        case Fixed(value):
+            return value
+        case Record(fields):
+            return {key: _tree(child) for key, child in fields}
+        case Choice(options):
+            return {"choice": {label: _tree(child) for label, child in options}}
+        case Float(low, high, log, step):
+            return {"float": [low, high], "log": log, "step": step}
+        case Int(low, high, log, step):
+            return {"int": [low, high], "log": log, "step": step}
+
+
+_ABSENT = "absent"
+
+
+def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in [*old, *(key for key in new if key not in old)]:
+            child = f"{path}.{key}" if path else key
+            yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), child)
+    elif old != new:
+        yield path, old, new
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,245 @@
+"""The loop: propose, evaluate, record, tell; until there is enough."""
+
+from __future__ import annotations
+
+import time
+
+from search.evaluation import evaluate
+from search.events import Notice, Reporter, RunEnded, RunStarted, TrialEnded, TrialStarted
+from search.growth import Growth
+from search.plan import make_plan
+from search.proposer import Exhausted, Outcome, Proposer
+from search.records import Result, TrialRecord
+from search.recovery import NO_PROPOSAL, Task, adopted, reconcile
+from search.spec import StudySpec
+from search.stopping import Ending, Progress, ending
+from search.study import OpenStudy
+from search.worker import Worker
+
+PATIENCE = 0.5
+"""Seconds between two looks at what other workers are doing."""
+
+
+class Runner:
+    """Runs a study, or goes on with it.
+
+    Args:
+        spec: The study.
+        report: Told of everything that happens.
+    """
+
+    def __init__(self, spec: StudySpec, report: Reporter) -> None:
+        self._spec = spec
+        self._report = report
+        self._progress = Progress(time.monotonic())
+        self._known: set[int] = set()  # finished trials that the proposer has been told of
+        self._first_unknown = 1
+
+    def run(self) -> Ending:
+        """Works until the trials are done, the time is over or there is nothing new to try.
+
+        Raises:
+            UserError: The study cannot be run as it is; what is done is kept.
+            KeyboardInterrupt: The user wants to stop; what is done is kept.
+        """
+        self._study = OpenStudy(self._spec)
+        self._store = self._study.store
+        try:
+            with Worker(self._store) as worker:
+                self._worker = worker
+                reconcile(self._study, worker)
+                return self._work()
+        finally:
+            self._study.close()
+
+    def _work(self) -> Ending:
+        self._proposer = Proposer(self._spec)
+        self._report(
+            RunStarted(
+                self._spec.name,
+                self._study.axes,
+                self._spec.trials,
+                self._store.count_done(),
+                self._spec.seconds,
+                self._study.host_text,
+            )
+        )
+        self._baseline = self._ensured_baseline()
+        self._growth = Growth(self._study.axes, self._baseline.values, self._study.data.classes)
+        if self._baseline.feasible and self._growth.add(0, self._baseline.values):
+            self._store.add_front(self._growth.point(0, self._baseline.finished))
+        end = self._search()
+        self._measure_test()
+        self._store.update_study(finished=end.reason)
+        self._report(RunEnded(end.reason, self._progress.done, self._spec.trials))
+        return end
+
+    def _search(self) -> Ending:
+        while True:
+            self._learn()
+            task = adopted(self._study, self._worker)
+            if task is None:
+                others = self._others()
+                self._progress.front = self._growth.front
+                end = ending(self._spec, self._progress, self._baseline.values)
+                if end is not None:
+                    return end
+                wanted = self._spec.trials
+                if others and wanted is not None and self._progress.done + others >= wanted:
+                    time.sleep(PATIENCE)  # theirs are the last ones; one may yet die
+                    continue
+                try:
+                    task = self._proposed()
+                except Exhausted:
+                    if not others:
+                        return Ending("every plan of the space has been tried")
+                    time.sleep(PATIENCE)
+                    continue
+            if task is not None:
+                self._execute(task)
+
+    # -- what to do next -------------------------------------------------------------------------
+
+    def _proposed(self) -> Task | None:
+        """The next trial; None when its plan is known and its answer was taken from there."""
+        number = self._store.last_number() + 1
+        proposal = self._proposer.ask(number)
+        plan = make_plan(proposal.choices, self._spec.runtime)
+        optuna_id, given = self._study.mirror.start(
+            proposal.suggested,
+            self._proposer.distributions,
+            {"params": dict(proposal.params)},
+            proposal.attributes,
+        )
+        self._proposer.renumber(number, given)  # another worker may have been quicker
+        self._store.begin(
+            given, optuna_id, self._worker.id, plan, proposal.params, proposal.to_json()
+        )
+        task = Task(given, optuna_id, plan, proposal.params)
+        first = self._store.same_plan(plan.key)
+        if first is None:
+            self._progress.repeats = 0
+            return task
+        self._progress.repeats += 1
+        known = self._store.trial(first)
+        assert known is not None
+        self._end(
+            task,
+            Result(known.state, known.values, known.violations, (), known.reason, repeats=first),
+        )
+        return None
+
+    def _ensured_baseline(self) -> TrialRecord:
+        """Trial 0, measured; waits while another worker is at it.
+
+        Raises:
+            UserError: The baseline cannot be built or measured.
+        """
+        told = False
+        while True:
+            baseline = self._store.trial(0)
+            if baseline is not None and baseline.state == "complete":
+                return baseline
+            task = self._new_baseline() if baseline is None else adopted(self._study, self._worker)
+            if task is not None:
+                self._execute(task)
+                continue
+            if not told:
+                self._report(Notice("another worker measures the baseline; waiting for it"))
+            told = True
+            time.sleep(PATIENCE)
+
+    def _new_baseline(self) -> Task | None:
+        plan = self._study.baseline
+        optuna_id, number = self._study.mirror.start({}, {}, {"baseline": True}, {})
+        if number != 0:  # somebody else began it at the same moment
+            self._study.mirror.finish(optuna_id, "failed", None, {})
+            return None
+        self._store.begin(0, optuna_id, self._worker.id, plan, {}, NO_PROPOSAL)
+        return Task(0, optuna_id, plan, {})
+
+    # -- doing it --------------------------------------------------------------------------------
+
+    def _execute(self, task: Task) -> None:
+        stages = [stage.kind for stage in task.plan.stages if stage.kind != "quantize"]
+        self._report(TrialStarted(task.number, task.params, [*stages, "measure"], task.again))
+        baseline = None if task.number == 0 else self._baseline
+        result = evaluate(self._study, task.number, task.plan, baseline, self._report)
+        self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0
+        self._progress.durations.append(result.duration)
+        self._end(task, result)
+
+    def _end(self, task: Task, result: Result) -> None:
+        """Writes a trial's end: our tables first, then Optuna's, then the sampler's memory.
+
+        In this order a worker that dies between two writes loses nothing: `reconcile` mends it.
+        """
+        self._store.finish(task.number, result, self._study.host)
+        values = list(result.values.values()) or None
+        self._study.mirror.finish(task.optuna_id, result.state, values, result.violations)
+        grew = False
+        if task.number > 0:
+            outcome = Outcome(result.state, values, result.violations)
+            if not self._proposer.tell(task.number, outcome):  # begun by a worker that died
+                self._proposer.replay(self._store.proposal(task.number), outcome)
+            grew = self._take_in(task.number, result)
+            if grew:
+                self._store.add_front(self._growth.point(task.number))
+        self._report(
+            TrialEnded(
+                trial=task.number,
+                result=result,
+                baseline=self._baseline.values if task.number else result.values,
+                done=self._progress.done,
+                grew=grew,
+                front=self._growth.front if task.number else {},
+                hypervolume=self._growth.hypervolume if task.number else None,
+            )
+        )
+
+    def _take_in(self, number: int, result: Result) -> bool:
+        """Counts a finished trial and lets it into the front; True when the front changed."""
+        self._known.add(number)
+        if result.repeats is not None:
+            return False
+        self._progress.done += 1
+        return result.feasible and self._growth.add(number, result.values)
+
+    def _learn(self) -> None:
+        """Takes in the trials that an earlier run or another worker finished."""
+        while self._first_unknown in self._known:
+            self._known.discard(self._first_unknown)
+            self._first_unknown += 1
+        for row in self._store.finished_from(self._first_unknown):
+            if row["number"] in self._known:
+                continue
+            values, violations = row["values"] or {}, row["violations"] or {}
+            outcome = Outcome(row["state"], list(values.values()) or None, violations)
+            self._proposer.replay(row["proposal"], outcome)
+            self._take_in(
+                row["number"],
+                Result(row["state"], values, violations, repeats=row["repeats"]),
+            )
+
+    def _others(self) -> int:
+        """How many trials other living workers are at."""
+        strangers = [row for row in self._store.running() if row["worker"] != self._worker.id]
+        if not strangers:
+            return 0
+        living = self._worker.living()
+        return sum(row["worker"] in living for row in strangers)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _measure_test(self) -> None:
+        """Measures baseline and front on the test part, which the search has not seen."""
+        study = self._study
+        for number in sorted({0, *self._growth.front}):
+            trial = self._store.trial(number)
+            if trial is None or trial.test or trial.artifact is None:
+                continue
+            measured = study.gauge.test(
+                study.artifact(trial), study.runtime, study.options, None, study.data
+            )
+            if measured:
+                self._store.add_test(number, measured, study.host)

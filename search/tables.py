@@ -1,0 +1,183 @@
+"""Our tables in the study database, beside Optuna's own, and how the database is opened.
+
+SQLite is opened with WAL, synchronous=NORMAL and a busy timeout: readers never block the writer, a
+killed process loses no committed transaction, and a commit costs no fsync
+(https://www.sqlite.org/wal.html).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from search.errors import UserError
+
+SCHEMA = 1
+"""Version of the tables below; a database of another version is refused."""
+
+metadata = sa.MetaData()
+
+studies = sa.Table(
+    "paretune_study",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("schema", sa.Integer, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("source", sa.JSON, nullable=False),  # the study file as plain data
+    sa.Column("identity", sa.JSON, nullable=False),  # what must not change on resume
+    sa.Column("axes", sa.JSON, nullable=False),
+    sa.Column("info", sa.JSON, nullable=False),  # facts worth showing: data, host, versions
+    sa.Column("wanted", sa.Integer),  # trials besides the baseline
+    sa.Column("finished", sa.Text),  # why the last run ended
+)
+
+trials = sa.Table(
+    "paretune_trials",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("optuna_id", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("worker", sa.Text),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("plan_key", sa.Text, nullable=False, index=True),
+    sa.Column("params", sa.JSON, nullable=False),  # active parameters
+    sa.Column("proposal", sa.JSON, nullable=False),  # all the sampler said, and its own attributes
+    sa.Column("values", sa.JSON),
+    sa.Column("violations", sa.JSON),
+    sa.Column("reason", sa.JSON),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("finished", sa.Float),
+    sa.Column("seconds", sa.JSON),
+    sa.Column("cached", sa.JSON),
+    sa.Column("artifact", sa.JSON),
+    sa.Column("repeats", sa.Integer),
+)
+
+measurements = sa.Table(
+    "paretune_measurements",
+    metadata,
+    sa.Column("trial", sa.Integer, nullable=False),
+    sa.Column("part", sa.Text, nullable=False),  # "validation" or "test"
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("better", sa.Text, nullable=False),
+    sa.Column("low", sa.Float, nullable=False),
+    sa.Column("high", sa.Float, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("conditions", sa.JSON, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("taken", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint("trial", "part", "name"),
+)
+
+curves = sa.Table(
+    "paretune_curves",
+    metadata,
+    sa.Column("stage_key", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("loss", sa.Float, nullable=False),
+    sa.Column("accuracy", sa.Float),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint("stage_key", "epoch"),
+)
+
+stages = sa.Table(
+    "paretune_stages",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("parent", sa.Text),
+    sa.Column("file", sa.Text, nullable=False),  # relative to the study's folder
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),  # what it cost to make
+    sa.Column("created", sa.Float, nullable=False),
+)
+
+fronts = sa.Table(
+    "paretune_front",
+    metadata,
+    sa.Column("trial", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("hypervolume", sa.Float, nullable=False),
+    sa.Column("members", sa.JSON, nullable=False),
+)
+
+hosts = sa.Table(
+    "paretune_hosts",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("facts", sa.JSON, nullable=False),
+)
+
+workers = sa.Table(
+    "paretune_workers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("process_started", sa.Float, nullable=False),
+    sa.Column("beat", sa.Float, nullable=False),
+)
+
+
+def open_engine(url: str, create: bool = False) -> sa.Engine:
+    """An engine on the study database, our tables made when `create` is set.
+
+    Raises:
+        UserError: The URL means nothing, the file is no database, or no server answers.
+    """
+    try:
+        parsed = make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise UserError(
+            f'storage: "{url}" is not a database URL; give sqlite, sqlite:///FILE or '
+            "postgresql://USER@HOST/DATABASE"
+        ) from error
+    sqlite = parsed.get_backend_name() == "sqlite"
+    if sqlite:
+        file = Path(parsed.database or "")
+        if create:
+            _make_folder(file.parent)
+        elif not file.is_file():
+            raise UserError(
+                f"{file}: there is no study database; start it with: paretune run STUDY"
+            )
+    shown = parsed.render_as_string(hide_password=True)
+    try:
+        engine = sa.create_engine(parsed, connect_args={"timeout": 60} if sqlite else {})
+    except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        extra = " (pip install 'paretune[postgres]')" if "postgres" in url else ""
+        raise UserError(f"storage: {shown}: no driver for this database{extra}: {error}") from error
+    if sqlite:
+        sa.event.listen(engine, "connect", set_pragmas)
+    try:
+        if create:
+            metadata.create_all(engine)
+        else:
+            with engine.connect() as connection:
+                connection.execute(sa.select(sa.literal(1)))
+    except sa.exc.DBAPIError as error:
+        raise UserError(f"storage: {shown} cannot be used as a database: {error.orig}") from error
+    return engine
+
+
+def set_pragmas(connection: Any, _record: Any = None) -> None:
+    """The SQLite settings of every connection, ours and Optuna's."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA busy_timeout=60000")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: the study's folder cannot be made: {error.strerror}") from error
