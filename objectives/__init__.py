@@ -1,1 +1,9 @@
 """What is measured on a deployed artifact, and the runtimes it is deployed to."""
+
+OBJECTIVES: dict[str, str] = {
+    "accuracy": "objectives.accuracy:Accuracy",
+    "latency": "objectives.latency:Latency",
+    "size": "objectives.size:Size",
+    "parameters": "objectives.parameters:Parameters",
+    "macs": "objectives.macs:Macs",
+}

@@ -119,7 +119,7 @@ class Proposer:
         self._open[number] = trial
         attributes = {
             key: value
-            for key, value in trial.system_attrs.items()
+            for key, value in self._study.get_trials(deepcopy=False)[-1].system_attrs.items()
             if key.startswith("NSGA") and isinstance(value, int)
         }
         return Proposal(choices, params, dict(trial.params), attributes)

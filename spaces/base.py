@@ -82,6 +82,9 @@ class Data(Protocol):
             device: Where the tensors are put.
         """
 
+    def order(self, part: str, seed: int | None) -> torch.Tensor:
+        """The permutation int64 [N] that `batches` with this seed follows."""
+
     def border(self) -> tuple[float, ...]:
         """The normalized value of a black pixel for each channel: what a crop pads with."""
 
@@ -149,5 +152,7 @@ class Technique(Protocol):
         """
 
     @staticmethod
-    def rebuild(model: torch.nn.Module, params: Any, info: Mapping[str, Any]) -> torch.nn.Module:
+    def rebuild(
+        model: torch.nn.Module, params: Any, info: Mapping[str, Any], shape: tuple[int, int, int]
+    ) -> torch.nn.Module:
         """A fresh model brought into the shape that `apply` gave, without data; weights follow."""

@@ -2,4 +2,6 @@
 
 RUNTIMES: dict[str, str] = {
     "onnxruntime": "objectives.runtimes.onnxruntime:OnnxRuntime",
+    "torchscript": "objectives.runtimes.torchscript:TorchScript",
+    "torch_export": "objectives.runtimes.torch_export:TorchExport",
 }

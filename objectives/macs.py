@@ -1,0 +1,55 @@
+"""Multiply-adds of one inference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from objectives.base import Better, Measurement, Params, Subject
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Macs:
+    """Multiply-adds for one image (one fused multiply-add counts one)."""
+
+    name = "macs"
+    unit = "MACs"
+    better: Better = "lower"
+    cost = 0
+
+    class Params(Params):
+        """No options."""
+
+    @staticmethod
+    def measure(subject: Subject, params: Any, part: str) -> Measurement:
+        """Counts convolutions and matrix products of a forward pass; exact for those.
+
+        Elementwise operations, normalization and pooling are not counted, as is usual; the
+        conditions say so.
+        """
+        count = float(count_macs(subject.model, subject.data.shape))
+        return Measurement(
+            Macs.name,
+            count,
+            Macs.unit,
+            Macs.better,
+            count,
+            count,
+            1,
+            {"batch": 1, "not_counted": ["elementwise", "normalization", "pooling"]},
+        )
+
+
+def count_macs(model: torch.nn.Module, shape: tuple[int, int, int]) -> int:
+    """Multiply-adds of convolutions, linear layers and matrix products for one image [C, H, W].
+
+    torch's FlopCounterMode counts two operations for each multiply-add.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        model.eval()(torch.zeros(1, *shape))
+    return int(counter.get_total_flops()) // 2

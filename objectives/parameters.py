@@ -1,0 +1,25 @@
+"""Number of parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from objectives.base import Better, Measurement, Params, Subject
+
+
+class Parameters:
+    """Trainable numbers of the torch model behind the artifact; a shared one counts once."""
+
+    name = "parameters"
+    unit = "parameters"
+    better: Better = "lower"
+    cost = 0
+
+    class Params(Params):
+        """No options."""
+
+    @staticmethod
+    def measure(subject: Subject, params: Any, part: str) -> Measurement:
+        """Counts them; exact."""
+        count = float(sum(p.numel() for p in subject.model.parameters()))
+        return Measurement(Parameters.name, count, Parameters.unit, Parameters.better, count, count)

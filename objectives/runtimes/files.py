@@ -1,0 +1,41 @@
+"""Artifacts are there whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from objectives.runtimes.base import Artifact
+
+
+def written(path: Path, runtime: str, write: Callable[[Path], dict[str, Any]]) -> Artifact:
+    """The artifact that `write` makes.
+
+    Args:
+        path: Where it shall lie.
+        runtime: Name of the runtime.
+        write: Writes the file it is given, in a scratch folder beside `path`; gives `info`.
+
+    Raises:
+        OSError: The file cannot be written; nothing of it is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    begun = time.perf_counter()
+    try:
+        draft = scratch / path.name
+        info = write(draft)
+        with draft.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = draft.stat().st_size
+        os.replace(draft, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    seconds = round(time.perf_counter() - begun, 3)
+    return Artifact(path, runtime, digest, size, {**info, "seconds": seconds})

@@ -1,0 +1,195 @@
+"""What a run would do, without doing it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from search.spec import StudySpec
+from spaces.domains import (
+    Choice,
+    Domain,
+    Fixed,
+    Float,
+    Int,
+    Node,
+    Parameter,
+    Record,
+    count,
+    parameters,
+)
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """A dimension of the space, in words."""
+
+    name: str
+    domain: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class CheckInfo:
+    """What `paretune check` shows; all of it JSON."""
+
+    study: str
+    data: str
+    baseline: str
+    parameters: tuple[ParameterInfo, ...]
+    plans: str
+    stages: tuple[str, ...]
+    objectives: tuple[str, ...]
+    constraints: tuple[str, ...]
+    goals: tuple[str, ...]
+    runtime: str
+    sampler: str
+    budget: str
+    storage: str
+    folder: str
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON."""
+        return asdict(self)
+
+
+def check_info(spec: StudySpec) -> CheckInfo:
+    """Describes a study; pure."""
+    space = list(parameters(spec.space))
+    limits = [f"{spec.trials} trials"] if spec.trials else []
+    limits += [f"{spec.seconds:g} s a run"] if spec.seconds else []
+    return CheckInfo(
+        study=spec.name,
+        data=_chosen(spec.data.name, spec.data.params),
+        baseline=_baseline_text(spec),
+        parameters=tuple(
+            ParameterInfo(p.name, domain_text(p.domain), _condition_text(p)) for p in space
+        ),
+        plans=plans_text(spec.space),
+        stages=tuple(_stages(spec)),
+        objectives=tuple(
+            f"{o.direction} {o.name} [{o.unit}]" + _options_text(o.options) for o in spec.objectives
+        ),
+        constraints=tuple(c.text for c in spec.constraints),
+        goals=tuple(g.text for g in spec.goals),
+        runtime=_chosen(spec.runtime.name, spec.runtime.params),
+        sampler=_chosen(spec.sampler.name, spec.sampler.params) + f", seed {spec.seed}",
+        budget=", ".join(limits),
+        storage=shown_url(spec.storage),
+        folder=str(spec.folder),
+        notes=tuple(_notes(spec)),
+    )
+
+
+def plans_text(space: Node) -> str:
+    """How many distinct plans a space has."""
+    number = count(space)
+    if math.isfinite(number):
+        return f"{number:,.0f} distinct plans"
+    endless = [p.name for p in parameters(space) if _endless(p.domain)]
+    others = count(_without_continua(space))
+    return (
+        f"unbounded: {len(endless)} continuous parameter{'s' if len(endless) > 1 else ''}, "
+        f"{others:,.0f} combinations of the others"
+    )
+
+
+def domain_text(domain: Domain) -> str:
+    """A domain in words: `0.1 .. 0.8, log`."""
+    match domain:
+        case Choice():
+            return " | ".join(domain.labels)
+        case Float(low, high, log, step) | Int(low, high, log, step):
+            extras = [", log"] if log else []
+            extras += [f", step {step:g}"] if step and step != 1 else []
+            kind = "int " if isinstance(domain, Int) else ""
+            return f"{kind}{low:g} .. {high:g}{''.join(extras)}"
+
+
+def shown_url(url: str) -> str:
+    """A storage URL without its password."""
+    head, at, tail = url.rpartition("@")
+    if not at or ":" not in head.partition("://")[2]:
+        return url
+    return f"{head.rpartition(':')[0]}:***@{tail}"
+
+
+def _stages(spec: StudySpec) -> list[str]:
+    fields = dict(spec.space.fields) if isinstance(spec.space, Record) else {}
+    stages = ["pretrain" + _epochs(fields["pretrain"])]
+    if fields["pruning"] != Fixed({"none": {}}):
+        stages.append("prune")
+    if fields["finetune"] != Fixed(None):
+        distilled = fields["distillation"] != Fixed({"none": {}})
+        stages.append(
+            "finetune" + _epochs(fields["finetune"]) + (", distilled" if distilled else "")
+        )
+    if fields["quantization"] != Fixed({"none": {}}):
+        stages.append("quantize")
+    return [*stages, f"deploy to {spec.runtime.name}", "measure"]
+
+
+def _epochs(recipe: Node) -> str:
+    """The number of epochs of a recipe's tree, where it is known."""
+    value: Any = None
+    if isinstance(recipe, Record):
+        node = dict(recipe.fields).get("epochs")
+        value = node.value if isinstance(node, Fixed) else None
+    elif isinstance(recipe, Fixed) and isinstance(recipe.value, Mapping):
+        value = recipe.value.get("epochs")
+    return f" ({value} epochs)" if value is not None else ""
+
+
+def _notes(spec: StudySpec) -> list[str]:
+    """What a user may have overlooked."""
+    notes = []
+    named = {c.quantity for c in (*spec.constraints, *spec.goals)}
+    extra = sorted(named - {o.name for o in spec.objectives})
+    if extra:
+        notes.append(f"measured for constraints or goals only: {', '.join(extra)}")
+    if not list(parameters(spec.space)):
+        notes.append("the space has no parameter: there is one plan besides the baseline")
+    return notes
+
+
+def _baseline_text(spec: StudySpec) -> str:
+    [(name, params)] = spec.baseline.architecture.items()
+    text = _chosen(name, params)
+    if spec.baseline.checkpoint:
+        text += f", weights from {spec.baseline.checkpoint}"
+    if spec.baseline.pretrain:
+        text += f", trained {spec.baseline.pretrain['epochs']} epochs"
+    return text
+
+
+def _chosen(name: str, params: Mapping[str, Any]) -> str:
+    shown = ", ".join(f"{key} {value}" for key, value in params.items() if value not in (None, {}))
+    return f"{name} ({shown})" if shown else name
+
+
+def _options_text(options: Mapping[str, Any]) -> str:
+    shown = ", ".join(f"{key} {value}" for key, value in options.items())
+    return f" ({shown})" if shown else ""
+
+
+def _condition_text(parameter: Parameter) -> str:
+    return " and ".join(f"{name} = {label}" for name, label in parameter.condition)
+
+
+def _endless(domain: Domain) -> bool:
+    return isinstance(domain, Float) and math.isinf(domain.count)
+
+
+def _without_continua(node: Node) -> Node:
+    match node:
+        case Record(fields):
+            return Record(tuple((key, _without_continua(child)) for key, child in fields))
+        case Choice(options):
+            return Choice(tuple((label, _without_continua(child)) for label, child in options))
+        case Float() if math.isinf(node.count):
+            return Fixed(None)
+        case _:
+            return node

@@ -1,0 +1,29 @@
+"""The embedded 8x8 digits; see DIGITS.md for source and licence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from search.data.params import DataParams
+from search.data.raw import Raw, checked_part, classes_of
+
+FILE = Path(__file__).with_name("digits.npz")
+
+
+class Digits:
+    """1,797 handwritten digits of 8x8 pixels, embedded: nothing is downloaded."""
+
+    class Params(DataParams):
+        """Options of digits."""
+
+    @staticmethod
+    def load(params: Params, base: Path) -> Raw:
+        """Train (half), validation and test (a quarter each), balanced by class."""
+        with np.load(FILE) as arrays:
+            parts = {
+                part: checked_part("digits", part, arrays[f"x_{part}"], arrays[f"y_{part}"])
+                for part in ("train", "validation", "test")
+            }
+        return Raw("digits", parts, classes_of("digits", parts))

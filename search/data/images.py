@@ -1,0 +1,106 @@
+"""Image files in a folder for each class."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from search.data.params import DataParams
+from search.data.raw import Part, Raw, classes_of
+from search.errors import UserError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
+
+MEMORY_SHARE = 0.25
+"""Decoded images stay in memory when they take no more than this share of it."""
+
+
+class Images:
+    """A folder with a folder for each class, or train/, val/ and test/ with one for each class."""
+
+    primary = "folder"
+
+    class Params(DataParams):
+        """Options of images."""
+
+        folder: str = Field(description="path of the folder, relative to the study file")
+        size: int | None = Field(
+            None, ge=1, le=4096, description="side in pixels that images are resized to"
+        )
+
+    @staticmethod
+    def load(params: Params, base: Path) -> Raw:
+        """The parts that the folder holds, decoded when they fit into memory.
+
+        Raises:
+            UserError: The folder is missing or empty, or an image cannot be read.
+        """
+        folder = (base / params.folder).resolve()
+        if not folder.is_dir():
+            raise UserError(f"data: {folder}: there is no such folder")
+        roots = {
+            part: folder / name
+            for part, names in FOLDERS.items()
+            for name in names
+            if (folder / name).is_dir()
+        }
+        if "train" not in roots:
+            roots = {"train": folder}
+        names = sorted(p.name for p in roots["train"].iterdir() if p.is_dir())
+        if not names:
+            raise UserError(
+                f"data: {roots['train']} has no folders; put each class's images into one"
+            )
+        name = f"data: {folder.name}"
+        parts = {part: _listed(root, names) for part, root in roots.items()}
+        classes = classes_of(name, parts, len(names))
+        size = (params.size, params.size) if params.size else _common_size(parts["train"])
+        if _in_memory(params, parts, size):
+            parts = {part: _read(files, size) for part, files in parts.items()}
+        return Raw(folder.name, parts, classes, tuple(names), size)
+
+
+def _listed(root: Path, names: list[str]) -> Part:
+    files: list[Path] = []
+    labels: list[int] = []
+    strange = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name not in names)
+    if strange:
+        raise UserError(f"data: {root} has classes that train has not: {', '.join(strange[:5])}")
+    for label, name in enumerate(names):
+        if not (root / name).is_dir():
+            continue
+        found = sorted(p for p in (root / name).rglob("*") if p.suffix.lower() in ENDINGS)
+        files += found
+        labels += [label] * len(found)
+    if not files:
+        raise UserError(f"data: {root} holds no images ({', '.join(ENDINGS[:4])}, ...)")
+    return Part(np.array(labels, dtype=np.int64), None, tuple(files))
+
+
+def _common_size(part: Part) -> tuple[int, int]:
+    """(H, W) of the first image; the others are resized to it."""
+    from search.data.stream import decoded
+
+    _, height, width = decoded(part.files[0], None).shape
+    return height, width
+
+
+def _in_memory(params: Images.Params, parts: dict[str, Part], size: tuple[int, int]) -> bool:
+    if params.memory != "auto":
+        return params.memory == "ram"
+    needed = sum(len(part) for part in parts.values()) * 3 * size[0] * size[1]
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return needed <= MEMORY_SHARE * have
+
+
+def _read(part: Part, size: tuple[int, int]) -> Part:
+    from search.data.stream import decoded
+
+    images = np.empty((len(part), 3, *size), dtype=np.uint8)
+    for row, file in enumerate(part.files):
+        images[row] = decoded(file, size)
+    return Part(part.labels, images)

@@ -1,0 +1,76 @@
+"""Arrays in a NumPy archive."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from search.data.params import DataParams
+from search.data.raw import Part, Raw, checked_part, classes_of
+from search.errors import UserError
+
+KEYS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
+"""Part -> the endings of its arrays' names: x_train, y_train, x_val, ..."""
+
+
+class Npz:
+    """An .npz file with x_train, y_train and, if there are such, x_val, y_val, x_test, y_test."""
+
+    primary = "file"
+
+    class Params(DataParams):
+        """Options of npz."""
+
+        file: str = Field(description="path of the .npz file, relative to the study file")
+
+    @staticmethod
+    def load(params: Params, base: Path) -> Raw:
+        """The parts that the file holds.
+
+        Raises:
+            UserError: The file is missing or damaged, lacks an array, or its arrays do not fit.
+        """
+        file = (base / params.file).resolve()
+        if not file.is_file():
+            raise UserError(f"data: {file}: there is no such file")
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                if not isinstance(archive, np.lib.npyio.NpzFile):
+                    raise UserError(f"data: {file} holds one array; give an .npz archive")
+                arrays = {key: archive[key] for key in archive.files}
+        except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
+            raise UserError(f"data: {file} cannot be read as an .npz archive: {error}") from error
+        return raw_from_arrays(f"data: {file.name}", arrays)
+
+
+def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> Raw:
+    """Raw data from x_ and y_ arrays.
+
+    Raises:
+        UserError: x_train or y_train is missing, a part has only one of the two, or they do not
+            fit.
+    """
+    parts: dict[str, Part] = {}
+    for part, endings in KEYS.items():
+        for ending in endings:
+            x, y = arrays.get(f"x_{ending}"), arrays.get(f"y_{ending}")
+            if x is None and y is None:
+                continue
+            if x is None or y is None:
+                missing = f"{'x' if x is None else 'y'}_{ending}"
+                raise UserError(f"{name}: the array {missing} is missing")
+            parts[part] = checked_part(name, part, x, y)
+    if "train" not in parts:
+        found = ", ".join(arrays) or "none"
+        raise UserError(f"{name}: x_train and y_train are missing; arrays found: {found}")
+    shapes = {
+        part: images.images.shape[1:] for part, images in parts.items() if images.images is not None
+    }
+    if len(set(shapes.values())) > 1:
+        shown = ", ".join(f"{part} {list(shape)}" for part, shape in shapes.items())
+        raise UserError(f"{name}: the parts' images differ in shape: {shown}")
+    return Raw(name.removeprefix("data: "), parts, classes_of(name, parts))

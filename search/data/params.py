@@ -1,0 +1,26 @@
+"""Options that every data set has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from spaces.params import Params
+
+
+class DataParams(Params):
+    """How parts are split off, and how examples are read."""
+
+    validation: float = Field(
+        0.2,
+        gt=0,
+        le=0.5,
+        description="share of the training part to validate on, where no part is given",
+    )
+    memory: Literal["auto", "ram", "stream"] = Field(
+        "auto", description="keep decoded images in memory, or read them anew each epoch"
+    )
+    workers: int = Field(0, ge=0, le=256, description="processes that read, when streaming")
+    pin_memory: bool = Field(False, description="page-locked batches, when streaming to a GPU")
+    prefetch: int = Field(2, ge=1, le=64, description="batches each worker reads ahead")

@@ -1,0 +1,56 @@
+"""Arrays from the user's own function."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from search.data.npz import raw_from_arrays
+from search.data.params import DataParams
+from search.data.raw import Raw
+from search.errors import UserError
+
+
+class Python:
+    """Your own function "pkg.mod:function", which gives a mapping of the arrays of an .npz."""
+
+    primary = "function"
+
+    class Params(DataParams):
+        """Options of python."""
+
+        function: str = Field(pattern=r"^[\w.]+:[\w.]+$", description='"pkg.mod:function"')
+        args: dict[str, Any] = Field({}, description="keyword arguments of the function")
+
+    @staticmethod
+    def load(params: Params, base: Path) -> Raw:
+        """What the function gives.
+
+        Raises:
+            UserError: It cannot be found, raises, or gives something else.
+        """
+        name = f"data: python {params.function}"
+        module, _, attribute = params.function.partition(":")
+        try:
+            function: Any = importlib.import_module(module)
+            for step in attribute.split("."):
+                function = getattr(function, step)
+        except (ImportError, AttributeError) as error:
+            raise UserError(
+                f"{name}: {error}; is its folder on PYTHONPATH, or installed?"
+            ) from error
+        try:
+            given = function(**params.args)
+        except Exception as error:
+            raise UserError(f"{name} raised {type(error).__name__}: {error}") from error
+        if not isinstance(given, Mapping):
+            raise UserError(
+                f"{name} gave a {type(given).__name__}; give a mapping with x_train, y_train and, "
+                "if there are such, x_val, y_val, x_test, y_test"
+            )
+        return raw_from_arrays(name, {key: np.asarray(value) for key, value in given.items()})

@@ -1,0 +1,142 @@
+"""What a source of data gives: labelled parts, checked, not yet split or normalized."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from search.errors import UserError
+
+
+@dataclass(frozen=True)
+class Part:
+    """Labelled examples.
+
+    Attributes:
+        labels: int64 [N].
+        images: uint8 [N, C, H, W] in memory, or None when they are read from `files`.
+        files: The image of each label, for a part that streams.
+    """
+
+    labels: np.ndarray
+    images: np.ndarray | None = None
+    files: tuple[Path, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> Part:
+        """The examples at these rows."""
+        images = None if self.images is None else self.images[rows]
+        files = tuple(self.files[i] for i in rows) if self.files else ()
+        return Part(self.labels[rows], images, files)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What a source gives.
+
+    Attributes:
+        name: Of the source, for messages.
+        parts: "train" always; "validation" and "test" where there are such.
+        classes: Their number.
+        class_names: Their names, if known.
+        size: (H, W) that streamed images are resized to.
+    """
+
+    name: str
+    parts: Mapping[str, Part]
+    classes: int
+    class_names: tuple[str, ...] = ()
+    size: tuple[int, int] | None = field(default=None)
+
+
+def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> Part:
+    """Arrays as a Part: images as uint8 [N, C, H, W], labels as int64 [N].
+
+    Args:
+        name: Of the source, for messages.
+        part: "train", ...
+        images: uint8, or float in [0, 1]; [N, H, W], [N, H, W, C] or [N, C, H, W].
+        labels: Integers from 0, [N].
+
+    Raises:
+        UserError: Shapes, types or values do not fit.
+    """
+    images, labels = np.asarray(images), np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or len(labels) != len(images):
+        raise UserError(
+            f"{name}: {part}: {len(images)} images, labels of shape {list(labels.shape)}; "
+            "give one integer for each image"
+        )
+    if len(labels) == 0:
+        raise UserError(f"{name}: {part}: there are no examples")
+    floating = np.issubdtype(labels.dtype, np.floating)
+    if not np.issubdtype(labels.dtype, np.integer) and not (floating and not (labels % 1).any()):
+        raise UserError(f"{name}: {part}: labels are {labels.dtype}; give integers from 0")
+    labels = labels.astype(np.int64)
+    if labels.min() < 0:
+        raise UserError(f"{name}: {part}: label {labels.min()} is out of range; count from 0")
+    return Part(labels, _as_bytes(name, part, _channels_first(name, part, images)))
+
+
+def classes_of(name: str, parts: Mapping[str, Part], stated: int | None = None) -> int:
+    """The number of classes, from the training labels unless it is stated.
+
+    Raises:
+        UserError: One class only, or a label beyond the number of classes.
+    """
+    classes = stated or int(parts["train"].labels.max()) + 1
+    for part, examples in parts.items():
+        if len(examples) and examples.labels.max() >= classes:
+            raise UserError(
+                f"{name}: {part}: label {examples.labels.max()} is out of range; "
+                f"the training part has classes 0 to {classes - 1}"
+            )
+    seen = np.unique(parts["train"].labels)
+    if len(seen) < 2:
+        raise UserError(
+            f"{name}: the training part has one class only ({seen[0]}); "
+            "there is nothing to classify"
+        )
+    absent = sorted(set(range(classes)) - set(seen.tolist()))
+    if absent:
+        shown = ", ".join(map(str, absent[:5]))
+        raise UserError(
+            f"{name}: the training part has no example of class {shown} although labels go up to "
+            f"{classes - 1}; number the classes from 0 without gaps"
+        )
+    return classes
+
+
+def _channels_first(name: str, part: str, images: np.ndarray) -> np.ndarray:
+    if images.ndim == 3:
+        return images[:, None]
+    if images.ndim == 4 and images.shape[3] in (1, 3, 4):
+        return images.transpose(0, 3, 1, 2)
+    if images.ndim == 4 and images.shape[1] in (1, 3, 4):
+        return images
+    raise UserError(
+        f"{name}: {part}: images of shape {list(images.shape)}; "
+        "give [N, H, W], [N, H, W, C] or [N, C, H, W] with 1, 3 or 4 channels"
+    )
+
+
+def _as_bytes(name: str, part: str, images: np.ndarray) -> np.ndarray:
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    low, high = float(images.min()), float(images.max())
+    if np.issubdtype(images.dtype, np.floating) and np.isfinite([low, high]).all():
+        if low >= 0 and high <= 1:
+            return np.ascontiguousarray(np.rint(images * 255).astype(np.uint8))
+    elif np.issubdtype(images.dtype, np.integer) and low >= 0 and high <= 255:
+        return np.ascontiguousarray(images.astype(np.uint8))
+    raise UserError(
+        f"{name}: {part}: images are {images.dtype} from {low:g} to {high:g}; "
+        "give uint8, or floats from 0 to 1"
+    )

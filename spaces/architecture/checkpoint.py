@@ -1,0 +1,80 @@
+"""Weights from a file. Nothing is unpickled that could run code."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys under which training scripts usually put the weights."""
+
+
+def load_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
+    """The weights in a .safetensors file, or in a .pt/.pth file read with weights_only=True.
+
+    Raises:
+        ValueError: The file is not there, damaged, holds more than tensors, or is of another kind.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    file = Path(path)
+    if not file.is_file():
+        raise ValueError(f"checkpoint {file}: there is no such file")
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        if file.suffix not in (".pt", ".pth"):
+            raise ValueError(f"checkpoint {file}: give a .safetensors, .pt or .pth file")
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"checkpoint {file} holds Python objects besides tensors, which are not loaded because "
+            "they can run code; save it again with torch.save(model.state_dict(), ...)"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"checkpoint {file} cannot be read: {error}") from error
+    return _state_dict(content, file)
+
+
+def load_weights(network: torch.nn.Module, path: str | Path) -> None:
+    """Loads a checkpoint into a network of the same shape.
+
+    Raises:
+        ValueError: As `load_checkpoint`, or names and shapes do not fit; the first few are named.
+    """
+    weights = load_checkpoint(path)
+    own = network.state_dict()
+    missing = [name for name in own if name not in weights]
+    surplus = [name for name in weights if name not in own]
+    shapes = [
+        f"{name} {list(weights[name].shape)} for {list(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    wrong = [
+        f"{what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        for what, names in (("missing", missing), ("not in the model", surplus), ("shape", shapes))
+        if names
+    ]
+    if wrong:
+        raise ValueError(f"checkpoint {path} does not fit the architecture: {'; '.join(wrong)}")
+    network.load_state_dict(weights)
+
+
+def _state_dict(content: Any, file: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    for key in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(
+        isinstance(value, torch.Tensor) for value in content.values()
+    ):
+        raise ValueError(f"checkpoint {file} holds no state dict (a mapping of names to tensors)")
+    return dict(content)

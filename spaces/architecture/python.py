@@ -1,0 +1,71 @@
+"""The user's own network, by the dotted path of a factory."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from spaces.base import InfeasibleCandidate
+from spaces.params import Params
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Python:
+    """Your own factory, by dotted path "pkg.mod:Net"; called again for every rebuild."""
+
+    version = 1
+    primary = "factory"
+
+    class Params(Params):
+        """Options of python."""
+
+        factory: str = Field(
+            pattern=r"^[\w.]+:[\w.]+$", description='"pkg.mod:Net": a class or function'
+        )
+        args: dict[str, Any] = Field({}, description="keyword arguments of the factory")
+
+    @staticmethod
+    def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+        """What the factory gives; it is told `classes` and `shape` if it has such parameters.
+
+        Raises:
+            InfeasibleCandidate: The factory cannot be found, raises, or gives no torch module.
+        """
+        from torch import nn
+
+        factory = _found(params.factory)
+        taken = inspect.signature(factory).parameters
+        told = {"classes": classes, "num_classes": classes, "shape": shape}
+        extra = {k: v for k, v in told.items() if k in taken and k not in params.args}
+        try:
+            network = factory(**params.args, **extra)
+        except Exception as error:
+            raise InfeasibleCandidate(
+                f"python {params.factory} raised {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(network, nn.Module):
+            raise InfeasibleCandidate(
+                f"python {params.factory} gave a {type(network).__name__}, not a torch.nn.Module"
+            )
+        return network
+
+
+def _found(path: str) -> Callable[..., Any]:
+    module, _, attribute = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise InfeasibleCandidate(
+            f"python {path}: {error}; is its folder on PYTHONPATH, or installed?"
+        ) from error
+    if not callable(found):
+        raise InfeasibleCandidate(f"python {path} is a {type(found).__name__}, not a factory")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,63 @@
+"""Fits a network made for other images: number of input channels, number of classes."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def for_channels(network: nn.Module, channels: int, keep: bool) -> None:
+    """Replaces the first convolution by one that takes `channels` input channels.
+
+    Args:
+        network: Changed in place; left alone when it takes that many already.
+        channels: Of the images.
+        keep: Keep the trained weights' response: the mean over the old input channels, scaled so
+            that the same image in every channel gives the same output.
+    """
+    for name, module in network.named_modules():
+        if not isinstance(module, nn.Conv2d):
+            continue
+        if module.in_channels == channels:
+            return
+        fresh = nn.Conv2d(
+            channels,
+            module.out_channels,
+            module.kernel_size,  # type: ignore[arg-type]
+            module.stride,  # type: ignore[arg-type]
+            module.padding,  # type: ignore[arg-type]
+            module.dilation,  # type: ignore[arg-type]
+            bias=module.bias is not None,
+        )
+        if keep:
+            with torch.no_grad():
+                mean = module.weight.mean(dim=1, keepdim=True) * (module.in_channels / channels)
+                fresh.weight.copy_(mean.expand_as(fresh.weight))
+                if module.bias is not None and fresh.bias is not None:
+                    fresh.bias.copy_(module.bias)
+        put(network, name, fresh)
+        return
+
+
+def for_classes(network: nn.Module, classes: int) -> None:
+    """Replaces the last layer that gives logits by one for `classes`; it starts from random.
+
+    Works for a last Linear (ResNet, MobileNet, ViT, ...) and a last 1x1 convolution (SqueezeNet).
+    """
+    heads = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith("aux")
+    ]
+    name, head = heads[-1]
+    if isinstance(head, nn.Linear):
+        if head.out_features != classes:
+            put(network, name, nn.Linear(head.in_features, classes, bias=head.bias is not None))
+    elif head.out_channels != classes:
+        put(network, name, nn.Conv2d(head.in_channels, classes, kernel_size=1))
+
+
+def put(network: nn.Module, name: str, module: nn.Module) -> None:
+    """Puts a module in the place of the one with this dotted name."""
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, module)

@@ -1,0 +1,63 @@
+"""Any classification model of torchvision, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from spaces.base import InfeasibleCandidate
+from spaces.params import Params
+from spaces.table import UnknownName, nearest
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Torchvision:
+    """Any torchvision classification model by name, its head replaced for the number of classes."""
+
+    version = 1
+    primary = "name"
+
+    class Params(Params):
+        """Options of torchvision."""
+
+        name: str = Field(description="of the model: resnet18, mobilenet_v3_small, ...")
+        weights: str | None = Field(
+            None, description="DEFAULT, IMAGENET1K_V1, ...: pretrained weights, downloaded"
+        )
+        args: dict[str, Any] = Field({}, description="more arguments of the model's function")
+
+    @staticmethod
+    def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+        """[B, C, H, W] -> [B, classes].
+
+        Raises:
+            UnknownName: torchvision has no classification model of this name.
+            InfeasibleCandidate: The weights cannot be had, or the arguments do not fit.
+        """
+        from torchvision import models
+
+        from spaces.architecture.stems import for_channels, for_classes
+
+        known = models.list_models(module=models)
+        if params.name not in known:
+            hint = nearest(params.name, known) or "."
+            raise UnknownName(f'torchvision has no classification model "{params.name}"{hint}')
+        arguments = dict(params.args)
+        if params.name in ("googlenet", "inception_v3") and params.weights is None:
+            arguments.setdefault("init_weights", True)  # torchvision warns when it is left out
+        try:
+            network = models.get_model(params.name, weights=params.weights, **arguments)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise InfeasibleCandidate(
+                f"torchvision {params.name} with weights={params.weights}: {error}"
+            ) from error
+        if hasattr(network, "aux_logits"):  # GoogLeNet and Inception answer a tuple while training
+            network.aux_logits = False
+            for name in [n for n, _ in network.named_children() if n.lower().startswith("aux")]:
+                setattr(network, name, None)
+        for_classes(network, classes)
+        for_channels(network, shape[0], keep=params.weights is not None)
+        return network  # type: ignore[no-any-return]

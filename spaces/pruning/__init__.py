@@ -1,0 +1,11 @@
+"""Ways to remove parts of a trained network."""
+
+from spaces.table import Table
+
+PRUNINGS = Table(
+    "pruning",
+    {
+        "none": "spaces.pruning.none:NoPruning",
+        "structured": "spaces.pruning.structured:Structured",
+    },
+)

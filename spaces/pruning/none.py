@@ -1,0 +1,34 @@
+"""No pruning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from spaces.base import Candidate, Context
+from spaces.params import Params
+
+if TYPE_CHECKING:
+    import torch
+
+
+class NoPruning:
+    """Leaves the network whole."""
+
+    name = "none"
+    version = 1
+
+    class Params(Params):
+        """No options."""
+
+    @staticmethod
+    def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
+        """The candidate itself."""
+        return candidate
+
+    @staticmethod
+    def rebuild(
+        model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: tuple[int, int, int]
+    ) -> torch.nn.Module:
+        """The model itself."""
+        return model

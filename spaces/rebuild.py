@@ -1,0 +1,44 @@
+"""A candidate from nothing, and a model's shape from a candidate's history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from spaces.architecture.network import build_network
+from spaces.base import Candidate, Step
+from spaces.pruning import PRUNINGS
+
+if TYPE_CHECKING:
+    import torch
+
+ARCHITECTURE = "architecture"
+"""The technique of every history's first step."""
+
+
+def start(
+    architecture: Mapping[str, Any], shape: tuple[int, int, int], classes: int, seed: int
+) -> Candidate:
+    """A candidate with random weights (or the ones its library ships) and a history of one step.
+
+    Raises:
+        InfeasibleCandidate: There is no such network, or it does not fit the data.
+    """
+    network = build_network(architecture, shape, classes, seed)
+    step = Step(ARCHITECTURE, {ARCHITECTURE: dict(architecture), "seed": seed})
+    return Candidate(network, shape, classes, (step,))
+
+
+def rebuild(history: Sequence[Step], shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+    """A fresh model of the shape that a history leads to; the weights follow as a state dict.
+
+    Only pruning changes a shape; steps of training and quantization are passed over.
+    """
+    first, *rest = history
+    network = build_network(first.params[ARCHITECTURE], shape, classes, first.params["seed"])
+    for step in rest:
+        if step.technique in PRUNINGS.names:
+            technique = PRUNINGS.get(step.technique)
+            params = technique.Params.model_validate(dict(step.params))
+            network = technique.rebuild(network, params, step.info, shape)
+    return network

@@ -1,0 +1,68 @@
+"""Adam (https://arxiv.org/abs/1412.6980) and AdamW (https://arxiv.org/abs/1711.05101)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from spaces.params import Params
+
+if TYPE_CHECKING:
+    import torch
+
+
+class AdamParams(Params):
+    """Options of adam and adamw."""
+
+    lr: float = Field(1e-3, gt=0, le=10, description="learning rate at the schedule's peak")
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the gradient's mean")
+    beta2: float = Field(0.999, ge=0, lt=1, description="decay of its square's mean")
+    weight_decay: float = Field(0.0, ge=0, le=1)
+
+
+class Adam:
+    """Adam; weight decay is added to the gradient."""
+
+    Params = AdamParams
+
+    @staticmethod
+    def build(
+        parameters: Iterable[torch.nn.Parameter], params: AdamParams
+    ) -> torch.optim.Optimizer:
+        """The optimizer on these parameters."""
+        from torch.optim import Adam as Optimizer
+
+        return Optimizer(
+            parameters,
+            lr=params.lr,
+            betas=(params.beta1, params.beta2),
+            weight_decay=params.weight_decay,
+        )
+
+
+class AdamWParams(AdamParams):
+    """Options of adamw."""
+
+    weight_decay: float = Field(0.01, ge=0, le=1)
+
+
+class AdamW:
+    """Adam with decoupled weight decay."""
+
+    Params = AdamWParams
+
+    @staticmethod
+    def build(
+        parameters: Iterable[torch.nn.Parameter], params: AdamWParams
+    ) -> torch.optim.Optimizer:
+        """The optimizer on these parameters."""
+        from torch.optim import AdamW as Optimizer
+
+        return Optimizer(
+            parameters,
+            lr=params.lr,
+            betas=(params.beta1, params.beta2),
+            weight_decay=params.weight_decay,
+        )
