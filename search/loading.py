@@ -108,6 +108,15 @@ def load_study(
     return _Loader(document, file, storage, trials, time).load()
 
 
+def load_source(source: Mapping[str, Any], file: Path, *, storage: str | None = None) -> StudySpec:
+    """A study from the plain data that a database keeps, as if it stood in `file`.
+
+    Raises:
+        StudyFileError: A checkpoint or the like is no longer there.
+    """
+    return _Loader(Document(str(file), dict(source)), file, storage, None, None).load()
+
+
 class _Loader:
     """Reads the sections of one document."""
 

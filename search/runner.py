@@ -45,6 +45,7 @@ class Runner:
         self._study = OpenStudy(self._spec)
         self._store = self._study.store
         try:
+            self._study.register()
             with Worker(self._store) as worker:
                 self._worker = worker
                 reconcile(self._study, worker)

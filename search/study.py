@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from objectives.host import fingerprint
-
-from objectives.base import Measurement
 from objectives.runtimes.base import Artifact
 from search.cache import StageCache
 from search.data import load_data
@@ -64,11 +61,15 @@ class OpenStudy:
             [o.direction for o in spec.objectives],
             [o.name for o in spec.objectives],
         )
-        if known is None:
+        self.host = digest(fingerprint())[:12]
+        self._new = known is None
+
+    def register(self) -> None:
+        """Writes what this run brings: the study itself, its latest budget, this host."""
+        spec = self.spec
+        if self._new:
             self.store.create_study(spec.name, spec.source, identity(spec), self.axes)
-        facts = fingerprint()
-        self.host = digest(facts)[:12]
-        self.store.add_host(self.host, facts)
+        self.store.add_host(self.host, fingerprint())
         self.store.update_study(
             wanted=spec.trials, source=spec.source, info=self._info(), finished=None
         )
@@ -98,10 +99,6 @@ class OpenStudy:
         """The artifact of a complete trial."""
         return stored_artifact(trial, self.spec.folder)
 
-    def reference(self, trial: TrialRecord) -> Mapping[str, Measurement]:
-        """The baseline's measurements by name."""
-        return trial.measurements
-
     def close(self) -> None:
         """Gives the connections back."""
         self.mirror.close()
@@ -113,6 +110,7 @@ class OpenStudy:
             "classes": self.data.classes,
             "shape": list(self.data.shape),
             "fingerprint": self.data.fingerprint,
+            "preprocessing": self.data.preprocessing(),
             "host": self.host,
             "versions": {
                 "python": platform.python_version(),

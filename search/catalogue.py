@@ -1,0 +1,108 @@
+"""What a study file can name: each entry with its parameters, ranges and one line."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from pydantic import BaseModel
+
+from search.data import DATASETS
+from search.plugins import OBJECTIVES, RUNTIMES
+from spaces.architecture import ARCHITECTURES
+from spaces.distillation import DISTILLATIONS
+from spaces.pruning import PRUNINGS
+from spaces.quantization import QUANTIZATIONS
+from spaces.table import Table
+from spaces.training import OPTIMIZERS, SCHEDULES
+
+TABLES: dict[str, tuple[Table, ...]] = {
+    "architectures": (ARCHITECTURES,),
+    "techniques": (PRUNINGS, DISTILLATIONS, QUANTIZATIONS),
+    "objectives": (OBJECTIVES,),
+    "runtimes": (RUNTIMES,),
+    "data": (DATASETS,),
+    "training": (OPTIMIZERS, SCHEDULES),
+}
+
+
+def catalogue(what: str) -> list[dict[str, Any]]:
+    """Entries of one kind: {"kind", "name", "text", "parameters": {name: type and range}, ...}."""
+    if what == "samplers":
+        from search.samplers import SAMPLERS
+
+        return [
+            {"kind": "sampler", "name": name, "text": info.text, "parameters": {}}
+            for name, info in SAMPLERS.items()
+        ]
+    return [_entry(table, name) for table in TABLES[what] for name in table.names]
+
+
+def catalogue_text(entries: list[dict[str, Any]]) -> str:
+    """The entries for people."""
+    lines = []
+    kind = None
+    width = max(len(entry["name"]) for entry in entries) + 2
+    several = len({entry["kind"] for entry in entries}) > 1
+    for entry in entries:
+        if several and entry["kind"] != kind:
+            kind = entry["kind"]
+            lines.append(f"{kind}:")
+        extra = f" [{entry['unit']}, {entry['better']} is better]" if "unit" in entry else ""
+        why = f" NOT HERE: {entry['unavailable']}" if entry.get("unavailable") else ""
+        lines.append(f"  {entry['name']:<{width}}{entry['text']}{extra}{why}")
+        for name, text in entry["parameters"].items():
+            lines.append(f"  {'':<{width}}  {name}: {text}")
+    return "\n".join(lines)
+
+
+def _entry(table: Table, name: str) -> dict[str, Any]:
+    entry = table.get(name)
+    found: dict[str, Any] = {
+        "kind": table.kind,
+        "name": name,
+        "text": first_line(entry),
+        "parameters": _parameters(entry.Params),
+    }
+    if hasattr(entry, "unit"):
+        found |= {"unit": entry.unit, "better": entry.better}
+    if hasattr(entry, "unavailable"):
+        found |= {"unavailable": entry.unavailable(), "quantizations": list(entry.quantizations)}
+    return found
+
+
+def first_line(entry: Any) -> str:
+    """An entry's description: the first line of its docstring."""
+    return (inspect.getdoc(entry) or "").splitlines()[0]
+
+
+def _parameters(params: type[BaseModel]) -> dict[str, str]:
+    schema = params.model_json_schema()
+    return {name: _describe(field) for name, field in schema.get("properties", {}).items()}
+
+
+def _describe(field: dict[str, Any]) -> str:
+    """`number in (0, 4], default 1.0: multiplies the channels`."""
+    options = field.get("anyOf", [field])
+    kinds = [o.get("type", "") for o in options if o.get("type") != "null"]
+    kind = " or ".join(k for k in kinds if k) or "value"
+    if "enum" in field:
+        kind = " | ".join(map(str, field["enum"]))
+    elif "const" in field:
+        kind = str(field["const"])
+    bounds = _bounds(options[0])
+    default = "" if field.get("default") is None else f", default {field['default']}"
+    about = f": {field['description']}" if field.get("description") else ""
+    return f"{kind}{bounds}{default}{about}"
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    low = field.get("minimum", field.get("exclusiveMinimum"))
+    high = field.get("maximum", field.get("exclusiveMaximum"))
+    if low is None and high is None:
+        return ""
+    opening = "(" if "exclusiveMinimum" in field or low is None else "["
+    closing = ")" if "exclusiveMaximum" in field or high is None else "]"
+    left = "-inf" if low is None else f"{low:g}"
+    right = "inf" if high is None else f"{high:g}"
+    return f" in {opening}{left}, {right}{closing}"

@@ -1,0 +1,324 @@
+"""The command line: parse, one library call, print. Heavy modules are imported by their command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.errors import UserError
+
+DONE, NOTHING, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Group(click.Group):
+    """Turns a UserError into its text and exit code 2; --debug shows tracebacks."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        debug = "--debug" in sys.argv
+        try:
+            result = super().main(*args, **kwargs)
+        except UserError as error:
+            if debug:
+                raise
+            _fail(str(error))
+        except click.exceptions.Abort:
+            sys.exit(INTERRUPTED)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(WRONG_INPUT)
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted; what is done is kept, the same command goes on", err=True)
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader of a pipe went away: nothing to say to anybody
+            sys.exit(DONE)
+        except Exception as error:
+            if debug:
+                raise
+            _fail(
+                f"paretune: a bug of ours: {type(error).__name__}: {error}\n"
+                "Type the command again with --debug for the traceback.",
+                NOTHING,
+            )
+        sys.exit(result if isinstance(result, int) else DONE)
+
+
+def _fail(text: str, code: int = WRONG_INPUT) -> None:
+    click.echo(text, err=True)
+    sys.exit(code)
+
+
+study_argument = click.argument("study", metavar="STUDY")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=C", help="Change a value of the study file."
+)
+storage_option = click.option(
+    "--storage", metavar="URL", help="Database: sqlite, sqlite:///FILE, postgresql://USER@HOST/DB."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="paretune", prog_name="paretune")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def main(debug: bool) -> None:
+    """Search architecture, pruning, quantization, distillation and training together.
+
+    Begin with: paretune check STUDY.yaml, then paretune run STUDY.yaml
+    """
+
+
+@main.command()
+@study_argument
+@set_option
+@storage_option
+@json_option
+def check(study: str, overrides: tuple[str, ...], storage: str | None, as_json: bool) -> None:
+    """Show what would run: parameters, stages, objectives. Nothing is done."""
+    from search.check import check_info
+    from search.loading import load_study
+
+    info = check_info(load_study(study, overrides, storage=storage))
+    if as_json:
+        _print_json(info.to_json())
+        return
+    from search.tables_text import check_view
+
+    _console().print(check_view(info))
+
+
+def _run_options(command: Any) -> Any:
+    for option in (
+        click.option("--trials", type=click.IntRange(1), help="How many trials in all."),
+        click.option("--time", metavar="30m", help="How long this run may take."),
+        set_option,
+        storage_option,
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@study_argument
+@_run_options
+@click.option("--workers", type=click.IntRange(1, 256), default=1, help="Processes on this host.")
+def run(
+    study: str,
+    trials: int | None,
+    time: str | None,
+    overrides: tuple[str, ...],
+    storage: str | None,
+    workers: int,
+) -> int:
+    """Run a study, or go on where it stopped."""
+    from search.loading import load_study
+
+    spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
+    _stop_on_terminate()
+    from search.running import run_study
+
+    return DONE if run_study(spec, _console(), workers, study) else NOTHING
+
+
+@main.command()
+@study_argument
+@_run_options
+@click.option("--threads", type=click.IntRange(1), help="Of training in this process.")
+def worker(
+    study: str,
+    trials: int | None,
+    time: str | None,
+    overrides: tuple[str, ...],
+    storage: str | None,
+    threads: int | None,
+) -> int:
+    """Join a study from another process or machine."""
+    from search.loading import load_study
+
+    spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
+    _stop_on_terminate()
+    from search.running import work
+
+    return DONE if work(spec, _console(), threads) else NOTHING
+
+
+@main.command()
+@study_argument
+@storage_option
+@json_option
+def status(study: str, storage: str | None, as_json: bool) -> None:
+    """Show how far a study is."""
+    from search.locating import locate
+    from search.status import status_info
+    from search.store import reading
+
+    with reading(locate(study, storage).url) as store:
+        info = status_info(store.record(), store.stage_cost())
+    if as_json:
+        _print_json(info.to_json())
+    else:
+        click.echo(info.text())
+
+
+@main.command()
+@study_argument
+@storage_option
+@json_option
+def front(study: str, storage: str | None, as_json: bool) -> int:
+    """Show the trade-offs: the front beside the baseline."""
+    from search.front import front_info
+    from search.locating import locate
+    from search.store import reading
+
+    with reading(locate(study, storage).url) as store:
+        info = front_info(store.record())
+    if as_json:
+        _print_json(info.to_json())
+    else:
+        from search.tables_text import front_view
+
+        _console().print(front_view(info))
+    return DONE if info.rows else NOTHING
+
+
+@main.command()
+@study_argument
+@click.argument("trial", type=int)
+@storage_option
+@json_option
+def show(study: str, trial: int, storage: str | None, as_json: bool) -> None:
+    """Show one trial: its plan, what was measured and how, or why it failed."""
+    from search.locating import locate
+    from search.show import trial_json, trial_text
+    from search.store import reading
+
+    with reading(locate(study, storage).url) as store:
+        found = store.trial(trial)
+        last = store.last_number()
+    if found is None:
+        raise UserError(f"trial {trial}: there is no such trial; the last is {last}")
+    if as_json:
+        _print_json(trial_json(found))
+    else:
+        click.echo(trial_text(found))
+
+
+@main.command()
+@study_argument
+@storage_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write it.")
+def report(study: str, storage: str | None, output: Path | None) -> None:
+    """Write the report: one HTML file that needs no network."""
+    from search.locating import locate
+    from search.report import write_report
+    from search.store import reading
+
+    place = locate(study, storage)
+    with reading(place.url) as store:
+        record = store.record()
+    file = output or place.folder / "report.html"
+    write_report(record, file)
+    click.echo(str(file))
+
+
+@main.command()
+@study_argument
+@storage_option
+@click.option(
+    "--pick",
+    default="knee",
+    metavar="WHICH",
+    help='knee, fastest, smallest, baseline, a trial\'s number, or "latency <= 2 ms".',
+)
+@click.option("--to", "formats", default="onnx", help="onnx,torchscript,torch_export")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+def export(
+    study: str, storage: str | None, pick: str, formats: str, output: Path, force: bool
+) -> None:
+    """Export the chosen trade-off: the measured file itself, and a manifest."""
+    from search.export import export_trial
+    from search.locating import locate
+
+    place = locate(study, storage)
+    manifest = export_trial(place, pick, formats.split(","), output, force)
+    click.echo(manifest.text())
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--data", metavar="NPZ", help="Measure accuracy on the test part of this .npz.")
+@json_option
+def verify(folder: Path, data: str | None, as_json: bool) -> int:
+    """Check an exported model against its manifest; exit 1 if it is off."""
+    from search.verifying import verify_export
+
+    result = verify_export(folder, data)
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        click.echo(result.text())
+    return DONE if result.ok else NOTHING
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a study file."""
+    from search.schema import study_schema
+
+    _print_json(study_schema())
+
+
+LISTS = ("architectures", "techniques", "objectives", "runtimes", "samplers", "data", "training")
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(LISTS))
+@json_option
+def list_(what: str, as_json: bool) -> None:
+    """List what a study file can name."""
+    from search.catalogue import catalogue, catalogue_text
+
+    entries = catalogue(what)
+    if as_json:
+        _print_json(entries)
+    else:
+        click.echo(catalogue_text(entries))
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, default=_jsonable))
+
+
+def _jsonable(value: Any) -> Any:
+    """Mappings and tuples that are not quite dicts and lists."""
+    if hasattr(value, "items"):
+        return dict(value)
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    return str(value)
+
+
+def _stop_on_terminate() -> None:
+    """A terminated run ends like an interrupted one: its trial is given back."""
+
+    def stop(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+if __name__ == "__main__":
+    main()

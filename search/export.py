@@ -1,0 +1,212 @@
+"""Hands out a trial: the measured file itself, other formats on request, and a manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from objectives.base import Measurement, Subject
+from objectives.runtimes.base import Artifact
+from search.errors import UserError
+from search.files import sha256_of, written_whole
+from search.format import format_times, format_value
+from search.front import ratios_of
+from search.picks import pick
+from search.plantext import plan_text
+from search.records import StudyRecord, TrialRecord
+from search.store import reading
+from spaces.table import nearest
+
+if TYPE_CHECKING:
+    from search.locating import Located
+    from search.study import OpenStudy
+
+FORMATS = {"onnx": "onnxruntime", "torchscript": "torchscript", "torch_export": "torch_export"}
+"""What --to takes -> the runtime that writes it."""
+
+MANIFEST = "manifest.json"
+PROBE = "probe.npz"
+PROBE_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of an exported model; `content` is the JSON beside it."""
+
+    folder: Path
+    content: Mapping[str, Any]
+
+    def text(self) -> str:
+        """What was written, for people."""
+        content = self.content
+        lines = [f"trial {content['trial']}: {content['plan_text']}"]
+        for name, m in content["measurements"]["validation"].items():
+            test = content["measurements"]["test"].get(name)
+            times = content["times_better_than_baseline"].get(name)
+            lines.append(
+                f"  {name:<12}{format_value(m['value'], m['unit'])}"
+                + (f" (test {format_value(test['value'], m['unit'])})" if test else "")
+                + (f", {format_times(times)} better than the baseline" if times else "")
+            )
+        lines += [f"{self.folder / a['file']}  {a['note']}" for a in content["artifacts"]]
+        lines.append(f"{self.folder / MANIFEST}")
+        lines.append(f"check it anywhere: paretune verify {self.folder}")
+        return "\n".join(lines)
+
+
+def export_trial(
+    place: Located, query: str, formats: Sequence[str], folder: Path, force: bool = False
+) -> Manifest:
+    """Exports the trial that a query picks.
+
+    Args:
+        place: The study.
+        query: As for `search.picks.pick`.
+        formats: Keys of FORMATS.
+        folder: Where it is written; made when it is not there.
+        force: Write into a folder that is not empty.
+
+    Raises:
+        UserError: No trial answers the query, a format is unknown or cannot hold the model, the
+            measured file is gone or changed, or the folder is not empty.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            hint = nearest(name, list(FORMATS)) or "."
+            raise UserError(f'--to: unknown format "{name}"{hint} Known: {", ".join(FORMATS)}.')
+    with reading(place.url) as store:
+        record = store.record()
+    trial = pick(record, query)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"-o {folder}: this is a file; give a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise UserError(f"-o {folder}: the folder is not empty; give another one, or --force")
+    folder.mkdir(parents=True, exist_ok=True)
+    return _written(place, record, trial, formats, folder)
+
+
+def _written(
+    place: Located,
+    record: StudyRecord,
+    trial: TrialRecord,
+    formats: Sequence[str],
+    folder: Path,
+) -> Manifest:
+    from search.study import OpenStudy, stored_artifact
+
+    study = OpenStudy(place.spec())
+    try:
+        measured = stored_artifact(trial, place.folder)
+        artifacts = []
+        for name in formats:
+            runtime = FORMATS[name]
+            if runtime == measured.runtime:
+                artifacts.append(_copied(measured, folder, study))
+            else:
+                artifacts.append(_converted(study, trial, runtime, folder))
+        _write_probe(study, [folder / a["file"] for a in artifacts], artifacts, folder)
+        preprocessing = study.data.preprocessing()
+    finally:
+        study.close()
+    content = {
+        "paretune": record.info.get("versions", {}).get("paretune"),
+        "study": record.name,
+        "trial": trial.number,
+        "plan_text": plan_text(trial.plan),
+        "plan": trial.plan,
+        "artifacts": artifacts,
+        "preprocessing": preprocessing,
+        "input": {"name": "input", "dtype": "float32", "shape": ["batch", *preprocessing["shape"]]},
+        "output": {"name": "logits", "dtype": "float32"},
+        "measurements": {
+            "validation": _json(trial.measurements),
+            "test": _json(trial.test),
+        },
+        "baseline": {
+            "validation": _json(record.baseline.measurements) if record.baseline else {},
+            "test": _json(record.baseline.test) if record.baseline else {},
+        },
+        "times_better_than_baseline": ratios_of(trial, record),
+        "versions": record.info.get("versions", {}),
+        "hosts": record.info.get("hosts", {}),
+    }
+    written_whole(folder / MANIFEST, json.dumps(content, indent=2) + "\n")
+    return Manifest(folder, content)
+
+
+def _copied(measured: Artifact, folder: Path, study: OpenStudy) -> dict[str, Any]:
+    """The measured file, byte for byte."""
+    if not measured.path.is_file():
+        raise UserError(f"{measured.path}: the measured file is gone; run the study again")
+    if sha256_of(measured.path) != measured.sha256:
+        raise UserError(f"{measured.path}: the file is not the one that was measured any more")
+    file = folder / f"model{measured.path.suffix}"
+    shutil.copyfile(measured.path, file)
+    return {
+        "file": file.name,
+        "runtime": measured.runtime,
+        "options": study.options.model_dump(),
+        "sha256": measured.sha256,
+        "bytes": measured.bytes,
+        "measured": True,
+        "note": "the file that was measured",
+    }
+
+
+def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, folder: Path) -> dict[str, Any]:
+    """The trial's float network in another format, its accuracy measured anew."""
+    from objectives.accuracy import Accuracy
+    from objectives.base import Unmeasurable
+    from search.pipeline import StageError, Watch
+    from search.plan import Plan
+    from search.plugins import RUNTIMES
+
+    plan = Plan.from_json(trial.plan)
+    entry = RUNTIMES.get(runtime)
+    try:
+        model = study.pipeline.candidate(plan, Watch()).model.cpu().eval()
+        file = folder / f"model{entry.suffix}"
+        artifact = entry.export(model, study.data.shape, file)
+    except (StageError, Unmeasurable) as error:
+        raise UserError(f"--to {runtime}: {error}") from error
+    options = entry.Params()
+    subject = Subject(artifact, entry, options, model, study.data)
+    measured = Accuracy.measure(subject, Accuracy.Params(), "validation")
+    quantized = plan.stage("quantize") is not None
+    note = "float32: this format is not quantized here" if quantized else "converted"
+    return {
+        "file": file.name,
+        "runtime": runtime,
+        "options": options.model_dump(),
+        "sha256": artifact.sha256,
+        "bytes": artifact.bytes,
+        "measured": False,
+        "accuracy": measured.to_json(),
+        "note": f"{note}; accuracy {format_value(measured.value, measured.unit)} on validation",
+    }
+
+
+def _write_probe(
+    study: OpenStudy, files: Sequence[Path], artifacts: Sequence[Mapping[str, Any]], folder: Path
+) -> None:
+    """A few validation images with each file's logits, so that another machine can compare."""
+    from search.plugins import RUNTIMES
+
+    images, labels = next(study.data.arrays("validation", PROBE_IMAGES))
+    arrays = {"images": images, "labels": labels}
+    for file, artifact in zip(files, artifacts, strict=True):
+        entry = RUNTIMES.get(artifact["runtime"])
+        session = entry.load(file, entry.Params.model_validate(artifact["options"]))
+        arrays[file.name] = session(images)
+    with (folder / PROBE).open("wb") as out:
+        np.savez(out, **arrays)
+
+
+def _json(measured: Mapping[str, Measurement]) -> dict[str, Any]:
+    return {name: asdict(m) for name, m in measured.items()}

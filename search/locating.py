@@ -1,0 +1,71 @@
+"""What STUDY on the command line means: a study file, or a study's folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.document import Document, read_document
+from search.errors import UserError
+from search.loading import load_source, storage_url
+from search.spec import StudySpec
+from search.store import Store, reading
+
+ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a study lives.
+
+    Attributes:
+        file: The study file; it need not be there any more.
+        folder: The study's own folder.
+        url: Of its database.
+    """
+
+    file: Path
+    folder: Path
+    url: str
+
+    def spec(self) -> StudySpec:
+        """The study as it was run last, --set options included.
+
+        Raises:
+            UserError: There is no study in the database.
+        """
+        with reading(self.url) as store:
+            return load_source(_source(store), self.file, storage=self.url)
+
+
+def locate(study: str, storage: str | None = None) -> Located:
+    """Finds a study.
+
+    Args:
+        study: A study file or a study's folder.
+        storage: --storage, in place of the file's.
+
+    Raises:
+        UserError: There is neither.
+    """
+    path = Path(study)
+    if path.is_dir():
+        folder = path.resolve()
+        beside = [folder.with_name(folder.name + ending) for ending in ENDINGS]
+        file = next((f for f in beside if f.is_file()), beside[0])
+    elif path.is_file():
+        file, folder = path.resolve(), path.resolve().with_suffix("")
+    else:
+        raise UserError(f"{study}: there is no such study file, and no such folder")
+    if storage is None and file.is_file():
+        document: Document = read_document(file)
+        given = document.data.get("storage")
+        storage = given if isinstance(given, str) else None
+    return Located(file, folder, storage_url(storage or "sqlite", folder))
+
+
+def _source(store: Store) -> dict[str, object]:
+    row = store.study()
+    if row is None:
+        raise UserError("storage: there is no Paretune study in this database")
+    return dict(row["source"])

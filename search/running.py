@@ -1,0 +1,103 @@
+"""What `run` and `worker` do around the runner: more processes, the view, the last words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from search.front import front_info
+from search.progress import make_progress
+from search.records import StudyRecord
+from search.report import write_report
+from search.runner import Runner
+from search.spec import StudySpec
+from search.store import reading
+from search.tables_text import front_view, goals_text
+
+
+def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bool:
+    """Runs a study with so many processes, writes the report and prints the front.
+
+    Args:
+        spec: The study.
+        console: Where it is shown.
+        workers: Processes on this host, this one included.
+        study: As the user named it, for the commands to type next.
+
+    Returns:
+        False when the run gave up, or there is nothing on the front.
+    """
+    torch.set_num_threads(_threads(workers))
+    with make_progress(console) as progress, _helpers(spec, workers, study):
+        ending = Runner(spec, progress).run()
+    with reading(spec.storage) as store:
+        record = store.record()
+    report = spec.folder / "report.html"
+    write_report(record, report)
+    _say(record, report, spec, console, study)
+    return ending.ok and bool(record.front)
+
+
+def work(spec: StudySpec, console: Console, threads: int | None) -> bool:
+    """Works on a study beside other processes; False when the run gave up."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with make_progress(console) as progress:
+        return Runner(spec, progress).run().ok
+
+
+def _say(record: StudyRecord, report: Path, spec: StudySpec, console: Console, study: str) -> None:
+    info = front_info(record)
+    console.print()
+    console.print(front_view(info))
+    for line in goals_text(spec, record):
+        console.print(line)
+    console.print(f"\nreport: {_short(report)}", soft_wrap=True)
+    if any(row.trial for row in info.rows):
+        console.print("next:", soft_wrap=True)
+        for command in (
+            f"paretune export {study} --pick knee -o exported",
+            f"paretune run {study} --trials {2 * (spec.trials or len(record.trials))}",
+        ):
+            console.print(f"  {command}", soft_wrap=True)
+
+
+def _short(path: Path) -> str:
+    """Relative to the current folder where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)
+
+
+def _threads(workers: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (cores or 1) // workers)
+
+
+@contextmanager
+def _helpers(spec: StudySpec, workers: int, study: str) -> Iterator[None]:
+    """Other workers of this run; they end with it."""
+    command = [sys.executable, "-m", "search.cli", "worker", study, "--storage", spec.storage]
+    if spec.trials is not None:
+        command += ["--trials", str(spec.trials)]
+    if spec.seconds is not None:
+        command += ["--time", f"{round(spec.seconds)}s"]
+    command += ["--threads", str(_threads(workers))]
+    spec.folder.mkdir(parents=True, exist_ok=True)
+    helpers = []
+    for number in range(2, workers + 1):
+        with (spec.folder / f"worker-{number}.log").open("w") as log:
+            helpers.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT))
+    try:
+        yield
+    finally:
+        for helper in helpers:
+            helper.terminate()
+        for helper in helpers:
+            helper.wait()

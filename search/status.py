@@ -1,0 +1,113 @@
+"""How far a study is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from search.records import StudyRecord
+
+
+@dataclass(frozen=True)
+class StatusInfo:
+    """What `paretune status` shows.
+
+    Attributes:
+        study: Its name.
+        wanted: Trials it shall have besides the baseline, or None.
+        done: Finished trials that repeat no other, baseline not counted.
+        states: State -> number of trials, baseline not counted.
+        repeats: Trials answered from the database.
+        front: Numbers of the front's members.
+        hypervolume: Of the front, as a share of the reference box.
+        stage_seconds: What the stages cost that were made.
+        saved_seconds: What the stages taken from the cache would have cost.
+        finished: Why the last run ended, or None.
+    """
+
+    study: str
+    wanted: int | None
+    done: int
+    states: Mapping[str, int]
+    repeats: int
+    front: tuple[int, ...]
+    hypervolume: float | None
+    stage_seconds: float
+    saved_seconds: float
+    finished: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Lines for people."""
+        states = ", ".join(f"{count} {state}" for state, count in self.states.items())
+        goal = f" of {self.wanted}" if self.wanted else ""
+        lines = [
+            f"{self.study}: {self.done}{goal} trials done ({states or 'none'}"
+            + (f", {self.repeats} repeated)" if self.repeats else ")"),
+            f"front: {len(self.front)} trials"
+            + (f", hypervolume {self.hypervolume:.4f}" if self.hypervolume is not None else ""),
+            f"training: {_minutes(self.stage_seconds)} spent, "
+            f"{_minutes(self.saved_seconds)} saved by the stage cache",
+        ]
+        if self.finished:
+            lines.append(f"last run: {self.finished}")
+        return "\n".join(lines)
+
+
+def status_info(record: StudyRecord, costs: Mapping[str, float]) -> StatusInfo:
+    """How far a study is; pure.
+
+    Args:
+        record: The study.
+        costs: Stage key -> seconds it took to make.
+    """
+    search = [trial for trial in record.trials if trial.number > 0]
+    own = [trial for trial in search if trial.repeats is None]
+    last = record.growth[-1] if record.growth else None
+    typical = _typical(record)
+    saved = sum(
+        typical.get(_signature(trial.plan, stage), 0.0)
+        for trial in record.trials
+        for stage in trial.cached
+    )
+    return StatusInfo(
+        study=record.name,
+        wanted=record.wanted,
+        done=sum(trial.state != "running" for trial in own),
+        states=dict(Counter(trial.state for trial in own)),
+        repeats=len(search) - len(own),
+        front=last.members if last else (),
+        hypervolume=last.hypervolume if last else None,
+        stage_seconds=sum(costs.values()),
+        saved_seconds=saved,
+        finished=record.info.get("finished"),
+    )
+
+
+def _signature(plan: list[dict[str, Any]], stage: str) -> str:
+    """All that a stage depends on within a plan, as text."""
+    upto = []
+    for entry in plan:
+        upto.append(repr(entry))
+        if entry["kind"] == stage:
+            break
+    return "".join(upto)
+
+
+def _typical(record: StudyRecord) -> dict[str, float]:
+    """Signature of a stage -> seconds it took when it was made."""
+    found: dict[str, float] = {}
+    for trial in record.trials:
+        for stage, seconds in trial.seconds.items():
+            if seconds > 0:
+                found[_signature(trial.plan, stage)] = seconds
+    return found
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
