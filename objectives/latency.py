@@ -19,12 +19,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Params, Subject
+from objectives.base import Better, Measurement, Params, Subject, Unmeasurable
 from objectives.host import load_average
 
 BLOCK_SECONDS = 0.004
 """A block is long against the clock's resolution and short against the machine's drift."""
 
+LEAST_RUNS = 3
+"""In a block, so that its median stands one interruption."""
 LEAST_BLOCKS = 15
 MOST_BLOCKS = 4000
 WARM_SECONDS = 0.2
@@ -121,14 +123,15 @@ class _Runs:
             runs += 1
             if runs >= 20 and time.perf_counter() - begun > WARM_SECONDS / 4 and _settled(recent):
                 break
-        typical = statistics.median(recent[-20:]) / 1000
-        self._in_block = max(1, min(200, round(BLOCK_SECONDS / typical)))
+        # Of the fast runs: on a busy machine a slow one tells how long it had to wait for the
+        # processor, and blocks of a single run would each wait for it again.
+        undisturbed = _quantile(recent, 0.1) / 1000
+        self._in_block = max(LEAST_RUNS, min(200, round(BLOCK_SECONDS / undisturbed)))
         return runs
 
     def block(self) -> None:
         """One block of runs; its first run, on the other one's caches, is not counted."""
-        if self._in_block > 1:
-            self._session(self._images)
+        self._session(self._images)
         self.blocks.append([self._timed() for _ in range(self._in_block)])
 
     def _timed(self) -> float:
@@ -208,7 +211,9 @@ def _images(subject: Subject, batch: int) -> Any:
     """Real validation images, [batch, C, H, W] float32: zeros would be unusually fast or slow."""
     import numpy as np
 
-    images, _ = next(iter(subject.data.arrays("validation", batch)))
+    images = next((x for x, _ in subject.data.arrays("validation", batch)), ())
+    if len(images) == 0:
+        raise Unmeasurable("the validation part has no examples")
     while len(images) < batch:
         images = np.concatenate([images, images])
     return np.ascontiguousarray(images[:batch])

@@ -88,7 +88,7 @@ def check(study: str, overrides: tuple[str, ...], storage: str | None, as_json: 
     if as_json:
         _print_json(info.to_json())
         return
-    from search.tables_text import check_view
+    from search.check_text import check_view
 
     _console().print(check_view(info))
 
@@ -181,9 +181,10 @@ def front(study: str, storage: str | None, as_json: bool) -> int:
     if as_json:
         _print_json(info.to_json())
     else:
-        from search.tables_text import front_view
+        from search.front_text import front_view
 
-        _console().print(front_view(info))
+        console = _console()
+        console.print(front_view(info, console.width))
     return DONE if info.rows else NOTHING
 
 

@@ -16,10 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
-from spaces.architecture.checkpoint import load_weights
-from spaces.rebuild import rebuild, start
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
 
 from objectives.base import Unmeasurable
 from objectives.runtimes.base import Artifact
@@ -29,11 +25,15 @@ from search.files import sha256_of
 from search.plan import Plan, Stage
 from search.plugins import RUNTIMES
 from spaces.architecture import ARCHITECTURES
+from spaces.architecture.checkpoint import load_weights
 from spaces.base import Candidate, Context, EpochEnd, InfeasibleCandidate
 from spaces.distillation import DISTILLATIONS
 from spaces.pruning import PRUNINGS
 from spaces.quantization import QUANTIZATIONS
+from spaces.rebuild import rebuild, start
 from spaces.table import Option, Slot, Table
+from spaces.training.loop import train
+from spaces.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from search.data.dataset import Dataset

@@ -108,7 +108,6 @@ class StudyRecord:
         axes: The objectives, in order.
         trials: By number; trial 0 is the baseline.
         growth: The front and its hypervolume each time it grew, in order of time.
-        goals: Goal text -> number of the best trial that reaches it, or None.
         wanted: How many trials the study shall have besides the baseline, or None.
         info: Facts worth showing: host, versions, data set and sizes of its parts.
     """
@@ -118,7 +117,6 @@ class StudyRecord:
     axes: tuple[Axis, ...]
     trials: tuple[TrialRecord, ...]
     growth: tuple[FrontPoint, ...] = ()
-    goals: Mapping[str, int | None] = field(default_factory=dict)
     wanted: int | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
 

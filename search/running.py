@@ -11,15 +11,18 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.text import Text
 
+from search.answer import answer_text
 from search.front import front_info
+from search.front_text import front_view
+from search.goals import goals_info
 from search.progress import make_progress
 from search.records import StudyRecord
 from search.report import write_report
 from search.runner import Runner
 from search.spec import StudySpec
 from search.store import reading
-from search.tables_text import front_view, goals_text
 
 
 def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bool:
@@ -56,9 +59,10 @@ def work(spec: StudySpec, console: Console, threads: int | None) -> bool:
 def _say(record: StudyRecord, report: Path, spec: StudySpec, console: Console, study: str) -> None:
     info = front_info(record)
     console.print()
-    console.print(front_view(info))
-    for line in goals_text(spec, record):
-        console.print(line)
+    console.print(front_view(info, console.width))
+    console.print(Text(answer_text(info), style="bold"))
+    for goal in goals_info(record):
+        console.print(goal.line)
     console.print(f"\nreport: {_short(report)}", soft_wrap=True)
     if any(row.trial for row in info.rows):
         console.print("next:", soft_wrap=True)

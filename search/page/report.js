@@ -1,0 +1,89 @@
+"use strict";
+(() => {
+  const { axes, trials, figures } = JSON.parse(document.getElementById("data").textContent);
+  const byNumber = new Map(trials.map((trial) => [trial.n, trial]));
+  const escape = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+  // -- plots: drawn when they come into view; the texts of the points are put in here ------------
+  const hover = new Map();
+  function hoverText(number) {
+    if (!hover.has(number)) {
+      const trial = byNumber.get(number);
+      const lines = [`<b>${number ? "trial " + number : "baseline"}</b>`];
+      lines.push(...escape(trial.plan).split(" · "));
+      trial.values.forEach(([, text, spread, better], i) => {
+        lines.push(`${escape(axes[i])} <b>${escape(text)}</b> ${escape(spread)}${better ? ", " + escape(better) : ""}`);
+      });
+      if (trial.note) lines.push(escape(trial.note.slice(0, 90)));
+      hover.set(number, lines.join("<br>"));
+    }
+    return hover.get(number);
+  }
+  function draw(element) {
+    const { data, layout } = figures[element.id];
+    for (const trace of data) if (trace.customdata) trace.text = trace.customdata.map(hoverText);
+    if (element.clientWidth < 500) {
+      layout.margin = { ...layout.margin, l: 52, r: 6 };
+      layout.font = { ...layout.font, size: 11 };
+    }
+    Plotly.newPlot(element, data, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",
+      modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] });
+  }
+  const watch = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) { watch.unobserve(entry.target); draw(entry.target); }
+  }, { rootMargin: "400px" });
+  for (const element of document.querySelectorAll(".plot")) watch.observe(element);
+  addEventListener("beforeprint", () => {
+    for (const element of document.querySelectorAll(".plot:empty")) draw(element);
+  });
+
+  // -- the table of trials: sorted and filtered, some at a time ----------------------------------
+  const PAGE = 100;
+  const columns = [
+    { name: "trial", key: (t) => t.n, show: (t) => t.n || "base" },
+    { name: "state", key: (t) => t.state, show: (t) => `<span class="dot ${t.state}"></span>${t.state}` },
+    ...axes.map((name, i) => ({ name: escape(name), key: (t) => t.values[i][0], number: true,
+      show: (t) => `${escape(t.values[i][1])} <small>${escape(t.values[i][3].split(" ")[0])}</small>` })),
+    { name: "model", key: (t) => t.plan, show: (t) => escape(t.plan) + (t.note ? `<br><small>${escape(t.note)}</small>` : "") },
+    { name: "seconds", key: (t) => t.seconds, number: true, show: (t) => t.seconds ?? "" },
+  ];
+  const [head, body] = [document.querySelector("#trials thead"), document.querySelector("#trials tbody")];
+  const [filter, state] = [document.getElementById("filter"), document.getElementById("state")];
+  const [count, more] = [document.getElementById("count"), document.getElementById("more")];
+  let sorted = 0, down = false, shown = PAGE;
+
+  for (const name of [...new Set(trials.map((t) => t.state))]) state.add(new Option(name, name));
+  head.innerHTML = `<tr>${columns.map((c) => `<th tabindex="0">${c.name}</th>`).join("")}</tr>`;
+  const texts = new Map(trials.map((t) => [t, `${t.n} ${t.state} ${t.plan} ${t.note} ${JSON.stringify(t.params)}`.toLowerCase()]));
+
+  function compare(a, b) {
+    const [x, y] = [columns[sorted].key(a), columns[sorted].key(b)];
+    if (x === null || y === null) return (x === null) - (y === null); // missing stays last
+    const order = x < y ? -1 : x > y ? 1 : a.n - b.n;
+    return down ? -order : order;
+  }
+  function fill() {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = trials.filter((t) => (!state.value || t.state === state.value) && words.every((w) => texts.get(t).includes(w)));
+    found.sort(compare);
+    body.innerHTML = found.slice(0, shown).map((t) =>
+      `<tr data-n="${t.n}">${columns.map((c) => `<td${c.number ? ' class="number"' : ""}>${c.show(t)}</td>`).join("")}</tr>`).join("");
+    count.textContent = `${found.length} of ${trials.length}`;
+    more.hidden = found.length <= shown;
+    [...head.rows[0].cells].forEach((th, i) => th.setAttribute("aria-sort", i === sorted ? (down ? "descending" : "ascending") : "none"));
+  }
+  function sort(index) { down = index === sorted && !down; sorted = index; fill(); }
+  head.addEventListener("click", (event) => sort(event.target.cellIndex));
+  head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(event.target.cellIndex); });
+  body.addEventListener("click", (event) => {
+    const row = event.target.closest("tr[data-n]");
+    if (!row) return;
+    if (row.nextElementSibling?.className === "params") { row.nextElementSibling.remove(); return; }
+    const params = Object.entries(byNumber.get(Number(row.dataset.n)).params);
+    const text = params.map(([name, value]) => `${escape(name)} = ${escape(value)}`).join("<br>") || "no parameters";
+    row.insertAdjacentHTML("afterend", `<tr class="params"><td colspan="${columns.length}">${text}</td></tr>`);
+  });
+  for (const input of [filter, state]) input.addEventListener("input", () => { shown = PAGE; fill(); });
+  more.addEventListener("click", () => { shown += 500; fill(); });
+  fill();
+})();
