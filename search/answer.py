@@ -65,7 +65,7 @@ def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:
     else:
         text = f"for {abs(points):.1f} points {'more' if points > 0 else 'less'} {axis.name}"
     shown = f"{format_value(old.value, axis.unit)} -> {format_value(new.value, axis.unit)}"
-    noise = "; no more than chance" if _overlap(old, new) and abs(points) >= 0.005 else ""
+    noise = "; within chance" if _overlap(old, new) and abs(points) >= 0.005 else ""
     return f"{text} on the {part} part ({shown}, {new.count} images{noise})"
 
 

@@ -27,13 +27,11 @@ class _Group(click.Group):
             if debug:
                 raise
             _fail(str(error))
-        except click.exceptions.Abort:
-            sys.exit(INTERRUPTED)
         except click.ClickException as error:
             error.show()
             sys.exit(WRONG_INPUT)
-        except KeyboardInterrupt:
-            click.echo("\ninterrupted; what is done is kept, the same command goes on", err=True)
+        except (KeyboardInterrupt, click.exceptions.Abort):  # click makes the one the other
+            click.echo("interrupted; what is done is kept, the same command goes on", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             sys.stderr.close()  # the reader of a pipe went away: nothing to say to anybody

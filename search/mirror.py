@@ -19,6 +19,8 @@ from optuna.trial import TrialState
 from search.errors import UserError
 from search.tables import set_pragmas
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # search/progress.py says what happens
+
 _STATES = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,

@@ -57,7 +57,7 @@ class SpaceReader:
         if isinstance(value, Mapping) and len(value) == 1:
             [(only, _)] = value.items()
             if only in DOMAINS and only not in table.names:
-                self._problems.add(key, f"a {table.kind} is chosen by choice, not by {only}")
+                self._problems.add(key, f"give choice: [...] of {table.kind}s, not {only}")
                 return str(only), Fixed(None)
         try:
             name, given = table.pick(value)
@@ -77,7 +77,7 @@ class SpaceReader:
         if not labels:
             self._problems.add(key, "an empty choice; give at least one option")
             return Fixed(None)
-        for label in {label for label in labels if labels.count(label) > 1}:
+        for label in dict.fromkeys(x for x in labels if labels.count(x) > 1):
             self._problems.add(key, f'the option "{label}" is there twice')
         return Choice(tuple(found))
 
@@ -117,9 +117,28 @@ class SpaceReader:
         nested = nested_of(info)
         if nested is not None:
             return self.record(nested, value, key)
-        if not _is_domain(value) or takes_mapping(info):
+        if takes_mapping(info):
+            return self._items(params, name, value, key)
+        if not _is_domain(value):
             return Fixed(self._literal(params, name, value, key))
         return self._domain(params, name, value, key)
+
+    def _items(self, params: type[BaseModel], name: str, value: Any, key: Key) -> Node:
+        """A mapping of anything (a factory's arguments), in which each value may be a domain."""
+        self._literal(params, name, value, key)
+        if not isinstance(value, Mapping):
+            return Fixed(value)
+        return Record(
+            tuple(
+                (
+                    item,
+                    self._domain(_Anything, "value", given, (*key, item))
+                    if _is_domain(given)
+                    else Fixed(given),
+                )
+                for item, given in value.items()
+            )
+        )
 
     def _literal(self, params: type[BaseModel], name: str, value: Any, key: Key) -> Any:
         try:
@@ -187,7 +206,9 @@ class SpaceReader:
         if not all(math.isfinite(x) for x in given):
             self._problems.add(where, f"both ends must be finite, got {given}")
             return Fixed(None)
-        low, high = (self._literal(params, name, x, where) for x in given)
+        # As floats, so that a field of integers refuses `float: [1, 5]`: 2.7 would follow.
+        ends = [float(x) for x in given] if kind == "float" else given
+        low, high = (self._literal(params, name, x, where) for x in ends)
         if given[0] > given[1]:
             self._problems.add(where, f"low must not be above high, got {given}")
             return Fixed(None)
@@ -216,6 +237,9 @@ class SpaceReader:
             self._problems.add(key, "log and step do not go together; give one of them")
             return False
         steps = (given[1] - given[0]) / step
+        if not math.isfinite(steps):
+            self._problems.add((*key, "step"), f"{step} is too small for {given}")
+            return False
         if abs(steps - round(steps)) > 1e-6:
             last = given[0] + math.floor(steps + 1e-9) * step
             self._problems.add(
@@ -241,8 +265,14 @@ def nested_of(info: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
+class _Anything(BaseModel):
+    """What is only known to the user's own code."""
+
+    value: Any
+
+
 def takes_mapping(info: FieldInfo) -> bool:
-    """Whether a field's value is itself a mapping, in which `choice` may be an ordinary key."""
+    """Whether a field's value is itself a mapping, of which each value may be a domain."""
     return typing.get_origin(info.annotation) is dict
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ class OpenStudy:
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
+        _find_user_code(spec.file.parent)
         self.axes = axes_of(spec)
         self.store = Store(open_engine(spec.storage, create=True))
         known = self.store.study()  # of another study or version: refused before data is loaded
@@ -117,6 +120,13 @@ class OpenStudy:
                 **{name: version(name) for name in VERSIONS},
             },
         }
+
+
+def _find_user_code(folder: Path) -> None:
+    """Lets `pkg.mod:Net` lie beside the study file or in the current folder, after all else."""
+    for place in (str(folder), os.getcwd()):
+        if place not in sys.path:
+            sys.path.append(place)
 
 
 def stored_artifact(trial: TrialRecord, folder: Path) -> Artifact:

@@ -42,8 +42,10 @@ class Python:
                 function = getattr(function, step)
         except (ImportError, AttributeError) as error:
             raise UserError(
-                f"{name}: {error}; is its folder on PYTHONPATH, or installed?"
+                f"{name}: {error}; is it installed, or beside the study file?"
             ) from error
+        except Exception as error:  # the user's module runs when it is imported
+            raise UserError(f"{name}: importing it: {type(error).__name__}: {error}") from error
         try:
             given = function(**params.args)
         except Exception as error:
@@ -53,4 +55,8 @@ class Python:
                 f"{name} gave a {type(given).__name__}; give a mapping with x_train, y_train and, "
                 "if there are such, x_val, y_val, x_test, y_test"
             )
-        return raw_from_arrays(name, {key: np.asarray(value) for key, value in given.items()})
+        try:
+            arrays = {key: np.asarray(value) for key, value in given.items()}
+        except ValueError as error:
+            raise UserError(f"{name} gave what is no array: {error}") from error
+        return raw_from_arrays(name, arrays)

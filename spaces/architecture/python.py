@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -40,7 +40,7 @@ class Python:
         from torch import nn
 
         factory = _found(params.factory)
-        taken = inspect.signature(factory).parameters
+        taken = _taken(factory)
         told = {"classes": classes, "num_classes": classes, "shape": shape}
         extra = {k: v for k, v in told.items() if k in taken and k not in params.args}
         try:
@@ -56,15 +56,23 @@ class Python:
         return network
 
 
+def _taken(factory: Callable[..., Any]) -> Mapping[str, Any]:
+    try:
+        return inspect.signature(factory).parameters
+    except ValueError:  # a builtin that does not tell
+        return {}
+
+
 def _found(path: str) -> Callable[..., Any]:
     module, _, attribute = path.partition(":")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        # TypeError and ValueError: importlib's for ".pkg" and for an empty name
         raise InfeasibleCandidate(
-            f"python {path}: {error}; is its folder on PYTHONPATH, or installed?"
+            f"python {path}: {error}; is it installed, or beside the study file?"
         ) from error
     if not callable(found):
         raise InfeasibleCandidate(f"python {path} is a {type(found).__name__}, not a factory")

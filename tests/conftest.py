@@ -1,0 +1,151 @@
+"""Shared by all tests: a study small enough to run for real, and the command line in process."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks: threads only wait for each other
+os.environ["COLUMNS"] = "120"
+
+ROOT = Path(__file__).parents[1]
+
+TINY = """\
+study: tiny
+data: digits
+baseline:
+  architecture: {simple_cnn: {width: 0.25}}
+  pretrain: {optimizer: {adam: {lr: 2e-3}}, epochs: 1, batch_size: 64}
+space:
+  architecture: {simple_cnn: {width: {choice: [0.0625, 0.125]}}}
+  pruning: {choice: {none: {}, structured: {ratio: {float: [0.1, 0.5]}}}}
+  quantization: {choice: [none, dynamic]}
+  finetune:
+    {epochs: 1, batch_size: 64, optimizer: {adam: {lr: {float: [1e-3, 1e-2], log: true}}}}
+objectives: {accuracy: maximize, latency: {minimize: p50, seconds: 0.1}, size: minimize}
+goals: ["size <= 0.2 x baseline"]
+search: {trials: 6, seed: 1}
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Said]
+
+
+def invoke(*arguments: object) -> Said:
+    """Runs a command of paretune in this process."""
+    from search.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    terminate = signal.getsignal(signal.SIGTERM)
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            main([str(a) for a in arguments])
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        signal.signal(signal.SIGTERM, terminate)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(name="cli")
+def cli_fixture(monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """`cli("check", file)` -> code, out, err."""
+    monkeypatch.setattr(sys, "argv", ["paretune"])
+    return invoke
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A study file that runs in seconds."""
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY)
+    return file
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.yaml").write_text(TINY)
+    return folder, invoke("run", folder / "tiny.yaml")
+
+
+@pytest.fixture(scope="session")
+def first_run(_finished: tuple[Path, Said]) -> Said:
+    """What the run of the finished study printed."""
+    return _finished[1]
+
+
+@pytest.fixture
+def finished(_finished: tuple[Path, Said], tmp_path: Path) -> Path:
+    """The tiny study file, after its run; a copy that a test may change."""
+    shutil.copytree(_finished[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path / "tiny.yaml"
+
+
+@dataclass
+class Running:
+    """A `paretune` process and what it printed so far."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def wait_for(self, text: str, seconds: float = 120) -> None:
+        """Returns when the process has printed the text."""
+        end = time.monotonic() + seconds
+        while text not in self.log.read_text():
+            assert time.monotonic() < end, f"no {text!r} in {self.log.read_text()!r}"
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+
+    def ended(self, signal_: int | None = None) -> int:
+        """Sends a signal and gives the exit code."""
+        if signal_ is not None:
+            self.process.send_signal(signal_)
+        return self.process.wait(120)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """`start("run", file)`: a real process, killed at the end of the test."""
+    running: list[Running] = []
+
+    def begin(*arguments: object, **environment: str) -> Running:
+        log = tmp_path / f"process-{len(running)}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "search.cli", *map(str, arguments)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            )
+        running.append(Running(process, log))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.wait()
