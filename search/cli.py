@@ -236,7 +236,14 @@ def report(study: str, storage: str | None, output: Path | None) -> None:
     help='knee, fastest, smallest, baseline, a trial\'s number, or "latency <= 2 ms".',
 )
 @click.option("--to", "formats", default="onnx", help="onnx,torchscript,torch_export")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write into.",
+)
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 def export(
     study: str, storage: str | None, pick: str, formats: str, output: Path, force: bool

@@ -44,11 +44,11 @@ def format_times(ratio: float) -> str:
 
 
 def _milliseconds(value: float) -> str:
-    if value >= 1000:
-        return f"{value / 1000:.3g} s"
+    if value >= 999.5:
+        return f"{value / 1000:.3g} s" if value < 999_500 else f"{value / 1000:.0f} s"
     if value < 1:
-        return f"{value:.3f} ms" if value >= 0.01 else f"{1000 * value:.2f} us"
-    return f"{value:.3g} ms" if value >= 100 else f"{value:.2f} ms"
+        return f"{value:.3f} ms" if value >= 0.1 else f"{value:.4f} ms"
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.2f} ms"
 
 
 def _scaled(value: float, units: tuple[tuple[float, str], ...], space: str) -> str:

@@ -22,7 +22,7 @@ from search.records import Axis, TrialRecord
 from search.resume import identity, refuse_changes
 from search.spec import StudySpec, digest
 from search.store import Store
-from search.tables import open_engine
+from search.tables import alone, open_engine
 
 VERSIONS = ("paretune", "torch", "onnxruntime", "onnx", "optuna", "torch-pruning")
 
@@ -41,7 +41,8 @@ class OpenStudy:
         self.spec = spec
         _find_user_code(spec.file.parent)
         self.axes = axes_of(spec)
-        self.store = Store(open_engine(spec.storage, create=True))
+        engine = open_engine(spec.storage, create=True)
+        self.store = Store(engine)
         known = self.store.study()  # of another study or version: refused before data is loaded
         if known is not None:
             refuse_changes(known["identity"], spec)
@@ -58,12 +59,13 @@ class OpenStudy:
         self.gauge = Gauge.of(spec)
         name, self.options = deployment(self.baseline)
         self.runtime = RUNTIMES.get(name)
-        self.mirror = Mirror(
-            spec.storage,
-            spec.name,
-            [o.direction for o in spec.objectives],
-            [o.name for o in spec.objectives],
-        )
+        with alone(engine):
+            self.mirror = Mirror(
+                spec.storage,
+                spec.name,
+                [o.direction for o in spec.objectives],
+                [o.name for o in spec.objectives],
+            )
         self.host = digest(fingerprint())[:12]
         self._new = known is None
 

@@ -8,10 +8,13 @@ killed process loses no committed transaction, and a commit costs no fsync
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from filelock import FileLock
 from sqlalchemy.engine import make_url
 
 from search.errors import UserError
@@ -41,7 +44,7 @@ trials = sa.Table(
     metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("optuna_id", sa.Integer, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),  # each trial asks who still runs
     sa.Column("worker", sa.Text),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("plan_key", sa.Text, nullable=False, index=True),
@@ -159,13 +162,39 @@ def open_engine(url: str, create: bool = False) -> sa.Engine:
         sa.event.listen(engine, "connect", set_pragmas)
     try:
         if create:
-            metadata.create_all(engine)
+            with alone(engine):
+                metadata.create_all(engine)
         else:
             with engine.connect() as connection:
                 connection.execute(sa.select(sa.literal(1)))
     except sa.exc.DBAPIError as error:
         raise UserError(f"storage: {shown} cannot be used as a database: {error.orig}") from error
     return engine
+
+
+@contextmanager
+def alone(engine: sa.Engine) -> Iterator[None]:
+    """Makes workers that start at the same moment make tables one after the other.
+
+    Neither database does that by itself: `CREATE TABLE IF NOT EXISTS` fails when another
+    transaction has just created it.
+    """
+    match engine.url.get_backend_name():
+        case "sqlite":
+            with FileLock(f"{engine.url.database}.lock"):
+                yield
+        case "postgresql":
+            with engine.connect() as connection:
+                connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK)))
+                try:
+                    yield
+                finally:
+                    connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK)))
+        case _:
+            yield
+
+
+_LOCK = 0x50_61_72_65  # any number that nobody else of this server takes: "Pare"
 
 
 def set_pragmas(connection: Any, _record: Any = None) -> None:
