@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Params, Subject, Unmeasurable
+from objectives.base import Better, Measurement, Subject, Unmeasurable
+from objectives.base import Params as Base
 
 BATCH = 256
 
@@ -23,7 +24,7 @@ class Accuracy:
     better: Better = "higher"
     cost = 3
 
-    class Params(Params):
+    class Params(Base):
         """Options of accuracy."""
 
         statistic: Literal["top1"] = Field("top1", description="the largest logit is right")

@@ -15,13 +15,18 @@ def fingerprint() -> dict[str, Any]:
     return {
         "host": platform.node(),
         "cpu": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "memory_bytes": _memory(),
         "system": platform.platform(),
         "machine": platform.machine(),
     }
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def load_average() -> float | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from objectives.base import Better, Measurement, Params, Subject
+from objectives.base import Better, Measurement, Subject
+from objectives.base import Params as Base
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +19,7 @@ class Macs:
     better: Better = "lower"
     cost = 0
 
-    class Params(Params):
+    class Params(Base):
         """No options."""
 
     @staticmethod
@@ -50,6 +51,11 @@ def count_macs(model: torch.nn.Module, shape: tuple[int, int, int]) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        model.eval()(torch.zeros(1, *shape))
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one operation, of which nothing is counted
+    try:
+        with torch.no_grad(), counter:
+            model.eval()(torch.zeros(1, *shape))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     return int(counter.get_total_flops()) // 2

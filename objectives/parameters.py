@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from objectives.base import Better, Measurement, Params, Subject
+from objectives.base import Better, Measurement, Subject
+from objectives.base import Params as Base
 
 
 class Parameters:
@@ -15,7 +16,7 @@ class Parameters:
     better: Better = "lower"
     cost = 0
 
-    class Params(Params):
+    class Params(Base):
         """No options."""
 
     @staticmethod

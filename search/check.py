@@ -112,24 +112,33 @@ def domain_text(domain: Domain) -> str:
 def shown_url(url: str) -> str:
     """A storage URL without its password."""
     head, at, tail = url.rpartition("@")
-    if not at or ":" not in head.partition("://")[2]:
-        return url
-    return f"{head.rpartition(':')[0]}:***@{tail}"
+    scheme, slashes, user = head.partition("://")
+    name, colon, _ = user.partition(":")
+    return f"{scheme}{slashes}{name}:***@{tail}" if at and colon else url
 
 
 def _stages(spec: StudySpec) -> list[str]:
     fields = dict(spec.space.fields) if isinstance(spec.space, Record) else {}
     stages = ["pretrain" + _epochs(fields["pretrain"])]
-    if fields["pruning"] != Fixed({"none": {}}):
+    if not _none(fields["pruning"]):
         stages.append("prune")
-    if fields["finetune"] != Fixed(None):
-        distilled = fields["distillation"] != Fixed({"none": {}})
-        stages.append(
-            "finetune" + _epochs(fields["finetune"]) + (", distilled" if distilled else "")
-        )
-    if fields["quantization"] != Fixed({"none": {}}):
+    if fields["finetune"] != Fixed(None) and _epochs(fields["finetune"]) != " (0 epochs)":
+        distilled = "" if _none(fields["distillation"]) else ", distilled"
+        stages.append(f"finetune{_epochs(fields['finetune'])}{distilled}")
+    if not _none(fields["quantization"]):
         stages.append("quantize")
     return [*stages, f"deploy to {spec.runtime.name}", "measure"]
+
+
+def _none(node: Node) -> bool:
+    """Whether `none` is all that a technique's tree can lead to."""
+    match node:
+        case Choice(options):
+            return all(_none(child) for _, child in options)
+        case Record(fields):
+            return [name for name, _ in fields] == ["none"]
+        case _:
+            return node == Fixed({"none": {}})
 
 
 def _epochs(recipe: Node) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -12,9 +13,11 @@ UNITS: Mapping[str, Mapping[str, float]] = {
     "bytes": {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30},
     "parameters": {"k": 1e3, "m": 1e6, "g": 1e9},
     "MACs": {"k": 1e3, "m": 1e6, "g": 1e9},
-    "fraction": {},
 }
-"""Unit of an objective -> suffix (lower case) -> factor; 1 KB is 1,000 bytes, 1 KiB 1,024."""
+"""Unit of an objective -> suffix (lower case) -> factor; 1 KB is 1,000 bytes, 1 KiB 1,024.
+
+Each unit is a suffix of its own besides (`size <= 1000 bytes`), those of a user's objectives too.
+"""
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _WHOLE = re.compile(r"^\s*([\w.:@]+)\s*(<=|>=|<|>)\s*(.+?)\s*$")
@@ -47,7 +50,10 @@ def read_constraint(text: str, units: Mapping[str, str]) -> Constraint:
     name, sign, right = whole.groups()
     if name not in units:
         raise KeyError(name)
-    return Constraint(text.strip(), name, sign in ("<=", "<"), _bound(text, right, units[name]))
+    bound = _bound(text, right, units[name])
+    if not math.isfinite(bound.factor) or not math.isfinite(bound.offset):
+        raise ValueError(f'"{text}": "{right}" is not finite')
+    return Constraint(text.strip(), name, sign in ("<=", "<"), bound)
 
 
 def _bound(text: str, right: str, unit: str) -> Bound:
@@ -65,14 +71,20 @@ def _bound(text: str, right: str, unit: str) -> Bound:
         if plain[2] == "%" and unit != "fraction":
             share = float(plain[1]) / 100
             raise ValueError(f'"{text}": a per cent of what? Write "{share:g} x baseline"')
-        return Bound(0.0, _in_unit(text, float(plain[1]), plain[2], unit))
+        value = _in_unit(text, float(plain[1]), plain[2], unit)
+        if unit == "fraction" and not 0 <= value <= 1:
+            raise ValueError(f'"{text}": give 0 to 100 %, or a plain number from 0 to 1')
+        return Bound(0.0, value)
     raise ValueError(f'"{text}": "{right}" is no bound; write {EXAMPLES}')
 
 
 def _shifted(text: str, factor: float, number: float, suffix: str, unit: str) -> Bound:
     if suffix == "%" and unit != "fraction":
         return Bound(factor + number / 100, 0.0)
-    return Bound(factor, _in_unit(text, number, suffix, unit))
+    offset = _in_unit(text, number, suffix, unit)
+    if unit == "fraction" and abs(offset) >= 1:  # "baseline - 1" would bound nothing
+        raise ValueError(f'"{text}": is 100 points or more; one point is written 1%')
+    return Bound(factor, offset)
 
 
 def _in_unit(text: str, number: float, suffix: str, unit: str) -> float:
@@ -80,7 +92,7 @@ def _in_unit(text: str, number: float, suffix: str, unit: str) -> float:
         return number
     if suffix == "%" and unit == "fraction":
         return number / 100
-    known = UNITS.get(unit, {})
+    known = {} if unit == "fraction" else {**UNITS.get(unit, {}), unit.lower(): 1}
     if suffix.lower() not in known:
         fits = ", ".join(known) if known else "% or a plain number from 0 to 1"
         raise ValueError(f'"{text}": "{suffix}" is no unit of it; give {fits}')

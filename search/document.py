@@ -6,6 +6,7 @@ can make Python objects. This one follows YAML 1.2's core schema, refuses duplic
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ for _tag, _pattern, _first in (
     ("float", rf"^(?:{_FLOAT}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+0123456789."),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+DIGITS = 18
+"""Of an integer at most: it goes through JSON, SQL and C, where 64 bits are the end."""
 
 _SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("bool", "null", "int", "float", "str")}
 
@@ -73,13 +77,21 @@ class Document:
         path = tuple(part.strip() for part in left.split("."))
         value = _parsed(right, origin).data
         place: Any = self.data
-        for step in path[:-1]:
+        for length, step in enumerate(path[:-1], 1):
             if not isinstance(place.get(step), dict):
                 if place.get(step) is not None and not isinstance(place[step], str):
-                    raise StudyFileError([f"{origin}: {step} is no mapping"])
+                    raise StudyFileError([f"{origin}: {'.'.join(path[:length])} is no mapping"])
                 place[step] = {}  # a bare name (`pruning: none`) gives way to the mapping
+                self._moved(path[:length], origin)
             place = place[step]
         place[path[-1]] = value["value"]
+        self._moved(path, origin)
+
+    def _moved(self, path: Key, origin: str) -> None:
+        """All at and below a key comes from an option now, whatever stood there before."""
+        for known in (self.lines, self.origins):
+            for key in [key for key in known if key[: len(path)] == path]:
+                del known[key]
         self.origins[path] = origin
 
 
@@ -102,19 +114,18 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
 
 def _parsed(text: str, name: str, whole: bool = False) -> Document:
     """A document; with `whole` False the text is one value, found under "value"."""
+    document = Document(name, {})
+    problems = Problems(document.where if whole else lambda key: name)
     try:
         node = yaml.compose(text, Loader=_Loader)
+        value: Any = None if node is None else _Reader(document, problems).read(node, ())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark and whole else name
         said = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise StudyFileError([f"{where}: this is no YAML: {said}"]) from error
-    document = Document(name, {})
-    problems = Problems(document.where)
-    if node is None:
-        value: Any = None
-    else:
-        value = _Reader(document, problems).read(node, ())
+    except RecursionError as error:
+        raise StudyFileError([f"{name}: this is nested too deeply for a study"]) from error
     problems.raise_any()
     if not whole:
         return Document(name, {"value": value})
@@ -144,6 +155,7 @@ class _Reader:
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, key)
             if isinstance(node, yaml.SequenceNode):
+                self._check_tag(node, key, "seq")
                 return [self.read(child, (*key, str(i))) for i, child in enumerate(node.value)]
             return self._scalar(node, key)
         finally:
@@ -178,14 +190,20 @@ class _Reader:
                 return text.lower() == "true"
             case "null":
                 return None
-            case "int":
-                return int(text)
-            case "float":
-                return float(
-                    text.replace(".inf", "inf").replace(".nan", "nan").replace(".NaN", "nan")
-                )
+            case "int" | "float" as kind:
+                return self._number(text, kind, key)
             case _:
                 return text
+
+    def _number(self, text: str, kind: str, key: Key) -> float | None:
+        try:
+            value = int(text) if kind == "int" and len(text.lstrip("+-")) <= DIGITS else float(text)
+        except ValueError:  # .inf, .nan, or a word behind a tag: !!int many
+            value = math.nan
+        if math.isfinite(value) and (kind == "float" or isinstance(value, int)):
+            return value
+        self._problems.add(key, f"give a finite number of at most {DIGITS} digits, not {text[:30]}")
+        return None
 
     def _check_tag(self, node: yaml.Node, key: Key, kind: str) -> None:
         if node.tag != f"tag:yaml.org,2002:{kind}":

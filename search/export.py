@@ -205,7 +205,7 @@ def _write_probe(
         session = entry.load(file, entry.Params.model_validate(artifact["options"]))
         arrays[file.name] = session(images)
     with (folder / PROBE).open("wb") as out:
-        np.savez(out, **arrays)
+        np.savez(out, **arrays)  # type: ignore[arg-type]  # numpy stub: any keyword is an array
 
 
 def _json(measured: Mapping[str, Measurement]) -> dict[str, Any]:

@@ -76,6 +76,8 @@ class StudyParams(Params):
     )
 
 
+STORAGE = re.compile(r"^(sqlite|sqlite(\+\w+)?:///.+|postgres(ql)?(\+\w+)?://.+)$")
+
 DEFAULT_TRIALS = 100
 """Where neither a number of trials nor a time is given."""
 
@@ -157,6 +159,7 @@ class _Loader:
         search, sampler = self._search(space)
         budget, seconds = self._budget(time)
         wanted = trials or self._trials(search, budget, seconds)
+        url = self._storage(storage)
         self._problems.raise_any()
         assert data and runtime and baseline and plain and search and budget
         return StudySpec(
@@ -177,7 +180,7 @@ class _Loader:
             seed=search["seed"],
             device=plain.get("device", "auto"),
             max_failures=search["max_failures"],
-            storage=self._storage(storage),
+            storage=url,
             source=self._data,
         )
 
@@ -215,14 +218,14 @@ class _Loader:
             )
             return None
         self._known(section, BASELINE_KEYS, ("baseline",))
-        if "architecture" not in section:
-            self._problems.add(("baseline", "architecture"), "is missing")
-            return None
         key = ("baseline", "architecture")
-        architecture = self._concrete(
-            self._reader.option(ARCHITECTURES, section["architecture"], key), key
-        )
-        recipe = None
+        architecture = recipe = None
+        if "architecture" in section:
+            architecture = self._concrete(
+                self._reader.option(ARCHITECTURES, section["architecture"], key), key
+            )
+        else:
+            self._problems.add(key, "is missing")
         if section.get("pretrain") is not None:
             key = ("baseline", "pretrain")
             node = self._reader.record(Recipe, section["pretrain"], key, "a recipe")
@@ -247,7 +250,7 @@ class _Loader:
         if given is None:
             return None
         key = ("baseline", "checkpoint")
-        if not isinstance(given, str):
+        if not isinstance(given, str) or "\0" in given:
             self._problems.add(key, f"give the path of a .safetensors or .pt file, not {given!r}")
             return None
         file = (self._file.parent / given).resolve()
@@ -263,7 +266,7 @@ class _Loader:
             )
             return Fixed(None)
         self._known(section, SPACE_KEYS, ("space",))
-        own = "architecture" in section
+        own = section.get("architecture") is not None
         fields: list[tuple[str, Node]] = [
             ("architecture", self._part(section, "architecture", ARCHITECTURES, baseline)),
             ("pretrain", self._recipe(section, "pretrain", baseline)),
@@ -315,7 +318,7 @@ class _Loader:
                         f"{', '.join(supported)}",
                     )
         names = [p.name for p in parameters(Record(tuple(fields.items())))]
-        for name in {name for name in names if names.count(name) > 1}:
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
             self._problems.add(
                 ("space",),
                 f"two branches give the parameter {name}; give one of them a fixed value",
@@ -373,8 +376,8 @@ class _Loader:
             self._problems.add((section,), 'give a list: ["latency <= 2 ms"]')
             return ()
         units = {name: OBJECTIVES.get(name).unit for name in OBJECTIVES.names}
-        for name in self._data.get("objectives") or {}:
-            if ":" in str(name) and name not in units:
+        for name in self._mapping("objectives") or {}:
+            if ":" in name and name not in units:
                 try:
                     units[name] = OBJECTIVES.get(name).unit
                 except ValueError:
@@ -405,8 +408,11 @@ class _Loader:
         options: Mapping[str, Any] = {}
         if isinstance(sampler, Mapping) and len(sampler) == 1:
             [(sampler, given)] = sampler.items()
-            options = given or {}
-        if sampler not in SAMPLER_NAMES or not isinstance(options, Mapping):
+            options = {} if given is None else given
+        if not isinstance(options, Mapping):
+            self._problems.add((*key, str(sampler)), f"give a mapping of options, not {options!r}")
+            options = {}
+        if sampler not in SAMPLER_NAMES:
             hint = nearest(str(sampler), list(SAMPLER_NAMES)) or "."
             self._problems.add(
                 key, f'unknown sampler "{sampler}"{hint} Known: {", ".join(SAMPLER_NAMES)}.'
@@ -466,11 +472,18 @@ class _Loader:
         return None if seconds else DEFAULT_TRIALS
 
     def _storage(self, option: str | None) -> str:
-        given = option or self._data.get("storage") or "sqlite"
-        if not isinstance(given, str):
-            raise UserError(
-                f"storage: give sqlite, sqlite:///FILE or postgresql://..., not {given!r}"
+        key, given = ("storage",), self._data.get("storage", "sqlite")
+        if option is not None:
+            key, given = ("--storage",), option
+            self._document.origins[key] = f"--storage {option}"
+        if given is None:
+            given = "sqlite"
+        if not isinstance(given, str) or not STORAGE.match(given):
+            self._problems.add(
+                key,
+                f"give sqlite, sqlite:///FILE or postgresql://USER@HOST/DATABASE, not {given!r}",
             )
+            return ""
         return storage_url(given, self._folder)
 
     # -- helpers ---------------------------------------------------------------------------------
@@ -495,12 +508,14 @@ class _Loader:
         besides: Sequence[str] = (),
     ) -> dict[str, Any] | None:
         """Literal values checked against a Params; None when something is wrong."""
-        for name in values:
-            if name not in params.model_fields:
-                self._problems.unknown((*key, str(name)), [*params.model_fields, *besides])
-                return None
+        fields = params.model_fields
+        unknown = [name for name in values if name not in fields]
+        for name in unknown:
+            self._problems.unknown((*key, str(name)), [*fields, *besides])
+        known = {name: value for name, value in values.items() if name in fields}
         try:
-            return dict(params.model_validate(dict(values)).model_dump())
+            checked = params.model_validate(known)
+            return None if unknown else dict(checked.model_dump())
         except ValidationError as error:
             for one in error.errors(include_url=False):
                 where = (*key, *(str(step) for step in one["loc"]))

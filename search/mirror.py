@@ -14,12 +14,15 @@ from typing import Any
 import optuna
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from search.errors import UserError
 from search.tables import set_pragmas
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # search/progress.py says what happens
+
+_DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
 
 _STATES = {
     "complete": TrialState.COMPLETE,
@@ -55,7 +58,7 @@ class Mirror:
             study = optuna.create_study(
                 study_name=name,
                 storage=self._storage,
-                directions=list(directions),
+                directions=[_DIRECTIONS[d] for d in directions],
                 load_if_exists=True,
             )
         except (sa.exc.DBAPIError, RuntimeError, optuna.exceptions.OptunaError) as error:

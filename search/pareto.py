@@ -71,7 +71,8 @@ class Front:
         old = self._losses
         if ((old <= losses).all(axis=1) & (old < losses).any(axis=1)).any():
             return False
-        stay = ~((losses <= old).all(axis=1) & (losses < old).any(axis=1))
+        beaten = (losses <= old).all(axis=1) & (losses < old).any(axis=1)
+        stay = np.logical_not(beaten)
         self._members = [m for m, keep in zip(self._members, stay, strict=True) if keep]
         self._members.append(number)
         self._losses = np.vstack([old[stay], losses])

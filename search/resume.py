@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from search.errors import UserError
 from search.spec import StudySpec, canonical
-from spaces.domains import Choice, Fixed, Float, Int, Node, Record
+from spaces.domains import Choice, Fixed, Float, Int, Node, Record, parameters
 
 LOADING = ("workers", "pin_memory", "prefetch", "memory")
 """Options of a data set that change how it is read, not what it is."""
@@ -33,6 +34,15 @@ def identity(spec: StudySpec) -> dict[str, Any]:
             "sampler": {spec.sampler.name: dict(spec.sampler.params)},
             "seed": spec.seed,
         },
+        # A grid is numbered in the order of the choices, Optuna's values are in the objectives'.
+        "order": {
+            "objectives": [o.name for o in spec.objectives],
+            **{
+                p.name: p.domain.labels
+                for p in parameters(spec.space)
+                if isinstance(p.domain, Choice)
+            },
+        },
     }
 
 
@@ -43,10 +53,13 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
         UserError: Something changed that its trials depend on; the text names the keys.
     """
     now = json.loads(canonical(identity(spec)))
-    changes = list(_differences(old, now, ""))
+    changes = list(_differences({"order": now["order"], **old}, now, ""))
+    changes = [c for c in changes if not c[0].startswith("order.")] or changes
     if not changes:
         return
-    lines = "\n".join(f"  {key}: was {_short(a)}, now {_short(b)}" for key, a, b in changes[:8])
+    lines = "\n".join(
+        f"  {_shown(key)}: was {_short(a)}, now {_short(b)}" for key, a, b in changes[:8]
+    )
     more = f"\n  and {len(changes) - 8} more" if len(changes) > 8 else ""
     what = (
         f'this is the database of another study, "{old.get("study")}"'
@@ -84,6 +97,11 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]
             yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), child)
     elif old != new:
         yield path, old, new
+
+
+def _shown(key: str) -> str:
+    """A key as it stands in the study file: a branch's tree holds its option's name once more."""
+    return re.sub(r"\bchoice\.(\w+)\.\1(?=\.|$)", r"choice.\1", key)
 
 
 def _short(value: Any) -> str:

@@ -32,8 +32,8 @@ class Runner:
         self._spec = spec
         self._report = report
         self._progress = Progress(time.monotonic())
-        self._known: set[int] = set()  # finished trials that the proposer has been told of
-        self._first_unknown = 1
+        self._highest = 0  # of the finished trials that the proposer has been told of
+        self._missing: set[int] = set()  # lower numbers: they still run, or never began
 
     def run(self) -> Ending:
         """Works until the trials are done, the time is over or there is nothing new to try.
@@ -200,7 +200,9 @@ class Runner:
 
     def _take_in(self, number: int, result: Result) -> bool:
         """Counts a finished trial and lets it into the front; True when the front changed."""
-        self._known.add(number)
+        self._missing.update(range(self._highest + 1, number))
+        self._missing.discard(number)
+        self._highest = max(self._highest, number)
         if result.repeats is not None:
             return False
         self._progress.done += 1
@@ -208,12 +210,7 @@ class Runner:
 
     def _learn(self) -> None:
         """Takes in the trials that an earlier run or another worker finished."""
-        while self._first_unknown in self._known:
-            self._known.discard(self._first_unknown)
-            self._first_unknown += 1
-        for row in self._store.finished_from(self._first_unknown):
-            if row["number"] in self._known:
-                continue
+        for row in self._store.finished_beyond(self._highest, self._missing):
             values, violations = row["values"] or {}, row["violations"] or {}
             outcome = Outcome(row["state"], list(values.values()) or None, violations)
             self._proposer.replay(row["proposal"], outcome)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -15,6 +15,9 @@ from search import tables
 from search.errors import UserError
 from search.plan import Plan
 from search.records import Axis, FrontPoint, Result, StudyRecord, TrialRecord
+
+Row: TypeAlias = sa.RowMapping
+"""Column name -> value."""
 
 
 class Store:
@@ -29,7 +32,7 @@ class Store:
 
     # -- the study -------------------------------------------------------------------------------
 
-    def study(self) -> Mapping[str, Any] | None:
+    def study(self) -> Row | None:
         """The study's row, or None in a database that has none.
 
         Raises:
@@ -134,15 +137,20 @@ class Store:
                 [_measurement_row(number, "test", m, host) for m in measured],
             )
 
-    def finished_from(self, first: int) -> list[Mapping[str, Any]]:
-        """Rows of the finished trials from number `first` on."""
-        statement = (
-            sa.select(tables.trials)
-            .where(tables.trials.c.number >= first, tables.trials.c.state != "running")
-            .order_by(tables.trials.c.number)
+    def finished_beyond(self, highest: int, missing: Collection[int]) -> list[Row]:
+        """Rows of the finished trials above a number, and of those among the missing numbers."""
+        number = tables.trials.c.number
+        finished = (
+            sa.select(tables.trials).where(tables.trials.c.state != "running").order_by(number)
         )
+        # Two statements, as SQLite reads the whole table for an OR of the two.
+        statements = [finished.where(number.in_(missing))] if missing else []
         with self._engine.connect() as connection:
-            return list(connection.execute(statement).mappings().all())
+            return [
+                row
+                for statement in (*statements, finished.where(number > highest))
+                for row in connection.execute(statement).mappings()
+            ]
 
     def count_done(self) -> int:
         """Finished trials of the search that repeat no other."""
@@ -164,7 +172,7 @@ class Store:
         with self._engine.connect() as connection:
             return dict(connection.execute(statement).scalar_one())
 
-    def running(self) -> list[Mapping[str, Any]]:
+    def running(self) -> list[Row]:
         """Rows of the trials that run, or ran when their worker died."""
         statement = (
             sa.select(tables.trials)
@@ -272,10 +280,10 @@ class Store:
         """A worker that ends."""
         self._write(sa.delete(tables.workers).where(tables.workers.c.id == worker))
 
-    def workers(self) -> list[Mapping[str, Any]]:
+    def workers(self) -> list[Row]:
         """Rows of the workers that did not end properly, living or dead."""
         with self._engine.connect() as connection:
-            return list(connection.execute(sa.select(tables.workers)).mappings().all())
+            return list(connection.execute(sa.select(tables.workers)).mappings())
 
     # -- reading ---------------------------------------------------------------------------------
 

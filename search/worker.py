@@ -7,11 +7,9 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from search.store import Store
+from search.store import Row, Store
 
 BEAT = 20.0
 """Seconds between two signs of life."""
@@ -69,7 +67,7 @@ class Worker:
             self._store.beat(self.id)
 
 
-def _lives(worker: Mapping[str, Any]) -> bool:
+def _lives(worker: Row) -> bool:
     if worker["host"] != socket.gethostname():
         return bool(time.time() - worker["beat"] < SILENCE)
     started = _process_started(worker["pid"])

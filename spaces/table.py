@@ -56,7 +56,8 @@ class Table:
         module, _, attribute = path.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
+            # TypeError and ValueError: importlib's for ".pkg" and for an empty name
             if name in self._entries:  # ours: a bug, or a missing dependency
                 raise
             raise UnknownName(f'{self.kind} "{name}": {error}') from error

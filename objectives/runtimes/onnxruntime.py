@@ -6,6 +6,8 @@ convolutions in float and can be slower than the float network.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -215,23 +217,27 @@ def _static(
     }
     prepared = plain.with_name("prepared.onnx")
     quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
-    quantize_static(
-        str(prepared),
-        str(draft),
-        _Reader(calibration),
-        quant_format=QuantFormat.QDQ,
-        per_channel=options["per_channel"],
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=methods[options["calibration"]],
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # the histogram calibrators print
+        quantize_static(
+            str(prepared),
+            str(draft),
+            _Reader(calibration),
+            quant_format=QuantFormat.QDQ,
+            per_channel=options["per_channel"],
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=methods[options["calibration"]],
+        )
 
 
 class _Reader:
-    """Calibration images as the quantizer wants them."""
+    """Calibration images as the quantizer wants them: one at a time.
+
+    The histogram calibrators refuse batches of different sizes, and a last batch is often smaller.
+    """
 
     def __init__(self, images: Iterator[np.ndarray]) -> None:
-        self._images = images
+        self._images = (batch[i : i + 1] for batch in images for i in range(len(batch)))
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         batch = next(self._images, None)

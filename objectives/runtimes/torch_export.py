@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from objectives.base import Params, Unmeasurable
+from objectives.host import cores
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
 
@@ -82,8 +83,7 @@ class _Session:
     def __init__(self, path: Path, threads: int) -> None:
         import torch
 
-        if threads:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(threads or cores())
         torch.set_flush_denormal(True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from objectives.base import Params, Unmeasurable
+from objectives.host import cores
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
 
@@ -53,10 +54,15 @@ class TorchScript:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # TorchScript is deprecated, and still asked for
                 try:
-                    traced = torch.jit.trace(model.eval(), torch.zeros(2, *shape))
+                    images = torch.zeros(2, *shape)
+                    traced = torch.jit.trace(model.eval(), images)  # type: ignore[no-untyped-call]
                     torch.jit.freeze(traced).save(str(draft))
-                except (RuntimeError, TypeError, ValueError) as error:
-                    raise Unmeasurable(f"the network cannot be traced: {error}") from error
+                except OSError:
+                    raise
+                except Exception as error:  # tracing raises whatever the model's code raises
+                    raise Unmeasurable(
+                        f"the network cannot be traced: {type(error).__name__}: {error}"
+                    ) from error
             return {}
 
         return written(path, TorchScript.name, write)
@@ -76,12 +82,12 @@ class _Session:
     def __init__(self, path: Path, threads: int) -> None:
         import torch
 
-        if threads:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(threads or cores())
         torch.set_flush_denormal(True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._module = torch.jit.load(str(path)).eval()
+            module = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
+            self._module = module.eval()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         import torch

@@ -65,7 +65,8 @@ class Dataset:
         }
         self._moved: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
         first = next(iter(self._rows("train", 2)))
-        self._shape: tuple[int, int, int] = tuple(first.shape[1:])
+        channels, height, width = first.shape[1:]
+        self._shape = (channels, height, width)
         self.mean, self.std = self._statistics()
         self._fingerprint = self._digest()
 
@@ -133,14 +134,14 @@ class Dataset:
         scale, shift = self._affine(device)
         if part in self._files:
             labels = self._labels[part]
-            rows = iter(order.split(batch_size))
+            rows = iter(order.split(batch_size))  # type: ignore[no-untyped-call]
             for images in loader(self._files[part], order, batch_size, self._params):
                 batch = images.to(device, non_blocking=True)
                 wanted = labels[next(rows)].to(device)
                 yield torch.addcmul(shift, batch.float(), scale), wanted
             return
         held, labels = self._held(part, device)
-        for rows in order.to(device).split(batch_size):
+        for rows in order.to(device).split(batch_size):  # type: ignore[no-untyped-call]
             # One fused multiply-add instead of a division, a subtraction and a division.
             yield torch.addcmul(shift, held[rows].float(), scale), labels[rows]
 
@@ -153,7 +154,7 @@ class Dataset:
         """Normalized training images float32 [B, C, H, W], the same ones each time."""
         rows = self.order("train", 0)[:images]
         scale, shift = self._affine("cpu")
-        for some in rows.split(batch_size):
+        for some in rows.split(batch_size):  # type: ignore[no-untyped-call]
             if "train" in self._files:
                 picked = torch.stack([self._files["train"][int(row)] for row in some])
             else:
@@ -185,7 +186,7 @@ class Dataset:
                 self._files[part], torch.arange(self.size(part)), batch_size, self._params
             )
         else:
-            yield from self._images[part].split(batch_size)
+            yield from self._images[part].split(batch_size)  # type: ignore[no-untyped-call]
 
     def _statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel of the training part, in [0, 1]."""
@@ -214,7 +215,7 @@ class Dataset:
             digest.update(part.labels.tobytes())
             if part.images is not None:
                 digest.update(str(part.images.shape).encode())
-                digest.update(np.ascontiguousarray(part.images))
+                digest.update(np.ascontiguousarray(part.images).data)
             for file in part.files:
                 stat = file.stat()
                 digest.update(f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}".encode())

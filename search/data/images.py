@@ -50,13 +50,16 @@ class Images:
         }
         if "train" not in roots:
             roots = {"train": folder}
-        names = sorted(p.name for p in roots["train"].iterdir() if p.is_dir())
+        names = _classes(roots["train"])
         if not names:
             raise UserError(
                 f"data: {roots['train']} has no folders; put each class's images into one"
             )
         name = f"data: {folder.name}"
         parts = {part: _listed(root, names) for part, root in roots.items()}
+        empty = [names[i] for i in range(len(names)) if i not in parts["train"].labels]
+        if empty:
+            raise UserError(f"data: {roots['train'] / empty[0]} holds no images")
         classes = classes_of(name, parts, len(names))
         size = (params.size, params.size) if params.size else _common_size(parts["train"])
         if _in_memory(params, parts, size):
@@ -64,10 +67,14 @@ class Images:
         return Raw(folder.name, parts, classes, tuple(names), size)
 
 
+def _classes(root: Path) -> list[str]:
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[0] != ".")
+
+
 def _listed(root: Path, names: list[str]) -> Part:
     files: list[Path] = []
     labels: list[int] = []
-    strange = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name not in names)
+    strange = [name for name in _classes(root) if name not in names]
     if strange:
         raise UserError(f"data: {root} has classes that train has not: {', '.join(strange[:5])}")
     for label, name in enumerate(names):

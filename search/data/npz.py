@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,17 @@ from search.errors import UserError
 
 KEYS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 """Part -> the endings of its arrays' names: x_train, y_train, x_val, ..."""
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+)
+"""What reading a damaged archive raises."""
 
 
 class Npz:
@@ -38,11 +50,12 @@ class Npz:
         if not file.is_file():
             raise UserError(f"data: {file}: there is no such file")
         try:
-            with np.load(file, allow_pickle=False) as archive:
+            with file.open("rb") as stream:  # np.load leaves it open where the archive is damaged
+                archive = np.load(stream, allow_pickle=False)
                 if not isinstance(archive, np.lib.npyio.NpzFile):
                     raise UserError(f"data: {file} holds one array; give an .npz archive")
                 arrays = {key: archive[key] for key in archive.files}
-        except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
+        except DAMAGED as error:
             raise UserError(f"data: {file} cannot be read as an .npz archive: {error}") from error
         return raw_from_arrays(f"data: {file.name}", arrays)
 
@@ -65,7 +78,7 @@ def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> Raw:
                 raise UserError(f"{name}: the array {missing} is missing")
             parts[part] = checked_part(name, part, x, y)
     if "train" not in parts:
-        found = ", ".join(arrays) or "none"
+        found = ", ".join(map(str, arrays)) or "none"
         raise UserError(f"{name}: x_train and y_train are missing; arrays found: {found}")
     shapes = {
         part: images.images.shape[1:] for part, images in parts.items() if images.images is not None

@@ -69,19 +69,22 @@ def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -
     images, labels = np.asarray(images), np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim != 1 or len(labels) != len(images):
+    if labels.ndim != 1 or images.ndim == 0 or len(labels) != len(images):
         raise UserError(
-            f"{name}: {part}: {len(images)} images, labels of shape {list(labels.shape)}; "
-            "give one integer for each image"
+            f"{name}: {part}: images of shape {list(images.shape)}, labels of shape "
+            f"{list(labels.shape)}; give one integer for each image"
         )
     if len(labels) == 0:
         raise UserError(f"{name}: {part}: there are no examples")
-    floating = np.issubdtype(labels.dtype, np.floating)
-    if not np.issubdtype(labels.dtype, np.integer) and not (floating and not (labels % 1).any()):
+    whole = labels.dtype.kind in "iu" or (
+        labels.dtype.kind == "f" and np.isfinite(labels).all() and not (labels % 1).any()
+    )
+    if not whole:
         raise UserError(f"{name}: {part}: labels are {labels.dtype}; give integers from 0")
+    for label in (labels.min(), labels.max()):
+        if not 0 <= label < 2**31:
+            raise UserError(f"{name}: {part}: label {label} is out of range; count from 0")
     labels = labels.astype(np.int64)
-    if labels.min() < 0:
-        raise UserError(f"{name}: {part}: label {labels.min()} is out of range; count from 0")
     return Part(labels, _as_bytes(name, part, _channels_first(name, part, images)))
 
 
@@ -104,8 +107,8 @@ def classes_of(name: str, parts: Mapping[str, Part], stated: int | None = None) 
             f"{name}: the training part has one class only ({seen[0]}); "
             "there is nothing to classify"
         )
-    absent = sorted(set(range(classes)) - set(seen.tolist()))
-    if absent:
+    if len(seen) < classes:
+        absent = np.setdiff1d(np.arange(min(classes, len(seen) + 5)), seen)
         shown = ", ".join(map(str, absent[:5]))
         raise UserError(
             f"{name}: the training part has no example of class {shown} although labels go up to "
@@ -128,6 +131,11 @@ def _channels_first(name: str, part: str, images: np.ndarray) -> np.ndarray:
 
 
 def _as_bytes(name: str, part: str, images: np.ndarray) -> np.ndarray:
+    if images.size == 0 or images.dtype.kind not in "buif":
+        raise UserError(
+            f"{name}: {part}: images are {images.dtype} of shape {list(images.shape)}; "
+            "give uint8, or floats from 0 to 1"
+        )
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
     low, high = float(images.min()), float(images.max())

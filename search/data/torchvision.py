@@ -67,11 +67,9 @@ def _opened(
     arguments = {**which, **({"download": params.download} if "download" in taken else {})}
     try:
         return kind(str(root), **arguments)
-    except ValueError:
-        if optional:  # a data set without this split says so by a ValueError
-            return None
-        raise
     except Exception as error:
+        if optional and isinstance(error, ValueError):
+            return None  # a data set without this split says so by a ValueError
         raise UserError(
             f"data: torchvision {params.name} in {root}: {error}. Put its files there, let it "
             "download (download: true), or use other data: --set data={npz: FILE}"

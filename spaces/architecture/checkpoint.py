@@ -20,25 +20,26 @@ def load_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
         ValueError: The file is not there, damaged, holds more than tensors, or is of another kind.
     """
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     file = Path(path)
     if not file.is_file():
         raise ValueError(f"checkpoint {file}: there is no such file")
+    if file.suffix not in (".safetensors", ".pt", ".pth"):
+        raise ValueError(f"checkpoint {file}: give a .safetensors, .pt or .pth file")
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
-        if file.suffix not in (".pt", ".pth"):
-            raise ValueError(f"checkpoint {file}: give a .safetensors, .pt or .pth file")
         content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"checkpoint {file} holds Python objects besides tensors, which are not loaded because "
-            "they can run code; save it again with torch.save(model.state_dict(), ...)"
+            f"checkpoint {file} is damaged, or holds Python objects besides tensors, which are not "
+            "loaded because they can run code; save it again with "
+            "torch.save(model.state_dict(), ...)"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"checkpoint {file} cannot be read: {error}") from error
+    except Exception as error:  # torch's unpickler raises almost anything for a damaged file
+        said = str(error) or type(error).__name__
+        raise ValueError(f"checkpoint {file} cannot be read: {said}") from error
     return _state_dict(content, file)
 
 

@@ -43,9 +43,10 @@ def _check_head(
     try:
         with torch.inference_mode():
             output = network(torch.zeros(2, *shape))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        said = str(error).partition("\n")[0] or type(error).__name__
         raise InfeasibleCandidate(
-            f"{name} does not take images of {_size(shape)}: {str(error).splitlines()[0]}"
+            f"{name} does not take images of {_size(shape)}: {said}"
         ) from error
     if not isinstance(output, torch.Tensor) or output.ndim != 2:
         got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__

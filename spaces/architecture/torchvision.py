@@ -50,7 +50,7 @@ class Torchvision:
             arguments.setdefault("init_weights", True)  # torchvision warns when it is left out
         try:
             network = models.get_model(params.name, weights=params.weights, **arguments)
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
             raise InfeasibleCandidate(
                 f"torchvision {params.name} with weights={params.weights}: {error}"
             ) from error

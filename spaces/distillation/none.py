@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from spaces.params import Params
+from spaces.params import Params as Base
 
 
 class NoDistillation:
     """Learns from the labels alone."""
 
-    class Params(Params):
+    class Params(Base):
         """No options."""

@@ -9,6 +9,7 @@ rounded group stays in each layer, and a higher ratio never keeps more.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,7 +29,7 @@ class Structured:
     """Removes whole channels and neurons by importance (Torch-Pruning)."""
 
     name = "structured"
-    version = 1
+    version = 2  # 1 left the layer before the last one whole
 
     class Params(Params):
         """Options of structured pruning."""
@@ -47,15 +48,17 @@ class Structured:
         """The pruned candidate; `info` holds what went, layer by layer.
 
         Raises:
-            InfeasibleCandidate: The network has no layer that can be pruned.
+            InfeasibleCandidate: No layer can be pruned, or the network cannot run afterwards.
         """
         model = copy.deepcopy(candidate.model).cpu().eval()
         before = _widths(model)
         size = sum(p.numel() for p in model.parameters())
         try:
             graph = _pruned(model, candidate.shape, params, context.seed)
+            _check_runs(model, candidate.shape)
         except (ArithmeticError, AttributeError, IndexError, KeyError, RuntimeError) as error:
-            # Torch-Pruning's graph does not follow every network (a ShuffleNet's channel split)
+            # Its graph does not follow every network (a ShuffleNet's channel split), and some it
+            # leaves in pieces that do not fit each other (a reshape)
             raise InfeasibleCandidate(
                 f"Torch-Pruning cannot prune this network: {type(error).__name__}: {error}"
             ) from error
@@ -132,7 +135,7 @@ def _layers(graph: Any, criterion: str) -> list[_Layer]:
     importance = _criterion(criterion)
     found = []
     for group in graph.get_all_groups(root_module_types=[nn.Conv2d, nn.Linear]):
-        if not _free(group):
+        if not _free(graph, group):
             continue
         with torch.no_grad():
             scores = importance(group)
@@ -158,16 +161,17 @@ def _criterion(name: str) -> Any:
             return importance.RandomImportance()
 
 
-def _free(group: Any) -> bool:
+def _free(graph: Any, group: Any) -> bool:
     """Whether a group may be cut: not coupled with the output, nor with an attention's width.
 
+    The last layer's own outputs are the logits and stay; its inputs may go.
     A transformer's residual stream is coupled with embeddings, LayerNorm and attention heads; it is
     left whole, while the hidden widths of its MLPs are free.
     """
     from torch import nn
 
     for dep, _ in group:
-        if not dep.target.outputs:
+        if not dep.target.outputs and graph.is_out_channel_pruning_fn(dep.handler):
             return False
         module = dep.target.module
         if isinstance(module, nn.LayerNorm | nn.MultiheadAttention | nn.Parameter):
@@ -176,7 +180,10 @@ def _free(group: Any) -> bool:
 
 
 def _blocks(graph: Any, group: Any) -> int:
-    """Into how many equal parts the group's channels fall (grouped convolutions, GroupNorm)."""
+    """Into how many equal parts the group's channels fall, which shrink together.
+
+    Grouped convolutions, GroupNorm, and equal splits: a gate's halves lose the same channels.
+    """
     from torch import nn
 
     blocks = 1
@@ -186,6 +193,9 @@ def _blocks(graph: Any, group: Any) -> int:
             blocks = max(blocks, module.groups)
         if isinstance(module, nn.GroupNorm):
             blocks = max(blocks, module.num_groups)
+        parts = getattr(module, "split_sizes", None) or []
+        if len(set(parts)) == 1:
+            blocks = max(blocks, len(parts))
     return blocks
 
 
@@ -198,9 +208,14 @@ def _keeps(layers: list[_Layer], params: Structured.Params) -> list[int]:
     else:
         wanted = [float(count) for count in _global_counts(layers, params.ratio)]
     return [
-        _rounded(count, len(layer.importance), max(1, params.round_to // layer.blocks))
+        _rounded(count, len(layer.importance), _multiple(params.round_to, layer.blocks))
         for count, layer in zip(wanted, layers, strict=True)
     ]
+
+
+def _multiple(round_to: int, blocks: int) -> int:
+    """What each block rounds to so that all of them together keep a multiple of `round_to`."""
+    return round_to // math.gcd(round_to, blocks)
 
 
 def _rounded(wanted: float, channels: int, multiple: int) -> int:
@@ -235,6 +250,13 @@ def _cut(graph: Any, layer: _Layer, keep: int) -> None:
     least = torch.argsort(layer.importance, stable=True)[: width - keep]
     indices = sorted(int(i) + block * width for block in range(layer.blocks) for i in least)
     graph.get_pruning_group(layer.module, layer.prune, indices).prune()
+
+
+def _check_runs(model: torch.nn.Module, shape: Shape) -> None:
+    import torch
+
+    with torch.inference_mode():
+        model(torch.zeros(1, *shape))
 
 
 def _widths(model: torch.nn.Module) -> dict[str, int]:

@@ -54,14 +54,14 @@ def train(
         torch.manual_seed(context.seed)  # dropout, and whatever the model draws itself
         loss = _Loop(model, recipe, context, stage, distillation).run()
     seconds = time.perf_counter() - begun
-    model = model.to("cpu", memory_format=torch.contiguous_format).eval()
+    model = model.to("cpu").to(memory_format=torch.contiguous_format).eval()
     _check_finite(model, stage)
     model.zero_grad(set_to_none=True)
     examples = recipe.epochs * context.data.size("train")
     info = {
         "stage": stage,
         "seconds": round(seconds, 3),
-        "loss": loss,
+        "loss": loss if recipe.epochs else None,
         "examples_per_second": round(examples / seconds, 1),
     }
     params = {
@@ -87,7 +87,7 @@ class _Loop:
         self.context = context
         self.stage = stage
         if _channels_last(recipe, context.device):
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model.to(memory_format=torch.channels_last)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         entry = OPTIMIZERS.get(recipe.optimizer.name)
         self.optimizer: torch.optim.Optimizer = entry.build(
@@ -167,7 +167,7 @@ class _Loop:
             )
             if self.teaching:
                 loss = self.teaching.loss(images, logits, loss, step)
-        self.scaler.scale(loss).backward()
+        torch.autograd.backward(self.scaler.scale(loss))
         if self.recipe.clip is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
