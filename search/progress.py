@@ -72,9 +72,6 @@ class LiveProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(
-            console=console, get_renderable=self._view, refresh_per_second=4, transient=True
-        )
         self._axes: Sequence[Axis] = ()
         self._wanted: int | None = None
         self._budget: float | None = None
@@ -87,6 +84,9 @@ class LiveProgress:
         self._baseline: Mapping[str, float] = {}
         self._front: Mapping[int, Mapping[str, float]] = {}
         self._volume: float | None = None
+        self._live = Live(  # draws at once: last
+            console=console, get_renderable=self._view, refresh_per_second=4, transient=True
+        )
 
     def __enter__(self) -> LiveProgress:
         """Begins to draw."""

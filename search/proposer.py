@@ -120,7 +120,7 @@ class Proposer:
         attributes = {
             key: value
             for key, value in self._study.get_trials(deepcopy=False)[-1].system_attrs.items()
-            if key.startswith("NSGA") and isinstance(value, int)
+            if key.endswith(":generation") and isinstance(value, int)
         }
         return Proposal(choices, params, dict(trial.params), attributes)
 

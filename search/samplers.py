@@ -17,6 +17,7 @@ from optuna.samplers import (
     RandomSampler,
     TPESampler,
 )
+from optuna.trial import FrozenTrial
 
 from spaces.domains import Node, assignments
 
@@ -46,16 +47,38 @@ class _NumberedQMC(QMCSampler):
         return max(len(study.get_trials(deepcopy=False)) - 2, 0)
 
 
+class _OrderedNSGAII(NSGAIISampler):
+    """NSGA-II whose parents come in the same order when they are selected and when remembered.
+
+    Optuna gives them by rank the first time and by number ever after, and crossover draws by
+    place: a resumed run would go another way.
+    """
+
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        return _by_number(super().get_parent_population(study, generation))
+
+
+class _OrderedNSGAIII(NSGAIIISampler):
+    """NSGA-III with the same remedy."""
+
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        return _by_number(super().get_parent_population(study, generation))
+
+
+def _by_number(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    return sorted(trials, key=lambda trial: trial.number)
+
+
 def _tpe(seed: int, trials: int | None, options: Mapping[str, Any]) -> BaseSampler:
     return TPESampler(seed=seed, constant_liar=True, **options)
 
 
 def _nsga2(seed: int, trials: int | None, options: Mapping[str, Any]) -> BaseSampler:
-    return NSGAIISampler(seed=seed, **{"population_size": _population(trials), **options})
+    return _OrderedNSGAII(seed=seed, **{"population_size": _population(trials), **options})
 
 
 def _nsga3(seed: int, trials: int | None, options: Mapping[str, Any]) -> BaseSampler:
-    return NSGAIIISampler(seed=seed, **{"population_size": _population(trials), **options})
+    return _OrderedNSGAIII(seed=seed, **{"population_size": _population(trials), **options})
 
 
 def _population(trials: int | None) -> int:
