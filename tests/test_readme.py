@@ -1,0 +1,67 @@
+"""What the README shows works: its commands, its study, its loading example."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def block(language: str) -> str:
+    """The code block of a language."""
+    [found] = re.findall(rf"```{language}\n(.*?)```", README, re.S)
+    return str(found)
+
+
+def commands() -> list[str]:
+    """Every `paretune ...` command line, inline or in a block."""
+    inline = re.findall(r"`(paretune [^`|]+)`", README)
+    lines = re.findall(r"^    (?:\$ )?(?:.*&& \S*)?(paretune .+)$", README, re.M)
+    return [c for c in (*inline, *lines) if "..." not in c]
+
+
+def test_readme_shows_commands() -> None:
+    assert len(commands()) >= 6
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_is_one_that_exists(command: str) -> None:
+    from search.cli import main
+
+    arguments = shlex.split(command)[1:]
+    made = main.commands[arguments[0]]
+    required = sum(p.required for p in made.params if p.param_type_name == "argument")
+    given = arguments[1:] or ["STUDY"] * required
+    with contextlib.suppress(SystemExit):
+        made.make_context(arguments[0], list(given))
+
+
+def test_study_of_the_readme_loads(tmp_path: Path, cli: Any) -> None:
+    (tmp_path / "photos").mkdir()
+    file = tmp_path / "mine.yaml"
+    file.write_text(block("yaml"))
+    assert len(block("yaml").splitlines()) <= 16
+    said = cli("check", file)
+    assert said.code == 0, said.err
+
+
+def test_loading_example_runs_on_an_exported_model(
+    finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("export", finished, "--pick", "knee", "-o", finished.parent / "exported").code == 0
+    monkeypatch.chdir(finished.parent)
+    example = block("python")
+    assert "paretune" not in example and "torch" not in example
+    assert len(example.strip().splitlines()) <= 12
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(example, "README.md", "exec"), {})
+    assert re.fullmatch(r"\['\d'(, '\d'){4}\]\n", out.getvalue())
