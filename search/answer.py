@@ -9,8 +9,8 @@ from search.format import format_times, format_value
 from search.front import FrontInfo, FrontRow
 from search.records import Axis
 
-WORDS = {"ms": "faster", "bytes": "smaller"}
-"""Unit -> what being better in it is called."""
+WORDS = {"ms": ("faster", "slower"), "bytes": ("smaller", "larger")}
+"""Unit -> what being better and worse in it is called."""
 
 
 def answer_text(info: FrontInfo) -> str:
@@ -23,7 +23,7 @@ def answer_text(info: FrontInfo) -> str:
     if row is None:
         return "No trial is better than the baseline yet." if info.rows else "No trial is done yet."
     gains = [
-        f"{format_times(row.ratios[axis.name])} {better_word(axis)}"
+        times_text(row.ratios[axis.name], axis)
         for axis in info.axes
         if row.ratios.get(axis.name, 1.0) > 1.005
     ]
@@ -49,8 +49,16 @@ def best_row(info: FrontInfo) -> FrontRow | None:
 
 
 def better_word(axis: Axis) -> str:
-    """What being better on an axis is called: faster, smaller, better."""
-    return WORDS.get(axis.unit, f"better in {axis.name}")
+    """What being better on an axis is called: faster, smaller, better in it."""
+    return WORDS[axis.unit][0] if axis.unit in WORDS else f"better in {axis.name}"
+
+
+def times_text(ratio: float, axis: Axis) -> str:
+    """`2.1x faster`; `1.8x slower` for a ratio below 1."""
+    if ratio >= 0.995:
+        return f"{format_times(ratio)} {better_word(axis)}"
+    worse = WORDS[axis.unit][1] if axis.unit in WORDS else f"worse in {axis.name}"
+    return f"{format_times(1 / ratio)} {worse}"
 
 
 def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:

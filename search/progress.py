@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search.answer import better_word
+from search.answer import times_text
 from search.events import (
     EpochDone,
     Event,
@@ -23,7 +23,7 @@ from search.events import (
     TrialEnded,
     TrialStarted,
 )
-from search.format import format_times, format_value
+from search.format import format_value
 from search.records import Axis, Result
 
 FRONT_ROWS = 8
@@ -223,8 +223,7 @@ def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | 
         value = result.values[axis.name]
         cell = f"{axis.name} {format_value(value, axis.unit)}"
         if baseline and axis.unit != "fraction" and value > 0 and axis.better == "lower":
-            times = format_times(baseline[axis.name] / value)
-            cell += f" ({times} {better_word(axis)})"
+            cell += f" ({times_text(baseline[axis.name] / value, axis)})"
         cells.append(cell)
     broken = [text for text, violation in result.violations.items() if violation > 0]
     if broken:

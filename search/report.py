@@ -13,7 +13,7 @@ import jinja2
 import yaml
 from plotly.offline import get_plotlyjs
 
-from search.answer import answer_text, best_row, better_word, counted, names_of
+from search.answer import answer_text, best_row, better_word, counted, names_of, times_text
 from search.errors import UserError
 from search.files import written_whole
 from search.format import format_interval, format_times, format_value
@@ -164,7 +164,7 @@ def _trial(trial: TrialRecord, record: StudyRecord) -> dict[str, Any]:
         text = "" if value is None else format_value(value, axis.unit)
         spread = format_interval(measured) if measured else ""
         times = ratios.get(axis.name)
-        better = f"{format_times(times)} {better_word(axis)}" if times and trial.number else ""
+        better = times_text(times, axis) if times and trial.number else ""
         shown.append([value, text, spread, better])
     broken = [text for text, violation in trial.violations.items() if violation > 0]
     reason = trial.reason or {}

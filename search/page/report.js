@@ -43,7 +43,7 @@
     { name: "trial", key: (t) => t.n, show: (t) => t.n || "base" },
     { name: "state", key: (t) => t.state, show: (t) => `<span class="dot ${t.state}"></span>${t.state}` },
     ...axes.map((name, i) => ({ name: escape(name), key: (t) => t.values[i][0], number: true,
-      show: (t) => `${escape(t.values[i][1])} <small>${escape(t.values[i][3].split(" ")[0])}</small>` })),
+      show: (t) => `${escape(t.values[i][1])} <small>${escape(t.values[i][3])}</small>` })),
     { name: "model", key: (t) => t.plan, show: (t) => escape(t.plan) + (t.note ? `<br><small>${escape(t.note)}</small>` : "") },
     { name: "seconds", key: (t) => t.seconds, number: true, show: (t) => t.seconds ?? "" },
   ];
