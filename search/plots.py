@@ -258,7 +258,7 @@ def lines_figure(record: StudyRecord, important: Sequence[Importance]) -> go.Fig
         )
     )
     layout = _layout()
-    layout["margin"] = {"l": 80, "r": 70, "t": 90, "b": 24}
+    layout["margin"] = {"l": 110, "r": 70, "t": 90, "b": 24}
     return figure.update_layout(**layout, height=460)
 
 
@@ -345,8 +345,9 @@ def _error(trials: Sequence[TrialRecord], scale: Scale, colour: str) -> dict[str
 def _dimension(name: str, values: Sequence[object]) -> dict[str, Any]:
     """A parameter as a vertical axis."""
     label = _short(name)
+    values = _numbers(values)
     given = [v for v in values if v is not None]
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in given):
+    if given and all(isinstance(v, int | float) and not isinstance(v, bool) for v in given):
         numbers = np.array([np.nan if v is None else v for v in values], float)
         low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
         return _number_dimension(label, numbers, low > 0 and high / low > 20)
@@ -359,6 +360,14 @@ def _dimension(name: str, values: Sequence[object]) -> dict[str, Any]:
         "ticktext": kinds,
         "range": [-0.1, max(len(kinds) - 1, 1) + 0.1],
     }
+
+
+def _numbers(values: Sequence[object]) -> Sequence[object]:
+    """Labels of a choice of numbers as the numbers they are; anything else as it came."""
+    try:
+        return [None if v is None else float(v) for v in values]  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return values
 
 
 def _number_dimension(label: str, values: np.ndarray, log: bool) -> dict[str, Any]:
