@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from objectives.base import Better, Measurement, Subject, Unmeasurable
-from objectives.base import Params as Base
+from objectives.params import Params as Base
 
 BATCH = 256
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from objectives.params import Params
 
 if TYPE_CHECKING:  # heavy, and not needed to name an objective
     from collections.abc import Iterator
@@ -15,12 +15,6 @@ if TYPE_CHECKING:  # heavy, and not needed to name an objective
     import torch
 
     from objectives.runtimes.base import Artifact, Runtime
-
-
-class Params(BaseModel):
-    """Base of every objective's and runtime's options: frozen, strict, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Unmeasurable(Exception):

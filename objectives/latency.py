@@ -19,8 +19,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Params, Subject, Unmeasurable
+from objectives.base import Better, Measurement, Subject, Unmeasurable
 from objectives.host import load_average
+from objectives.params import Params
 
 BLOCK_SECONDS = 0.004
 """A block is long against the clock's resolution and short against the machine's drift."""

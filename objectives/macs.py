@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from objectives.base import Better, Measurement, Subject
-from objectives.base import Params as Base
+from objectives.params import Params as Base
 
 if TYPE_CHECKING:
     import torch

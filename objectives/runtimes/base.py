@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from objectives.base import Params
+    from objectives.params import Params
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from objectives.base import Params, Unmeasurable
+from objectives.base import Unmeasurable
+from objectives.params import Params
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
 
