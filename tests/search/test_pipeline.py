@@ -1,0 +1,122 @@
+"""Pipeline: a plan typed by hand is built, cached by content, and deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from search.loading import load_study
+from search.pipeline import StageError, Watch
+from search.plan import Plan, Stage
+from search.study import OpenStudy
+
+RECIPE = {"epochs": 1, "batch_size": 64, "optimizer": {"adam": {"lr": 2e-3}}}
+RUNTIME = {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}}
+
+
+def plan(width: float = 0.0625, ratio: float | None = None, lr: float = 1e-3) -> Plan:
+    from spaces.training.recipe import Recipe
+
+    recipe = Recipe.model_validate(RECIPE).model_dump()
+    tuned = Recipe.model_validate({**RECIPE, "optimizer": {"adam": {"lr": lr}}}).model_dump()
+    network = {"simple_cnn": {"width": width}}
+    stages = [
+        Stage("pretrain", {"architecture": network, "checkpoint": None, "recipe": recipe}),
+        Stage("finetune", {"recipe": tuned, "distillation": None}),
+        Stage("deploy", RUNTIME),
+    ]
+    if ratio is not None:
+        pruning = {"structured": {"ratio": ratio, "round_to": 1}}
+        stages.insert(1, Stage("prune", {"pruning": pruning}))
+    return Plan(tuple(stages))
+
+
+@pytest.fixture
+def study(tiny: Path) -> Iterator[OpenStudy]:
+    opened = OpenStudy(load_study(tiny))
+    yield opened
+    opened.close()
+
+
+def weights(candidate: Any) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in candidate.model.parameters()])
+
+
+def test_plan_typed_by_hand_is_built_and_deployed(study: OpenStudy, tmp_path: Path) -> None:
+    watch = Watch()
+    candidate = study.pipeline.candidate(plan(ratio=0.5), watch)
+    assert [step.technique for step in candidate.history] == [
+        "architecture",
+        "train",
+        "structured",
+        "train",
+    ]
+    assert set(watch.seconds) == {"pretrain", "prune", "finetune"}
+    artifact = study.pipeline.deploy(plan(ratio=0.5), candidate, tmp_path / "a.onnx", watch)
+    assert artifact.bytes == (tmp_path / "a.onnx").stat().st_size
+
+
+def test_same_plan_again_comes_from_the_cache_and_is_equal(study: OpenStudy) -> None:
+    first = study.pipeline.candidate(plan(ratio=0.4), Watch())
+    again = Watch()
+    second = study.pipeline.candidate(plan(ratio=0.4), again)
+    assert again.cached == ["pretrain", "prune", "finetune"]
+    assert torch.equal(weights(first), weights(second))
+
+
+def test_plans_with_a_common_beginning_share_it(study: OpenStudy) -> None:
+    study.pipeline.candidate(plan(), Watch())
+    watch = Watch()
+    study.pipeline.candidate(plan(lr=5e-3), watch)
+    assert watch.cached == ["pretrain"]
+
+
+def test_damaged_stage_is_made_again(study: OpenStudy) -> None:
+    first = study.pipeline.candidate(plan(), Watch())
+    for file in (study.spec.folder / "stages").glob("*.safetensors"):
+        file.write_bytes(file.read_bytes()[:100])
+    watch = Watch()
+    second = study.pipeline.candidate(plan(), watch)
+    assert watch.cached == []
+    assert torch.equal(weights(first), weights(second))
+
+
+def test_same_seed_gives_the_same_weights_in_another_study(
+    study: OpenStudy, tmp_path: Path
+) -> None:
+    other = tmp_path / "other" / "tiny.yaml"
+    other.parent.mkdir()
+    other.write_text(study.spec.file.read_text())
+    opened = OpenStudy(load_study(other))
+    first = study.pipeline.candidate(plan(ratio=0.3), Watch())
+    second = opened.pipeline.candidate(plan(ratio=0.3), Watch())
+    opened.close()
+    assert torch.equal(weights(first), weights(second))
+
+
+def test_learning_curve_is_stored_for_each_epoch(study: OpenStudy) -> None:
+    import sqlite3
+
+    study.pipeline.candidate(plan(), Watch())
+    connection = sqlite3.connect(study.spec.folder / "study.db")
+    rows = connection.execute("select epoch, loss, accuracy from paretune_curves").fetchall()
+    connection.close()
+    assert len(rows) == 2
+    assert all(epoch == 1 and loss > 0 for epoch, loss, _ in rows)
+
+
+def test_error_names_the_stage_it_came_from(study: OpenStudy) -> None:
+    broken = plan()
+    stages = (
+        broken.stages[0],
+        Stage("prune", {"pruning": {"structured": {"ratio": 2.0}}}),
+        *broken.stages[1:],
+    )
+    with pytest.raises(StageError) as caught:
+        study.pipeline.candidate(Plan(stages), Watch())
+    assert caught.value.stage == "prune"
+    assert caught.value.infeasible, "parameters that no Params takes cannot be"
