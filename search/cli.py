@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ DONE, NOTHING, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 class _Group(click.Group):
     """Turns a UserError into its text and exit code 2; --debug shows tracebacks."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
         kwargs["standalone_mode"] = False
-        debug = "--debug" in sys.argv
+        given = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in given  # before the command or behind it
         try:
-            result = super().main(*args, **kwargs)
+            result = super().main([a for a in given if a != "--debug"], **kwargs)
         except UserError as error:
             if debug:
                 raise
@@ -64,8 +66,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="paretune", prog_name="paretune")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def main(debug: bool) -> None:
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks; goes anywhere.")
+def main() -> None:
     """Search architecture, pruning, quantization, distillation and training together.
 
     Begin with: paretune check STUDY.yaml, then paretune run STUDY.yaml

@@ -342,6 +342,9 @@ class _Loader:
         except ValueError as error:
             self._problems.add(key, str(error))
             return None
+        if not all(hasattr(entry, part) for part in ("Params", "unit", "better")):
+            self._problems.add(key, f'"{name}" is no objective: it has no Params, unit or better')
+            return None
         right: Direction = "minimize" if entry.better == "lower" else "maximize"
         options: dict[str, Any] = {}
         if isinstance(value, Mapping):
@@ -351,6 +354,9 @@ class _Loader:
                 self._problems.add(key, f"give a direction: {{{right}: ...}}")
                 return None
             direction = directions[0]
+            if "statistic" in options:
+                self._problems.add(key, f"write {direction}: {options['statistic']}, no statistic")
+                return None
             statistic = options.pop(direction)
             if statistic is not None:
                 options["statistic"] = statistic
@@ -380,7 +386,7 @@ class _Loader:
             if ":" in name and name not in units:
                 try:
                     units[name] = OBJECTIVES.get(name).unit
-                except ValueError:
+                except (ValueError, AttributeError):
                     continue  # noted where it stands
         found = []
         for index, text in enumerate(given):

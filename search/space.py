@@ -65,6 +65,10 @@ class SpaceReader:
         except ValueError as error:
             self._problems.add(key, str(error))
             return label_of(value) if isinstance(value, str) else "?", Fixed(None)
+        if not hasattr(entry, "Params"):
+            own = f'; your own code is python: "{name}"' if "python" in table.names else ""
+            self._problems.add(key, f'"{name}" is no {table.kind}: it has no Params{own}')
+            return name, Fixed(None)
         primary = getattr(entry, "primary", None)
         spelled_out = isinstance(value, Mapping) and isinstance(value.get(name), Mapping)
         where = key if inside or not spelled_out else (*key, name)

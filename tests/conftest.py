@@ -69,9 +69,8 @@ def invoke(*arguments: object) -> Said:
 
 
 @pytest.fixture(name="cli")
-def cli_fixture(monkeypatch: pytest.MonkeyPatch) -> Cli:
+def cli_fixture() -> Cli:
     """`cli("check", file)` -> code, out, err."""
-    monkeypatch.setattr(sys, "argv", ["paretune"])
     return invoke
 
 
