@@ -1,0 +1,89 @@
+"""Data to measure on, networks, and a subject: an artifact in its runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from objectives.base import EvaluationData, Subject
+from objectives.runtimes.onnxruntime import OnnxRuntime
+
+SHAPE = (1, 8, 8)
+CLASSES = 3
+
+
+class ToyData:
+    """Noise; the labels are given, or nought."""
+
+    classes = CLASSES
+    shape = SHAPE
+
+    def __init__(self, count: int = 40, labels: np.ndarray | None = None) -> None:
+        generator = np.random.default_rng(0)
+        self.images = generator.normal(size=(count, *SHAPE)).astype(np.float32)
+        self.labels = np.zeros(count, dtype=np.int64) if labels is None else labels
+
+    def size(self, part: str) -> int:
+        return len(self.labels)
+
+    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for start in range(0, len(self.labels), batch_size):
+            rows = slice(start, start + batch_size)
+            yield self.images[rows], self.labels[rows]
+
+
+@pytest.fixture(autouse=True)
+def _torch_settings() -> Iterator[None]:
+    """Torch's runtimes set threads and denormals for the whole process."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session")
+def make_data() -> Callable[..., Any]:
+    """Data of any size, with any labels."""
+    return ToyData
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    """Two convolutions and two linear layers, 1x8x8 pixels -> 3 classes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(64, 32),
+            nn.ReLU(),
+            nn.Linear(32, CLASSES),
+        )
+    return network.eval()
+
+
+@pytest.fixture
+def make_subject(model: nn.Module, tmp_path: Path) -> Callable[..., Subject]:
+    """A float ONNX Runtime artifact of `model`, with other fields as given."""
+
+    def make(data: EvaluationData | None = None, **more: Any) -> Subject:
+        artifact = OnnxRuntime.export(model, SHAPE, tmp_path / "subject.onnx")
+        given: Any = data or ToyData()
+        subject = Subject(artifact, OnnxRuntime, OnnxRuntime.Params(), model, given)
+        return replace(subject, **more)
+
+    return make

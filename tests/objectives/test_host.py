@@ -1,0 +1,25 @@
+"""Facts about the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from objectives.host import cores, fingerprint, load_average
+
+
+def test_fingerprint_is_json_and_the_same_each_time() -> None:
+    facts = fingerprint()
+    assert json.loads(json.dumps(facts)) == facts == fingerprint()
+    assert facts["cpu"]
+    assert facts["cores"] == cores()
+    assert set(facts) == {"host", "cpu", "cores", "memory_bytes", "system", "machine"}
+
+
+def test_cores_are_those_this_process_may_use() -> None:
+    assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+def test_load_average_is_absent_rather_than_invented() -> None:
+    load = load_average()
+    assert load is None or load >= 0

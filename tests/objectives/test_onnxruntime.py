@@ -1,0 +1,146 @@
+"""ONNX Runtime: int8 of every kind, and what it refuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from torch import nn
+
+from objectives.base import Unmeasurable
+from objectives.runtimes.onnxruntime import OnnxRuntime
+
+SHAPE = (1, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    """10 images of noise."""
+    return np.random.default_rng(1).normal(size=(10, *SHAPE)).astype(np.float32)
+
+
+def static(**more: Any) -> dict[str, Any]:
+    return {"static": {"images": 10, "calibration": "minmax", "per_channel": True, **more}}
+
+
+def batches(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (images[i : i + size] for i in range(0, len(images), size))
+
+
+def exported(
+    model: nn.Module, folder: Path, quantization: Any = None, calibration: Any = None
+) -> Path:
+    path = folder / "net.onnx"
+    return OnnxRuntime.export(model, SHAPE, path, quantization, calibration).path
+
+
+@pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_static_int8_takes_calibration_in_batches_of_any_sizes(
+    model: nn.Module, tmp_path: Path, images: np.ndarray, method: str, per_channel: bool
+) -> None:
+    quantization = static(calibration=method, per_channel=per_channel)
+    found = []
+    for size in (10, 4, 1):
+        path = exported(model, tmp_path, quantization, batches(images, size))
+        found.append(OnnxRuntime.load(path, OnnxRuntime.Params())(images))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
+def test_quantizer_is_quiet(
+    model: nn.Module,
+    tmp_path: Path,
+    images: np.ndarray,
+    method: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    level = logging.getLogger().level
+    exported(model, tmp_path, static(calibration=method), batches(images, 4))
+    exported(model, tmp_path, {"dynamic": {"per_channel": False}})
+    assert capfd.readouterr() == ("", "")
+    assert logging.getLogger().level == level
+
+
+def test_static_int8_leaves_no_float_layer_in_the_optimized_graph(
+    model: nn.Module, tmp_path: Path, images: np.ndarray
+) -> None:
+    path = exported(model, tmp_path, static(), batches(images, 10))
+    settings = ort.SessionOptions()
+    settings.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    settings.log_severity_level = 3
+    ort.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(str(tmp_path / "optimized.onnx")).graph.node]
+    assert kinds.count("QLinearConv") == 2
+    assert kinds.count("QGemm") == 2
+    assert not {"Conv", "FusedConv", "Gemm", "MatMul", "BatchNormalization"} & set(kinds)
+
+
+def test_dynamic_int8_stores_unsigned_weights(model: nn.Module, tmp_path: Path) -> None:
+    """ConvInteger with signed weights is several times slower on x86."""
+    path = exported(model, tmp_path, {"dynamic": {"per_channel": False}})
+    graph = onnx.load(str(path)).graph
+    kinds = {node.op_type for node in graph.node}
+    assert "ConvInteger" in kinds
+    types = {onnx.TensorProto.DataType.Name(t.data_type) for t in graph.initializer if t.dims}
+    assert "UINT8" in types
+    assert "INT8" not in types
+
+
+def test_static_int8_without_images_is_unmeasurable(model: nn.Module, tmp_path: Path) -> None:
+    with pytest.raises(Unmeasurable, match="static quantization needs calibration images"):
+        exported(model, tmp_path, static())
+    with pytest.raises(Unmeasurable, match="static quantization failed: "):
+        exported(model, tmp_path, static(), iter(()))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["static", "dynamic"])
+def test_weights_that_are_not_finite_cannot_be_quantized(
+    model: nn.Module, tmp_path: Path, images: np.ndarray, mode: str
+) -> None:
+    model.get_parameter("8.weight").data[0, 0] = float("nan")
+    quantization = static() if mode == "static" else {"dynamic": {"per_channel": False}}
+    with pytest.raises(Unmeasurable, match="is not finite: it cannot be quantized"):
+        exported(model, tmp_path, quantization, batches(images, 10))
+
+
+def test_provider_that_is_not_there_names_the_ones_that_are(
+    model: nn.Module, tmp_path: Path
+) -> None:
+    path = exported(model, tmp_path)
+    reason = r'no execution provider "qnn" here; it has: .*cpu'
+    with pytest.raises(Unmeasurable, match=reason):
+        OnnxRuntime.load(path, OnnxRuntime.Params(provider="qnn"))
+
+
+@pytest.mark.parametrize("provider", ["cpu", "CPU", "CPUExecutionProvider"])
+def test_provider_may_be_spelt_short_or_whole(
+    model: nn.Module, tmp_path: Path, images: np.ndarray, provider: str
+) -> None:
+    path = exported(model, tmp_path)
+    session = OnnxRuntime.load(path, OnnxRuntime.Params(provider=provider), threads=0)
+    assert session(images).shape == (10, 3)
+
+
+def test_damaged_file_is_unmeasurable(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"damaged")
+    with pytest.raises(Unmeasurable, match=r"ONNX Runtime cannot load net\.onnx"):
+        OnnxRuntime.load(path, OnnxRuntime.Params())
+
+
+def test_batch_dimension_is_dynamic_and_names_are_fixed(model: nn.Module, tmp_path: Path) -> None:
+    graph = onnx.load(str(exported(model, tmp_path))).graph
+    [given], [found] = graph.input, graph.output
+    assert (given.name, found.name) == ("input", "logits")
+    dims = given.type.tensor_type.shape.dim
+    assert dims[0].dim_param == "batch"
+    assert [d.dim_value for d in dims[1:]] == list(SHAPE)

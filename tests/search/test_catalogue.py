@@ -1,0 +1,112 @@
+"""What `paretune list` shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from search.catalogue import TABLES, catalogue, catalogue_text, first_line
+from search.plugins import SAMPLER_NAMES
+
+KINDS = [*TABLES, "samplers"]
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_every_entry_has_a_name_and_a_line(what: str) -> None:
+    entries = catalogue(what)
+
+    assert entries
+    for entry in entries:
+        assert re.fullmatch(r"[a-z0-9_]+", entry["name"])
+        assert 10 < len(entry["text"]) <= 100
+        assert entry["text"][-1] == "." or what == "samplers"
+    assert json.loads(json.dumps(entries)) == entries
+
+
+@pytest.mark.parametrize("what", list(TABLES))
+def test_every_name_of_a_table_is_listed_once(what: str) -> None:
+    names = [(entry["kind"], entry["name"]) for entry in catalogue(what)]
+
+    assert names == [(table.kind, name) for table in TABLES[what] for name in table.names]
+    assert len(set(names)) == len(names)
+
+
+def test_samplers_are_those_that_a_study_may_name() -> None:
+    names = [entry["name"] for entry in catalogue("samplers")]
+
+    assert sorted(names) == sorted(SAMPLER_NAMES)
+
+
+def test_objectives_have_unit_and_direction() -> None:
+    found = {entry["name"]: (entry["unit"], entry["better"]) for entry in catalogue("objectives")}
+
+    assert found["accuracy"] == ("fraction", "higher")
+    assert found["latency"] == ("ms", "lower")
+    assert found["size"] == ("bytes", "lower")
+
+
+def test_runtimes_say_what_they_quantize_and_whether_they_are_here() -> None:
+    found = {entry["name"]: entry for entry in catalogue("runtimes")}
+
+    assert found["onnxruntime"]["unavailable"] is None
+    assert found["onnxruntime"]["quantizations"] == ["dynamic", "static"]
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "parameter", "text"),
+    [
+        ("architectures", "simple_cnn", "width", "number in (0, 4], default 1.0: "),
+        ("architectures", "resnet", "blocks", "integer in [1, 64], default 3: "),
+        ("techniques", "structured", "ratio", "number in [0, 1): "),
+        ("techniques", "structured", "round_to", "integer in [1, inf), default 8: "),
+        ("techniques", "structured", "scope", "uniform | global, default uniform: "),
+        ("training", "sgd", "nesterov", "boolean, default False: "),
+        ("training", "sgd", "momentum", "number in [0, 1), default 0.9"),
+        ("data", "npz", "file", "string: path of the .npz file"),
+        ("data", "images", "size", "integer in [1, 4096]: side in pixels"),
+        ("data", "python", "args", "object, default {}: "),
+    ],
+)
+def test_parameter_says_type_range_and_default(
+    what: str, name: str, parameter: str, text: str
+) -> None:
+    entry = next(entry for entry in catalogue(what) if entry["name"] == name)
+
+    assert entry["parameters"][parameter].startswith(text)
+
+
+def test_text_has_a_line_for_each_entry_and_parameter() -> None:
+    entries: list[dict[str, Any]] = [
+        {"kind": "a", "name": "one", "text": "First.", "parameters": {"x": "number"}},
+        {"kind": "b", "name": "three", "text": "Second.", "parameters": {}, "unavailable": "no"},
+        {
+            "kind": "b",
+            "name": "four",
+            "text": "Third.",
+            "parameters": {},
+            "unit": "ms",
+            "better": "lower",
+        },
+    ]
+
+    assert catalogue_text(entries).splitlines() == [
+        "a:",
+        "  one    First.",
+        "           x: number",
+        "b:",
+        "  three  Second. NOT HERE: no",
+        "  four   Third. [ms, lower is better]",
+    ]
+
+
+def test_first_line_is_that_of_the_docstring() -> None:
+    class Entry:
+        """One line.
+
+        Another.
+        """
+
+    assert first_line(Entry) == "One line."

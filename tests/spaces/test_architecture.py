@@ -1,0 +1,156 @@
+"""Contract of every architecture, and the sizes that papers and formulas give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spaces.architecture import ARCHITECTURES
+from spaces.architecture.mobilenet_v2 import MobileNetV2
+from spaces.architecture.network import build_network
+from spaces.architecture.resnet import ResNet
+from spaces.architecture.separable_cnn import SeparableCnn
+from spaces.architecture.simple_cnn import SimpleCnn
+from spaces.architecture.widths import scaled
+from spaces.base import InfeasibleCandidate
+
+Shape = tuple[int, int, int]
+
+SMALL: dict[str, dict[str, Any]] = {
+    "simple_cnn": {"width": 0.25},
+    "separable_cnn": {"width": 0.25},
+    "resnet": {"blocks": 1, "width": 8},
+    "mobilenet_v2": {"width": 0.25},
+    "torchvision": {"name": "mobilenet_v3_small"},
+    "python": {"factory": "user_nets:tiny"},
+}
+"""A small member of each family, so that the suite is quick."""
+
+SHAPES = [(3, 32, 32), (1, 8, 8), (2, 16, 12)]
+
+ENTRIES = pytest.mark.parametrize("name", ARCHITECTURES.names)
+
+
+def size_of(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+# -- contract ----------------------------------------------------------------------------------
+
+
+@ENTRIES
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_network_gives_a_logit_for_each_class(name: str, shape: Shape) -> None:
+    network = build_network({name: SMALL.get(name, {})}, shape, classes=7, seed=0)
+    assert not network.training
+    with torch.inference_mode():
+        logits = network(torch.rand(5, *shape))
+    assert logits.shape == (5, 7)
+    assert logits.isfinite().all()
+
+
+@ENTRIES
+def test_network_can_be_trained(name: str) -> None:
+    network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), classes=7, seed=0).train()
+    logits = network(torch.rand(4, 1, 8, 8))
+    assert logits.shape == (4, 7)
+    logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+@ENTRIES
+def test_network_has_the_same_weights_for_the_same_seed_only(name: str) -> None:
+    def weights(seed: int) -> torch.Tensor:
+        network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), classes=7, seed=seed)
+        return torch.cat([p.flatten() for p in network.parameters()])
+
+    assert torch.equal(weights(3), weights(3))
+    assert not torch.equal(weights(3), weights(4))
+
+
+@ENTRIES
+def test_network_leaves_the_global_random_state_alone(name: str) -> None:
+    before = torch.get_rng_state()
+    build_network({name: SMALL.get(name, {})}, (1, 8, 8), classes=7, seed=3)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# -- sizes -------------------------------------------------------------------------------------
+
+
+def test_simple_cnn_has_the_tutorial_s_layers() -> None:
+    network = SimpleCnn.build(SimpleCnn.Params(), (3, 32, 32), 10)
+    expected = (3 * 9 * 64 + 64) + (64 * 9 * 128 + 128) + (8192 * 256 + 256) + (256 * 10 + 10)
+    assert size_of(network) == expected == 2_175_626
+
+
+def test_simple_cnn_is_infeasible_when_the_image_is_too_small_to_halve_twice() -> None:
+    with pytest.raises(InfeasibleCandidate, match="needs 4x4 pixels, got 3x9"):
+        build_network({"simple_cnn": {}}, (1, 3, 9), 10, seed=0)
+
+
+@pytest.mark.parametrize(("blocks", "published"), [(3, 0.27), (5, 0.46), (9, 0.85)])
+def test_resnet_has_the_published_size(blocks: int, published: float) -> None:
+    """He et al. 2016, table 6: ResNet-20, -32, -56 have 0.27, 0.46, 0.85 million parameters."""
+    network = ResNet.build(ResNet.Params(blocks=blocks), (3, 32, 32), 10)
+    convolutions = sum(
+        1
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Conv2d) and "shortcut" not in name
+    )
+    assert convolutions + 1 == 6 * blocks + 2
+    assert size_of(network) / 1e6 == pytest.approx(published, abs=0.01)
+
+
+def test_resnet_keeps_four_pixels_when_the_image_is_small() -> None:
+    network = ResNet.build(ResNet.Params(stages=5, blocks=1, width=4), (1, 8, 8), 10)
+    assert isinstance(network, torch.nn.Sequential)
+    assert network[:-3](torch.rand(1, 1, 8, 8)).shape == (1, 64, 4, 4)
+
+
+def test_mobilenet_v2_has_torchvision_s_size_on_imagenet() -> None:
+    network = MobileNetV2.build(MobileNetV2.Params(), (3, 224, 224), 1000)
+    assert size_of(network) == 3_504_872
+
+
+@pytest.mark.parametrize(
+    ("stem", "side", "left"),
+    [("auto", 32, 4), ("small", 32, 4), ("standard", 32, 1), ("auto", 64, 2), ("small", 64, 8)],
+)
+def test_mobilenet_v2_halves_less_with_a_small_stem(stem: Any, side: int, left: int) -> None:
+    params = MobileNetV2.Params(stem=stem, width=0.1)
+    network = MobileNetV2.build(params, (3, side, side), 10).eval()
+    with torch.inference_mode():
+        features = network.features(torch.rand(1, 3, side, side))  # type: ignore[operator]
+    assert features.shape[2:] == (left, left)
+
+
+def test_separable_cnn_has_its_blocks_sizes() -> None:
+    stages = [(32, 64), (64, 128), (128, 128), (128, 256), (256, 256)]
+    stem = 3 * 9 * 32 + 2 * 32
+    blocks = sum(c * 9 + 2 * c + c * out + 2 * out for c, out in stages)
+    network = SeparableCnn.build(SeparableCnn.Params(), (3, 32, 32), 10)
+    assert size_of(network) == stem + blocks + 256 * 10 + 10
+
+
+@pytest.mark.parametrize("family", [SimpleCnn, SeparableCnn, MobileNetV2])
+def test_a_greater_width_gives_a_greater_network(family: Any) -> None:
+    sizes = [
+        size_of(family.build(family.Params(width=width), (3, 16, 16), 10))
+        for width in (0.25, 0.5, 1.0, 1.5)
+    ]
+    assert sizes == sorted(set(sizes))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 1024), st.floats(0.01, 4), st.sampled_from([1, 4, 8]))
+def test_scaled_is_the_nearest_multiple_but_at_least_one(
+    channels: int, width: float, multiple: int
+) -> None:
+    found = scaled(channels, width, multiple)
+    assert found % multiple == 0
+    assert found == multiple or abs(found - channels * width) <= multiple / 2 + 1e-9

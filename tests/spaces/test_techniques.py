@@ -1,0 +1,127 @@
+"""Contract of every technique of pruning and quantization."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+import torch
+
+from spaces.base import Candidate, Context, Step
+from spaces.pruning import PRUNINGS
+from spaces.quantization import QUANTIZATIONS
+from spaces.rebuild import rebuild, start
+from spaces.table import Table
+
+SHAPE, CLASSES = (1, 8, 8), 3
+
+TECHNIQUES = pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        pytest.param(table, name, id=f"{table.kind}-{name}")
+        for table in (PRUNINGS, QUANTIZATIONS)
+        for name in table.names
+    ],
+)
+
+NETWORKS = pytest.mark.parametrize(
+    "architecture",
+    [
+        {"simple_cnn": {"width": 0.25}},
+        {"separable_cnn": {"width": 0.25}},
+        {"resnet": {"blocks": 1, "width": 16}},
+        {"mobilenet_v2": {"width": 0.1}},
+        {"python": {"factory": "user_nets:tiny", "args": {"hidden": 16}}},
+    ],
+    ids=lambda architecture: next(iter(architecture)),
+)
+
+PARAMS: dict[str, dict[str, Any]] = {"structured": {"ratio": 0.5, "round_to": 4}}
+"""Parameters with which a technique does something."""
+
+
+def made(architecture: dict[str, Any]) -> Candidate:
+    return start(architecture, SHAPE, CLASSES, seed=0)
+
+
+def applied(table: Table, name: str, candidate: Candidate, context: Context) -> Candidate:
+    technique = table.get(name)
+    params = technique.Params.model_validate(PARAMS.get(name, {}))
+    found: Candidate = technique.apply(candidate, params, context)
+    return found
+
+
+@NETWORKS
+@TECHNIQUES
+def test_technique_keeps_the_shape_of_input_and_output(
+    table: Table, name: str, architecture: dict[str, Any], context: Context
+) -> None:
+    after = applied(table, name, made(architecture), context)
+    with torch.inference_mode():
+        logits = after.model(torch.rand(5, *SHAPE))
+    assert logits.shape == (5, CLASSES)
+    assert logits.isfinite().all()
+    assert (after.shape, after.classes) == (SHAPE, CLASSES)
+    assert not after.model.training
+
+
+@NETWORKS
+@TECHNIQUES
+def test_technique_leaves_its_input_alone(
+    table: Table, name: str, architecture: dict[str, Any], context: Context
+) -> None:
+    before = made(architecture)
+    weights = copy.deepcopy(before.model.state_dict())
+    told = (before.history, before.quantization, repr(before.model))
+    random = torch.get_rng_state()
+    applied(table, name, before, context)
+    assert (before.history, before.quantization, repr(before.model)) == told
+    assert all(torch.equal(t, weights[n]) for n, t in before.model.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in before.model.parameters())
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+@NETWORKS
+@TECHNIQUES
+def test_technique_gives_the_same_for_the_same_seed(
+    table: Table, name: str, architecture: dict[str, Any], context: Context
+) -> None:
+    first = applied(table, name, made(architecture), context)
+    torch.rand(7)  # another state of the global generator
+    second = applied(table, name, made(architecture), context)
+    assert first.history == second.history
+    assert first.quantization == second.quantization
+    ours, theirs = first.model.state_dict(), second.model.state_dict()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@NETWORKS
+@TECHNIQUES
+def test_technique_can_be_rebuilt_from_its_history_as_json(
+    table: Table, name: str, architecture: dict[str, Any], context: Context
+) -> None:
+    after = applied(table, name, made(architecture), context)
+    text = json.dumps([vars(step) for step in after.history], allow_nan=False)
+    history = [Step(**step) for step in json.loads(text)]
+    fresh = rebuild(history, SHAPE, CLASSES)
+    fresh.load_state_dict(after.model.state_dict(), strict=True)
+    images = torch.rand(5, *SHAPE)
+    with torch.inference_mode():
+        assert torch.equal(fresh.eval()(images), after.model(images))
+
+
+@TECHNIQUES
+def test_technique_adds_one_step_to_the_history_unless_it_does_nothing(
+    table: Table, name: str, context: Context, candidate: Candidate
+) -> None:
+    after = applied(table, name, candidate, context)
+    if name == "none":
+        assert after is candidate
+        return
+    assert after.history[:-1] == candidate.history
+    step = after.history[-1]
+    assert step.technique == name
+    assert table.get(name).Params.model_validate(step.params).model_dump() == step.params

@@ -1,0 +1,141 @@
+"""Networks a user might bring: named in a study as {python: "user_nets:..."}."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def tiny(classes: int, shape: tuple[int, int, int], hidden: int = 8) -> nn.Module:
+    """Is told classes and shape by their names."""
+    return nn.Sequential(
+        nn.Conv2d(shape[0], hidden, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(hidden, classes),
+    )
+
+
+def torchvision_style(num_classes: int = 1000) -> nn.Module:
+    """Is told the classes by torchvision's name for them."""
+    return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def grouped(classes: int, shape: tuple[int, int, int], groups: int, channels: int) -> nn.Module:
+    """Ends in a grouped convolution."""
+    return nn.Sequential(
+        nn.Conv2d(shape[0], channels, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, 3, padding=1, groups=groups),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(channels, classes),
+    )
+
+
+def normalized(classes: int, shape: tuple[int, int, int], groups: int, channels: int) -> nn.Module:
+    """Has a group normalization."""
+    return nn.Sequential(
+        nn.Conv2d(shape[0], channels, 3, padding=1),
+        nn.GroupNorm(groups, channels),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(channels, classes),
+    )
+
+
+def linear(classes: int, shape: tuple[int, int, int]) -> nn.Module:
+    """Has no hidden layer, so nothing to prune."""
+    channels, height, width = shape
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))
+
+
+class Gate(nn.Module):
+    """One half of its channels gates the other: both lose the same ones."""
+
+    def __init__(self, classes: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.both = nn.Conv2d(shape[0], 16, 3, padding=1)
+        self.head = nn.Linear(8, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        value, gate = self.both(x).chunk(2, dim=1)
+        logits: torch.Tensor = self.head((value * gate.sigmoid()).mean((2, 3)))
+        return logits
+
+
+class Reshaping(nn.Module):
+    """Has its number of channels written into a reshape."""
+
+    def __init__(self, classes: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(shape[0], 16, 3, padding=1)
+        self.head = nn.Linear(16, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mixed = self.first(x).flatten(2).mean(2).reshape(len(x), 4, 4).reshape(len(x), 16)
+        logits: torch.Tensor = self.head(mixed)
+        return logits
+
+
+class Dense(nn.Module):
+    """Concatenates what it has so far, as a DenseNet does."""
+
+    def __init__(self, classes: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(shape[0], 16, 3, padding=1)
+        self.second = nn.Conv2d(16, 16, 3, padding=1)
+        self.head = nn.Linear(32, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first = self.first(x).relu()
+        both = torch.cat([first, self.second(first).relu()], 1)
+        logits: torch.Tensor = self.head(both.mean((2, 3)))
+        return logits
+
+
+def transformer(classes: int, shape: tuple[int, int, int]) -> nn.Module:
+    """A small vision transformer, for colour images."""
+    from torchvision.models.vision_transformer import VisionTransformer
+
+    return VisionTransformer(shape[1], 4, 2, 2, 16, 32, num_classes=classes)
+
+
+def raises(classes: int) -> nn.Module:
+    """Cannot be made."""
+    raise LookupError("the blueprint is lost")
+
+
+class Silent(nn.Module):
+    """Refuses every image, and does not say why."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise ValueError
+
+
+class Asserting(nn.Module):
+    """Refuses every image by an assertion, as torchvision's transformers do."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("Wrong image height!\nExpected 224")
+
+
+class Unpooled(nn.Module):
+    """Gives a picture instead of logits."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+class Pair(nn.Module):
+    """Gives two outputs."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, x
+
+
+number = 3
