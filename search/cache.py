@@ -24,7 +24,7 @@ from spaces.base import Candidate, Step
 if TYPE_CHECKING:
     from typing import Any
 
-    from search.store import Store
+    from search.database.store import Store
 
 
 @dataclass(frozen=True)

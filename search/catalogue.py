@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,7 +12,7 @@ from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
 from spaces.pruning import PRUNINGS
 from spaces.quantization import QUANTIZATIONS
-from spaces.table import Table
+from spaces.table import Table, first_line
 from spaces.training import OPTIMIZERS, SCHEDULES
 
 TABLES: dict[str, tuple[Table, ...]] = {
@@ -29,7 +28,7 @@ TABLES: dict[str, tuple[Table, ...]] = {
 def catalogue(what: str) -> list[dict[str, Any]]:
     """Entries of one kind: {"kind", "name", "text", "parameters": {name: type and range}, ...}."""
     if what == "samplers":
-        from search.samplers import SAMPLERS
+        from search.sampling.samplers import SAMPLERS
 
         return [
             {"kind": "sampler", "name": name, "text": info.text, "parameters": {}}
@@ -69,11 +68,6 @@ def _entry(table: Table, name: str) -> dict[str, Any]:
     if hasattr(entry, "unavailable"):
         found |= {"unavailable": entry.unavailable(), "quantizations": list(entry.quantizations)}
     return found
-
-
-def first_line(entry: Any) -> str:
-    """An entry's description: the first line of its docstring."""
-    return (inspect.getdoc(entry) or "").splitlines()[0]
 
 
 def _parameters(params: type[BaseModel]) -> dict[str, str]:

@@ -81,14 +81,14 @@ def main() -> None:
 @json_option
 def check(study: str, overrides: tuple[str, ...], storage: str | None, as_json: bool) -> None:
     """Show what would run: parameters, stages, objectives. Nothing is done."""
-    from search.check import check_info
-    from search.loading import load_study
+    from search.study_file.check import check_info
+    from search.study_file.loading import load_study
 
     info = check_info(load_study(study, overrides, storage=storage))
     if as_json:
         _print_json(info.to_json())
         return
-    from search.check_text import check_view
+    from search.views.check_text import check_view
 
     _console().print(check_view(info))
 
@@ -117,7 +117,7 @@ def run(
     workers: int,
 ) -> int:
     """Run a study, or go on where it stopped."""
-    from search.loading import load_study
+    from search.study_file.loading import load_study
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     _stop_on_terminate()
@@ -139,7 +139,7 @@ def worker(
     threads: int | None,
 ) -> int:
     """Join a study from another process or machine."""
-    from search.loading import load_study
+    from search.study_file.loading import load_study
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     _stop_on_terminate()
@@ -154,9 +154,9 @@ def worker(
 @json_option
 def status(study: str, storage: str | None, as_json: bool) -> None:
     """Show how far a study is."""
+    from search.database.store import reading
     from search.locating import locate
-    from search.status import status_info
-    from search.store import reading
+    from search.views.status import status_info
 
     with reading(locate(study, storage).url) as store:
         info = status_info(store.record(), store.stage_cost())
@@ -172,16 +172,16 @@ def status(study: str, storage: str | None, as_json: bool) -> None:
 @json_option
 def front(study: str, storage: str | None, as_json: bool) -> int:
     """Show the trade-offs: the front beside the baseline."""
-    from search.front import front_info
+    from search.database.store import reading
     from search.locating import locate
-    from search.store import reading
+    from search.views.front import front_info
 
     with reading(locate(study, storage).url) as store:
         info = front_info(store.record())
     if as_json:
         _print_json(info.to_json())
     else:
-        from search.front_text import front_view
+        from search.views.front_text import front_view
 
         console = _console()
         console.print(front_view(info, console.width))
@@ -195,9 +195,9 @@ def front(study: str, storage: str | None, as_json: bool) -> int:
 @json_option
 def show(study: str, trial: int, storage: str | None, as_json: bool) -> None:
     """Show one trial: its plan, what was measured and how, or why it failed."""
+    from search.database.store import reading
     from search.locating import locate
-    from search.show import trial_json, trial_text
-    from search.store import reading
+    from search.views.show import trial_json, trial_text
 
     with reading(locate(study, storage).url) as store:
         found = store.trial(trial)
@@ -216,9 +216,9 @@ def show(study: str, trial: int, storage: str | None, as_json: bool) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write it.")
 def report(study: str, storage: str | None, output: Path | None) -> None:
     """Write the report: one HTML file that needs no network."""
+    from search.database.store import reading
     from search.locating import locate
-    from search.report import write_report
-    from search.store import reading
+    from search.views.report import write_report
 
     place = locate(study, storage)
     with reading(place.url) as store:
@@ -278,7 +278,7 @@ def verify(folder: Path, data: str | None, as_json: bool) -> int:
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of a study file."""
-    from search.schema import study_schema
+    from search.study_file.schema import study_schema
 
     _print_json(study_schema())
 

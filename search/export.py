@@ -13,14 +13,14 @@ import numpy as np
 
 from objectives.base import Measurement, Subject
 from objectives.runtimes.base import Artifact
+from search.database.store import reading
 from search.errors import UserError
 from search.files import sha256_of, written_whole
-from search.format import format_times, format_value
-from search.front import ratios_of
 from search.picks import pick
-from search.plantext import plan_text
 from search.records import StudyRecord, TrialRecord
-from search.store import reading
+from search.views.format import format_times, format_value
+from search.views.front import ratios_of
+from search.views.plantext import plan_text
 from spaces.table import nearest
 
 if TYPE_CHECKING:

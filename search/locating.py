@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.document import Document, read_document
+from search.database.store import Store, reading
 from search.errors import UserError
-from search.loading import load_source, storage_url
 from search.spec import StudySpec
-from search.store import Store, reading
+from search.study_file.document import Document, read_document
+from search.study_file.loading import load_source, storage_url
 
 ENDINGS = (".yaml", ".yml")
 

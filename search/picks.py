@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from search.constraints import read_constraint
 from search.errors import UserError
-from search.front import marks_of
 from search.records import StudyRecord, TrialRecord
+from search.study_file.constraints import read_constraint
+from search.views.front import marks_of
 
 WORDS = ("knee", "fastest", "smallest", "baseline")
 

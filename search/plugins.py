@@ -10,4 +10,4 @@ OBJECTIVES = Table("objective", OBJECTIVE_ENTRIES)
 RUNTIMES = Table("runtime", RUNTIME_ENTRIES)
 
 SAMPLER_NAMES = ("auto", "tpe", "nsga2", "nsga3", "gp", "random", "grid", "qmc")
-"""The keys of search.samplers.SAMPLERS; spelled here so that `check` need not import Optuna."""
+"""The keys of `search.sampling.samplers.SAMPLERS`, here so that `check` need not import Optuna."""

@@ -11,7 +11,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search.answer import times_text
 from search.events import (
     EpochDone,
     Event,
@@ -23,8 +22,9 @@ from search.events import (
     TrialEnded,
     TrialStarted,
 )
-from search.format import format_value
 from search.records import Axis, Result
+from search.views.answer import times_text
+from search.views.format import format_value
 
 FRONT_ROWS = 8
 """Members of the front that the live view shows."""

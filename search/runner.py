@@ -8,9 +8,9 @@ from search.evaluation import evaluate
 from search.events import Notice, Reporter, RunEnded, RunStarted, TrialEnded, TrialStarted
 from search.growth import Growth
 from search.plan import make_plan
-from search.proposer import Exhausted, Outcome, Proposer
 from search.records import Result, TrialRecord
 from search.recovery import NO_PROPOSAL, Task, adopted, reconcile
+from search.sampling.proposer import Exhausted, Outcome, Proposer
 from search.spec import StudySpec
 from search.stopping import Ending, Progress, ending
 from search.study import OpenStudy

@@ -13,16 +13,16 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from search.answer import answer_text
-from search.front import front_info
-from search.front_text import front_view
-from search.goals import goals_info
+from search.database.store import reading
 from search.progress import make_progress
 from search.records import StudyRecord
-from search.report import write_report
 from search.runner import Runner
 from search.spec import StudySpec
-from search.store import reading
+from search.views.answer import answer_text
+from search.views.front import front_info
+from search.views.front_text import front_view
+from search.views.goals import goals_info
+from search.views.report import write_report
 
 
 def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bool:

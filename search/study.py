@@ -9,20 +9,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from objectives.host import fingerprint
 from objectives.runtimes.base import Artifact
 from search.cache import StageCache
 from search.data import load_data
+from search.database.mirror import Mirror
+from search.database.store import Store
+from search.database.tables import alone, open_engine
 from search.measuring import Gauge
-from search.mirror import Mirror
 from search.pipeline import Pipeline, deployment
 from search.plan import baseline_plan
 from search.plugins import RUNTIMES
 from search.records import Axis, TrialRecord
 from search.resume import identity, refuse_changes
 from search.spec import StudySpec, digest
-from search.store import Store
-from search.tables import alone, open_engine
 
 VERSIONS = ("paretune", "torch", "onnxruntime", "onnx", "optuna", "torch-pruning")
 
@@ -39,6 +41,9 @@ class OpenStudy:
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
+        # For training too, and before any of it: a runtime that flushes when it first measures
+        # would make weights depend on what a process did before.
+        torch.set_flush_denormal(True)
         _find_user_code(spec.file.parent)
         self.axes = axes_of(spec)
         engine = open_engine(spec.storage, create=True)

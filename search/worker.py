@@ -9,7 +9,7 @@ import time
 import uuid
 from pathlib import Path
 
-from search.store import Row, Store
+from search.database.store import Row, Store
 
 BEAT = 20.0
 """Seconds between two signs of life."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,11 @@ def nearest(name: str, known: list[str]) -> str:
     """`; did you mean "x"?` for the nearest of `known`, or an empty string."""
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f'; did you mean "{found[0]}"?' if found else ""
+
+
+def first_line(entry: Any) -> str:
+    """An entry's description: the first line of its docstring."""
+    return (inspect.getdoc(entry) or "").splitlines()[0]
 
 
 class Table:
@@ -56,11 +62,10 @@ class Table:
         module, _, attribute = path.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, TypeError, ValueError) as error:
-            # TypeError and ValueError: importlib's for ".pkg" and for an empty name
+        except Exception as error:  # a user's module raises whatever it likes
             if name in self._entries:  # ours: a bug, or a missing dependency
                 raise
-            raise UnknownName(f'{self.kind} "{name}": {error}') from error
+            raise UnknownName(f'{self.kind} "{name}": {type(error).__name__}: {error}') from error
 
     def pick(self, value: Any) -> tuple[str, dict[str, Any]]:
         """The name and the parameters that a spelling of the study file means.

@@ -74,6 +74,14 @@ def cli_fixture() -> Cli:
     return invoke
 
 
+@pytest.fixture(autouse=True)
+def _denormals() -> Iterator[None]:
+    """A run flushes denormals for its process; made-up numbers of other tests need them."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     """A study file that runs in seconds."""

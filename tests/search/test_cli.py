@@ -162,12 +162,12 @@ def test_disk_full_stops_the_run_and_keeps_what_is_done(tiny: Path) -> None:
 def test_bug_of_ours_is_told_apart_and_debug_shows_the_traceback(
     finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import search.status
+    import search.views.status
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(search.status, "status_info", broken)
+    monkeypatch.setattr(search.views.status, "status_info", broken)
     said = cli("status", finished)
     assert said.code == 1
     assert "a bug of ours" in said.err and "--debug" in said.err

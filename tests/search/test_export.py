@@ -11,8 +11,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from search.database.store import reading
 from search.files import sha256_of
-from search.store import reading
 
 
 @pytest.fixture

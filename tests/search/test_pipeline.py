@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from search.loading import load_study
 from search.pipeline import StageError, Watch
 from search.plan import Plan, Stage
 from search.study import OpenStudy
+from search.study_file.loading import load_study
 
 RECIPE = {"epochs": 1, "batch_size": 64, "optimizer": {"adam": {"lr": 2e-3}}}
 RUNTIME = {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}}

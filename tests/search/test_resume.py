@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from search.errors import UserError
-from search.loading import load_study
 from search.resume import identity, refuse_changes
 from search.spec import StudySpec
+from search.study_file.loading import load_study
 
 STUDY = """\
 study: small

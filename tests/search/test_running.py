@@ -13,8 +13,8 @@ from typing import Any
 import optuna
 import pytest
 
+from search.database.store import reading
 from search.records import StudyRecord
-from search.store import reading
 
 
 def record_of(file: Path) -> StudyRecord:

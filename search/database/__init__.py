@@ -1,0 +1,1 @@
+"""The study database: our tables, and the same trials in Optuna's."""

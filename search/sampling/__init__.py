@@ -1,0 +1,1 @@
+"""Which assignment to try next: the samplers, and what they are told."""

@@ -1,0 +1,215 @@
+"""Proposer: asks the sampler for the next assignment, and tells it what came of it.
+
+The sampler looks at an in-memory Optuna study that holds the search's trials (not the baseline,
+which lies outside the space): a proposal costs no database transaction. The study database gets
+each trial as one row when it starts and one when it ends (search/database/mirror.py).
+
+Optuna does not store a sampler's state, so a fresh sampler is seeded for each trial from the
+study's seed and the trial's number: a resumed run proposes what an uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+
+from search.sampling.memory import MEMORY, worth_remembering
+from search.sampling.samplers import SAMPLERS, grid, make_sampler
+from search.spec import StudySpec
+from spaces.domains import Choice, Domain, Float, Int, assign, parameters
+
+_STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+class Exhausted(Exception):
+    """There is nothing left to propose."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the sampler said.
+
+    Attributes:
+        choices: The concrete value of the space, for `make_plan`.
+        params: Parameter name -> value of the parameters that exist in the branches taken.
+        suggested: The same with every parameter that the sampler was asked for.
+        attributes: The sampler's own attributes (an NSGA-II generation, for one).
+    """
+
+    choices: Mapping[str, Any]
+    params: Mapping[str, Any]
+    suggested: Mapping[str, Any]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What a resumed run needs to tell a new sampler about this trial."""
+        return {"params": dict(self.suggested), "attributes": dict(self.attributes)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a proposal: state, objective values in order, violations by constraint."""
+
+    state: str
+    values: Sequence[float] | None = None
+    violations: Mapping[str, float] = field(default_factory=dict)
+
+
+class Proposer:
+    """Proposes assignments of a study's space.
+
+    Args:
+        spec: The study.
+
+    Raises:
+        UserError: The sampler does not take its options.
+    """
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        make_sampler(spec.sampler.name, 0, spec.trials, spec.sampler.params)  # says so at once
+        self._domains = {p.name: p.domain for p in parameters(spec.space)}
+        self._distributions = {name: distribution(d) for name, d in self._domains.items()}
+        self._study = self._empty_study()
+        self._open: dict[int, optuna.Trial] = {}
+        self._grid = grid(spec.space) if spec.sampler.name == "grid" else None
+
+    @property
+    def distributions(self) -> Mapping[str, BaseDistribution]:
+        """Every parameter's Optuna distribution."""
+        return self._distributions
+
+    def ask(self, number: int) -> Proposal:
+        """The proposal for this trial number.
+
+        Raises:
+            Exhausted: A grid has no assignment left.
+        """
+        if self._grid is not None:
+            return self._from_grid(number)
+        name = self._spec.sampler.name
+        seed = self._spec.seed if name == "qmc" else self._seed(number)
+        self._study.sampler = make_sampler(name, seed, self._spec.trials, self._spec.sampler.params)
+        with warnings.catch_warnings():
+            # Experimental features of Optuna 5 that are relied on (constant_liar among them).
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            trial = self._study.ask()
+            if SAMPLERS[name].flat:
+                for parameter, domain in self._domains.items():
+                    self._suggest(trial, parameter, domain)
+            params: dict[str, Any] = {}
+
+            def choose(parameter: str, domain: Domain) -> Any:
+                params[parameter] = self._suggest(trial, parameter, domain)
+                return params[parameter]
+
+            choices = assign(self._spec.space, choose)
+        self._open[number] = trial
+        attributes = {
+            key: value
+            for key, value in self._study.get_trials(deepcopy=False)[-1].system_attrs.items()
+            if key.endswith(":generation") and isinstance(value, int)
+        }
+        return Proposal(choices, params, dict(trial.params), attributes)
+
+    def renumber(self, asked: int, given: int) -> None:
+        """The trial asked for as one number has got another."""
+        if asked != given and asked in self._open:
+            self._open[given] = self._open.pop(asked)
+
+    def tell(self, number: int, outcome: Outcome) -> bool:
+        """Lets the sampler learn from a trial; False when it was not asked for here."""
+        trial = self._open.pop(number, None)
+        if trial is None:
+            return False
+        for text, violation in outcome.violations.items():
+            trial.set_constraint(text, violation)
+        state = _STATES[outcome.state]
+        values = list(outcome.values) if outcome.values and outcome.state == "complete" else None
+        self._study.tell(trial, values, state=state)
+        self._forget()
+        return True
+
+    def replay(self, proposal: Mapping[str, Any], outcome: Outcome) -> None:
+        """Lets the sampler learn from a trial of an earlier run or of another worker."""
+        attributes = dict(proposal["attributes"])
+        for text, violation in outcome.violations.items():
+            attributes[f"constraints:{text}"] = violation
+        params = {k: v for k, v in proposal["params"].items() if k in self._distributions}
+        complete = outcome.state == "complete"
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                state=_STATES[outcome.state],
+                values=list(outcome.values) if complete and outcome.values else None,
+                params=params,
+                distributions={name: self._distributions[name] for name in params},
+                system_attrs=attributes,
+            )
+        )
+        self._forget()
+
+    def _empty_study(self) -> optuna.Study:
+        return optuna.create_study(
+            directions=[objective.direction for objective in self._spec.objectives],
+            storage=optuna.storages.InMemoryStorage(),
+        )
+
+    def _forget(self) -> None:
+        """Keeps what `auto` learns from bounded, so that a proposal's cost does not grow."""
+        if self._spec.sampler.name != "auto" or self._open:
+            return
+        trials = self._study.get_trials(deepcopy=False)
+        if len(trials) < 2 * MEMORY:
+            return
+        study = self._empty_study()
+        study.add_trials(worth_remembering(trials, study.directions))
+        self._study = study
+
+    def _suggest(self, trial: optuna.Trial, name: str, domain: Domain) -> Any:
+        match domain:
+            case Float(low, high, log, step):
+                value = trial.suggest_float(name, low, high, log=log, step=step)
+                return round(value, 12) if step else value
+            case Int(low, high, log, step):
+                return trial.suggest_int(name, low, high, log=log, step=step)
+            case Choice():
+                return trial.suggest_categorical(name, domain.labels)
+
+    def _from_grid(self, number: int) -> Proposal:
+        assert self._grid is not None
+        if number > len(self._grid):
+            raise Exhausted
+        params = self._grid[number - 1]
+        choices = assign(self._spec.space, lambda name, domain: params[name])
+        return Proposal(choices, params, params)
+
+    def _seed(self, number: int) -> int:
+        text = f"{self._spec.seed}:{number}".encode()
+        return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """The Optuna distribution of a domain; a choice is suggested by label."""
+    match domain:
+        case Float(low, high, log, step):
+            return FloatDistribution(low, high, log=log, step=step)
+        case Int(low, high, log, step):
+            return IntDistribution(low, high, log=log, step=step)
+        case Choice():
+            return CategoricalDistribution(domain.labels)

@@ -1,0 +1,93 @@
+"""The answer of a study in a sentence: what the best trade-off gains, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from objectives.base import Measurement
+from search.records import Axis
+from search.views.format import format_times, format_value
+from search.views.front import FrontInfo, FrontRow
+
+WORDS = {"ms": ("faster", "slower"), "bytes": ("smaller", "larger")}
+"""Unit -> what being better and worse in it is called."""
+
+
+def answer_text(info: FrontInfo) -> str:
+    """`Trial 12 is 5.2x faster and 8.1x smaller than the baseline, for 0.4 points less accuracy`.
+
+    Speaks of the fastest (or least costly) trial within a point of the baseline; where there is
+    none, of the knee.
+    """
+    row = best_row(info)
+    if row is None:
+        return "No trial is better than the baseline yet." if info.rows else "No trial is done yet."
+    gains = [
+        times_text(row.ratios[axis.name], axis)
+        for axis in info.axes
+        if row.ratios.get(axis.name, 1.0) > 1.005
+    ]
+    fraction = next((axis for axis in info.axes if axis.unit == "fraction"), None)
+    change = _change(info.baseline, row, fraction) if fraction else ""
+    if not gains:
+        return f"Trial {row.trial} is the knee of the front{change and f', with {change}'}."
+    return (
+        f"Trial {row.trial} is {' and '.join(gains)} than the baseline{change and f', {change}'}."
+    )
+
+
+def best_row(info: FrontInfo) -> FrontRow | None:
+    """The row the answer speaks of."""
+    marks = [mark for row in info.rows for mark in row.marks]
+    fastest = [mark for mark in marks if mark.startswith("fastest")]
+    near = [mark for mark in marks if mark.endswith("within 1 point")]
+    for mark in (*fastest, *near, "knee"):
+        row = info.marked(mark)
+        if row is not None:
+            return row
+    return None
+
+
+def better_word(axis: Axis) -> str:
+    """What being better on an axis is called: faster, smaller, better in it."""
+    return WORDS[axis.unit][0] if axis.unit in WORDS else f"better in {axis.name}"
+
+
+def times_text(ratio: float, axis: Axis) -> str:
+    """`2.1x faster`; `1.8x slower` for a ratio below 1."""
+    if ratio >= 0.995:
+        return f"{format_times(ratio)} {better_word(axis)}"
+    worse = WORDS[axis.unit][1] if axis.unit in WORDS else f"worse in {axis.name}"
+    return f"{format_times(1 / ratio)} {worse}"
+
+
+def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:
+    """How the accuracy differs, and whether that is more than luck."""
+    if baseline is None:
+        return ""
+    part = "test" if axis.name in row.test and axis.name in baseline.test else "validation"
+    old, new = (getattr(r, part)[axis.name] for r in (baseline, row))
+    points = 100 * (new.value - old.value)
+    if abs(points) < 0.005:
+        text = f"at the same {axis.name}"
+    else:
+        text = f"for {abs(points):.1f} points {'more' if points > 0 else 'less'} {axis.name}"
+    shown = f"{format_value(old.value, axis.unit)} -> {format_value(new.value, axis.unit)}"
+    noise = "; within chance" if _overlap(old, new) and abs(points) >= 0.005 else ""
+    return f"{text} on the {part} part ({shown}, {new.count} images{noise})"
+
+
+def _overlap(a: Measurement, b: Measurement) -> bool:
+    """Whether one lies in the other's interval: too close to be called different."""
+    return a.low <= b.value <= a.high and b.low <= a.value <= b.high
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def names_of(axes: Sequence[Axis]) -> str:
+    """`accuracy, latency and size`."""
+    names = [axis.name for axis in axes]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,41 @@
+"""What `paretune check` shows on the terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from search.study_file.check import CheckInfo
+
+
+def check_view(info: CheckInfo) -> RenderableType:
+    """What `paretune check` prints."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold")
+    facts.add_column(overflow="fold")
+    for name, value in (
+        ("study", info.study),
+        ("data", info.data),
+        ("baseline", info.baseline),
+        ("stages", " -> ".join(info.stages)),
+        ("runtime", info.runtime),
+        ("objectives", "\n".join(info.objectives)),
+        ("constraints", "\n".join(info.constraints) or "none"),
+        ("goals", "\n".join(info.goals) or "none"),
+        ("sampler", info.sampler),
+        ("budget", info.budget),
+        ("storage", info.storage),
+    ):
+        facts.add_row(name, Text(value))
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("parameter", no_wrap=True)
+    table.add_column("domain")
+    for parameter in info.parameters:
+        domain = Text(parameter.domain)
+        if parameter.condition:
+            domain.append(f"   if {parameter.condition}", style="dim")
+        table.add_row(parameter.name, domain)
+    notes = [Text(f"note: {note}", style="yellow") for note in info.notes]
+    return Group(facts, table, Text(info.plans), *notes)

@@ -1,0 +1,92 @@
+"""The front for the terminal. Returns what is to be printed, and prints nothing."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from search.records import Axis
+from search.views.answer import better_word
+from search.views.format import format_interval, format_times, format_value
+from search.views.front import FrontInfo, FrontRow
+
+WIDE = 130
+"""Columns from which the models stand beside their figures; else they follow below."""
+
+
+def front_view(info: FrontInfo, width: int) -> RenderableType:
+    """The front beside the baseline, for a terminal of so many columns."""
+    if not info.rows:
+        return Text("no trial is on the front yet")
+    table = Table(box=box.SIMPLE_HEAD, title=f"{info.study}: the front", title_justify="left")
+    models = Table.grid(padding=(0, 2))
+    for heading in ["trial", *_headings(info.axes)]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    models.add_column(justify="right", min_width=7)
+    wide = width >= WIDE
+    if wide:
+        table.add_column("model")
+    for row in info.rows:
+        trial = str(row.trial) if row.trial else "base"
+        model = [_model(row)] if wide else []
+        style = None if row.on_front else "dim"
+        table.add_row(trial, *_figures(row, info.axes), *model, style=style)
+        models.add_row(trial, _model(row))
+    legend = Text(_legend(info), style="dim")
+    return Group(table, legend) if wide else Group(table, models, Text(), legend)
+
+
+def _headings(axes: tuple[Axis, ...]) -> list[str]:
+    found = []
+    for axis in axes:
+        found += [axis.name, "on test" if axis.unit == "fraction" else better_word(axis)]
+    return found
+
+
+def _figures(row: FrontRow, axes: tuple[Axis, ...]) -> list[str]:
+    """Two cells for each objective."""
+    cells: list[str] = []
+    for axis in axes:
+        measured = row.validation.get(axis.name)
+        if measured is None:
+            cells += ["", ""]
+            continue
+        value = format_value(measured.value, axis.unit)
+        spread = format_interval(measured)
+        if axis.unit == "fraction":
+            test = row.test.get(axis.name)
+            cells.append(value)
+            cells.append(format_value(test.value, axis.unit) if test else "")
+        else:
+            cells.append(f"{value} {spread}".rstrip())
+            times = row.ratios.get(axis.name)
+            cells.append(format_times(times) if times and row.trial else "")
+    return cells
+
+
+def _model(row: FrontRow) -> Text:
+    """What was built, and what speaks for it."""
+    plan = Text(row.plan)
+    for mark in row.marks:
+        plan.append(f"  <- {mark}", style="bold green")
+    if not row.trial:
+        plan.append("  (baseline)", style="italic")
+    return plan
+
+
+def _legend(info: FrontInfo) -> str:
+    """What the intervals are, said once instead of in every cell."""
+    parts = []
+    for axis in info.axes:
+        first = info.rows[0].validation.get(axis.name)
+        if axis.unit == "fraction" and first is not None and first.low < first.high:
+            test = info.rows[0].test.get(axis.name)
+            parts.append(
+                f"{axis.name}: on {first.count} validation images"
+                + (f" and {test.count} test images" if test else "")
+                + f"; 95 % interval about ± {50 * (first.high - first.low):.1f} points"
+            )
+    parts.append("times: against the baseline; ±: 95 % interval")
+    return ". ".join(parts)

@@ -1,0 +1,47 @@
+"""Which goals of a study are reached, and by whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search.records import StudyRecord
+from search.study_file.constraints import read_constraint
+
+
+@dataclass(frozen=True)
+class GoalInfo:
+    """A goal and the members of the front that reach it.
+
+    Attributes:
+        text: As the user wrote it.
+        trials: Their numbers; empty while nobody does.
+    """
+
+    text: str
+    trials: tuple[int, ...]
+
+    @property
+    def line(self) -> str:
+        """The goal in one line."""
+        shown = ", ".join(map(str, self.trials[:6])) + (", ..." if len(self.trials) > 6 else "")
+        return f"goal {self.text}: " + (f"reached by trial {shown}" if shown else "not yet")
+
+
+def goals_info(record: StudyRecord) -> tuple[GoalInfo, ...]:
+    """The goals of a study; pure. None while there is no baseline, which they may refer to."""
+    if record.baseline is None:
+        return ()
+    base = record.baseline.measurements
+    units = {name: m.unit for name, m in base.items()}
+    found = []
+    for text in record.source.get("goals") or ():
+        goal = read_constraint(text, units)
+        reference = base[goal.quantity].value
+        reached = [
+            trial.number
+            for trial in record.front
+            if trial.number
+            and goal.violation(trial.measurements[goal.quantity].value, reference) <= 0
+        ]
+        found.append(GoalInfo(goal.text, tuple(reached)))
+    return tuple(found)

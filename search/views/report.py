@@ -1,0 +1,261 @@
+"""The report: a study as one HTML file that needs no network and no server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from plotly.offline import get_plotlyjs
+
+from search.errors import UserError
+from search.files import written_whole
+from search.records import StudyRecord, TrialRecord
+from search.views.answer import answer_text, best_row, better_word, counted, names_of, times_text
+from search.views.format import format_interval, format_times, format_value
+from search.views.front import FrontInfo, FrontRow, front_info, ratios_of
+from search.views.goals import goals_info
+from search.views.importance import FEWEST, importance_info
+from search.views.plantext import plan_text
+from search.views.plots import (
+    growth_figure,
+    history_figure,
+    lines_figure,
+    pair_figures,
+    space_figure,
+)
+
+PAGE = Path(__file__).parent / "page"
+"""The template, its style and its script."""
+
+
+def write_report(record: StudyRecord, path: Path) -> None:
+    """Writes the report of a study, of any number of trials and objectives.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    try:
+        written_whole(path, report_html(record))
+    except OSError as error:
+        raise UserError(f"{path}: the report cannot be written: {error.strerror}") from error
+
+
+def report_html(record: StudyRecord) -> str:
+    """The whole page; everything that comes from the study is escaped by the template."""
+    front = front_info(record)
+    important = importance_info(record)
+    figures = _figures(record, important)
+    data = {
+        "axes": [axis.name for axis in record.axes],
+        "trials": [_trial(trial, record) for trial in record.trials],
+        "figures": {name: json.loads(figure.to_json()) for name, figure in figures.items()},
+    }
+    return _template().render(
+        record=record,
+        front=front,
+        answer=answer_text(front),
+        tiles=_tiles(front),
+        headings=_headings(front),
+        rows=[_cells(row, front) for row in front.rows],
+        goals=goals_info(record),
+        pairs=[(name, figures[name]) for name in figures if name.startswith("pair-")],
+        titles={name: f.layout.meta for name, f in figures.items()},
+        figures=figures,
+        important=important,
+        fewest=FEWEST,
+        facts=_facts(record),
+        summary=_summary(record),
+        source=yaml.safe_dump(_plain(record.source), sort_keys=False, default_flow_style=None),
+        data=_embedded(data),
+        style=(PAGE / "report.css").read_text(encoding="utf-8"),
+        script=(PAGE / "report.js").read_text(encoding="utf-8"),
+        plotly=get_plotlyjs(),
+        made=f"{datetime.now():%Y-%m-%d %H:%M}",
+    )
+
+
+def _figures(record: StudyRecord, important: tuple[Any, ...]) -> dict[str, Any]:
+    """Name -> figure, for everything there is something to draw of."""
+    if not any(trial.state == "complete" for trial in record.trials):
+        return {}
+    found: dict[str, Any] = {}
+    for number, (title, figure) in enumerate(pair_figures(record)):
+        found[f"pair-{number}"] = figure.update_layout(meta=title)
+    if len(record.axes) == 1:
+        title = f"{record.axes[0].name} over the trials"
+        found["pair-0"] = history_figure(record).update_layout(meta=title)
+    if len(record.axes) >= 3:
+        found["space"] = space_figure(record)
+    for name, figure in (
+        ("lines", lines_figure(record, important)),
+        ("growth", growth_figure(record)),
+    ):
+        if figure is not None:
+            found[name] = figure
+    return found
+
+
+def _tiles(front: FrontInfo) -> list[tuple[str, str, str]]:
+    """The answer in large print: (figure, what it is, from what to what)."""
+    row, base = best_row(front), front.baseline
+    if row is None or base is None:
+        return []
+    tiles = []
+    for axis in front.axes:
+        old, new = base.validation[axis.name], row.validation[axis.name]
+        what = axis.name
+        if axis.unit == "fraction":
+            if axis.name in row.test and axis.name in base.test:
+                old, new, what = base.test[axis.name], row.test[axis.name], f"{axis.name} on test"
+            figure = f"{100 * (new.value - old.value):+.1f} pt"
+        else:
+            figure = format_times(row.ratios.get(axis.name, 1.0))
+            what = better_word(axis)
+        span = f"{format_value(old.value, axis.unit)} → {format_value(new.value, axis.unit)}"
+        tiles.append((figure, what, span))
+    return tiles
+
+
+def _headings(front: FrontInfo) -> list[str]:
+    found = ["trial"]
+    for axis in front.axes:
+        found.append(axis.name)
+        found.append("on test" if axis.unit == "fraction" else better_word(axis))
+    return [*found, "model"]
+
+
+def _cells(row: FrontRow, front: FrontInfo) -> dict[str, Any]:
+    """A row of the front's table: (text, small print) for each column."""
+    cells: list[tuple[str, str]] = []
+    for axis in front.axes:
+        measured = row.validation.get(axis.name)
+        if measured is None:
+            cells += [("", ""), ("", "")]
+            continue
+        cells.append((format_value(measured.value, axis.unit), format_interval(measured)))
+        if axis.unit == "fraction":
+            test = row.test.get(axis.name)
+            cells.append((format_value(test.value, axis.unit) if test else "", ""))
+        else:
+            times = row.ratios.get(axis.name)
+            cells.append((format_times(times) if times and row.trial else "", ""))
+    return {
+        "trial": row.trial,
+        "cells": cells,
+        "plan": row.plan,
+        "marks": row.marks,
+        "baseline": row.trial == 0,
+    }
+
+
+def _trial(trial: TrialRecord, record: StudyRecord) -> dict[str, Any]:
+    """A trial as the page's script needs it: to sort, to filter, to hover."""
+    ratios = ratios_of(trial, record)
+    shown = []
+    for axis in record.axes:
+        measured = trial.measurements.get(axis.name)
+        value = trial.values.get(axis.name)
+        text = "" if value is None else format_value(value, axis.unit)
+        spread = format_interval(measured) if measured else ""
+        times = ratios.get(axis.name)
+        better = times_text(times, axis) if times and trial.number else ""
+        shown.append([value, text, spread, better])
+    broken = [text for text, violation in trial.violations.items() if violation > 0]
+    reason = trial.reason or {}
+    note = (
+        f"the same plan as trial {trial.repeats}"
+        if trial.repeats is not None
+        else f"{reason.get('stage', '')}: {reason.get('text', '')}"
+        if reason
+        else ("breaks " + "; ".join(broken) if broken else "")
+    )
+    return {
+        "n": trial.number,
+        "state": _state(trial, record),
+        "values": shown,
+        "plan": plan_text(trial.plan),
+        "seconds": round(trial.finished - trial.started, 1) if trial.finished else None,
+        "note": note,
+        "params": {name: _rounded(value) for name, value in trial.params.items()},
+    }
+
+
+def _state(trial: TrialRecord, record: StudyRecord) -> str:
+    if trial.number == 0:
+        return "baseline"
+    if trial.repeats is not None:
+        return "repeated"
+    if trial.state == "complete":
+        on_front = bool(record.growth) and trial.number in record.growth[-1].members
+        return "front" if on_front else ("dominated" if trial.feasible else "infeasible")
+    return {"pruned": "infeasible"}.get(trial.state, trial.state)
+
+
+def _summary(record: StudyRecord) -> str:
+    own = [t for t in record.trials if t.number and t.repeats is None]
+    states = [_state(trial, record) for trial in own]
+    parts = [counted(len(own), "trial")]
+    for state in ("front", "infeasible", "failed", "running"):
+        if states.count(state):
+            word = "on the front" if state == "front" else state
+            parts.append(f"{states.count(state)} {word}")
+    text = ", ".join(parts)
+    return f"{text}; objectives {names_of(record.axes)}" if record.axes else text
+
+
+def _facts(record: StudyRecord) -> list[tuple[str, str]]:
+    """What the figures have to be read with."""
+    info = record.info
+    found = []
+    if data := info.get("data"):
+        found.append(("data", ", ".join(f"{k} {v}" for k, v in data.items())))
+    for digest, host in (info.get("hosts") or {}).items():
+        memory = host.get("memory_bytes")
+        shown = [str(host.get("cpu", "")), f"{host.get('cores')} cores"]
+        shown += [f"{memory / 1e9:.0f} GB memory"] if memory else []
+        found.append((f"host {digest[:6]}", ", ".join([*shown, str(host.get("system", ""))])))
+    if versions := info.get("versions"):
+        found.append(("versions", ", ".join(f"{k} {v}" for k, v in versions.items())))
+    if record.baseline:
+        for axis in record.axes:
+            measured = record.baseline.measurements.get(axis.name)
+            if measured and measured.conditions:
+                text = ", ".join(f"{k} {_text(v)}" for k, v in measured.conditions.items())
+                found.append((f"{axis.name} measured with", text))
+    return found
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _rounded(value: object) -> object:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def _plain(value: Any) -> Any:
+    """Mappings as dicts, for YAML."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _embedded(data: object) -> str:
+    """JSON that can stand within a script element, whatever it holds."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+@cache
+def _template() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(PAGE)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
+    return environment.get_template("report.html")

@@ -1,0 +1,60 @@
+"""One trial in full."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from objectives.base import Measurement
+from search.records import TrialRecord
+from search.views.format import format_interval, format_value
+from search.views.plantext import plan_text
+
+
+def trial_json(trial: TrialRecord) -> dict[str, Any]:
+    """All that is stored of a trial."""
+    return {**asdict(trial), "feasible": trial.feasible}
+
+
+def trial_text(trial: TrialRecord) -> str:
+    """A trial for people."""
+    lines = [
+        f"trial {trial.number}: {trial.state}" + ("" if trial.number else " (the baseline)"),
+        f"  {plan_text(trial.plan)}",
+        f"  begun {datetime.fromtimestamp(trial.started):%Y-%m-%d %H:%M:%S}"
+        + (f", {trial.finished - trial.started:.1f} s" if trial.finished else ""),
+    ]
+    if trial.repeats is not None:
+        lines.append(f"  the same plan as trial {trial.repeats}, and answered from there")
+    if trial.reason:
+        lines.append(f"  {trial.reason['stage']}: {trial.reason['type']}: {trial.reason['text']}")
+        lines += [f"    {line}" for line in trial.reason.get("traceback", "").splitlines()]
+    for heading, found in (("validation", trial.measurements), ("test", trial.test)):
+        if found:
+            lines.append(heading)
+            lines += [f"  {_measurement_text(m)}" for m in found.values()]
+    broken = {text: v for text, v in trial.violations.items() if v > 0}
+    lines += [f"breaks {text} by {100 * v:.1f} %" for text, v in broken.items()]
+    lines.append("plan")
+    for stage in trial.plan:
+        spent = trial.seconds.get(stage["kind"])
+        cost = " (from the cache)" if stage["kind"] in trial.cached else ""
+        cost = cost or (f" ({spent:.1f} s)" if spent is not None else "")
+        lines.append(f"  {stage['kind']}{cost}: {json.dumps(_short(stage['params']))}")
+    if trial.artifact:
+        lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
+    return "\n".join(lines)
+
+
+def _measurement_text(m: Measurement) -> str:
+    spread = format_interval(m)
+    counted = f", {m.count} observations" if m.count > 1 else ""
+    return f"{m.name:<12}{format_value(m.value, m.unit)} {spread}{counted}".rstrip()
+
+
+def _short(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is not set."""
+    return {key: value for key, value in params.items() if value is not None}

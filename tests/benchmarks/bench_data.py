@@ -1,0 +1,115 @@
+"""One epoch of augmented batches: Paretune's tensors in memory beside a DataLoader over PIL images.
+
+The same random 32x32 colour images, shifted by up to 4 pixels, mirrored and normalized. The peer is
+what a CIFAR-10 tutorial does: an array in memory, each image through PIL and torchvision's
+transforms, in this process and in two workers that stay alive between epochs. Sides go in turn, on
+one thread each unless --threads says otherwise: threads of one operation wait for each other, so on
+a machine that does other work their time says more about that work.
+
+Target: below 1 against either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from random_images import as_dataset, random_arrays
+from sides import in_turn, median_ratio, range_of_ratios
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+from torchvision import transforms
+
+from search.data.dataset import Dataset
+from spaces.training.augment import augmented
+from spaces.training.recipe import Augment
+
+BATCH = 128
+CROP = 4
+
+
+def paretune_epoch(data: Dataset, seed: int) -> int:
+    """One pass as the training loop makes it; gives the number of images."""
+    generator = torch.Generator().manual_seed(seed)
+    seen = 0
+    for images, labels in data.batches("train", BATCH, seed=seed):
+        images = augmented(images, Augment(flip=True, crop=CROP), data.border(), generator)
+        seen += len(labels) if images.is_floating_point() else 0
+    return seen
+
+
+class PilImages(TorchDataset[Any]):
+    """As torchvision's CIFAR10: an array in memory, each image through PIL and transforms."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, change: Any) -> None:
+        self._images, self._labels, self._change = images, labels, change
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
+        return self._change(Image.fromarray(self._images[row])), int(self._labels[row])
+
+
+def make_loader(arrays: dict[str, np.ndarray], data: Dataset, workers: int) -> DataLoader[Any]:
+    """The peer, with the same augmentation and normalization."""
+    change = transforms.Compose(
+        [
+            transforms.RandomCrop(32, padding=CROP),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(data.mean, data.std),
+        ]
+    )
+    return DataLoader(
+        PilImages(arrays["x_train"], arrays["y_train"], change),
+        batch_size=BATCH,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+
+
+def loader_epoch(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> int:
+    """One pass; gives the number of images."""
+    return sum(len(labels) for _, labels in batches)
+
+
+def compare(images: int, repeats: int) -> None:
+    """Times whole epochs in turn and prints the ratios."""
+    arrays = random_arrays(images)
+    data = as_dataset(arrays)
+    loaders = {workers: make_loader(arrays, data, workers) for workers in (0, 2)}
+    sides = [
+        lambda: paretune_epoch(data, 1),
+        lambda: loader_epoch(loaders[0]),
+        lambda: loader_epoch(loaders[2]),
+    ]
+    assert [side() for side in sides] == [images] * 3  # warm-up: workers start here
+    ours, *peers = in_turn(sides, repeats)
+    print(f"data, one epoch of {images} images 32x32x3, flip and crop, batches of {BATCH}")
+    print(f"  Paretune, in memory              {statistics.median(ours):8.3f} s")
+    for workers, theirs in zip(loaders, peers, strict=True):
+        print(f"  DataLoader over PIL, {workers} workers   {statistics.median(theirs):8.3f} s")
+        ratio, spread = median_ratio(ours, theirs), range_of_ratios(ours, theirs)
+        print(f"  RATIO Paretune / DataLoader, {workers} workers: {ratio:.3f} ({spread})")
+
+
+def main() -> None:
+    """Compares."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    compare(options.images, options.repeats)
+
+
+if __name__ == "__main__":
+    main()

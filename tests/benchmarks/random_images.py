@@ -1,0 +1,26 @@
+"""Random images in the shape of CIFAR-10: their content does not change what a benchmark costs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search.data.dataset import Dataset, make_dataset
+from search.data.npz import raw_from_arrays
+from search.data.params import DataParams
+
+CLASSES = 10
+
+
+def random_arrays(train: int, others: int = 100) -> dict[str, np.ndarray]:
+    """x_train, y_train and so on: uint8 [N, 32, 32, 3], and labels."""
+    generator = np.random.default_rng(0)
+    arrays = {}
+    for part, count in (("train", train), ("val", others), ("test", others)):
+        arrays[f"x_{part}"] = generator.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        arrays[f"y_{part}"] = np.arange(count) % CLASSES
+    return arrays
+
+
+def as_dataset(arrays: dict[str, np.ndarray]) -> Dataset:
+    """The arrays as Paretune holds them."""
+    return make_dataset(raw_from_arrays("random", arrays), DataParams(), 0)

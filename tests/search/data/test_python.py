@@ -1,0 +1,137 @@
+"""Arrays from the user's own function."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from search.data import load_data
+from search.errors import UserError
+
+MODULE = """
+import numpy as np
+
+def make(rows=40, classes=4):
+    x = np.arange(rows * 16, dtype=np.uint8).reshape(rows, 4, 4)
+    return {"x_train": x, "y_train": np.arange(rows) % classes}
+
+def lists():
+    return {"x_train": [[[1, 2], [3, 4]]] * 8, "y_train": [0, 1] * 4}
+
+class Factory:
+    make = staticmethod(make)
+
+def number():
+    return 3
+
+def ragged():
+    return {"x_train": [[1, 2], [3]], "y_train": [0, 1]}
+
+def raises():
+    raise KeyError("no such thing")
+
+def numbered():
+    return {1: [2]}
+
+def unlabelled():
+    return {"x_train": make()["x_train"]}
+
+constant = 5
+"""
+
+NAMES = (f"own_data_{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a module of one's own; another one in each test."""
+    name = next(NAMES)
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("function", "sizes"),
+    [
+        ("make", {"train": 24, "validation": 8, "test": 8}),
+        ("lists", {"train": 4, "validation": 2, "test": 2}),
+        ("Factory.make", {"train": 24, "validation": 8, "test": 8}),
+    ],
+)
+def test_arrays_of_a_function_are_taken(
+    module: str, tmp_path: Path, function: str, sizes: dict[str, int]
+) -> None:
+    data = load_data("python", {"function": f"{module}:{function}"}, tmp_path)
+
+    assert data.info()["sizes"] == sizes
+    assert data.info()["source"] == f"python {module}:{function}"
+
+
+def test_arguments_are_handed_on(module: str, tmp_path: Path) -> None:
+    options = {"function": f"{module}:make", "args": {"rows": 20, "classes": 2}}
+
+    data = load_data("python", options, tmp_path)
+
+    assert data.classes == 2
+    assert sum(data.info()["sizes"].values()) == 20
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("number", " gave a int; give a mapping with x_train, y_train and, if there are such, "),
+        ("ragged", " gave what is no array: "),
+        ("raises", " raised KeyError: 'no such thing'"),
+        ("constant", " raised TypeError: 'int' object is not callable"),
+        ("numbered", ": x_train and y_train are missing; arrays found: 1"),
+        ("unlabelled", ": the array y_train is missing"),
+        ("nothing", ": module '{module}' has no attribute 'nothing'; is it installed, or "),
+    ],
+)
+def test_function_is_refused(module: str, tmp_path: Path, function: str, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_data("python", {"function": f"{module}:{function}"}, tmp_path)
+
+    assert str(error.value).startswith(
+        f"data: python {module}:{function}{said.replace('{module}', module)}"
+    )
+
+
+def test_argument_is_refused_when_the_function_has_none_such(module: str, tmp_path: Path) -> None:
+    options = {"function": f"{module}:make", "args": {"row": 20}}
+
+    with pytest.raises(UserError, match=r"raised TypeError: make\(\) got an unexpected keyword"):
+        load_data("python", options, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("x = (", "importing it: SyntaxError: '(' was never closed"),
+        ("raise RuntimeError('no GPU')", "importing it: RuntimeError: no GPU"),
+        ("import no_such_module_at_all", "No module named 'no_such_module_at_all'; is it "),
+    ],
+)
+def test_module_is_refused_when_it_cannot_be_imported(
+    module: str, tmp_path: Path, source: str, said: str
+) -> None:
+    (tmp_path / f"{module}.py").write_text(source)
+
+    with pytest.raises(UserError) as error:
+        load_data("python", {"function": f"{module}:make"}, tmp_path)
+
+    assert str(error.value).startswith(f"data: python {module}:make: {said}")
+
+
+@pytest.mark.parametrize("name", ["no_such_module_at_all:make", ".x:make", "a..b:make"])
+def test_name_is_refused_when_it_leads_nowhere(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_data("python", {"function": name}, tmp_path)
+
+    assert str(error.value).startswith(f"data: python {name}: ")

@@ -1,0 +1,55 @@
+"""Splits by class: disjoint, complete, stratified, deterministic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.data.split import split_by_class
+
+LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(
+    lambda some: np.array(sorted(some * 2), dtype=np.int64)  # each class at least twice
+)
+
+
+@given(labels=LABELS, share=st.floats(0.01, 0.99), seed=st.integers(0, 2**32 - 1))
+def test_split_takes_a_share_of_each_class(labels: np.ndarray, share: float, seed: int) -> None:
+    stay, off = split_by_class(labels, share, seed)
+
+    assert sorted([*stay, *off]) == list(range(len(labels)))
+    assert (np.diff(stay) > 0).all()
+    assert (np.diff(off) > 0).all()
+    for label in np.unique(labels):
+        count = int((labels == label).sum())
+        taken = int((labels[off] == label).sum())
+        assert taken == min(max(1, round(count * share)), count - 1)
+
+
+@given(labels=LABELS, share=st.floats(0.01, 0.99), seed=st.integers(0, 1000))
+def test_split_is_the_same_each_time(labels: np.ndarray, share: float, seed: int) -> None:
+    one, two = split_by_class(labels, share, seed), split_by_class(labels, share, seed)
+
+    assert (one[0] == two[0]).all()
+    assert (one[1] == two[1]).all()
+
+
+def test_split_depends_on_the_seed() -> None:
+    labels = np.arange(100) % 2
+
+    assert (split_by_class(labels, 0.5, 0)[1] != split_by_class(labels, 0.5, 1)[1]).any()
+
+
+def test_split_of_a_class_does_not_depend_on_the_others() -> None:
+    labels = np.arange(90) % 3
+    fewer = np.where(labels == 2, 1, labels)
+
+    one, two = split_by_class(labels, 0.3, 5)[1], split_by_class(fewer, 0.3, 5)[1]
+
+    assert one[labels[one] == 0].tolist() == two[fewer[two] == 0].tolist()
+
+
+def test_class_is_refused_when_it_has_one_example() -> None:
+    with pytest.raises(ValueError, match=r"class 2 has 1 example; a split needs two of each class"):
+        split_by_class(np.array([0, 0, 1, 1, 2]), 0.2, 0)

@@ -1,0 +1,137 @@
+"""torchvision's data sets by name, without a network."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets
+
+from search.data import load_data
+from search.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection is an error here, and not a slow one."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError("there is no network in tests")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def write_mnist(folder: Path, train: int, test: int) -> None:
+    """MNIST's own files (idx) with made-up images."""
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, rows in (("train", train), ("t10k", test)):
+        images = np.random.default_rng(rows).integers(0, 256, (rows, 28, 28), dtype=np.uint8)
+        labels = (np.arange(rows) % 10).astype(np.uint8)
+        for kind, array, magic in (("images-idx3", images, 2051), ("labels-idx1", labels, 2049)):
+            header = np.array([magic, *array.shape], dtype=">i4").tobytes()
+            (raw / f"{name}-{kind}-ubyte").write_bytes(header + array.tobytes())
+
+
+def test_downloaded_data_set_is_read(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "data", train=100, test=30)
+
+    data = load_data("torchvision", {"name": "MNIST", "download": False}, tmp_path)
+
+    assert data.info() == {
+        "source": "MNIST",
+        "sizes": {"train": 80, "validation": 20, "test": 30},
+        "shape": [1, 28, 28],
+        "classes": 10,
+        "streamed": False,
+    }
+    assert data.preprocessing()["class_names"][3] == "3 - three"
+    expected = datasets.MNIST(str(tmp_path / "data"), train=False).data
+    found = torch.cat([images for images, _ in data.batches("test", 16)])[:, 0]
+    assert torch.allclose((found * data.std[0] + data.mean[0]) * 255, expected.float(), atol=1e-2)
+
+
+def test_data_set_with_a_validation_part_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Parted:
+        """Takes a split, as many of torchvision's do, and gives images one by one."""
+
+        def __init__(self, root: str, split: str = "train", download: bool = False) -> None:
+            if split not in ("train", "val"):
+                raise ValueError(f"Unknown value '{split}' for argument split.")
+            self.rows = {"train": 20, "val": 6}[split]
+
+        def __getitem__(self, row: int) -> tuple[np.ndarray, int]:
+            if row >= self.rows:
+                raise IndexError
+            return np.full((4, 4, 3), row, dtype=np.uint8), row % 2
+
+    monkeypatch.setattr(datasets, "SVHN", Parted)
+
+    data = load_data("torchvision", {"name": "SVHN"}, tmp_path)
+
+    assert data.info()["sizes"] == {"train": 16, "validation": 6, "test": 4}
+
+
+def test_images_of_several_sizes_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Uneven:
+        def __init__(self, root: str, train: bool = True) -> None: ...
+
+        def __iter__(self) -> Any:
+            return iter([(np.zeros((4, 4, 3)), 0), (np.zeros((5, 4, 3)), 1)])
+
+    monkeypatch.setattr(datasets, "MNIST", Uneven)
+
+    with pytest.raises(
+        UserError, match=r"data: MNIST: train: its images differ in size; save them"
+    ):
+        load_data("torchvision", {"name": "MNIST"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("CIFAR", 'data: torchvision has no data set "CIFAR"; did you mean "CIFAR10"?'),
+        ("nonsense", 'data: torchvision has no data set "nonsense".'),
+        ("wrap_dataset_for_transforms_v2", "data: torchvision has no data set "),
+        ("FakeData", "data: torchvision FakeData has no training and test part"),
+        ("Caltech101", "data: torchvision Caltech101 has no training and test part"),
+        ("EMNIST", "data: torchvision EMNIST in {root}: Unknown value 'train' for argument split."),
+        ("Places365", "data: torchvision Places365 in {root}: Unknown value 'train' for argument"),
+        (
+            "Kinetics",
+            "data: torchvision Kinetics in {root}: Kinetics.__init__() missing 1 required",
+        ),
+    ],
+)
+def test_name_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_data("torchvision", {"name": name, "download": False}, tmp_path)
+
+    assert str(error.value).startswith(said.replace("{root}", str(tmp_path / "data")))
+
+
+@pytest.mark.parametrize("name", ["CIFAR10", "MNIST", "SVHN", "Flowers102"])
+def test_data_set_is_refused_when_it_is_not_downloaded(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_data("torchvision", {"name": name, "download": False, "root": "here"}, tmp_path)
+
+    text = str(error.value)
+    assert text.startswith(f"data: torchvision {name} in {tmp_path / 'here'}: Dataset not found")
+    assert text.endswith(
+        "Put its files there, let it download (download: true), or use other data: "
+        "--set data={npz: FILE}"
+    )
+
+
+def test_data_set_is_refused_when_the_download_fails(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data: torchvision CIFAR10 in .*Put its files there"):
+        load_data("torchvision", {"name": "CIFAR10"}, tmp_path)

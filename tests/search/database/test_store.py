@@ -1,0 +1,159 @@
+"""The study database: what is written comes back, and only once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from objectives.base import Measurement
+from search.database import tables
+from search.database.store import Store, reading
+from search.errors import UserError
+from search.plan import Plan, Stage
+from search.records import Axis, FrontPoint, Result
+
+AXES = (Axis("accuracy", "fraction", "higher"), Axis("size", "bytes", "lower"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tables.open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True))
+    made.create_study("made-up", {"study": "made-up"}, {"study": "made-up"}, AXES)
+    yield made
+    made.close()
+
+
+def plan(width: float) -> Plan:
+    return Plan((Stage("pretrain", {"architecture": {"simple_cnn": {"width": width}}}),))
+
+
+def begun(store: Store, number: int, worker: str = "me", width: float | None = None) -> None:
+    made = plan(number if width is None else width)
+    store.begin(number, number + 100, worker, made, {"width": number}, {"params": {}})
+
+
+def measured(accuracy: float) -> tuple[Measurement, ...]:
+    return (
+        Measurement("accuracy", accuracy, "fraction", "higher", 0.1, 0.9, 448, {"part": "val"}),
+        Measurement("size", 1e6, "bytes", "lower", 1e6, 1e6, 1, {}),
+    )
+
+
+def test_trial_comes_back_as_it_was_finished(store: Store) -> None:
+    begun(store, 0)
+    result = Result(
+        "complete",
+        {"accuracy": 0.5, "size": 1e6},
+        {"size <= 1 MB": -0.1},
+        measured(0.5),
+        artifact={"path": "a.onnx", "sha256": "0"},
+        seconds={"pretrain": 1.5},
+        cached=("prune",),
+    )
+    store.finish(0, result, "host")
+    trial = store.trial(0)
+    assert trial is not None
+    assert trial.state == "complete"
+    assert trial.values == result.values
+    assert trial.measurements == {m.name: m for m in measured(0.5)}
+    assert trial.violations == result.violations
+    assert trial.artifact == result.artifact
+    assert (trial.seconds, trial.cached) == ({"pretrain": 1.5}, ("prune",))
+    assert trial.feasible
+
+
+def test_running_trial_has_no_values(store: Store) -> None:
+    begun(store, 0)
+    trial = store.trial(0)
+    assert trial is not None
+    assert (trial.state, trial.values, trial.finished) == ("running", {}, None)
+    assert [row["number"] for row in store.running()] == [0]
+
+
+def test_same_number_cannot_begin_twice(store: Store) -> None:
+    begun(store, 1)
+    with pytest.raises(sa.exc.IntegrityError):
+        begun(store, 1)
+
+
+def test_trial_of_a_dead_worker_is_taken_over_once(store: Store) -> None:
+    begun(store, 1, "dead")
+    assert store.take_over(1, "dead", "first")
+    assert not store.take_over(1, "dead", "second")
+    assert store.running()[0]["worker"] == "first"
+
+
+def test_finished_trial_is_not_taken_over(store: Store) -> None:
+    begun(store, 1, "dead")
+    store.finish(1, Result("failed"), "host")
+    assert not store.take_over(1, "dead", "me")
+
+
+def test_same_plan_finds_the_first_that_was_measured(store: Store) -> None:
+    begun(store, 1, width=0.5)
+    begun(store, 2, width=0.5)
+    assert store.same_plan(plan(0.5).key) is None
+    store.finish(1, Result("failed"), "host")
+    assert store.same_plan(plan(0.5).key) is None, "an error may not come again"
+    store.finish(2, Result("pruned"), "host")
+    assert store.same_plan(plan(0.5).key) == 2
+    assert store.same_plan(plan(0.25).key) is None
+
+
+def test_done_counts_neither_baseline_nor_repeats_nor_running(store: Store) -> None:
+    for number in range(4):
+        begun(store, number)
+    store.finish(0, Result("complete", {"accuracy": 1, "size": 1}), "host")
+    store.finish(1, Result("complete", {"accuracy": 1, "size": 1}), "host")
+    store.finish(2, Result("complete", {"accuracy": 1, "size": 1}, repeats=1), "host")
+    assert store.count_done() == 1
+
+
+def test_test_measurements_replace_earlier_ones(store: Store) -> None:
+    begun(store, 0)
+    store.finish(0, Result("complete", {"accuracy": 0.5, "size": 1}, measured=measured(0.5)), "h")
+    store.add_test(0, measured(0.4)[:1], "h")
+    store.add_test(0, measured(0.3)[:1], "h")
+    trial = store.trial(0)
+    assert trial is not None
+    assert trial.test["accuracy"].value == 0.3
+    assert trial.measurements["accuracy"].value == 0.5
+
+
+def test_front_grows_in_order_of_time(store: Store) -> None:
+    for number in (0, 1):
+        begun(store, number)
+        store.finish(number, Result("complete", {"accuracy": 0.5, "size": 1}), "h")
+    store.add_front(FrontPoint(1, 20.0, 0.4, (0, 1)))
+    store.add_front(FrontPoint(0, 10.0, 0.2, (0,)))
+    record = store.record()
+    assert [p.hypervolume for p in record.growth] == [0.2, 0.4]
+    assert [t.number for t in record.front] == [0, 1]
+
+
+def test_database_has_the_settings_that_survive_a_kill(store: Store, tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "study.db")
+    assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_tables_of_another_version_are_refused(store: Store, tmp_path: Path) -> None:
+    store.update_study(schema=tables.SCHEMA + 1)
+    with (
+        reading(f"sqlite:///{tmp_path / 'study.db'}") as again,
+        pytest.raises(UserError, match="version"),
+    ):
+        again.study()
+
+
+def test_reading_needs_a_database_that_is_there(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UserError, match="start it with: paretune run"),
+        reading(f"sqlite:///{tmp_path / 'none.db'}"),
+    ):
+        pass
+    assert not (tmp_path / "none.db").exists()

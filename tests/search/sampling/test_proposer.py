@@ -1,0 +1,157 @@
+"""Samplers by name: valid proposals, the same ones after a resume, learning from what came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.errors import UserError
+from search.plan import make_plan
+from search.sampling.proposer import Exhausted, Outcome, Proposer
+from search.sampling.samplers import SAMPLERS
+from search.spec import StudySpec
+from search.study_file.loading import load_study
+from spaces.domains import parameters
+
+STUDY = """\
+study: s
+data: digits
+baseline: {architecture: simple_cnn, pretrain: {epochs: 1, optimizer: adam}}
+space:
+  architecture:
+    choice:
+      simple_cnn: {width: {choice: [0.25, 0.5]}}
+      separable_cnn: {width: {choice: [0.5, 1.0]}}
+  pruning: {choice: {none: {}, structured: {ratio: {float: [0.1, 0.8]}}}}
+  quantization: {choice: [none, dynamic]}
+objectives: {accuracy: maximize, size: minimize}
+"""
+
+
+def spec(folder: Path, sampler: str, study: str = STUDY) -> StudySpec:
+    file = folder / "s.yaml"
+    file.write_text(study + f"search: {{sampler: {sampler}, trials: 40, seed: 7}}\n")
+    return load_study(file)
+
+
+def outcome(params: dict[str, Any]) -> Outcome:
+    """Small and unpruned is best."""
+    ratio = params.get("pruning.structured.ratio", 0.0)
+    return Outcome("complete", [1 - ratio, 100 - 50 * ratio], {"c": ratio - 0.7})
+
+
+CONTINUOUS = [name for name in SAMPLERS if name != "grid"]
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_proposals_lie_in_the_space_and_make_plans(tmp_path: Path, name: str) -> None:
+    study = spec(tmp_path, name)
+    proposer = Proposer(study)
+    known = {p.name for p in parameters(study.space)}
+    keys = set()
+    for number in range(1, 15):
+        proposal = proposer.ask(number)
+        assert set(proposal.params) <= known
+        branch = proposal.params["pruning"]
+        assert ("pruning.structured.ratio" in proposal.params) == (branch == "structured")
+        assert 0.1 <= proposal.params.get("pruning.structured.ratio", 0.5) <= 0.8
+        keys.add(make_plan(proposal.choices, study.runtime).key)
+        assert proposer.tell(number, outcome(dict(proposal.params)))
+    assert len(keys) > 5
+
+
+@pytest.mark.parametrize("name", ["auto", "tpe", "nsga2", "nsga3", "random", "qmc"])
+def test_resumed_search_proposes_what_an_uninterrupted_one_would(tmp_path: Path, name: str) -> None:
+    study = spec(tmp_path, name)
+    first = Proposer(study)
+    wanted = []
+    history = []
+    for number in range(1, 21):
+        proposal = first.ask(number)
+        came = outcome(dict(proposal.params))
+        first.tell(number, came)
+        wanted.append(dict(proposal.params))
+        history.append((proposal.to_json(), came))
+    second = Proposer(study)
+    for proposed, came in history[:14]:
+        second.replay(proposed, came)
+    found = []
+    for number in range(15, 21):
+        proposal = second.ask(number)
+        second.tell(number, outcome(dict(proposal.params)))
+        found.append(dict(proposal.params))
+    assert found == wanted[14:]
+
+
+def test_other_seed_proposes_other_trials(tmp_path: Path) -> None:
+    def ratios(seed: int) -> list[Any]:
+        study = load_study(spec(tmp_path, "random").file, [f"search.seed={seed}"])
+        proposer = Proposer(study)
+        return [dict(proposer.ask(n).params) for n in range(1, 6)]
+
+    assert ratios(1) == ratios(1)
+    assert ratios(1) != ratios(2)
+
+
+def test_grid_tries_every_plan_once_then_is_exhausted(tmp_path: Path) -> None:
+    study = spec(tmp_path, "grid", STUDY.replace("{float: [0.1, 0.8]}", "{choice: [0.2, 0.4]}"))
+    proposer = Proposer(study)
+    plans = {make_plan(proposer.ask(n).choices, study.runtime).key for n in range(1, 25)}
+    assert len(plans) == 4 * 3 * 2
+    with pytest.raises(Exhausted):
+        proposer.ask(25)
+
+
+def test_tpe_learns_to_avoid_what_breaks_a_constraint(tmp_path: Path) -> None:
+    proposer = Proposer(spec(tmp_path, "auto"))
+    late = []
+    for number in range(1, 41):
+        params = dict(proposer.ask(number).params)
+        ratio = params.get("pruning.structured.ratio", 0.0)
+        broken = Outcome("complete", [1 - ratio, 1 - ratio], {"c": 0.5 - ratio})
+        proposer.tell(number, broken)
+        if number > 25:
+            late.append(ratio >= 0.5)
+    assert sum(late) > len(late) / 2, "random draws would give about 3 of 14"
+
+
+def test_infeasible_and_failed_trials_are_taken_in(tmp_path: Path) -> None:
+    proposer = Proposer(spec(tmp_path, "auto"))
+    for number in range(1, 25):
+        proposer.ask(number)
+        assert proposer.tell(number, Outcome(["pruned", "failed"][number % 2]))
+    assert proposer.ask(25).params
+
+
+def test_trial_that_was_not_asked_for_here_is_told_by_replay(tmp_path: Path) -> None:
+    proposer = Proposer(spec(tmp_path, "auto"))
+    assert not proposer.tell(99, Outcome("pruned"))
+
+
+def test_memory_of_auto_stays_bounded(tmp_path: Path) -> None:
+    from search.sampling.memory import MEMORY
+
+    proposer = Proposer(spec(tmp_path, "auto"))
+    params = {"architecture": "simple_cnn", "architecture.simple_cnn.width": "0.25"}
+    params |= {"pruning": "none", "quantization": "none"}
+    for value in range(5 * MEMORY):
+        told = Outcome("complete", [0.5, float(value)])
+        proposer.replay({"params": params, "attributes": {}}, told)
+        assert len(proposer._study.get_trials(deepcopy=False)) <= 2 * MEMORY
+    kept = [t.values[1] for t in proposer._study.get_trials(deepcopy=False)]
+    assert min(kept) == 0.0, "the best is remembered"
+    assert max(kept) == 5 * MEMORY - 1, "the latest is remembered"
+
+
+@pytest.mark.parametrize("sampler", ["{tpe: {foo: 1}}", "{auto: {foo: 1}}", "{random: {foo: 1}}"])
+def test_option_that_no_sampler_has_is_refused_before_any_work(
+    tmp_path: Path, sampler: str
+) -> None:
+    with pytest.raises(UserError, match="foo"):
+        Proposer(spec(tmp_path, sampler))
+
+
+def test_option_of_a_sampler_is_taken(tmp_path: Path) -> None:
+    assert Proposer(spec(tmp_path, "{tpe: {n_startup_trials: 3}}")).ask(1).params

@@ -1,0 +1,359 @@
+"""Plain data -> trees of the search space: every literal, both ends, every choice checked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from search.study_file.problems import Problems, StudyFileError
+from search.study_file.space import SpaceReader
+from spaces.domains import Choice, Fixed, Float, Int, Node, Record, assign, assignments, parameters
+from spaces.params import Params
+from spaces.table import Option, Slot, Table
+
+
+class Small(Params):
+    """An option of the toy table."""
+
+    rate: float = Field(0.5, ge=0, lt=1)
+
+
+class Named(Params):
+    """Another, whose first parameter may stand at its name."""
+
+    file: str
+    depth: int = Field(1, ge=1, le=8)
+
+
+class SmallEntry:
+    """A toy option."""
+
+    Params = Small
+
+
+class NamedEntry:
+    """A toy option with a primary parameter."""
+
+    primary = "file"
+    Params = Named
+
+
+class Toys(Table):
+    """A table of the two, which needs no module to import."""
+
+    def get(self, name: str) -> Any:
+        return {"small": SmallEntry, "named": NamedEntry}.get(name) or super().get(name)
+
+
+TOYS = Toys("toy", {"small": "", "named": ""})
+
+
+class Inner(Params):
+    """A mapping of its own."""
+
+    flip: bool = False
+
+
+class Everything(Params):
+    """A field of each kind."""
+
+    ratio: float = Field(0.5, ge=0, lt=1)
+    lr: float = Field(0.1, gt=0, le=10)
+    epochs: int = Field(3, ge=0, le=100)
+    mode: Literal["a", "b"] = "a"
+    flag: bool = False
+    clip: float | None = Field(None, gt=0)
+    inner: Inner = Inner()
+    toy: Annotated[Option, Slot(TOYS)] = Option("small", Small())
+    args: dict[str, Any] = Field({})
+
+
+def read(value: Any) -> tuple[Node, list[str]]:
+    problems = Problems(lambda key: "x.yaml:1")
+    node = SpaceReader(problems).record(Everything, value, (), "everything")
+    try:
+        problems.raise_any()
+    except StudyFileError as error:
+        return node, [line.removeprefix("x.yaml:1: ") for line in error.problems]
+    return node, []
+
+
+def field(value: Any) -> dict[str, Node]:
+    node, problems = read(value)
+    assert problems == []
+    assert isinstance(node, Record)
+    return dict(node.fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "node"),
+    [
+        ({"lr": 1}, "lr", Fixed(1.0)),
+        ({"lr": 0.001}, "lr", Fixed(0.001)),
+        ({"epochs": 0}, "epochs", Fixed(0)),
+        ({"flag": True}, "flag", Fixed(True)),
+        ({"clip": None}, "clip", Fixed(None)),
+        ({"clip": 2}, "clip", Fixed(2.0)),
+        (
+            {"args": {"choice": 1, "float": [2]}},
+            "args",
+            Record((("choice", Fixed(1)), ("float", Fixed([2])))),
+        ),
+        ({"args": {"n": {"int": [1, 4]}}}, "args", Record((("n", Int(1, 4)),))),
+        (
+            {"args": {"n": {"choice": ["a", 2]}, "m": {"x": 1}}},
+            "args",
+            Record(
+                (
+                    ("n", Choice((("a", Fixed("a")), ("2", Fixed(2))))),
+                    ("m", Fixed({"x": 1})),
+                )
+            ),
+        ),
+        ({"ratio": {"float": [0, 0.5]}}, "ratio", Float(0.0, 0.5)),
+        ({"ratio": {"float": [0.5, 0.5]}}, "ratio", Float(0.5, 0.5)),
+        ({"ratio": {"float": [0, 0.9], "step": 0.3}}, "ratio", Float(0.0, 0.9, step=0.3)),
+        ({"lr": {"float": [1e-3, 1], "log": True}}, "lr", Float(0.001, 1.0, log=True)),
+        ({"lr": {"int": [1, 4]}}, "lr", Int(1, 4)),
+        ({"clip": {"float": [0.1, 1]}}, "clip", Float(0.1, 1.0)),
+        ({"epochs": {"int": [0, 10]}}, "epochs", Int(0, 10)),
+        ({"epochs": {"int": [0, 10], "step": 5}}, "epochs", Int(0, 10, step=5)),
+        ({"epochs": {"int": [1, 64], "log": True}}, "epochs", Int(1, 64, log=True)),
+        ({"epochs": {"choice": [1, 5]}}, "epochs", Choice((("1", Fixed(1)), ("5", Fixed(5))))),
+        ({"mode": {"choice": ["b", "a"]}}, "mode", Choice((("b", Fixed("b")), ("a", Fixed("a"))))),
+        (
+            {"flag": {"choice": [True, False]}},
+            "flag",
+            Choice((("true", Fixed(True)), ("false", Fixed(False)))),
+        ),
+        (
+            {"clip": {"choice": [None, 1]}},
+            "clip",
+            Choice((("null", Fixed(None)), ("1.0", Fixed(1.0)))),
+        ),
+        ({"inner": {"flip": True}}, "inner", Record((("flip", Fixed(True)),))),
+        ({"toy": "small"}, "toy", Record((("small", Record((("rate", Fixed(0.5)),))),))),
+        (
+            {"toy": {"small": {"rate": {"float": [0, 0.5]}}}},
+            "toy",
+            Record((("small", Record((("rate", Float(0.0, 0.5)),))),)),
+        ),
+        (
+            {"toy": {"named": "f", "depth": 2}},
+            "toy",
+            Record((("named", Record((("file", Fixed("f")), ("depth", Fixed(2))))),)),
+        ),
+        (
+            {"toy": {"choice": {"small": None, "named": {"file": "f"}}}},
+            "toy",
+            Choice(
+                (
+                    ("small", Record((("small", Record((("rate", Fixed(0.5)),))),))),
+                    (
+                        "f",
+                        Record((("named", Record((("file", Fixed("f")), ("depth", Fixed(1))))),)),
+                    ),
+                )
+            ),
+        ),
+        (
+            {"toy": {"choice": [{"named": "f"}, {"named": "g"}]}},
+            "toy",
+            Choice(
+                tuple(
+                    (
+                        file,
+                        Record((("named", Record((("file", Fixed(file)), ("depth", Fixed(1))))),)),
+                    )
+                    for file in ("f", "g")
+                )
+            ),
+        ),
+    ],
+)
+def test_field_becomes_its_node(given: Any, name: str, node: Node) -> None:
+    assert field(given)[name] == node
+
+
+def test_left_out_fields_are_their_defaults() -> None:
+    assert assign(read({})[0], lambda name, domain: None) == Everything().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (3, "give a mapping of parameters, not 3"),
+        ({"epohcs": 3}, 'epohcs: unknown key for everything; did you mean "epochs"? Known: '),
+        ({"lr": "0.1"}, "lr: must be a valid number, got '0.1'"),
+        ({"lr": True}, "lr: must be a valid number, got True"),
+        ({"lr": None}, "lr: must be a valid number"),
+        ({"lr": 0}, "lr: must be greater than 0, got 0"),
+        ({"lr": 11}, "lr: must be less than or equal to 10, got 11"),
+        ({"epochs": 1.0}, "epochs: must be a valid integer, got 1.0"),
+        ({"epochs": True}, "epochs: must be a valid integer, got True"),
+        ({"flag": 1}, "flag: must be a valid boolean, got 1"),
+        ({"mode": "c"}, "mode: must be 'a' or 'b', got 'c'"),
+        ({"args": 3}, "args: must be a valid dictionary"),
+        ({"inner": 3}, "inner: give a mapping of parameters, not 3"),
+        ({"inner": {"flop": True}}, 'inner.flop: unknown key; did you mean "flip"? Known: flip.'),
+        ({"toy": 3}, "toy: give one toy: a name, or {name: parameters}"),
+        ({"toy": {}}, "toy: give one toy: a name, or {name: parameters}"),
+        ({"toy": "smal"}, 'toy: unknown toy "smal"; did you mean "small"? Known: small, named.'),
+        ({"toy": {"small": 3}}, "toy: small takes a mapping of parameters, not 3"),
+        ({"toy": {"small": {"rate": 1}}}, "toy.small.rate: must be less than 1, got 1"),
+        ({"toy": "named"}, 'toy: "file" is missing for named'),
+        ({"toy": {"named": 3}}, "toy.file: must be a valid string, got 3"),
+        ({"toy": {"float": [0, 1]}}, "toy: give choice: [...] of toys, not float"),
+        ({"toy": {"choice": 3}}, "toy.choice: give a mapping or a list of toys, not 3"),
+        ({"toy": {"choice": []}}, "toy.choice: an empty choice; give at least one option"),
+        ({"toy": {"choice": {}}}, "toy.choice: an empty choice; give at least one option"),
+        (
+            {"toy": {"choice": ["small", "small"]}},
+            'toy.choice: the option "small" is there twice',
+        ),
+        ({"toy": {"choice": ["small"], "of": 1}}, "toy.of: unknown key. Known: choice."),
+        ({"toy": {"choice": {"smal": {}}}}, 'toy.choice.smal: unknown toy "smal"; did you mean '),
+        (
+            {"toy": {"choice": {"small": {"rate": 2}}}},
+            "toy.choice.small.rate: must be less than 1, got 2",
+        ),
+        ({"toy": {"choice": [{"small": {"rate": 2}}]}}, "toy.choice.0.small.rate: must be less"),
+        # domains
+        ({"ratio": {"float": [0.8, 0.1]}}, "ratio.float: low must not be above high, got [0.8, 0"),
+        ({"epochs": {"int": [4, 1]}}, "epochs.int: low must not be above high, got [4, 1]"),
+        ({"ratio": {"float": [0.1, 1]}}, "ratio.float: must be less than 1, got 1.0"),
+        ({"ratio": {"float": [-1, 0.5]}}, "ratio.float: must be greater than or equal to 0, got "),
+        ({"epochs": {"int": [0, 101]}}, "epochs.int: must be less than or equal to 100, got 101"),
+        ({"ratio": {"float": [0.1]}}, "ratio.float: give two numbers [low, high], not [0.1]"),
+        ({"ratio": {"float": 0.1}}, "ratio.float: give two numbers [low, high], not 0.1"),
+        ({"ratio": {"float": [0, "a"]}}, "ratio.float: give two numbers [low, high], not [0, 'a']"),
+        ({"epochs": {"int": [1, 2.5]}}, "epochs.int: give two integers [low, high], not [1, 2.5]"),
+        ({"epochs": {"int": [False, 2]}}, "epochs.int: give two integers [low, high], not [False,"),
+        ({"mode": {"int": [1, 1]}}, "mode.int: must be 'a' or 'b', got 1"),
+        ({"lr": {"float": [0.1, 1], "lgo": True}}, 'lr.lgo: unknown key for float; did you mean "'),
+        ({"lr": {"choice": [1], "log": True}}, "lr.log: unknown key for choice. Known: choice."),
+        ({"ratio": {"float": [0, 0.5], "log": True}}, "ratio: log needs a low end above 0, got 0"),
+        ({"epochs": {"int": [0, 5], "log": True}}, "epochs: log needs a low end above 0, got 0"),
+        ({"lr": {"float": [0.1, 1], "log": 1}}, "lr.log: give true or false, not 1"),
+        (
+            {"lr": {"float": [0.1, 1], "log": True, "step": 0.1}},
+            "lr: log and step do not go together; give one of them",
+        ),
+        ({"lr": {"float": [0.1, 1], "step": 0}}, "lr.step: give a positive number, not 0"),
+        ({"lr": {"float": [0.1, 1], "step": "a"}}, "lr.step: give a positive number, not 'a'"),
+        ({"epochs": {"int": [1, 5], "step": 0.5}}, "epochs.step: give a positive integer, not 0.5"),
+        (
+            {"epochs": {"int": [1, 5], "step": True}},
+            "epochs.step: give a positive integer, not True",
+        ),
+        (
+            {"lr": {"float": [0.5, 1], "step": 0.3}},
+            "lr.step: 0.3 does not lead from 0.5 to 1; the last value would be 0.8",
+        ),
+        (
+            {"epochs": {"int": [1, 10], "step": 4}},
+            "epochs.step: 4 does not lead from 1 to 10; the last value would be 9",
+        ),
+        ({"lr": {"float": [0.5, 1], "step": 1e-320}}, "lr.step: 1e-320 is too small for [0.5, 1]"),
+        ({"lr": {"float": [1, 2], "int": [1, 2]}}, "lr: give one of choice, float, int; not float"),
+        ({"lr": {"choice": []}}, "lr.choice: an empty choice; give at least one option"),
+        ({"lr": {"choice": {"a": 1}}}, "lr.choice: give a list of values, not {'a': 1}"),
+        ({"lr": {"choice": [1, "a"]}}, "lr.choice.1: must be a valid number, got 'a'"),
+        ({"lr": {"choice": [1, 11]}}, "lr.choice.1: must be less than or equal to 10, got 11"),
+        ({"lr": {"choice": [1, 1.0]}}, 'lr.choice: the option "1.0" is there twice'),
+    ],
+)
+def test_mistake_is_noted_at_its_key(given: Any, said: str) -> None:
+    [problem] = read(given)[1]
+
+    assert problem.startswith(said)
+
+
+def test_float_domain_is_refused_for_an_integer() -> None:
+    assert read({"epochs": {"float": [1, 5]}})[1] == [
+        "epochs.float: must be a valid integer, got 1.0",
+        "epochs.float: must be a valid integer, got 5.0",
+    ]
+
+
+def test_all_mistakes_of_a_record_are_noted() -> None:
+    found = read({"lr": 0, "epochs": "x", "toy": {"small": {"rate": 2}}, "nope": 1})[1]
+
+    assert [line.partition(":")[0] for line in found] == ["nope", "lr", "epochs", "toy.small.rate"]
+
+
+def test_branches_name_their_parameters() -> None:
+    given = {
+        "lr": {"float": [0.1, 1]},
+        "toy": {
+            "choice": {
+                "small": {"rate": {"float": [0, 0.5]}},
+                "named": {"file": "f", "depth": {"int": [1, 3]}},
+            }
+        },
+    }
+
+    assert [(p.name, p.condition) for p in parameters(read(given)[0])] == [
+        ("lr", ()),
+        ("toy", ()),
+        ("toy.small.rate", (("toy", "small"),)),
+        ("toy.named.depth", (("toy", "f"),)),
+    ]
+
+
+numbers = st.integers(0, 100)
+
+
+@given(ends=st.tuples(numbers, numbers), step=st.integers(1, 12))
+def test_integer_domain_loads_when_its_steps_fit(ends: tuple[int, int], step: int) -> None:
+    low, high = ends
+    node, problems = read({"epochs": {"int": [low, high], "step": step}})
+
+    assert (problems == []) == (low <= high and (high - low) % step == 0)
+    if not problems:
+        values = [assign(node, lambda name, domain, a=a: a[name])["epochs"] for a in all_of(node)]
+        assert values == list(range(low, high + 1, step))
+
+
+@given(
+    low=st.floats(0, 0.99),
+    count=st.integers(0, 40),
+    step=st.floats(1e-6, 0.02),
+)
+def test_float_grid_loads_when_its_steps_fit(low: float, count: int, step: float) -> None:
+    high = low + count * step
+    node, problems = read({"ratio": {"float": [low, high], "step": step}})
+
+    assert bool(problems) == (high >= 1)
+    if not problems:
+        values = [a["ratio"] for a in all_of(node)]
+        assert len(values) == (1 if low == high else count + 1)
+        assert values[0] == pytest.approx(low, abs=1e-9)
+        assert values[-1] == pytest.approx(high, abs=1e-9)
+
+
+@given(
+    rate=st.lists(st.floats(0, 0.9), min_size=1, max_size=3, unique=True),
+    epochs=st.lists(st.integers(0, 100), min_size=1, max_size=3, unique=True),
+)
+def test_every_assignment_is_what_the_params_accept(rate: list[float], epochs: list[int]) -> None:
+    given = {
+        "epochs": {"choice": epochs},
+        "toy": {"choice": {"small": {"rate": {"choice": rate}}, "named": {"file": "f"}}},
+    }
+    node, problems = read(given)
+
+    plans = [assign(node, lambda name, domain, a=a: a[name]) for a in all_of(node)]
+
+    assert problems == []
+    assert len(plans) == len(epochs) * (len(rate) + 1)
+    for plan in plans:
+        assert Everything.model_validate(plan).model_dump() == plan
+
+
+def all_of(node: Node) -> list[dict[str, Any]]:
+    return list(assignments(node))
