@@ -61,12 +61,14 @@ def test_quantizer_is_quiet(
     images: np.ndarray,
     method: str,
     capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    level = logging.getLogger().level
+    caplog.set_level(logging.INFO)
     exported(model, tmp_path, static(calibration=method), batches(images, 4))
     exported(model, tmp_path, {"dynamic": {"per_channel": False}})
     assert capfd.readouterr() == ("", "")
-    assert logging.getLogger().level == level
+    assert caplog.records == []
+    assert logging.getLogger().level == logging.INFO
 
 
 def test_static_int8_leaves_no_float_layer_in_the_optimized_graph(

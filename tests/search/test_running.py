@@ -108,7 +108,9 @@ def test_same_seed_proposes_the_same_when_run_in_two_parts(
     assert [dict(t.params) for t in record_of(other).trials] == wanted
 
 
-@pytest.mark.parametrize("moment", ["trial   1 [", "trial   3 ["])
+@pytest.mark.parametrize(
+    "moment", ["trial   3 [", pytest.param("trial   1 [", marks=pytest.mark.slow)]
+)
 def test_killed_run_goes_on_and_loses_no_trial(
     tiny: Path, start: Callable[..., Any], cli: Any, moment: str
 ) -> None:
@@ -130,7 +132,9 @@ def test_killed_run_goes_on_and_loses_no_trial(
     assert [t.state.name for t in mirrored.trials] == ["COMPLETE"] * len(after.trials)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_interrupted_run_exits_130_and_keeps_what_is_done(
     tiny: Path, start: Callable[..., Any], how: int
 ) -> None:
@@ -141,6 +145,7 @@ def test_interrupted_run_exits_130_and_keeps_what_is_done(
     assert record_of(tiny).trials[1].state == "complete"
 
 
+@pytest.mark.slow
 def test_two_workers_do_each_trial_once(tiny: Path, start: Callable[..., Any]) -> None:
     running = start("run", tiny, "--workers", 2, "--trials", 8)
     assert running.ended() == 0, running.log.read_text()

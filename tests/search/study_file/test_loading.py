@@ -735,8 +735,12 @@ def test_override_is_named_in_its_mistake(file: Path, override: str, said: str) 
             '"os:path" is no data set: it has no Params; your own code is python: "os:path"',
         ),
         ("space.pruning", "{'os:path': {}}", '"os:path" is no pruning: it has no Params'),
-        ("space.pruning", "'no_such_module:x'", 'pruning "no_such_module:x": No module named'),
-        ("space.pruning", "':'", 'pruning ":": Empty module name'),
+        (
+            "space.pruning",
+            "'no_such_module:x'",
+            'pruning "no_such_module:x": ModuleNotFoundError: ',
+        ),
+        ("space.pruning", "':'", 'pruning ":": ValueError: Empty module name'),
         ("space.pruning", "'.a:b'", 'pruning ".a:b": '),
     ],
 )
