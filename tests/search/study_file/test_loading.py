@@ -941,6 +941,8 @@ def mutated(data: dict[str, Any], kind: str, path: tuple[Any, ...], value: Any) 
         old = place[last]
     except (KeyError, IndexError, TypeError):
         return  # gone by an earlier mutation
+    if not isinstance(place, dict | list):
+        return  # a text by an earlier mutation
     if kind == "replace":
         place[last] = copy.deepcopy(value)
     elif kind == "delete" or isinstance(place, list):
