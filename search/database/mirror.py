@@ -30,6 +30,8 @@ _STATES = {
     "failed": TrialState.FAIL,
 }
 
+_NUMBER = sa.text("SELECT number FROM trials WHERE trial_id = :id")
+
 
 class Mirror:
     """Optuna's side of a study database.
@@ -87,7 +89,10 @@ class Mirror:
             system_attrs=dict(sampler_attributes),
         )
         trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
-        return trial_id, self._storage.get_trial_number_from_id(trial_id)
+        with self._storage.engine.connect() as connection:
+            # Optuna's get_trial_number_from_id reads the whole trial, ten times as long.
+            number = connection.execute(_NUMBER, {"id": trial_id}).scalar_one()
+        return trial_id, int(number)
 
     def finish(
         self,

@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from torch import nn
 
 from objectives.base import EvaluationData, Subject
 from objectives.runtimes.onnxruntime import OnnxRuntime
+
+settings.register_profile(
+    "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")  # how long an example takes says how busy the machine is
 
 SHAPE = (1, 8, 8)
 CLASSES = 3

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from spaces.base import Candidate, Context, Data
 from spaces.rebuild import start
+
+settings.register_profile(
+    "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")  # how long an example takes says how busy the machine is
 
 SHAPE = (1, 8, 8)
 CLASSES = 3

@@ -68,6 +68,7 @@ def test_factor_rises_in_the_warm_up_and_never_after_it(
 
 
 @pytest.mark.parametrize("name", SCHEDULES.names)
+@settings(deadline=None, max_examples=50)
 @given(st.floats(0.01, 0.9))
 def test_factor_is_one_at_the_end_of_the_warm_up(name: str, warmup: float) -> None:
     assert factor(name, warmup, warmup=warmup) == pytest.approx(1)
