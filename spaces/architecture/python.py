@@ -69,10 +69,10 @@ def _found(path: str) -> Callable[..., Any]:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        # TypeError and ValueError: importlib's for ".pkg" and for an empty name
+    except Exception as error:  # a user's module raises whatever it likes
         raise InfeasibleCandidate(
-            f"python {path}: {error}; is it installed, or beside the study file?"
+            f"python {path}: {type(error).__name__}: {error}; "
+            "is it installed, or beside the study file?"
         ) from error
     if not callable(found):
         raise InfeasibleCandidate(f"python {path} is a {type(found).__name__}, not a factory")

@@ -51,7 +51,7 @@ class Structured:
             InfeasibleCandidate: No layer can be pruned, or the network cannot run afterwards.
         """
         model = copy.deepcopy(candidate.model).cpu().eval()
-        before = _widths(model)
+        before, frozen = _widths(model), _frozen(model)
         size = sum(p.numel() for p in model.parameters())
         try:
             graph = _pruned(model, candidate.shape, params, context.seed)
@@ -71,8 +71,9 @@ class Structured:
             "channels": {n: [before[n], after[n]] for n in before if before[n] != after[n]},
             "parameters": [size, sum(p.numel() for p in model.parameters())],
         }
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             parameter.grad = None
+            parameter.requires_grad_(name not in frozen)
         return candidate.then(model, Step("structured", params.model_dump(), info))
 
     @staticmethod
@@ -80,8 +81,11 @@ class Structured:
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
         """Removes from a fresh model the same channels as `apply` did, without data."""
+        frozen = _frozen(model)
         graph = _graph(model, shape)
         graph.load_pruning_history([tuple(entry) for entry in info["removed"]])
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name not in frozen)
         return model
 
 
@@ -115,6 +119,11 @@ def _pruned(model: torch.nn.Module, shape: Shape, params: Structured.Params, see
         for layer, keep in zip(layers, _keeps(layers, params), strict=True):
             _cut(graph, layer, keep)
     return graph
+
+
+def _frozen(model: torch.nn.Module) -> set[str]:
+    """The parameters that are not trained; building the graph thaws them."""
+    return {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
 
 
 def _graph(model: torch.nn.Module, shape: Shape) -> Any:

@@ -249,3 +249,21 @@ def test_network_that_cannot_be_pruned_is_infeasible(
 def test_params_out_of_range_are_refused(params: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Structured.Params(**params)
+
+
+def test_frozen_weights_stay_frozen() -> None:
+    import torch
+
+    from spaces.architecture.network import build_network
+    from spaces.base import Candidate, Context
+    from spaces.pruning.structured import Structured
+
+    model = build_network({"simple_cnn": {"width": 0.125}}, (1, 8, 8), 10, 0)
+    first = next(iter(dict(model.named_parameters())))
+    model.get_parameter(first).requires_grad_(False)
+    candidate = Candidate(model, (1, 8, 8), 10, ())
+    params = Structured.Params(ratio=0.5, round_to=1)
+    pruned = Structured.apply(candidate, params, Context(data=None))  # type: ignore[arg-type]
+    assert not pruned.model.get_parameter(first).requires_grad
+    assert sum(not p.requires_grad for p in pruned.model.parameters()) == 1
+    assert isinstance(pruned.model, torch.nn.Module)
