@@ -17,8 +17,9 @@ from search.database.store import reading
 from search.errors import UserError
 from search.files import sha256_of, written_whole
 from search.picks import pick
-from search.records import StudyRecord, TrialRecord
-from search.views.format import format_times, format_value
+from search.records import Axis, StudyRecord, TrialRecord
+from search.views.answer import times_text
+from search.views.format import format_value
 from search.views.front import ratios_of
 from search.views.plantext import plan_text
 from spaces.table import nearest
@@ -52,12 +53,17 @@ class Manifest:
             lines.append(
                 f"  {name:<12}{format_value(m['value'], m['unit'])}"
                 + (f" (test {format_value(test['value'], m['unit'])})" if test else "")
-                + (f", {format_times(times)} better than the baseline" if times else "")
+                + (f", {_times(m, times)} than the baseline" if times else "")
             )
         lines += [f"{self.folder / a['file']}  {a['note']}" for a in content["artifacts"]]
         lines.append(f"{self.folder / MANIFEST}")
         lines.append(f"check it anywhere: paretune verify {self.folder}")
         return "\n".join(lines)
+
+
+def _times(measurement: Mapping[str, Any], ratio: float) -> str:
+    axis = Axis(measurement["name"], measurement["unit"], measurement["better"])
+    return times_text(ratio, axis)
 
 
 def export_trial(
