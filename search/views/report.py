@@ -21,14 +21,9 @@ from search.views.format import format_interval, format_times, format_value
 from search.views.front import FrontInfo, FrontRow, front_info, ratios_of
 from search.views.goals import goals_info
 from search.views.importance import FEWEST, importance_info
+from search.views.lines import lines_figure
 from search.views.plantext import plan_text
-from search.views.plots import (
-    growth_figure,
-    history_figure,
-    lines_figure,
-    pair_figures,
-    space_figure,
-)
+from search.views.plots import growth_figure, history_figure, pair_figures, space_figure
 
 PAGE = Path(__file__).parent / "page"
 """The template, its style and its script."""

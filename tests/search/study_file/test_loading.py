@@ -196,7 +196,7 @@ def test_parameters_carry_their_branches(file: Path) -> None:
         ),
         ("search.sampler={tpe: }", "sampler", Chosen("tpe", {})),
         ("data={digits: {validation: 0.1}}", "data", None),
-        ("storage=sqlite:////tmp/x.db", "storage", "sqlite:////tmp/x.db"),
+        ("storage=sqlite:////var/x.db", "storage", "sqlite:////var/x.db"),
         ("storage=postgresql://me@host/db", "storage", "postgresql+psycopg://me@host/db"),
         ("storage=postgres://me:pw@host/db", "storage", "postgresql+psycopg://me:pw@host/db"),
     ],

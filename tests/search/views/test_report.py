@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from search.records import StudyRecord
-from search.views.plots import groups_of, pair_figures, scale_of
+from search.views.plots import groups_of, pair_figures
 from search.views.report import report_html, write_report
+from search.views.scales import scale_of
 
 MakeRecord = Callable[..., StudyRecord]
 BROWSER = next(
