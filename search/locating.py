@@ -9,7 +9,8 @@ from search.database.store import Store, reading
 from search.errors import UserError
 from search.spec import StudySpec
 from search.study_file.document import Document, read_document
-from search.study_file.loading import load_source, storage_url
+from search.study_file.limits import storage_url
+from search.study_file.loading import load_source
 
 ENDINGS = (".yaml", ".yml")
 

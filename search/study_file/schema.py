@@ -9,7 +9,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from search.data import DATASETS
 from search.plugins import OBJECTIVES, RUNTIMES, SAMPLER_NAMES
-from search.study_file.loading import BudgetParams, SearchParams, StudyParams
+from search.study_file.limits import BudgetParams, SearchParams
+from search.study_file.loading import StudyParams
 from search.study_file.space import nested_of, slot_of, takes_mapping
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS

@@ -17,7 +17,8 @@ from search.errors import UserError
 from search.resume import identity
 from search.spec import Bound, Chosen, canonical
 from search.study_file.check import check_info
-from search.study_file.loading import DEFAULT_TRIALS, load_source, load_study, storage_url
+from search.study_file.limits import DEFAULT_TRIALS, storage_url
+from search.study_file.loading import load_source, load_study
 from search.study_file.problems import StudyFileError
 from spaces.domains import Choice, Fixed, Float, Int, parameters
 

@@ -1,0 +1,139 @@
+"""How a study is searched, how long, and where it is kept: `search`, `budget`, `storage`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from search.plugins import SAMPLER_NAMES
+from search.spec import Chosen
+from search.study_file.problems import Key
+from search.study_file.sections import SectionReader
+from spaces.domains import Float, Node, parameters
+from spaces.params import Params
+from spaces.table import nearest
+
+STORAGE = re.compile(r"^(sqlite|sqlite(\+\w+)?:///.+|postgres(ql)?(\+\w+)?://.+)$")
+
+DEFAULT_TRIALS = 100
+"""Where neither a number of trials nor a time is given."""
+
+
+class SearchParams(Params):
+    """The section `search`."""
+
+    trials: int | None = Field(None, ge=1, description="how many, besides the baseline")
+    seed: int = Field(0, ge=0, lt=2**32, description="every random stream starts from it")
+    max_failures: int = Field(5, ge=1, description="failed trials in a row that end the run")
+
+
+class BudgetParams(Params):
+    """The section `budget`."""
+
+    trials: int | None = Field(None, ge=1, description="how many, besides the baseline")
+    stop_at_goals: bool = Field(False, description="end when one trial reaches all goals")
+
+
+class LimitReader(SectionReader):
+    """Reads `search`, `budget` and `storage`."""
+
+    def search(self, space: Node) -> tuple[dict[str, Any] | None, Chosen]:
+        """The section `search`: its plain values, and the sampler with its options."""
+        section = dict(self.mapping("search") or {})
+        sampler = section.pop("sampler", "auto")
+        checked = self.plain(SearchParams, section, ("search",), ["sampler"])
+        key = ("search", "sampler")
+        options: Mapping[str, Any] = {}
+        if isinstance(sampler, Mapping) and len(sampler) == 1:
+            [(sampler, given)] = sampler.items()
+            options = {} if given is None else given
+        if not isinstance(options, Mapping):
+            self.problems.add((*key, str(sampler)), f"give a mapping of options, not {options!r}")
+            options = {}
+        if sampler not in SAMPLER_NAMES:
+            hint = nearest(str(sampler), list(SAMPLER_NAMES)) or "."
+            self.problems.add(
+                key, f'unknown sampler "{sampler}"{hint} Known: {", ".join(SAMPLER_NAMES)}.'
+            )
+            return checked, Chosen("auto", {})
+        if sampler == "grid":
+            endless = [
+                p.name
+                for p in parameters(space)
+                if isinstance(p.domain, Float) and p.domain.count == float("inf")
+            ]
+            if endless:
+                self.problems.add(
+                    key,
+                    f"grid needs finite domains; give a step or a choice to {', '.join(endless)}",
+                )
+        return checked, Chosen(str(sampler), dict(options))
+
+    def budget(self, option: str | None) -> tuple[dict[str, Any] | None, float | None]:
+        """The section `budget`: its plain values, and the seconds of a run; --time goes first."""
+        section = dict(self.mapping("budget") or {})
+        time = section.pop("time", None)
+        checked = self.plain(BudgetParams, section, ("budget",), ["time"])
+        if option is not None:
+            self.document.origins["--time",] = f"--time {option}"
+            return checked, self._seconds(option, ("--time",))
+        return checked, None if time is None else self._seconds(time, ("budget", "time"))
+
+    def _seconds(self, value: Any, key: Key) -> float | None:
+        """`2h`, `1h30m`, `90s`, or a number of seconds."""
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            return float(value)
+        parts = (
+            re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", value or "x")
+            if isinstance(value, str)
+            else None
+        )
+        total = 0.0
+        if parts:
+            hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+            total = hours * 3600.0 + minutes * 60 + seconds
+        if total <= 0:
+            self.problems.add(key, f"give a time such as 2h, 30m, 1h30m or 90s, not {value!r}")
+            return None
+        return total
+
+    def trials(
+        self,
+        search: Mapping[str, Any] | None,
+        budget: Mapping[str, Any] | None,
+        seconds: float | None,
+    ) -> int | None:
+        """How many trials are wanted; None for no limit."""
+        given = [s["trials"] for s in (search, budget) if s and s["trials"] is not None]
+        if len(given) > 1:
+            self.problems.add(("budget", "trials"), "is given in search as well; keep one of them")
+        if given:
+            return int(given[0])
+        return None if seconds else DEFAULT_TRIALS
+
+    def storage(self, option: str | None, folder: Path) -> str:
+        """The URL of the study database; --storage goes first."""
+        key, given = ("storage",), self.data.get("storage", "sqlite")
+        if option is not None:
+            key, given = ("--storage",), option
+            self.document.origins[key] = f"--storage {option}"
+        if given is None:
+            given = "sqlite"
+        if not isinstance(given, str) or not STORAGE.match(given):
+            self.problems.add(
+                key,
+                f"give sqlite, sqlite:///FILE or postgresql://USER@HOST/DATABASE, not {given!r}",
+            )
+            return ""
+        return storage_url(given, folder)
+
+
+def storage_url(given: str, folder: Path) -> str:
+    """A SQLAlchemy URL: a SQLite file in the study's folder, or what is given."""
+    if given == "sqlite":
+        return f"sqlite:///{folder / 'study.db'}"
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", given)
