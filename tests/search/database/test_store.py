@@ -157,3 +157,20 @@ def test_reading_needs_a_database_that_is_there(tmp_path: Path) -> None:
     ):
         pass
     assert not (tmp_path / "none.db").exists()
+
+
+def test_finished_beyond_gives_what_is_new_and_what_was_missing(store: Store) -> None:
+    for number in (1, 2, 4, 5):  # 3 never began: two workers raced for a number
+        begun(store, number)
+    for number in (1, 4):
+        store.finish(number, Result("failed"), "host")
+
+    def new(highest: int, missing: set[int]) -> list[int]:
+        return [row["number"] for row in store.finished_beyond(highest, missing)]
+
+    assert new(0, set()) == [1, 4]
+    assert new(4, {2, 3}) == []
+    store.finish(2, Result("failed"), "host")
+    store.finish(5, Result("failed"), "host")
+    assert sorted(new(4, {2, 3})) == [2, 5]
+    assert new(5, {3}) == []
