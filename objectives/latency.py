@@ -1,9 +1,11 @@
 """Latency of the artifact in its runtime, against the baseline in the same minutes.
 
 A machine's speed drifts over seconds, by more than two candidates differ. So candidate and baseline
-run in alternating blocks; each pair of blocks gives a ratio, in which the drift cancels, and the
-value is the median ratio times the baseline's own reference latency. Two candidates measured an
-hour apart are thus in the same milliseconds. The raw milliseconds of both are in the conditions.
+run in alternating blocks; each pair of blocks gives a ratio, in which what slows both cancels, and
+the value is the median ratio times the baseline's own reference latency. Two candidates measured an
+hour apart are thus in the same milliseconds. What slows one network more than the other (a
+neighbour that takes cache or memory bandwidth) stays in the ratio, and the interval is of one
+measurement: it does not know of that. The raw milliseconds of both are in the conditions.
 """
 
 from __future__ import annotations
