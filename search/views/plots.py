@@ -97,9 +97,27 @@ def _pair_figure(groups: Groups, x: Scale, y: Scale) -> go.Figure:
             marker={**marker, "line": line, "opacity": 0.75 if name == "dominated" else 1.0},
             hovertemplate="%{text}<extra></extra>",
         )
-    return figure.update_layout(
-        **layout(), xaxis=x.layout(), yaxis=y.layout(), height=380, showlegend=False
+    axes = {"xaxis": x.layout() | _view(groups, x), "yaxis": y.layout() | _view(groups, y)}
+    return figure.update_layout(**layout(), **axes, height=380, showlegend=False)
+
+
+def _view(groups: Groups, scale: Scale) -> dict[str, Any]:
+    """What is shown first of a fraction: the feasible trials, where infeasible ones lie far off.
+
+    A training that collapsed to chance level would squeeze all else into a corner.
+    """
+    if scale.axis.unit != "fraction" or not groups.feasible or not groups.infeasible:
+        return {}
+    near, far = (
+        [scale.factor * t.values[scale.axis.name] for t in trials]
+        for trials in (groups.feasible, groups.infeasible)
     )
+    width = max(near) - min(near) or 1.0
+    low, high = min(near) - width, max(near) + width
+    if min(far) >= low and max(far) <= high:
+        return {}
+    seen = [v for v in (*near, *far) if low <= v <= high]
+    return {"range": [min(seen) - 0.1 * width, max(seen) + 0.2 * width]}
 
 
 def history_figure(record: StudyRecord) -> go.Figure:

@@ -116,6 +116,18 @@ def test_costs_over_a_wide_range_get_a_logarithmic_axis(make_record: MakeRecord)
     assert accuracy.unit == "%"
 
 
+def test_collapsed_trial_does_not_squeeze_the_others(make_record: MakeRecord) -> None:
+    record = make_record(60)
+    assert pair_figures(record)[0][1].layout.yaxis.range is None
+    worst = next(t for t in record.trials if t.state == "complete" and not t.feasible)
+    collapsed = replace(worst, values={**worst.values, "accuracy": 0.1})
+    trials = tuple(collapsed if t is worst else t for t in record.trials)
+    low, high = pair_figures(replace(record, trials=trials))[0][1].layout.yaxis.range
+    feasible = [100 * t.values["accuracy"] for t in groups_of(record).feasible]
+    assert 80 < low < min(feasible)
+    assert max(feasible) < high < 100
+
+
 def looked_at(page: Path, script: str) -> Any:
     """What a script says of the page in a headless browser without a network."""
     page.write_text(
