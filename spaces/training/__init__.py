@@ -8,6 +8,8 @@ OPTIMIZERS = Table(
         "sgd": "spaces.training.sgd:Sgd",
         "adam": "spaces.training.adam:Adam",
         "adamw": "spaces.training.adam:AdamW",
+        "rmsprop": "spaces.training.rmsprop:RmsProp",
+        "adagrad": "spaces.training.adagrad:Adagrad",
     },
 )
 
@@ -17,6 +19,8 @@ SCHEDULES = Table(
         "constant": "spaces.training.schedules:Constant",
         "step": "spaces.training.schedules:StepDecay",
         "cosine": "spaces.training.schedules:Cosine",
+        "polynomial": "spaces.training.schedules:Polynomial",
+        "exponential": "spaces.training.schedules:Exponential",
         "one_cycle": "spaces.training.schedules:OneCycle",
     },
 )

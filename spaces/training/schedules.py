@@ -73,6 +73,43 @@ class Cosine:
         return rise * (params.end + (1 - params.end) * (1 + math.cos(math.pi * rest)) / 2)
 
 
+class PolynomialParams(CosineParams):
+    """Options of polynomial."""
+
+    power: float = Field(1.0, gt=0, le=10, description="1 falls along a line, 2 along a parabola")
+
+
+class Polynomial:
+    """Falls along a power of what is left of the training (DeepLab's "poly" rate; 1: linear)."""
+
+    Params = PolynomialParams
+
+    @staticmethod
+    def factor(params: PolynomialParams, progress: float) -> float:
+        """End + (1 - end) * (1 - progress) ** power, after the warm-up."""
+        rise, rest = warmed(progress, params.warmup)
+        left: float = (1 - rest) ** params.power
+        return rise * (params.end + (1 - params.end) * left)
+
+
+class ExponentialParams(WarmupParams):
+    """Options of exponential."""
+
+    end: float = Field(0.01, gt=0, le=1, description="factor at the end")
+
+
+class Exponential:
+    """Falls by the same share in equal times."""
+
+    Params = ExponentialParams
+
+    @staticmethod
+    def factor(params: ExponentialParams, progress: float) -> float:
+        """End ** progress, after the warm-up."""
+        rise, rest = warmed(progress, params.warmup)
+        return float(rise * params.end**rest)
+
+
 class OneCycleParams(Params):
     """Options of one_cycle."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 from pydantic import ValidationError
 
 from spaces.training import OPTIMIZERS
+from spaces.training.adagrad import Adagrad
 from spaces.training.adam import Adam, AdamW
+from spaces.training.rmsprop import RmsProp
 from spaces.training.sgd import Sgd
 
 
@@ -44,6 +47,8 @@ def test_learning_rate_is_the_option_s(name: str) -> None:
         (Adam, {"lr": 0.1}, 1 - 0.1),
         (Adam, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1),
         (AdamW, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1 * 0.5 - 0.1),
+        (RmsProp, {"lr": 0.1, "alpha": 0.75}, 1 - 0.1 * 2 / math.sqrt(0.25 * 2**2)),
+        (Adagrad, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1),
     ],
 )
 def test_first_step_is_the_formula_s(entry: Any, params: dict[str, Any], expected: float) -> None:

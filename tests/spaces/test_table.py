@@ -40,8 +40,10 @@ def test_get_names_the_nearest_and_all_known_when_the_name_is_misspelt(table: Ta
 
 
 def test_get_names_no_nearest_when_nothing_is_near() -> None:
-    with pytest.raises(UnknownName, match=r'^unknown optimizer "qqq"\. Known: sgd, adam, adamw\.$'):
+    with pytest.raises(UnknownName) as caught:
         OPTIMIZERS.get("qqq")
+    known = ", ".join(OPTIMIZERS.names)
+    assert str(caught.value) == f'unknown optimizer "qqq". Known: {known}.'
 
 
 def test_get_gives_the_class_when_the_name_is_a_dotted_path() -> None:
