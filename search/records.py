@@ -127,7 +127,11 @@ class StudyRecord:
         return first if first and first.number == 0 and first.state == "complete" else None
 
     @cached_property
+    def members(self) -> frozenset[int]:
+        """Numbers of the trials on the front."""
+        return frozenset(self.growth[-1].members if self.growth else ())
+
+    @cached_property
     def front(self) -> tuple[TrialRecord, ...]:
         """The feasible non-dominated trials (baseline included when it is one), by number."""
-        members = set(self.growth[-1].members) if self.growth else set()
-        return tuple(trial for trial in self.trials if trial.number in members)
+        return tuple(trial for trial in self.trials if trial.number in self.members)

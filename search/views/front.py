@@ -66,7 +66,6 @@ def front_info(record: StudyRecord) -> FrontInfo:
     """The table of a study; pure."""
     baseline, front = record.baseline, list(record.front)
     marks = marks_of(record)
-    members = {trial.number for trial in front}
     others = [trial for trial in front if trial.number != 0]
     if record.axes:
         first = record.axes[0]
@@ -75,7 +74,7 @@ def front_info(record: StudyRecord) -> FrontInfo:
     return FrontInfo(
         record.name,
         record.axes,
-        tuple(_row(trial, record, marks, trial.number in members) for trial in trials),
+        tuple(_row(trial, record, marks, trial.number in record.members) for trial in trials),
     )
 
 

@@ -8,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.records import Axis
-from search.views.answer import better_word
-from search.views.format import format_interval, format_times, format_value
+from search.views.columns import cells_of, headings_of
 from search.views.front import FrontInfo, FrontRow
 
 WIDE = 130
@@ -22,7 +21,7 @@ def front_view(info: FrontInfo, width: int) -> RenderableType:
         return Text("no trial is on the front yet")
     table = Table(box=box.SIMPLE_HEAD, title=f"{info.study}: the front", title_justify="left")
     models = Table.grid(padding=(0, 2))
-    for heading in ["trial", *_headings(info.axes)]:
+    for heading in ["trial", *headings_of(info.axes)]:
         table.add_column(heading, justify="right", no_wrap=True)
     models.add_column(justify="right", min_width=7)
     wide = width >= WIDE
@@ -38,32 +37,13 @@ def front_view(info: FrontInfo, width: int) -> RenderableType:
     return Group(table, legend) if wide else Group(table, models, Text(), legend)
 
 
-def _headings(axes: tuple[Axis, ...]) -> list[str]:
-    found = []
-    for axis in axes:
-        found += [axis.name, "on test" if axis.unit == "fraction" else better_word(axis)]
-    return found
-
-
 def _figures(row: FrontRow, axes: tuple[Axis, ...]) -> list[str]:
-    """Two cells for each objective."""
-    cells: list[str] = []
-    for axis in axes:
-        measured = row.validation.get(axis.name)
-        if measured is None:
-            cells += ["", ""]
-            continue
-        value = format_value(measured.value, axis.unit)
-        spread = format_interval(measured)
-        if axis.unit == "fraction":
-            test = row.test.get(axis.name)
-            cells.append(value)
-            cells.append(format_value(test.value, axis.unit) if test else "")
-        else:
-            cells.append(f"{value} {spread}".rstrip())
-            times = row.ratios.get(axis.name)
-            cells.append(format_times(times) if times and row.trial else "")
-    return cells
+    """The cells as text; an accuracy's interval is in the legend, said once."""
+    units = [axis.unit for axis in axes for _ in range(2)]
+    return [
+        text if unit == "fraction" else f"{text} {spread}".rstrip()
+        for (text, spread), unit in zip(cells_of(row, axes), units, strict=True)
+    ]
 
 
 def _model(row: FrontRow) -> Text:

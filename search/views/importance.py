@@ -42,6 +42,7 @@ class Importance:
 def importance_info(record: StudyRecord) -> tuple[Importance, ...]:
     """Importance of each parameter that varies, the greatest first; pure."""
     trials = [t for t in record.trials if t.number and t.state == "complete" and t.repeats is None]
+    effects = {axis.name: _effects(trials, axis) for axis in record.axes}
     names = sorted({name for trial in trials for name in trial.params})
     found = []
     for name in names:
@@ -50,9 +51,9 @@ def importance_info(record: StudyRecord) -> tuple[Importance, ...]:
         if having.sum() < FEWEST or len(set(groups)) < 2:
             continue
         shares = {
-            axis.name: share
-            for axis in record.axes
-            if (share := _share(_effects(trials, axis), having, groups)) is not None
+            objective: share
+            for objective, values in effects.items()
+            if (share := _share(values, having, groups)) is not None
         }
         found.append(Importance(name, int(having.sum()), shares))
     found.sort(key=lambda i: max(i.shares.values(), default=0.0), reverse=True)
@@ -82,7 +83,8 @@ def _share(values: np.ndarray, having: np.ndarray, groups: Sequence[Any]) -> flo
     ours = values[having]
     if total <= 1e-12 * max(1.0, float((values**2).sum())):
         return None
-    labels = np.array([sorted(set(groups), key=str).index(g) for g in groups])
+    places = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    labels = np.array([places[group] for group in groups])
     sizes = np.bincount(labels)
     means = np.bincount(labels, ours) / sizes
     between = float((sizes * (means - ours.mean()) ** 2).sum())

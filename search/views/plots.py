@@ -43,7 +43,7 @@ class Groups:
 
 def groups_of(record: StudyRecord) -> Groups:
     """Complete trials by kind; those without values cannot be drawn."""
-    members = {trial.number for trial in record.front}
+    members = record.members
     trials = [t for t in record.trials if t.number and t.state == "complete" and t.repeats is None]
     return Groups(
         (record.baseline,) if record.baseline else (),

@@ -17,6 +17,7 @@ from search.errors import UserError
 from search.files import written_whole
 from search.records import StudyRecord, TrialRecord
 from search.views.answer import answer_text, best_row, better_word, counted, names_of, times_text
+from search.views.columns import cells_of, headings_of
 from search.views.format import format_interval, format_times, format_value
 from search.views.front import FrontInfo, FrontRow, front_info, ratios_of
 from search.views.goals import goals_info
@@ -56,8 +57,8 @@ def report_html(record: StudyRecord) -> str:
         front=front,
         answer=answer_text(front),
         tiles=_tiles(front),
-        headings=_headings(front),
-        rows=[_cells(row, front) for row in front.rows],
+        headings=["trial", *headings_of(front.axes), "model"],
+        rows=[_row(row, front) for row in front.rows],
         goals=goals_info(record),
         pairs=[(name, figures[name]) for name in figures if name.startswith("pair-")],
         titles={name: f.layout.meta for name, f in figures.items()},
@@ -117,32 +118,11 @@ def _tiles(front: FrontInfo) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _headings(front: FrontInfo) -> list[str]:
-    found = ["trial"]
-    for axis in front.axes:
-        found.append(axis.name)
-        found.append("on test" if axis.unit == "fraction" else better_word(axis))
-    return [*found, "model"]
-
-
-def _cells(row: FrontRow, front: FrontInfo) -> dict[str, Any]:
-    """A row of the front's table: (text, small print) for each column."""
-    cells: list[tuple[str, str]] = []
-    for axis in front.axes:
-        measured = row.validation.get(axis.name)
-        if measured is None:
-            cells += [("", ""), ("", "")]
-            continue
-        cells.append((format_value(measured.value, axis.unit), format_interval(measured)))
-        if axis.unit == "fraction":
-            test = row.test.get(axis.name)
-            cells.append((format_value(test.value, axis.unit) if test else "", ""))
-        else:
-            times = row.ratios.get(axis.name)
-            cells.append((format_times(times) if times and row.trial else "", ""))
+def _row(row: FrontRow, front: FrontInfo) -> dict[str, Any]:
+    """A row of the front's table."""
     return {
         "trial": row.trial,
-        "cells": cells,
+        "cells": cells_of(row, front.axes),
         "plan": row.plan,
         "marks": row.marks,
         "baseline": row.trial == 0,
@@ -187,8 +167,9 @@ def _state(trial: TrialRecord, record: StudyRecord) -> str:
     if trial.repeats is not None:
         return "repeated"
     if trial.state == "complete":
-        on_front = bool(record.growth) and trial.number in record.growth[-1].members
-        return "front" if on_front else ("dominated" if trial.feasible else "infeasible")
+        if trial.number in record.members:
+            return "front"
+        return "dominated" if trial.feasible else "infeasible"
     return {"pruned": "infeasible"}.get(trial.state, trial.state)
 
 

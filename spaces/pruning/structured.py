@@ -71,9 +71,9 @@ class Structured:
             "channels": {n: [before[n], after[n]] for n in before if before[n] != after[n]},
             "parameters": [size, sum(p.numel() for p in model.parameters())],
         }
-        for name, parameter in model.named_parameters():
+        for parameter in model.parameters():
             parameter.grad = None
-            parameter.requires_grad_(name not in frozen)
+        _freeze(model, frozen)
         return candidate.then(model, Step("structured", params.model_dump(), info))
 
     @staticmethod
@@ -84,8 +84,7 @@ class Structured:
         frozen = _frozen(model)
         graph = _graph(model, shape)
         graph.load_pruning_history([tuple(entry) for entry in info["removed"]])
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name not in frozen)
+        _freeze(model, frozen)
         return model
 
 
@@ -124,6 +123,12 @@ def _pruned(model: torch.nn.Module, shape: Shape, params: Structured.Params, see
 def _frozen(model: torch.nn.Module) -> set[str]:
     """The parameters that are not trained; building the graph thaws them."""
     return {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+
+
+def _freeze(model: torch.nn.Module, frozen: set[str]) -> None:
+    """Takes the thawing back; pruned parameters keep their names."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name not in frozen)
 
 
 def _graph(model: torch.nn.Module, shape: Shape) -> Any:

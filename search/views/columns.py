@@ -1,0 +1,36 @@
+"""The front's columns, two for each objective: what the terminal and the page both show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.records import Axis
+from search.views.answer import better_word
+from search.views.format import format_interval, format_times, format_value
+from search.views.front import FrontRow
+
+
+def headings_of(axes: Sequence[Axis]) -> list[str]:
+    """An objective's name, and what stands beside it: the test part, or times the baseline."""
+    found = []
+    for axis in axes:
+        found += [axis.name, "on test" if axis.unit == "fraction" else better_word(axis)]
+    return found
+
+
+def cells_of(row: FrontRow, axes: Sequence[Axis]) -> list[tuple[str, str]]:
+    """(text, 95 % interval in small print) for each column; empty where nothing is known."""
+    cells: list[tuple[str, str]] = []
+    for axis in axes:
+        measured = row.validation.get(axis.name)
+        if measured is None:
+            cells += [("", ""), ("", "")]
+            continue
+        cells.append((format_value(measured.value, axis.unit), format_interval(measured)))
+        if axis.unit == "fraction":
+            test = row.test.get(axis.name)
+            cells.append((format_value(test.value, axis.unit) if test else "", ""))
+        else:
+            times = row.ratios.get(axis.name)
+            cells.append((format_times(times) if times and row.trial else "", ""))
+    return cells
