@@ -147,6 +147,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
                 text=True,
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                # As from a terminal: a shell's background job, tests among it, ignores Ctrl-C.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         running.append(Running(process, log))
         return running[-1]
