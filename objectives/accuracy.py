@@ -17,7 +17,7 @@ Z95 = 1.959964
 
 
 class Accuracy:
-    """Share of images whose class is right (top-1), with its 95 % interval."""
+    """Share of examples whose class is right (top-1), with its 95 % interval."""
 
     name = "accuracy"
     unit = "fraction"
@@ -38,8 +38,8 @@ class Accuracy:
         """
         session = subject.runtime.load(subject.artifact.path, subject.options, threads=0)
         right = seen = 0
-        for images, labels in subject.data.arrays(part, BATCH):
-            right += int((session(images).argmax(axis=1) == labels).sum())
+        for inputs, labels in subject.data.arrays(part, BATCH):
+            right += int((session(inputs).argmax(axis=1) == labels).sum())
             seen += len(labels)
         if not seen:
             raise Unmeasurable(f"the {part} part has no examples")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from objectives.inputs import Shape
 from objectives.params import Params
 
 if TYPE_CHECKING:  # heavy, and not needed to name an objective
@@ -61,14 +62,17 @@ class EvaluationData(Protocol):
         """Number of classes."""
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
+    def shape(self) -> Shape:
+        """(C, H, W) of one image, or (length, vocabulary) of one text."""
 
     def size(self, part: str) -> int:
         """Number of examples in a part."""
 
     def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """One pass in order as (images float32 [B, C, H, W] normalized, labels int64 [B])."""
+        """One pass in order as (inputs, labels int64 [B]).
+
+        Inputs are images float32 [B, C, H, W], normalized, or token ids int64 [B, length].
+        """
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Latency:
         statistic: Literal["p50", "p90", "p99", "mean"] = Field(
             "p50", description="of the runs: median, a percentile, or the mean"
         )
-        batch: int = Field(1, ge=1, le=65536, description="images in one run")
+        batch: int = Field(1, ge=1, le=65536, description="examples in one run")
         precision: float = Field(
             0.02, gt=0, lt=1, description="wanted half width of the 95 % interval, relative"
         )
@@ -59,9 +59,9 @@ class Latency:
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
         """Runs the artifact, in turn with the baseline where there is one."""
-        images = _images(subject, params.batch)
-        ours = _Runs(subject, subject.artifact.path, images)
-        base = _Runs(subject, subject.baseline.path, images) if subject.baseline else None
+        inputs = _inputs(subject, params.batch)
+        ours = _Runs(subject, subject.artifact.path, inputs)
+        base = _Runs(subject, subject.baseline.path, inputs) if subject.baseline else None
         with _steady(pin=getattr(subject.options, "threads", 0) == 1):
             warm = ours.warm_up() + (base.warm_up() if base else 0)
             spread = _interleave(ours, base, params)
@@ -106,9 +106,9 @@ class Latency:
 class _Runs:
     """Timed runs of one artifact, in blocks."""
 
-    def __init__(self, subject: Subject, path: Any, images: Any) -> None:
+    def __init__(self, subject: Subject, path: Any, inputs: Any) -> None:
         self._session: Callable[[Any], Any] = subject.runtime.load(path, subject.options)
-        self._images = images
+        self._inputs = inputs
         self._in_block = 1
         self.blocks: list[list[float]] = []
 
@@ -134,12 +134,12 @@ class _Runs:
 
     def block(self) -> None:
         """One block of runs; its first run, on the other one's caches, is not counted."""
-        self._session(self._images)
+        self._session(self._inputs)
         self.blocks.append([self._timed() for _ in range(self._in_block)])
 
     def _timed(self) -> float:
         begun = time.perf_counter_ns()
-        self._session(self._images)
+        self._session(self._inputs)
         return (time.perf_counter_ns() - begun) / 1e6
 
 
@@ -210,16 +210,16 @@ def _quantile(runs: list[float], share: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def _images(subject: Subject, batch: int) -> Any:
-    """Real validation images, [batch, C, H, W] float32: zeros would be unusually fast or slow."""
+def _inputs(subject: Subject, batch: int) -> Any:
+    """Real validation examples, [batch, ...]: zeros would be unusually fast or slow."""
     import numpy as np
 
-    images = next((x for x, _ in subject.data.arrays("validation", batch)), ())
-    if len(images) == 0:
+    inputs = next((x for x, _ in subject.data.arrays("validation", batch)), ())
+    if len(inputs) == 0:
         raise Unmeasurable("the validation part has no examples")
-    while len(images) < batch:
-        images = np.concatenate([images, images])
-    return np.ascontiguousarray(images[:batch])
+    while len(inputs) < batch:
+        inputs = np.concatenate([inputs, inputs])
+    return np.ascontiguousarray(inputs[:batch])
 
 
 @contextmanager

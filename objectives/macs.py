@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from objectives.base import Better, Measurement, Subject
+from objectives.inputs import Shape, example
 from objectives.params import Params as Base
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Macs:
-    """Multiply-adds for one image (one fused multiply-add counts one)."""
+    """Multiply-adds for one example (one fused multiply-add counts one)."""
 
     name = "macs"
     unit = "MACs"
@@ -42,8 +43,8 @@ class Macs:
         )
 
 
-def count_macs(model: torch.nn.Module, shape: tuple[int, int, int]) -> int:
-    """Multiply-adds of convolutions, linear layers and matrix products for one image [C, H, W].
+def count_macs(model: torch.nn.Module, shape: Shape) -> int:
+    """Multiply-adds of convolutions, linear layers and matrix products for one example.
 
     torch's FlopCounterMode counts two operations for each multiply-add.
     """
@@ -55,7 +56,7 @@ def count_macs(model: torch.nn.Module, shape: tuple[int, int, int]) -> int:
     torch.backends.mha.set_fastpath_enabled(False)  # one operation, of which nothing is counted
     try:
         with torch.no_grad(), counter:
-            model.eval()(torch.zeros(1, *shape))
+            model.eval()(example(shape))
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
     return int(counter.get_total_flops()) // 2

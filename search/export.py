@@ -33,7 +33,7 @@ FORMATS = {"onnx": "onnxruntime", "torchscript": "torchscript", "torch_export": 
 
 MANIFEST = "manifest.json"
 PROBE = "probe.npz"
-PROBE_IMAGES = 16
+PROBE_EXAMPLES = 16
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _written(
         "plan": trial.plan,
         "artifacts": artifacts,
         "preprocessing": preprocessing,
-        "input": {"name": "input", "dtype": "float32", "shape": ["batch", *preprocessing["shape"]]},
+        "input": {"name": "input", **study.data.input_json()},
         "output": {"name": "logits", "dtype": "float32"},
         "measurements": {
             "validation": _json(trial.measurements),
@@ -201,15 +201,15 @@ def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, folder: Path)
 def _write_probe(
     study: OpenStudy, files: Sequence[Path], artifacts: Sequence[Mapping[str, Any]], folder: Path
 ) -> None:
-    """A few validation images with each file's logits, so that another machine can compare."""
+    """A few validation examples with each file's logits, so that another machine can compare."""
     from search.plugins import RUNTIMES
 
-    images, labels = next(study.data.arrays("validation", PROBE_IMAGES))
-    arrays = {"images": images, "labels": labels}
+    inputs, labels = next(study.data.arrays("validation", PROBE_EXAMPLES))
+    arrays = {"inputs": inputs, "labels": labels}
     for file, artifact in zip(files, artifacts, strict=True):
         entry = RUNTIMES.get(artifact["runtime"])
         session = entry.load(file, entry.Params.model_validate(artifact["options"]))
-        arrays[file.name] = session(images)
+        arrays[file.name] = session(inputs)
     with (folder / PROBE).open("wb") as out:
         np.savez(out, **arrays)  # type: ignore[arg-type]  # numpy stub: any keyword is an array
 

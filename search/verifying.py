@@ -18,7 +18,7 @@ from search.files import sha256_of
 from search.plugins import RUNTIMES
 
 AGREEMENT = 0.99
-"""Share of the probe images whose class must be the recorded one. int8 kernels differ between
+"""Share of the probe's examples whose class must be the recorded one. int8 kernels differ between
 processors in the last bit, which may turn a tie."""
 
 
@@ -107,8 +107,8 @@ def _checked(
 
 def _outputs(folder: Path, name: str, session: Any) -> Finding:
     with np.load(folder / PROBE, allow_pickle=False) as probe:
-        images, recorded = probe["images"], probe[name]
-    logits = session(images)
+        inputs, recorded = probe["inputs"], probe[name]
+    logits = session(inputs)
     if logits.shape != recorded.shape:
         return Finding(name, "outputs", False, f"{list(logits.shape)} for {list(recorded.shape)}")
     agree = float((logits.argmax(1) == recorded.argmax(1)).mean())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from spaces.inputs import Shape
 from spaces.params import Params
 
 if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every Params without it
@@ -33,8 +34,9 @@ class Candidate:
     """A model and how it came to be.
 
     Attributes:
-        model: The network: [B, C, H, W] float32 images -> [B, classes] logits.
-        shape: (C, H, W) of one input image.
+        model: The network: float32 images [B, C, H, W], or int64 token ids [B, length], -> logits
+            [B, classes].
+        shape: Of one input: (C, H, W), or (length, vocabulary).
         classes: Number of classes.
         history: The steps that made it, enough to rebuild its shape on a fresh model.
         quantization: What the runtime's own quantizer is to do when it is deployed:
@@ -42,7 +44,7 @@ class Candidate:
     """
 
     model: torch.nn.Module
-    shape: tuple[int, int, int]
+    shape: Shape
     classes: int
     history: tuple[Step, ...] = ()
     quantization: Mapping[str, Any] | None = None
@@ -60,8 +62,8 @@ class Data(Protocol):
         """Number of classes; labels are 0 .. classes - 1."""
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
+    def shape(self) -> Shape:
+        """(C, H, W) of one image, or (length, vocabulary) of one text."""
 
     @property
     def fingerprint(self) -> str:
@@ -73,7 +75,9 @@ class Data(Protocol):
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One pass over a part as (images float32 [B, C, H, W] normalized, labels int64 [B]).
+        """One pass over a part as (inputs, labels int64 [B]).
+
+        Inputs are images float32 [B, C, H, W], normalized, or token ids int64 [B, length].
 
         Args:
             part: "train", "validation" or "test".
@@ -86,7 +90,10 @@ class Data(Protocol):
         """The permutation int64 [N] that `batches` with this seed follows."""
 
     def border(self) -> tuple[float, ...]:
-        """The normalized value of a black pixel for each channel: what a crop pads with."""
+        """The normalized value of a black pixel for each channel: what a crop pads with.
+
+        Empty for text.
+        """
 
 
 @dataclass(frozen=True)
@@ -121,15 +128,23 @@ class Context:
 
 
 class Architecture(Protocol):
-    """A family of networks. The class docstring's first line is its description."""
+    """A family of networks. The class docstring's first line is its description.
+
+    A class attribute `takes` says what its networks take: "images" (the default), "text" or "any".
+    """
 
     Params: ClassVar[type[Params]]
     version: ClassVar[int]
     """Raised when the same parameters give another network: old stages are then not reused."""
 
     @staticmethod
-    def build(params: Any, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+    def build(params: Any, shape: Any, classes: int) -> torch.nn.Module:
         """A fresh network with random weights drawn from torch's global generator.
+
+        Args:
+            params: Its parameters.
+            shape: Of one input, of the kind that it takes.
+            classes: Number of logits.
 
         Raises:
             InfeasibleCandidate: No such network for this input shape or number of classes.
@@ -153,6 +168,6 @@ class Technique(Protocol):
 
     @staticmethod
     def rebuild(
-        model: torch.nn.Module, params: Any, info: Mapping[str, Any], shape: tuple[int, int, int]
+        model: torch.nn.Module, params: Any, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
         """A fresh model brought into the shape that `apply` gave, without data; weights follow."""

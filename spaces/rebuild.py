@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spaces.architecture.network import build_network
 from spaces.base import Candidate, Step
+from spaces.inputs import Shape
 from spaces.pruning import PRUNINGS
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ ARCHITECTURE = "architecture"
 """The technique of every history's first step."""
 
 
-def start(
-    architecture: Mapping[str, Any], shape: tuple[int, int, int], classes: int, seed: int
-) -> Candidate:
+def start(architecture: Mapping[str, Any], shape: Shape, classes: int, seed: int) -> Candidate:
     """A candidate with random weights (or the ones its library ships) and a history of one step.
 
     Raises:
@@ -29,7 +28,7 @@ def start(
     return Candidate(network, shape, classes, (step,))
 
 
-def rebuild(history: Sequence[Step], shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+def rebuild(history: Sequence[Step], shape: Shape, classes: int) -> torch.nn.Module:
     """A fresh model of the shape that a history leads to; the weights follow as a state dict.
 
     Only pruning changes a shape; steps of training and quantization are passed over.

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from objectives.inputs import Shape
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -36,8 +38,8 @@ class Artifact:
 class Session(Protocol):
     """A loaded artifact, ready to run."""
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Images float32 [B, C, H, W] normalized -> logits float32 [B, classes]."""
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """Inputs as the model takes them, [B, ...] -> logits float32 [B, classes]."""
 
 
 class Runtime(Protocol):
@@ -53,7 +55,7 @@ class Runtime(Protocol):
     @staticmethod
     def export(
         model: torch.nn.Module,
-        shape: tuple[int, int, int],
+        shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
         calibration: Iterator[np.ndarray] | None = None,
@@ -62,10 +64,10 @@ class Runtime(Protocol):
 
         Args:
             model: On the CPU, in evaluation mode; left as it was.
-            shape: (C, H, W) of one image.
+            shape: Of one input: (C, H, W), or (length, vocabulary).
             path: The file to write; it is there whole or not at all.
             quantization: None for float; {"dynamic": {...}} or {"static": {...}} otherwise.
-            calibration: Training images float32 [B, C, H, W] normalized, for "static".
+            calibration: Training inputs, as the model takes them, for "static".
 
         Raises:
             Unmeasurable: The model cannot be exported or quantized, with the reason.

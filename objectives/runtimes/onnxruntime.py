@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from objectives.base import Unmeasurable
+from objectives.inputs import Shape, example
 from objectives.params import Params
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
@@ -57,7 +58,7 @@ class OnnxRuntime:
     @staticmethod
     def export(
         model: torch.nn.Module,
-        shape: tuple[int, int, int],
+        shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
         calibration: Iterator[np.ndarray] | None = None,
@@ -133,7 +134,7 @@ def _provider(name: str) -> str:
     return full
 
 
-def _export_float(model: torch.nn.Module, shape: tuple[int, int, int], path: Path) -> None:
+def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> None:
     import torch
 
     # The TorchScript-based exporter takes about a second a network, the dynamo one 4 to 14, and a
@@ -144,7 +145,7 @@ def _export_float(model: torch.nn.Module, shape: tuple[int, int, int], path: Pat
         try:
             torch.onnx.export(
                 model.eval(),
-                (torch.zeros(1, *shape),),
+                (example(shape),),
                 str(path),
                 dynamo=False,
                 opset_version=OPSET,

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from objectives.base import Unmeasurable
 from objectives.host import cores
+from objectives.inputs import Shape, example
 from objectives.params import Params
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
@@ -35,7 +36,7 @@ class TorchExport:
     @staticmethod
     def export(
         model: torch.nn.Module,
-        shape: tuple[int, int, int],
+        shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
         calibration: Iterator[np.ndarray] | None = None,
@@ -57,7 +58,7 @@ class TorchExport:
                 try:
                     program = torch.export.export(
                         model.eval(),
-                        (torch.zeros(2, *shape),),
+                        (example(shape, 2),),
                         dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
                     )
                     torch.export.save(program, str(draft))
@@ -90,8 +91,8 @@ class _Session:
             warnings.simplefilter("ignore")
             self._module = torch.export.load(str(path)).module()
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
         import torch
 
         with torch.inference_mode():
-            return self._module(torch.from_numpy(images)).numpy()  # type: ignore[no-any-return]
+            return self._module(torch.from_numpy(inputs)).numpy()  # type: ignore[no-any-return]

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from objectives.base import Unmeasurable
 from objectives.host import cores
+from objectives.inputs import Shape, example
 from objectives.params import Params
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
@@ -35,7 +36,7 @@ class TorchScript:
     @staticmethod
     def export(
         model: torch.nn.Module,
-        shape: tuple[int, int, int],
+        shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
         calibration: Iterator[np.ndarray] | None = None,
@@ -55,8 +56,8 @@ class TorchScript:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # TorchScript is deprecated, and still asked for
                 try:
-                    images = torch.zeros(2, *shape)
-                    traced = torch.jit.trace(model.eval(), images)  # type: ignore[no-untyped-call]
+                    inputs = example(shape, 2)
+                    traced = torch.jit.trace(model.eval(), inputs)  # type: ignore[no-untyped-call]
                     torch.jit.freeze(traced).save(str(draft))
                 except OSError:
                     raise
@@ -90,8 +91,8 @@ class _Session:
             module = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
             self._module = module.eval()
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
         import torch
 
         with torch.inference_mode():
-            return self._module(torch.from_numpy(images)).numpy()  # type: ignore[no-any-return]
+            return self._module(torch.from_numpy(inputs)).numpy()  # type: ignore[no-any-return]

@@ -113,6 +113,10 @@ class Dataset:
             "class_names": list(self._raw.class_names) or [str(i) for i in range(self.classes)],
         }
 
+    def input_json(self) -> dict[str, Any]:
+        """The model's input as the export's manifest gives it."""
+        return {"dtype": "float32", "shape": ["batch", *self.shape]}
+
     def border(self) -> tuple[float, ...]:
         """The normalized value of black for each channel."""
         return tuple(-m / s for m, s in zip(self.mean, self.std, strict=True))

@@ -17,6 +17,7 @@ from search.spec import (
     StudySpec,
 )
 from search.study_file.document import Document, read_document
+from search.study_file.kinds import check_kinds, named
 from search.study_file.limits import LimitReader
 from search.study_file.problems import Key, Problems
 from search.study_file.quantities import QuantityReader
@@ -130,6 +131,7 @@ class _Loader(SectionReader):
         runtime = self._fixed(RUNTIMES, "runtime", {"onnxruntime": {}})
         baseline = self._baseline()
         space = self._space(baseline, runtime)
+        self._check_kinds(data, baseline, space)
         objectives = self._quantities.objectives()
         constraints = self._quantities.constraints("constraints")
         goals = self._quantities.constraints("goals")
@@ -272,6 +274,22 @@ class _Loader(SectionReader):
             return self._reader.record(Recipe, section[name], ("space", name), "a recipe")
         return Fixed(baseline.pretrain if baseline else None)
 
+    def _check_kinds(self, data: Chosen | None, baseline: BaselineSpec | None, space: Node) -> None:
+        if data is None or baseline is None or not isinstance(space, Record):
+            return
+        fields = dict(space.fields)
+        given = self.mapping("space") or {}
+        parts: dict[Key, Node] = {
+            ("baseline", "architecture"): Fixed(dict(baseline.architecture)),
+            ("baseline", "pretrain"): Fixed(baseline.pretrain),
+            **{
+                ("space", name): fields[name]
+                for name in ("architecture", "pretrain", "finetune")
+                if given.get(name) is not None
+            },
+        }
+        check_kinds(self.problems, data.name, parts)
+
     def _check_space(
         self, fields: dict[str, Node], section: Mapping[str, Any], own: bool, runtime: Chosen | None
     ) -> None:
@@ -287,7 +305,7 @@ class _Loader(SectionReader):
             )
         if runtime is not None:
             supported = ("none", *RUNTIMES.get(runtime.name).quantizations)
-            for name in _names(fields["quantization"]):
+            for name in named(fields["quantization"]):
                 if name not in supported:
                     self.problems.add(
                         ("space", "quantization"),
@@ -300,19 +318,6 @@ class _Loader(SectionReader):
                 ("space",),
                 f"two branches give the parameter {name}; give one of them a fixed value",
             )
-
-
-def _names(node: Node) -> list[str]:
-    """The options that a tree of {name: parameters} can lead to."""
-    match node:
-        case Record(fields):
-            return [name for name, _ in fields]
-        case Choice(options):
-            return [name for _, child in options for name in _names(child)]
-        case Fixed(value) if isinstance(value, Mapping):
-            return [str(name) for name in value]
-        case _:
-            return []
 
 
 def _ships_weights(node: Node) -> bool:

@@ -1,5 +1,6 @@
 """Families of networks, and how a network is built from its name and parameters."""
 
+from spaces.inputs import Kind
 from spaces.table import Table
 
 ARCHITECTURES = Table(
@@ -13,3 +14,19 @@ ARCHITECTURES = Table(
         "python": "spaces.architecture.python:Python",
     },
 )
+
+
+def takes(name: str, kind: Kind) -> bool:
+    """Whether a family's networks take inputs of this kind; by its class attribute `takes`.
+
+    Raises:
+        UnknownName: There is no such family.
+    """
+    return getattr(ARCHITECTURES.get(name), "takes", "images") in (kind, "any")
+
+
+def refusal(name: str, kind: Kind) -> str:
+    """Why a family cannot take inputs of this kind, and which families do."""
+    suitable = ", ".join(other for other in ARCHITECTURES.names if takes(other, kind))
+    other = "text" if kind == "images" else "images"
+    return f"{name} takes {other}, and the data is {kind}; for {kind} there are {suitable}"

@@ -7,18 +7,19 @@ from typing import Any
 
 import torch
 
-from spaces.architecture import ARCHITECTURES
+from spaces.architecture import ARCHITECTURES, refusal, takes
 from spaces.base import InfeasibleCandidate
+from spaces.inputs import Shape, example, kind_of, shape_text
 
 
 def build_network(
-    architecture: Mapping[str, Any], shape: tuple[int, int, int], classes: int, seed: int
+    architecture: Mapping[str, Any], shape: Shape, classes: int, seed: int
 ) -> torch.nn.Module:
     """A fresh network in evaluation mode; torch's global random state is left as it was.
 
     Args:
         architecture: {name: {parameters}}.
-        shape: (C, H, W) of one image.
+        shape: Of one input: (C, H, W), or (length, vocabulary).
         classes: Number of logits.
         seed: Draws the weights.
 
@@ -28,6 +29,9 @@ def build_network(
     """
     name, given = ARCHITECTURES.pick(architecture)
     entry = ARCHITECTURES.get(name)
+    kind = kind_of(shape)
+    if not takes(name, kind):
+        raise InfeasibleCandidate(refusal(name, kind))
     params = entry.Params.model_validate(given)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -37,27 +41,22 @@ def build_network(
     return network
 
 
-def _check_head(
-    name: str, network: torch.nn.Module, shape: tuple[int, int, int], classes: int
-) -> None:
+def _check_head(name: str, network: torch.nn.Module, shape: Shape, classes: int) -> None:
     try:
         with torch.inference_mode():
-            output = network(torch.zeros(2, *shape))
+            output = network(example(shape, 2))
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         said = str(error).partition("\n")[0] or type(error).__name__
         raise InfeasibleCandidate(
-            f"{name} does not take images of {_size(shape)}: {said}"
+            f"{name} does not take {kind_of(shape)} of {shape_text(shape)}: {said}"
         ) from error
     if not isinstance(output, torch.Tensor) or output.ndim != 2:
         got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise InfeasibleCandidate(f"{name} gives {got} for 2 images, not [2, {classes}] logits")
+        raise InfeasibleCandidate(
+            f"{name} gives {got} for 2 {kind_of(shape)}, not [2, {classes}] logits"
+        )
     if output.shape[1] != classes:
         raise InfeasibleCandidate(
             f"{name} gives {output.shape[1]} outputs, the data has {classes} classes; "
             f"make its last layer give {classes}, for instance by a `classes` argument"
         )
-
-
-def _size(shape: tuple[int, int, int]) -> str:
-    channels, height, width = shape
-    return f"{height}x{width} pixels and {channels} channel{'s' if channels > 1 else ''}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from spaces.base import InfeasibleCandidate
+from spaces.inputs import Shape
 from spaces.params import Params
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Python:
 
     version = 1
     primary = "factory"
+    takes = "any"
 
     class Params(Params):
         """Options of python."""
@@ -31,7 +33,7 @@ class Python:
         args: dict[str, Any] = Field({}, description="keyword arguments of the factory")
 
     @staticmethod
-    def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+    def build(params: Params, shape: Shape, classes: int) -> torch.nn.Module:
         """What the factory gives; it is told `classes` and `shape` if it has such parameters.
 
         Raises:

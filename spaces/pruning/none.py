@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from spaces.base import Candidate, Context
+from spaces.inputs import Shape
 from spaces.params import Params
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class NoPruning:
 
     @staticmethod
     def rebuild(
-        model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: tuple[int, int, int]
+        model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
         """The model itself."""
         return model

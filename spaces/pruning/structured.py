@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from spaces.inputs import Shape, example
 from spaces.params import Params
 
 if TYPE_CHECKING:
     import torch
-
-    Shape = tuple[int, int, int]
 
 
 class Structured:
@@ -132,14 +131,13 @@ def _freeze(model: torch.nn.Module, frozen: set[str]) -> None:
 
 
 def _graph(model: torch.nn.Module, shape: Shape) -> Any:
-    import torch
     import torch_pruning
 
     model.eval()
     for parameter in model.parameters():
         parameter.requires_grad_(True)  # the graph is traced through autograd
     graph = torch_pruning.DependencyGraph()
-    return graph.build_dependency(model, example_inputs=torch.zeros(1, *shape), verbose=False)
+    return graph.build_dependency(model, example_inputs=example(shape), verbose=False)
 
 
 def _layers(graph: Any, criterion: str) -> list[_Layer]:
@@ -270,7 +268,7 @@ def _check_runs(model: torch.nn.Module, shape: Shape) -> None:
     import torch
 
     with torch.inference_mode():
-        model(torch.zeros(1, *shape))
+        model(example(shape))
 
 
 def _widths(model: torch.nn.Module) -> dict[str, int]:

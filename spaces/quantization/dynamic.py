@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from spaces.base import Candidate, Context
+from spaces.inputs import Shape
 from spaces.params import Params
 from spaces.quantization.marking import marked
 
@@ -37,7 +38,7 @@ class Dynamic:
 
     @staticmethod
     def rebuild(
-        model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: tuple[int, int, int]
+        model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
         """The model itself: quantization happens in the runtime's file."""
         return model

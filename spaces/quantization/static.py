@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from spaces.base import Candidate, Context
+from spaces.inputs import Shape
 from spaces.params import Params
 from spaces.quantization.marking import marked
 
@@ -41,7 +42,7 @@ class Static:
 
     @staticmethod
     def rebuild(
-        model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: tuple[int, int, int]
+        model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
         """The model itself: quantization happens in the runtime's file."""
         return model

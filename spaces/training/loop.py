@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from spaces.base import Candidate, Context, EpochEnd, InfeasibleCandidate, Step
 from spaces.distillation import DISTILLATIONS
+from spaces.inputs import kind_of
 from spaces.table import Option
 from spaces.training import OPTIMIZERS, SCHEDULES
 from spaces.training.augment import augmented
@@ -45,9 +46,11 @@ def train(
         distillation: A loss against `context.teacher`, or None.
 
     Raises:
-        InfeasibleCandidate: The loss or a weight became NaN or infinite, or the teacher is missing
-            or has other classes.
+        InfeasibleCandidate: The loss or a weight became NaN or infinite, the teacher is missing
+            or has other classes, or text is to be augmented.
     """
+    if recipe.augment != Augment() and kind_of(candidate.shape) == "text":
+        raise InfeasibleCandidate("augmentation changes images, and the data is text")
     model = copy.deepcopy(candidate.model).to(context.device)
     begun = time.perf_counter()
     with torch.random.fork_rng():
@@ -152,7 +155,7 @@ class _Loop:
         augment = self.recipe.augment
         if augment != Augment():
             images = augmented(images, augment, self.context.data.border(), generator)
-        if _channels_last(self.recipe, self.context.device):
+        if images.ndim == 4 and _channels_last(self.recipe, self.context.device):
             images = images.contiguous(memory_format=torch.channels_last)
         return images
 

@@ -1,0 +1,57 @@
+"""Images and text: what an example of a shape looks like, and who takes which."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from objectives import inputs as measured
+from spaces import inputs
+from spaces.architecture import ARCHITECTURES, refusal, takes
+from spaces.architecture.network import build_network
+from spaces.base import Candidate, Context, InfeasibleCandidate
+from spaces.training.loop import train
+from spaces.training.recipe import Recipe
+
+
+@pytest.mark.parametrize("room", [inputs, measured], ids=["spaces", "objectives"])
+def test_example_is_an_image_in_float_or_a_text_of_tokens(room: Any) -> None:
+    image = room.example((3, 4, 6), 2)
+    assert (image.shape, image.dtype) == ((2, 3, 4, 6), torch.float32)
+    text = room.example((7, 5), 2)
+    assert (text.shape, text.dtype) == ((2, 7), torch.int64)
+    assert (text != inputs.PADDING).all() and (text < 5).all()
+    assert len(room.example((7, 5))) == 1
+
+
+def test_kind_of_a_shape() -> None:
+    assert (inputs.kind_of((3, 4, 6)), inputs.kind_of((7, 5))) == ("images", "text")
+    assert inputs.shape_text((1, 4, 6)) == "4x6 pixels and 1 channel"
+    assert inputs.shape_text((7, 5)) == "7 tokens of 5"
+
+
+def test_only_the_user_s_own_networks_take_both() -> None:
+    both = [n for n in ARCHITECTURES.names if takes(n, "images") and takes(n, "text")]
+    assert both == ["python"]
+    assert refusal("resnet", "text").startswith("resnet takes images, and the data is text; for te")
+
+
+def test_image_network_is_infeasible_for_text() -> None:
+    with pytest.raises(
+        InfeasibleCandidate, match=r"resnet takes images, and the data is text"
+    ):
+        build_network({"resnet": {}}, (16, 100), 3, seed=0)
+
+
+def test_user_s_network_that_wants_images_is_infeasible_for_text() -> None:
+    with pytest.raises(InfeasibleCandidate, match=r"does not take text of 16 tokens of 100: "):
+        build_network({"python": {"factory": "user_nets:Silent"}}, (16, 100), 3, seed=0)
+
+
+def test_augmentation_of_text_is_infeasible(candidate: Candidate, context: Context) -> None:
+    recipe = Recipe.model_validate({"epochs": 1, "augment": {"flip": True}})
+    with pytest.raises(InfeasibleCandidate, match="augmentation changes images, and the data is"):
+        train(replace(candidate, shape=(16, 100)), recipe, context, stage="finetune")
