@@ -40,9 +40,7 @@ def test_only_the_user_s_own_networks_take_both() -> None:
 
 
 def test_image_network_is_infeasible_for_text() -> None:
-    with pytest.raises(
-        InfeasibleCandidate, match=r"resnet takes images, and the data is text"
-    ):
+    with pytest.raises(InfeasibleCandidate, match=r"resnet takes images, and the data is text"):
         build_network({"resnet": {}}, (16, 100), 3, seed=0)
 
 
