@@ -88,7 +88,23 @@ class StageCache:
         model = rebuild(history, shape, header["classes"])
         model.load_state_dict(weights)
         model.eval()
-        return Candidate(model, shape, header["classes"], history)
+        quantization = header.get("quantization")
+        return Candidate(model, shape, header["classes"], history, quantization)
+
+    def memo(self, key: str, make: Callable[[], Any]) -> Any:
+        """What `make` gave for this key before, or what it gives now; JSON.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        file = self._folder / f"{digest(key)[:32]}.json"
+        with self.lock(file.stem):
+            try:
+                return json.loads(file.read_text())
+            except (OSError, ValueError):  # not there, or cut short by a full disk
+                made = make()
+                written_whole(file, json.dumps(made))
+                return made
 
     def save(
         self, key: str, kind: str, parent: str | None, candidate: Candidate, seconds: float
@@ -104,6 +120,7 @@ class StageCache:
             "history": [asdict(step) for step in candidate.history],
             "shape": candidate.shape,
             "classes": candidate.classes,
+            "quantization": candidate.quantization,
         }
         weights = {
             name: tensor.contiguous() for name, tensor in candidate.model.state_dict().items()

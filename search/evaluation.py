@@ -14,9 +14,9 @@ from objectives.base import Measurement
 from search.errors import UserError
 from search.events import EpochDone, Reporter, StageDone, StageStarted
 from search.measuring import values_of, violations_of
-from search.pipeline import StageError, Watch
 from search.plan import Plan
 from search.records import Result, TrialRecord
+from search.watch import StageError, Watch
 from spaces.base import InfeasibleCandidate
 
 if TYPE_CHECKING:

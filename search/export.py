@@ -169,9 +169,9 @@ def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, folder: Path)
     """The trial's float network in another format, its accuracy measured anew."""
     from objectives.accuracy import Accuracy
     from objectives.base import Unmeasurable
-    from search.pipeline import StageError, Watch
     from search.plan import Plan
     from search.plugins import RUNTIMES
+    from search.watch import StageError, Watch
 
     plan = Plan.from_json(trial.plan)
     entry = RUNTIMES.get(runtime)

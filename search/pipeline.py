@@ -5,28 +5,24 @@ Nothing here knows an optimizer: a plan typed by hand goes the same way.
 
 from __future__ import annotations
 
-import errno
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import ValidationError
 
-from objectives.base import Unmeasurable
 from objectives.runtimes.base import Artifact
 from search.cache import StageCache, StageKey
 from search.errors import UserError
 from search.files import sha256_of
 from search.plan import Plan, Stage
 from search.plugins import RUNTIMES
+from search.watch import Watch
 from spaces.architecture import ARCHITECTURES
 from spaces.architecture.checkpoint import load_weights
-from spaces.base import Candidate, Context, EpochEnd, InfeasibleCandidate
+from spaces.base import Candidate, Context, EpochEnd
 from spaces.distillation import DISTILLATIONS
 from spaces.pruning import PRUNINGS
 from spaces.quantization import QUANTIZATIONS
@@ -42,86 +38,6 @@ TRAINING_VERSION = 1
 """Raised when the training loop gives other weights for the same recipe and seed."""
 
 CALIBRATION_BATCH = 32
-
-
-INFEASIBLE = (InfeasibleCandidate, Unmeasurable, ValidationError, torch.OutOfMemoryError)
-"""What says that a candidate cannot be: a ValidationError is a combination of parameters that its
-Params refuse, and memory that does not suffice would not suffice the next time."""
-
-
-class StageError(Exception):
-    """A stage could not be done.
-
-    Attributes:
-        stage: Its kind.
-        infeasible: The candidate cannot be (rather than an error).
-        type: Name of the exception's type.
-        text: What it says.
-        details: The traceback.
-    """
-
-    def __init__(self, stage: str, error: BaseException, infeasible: bool) -> None:
-        super().__init__(f"{stage}: {error}")
-        self.stage = stage
-        self.infeasible = infeasible
-        self.type = type(error).__name__
-        self.text = str(error) or self.type
-        self.details = "".join(traceback.format_exception(error))
-
-    def to_json(self) -> dict[str, str]:
-        """{"stage", "type", "text"} and, for an error, the traceback."""
-        reason = {"stage": self.stage, "type": self.type, "text": self.text}
-        return reason if self.infeasible else {**reason, "traceback": self.details}
-
-
-@dataclass
-class Watch:
-    """Who listens to a plan being built, and what it has cost so far.
-
-    Attributes:
-        started: Called with a stage's kind when it begins.
-        epoch: Called after each epoch.
-        done: Called with (kind, seconds, cached).
-        seconds: Kind -> seconds of this build; 0 for a cached stage.
-        cached: Kinds that were taken from the cache.
-    """
-
-    started: Callable[[str], None] = lambda kind: None
-    epoch: Callable[[EpochEnd], None] = lambda event: None
-    done: Callable[[str, float, bool], None] = lambda kind, seconds, cached: None
-    seconds: dict[str, float] = field(default_factory=dict)
-    cached: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def stage(self, kind: str) -> Iterator[None]:
-        """Times a stage, and says of an exception in which stage it was.
-
-        Raises:
-            StageError: The body failed, or the candidate is infeasible.
-            UserError: The disk is full; KeyboardInterrupt and the like pass as they are.
-        """
-        begun = time.perf_counter()
-        self.started(kind)
-        try:
-            yield
-        except INFEASIBLE as error:
-            raise StageError(kind, error, infeasible=True) from error
-        except UserError:
-            raise
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
-                raise UserError(
-                    f"{error.filename or 'the study folder'}: {error.strerror}; make room and "
-                    "type the same command again: the study goes on where it stopped"
-                ) from error
-            raise StageError(kind, error, infeasible=False) from error
-        except Exception as error:
-            raise StageError(kind, error, infeasible=False) from error
-        finally:
-            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - begun
-        if kind in self.cached:
-            self.seconds[kind] = 0.0
-        self.done(kind, self.seconds[kind], kind in self.cached)
 
 
 @dataclass(frozen=True)
@@ -170,7 +86,7 @@ class Pipeline:
             StageError: A stage failed or found the candidate infeasible.
         """
         links = self._links(plan)
-        first = max((i for i, link in enumerate(links) if self._kept(link)), default=-1)
+        first = max((i for i, link in enumerate(links) if self._cache.has(link.digest)), default=-1)
         candidate = None
         if first >= 0:
             candidate = self._cache.load(links[first].digest, rebuild)
@@ -186,7 +102,7 @@ class Pipeline:
             with watch.stage(kind):
                 candidate = self._made(link, candidate, watch)
         assert candidate is not None
-        return self._quantized(plan, candidate)
+        return candidate
 
     def deploy(self, plan: Plan, candidate: Candidate, path: Path, watch: Watch) -> Artifact:
         """Exports a candidate as the plan's runtime wants it.
@@ -202,7 +118,7 @@ class Pipeline:
 
     def _made(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
         """A stage's result, made under its lock so that two workers do not make it both."""
-        if not _training(link.stage):
+        if not _trains(link.stage):
             return self._apply(link, candidate, watch)
         with self._cache.lock(link.digest):
             theirs = self._cache.load(link.digest, rebuild)
@@ -216,7 +132,6 @@ class Pipeline:
             return made
 
     def _apply(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
-        params = link.stage.params
         curve: list[dict[str, Any]] = []
 
         def report(event: EpochEnd) -> None:
@@ -224,34 +139,32 @@ class Pipeline:
             curve.append({**point, "seconds": event.seconds})
             watch.epoch(event)
 
-        context = Context(
+        made = self._stage(link.stage, candidate, self._context(link, report))
+        if curve:
+            self._save_curve(link.digest, curve)
+        return made
+
+    def _context(self, link: Link, report: Callable[[EpochEnd], None]) -> Context:
+        distillation = link.stage.params.get("distillation")
+        return Context(
             data=self._data,
             device=self._device,
             seed=int(link.digest[:8], 16),
             report=report,
+            teacher=self.teacher() if distillation else None,
+            distillation=_option(DISTILLATIONS, distillation) if distillation else None,
+            memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
         )
-        match link.stage.kind:
-            case "pretrain":
-                made = self._pretrained(params, context)
-            case "prune":
-                assert candidate is not None
-                option = _option(PRUNINGS, params["pruning"])
-                made = PRUNINGS.get(option.name).apply(candidate, option.params, context)
-            case "finetune":
-                assert candidate is not None
-                distillation = params["distillation"]
-                taught = replace(context, teacher=self.teacher()) if distillation else context
-                made = train(
-                    candidate,
-                    Recipe.model_validate(params["recipe"]),
-                    taught,
-                    stage="finetune",
-                    distillation=_option(DISTILLATIONS, distillation) if distillation else None,
-                )
-            case other:
-                raise AssertionError(f"no such stage: {other}")
-        if curve:
-            self._save_curve(link.digest, curve)
+
+    def _stage(self, stage: Stage, candidate: Candidate | None, context: Context) -> Candidate:
+        if stage.kind == "pretrain":
+            return self._pretrained(stage.params, context)
+        assert candidate is not None
+        if stage.kind == "finetune":
+            recipe = Recipe.model_validate(stage.params["recipe"])
+            return train(candidate, recipe, context, stage="finetune")
+        technique, params = _technique(stage)
+        made: Candidate = technique.apply(candidate, params, context)
         return made
 
     def _pretrained(self, params: Mapping[str, Any], context: Context) -> Candidate:
@@ -267,15 +180,6 @@ class Pipeline:
         recipe = Recipe.model_validate(params["recipe"])
         return train(candidate, recipe, context, stage="pretrain")
 
-    def _quantized(self, plan: Plan, candidate: Candidate) -> Candidate:
-        stage = plan.stage("quantize")
-        if stage is None:
-            return candidate
-        option = _option(QUANTIZATIONS, stage.params["quantization"])
-        return QUANTIZATIONS.get(option.name).apply(  # type: ignore[no-any-return]
-            candidate, option.params, Context(self._data)
-        )
-
     def teacher(self) -> torch.nn.Module:
         """The baseline's model in evaluation mode; built once."""
         if self._teacher is None:
@@ -285,11 +189,11 @@ class Pipeline:
     # -- keys ------------------------------------------------------------------------------------
 
     def _links(self, plan: Plan) -> list[Link]:
-        """The stages that change weights, each with its key."""
+        """The stages that make the candidate, each with its key."""
         links: list[Link] = []
         parent: str | None = None
         for stage in plan.stages:
-            if stage.kind in ("quantize", "deploy"):
+            if stage.kind == "deploy":
                 continue
             key = StageKey(
                 stage.kind,
@@ -311,9 +215,6 @@ class Pipeline:
         if params.get("distillation"):
             params["teacher"] = self._links(self._baseline)[-1].digest
         return params
-
-    def _kept(self, link: Link) -> bool:
-        return _training(link.stage) and self._cache.has(link.digest)
 
 
 def export(candidate: Candidate, runtime: str, path: Path, data: Dataset) -> Artifact:
@@ -353,9 +254,23 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def _training(stage: Stage) -> bool:
+TECHNIQUES = {"prune": ("pruning", PRUNINGS), "quantize": ("quantization", QUANTIZATIONS)}
+"""Kind of a stage that applies a technique -> its key among the stage's parameters, its table."""
+
+
+def _technique(stage: Stage) -> tuple[Any, Any]:
+    """The technique of a stage that has one, and its checked parameters."""
+    key, table = TECHNIQUES[stage.kind]
+    option = _option(table, stage.params[key])
+    return table.get(option.name), option.params
+
+
+def _trains(stage: Stage) -> bool:
     """Whether a stage's result is worth keeping: pruning alone is made again in no time."""
-    return stage.kind in ("pretrain", "finetune")
+    if stage.kind not in TECHNIQUES:
+        return True
+    technique, params = _technique(stage)
+    return hasattr(technique, "trains") and bool(technique.trains(params))
 
 
 def _option(table: Table, value: Mapping[str, Any]) -> Option:
@@ -363,9 +278,10 @@ def _option(table: Table, value: Mapping[str, Any]) -> Option:
 
 
 def _versions(stage: Stage) -> dict[str, int]:
+    """The version of everything that a stage's result depends on."""
     versions = {"training": TRAINING_VERSION}
-    for field_, table in (("architecture", ARCHITECTURES), ("pruning", PRUNINGS)):
-        if field_ in stage.params:
-            name, _ = table.pick(stage.params[field_])
+    for key, table in (("architecture", ARCHITECTURES), *TECHNIQUES.values()):
+        if key in stage.params:
+            name, _ = table.pick(stage.params[key])
             versions[name] = table.get(name).version
     return versions

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from spaces.inputs import Shape
 from spaces.params import Params
+from spaces.table import Option
 
 if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every Params without it
     import torch
@@ -117,7 +118,12 @@ class Context:
         device: "cpu", "cuda", "mps", already resolved from "auto".
         seed: Every source of randomness in the stage starts from it.
         report: Called after each epoch; may raise to stop the stage.
-        teacher: The baseline's model in evaluation mode, for distillation.
+        teacher: A model in evaluation mode, for distillation.
+        distillation: The loss against the teacher that whatever the stage trains takes; None where
+            the stage learns from labels alone.
+        memo: `memo(name, make)` gives what `make()` gave for this stage's candidate before, or
+            makes and keeps it. The name says what it is and which options it depends on; the value
+            is JSON. For measurements that are dear and many trials want: a layer's sensitivity.
     """
 
     data: Data
@@ -125,6 +131,8 @@ class Context:
     seed: int = 0
     report: Callable[[EpochEnd], None] = lambda event: None
     teacher: torch.nn.Module | None = None
+    distillation: Option | None = None
+    memo: Callable[[str, Callable[[], Any]], Any] = lambda name, make: make()
 
 
 class Architecture(Protocol):
@@ -152,7 +160,11 @@ class Architecture(Protocol):
 
 
 class Technique(Protocol):
-    """A way to make a candidate cheaper. The class docstring's first line is its description."""
+    """A way to make a candidate cheaper. The class docstring's first line is its description.
+
+    It may have a `trains(params) -> bool` besides: whether `apply` trains, so that its result is
+    worth keeping in the stage cache.
+    """
 
     name: ClassVar[str]
     Params: ClassVar[type[Params]]

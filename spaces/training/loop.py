@@ -15,7 +15,6 @@ from torch.nn import functional
 from spaces.base import Candidate, Context, EpochEnd, InfeasibleCandidate, Step
 from spaces.distillation import DISTILLATIONS
 from spaces.inputs import kind_of
-from spaces.table import Option
 from spaces.training import OPTIMIZERS, SCHEDULES
 from spaces.training.augment import augmented
 from spaces.training.recipe import Augment, Recipe
@@ -31,7 +30,6 @@ def train(
     context: Context,
     *,
     stage: str,
-    distillation: Option | None = None,
 ) -> Candidate:
     """A trained copy of the candidate, on the CPU and in evaluation mode.
 
@@ -41,9 +39,8 @@ def train(
     Args:
         candidate: What to train; left as it was.
         recipe: How.
-        context: Data, device, seed, teacher, and who is told after each epoch.
+        context: Data, device, seed, distillation and its teacher, and who is told after each epoch.
         stage: Name of the stage, for reports.
-        distillation: A loss against `context.teacher`, or None.
 
     Raises:
         InfeasibleCandidate: The loss or a weight became NaN or infinite, the teacher is missing
@@ -55,7 +52,7 @@ def train(
     begun = time.perf_counter()
     with torch.random.fork_rng():
         torch.manual_seed(context.seed)  # dropout, and whatever the model draws itself
-        loss = _Loop(model, recipe, context, stage, distillation).run()
+        loss = _Loop(model, recipe, context, stage).run()
     seconds = time.perf_counter() - begun
     model = model.to("cpu").to(memory_format=torch.contiguous_format).eval()
     _check_finite(model, stage)
@@ -69,7 +66,7 @@ def train(
     }
     params = {
         "recipe": recipe.to_json(),
-        "distillation": distillation.dump() if distillation else None,
+        "distillation": context.distillation.dump() if context.distillation else None,
     }
     return candidate.then(model, Step("train", params, info))
 
@@ -83,7 +80,6 @@ class _Loop:
         recipe: Recipe,
         context: Context,
         stage: str,
-        distillation: Option | None,
     ) -> None:
         self.model = model
         self.recipe = recipe
@@ -100,9 +96,10 @@ class _Loop:
         self.factor: Callable[[Any, float], float] = SCHEDULES.get(recipe.schedule.name).factor
         self.autocast, scaled = _precision(recipe, context.device)
         self.scaler = torch.amp.GradScaler(context.device, enabled=scaled)
+        taught = context.distillation
         self.teaching = (
-            Teaching(DISTILLATIONS.get(distillation.name), distillation.params, context, recipe)
-            if distillation
+            Teaching(DISTILLATIONS.get(taught.name), taught.params, context, recipe)
+            if taught
             else None
         )
         self.steps = math.ceil(context.data.size("train") / recipe.batch_size)

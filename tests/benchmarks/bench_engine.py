@@ -31,11 +31,12 @@ from objectives.base import Measurement
 from objectives.runtimes.base import Artifact
 from search.events import Event, RunEnded, RunStarted, TrialEnded
 from search.measuring import Gauge
-from search.pipeline import Link, Pipeline, Watch
+from search.pipeline import Link, Pipeline
 from search.plan import Plan, Stage, make_plan
 from search.runner import Runner
 from search.spec import StudySpec
 from search.study_file.loading import load_study
+from search.watch import Watch
 from spaces.base import Candidate
 from spaces.domains import Choice, Domain, Float, Int, assign, parameters
 

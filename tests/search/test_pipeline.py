@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from search.pipeline import StageError, Watch
 from search.plan import Plan, Stage
 from search.study import OpenStudy
 from search.study_file.loading import load_study
+from search.watch import StageError, Watch
+from spaces.base import Candidate, Context
+from spaces.quantization.marking import marked
 
 RECIPE = {"epochs": 1, "batch_size": 64, "optimizer": {"adam": {"lr": 2e-3}}}
 RUNTIME = {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}}
@@ -120,3 +122,27 @@ def test_error_names_the_stage_it_came_from(study: OpenStudy) -> None:
         study.pipeline.candidate(Plan(stages), Watch())
     assert caught.value.stage == "prune"
     assert caught.value.infeasible, "parameters that no Params takes cannot be"
+
+
+def test_technique_that_trains_is_kept_and_comes_back_with_its_quantization(
+    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache gives back all of a candidate, and what a technique measured is measured once."""
+    from spaces.quantization.dynamic import Dynamic
+
+    asked: list[int] = []
+
+    def apply(candidate: Candidate, params: Any, context: Context) -> Candidate:
+        assert context.memo("sensitivity", lambda: asked.append(1) or {"0": 0.5}) == {"0": 0.5}
+        return marked(candidate, "dynamic", params)
+
+    monkeypatch.setattr(Dynamic, "apply", staticmethod(apply))
+    monkeypatch.setattr(Dynamic, "trains", staticmethod(lambda params: params.per_channel), False)
+    for per_channel, kept in ((False, False), (False, False), (True, False), (True, True)):
+        option = {"dynamic": {"per_channel": per_channel}}
+        stages = (*plan().stages[:-1], Stage("quantize", {"quantization": option}))
+        watch = Watch()
+        candidate = study.pipeline.candidate(Plan(stages), watch)
+        assert candidate.quantization == option
+        assert ("quantize" in watch.cached) is kept
+    assert asked == [1]

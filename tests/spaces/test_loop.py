@@ -246,10 +246,10 @@ def test_distilled_loss_is_the_formula_over_all_shuffled_batches(
     """Each image meets its own teacher's logits, in whatever order the epoch has."""
     candidate, teacher = linear(data), teacher_of(data)
     events: list[EpochEnd] = []
-    context = Context(data, teacher=teacher, report=events.append, seed=3)
-    how = recipe(epochs=2, batch_size=batch_size, optimizer=STILL)
     option = logits_option(temperature=2.0, alpha=0.25)
-    after = train(candidate, how, context, stage="finetune", distillation=option)
+    context = Context(data, teacher=teacher, distillation=option, report=events.append, seed=3)
+    how = recipe(epochs=2, batch_size=batch_size, optimizer=STILL)
+    after = train(candidate, how, context, stage="finetune")
     images, labels = whole(data)
     with torch.no_grad():
         student, taught = candidate.model(images).double(), teacher(images).double()
@@ -268,19 +268,19 @@ def test_teacher_sees_the_augmented_images(data: Data) -> None:
     context = Context(
         data,
         teacher=copy.deepcopy(candidate.model),
+        distillation=logits_option(alpha=1.0),
         report=lambda event: context_losses.append(event.loss),
     )
     how = recipe(epochs=2, optimizer=STILL, augment={"flip": True, "crop": 2})
-    option = logits_option(alpha=1.0)
-    train(candidate, how, context, stage="finetune", distillation=option)
+    train(candidate, how, context, stage="finetune")
     assert context_losses == pytest.approx([0, 0], abs=1e-5)
 
 
 def test_distillation_brings_the_student_closer_to_the_teacher(data: Data) -> None:
     candidate, teacher = linear(data), teacher_of(data)
     how = recipe(epochs=10, optimizer={"sgd": {"lr": 0.1}})
-    context = Context(data, teacher=teacher)
-    after = train(candidate, how, context, stage="finetune", distillation=logits_option(alpha=1.0))
+    context = Context(data, teacher=teacher, distillation=logits_option(alpha=1.0))
+    after = train(candidate, how, context, stage="finetune")
     images, _ = whole(data)
     with torch.no_grad():
         answers = [m(images).softmax(1) for m in (candidate.model, after.model, teacher)]
@@ -291,9 +291,8 @@ def test_distillation_brings_the_student_closer_to_the_teacher(data: Data) -> No
 def test_teacher_is_left_as_it_was(data: Data) -> None:
     teacher = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, data.classes)).eval()
     before = copy.deepcopy(teacher.state_dict())
-    context = Context(data, teacher=teacher)
-    option = logits_option()
-    train(linear(data), recipe(), context, stage="finetune", distillation=option)
+    context = Context(data, teacher=teacher, distillation=logits_option())
+    train(linear(data), recipe(), context, stage="finetune")
     assert not teacher.training
     assert all(p.grad is None for p in teacher.parameters())
     assert all(torch.equal(t, before[name]) for name, t in teacher.state_dict().items())
@@ -301,20 +300,16 @@ def test_teacher_is_left_as_it_was(data: Data) -> None:
 
 @pytest.mark.parametrize("augment", [{}, {"flip": True}], ids=["plain", "augmented"])
 def test_teacher_of_other_classes_is_infeasible(data: Data, augment: dict[str, Any]) -> None:
-    context = Context(data, teacher=nn.Sequential(nn.Flatten(), nn.Linear(64, 5)))
+    teacher = nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
+    context = Context(data, teacher=teacher, distillation=logits_option())
     with pytest.raises(InfeasibleCandidate, match="the teacher has 5 classes, the candidate 3"):
-        train(
-            linear(data),
-            recipe(augment=augment),
-            context,
-            stage="finetune",
-            distillation=logits_option(),
-        )
+        train(linear(data), recipe(augment=augment), context, stage="finetune")
 
 
 def test_distillation_without_a_teacher_is_infeasible(data: Data) -> None:
+    context = Context(data, distillation=logits_option())
     with pytest.raises(InfeasibleCandidate, match="distillation needs a teacher"):
-        train(linear(data), recipe(), Context(data), stage="finetune", distillation=logits_option())
+        train(linear(data), recipe(), context, stage="finetune")
 
 
 # -- goes wrong --------------------------------------------------------------------------------

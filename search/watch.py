@@ -1,0 +1,96 @@
+"""Watch: who listens to a plan being built; and what an error in a stage means."""
+
+from __future__ import annotations
+
+import errno
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from pydantic import ValidationError
+
+from objectives.base import Unmeasurable
+from search.errors import UserError
+from spaces.base import EpochEnd, InfeasibleCandidate
+
+INFEASIBLE = (InfeasibleCandidate, Unmeasurable, ValidationError, torch.OutOfMemoryError)
+"""What says that a candidate cannot be: a ValidationError is a combination of parameters that its
+Params refuse, and memory that does not suffice would not suffice the next time."""
+
+
+class StageError(Exception):
+    """A stage could not be done.
+
+    Attributes:
+        stage: Its kind.
+        infeasible: The candidate cannot be (rather than an error).
+        type: Name of the exception's type.
+        text: What it says.
+        details: The traceback.
+    """
+
+    def __init__(self, stage: str, error: BaseException, infeasible: bool) -> None:
+        super().__init__(f"{stage}: {error}")
+        self.stage = stage
+        self.infeasible = infeasible
+        self.type = type(error).__name__
+        self.text = str(error) or self.type
+        self.details = "".join(traceback.format_exception(error))
+
+    def to_json(self) -> dict[str, str]:
+        """{"stage", "type", "text"} and, for an error, the traceback."""
+        reason = {"stage": self.stage, "type": self.type, "text": self.text}
+        return reason if self.infeasible else {**reason, "traceback": self.details}
+
+
+@dataclass
+class Watch:
+    """Who listens to a plan being built, and what it has cost so far.
+
+    Attributes:
+        started: Called with a stage's kind when it begins.
+        epoch: Called after each epoch.
+        done: Called with (kind, seconds, cached).
+        seconds: Kind -> seconds of this build; 0 for a cached stage.
+        cached: Kinds that were taken from the cache.
+    """
+
+    started: Callable[[str], None] = lambda kind: None
+    epoch: Callable[[EpochEnd], None] = lambda event: None
+    done: Callable[[str, float, bool], None] = lambda kind, seconds, cached: None
+    seconds: dict[str, float] = field(default_factory=dict)
+    cached: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, kind: str) -> Iterator[None]:
+        """Times a stage, and says of an exception in which stage it was.
+
+        Raises:
+            StageError: The body failed, or the candidate is infeasible.
+            UserError: The disk is full; KeyboardInterrupt and the like pass as they are.
+        """
+        begun = time.perf_counter()
+        self.started(kind)
+        try:
+            yield
+        except INFEASIBLE as error:
+            raise StageError(kind, error, infeasible=True) from error
+        except UserError:
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+                raise UserError(
+                    f"{error.filename or 'the study folder'}: {error.strerror}; make room and "
+                    "type the same command again: the study goes on where it stopped"
+                ) from error
+            raise StageError(kind, error, infeasible=False) from error
+        except Exception as error:
+            raise StageError(kind, error, infeasible=False) from error
+        finally:
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - begun
+        if kind in self.cached:
+            self.seconds[kind] = 0.0
+        self.done(kind, self.seconds[kind], kind in self.cached)
