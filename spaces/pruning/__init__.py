@@ -7,5 +7,7 @@ PRUNINGS = Table(
     {
         "none": "spaces.pruning.none:NoPruning",
         "structured": "spaces.pruning.structured:Structured",
+        "unstructured": "spaces.pruning.unstructured:Unstructured",
+        "semi_structured": "spaces.pruning.semi_structured:SemiStructured",
     },
 )

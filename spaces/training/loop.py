@@ -15,6 +15,7 @@ from torch.nn import functional
 from spaces.base import Candidate, Context, EpochEnd, InfeasibleCandidate, Step
 from spaces.distillation import DISTILLATIONS
 from spaces.inputs import kind_of
+from spaces.pruning.zeros import Zeros
 from spaces.training import OPTIMIZERS, SCHEDULES
 from spaces.training.augment import augmented
 from spaces.training.recipe import Augment, Recipe
@@ -52,7 +53,8 @@ def train(
     begun = time.perf_counter()
     with torch.random.fork_rng():
         torch.manual_seed(context.seed)  # dropout, and whatever the model draws itself
-        loss = _Loop(model, recipe, context, stage).run()
+        zeros = Zeros(model, candidate.history)
+        loss = _Loop(model, recipe, context, stage, zeros).run()
     seconds = time.perf_counter() - begun
     model = model.to("cpu").to(memory_format=torch.contiguous_format).eval()
     _check_finite(model, stage)
@@ -80,8 +82,10 @@ class _Loop:
         recipe: Recipe,
         context: Context,
         stage: str,
+        zeros: Zeros,
     ) -> None:
         self.model = model
+        self.zeros = zeros
         self.recipe = recipe
         self.context = context
         self.stage = stage
@@ -173,6 +177,7 @@ class _Loop:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self.zeros.restore()
         return loss, logits
 
     def _set_rate(self, progress: float) -> None:

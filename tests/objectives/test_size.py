@@ -43,3 +43,30 @@ def test_size_of_int8_is_about_a_quarter_where_weights_prevail(
         found = Size.measure(replace(subject, artifact=artifact), Size.Params(), "validation")
         sizes.append(found.value)
     assert sizes[1] < 0.3 * sizes[0]
+
+
+def test_size_compressed_counts_zeros_as_next_to_nothing(
+    make_subject: Callable[..., Subject],
+) -> None:
+    import zlib
+
+    import torch
+
+    torch.manual_seed(0)
+    wide = nn.Sequential(nn.Flatten(), nn.Linear(64, 1024), nn.ReLU(), nn.Linear(1024, 3)).eval()
+    subject = make_subject()
+    sizes: dict[str, tuple[float, float]] = {}
+    for what in ("dense", "thin"):
+        if what == "thin":
+            with torch.no_grad():
+                wide[1].weight[torch.rand(1024, 64) < 0.9] = 0.0
+        artifact = OnnxRuntime.export(wide, (1, 8, 8), subject.artifact.path)
+        subject = replace(subject, artifact=artifact)
+        plain = Size.measure(subject, Size.Params(), "validation")
+        packed = Size.measure(subject, Size.Params(compressed=True), "validation")
+        assert packed.conditions == {"runtime": "onnxruntime", "compressed": "zlib level 6"}
+        assert packed.value == len(zlib.compress(artifact.path.read_bytes(), 6))
+        sizes[what] = (plain.value, packed.value)
+    assert sizes["thin"][0] == sizes["dense"][0]
+    assert sizes["dense"][1] > 0.85 * sizes["dense"][0]
+    assert sizes["thin"][1] < 0.3 * sizes["dense"][1]

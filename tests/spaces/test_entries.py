@@ -24,6 +24,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "torchvision": {"name": "resnet18"},
     "python": {"factory": "user_nets:tiny"},
     "structured": {"ratio": 0.5},
+    "unstructured": {"ratio": 0.5},
 }
 """Values of the parameters that have no default."""
 

@@ -38,7 +38,10 @@ NETWORKS = pytest.mark.parametrize(
     ids=lambda architecture: next(iter(architecture)),
 )
 
-PARAMS: dict[str, dict[str, Any]] = {"structured": {"ratio": 0.5, "round_to": 4}}
+PARAMS: dict[str, dict[str, Any]] = {
+    "structured": {"ratio": 0.5, "round_to": 4},
+    "unstructured": {"ratio": 0.5},
+}
 """Parameters with which a technique does something."""
 
 

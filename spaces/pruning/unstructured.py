@@ -1,0 +1,83 @@
+"""Unstructured pruning: single weights become zero, the shapes stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from spaces.base import Candidate, Context
+from spaces.inputs import Shape
+from spaces.params import Params
+from spaces.pruning.weights import Masks, thinned
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Unstructured:
+    """Makes single weights zero, the smallest or random ones; the shapes stay."""
+
+    name = "unstructured"
+    version = 1
+    note: ClassVar[str] = (
+        "the zeros of unstructured pruning do not make dense runtimes faster nor their files "
+        "smaller; objective size with compressed: true counts where they pay"
+    )
+
+    class Params(Params):
+        """Options of unstructured pruning."""
+
+        criterion: Literal["l1", "random"] = Field(
+            "l1", description="the smallest weights go, or random ones"
+        )
+        ratio: float = Field(ge=0, lt=1, description="share of the weights that become zero")
+        scope: Literal["uniform", "global"] = Field(
+            "uniform", description="the same ratio in each layer, or one ranking over all layers"
+        )
+        ignore: list[str] = Field([], description="modules to leave alone, by name")
+
+    @staticmethod
+    def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
+        """The thinned candidate; `info` holds each layer's zeros.
+
+        The masks are those of `torch.nn.utils.prune` (`l1_unstructured`, `random_unstructured`,
+        `global_unstructured`), multiplied into the weights for good. Biases and normalization are
+        left alone.
+
+        Raises:
+            InfeasibleCandidate: The network has no such layer, or no module of an ignored name.
+        """
+        import torch
+
+        def make(weights: dict[str, torch.Tensor]) -> tuple[Masks, dict[str, Any]]:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(context.seed)
+                return _masks(weights, params), {}
+
+        return thinned(candidate, Unstructured.name, params, make)
+
+    @staticmethod
+    def rebuild(
+        model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
+    ) -> torch.nn.Module:
+        """The model itself: no shape changed."""
+        return model
+
+
+def _masks(weights: dict[str, torch.Tensor], params: Unstructured.Params) -> Masks:
+    import torch
+    from torch.nn.utils import prune
+
+    kind = prune.L1Unstructured if params.criterion == "l1" else prune.RandomUnstructured
+    method: Any = kind(params.ratio)
+    flat = {name: weight.detach().reshape(-1) for name, weight in weights.items()}
+    if params.scope == "global":
+        together = torch.cat(list(flat.values()))
+        mask = method.compute_mask(together, torch.ones_like(together))
+        parts = mask.split([len(one) for one in flat.values()])
+        masks = dict(zip(flat, parts, strict=True))
+    else:
+        masks = {n: method.compute_mask(w, torch.ones_like(w)) for n, w in flat.items()}
+    return {name: mask.reshape(weights[name].shape) for name, mask in masks.items()}
