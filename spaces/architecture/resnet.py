@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,10 @@ class ResNet:
         stages: int = Field(3, ge=1, le=5, description="each halves the image, doubles channels")
         blocks: int = Field(3, ge=1, le=64, description="residual blocks in a stage")
         width: int = Field(16, ge=4, le=512, description="channels of the first stage")
+        shortcut: Literal["projection", "padding"] = Field(
+            "projection",
+            description="where the shape changes: a 1x1 convolution, or zeros without weights",
+        )
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
@@ -32,7 +36,7 @@ class ResNet:
         from spaces.architecture.blocks import BasicBlock
 
         channels, *sides = shape
-        side, width = min(sides), params.width
+        side, width, padded = min(sides), params.width, params.shortcut == "padding"
         layers: list[nn.Module] = [
             nn.Conv2d(channels, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
@@ -43,7 +47,7 @@ class ResNet:
             stride = 2 if stage > 0 and side >= 8 else 1
             side //= stride
             for block in range(params.blocks):
-                layers.append(BasicBlock(width, out, stride if block == 0 else 1))
+                layers.append(BasicBlock(width, out, stride if block == 0 else 1, padded))
                 width = out
         layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)]
         return nn.Sequential(*layers)

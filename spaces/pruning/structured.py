@@ -137,7 +137,18 @@ def _graph(model: torch.nn.Module, shape: Shape) -> Any:
     for parameter in model.parameters():
         parameter.requires_grad_(True)  # the graph is traced through autograd
     graph = torch_pruning.DependencyGraph()
-    return graph.build_dependency(model, example_inputs=example(shape), verbose=False)
+    # Modules of ours that the graph cannot see through bring their own pruner.
+    own: dict[Any, Any] = {
+        type(m): m.torch_pruner()  # type: ignore[operator]
+        for m in model.modules()
+        if hasattr(m, "torch_pruner")
+    }
+    return graph.build_dependency(
+        model,
+        example_inputs=example(shape),
+        customized_pruners=own,
+        verbose=False,
+    )
 
 
 def _layers(graph: Any, criterion: str) -> list[_Layer]:

@@ -106,6 +106,13 @@ def test_resnet_has_the_published_size(blocks: int, published: float) -> None:
     assert size_of(network) / 1e6 == pytest.approx(published, abs=0.01)
 
 
+def test_resnet_with_padded_shortcuts_has_two_layers_less_than_with_projections() -> None:
+    padded = ResNet.build(ResNet.Params(shortcut="padding"), (3, 32, 32), 10)
+    projected = ResNet.build(ResNet.Params(), (3, 32, 32), 10)
+    extra = (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64)
+    assert size_of(padded) == size_of(projected) - extra == 269_722
+
+
 def test_resnet_keeps_four_pixels_when_the_image_is_small() -> None:
     network = ResNet.build(ResNet.Params(stages=5, blocks=1, width=4), (1, 8, 8), 10)
     assert isinstance(network, torch.nn.Sequential)
