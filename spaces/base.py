@@ -124,6 +124,8 @@ class Context:
         memo: `memo(name, make)` gives what `make()` gave for this stage's candidate before, or
             makes and keeps it. The name says what it is and which options it depends on; the value
             is JSON. For measurements that are dear and many trials want: a layer's sensitivity.
+        answers: `answers(make)` gives the logits that this teacher gave for the training part
+            before, or has them made and keeps them: float32 [N, classes] in the part's own order.
     """
 
     data: Data
@@ -133,6 +135,7 @@ class Context:
     teacher: torch.nn.Module | None = None
     distillation: Option | None = None
     memo: Callable[[str, Callable[[], Any]], Any] = lambda name, make: make()
+    answers: Callable[[Callable[[], torch.Tensor]], torch.Tensor] = lambda make: make()
 
 
 class Architecture(Protocol):

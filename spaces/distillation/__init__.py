@@ -7,5 +7,8 @@ DISTILLATIONS = Table(
     {
         "none": "spaces.distillation.none:NoDistillation",
         "logits": "spaces.distillation.logits:Logits",
+        "hints": "spaces.distillation.hints:Hints",
+        "attention": "spaces.distillation.attention:Attention",
+        "decoupled": "spaces.distillation.decoupled:Decoupled",
     },
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.params import Params
+from spaces.distillation.base import Lesson, Taught
 
 if TYPE_CHECKING:
     import torch
@@ -15,33 +15,38 @@ if TYPE_CHECKING:
 class Logits:
     """Learns the teacher's softened class probabilities beside the labels."""
 
-    class Params(Params):
+    version = 1
+
+    class Params(Taught):
         """Options of logits."""
 
         temperature: float = Field(4.0, gt=0, le=100, description="softens both distributions")
         alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher; 0: labels alone")
 
     @staticmethod
-    def loss(
-        params: Params, logits: torch.Tensor, taught: torch.Tensor, hard: torch.Tensor
-    ) -> torch.Tensor:
-        """(1 - alpha) * hard + alpha * T^2 * KL(teacher || student), a scalar.
+    def loss(params: Params, lesson: Lesson) -> torch.Tensor:
+        """(1 - alpha) * hard + alpha * T^2 * KL(teacher || student), a scalar."""
+        return softened(lesson, params.alpha, params.temperature)
 
-        The factor T^2 keeps the soft loss's gradients at the same scale for every temperature.
 
-        Args:
-            params: Temperature T and alpha.
-            logits: Of the student, [B, classes].
-            taught: Of the teacher, [B, classes].
-            hard: The loss against the labels, a scalar.
-        """
-        from torch.nn import functional
+def softened(lesson: Lesson, alpha: float, temperature: float) -> torch.Tensor:
+    """(1 - alpha) * hard + alpha * T^2 * KL(teacher || student), a scalar.
 
-        temperature = params.temperature
-        soft = functional.kl_div(
-            functional.log_softmax(logits / temperature, dim=1),
-            functional.log_softmax(taught / temperature, dim=1),
-            reduction="batchmean",
-            log_target=True,
-        )
-        return (1 - params.alpha) * hard + params.alpha * temperature**2 * soft
+    The factor T^2 keeps the soft loss's gradients at the same scale for every temperature.
+
+    Args:
+        lesson: The batch.
+        alpha: Weight of the teacher, in [0, 1].
+        temperature: T, above 0; softens both distributions.
+    """
+    from torch.nn import functional
+
+    if alpha == 0:
+        return lesson.hard
+    soft = functional.kl_div(
+        functional.log_softmax(lesson.logits / temperature, dim=1),
+        functional.log_softmax(lesson.taught / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return (1 - alpha) * lesson.hard + alpha * temperature**2 * soft

@@ -13,7 +13,6 @@ import torch
 from torch.nn import functional
 
 from spaces.base import Candidate, Context, EpochEnd, InfeasibleCandidate, Step
-from spaces.distillation import DISTILLATIONS
 from spaces.inputs import kind_of
 from spaces.pruning.zeros import Zeros
 from spaces.training import OPTIMIZERS, SCHEDULES
@@ -91,7 +90,10 @@ class _Loop:
         self.stage = stage
         if _channels_last(recipe, context.device):
             model.to(memory_format=torch.channels_last)
+        self.teaching = Teaching(model, context, recipe) if context.distillation else None
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        if self.teaching:
+            self.parameters += self.teaching.parameters
         entry = OPTIMIZERS.get(recipe.optimizer.name)
         self.optimizer: torch.optim.Optimizer = entry.build(
             self.parameters, recipe.optimizer.params
@@ -100,16 +102,17 @@ class _Loop:
         self.factor: Callable[[Any, float], float] = SCHEDULES.get(recipe.schedule.name).factor
         self.autocast, scaled = _precision(recipe, context.device)
         self.scaler = torch.amp.GradScaler(context.device, enabled=scaled)
-        taught = context.distillation
-        self.teaching = (
-            Teaching(DISTILLATIONS.get(taught.name), taught.params, context, recipe)
-            if taught
-            else None
-        )
         self.steps = math.ceil(context.data.size("train") / recipe.batch_size)
 
     def run(self) -> float:
         """All epochs; gives the last one's mean loss."""
+        try:
+            return self._epochs()
+        finally:
+            if self.teaching:
+                self.teaching.close()
+
+    def _epochs(self) -> float:
         loss = math.nan
         for epoch in range(self.recipe.epochs):
             begun = time.perf_counter()
@@ -170,7 +173,7 @@ class _Loop:
                 logits, labels, label_smoothing=self.recipe.label_smoothing
             )
             if self.teaching:
-                loss = self.teaching.loss(images, logits, loss, step)
+                loss = self.teaching.loss(images, labels, logits, loss, step)
         torch.autograd.backward(self.scaler.scale(loss))
         if self.recipe.clip is not None:
             self.scaler.unscale_(self.optimizer)

@@ -105,6 +105,28 @@ def transformer(classes: int, shape: tuple[int, int, int]) -> nn.Module:
     return VisionTransformer(shape[1], 4, 2, 2, 16, 32, num_classes=classes)
 
 
+class Tokens(nn.Module):
+    """Takes an image's rows as tokens, through transformer blocks."""
+
+    def __init__(
+        self, classes: int, shape: tuple[int, int, int], width: int = 8, depth: int = 2
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Linear(shape[2], width)
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, 2, 2 * width, 0.0, batch_first=True)
+            for _ in range(depth)
+        )
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embedding(x[:, 0])
+        for block in self.blocks:
+            x = block(x)
+        logits: torch.Tensor = self.head(x.mean(1))
+        return logits
+
+
 def raises(classes: int) -> nn.Module:
     """Cannot be made."""
     raise LookupError("the blueprint is lost")

@@ -1,0 +1,280 @@
+"""Contract of every distillation, through the training loop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleCandidate
+from spaces.distillation import DISTILLATIONS
+from spaces.pruning.structured import Structured
+from spaces.rebuild import start
+from spaces.table import Option
+from spaces.training.loop import train
+from spaces.training.recipe import Recipe
+from spaces.training.teaching import Teaching
+
+SHAPE, CLASSES = (1, 8, 8), 3
+
+NAMES = [name for name in DISTILLATIONS.names if name != "none"]
+FEATURES = [name for name in NAMES if hasattr(DISTILLATIONS.get(name), "prepare")]
+
+RESNET = {"resnet": {"blocks": 1, "width": 8}}
+TOKENS = "user_nets:Tokens"
+
+PAIRS = pytest.mark.parametrize(
+    ("student", "teacher"),
+    [
+        ({"simple_cnn": {"width": 0.125}}, RESNET),
+        ({"mobilenet_v2": {"width": 0.1}}, RESNET),
+        (
+            {"python": {"factory": TOKENS, "args": {"width": 4, "depth": 1}}},
+            {"python": {"factory": TOKENS, "args": {"width": 8, "depth": 2}}},
+        ),
+    ],
+    ids=["simple_cnn-resnet", "mobilenet_v2-resnet", "tokens-tokens"],
+)
+EACH = pytest.mark.parametrize("name", NAMES)
+AUGMENTS = pytest.mark.parametrize("augment", [{}, {"flip": True}], ids=["plain", "augmented"])
+
+
+def made(architecture: dict[str, Any], seed: int = 0) -> Candidate:
+    return start(architecture, SHAPE, CLASSES, seed)
+
+
+def recipe(**changes: Any) -> Recipe:
+    given = {"epochs": 2, "batch_size": 8, "optimizer": {"sgd": {"lr": 0.01}}, **changes}
+    return Recipe.model_validate(given)
+
+
+def option(name: str, **params: Any) -> Option:
+    return Option(name, DISTILLATIONS.get(name).Params(**params))
+
+
+def taught(data: Data, name: str, teacher: nn.Module, **changes: Any) -> Context:
+    return Context(data, teacher=teacher, distillation=option(name), **changes)
+
+
+def hooked(model: nn.Module) -> bool:
+    return any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def same(first: nn.Module, second: nn.Module) -> bool:
+    ours, theirs = first.state_dict(), second.state_dict()
+    return list(ours) == list(theirs) and all(torch.equal(ours[n], theirs[n]) for n in ours)
+
+
+@EACH
+@PAIRS
+@AUGMENTS
+def test_student_learns_something_else_and_carries_no_trace_of_it(
+    name: str, student: Any, teacher: Any, augment: Any, data: Data
+) -> None:
+    candidate, how = made(student), recipe(augment=augment)
+    context = taught(data, name, made(teacher, 1).model)
+    after = train(candidate, how, context, stage="finetune").model
+    alone = train(candidate, how, Context(data), stage="finetune").model
+    shapes = [{n: t.shape for n, t in m.state_dict().items()} for m in (candidate.model, after)]
+    assert shapes[0] == shapes[1]
+    assert [n for n, _ in after.named_modules()] == [n for n, _ in candidate.model.named_modules()]
+    assert not hooked(after)
+    assert not hooked(candidate.model)
+    assert not same(after, alone)
+
+
+@EACH
+@PAIRS
+def test_same_seed_gives_the_same_student_and_leaves_all_else_alone(
+    name: str, student: Any, teacher: Any, data: Data
+) -> None:
+    candidate, context = made(student), taught(data, name, made(teacher, 1).model)
+    before, random = copy.deepcopy(candidate.model), torch.get_rng_state()
+    first = train(candidate, recipe(), context, stage="finetune").model
+    assert torch.equal(torch.get_rng_state(), random)
+    assert same(candidate.model, before)
+    torch.rand(7)
+    second = train(candidate, recipe(), context, stage="finetune").model
+    assert same(first, second)
+
+
+@EACH
+@AUGMENTS
+@pytest.mark.parametrize("stops", [False, True], ids=["to the end", "stopped"])
+def test_teacher_is_left_as_it_was(name: str, augment: Any, stops: bool, data: Data) -> None:
+    def report(event: EpochEnd) -> None:
+        if stops:
+            raise KeyboardInterrupt
+
+    teacher = made(RESNET).model
+    before = copy.deepcopy(teacher)
+    context = taught(data, name, teacher, report=report)
+    try:
+        train(made({"simple_cnn": {"width": 0.125}}), recipe(augment=augment), context, stage="x")
+    except KeyboardInterrupt:
+        assert stops
+    assert same(teacher, before)
+    assert not teacher.training
+    assert not hooked(teacher)
+    assert all(p.grad is None for p in teacher.parameters())
+
+
+@EACH
+@PAIRS
+def test_loss_falls(name: str, student: Any, teacher: Any, data: Data) -> None:
+    losses: list[float] = []
+    context = taught(
+        data, name, made(teacher, 1).model, report=lambda event: losses.append(event.loss)
+    )
+    how = recipe(epochs=8, optimizer={"adam": {"lr": 0.01}})
+    train(made(student), how, context, stage="finetune")
+    assert min(losses[-3:]) < losses[0]
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_features_are_found_in_a_pruned_student(
+    name: str, candidate: Candidate, context: Context, data: Data
+) -> None:
+    pruned = Structured.apply(candidate, Structured.Params(ratio=0.5, round_to=1), context)
+    after = train(pruned, recipe(), taught(data, name, candidate.model), stage="finetune")
+    shapes = [[t.shape for t in c.model.state_dict().values()] for c in (pruned, after)]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_student_without_features_is_infeasible(name: str, data: Data) -> None:
+    flat = made({"python": {"factory": "user_nets:linear"}})
+    with pytest.raises(InfeasibleCandidate, match="the student has no feature maps to compare"):
+        train(flat, recipe(), taught(data, name, made(RESNET).model), stage="finetune")
+
+
+def test_attention_of_a_layer_without_positions_is_infeasible(data: Data) -> None:
+    small = made({"simple_cnn": {"width": 0.125}})
+    chosen = option("attention", student_layers=["7"])
+    context = Context(data, teacher=small.model, distillation=chosen)
+    with pytest.raises(InfeasibleCandidate, match=r"compares positions, and 7 gives \[1, 32\]"):
+        train(small, recipe(), context, stage="finetune")
+
+
+@EACH
+def test_mixed_precision_trains_with_it(name: str, data: Data) -> None:
+    context = taught(data, name, made(RESNET).model)
+    small = made({"simple_cnn": {"width": 0.125}})
+    after = train(small, recipe(amp="bfloat16"), context, stage="finetune")
+    assert {p.dtype for p in after.model.parameters()} == {torch.float32}
+
+
+# -- the protocol ------------------------------------------------------------------------------
+
+
+def one_loss(teaching: Teaching, student: nn.Module, data: Data, seed: int = 5) -> torch.Tensor:
+    images, labels = next(data.batches("train", 8, seed=seed))
+    teaching.begin(seed)
+    return teaching.loss(images, labels, student(images), torch.tensor(0.0), 0)
+
+
+@PAIRS
+def test_gradients_of_hints_reach_adapter_and_student_and_not_the_teacher(
+    student: Any, teacher: Any, data: Data
+) -> None:
+    ours, theirs = made(student).model, made(teacher, 1).model
+    teaching = Teaching(ours, taught(data, "hints", theirs), recipe())
+    one_loss(teaching, ours, data).backward()
+    assert teaching.parameters
+    assert all(p.grad is not None and p.grad.any() for p in teaching.parameters)
+    first = next(p for p in ours.parameters())
+    assert first.grad is not None and first.grad.any()
+    assert all(p.grad is None for p in theirs.parameters())
+
+
+def test_adapters_are_trained_with_the_student(data: Data) -> None:
+    """With the student's own features frozen, only they can bring the loss down so far."""
+    candidate = made({"simple_cnn": {"width": 0.125}})
+    for parameter in candidate.model[:-1].parameters():
+        parameter.requires_grad_(False)
+    losses: list[float] = []
+    chosen = option("hints", weight=100.0)
+    context = Context(
+        data,
+        teacher=made(RESNET).model,
+        distillation=chosen,
+        report=lambda event: losses.append(event.loss),
+    )
+    how = recipe(epochs=40, optimizer={"adam": {"lr": 0.02}})
+    after = train(candidate, how, context, stage="finetune")
+    assert losses[-1] < 0.7 * losses[0]
+    assert same(after.model[:-1], candidate.model[:-1])
+
+
+class Counting(nn.Module):
+    """Counts how often it is asked, and how many images."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.asked: list[int] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.asked.append(len(x))
+        said: torch.Tensor = self.inner(x)
+        return said
+
+
+def test_kept_logits_are_what_the_teacher_says_beside_the_student(data: Data) -> None:
+    student, teacher = made({"simple_cnn": {"width": 0.125}}).model, made(RESNET, 1).model
+    counting = Counting(teacher)
+    context = taught(data, "logits", counting)
+    kept, beside = (
+        Teaching(student, context, recipe(augment=augment)) for augment in ({}, {"flip": True})
+    )
+    counting.asked.clear()
+    first = one_loss(kept, student, data)
+    assert counting.asked == []
+    second = one_loss(beside, student, data)
+    assert counting.asked == [8]
+    assert float(first.detach()) == pytest.approx(float(second.detach()), rel=1e-5)
+
+
+def test_teacher_is_asked_once_for_each_image_unless_images_change(data: Data) -> None:
+    counting = Counting(made(RESNET).model)
+    student = made({"simple_cnn": {"width": 0.125}})
+    train(student, recipe(epochs=3), taught(data, "logits", counting), stage="finetune")
+    assert counting.asked == [1, 24]  # a look at its classes, and the training part
+    counting.asked.clear()
+    changed = recipe(epochs=3, augment={"crop": 1})
+    train(student, changed, taught(data, "logits", counting), stage="finetune")
+    assert counting.asked == [1, *[8] * 9]
+
+
+def test_kept_logits_may_come_from_an_earlier_training(data: Data) -> None:
+    kept: list[torch.Tensor] = []
+
+    def answers(make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        if not kept:
+            kept.append(make())
+        return kept[0]
+
+    counting = Counting(made(RESNET).model)
+    context = taught(data, "logits", counting, answers=answers)
+    student = made({"simple_cnn": {"width": 0.125}})
+    first = train(student, recipe(), context, stage="finetune")
+    counting.asked.clear()
+    second = train(student, recipe(), context, stage="finetune")
+    assert counting.asked == [1]
+    assert kept[0].shape == (24, CLASSES)
+    assert same(first.model, second.model)
+
+
+def test_padding_of_texts_is_not_compared() -> None:
+    from spaces.training.teaching import _unpadded
+
+    ids = torch.tensor([[5, 7, 0], [3, 0, 0]])
+    tokens, pooled = torch.ones(2, 3, 4), torch.ones(2, 4)
+    found = _unpadded([tokens, pooled], ids)
+    assert found[0].sum(2).tolist() == [[4, 4, 0], [4, 0, 0]]
+    assert found[1] is pooled
+    assert _unpadded([tokens], torch.ones(2, 1, 8, 8))[0] is tokens
