@@ -34,7 +34,9 @@ def catalogue(what: str) -> list[dict[str, Any]]:
             {"kind": "sampler", "name": name, "text": info.text, "parameters": {}}
             for name, info in SAMPLERS.items()
         ]
-    return [_entry(table, name) for table in TABLES[what] for name in table.names]
+    return [
+        _entry(table, name) for table in TABLES[what] for name in (*table.names, *table.plugins)
+    ]
 
 
 def catalogue_text(entries: list[dict[str, Any]]) -> str:

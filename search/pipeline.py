@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,9 +163,13 @@ class Pipeline:
         if stage.kind == "finetune":
             recipe = Recipe.model_validate(stage.params["recipe"])
             return train(candidate, recipe, context, stage="finetune")
-        technique, params = _technique(stage)
+        name, technique, params = _technique(stage)
         made: Candidate = technique.apply(candidate, params, context)
-        return made
+        if len(made.history) == len(candidate.history):
+            return made  # it did nothing
+        # A user's technique stands in the plan by dotted path: `rebuild` has to find it by that.
+        *before, last = made.history
+        return replace(made, history=(*before, replace(last, technique=name)))
 
     def _pretrained(self, params: Mapping[str, Any], context: Context) -> Candidate:
         candidate = start(params["architecture"], self._data.shape, self._data.classes, self._seed)
@@ -258,18 +262,18 @@ TECHNIQUES = {"prune": ("pruning", PRUNINGS), "quantize": ("quantization", QUANT
 """Kind of a stage that applies a technique -> its key among the stage's parameters, its table."""
 
 
-def _technique(stage: Stage) -> tuple[Any, Any]:
-    """The technique of a stage that has one, and its checked parameters."""
+def _technique(stage: Stage) -> tuple[str, Any, Any]:
+    """The technique of a stage that has one: its name in the plan, itself, checked parameters."""
     key, table = TECHNIQUES[stage.kind]
     option = _option(table, stage.params[key])
-    return table.get(option.name), option.params
+    return option.name, table.get(option.name), option.params
 
 
 def _trains(stage: Stage) -> bool:
     """Whether a stage's result is worth keeping: pruning alone is made again in no time."""
     if stage.kind not in TECHNIQUES:
         return True
-    technique, params = _technique(stage)
+    _, technique, params = _technique(stage)
     return hasattr(technique, "trains") and bool(technique.trains(params))
 
 

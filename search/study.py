@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from search.plugins import RUNTIMES
 from search.records import Axis, TrialRecord
 from search.resume import identity, refuse_changes
 from search.spec import StudySpec, digest
+from search.user_code import find_user_code
 
 VERSIONS = ("paretune", "torch", "onnxruntime", "onnx", "optuna", "torch-pruning")
 
@@ -44,7 +43,7 @@ class OpenStudy:
         # For training too, and before any of it: a runtime that flushes when it first measures
         # would make weights depend on what a process did before.
         torch.set_flush_denormal(True)
-        _find_user_code(spec.file.parent)
+        find_user_code(spec.file.parent)
         self.axes = axes_of(spec)
         engine = open_engine(spec.storage, create=True)
         self.store = Store(engine)
@@ -127,13 +126,6 @@ class OpenStudy:
                 **{name: version(name) for name in VERSIONS},
             },
         }
-
-
-def _find_user_code(folder: Path) -> None:
-    """Lets `pkg.mod:Net` lie beside the study file or in the current folder, after all else."""
-    for place in (str(folder), os.getcwd()):
-        if place not in sys.path:
-            sys.path.append(place)
 
 
 def stored_artifact(trial: TrialRecord, folder: Path) -> Artifact:

@@ -192,6 +192,19 @@ def assignments(node: Node, path: str = "") -> Iterator[dict[str, Any]]:
                 yield {path: value}
 
 
+def ends(node: Node) -> Node:
+    """The same tree with each continuous parameter at its two ends only: a finite one."""
+    match node:
+        case Record(fields):
+            return Record(tuple((key, ends(child)) for key, child in fields))
+        case Choice(options):
+            return Choice(tuple((label, ends(child)) for label, child in options))
+        case Float(low, high) if math.isinf(node.count):
+            return Float(low, high, step=high - low)
+        case _:
+            return node
+
+
 def _product(parts: list[tuple[str, Node]]) -> Iterator[dict[str, Any]]:
     if not parts:
         yield {}

@@ -9,6 +9,7 @@ from spaces.architecture.network import build_network
 from spaces.base import Candidate, Step
 from spaces.inputs import Shape
 from spaces.pruning import PRUNINGS
+from spaces.quantization import QUANTIZATIONS
 
 if TYPE_CHECKING:
     import torch
@@ -31,13 +32,14 @@ def start(architecture: Mapping[str, Any], shape: Shape, classes: int, seed: int
 def rebuild(history: Sequence[Step], shape: Shape, classes: int) -> torch.nn.Module:
     """A fresh model of the shape that a history leads to; the weights follow as a state dict.
 
-    Only pruning changes a shape; steps of training and quantization are passed over.
+    Training changes no shape: its steps are passed over.
     """
     first, *rest = history
     network = build_network(first.params[ARCHITECTURE], shape, classes, first.params["seed"])
     for step in rest:
-        if step.technique in PRUNINGS.names:
-            technique = PRUNINGS.get(step.technique)
+        table = next((t for t in (PRUNINGS, QUANTIZATIONS) if t.knows(step.technique)), None)
+        if table is not None:
+            technique = table.get(step.technique)
             params = technique.Params.model_validate(dict(step.params))
             network = technique.rebuild(network, params, step.info, shape)
     return network

@@ -13,6 +13,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from spaces.params import Params
+from spaces.plugins import plugins_of
 
 
 class UnknownName(ValueError):
@@ -48,17 +49,23 @@ class Table:
         """The names of the built-in entries, in the table's order."""
         return list(self._entries)
 
+    @property
+    def plugins(self) -> list[str]:
+        """The names that installed packages add; a built-in entry keeps its name."""
+        return [name for name in plugins_of(self.kind) if name not in self._entries]
+
+    def knows(self, name: str) -> bool:
+        """Whether this is the name of a built-in entry, of a plugin, or a dotted path."""
+        return name in self._entries or ":" in name or name in self.plugins
+
     def get(self, name: str) -> Any:
-        """The entry of this name, or of a dotted path "pkg.mod:Class".
+        """The entry of this name: built in, by entry point, or a dotted path "pkg.mod:Class".
 
         Raises:
-            UnknownName: There is no such entry, or the dotted path does not lead to one.
+            UnknownName: There is no such entry, two packages bring it, or the path does not lead
+                to one.
         """
-        path = self._entries.get(name, name)
-        if ":" not in path:
-            hint = nearest(name, self.names) or "."
-            known = ", ".join(self.names)
-            raise UnknownName(f'unknown {self.kind} "{name}"{hint} Known: {known}.')
+        path = self._entries.get(name) or self._path(name)
         module, _, attribute = path.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
@@ -66,6 +73,22 @@ class Table:
             if name in self._entries:  # ours: a bug, or a missing dependency
                 raise
             raise UnknownName(f'{self.kind} "{name}": {type(error).__name__}: {error}') from error
+
+    def _path(self, name: str) -> str:
+        """The dotted path of a name that is not built in."""
+        if ":" in name:
+            return name
+        found = plugins_of(self.kind).get(name, ())
+        if len(found) == 1:
+            return found[0].path
+        if found:
+            both = " and ".join(f"{p.owner} ({p.path})" for p in found)
+            raise UnknownName(
+                f'the {self.kind} "{name}" is brought by {both}; give the dotted path of one'
+            )
+        names = [*self.names, *self.plugins]
+        hint = nearest(name, names) or "."
+        raise UnknownName(f'unknown {self.kind} "{name}"{hint} Known: {", ".join(names)}.')
 
     def pick(self, value: Any) -> tuple[str, dict[str, Any]]:
         """The name and the parameters that a spelling of the study file means.
@@ -84,7 +107,7 @@ class Table:
         if len(value) == 1:
             [(name, params)] = value.items()
         else:
-            named = [key for key in value if key in self._entries or ":" in str(key)]
+            named = [key for key in value if self.knows(str(key))]
             if len(named) != 1:
                 keys = ", ".join(map(str, value))
                 raise ValueError(

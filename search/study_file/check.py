@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from search.spec import StudySpec
+from spaces.architecture import ARCHITECTURES
+from spaces.distillation import DISTILLATIONS
 from spaces.domains import (
     Choice,
     Domain,
@@ -20,6 +22,8 @@ from spaces.domains import (
     count,
     parameters,
 )
+from spaces.pruning import PRUNINGS
+from spaces.quantization import QUANTIZATIONS
 
 
 @dataclass(frozen=True)
@@ -159,9 +163,41 @@ def _notes(spec: StudySpec) -> list[str]:
     extra = sorted(named - {o.name for o in spec.objectives})
     if extra:
         notes.append(f"measured for constraints or goals only: {', '.join(extra)}")
+    notes += [f"{name}: {text}" for name, text in _entry_notes(spec).items()]
     if not list(parameters(spec.space)):
         notes.append("the space has no parameter: there is one plan besides the baseline")
     return notes
+
+
+def _entry_notes(spec: StudySpec) -> dict[str, str]:
+    """What the techniques in the space have to say of themselves, by name."""
+    assert isinstance(spec.space, Record)
+    tables = {
+        "architecture": ARCHITECTURES,
+        "pruning": PRUNINGS,
+        "distillation": DISTILLATIONS,
+        "quantization": QUANTIZATIONS,
+    }
+    return {
+        name: entry.note
+        for section, node in spec.space.fields
+        if section in tables
+        for name in _names(node)
+        if hasattr(entry := tables[section].get(name), "note")
+    }
+
+
+def _names(node: Node) -> list[str]:
+    """The entries that a tree over a table can lead to."""
+    match node:
+        case Choice(options):
+            return [name for _, child in options for name in _names(child)]
+        case Record(fields):
+            return [name for name, _ in fields]
+        case Fixed(value) if isinstance(value, Mapping):
+            return list(value)
+        case _:
+            return []
 
 
 def _baseline_text(spec: StudySpec) -> str:

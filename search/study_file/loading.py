@@ -23,6 +23,7 @@ from search.study_file.problems import Key, Problems
 from search.study_file.quantities import QuantityReader
 from search.study_file.sections import SectionReader
 from search.study_file.space import SpaceReader
+from search.user_code import find_user_code
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
 from spaces.domains import Choice, Fixed, Node, Record, assign, parameters
@@ -117,6 +118,7 @@ class _Loader(SectionReader):
         self._options = (storage, trials, time)
 
     def load(self) -> StudySpec:
+        find_user_code(self._file.parent)
         self.known(self.data, SECTIONS, ())
         storage, trials, time = self._options
         plain = self.plain(

@@ -34,8 +34,8 @@ class Problems:
         self._where = where
         self._found: list[str] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def __len__(self) -> int:
+        return len(self._found)
 
     def add(self, key: Key, text: str) -> None:
         """Notes a mistake at a key."""

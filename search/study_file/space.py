@@ -8,18 +8,35 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from search.study_file.problems import Key, Problems
-from spaces.domains import Choice, Fixed, Float, Int, Node, Record, label_of, parameters
+from spaces.domains import (
+    Choice,
+    Domain,
+    Fixed,
+    Float,
+    Int,
+    Node,
+    Record,
+    assign,
+    assignments,
+    count,
+    ends,
+    label_of,
+)
 from spaces.table import Option, Slot, Table
 
 DOMAINS = ("choice", "float", "int")
+COMBINATIONS = 1000
+"""So many are tried, at most, before a space is believed to have a possible one."""
+
 SETTINGS = {"choice": (), "float": ("log", "step"), "int": ("log", "step")}
 
 
@@ -98,7 +115,7 @@ class SpaceReader:
         for name in value:
             if name not in fields:
                 self._problems.unknown((*key, str(name)), fields, of)
-        before = bool(self._problems)
+        before = len(self._problems)
         found: list[tuple[str, Node]] = []
         for name, info in fields.items():
             if name in value:
@@ -108,7 +125,7 @@ class SpaceReader:
             else:
                 found.append((name, Fixed(_plain(info.get_default(call_default_factory=True)))))
         record = Record(tuple(found))
-        if not before and not bool(self._problems) and not list(parameters(record)):
+        if len(self._problems) == before:
             self._check_together(params, record, key)
         return record
 
@@ -152,13 +169,21 @@ class SpaceReader:
             return value
 
     def _check_together(self, params: type[BaseModel], record: Record, key: Key) -> None:
-        """Rules between fields, where all of them are literals."""
-        from spaces.domains import assign
+        """Rules between fields: refused when no combination of their values is possible.
 
-        try:
-            params.model_validate(assign(record, lambda name, domain: None))
-        except ValidationError as error:
-            self._problems.add(key, message(error, None))
+        Where some are, the others are infeasible trials, each with its reason.
+        """
+        finite = ends(record)
+        first: ValidationError | None = None
+        for found in islice(assignments(finite), COMBINATIONS + 1):
+            try:
+                params.model_validate(assign(finite, _asked(found)))
+                return
+            except ValidationError as error:
+                first = first or error
+        if first is not None and count(finite) <= COMBINATIONS:
+            several = "no combination is possible; the first: " if count(finite) > 1 else ""
+            self._problems.add(key, several + message(first, None))
 
     # -- domains ---------------------------------------------------------------------------------
 
@@ -253,6 +278,11 @@ class SpaceReader:
             )
             return False
         return True
+
+
+def _asked(found: Mapping[str, Any]) -> Callable[[str, Domain], Any]:
+    """Answers with the values of one assignment."""
+    return lambda name, domain: found[name]
 
 
 # -- what a field of a Params is -----------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from search.study_file.problems import Problems, StudyFileError
 from search.study_file.space import SpaceReader
@@ -284,6 +284,51 @@ def test_all_mistakes_of_a_record_are_noted() -> None:
     found = read({"lr": 0, "epochs": "x", "toy": {"small": {"rate": 2}}, "nope": 1})[1]
 
     assert [line.partition(":")[0] for line in found] == ["nope", "lr", "epochs", "toy.small.rate"]
+
+
+class Heads(Params):
+    """A rule between two fields."""
+
+    width: int = Field(32, ge=1, le=512)
+    heads: int = Field(4, ge=1, le=64)
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _divide(self) -> Heads:
+        if self.width % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide a width of {self.width}")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"heads": 5}, ["vit: 5 heads do not divide a width of 32"]),
+        (
+            {"heads": {"choice": [3, 5]}, "width": {"choice": [16, 32]}},
+            ["vit: no combination is possible; the first: 3 heads do not divide a width of 16"],
+        ),
+        (
+            {"heads": {"int": [5, 7]}, "dropout": {"float": [0, 0.5]}},
+            ["vit: no combination is possible; the first: 5 heads do not divide a width of 32"],
+        ),
+        ({"heads": {"choice": [3, 4]}}, []),
+        ({"heads": {"int": [3, 9]}, "dropout": {"float": [0, 0.5]}}, []),
+        ({"heads": 500}, ["vit.heads: must be less than or equal to 64, got 500"]),
+    ],
+    ids=str,
+)
+def test_rule_between_fields_refuses_what_no_combination_can_keep(
+    given: dict[str, Any], said: list[str]
+) -> None:
+    problems = Problems(lambda key: "x.yaml:1")
+    SpaceReader(problems).record(Heads, given, ("vit",), "vit")
+    found: list[str] = []
+    try:
+        problems.raise_any()
+    except StudyFileError as error:
+        found = [line.removeprefix("x.yaml:1: ") for line in error.problems]
+    assert found == said
 
 
 def test_branches_name_their_parameters() -> None:
