@@ -261,7 +261,11 @@ def export(
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--data", metavar="NPZ", help="Measure accuracy on the test part of this .npz.")
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Measure accuracy too: x_test of an .npz; a .csv or .tsv of texts.",
+)
 @json_option
 def verify(folder: Path, data: str | None, as_json: bool) -> int:
     """Check an exported model against its manifest; exit 1 if it is off."""

@@ -56,6 +56,7 @@ class Manifest:
                 + (f", {_times(m, times)} than the baseline" if times else "")
             )
         lines += [f"{self.folder / a['file']}  {a['note']}" for a in content["artifacts"]]
+        lines += [f"{self.folder / a['file']}" for a in content["assets"]]
         lines.append(f"{self.folder / MANIFEST}")
         lines.append(f"check it anywhere: paretune verify {self.folder}")
         return "\n".join(lines)
@@ -117,6 +118,7 @@ def _written(
             else:
                 artifacts.append(_converted(study, trial, runtime, folder))
         _write_probe(study, [folder / a["file"] for a in artifacts], artifacts, folder)
+        assets = _write_assets(study, folder)
         preprocessing = study.data.preprocessing()
     finally:
         study.close()
@@ -127,6 +129,7 @@ def _written(
         "plan_text": plan_text(trial.plan),
         "plan": trial.plan,
         "artifacts": artifacts,
+        "assets": assets,
         "preprocessing": preprocessing,
         "input": {"name": "input", **study.data.input_json()},
         "output": {"name": "logits", "dtype": "float32"},
@@ -196,6 +199,16 @@ def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, folder: Path)
         "accuracy": measured.to_json(),
         "note": f"{note}; accuracy {format_value(measured.value, measured.unit)} on validation",
     }
+
+
+def _write_assets(study: OpenStudy, folder: Path) -> list[dict[str, Any]]:
+    """What the model needs beside it (a tokenizer), each with its digest."""
+    assets = []
+    for name, text in study.data.assets().items():
+        file = folder / name
+        written_whole(file, text)
+        assets.append({"file": name, "sha256": sha256_of(file), "bytes": file.stat().st_size})
+    return assets
 
 
 def _write_probe(

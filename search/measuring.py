@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from objectives.runtimes.base import Artifact
-    from search.data.dataset import Dataset
+    from search.data.labelled import Labelled
 
 ALWAYS = ("parameters", "macs")
 """Recorded for every candidate, whether or not the study optimizes them."""
@@ -46,7 +46,7 @@ class Gauge:
         runtime: Any,
         options: Any,
         model: torch.nn.Module,
-        data: Dataset,
+        data: Labelled,
         baseline: Artifact | None,
         reference: Mapping[str, Measurement],
     ) -> list[Measurement]:
@@ -59,7 +59,7 @@ class Gauge:
         return [_measured(subject, name, given, "validation") for name, given in self.quantities]
 
     def test(
-        self, artifact: Artifact, runtime: Any, options: Any, model: Any, data: Dataset
+        self, artifact: Artifact, runtime: Any, options: Any, model: Any, data: Labelled
     ) -> list[Measurement]:
         """What depends on data, on the test part; empty when there is none."""
         if data.size("test") == 0:

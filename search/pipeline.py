@@ -32,7 +32,7 @@ from spaces.training.loop import train
 from spaces.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from search.data.dataset import Dataset
+    from search.data.labelled import Labelled
 
 TRAINING_VERSION = 1
 """Raised when the training loop gives other weights for the same recipe and seed."""
@@ -64,7 +64,7 @@ class Pipeline:
 
     def __init__(
         self,
-        data: Dataset,
+        data: Labelled,
         cache: StageCache,
         baseline: Plan,
         seed: int,
@@ -221,7 +221,7 @@ class Pipeline:
         return params
 
 
-def export(candidate: Candidate, runtime: str, path: Path, data: Dataset) -> Artifact:
+def export(candidate: Candidate, runtime: str, path: Path, data: Labelled) -> Artifact:
     """A candidate as a runtime's file, calibrated on training images where that is asked for.
 
     Raises:

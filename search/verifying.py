@@ -16,6 +16,7 @@ from search.errors import UserError
 from search.export import MANIFEST, PROBE
 from search.files import sha256_of
 from search.plugins import RUNTIMES
+from search.prepared import Batches, labelled
 
 AGREEMENT = 0.99
 """Share of the probe's examples whose class must be the recorded one. int8 kernels differ between
@@ -58,13 +59,13 @@ def verify_export(folder: Path, data: str | None = None) -> Verification:
 
     Args:
         folder: What `paretune export` wrote.
-        data: An .npz with x_test and y_test, or None.
+        data: An .npz with x_test and y_test, for text a .csv or .tsv, or None.
 
     Raises:
         UserError: There is no manifest, or it cannot be read.
     """
     manifest = _manifest(folder)
-    findings: list[Finding] = []
+    findings = [_same_file(folder, asset) for asset in manifest.get("assets", [])]
     for artifact in manifest["artifacts"]:
         findings += _checked(folder, artifact, manifest, data)
     return Verification(tuple(findings))
@@ -88,21 +89,31 @@ def _checked(
 ) -> list[Finding]:
     name = artifact["file"]
     file = folder / name
+    findings = [_same_file(folder, artifact)]
     if not file.is_file():
-        return [Finding(name, "file", False, "is missing")]
-    digest = sha256_of(file)
-    same = digest == artifact["sha256"]
-    findings = [Finding(name, "sha256", same, digest if same else f"{digest} is another file")]
+        return findings
     try:
         entry = RUNTIMES.get(artifact["runtime"])
         session = entry.load(file, entry.Params.model_validate(artifact["options"]))
         findings.append(_outputs(folder, name, session))
         if data is not None:
-            findings.append(_accuracy(name, session, manifest, Path(data)))
+            findings.append(
+                _accuracy(name, session, manifest, labelled(folder, manifest, Path(data)))
+            )
     except (Unmeasurable, RuntimeError, ValueError, OSError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         findings.append(Finding(name, "runs", False, text))
     return findings
+
+
+def _same_file(folder: Path, written: Mapping[str, Any]) -> Finding:
+    file = folder / written["file"]
+    if not file.is_file():
+        return Finding(file.name, "file", False, "is missing")
+    digest = sha256_of(file)
+    same = digest == written["sha256"]
+    text = digest if same else f"{digest} is another file"
+    return Finding(file.name, "sha256", same, text)
 
 
 def _outputs(folder: Path, name: str, session: Any) -> Finding:
@@ -117,21 +128,16 @@ def _outputs(folder: Path, name: str, session: Any) -> Finding:
     return Finding(name, "outputs", agree >= AGREEMENT, text)
 
 
-def _accuracy(name: str, session: Any, manifest: Mapping[str, Any], data: Path) -> Finding:
+def _accuracy(name: str, session: Any, manifest: Mapping[str, Any], batches: Batches) -> Finding:
     recorded = manifest["measurements"]["test"].get("accuracy")
     if recorded is None:
         return Finding(name, "accuracy", True, "was not measured on test; nothing to compare")
-    how = manifest["preprocessing"]
-    with np.load(data, allow_pickle=False) as arrays:
-        images, labels = arrays["x_test"], arrays["y_test"].reshape(-1)
-    images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    mean, std = (np.array(how[k], dtype=np.float32)[:, None, None] for k in ("mean", "std"))
-    right = 0
-    for start in range(0, len(labels), 256):
-        batch = (images[start : start + 256].astype(np.float32) / 255 - mean) / std
-        right += int((session(batch).argmax(1) == labels[start : start + 256]).sum())
-    share = right / len(labels)
-    low, high = wilson(right, len(labels))
+    right = seen = 0
+    for inputs, labels in batches:
+        right += int((session(inputs).argmax(1) == labels).sum())
+        seen += len(labels)
+    share = right / seen
+    low, high = wilson(right, seen)
     ok = low <= recorded["high"] and high >= recorded["low"]
-    text = f"{100 * share:.2f} % on {len(labels)} images, recorded {100 * recorded['value']:.2f} %"
+    text = f"{100 * share:.2f} % on {seen} examples, recorded {100 * recorded['value']:.2f} %"
     return Finding(name, "accuracy", ok, text)

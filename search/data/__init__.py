@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spaces.table import Table
 
 if TYPE_CHECKING:
-    from search.data.dataset import Dataset
+    from search.data.labelled import Labelled
 
 DATASETS = Table(
     "data set",
@@ -19,11 +19,12 @@ DATASETS = Table(
         "npz": "search.data.npz:Npz",
         "images": "search.data.images:Images",
         "python": "search.data.python:Python",
+        "text": "search.data.text:Text",
     },
 )
 
 
-def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -> Dataset:
+def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -> Labelled:
     """A data set with train, validation and test parts.
 
     Args:
@@ -35,8 +36,13 @@ def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -
     Raises:
         UserError: It is not there, damaged, or cannot be used for classification.
     """
-    from search.data.dataset import make_dataset
-
     entry = DATASETS.get(name)
     options = entry.Params.model_validate(dict(params))
-    return make_dataset(entry.load(options, base), options, seed)
+    raw = entry.load(options, base)
+    if getattr(entry, "holds", "images") == "text":
+        from search.data.texts import make_texts
+
+        return make_texts(raw, options, base, seed)
+    from search.data.dataset import make_dataset
+
+    return make_dataset(raw, options, seed)

@@ -1,4 +1,4 @@
-"""Dataset: train, validation and test parts, normalized, in memory or streamed."""
+"""Images in train, validation and test parts, normalized, in memory or streamed."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from search.data.params import DataParams
+from search.data.labelled import PARTS, Labelled
+from search.data.params import DataParams, SplitParams
 from search.data.raw import Part, Raw
 from search.data.split import split_by_class
 from search.data.stream import FileImages, loader
 from search.errors import UserError
 
-PARTS = ("train", "validation", "test")
-
 TEST_SHARE = 0.2
 """Of the training part, split off where a source has no test part."""
 
 
-def make_dataset(raw: Raw, params: DataParams, seed: int) -> Dataset:
-    """Splits off what is missing and measures mean and deviation on what is left for training.
+def with_all_parts(raw: Raw, params: SplitParams, seed: int) -> dict[str, Part]:
+    """The source's parts, and those split off the training part that it lacks.
 
     Raises:
         UserError: A class has too few examples to split.
@@ -36,10 +35,19 @@ def make_dataset(raw: Raw, params: DataParams, seed: int) -> Dataset:
         except ValueError as error:
             raise UserError(f"{raw.name}: no {part} part is given, and {error}") from error
         parts[part], parts["train"] = parts["train"].take(off), parts["train"].take(stay)
-    return Dataset(raw, parts, params)
+    return parts
 
 
-class Dataset:
+def make_dataset(raw: Raw, params: DataParams, seed: int) -> Dataset:
+    """Splits off what is missing and measures mean and deviation on what is left for training.
+
+    Raises:
+        UserError: A class has too few examples to split.
+    """
+    return Dataset(raw, with_all_parts(raw, params, seed), params)
+
+
+class Dataset(Labelled):
     """Labelled images in three parts.
 
     Args:
@@ -49,15 +57,13 @@ class Dataset:
     """
 
     def __init__(self, raw: Raw, parts: Mapping[str, Part], params: DataParams) -> None:
-        self._raw = raw
+        super().__init__(raw, parts)
         self._params = params
-        self._parts = parts
         self._images = {
             name: torch.from_numpy(part.images)
             for name, part in parts.items()
             if part.images is not None
         }
-        self._labels = {name: torch.from_numpy(part.labels) for name, part in parts.items()}
         self._files = {
             name: FileImages(part.files, raw.size)
             for name, part in parts.items()
@@ -73,11 +79,6 @@ class Dataset:
     # -- what it is ------------------------------------------------------------------------------
 
     @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return self._raw.classes
-
-    @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
         return self._shape
@@ -87,19 +88,9 @@ class Dataset:
         """Digest of images, labels and split: other content gives another one."""
         return self._fingerprint
 
-    def size(self, part: str) -> int:
-        """Number of examples in a part."""
-        return len(self._labels[part])
-
     def info(self) -> dict[str, Any]:
         """Facts for reports."""
-        return {
-            "source": self._raw.name,
-            "sizes": {part: self.size(part) for part in PARTS},
-            "shape": list(self.shape),
-            "classes": self.classes,
-            "streamed": bool(self._files),
-        }
+        return {**super().info(), "streamed": bool(self._files)}
 
     def preprocessing(self) -> dict[str, Any]:
         """How an image becomes the model's input, as JSON for the export's manifest."""
@@ -110,7 +101,7 @@ class Dataset:
             "mean": list(self.mean),
             "std": list(self.std),
             "formula": "(pixel / 255 - mean) / std, for each channel of an 8-bit image",
-            "class_names": list(self._raw.class_names) or [str(i) for i in range(self.classes)],
+            "class_names": self.class_names,
         }
 
     def input_json(self) -> dict[str, Any]:
@@ -122,13 +113,6 @@ class Dataset:
         return tuple(-m / s for m, s in zip(self.mean, self.std, strict=True))
 
     # -- examples --------------------------------------------------------------------------------
-
-    def order(self, part: str, seed: int | None) -> torch.Tensor:
-        """The permutation int64 [N] that `batches` with this seed follows."""
-        count = self.size(part)
-        if seed is None:
-            return torch.arange(count)
-        return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
@@ -148,11 +132,6 @@ class Dataset:
         for rows in order.to(device).split(batch_size):  # type: ignore[no-untyped-call]
             # One fused multiply-add instead of a division, a subtraction and a division.
             yield torch.addcmul(shift, held[rows].float(), scale), labels[rows]
-
-    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """One pass in order as NumPy arrays, for runtimes."""
-        for images, labels in self.batches(part, batch_size):
-            yield images.numpy(), labels.numpy()
 
     def calibration(self, images: int, batch_size: int) -> Iterator[np.ndarray]:
         """Normalized training images float32 [B, C, H, W], the same ones each time."""

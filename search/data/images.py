@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from search.data.folders import class_folders, files_by_class, part_folders
 from search.data.params import DataParams
 from search.data.raw import Part, Raw, classes_of
 from search.errors import UserError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
-FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 
 MEMORY_SHARE = 0.25
 """Decoded images stay in memory when they take no more than this share of it."""
@@ -42,15 +42,8 @@ class Images:
         folder = (base / params.folder).resolve()
         if not folder.is_dir():
             raise UserError(f"data: {folder}: there is no such folder")
-        roots = {
-            part: folder / name
-            for part, names in FOLDERS.items()
-            for name in names
-            if (folder / name).is_dir()
-        }
-        if "train" not in roots:
-            roots = {"train": folder}
-        names = _classes(roots["train"])
+        roots = part_folders(folder)
+        names = class_folders(roots["train"])
         if not names:
             raise UserError(
                 f"data: {roots['train']} has no folders; put each class's images into one"
@@ -67,25 +60,9 @@ class Images:
         return Raw(folder.name, parts, classes, tuple(names), size)
 
 
-def _classes(root: Path) -> list[str]:
-    return sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[0] != ".")
-
-
 def _listed(root: Path, names: list[str]) -> Part:
-    files: list[Path] = []
-    labels: list[int] = []
-    strange = [name for name in _classes(root) if name not in names]
-    if strange:
-        raise UserError(f"data: {root} has classes that train has not: {', '.join(strange[:5])}")
-    for label, name in enumerate(names):
-        if not (root / name).is_dir():
-            continue
-        found = sorted(p for p in (root / name).rglob("*") if p.suffix.lower() in ENDINGS)
-        files += found
-        labels += [label] * len(found)
-    if not files:
-        raise UserError(f"data: {root} holds no images ({', '.join(ENDINGS[:4])}, ...)")
-    return Part(np.array(labels, dtype=np.int64), None, tuple(files))
+    labels, files = files_by_class(root, names, ENDINGS, "images")
+    return Part(labels, None, files)
 
 
 def _common_size(part: Part) -> tuple[int, int]:

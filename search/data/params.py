@@ -1,4 +1,4 @@
-"""Options that every data set has."""
+"""Options that data sets have in common."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import Field
 from spaces.params import Params
 
 
-class DataParams(Params):
-    """How parts are split off, and how examples are read."""
+class SplitParams(Params):
+    """How parts are split off."""
 
     validation: float = Field(
         0.2,
@@ -18,6 +18,11 @@ class DataParams(Params):
         le=0.5,
         description="share of the training part to validate on, where no part is given",
     )
+
+
+class DataParams(SplitParams):
+    """How parts are split off, and how images are read."""
+
     memory: Literal["auto", "ram", "stream"] = Field(
         "auto", description="keep decoded images in memory, or read them anew each epoch"
     )

@@ -13,17 +13,19 @@ from search.errors import UserError
 
 @dataclass(frozen=True)
 class Part:
-    """Labelled examples.
+    """Labelled examples: images in memory, files of images, or texts.
 
     Attributes:
         labels: int64 [N].
         images: uint8 [N, C, H, W] in memory, or None when they are read from `files`.
         files: The image of each label, for a part that streams.
+        texts: The text of each label.
     """
 
     labels: np.ndarray
     images: np.ndarray | None = None
     files: tuple[Path, ...] = ()
+    texts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -32,7 +34,8 @@ class Part:
         """The examples at these rows."""
         images = None if self.images is None else self.images[rows]
         files = tuple(self.files[i] for i in rows) if self.files else ()
-        return Part(self.labels[rows], images, files)
+        texts = tuple(self.texts[i] for i in rows) if self.texts else ()
+        return Part(self.labels[rows], images, files, texts)
 
 
 @dataclass(frozen=True)
