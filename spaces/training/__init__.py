@@ -18,9 +18,12 @@ SCHEDULES = Table(
     {
         "constant": "spaces.training.schedules:Constant",
         "step": "spaces.training.schedules:StepDecay",
-        "cosine": "spaces.training.schedules:Cosine",
+        "multi_step": "spaces.training.schedules:MultiStep",
+        "cosine": "spaces.training.cosine:Cosine",
+        "cosine_restarts": "spaces.training.cosine:CosineRestarts",
         "polynomial": "spaces.training.schedules:Polynomial",
         "exponential": "spaces.training.schedules:Exponential",
-        "one_cycle": "spaces.training.schedules:OneCycle",
+        "one_cycle": "spaces.training.cosine:OneCycle",
+        "plateau": "spaces.training.plateau:Plateau",
     },
 )

@@ -1,28 +1,22 @@
 """Learning-rate schedules: a factor of the base rate at a progress in [0, 1).
 
-Progress rather than epochs, so that a longer budget stretches a schedule and leaves its shape.
+Progress rather than epochs, so that a longer budget stretches a schedule and leaves its shape. A
+schedule has `factor(params, progress)`; one that answers to how training goes also has
+`answer(params, losses)`, see plateau.py.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from spaces.params import Params
+from spaces.training.warmup import WarmupParams, warmed
 
-
-class WarmupParams(Params):
-    """What schedules have in common."""
-
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of training with a linear rise")
-
-
-def warmed(progress: float, warmup: float) -> tuple[float, float]:
-    """(factor of the warm-up, progress in [0, 1) of what comes after it)."""
-    if progress < warmup:
-        return progress / warmup, 0.0
-    return 1.0, (progress - warmup) / (1 - warmup)
+EPSILON = 1e-9
+"""A drop at progress 0.3 also comes at 0.1 + 0.1 + 0.1."""
 
 
 class Constant:
@@ -52,30 +46,43 @@ class StepDecay:
     def factor(params: StepParams, progress: float) -> float:
         """Gamma ** floor(progress / every), after the warm-up."""
         rise, rest = warmed(progress, params.warmup)
-        return rise * params.gamma ** math.floor(rest / params.every + 1e-9)
+        return rise * params.gamma ** math.floor(rest / params.every + EPSILON)
 
 
-class CosineParams(WarmupParams):
-    """Options of cosine."""
+def _rising(milestones: list[float]) -> list[float]:
+    if any(not 0 < m < 1 for m in milestones):
+        raise ValueError("milestones are shares of the training, each above 0 and below 1")
+    if any(a >= b for a, b in itertools.pairwise(milestones)):
+        raise ValueError("milestones must rise: give each once, the earliest first")
+    return milestones
 
-    end: float = Field(0.0, ge=0, le=1, description="factor at the end")
+
+class MultiStepParams(WarmupParams):
+    """Options of multi_step."""
+
+    milestones: Annotated[list[float], AfterValidator(_rising)] = Field(
+        [0.5, 0.75], min_length=1, max_length=100, description="shares of training where it drops"
+    )
+    gamma: float = Field(0.1, gt=0, le=1, description="factor of each drop")
 
 
-class Cosine:
-    """Falls along half a cosine (SGDR without restarts, https://arxiv.org/abs/1608.03983)."""
+class MultiStep:
+    """Drops by a factor at named shares of the training."""
 
-    Params = CosineParams
+    Params = MultiStepParams
 
     @staticmethod
-    def factor(params: CosineParams, progress: float) -> float:
-        """End + (1 - end) * (1 + cos(pi * progress)) / 2, after the warm-up."""
+    def factor(params: MultiStepParams, progress: float) -> float:
+        """Gamma ** (number of milestones at or before the progress), after the warm-up."""
         rise, rest = warmed(progress, params.warmup)
-        return rise * (params.end + (1 - params.end) * (1 + math.cos(math.pi * rest)) / 2)
+        passed = sum(rest + EPSILON >= milestone for milestone in params.milestones)
+        return float(rise * params.gamma**passed)
 
 
-class PolynomialParams(CosineParams):
+class PolynomialParams(WarmupParams):
     """Options of polynomial."""
 
+    end: float = Field(0.0, ge=0, le=1, description="factor at the end")
     power: float = Field(1.0, gt=0, le=10, description="1 falls along a line, 2 along a parabola")
 
 
@@ -108,28 +115,3 @@ class Exponential:
         """End ** progress, after the warm-up."""
         rise, rest = warmed(progress, params.warmup)
         return float(rise * params.end**rest)
-
-
-class OneCycleParams(Params):
-    """Options of one_cycle."""
-
-    warmup: float = Field(0.3, gt=0, lt=1, description="share of training that rises")
-    start: float = Field(0.04, ge=0, le=1, description="factor at the beginning (torch: 1/25)")
-    end: float = Field(4e-6, ge=0, le=1, description="factor at the end (torch: 1/25/1e4)")
-
-
-class OneCycle:
-    """Rises and falls along cosines (https://arxiv.org/abs/1708.07120; torch's OneCycleLR)."""
-
-    Params = OneCycleParams
-
-    @staticmethod
-    def factor(params: OneCycleParams, progress: float) -> float:
-        """From start to 1 over the warm-up, then from 1 to end."""
-        if progress < params.warmup:
-            return _cosine(params.start, 1.0, progress / params.warmup)
-        return _cosine(1.0, params.end, (progress - params.warmup) / (1 - params.warmup))
-
-
-def _cosine(first: float, last: float, share: float) -> float:
-    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2

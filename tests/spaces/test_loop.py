@@ -225,6 +225,55 @@ def test_mixed_precision_trains_float32_weights_to_nearly_the_same(data: Data) -
     torch.testing.assert_close(weights(mixed), weights(plain), rtol=0.05, atol=0.01)
 
 
+@pytest.mark.parametrize("size", [24, 20, 17])
+def test_accumulated_batches_equal_one_large_batch(make_data: MakeData, size: int) -> None:
+    """Also in the last group, whether it has fewer batches, or a smaller last one."""
+    data = make_data(train=size)
+    candidate = linear(data)
+    sgd = {"sgd": {"lr": 0.5, "momentum": 0.9}}
+    small, large = (
+        train(
+            candidate,
+            recipe(epochs=3, batch_size=batch, accumulate=n, optimizer=sgd, clip=0.7),
+            Context(data),
+            stage="pretrain",
+        )
+        for batch, n in ((4, 4), (16, 1))
+    )
+    if size == 17:  # neither learns from a single last example
+        assert small.history[-1].info["loss"] == pytest.approx(large.history[-1].info["loss"])
+    torch.testing.assert_close(weights(small), weights(large), rtol=1e-4, atol=1e-6)
+
+
+def test_batches_of_one_all_count(data: Data) -> None:
+    events = watched(linear(data), recipe(batch_size=1, optimizer=STILL), data)
+    whole_part = watched(linear(data), recipe(batch_size=24, optimizer=STILL), data)
+    assert events[0].loss == pytest.approx(whole_part[0].loss, rel=1e-5)
+
+
+def test_plateau_lowers_the_rate_of_later_epochs(data: Data) -> None:
+    """The first epoch has nothing to improve on; then the rate falls to nothing each epoch."""
+    how = recipe(
+        epochs=3,
+        optimizer={"sgd": {"lr": 1e-6, "momentum": 0.0}},
+        schedule={"plateau": {"patience": 1, "gamma": 1e-6, "threshold": 0.5}},
+    )
+    after = train(linear(data), how, Context(data), stage="pretrain")
+    once = train(
+        linear(data),
+        recipe(epochs=2, optimizer={"sgd": {"lr": 1e-6, "momentum": 0.0}}),
+        Context(data),
+        stage="pretrain",
+    )
+    torch.testing.assert_close(weights(after), weights(once), rtol=0, atol=1e-9)
+
+
+def test_examples_and_epochs_are_recorded(data: Data) -> None:
+    info = train(linear(data), recipe(epochs=3), Context(data), stage="pretrain").history[-1].info
+    assert info["epochs"] == 3
+    assert info["examples_per_second"] == pytest.approx(3 * 24 / info["seconds"], rel=0.2)
+
+
 # -- distillation ------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from spaces.table import Option
 from spaces.training.adam import AdamParams
 from spaces.training.recipe import Augment, Recipe
-from spaces.training.schedules import WarmupParams
+from spaces.training.warmup import WarmupParams
 
 RECIPES = st.fixed_dictionaries(
     {"epochs": st.integers(0, 1000)},
@@ -23,10 +23,25 @@ RECIPES = st.fixed_dictionaries(
         "schedule": st.sampled_from(["constant", {"cosine": {"warmup": 0.1}}, "one_cycle"]),
         "label_smoothing": st.floats(0, 0.99),
         "augment": st.fixed_dictionaries(
-            {}, optional={"flip": st.booleans(), "crop": st.integers(0, 64)}
+            {},
+            optional={
+                "flip": st.booleans(),
+                "crop": st.integers(0, 64),
+                "mixup": st.floats(0, 100),
+                "cutmix": st.floats(0, 100),
+            },
         ),
         "amp": st.sampled_from(["auto", "off", "bfloat16", "float16"]),
         "channels_last": st.sampled_from(["auto", "on", "off"]),
+        "accumulate": st.integers(1, 10),
+        "compile": st.booleans(),
+        "ema": st.one_of(st.none(), st.floats(0.01, 0.9999)),
+        "freeze_epochs": st.integers(0, 10),
+        "trunk_lr": st.floats(0.01, 1),
+        "monitor": st.sampled_from(["training", "validation"]),
+        "early_stop": st.fixed_dictionaries(
+            {}, optional={"patience": st.integers(0, 9), "best": st.booleans()}
+        ),
         "clip": st.one_of(st.none(), st.floats(0.01, 100)),
     },
 )
@@ -61,6 +76,11 @@ def test_recipe_has_the_defaults_of_its_docstrings() -> None:
         ({"epochs": 1, "batch_size": 0}, "greater than or equal to 1"),
         ({"epochs": 1, "label_smoothing": 1.0}, "less than 1"),
         ({"epochs": 1, "clip": 0.0}, "greater than 0"),
+        ({"epochs": 1, "accumulate": 0}, "greater than or equal to 1"),
+        ({"epochs": 1, "trunk_lr": 0.0}, "greater than 0"),
+        ({"epochs": 1, "monitor": "test"}, "'training' or 'validation'"),
+        ({"epochs": 1, "early_stop": {"patience": -1}}, "greater than or equal to 0"),
+        ({"epochs": 1, "augment": {"mixup": -0.1}}, "greater than or equal to 0"),
         ({"epochs": 1, "amp": "int8"}, "'auto', 'off', 'bfloat16' or 'float16'"),
         ({"epochs": 1, "augment": {"rotate": 3}}, "Extra inputs"),
         ({"epochs": 1, "schedule": "cosin"}, 'did you mean "cosine"'),

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from spaces.training import SCHEDULES
-from spaces.training.schedules import warmed
+from spaces.training.warmup import warmed
 
 PROGRESS = st.floats(0, 1)
 
@@ -35,6 +36,16 @@ def factor(name: str, progress: float, **params: Any) -> float:
         ("polynomial", {"power": 2, "end": 0.2}, {0: 1, 0.5: 0.2 + 0.8 * 0.25, 1: 0.2}),
         ("polynomial", {"warmup": 0.5}, {0: 0, 0.25: 0.5, 0.5: 1, 0.75: 0.5, 1: 0}),
         ("exponential", {}, {0: 1, 0.5: 0.1, 1: 0.01}),
+        ("multi_step", {}, {0: 1, 0.49: 1, 0.5: 0.1, 0.74: 0.1, 0.75: 0.01, 0.99: 0.01}),
+        ("multi_step", {"milestones": [0.2], "gamma": 0.5, "warmup": 0.5}, {0.5: 1, 0.6: 0.5}),
+        ("cosine_restarts", {}, {0: 1, 0.25: 0.5, 0.5: 1, 0.75: 0.5, 1: 0}),
+        (
+            "cosine_restarts",
+            {"cycles": 2, "stretch": 3, "end": 0.2},
+            {0: 1, 0.125: 0.6, 0.25: 1, 0.625: 0.6, 1: 0.2},
+        ),
+        ("cosine_restarts", {"cycles": 3, "warmup": 0.1}, {0.05: 0.5, 0.1: 1, 0.25: 0.5, 0.4: 1}),
+        ("plateau", {"warmup": 0.5}, {0: 0, 0.25: 0.5, 0.5: 1, 1: 1}),
         ("exponential", {"end": 0.25, "warmup": 0.5}, {0.25: 0.5, 0.5: 1, 0.75: 0.5, 1: 0.25}),
         ("one_cycle", {}, {0: 0.04, 0.15: 0.52, 0.3: 1, 0.65: 0.500002, 1: 4e-6}),
         (
@@ -58,7 +69,7 @@ def test_factor_lies_between_zero_and_one(name: str, progress: float, warmup: fl
     assert -1e-12 <= factor(name, progress, warmup=warmup) <= 1 + 1e-12
 
 
-@pytest.mark.parametrize("name", SCHEDULES.names)
+@pytest.mark.parametrize("name", [n for n in SCHEDULES.names if n != "cosine_restarts"])
 @settings(deadline=None, max_examples=50)
 @given(PROGRESS, PROGRESS, st.floats(0.01, 0.9))
 def test_factor_rises_in_the_warm_up_and_never_after_it(
@@ -106,3 +117,73 @@ def test_warmed_splits_the_progress() -> None:
     assert warmed(0.4, 0.4) == (1.0, 0.0)
     assert warmed(0.7, 0.4) == (1.0, pytest.approx(0.5))
     assert math.isclose(warmed(1.0, 0.4)[1], 1.0)
+
+
+def test_cosine_restarts_are_torch_s() -> None:
+    """Two cycles of 10 and 20 steps."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=10, T_mult=2)
+    for step in range(30):
+        found = factor("cosine_restarts", step / 30, cycles=2, stretch=2.0)
+        assert found == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
+        optimizer.step()
+        theirs.step()
+
+
+@pytest.mark.parametrize(
+    ("milestones", "reason"),
+    [([], "at least 1"), ([0.5, 0.5], "must rise"), ([0.7, 0.2], "must rise"), ([1.0], "below 1")],
+)
+def test_milestones_that_are_no_rising_shares_are_refused(
+    milestones: list[float], reason: str
+) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        SCHEDULES.get("multi_step").Params(milestones=milestones)
+
+
+# -- plateau: answers to the losses ------------------------------------------------------------
+
+
+def answer(losses: list[float], **params: Any) -> float:
+    entry = SCHEDULES.get("plateau")
+    return float(entry.answer(entry.Params(**params), losses))
+
+
+@pytest.mark.parametrize(
+    ("losses", "drops"),
+    [
+        ([], 0),
+        ([3, 2, 1], 0),
+        ([3, 3], 0),
+        ([3, 3, 3], 1),
+        ([3, 3, 3, 2, 2], 1),
+        ([3, 3, 3, 2, 2, 2], 2),
+        ([3, 3, 3, 3, 3], 2),
+    ],
+)
+def test_plateau_drops_after_each_patience_without_improvement(
+    losses: list[float], drops: int
+) -> None:
+    assert answer(losses, patience=2, gamma=0.5) == 0.5**drops
+
+
+def test_plateau_ends_its_drops_at_the_smallest_factor() -> None:
+    assert answer([1.0] * 50, patience=1, gamma=0.1, end=0.05) == 0.05
+
+
+def test_plateau_is_torch_s() -> None:
+    """Theirs drops after the epoch that exceeds the patience, ours when it is reached."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.5, patience=2, threshold=0.01
+    )
+    losses = [3.0, 2.0, 1.995, 2.1, 2.2, 1.5, 1.6, 1.7, 1.49, 1.48, 1.6, 1.6, 1.6, 1.2]
+    for epoch, loss in enumerate(losses, 1):
+        theirs.step(loss)
+        found = answer(losses[:epoch], patience=3, gamma=0.5, threshold=0.01)
+        assert found == pytest.approx(optimizer.param_groups[0]["lr"])
+    assert found < 0.5

@@ -1,0 +1,60 @@
+"""Transfer learning: the classifier alone first, then all layers."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from spaces.base import InfeasibleCandidate
+
+
+def head_of(model: nn.Module, classes: int) -> nn.Module:
+    """The classifier: the last linear layer, or 1x1 convolution, with an output for each class.
+
+    Raises:
+        InfeasibleCandidate: There is none.
+    """
+    found = None
+    for layer in model.modules():
+        outputs = getattr(layer, "out_features", None) or getattr(layer, "out_channels", None)
+        if isinstance(layer, nn.Linear | nn.Conv2d) and outputs == classes:
+            found = layer
+    if found is None:
+        raise InfeasibleCandidate(
+            f"freeze_epochs and trunk_lr need a last layer with {classes} outputs (linear or "
+            "convolution), and this network has none"
+        )
+    return found
+
+
+class Trunk:
+    """Everything but the classifier.
+
+    Args:
+        model: The network.
+        classes: Number of classes.
+
+    Raises:
+        InfeasibleCandidate: No layer is the classifier.
+    """
+
+    def __init__(self, model: nn.Module, classes: int) -> None:
+        head = head_of(model, classes)
+        own = {id(p) for p in head.parameters()}
+        self._model = model
+        # Weights that were frozen before stay so.
+        self.parameters = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
+
+    def freeze(self) -> None:
+        """No gradients, and BatchNorm keeps the statistics that it has; call after `train()`."""
+        for parameter in self.parameters:
+            parameter.requires_grad_(False)
+            parameter.grad = None  # or an optimizer would go on by the last one
+        for layer in self._model.modules():
+            if isinstance(layer, _BatchNorm):
+                layer.eval()
+
+    def thaw(self) -> None:
+        """All layers learn again."""
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)

@@ -1,0 +1,50 @@
+"""Mixed precision: autocast, and loss scaling where float16 needs it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+
+class Precision:
+    """How a recipe's `amp` runs on a device.
+
+    On a CPU `auto` stays in float32: bfloat16 pays only where the processor multiplies in it. Small
+    gradients vanish in float16, so the loss is scaled up before them and the gradients down after
+    (https://arxiv.org/abs/1710.03740); bfloat16 has float32's range and needs none of it.
+
+    Args:
+        kind: "auto", "off", "bfloat16" or "float16".
+        device: "cpu", "cuda" or "mps".
+    """
+
+    def __init__(self, kind: str, device: str) -> None:
+        if kind == "auto":
+            kind = "off"
+            if device == "cuda":
+                kind = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+        self.kind = kind
+        self.autocast: AbstractContextManager[Any] = nullcontext()
+        if kind != "off":
+            self.autocast = torch.autocast(device, dtype=getattr(torch, kind))
+        scaled = kind == "float16" and device in ("cpu", "cuda")
+        self.scaler = torch.amp.GradScaler(device, enabled=scaled)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Adds the gradients of a loss, scaled."""
+        torch.autograd.backward(self.scaler.scale(loss))
+
+    def step(
+        self,
+        optimizer: torch.optim.Optimizer,
+        parameters: list[torch.nn.Parameter],
+        clip: float | None,
+    ) -> None:
+        """One step of the optimizer, left out when a scaled gradient overflowed."""
+        if clip is not None:
+            self.scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
+        self.scaler.step(optimizer)
+        self.scaler.update()

@@ -1,0 +1,39 @@
+"""The learning rate of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from spaces.table import Option
+from spaces.training import SCHEDULES
+
+
+class Rates:
+    """Sets an optimizer's rates as a schedule says; each group keeps its share of the rate.
+
+    Args:
+        optimizer: Its groups hold the rates at the schedule's peak.
+        schedule: What follows the progress, and perhaps the losses.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, schedule: Option) -> None:
+        entry = SCHEDULES.get(schedule.name)
+        self._groups = optimizer.param_groups
+        self._peaks = [float(group["lr"]) for group in optimizer.param_groups]
+        self._factor = entry.factor
+        self._answer = getattr(entry, "answer", None)
+        self._params = schedule.params
+        self._drop = 1.0
+
+    def set(self, progress: float) -> None:
+        """For the step at this progress in [0, 1)."""
+        factor = self._drop * self._factor(self._params, progress)
+        for group, peak in zip(self._groups, self._peaks, strict=True):
+            group["lr"] = peak * factor
+
+    def hear(self, losses: Sequence[float]) -> None:
+        """The monitored losses of all epochs so far, for a schedule that answers to them."""
+        if self._answer is not None:
+            self._drop = self._answer(self._params, losses)
