@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from spaces.base import Candidate, Context, Data, InfeasibleCandidate
+from spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleCandidate
+from spaces.macs import count_macs
+from spaces.pruning.criteria import FORMULAS
 from spaces.pruning.structured import Structured
 from spaces.rebuild import rebuild, start
 
 SHAPE, CLASSES = (1, 8, 8), 3
 
 NETWORKS: dict[str, dict[str, Any]] = {
-    "simple_cnn": {"simple_cnn": {"width": 0.25}},
+    "simple_cnn": {"simple_cnn": {"width": 0.125}},
     "separable_cnn": {"separable_cnn": {"width": 0.25}},
     "resnet": {"resnet": {"blocks": 1, "width": 12, "stages": 2}},
+    "padded": {"resnet": {"blocks": 1, "width": 8, "stages": 2, "shortcut": "padding"}},
+    "transformer": {"python": "user_nets:transformer"},
     "gate": {"python": "user_nets:Gate"},
     "dense": {"python": {"factory": "user_nets:Dense"}},
     "grouped_by_2": {
@@ -39,10 +44,12 @@ NETWORKS: dict[str, dict[str, Any]] = {
 @cache
 def network(name: str) -> Candidate:
     """Pruning leaves its input alone, so one of each will do."""
-    return start(NETWORKS[name], SHAPE, CLASSES, seed=0)
+    shape = (3, 8, 8) if name == "transformer" else SHAPE
+    return start(NETWORKS[name], shape, CLASSES, seed=0)
 
 
 def pruned(candidate: Candidate, context: Context, **params: Any) -> Candidate:
+    params = {"images": 8, **params}
     return Structured.apply(candidate, Structured.Params(**params), context)
 
 
@@ -61,18 +68,35 @@ def widths(model: nn.Module) -> dict[str, int]:
 # -- properties --------------------------------------------------------------------------------
 
 NAMES = st.sampled_from(sorted(NETWORKS))
-CRITERIA = st.sampled_from(["magnitude", "l1", "lamp", "random"])
-SCOPES = st.sampled_from(["uniform", "global"])
+NORMALIZED = ("grouped_by_2", "grouped_by_3", "padded", "resnet", "separable_cnn")
+CRITERIA = st.sampled_from([*FORMULAS, "random"])
+SCOPES = st.sampled_from(["uniform", "global", "sensitivity"])
 RATIOS = st.one_of(st.floats(0, 0.999), st.sampled_from([0.0, 0.25, 0.5, 0.75, 0.999]))
 ROUNDINGS = st.sampled_from([1, 2, 3, 4, 8, 100])
 
 
-@settings(deadline=None, max_examples=60)
+def examples_for(name: str, data: Data) -> Context:
+    return Context(Colour(data) if name == "transformer" else data)  # type: ignore[arg-type]
+
+
+class Colour:
+    """Grey images in three channels, for networks that want colour."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    def batches(self, *args: Any, **options: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for images, labels in self._data.batches(*args, **options):
+            yield images.expand(-1, 3, -1, -1), labels
+
+
+@settings(deadline=None, max_examples=30)
 @given(NAMES, CRITERIA, SCOPES, ROUNDINGS, RATIOS, RATIOS)
 def test_more_ratio_never_gives_more_parameters(
     data: Data, name: str, criterion: str, scope: str, round_to: int, one: float, other: float
 ) -> None:
-    context = Context(data)
+    assume(criterion != "bn_scale" or name in NORMALIZED)
+    context = examples_for(name, data)
     less, more = (
         pruned(
             network(name),
@@ -86,14 +110,15 @@ def test_more_ratio_never_gives_more_parameters(
     )
     assert size_of(network(name)) >= size_of(less) >= size_of(more)
     kept = widths(more.model)
-    assert all(kept[layer] <= width for layer, width in widths(less.model).items())
+    assert all(kept.get(layer, 0) <= width for layer, width in widths(less.model).items())
 
 
-@settings(deadline=None, max_examples=60)
-@given(NAMES, CRITERIA, SCOPES, ROUNDINGS, RATIOS)
+@settings(deadline=None, max_examples=30)
+@given(NAMES.filter(lambda name: name != "transformer"), CRITERIA, SCOPES, ROUNDINGS, RATIOS)
 def test_channels_stay_a_multiple_and_never_fall_below_one(
     data: Data, name: str, criterion: str, scope: str, round_to: int, ratio: float
 ) -> None:
+    assume(criterion != "bn_scale" or name in NORMALIZED)
     before = widths(network(name).model)
     candidate = pruned(
         network(name),
@@ -211,8 +236,10 @@ def test_two_prunings_rebuild_one_after_the_other(candidate: Candidate, context:
 def test_transformer_loses_hidden_widths_and_keeps_its_residual_stream(context: Context) -> None:
     candidate = start({"python": "user_nets:transformer"}, (3, 8, 8), CLASSES, seed=0)
     after = pruned(candidate, context, ratio=0.5, round_to=4)
-    changed = after.history[-1].info["channels"]
-    assert changed == {f"encoder.layers.encoder_layer_{i}.mlp.0": [32, 16] for i in range(2)}
+    info = after.history[-1].info
+    name = "encoder.layers.encoder_layer_{}.{}"
+    assert info["channels"] == {name.format(i, "mlp.0"): [32, 16] for i in range(2)}
+    assert info["heads"] == {name.format(i, "self_attention"): [2, 1] for i in range(2)}
 
 
 # -- what cannot be pruned ---------------------------------------------------------------------
@@ -251,19 +278,188 @@ def test_params_out_of_range_are_refused(params: dict[str, Any]) -> None:
         Structured.Params(**params)
 
 
-def test_frozen_weights_stay_frozen() -> None:
-    import torch
+def test_frozen_weights_stay_frozen(candidate: Candidate, context: Context) -> None:
+    first = next(iter(dict(candidate.model.named_parameters())))
+    candidate.model.get_parameter(first).requires_grad_(False)
+    after = pruned(candidate, context, ratio=0.5, round_to=1)
+    assert not after.model.get_parameter(first).requires_grad
+    assert sum(not p.requires_grad for p in after.model.parameters()) == 1
 
-    from spaces.architecture.network import build_network
-    from spaces.base import Candidate, Context
-    from spaces.pruning.structured import Structured
 
-    model = build_network({"simple_cnn": {"width": 0.125}}, (1, 8, 8), 10, 0)
-    first = next(iter(dict(model.named_parameters())))
-    model.get_parameter(first).requires_grad_(False)
-    candidate = Candidate(model, (1, 8, 8), 10, ())
-    params = Structured.Params(ratio=0.5, round_to=1)
-    pruned = Structured.apply(candidate, params, Context(data=None))  # type: ignore[arg-type]
-    assert not pruned.model.get_parameter(first).requires_grad
-    assert sum(not p.requires_grad for p in pruned.model.parameters()) == 1
-    assert isinstance(pruned.model, torch.nn.Module)
+# -- a target in multiply-adds -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scope", ["uniform", "global", "sensitivity"])
+@pytest.mark.parametrize("share", [0.8, 0.47, 0.25])
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        {"simple_cnn": {"width": 0.5}},
+        {"separable_cnn": {"width": 0.25}},
+        {"resnet": {"blocks": 1, "shortcut": "padding"}},
+    ],
+    ids=lambda architecture: next(iter(architecture)),
+)
+def test_target_in_multiply_adds_is_met_within_2_percent(
+    architecture: dict[str, Any], share: float, scope: str, context: Context
+) -> None:
+    candidate = start(architecture, SHAPE, CLASSES, seed=0)
+    after = pruned(candidate, context, macs=share, scope=scope, round_to=2)
+    dense = count_macs(candidate.model, candidate.shape)
+    reached = count_macs(after.model, candidate.shape)
+    assert abs(reached / dense - share) <= 0.02 * share
+    assert after.history[-1].info["macs"] == [dense, reached]
+
+
+def test_target_keeps_to_whole_groups(context: Context) -> None:
+    candidate = start({"simple_cnn": {"width": 1.0}}, SHAPE, CLASSES, seed=0)
+    after = pruned(candidate, context, macs=0.47)
+    assert all(width % 8 == 0 for width in list(widths(after.model).values())[:-1])
+    dense, reached = after.history[-1].info["macs"]
+    assert reached / dense == pytest.approx(0.47, rel=0.02)
+
+
+def test_all_multiply_adds_leave_the_network_whole(candidate: Candidate, context: Context) -> None:
+    assert pruned(candidate, context, macs=1.0).history[-1].info["removed"] == []
+
+
+def test_target_out_of_reach_is_infeasible_with_the_nearest(
+    candidate: Candidate, context: Context
+) -> None:
+    with pytest.raises(
+        InfeasibleCandidate, match=r"macs: 0.1 .* within 2 %; the nearest is 0\.\d+ with round_to"
+    ):
+        pruned(candidate, context, macs=0.1)
+
+
+def test_multiply_adds_are_counted_as_the_objective_counts_them(context: Context) -> None:
+    from objectives.macs import count_macs as objective
+
+    for name in ("simple_cnn", "transformer"):
+        model = network(name).model
+        shape = network(name).shape
+        assert count_macs(model, shape) == objective(model, shape)
+
+
+# -- which layers, and how much each -----------------------------------------------------------
+
+
+def test_ignored_module_keeps_its_channels_and_what_is_coupled(context: Context) -> None:
+    candidate = network("resnet")  # two stages of one block: 0 and 3.* are one residual stream
+    after = pruned(candidate, context, ratio=0.5, round_to=1, ignore=["3.conv2"])
+    info = after.history[-1].info
+    assert "3.conv1" in info["channels"]
+    assert not {"0", "3.conv2"} & set(info["channels"])
+    assert {"0", "3.conv2"} <= set(info["whole"])
+
+
+def test_unknown_module_to_ignore_is_infeasible(candidate: Candidate, context: Context) -> None:
+    with pytest.raises(InfeasibleCandidate, match='ignore: the network has no "clasifier"'):
+        pruned(candidate, context, ratio=0.5, ignore=["clasifier"])
+
+
+def test_ratios_by_layer_and_by_place(candidate: Candidate, context: Context) -> None:
+    """Layers 0 and 3 of 8 and 16 channels, and 7 of 32; a name goes before a slot."""
+    before = widths(candidate.model)
+    assert list(before.values()) == [8, 16, 32, 3]
+    first, second, *_ = before
+
+    def kept(**given: Any) -> list[int]:
+        return list(widths(pruned(candidate, context, round_to=1, **given).model).values())
+
+    assert kept(per_layer={second: 0.75}) == [8, 4, 32, 3]
+    assert kept(per_layer={second: 0.75}, ratio=0.5) == [4, 4, 16, 3]
+    assert kept(per_layer={"1/3": 0.5, "3/3": 0.25}) == [4, 16, 24, 3]
+    assert kept(per_layer={"1/1": 0.5, first: 0.0}) == [8, 8, 16, 3]
+
+
+def test_ratio_of_an_unknown_layer_is_infeasible(candidate: Candidate, context: Context) -> None:
+    with pytest.raises(InfeasibleCandidate, match='per_layer: the network has no "conv1"; the n'):
+        pruned(candidate, context, per_layer={"conv1": 0.5})
+
+
+def test_sensitivity_spares_the_layer_that_matters(data: Data) -> None:
+    """The second layer's channels are all alike; half of the first can go without a trace."""
+    candidate = two_layers()
+    with torch.no_grad():
+        candidate.model[0].weight[:4] = 1e-3  # type: ignore[index]
+        torch.manual_seed(0)
+        candidate.model[3].weight.normal_()  # type: ignore[index]
+        candidate.model[6].weight.normal_()  # type: ignore[index]
+    asked: list[str] = []
+
+    def memo(name: str, make: Any) -> Any:
+        asked.append(name)
+        return make()
+
+    context = Context(data, memo=memo)
+    after = pruned(candidate, context, ratio=0.25, round_to=1, scope="sensitivity")
+    kept = widths(after.model)
+    assert (kept["0"], kept["3"]) == (4, 8)
+    assert asked == ["pruning-sensitivity-magnitude-8"]
+
+
+def test_sensitivity_leaves_weights_as_they_were(context: Context) -> None:
+    candidate = network("padded")
+    same = pruned(candidate, context, ratio=0.0, scope="sensitivity")
+    ours, theirs = same.model.state_dict(), candidate.model.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_bn_scale_without_batch_normalization_is_infeasible(
+    candidate: Candidate, context: Context
+) -> None:
+    with pytest.raises(InfeasibleCandidate, match="bn_scale: no layer that can be pruned has a b"):
+        pruned(candidate, context, ratio=0.5, criterion="bn_scale")
+
+
+# -- little by little --------------------------------------------------------------------------
+
+
+def test_steps_train_between_and_end_at_the_same_widths(candidate: Candidate, data: Data) -> None:
+    events: list[EpochEnd] = []
+    context = Context(data, report=events.append)
+    between = {"epochs": 2, "batch_size": 8}
+    once = pruned(candidate, context, ratio=0.75, round_to=1)
+    slowly = pruned(candidate, context, ratio=0.75, round_to=1, steps=3, between=between)
+    assert widths(slowly.model) == widths(once.model)
+    assert [(event.stage, event.epoch) for event in events] == [("prune", 1), ("prune", 2)] * 2
+    assert len(slowly.history) == len(candidate.history) + 1
+    fresh = rebuild(slowly.history, SHAPE, CLASSES)
+    fresh.load_state_dict(slowly.model.state_dict(), strict=True)
+    images = torch.rand(4, *SHAPE)
+    assert torch.equal(fresh(images), slowly.model(images))
+
+
+def test_steps_of_a_transformer_rebuild(data: Data) -> None:
+    candidate = network("transformer")
+    params = {"macs": 0.5, "round_to": 2, "steps": 2, "between": {"epochs": 0}}
+    after = pruned(candidate, examples_for("transformer", data), **params)
+    fresh = rebuild(after.history, candidate.shape, CLASSES)
+    fresh.load_state_dict(after.model.state_dict(), strict=True)
+    images = torch.rand(4, 3, 8, 8)
+    assert torch.equal(fresh(images), after.model(images))
+
+
+def test_only_steps_with_epochs_between_train() -> None:
+    def trains(**given: Any) -> bool:
+        return Structured.trains(Structured.Params(ratio=0.5, **given))
+
+    assert trains(steps=2)
+    assert not trains()
+    assert not trains(steps=2, between={"epochs": 0})
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({}, "say how much goes: give ratio, macs or per_layer"),
+        ({"ratio": 0.5, "macs": 0.5}, "give ratio or macs, not both"),
+        ({"macs": 0.5, "per_layer": {"a": 0.5}}, "per_layer goes with ratio, not with macs"),
+        ({"per_layer": {"9/8": 0.5}}, r'per_layer: "9/8" is outside; give 1/8 .. 8/8'),
+    ],
+    ids=str,
+)
+def test_amounts_that_do_not_go_together_are_refused(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Structured.Params(**given)

@@ -1,0 +1,56 @@
+"""What a network would cost in multiply-adds, before it is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from spaces.pruning.layer import Layer
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What one side of a module has of a layer: `channels` of its `width`."""
+
+    layer: int
+    channels: int
+
+
+class Cost:
+    """Multiply-adds as a function of the units that stay.
+
+    A convolution's or linear layer's are proportional to its outputs and to its inputs, a depthwise
+    one's to its channels, an attention's to its heads; the rest does not change.
+
+    Args:
+        layers: What can go.
+        macs: Module name -> multiply-adds now, with "" for all.
+        widths: Module name -> (outputs, inputs) now; an attention's are its heads.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        macs: Mapping[str, int],
+        widths: Mapping[str, tuple[int, int]],
+    ) -> None:
+        self._units = [layer.units for layer in layers]
+        self._sides: dict[str, dict[str, list[_Side]]] = {}
+        for index, layer in enumerate(layers):
+            for module, side, channels in layer.touched:
+                sides = self._sides.setdefault(module, {"out": [], "in": []})
+                sides[side].append(_Side(index, channels))
+        self._macs = {name: macs.get(name, 0) for name in self._sides}
+        self._widths = widths
+        self._rest = macs[""] - sum(self._macs.values())
+
+    def __call__(self, keep: Sequence[int]) -> float:
+        """Multiply-adds when so many units stay in each layer (in each of its blocks)."""
+        gone = [1 - k / units for k, units in zip(keep, self._units, strict=True)]
+        total = float(self._rest)
+        for name, sides in self._sides.items():
+            outputs, inputs = self._widths[name]
+            out = sum(side.channels * gone[side.layer] for side in sides["out"])
+            into = sum(side.channels * gone[side.layer] for side in sides["in"])
+            total += self._macs[name] * (1 - out / outputs) * (1 - into / inputs)
+        return total

@@ -1,0 +1,168 @@
+"""What hangs together in a network, by Torch-Pruning's dependency graph.
+
+Fang et al. 2023, https://arxiv.org/abs/2301.12900. The graph finds what is coupled and cuts it; how
+many channels go, and which, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from spaces.inputs import Shape, example
+from spaces.pruning.heads import attention_projections
+from spaces.pruning.layer import Layer, Part
+from spaces.pruning.naming import is_named
+
+if TYPE_CHECKING:
+    import torch
+
+
+@contextmanager
+def thawed(model: torch.nn.Module) -> Iterator[None]:
+    """All parameters take gradients meanwhile; pruned ones keep their names."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)  # the graph is traced through autograd
+    try:
+        yield
+    finally:
+        for name, parameter in model.named_parameters():
+            parameter.grad = None
+            parameter.requires_grad_(name not in frozen)
+
+
+def trace(model: torch.nn.Module, shape: Shape) -> Any:
+    """The dependency graph of a network whose parameters take gradients."""
+    import torch_pruning
+
+    model.eval()
+    # Modules of ours that the graph cannot see through bring their own pruner. Every dict is given:
+    # its mutable defaults would carry layers from one network to the next.
+    modules: list[Any] = list(model.modules())
+    own = {type(m): m.torch_pruner() for m in modules if hasattr(m, "torch_pruner")}
+    graph = torch_pruning.DependencyGraph()
+    return graph.build_dependency(
+        model, example_inputs=(example(shape),), customized_pruners=own, verbose=False
+    )
+
+
+def channel_layers(graph: Any, ignore: Sequence[str]) -> list[Layer]:
+    """The layers whose channels can go, without those that are or hold an ignored module."""
+    from torch import nn
+
+    names = {module: name for name, module in graph.model.named_modules()}
+    order = {name: place for place, name in enumerate(names.values())}
+    heads = attention_projections(graph.model)
+    found = []
+    for group in graph.get_all_groups(root_module_types=[nn.Conv2d, nn.Linear]):
+        members = [
+            names[dep.target.module]
+            for dep, _ in group
+            if isinstance(dep.target.module, nn.modules.conv._ConvNd | nn.Linear)
+            and graph.is_out_channel_pruning_fn(dep.handler)
+        ]
+        if not _free(graph, group, heads) or any(is_named(name, ignore) for name in members):
+            continue
+        members.sort(key=order.__getitem__)
+        found.append(_layer(graph, group, tuple(members), names))
+    return found
+
+
+def _free(graph: Any, group: Any, heads: set[Any]) -> bool:
+    """Whether a group may be cut: not coupled with the output, nor with an attention's width.
+
+    The last layer's own outputs are the logits and stay; its inputs may go.
+    A transformer's residual stream is coupled with embeddings, LayerNorm and attention heads; it is
+    left whole, while the hidden widths of its MLPs are free. Heads are layers of their own.
+    """
+    from torch import nn
+
+    whole = (nn.LayerNorm, nn.MultiheadAttention, nn.Parameter, nn.Embedding)
+    for dep, _ in group:
+        outwards = graph.is_out_channel_pruning_fn(dep.handler)
+        if outwards and (not dep.target.outputs or dep.target.module in heads):
+            return False
+        if isinstance(dep.target.module, whole):
+            return False
+    return True
+
+
+def _layer(graph: Any, group: Any, members: tuple[str, ...], names: dict[Any, str]) -> Layer:
+    root, handler = group[0].dep.target.module, group[0].dep.handler
+    blocks = _blocks(group)
+
+    def cut(gone: list[int]) -> list[Any]:
+        graph.get_pruning_group(root, handler, gone).prune()
+        name, is_out, indices = graph.pruning_history()[-1]
+        return [name, bool(is_out), [int(i) for i in indices]]
+
+    return Layer(
+        name=members[0],
+        members=members,
+        units=len(group[0].idxs) // blocks,
+        blocks=blocks,
+        heads=False,
+        parts=tuple(_parts(graph, group, names)),
+        touched=tuple(_touched(graph, group, names)),
+        cut=cut,
+    )
+
+
+def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[Part]:
+    """The weights of a group's convolutions, linear layers and batch normalizations.
+
+    Depthwise filters follow the channels that they filter and have no say.
+    """
+    import torch
+    from torch import nn
+    from torch_pruning.pruner import function
+
+    outwards = (function.prune_conv_out_channels, function.prune_linear_out_channels)
+    inwards = (function.prune_conv_in_channels, function.prune_linear_in_channels)
+    for item in group:
+        module, handler = item.dep.target.module, item.dep.handler
+        index, roots = torch.tensor(item.idxs), item.root_idxs
+        if any(root is None for root in roots):
+            continue
+        name = f"{names.get(module, '')}.weight".lstrip(".")
+        roots = torch.tensor(roots)
+        flipped = bool(getattr(module, "transposed", False))
+        if handler in outwards:
+            yield Part("filters", name, module.weight, module.bias, int(flipped), index, roots)
+        elif handler in inwards:
+            if getattr(module, "groups", 1) > 1:
+                index = index % module.weight.shape[1]  # each group's filters see their own inputs
+            yield Part("inputs", name, module.weight, None, int(not flipped), index, roots)
+        elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
+            yield Part("norm", name, module.weight, module.bias, 0, index, roots)
+
+
+def _touched(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[tuple[str, str, int]]:
+    from torch import nn
+
+    for dep, indices in group:
+        if isinstance(dep.target.module, nn.modules.conv._ConvNd | nn.Linear):
+            side = "out" if graph.is_out_channel_pruning_fn(dep.handler) else "in"
+            yield names[dep.target.module], side, len(indices)
+
+
+def _blocks(group: Any) -> int:
+    """Into how many equal parts the group's channels fall, which shrink together.
+
+    Grouped convolutions, GroupNorm, and equal splits: a gate's halves lose the same channels.
+    """
+    from torch import nn
+
+    blocks = 1
+    for dep, _ in group:
+        module = dep.target.module
+        if isinstance(module, nn.Conv2d) and 1 < module.groups < module.out_channels:
+            blocks = max(blocks, module.groups)
+        if isinstance(module, nn.GroupNorm):
+            blocks = max(blocks, module.num_groups)
+        parts = getattr(module, "split_sizes", None) or []
+        if len(set(parts)) == 1:
+            blocks = max(blocks, len(parts))
+    return blocks

@@ -1,0 +1,124 @@
+"""Whole attention heads, as layers whose units can go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from spaces.pruning.layer import Layer, Part
+from spaces.pruning.naming import is_named
+
+if TYPE_CHECKING:
+    import torch
+
+
+def attention_projections(model: torch.nn.Module) -> set[Any]:
+    """The linear layers inside attentions that make queries, keys and values.
+
+    Their width is a matter of heads: cut channel by channel, the heads would no longer divide it.
+    """
+    from torch import nn
+
+    found: set[Any] = set()
+    for module in model.modules():
+        linear = {n: m for n, m in module.named_children() if isinstance(m, nn.Linear)}
+        parts = [m for n, m in linear.items() if n[0] in "qkv" or n.startswith("in_proj")]
+        if len(parts) >= 3 or any("qkv" in n or n.startswith("in_proj") for n in linear):
+            found.update(parts)
+    return found
+
+
+def head_layers(model: torch.nn.Module, ignore: Sequence[str]) -> list[Layer]:
+    """The attentions whose heads can go: torch's own and those of `architecture/attention.py`."""
+    from torch import nn
+
+    found = []
+    for name, module in model.named_modules():
+        if is_named(name, ignore):
+            continue
+        if isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
+            if module.bias_k is None and not module.add_zero_attn:
+                found.append(_layer(model, name, module.num_heads, _packed_parts(name, module)))
+        elif _is_separate(module):
+            found.append(_layer(model, name, module.num_heads, _separate_parts(name, module)))
+    return found
+
+
+def remove_heads(model: torch.nn.Module, name: str, gone: Sequence[int]) -> list[Any]:
+    """Cuts heads of the attention of this name, in place; gives the entry for the history."""
+    from torch import nn
+
+    from spaces.pruning.narrow_attention import NarrowAttention
+
+    module: Any = model.get_submodule(name)
+    if isinstance(module, nn.MultiheadAttention):
+        module = NarrowAttention(module)
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, module)
+    kept = [head for head in range(module.num_heads) if head not in gone]
+    for linear in (module.query, module.key, module.value):
+        _keep(linear, "weight", 0, kept, module.head_dim)
+        if linear.bias is not None:
+            _keep(linear, "bias", 0, kept, module.head_dim)
+        linear.out_features = len(linear.weight)
+    output = module.output
+    _keep(output, "weight", 1, kept, module.head_dim)
+    output.in_features = output.weight.shape[1]
+    return [name, "heads", [int(head) for head in gone]]
+
+
+def _is_separate(module: Any) -> bool:
+    from torch import nn
+
+    parts = [getattr(module, part, None) for part in ("query", "key", "value", "output")]
+    return hasattr(module, "head_dim") and all(isinstance(part, nn.Linear) for part in parts)
+
+
+def _layer(model: torch.nn.Module, name: str, heads: int, parts: Iterator[Part]) -> Layer:
+    return Layer(
+        name=name,
+        members=(name,),
+        units=heads,
+        blocks=1,
+        heads=True,
+        parts=tuple(parts),
+        touched=((name, "out", heads),),
+        cut=lambda gone: remove_heads(model, name, gone),
+    )
+
+
+def _separate_parts(name: str, module: Any) -> Iterator[Part]:
+    import torch
+
+    for part in ("query", "key", "value"):
+        linear = getattr(module, part)
+        index = torch.arange(len(linear.weight))
+        roots = index // module.head_dim
+        weight = f"{name}.{part}.weight"
+        yield Part("filters", weight, linear.weight, linear.bias, 0, index, roots)
+    index = torch.arange(module.output.weight.shape[1])
+    weight = f"{name}.output.weight"
+    roots = index // module.head_dim
+    yield Part("inputs", weight, module.output.weight, None, 1, index, roots)
+
+
+def _packed_parts(name: str, module: Any) -> Iterator[Part]:
+    import torch
+
+    inside = torch.arange(module.embed_dim)
+    roots = inside // module.head_dim
+    packed, bias = module.in_proj_weight, module.in_proj_bias
+    for offset in range(3):  # queries, keys, values
+        index = inside + offset * module.embed_dim
+        yield Part("filters", f"{name}.in_proj_weight", packed, bias, 0, index, roots)
+    weight = module.out_proj.weight
+    yield Part("inputs", f"{name}.out_proj.weight", weight, None, 1, inside, roots)
+
+
+def _keep(module: Any, name: str, dim: int, heads: Sequence[int], head_dim: int) -> None:
+    import torch
+
+    before = getattr(module, name)
+    rows = torch.tensor([head * head_dim + i for head in heads for i in range(head_dim)])
+    after = torch.nn.Parameter(before.detach().index_select(dim, rows), before.requires_grad)
+    setattr(module, name, after)

@@ -1,0 +1,230 @@
+"""The rounds of structured pruning: score, decide, cut, and train before the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from spaces.base import Candidate, Context, InfeasibleCandidate
+from spaces.inputs import Shape, example
+from spaces.macs import count_macs, macs_by_module
+from spaces.pruning import widths
+from spaces.pruning.cost import Cost
+from spaces.pruning.criteria import GRADIENTS, scores
+from spaces.pruning.evidence import gradients
+from spaces.pruning.graph import channel_layers, thawed, trace
+from spaces.pruning.heads import head_layers, remove_heads
+from spaces.pruning.layer import Layer
+from spaces.pruning.naming import check_known, is_named
+from spaces.pruning.per_layer import ratios
+from spaces.pruning.sensitivity import Rise, scan, units_to_cut
+
+TOLERANCE = 0.02
+"""A target in multiply-adds is met when what stays is within this share of it."""
+
+UNFOLLOWED = (ArithmeticError, AssertionError, AttributeError, IndexError, KeyError, RuntimeError)
+"""What Torch-Pruning raises where it cannot follow a network."""
+
+
+class Rounds:
+    """Prunes a model, in place or, where it is trained between, as copies.
+
+    Args:
+        model: On the CPU, in evaluation mode.
+        candidate: Whose model this is a copy of.
+        params: Of the technique `structured`.
+        context: Data, seed, device.
+    """
+
+    def __init__(
+        self, model: nn.Module, candidate: Candidate, params: Any, context: Context
+    ) -> None:
+        self.model = model
+        self._candidate = candidate
+        self._params = params
+        self._context = context
+        self._full: dict[str, int] = {}
+        self._rise: Rise | None = None
+        self._dense = 0
+
+    def run(self) -> dict[str, Any]:
+        """All rounds; gives the step's `info`."""
+        shape, params = self._candidate.shape, self._params
+        check_known(params.ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
+        before, size = _sides(self.model), _size(self.model)
+        self._dense = count_macs(self.model, shape)
+        removed: list[Any] = []
+        for number in range(1, params.steps + 1):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self._context.seed + number - 1)  # for the random criterion
+                removed += self._round(number / params.steps)
+            if number < params.steps and params.between.epochs:
+                self._train(number)
+        after, macs = _sides(self.model), count_macs(self.model, shape)
+        if params.macs is not None:
+            self._check_met(macs)
+        return {
+            "removed": removed,
+            **_changes(self.model, before, after),
+            "parameters": [size, _size(self.model)],
+            "macs": [self._dense, macs],
+            "whole": [n for n in before if not is_named(n, self._members)],
+        }
+
+    def _round(self, share: float) -> list[Any]:
+        """Brings the network to this share of what is to go in all."""
+        with thawed(self.model), followed():
+            graph = trace(self.model, self._candidate.shape)
+        with thawed(self.model):
+            plan = self._plan(graph)
+            keep = self._keep(plan, share)
+            with followed():
+                removed = [
+                    layer.cut(gone)
+                    for layer, score, count in zip(plan.layers, plan.scores, keep, strict=True)
+                    if (gone := units_to_cut(layer, score, count))
+                ]
+                with torch.inference_mode():
+                    self.model(example(self._candidate.shape))
+        return removed
+
+    def _plan(self, graph: Any) -> widths.Plan:
+        """The layers that can go, and what their units matter."""
+        params = self._params
+        known: dict[str, torch.Tensor] = {}
+        if params.criterion in GRADIENTS:
+            squared = params.criterion == "hessian"
+            known = gradients(self.model, self._context, params.images, squared)
+        # Channels before heads: cutting heads may put another module in an attention's place.
+        layers = channel_layers(graph, params.ignore) + head_layers(self.model, params.ignore)
+        with torch.no_grad():
+            scored = [(layer, scores(layer, params.criterion, known)) for layer in layers]
+        found = [(layer, score) for layer, score in scored if score is not None]
+        if layers and not found:  # only this criterion may have nothing to look at
+            raise InfeasibleCandidate(
+                f"{params.criterion}: no layer that can be pruned has a batch normalization"
+            )
+        if not found:
+            raise InfeasibleCandidate("structured pruning found no layer it can prune")
+        layers = [layer for layer, _ in found]
+        if not self._full:
+            self._full = {layer.name: layer.units for layer in layers}
+            self._members = {member for layer in layers for member in layer.members}
+        full = [self._full.get(layer.name, layer.units) for layer in layers]
+        return widths.Plan(layers, full, [score for _, score in found], params.round_to)
+
+    def _keep(self, plan: widths.Plan, share: float) -> list[int]:
+        params = self._params
+        if params.per_layer:
+            order = [n for n, _ in self.model.named_modules() if n in self._full]
+            own = ratios(plan.layers, order, params.per_layer, params.ratio or 0.0)
+            return widths.keep_by_layer(plan, [ratio * share for ratio in own])
+        cuts = self._cuts(plan)
+        if params.macs is None:
+            return widths.keep_by_ratio(plan, cuts, params.ratio * share)
+        cost = Cost(
+            plan.layers, macs_by_module(self.model, self._candidate.shape), _sides(self.model)
+        )
+        target = self._dense * (1 - (1 - params.macs) * share)
+        return widths.keep_by_cost(plan, cuts, cost, target, TOLERANCE)
+
+    def _cuts(self, plan: widths.Plan) -> list[widths.Cut]:
+        match self._params.scope:
+            case "uniform":
+                return widths.uniform(plan)
+            case "global":
+                return widths.ranked(plan)
+            case _:
+                return widths.by_sensitivity(plan, self._sensitivity(plan))
+
+    def _sensitivity(self, plan: widths.Plan) -> Rise:
+        """The scan of the first round, measured once for a network and kept."""
+        params = self._params
+
+        def measure() -> Rise:
+            return scan(self.model, plan.layers, plan.scores, self._context, params.images)
+
+        if self._rise is None:
+            name = f"pruning-sensitivity-{params.criterion}-{params.images}"
+            kept = params.criterion == "random" or params.ignore  # not the same in every trial
+            self._rise = measure() if kept else self._context.memo(name, measure)
+        return self._rise
+
+    def _train(self, number: int) -> None:
+        from spaces.training.loop import train
+
+        candidate = replace(self._candidate, model=self.model)
+        context = replace(self._context, seed=self._context.seed + number)
+        self.model = train(candidate, self._params.between, context, stage="prune").model
+
+    def _check_met(self, macs: int) -> None:
+        wanted, found = self._params.macs, macs / self._dense
+        if abs(found - wanted) > TOLERANCE * wanted:
+            raise InfeasibleCandidate(
+                f"macs: {wanted:g} of the multiply-adds cannot be met within 2 %; the nearest is "
+                f"{found:.3g} with round_to: {self._params.round_to}; give that, or a smaller "
+                "round_to"
+            )
+
+
+@contextmanager
+def followed() -> Iterator[None]:
+    """Says of Torch-Pruning's errors that the network cannot be pruned.
+
+    Its graph does not follow every network (a ShuffleNet's channel split), and some it leaves in
+    pieces that do not fit each other (a reshape).
+    """
+    try:
+        yield
+    except UNFOLLOWED as error:
+        raise InfeasibleCandidate(
+            f"Torch-Pruning cannot prune this network: {type(error).__name__}: {error}"
+        ) from error
+
+
+def replay(model: nn.Module, removed: Sequence[Sequence[Any]], shape: Shape) -> None:
+    """Removes in place what a history's entries say: channels by the graph, heads without."""
+    with thawed(model):
+        graph = None
+        for name, what, indices in removed:
+            if what == "heads":
+                remove_heads(model, name, indices)
+                graph = None  # modules were replaced
+                continue
+            if graph is None:
+                graph = trace(model, shape)
+            graph.load_pruning_history([(name, what, indices)])
+
+
+def _size(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def _changes(
+    model: nn.Module, before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]
+) -> dict[str, dict[str, list[int]]]:
+    """Layer -> [units before, after], for channels and for heads, where they changed."""
+    attentions = {layer.name for layer in head_layers(model, [])}
+    outs = {n: [before[n][0], after[n][0]] for n in after if n in before}
+    changed = {n: counts for n, counts in outs.items() if counts[0] != counts[1]}
+    return {
+        "channels": {n: counts for n, counts in changed.items() if n not in attentions},
+        "heads": {n: counts for n, counts in changed.items() if n in attentions},
+    }
+
+
+def _sides(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """(outputs, inputs) of each convolution and linear layer; an attention's are its heads."""
+    found = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.conv._ConvNd):
+            found[name] = (module.out_channels, module.in_channels)
+        elif isinstance(module, nn.Linear):
+            found[name] = (module.out_features, module.in_features)
+    heads: list[Layer] = head_layers(model, [])
+    return found | {layer.name: (layer.units, layer.units) for layer in heads}
