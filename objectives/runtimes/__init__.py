@@ -2,6 +2,9 @@
 
 RUNTIMES: dict[str, str] = {
     "onnxruntime": "objectives.runtimes.onnxruntime:OnnxRuntime",
+    "openvino": "objectives.runtimes.openvino:OpenVino",
+    "torch": "objectives.runtimes.torch:Torch",
+    "torch_compile": "objectives.runtimes.torch_compile:TorchCompile",
     "torchscript": "objectives.runtimes.torchscript:TorchScript",
     "torch_export": "objectives.runtimes.torch_export:TorchExport",
 }

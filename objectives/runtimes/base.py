@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from objectives.base import Unmeasurable
 from objectives.inputs import Shape
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Runtime(Protocol):
     """Of the artifact's file name: ".onnx"."""
     quantizations: ClassVar[tuple[str, ...]]
     """Quantization modes besides float that it can deploy: ("dynamic", "static")."""
+    dynamic_batch: ClassVar[bool]
+    """Whether a file takes batches of any size; if not, it takes single inputs, and a session runs
+    a batch one by one."""
+    needs: ClassVar[str]
+    """What must be installed for it: "nothing more", "pip install 'paretune[openvino]'"."""
     Params: ClassVar[type[Params]]
 
     @staticmethod
@@ -60,7 +66,7 @@ class Runtime(Protocol):
         quantization: Mapping[str, Any] | None = None,
         calibration: Iterator[np.ndarray] | None = None,
     ) -> Artifact:
-        """Writes the model as this runtime's file; the batch dimension is dynamic.
+        """Writes the model as this runtime's file.
 
         Args:
             model: On the CPU, in evaluation mode; left as it was.
@@ -80,4 +86,20 @@ class Runtime(Protocol):
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None when it can."""
+        """Why it cannot be used here, in one line, or None when it can. Imports nothing heavy."""
+
+
+def check_mode(runtime: Any, quantization: Mapping[str, Any] | None) -> None:
+    """Refuses a quantization that a runtime has not.
+
+    Raises:
+        Unmeasurable: With those that it has.
+    """
+    modes = runtime.quantizations
+    for mode in quantization or {}:
+        if not modes:
+            raise Unmeasurable(f"{runtime.name} is float only here; pick a float trial")
+        if mode not in modes:
+            raise Unmeasurable(
+                f'{runtime.name} has no quantization mode "{mode}"; it has: {", ".join(modes)}'
+            )

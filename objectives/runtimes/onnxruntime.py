@@ -11,6 +11,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ class OnnxRuntime:
     """ONNX Runtime (.onnx): float32, dynamic and static int8."""
 
     name = "onnxruntime"
+    dynamic_batch = True
+    needs = "nothing more; another provider than cpu needs its own build of onnxruntime"
     suffix = ".onnx"
     quantizations = ("dynamic", "static")
 
@@ -89,11 +92,7 @@ class OnnxRuntime:
     @staticmethod
     def unavailable() -> str | None:
         """Why it cannot be used here, or None."""
-        try:
-            import onnxruntime
-        except ImportError as error:
-            return str(error)
-        return None if onnxruntime.get_available_providers() else "it has no execution provider"
+        return None if find_spec("onnxruntime") else "onnxruntime is not installed"
 
 
 class _Session:

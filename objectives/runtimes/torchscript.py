@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from objectives.base import Unmeasurable
-from objectives.host import cores
 from objectives.inputs import Shape, example
 from objectives.params import Params
-from objectives.runtimes.base import Artifact
+from objectives.runtimes.base import Artifact, check_mode
 from objectives.runtimes.files import written
+from objectives.runtimes.programs import TorchSession
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,8 @@ class TorchScript:
     name = "torchscript"
     suffix = ".pt"
     quantizations: tuple[str, ...] = ()
+    dynamic_batch = True
+    needs = "nothing more"
 
     class Params(Params):
         """Options of torchscript."""
@@ -49,8 +51,7 @@ class TorchScript:
         """
         import torch
 
-        if quantization is not None:
-            raise Unmeasurable("torchscript is float only here; pick a float trial")
+        check_mode(TorchScript, quantization)
 
         def write(draft: Path) -> dict[str, Any]:
             with warnings.catch_warnings():
@@ -70,29 +71,23 @@ class TorchScript:
         return written(path, TorchScript.name, write)
 
     @staticmethod
-    def load(path: Path, options: Any, threads: int | None = None) -> _Session:
-        """A session; the thread count is torch's own, for the whole process."""
-        return _Session(path, options.threads if threads is None else threads)
+    def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
+        """A session; the thread count is torch's own, for the whole process.
+
+        Raises:
+            Unmeasurable: The file is damaged.
+        """
+        import torch
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                module = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
+            except (RuntimeError, ValueError) as error:
+                raise Unmeasurable(f"TorchScript cannot load {path.name}: {error}") from error
+        return TorchSession(module.eval(), options.threads if threads is None else threads)
 
     @staticmethod
     def unavailable() -> str | None:
         """Why it cannot be used here, or None."""
         return None
-
-
-class _Session:
-    def __init__(self, path: Path, threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(threads or cores())
-        torch.set_flush_denormal(True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
-            self._module = module.eval()
-
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        import torch
-
-        with torch.inference_mode():
-            return self._module(torch.from_numpy(inputs)).numpy()  # type: ignore[no-any-return]

@@ -7,7 +7,9 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,16 @@ from pydantic import ValidationError
 from torch import nn
 
 from objectives.base import Unmeasurable
+from objectives.inputs import Shape
 from objectives.params import Params
 from objectives.runtimes import RUNTIMES
 from objectives.runtimes.base import Artifact
+from search.data import load_data
 from spaces.base import Candidate, Context, Data
 from spaces.pruning.structured import Structured
 from spaces.rebuild import start
+from spaces.training.loop import train
+from spaces.training.recipe import Recipe
 
 SHAPE = (1, 8, 8)
 
@@ -36,14 +42,57 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 """Options of each quantization mode, as `spaces/quantization` writes them."""
 
+SLOW = ("torch_compile",)
+"""They compile, or import much: seconds a network."""
+
+CLEAN = {
+    "onnxruntime": """
+        import onnxruntime
+        y = onnxruntime.InferenceSession(path).run(None, {"input": x})[0]
+    """,
+    "openvino": """
+        import openvino
+        y = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(x)[0]
+    """,
+    "torch": """
+        import torch
+        y = torch.export.load(path).module()(torch.from_numpy(x)).detach().numpy()
+    """,
+    "torch_export": """
+        import torch
+        y = torch.export.load(path).module()(torch.from_numpy(x)).detach().numpy()
+    """,
+    "torchscript": """
+        import torch
+        y = torch.jit.load(path)(torch.from_numpy(x)).detach().numpy()
+    """,
+    "torch_compile": """
+        import torch
+        y = torch._inductor.aoti_load_package(path)(torch.from_numpy(x)).numpy()
+    """,
+}
+"""How a user loads the file, with nothing but the runtime's own library."""
+
 
 def runtime(name: str) -> Any:
     module, _, attribute = RUNTIMES[name].partition(":")
     return getattr(import_module(module), attribute)
 
 
+def marked(name: str, *more: str, slow: bool = False) -> Any:
+    """The parameters, left out of a plain pytest or skipped where the runtime needs it."""
+    marks = [pytest.mark.slow] if name in SLOW or slow else []
+    why = runtime(name).unavailable()
+    if why:
+        marks.append(pytest.mark.skip(reason=why))
+    return pytest.param(name, *more, marks=marks)
+
+
+HERE = pytest.mark.parametrize("name", [marked(name) for name in RUNTIMES])
+
 MODES = pytest.mark.parametrize(
-    ("name", "mode"), [(name, mode) for name in RUNTIMES for mode in runtime(name).quantizations]
+    ("name", "mode"),
+    [marked(name, mode) for name in RUNTIMES for mode in runtime(name).quantizations],
 )
 
 REFUSED = pytest.mark.parametrize(
@@ -68,22 +117,73 @@ def calibration(images: np.ndarray) -> Iterator[np.ndarray]:
     return (images[i : i + 5] for i in range(0, len(images), 5))
 
 
-def deployed(
-    name: str, model: nn.Module, folder: Path, images: np.ndarray, mode: str | None = None
-) -> tuple[Artifact, Any]:
-    """The artifact and a session on it."""
-    entry = runtime(name)
-    path = folder / f"net{entry.suffix}"
-    quantization = {mode: OPTIONS[mode]} if mode else None
-    calibrate = calibration(images) if mode == "static" else None
-    artifact = entry.export(model, SHAPE, path, quantization, calibrate)
-    return artifact, entry.load(artifact.path, entry.Params())
+class Embedded(nn.Module):
+    """Token ids [B, length] -> logits [B, 3]: the mean of the embeddings that are no padding."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, 16, padding_idx=0)
+        self.first = nn.Linear(16, 32)
+        self.last = nn.Linear(32, 3)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        there = (tokens != 0).unsqueeze(-1).float()
+        mean = (self.embedding(tokens) * there).sum(1) / there.sum(1).clamp(min=1)
+        found: torch.Tensor = self.last(torch.relu(self.first(mean)))
+        return found
+
+
+Deploy = Callable[..., tuple[Artifact, Any]]
+
+
+@pytest.fixture(scope="module")
+def deploy(tmp_path_factory: pytest.TempPathFactory) -> Deploy:
+    """`deploy(name, label, model, shape, inputs, mode)` -> artifact, session; made once a label."""
+    kept: dict[tuple[str, str, str | None], Artifact] = {}
+
+    def made(
+        name: str,
+        label: str,
+        model: nn.Module,
+        shape: Shape,
+        inputs: np.ndarray,
+        mode: str | None = None,
+    ) -> tuple[Artifact, Any]:
+        entry = runtime(name)
+        key = (name, label, mode)
+        if key not in kept:
+            path = tmp_path_factory.mktemp(f"{name}-{label}") / "new" / f"net{entry.suffix}"
+            quantization = {mode: OPTIONS[mode]} if mode else None
+            calibrate = calibration(inputs) if mode == "static" else None
+            kept[key] = entry.export(model, shape, path, quantization, calibrate)
+        return kept[key], entry.load(kept[key].path, entry.Params())
+
+    return made
 
 
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
     """18 images of noise."""
     return np.random.default_rng(1).normal(size=(18, *SHAPE)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """200 images of the embedded digits, and 64 to calibrate with."""
+    data = load_data("digits", {}, Path())
+    [validation, _] = next(iter(data.arrays("validation", 200)))
+    return validation, np.concatenate(list(data.calibration(64, 32)))
+
+
+@pytest.fixture(scope="module")
+def trained() -> nn.Module:
+    """A network that has learned the digits (above 90 %)."""
+    data: Any = load_data("digits", {}, Path())
+    recipe = Recipe.model_validate(
+        {"epochs": 3, "batch_size": 32, "optimizer": {"adam": {"lr": 3e-3}}}
+    )
+    whole = start({"simple_cnn": {"width": 0.125}}, SHAPE, 10, seed=0)
+    return train(whole, recipe, Context(data), stage="pretrain").model.eval()
 
 
 # -- what it says of itself --------------------------------------------------------------------
@@ -95,7 +195,10 @@ def test_runtime_describes_itself(name: str) -> None:
     assert entry.name == name
     assert entry.suffix.startswith(".")
     assert set(entry.quantizations) <= set(OPTIONS)
-    assert entry.unavailable() is None
+    why = entry.unavailable()
+    assert why is None or ("\n" not in why and len(why) > 10)
+    assert isinstance(entry.dynamic_batch, bool)
+    assert entry.needs
     first, *rest = inspect.cleandoc(entry.__doc__ or "").splitlines()
     assert 10 < len(first) <= 100
     assert first.endswith(".")
@@ -117,13 +220,13 @@ def test_runtime_has_params_that_refuse_unknown_keys_and_changes(name: str) -> N
 # -- what it writes and answers ----------------------------------------------------------------
 
 
-@ENTRIES
+@HERE
 def test_artifact_says_what_lies_on_the_disk(
-    name: str, model: nn.Module, tmp_path: Path, images: np.ndarray
+    name: str, model: nn.Module, deploy: Deploy, images: np.ndarray
 ) -> None:
-    artifact, _ = deployed(name, model, tmp_path / "new" / "folder", images)
+    artifact, _ = deploy(name, "toy", model, SHAPE, images)
     content = artifact.path.read_bytes()
-    assert artifact.path.suffix == runtime(name).suffix
+    assert artifact.path.name.endswith(runtime(name).suffix)
     assert artifact.runtime == name
     assert artifact.bytes == len(content) == os.path.getsize(artifact.path) > 0
     assert artifact.sha256 == hashlib.sha256(content).hexdigest()
@@ -131,56 +234,111 @@ def test_artifact_says_what_lies_on_the_disk(
     assert list(artifact.path.parent.iterdir()) == [artifact.path]
 
 
-@ENTRIES
-def test_session_answers_as_the_model_does_for_any_batch(
-    name: str, model: nn.Module, tmp_path: Path, images: np.ndarray
+@HERE
+def test_session_answers_as_the_model_does_for_any_batch_and_each_time(
+    name: str, model: nn.Module, deploy: Deploy, images: np.ndarray
 ) -> None:
-    _, session = deployed(name, model, tmp_path, images)
+    _, session = deploy(name, "toy", model, SHAPE, images)
     for batch in (1, 2, 18):
         logits = session(images[:batch])
         assert isinstance(logits, np.ndarray)
         assert (logits.dtype, logits.shape) == (np.float32, (batch, 3))
         np.testing.assert_allclose(logits, answers(model, images[:batch]), rtol=1e-4, atol=1e-5)
+        kept = logits.copy()
+        assert np.array_equal(session(images[:batch]), kept)
+        session(images[::-1][:batch].copy())
+        assert np.array_equal(logits, kept)  # the next call does not write over the last answer
 
 
-@ENTRIES
-def test_export_leaves_the_model_as_it_was(
+@HERE
+def test_session_answers_as_a_trained_model_does_on_real_images(
+    name: str, trained: nn.Module, deploy: Deploy, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    given, calibrate = digits
+    _, session = deploy(name, "digits", trained, SHAPE, calibrate)
+    expected, found = answers(trained, given), session(given)
+    assert np.abs(found - expected).max() < 1e-4 * np.ptp(expected)
+    assert np.array_equal(found.argmax(1), expected.argmax(1))
+
+
+@HERE
+def test_text_is_answered_as_the_model_does(name: str, deploy: Deploy) -> None:
+    generator = np.random.default_rng(2)
+    tokens = generator.integers(0, 50, (9, 12)).astype(np.int64)
+    tokens[:, 8:] = 0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model = Embedded(50).eval()
+    _, session = deploy(name, "text", model, (12, 50), tokens)
+    for batch in (1, 9):
+        expected = answers(model, tokens[:batch])
+        np.testing.assert_allclose(session(tokens[:batch]), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [marked(name, slow="torch" in name) for name in CLEAN])
+def test_file_is_loaded_in_a_clean_process_by_the_runtime_alone(
+    name: str, model: nn.Module, deploy: Deploy, images: np.ndarray, tmp_path: Path
+) -> None:
+    artifact, _ = deploy(name, "toy", model, SHAPE, images)
+    np.save(tmp_path / "x.npy", images[:4])
+    code = f"""
+import sys
+import numpy
+path, x = {str(artifact.path)!r}, numpy.load("x.npy")
+{inspect.cleandoc(CLEAN[name])}
+numpy.save("y.npy", y)
+assert not {{"objectives", "search", "spaces"}} & {{name.partition(".")[0] for name in sys.modules}}
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=tmp_path, env=environment, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    np.testing.assert_allclose(
+        np.load(tmp_path / "y.npy"), answers(model, images[:4]), rtol=1e-4, atol=1e-5
+    )
+
+
+@HERE
+def test_export_leaves_the_model_as_it_was_and_replaces_an_older_file(
     name: str, model: nn.Module, tmp_path: Path, images: np.ndarray
 ) -> None:
     before = copy.deepcopy(model.state_dict())
     expected = answers(model, images)
+    path = tmp_path / f"net{runtime(name).suffix}"
+    path.write_bytes(b"old")
     random = torch.get_rng_state()
-    deployed(name, model, tmp_path, images)
+    artifact = runtime(name).export(model, SHAPE, path)
     assert torch.equal(torch.get_rng_state(), random)
     assert not model.training
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
     assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items())
     assert np.array_equal(answers(model, images), expected)
-
-
-@ENTRIES
-def test_export_replaces_an_older_file(
-    name: str, model: nn.Module, tmp_path: Path, images: np.ndarray
-) -> None:
-    path = tmp_path / f"net{runtime(name).suffix}"
-    path.write_bytes(b"old")
-    artifact, session = deployed(name, model, tmp_path, images)
     assert artifact.path == path
-    assert session(images).shape == (18, 3)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == artifact.sha256
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @MODES
-def test_quantized_model_answers_nearly_as_the_float_one_does(
-    name: str, mode: str, model: nn.Module, tmp_path: Path, images: np.ndarray
+def test_quantized_model_answers_nearly_as_the_trained_one_does(
+    name: str,
+    mode: str,
+    trained: nn.Module,
+    deploy: Deploy,
+    digits: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    plain, _ = deployed(name, model, tmp_path / "float", images)
-    artifact, session = deployed(name, model, tmp_path / "int8", images, mode)
-    expected = answers(model, images)
-    spread = expected.max() - expected.min()
-    assert np.abs(session(images) - expected).max() < 0.05 * spread
+    given, calibrate = digits
+    plain, _ = deploy(name, "digits", trained, SHAPE, calibrate)
+    artifact, session = deploy(name, "digits", trained, SHAPE, calibrate, mode)
+    expected, found = answers(trained, given), session(given)
+    assert np.abs(found - expected).mean() < 0.02 * np.ptp(expected)
+    assert (found.argmax(1) == expected.argmax(1)).mean() >= 0.97
     assert artifact.sha256 != plain.sha256
+    assert artifact.bytes < plain.bytes
     assert artifact.info["quantization"] == {mode: OPTIONS[mode]}
     assert list(artifact.path.parent.iterdir()) == [artifact.path]
+    assert session(given[:1]).shape == (1, 10)
+    assert np.array_equal(session(given), found)
 
 
 @pytest.fixture(scope="module")
@@ -193,20 +351,20 @@ def pruned() -> Candidate:
     return Structured.apply(whole, params, Context(data))
 
 
-@ENTRIES
+@HERE
 def test_pruned_model_is_deployed(
-    name: str, pruned: Candidate, tmp_path: Path, images: np.ndarray
+    name: str, pruned: Candidate, deploy: Deploy, images: np.ndarray
 ) -> None:
-    _, session = deployed(name, pruned.model, tmp_path, images)
+    _, session = deploy(name, "pruned", pruned.model, SHAPE, images)
     expected = answers(pruned.model, images)
     np.testing.assert_allclose(session(images), expected, rtol=1e-4, atol=1e-5)
 
 
 @MODES
 def test_pruned_and_quantized_model_is_deployed(
-    name: str, mode: str, pruned: Candidate, tmp_path: Path, images: np.ndarray
+    name: str, mode: str, pruned: Candidate, deploy: Deploy, images: np.ndarray
 ) -> None:
-    _, session = deployed(name, pruned.model, tmp_path, images, mode)
+    _, session = deploy(name, "pruned", pruned.model, SHAPE, images, mode)
     expected = answers(pruned.model, images)
     assert np.abs(session(images) - expected).max() < 0.1 * (expected.max() - expected.min())
 
@@ -235,7 +393,7 @@ class Refusing(nn.Module):
         raise self.error
 
 
-@ENTRIES
+@HERE
 @pytest.mark.parametrize(
     "error",
     [RuntimeError("no luck today"), KeyError("no luck today"), AssertionError("no luck today")],
@@ -250,7 +408,7 @@ def test_model_that_cannot_be_exported_is_unmeasurable_and_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-@ENTRIES
+@HERE
 def test_older_file_stays_when_the_export_fails(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"net{runtime(name).suffix}"
     path.write_bytes(b"old")
@@ -259,7 +417,7 @@ def test_older_file_stays_when_the_export_fails(name: str, tmp_path: Path) -> No
     assert path.read_bytes() == b"old"
 
 
-@ENTRIES
+@HERE
 def test_file_that_cannot_be_written_is_an_operating_system_s_error(
     name: str, model: nn.Module, tmp_path: Path
 ) -> None:
@@ -274,16 +432,37 @@ def test_threads_are_checked(name: str) -> None:
         runtime(name).Params(threads=-1)
 
 
-@pytest.mark.parametrize("name", ["torchscript", "torch_export"])
+@HERE
+@pytest.mark.parametrize("content", [b"", b"damaged", b"PK\x03\x04 damaged"], ids=repr)
+def test_damaged_file_is_unmeasurable(name: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"net{runtime(name).suffix}"
+    path.write_bytes(content)
+    with pytest.raises(Unmeasurable, match=rf"cannot load {path.name}"):
+        runtime(name).load(path, runtime(name).Params())
+
+
+@pytest.mark.parametrize("name", ["torchscript", "torch_export", "torch"])
 def test_threads_are_torch_s_and_nought_means_all_cores(
-    name: str, model: nn.Module, tmp_path: Path, images: np.ndarray
+    name: str, model: nn.Module, deploy: Deploy, images: np.ndarray
 ) -> None:
     from objectives.host import cores
 
-    artifact, _ = deployed(name, model, tmp_path, images)
+    artifact, _ = deploy(name, "toy", model, SHAPE, images)
     entry = runtime(name)
     seen = []
     for options, threads in ((3, None), (3, 1), (1, 0), (0, None)):
         entry.load(artifact.path, entry.Params(threads=options), threads)
         seen.append(torch.get_num_threads())
     assert seen == [3, 1, cores(), cores()]
+
+
+def test_no_runtime_is_imported_to_say_whether_it_is_here() -> None:
+    code = """
+import sys
+from search.catalogue import catalogue
+catalogue("runtimes")
+heavy = {"torch", "onnxruntime", "openvino", "executorch", "ai_edge_litert", "tensorrt"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

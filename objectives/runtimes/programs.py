@@ -1,0 +1,126 @@
+"""Programs of torch.export: the graph that PyTorch's runtimes and compilers start from."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from objectives.base import Unmeasurable
+from objectives.host import cores
+from objectives.inputs import Shape, example
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+def exported(
+    model: torch.nn.Module, shape: Shape, batch: int = 2, largest: int | None = None
+) -> torch.export.ExportedProgram:
+    """The model as a program.
+
+    Args:
+        model: On the CPU, in evaluation mode.
+        shape: Of one input.
+        batch: Of the example that is traced; 1 makes a program for single inputs only.
+        largest: The largest batch that the program shall take; None for any.
+
+    Raises:
+        Unmeasurable: torch.export refuses the model.
+    """
+    import torch
+
+    dynamic = None
+    if batch > 1:
+        dynamic = ({0: torch.export.Dim("batch", min=1, max=largest)},)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own internals
+        try:
+            return torch.export.export(
+                model.eval(), (example(shape, batch),), dynamic_shapes=dynamic
+            )
+        except Exception as error:  # torch.export raises many kinds of its own
+            raise Unmeasurable(f"torch.export refuses the network: {error}") from error
+
+
+def saved(program: torch.export.ExportedProgram, path: Path) -> None:
+    """Writes a program.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(program, str(path))
+
+
+def loaded(path: Path) -> torch.export.ExportedProgram:
+    """The program of a file.
+
+    Raises:
+        Unmeasurable: It is damaged, or holds pickled objects, which would run code.
+    """
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            _refuse_pickles(path)
+            return torch.export.load(str(path))
+        except (Unmeasurable, FileNotFoundError):
+            raise
+        except Exception as error:  # torch, zipfile and json have no common class
+            raise Unmeasurable(f"torch.export cannot load {path.name}: {error}") from error
+
+
+def _refuse_pickles(path: Path) -> None:
+    """torch.export.load unpickles weights, constants and examples that a file says are pickled."""
+    import torch
+
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            pickled = False
+            if "/data/" in name and name.endswith("_config.json"):
+                entries = json.loads(archive.read(name))["config"].values()
+                pickled = any(
+                    entry["use_pickle"] or not entry["path_name"].startswith(("weight_", "tensor_"))
+                    for entry in entries
+                )
+            elif name.endswith(".pt") and "/sample_inputs/" in name:
+                torch.load(io.BytesIO(archive.read(name)), weights_only=True)
+            else:
+                pickled = name.endswith((".pt", ".pkl"))
+            if pickled:
+                raise Unmeasurable(f"{path.name} holds pickled objects ({name}): not loaded")
+
+
+class TorchSession:
+    """Runs a torch module; the thread count is torch's own, for the whole process.
+
+    Args:
+        module: Inputs [B, ...] -> logits [B, classes], on `device`.
+        threads: 0 for all cores.
+        device: "cpu", "cuda" or "mps".
+    """
+
+    def __init__(self, module: Any, threads: int, device: str = "cpu") -> None:
+        import torch
+
+        torch.set_num_threads(threads or cores())
+        torch.set_flush_denormal(True)
+        self._module = module
+        self._device = device
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """Logits float32 on the host, so that a GPU's work is done when it returns."""
+        import torch
+
+        with torch.inference_mode():
+            given = torch.from_numpy(inputs).to(self._device)
+            return self._module(given).cpu().numpy()  # type: ignore[no-any-return]

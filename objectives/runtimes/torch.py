@@ -1,0 +1,94 @@
+"""PyTorch, eager: one operator after the other, called from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from objectives.base import Unmeasurable
+from objectives.inputs import Shape
+from objectives.params import Params
+from objectives.runtimes.base import Artifact, check_mode
+from objectives.runtimes.programs import TorchSession, loaded
+from objectives.runtimes.torch_export import TorchExport
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+class Torch:
+    """PyTorch eager (.pt2): float32 on cpu, cuda or mps, what most people run while they train.
+
+    The file is a program of torch.export: graph and weights, which torch alone loads, without the
+    network's Python code and without pickles. Its operators are those of the network's own
+    `forward`, run one by one; what the layers' Python code costs between them is not in the time.
+    Quantized networks have no fast kernels in eager mode, so it has no quantization.
+    """
+
+    name = "torch"
+    suffix = ".pt2"
+    quantizations: tuple[str, ...] = ()
+    dynamic_batch = True
+    needs = "nothing more; device cuda or mps needs one"
+
+    class Params(Params):
+        """Options of torch."""
+
+        device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="where it runs")
+        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+
+    @staticmethod
+    def export(
+        model: torch.nn.Module,
+        shape: Shape,
+        path: Path,
+        quantization: Mapping[str, Any] | None = None,
+        calibration: Iterator[np.ndarray] | None = None,
+    ) -> Artifact:
+        """Exports the model as a program; the batch dimension is dynamic.
+
+        Raises:
+            Unmeasurable: It cannot be exported, or quantization is asked for.
+            OSError: The file cannot be written.
+        """
+        check_mode(Torch, quantization)
+        return replace(TorchExport.export(model, shape, path), runtime=Torch.name)
+
+    @staticmethod
+    def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
+        """A session; the thread count is torch's own, for the whole process.
+
+        Raises:
+            Unmeasurable: The file is damaged or holds pickled objects, or the device is not here.
+        """
+        from torch.export.passes import move_to_device_pass
+
+        _check_device(options.device)
+        program = loaded(path)
+        if options.device != "cpu":
+            program = move_to_device_pass(program, options.device)
+        threads = options.threads if threads is None else threads
+        return TorchSession(program.module(), threads, options.device)
+
+    @staticmethod
+    def unavailable() -> str | None:
+        """Why it cannot be used here, or None."""
+        return None
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    here = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not here[device]:
+        names = ", ".join(name for name, is_here in here.items() if is_here)
+        raise Unmeasurable(f'torch has no device "{device}" here; it has: {names}')

@@ -1,0 +1,115 @@
+"""torch.compile, ahead of time: AOTInductor turns the network into a shared library."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from objectives.base import Unmeasurable
+from objectives.inputs import Shape
+from objectives.params import Params
+from objectives.runtimes.base import Artifact, check_mode
+from objectives.runtimes.files import written
+from objectives.runtimes.programs import TorchSession, exported
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+SETTINGS = {"cpp.dynamic_threads": True}
+"""Of the compiler. Without it the thread count of the moment of compiling is in the code."""
+
+COMPILERS = ("g++", "clang++", "c++")
+
+
+class TorchCompile:
+    """torch.compile ahead of time, AOTInductor (.pt2): float32, C++ compiled for this processor.
+
+    The file holds the compiled library with the weights; torch (or libtorch, without Python) loads
+    it. Compiling takes 5 to 40 s a network, so a search over it is slow. The library is for the
+    processor that compiled it. Quantization: none; the quantizer for this compiler refuses networks
+    with shortcuts (torchao 0.18, X86InductorQuantizer on a ResNet).
+    """
+
+    name = "torch_compile"
+    suffix = ".pt2"
+    quantizations: tuple[str, ...] = ()
+    dynamic_batch = True
+    needs = "a C++ compiler (g++ or clang++)"
+
+    class Params(Params):
+        """Options of torch_compile."""
+
+        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+
+    @staticmethod
+    def export(
+        model: torch.nn.Module,
+        shape: Shape,
+        path: Path,
+        quantization: Mapping[str, Any] | None = None,
+        calibration: Iterator[np.ndarray] | None = None,
+    ) -> Artifact:
+        """Compiles the model; the batch dimension is dynamic.
+
+        Raises:
+            Unmeasurable: It cannot be exported or compiled, or quantization is asked for.
+            OSError: The file cannot be written.
+        """
+        check_mode(TorchCompile, quantization)
+
+        def write(draft: Path) -> dict[str, Any]:
+            program = exported(model, shape)
+            package = draft.with_name("package.pt2")  # the only suffix that AOTInductor takes
+            _compile(program, package)
+            package.rename(draft)
+            return {}
+
+        return written(path, TorchCompile.name, write)
+
+    @staticmethod
+    def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
+        """A session; the thread count is torch's own, for the whole process.
+
+        Raises:
+            Unmeasurable: The file is damaged.
+        """
+        from torch._inductor import aoti_load_package
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                module = aoti_load_package(str(path))
+            except Exception as error:  # RuntimeError, and what zip and json raise
+                raise Unmeasurable(f"AOTInductor cannot load {path.name}: {error}") from error
+        return TorchSession(module, options.threads if threads is None else threads)
+
+    @staticmethod
+    def unavailable() -> str | None:
+        """Why it cannot be used here, or None."""
+        given = os.environ.get("CXX")
+        if any(shutil.which(name) for name in ((given,) if given else COMPILERS)):
+            return None
+        return f"no C++ compiler ({given or ' or '.join(COMPILERS)}) on the PATH; install g++"
+
+
+def _compile(program: torch.export.ExportedProgram, package: Path) -> None:
+    from torch._inductor import aoti_compile_and_package
+
+    why = TorchCompile.unavailable()
+    if why:
+        raise Unmeasurable(f"torch_compile: {why}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            aoti_compile_and_package(
+                program, package_path=str(package), inductor_configs=dict(SETTINGS)
+            )
+        except Exception as error:  # compiler and lowering raise many kinds of their own
+            raise Unmeasurable(f"AOTInductor cannot compile the network: {error}") from error

@@ -1,0 +1,109 @@
+"""Programs of torch.export: nothing in them is unpickled."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from objectives.base import Unmeasurable
+from objectives.runtimes.programs import exported, loaded, saved
+from objectives.runtimes.torch import Torch
+
+
+class Trap:
+    """Unpickling it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with weights."""
+    path = tmp_path_factory.mktemp("program") / "net.pt2"
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 3))
+    saved(exported(network, (1, 8, 8)), path)
+    return path
+
+
+def changed(source: Path, path: Path, change: Callable[[str, bytes], bytes]) -> Path:
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, change(name, old.read(name)))
+    return path
+
+
+def test_weights_that_are_pickled_are_refused(program: Path, tmp_path: Path) -> None:
+    trap = tmp_path / "sprung"
+
+    def change(name: str, content: bytes) -> bytes:
+        if name.endswith("weights_config.json"):
+            config = json.loads(content)
+            next(iter(config["config"].values()))["use_pickle"] = True
+            return json.dumps(config).encode()
+        return pickle.dumps(Trap(trap)) if name.endswith("weight_0") else content
+
+    path = changed(program, tmp_path / "net.pt2", change)
+    with pytest.raises(Unmeasurable, match=r"net\.pt2 holds pickled objects .*: not loaded"):
+        loaded(path)
+    assert not trap.exists()
+
+
+def test_constants_that_are_objects_are_refused(program: Path, tmp_path: Path) -> None:
+    trap = tmp_path / "sprung"
+    entry = {"path_name": "opaque_obj_0", "use_pickle": False, "is_param": False}
+
+    def change(name: str, content: bytes) -> bytes:
+        if name.endswith("constants_config.json"):
+            return json.dumps({"config": {"x": {**entry, "tensor_meta": None}}}).encode()
+        return content
+
+    path = changed(program, tmp_path / "net.pt2", change)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("net/data/constants/opaque_obj_0", pickle.dumps(Trap(trap)))
+    with pytest.raises(Unmeasurable, match=r"holds pickled objects .*constants"):
+        loaded(path)
+    assert not trap.exists()
+
+
+def test_examples_that_are_objects_are_refused(program: Path, tmp_path: Path) -> None:
+    import torch
+
+    trap = tmp_path / "sprung"
+
+    def change(name: str, content: bytes) -> bytes:
+        if not name.endswith("sample_inputs/model.pt"):
+            return content
+        torch.save((Trap(trap),), tmp_path / "trap.pt")
+        return (tmp_path / "trap.pt").read_bytes()
+
+    path = changed(program, tmp_path / "net.pt2", change)
+    with pytest.raises(Unmeasurable, match=r"torch\.export cannot load net\.pt2"):
+        loaded(path)
+    assert not trap.exists()
+
+
+def test_weights_of_an_older_format_are_refused(program: Path, tmp_path: Path) -> None:
+    path = changed(program, tmp_path / "net.pt2", lambda _, content: content)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("net/data/weights/model.pt", pickle.dumps(Trap(tmp_path / "sprung")))
+    with pytest.raises(Unmeasurable, match=r"holds pickled objects .*model\.pt"):
+        loaded(path)
+
+
+def test_device_that_is_not_here_names_the_ones_that_are(program: Path) -> None:
+    import torch
+
+    if torch.backends.mps.is_available():
+        pytest.skip("this machine has mps")
+    with pytest.raises(Unmeasurable, match=r'torch has no device "mps" here; it has: cpu'):
+        Torch.load(program, Torch.Params(device="mps"))
