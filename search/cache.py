@@ -24,6 +24,8 @@ from spaces.base import Candidate, Step
 if TYPE_CHECKING:
     from typing import Any
 
+    import torch
+
     from search.database.store import Store
 
 
@@ -104,6 +106,24 @@ class StageCache:
             except (OSError, ValueError):  # not there, or cut short by a full disk
                 made = make()
                 written_whole(file, json.dumps(made))
+                return made
+
+    def tensor(self, key: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """The tensor that `make` gave for this key before, or what it gives now.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file, save
+
+        file = self._file(key)
+        with self.lock(key):
+            try:
+                return load_file(file)["tensor"]
+            except (SafetensorError, OSError, KeyError):  # not there, or cut short by a full disk
+                made = make().contiguous()
+                written_whole(file, save({"tensor": made}))
                 return made
 
     def save(

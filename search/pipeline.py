@@ -17,15 +17,15 @@ from objectives.runtimes.base import Artifact
 from search.cache import StageCache, StageKey
 from search.errors import UserError
 from search.files import sha256_of
-from search.plan import Plan, Stage
+from search.plan import Plan, Stage, without_teacher
 from search.plugins import RUNTIMES
+from search.teachers import Teachers
+from search.techniques import TECHNIQUES, technique, trains
 from search.watch import Watch
 from spaces.architecture import ARCHITECTURES
 from spaces.architecture.checkpoint import load_weights
 from spaces.base import Candidate, Context, EpochEnd
 from spaces.distillation import DISTILLATIONS
-from spaces.pruning import PRUNINGS
-from spaces.quantization import QUANTIZATIONS
 from spaces.rebuild import rebuild, start
 from spaces.table import Option, Slot, Table
 from spaces.training.loop import train
@@ -56,7 +56,7 @@ class Pipeline:
     Args:
         data: Train and validation parts.
         cache: Where training stages are kept.
-        baseline: The baseline's plan, whose model is the teacher of distillation.
+        baseline: The baseline's plan, whose model teaches where a plan names no other.
         seed: The study's.
         device: "cpu", "cuda", "mps" or "auto".
         save_curve: Called with (stage key, learning curve) after a training stage.
@@ -73,11 +73,12 @@ class Pipeline:
     ) -> None:
         self._data = data
         self._cache = cache
-        self._baseline = baseline
         self._seed = seed
         self._device = resolve_device(device)
         self._save_curve = save_curve
-        self._teacher: torch.nn.Module | None = None
+        self._teachers = Teachers(
+            baseline, lambda plan: self._links(plan)[-1].digest, self.candidate, cache
+        )
 
     def candidate(self, plan: Plan, watch: Watch) -> Candidate:
         """The trained candidate of a plan, marked for quantization but not deployed.
@@ -99,6 +100,7 @@ class Pipeline:
                 with watch.stage(kind):
                     pass
                 continue
+            self._prepare_teacher(link, watch)
             with watch.stage(kind):
                 candidate = self._made(link, candidate, watch)
         assert candidate is not None
@@ -118,7 +120,7 @@ class Pipeline:
 
     def _made(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
         """A stage's result, made under its lock so that two workers do not make it both."""
-        if not _trains(link.stage):
+        if not trains(link.stage.kind, link.stage.params):
             return self._apply(link, candidate, watch)
         with self._cache.lock(link.digest):
             theirs = self._cache.load(link.digest, rebuild)
@@ -139,22 +141,36 @@ class Pipeline:
             curve.append({**point, "seconds": event.seconds})
             watch.epoch(event)
 
-        made = self._stage(link.stage, candidate, self._context(link, report))
+        made = self._stage(link.stage, candidate, self._context(link, report, watch))
         if curve:
             self._save_curve(link.digest, curve)
         return made
 
-    def _context(self, link: Link, report: Callable[[EpochEnd], None]) -> Context:
-        distillation = link.stage.params.get("distillation")
-        return Context(
+    def _context(self, link: Link, report: Callable[[EpochEnd], None], watch: Watch) -> Context:
+        context = Context(
             data=self._data,
             device=self._device,
             seed=int(link.digest[:8], 16),
             report=report,
-            teacher=self.teacher() if distillation else None,
-            distillation=_option(DISTILLATIONS, distillation) if distillation else None,
             memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
         )
+        distillation = link.stage.params.get("distillation")
+        if not distillation:
+            return context
+        described = link.stage.params.get("teacher")
+        return replace(
+            context,
+            teacher=self._teachers.model(described, watch),
+            distillation=_option(DISTILLATIONS, distillation),
+            answers=lambda make: self._teachers.answers(described, make),
+        )
+
+    def _prepare_teacher(self, link: Link, watch: Watch) -> None:
+        """Builds a stage's teacher, if it has one, as a stage of its own: it may take long."""
+        described = link.stage.params.get("teacher")
+        if link.stage.params.get("distillation") and not self._teachers.ready(described):
+            with watch.stage("teacher"):
+                self._teachers.model(described, watch)
 
     def _stage(self, stage: Stage, candidate: Candidate | None, context: Context) -> Candidate:
         if stage.kind == "pretrain":
@@ -163,8 +179,8 @@ class Pipeline:
         if stage.kind == "finetune":
             recipe = Recipe.model_validate(stage.params["recipe"])
             return train(candidate, recipe, context, stage="finetune")
-        name, technique, params = _technique(stage)
-        made: Candidate = technique.apply(candidate, params, context)
+        name, entry, params = technique(stage.kind, stage.params)
+        made: Candidate = entry.apply(candidate, params, context)
         if len(made.history) == len(candidate.history):
             return made  # it did nothing
         # A user's technique stands in the plan by dotted path: `rebuild` has to find it by that.
@@ -183,12 +199,6 @@ class Pipeline:
             return candidate
         recipe = Recipe.model_validate(params["recipe"])
         return train(candidate, recipe, context, stage="pretrain")
-
-    def teacher(self) -> torch.nn.Module:
-        """The baseline's model in evaluation mode; built once."""
-        if self._teacher is None:
-            self._teacher = self.candidate(self._baseline, Watch()).model.eval()
-        return self._teacher
 
     # -- keys ------------------------------------------------------------------------------------
 
@@ -217,7 +227,9 @@ class Pipeline:
         if params.get("checkpoint"):
             params["checkpoint"] = sha256_of(Path(params["checkpoint"]))
         if params.get("distillation"):
-            params["teacher"] = self._links(self._baseline)[-1].digest
+            # Whatever the teacher is called, and in whatever other stages it teaches.
+            params["distillation"] = without_teacher(params["distillation"])
+            params["teacher"] = self._teachers.key(params.get("teacher"))
         return params
 
 
@@ -258,25 +270,6 @@ def resolve_device(device: str) -> str:
     return device
 
 
-TECHNIQUES = {"prune": ("pruning", PRUNINGS), "quantize": ("quantization", QUANTIZATIONS)}
-"""Kind of a stage that applies a technique -> its key among the stage's parameters, its table."""
-
-
-def _technique(stage: Stage) -> tuple[str, Any, Any]:
-    """The technique of a stage that has one: its name in the plan, itself, checked parameters."""
-    key, table = TECHNIQUES[stage.kind]
-    option = _option(table, stage.params[key])
-    return option.name, table.get(option.name), option.params
-
-
-def _trains(stage: Stage) -> bool:
-    """Whether a stage's result is worth keeping: pruning alone is made again in no time."""
-    if stage.kind not in TECHNIQUES:
-        return True
-    _, technique, params = _technique(stage)
-    return hasattr(technique, "trains") and bool(technique.trains(params))
-
-
 def _option(table: Table, value: Mapping[str, Any]) -> Option:
     return Slot(table).option(value)
 
@@ -284,8 +277,9 @@ def _option(table: Table, value: Mapping[str, Any]) -> Option:
 def _versions(stage: Stage) -> dict[str, int]:
     """The version of everything that a stage's result depends on."""
     versions = {"training": TRAINING_VERSION}
-    for key, table in (("architecture", ARCHITECTURES), *TECHNIQUES.values()):
-        if key in stage.params:
+    tables = (("architecture", ARCHITECTURES), ("distillation", DISTILLATIONS))
+    for key, table in (*tables, *TECHNIQUES.values()):
+        if stage.params.get(key):
             name, _ = table.pick(stage.params[key])
             versions[name] = table.get(name).version
     return versions

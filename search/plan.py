@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from search.spec import BaselineSpec, Chosen, digest
+from search.techniques import TECHNIQUES, trains
+from spaces.distillation.base import BASELINE, STAGES
 
 
 @dataclass(frozen=True)
@@ -54,39 +56,37 @@ class Plan:
         return Plan(tuple(Stage(entry["kind"], entry["params"]) for entry in value))
 
 
-def make_plan(choices: Mapping[str, Any], runtime: Chosen) -> Plan:
+def make_plan(
+    choices: Mapping[str, Any],
+    runtime: Chosen,
+    teachers: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Plan:
     """The plan for one assignment of the study's space.
+
+    A stage that learns from a teacher holds "distillation", and for another teacher than the
+    baseline also "teacher": its description, so that the plan says all there is to know.
 
     Args:
         choices: What `assign(spec.space, ...)` gives: architecture, pretrain, pruning,
             distillation, finetune, quantization; the last five may be None or {"none": {}}.
         runtime: Where it is deployed.
+        teachers: Descriptions by name (`StudySpec.teachers`).
     """
-    stages = [
-        Stage(
-            "pretrain",
-            {
-                "architecture": choices["architecture"],
-                "checkpoint": choices.get("checkpoint"),
-                "recipe": choices.get("pretrain"),
-            },
-        )
-    ]
+    first = {
+        "architecture": choices["architecture"],
+        "checkpoint": choices.get("checkpoint"),
+        "recipe": choices.get("pretrain"),
+    }
+    stages = [("pretrain", first)]
     if _taken(choices.get("pruning")):
-        stages.append(Stage("prune", {"pruning": choices["pruning"]}))
-    recipe = choices.get("finetune")
-    if recipe and recipe["epochs"] > 0:
-        distillation = choices.get("distillation")
-        stages.append(
-            Stage(
-                "finetune",
-                {"recipe": recipe, "distillation": distillation if _taken(distillation) else None},
-            )
-        )
+        stages.append(("prune", {"pruning": choices["pruning"]}))
+    if _trained(choices.get("finetune")):
+        stages.append(("finetune", {"recipe": choices["finetune"], "distillation": None}))
     if _taken(choices.get("quantization")):
-        stages.append(Stage("quantize", {"quantization": choices["quantization"]}))
-    stages.append(Stage("deploy", {"runtime": {runtime.name: dict(runtime.params)}}))
-    return Plan(tuple(stages))
+        stages.append(("quantize", {"quantization": choices["quantization"]}))
+    deploy = Stage("deploy", {"runtime": {runtime.name: dict(runtime.params)}})
+    lesson = _lesson(choices.get("distillation"), teachers or {})
+    return Plan((*(Stage(kind, {**p, **lesson(kind, p)}) for kind, p in stages), deploy))
 
 
 def baseline_plan(baseline: BaselineSpec, runtime: Chosen) -> Plan:
@@ -99,6 +99,40 @@ def baseline_plan(baseline: BaselineSpec, runtime: Chosen) -> Plan:
         },
         runtime,
     )
+
+
+def without_teacher(distillation: Mapping[str, Any]) -> dict[str, Any]:
+    """{name: {parameters}} of the loss alone, without who teaches and in which stages."""
+    [(name, options)] = distillation.items()
+    return {name: {k: v for k, v in options.items() if k not in ("teacher", "stages")}}
+
+
+def _lesson(
+    distillation: Mapping[str, Any] | None, teachers: Mapping[str, Mapping[str, Any]]
+) -> Callable[[str, Mapping[str, Any]], dict[str, Any]]:
+    """(a stage's kind, its parameters) -> what they hold besides when it learns from a teacher."""
+    if not _taken(distillation):
+        return lambda kind, params: {}
+    assert distillation is not None
+    [(name, options)] = distillation.items()
+    stages, teacher = options.get("stages", STAGES), options.get("teacher", BASELINE)
+    loss = without_teacher(distillation)
+    found: dict[str, Any] = {"distillation": loss}
+    if teacher != BASELINE:
+        loss[name]["teacher"] = teacher
+        found["teacher"] = teachers[teacher]
+
+    def lesson(kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        learns = kind in stages and (
+            trains(kind, params) if kind in TECHNIQUES else _trained(params["recipe"])
+        )
+        return found if learns else {}
+
+    return lesson
+
+
+def _trained(recipe: Mapping[str, Any] | None) -> bool:
+    return recipe is not None and recipe["epochs"] > 0
 
 
 def _taken(option: Mapping[str, Any] | None) -> bool:

@@ -160,7 +160,9 @@ class LiveProgress:
         assert self._trial is not None
         number = self._trial.trial
         text = Text(f"trial {number}" if number else "baseline", style="cyan")
-        for stage in self._trial.stages:
+        stages = self._trial.stages
+        # What comes up on the way, a teacher to be trained, is in no plan.
+        for stage in stages if self._stage in ("", *stages) else (self._stage, *stages):
             style = "bold cyan" if stage == self._stage else "dim"
             text.append("  " + stage, style=style)
             if stage == self._stage and self._epoch is not None:

@@ -68,6 +68,7 @@ def _begin(study: OpenStudy, optuna_id: int, number: int, params: Mapping[str, A
         active[name] = params[name]
         return params[name]
 
-    plan = make_plan(assign(study.spec.space, choose), study.spec.runtime)
+    spec = study.spec
+    plan = make_plan(assign(spec.space, choose), spec.runtime, spec.teachers)
     proposal = {"params": dict(params), "attributes": {}}
     study.store.begin(number, optuna_id, "", plan, active, proposal)

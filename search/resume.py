@@ -28,6 +28,7 @@ def identity(spec: StudySpec) -> dict[str, Any]:
         },
         "space": _tree(spec.space),
         "runtime": {spec.runtime.name: dict(spec.runtime.params)},
+        **({"teachers": dict(spec.teachers)} if spec.teachers else {}),
         "objectives": {o.name: {o.direction: dict(o.options)} for o in spec.objectives},
         "constraints": [c.text for c in spec.constraints],
         "search": {

@@ -105,7 +105,7 @@ class Runner:
         """The next trial; None when its plan is known and its answer was taken from there."""
         number = self._store.last_number() + 1
         proposal = self._proposer.ask(number)
-        plan = make_plan(proposal.choices, self._spec.runtime)
+        plan = make_plan(proposal.choices, self._spec.runtime, self._spec.teachers)
         optuna_id, given = self._study.mirror.start(
             proposal.suggested,
             self._proposer.distributions,

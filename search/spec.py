@@ -103,6 +103,8 @@ class StudySpec:
         space: A Record with the keys architecture, pretrain, pruning, distillation, finetune and
             quantization, all present; `assign` gives the choices that a Plan is made of.
         runtime: Where candidates are deployed and measured.
+        teachers: Those that a distillation may name besides the baseline: the parameters of a
+            pretrain stage, or {"average": [of such]}.
         objectives: In the order of the study file; at least one.
         constraints: Told to the sampler; a trial that breaks one is infeasible.
         goals: What the user wishes to reach; shown, and a reason to stop when `stop_at_goals`.
@@ -124,6 +126,7 @@ class StudySpec:
     baseline: BaselineSpec
     space: Node
     runtime: Chosen
+    teachers: Mapping[str, Mapping[str, Any]]
     objectives: tuple[ObjectiveSpec, ...]
     constraints: tuple[Constraint, ...]
     goals: tuple[Constraint, ...]

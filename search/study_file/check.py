@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from search.spec import StudySpec
+from search.study_file.distilling import named_teachers, taught, training_stages
+from search.study_file.kinds import named
+from search.study_file.networks import AVERAGE, described
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
 from spaces.domains import (
@@ -42,6 +45,7 @@ class CheckInfo:
     study: str
     data: str
     baseline: str
+    teachers: tuple[str, ...]
     parameters: tuple[ParameterInfo, ...]
     plans: str
     stages: tuple[str, ...]
@@ -68,7 +72,10 @@ def check_info(spec: StudySpec) -> CheckInfo:
     return CheckInfo(
         study=spec.name,
         data=_chosen(spec.data.name, spec.data.params),
-        baseline=_baseline_text(spec),
+        baseline=_network_text(described(spec.baseline)),
+        teachers=tuple(
+            f"{name}: {_network_text(teacher)}" for name, teacher in spec.teachers.items()
+        ),
         parameters=tuple(
             ParameterInfo(p.name, domain_text(p.domain), _condition_text(p)) for p in space
         ),
@@ -123,15 +130,17 @@ def shown_url(url: str) -> str:
 
 def _stages(spec: StudySpec) -> list[str]:
     fields = dict(spec.space.fields) if isinstance(spec.space, Record) else {}
-    stages = ["pretrain" + _epochs(fields["pretrain"])]
+    stages = {"pretrain": "pretrain" + _epochs(fields["pretrain"])}
     if not _none(fields["pruning"]):
-        stages.append("prune")
+        stages["prune"] = "prune"
     if fields["finetune"] != Fixed(None) and _epochs(fields["finetune"]) != " (0 epochs)":
-        distilled = "" if _none(fields["distillation"]) else ", distilled"
-        stages.append(f"finetune{_epochs(fields['finetune'])}{distilled}")
+        stages["finetune"] = "finetune" + _epochs(fields["finetune"])
     if not _none(fields["quantization"]):
-        stages.append("quantize")
-    return [*stages, f"deploy to {spec.runtime.name}", "measure"]
+        stages["quantize"] = "quantize"
+    learning = {stage for _, listed in taught(fields["distillation"]) for stage in listed}
+    learning &= training_stages(fields)
+    shown = [text + ", distilled" * (stage in learning) for stage, text in stages.items()]
+    return [*shown, f"deploy to {spec.runtime.name}", "measure"]
 
 
 def _none(node: Node) -> bool:
@@ -164,9 +173,23 @@ def _notes(spec: StudySpec) -> list[str]:
     if extra:
         notes.append(f"measured for constraints or goals only: {', '.join(extra)}")
     notes += [f"{name}: {text}" for name, text in _entry_notes(spec).items()]
+    idle = [name for name in spec.teachers if name not in _teaching(spec)]
+    if idle:
+        notes.append(f"no distillation learns from the teachers {', '.join(idle)}")
     if not list(parameters(spec.space)):
         notes.append("the space has no parameter: there is one plan besides the baseline")
     return notes
+
+
+def _teaching(spec: StudySpec) -> set[str]:
+    """The teachers that the space names, and the members of its averages."""
+    section = (spec.source.get("space") or {}).get("distillation")
+    found = {str(name) for _, name in named_teachers(section)}
+    given = spec.source.get("teachers") or {}
+    for name in list(given) * len(given):  # an average may be a member of another
+        if name in found and isinstance(given[name], Mapping):
+            found |= set(given[name].get(AVERAGE, ()))
+    return found
 
 
 def _entry_notes(spec: StudySpec) -> dict[str, str]:
@@ -182,31 +205,21 @@ def _entry_notes(spec: StudySpec) -> dict[str, str]:
         name: entry.note
         for section, node in spec.space.fields
         if section in tables
-        for name in _names(node)
+        for name in named(node)
         if hasattr(entry := tables[section].get(name), "note")
     }
 
 
-def _names(node: Node) -> list[str]:
-    """The entries that a tree over a table can lead to."""
-    match node:
-        case Choice(options):
-            return [name for _, child in options for name in _names(child)]
-        case Record(fields):
-            return [name for name, _ in fields]
-        case Fixed(value) if isinstance(value, Mapping):
-            return list(value)
-        case _:
-            return []
-
-
-def _baseline_text(spec: StudySpec) -> str:
-    [(name, params)] = spec.baseline.architecture.items()
+def _network_text(network: Mapping[str, Any]) -> str:
+    """A network's description (the parameters of a pretrain stage, or an average) in words."""
+    if AVERAGE in network:
+        return "average of " + "; ".join(_network_text(member) for member in network[AVERAGE])
+    [(name, params)] = network["architecture"].items()
     text = _chosen(name, params)
-    if spec.baseline.checkpoint:
-        text += f", weights from {spec.baseline.checkpoint}"
-    if spec.baseline.pretrain:
-        text += f", trained {spec.baseline.pretrain['epochs']} epochs"
+    if network["checkpoint"]:
+        text += f", weights from {network['checkpoint']}"
+    if network["recipe"]:
+        text += f", trained {network['recipe']['epochs']} epochs"
     return text
 
 

@@ -16,9 +16,11 @@ from search.spec import (
     Chosen,
     StudySpec,
 )
+from search.study_file.distilling import check_distillation
 from search.study_file.document import Document, read_document
 from search.study_file.kinds import check_kinds, named
 from search.study_file.limits import LimitReader
+from search.study_file.networks import NetworkReader
 from search.study_file.problems import Key, Problems
 from search.study_file.quantities import QuantityReader
 from search.study_file.sections import SectionReader
@@ -26,7 +28,7 @@ from search.study_file.space import SpaceReader
 from search.user_code import find_user_code
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
-from spaces.domains import Choice, Fixed, Node, Record, assign, parameters
+from spaces.domains import Choice, Fixed, Node, Record, parameters
 from spaces.params import Params
 from spaces.pruning import PRUNINGS
 from spaces.quantization import QUANTIZATIONS
@@ -37,6 +39,7 @@ SECTIONS = (
     "study",
     "data",
     "baseline",
+    "teachers",
     "space",
     "runtime",
     "objectives",
@@ -47,7 +50,6 @@ SECTIONS = (
     "storage",
     "device",
 )
-BASELINE_KEYS = ("architecture", "checkpoint", "pretrain")
 SPACE_KEYS = ("architecture", "pretrain", "pruning", "distillation", "finetune", "quantization")
 NONE = Fixed({"none": {}})
 
@@ -114,6 +116,7 @@ class _Loader(SectionReader):
         self._quantities = QuantityReader(document, self.problems)
         self._limits = LimitReader(document, self.problems)
         self._file = file.resolve()
+        self._networks = NetworkReader(document, self.problems, self._file.parent)
         self._folder = self._file.with_suffix("")
         self._options = (storage, trials, time)
 
@@ -131,9 +134,10 @@ class _Loader(SectionReader):
         )
         data = self._fixed(DATASETS, "data")
         runtime = self._fixed(RUNTIMES, "runtime", {"onnxruntime": {}})
-        baseline = self._baseline()
-        space = self._space(baseline, runtime)
-        self._check_kinds(data, baseline, space)
+        baseline = self._networks.baseline()
+        teachers = self._networks.teachers(baseline)
+        space = self._space(baseline, runtime, list(self.mapping("teachers") or ()))
+        self._check_kinds(data, baseline, teachers, space)
         objectives = self._quantities.objectives()
         constraints = self._quantities.constraints("constraints")
         goals = self._quantities.constraints("goals")
@@ -151,6 +155,7 @@ class _Loader(SectionReader):
             baseline=baseline,
             space=space,
             runtime=runtime,
+            teachers=teachers,
             objectives=objectives,
             constraints=constraints,
             goals=goals,
@@ -177,69 +182,11 @@ class _Loader(SectionReader):
             self.problems.add((section,), f"is missing; give one {table.kind}: {names}")
             return None
         node = self._reader.option(table, value, (section,))
-        return self._concrete(node, (section,))
+        return self.concrete(node, (section,))
 
-    def _concrete(self, node: Node, key: Key) -> Chosen | None:
-        """The single option of a tree, which must have no parameters to search."""
-        searched = [p.name for p in parameters(node)]
-        if searched:
-            self.problems.add(key, "takes fixed values; only `space` is searched")
-            return None
-        value = assign(node, lambda name, domain: None)
-        if not isinstance(value, Mapping):
-            return None  # a mistake that is noted already
-        [(name, params)] = value.items()
-        return Chosen(name, params)
-
-    def _baseline(self) -> BaselineSpec | None:
-        section = self.mapping("baseline")
-        if section is None:
-            self.problems.add(
-                ("baseline",), "is missing; give the model as it is: baseline: {architecture: ...}"
-            )
-            return None
-        self.known(section, BASELINE_KEYS, ("baseline",))
-        key = ("baseline", "architecture")
-        architecture = recipe = None
-        if "architecture" in section:
-            architecture = self._concrete(
-                self._reader.option(ARCHITECTURES, section["architecture"], key), key
-            )
-        else:
-            self.problems.add(key, "is missing")
-        if section.get("pretrain") is not None:
-            key = ("baseline", "pretrain")
-            node = self._reader.record(Recipe, section["pretrain"], key, "a recipe")
-            if list(parameters(node)):
-                self.problems.add(key, "takes fixed values; search in space.pretrain")
-            elif isinstance(node, Record):
-                recipe = assign(node, lambda name, domain: None)
-        checkpoint = self._checkpoint(section)
-        if architecture is None:
-            return None
-        ships = architecture.params.get("weights") or architecture.name == "python"
-        if recipe is None and checkpoint is None and not ships and not self.problems:
-            self.problems.add(
-                ("baseline",),
-                "has no weights; give pretrain: (a recipe), checkpoint: (a file), or a torchvision "
-                "model with weights: DEFAULT",
-            )
-        return BaselineSpec({architecture.name: dict(architecture.params)}, checkpoint, recipe)
-
-    def _checkpoint(self, section: Mapping[str, Any]) -> str | None:
-        given = section.get("checkpoint")
-        if given is None:
-            return None
-        key = ("baseline", "checkpoint")
-        if not isinstance(given, str) or "\0" in given:
-            self.problems.add(key, f"give the path of a .safetensors or .pt file, not {given!r}")
-            return None
-        file = (self._file.parent / given).resolve()
-        if not file.is_file():
-            self.problems.add(key, f"{file}: there is no such file")
-        return str(file)
-
-    def _space(self, baseline: BaselineSpec | None, runtime: Chosen | None) -> Node:
+    def _space(
+        self, baseline: BaselineSpec | None, runtime: Chosen | None, teachers: list[str]
+    ) -> Node:
         section = self.mapping("space")
         if section is None:
             self.problems.add(
@@ -259,7 +206,8 @@ class _Loader(SectionReader):
             ("checkpoint", Fixed(None if own or baseline is None else baseline.checkpoint)),
         ]
         space = Record(tuple(fields))
-        self._check_space(dict(fields), section, own, runtime)
+        self._check_space(dict(fields), own, runtime)
+        check_distillation(self.problems, section.get("distillation"), dict(fields), teachers)
         return space
 
     def _part(
@@ -276,7 +224,13 @@ class _Loader(SectionReader):
             return self._reader.record(Recipe, section[name], ("space", name), "a recipe")
         return Fixed(baseline.pretrain if baseline else None)
 
-    def _check_kinds(self, data: Chosen | None, baseline: BaselineSpec | None, space: Node) -> None:
+    def _check_kinds(
+        self,
+        data: Chosen | None,
+        baseline: BaselineSpec | None,
+        teachers: Mapping[str, Mapping[str, Any]],
+        space: Node,
+    ) -> None:
         if data is None or baseline is None or not isinstance(space, Record):
             return
         fields = dict(space.fields)
@@ -285,6 +239,11 @@ class _Loader(SectionReader):
             ("baseline", "architecture"): Fixed(dict(baseline.architecture)),
             ("baseline", "pretrain"): Fixed(baseline.pretrain),
             **{
+                ("teachers", name, key): Fixed(teacher.get(part))
+                for name, teacher in teachers.items()
+                for key, part in (("architecture", "architecture"), ("pretrain", "recipe"))
+            },
+            **{
                 ("space", name): fields[name]
                 for name in ("architecture", "pretrain", "finetune")
                 if given.get(name) is not None
@@ -292,13 +251,7 @@ class _Loader(SectionReader):
         }
         check_kinds(self.problems, data.name, parts)
 
-    def _check_space(
-        self, fields: dict[str, Node], section: Mapping[str, Any], own: bool, runtime: Chosen | None
-    ) -> None:
-        if section.get("distillation") is not None and section.get("finetune") is None:
-            self.problems.add(
-                ("space", "distillation"), "needs space.finetune: it is a loss of that stage"
-            )
+    def _check_space(self, fields: dict[str, Node], own: bool, runtime: Chosen | None) -> None:
         untrained = own and fields["pretrain"] == Fixed(None) and not self.problems
         if untrained and not _ships_weights(fields["architecture"]):
             self.problems.add(

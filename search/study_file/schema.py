@@ -11,9 +11,11 @@ from search.data import DATASETS
 from search.plugins import OBJECTIVES, RUNTIMES, SAMPLER_NAMES
 from search.study_file.limits import BudgetParams, SearchParams
 from search.study_file.loading import StudyParams
+from search.study_file.networks import AVERAGE
 from search.study_file.space import nested_of, slot_of, takes_mapping
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
+from spaces.distillation.base import BASELINE
 from spaces.pruning import PRUNINGS
 from spaces.quantization import QUANTIZATIONS
 from spaces.table import Table, first_line
@@ -29,6 +31,15 @@ _TIME: Schema = {
         {"type": "number", "exclusiveMinimum": 0},
     ],
     "description": "how long a run may take: 2h, 30m, 1h30m, 90s, or seconds",
+}
+
+
+_AVERAGE: Schema = {
+    "type": "object",
+    "description": "several teachers: their mean class probabilities",
+    "additionalProperties": False,
+    "required": [AVERAGE],
+    "properties": {AVERAGE: {"type": "array", "minItems": 2, "items": {"type": "string"}}},
 }
 
 
@@ -54,18 +65,13 @@ def _study(build: _Builder) -> Schema:
                 **build.option(DATASETS, searched=False),
                 "description": "the data set: a name, or {name: options}",
             },
-            "baseline": _object(
-                {
-                    "architecture": build.option(ARCHITECTURES, searched=False),
-                    "checkpoint": {
-                        "type": "string",
-                        "description": ".safetensors or .pt file with the weights",
-                    },
-                    "pretrain": build.record(Recipe, searched=False),
-                },
-                "the model as it is: trial 0",
-                ["architecture"],
-            ),
+            "baseline": _network(build) | {"description": "the model as it is: trial 0"},
+            "teachers": {
+                "type": "object",
+                "description": "networks that a distillation may learn from, by name",
+                "propertyNames": {"not": {"const": BASELINE}},
+                "additionalProperties": {"anyOf": [_network(build), _AVERAGE]},
+            },
             "space": _object(
                 {
                     "architecture": build.option(ARCHITECTURES),
@@ -111,6 +117,21 @@ def _study(build: _Builder) -> Schema:
             "device": top["device"],
         },
     }
+
+
+def _network(build: _Builder) -> Schema:
+    return _object(
+        {
+            "architecture": build.option(ARCHITECTURES, searched=False),
+            "checkpoint": {
+                "type": "string",
+                "description": ".safetensors or .pt file with the weights",
+            },
+            "pretrain": build.record(Recipe, searched=False),
+        },
+        "a network, trained first or with weights from a file",
+        ["architecture"],
+    )
 
 
 def _object(properties: Schema, description: str, required: list[str] | None = None) -> Schema:

@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.spec import Chosen
 from search.study_file.document import Document
 from search.study_file.problems import Key, Problems
 from search.study_file.space import message
+from spaces.domains import Node, assign, parameters
 
 
 class SectionReader:
@@ -61,6 +63,18 @@ class SectionReader:
                 single = ValidationError.from_exception_data(error.title, [_line(one)])
                 self.problems.add(where, message(single, one["input"]))
             return None
+
+    def concrete(self, node: Node, key: Key) -> Chosen | None:
+        """The single option of a tree, which must have no parameters to search."""
+        searched = [p.name for p in parameters(node)]
+        if searched:
+            self.problems.add(key, "takes fixed values; only `space` is searched")
+            return None
+        value = assign(node, lambda name, domain: None)
+        if not isinstance(value, Mapping):
+            return None  # a mistake that is noted already
+        [(name, params)] = value.items()
+        return Chosen(name, params)
 
 
 def _line(error: Any) -> Any:

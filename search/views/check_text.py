@@ -19,6 +19,7 @@ def check_view(info: CheckInfo) -> RenderableType:
         ("study", info.study),
         ("data", info.data),
         ("baseline", info.baseline),
+        *((("teachers", "\n".join(info.teachers)),) if info.teachers else ()),
         ("stages", " -> ".join(info.stages)),
         ("runtime", info.runtime),
         ("objectives", "\n".join(info.objectives)),

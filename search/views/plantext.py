@@ -11,9 +11,10 @@ QUIET = {"stem", "args", "weights"}
 
 def plan_text(plan: Sequence[Mapping[str, Any]]) -> str:
     """A plan (as JSON) in a few words."""
-    return " · ".join(
-        text for stage in plan if (text := _stage_text(stage["kind"], stage["params"]))
-    )
+    texts = [_stage_text(stage["kind"], stage["params"]) for stage in plan]
+    lessons = [_lesson_text(stage["params"]) for stage in plan]
+    said = [text for both in zip(texts, lessons, strict=True) for text in both if text]
+    return " · ".join(dict.fromkeys(said))  # of a lesson in several stages the first
 
 
 def _stage_text(kind: str, params: Mapping[str, Any]) -> str:
@@ -25,13 +26,21 @@ def _stage_text(kind: str, params: Mapping[str, Any]) -> str:
             [(_, options)] = params["pruning"].items()
             ratio = options.get("ratio")
             return f"pruned {100 * ratio:.0f} %" if ratio is not None else "pruned"
-        case "finetune" if params.get("distillation"):
-            return "distilled"
         case "quantize":
             [(name, _)] = params["quantization"].items()
             return f"{name} int8"
         case _:
             return ""
+
+
+def _lesson_text(params: Mapping[str, Any]) -> str:
+    """How a stage learns from a teacher: `distilled by hints from big`."""
+    if not params.get("distillation"):
+        return ""
+    [(name, options)] = params["distillation"].items()
+    how = "" if name == "logits" else f" by {name}"
+    who = f" from {options['teacher']}" if options.get("teacher") else ""
+    return f"distilled{how}{who}"
 
 
 def architecture_text(name: str, options: Mapping[str, Any]) -> str:

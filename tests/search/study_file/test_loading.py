@@ -775,8 +775,8 @@ def test_distillation_is_refused_when_nothing_is_finetuned(file: Path) -> None:
     found = problems(file, "space.distillation=logits", "space.finetune=")
 
     assert found == [
-        "--set space.distillation=logits: space.distillation: needs space.finetune: "
-        "it is a loss of that stage"
+        "--set space.distillation=logits: space.distillation: logits needs space.finetune or a "
+        "quantization that trains: it is a loss of these stages"
     ]
 
 

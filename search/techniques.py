@@ -1,0 +1,44 @@
+"""The stages of a plan that apply a technique, and which of them train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from spaces.pruning import PRUNINGS
+from spaces.quantization import QUANTIZATIONS
+from spaces.table import Slot, Table
+
+TECHNIQUES: dict[str, tuple[str, Table]] = {
+    "prune": ("pruning", PRUNINGS),
+    "quantize": ("quantization", QUANTIZATIONS),
+}
+"""Kind of a stage that applies a technique -> its key among the stage's parameters, its table."""
+
+
+def technique(kind: str, params: Mapping[str, Any]) -> tuple[str, Any, Any]:
+    """The technique of a stage that has one: its name in the plan, itself, checked parameters.
+
+    Raises:
+        ValidationError: The technique does not take these parameters.
+    """
+    key, table = TECHNIQUES[kind]
+    option = Slot(table).option(params[key])
+    return option.name, table.get(option.name), option.params
+
+
+def trains(kind: str, params: Mapping[str, Any]) -> bool:
+    """Whether a stage trains, so that its result is worth keeping.
+
+    Pruning alone is made again in no time. A technique whose parameters are refused does not train:
+    the stage says what is wrong with them when its turn comes.
+    """
+    if kind not in TECHNIQUES:
+        return True
+    try:
+        _, entry, checked = technique(kind, params)
+    except ValidationError:
+        return False
+    return hasattr(entry, "trains") and bool(entry.trains(checked))
