@@ -20,8 +20,10 @@ from pydantic import Field
 from objectives.base import Unmeasurable
 from objectives.inputs import Shape, example
 from objectives.params import Params
+from objectives.runtimes.attention_scores import masked_scores
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
+from objectives.runtimes.identities import drop_weight_copies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,6 +161,7 @@ def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> None:
                 f"the network cannot be exported to ONNX: {type(error).__name__}: "
                 f"{str(error).splitlines()[0] if str(error) else ''}"
             ) from error
+    drop_weight_copies(path)
 
 
 def _quantize(
@@ -203,6 +206,7 @@ def _dynamic(plain: Path, draft: Path, options: Mapping[str, Any]) -> None:
 def _static(
     plain: Path, draft: Path, options: Mapping[str, Any], calibration: Iterator[np.ndarray]
 ) -> None:
+    import onnx
     from onnxruntime.quantization import (
         CalibrationMethod,
         QuantFormat,
@@ -227,6 +231,7 @@ def _static(
             per_channel=options["per_channel"],
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            nodes_to_exclude=masked_scores(onnx.load(str(prepared)).graph),
             calibrate_method=methods[options["calibration"]],
         )
 

@@ -11,6 +11,7 @@ ARCHITECTURES = Table(
         "resnet": "spaces.architecture.resnet:ResNet",
         "mobilenet_v2": "spaces.architecture.mobilenet_v2:MobileNetV2",
         "torchvision": "spaces.architecture.torchvision:Torchvision",
+        "text_transformer": "spaces.architecture.text_transformer:TextTransformer",
         "python": "spaces.architecture.python:Python",
     },
 )

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces.architecture import ARCHITECTURES
+from spaces.architecture import ARCHITECTURES, takes
 from spaces.architecture.mobilenet_v2 import MobileNetV2
 from spaces.architecture.network import build_network
 from spaces.architecture.resnet import ResNet
@@ -32,7 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 SHAPES = [(3, 32, 32), (1, 8, 8), (2, 16, 12)]
 
-ENTRIES = pytest.mark.parametrize("name", ARCHITECTURES.names)
+ENTRIES = pytest.mark.parametrize("name", [n for n in ARCHITECTURES.names if takes(n, "images")])
 
 
 def size_of(network: torch.nn.Module) -> int:

@@ -1,0 +1,149 @@
+"""The text transformer: its contract, its sizes, padding, and what techniques do to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from objectives.macs import count_macs
+from spaces.architecture.network import build_network
+from spaces.architecture.text_transformer import TextTransformer
+from spaces.base import Context, InfeasibleCandidate, Step
+from spaces.pruning import PRUNINGS
+from spaces.quantization import QUANTIZATIONS
+from spaces.rebuild import rebuild, start
+
+SHAPE, CLASSES = (16, 50), 3
+
+VARIANTS = pytest.mark.parametrize(
+    "variant",
+    [
+        {},
+        {"share": "all", "layers": 3, "embedding": 8},
+        {"pooling": "cls", "heads": 2, "mlp_ratio": 2.0},
+    ],
+    ids=["plain", "albert", "cls"],
+)
+
+
+def network(**params: Any) -> torch.nn.Module:
+    given = {"width": 32, **params}
+    return build_network({"text_transformer": given}, SHAPE, CLASSES, seed=0)
+
+
+def ids(count: int = 4, filled: int = 16) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    found = torch.randint(1, SHAPE[1], (count, SHAPE[0]), generator=generator)
+    found[:, filled:] = 0
+    return found
+
+
+def size_of(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@VARIANTS
+def test_network_gives_a_logit_for_each_class(variant: dict[str, Any]) -> None:
+    with torch.inference_mode():
+        logits = network(**variant)(ids())
+    assert logits.shape == (4, CLASSES) and logits.isfinite().all()
+
+
+@VARIANTS
+def test_network_can_be_trained(variant: dict[str, Any]) -> None:
+    model = network(**variant).train()
+    model(ids()).square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@VARIANTS
+def test_network_has_the_same_weights_for_the_same_seed_only(variant: dict[str, Any]) -> None:
+    def weights(seed: int) -> torch.Tensor:
+        given = {"text_transformer": {"width": 32, **variant}}
+        model = build_network(given, SHAPE, CLASSES, seed=seed)
+        return torch.cat([p.flatten() for p in model.parameters()])
+
+    assert torch.equal(weights(3), weights(3))
+    assert not torch.equal(weights(3), weights(4))
+
+
+@VARIANTS
+def test_padding_changes_nothing(variant: dict[str, Any]) -> None:
+    model = network(**variant)
+    with torch.no_grad():
+        before = model(ids(filled=9))
+        model.get_parameter("tokens.weight")[0] = 7.0
+        model.get_parameter("positions")[:, 9:] += 5.0
+        assert torch.allclose(model(ids(filled=9)), before, atol=1e-6)
+        assert not torch.allclose(model(ids()), before, atol=1e-3)
+
+
+def test_a_text_of_padding_alone_has_logits() -> None:
+    with torch.inference_mode():
+        assert network()(torch.zeros(2, 16, dtype=torch.int64)).isfinite().all()
+
+
+@pytest.mark.parametrize("layers", [1, 4])
+@pytest.mark.parametrize("share", ["none", "all"])
+@pytest.mark.parametrize("embedding", [None, 8])
+def test_network_has_the_size_of_its_formula(layers: int, share: Any, embedding: Any) -> None:
+    """ALBERT's economies: V x E + E x W in place of V x W, and one layer's weights for all."""
+    width, hidden = 32, 128
+    model = network(layers=layers, share=share, embedding=embedding)
+    tokens = 50 * embedding + embedding * width if embedding else 50 * width
+    block = 4 * (width**2 + width) + 2 * width * hidden + hidden + width + 4 * width
+    blocks = block * (1 if share == "all" else layers)
+    head = 2 * width + width * CLASSES + CLASSES
+    assert size_of(model) == tokens + 16 * width + blocks + head
+
+
+def test_sharing_saves_weights_and_no_work() -> None:
+    apart, shared = network(layers=4), network(layers=4, share="all")
+    assert count_macs(apart, SHAPE) == count_macs(shared, SHAPE)
+    assert size_of(shared) < size_of(apart) / 2
+
+
+def test_macs_are_those_of_the_formula() -> None:
+    width, hidden, length = 32, 128, 16
+    block = length * (4 * width**2 + 2 * width * hidden) + 2 * length**2 * width
+    assert count_macs(network(layers=2), SHAPE) == 2 * block + width * CLASSES
+
+
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    with pytest.raises(ValidationError, match="heads must divide the width: 30 is no multipl"):
+        TextTransformer.Params(width=30, heads=4)
+
+
+def test_it_is_infeasible_for_images() -> None:
+    with pytest.raises(InfeasibleCandidate, match="text_transformer takes text, and the data"):
+        build_network({"text_transformer": {}}, (1, 8, 8), 3, seed=0)
+
+
+@VARIANTS
+@pytest.mark.parametrize(
+    ("table", "name", "params"),
+    [
+        (PRUNINGS, "structured", {"ratio": 0.5, "round_to": 4}),
+        (PRUNINGS, "unstructured", {"ratio": 0.5}),
+        (QUANTIZATIONS, "dynamic", {}),
+        (QUANTIZATIONS, "static", {}),
+    ],
+    ids=["structured", "unstructured", "dynamic", "static"],
+)
+def test_technique_works_and_can_be_rebuilt(
+    table: Any, name: str, params: dict[str, Any], variant: dict[str, Any]
+) -> None:
+    technique = table.get(name)
+    before = start({"text_transformer": {"width": 32, **variant}}, SHAPE, CLASSES, seed=0)
+    after = technique.apply(before, technique.Params.model_validate(params), Context(None))  # type: ignore[arg-type]
+    history = [Step(**s) for s in json.loads(json.dumps([vars(s) for s in after.history]))]
+    fresh = rebuild(history, SHAPE, CLASSES)
+    fresh.load_state_dict(after.model.state_dict(), strict=True)
+    with torch.inference_mode():
+        assert torch.equal(fresh.eval()(ids()), after.model(ids()))
+    if name == "structured":
+        assert size_of(after.model) < 0.75 * size_of(before.model)
