@@ -10,6 +10,8 @@ OPTIMIZERS = Table(
         "adamw": "spaces.training.adam:AdamW",
         "rmsprop": "spaces.training.rmsprop:RmsProp",
         "adagrad": "spaces.training.adagrad:Adagrad",
+        "lion": "spaces.training.lion:Lion",
+        "torch": "spaces.training.torch_optim:Torch",
     },
 )
 

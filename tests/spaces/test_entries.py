@@ -23,6 +23,7 @@ ENTRIES = [pytest.param(t, name, id=f"{t.kind}-{name}") for t in TABLES for name
 REQUIRED: dict[str, dict[str, Any]] = {
     "torchvision": {"name": "resnet18"},
     "python": {"factory": "user_nets:tiny"},
+    "torch": {"name": "RAdam"},
     "structured": {"ratio": 0.5},
     "unstructured": {"ratio": 0.5},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -9,11 +10,19 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from spaces.base import Candidate, Context, InfeasibleCandidate
 from spaces.training import OPTIMIZERS
 from spaces.training.adagrad import Adagrad
 from spaces.training.adam import Adam, AdamW
+from spaces.training.lion import Lion
+from spaces.training.loop import train
+from spaces.training.recipe import Recipe
 from spaces.training.rmsprop import RmsProp
 from spaces.training.sgd import Sgd
+from spaces.training.torch_optim import REFUSED, Torch, arguments, known
+
+OWN = [name for name in OPTIMIZERS.names if name != "torch"]
+"""`torch` stands for many others, which are tested below."""
 
 
 def stepped(entry: Any, **params: Any) -> float:
@@ -25,12 +34,12 @@ def stepped(entry: Any, **params: Any) -> float:
     return float(weight.detach())
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS.names)
+@pytest.mark.parametrize("name", OWN)
 def test_step_lowers_a_weight_with_a_positive_gradient(name: str) -> None:
     assert stepped(OPTIMIZERS.get(name)) < 1
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS.names)
+@pytest.mark.parametrize("name", OWN)
 def test_learning_rate_is_the_option_s(name: str) -> None:
     entry = OPTIMIZERS.get(name)
     weight = torch.nn.Parameter(torch.zeros(2))
@@ -48,6 +57,9 @@ def test_learning_rate_is_the_option_s(name: str) -> None:
         (Adam, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1),
         (AdamW, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1 * 0.5 - 0.1),
         (RmsProp, {"lr": 0.1, "alpha": 0.75}, 1 - 0.1 * 2 / math.sqrt(0.25 * 2**2)),
+        (Lion, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1 * (1 + 0.5 * 1)),
+        (Torch, {"name": "SGD", "args": {"lr": 0.1, "momentum": 0.5}}, 1 - 0.1 * 2),
+        (Torch, {"name": "Adamax", "args": {"lr": 0.1}}, 1 - 0.1),
         (Adagrad, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1),
     ],
 )
@@ -70,8 +82,85 @@ def test_betas_are_the_options() -> None:
         (Sgd, {"momentum": 1.0}, "less than 1"),
         (Adam, {"beta2": 1.0}, "less than 1"),
         (AdamW, {"weight_decay": -0.1}, "greater than or equal to 0"),
+        (Torch, {"name": "Radam"}, r'torch.optim has no "Radam"; did you mean "RAdam"\? Known: '),
+        (Torch, {"name": "LBFGS"}, "evaluates the loss several times a step"),
+        (Torch, {"name": "SparseAdam"}, "sparse gradients only"),
+        (Torch, {"name": "Optimizer"}, 'has no "Optimizer"'),
+        (
+            Torch,
+            {"name": "NAdam", "args": {"weigth_decay": 0.1}},
+            'NAdam has no argument "weigth_decay"; did you mean "weight_decay"',
+        ),
     ],
 )
 def test_params_out_of_range_are_refused(entry: Any, params: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         entry.Params(**params)
+
+
+# -- lion --------------------------------------------------------------------------------------
+
+
+def test_lion_follows_the_paper_s_algorithm() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(5, generator=generator))
+    idle = torch.nn.Parameter(torch.ones(2))  # without a gradient: left alone
+    params = Lion.Params(lr=0.1, beta1=0.8, beta2=0.95, weight_decay=0.3)
+    optimizer = Lion.build([weight, idle], params)
+    expected, mean = weight.detach().clone(), torch.zeros(5)
+    for _ in range(10):
+        gradient = torch.randn(5, generator=generator)
+        weight.grad = gradient.clone()
+        optimizer.step()
+        update = torch.sign(0.8 * mean + 0.2 * gradient)
+        expected = expected - 0.1 * (update + 0.3 * expected)
+        mean = 0.95 * mean + 0.05 * gradient
+    torch.testing.assert_close(weight.detach(), expected)
+    assert torch.equal(idle, torch.ones(2))
+
+
+# -- any of torch.optim ------------------------------------------------------------------------
+
+
+def test_known_optimizers_are_torch_s() -> None:
+    theirs = {
+        name
+        for name, entry in vars(torch.optim).items()
+        if isinstance(entry, type)
+        and issubclass(entry, torch.optim.Optimizer)
+        and entry is not torch.optim.Optimizer
+    }
+    assert set(known()) == theirs
+
+
+@pytest.mark.parametrize("name", sorted(set(known()) - set(REFUSED)))
+def test_arguments_are_those_of_the_class(name: str) -> None:
+    signature = inspect.signature(getattr(torch.optim, name))
+    assert list(arguments(name)) == list(signature.parameters)[1:]
+
+
+@pytest.mark.parametrize("name", sorted(set(known()) - set(REFUSED) - {"Muon"}))
+def test_network_learns_by_each_of_torch_s(
+    name: str, candidate: Candidate, context: Context
+) -> None:
+    how = Recipe.model_validate({"epochs": 3, "batch_size": 8, "optimizer": {"torch": name}})
+    made = train(candidate, how, context, stage="pretrain")
+    pairs = zip(made.model.parameters(), candidate.model.parameters(), strict=True)
+    assert not all(torch.equal(one, other) for one, other in pairs)
+    assert made.history[-1].params["recipe"]["optimizer"] == {"torch": {"name": name, "args": {}}}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "reason"),
+    [
+        ({"torch": "Muon"}, r"torch\.optim\.Muon: .*2D"),
+        ({"torch": "RAdam", "args": {"lr": -1.0}}, r"torch\.optim\.RAdam: Invalid learning rate"),
+        ({"torch": "NAdam", "args": {"betas": 3}}, r"torch\.optim\.NAdam: "),
+    ],
+)
+def test_optimizer_that_cannot_be_built_is_infeasible(
+    candidate: Candidate, context: Context, optimizer: dict[str, Any], reason: str
+) -> None:
+    how = Recipe.model_validate({"epochs": 1, "optimizer": optimizer})
+    with pytest.raises(InfeasibleCandidate, match=reason):
+        train(candidate, how, context, stage="pretrain")

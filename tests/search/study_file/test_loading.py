@@ -714,6 +714,18 @@ def test_trials_are_refused_when_both_sections_give_them(file: Path) -> None:
         ("search.sampler=[tpe]", 'search.sampler: unknown sampler "'),
         ("stduy=x", 'stduy: unknown key; did you mean "study"? Known: '),
         ("a.b.c=3", "a: unknown key. Known: "),
+        (
+            "space.finetune.optimizer={torch: Radam}",
+            'space.finetune.optimizer.name: torch.optim has no "Radam"; did you mean "RAdam"? ',
+        ),
+        (
+            "space.finetune.optimizer={torch: LBFGS}",
+            "space.finetune.optimizer.name: torch.optim.LBFGS evaluates the loss several times",
+        ),
+        (
+            "space.finetune.optimizer={torch: RAdam, args: {betass: [0.9, 0.99]}}",
+            'space.finetune.optimizer: torch.optim.RAdam has no argument "betass"; did you mean',
+        ),
     ],
 )
 def test_override_is_named_in_its_mistake(file: Path, override: str, said: str) -> None:
