@@ -20,10 +20,14 @@ class Attention:
     version = 1
 
     class Params(FeatureParams):
-        """Options of attention."""
+        """Options of attention.
+
+        The paper's beta is 1000, for maps of 8x8 and more; the mean over fewer positions is larger,
+        and so many would leave nothing of the labels.
+        """
 
         beta: float = Field(
-            1000.0, ge=0, le=1e6, description="weight of the attention maps; the paper's is 1000"
+            100.0, ge=0, le=1e6, description="weight of the attention maps; less for small images"
         )
 
     @staticmethod

@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 
 SMALL = {
     "bench_data.py": ["--images", "256", "--repeats", "1"],
+    "bench_distillation.py": ["--seeds", "1", "--epochs", "1"],
     "bench_engine.py": ["--trials", "5"],
     "bench_front.py": ["--trials", "40", "--every", "20"],
     "bench_latency.py": ["--repeats", "2"],
