@@ -201,13 +201,14 @@ def show(study: str, trial: int, storage: str | None, as_json: bool) -> None:
 
     with reading(locate(study, storage).url) as store:
         found = store.trial(trial)
+        steps = store.steps(trial)
         last = store.last_number()
     if found is None:
         raise UserError(f"trial {trial}: there is no such trial; the last is {last}")
     if as_json:
-        _print_json(trial_json(found))
+        _print_json(trial_json(found, [dict(row) for row in steps]))
     else:
-        click.echo(trial_text(found))
+        click.echo(trial_text(found, [dict(row) for row in steps]))
 
 
 @main.command()

@@ -53,6 +53,17 @@ class EpochDone:
 
 
 @dataclass(frozen=True)
+class StepDone:
+    """The user's own trainer has reported a step."""
+
+    trial: int
+    stage: str
+    step: int
+    values: Mapping[str, float | None]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class StageDone:
     """A stage is done, or was taken from the cache."""
 
@@ -96,6 +107,7 @@ Event = (
     | TrialStarted
     | StageStarted
     | EpochDone
+    | StepDone
     | StageDone
     | TrialEnded
     | Notice

@@ -89,6 +89,11 @@ def export_trial(
             raise UserError(f'--to: unknown format "{name}"{hint} Known: {", ".join(FORMATS)}.')
     with reading(place.url) as store:
         record = store.record()
+    if "evaluate" in record.source:
+        raise UserError(
+            "this study's models are made by your own trainer, and Paretune has no file of them; "
+            "a trial's plan is in: paretune show STUDY TRIAL --json"
+        )
     trial = pick(record, query)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"-o {folder}: this is a file; give a folder")

@@ -90,24 +90,38 @@ def hypervolume(losses: Array, reference: Array) -> float:
 def to_losses(
     values: Mapping[str, float],
     axes: Sequence[Axis],
-    baseline: Mapping[str, float],
-    classes: int,
+    baseline: Mapping[str, float] | None,
+    classes: int | None,
 ) -> tuple[Array, Array]:
     """Objective values as losses [M] on one scale, and the hypervolume's reference [M].
 
     A fraction that is better higher (accuracy) becomes the error, with chance level as reference; a
-    cost becomes its ratio to the baseline, and a gain the baseline's ratio to it, with 1.2.
+    cost becomes its ratio to the baseline, and a gain the baseline's ratio to it, with 1.2. Without
+    a baseline a loss is in units of its axis' `worst`, which is the reference; a fraction's
+    reference is then 1 where no other is given, and any other quantity's is NaN: unknown.
     """
-    losses, reference = [], []
-    for axis in axes:
-        value, base = values[axis.name], baseline[axis.name]
-        if axis.unit == "fraction" and axis.better == "higher":
-            losses.append(1 - value)
-            reference.append(1 - 1 / classes)
-        else:
-            losses.append(_ratio(value, base) if axis.better == "lower" else _ratio(base, value))
-            reference.append(COST_REFERENCE)
-    return np.array(losses), np.array(reference)
+    losses = [_loss(axis, values[axis.name], baseline) for axis in axes]
+    return np.array(losses), np.array([_reference(axis, baseline, classes) for axis in axes])
+
+
+def _loss(axis: Axis, value: float, baseline: Mapping[str, float] | None) -> float:
+    if axis.unit == "fraction" and axis.better == "higher":
+        return 1 - value
+    if baseline is None:
+        unit = abs(axis.worst) if axis.worst else 1.0
+        return value / unit if axis.better == "lower" else -value / unit
+    base = baseline[axis.name]
+    return _ratio(value, base) if axis.better == "lower" else _ratio(base, value)
+
+
+def _reference(axis: Axis, baseline: Mapping[str, float] | None, classes: int | None) -> float:
+    if axis.worst is not None:
+        return _loss(axis, axis.worst, baseline)
+    if axis.unit == "fraction" and axis.better == "higher":
+        return 1 - 1 / classes if classes else 1.0
+    if baseline is not None:
+        return COST_REFERENCE
+    return 1.0 if axis.unit == "fraction" else float("nan")
 
 
 def _ratio(above: float, below: float) -> float:

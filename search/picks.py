@@ -38,9 +38,8 @@ def pick(record: StudyRecord, query: str) -> TrialRecord:
 def _numbered(record: StudyRecord, number: int) -> TrialRecord:
     trial = next((t for t in record.trials if t.number == number), None)
     if trial is None:
-        raise UserError(
-            f"--pick {number}: there is no such trial; the last is {len(record.trials) - 1}"
-        )
+        last = record.trials[-1].number if record.trials else "none"
+        raise UserError(f"--pick {number}: there is no such trial; the last is {last}")
     if trial.repeats is not None:
         return _numbered(record, trial.repeats)
     if trial.state != "complete":

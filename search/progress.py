@@ -19,6 +19,7 @@ from search.events import (
     RunStarted,
     StageDone,
     StageStarted,
+    StepDone,
     TrialEnded,
     TrialStarted,
 )
@@ -80,7 +81,7 @@ class LiveProgress:
         self._first_done = 0
         self._trial: TrialStarted | None = None
         self._stage = ""
-        self._epoch: EpochDone | None = None
+        self._epoch: EpochDone | StepDone | None = None
         self._baseline: Mapping[str, float] = {}
         self._front: Mapping[int, Mapping[str, float]] = {}
         self._volume: float | None = None
@@ -114,7 +115,7 @@ class LiveProgress:
                 self._trial, self._stage, self._epoch = event, "", None
             case StageStarted(_, stage):
                 self._stage, self._epoch = stage, None
-            case EpochDone():
+            case EpochDone() | StepDone():
                 self._epoch = event
             case TrialEnded():
                 self._done, self._front = event.done, event.front
@@ -166,10 +167,7 @@ class LiveProgress:
             style = "bold cyan" if stage == self._stage else "dim"
             text.append("  " + stage, style=style)
             if stage == self._stage and self._epoch is not None:
-                epoch = self._epoch
-                text.append(
-                    f" {epoch.epoch}/{epoch.epochs} loss {epoch.loss:.3f}", style="bold cyan"
-                )
+                text.append(" " + _epoch_text(self._epoch), style="bold cyan")
         return text
 
     def _front_view(self) -> Table:
@@ -231,6 +229,14 @@ def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | 
     if broken:
         cells.append("breaks " + "; ".join(broken))
     return "  ".join(cells)
+
+
+def _epoch_text(event: EpochDone | StepDone) -> str:
+    """How far a stage is: `3/15 loss 0.412`, `step 3 error 0.12`."""
+    if isinstance(event, EpochDone):
+        return f"{event.epoch}/{event.epochs} loss {event.loss:.3f}"
+    known = [f"{name} {value:.4g}" for name, value in event.values.items() if value is not None]
+    return " ".join([f"step {event.step}", *known])
 
 
 def _clock(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -73,6 +73,10 @@ class Result:
     repeats: int | None = None
     duration: float = 0.0
 
+    def after(self, seconds: Mapping[str, float], duration: float) -> Result:
+        """The same with what it took: by stage, and in all."""
+        return replace(self, seconds=seconds, duration=duration)
+
     @property
     def feasible(self) -> bool:
         """Complete, and no constraint broken."""
@@ -86,15 +90,20 @@ class Axis:
     name: str
     unit: str
     better: Better
+    worst: float | None = None
 
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """The front at one moment: after which trial, when, how large, and who is on it."""
+    """The front at one moment: after which trial, when, how large, and who is on it.
+
+    The hypervolume is None where nothing says yet what is worth nothing: a study of one's own
+    trainer without baseline and `worst`.
+    """
 
     trial: int
     time: float
-    hypervolume: float
+    hypervolume: float | None
     members: tuple[int, ...]
 
 

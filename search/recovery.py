@@ -1,4 +1,4 @@
-"""Takes up what dead workers left: trials they had begun, and writes they did not finish."""
+"""Takes up what dead workers left: trials they had begun, and what Optuna's tables lack."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from search.plan import Plan, make_plan
-from spaces.domains import assign
+from search.database.mirror import Mirrored
+from search.database.store import Row
+from search.plan import Plan
+from search.records import Result
 
 if TYPE_CHECKING:
-    from search.study import OpenStudy
+    from search.opened import Opened
     from search.worker import Worker
 
 NO_PROPOSAL: Mapping[str, Any] = {"params": {}, "attributes": {}}
@@ -18,16 +20,51 @@ NO_PROPOSAL: Mapping[str, Any] = {"params": {}, "attributes": {}}
 
 @dataclass(frozen=True)
 class Task:
-    """A trial to be done; `again` when a worker that died had begun it."""
+    """A trial to be done.
+
+    Attributes:
+        number: Of the trial.
+        plan: What to do.
+        params: Parameter name -> value of the branches taken.
+        proposal: What the sampler said, as JSON.
+        started: Unix time of its beginning.
+        again: A worker that died had begun it.
+    """
 
     number: int
-    optuna_id: int
     plan: Plan
     params: Mapping[str, Any]
+    proposal: Mapping[str, Any]
+    started: float
     again: bool = False
 
+    def mirrored(self, result: Result | None = None, finished: float | None = None) -> Mirrored:
+        """The trial for Optuna's tables, with what came of it when there is a result."""
+        return Mirrored(
+            number=self.number,
+            state=result.state if result else "running",
+            params=self.proposal["params"],
+            attributes={"params": dict(self.params)} if self.number else {"baseline": True},
+            sampler=self.proposal["attributes"],
+            values=list(result.values.values()) if result and result.state == "complete" else (),
+            violations=result.violations if result else {},
+            started=self.started,
+            finished=finished,
+        )
 
-def adopted(study: OpenStudy, worker: Worker) -> Task | None:
+
+def _task(row: Row, again: bool) -> Task:
+    return Task(
+        row["number"],
+        Plan.from_json(row["plan"]),
+        row["params"],
+        row["proposal"],
+        row["started"],
+        again,
+    )
+
+
+def adopted(study: Opened, worker: Worker) -> Task | None:
     """A running trial whose worker is dead, now this worker's; None when there is none."""
     running = study.store.running()
     strangers = [row for row in running if row["worker"] != worker.id]
@@ -38,37 +75,20 @@ def adopted(study: OpenStudy, worker: Worker) -> Task | None:
         if row["worker"] in living:
             continue
         if study.store.take_over(row["number"], row["worker"], worker.id):
-            plan = Plan.from_json(row["plan"])
-            return Task(row["number"], row["optuna_id"], plan, row["params"], again=True)
+            return _task(row, again=True)
     return None
 
 
-def reconcile(study: OpenStudy, worker: Worker) -> None:
-    """Brings Optuna's tables and ours together after a worker died between two writes."""
+def reconcile(study: Opened, worker: Worker) -> None:
+    """Writes to Optuna's tables what a worker that died had not written."""
     worker.bury()
     if len(worker.living()) > 1:
-        return  # what looks torn may be what another worker is about to write
-    for optuna_id, number, params in study.mirror.running():
-        trial = study.store.trial(number)
-        if trial is None:
-            _begin(study, optuna_id, number, params)
-        elif trial.state != "running":
-            values = list(trial.values.values())
-            study.mirror.finish(optuna_id, trial.state, values, trial.violations)
-
-
-def _begin(study: OpenStudy, optuna_id: int, number: int, params: Mapping[str, Any]) -> None:
-    """Our row of a trial that so far only Optuna knows; nobody's, so that it is adopted."""
-    if number == 0:
-        study.store.begin(0, optuna_id, "", study.baseline, {}, NO_PROPOSAL)
-        return
-    active: dict[str, Any] = {}
-
-    def choose(name: str, _: Any) -> Any:
-        active[name] = params[name]
-        return params[name]
-
-    spec = study.spec
-    plan = make_plan(assign(spec.space, choose), spec.runtime, spec.teachers)
-    proposal = {"params": dict(params), "attributes": {}}
-    study.store.begin(number, optuna_id, "", plan, active, proposal)
+        return  # what is missing may be what another worker is about to write
+    theirs = study.mirror.states()
+    missing = [n for n, state in study.store.states().items() if theirs.get(n) != state]
+    for row in study.store.rows(missing):
+        result = None
+        if row["state"] != "running":
+            result = Result(row["state"], row["values"] or {}, row["violations"] or {})
+        study.mirror.put(_task(row, again=False).mirrored(result, row["finished"]))
+    study.mirror.flush()

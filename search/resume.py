@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from search.errors import UserError
-from search.spec import StudySpec, canonical
+from search.spec import ObjectiveSpec, OwnSpec, StudySpec, canonical
 from spaces.domains import Choice, Fixed, Float, Int, Node, Record, parameters
 
 LOADING = ("workers", "pin_memory", "prefetch", "memory")
@@ -17,19 +17,11 @@ LOADING = ("workers", "pin_memory", "prefetch", "memory")
 
 def identity(spec: StudySpec) -> dict[str, Any]:
     """All that the trials of a study depend on, as JSON. Budget, goals and storage may change."""
-    data = {k: v for k, v in spec.data.params.items() if k not in LOADING}
     return {
         "study": spec.name,
-        "data": {spec.data.name: data},
-        "baseline": {
-            "architecture": dict(spec.baseline.architecture),
-            "checkpoint": spec.baseline.checkpoint,
-            "pretrain": spec.baseline.pretrain,
-        },
+        **(_stages(spec) if spec.own is None else _own(spec.own, spec.objectives)),
         "space": _tree(spec.space),
-        "runtime": {spec.runtime.name: dict(spec.runtime.params)},
-        **({"teachers": dict(spec.teachers)} if spec.teachers else {}),
-        "objectives": {o.name: {o.direction: dict(o.options)} for o in spec.objectives},
+        "objectives": {o.name: {o.direction: _options(o)} for o in spec.objectives},
         "constraints": [c.text for c in spec.constraints],
         "search": {
             "sampler": {spec.sampler.name: dict(spec.sampler.params)},
@@ -45,6 +37,36 @@ def identity(spec: StudySpec) -> dict[str, Any]:
             },
         },
     }
+
+
+def _stages(spec: StudySpec) -> dict[str, Any]:
+    data = {k: v for k, v in spec.data.params.items() if k not in LOADING}
+    return {
+        "data": {spec.data.name: data},
+        "baseline": {
+            "architecture": dict(spec.baseline.architecture),
+            "checkpoint": spec.baseline.checkpoint,
+            "pretrain": spec.baseline.pretrain,
+        },
+        "runtime": {spec.runtime.name: dict(spec.runtime.params)},
+        **({"teachers": dict(spec.teachers)} if spec.teachers else {}),
+    }
+
+
+def _own(own: OwnSpec, objectives: Sequence[ObjectiveSpec]) -> dict[str, Any]:
+    return {
+        "evaluate": own.evaluate,
+        "cheap": own.cheap,
+        "baseline": None if own.baseline is None else dict(own.baseline),
+        "quantities": dict(own.quantities),
+        "units": {o.name: o.unit for o in objectives},
+    }
+
+
+def _options(objective: ObjectiveSpec) -> dict[str, Any]:
+    """An objective's options, with what is worth nothing where that is given."""
+    worst = {} if objective.worst is None else {"worst": objective.worst}
+    return {**objective.options, **worst}
 
 
 def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:

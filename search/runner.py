@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
-from search.evaluation import evaluate
+from sqlalchemy.exc import IntegrityError
+
 from search.events import Notice, Reporter, RunEnded, RunStarted, TrialEnded, TrialStarted
 from search.growth import Growth
-from search.plan import make_plan
+from search.opening import open_study
+from search.plan import Plan
 from search.records import Result, TrialRecord
 from search.recovery import NO_PROPOSAL, Task, adopted, reconcile
 from search.sampling.proposer import Exhausted, Outcome, Proposer
 from search.spec import StudySpec
 from search.stopping import Ending, Progress, ending
-from search.study import OpenStudy
 from search.worker import Worker
 
 PATIENCE = 0.5
@@ -42,7 +44,7 @@ class Runner:
             UserError: The study cannot be run as it is; what is done is kept.
             KeyboardInterrupt: The user wants to stop; what is done is kept.
         """
-        self._study = OpenStudy(self._spec)
+        self._study = open_study(self._spec)
         self._store = self._study.store
         try:
             self._study.register()
@@ -65,15 +67,23 @@ class Runner:
                 self._study.host_text,
             )
         )
-        self._baseline = self._ensured_baseline()
-        self._growth = Growth(self._study.axes, self._baseline.values, self._study.data.classes)
-        if self._baseline.feasible and self._growth.add(0, self._baseline.values):
-            self._store.add_front(self._growth.point(0, self._baseline.finished))
+        plan, self._baseline = self._study.baseline, None
+        if plan is not None:
+            self._baseline = self._ensured_baseline(plan)
+        self._growth = Growth(self._study.axes, self._against or None, self._study.classes)
+        first = self._baseline
+        if first and first.feasible and self._growth.add(0, first.values):
+            self._store.add_front(self._growth.point(0, first.finished))
         end = self._search()
         self._measure_test()
         self._store.update_study(finished=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, self._spec.trials))
         return end
+
+    @property
+    def _against(self) -> Mapping[str, float]:
+        """The baseline's values; empty where there is none."""
+        return self._baseline.values if self._baseline else {}
 
     def _search(self) -> Ending:
         while True:
@@ -82,11 +92,12 @@ class Runner:
             if task is None:
                 others = self._others()
                 self._progress.front = self._growth.front
-                end = ending(self._spec, self._progress, self._baseline.values)
+                end = ending(self._spec, self._progress, self._against)
                 if end is not None:
                     return end
                 wanted = self._spec.trials
                 if others and wanted is not None and self._progress.done + others >= wanted:
+                    self._study.mirror.flush()
                     time.sleep(PATIENCE)  # theirs are the last ones; one may yet die
                     continue
                 try:
@@ -103,22 +114,18 @@ class Runner:
 
     def _proposed(self) -> Task | None:
         """The next trial; None when its plan is known and its answer was taken from there."""
-        number = self._store.last_number() + 1
+        number = max(self._store.last_number(), 0) + 1
         proposal = self._proposer.ask(number)
-        plan = make_plan(proposal.choices, self._spec.runtime, self._spec.teachers)
-        optuna_id, given = self._study.mirror.start(
-            proposal.suggested,
-            self._proposer.distributions,
-            {"params": dict(proposal.params)},
-            proposal.attributes,
+        plan = self._study.plan(proposal.choices)
+        said = proposal.to_json()
+        given, started = self._store.begin_next(
+            number, self._worker.id, plan, proposal.params, said
         )
         self._proposer.renumber(number, given)  # another worker may have been quicker
-        self._store.begin(
-            given, optuna_id, self._worker.id, plan, proposal.params, proposal.to_json()
-        )
-        task = Task(given, optuna_id, plan, proposal.params)
+        task = Task(given, plan, proposal.params, said, started)
         first = self._store.same_plan(plan.key)
         if first is None:
+            self._study.mirror.put(task.mirrored())
             self._progress.repeats = 0
             return task
         self._progress.repeats += 1
@@ -130,7 +137,7 @@ class Runner:
         )
         return None
 
-    def _ensured_baseline(self) -> TrialRecord:
+    def _ensured_baseline(self, plan: Plan) -> TrialRecord:
         """Trial 0, measured; waits while another worker is at it.
 
         Raises:
@@ -141,7 +148,9 @@ class Runner:
             baseline = self._store.trial(0)
             if baseline is not None and baseline.state == "complete":
                 return baseline
-            task = self._new_baseline() if baseline is None else adopted(self._study, self._worker)
+            task = (
+                self._new_baseline(plan) if baseline is None else adopted(self._study, self._worker)
+            )
             if task is not None:
                 self._execute(task)
                 continue
@@ -150,39 +159,36 @@ class Runner:
             told = True
             time.sleep(PATIENCE)
 
-    def _new_baseline(self) -> Task | None:
-        plan = self._study.baseline
-        optuna_id, number = self._study.mirror.start({}, {}, {"baseline": True}, {})
-        if number != 0:  # somebody else began it at the same moment
-            self._study.mirror.finish(optuna_id, "failed", None, {})
+    def _new_baseline(self, plan: Plan) -> Task | None:
+        try:
+            started = self._store.begin(0, self._worker.id, plan, {}, NO_PROPOSAL)
+        except IntegrityError:  # somebody else began it at the same moment
             return None
-        self._store.begin(0, optuna_id, self._worker.id, plan, {}, NO_PROPOSAL)
-        return Task(0, optuna_id, plan, {})
+        task = Task(0, plan, {}, NO_PROPOSAL, started)
+        self._study.mirror.put(task.mirrored())
+        return task
 
     # -- doing it --------------------------------------------------------------------------------
 
     def _execute(self, task: Task) -> None:
-        stages = [stage.kind for stage in task.plan.stages if stage.kind != "quantize"]
-        self._report(TrialStarted(task.number, task.params, [*stages, "measure"], task.again))
+        stages = self._study.stages(task.plan)
+        self._report(TrialStarted(task.number, task.params, stages, task.again))
         baseline = None if task.number == 0 else self._baseline
-        result = evaluate(self._study, task.number, task.plan, baseline, self._report)
+        result = self._study.evaluate(task.number, task.plan, baseline, self._report)
         self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0
         self._progress.durations.append(result.duration)
         self._end(task, result)
 
     def _end(self, task: Task, result: Result) -> None:
-        """Writes a trial's end: our tables first, then Optuna's, then the sampler's memory.
-
-        In this order a worker that dies between two writes loses nothing: `reconcile` mends it.
-        """
-        self._store.finish(task.number, result, self._study.host)
-        values = list(result.values.values()) or None
-        self._study.mirror.finish(task.optuna_id, result.state, values, result.violations)
+        """Writes a trial's end: our tables first, which are the truth; Optuna's in their time."""
+        finished = self._store.finish(task.number, result, self._study.host)
+        self._study.mirror.put(task.mirrored(result, finished))
         grew = False
         if task.number > 0:
+            values = list(result.values.values()) or None
             outcome = Outcome(result.state, values, result.violations)
             if not self._proposer.tell(task.number, outcome):  # begun by a worker that died
-                self._proposer.replay(self._store.proposal(task.number), outcome)
+                self._proposer.replay(task.proposal, outcome)
             grew = self._take_in(task.number, result)
             if grew:
                 self._store.add_front(self._growth.point(task.number))
@@ -190,7 +196,7 @@ class Runner:
             TrialEnded(
                 trial=task.number,
                 result=result,
-                baseline=self._baseline.values if task.number else result.values,
+                baseline=self._against if task.number else result.values,
                 done=self._progress.done,
                 grew=grew,
                 front=self._growth.front if task.number else {},
@@ -231,13 +237,10 @@ class Runner:
 
     def _measure_test(self) -> None:
         """Measures baseline and front on the test part, which the search has not seen."""
-        study = self._study
         for number in sorted({0, *self._growth.front}):
             trial = self._store.trial(number)
             if trial is None or trial.test or trial.artifact is None:
                 continue
-            measured = study.gauge.test(
-                study.artifact(trial), study.runtime, study.options, None, study.data
-            )
+            measured = self._study.test(trial)
             if measured:
-                self._store.add_test(number, measured, study.host)
+                self._store.add_test(number, measured, self._study.host)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.text import Text
 
@@ -37,7 +36,7 @@ def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bo
     Returns:
         False when the run gave up, or there is nothing on the front.
     """
-    torch.set_num_threads(_threads(workers))
+    _set_threads(spec, _threads(workers))
     with make_progress(console) as progress, _helpers(spec, workers, study):
         ending = Runner(spec, progress).run()
     with reading(spec.storage) as store:
@@ -51,9 +50,17 @@ def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bo
 def work(spec: StudySpec, console: Console, threads: int | None) -> bool:
     """Works on a study beside other processes; False when the run gave up."""
     if threads is not None:
-        torch.set_num_threads(threads)
+        _set_threads(spec, threads)
     with make_progress(console) as progress:
         return Runner(spec, progress).run().ok
+
+
+def _set_threads(spec: StudySpec, threads: int) -> None:
+    """Of training in this process; a trainer of the user's own sees to its threads itself."""
+    if spec.own is None:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def _say(record: StudyRecord, report: Path, spec: StudySpec, console: Console, study: str) -> None:
@@ -66,8 +73,12 @@ def _say(record: StudyRecord, report: Path, spec: StudySpec, console: Console, s
     console.print(f"\nreport: {_short(report)}", soft_wrap=True)
     if any(row.trial for row in info.rows):
         console.print("next:", soft_wrap=True)
+        knee = info.marked("knee")
+        first = f"paretune export {study} --pick knee -o exported"
+        if spec.own is not None:  # what there is to hand out, the user's code has
+            first = f"paretune show {study} {knee.trial if knee else info.rows[-1].trial}"
         for command in (
-            f"paretune export {study} --pick knee -o exported",
+            first,
             f"paretune run {study} --trials {2 * (spec.trials or len(record.trials))}",
         ):
             console.print(f"  {command}", soft_wrap=True)

@@ -30,6 +30,8 @@ class ObjectiveSpec:
     direction: Direction
     unit: str
     options: Mapping[str, Any]
+    worst: float | None = None
+    """What is worse than this is worth nothing to the hypervolume; None: by the baseline."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Bound:
 
     factor: float
     offset: float
+
+    @property
+    def relative(self) -> bool:
+        """Whether it needs the baseline's value."""
+        return self.factor != 0.0
 
     def resolve(self, baseline: float) -> float:
         """The bound as a number in the objective's unit."""
@@ -91,6 +98,23 @@ class BaselineSpec:
 
 
 @dataclass(frozen=True)
+class OwnSpec:
+    """The user's own trainer, in place of the built-in stages.
+
+    Attributes:
+        evaluate: "pkg.mod:function", called with (plan, report); gives the objectives.
+        cheap: "pkg.mod:function", called with (plan) before; gives what is known without training.
+        baseline: The plan of trial 0, or None for a study without a baseline.
+        quantities: Name -> unit of what the functions give besides the objectives, for constraints.
+    """
+
+    evaluate: str
+    cheap: str | None
+    baseline: Mapping[str, Any] | None
+    quantities: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class StudySpec:
     """A study file, checked.
 
@@ -117,6 +141,8 @@ class StudySpec:
         max_failures: Trials that may fail in a row before the run gives up.
         storage: SQLAlchemy URL of the study database.
         source: The study file as plain data after --set, for the database and for resume.
+        own: The user's own trainer; then `space` holds whatever the trainer takes, and data,
+            baseline, runtime and device mean nothing.
     """
 
     name: str
@@ -139,6 +165,7 @@ class StudySpec:
     max_failures: int
     storage: str
     source: Mapping[str, Any]
+    own: OwnSpec | None = None
 
 
 def canonical(value: Any) -> str:

@@ -70,9 +70,13 @@ def _goals_reached(
     baseline: Mapping[str, float],
 ) -> bool:
     """Whether one member of the front, the baseline apart, reaches every goal on an objective."""
-    goals = [goal for goal in spec.goals if goal.quantity in baseline]
+    names = {objective.name for objective in spec.objectives}
+    goals = [goal for goal in spec.goals if goal.quantity in names]
     return any(
-        all(goal.violation(values[goal.quantity], baseline[goal.quantity]) <= 0 for goal in goals)
+        all(
+            goal.violation(values[goal.quantity], baseline.get(goal.quantity, 0.0)) <= 0
+            for goal in goals
+        )
         for number, values in front.items()
         if number != 0
     )

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import errno
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import torch
 from pydantic import ValidationError
 
 from objectives.base import Unmeasurable
 from search.errors import UserError
 from spaces.base import EpochEnd, InfeasibleCandidate
 
-INFEASIBLE = (InfeasibleCandidate, Unmeasurable, ValidationError, torch.OutOfMemoryError)
+INFEASIBLE = (InfeasibleCandidate, Unmeasurable, ValidationError)
 """What says that a candidate cannot be: a ValidationError is a combination of parameters that its
-Params refuse, and memory that does not suffice would not suffice the next time."""
+Params refuse. So does torch's OutOfMemoryError: it would not suffice the next time."""
 
 
 class StageError(Exception):
@@ -88,9 +88,15 @@ class Watch:
                 ) from error
             raise StageError(kind, error, infeasible=False) from error
         except Exception as error:
-            raise StageError(kind, error, infeasible=False) from error
+            raise StageError(kind, error, infeasible=_out_of_memory(error)) from error
         finally:
             self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - begun
         if kind in self.cached:
             self.seconds[kind] = 0.0
         self.done(kind, self.seconds[kind], kind in self.cached)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether torch says so; it is not imported for the question."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)

@@ -68,7 +68,7 @@ def invoke(*arguments: object) -> Said:
     return Said(code, out.getvalue(), err.getvalue())
 
 
-@pytest.fixture(name="cli")
+@pytest.fixture(name="cli", scope="session")
 def cli_fixture() -> Cli:
     """`cli("check", file)` -> code, out, err."""
     return invoke

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from objectives.base import Measurement
 from search.database import tables
 from search.errors import UserError
+from search.growth import with_volumes
 from search.plan import Plan
 from search.records import Axis, FrontPoint, Result, StudyRecord, TrialRecord
 
@@ -81,29 +82,49 @@ class Store:
     def begin(
         self,
         number: int,
-        optuna_id: int,
         worker: str,
         plan: Plan,
         params: Mapping[str, Any],
         proposal: Mapping[str, Any],
-    ) -> None:
-        """A trial that runs from now on."""
+    ) -> float:
+        """A trial that runs from now on; gives the time.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: There is a trial of this number.
+        """
+        started = time.time()
         self._write(
             sa.insert(tables.trials).values(
                 number=number,
-                optuna_id=optuna_id,
                 state="running",
                 worker=worker,
                 plan=plan.to_json(),
                 plan_key=plan.key,
                 params=dict(params),
                 proposal=dict(proposal),
-                started=time.time(),
+                started=started,
             )
         )
+        return started
 
-    def finish(self, number: int, result: Result, host: str) -> None:
-        """A trial's end with all that was measured, in one transaction."""
+    def begin_next(
+        self,
+        number: int,
+        worker: str,
+        plan: Plan,
+        params: Mapping[str, Any],
+        proposal: Mapping[str, Any],
+    ) -> tuple[int, float]:
+        """As `begin`, with the first free number from this one on; gives number and time."""
+        while True:
+            try:
+                return number, self.begin(number, worker, plan, params, proposal)
+            except sa.exc.IntegrityError:  # another worker was quicker
+                number = max(number, self.last_number()) + 1
+
+    def finish(self, number: int, result: Result, host: str) -> float:
+        """A trial's end with all that was measured, in one transaction; gives the time."""
+        finished = time.time()
         rows = [_measurement_row(number, "validation", m, host) for m in result.measured]
         with self._engine.begin() as connection:
             if rows:
@@ -116,13 +137,14 @@ class Store:
                     values=dict(result.values),
                     violations=dict(result.violations),
                     reason=result.reason,
-                    finished=time.time(),
+                    finished=finished,
                     seconds=dict(result.seconds),
                     cached=list(result.cached),
                     artifact=result.artifact,
                     repeats=result.repeats,
                 )
             )
+        return finished
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
         """Measurements on the test part; replaces earlier ones."""
@@ -166,11 +188,23 @@ class Store:
         with self._engine.connect() as connection:
             return int(connection.execute(statement).scalar_one())
 
-    def proposal(self, number: int) -> Mapping[str, Any]:
-        """What the sampler said when it proposed a trial."""
-        statement = sa.select(tables.trials.c.proposal).where(tables.trials.c.number == number)
+    def states(self) -> dict[int, str]:
+        """Number -> state of every trial."""
         with self._engine.connect() as connection:
-            return dict(connection.execute(statement).scalar_one())
+            found = connection.execute(sa.select(tables.trials.c.number, tables.trials.c.state))
+            return {number: state for number, state in found}
+
+    def rows(self, numbers: Collection[int]) -> list[Row]:
+        """Rows of these trials, by number."""
+        number = tables.trials.c.number
+        found: list[Row] = []
+        wanted = sorted(numbers)
+        with self._engine.connect() as connection:
+            for first in range(0, len(wanted), 500):  # databases bound the parameters of one query
+                some = number.in_(wanted[first : first + 500])
+                statement = sa.select(tables.trials).where(some).order_by(number)
+                found += connection.execute(statement).mappings()
+        return found
 
     def running(self) -> list[Row]:
         """Rows of the trials that run, or ran when their worker died."""
@@ -246,6 +280,28 @@ class Store:
                     sa.insert(tables.curves), [{"stage_key": key, **point} for point in points]
                 )
 
+    def add_steps(
+        self, trial: int, points: Sequence[tuple[int, Mapping[str, float | None], float]]
+    ) -> None:
+        """Steps that the user's own trainer reported; one told again replaces its entry."""
+        rows = {
+            step: {"trial": trial, "step": step, "values": dict(values), "seconds": seconds}
+            for step, values, seconds in points
+        }
+        steps = tables.steps
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.delete(steps).where(steps.c.trial == trial, steps.c.step.in_(rows))
+            )
+            connection.execute(sa.insert(steps), list(rows.values()))
+
+    def steps(self, trial: int) -> list[Row]:
+        """Rows of what a trial's trainer reported, by step."""
+        steps = tables.steps
+        statement = sa.select(steps).where(steps.c.trial == trial).order_by(steps.c.step)
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).mappings())
+
     def stage_cost(self) -> dict[str, float]:
         """Key -> seconds that each cached stage took to make."""
         with self._engine.connect() as connection:
@@ -307,7 +363,7 @@ class Store:
             facts = dict(
                 connection.execute(sa.select(tables.hosts.c.digest, tables.hosts.c.facts)).all()
             )
-        return StudyRecord(
+        record = StudyRecord(
             name=study["name"],
             source=study["source"],
             axes=tuple(Axis(**axis) for axis in study["axes"]),
@@ -316,6 +372,7 @@ class Store:
             wanted=study["wanted"],
             info={**study["info"], "hosts": facts, "finished": study["finished"]},
         )
+        return with_volumes(record)
 
     def _trials(self, number: int | None = None) -> list[TrialRecord]:
         which = sa.true() if number is None else tables.trials.c.number == number

@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 
 from search.errors import UserError
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables below; a database of another version is refused."""
 
 metadata = sa.MetaData()
@@ -43,7 +43,6 @@ trials = sa.Table(
     "paretune_trials",
     metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("optuna_id", sa.Integer, nullable=False),
     sa.Column("state", sa.Text, nullable=False, index=True),  # each trial asks who still runs
     sa.Column("worker", sa.Text),
     sa.Column("plan", sa.JSON, nullable=False),
@@ -90,6 +89,16 @@ curves = sa.Table(
     sa.PrimaryKeyConstraint("stage_key", "epoch"),
 )
 
+steps = sa.Table(
+    "paretune_steps",  # what a trainer of the user's own reported
+    metadata,
+    sa.Column("trial", sa.Integer, nullable=False),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("values", sa.JSON, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),  # since the trial began
+    sa.PrimaryKeyConstraint("trial", "step"),
+)
+
 stages = sa.Table(
     "paretune_stages",
     metadata,
@@ -108,7 +117,7 @@ fronts = sa.Table(
     metadata,
     sa.Column("trial", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("time", sa.Float, nullable=False),
-    sa.Column("hypervolume", sa.Float, nullable=False),
+    sa.Column("hypervolume", sa.Float),
     sa.Column("members", sa.JSON, nullable=False),
 )
 

@@ -28,7 +28,7 @@ from optuna.trial import TrialState
 from search.sampling.memory import MEMORY, worth_remembering
 from search.sampling.samplers import SAMPLERS, grid, make_sampler
 from search.spec import StudySpec
-from spaces.domains import Choice, Domain, Float, Int, assign, parameters
+from spaces.domains import Choice, Domain, Float, Int, Node, assign, parameters
 
 _STATES = {
     "complete": TrialState.COMPLETE,
@@ -85,15 +85,10 @@ class Proposer:
         self._spec = spec
         make_sampler(spec.sampler.name, 0, spec.trials, spec.sampler.params)  # says so at once
         self._domains = {p.name: p.domain for p in parameters(spec.space)}
-        self._distributions = {name: distribution(d) for name, d in self._domains.items()}
+        self._distributions = distributions_of(spec.space)
         self._study = self._empty_study()
         self._open: dict[int, optuna.Trial] = {}
         self._grid = grid(spec.space) if spec.sampler.name == "grid" else None
-
-    @property
-    def distributions(self) -> Mapping[str, BaseDistribution]:
-        """Every parameter's Optuna distribution."""
-        return self._distributions
 
     def ask(self, number: int) -> Proposal:
         """The proposal for this trial number.
@@ -202,6 +197,11 @@ class Proposer:
     def _seed(self, number: int) -> int:
         text = f"{self._spec.seed}:{number}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+
+
+def distributions_of(space: Node) -> dict[str, BaseDistribution]:
+    """The Optuna distribution of every parameter of a space."""
+    return {p.name: distribution(p.domain) for p in parameters(space)}
 
 
 def distribution(domain: Domain) -> BaseDistribution:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.spec import StudySpec
+from search.spec import ObjectiveSpec, OwnSpec, StudySpec
 from search.study_file.distilling import named_teachers, taught, training_stages
 from search.study_file.kinds import named
 from search.study_file.networks import AVERAGE, described
@@ -71,8 +71,8 @@ def check_info(spec: StudySpec) -> CheckInfo:
     limits += [f"{spec.seconds:g} s a run"] if spec.seconds else []
     return CheckInfo(
         study=spec.name,
-        data=_chosen(spec.data.name, spec.data.params),
-        baseline=_network_text(described(spec.baseline)),
+        data="" if spec.own else _chosen(spec.data.name, spec.data.params),
+        baseline=_plan_text(spec.own) if spec.own else _network_text(described(spec.baseline)),
         teachers=tuple(
             f"{name}: {_network_text(teacher)}" for name, teacher in spec.teachers.items()
         ),
@@ -80,13 +80,11 @@ def check_info(spec: StudySpec) -> CheckInfo:
             ParameterInfo(p.name, domain_text(p.domain), _condition_text(p)) for p in space
         ),
         plans=plans_text(spec.space),
-        stages=tuple(_stages(spec)),
-        objectives=tuple(
-            f"{o.direction} {o.name} [{o.unit}]" + _options_text(o.options) for o in spec.objectives
-        ),
+        stages=tuple(_calls(spec.own) if spec.own else _stages(spec)),
+        objectives=tuple(map(_objective_text, spec.objectives)),
         constraints=tuple(c.text for c in spec.constraints),
         goals=tuple(g.text for g in spec.goals),
-        runtime=_chosen(spec.runtime.name, spec.runtime.params),
+        runtime="" if spec.own else _chosen(spec.runtime.name, spec.runtime.params),
         sampler=_chosen(spec.sampler.name, spec.sampler.params) + f", seed {spec.seed}",
         budget=", ".join(limits),
         storage=shown_url(spec.storage),
@@ -126,6 +124,19 @@ def shown_url(url: str) -> str:
     scheme, slashes, user = head.partition("://")
     name, colon, _ = user.partition(":")
     return f"{scheme}{slashes}{name}:***@{tail}" if at and colon else url
+
+
+def _objective_text(objective: ObjectiveSpec) -> str:
+    unit = f" [{objective.unit}]" if objective.unit else ""
+    worst = "" if objective.worst is None else f", worth nothing from {objective.worst:g}"
+    options = _options_text(objective.options)
+    return f"{objective.direction} {objective.name}{unit}{options}{worst}"
+
+
+def _calls(own: OwnSpec) -> list[str]:
+    """The user's functions, in the order they are called."""
+    first = [f"cheap {own.cheap}"] if own.cheap else []
+    return [*first, f"evaluate {own.evaluate}"]
 
 
 def _stages(spec: StudySpec) -> list[str]:
@@ -169,6 +180,11 @@ def _notes(spec: StudySpec) -> list[str]:
     """What a user may have overlooked."""
     notes = []
     named = {c.quantity for c in (*spec.constraints, *spec.goals)}
+    if spec.own is not None:
+        unused = sorted(set(spec.own.quantities) - named)
+        if unused:
+            notes.append(f"quantities that nothing bounds: {', '.join(unused)}")
+        notes += _unscaled(spec)
     extra = sorted(named - {o.name for o in spec.objectives})
     if extra:
         notes.append(f"measured for constraints or goals only: {', '.join(extra)}")
@@ -208,6 +224,23 @@ def _entry_notes(spec: StudySpec) -> dict[str, str]:
         for name in named(node)
         if hasattr(entry := tables[section].get(name), "note")
     }
+
+
+def _unscaled(spec: StudySpec) -> list[str]:
+    """Objectives of a trainer of one's own that nothing gives a scale while the study runs."""
+    if spec.own is None or spec.own.baseline is not None:
+        return []
+    names = [o.name for o in spec.objectives if o.worst is None and o.unit != "fraction"]
+    if not names:
+        return []
+    what = f"give a baseline, or worst: to {', '.join(names)}"
+    return [f"the hypervolume is known at the end only: {what}"]
+
+
+def _plan_text(own: OwnSpec) -> str:
+    """The baseline of a trainer of one's own."""
+    plan = own.baseline
+    return "" if plan is None else ", ".join(f"{name} {value}" for name, value in plan.items())
 
 
 def _network_text(network: Mapping[str, Any]) -> str:

@@ -18,9 +18,11 @@ from search.spec import (
 )
 from search.study_file.distilling import check_distillation
 from search.study_file.document import Document, read_document
+from search.study_file.free import FreeReader
 from search.study_file.kinds import check_kinds, named
 from search.study_file.limits import LimitReader
 from search.study_file.networks import NetworkReader
+from search.study_file.own import OwnReader
 from search.study_file.problems import Key, Problems
 from search.study_file.quantities import QuantityReader
 from search.study_file.sections import SectionReader
@@ -37,12 +39,15 @@ from spaces.training.recipe import Recipe
 
 SECTIONS = (
     "study",
+    "evaluate",
+    "cheap",
     "data",
     "baseline",
     "teachers",
     "space",
     "runtime",
     "objectives",
+    "quantities",
     "constraints",
     "goals",
     "search",
@@ -52,6 +57,8 @@ SECTIONS = (
 )
 SPACE_KEYS = ("architecture", "pretrain", "pruning", "distillation", "finetune", "quantization")
 NONE = Fixed({"none": {}})
+NOTHING = Chosen("none", {})
+"""Data and runtime of a study with a trainer of its own."""
 
 
 class StudyParams(Params):
@@ -114,6 +121,7 @@ class _Loader(SectionReader):
         super().__init__(document, Problems(document.where))
         self._reader = SpaceReader(self.problems)
         self._quantities = QuantityReader(document, self.problems)
+        self._own = OwnReader(document, self.problems)
         self._limits = LimitReader(document, self.problems)
         self._file = file.resolve()
         self._networks = NetworkReader(document, self.problems, self._file.parent)
@@ -132,33 +140,18 @@ class _Loader(SectionReader):
             },
             (),
         )
-        data = self._fixed(DATASETS, "data")
-        runtime = self._fixed(RUNTIMES, "runtime", {"onnxruntime": {}})
-        baseline = self._networks.baseline()
-        teachers = self._networks.teachers(baseline)
-        space = self._space(baseline, runtime, list(self.mapping("teachers") or ()))
-        self._check_kinds(data, baseline, teachers, space)
-        objectives = self._quantities.objectives()
-        constraints = self._quantities.constraints("constraints")
-        goals = self._quantities.constraints("goals")
-        search, sampler = self._limits.search(space)
+        work = self._own_trainer() if "evaluate" in self.data else self._stages()
+        search, sampler = self._limits.search(work["space"])
         budget, seconds = self._limits.budget(time)
         wanted = trials or self._limits.trials(search, budget, seconds)
         url = self._limits.storage(storage, self._folder)
         self.problems.raise_any()
-        assert data and runtime and baseline and plain and search and budget
+        assert plain and search and budget
         return StudySpec(
             name=plain["study"],
             file=self._file,
             folder=self._folder,
-            data=data,
-            baseline=baseline,
-            space=space,
-            runtime=runtime,
-            teachers=teachers,
-            objectives=objectives,
-            constraints=constraints,
-            goals=goals,
+            **work,
             sampler=sampler,
             trials=wanted,
             seconds=seconds,
@@ -171,6 +164,49 @@ class _Loader(SectionReader):
         )
 
     # -- sections --------------------------------------------------------------------------------
+
+    def _stages(self) -> dict[str, Any]:
+        """What the built-in stages work with, as fields of the StudySpec."""
+        for section in ("cheap", "quantities"):
+            if section in self.data:
+                self.problems.add((section,), 'goes with evaluate: "pkg.mod:function" only')
+        data = self._fixed(DATASETS, "data")
+        runtime = self._fixed(RUNTIMES, "runtime", {"onnxruntime": {}})
+        baseline = self._networks.baseline()
+        teachers = self._networks.teachers(baseline)
+        space = self._space(baseline, runtime, list(self.mapping("teachers") or ()))
+        self._check_kinds(data, baseline, teachers, space)
+        return {
+            "data": data,
+            "baseline": baseline,
+            "space": space,
+            "runtime": runtime,
+            "teachers": teachers,
+            "objectives": self._quantities.objectives(),
+            "constraints": self._quantities.constraints("constraints"),
+            "goals": self._quantities.constraints("goals"),
+        }
+
+    def _own_trainer(self) -> dict[str, Any]:
+        """What a study with `evaluate` consists of, as fields of the StudySpec."""
+        self._own.refuse_built_in()
+        functions = self._own.functions(self._file.parent)
+        space = FreeReader(self.problems).space(self.mapping("space"))
+        objectives = self._own.objectives()
+        own = self._own.own(functions, space, objectives)
+        units = {**{o.name: o.unit for o in objectives}, **own.quantities}
+        relative = own.baseline is not None
+        return {
+            "data": NOTHING,
+            "baseline": BaselineSpec({}, None, None),
+            "space": space,
+            "runtime": NOTHING,
+            "teachers": {},
+            "objectives": objectives,
+            "constraints": self._quantities.bounds("constraints", units, relative),
+            "goals": self._quantities.bounds("goals", units, relative),
+            "own": own,
+        }
 
     def _fixed(
         self, table: Table, section: str, default: Mapping[str, Any] | None = None

@@ -68,12 +68,6 @@ class QuantityReader(SectionReader):
 
     def constraints(self, section: str) -> tuple[Constraint, ...]:
         """The section `constraints` or `goals`."""
-        given = self.data.get(section)
-        if given is None:
-            return ()
-        if not isinstance(given, list):
-            self.problems.add((section,), 'give a list: ["latency <= 2 ms"]')
-            return ()
         units = {name: OBJECTIVES.get(name).unit for name in OBJECTIVES.names}
         for name in self.mapping("objectives") or {}:
             if ":" in name and name not in units:
@@ -81,6 +75,24 @@ class QuantityReader(SectionReader):
                     units[name] = OBJECTIVES.get(name).unit
                 except (ValueError, AttributeError):
                     continue  # noted where it stands
+        return self.bounds(section, units)
+
+    def bounds(
+        self, section: str, units: Mapping[str, str], relative: bool = True
+    ) -> tuple[Constraint, ...]:
+        """The section `constraints` or `goals`.
+
+        Args:
+            section: Which.
+            units: Name -> unit of all that can be bounded.
+            relative: Whether there is a baseline to refer to.
+        """
+        given = self.data.get(section)
+        if given is None:
+            return ()
+        if not isinstance(given, list):
+            self.problems.add((section,), 'give a list: ["latency <= 2 ms"]')
+            return ()
         found = []
         for index, text in enumerate(given):
             key = (section, str(index))
@@ -88,7 +100,12 @@ class QuantityReader(SectionReader):
                 self.problems.add(key, f'give text: "latency <= 2 ms", not {text!r}')
                 continue
             try:
-                found.append(read_constraint(text, units))
+                bound = read_constraint(text, units)
+                if bound.bound.relative and not relative:
+                    self.problems.add(
+                        key, "refers to the baseline, and there is none; give baseline: or a number"
+                    )
+                found.append(bound)
             except KeyError as error:
                 name = str(error.args[0])
                 hint = nearest(name, list(units)) or "."

@@ -12,6 +12,7 @@ from search.plugins import OBJECTIVES, RUNTIMES, SAMPLER_NAMES
 from search.study_file.limits import BudgetParams, SearchParams
 from search.study_file.loading import StudyParams
 from search.study_file.networks import AVERAGE
+from search.study_file.own import BUILT_IN, FUNCTION, NAME
 from search.study_file.space import nested_of, slot_of, takes_mapping
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
@@ -58,40 +59,15 @@ def _study(build: _Builder) -> Schema:
         "title": "Paretune study",
         "type": "object",
         "additionalProperties": False,
-        "required": ["data", "baseline", "space", "objectives"],
+        "required": ["space", "objectives"],
         "properties": {
             "study": top["study"],
-            "data": {
-                **build.option(DATASETS, searched=False),
-                "description": "the data set: a name, or {name: options}",
+            **{
+                key: {"type": "string", "pattern": FUNCTION.pattern, "description": about}
+                for key, about in _FUNCTIONS.items()
             },
-            "baseline": _network(build) | {"description": "the model as it is: trial 0"},
-            "teachers": {
-                "type": "object",
-                "description": "networks that a distillation may learn from, by name",
-                "propertyNames": {"not": {"const": BASELINE}},
-                "additionalProperties": {"anyOf": [_network(build), _AVERAGE]},
-            },
-            "space": _object(
-                {
-                    "architecture": build.option(ARCHITECTURES),
-                    "pretrain": build.record(Recipe),
-                    "pruning": build.option(PRUNINGS),
-                    "distillation": build.option(DISTILLATIONS),
-                    "finetune": build.record(Recipe),
-                    "quantization": build.option(QUANTIZATIONS),
-                },
-                "what may change: literals, or domains (choice, float, int)",
-            ),
-            "runtime": build.option(RUNTIMES, searched=False),
-            "objectives": _object(
-                {name: _objective(name) for name in OBJECTIVES.names}, "what is measured"
-            )
-            | {
-                "minProperties": 1,
-                "additionalProperties": False,
-                "patternProperties": {r"^[\w.]+:[\w.]+$": {}},
-            },
+            **{section: {} for section in _SECTIONS},
+            "quantities": {},
             "constraints": bounds | {"description": '["accuracy >= baseline - 1%"]'},
             "goals": bounds | {"description": '["latency <= 0.5 x baseline"]'},
             "search": _object(
@@ -115,6 +91,89 @@ def _study(build: _Builder) -> Schema:
                 "description": "sqlite, sqlite:///FILE or postgresql://USER@HOST/DATABASE",
             },
             "device": top["device"],
+        },
+        "if": {"required": ["evaluate"]},
+        "then": {"properties": _own_trainer()},
+        "else": {"required": ["data", "baseline"], "properties": _stages(build)},
+    }
+
+
+_SECTIONS = ("data", "baseline", "teachers", "space", "runtime", "objectives")
+_FUNCTIONS = {
+    "evaluate": 'your own trainer in place of the built-in stages: "pkg.mod:function"',
+    "cheap": "what is known of a plan without training, with evaluate only",
+}
+
+
+def _stages(build: _Builder) -> Schema:
+    """The sections of a study of the built-in stages."""
+    return {
+        "cheap": False,
+        "quantities": False,
+        "data": {
+            **build.option(DATASETS, searched=False),
+            "description": "the data set: a name, or {name: options}",
+        },
+        "baseline": _network(build) | {"description": "the model as it is: trial 0"},
+        "teachers": {
+            "type": "object",
+            "description": "networks that a distillation may learn from, by name",
+            "propertyNames": {"not": {"const": BASELINE}},
+            "additionalProperties": {"anyOf": [_network(build), _AVERAGE]},
+        },
+        "space": _object(
+            {
+                "architecture": build.option(ARCHITECTURES),
+                "pretrain": build.record(Recipe),
+                "pruning": build.option(PRUNINGS),
+                "distillation": build.option(DISTILLATIONS),
+                "finetune": build.record(Recipe),
+                "quantization": build.option(QUANTIZATIONS),
+            },
+            "what may change: literals, or domains (choice, float, int)",
+        ),
+        "runtime": build.option(RUNTIMES, searched=False),
+        "objectives": _object(
+            {name: _objective(name) for name in OBJECTIVES.names}, "what is measured"
+        )
+        | {
+            "minProperties": 1,
+            "additionalProperties": False,
+            "patternProperties": {r"^[\w.]+:[\w.]+$": {}},
+        },
+    }
+
+
+def _own_trainer() -> Schema:
+    """The sections of a study with `evaluate`: names and keys are the user's."""
+    unit = {"type": ["string", "null"], "description": "ms, fraction, bytes, or any other"}
+    worst = {"type": "number", "description": "what is worse is worth nothing"}
+    direction = [
+        _object({name: unit, "worst": worst}, f"{name}: UNIT", [name])
+        for name in ("minimize", "maximize")
+    ]
+    return {
+        **{section: False for section in BUILT_IN},
+        "baseline": {
+            "type": ["object", "null"],
+            "description": "trial 0: one whole plan, with fixed values",
+        },
+        "space": {
+            "type": "object",
+            "description": "what your function takes: literals, or domains (choice, float, int)",
+        },
+        "objectives": {
+            "type": "object",
+            "description": "what your function gives: {error: {minimize: fraction}}",
+            "minProperties": 1,
+            "propertyNames": {"pattern": NAME.pattern},
+            "additionalProperties": {"anyOf": [{"enum": ["minimize", "maximize"]}, *direction]},
+        },
+        "quantities": {
+            "type": ["object", "null"],
+            "description": "what else it gives, for constraints: {memory: bytes}",
+            "propertyNames": {"pattern": NAME.pattern},
+            "additionalProperties": unit,
         },
     }
 

@@ -140,7 +140,7 @@ class SpaceReader:
             return self.record(nested, value, key)
         if takes_mapping(info):
             return self._items(params, name, value, key)
-        if not _is_domain(value):
+        if not is_domain(value):
             return Fixed(self._literal(params, name, value, key))
         return self._domain(params, name, value, key)
 
@@ -154,7 +154,7 @@ class SpaceReader:
                 (
                     item,
                     self._domain(_Anything, "value", given, (*key, item))
-                    if _is_domain(given)
+                    if is_domain(given)
                     else Fixed(given),
                 )
                 for item, given in value.items()
@@ -186,6 +186,10 @@ class SpaceReader:
             self._problems.add(key, several + message(first, None))
 
     # -- domains ---------------------------------------------------------------------------------
+
+    def free_domain(self, value: Mapping[str, Any], key: Key) -> Node:
+        """A domain of values that only the user's own code knows."""
+        return self._domain(_Anything, "value", value, key)
 
     def _domain(
         self, params: type[BaseModel], name: str, value: Mapping[str, Any], key: Key
@@ -327,7 +331,8 @@ def message(error: ValidationError, value: Any) -> str:
     return f"{text[0].lower()}{text[1:]}{got}"
 
 
-def _is_domain(value: Any) -> bool:
+def is_domain(value: Any) -> bool:
+    """Whether a value of a study file is a domain rather than a literal."""
     return isinstance(value, Mapping) and any(kind in value for kind in DOMAINS)
 
 

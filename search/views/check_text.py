@@ -29,7 +29,8 @@ def check_view(info: CheckInfo) -> RenderableType:
         ("budget", info.budget),
         ("storage", info.storage),
     ):
-        facts.add_row(name, Text(value))
+        if value:  # a trainer of one's own has neither data nor runtime of ours
+            facts.add_row(name, Text(value))
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("parameter", no_wrap=True)
     table.add_column("domain")

@@ -18,6 +18,15 @@ def headings_of(axes: Sequence[Axis]) -> list[str]:
     return found
 
 
+def shown_of(rows: Sequence[FrontRow], axes: Sequence[Axis]) -> list[bool]:
+    """Which columns have anything to show; an objective's own column always has.
+
+    A study without a baseline has no "faster", one without a test part no "on test".
+    """
+    cells = [cells_of(row, axes) for row in rows]
+    return [place % 2 == 0 or any(row[place][0] for row in cells) for place in range(2 * len(axes))]
+
+
 def cells_of(row: FrontRow, axes: Sequence[Axis]) -> list[tuple[str, str]]:
     """(text, 95 % interval in small print) for each column; empty where nothing is known."""
     cells: list[tuple[str, str]] = []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from search.records import Axis
-from search.views.columns import cells_of, headings_of
+from search.views.columns import cells_of, headings_of, shown_of
 from search.views.front import FrontInfo, FrontRow
 
 WIDE = 130
@@ -21,7 +23,8 @@ def front_view(info: FrontInfo, width: int) -> RenderableType:
         return Text("no trial is on the front yet")
     table = Table(box=box.SIMPLE_HEAD, title=f"{info.study}: the front", title_justify="left")
     models = Table.grid(padding=(0, 2))
-    for heading in ["trial", *headings_of(info.axes)]:
+    shown = shown_of(info.rows, info.axes)
+    for heading in ["trial", *compress(headings_of(info.axes), shown)]:
         table.add_column(heading, justify="right", no_wrap=True)
     models.add_column(justify="right", min_width=7)
     wide = width >= WIDE
@@ -31,7 +34,7 @@ def front_view(info: FrontInfo, width: int) -> RenderableType:
         trial = str(row.trial) if row.trial else "base"
         model = [_model(row)] if wide else []
         style = None if row.on_front else "dim"
-        table.add_row(trial, *_figures(row, info.axes), *model, style=style)
+        table.add_row(trial, *compress(_figures(row, info.axes), shown), *model, style=style)
         models.add_row(trial, _model(row))
     legend = Text(_legend(info), style="dim")
     return Group(table, legend) if wide else Group(table, models, Text(), legend)
@@ -68,5 +71,6 @@ def _legend(info: FrontInfo) -> str:
                 + (f" and {test.count} test images" if test else "")
                 + f"; 95 % interval about ± {50 * (first.high - first.low):.1f} points"
             )
-    parts.append("times: against the baseline; ±: 95 % interval")
+    if info.baseline is not None:
+        parts.append("times: against the baseline; ±: 95 % interval")
     return ". ".join(parts)

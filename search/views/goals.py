@@ -28,15 +28,15 @@ class GoalInfo:
 
 
 def goals_info(record: StudyRecord) -> tuple[GoalInfo, ...]:
-    """The goals of a study; pure. None while there is no baseline, which they may refer to."""
-    if record.baseline is None:
+    """The goals of a study; pure. None while nothing is measured that they may refer to."""
+    first = record.baseline or next((t for t in record.trials if t.state == "complete"), None)
+    if first is None or ("baseline" in record.source and record.baseline is None):
         return ()
-    base = record.baseline.measurements
-    units = {name: m.unit for name, m in base.items()}
+    units = {name: m.unit for name, m in first.measurements.items()}
     found = []
     for text in record.source.get("goals") or ():
         goal = read_constraint(text, units)
-        reference = base[goal.quantity].value
+        reference = first.measurements[goal.quantity].value  # of no weight without a baseline
         reached = [
             trial.number
             for trial in record.front

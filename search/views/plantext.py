@@ -26,6 +26,8 @@ def _stage_text(kind: str, params: Mapping[str, Any]) -> str:
             [(_, options)] = params["pruning"].items()
             ratio = options.get("ratio")
             return f"pruned {100 * ratio:.0f} %" if ratio is not None else "pruned"
+        case "evaluate":
+            return " ".join(_words(params))
         case "quantize":
             [(name, _)] = params["quantization"].items()
             return f"{name} int8"
@@ -41,6 +43,20 @@ def _lesson_text(params: Mapping[str, Any]) -> str:
     how = "" if name == "logits" else f" by {name}"
     who = f" from {options['teacher']}" if options.get("teacher") else ""
     return f"distilled{how}{who}"
+
+
+def _words(params: Mapping[str, Any]) -> list[str]:
+    """The choices of a trainer of one's own: `lr 0.01 optimizer sgd momentum 0.9`."""
+    found = []
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            [*inner] = value
+            taken = len(inner) == 1 and isinstance(value[inner[0]], Mapping)
+            found += [f"{name} {inner[0]}", *_words(value[inner[0]])] if taken else _words(value)
+        else:
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            found.append(f"{name} {shown}")
+    return found
 
 
 def architecture_text(name: str, options: Mapping[str, Any]) -> str:

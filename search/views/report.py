@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from search.errors import UserError
 from search.files import written_whole
 from search.records import StudyRecord, TrialRecord
 from search.views.answer import answer_text, best_row, better_word, counted, names_of, times_text
-from search.views.columns import cells_of, headings_of
+from search.views.columns import cells_of, headings_of, shown_of
 from search.views.format import format_interval, format_times, format_value
 from search.views.front import FrontInfo, FrontRow, front_info, ratios_of
 from search.views.goals import goals_info
@@ -45,6 +46,7 @@ def write_report(record: StudyRecord, path: Path) -> None:
 def report_html(record: StudyRecord) -> str:
     """The whole page; everything that comes from the study is escaped by the template."""
     front = front_info(record)
+    shown = shown_of(front.rows, front.axes)
     important = importance_info(record)
     figures = _figures(record, important)
     data = {
@@ -57,8 +59,8 @@ def report_html(record: StudyRecord) -> str:
         front=front,
         answer=answer_text(front),
         tiles=_tiles(front),
-        headings=["trial", *headings_of(front.axes), "model"],
-        rows=[_row(row, front) for row in front.rows],
+        headings=["trial", *compress(headings_of(front.axes), shown), "model"],
+        rows=[_row(row, front, shown) for row in front.rows],
         goals=goals_info(record),
         pairs=[(name, figures[name]) for name in figures if name.startswith("pair-")],
         titles={name: f.layout.meta for name, f in figures.items()},
@@ -118,11 +120,11 @@ def _tiles(front: FrontInfo) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _row(row: FrontRow, front: FrontInfo) -> dict[str, Any]:
+def _row(row: FrontRow, front: FrontInfo, shown: Sequence[bool]) -> dict[str, Any]:
     """A row of the front's table."""
     return {
         "trial": row.trial,
-        "cells": cells_of(row, front.axes),
+        "cells": list(compress(cells_of(row, front.axes), shown)),
         "plan": row.plan,
         "marks": row.marks,
         "baseline": row.trial == 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -13,14 +13,23 @@ from search.records import TrialRecord
 from search.views.format import format_interval, format_value
 from search.views.plantext import plan_text
 
+LAST = 5
+"""Reported steps that are shown; --json gives all."""
 
-def trial_json(trial: TrialRecord) -> dict[str, Any]:
+
+def trial_json(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """All that is stored of a trial."""
-    return {**asdict(trial), "feasible": trial.feasible}
+    reported = [{key: row[key] for key in ("step", "values", "seconds")} for row in steps]
+    return {**asdict(trial), "feasible": trial.feasible, "steps": reported}
 
 
-def trial_text(trial: TrialRecord) -> str:
-    """A trial for people."""
+def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> str:
+    """A trial for people.
+
+    Args:
+        trial: The trial.
+        steps: What its trainer reported, when it was the user's own.
+    """
     lines = [
         f"trial {trial.number}: {trial.state}" + ("" if trial.number else " (the baseline)"),
         f"  {plan_text(trial.plan)}",
@@ -36,6 +45,9 @@ def trial_text(trial: TrialRecord) -> str:
         if found:
             lines.append(heading)
             lines += [f"  {_measurement_text(m)}" for m in found.values()]
+    if steps:
+        lines.append("reported" + (f", the last {LAST} of {len(steps)}" * (len(steps) > LAST)))
+        lines += [_step_text(row) for row in steps[-LAST:]]
     broken = {text: v for text, v in trial.violations.items() if v > 0}
     lines += [f"breaks {text} by {100 * v:.1f} %" for text, v in broken.items()]
     lines.append("plan")
@@ -47,6 +59,14 @@ def trial_text(trial: TrialRecord) -> str:
     if trial.artifact:
         lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
     return "\n".join(lines)
+
+
+def _step_text(row: Mapping[str, Any]) -> str:
+    values = "  ".join(
+        f"{name} {'no number' if value is None else format(value, '.4g')}"
+        for name, value in row["values"].items()
+    )
+    return f"  step {row['step']}, {row['seconds']:.1f} s: {values}"
 
 
 def _measurement_text(m: Measurement) -> str:

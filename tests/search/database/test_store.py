@@ -33,7 +33,7 @@ def plan(width: float) -> Plan:
 
 def begun(store: Store, number: int, worker: str = "me", width: float | None = None) -> None:
     made = plan(number if width is None else width)
-    store.begin(number, number + 100, worker, made, {"width": number}, {"params": {}})
+    store.begin(number, worker, made, {"width": number}, {"params": {}})
 
 
 def measured(accuracy: float) -> tuple[Measurement, ...]:

@@ -1,0 +1,188 @@
+"""A study of the user's own trainer opened for work: calls its functions, decides on failures."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from objectives.base import Measurement
+from search.errors import UserError
+from search.events import Reporter, StageDone, StageStarted, StepDone
+from search.opened import Opened
+from search.plan import Plan, Stage
+from search.records import Result, TrialRecord
+from search.spec import Constraint, OwnSpec
+from search.trainer import Answers, Judge, Report, Step, Stop, load_function
+from search.watch import StageError, Watch
+
+EVALUATE, CHEAP = "evaluate", "cheap"
+
+
+class OwnStudy(Opened):
+    """A study whose candidates are trained and measured by the user's own code.
+
+    Args:
+        spec: The study; `spec.own` says whose.
+
+    Raises:
+        UserError: The database cannot be used or holds another study, or a function is not there.
+    """
+
+    packages = ("paretune", "optuna")
+
+    judge: Judge | None = None
+    """Ends trials early by what they report; None lets every trial end by itself."""
+
+    def prepare(self) -> None:
+        """Finds the functions."""
+        own = self._own
+        self._evaluate = _takes(load_function(EVALUATE, own.evaluate), own.evaluate, 2)
+        self._cheap = (
+            _takes(load_function(CHEAP, own.cheap), own.cheap, 1) if own.cheap is not None else None
+        )
+        if self._cheap is not None:
+            self.cheap = self._cheap_values
+        self._answers = Answers(
+            {
+                **{axis.name: (axis.unit, axis.better) for axis in self.axes},
+                **{name: (unit, "lower") for name, unit in own.quantities.items()},
+            }
+        )
+        self.baseline = None if own.baseline is None else self.plan(own.baseline)
+
+    @property
+    def _own(self) -> OwnSpec:
+        assert self.spec.own is not None, "open_study looks"
+        return self.spec.own
+
+    def plan(self, choices: Mapping[str, Any]) -> Plan:
+        """One stage, whose parameters are the choices."""
+        return Plan((Stage(EVALUATE, dict(choices)),))
+
+    def stages(self, plan: Plan) -> Sequence[str]:
+        """The functions, in the order they are called."""
+        return [EVALUATE] if self._cheap is None else [CHEAP, EVALUATE]
+
+    def test(self, trial: TrialRecord) -> Sequence[Measurement]:
+        """Nothing: what data there is, the trainer knows."""
+        return ()
+
+    def facts(self) -> Mapping[str, Any]:
+        """Whose code it was."""
+        own = self._own
+        return {"trainer": {EVALUATE: own.evaluate, **({CHEAP: own.cheap} if own.cheap else {})}}
+
+    # -- a trial ---------------------------------------------------------------------------------
+
+    def evaluate(
+        self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
+    ) -> Result:
+        """Calls `cheap`, looks at the constraints on it, and calls `evaluate`."""
+        begun = time.monotonic()
+        watch = Watch(
+            started=lambda kind: report(StageStarted(number, kind)),
+            done=lambda kind, seconds, cached: report(StageDone(number, kind, seconds, cached)),
+        )
+        known: dict[str, Measurement] = {}
+        try:
+            if self._cheap is not None:
+                with watch.stage(CHEAP):
+                    known = self._known(plan)
+            broken = self._violations(known, baseline)
+            hopeless = [text for text, violation in broken.items() if violation > 0]
+            if hopeless and number > 0:
+                text = f"breaks {'; '.join(hopeless)} before any training"
+                reason = {"stage": CHEAP, "type": "Constraint", "text": text}
+                result = Result("pruned", {}, broken, tuple(known.values()), reason)
+            else:
+                with watch.stage(EVALUATE):
+                    measured = self._trained(number, plan, known, report)
+                result = self._complete(measured, baseline)
+        except StageError as error:
+            if number == 0:
+                raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
+            state = "pruned" if error.infeasible or error.type == Stop.__name__ else "failed"
+            broken = self._violations(known, baseline)
+            reason = error.to_json()
+            result = Result(state, {}, broken, tuple(known.values()), reason)  # type: ignore[arg-type]
+        return result.after(watch.seconds, time.monotonic() - begun)
+
+    def _trained(
+        self, number: int, plan: Plan, known: Mapping[str, Measurement], report: Reporter
+    ) -> dict[str, Measurement]:
+        def tell(step: Step) -> None:
+            report(StepDone(number, EVALUATE, *step))
+
+        hook = Report(
+            int(plan.key[:8], 16) ^ self.spec.seed,
+            self.spec.folder / "trainer" / plan.key[:16],
+            lambda steps: self.store.add_steps(number, steps),
+            tell,
+            self.judge or (lambda step, values: None),
+        )
+        try:
+            given = self._evaluate(_copied(plan), hook)
+        finally:
+            hook.flush()
+        return self._answers.whole(given, known, self._own.evaluate)
+
+    def _complete(
+        self, measured: Mapping[str, Measurement], baseline: TrialRecord | None
+    ) -> Result:
+        against = baseline.measurements if baseline else measured
+        values = {axis.name: measured[axis.name].value for axis in self.axes}
+        broken = {c.text: self._violation(c, measured, against) for c in self.spec.constraints}
+        return Result("complete", values, broken, tuple(measured.values()))
+
+    def _known(self, plan: Plan) -> dict[str, Measurement]:
+        assert self._cheap is not None
+        return self._answers.known(self._cheap(_copied(plan)), str(self._own.cheap))
+
+    def _cheap_values(self, choices: Mapping[str, Any]) -> dict[str, float]:
+        """For proposals; what is wrong with an answer a trial will tell."""
+        return {name: m.value for name, m in self._known(self.plan(choices)).items()}
+
+    def _violations(
+        self, known: Mapping[str, Measurement], baseline: TrialRecord | None
+    ) -> dict[str, float]:
+        """Constraint text -> violation, of those that what is known decides."""
+        against = baseline.measurements if baseline else known
+        return {
+            c.text: self._violation(c, known, against)
+            for c in self.spec.constraints
+            if c.quantity in known
+        }
+
+    @staticmethod
+    def _violation(
+        constraint: Constraint,
+        measured: Mapping[str, Measurement],
+        against: Mapping[str, Measurement],
+    ) -> float:
+        return constraint.violation(
+            measured[constraint.quantity].value, against[constraint.quantity].value
+        )
+
+
+def _takes(function: Callable[..., Any], name: str, arguments: int) -> Callable[..., Any]:
+    """The function, when it can be called with so many arguments.
+
+    Raises:
+        UserError: It cannot.
+    """
+    what = "(plan, report)" if arguments == 2 else "(plan)"
+    try:
+        inspect.signature(function).bind(*range(arguments))
+    except TypeError as error:
+        raise UserError(f"{name} is called with {what}, and does not take that: {error}") from error
+    except ValueError:
+        pass  # a built-in that does not say what it takes
+    return function
+
+
+def _copied(plan: Plan) -> dict[str, Any]:
+    """A plan's choices for the user's code to do with as it likes."""
+    return copy.deepcopy(dict(plan.stages[0].params))
