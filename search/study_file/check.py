@@ -262,7 +262,8 @@ def _chosen(name: str, params: Mapping[str, Any]) -> str:
 
 
 def _options_text(options: Mapping[str, Any]) -> str:
-    shown = ", ".join(f"{key} {value}" for key, value in options.items())
+    said = {key: value for key, value in options.items() if value not in (None, False)}
+    shown = ", ".join(f"{key} {value}" for key, value in said.items())
     return f" ({shown})" if shown else ""
 
 

@@ -23,16 +23,55 @@ def _stage_text(kind: str, params: Mapping[str, Any]) -> str:
             [(name, options)] = params["architecture"].items()
             return architecture_text(name, options)
         case "prune":
-            [(_, options)] = params["pruning"].items()
-            ratio = options.get("ratio")
-            return f"pruned {100 * ratio:.0f} %" if ratio is not None else "pruned"
+            [(name, options)] = params["pruning"].items()
+            return _pruning_text(name, options)
         case "evaluate":
             return " ".join(_words(params))
         case "quantize":
-            [(name, _)] = params["quantization"].items()
-            return f"{name} int8"
+            [(name, options)] = params["quantization"].items()
+            return _quantization_text(name, options)
         case _:
             return ""
+
+
+def _pruning_text(name: str, options: Mapping[str, Any]) -> str:
+    """What went: `pruned 45 % by taylor in 3 steps`, `50 % zeros`, `2:4 sparse`, `2 blocks less`."""
+    share = {key: f"{100 * options[key]:.0f} %" for key in ("ratio", "macs") if options.get(key)}
+    match name:
+        case "structured":
+            criterion, steps = options.get("criterion", "magnitude"), options.get("steps", 1)
+            amount = f"to {share['macs']} of the MACs" if "macs" in share else share.get("ratio")
+            words = ["pruned", amount or ("layer by layer" if options.get("per_layer") else "")]
+            words += [f"by {criterion}"] if criterion != "magnitude" else []
+            words += [f"in {steps} steps"] if steps > 1 else []
+            return " ".join(word for word in words if word)
+        case "unstructured":
+            return f"{share.get('ratio', '0 %')} zeros"
+        case "semi_structured":
+            return "2:4 sparse"
+        case "depth":
+            blocks = options.get("blocks")
+            amount = (
+                f"{100 * (options.get('share') or 0):.0f} % of the" if blocks is None else blocks
+            )
+            return f"{amount} block{'' if blocks == 1 else 's'} less"
+        case _:
+            return " ".join([name, *_words({k: v for k, v in options.items() if _plain(v)})])
+
+
+def _quantization_text(name: str, options: Mapping[str, Any]) -> str:
+    """The number format: `static int8 but 2 layers`, `int4 weights`, `float16`."""
+    if name == "weight_only":
+        return f"int{options.get('bits', 8)} weights"
+    if name not in ("dynamic", "static", "qat"):
+        return name
+    layers = options.get("keep_float", 0)
+    kept = f" but {layers} layer{'s' if layers > 1 else ''}" if layers else ""
+    return f"{name} int8{kept}"
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _lesson_text(params: Mapping[str, Any]) -> str:

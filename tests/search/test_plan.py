@@ -191,6 +191,43 @@ def test_plan_without_techniques_is_its_architecture() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pruning", "text"),
+    [
+        ({"structured": {"ratio": 0.45}}, "pruned 45 %"),
+        (
+            {"structured": {"ratio": None, "macs": 0.47, "criterion": "taylor", "steps": 3}},
+            "pruned to 47 % of the MACs by taylor in 3 steps",
+        ),
+        ({"structured": {"ratio": None, "per_layer": {"0": 0.5}}}, "pruned layer by layer"),
+        ({"unstructured": {"ratio": 0.5}}, "50 % zeros"),
+        ({"semi_structured": {}}, "2:4 sparse"),
+        ({"depth": {"blocks": 1, "share": None}}, "1 block less"),
+        ({"depth": {"blocks": None, "share": 0.3}}, "30 % of the blocks less"),
+        ({"mine:Own": {"amount": 2, "args": {}, "flag": True}}, "mine:Own amount 2"),
+    ],
+    ids=str,
+)
+def test_pruning_is_told_in_a_few_words(pruning: Any, text: str) -> None:
+    assert plan_text([{"kind": "prune", "params": {"pruning": pruning}}]) == text
+
+
+@pytest.mark.parametrize(
+    ("quantization", "text"),
+    [
+        ({"dynamic": {"per_channel": False}}, "dynamic int8"),
+        ({"static": {"keep_float": 0}}, "static int8"),
+        ({"static": {"keep_float": 1}}, "static int8 but 1 layer"),
+        ({"qat": {"keep_float": 2}}, "qat int8 but 2 layers"),
+        ({"weight_only": {"bits": 4}}, "int4 weights"),
+        ({"float16": {}}, "float16"),
+    ],
+    ids=str,
+)
+def test_number_format_is_told_in_a_few_words(quantization: Any, text: str) -> None:
+    assert plan_text([{"kind": "quantize", "params": {"quantization": quantization}}]) == text
+
+
+@pytest.mark.parametrize(
     ("name", "options", "text"),
     [
         ("simple_cnn", {"width": 1.0}, "simple_cnn width 1"),
