@@ -35,7 +35,7 @@ def _stage_text(kind: str, params: Mapping[str, Any]) -> str:
 
 
 def _pruning_text(name: str, options: Mapping[str, Any]) -> str:
-    """What went: `pruned 45 % by taylor in 3 steps`, `50 % zeros`, `2:4 sparse`, `2 blocks less`."""
+    """What went: `pruned 45 % by taylor in 3 steps`, `50 % zeros`, `2 blocks less`."""
     share = {key: f"{100 * options[key]:.0f} %" for key in ("ratio", "macs") if options.get(key)}
     match name:
         case "structured":
