@@ -48,6 +48,8 @@ class Link:
     key: StageKey
     digest: str
     parent: str | None
+    runtime: str | None
+    """Where the plan is deployed; None for a teacher's, which is not."""
 
 
 class Pipeline:
@@ -93,6 +95,7 @@ class Pipeline:
             candidate = self._cache.load(links[first].digest, rebuild)
         if candidate is None:
             first = -1
+            self._check(plan, watch)
         for index, link in enumerate(links):
             kind = link.stage.kind
             if index <= first:
@@ -105,6 +108,22 @@ class Pipeline:
                 candidate = self._made(link, candidate, watch)
         assert candidate is not None
         return candidate
+
+    def _check(self, plan: Plan, watch: Watch) -> None:
+        """Refuses what a technique says of the untrained network, before any training.
+
+        Raises:
+            StageError: The technique cannot be applied to this architecture.
+        """
+        for stage in plan.stages:
+            if stage.kind not in TECHNIQUES:
+                continue
+            with watch.stage(stage.kind):
+                _, entry, params = technique(stage.kind, stage.params)
+                if hasattr(entry, "check"):
+                    architecture = plan.stages[0].params["architecture"]
+                    network = start(architecture, self._data.shape, self._data.classes, self._seed)
+                    entry.check(network.model, params)
 
     def deploy(self, plan: Plan, candidate: Candidate, path: Path, watch: Watch) -> Artifact:
         """Exports a candidate as the plan's runtime wants it.
@@ -153,6 +172,7 @@ class Pipeline:
             seed=int(link.digest[:8], 16),
             report=report,
             memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
+            placement=_placement(link.runtime),
         )
         distillation = link.stage.params.get("distillation")
         if not distillation:
@@ -206,24 +226,27 @@ class Pipeline:
         """The stages that make the candidate, each with its key."""
         links: list[Link] = []
         parent: str | None = None
+        runtime = deployment(plan)[0] if plan.stage("deploy") else None
         for stage in plan.stages:
             if stage.kind == "deploy":
                 continue
             key = StageKey(
                 stage.kind,
-                self._ingredients(stage),
+                self._ingredients(stage, runtime),
                 _versions(stage),
                 parent,
                 self._data.fingerprint,
                 self._seed,
             )
-            links.append(Link(stage, key, key.digest(), parent))
+            links.append(Link(stage, key, key.digest(), parent, runtime))
             parent = links[-1].digest
         return links
 
-    def _ingredients(self, stage: Stage) -> Mapping[str, Any]:
+    def _ingredients(self, stage: Stage, runtime: str | None) -> Mapping[str, Any]:
         """A stage's parameters, with the content of what they only name."""
         params = dict(stage.params)
+        if stage.kind == "quantize":
+            params["runtime"] = runtime  # whose int8 is trained for
         if params.get("checkpoint"):
             params["checkpoint"] = sha256_of(Path(params["checkpoint"]))
         if params.get("distillation"):
@@ -241,11 +264,17 @@ def export(candidate: Candidate, runtime: str, path: Path, data: Labelled) -> Ar
     """
     quantization = candidate.quantization
     calibration = None
-    if quantization and "static" in quantization:
-        calibration = data.calibration(quantization["static"]["images"], CALIBRATION_BATCH)
+    images = [options.get("images") for options in (quantization or {}).values()]
+    if images and images[0]:
+        calibration = data.calibration(images[0], CALIBRATION_BATCH)
     return RUNTIMES.get(runtime).export(  # type: ignore[no-any-return]
         candidate.model.cpu().eval(), candidate.shape, path, quantization, calibration
     )
+
+
+def _placement(runtime: str | None) -> Any:
+    """What says where a runtime's int8 rounds; None where it has none to train for."""
+    return getattr(RUNTIMES.get(runtime), "placement", None) if runtime else None
 
 
 def deployment(plan: Plan) -> tuple[str, Any]:

@@ -124,6 +124,8 @@ class Context:
         memo: `memo(name, make)` gives what `make()` gave for this stage's candidate before, or
             makes and keeps it. The name says what it is and which options it depends on; the value
             is JSON. For measurements that are dear and many trials want: a layer's sensitivity.
+        placement: `placement(model, shape, options)` asks the runtime which of a network's marked
+            activations its int8 rounds (`spaces/quantization/qat.py`); None where it has no int8.
         answers: `answers(make)` gives the logits that this teacher gave for the training part
             before, or has them made and keeps them: float32 [N, classes] in the part's own order.
     """
@@ -135,6 +137,9 @@ class Context:
     teacher: torch.nn.Module | None = None
     distillation: Option | None = None
     memo: Callable[[str, Callable[[], Any]], Any] = lambda name, make: make()
+    placement: Callable[[torch.nn.Module, Shape, Mapping[str, Any]], Mapping[str, Any]] | None = (
+        None
+    )
     answers: Callable[[Callable[[], torch.Tensor]], torch.Tensor] = lambda make: make()
 
 
@@ -166,7 +171,8 @@ class Technique(Protocol):
     """A way to make a candidate cheaper. The class docstring's first line is its description.
 
     It may have a `trains(params) -> bool` besides: whether `apply` trains, so that its result is
-    worth keeping in the stage cache.
+    worth keeping in the stage cache; and a `check(model, params)` that raises InfeasibleCandidate
+    for a network, trained or not, to which it cannot be applied: asked before any training.
     """
 
     name: ClassVar[str]

@@ -1,14 +1,9 @@
-"""ONNX Runtime: the artifact is an .onnx file, quantized by ONNX Runtime's own quantizer.
-
-The quantizer places Q/DQ pairs where the runtime fuses them; a graph quantized elsewhere leaves
-convolutions in float and can be slower than the float network.
-"""
+"""ONNX Runtime: the artifact is an .onnx file; `onnx_quantization` makes it a quantized one."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -20,10 +15,12 @@ from pydantic import Field
 from objectives.base import Unmeasurable
 from objectives.inputs import Shape, example
 from objectives.params import Params
-from objectives.runtimes.attention_scores import masked_scores
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
 from objectives.runtimes.identities import drop_weight_copies
+from objectives.runtimes.onnx_quantization import MODES
+from objectives.runtimes.onnx_quantization.marks import placement
+from objectives.runtimes.onnx_quantization.quantizer import quantize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,13 +43,13 @@ PROVIDERS = {
 
 
 class OnnxRuntime:
-    """ONNX Runtime (.onnx): float32, dynamic and static int8."""
+    """ONNX Runtime (.onnx): float32, int8, weight-only int4 and int8, 16-bit files."""
 
     name = "onnxruntime"
     dynamic_batch = True
     needs = "nothing more; another provider than cpu needs its own build of onnxruntime"
     suffix = ".onnx"
-    quantizations = ("dynamic", "static")
+    quantizations = MODES
 
     class Params(Params):
         """Options of onnxruntime."""
@@ -78,13 +75,36 @@ class OnnxRuntime:
         def write(draft: Path) -> dict[str, Any]:
             plain = draft.with_name("float.onnx")
             _export_float(model, shape, plain)
+            info: dict[str, Any] = {"opset": OPSET, "quantization": dict(quantization or {})}
             if quantization is None:
                 plain.rename(draft)
             else:
-                _quantize(plain, draft, quantization, calibration)
-            return {"opset": OPSET, "quantization": dict(quantization or {})}
+                info |= quantize(plain, draft, quantization, calibration)
+            return info
 
         return written(path, OnnxRuntime.name, write)
+
+    @staticmethod
+    def placement(
+        model: torch.nn.Module, shape: Shape, options: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Which activations static int8 rounds in a network; what QAT simulates.
+
+        Args:
+            model: Fake-quantizes every activation, the n-th with scale n (n = 1, 2, ...).
+            shape: Of one input.
+            options: Of the quantization: per_channel, kept, ...
+
+        Returns:
+            {"groups": [[n, ...] that share a range, ...], "hidden": [other tensors, by name]}
+
+        Raises:
+            Unmeasurable: The model cannot be exported or quantized.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder) / "float.onnx"
+            _export_float(model, shape, plain)
+            return placement(plain, options)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
@@ -162,103 +182,3 @@ def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> None:
                 f"{str(error).splitlines()[0] if str(error) else ''}"
             ) from error
     drop_weight_copies(path)
-
-
-def _quantize(
-    plain: Path,
-    draft: Path,
-    quantization: Mapping[str, Any],
-    calibration: Iterator[np.ndarray] | None,
-) -> None:
-    [(mode, options)] = quantization.items()
-    _check_finite(plain)
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)  # the quantizer logs its advice through the root logger
-    try:
-        if mode == "dynamic":
-            _dynamic(plain, draft, options)
-        elif mode == "static":
-            if calibration is None:
-                raise Unmeasurable("static quantization needs calibration images")
-            _static(plain, draft, options, calibration)
-        else:
-            raise Unmeasurable(f'ONNX Runtime has no quantization mode "{mode}"')
-    except (Unmeasurable, OSError):
-        raise
-    except Exception as error:  # the quantizer raises AssertionError, ValueError, KeyError, ...
-        raise Unmeasurable(
-            f"{mode} quantization failed: {type(error).__name__}: {error}"
-        ) from error
-    finally:
-        root.setLevel(level)
-
-
-def _dynamic(plain: Path, draft: Path, options: Mapping[str, Any]) -> None:
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    # uint8 weights: ConvInteger with int8 weights is several times slower on x86.
-    quantize_dynamic(
-        str(plain), str(draft), weight_type=QuantType.QUInt8, per_channel=options["per_channel"]
-    )
-
-
-def _static(
-    plain: Path, draft: Path, options: Mapping[str, Any], calibration: Iterator[np.ndarray]
-) -> None:
-    import onnx
-    from onnxruntime.quantization import (
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    methods = {
-        "minmax": CalibrationMethod.MinMax,
-        "entropy": CalibrationMethod.Entropy,
-        "percentile": CalibrationMethod.Percentile,
-    }
-    prepared = plain.with_name("prepared.onnx")
-    quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
-    with contextlib.redirect_stdout(io.StringIO()):  # the histogram calibrators print
-        quantize_static(
-            str(prepared),
-            str(draft),
-            _Reader(calibration),
-            quant_format=QuantFormat.QDQ,
-            per_channel=options["per_channel"],
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=masked_scores(onnx.load(str(prepared)).graph),
-            calibrate_method=methods[options["calibration"]],
-        )
-
-
-class _Reader:
-    """Calibration images as the quantizer wants them: one at a time.
-
-    The histogram calibrators refuse batches of different sizes, and a last batch is often smaller.
-    """
-
-    def __init__(self, images: Iterator[np.ndarray]) -> None:
-        self._images = (batch[i : i + 1] for batch in images for i in range(len(batch)))
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        batch = next(self._images, None)
-        return None if batch is None else {INPUT: batch}
-
-    def set_range(self, *_: Any) -> None:
-        """Asked for by newer quantizers that split the calibration; ours comes in one go."""
-
-
-def _check_finite(path: Path) -> None:
-    import numpy as np
-    import onnx
-    from onnx import numpy_helper
-
-    for tensor in onnx.load(str(path)).graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise Unmeasurable(f"{tensor.name} is not finite: it cannot be quantized")

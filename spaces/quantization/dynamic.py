@@ -9,8 +9,7 @@ from pydantic import Field
 
 from spaces.base import Candidate, Context
 from spaces.inputs import Shape
-from spaces.params import Params
-from spaces.quantization.marking import marked
+from spaces.quantization.marking import Int8Params, marked_int8
 
 if TYPE_CHECKING:
     import torch
@@ -22,9 +21,12 @@ class Dynamic:
     name = "dynamic"
     version = 1
 
-    class Params(Params):
+    class Params(Int8Params):
         """Options of dynamic quantization."""
 
+        reduce_range: bool = Field(
+            False, description="7-bit weights: no sum saturates on x86 without VNNI"
+        )
         per_channel: bool = Field(False, description="a scale for each output channel")
 
     @staticmethod
@@ -32,9 +34,9 @@ class Dynamic:
         """The candidate, marked.
 
         Raises:
-            InfeasibleCandidate: A weight is not finite.
+            InfeasibleCandidate: A weight is not finite, or no layer is left to quantize.
         """
-        return marked(candidate, "dynamic", params)
+        return marked_int8(candidate, "dynamic", params, context)
 
     @staticmethod
     def rebuild(

@@ -9,8 +9,7 @@ from pydantic import Field
 
 from spaces.base import Candidate, Context
 from spaces.inputs import Shape
-from spaces.params import Params
-from spaces.quantization.marking import marked
+from spaces.quantization.marking import Int8Params, marked_int8
 
 if TYPE_CHECKING:
     import torch
@@ -20,25 +19,34 @@ class Static:
     """int8 weights and activations, calibrated on training images."""
 
     name = "static"
-    version = 1
+    version = 2
 
-    class Params(Params):
+    class Params(Int8Params):
         """Options of static quantization."""
 
         images: int = Field(256, ge=1, le=100_000, description="training images to calibrate on")
         calibration: Literal["minmax", "entropy", "percentile"] = Field(
             "minmax", description="how an activation's range is found"
         )
+        percentile: float = Field(
+            99.99, gt=50, le=100, description="share in the range, in %, of calibration: percentile"
+        )
+        reduce_range: bool = Field(
+            True, description="7-bit weights: no sum saturates on x86 without VNNI"
+        )
         per_channel: bool = Field(True, description="a scale for each output channel of a weight")
+        symmetric: bool = Field(
+            False, description="activations: zero at 0 or in the middle of the range"
+        )
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
         """The candidate, marked.
 
         Raises:
-            InfeasibleCandidate: A weight is not finite.
+            InfeasibleCandidate: A weight is not finite, or no layer is left to quantize.
         """
-        return marked(candidate, "static", params)
+        return marked_int8(candidate, "static", params, context)
 
     @staticmethod
     def rebuild(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from spaces.base import Candidate, Context, Step
+from spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from spaces.pruning import PRUNINGS
 from spaces.quantization import QUANTIZATIONS
 from spaces.rebuild import rebuild, start
@@ -26,21 +26,45 @@ TECHNIQUES = pytest.mark.parametrize(
     ],
 )
 
-NETWORKS = pytest.mark.parametrize(
-    "architecture",
-    [
-        {"simple_cnn": {"width": 0.25}},
-        {"separable_cnn": {"width": 0.25}},
-        {"resnet": {"blocks": 1, "width": 16}},
-        {"mobilenet_v2": {"width": 0.1}},
-        {"python": {"factory": "user_nets:tiny", "args": {"hidden": 16}}},
-    ],
-    ids=lambda architecture: next(iter(architecture)),
-)
+ARCHITECTURES: list[dict[str, Any]] = [
+    {"simple_cnn": {"width": 0.25}},
+    {"separable_cnn": {"width": 0.25}},
+    {"resnet": {"blocks": 1, "width": 16}},
+    {"mobilenet_v2": {"width": 0.1}},
+    {"python": {"factory": "user_nets:tiny", "args": {"hidden": 16}}},
+]
+
+UNFIT = {("weight_only", name) for name in ("separable_cnn", "resnet", "mobilenet_v2")}
+"""Pairs that cannot be: these networks have hardly a weight in a linear layer."""
+
+SLOW = {("qat", "mobilenet_v2")}
+
+
+def pairs(unfit: bool) -> list[Any]:
+    """(table, technique, architecture), those of UNFIT or the others."""
+    return [
+        pytest.param(
+            table,
+            name,
+            architecture,
+            id=f"{table.kind}-{name}-{network}",
+            marks=[pytest.mark.slow] if (name, network) in SLOW else [],
+        )
+        for table in (PRUNINGS, QUANTIZATIONS)
+        for name in table.names
+        for architecture in ARCHITECTURES
+        for network in architecture
+        if ((name, network) in UNFIT) == unfit
+    ]
+
+
+PAIRS = pytest.mark.parametrize(("table", "name", "architecture"), pairs(unfit=False))
 
 PARAMS: dict[str, dict[str, Any]] = {
     "structured": {"ratio": 0.5, "round_to": 4},
     "unstructured": {"ratio": 0.5},
+    "qat": {"epochs": 1, "batch_size": 12, "images": 24},
+    "weight_only": {"bits": 4, "block": 16},
 }
 """Parameters with which a technique does something."""
 
@@ -56,8 +80,7 @@ def applied(table: Table, name: str, candidate: Candidate, context: Context) -> 
     return found
 
 
-@NETWORKS
-@TECHNIQUES
+@PAIRS
 def test_technique_keeps_the_shape_of_input_and_output(
     table: Table, name: str, architecture: dict[str, Any], context: Context
 ) -> None:
@@ -70,8 +93,7 @@ def test_technique_keeps_the_shape_of_input_and_output(
     assert not after.model.training
 
 
-@NETWORKS
-@TECHNIQUES
+@PAIRS
 def test_technique_leaves_its_input_alone(
     table: Table, name: str, architecture: dict[str, Any], context: Context
 ) -> None:
@@ -86,8 +108,7 @@ def test_technique_leaves_its_input_alone(
     assert torch.equal(torch.get_rng_state(), random)
 
 
-@NETWORKS
-@TECHNIQUES
+@PAIRS
 def test_technique_gives_the_same_for_the_same_seed(
     table: Table, name: str, architecture: dict[str, Any], context: Context
 ) -> None:
@@ -101,8 +122,7 @@ def test_technique_gives_the_same_for_the_same_seed(
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
-@NETWORKS
-@TECHNIQUES
+@PAIRS
 def test_technique_can_be_rebuilt_from_its_history_as_json(
     table: Table, name: str, architecture: dict[str, Any], context: Context
 ) -> None:
@@ -128,3 +148,12 @@ def test_technique_adds_one_step_to_the_history_unless_it_does_nothing(
     step = after.history[-1]
     assert step.technique == name
     assert table.get(name).Params.model_validate(step.params).model_dump() == step.params
+
+
+@pytest.mark.parametrize(("table", "name", "architecture"), pairs(unfit=True))
+def test_technique_says_why_it_cannot_be_applied(
+    table: Table, name: str, architecture: dict[str, Any], context: Context
+) -> None:
+    reason = r"weight_only int4: linear layers .* hold \d\.\d% of the weights; convolutions are not"
+    with pytest.raises(InfeasibleCandidate, match=reason):
+        applied(table, name, made(architecture), context)

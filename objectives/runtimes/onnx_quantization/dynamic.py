@@ -1,0 +1,33 @@
+"""Dynamic int8: weights in 8 bits, activations quantized while the network runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from objectives.runtimes.onnx_quantization.layers import nodes_of
+
+
+def quantize_dynamic(plain: Path, draft: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes the file with ConvInteger and MatMulInteger in place of Conv, Gemm and MatMul.
+
+    Weights are unsigned: ConvInteger with signed weights is several times slower on x86.
+
+    Raises:
+        Unmeasurable: A layer that shall stay in float is not in the file.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization import quantize_dynamic as by_runtime
+
+    kept = options.get("kept", [])
+    by_runtime(
+        str(plain),
+        str(draft),
+        weight_type=QuantType.QUInt8,
+        per_channel=options["per_channel"],
+        reduce_range=options.get("reduce_range", False),
+        nodes_to_exclude=nodes_of(onnx.load(str(plain)).graph, kept),
+    )
+    return {"kept": list(kept)}

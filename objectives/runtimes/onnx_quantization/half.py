@@ -1,0 +1,67 @@
+"""16-bit files. What is stored in 16 bits is not always computed in 16 bits: `info` says which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from objectives.base import Unmeasurable
+
+LARGEST_FLOAT16 = 65504.0
+
+
+def store_half(plain: Path, draft: Path, kind: str) -> dict[str, Any]:
+    """The float32 graph with its weights stored in 16 bits, cast once when the file is loaded.
+
+    ONNX Runtime's CPU provider has no 16-bit convolutions on x86. A graph of float16 operators runs
+    all the same, with casts around each that keep convolutions from their fast layout: 3 to 8 times
+    slower than float32 (measured, 1.31). A bfloat16 Conv or Gemm is refused (INVALID_GRAPH). So the
+    weights alone are in 16 bits: half the bytes, the rounding of weights, the time of float32.
+
+    Args:
+        plain: The float32 file.
+        draft: The file to write.
+        kind: "float16" or "bfloat16".
+
+    Raises:
+        Unmeasurable: A weight is too large for float16.
+    """
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(str(plain))
+    graph = model.graph
+    casts = []
+    for tensor in list(graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32:
+            continue
+        name = f"{tensor.name}_{kind}"
+        code = TensorProto.FLOAT16 if kind == "float16" else TensorProto.BFLOAT16
+        bits = _float16(values, tensor.name) if kind == "float16" else _bfloat16(values)
+        stored = TensorProto(name=name, data_type=code, dims=values.shape, raw_data=bits.tobytes())
+        graph.initializer.remove(tensor)
+        graph.initializer.append(stored)
+        casts.append(helper.make_node("Cast", [name], [tensor.name], to=TensorProto.FLOAT))
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *rest])
+    onnx.save(model, str(draft))
+    return {"stored": kind, "computed": "float32"}
+
+
+def _float16(values: Any, name: str) -> Any:
+    import numpy as np
+
+    if values.size and np.abs(values).max() > LARGEST_FLOAT16:
+        raise Unmeasurable(f"{name} has weights above {LARGEST_FLOAT16:g}: no float16")
+    return values.astype("<f2")
+
+
+def _bfloat16(values: Any) -> Any:
+    """The upper 16 bits of float32, rounded half to even; float32 [...] -> uint16 [...]."""
+    import numpy as np
+
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")

@@ -1,0 +1,97 @@
+"""From a float .onnx file to a quantized one, in the mode that is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from objectives.base import Unmeasurable
+from objectives.runtimes.onnx_quantization.dynamic import quantize_dynamic
+from objectives.runtimes.onnx_quantization.half import store_half
+from objectives.runtimes.onnx_quantization.static import quantize_marked, quantize_static
+from objectives.runtimes.onnx_quantization.weight_only import quantize_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def quantize(
+    plain: Path,
+    draft: Path,
+    quantization: Mapping[str, Any],
+    calibration: Iterator[np.ndarray] | None,
+) -> dict[str, Any]:
+    """Writes the quantized file; gives what there is to say of it, as JSON.
+
+    Args:
+        plain: The float file; scratch files are written beside it.
+        draft: The file to write.
+        quantization: {mode: options}.
+        calibration: Training inputs, for "static" and "qat".
+
+    Raises:
+        Unmeasurable: It cannot be quantized, with the reason.
+        OSError: The file cannot be written.
+    """
+    [(mode, options)] = quantization.items()
+    _check_finite(plain)
+    with _quiet():
+        try:
+            return _in_mode(mode, plain, draft, options, calibration)
+        except (Unmeasurable, OSError):
+            raise
+        except Exception as error:  # the quantizers raise AssertionError, ValueError, KeyError, ...
+            raise Unmeasurable(
+                f"{mode} quantization failed: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _in_mode(
+    mode: str,
+    plain: Path,
+    draft: Path,
+    options: Mapping[str, Any],
+    calibration: Iterator[np.ndarray] | None,
+) -> dict[str, Any]:
+    match mode:
+        case "dynamic":
+            return quantize_dynamic(plain, draft, options)
+        case "static" | "qat":
+            if calibration is None:
+                raise Unmeasurable(f"{mode} quantization needs calibration images")
+            make = quantize_static if mode == "static" else quantize_marked
+            return make(plain, draft, options, calibration)
+        case "float16" | "bfloat16":
+            return store_half(plain, draft, mode)
+        case "weight_only":
+            return quantize_weights(plain, draft, options)
+        case _:
+            raise Unmeasurable(f'ONNX Runtime has no quantization mode "{mode}"')
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """ONNX Runtime's quantizers log their advice through the root logger, and print."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        root.setLevel(level)
+
+
+def _check_finite(path: Path) -> None:
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    for tensor in onnx.load(str(path)).graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise Unmeasurable(f"{tensor.name} is not finite: it cannot be quantized")

@@ -1,0 +1,159 @@
+"""A network as a graph of operations in which activations and weights can be rounded."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from spaces.base import InfeasibleCandidate
+from spaces.inputs import Shape, example
+from spaces.quantization.fake import FakeActivation, FakeWeight, Mark
+
+WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.ConvTranspose1d, nn.ConvTranspose2d)
+"""Modules whose weights int8 rounds."""
+
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def traced(model: nn.Module) -> fx.GraphModule:
+    """A copy of the network as a graph, batch normalization folded into the layer before it.
+
+    Raises:
+        InfeasibleCandidate: torch.fx cannot follow the network's code.
+    """
+    model = copy.deepcopy(model).eval()
+    try:
+        graph = fx.symbolic_trace(model)
+    except Exception as error:  # tracing raises whatever the model's code raises on a proxy
+        reason = str(error).splitlines()[0] if str(error) else ""
+        raise InfeasibleCandidate(
+            f"qat: torch.fx cannot trace the network: {type(error).__name__}: {reason}"
+        ) from error
+    _fold(graph)
+    return graph
+
+
+def activations(graph: fx.GraphModule, shape: Shape) -> list[str]:
+    """Names of the nodes that give a float tensor computed from the input, in order."""
+    finder = _Finder(graph)
+    with torch.inference_mode():
+        finder.run(example(shape))
+    return finder.names
+
+
+def marked(graph: fx.GraphModule, names: Sequence[str]) -> fx.GraphModule:
+    """Puts a mark with a number (1, 2, ...) behind each of these nodes; changed in place."""
+    nodes = {node.name: node for node in graph.graph.nodes}
+    for number, name in enumerate(names, 1):
+        graph.add_submodule(f"mark_{number}", Mark(number))
+        _insert(graph, nodes[name], f"mark_{number}", {})
+    graph.recompile()
+    return graph
+
+
+def with_fakes(
+    graph: fx.GraphModule, groups: Sequence[Sequence[str]], momentum: float
+) -> fx.GraphModule:
+    """Puts fake quantization behind nodes; each group of nodes shares a range.
+
+    Args:
+        graph: Changed in place.
+        groups: Names of nodes; the first of a group makes the range.
+        momentum: Of the ranges.
+    """
+    nodes = {node.name: node for node in graph.graph.nodes}
+    for number, names in enumerate(groups):
+        graph.add_submodule(f"fake_{number}", FakeActivation(momentum))
+        for index, name in enumerate(names):
+            _insert(graph, nodes[name], f"fake_{number}", {"follows": index > 0})
+    graph.recompile()
+    return graph
+
+
+def _insert(graph: fx.GraphModule, node: fx.Node, module: str, options: dict[str, Any]) -> None:
+    """A module behind a node, for everything that reads it."""
+    with graph.graph.inserting_after(node):
+        new = graph.graph.call_module(module, (node,), options)
+    node.replace_all_uses_with(new, lambda user: user is not new)
+
+
+def round_weights(graph: fx.GraphModule, layers: Iterable[str], options: Any) -> None:
+    """Makes the weights of these modules fake-quantized; the graph is changed in place.
+
+    Args:
+        graph: Changed in place.
+        layers: Names of modules.
+        options: With `reduce_range` and `per_channel`.
+    """
+    levels = 64 if options.reduce_range else 127
+    for name in layers:
+        module = graph.get_submodule(name)
+        axis = channel_axis(module) if options.per_channel else None
+        parametrize.register_parametrization(module, "weight", FakeWeight(axis, levels))
+
+
+def channel_axis(module: nn.Module) -> int:
+    """The axis of a weight's output channels."""
+    return 1 if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d)) else 0
+
+
+def layers_fed_by(graph: fx.GraphModule, nodes: Iterable[str]) -> list[str]:
+    """Weighted modules whose input is one of these nodes."""
+    sources = set(nodes)
+    found = {
+        str(node.target): None
+        for node in graph.graph.nodes
+        if node.op == "call_module"
+        and isinstance(graph.get_submodule(node.target), WEIGHTED)
+        and node.args[0].name in sources
+    }
+    return list(found)
+
+
+class _Finder(fx.Interpreter):
+    """Notes which nodes give float tensors."""
+
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__(graph)
+        self.names: list[str] = []
+
+    def run_node(self, n: fx.Node) -> Any:
+        found = super().run_node(n)
+        computed = n.op not in ("get_attr", "output")
+        if computed and isinstance(found, torch.Tensor) and found.is_floating_point():
+            self.names.append(n.name)
+        return found
+
+
+def _fold(graph: fx.GraphModule) -> None:
+    """Folds each batch normalization into a convolution or linear layer that feeds it alone."""
+    modules = dict(graph.named_modules())
+    calls: dict[str, int] = {}
+    for node in graph.graph.nodes:
+        if node.op == "call_module":
+            calls[node.target] = calls.get(node.target, 0) + 1
+    for norm in list(graph.graph.nodes):
+        if norm.op != "call_module" or not isinstance(modules[norm.target], NORMS):
+            continue
+        layer = norm.args[0]
+        if layer.op != "call_module" or len(layer.users) > 1 or calls[layer.target] > 1:
+            continue
+        module = modules[layer.target]
+        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+            folded: nn.Module = fuse_conv_bn_eval(module, modules[norm.target])
+        elif isinstance(module, nn.Linear):
+            folded = fuse_linear_bn_eval(module, modules[norm.target])
+        else:
+            continue
+        graph.set_submodule(layer.target, folded)
+        norm.replace_all_uses_with(layer)
+        graph.graph.erase_node(norm)
+    graph.graph.lint()
+    graph.delete_all_unused_submodules()
+    graph.recompile()

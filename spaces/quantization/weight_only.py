@@ -1,0 +1,79 @@
+"""Weights of linear layers in 4 or 8 bits; activations and convolutions stay in float."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from spaces.base import Candidate, Context, InfeasibleCandidate
+from spaces.inputs import Shape
+from spaces.params import Params
+from spaces.quantization.marking import marked
+
+if TYPE_CHECKING:
+    import torch
+
+LEAST_SHARE = 0.05
+"""Of a network's weights. With fewer in linear layers the file hardly shrinks, while the kernel
+for few bits costs time."""
+
+
+class WeightOnly:
+    """Linear layers' weights in int4 or int8 blocks; convolutions and activations stay float."""
+
+    name = "weight_only"
+    version = 1
+
+    class Params(Params):
+        """Options of weight-only quantization."""
+
+        bits: Literal[4, 8] = Field(4, description="of a stored weight")
+        block: Literal[16, 32, 64, 128, 256] = Field(32, description="inputs that share a scale")
+
+    @staticmethod
+    def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
+        """The candidate, marked.
+
+        Raises:
+            InfeasibleCandidate: Linear layers with at least a block of inputs hold too small a
+                share of the weights, or a weight is not finite.
+        """
+        WeightOnly.check(candidate.model, params)
+        share = _share(candidate.model, params.block)
+        return marked(candidate, "weight_only", params, {"share": round(share, 4)})
+
+    @staticmethod
+    def check(model: torch.nn.Module, params: Params) -> None:
+        """Refuses a network, trained or not, that has too little to quantize.
+
+        Raises:
+            InfeasibleCandidate: As `apply`, with the share.
+        """
+        share = _share(model, params.block)
+        if share < LEAST_SHARE:
+            raise InfeasibleCandidate(
+                f"weight_only int{params.bits}: linear layers with at least {params.block} inputs "
+                f"hold {share:.1%} of the weights; convolutions are not quantized this way"
+            )
+
+    @staticmethod
+    def rebuild(
+        model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
+    ) -> torch.nn.Module:
+        """The model itself: quantization happens in the runtime's file."""
+        return model
+
+
+def _share(model: torch.nn.Module, block: int) -> float:
+    """Of all weights, those in linear layers with at least `block` inputs."""
+    from torch import nn
+
+    total = sum(p.numel() for p in model.parameters())
+    linear = {
+        id(m.weight): m.weight.numel()
+        for m in model.modules()
+        if isinstance(m, nn.Linear) and m.in_features >= block
+    }
+    return sum(linear.values()) / total if total else 0.0
