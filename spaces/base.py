@@ -96,6 +96,9 @@ class Data(Protocol):
         Empty for text.
         """
 
+    def white(self) -> tuple[float, ...]:
+        """The normalized value of a white pixel for each channel; empty for text."""
+
 
 @dataclass(frozen=True)
 class EpochEnd:

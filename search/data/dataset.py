@@ -112,6 +112,10 @@ class Dataset(Labelled):
         """The normalized value of black for each channel."""
         return tuple(-m / s for m, s in zip(self.mean, self.std, strict=True))
 
+    def white(self) -> tuple[float, ...]:
+        """The normalized value of white for each channel."""
+        return tuple((1 - m) / s for m, s in zip(self.mean, self.std, strict=True))
+
     # -- examples --------------------------------------------------------------------------------
 
     def batches(

@@ -77,6 +77,10 @@ class Labelled(ABC):
         """The normalized value of black for each channel; empty for text."""
         return ()
 
+    def white(self) -> tuple[float, ...]:
+        """The normalized value of white for each channel; empty for text."""
+        return ()
+
     def order(self, part: str, seed: int | None) -> torch.Tensor:
         """The permutation int64 [N] that `batches` with this seed follows."""
         count = self.size(part)

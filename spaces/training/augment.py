@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
+from spaces.training.erasing import erased
+from spaces.training.randaugment import randaugmented
 from spaces.training.recipe import Augment
 
 
@@ -14,14 +16,16 @@ def augmented(
     images: torch.Tensor,
     augment: Augment,
     border: Sequence[float],
+    white: Sequence[float],
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Randomly shifted and mirrored images.
+    """Randomly changed images; pairs of them are mixed after this, with their labels (mixing.py).
 
     Args:
         images: [B, C, H, W], normalized.
         augment: What to do.
         border: Value of a black pixel for each channel, [C]: what comes in at the edges.
+        white: Value of a white pixel for each channel, [C].
         generator: On the CPU, so that every device sees the same changes.
     """
     if augment.crop:
@@ -30,6 +34,11 @@ def augmented(
         mirrored = torch.rand(len(images), generator=generator) < 0.5
         where = mirrored.to(images.device)[:, None, None, None]
         images = torch.where(where, images.flip(3), images)
+    if augment.randaugment.operations:
+        ends = torch.tensor(border), torch.tensor(white)
+        images = randaugmented(images, augment.randaugment, *ends, generator)
+    if augment.erase:
+        images = erased(images, augment.erase, generator)
     return images
 
 

@@ -183,7 +183,8 @@ class _Loop:
     ) -> tuple[torch.Tensor, Labels]:
         augment, targets = self.recipe.augment, Labels(labels)
         if augment != Augment():
-            images = augmented(images, augment, self.context.data.border(), generator)
+            data = self.context.data
+            images = augmented(images, augment, data.border(), data.white(), generator)
             images, targets = mixed(images, labels, augment, generator)
         if self.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)

@@ -13,11 +13,20 @@ from spaces.training.adam import AdamParams
 from spaces.training.warmup import WarmupParams
 
 
+class RandAugment(Params):
+    """RandAugment: random operations, drawn anew for each image."""
+
+    operations: int = Field(0, ge=0, le=14, description="on each image, one after another; 0: off")
+    magnitude: float = Field(9.0, ge=0, le=30, description="how strong; 30 is the strongest")
+
+
 class Augment(Params):
     """Random changes of the training images."""
 
     flip: bool = Field(False, description="mirror half of the images left to right")
     crop: int = Field(0, ge=0, le=64, description="shift by up to so many pixels")
+    randaugment: RandAugment = RandAugment()
+    erase: float = Field(0.0, ge=0, le=1, description="share of images with a box erased")
     mixup: float = Field(
         0.0, ge=0, le=100, description="alpha of mixup: blend pairs of images and their labels"
     )

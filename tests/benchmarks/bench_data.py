@@ -1,10 +1,11 @@
 """One epoch of augmented batches: Paretune's tensors in memory beside a DataLoader over PIL images.
 
-The same random 32x32 colour images, shifted by up to 4 pixels, mirrored and normalized. The peer is
-what a CIFAR-10 tutorial does: an array in memory, each image through PIL and torchvision's
-transforms, in this process and in two workers that stay alive between epochs. Sides go in turn, on
-one thread each unless --threads says otherwise: threads of one operation wait for each other, so on
-a machine that does other work their time says more about that work.
+The same random 32x32 colour images, shifted by up to 4 pixels, mirrored and normalized; then the
+same with RandAugment besides (two of its fourteen operations on each image). The peer is what a
+CIFAR-10 tutorial does: an array in memory, each image through PIL and torchvision's transforms, in
+this process and in two workers that stay alive between epochs. Sides go in turn, on one thread each
+unless --threads says otherwise: threads of one operation wait for each other, so on a machine that
+does other work their time says more about that work.
 
 Target: below 1 against either.
 """
@@ -27,18 +28,22 @@ from torchvision import transforms
 
 from search.data.dataset import Dataset
 from spaces.training.augment import augmented
-from spaces.training.recipe import Augment
+from spaces.training.recipe import Augment, RandAugment
 
 BATCH = 128
 CROP = 4
 
 
-def paretune_epoch(data: Dataset, seed: int) -> int:
+PLAIN = Augment(flip=True, crop=CROP)
+RICH = Augment(flip=True, crop=CROP, randaugment=RandAugment(operations=2, magnitude=9))
+
+
+def paretune_epoch(data: Dataset, seed: int, augment: Augment) -> int:
     """One pass as the training loop makes it; gives the number of images."""
     generator = torch.Generator().manual_seed(seed)
     seen = 0
     for images, labels in data.batches("train", BATCH, seed=seed):
-        images = augmented(images, Augment(flip=True, crop=CROP), data.border(), generator)
+        images = augmented(images, augment, data.border(), data.white(), generator)
         seen += len(labels) if images.is_floating_point() else 0
     return seen
 
@@ -56,12 +61,15 @@ class PilImages(TorchDataset[Any]):
         return self._change(Image.fromarray(self._images[row])), int(self._labels[row])
 
 
-def make_loader(arrays: dict[str, np.ndarray], data: Dataset, workers: int) -> DataLoader[Any]:
+def make_loader(
+    arrays: dict[str, np.ndarray], data: Dataset, workers: int, rich: bool
+) -> DataLoader[Any]:
     """The peer, with the same augmentation and normalization."""
     change = transforms.Compose(
         [
             transforms.RandomCrop(32, padding=CROP),
             transforms.RandomHorizontalFlip(),
+            *([transforms.RandAugment(num_ops=2, magnitude=9)] if rich else []),
             transforms.ToTensor(),
             transforms.Normalize(data.mean, data.std),
         ]
@@ -80,19 +88,20 @@ def loader_epoch(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> int:
     return sum(len(labels) for _, labels in batches)
 
 
-def compare(images: int, repeats: int) -> None:
+def compare(images: int, repeats: int, rich: bool) -> None:
     """Times whole epochs in turn and prints the ratios."""
     arrays = random_arrays(images)
     data = as_dataset(arrays)
-    loaders = {workers: make_loader(arrays, data, workers) for workers in (0, 2)}
+    loaders = {workers: make_loader(arrays, data, workers, rich) for workers in (0, 2)}
     sides = [
-        lambda: paretune_epoch(data, 1),
+        lambda: paretune_epoch(data, 1, RICH if rich else PLAIN),
         lambda: loader_epoch(loaders[0]),
         lambda: loader_epoch(loaders[2]),
     ]
     assert [side() for side in sides] == [images] * 3  # warm-up: workers start here
     ours, *peers = in_turn(sides, repeats)
-    print(f"data, one epoch of {images} images 32x32x3, flip and crop, batches of {BATCH}")
+    more = ", RandAugment" if rich else ""
+    print(f"data, one epoch of {images} images 32x32x3, flip, crop{more}, batches of {BATCH}")
     print(f"  Paretune, in memory              {statistics.median(ours):8.3f} s")
     for workers, theirs in zip(loaders, peers, strict=True):
         print(f"  DataLoader over PIL, {workers} workers   {statistics.median(theirs):8.3f} s")
@@ -108,7 +117,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    compare(options.images, options.repeats)
+    for rich in (False, True):
+        compare(options.images, options.repeats, rich)
 
 
 if __name__ == "__main__":

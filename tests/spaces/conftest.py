@@ -63,6 +63,9 @@ class ToyData:
     def border(self) -> tuple[float, ...]:
         return (-0.5,)
 
+    def white(self) -> tuple[float, ...]:
+        return (1.5,)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:

@@ -28,6 +28,8 @@ RECIPES = st.fixed_dictionaries(
                 "flip": st.booleans(),
                 "crop": st.integers(0, 64),
                 "mixup": st.floats(0, 100),
+                "randaugment": st.just({"operations": 2, "magnitude": 7.5}),
+                "erase": st.floats(0, 1),
                 "cutmix": st.floats(0, 100),
             },
         ),
