@@ -52,6 +52,10 @@ def catalogue_text(entries: list[dict[str, Any]]) -> str:
         extra = f" [{entry['unit']}, {entry['better']} is better]" if "unit" in entry else ""
         why = f" NOT HERE: {entry['unavailable']}" if entry.get("unavailable") else ""
         lines.append(f"  {entry['name']:<{width}}{entry['text']}{extra}{why}")
+        if "quantizations" in entry:
+            modes = ", ".join(["float", *entry["quantizations"]])
+            batch = "any batch" if entry["dynamic_batch"] else "batch 1"
+            lines.append(f"  {'':<{width}}  {modes}; {batch}; needs {entry['needs']}")
         for name, text in entry["parameters"].items():
             lines.append(f"  {'':<{width}}  {name}: {text}")
     return "\n".join(lines)
@@ -68,7 +72,12 @@ def _entry(table: Table, name: str) -> dict[str, Any]:
     if hasattr(entry, "unit"):
         found |= {"unit": entry.unit, "better": entry.better}
     if hasattr(entry, "unavailable"):
-        found |= {"unavailable": entry.unavailable(), "quantizations": list(entry.quantizations)}
+        found |= {
+            "unavailable": entry.unavailable(),
+            "quantizations": list(entry.quantizations),
+            "dynamic_batch": entry.dynamic_batch,
+            "needs": entry.needs,
+        }
     return found
 
 

@@ -122,5 +122,7 @@ class TorchSession:
         import torch
 
         with torch.inference_mode():
-            given = torch.from_numpy(inputs).to(self._device)
+            # With the strides of a new array: an image of one channel may be stored as channels
+            # last as well, and AOTInductor (torch 2.15) then gives wrong numbers in silence.
+            given = torch.from_numpy(inputs.ravel().reshape(inputs.shape)).to(self._device)
             return self._module(given).cpu().numpy()  # type: ignore[no-any-return]

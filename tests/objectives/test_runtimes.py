@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -46,13 +47,24 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 """Options of each quantization mode, as `spaces/quantization` writes them."""
 
-SLOW = ("torch_compile",)
-"""They compile, or import much: seconds a network."""
+HEAVY = ("executorch", "litert", "openvino", "tensorrt", "torch_compile")
+"""They need an extra or a compiler, and some take seconds for a network."""
 
 CLEAN = {
     "onnxruntime": """
         import onnxruntime
         y = onnxruntime.InferenceSession(path).run(None, {"input": x})[0]
+    """,
+    "executorch": """
+        import torch
+        from executorch.runtime import Runtime
+        forward = Runtime.get().load_program(path).load_method("forward")
+        y = forward.execute([torch.from_numpy(x)])[0].numpy()
+    """,
+    "litert": """
+        from ai_edge_litert.interpreter import Interpreter
+        run = Interpreter(path).get_signature_runner()
+        y = numpy.concatenate([run(args_0=x[i : i + 1])["output_0"] for i in range(len(x))])
     """,
     "openvino": """
         import openvino
@@ -85,7 +97,8 @@ def runtime(name: str) -> Any:
 
 def marked(name: str, *more: str, slow: bool = False) -> Any:
     """The parameters, left out of a plain pytest or skipped where the runtime needs it."""
-    marks = [pytest.mark.slow] if name in SLOW or slow else []
+    marks = [pytest.mark.slow] if slow else []
+    marks += [pytest.mark.heavy] if name in HEAVY else []
     why = runtime(name).unavailable()
     if why:
         marks.append(pytest.mark.skip(reason=why))
@@ -432,10 +445,42 @@ def test_file_that_cannot_be_written_is_an_operating_system_s_error(
         runtime(name).export(model, SHAPE, tmp_path / "file" / "net")
 
 
-@ENTRIES
+@pytest.mark.parametrize("name", [name for name in RUNTIMES if name != "tensorrt"])
 def test_threads_are_checked(name: str) -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
         runtime(name).Params(threads=-1)
+
+
+@pytest.mark.parametrize("name", ["executorch", "litert", "openvino", "tensorrt"])
+def test_runtime_that_is_not_installed_says_what_to_type(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    entry = runtime(name)
+    monkeypatch.setattr(import_module(entry.__module__), "find_spec", lambda name: None)
+    reason = rf"not installed; pip install 'paretune\[{name}\]'"
+    with pytest.raises(Unmeasurable, match=reason):
+        entry.load(tmp_path / "net", entry.Params())
+    assert re.search(reason, entry.unavailable())
+
+
+def test_compiler_that_is_not_installed_is_said_to_be(
+    model: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(Unmeasurable, match=r"no C\+\+ compiler \(g\+\+ or .* install g\+\+"):
+        runtime("torch_compile").export(model, SHAPE, tmp_path / "net.pt2")
+
+
+def test_converter_of_litert_that_is_nowhere_is_said_to_be(
+    model: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("objectives.runtimes.litert._no_interpreter", lambda: None)
+    for python in ("", str(tmp_path / "no" / "python")):
+        monkeypatch.setenv("PARETUNE_LITERT_PYTHON", python)
+        with pytest.raises(Unmeasurable, match="litert-torch needs an older torch; make an env"):
+            runtime("litert").export(model, SHAPE, tmp_path / "net.tflite")
+    assert list(tmp_path.iterdir()) == []
 
 
 @HERE

@@ -52,7 +52,16 @@ def test_runtimes_say_what_they_quantize_and_whether_they_are_here() -> None:
     found = {entry["name"]: entry for entry in catalogue("runtimes")}
 
     assert found["onnxruntime"]["unavailable"] is None
-    assert found["onnxruntime"]["quantizations"] == ["dynamic", "static"]
+    assert {"dynamic", "static"} <= set(found["onnxruntime"]["quantizations"])
+    assert found["litert"]["dynamic_batch"] is False
+
+
+def test_runtimes_show_in_one_line_what_they_give_and_need() -> None:
+    text = catalogue_text(catalogue("runtimes"))
+
+    assert "float; any batch; needs a C++ compiler (g++ or clang++)" in text
+    assert "float, static; any batch; needs pip install 'paretune[executorch]'" in text
+    assert "float, dynamic, static; batch 1; needs pip install 'paretune[litert]'; to" in text
 
 
 @pytest.mark.parametrize(

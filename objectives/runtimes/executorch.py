@@ -1,0 +1,209 @@
+"""ExecuTorch: PyTorch's runtime for phones and small devices, here with XNNPACK's CPU kernels."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from objectives.base import Unmeasurable
+from objectives.host import cores
+from objectives.inputs import Shape, example
+from objectives.params import Params
+from objectives.runtimes.base import Artifact, check_mode
+from objectives.runtimes.files import written
+from objectives.runtimes.programs import exported
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+INSTALL = "pip install 'paretune[executorch]'"
+
+LARGEST = 32
+"""Batch of a file: memory for inputs and outputs is planned for it. Larger ones run in parts."""
+
+
+class ExecuTorch:
+    """ExecuTorch (.pte): float32 and static int8 with XNNPACK's kernels, for phones and devices.
+
+    Quantization: XNNPACK's own quantizer, by torch's PT2E (prepare, calibrate, convert): int8
+    weights, per channel or not, and int8 activations, whose ranges its histogram observer finds
+    (`calibration` chooses among ONNX Runtime's methods and means nothing here). Its dynamic int8
+    cannot be lowered for networks with convolutions (1.5: "Missing out variants"), so there is
+    none. What XNNPACK does not take runs in slow portable kernels; the artifact's info names it.
+    """
+
+    name = "executorch"
+    suffix = ".pte"
+    quantizations: tuple[str, ...] = ("static",)
+    dynamic_batch = True
+    needs = INSTALL
+
+    class Params(Params):
+        """Options of executorch."""
+
+        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+
+    @staticmethod
+    def export(
+        model: torch.nn.Module,
+        shape: Shape,
+        path: Path,
+        quantization: Mapping[str, Any] | None = None,
+        calibration: Iterator[np.ndarray] | None = None,
+    ) -> Artifact:
+        """Lowers the model to XNNPACK; the batch dimension is dynamic, up to LARGEST.
+
+        Raises:
+            Unmeasurable: The model cannot be exported, quantized or lowered, with the reason.
+            OSError: The file cannot be written.
+        """
+        check_mode(ExecuTorch, quantization)
+        _check_here()
+
+        def write(draft: Path) -> dict[str, Any]:
+            # The batch of the example is what ExecuTorch plans memory for, not the bound.
+            program = exported(model, shape, LARGEST, LARGEST)
+            with _quiet():
+                if quantization:
+                    program = _quantized(program.module(), shape, quantization, calibration)
+                content, portable = _lowered(program)
+            draft.write_bytes(content)
+            return {
+                "quantization": dict(quantization or {}),
+                "largest_batch": LARGEST,
+                "not_by_xnnpack": portable,
+            }
+
+        return written(path, ExecuTorch.name, write)
+
+    @staticmethod
+    def load(path: Path, options: Any, threads: int | None = None) -> _Session:
+        """A session; the thread count is of ExecuTorch's pool, for the whole process.
+
+        Raises:
+            Unmeasurable: The file is damaged, or ExecuTorch is not here.
+        """
+        return _Session(path, options.threads if threads is None else threads)
+
+    @staticmethod
+    def unavailable() -> str | None:
+        """Why it cannot be used here, or None."""
+        return None if find_spec("executorch") else f"executorch is not installed; {INSTALL}"
+
+
+class _Session:
+    def __init__(self, path: Path, threads: int) -> None:
+        _check_here()
+        import torch
+
+        with _quiet():
+            from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+            from executorch.runtime import Runtime
+        torch.set_flush_denormal(True)
+        _unsafe_reset_threadpool(threads or cores())
+        try:
+            # From memory: a file that is replaced while it is mapped would end the process.
+            self._program = Runtime.get().load_program(path.read_bytes())
+            self._method = self._program.load_method("forward")
+        except (RuntimeError, ValueError) as error:
+            raise Unmeasurable(f"ExecuTorch cannot load {path.name}: {error}") from error
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        parts = [self._run(inputs[i : i + LARGEST]) for i in range(0, len(inputs), LARGEST)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _run(self, inputs: np.ndarray) -> np.ndarray:
+        import torch
+
+        [logits] = self._method.execute([torch.from_numpy(inputs)])
+        return logits.numpy().copy()  # type: ignore[no-any-return]  # of memory that is used again
+
+
+def _check_here() -> None:
+    why = ExecuTorch.unavailable()
+    if why:
+        raise Unmeasurable(why)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings and log lines of ExecuTorch's and torchao's own internals."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _quantized(
+    module: Any,
+    shape: Shape,
+    quantization: Mapping[str, Any],
+    calibration: Iterator[np.ndarray] | None,
+) -> torch.export.ExportedProgram:
+    import torch
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    batches = [torch.from_numpy(batch) for batch in calibration or ()]
+    if not batches:
+        raise Unmeasurable("static quantization needs calibration images")
+    _check_finite(module)
+    per_channel = quantization["static"]["per_channel"]
+    config = get_symmetric_quantization_config(is_per_channel=per_channel)
+    try:
+        prepared = prepare_pt2e(module, XNNPACKQuantizer().set_global(config))
+        with torch.no_grad():
+            for batch in batches:
+                for i in range(0, len(batch), LARGEST):
+                    prepared(batch[i : i + LARGEST])
+        dynamic = ({0: torch.export.Dim("batch", min=1, max=LARGEST)},)
+        return torch.export.export(
+            convert_pt2e(prepared), (example(shape, LARGEST),), dynamic_shapes=dynamic
+        )
+    except Exception as error:  # quantizer and converter raise many kinds of their own
+        raise Unmeasurable(
+            f"static quantization failed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _check_finite(module: Any) -> None:
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise Unmeasurable(f"{name} is not finite: it cannot be quantized")
+
+
+def _lowered(program: torch.export.ExportedProgram) -> tuple[bytes, list[str]]:
+    """The file's content, and the operators that XNNPACK does not take."""
+    try:
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
+        edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
+        names = {
+            str(node.target).removeprefix("<EdgeOpOverload: ").split(">")[0]
+            for node in edge.exported_program().graph.nodes
+            if node.op == "call_function"
+        }
+        portable = sorted(n for n in names if "executorch_call_delegate" not in n and "." in n)
+        return bytes(edge.to_executorch().buffer), portable
+    except Exception as error:  # the lowering raises many kinds of its own
+        raise Unmeasurable(
+            f"ExecuTorch cannot lower the network: {type(error).__name__}: {error}"
+        ) from error

@@ -1,0 +1,258 @@
+"""LiteRT, which was TensorFlow Lite: Google's runtime for Android and microcontrollers.
+
+Its converter, litert-torch, needs an older torch than Paretune, so it runs in a Python of its own,
+as a process that converts one program after the other. Quantizing and running happen here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from objectives.base import Unmeasurable
+from objectives.host import cores
+from objectives.inputs import Shape
+from objectives.params import Params
+from objectives.runtimes.base import Artifact, check_mode
+from objectives.runtimes.files import written
+from objectives.runtimes.programs import exported, saved
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+PYTHON = "PARETUNE_LITERT_PYTHON"
+"""Environment variable: the python of an environment that has litert-torch."""
+
+INSTALL = "pip install 'paretune[litert]'"
+
+SIGNATURE, INPUT = "serving_default", "args_0"
+"""What the converter calls the network and its input."""
+
+
+class LiteRt:
+    """LiteRT, formerly TensorFlow Lite (.tflite): float32, dynamic and static int8; batch 1.
+
+    Quantization: Google's ai-edge-quantizer on the converted file. Dynamic: weights in 8 bits, per
+    channel always (with one scale a tensor, LiteRT 2.3 computes convolutions wrongly), activations
+    quantized while it runs. Static: both in 8 bits, input and output included; its
+    ranges are moving averages of minimum and maximum (`calibration` chooses among ONNX Runtime's
+    methods and means nothing here). The converter cannot keep the batch dimension open (a reshape
+    by it is refused), so a file takes one example, and a session runs a batch one by one.
+    """
+
+    name = "litert"
+    suffix = ".tflite"
+    quantizations: tuple[str, ...] = ("dynamic", "static")
+    dynamic_batch = False
+    needs = f"{INSTALL}; to convert, a Python with litert-torch, named by {PYTHON}"
+
+    class Params(Params):
+        """Options of litert."""
+
+        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+
+    @staticmethod
+    def export(
+        model: torch.nn.Module,
+        shape: Shape,
+        path: Path,
+        quantization: Mapping[str, Any] | None = None,
+        calibration: Iterator[np.ndarray] | None = None,
+    ) -> Artifact:
+        """Converts the model for single inputs.
+
+        Raises:
+            Unmeasurable: The model cannot be exported, converted or quantized, with the reason.
+            OSError: The file cannot be written.
+        """
+        check_mode(LiteRt, quantization)
+        program = exported(model, shape, batch=1)
+        _check_here(LiteRt.unavailable())
+
+        def write(draft: Path) -> dict[str, Any]:
+            source, plain = draft.with_name("program.pt2"), draft.with_name("float.tflite")
+            saved(program, source)
+            _Converter.get().convert(source, plain)
+            if quantization:
+                draft.write_bytes(_quantized(plain, quantization, calibration))
+            else:
+                plain.rename(draft)
+            return {"quantization": dict(quantization or {}), "batch": 1}
+
+        return written(path, LiteRt.name, write)
+
+    @staticmethod
+    def load(path: Path, options: Any, threads: int | None = None) -> _Session:
+        """A session; XNNPACK's kernels run what they can.
+
+        Raises:
+            Unmeasurable: The file is damaged, or LiteRT is not here.
+        """
+        return _Session(path, options.threads if threads is None else threads)
+
+    @staticmethod
+    def unavailable() -> str | None:
+        """Why it cannot be used here, or None."""
+        why = _no_interpreter()
+        if why or _python():
+            return why
+        return (
+            "no converter: litert-torch needs an older torch; make an environment for it (python "
+            f"-m venv, pip install litert-torch) and set {PYTHON} to its python"
+        )
+
+
+class _Session:
+    def __init__(self, path: Path, threads: int) -> None:
+        _check_here(_no_interpreter())
+        import torch
+        from ai_edge_litert.interpreter import Interpreter
+
+        torch.set_flush_denormal(True)
+        try:
+            self._interpreter = Interpreter(str(path), num_threads=threads or cores())
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise Unmeasurable(f"LiteRT cannot load {path.name}: {error}") from error
+        [self._input] = self._interpreter.get_input_details()
+        [self._output] = self._interpreter.get_output_details()
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        given = _rounded(inputs, self._input)
+        rows = []
+        for i in range(len(given)):
+            self._interpreter.set_tensor(self._input["index"], given[i : i + 1])
+            self._interpreter.invoke()
+            rows.append(self._interpreter.get_tensor(self._output["index"])[0])
+        return _real(np.stack(rows), self._output)
+
+
+def _rounded(inputs: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
+    """Inputs in the type that the file takes: int8 by its scale and zero point, or as they are."""
+    import numpy as np
+
+    scale, zero = details["quantization"]
+    kind = details["dtype"]
+    if not scale:
+        return inputs.astype(kind, copy=False)
+    limits = np.iinfo(kind)
+    whole: np.ndarray = np.clip(np.rint(inputs / scale) + zero, limits.min, limits.max)
+    return whole.astype(kind)
+
+
+def _real(outputs: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
+    import numpy as np
+
+    scale, zero = details["quantization"]
+    if not scale:
+        return outputs.astype(np.float32, copy=False)
+    real: np.ndarray = (outputs.astype(np.float32) - zero) * np.float32(scale)
+    return real
+
+
+def _no_interpreter() -> str | None:
+    here = find_spec("ai_edge_litert") and find_spec("ai_edge_quantizer")
+    return None if here else f"ai-edge-litert and its quantizer are not installed; {INSTALL}"
+
+
+def _check_here(why: str | None) -> None:
+    if why:
+        raise Unmeasurable(why)
+
+
+def _python() -> str | None:
+    """The Python that converts: the one that the variable names, or this one."""
+    named = os.environ.get(PYTHON)
+    if named:
+        return named if os.access(named, os.X_OK) else None
+    return sys.executable if find_spec("litert_torch") else None
+
+
+def _quantized(
+    plain: Path, quantization: Mapping[str, Any], calibration: Iterator[np.ndarray] | None
+) -> bytes:
+    from ai_edge_quantizer import quantizer, recipe
+
+    [(mode, options)] = quantization.items()
+    plan = recipe.static_wi8_ai8() if mode == "static" else recipe.dynamic_wi8_afp32()
+    if mode == "static" and not options["per_channel"]:
+        plan = json.loads(json.dumps(plan).replace('"CHANNELWISE"', '"TENSORWISE"'))
+    images = [image for batch in calibration or () for image in batch]
+    if mode == "static" and not images:
+        raise Unmeasurable("static quantization needs calibration images")
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            work = quantizer.Quantizer(str(plain), plan)
+            ranges = None
+            if work.need_calibration:
+                ranges = work.calibrate({SIGNATURE: [{INPUT: image[None]} for image in images]})
+            return bytes(work.quantize(ranges).quantized_model)
+        except Exception as error:  # the quantizer raises many kinds of its own
+            raise Unmeasurable(
+                f"{mode} quantization failed: {type(error).__name__}: {error}"
+            ) from error
+
+
+class _Converter:
+    """The process that converts; started at the first conversion, ended with this process."""
+
+    _running: _Converter | None = None
+
+    @classmethod
+    def get(cls) -> _Converter:
+        """The one of this process, started anew when it has died."""
+        if cls._running is None or cls._running.process.poll() is not None:
+            cls._running = cls()
+            atexit.register(cls._running.end)
+        return cls._running
+
+    def __init__(self) -> None:
+        python = _python()
+        assert python is not None
+        worker = Path(__file__).with_name("litert_worker.py")
+        self.process = subprocess.Popen(
+            # Isolated: beside the script lie files of ours that are called torch and litert.
+            [python, "-I", str(worker)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def convert(self, source: Path, target: Path) -> None:
+        """Writes the .tflite file of a program.
+
+        Raises:
+            Unmeasurable: It cannot be converted.
+        """
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps({"program": str(source), "file": str(target)}))
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            answer = json.loads(self.process.stdout.readline() or '{"error": "it ended"}')
+        except OSError as error:
+            answer = {"error": str(error)}
+        if answer["error"] is not None:
+            raise Unmeasurable(f"litert-torch cannot convert the network: {answer['error']}")
+
+    def end(self) -> None:
+        """Ends it, if it still runs."""
+        self.process.kill()
+        self.process.communicate()

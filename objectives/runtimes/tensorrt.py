@@ -1,0 +1,158 @@
+"""TensorRT: NVIDIA's runtime. The artifact is an engine, built from an ONNX file for one GPU.
+
+Written by NVIDIA's documentation (https://docs.nvidia.com/deeplearning/tensorrt/latest/), for
+TensorRT 10 and newer; torch holds the memory on the GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from objectives.base import Unmeasurable
+from objectives.inputs import Shape
+from objectives.params import Params
+from objectives.runtimes.base import Artifact, check_mode
+from objectives.runtimes.files import written
+from objectives.runtimes.onnxruntime import OnnxRuntime
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+INSTALL = "pip install 'paretune[tensorrt]' on a machine with an NVIDIA GPU and its driver"
+
+LARGEST = 256
+"""Batch of an engine: its kernels take from 1 to so many. Larger ones run in parts."""
+
+
+class TensorRt:
+    """TensorRT engine (.engine): float32 on an NVIDIA GPU, for the kind of GPU that built it.
+
+    Quantization: none yet. TensorRT wants symmetric Q/DQ pairs, which ONNX Runtime's quantizer
+    does not place by default; `onnxruntime` with `provider: tensorrt` runs float32 as well.
+    """
+
+    name = "tensorrt"
+    suffix = ".engine"
+    quantizations: tuple[str, ...] = ()
+    dynamic_batch = True
+    needs = INSTALL
+
+    class Params(Params):
+        """Options of tensorrt."""
+
+        device: int = Field(0, ge=0, le=1023, description="number of the GPU")
+
+    @staticmethod
+    def export(
+        model: torch.nn.Module,
+        shape: Shape,
+        path: Path,
+        quantization: Mapping[str, Any] | None = None,
+        calibration: Iterator[np.ndarray] | None = None,
+    ) -> Artifact:
+        """Builds the engine; the batch dimension is dynamic, up to LARGEST.
+
+        Raises:
+            Unmeasurable: The model cannot be exported or built, or there is no GPU.
+            OSError: The file cannot be written.
+        """
+        check_mode(TensorRt, quantization)
+
+        def write(draft: Path) -> dict[str, Any]:
+            plain = draft.with_name("float.onnx")
+            OnnxRuntime.export(model, shape, plain)
+            _check_here()
+            draft.write_bytes(_engine(plain, shape))
+            return {"largest_batch": LARGEST}
+
+        return written(path, TensorRt.name, write)
+
+    @staticmethod
+    def load(path: Path, options: Any, threads: int | None = None) -> _Session:
+        """A session on the GPU; `threads` means nothing there.
+
+        Raises:
+            Unmeasurable: The file is damaged or for another GPU, or there is none.
+        """
+        return _Session(path, options.device)
+
+    @staticmethod
+    def unavailable() -> str | None:
+        """Why it cannot be used here, or None."""
+        if not find_spec("tensorrt"):
+            return f"tensorrt is not installed; {INSTALL}"
+        if not (Path("/dev/nvidia0").exists() or Path("/dev/dxg").exists()):
+            return "no NVIDIA GPU here"
+        return None
+
+
+def _check_here() -> None:
+    why = TensorRt.unavailable()
+    if why:
+        raise Unmeasurable(why)
+
+
+def _engine(plain: Path, shape: Shape) -> bytes:
+    """The serialized engine of an ONNX file, float32 throughout (TF32 is off)."""
+    import tensorrt as trt
+
+    logger = trt.Logger(trt.Logger.ERROR)
+    builder = trt.Builder(logger)
+    network = builder.create_network(0)
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse(plain.read_bytes()):
+        raise Unmeasurable(f"TensorRT cannot read the network: {parser.get_error(0)}")
+    rest = tuple(shape) if len(shape) == 3 else (shape[0],)
+    profile = builder.create_optimization_profile()
+    profile.set_shape(network.get_input(0).name, (1, *rest), (1, *rest), (LARGEST, *rest))
+    config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)
+    config.add_optimization_profile(profile)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise Unmeasurable("TensorRT cannot build an engine for the network")
+    return bytes(engine)
+
+
+class _Session:
+    def __init__(self, path: Path, device: int) -> None:
+        _check_here()
+        import tensorrt as trt
+        import torch
+
+        self._device = torch.device("cuda", device)
+        with torch.cuda.device(self._device):
+            runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+            self._engine = runtime.deserialize_cuda_engine(path.read_bytes())
+        if self._engine is None:
+            raise Unmeasurable(f"TensorRT cannot load {path.name}: damaged, or for another GPU")
+        self._context = self._engine.create_execution_context()
+        self._input, self._output = (self._engine.get_tensor_name(i) for i in range(2))
+        self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        parts = [self._run(inputs[i : i + LARGEST]) for i in range(0, len(inputs), LARGEST)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _run(self, inputs: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.cuda.stream(self._stream):
+            given = torch.from_numpy(inputs).to(self._device)
+            self._context.set_input_shape(self._input, tuple(given.shape))
+            found = torch.empty(
+                tuple(self._context.get_tensor_shape(self._output)), device=self._device
+            )
+            self._context.set_tensor_address(self._input, given.data_ptr())
+            self._context.set_tensor_address(self._output, found.data_ptr())
+            self._context.execute_async_v3(self._stream.cuda_stream)
+            self._stream.synchronize()
+        return found.cpu().numpy()
