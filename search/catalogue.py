@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from search.data import DATASETS
 from search.plugins import OBJECTIVES, RUNTIMES
+from search.study_file.space import item_of, nested_of, slot_of
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
 from spaces.pruning import PRUNINGS
@@ -82,23 +83,41 @@ def _entry(table: Table, name: str) -> dict[str, Any]:
 
 
 def _parameters(params: type[BaseModel]) -> dict[str, str]:
-    schema = params.model_json_schema()
-    return {name: _describe(field) for name, field in schema.get("properties", {}).items()}
+    """Name -> type and range; the parameters of a list's items as `stages.N.width`."""
+    found: dict[str, str] = {}
+    for name, info in params.model_fields.items():
+        item, slot = item_of(info), slot_of(info)
+        about = f": {info.description}" if info.description else ""
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            found[name] = f"list{about}"
+            found |= {f"{name}.N.{child}": text for child, text in _parameters(item).items()}
+        elif slot is not None:
+            found[name] = f"one {slot.table.kind}{about}"
+        elif nested_of(info) is not None:
+            found[name] = f"mapping{about}"
+        else:
+            field = TypeAdapter(info.rebuild_annotation()).json_schema()
+            default = None if info.is_required() else info.get_default(call_default_factory=True)
+            found[name] = _describe({**field, "default": default, "description": info.description})
+    return found
 
 
 def _describe(field: dict[str, Any]) -> str:
     """`number in (0, 4], default 1.0: multiplies the channels`."""
     options = field.get("anyOf", [field])
-    kinds = [o.get("type", "") for o in options if o.get("type") != "null"]
-    kind = " or ".join(k for k in kinds if k) or "value"
+    kinds = [
+        o["type"].replace("array", "list") + _bounds(o)
+        for o in options
+        if o.get("type") not in (None, "null")
+    ]
+    kind = " or ".join(kinds) or "value"
     if "enum" in field:
         kind = " | ".join(map(str, field["enum"]))
     elif "const" in field:
         kind = str(field["const"])
-    bounds = _bounds(options[0])
     default = "" if field.get("default") is None else f", default {field['default']}"
     about = f": {field['description']}" if field.get("description") else ""
-    return f"{kind}{bounds}{default}{about}"
+    return f"{kind}{default}{about}"
 
 
 def _bounds(field: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from search.errors import UserError
 from search.spec import ObjectiveSpec, OwnSpec, StudySpec, canonical
-from spaces.domains import Choice, Fixed, Float, Int, Node, Record, parameters
+from spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record, parameters
 
 LOADING = ("workers", "pin_memory", "prefetch", "memory")
 """Options of a data set that change how it is read, not what it is."""
@@ -100,8 +100,8 @@ def _tree(node: Node) -> Any:
     match node:
         case Fixed(value):
             return value
-        case Record(fields):
-            return {key: _tree(child) for key, child in fields}
+        case Record() | Items():
+            return {key: _tree(child) for key, child in node.fields}
         case Choice(options):
             return {"choice": {label: _tree(child) for label, child in options}}
         case Float(low, high, log, step):

@@ -99,7 +99,19 @@ class Record:
     fields: tuple[tuple[str, Node], ...]
 
 
-Node = Fixed | Float | Int | Choice | Record
+@dataclass(frozen=True)
+class Items:
+    """A list of trees, named by their places: 0, 1, ..."""
+
+    items: tuple[Node, ...]
+
+    @property
+    def fields(self) -> tuple[tuple[str, Node], ...]:
+        """Each tree with its place as its key."""
+        return tuple((str(place), item) for place, item in enumerate(self.items))
+
+
+Node = Fixed | Float | Int | Choice | Record | Items
 Domain = Float | Int | Choice
 
 
@@ -123,8 +135,8 @@ def parameters(
 ) -> Iterator[Parameter]:
     """Every parameter of a tree, in order, each with the branches it hangs on."""
     match node:
-        case Record(fields):
-            for key, child in fields:
+        case Record() | Items():
+            for key, child in node.fields:
                 yield from parameters(child, f"{path}.{key}" if path else key, condition)
         case Choice(options):
             yield Parameter(path, node, condition)
@@ -153,6 +165,11 @@ def assign(node: Node, choose: Callable[[str, Domain], Any], path: str = "") -> 
                 key: assign(child, choose, f"{path}.{key}" if path else key)
                 for key, child in fields
             }
+        case Items(items):
+            return [
+                assign(child, choose, f"{path}.{place}" if path else str(place))
+                for place, child in enumerate(items)
+            ]
         case Choice():
             return assign(node.at(choose(path, node)), choose, path)
         case Float() | Int():
@@ -164,8 +181,8 @@ def count(node: Node) -> float:
     match node:
         case Fixed():
             return 1
-        case Record(fields):
-            return math.prod(count(child) for _, child in fields)
+        case Record() | Items():
+            return math.prod(count(child) for _, child in node.fields)
         case Choice() | Float() | Int():
             return node.count
 
@@ -179,8 +196,8 @@ def assignments(node: Node, path: str = "") -> Iterator[dict[str, Any]]:
     match node:
         case Fixed():
             yield {}
-        case Record(fields):
-            yield from _product([(f"{path}.{k}" if path else k, child) for k, child in fields])
+        case Record() | Items():
+            yield from _product([(f"{path}.{k}" if path else k, child) for k, child in node.fields])
         case Choice(options):
             for label, child in options:
                 for rest in assignments(child, path):
@@ -197,6 +214,8 @@ def ends(node: Node) -> Node:
     match node:
         case Record(fields):
             return Record(tuple((key, ends(child)) for key, child in fields))
+        case Items(items):
+            return Items(tuple(ends(child) for child in items))
         case Choice(options):
             return Choice(tuple((label, ends(child)) for label, child in options))
         case Float(low, high) if math.isinf(node.count):

@@ -19,6 +19,7 @@ from spaces.domains import (
     Fixed,
     Float,
     Int,
+    Items,
     Node,
     Parameter,
     Record,
@@ -279,6 +280,8 @@ def _without_continua(node: Node) -> Node:
     match node:
         case Record(fields):
             return Record(tuple((key, _without_continua(child)) for key, child in fields))
+        case Items(items):
+            return Items(tuple(_without_continua(child) for child in items))
         case Choice(options):
             return Choice(tuple((label, _without_continua(child)) for label, child in options))
         case Float() if math.isinf(node.count):

@@ -320,5 +320,7 @@ def _ships_weights(node: Node) -> bool:
             return True
         case Record((("torchvision", Record(fields)),)):
             return dict(fields)["weights"] != Fixed(None)
+        case Record((("timm", Record(fields)),)):
+            return dict(fields)["pretrained"] != Fixed(False)
         case _:
             return False

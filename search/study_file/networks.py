@@ -88,7 +88,8 @@ class NetworkReader(SectionReader):
         checkpoint = self._checkpoint(section.get("checkpoint"), (*key, "checkpoint"))
         if architecture is None:
             return None
-        ships = architecture.params.get("weights") or architecture.name == "python"
+        own = [architecture.params.get(name) for name in ("weights", "pretrained")]
+        ships = any(own) or architecture.name == "python"
         if recipe is None and checkpoint is None and not ships and not self.problems:
             self.problems.add(
                 key,

@@ -13,7 +13,7 @@ from search.study_file.limits import BudgetParams, SearchParams
 from search.study_file.loading import StudyParams
 from search.study_file.networks import AVERAGE
 from search.study_file.own import BUILT_IN, FUNCTION, NAME
-from search.study_file.space import nested_of, slot_of, takes_mapping
+from search.study_file.space import item_of, nested_of, slot_of, takes_mapping
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
 from spaces.distillation.base import BASELINE
@@ -290,10 +290,22 @@ class _Builder:
                 properties[name] = self.record(nested, searched)
             else:
                 leaf = TypeAdapter(info.rebuild_annotation()).json_schema()
+                self._fill_lists(leaf, item_of(info), searched)
                 about = {"description": info.description} if info.description else {}
                 plain = not searched or takes_mapping(info)
                 properties[name] = {**leaf, **about} if plain else _searched({**leaf, **about})
         return properties
+
+    def _fill_lists(self, leaf: Schema, item: Any, searched: bool) -> None:
+        """Lets each item of a list be what the loader takes: parameters, or a literal or domain."""
+        leaf.pop("$defs", None)
+        for one in leaf.get("anyOf", [leaf]):
+            if one.get("type") != "array" or item is None:
+                continue
+            if isinstance(item, type) and issubclass(item, BaseModel):
+                one["items"] = self.record(item, searched)
+            elif searched:
+                one["items"] = _searched(one["items"])
 
 
 def _branches(branches: Schema) -> Schema:

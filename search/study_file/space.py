@@ -7,13 +7,14 @@ for, so that a bad bound fails before the first trial.
 from __future__ import annotations
 
 import math
+import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from search.study_file.problems import Key, Problems
@@ -23,6 +24,7 @@ from spaces.domains import (
     Fixed,
     Float,
     Int,
+    Items,
     Node,
     Record,
     assign,
@@ -30,6 +32,7 @@ from spaces.domains import (
     count,
     ends,
     label_of,
+    parameters,
 )
 from spaces.table import Option, Slot, Table
 
@@ -140,6 +143,9 @@ class SpaceReader:
             return self.record(nested, value, key)
         if takes_mapping(info):
             return self._items(params, name, value, key)
+        item = item_of(info)
+        if item is not None and isinstance(value, list):
+            return self._listed(params, name, item, value, key)
         if not is_domain(value):
             return Fixed(self._literal(params, name, value, key))
         return self._domain(params, name, value, key)
@@ -161,9 +167,31 @@ class SpaceReader:
             )
         )
 
+    def _listed(
+        self, params: type[BaseModel], name: str, item: Any, value: list[Any], key: Key
+    ) -> Node:
+        """A list whose items are parameters of their own, or literals and domains."""
+        nested = isinstance(item, type) and issubclass(item, BaseModel)
+        before = len(self._problems)
+        one = create_model("Item", value=(item, ...))
+        found: list[Node] = []
+        for place, given in enumerate(value):
+            where = (*key, str(place))
+            if nested:
+                found.append(self.record(item, given, where, of=f"an item of {name}"))
+            elif is_domain(given):
+                found.append(self._domain(one, "value", given, where))
+            else:
+                found.append(Fixed(self._literal(one, "value", given, where)))
+        items = Items(tuple(found))
+        if len(self._problems) == before:  # how many there may be is a rule of the list
+            sample = ends(items)
+            self._literal(params, name, assign(sample, _asked(next(assignments(sample)))), key)
+        return items if list(parameters(items)) else Fixed(assign(items, _nothing_asked))
+
     def _literal(self, params: type[BaseModel], name: str, value: Any, key: Key) -> Any:
         try:
-            return adapter(params, name).validate_python(value)
+            return _plain(adapter(params, name).validate_python(value))
         except ValidationError as error:
             self._problems.add(key, message(error, value))
             return value
@@ -309,6 +337,26 @@ class _Anything(BaseModel):
     value: Any
 
 
+def item_of(info: FieldInfo) -> Any | None:
+    """What a list in this field holds, a Params or a plain type; None when it takes no list."""
+    for option in _options(info.annotation):
+        if typing.get_origin(option) is list:
+            return typing.get_args(option)[0]
+    return None
+
+
+def _options(annotation: Any) -> Iterator[Any]:
+    """The members of a union, without the bounds around them."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        yield from _options(typing.get_args(annotation)[0])
+    elif origin in (typing.Union, types.UnionType):
+        for member in typing.get_args(annotation):
+            yield from _options(member)
+    else:
+        yield annotation
+
+
 def takes_mapping(info: FieldInfo) -> bool:
     """Whether a field's value is itself a mapping, of which each value may be a domain."""
     return typing.get_origin(info.annotation) is dict
@@ -323,7 +371,9 @@ def adapter(params: type[BaseModel], name: str) -> TypeAdapter[Any]:
 
 def message(error: ValidationError, value: Any) -> str:
     """What pydantic found, in a study file's words."""
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    lengths = [one for one in found if one["type"] in ("too_long", "too_short")]
+    first = (lengths or found)[0]  # of a field that takes a number or a list, what a list says
     text = first["msg"].replace("Input should be", "must be").replace("Value error, ", "")
     if first["type"] == "none_required" or "valid dictionary" in text:
         return text
@@ -339,4 +389,10 @@ def is_domain(value: Any) -> bool:
 def _plain(value: Any) -> Any:
     if isinstance(value, Option):
         return value.dump()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     return value.model_dump() if isinstance(value, BaseModel) else value
+
+
+def _nothing_asked(name: str, domain: Any) -> Any:
+    raise AssertionError(f"{name} is a parameter of a tree that has none")

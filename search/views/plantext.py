@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-QUIET = {"stem", "args", "weights"}
+QUIET = {"stem", "args", "weights", "pretrained"}
 """Parameters of an architecture that are shown only when they say something."""
 
 
@@ -100,14 +100,25 @@ def _words(params: Mapping[str, Any]) -> list[str]:
 
 def architecture_text(name: str, options: Mapping[str, Any]) -> str:
     """An architecture with its options in a few words."""
-    if name == "torchvision":
+    if name in ("torchvision", "timm"):
         name = str(options.get("name"))
         options = {k: v for k, v in options.items() if k != "name"}
     if name == "python":
         return str(options.get("factory"))
-    shown = [
-        f"{k} {v:g}" if isinstance(v, int | float) else f"{k} {v}"
-        for k, v in options.items()
-        if k not in QUIET
-    ]
+    shown = [f"{k} {_value(v)}" for k, v in options.items() if k not in QUIET and v is not None]
     return " ".join([name, *shown])
+
+
+def _value(value: Any) -> str:
+    """A number or a word as it is; a list's items apart by commas, a mapping's by slashes."""
+    match value:
+        case bool() | str():
+            return str(value).lower() if isinstance(value, bool) else value
+        case int() | float():
+            return f"{value:g}"
+        case list():
+            return ", ".join(map(_value, value))
+        case Mapping():
+            return "/".join(map(_value, value.values()))
+        case _:
+            return str(value)

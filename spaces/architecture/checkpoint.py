@@ -49,7 +49,11 @@ def load_weights(network: torch.nn.Module, path: str | Path) -> None:
     Raises:
         ValueError: As `load_checkpoint`, or names and shapes do not fit; the first few are named.
     """
+    from spaces.architecture.resizing import Resized
+
     weights = load_checkpoint(path)
+    if isinstance(network, Resized) and not any(name.startswith("network.") for name in weights):
+        network = network.network  # weights of the network without its resizing
     own = network.state_dict()
     missing = [name for name in own if name not in weights]
     surplus = [name for name in weights if name not in own]

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from spaces.architecture import ARCHITECTURES, refusal, takes
+from spaces.architecture.image import seen_shape
+from spaces.architecture.resizing import Resized
 from spaces.base import InfeasibleCandidate
 from spaces.inputs import Shape, example, kind_of, shape_text
 
@@ -35,10 +37,19 @@ def build_network(
     params = entry.Params.model_validate(given)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network: torch.nn.Module = entry.build(params, shape, classes)
+        network = _built(entry, params, shape, classes)
     network.eval()
     _check_head(name, network, shape, classes)
     return network
+
+
+def _built(entry: Any, params: Any, shape: Shape, classes: int) -> torch.nn.Module:
+    """The network, behind a resizing where its parameters ask for another resolution."""
+    if len(shape) == 2:
+        return entry.build(params, shape, classes)  # type: ignore[no-any-return]
+    seen = seen_shape(params, shape)
+    network: torch.nn.Module = entry.build(params, seen, classes)
+    return network if seen == shape else Resized(network, shape[1:], seen[1:])
 
 
 def _check_head(name: str, network: torch.nn.Module, shape: Shape, classes: int) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from spaces.architecture.image import ImageParams
 from spaces.base import InfeasibleCandidate
 from spaces.inputs import Shape
-from spaces.params import Params
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ class Python:
     primary = "factory"
     takes = "any"
 
-    class Params(Params):
+    class Params(ImageParams):
         """Options of python."""
 
         factory: str = Field(

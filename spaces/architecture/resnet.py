@@ -1,53 +1,117 @@
-"""Residual networks for small images."""
+"""The family of residual networks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from spaces.params import Params
+from spaces.architecture.image import StemParams
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
+
+Count = Annotated[int, Field(ge=1, le=64)]
+Width = Annotated[int, Field(ge=4, le=2048)]
 
 
 class ResNet:
-    """CIFAR-style ResNet (He et al. 2016, section 4.2); 3 stages of 3 blocks are ResNet-20."""
+    """Residual networks (https://arxiv.org/abs/1512.03385); 3 stages of 3 blocks are ResNet-20.
 
-    version = 1
+    For small images the CIFAR networks of section 4.2. With `stem: standard`, width 64 and blocks
+    [2, 2, 2, 2] it is ResNet-18, with bottlenecks and [3, 4, 6, 3] ResNet-50.
+    """
 
-    class Params(Params):
+    version = 2  # 1 had no stem for large images
+
+    class Params(StemParams):
         """Options of resnet."""
 
-        stages: int = Field(3, ge=1, le=5, description="each halves the image, doubles channels")
-        blocks: int = Field(3, ge=1, le=64, description="residual blocks in a stage")
-        width: int = Field(16, ge=4, le=512, description="channels of the first stage")
+        stages: int | None = Field(
+            None, ge=1, le=5, description="each halves the image; 3, or as many as the lists have"
+        )
+        blocks: Count | Annotated[list[Count], Field(min_length=1, max_length=5)] = Field(
+            3, description="residual blocks in each stage: one number, or one for each"
+        )
+        width: int = Field(
+            16,
+            ge=4,
+            le=512,
+            description="channels of the first stage, doubled in each that follows",
+        )
+        widths: Annotated[list[Width], Field(min_length=1, max_length=5)] | None = Field(
+            None, description="channels of each stage, in place of width"
+        )
+        block: Literal["basic", "bottleneck"] = Field(
+            "basic", description="two 3x3 convolutions; or 1x1, 3x3, 1x1 to 4 times the channels"
+        )
         shortcut: Literal["projection", "padding"] = Field(
             "projection",
             description="where the shape changes: a 1x1 convolution, or zeros without weights",
         )
 
+        @model_validator(mode="after")
+        def _fits_together(self) -> ResNet.Params:
+            lengths = {
+                name: length
+                for name, length in (
+                    ("stages", self.stages),
+                    ("blocks", len(self.blocks) if isinstance(self.blocks, list) else None),
+                    ("widths", len(self.widths) if self.widths else None),
+                )
+                if length is not None
+            }
+            if len(set(lengths.values())) > 1:
+                said = ", ".join(f"{name} says {length}" for name, length in lengths.items())
+                raise ValueError(f"give each stage its value: of stages, {said}")
+            if self.shortcut == "padding" and self.widths and self.widths != sorted(self.widths):
+                raise ValueError(
+                    f"shortcut: padding cannot take channels away, got widths {self.widths}; give "
+                    "widths that grow, or shortcut: projection"
+                )
+            return self
+
+        def plan(self) -> list[tuple[int, int]]:
+            """(blocks, width) of each stage."""
+            blocks = self.blocks if isinstance(self.blocks, list) else None
+            stages = self.stages or len(blocks or self.widths or (1, 2, 3))
+            return list(
+                zip(
+                    blocks or [self.blocks] * stages,  # type: ignore[list-item]
+                    self.widths or [self.width * 2**stage for stage in range(stages)],
+                    strict=True,
+                )
+            )
+
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]; a stage does not halve an image under 4 pixels."""
+        """[B, C, H, W] -> [B, classes]; a stage does not halve an image under 8 pixels."""
         from torch import nn
 
-        from spaces.architecture.blocks import BasicBlock
+        from spaces.architecture.blocks import BasicBlock, Bottleneck
 
-        channels, *sides = shape
-        side, width, padded = min(sides), params.width, params.shortcut == "padding"
-        layers: list[nn.Module] = [
-            nn.Conv2d(channels, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-        ]
-        for stage in range(params.stages):
-            out = params.width * 2**stage
+        block = BasicBlock if params.block == "basic" else Bottleneck
+        plan, small = params.plan(), params.small(shape)
+        side = min(shape[1:]) if small else min(shape[1:]) // 4
+        channels = plan[0][1]
+        layers = _stem(shape[0], channels, small)
+        for stage, (count, width) in enumerate(plan):
             stride = 2 if stage > 0 and side >= 8 else 1
             side //= stride
-            for block in range(params.blocks):
-                layers.append(BasicBlock(width, out, stride if block == 0 else 1, padded))
-                width = out
-        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)]
+            for index in range(count):
+                step = stride if index == 0 else 1
+                layers.append(block(channels, width, step, params.shortcut == "padding"))
+                channels = width * block.expansion
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
         return nn.Sequential(*layers)
+
+
+def _stem(channels: int, width: int, small: bool) -> list[nn.Module]:
+    from torch import nn
+
+    from spaces.architecture.blocks import normed
+
+    if small:
+        return normed(channels, width)
+    return [*normed(channels, width, kernel=7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)]

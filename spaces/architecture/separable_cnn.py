@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from spaces.architecture.image import ImageParams
 from spaces.architecture.widths import scaled
-from spaces.params import Params
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ class SeparableCnn:
 
     version = 1
 
-    class Params(Params):
+    class Params(ImageParams):
         """Options of separable_cnn."""
 
         width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
@@ -34,26 +34,17 @@ class SeparableCnn:
         """[B, C, H, W] -> [B, classes]: a 3x3 stem, five separable blocks, average pooling."""
         from torch import nn
 
+        from spaces.architecture.blocks import normed, separable
+
         channels, *sides = shape
         side = min(sides)
         width = scaled(32, params.width)
-        layers: list[nn.Module] = [
-            nn.Conv2d(channels, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-        ]
+        layers = normed(channels, width)
         for base, wanted in STAGES:
             out = scaled(base, params.width)
             stride = wanted if side // wanted >= SMALLEST else 1
             side //= stride
-            layers += [
-                nn.Conv2d(width, width, 3, stride, padding=1, groups=width, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(),
-                nn.Conv2d(width, out, 1, bias=False),
-                nn.BatchNorm2d(out),
-                nn.ReLU(),
-            ]
+            layers += separable(width, out, stride)
             width = out
         layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)]
         return nn.Sequential(*layers)

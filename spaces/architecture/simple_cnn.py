@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from spaces.architecture.image import ImageParams
 from spaces.architecture.widths import scaled
 from spaces.base import InfeasibleCandidate
-from spaces.params import Params
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ class SimpleCnn:
 
     version = 1
 
-    class Params(Params):
+    class Params(ImageParams):
         """Options of simple_cnn."""
 
         width: float = Field(

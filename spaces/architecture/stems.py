@@ -57,6 +57,14 @@ def for_classes(network: nn.Module, classes: int) -> None:
         put(network, name, nn.Conv2d(head.in_channels, classes, kernel_size=1))
 
 
+def keep_sides(*parts: nn.Module) -> None:
+    """Takes the halving out of parts of a network: all their convolutions step by one pixel."""
+    for part in parts:
+        for module in part.modules():
+            if isinstance(module, nn.Conv2d):
+                module.stride = (1, 1)
+
+
 def put(network: nn.Module, name: str, module: nn.Module) -> None:
     """Puts a module in the place of the one with this dotted name."""
     parent, _, child = name.rpartition(".")

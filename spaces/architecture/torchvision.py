@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from spaces.architecture.image import ImageParams
 from spaces.base import InfeasibleCandidate
-from spaces.params import Params
 from spaces.table import UnknownName, nearest
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Torchvision:
     version = 1
     primary = "name"
 
-    class Params(Params):
+    class Params(ImageParams):
         """Options of torchvision."""
 
         name: str = Field(description="of the model: resnet18, mobilenet_v3_small, ...")

@@ -68,7 +68,10 @@ def test_runtimes_show_in_one_line_what_they_give_and_need() -> None:
     ("what", "name", "parameter", "text"),
     [
         ("architectures", "simple_cnn", "width", "number in (0, 4], default 1.0: "),
-        ("architectures", "resnet", "blocks", "integer in [1, 64], default 3: "),
+        ("architectures", "resnet", "blocks", "integer in [1, 64] or list, default 3: "),
+        ("architectures", "resnet", "resolution", "integer in [4, 1024]: the model resizes"),
+        ("architectures", "staged", "stages", "list: from the image to the head"),
+        ("architectures", "staged", "stages.N.width", "integer in [4, 2048]: channels"),
         ("techniques", "structured", "ratio", "number in [0, 1): "),
         ("techniques", "structured", "round_to", "integer in [1, inf), default 8: "),
         ("techniques", "structured", "scope", "uniform | global, default uniform: "),

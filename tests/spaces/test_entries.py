@@ -22,6 +22,7 @@ ENTRIES = [pytest.param(t, name, id=f"{t.kind}-{name}") for t in TABLES for name
 
 REQUIRED: dict[str, dict[str, Any]] = {
     "torchvision": {"name": "resnet18"},
+    "timm": {"name": "resnet10t"},
     "python": {"factory": "user_nets:tiny"},
     "torch": {"name": "RAdam"},
     "structured": {"ratio": 0.5},

@@ -102,7 +102,7 @@ def test_every_section_is_read(file: Path) -> None:
     assert (spec.name, spec.file, spec.folder) == ("small", file, file.parent / "small")
     assert spec.data.name == "digits"
     assert spec.data.params["validation"] == 0.2
-    assert spec.baseline.architecture == {"simple_cnn": {"width": 1.0}}
+    assert spec.baseline.architecture == {"simple_cnn": {"resolution": None, "width": 1.0}}
     assert spec.baseline.checkpoint is None
     assert spec.baseline.pretrain is not None
     assert spec.baseline.pretrain["optimizer"]["adam"]["lr"] == 0.001

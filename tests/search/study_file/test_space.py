@@ -11,7 +11,18 @@ from pydantic import Field, model_validator
 
 from search.study_file.problems import Problems, StudyFileError
 from search.study_file.space import SpaceReader
-from spaces.domains import Choice, Fixed, Float, Int, Node, Record, assign, assignments, parameters
+from spaces.domains import (
+    Choice,
+    Fixed,
+    Float,
+    Int,
+    Items,
+    Node,
+    Record,
+    assign,
+    assignments,
+    parameters,
+)
 from spaces.params import Params
 from spaces.table import Option, Slot, Table
 
@@ -58,6 +69,16 @@ class Inner(Params):
     flip: bool = False
 
 
+Depth = Annotated[int, Field(ge=1, le=9)]
+
+
+class Layer(Params):
+    """An item of a list."""
+
+    width: int = Field(ge=4, le=64)
+    kernel: Literal[3, 5] = 3
+
+
 class Everything(Params):
     """A field of each kind."""
 
@@ -70,6 +91,8 @@ class Everything(Params):
     inner: Inner = Inner()
     toy: Annotated[Option, Slot(TOYS)] = Option("small", Small())
     args: dict[str, Any] = Field({})
+    layers: list[Layer] = Field([Layer(width=8)], min_length=1, max_length=3)
+    counts: Depth | Annotated[list[Depth], Field(max_length=3)] = 2
 
 
 def read(value: Any) -> tuple[Node, list[str]]:
@@ -402,3 +425,116 @@ def test_every_assignment_is_what_the_params_accept(rate: list[float], epochs: l
 
 def all_of(node: Node) -> list[dict[str, Any]]:
     return list(assignments(node))
+
+
+# -- lists ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "node"),
+    [
+        ({"counts": 3}, "counts", Fixed(3)),
+        ({"counts": [1, 2]}, "counts", Fixed([1, 2])),
+        ({"counts": {"int": [1, 4]}}, "counts", Int(1, 4)),
+        (
+            {"counts": {"choice": [[1, 2], 3]}},
+            "counts",
+            Choice((("[1, 2]", Fixed([1, 2])), ("3", Fixed(3)))),
+        ),
+        (
+            {"counts": [1, {"choice": [2, 3]}]},
+            "counts",
+            Items((Fixed(1), Choice((("2", Fixed(2)), ("3", Fixed(3)))))),
+        ),
+        ({"layers": [{"width": 8}]}, "layers", Fixed([{"width": 8, "kernel": 3}])),
+        (
+            {"layers": [{"width": {"int": [4, 8]}}, {"width": 8}]},
+            "layers",
+            Items(
+                (
+                    Record((("width", Int(4, 8)), ("kernel", Fixed(3)))),
+                    Fixed({"width": 8, "kernel": 3}),
+                )
+            ),
+        ),
+        (
+            {"layers": {"choice": [[{"width": 4}], [{"width": 8}, {"width": 16}]]}},
+            "layers",
+            Choice(
+                (
+                    (
+                        '[{"width": 4, "kernel": 3}]',
+                        Fixed([{"width": 4, "kernel": 3}]),
+                    ),
+                    (
+                        '[{"width": 8, "kernel": 3}, {"width": 16, "kernel": 3}]',
+                        Fixed([{"width": 8, "kernel": 3}, {"width": 16, "kernel": 3}]),
+                    ),
+                )
+            ),
+        ),
+    ],
+)
+def test_list_becomes_its_node(given: Any, name: str, node: Node) -> None:
+    found = field(given)[name]
+    if isinstance(found, Items):
+        found = Items(tuple(settled(item) for item in found.items))
+    assert found == node
+
+
+def settled(node: Node) -> Node:
+    """A tree without parameters as the literal that it stands for."""
+    return node if list(parameters(node)) else Fixed(assign(node, lambda name, domain: None))
+
+
+def test_parameters_of_a_list_are_named_by_their_place() -> None:
+    node, problems = read(
+        {
+            "layers": [
+                {"width": {"choice": [8, 16]}, "kernel": {"choice": [3, 5]}},
+                {"width": 4, "kernel": {"choice": [3, 5]}},
+            ],
+            "counts": [1, {"int": [2, 3]}],
+        }
+    )
+    assert problems == []
+    names = ["layers.0.width", "layers.0.kernel", "layers.1.kernel", "counts.1"]
+    assert [p.name for p in parameters(node)] == names
+    values = dict(zip(names, ["16", "3", "5", 3], strict=True))
+    concrete = assign(node, lambda name, domain: values[name])
+    assert concrete["layers"] == [{"width": 16, "kernel": 3}, {"width": 4, "kernel": 5}]
+    assert concrete["counts"] == [1, 3]
+    assert Everything.model_validate(concrete).layers[1] == Layer(width=4, kernel=5)
+    assert len(list(assignments(node))) == 2 * 2 * 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"layers": 3}, "layers: must be a valid list, got 3"),
+        ({"layers": []}, "layers: list should have at least 1 item after validation, not 0"),
+        ({"layers": [{}]}, 'layers.0: "width" is missing for an item of layers'),
+        ({"layers": [8]}, "layers.0: give a mapping of parameters, not 8"),
+        ({"layers": [{"width": 2}]}, "layers.0.width: must be greater than or equal to 4, got 2"),
+        (
+            {"layers": [{"width": 8}, {"width": {"int": [4, 65]}}]},
+            "layers.1.width.int: must be less than or equal to 64, got 65",
+        ),
+        (
+            {"layers": [{"width": 8, "kernal": 3}]},
+            'layers.0.kernal: unknown key for an item of layers; did you mean "kernel"?',
+        ),
+        (
+            {"layers": [{"width": {"int": [4, 8]}}] * 4},
+            "layers: list should have at most 3 items after validation, not 4",
+        ),
+        ({"counts": [0]}, "counts.0: must be greater than or equal to 1, got 0"),
+        ({"counts": [1, {"int": [0, 3]}]}, "counts.1.int: must be greater than or equal to 1"),
+        ({"counts": ["x", {"int": [1, 3]}]}, "counts.0: must be a valid integer, got 'x'"),
+        ({"counts": [{"int": [1, 2]}] * 4}, "counts: list should have at most 3 items"),
+    ],
+)
+def test_mistake_in_a_list_is_told_at_its_place(given: Any, said: str) -> None:
+    _, problems = read(given)
+    assert problems
+    assert said in problems[0]

@@ -32,12 +32,12 @@ objectives: {accuracy: maximize}
 """
 
 BASELINE = {
-    "architecture": {"simple_cnn": {"width": 0.5}},
+    "architecture": {"simple_cnn": {"resolution": None, "width": 0.5}},
     "checkpoint": None,
     "recipe": Recipe(epochs=2).to_json(),
 }
 BIG = {
-    "architecture": {"simple_cnn": {"width": 2.0}},
+    "architecture": {"simple_cnn": {"resolution": None, "width": 2.0}},
     "checkpoint": None,
     "recipe": Recipe(epochs=3).to_json(),
 }
@@ -188,7 +188,7 @@ def test_teachers_are_part_of_what_must_not_change_between_runs(file: Path) -> N
         ),
         (
             "space.distillation={logits: {stages: [finetune, deploy]}}",
-            "space.distillation.logits.stages: must be 'pretrain', 'prune', 'finetune' or "
+            "space.distillation.logits.stages.1: must be 'pretrain', 'prune', 'finetune' or "
             "'quantize'",
         ),
         (

@@ -1,0 +1,79 @@
+"""EfficientNet with compound scaling, or width, depth and resolution on their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field, model_validator
+
+from spaces.architecture.image import StemParams
+from spaces.inputs import ImageShape
+
+if TYPE_CHECKING:
+    import torch
+
+DEPTH, WIDTH, RESOLUTION = 1.2, 1.1, 1.15
+"""What one step of phi multiplies (https://arxiv.org/abs/1905.11946, section 4): twice the MACs."""
+
+STAGES = (
+    (1, 3, 1, 32, 16, 1),
+    (6, 3, 2, 16, 24, 2),
+    (6, 5, 2, 24, 40, 2),
+    (6, 3, 2, 40, 80, 3),
+    (6, 5, 1, 80, 112, 3),
+    (6, 5, 2, 112, 192, 4),
+    (6, 3, 1, 192, 320, 1),
+)
+"""Expansion, kernel, stride, channels in and out, and layers of B0's stages (table 1)."""
+
+
+class EfficientNet:
+    """EfficientNet by `phi`, or by width, depth and resolution (https://arxiv.org/abs/1905.11946).
+
+    phi = 0 is B0 on images as they are; each step multiplies depth by 1.2, width by 1.1 and the
+    images' side by 1.15. The published B1 to B7 round these (B1 is width 1.0, depth 1.1).
+    """
+
+    version = 1
+
+    class Params(StemParams):
+        """Options of efficientnet."""
+
+        phi: float | None = Field(
+            None, ge=-8, le=7, description="scales width, depth and resolution together; 0 is B0"
+        )
+        width: float | None = Field(None, gt=0, le=4, description="multiplies the channels")
+        depth: float | None = Field(None, gt=0, le=4, description="multiplies the layers")
+        dropout: float = Field(0.2, ge=0, lt=1, description="before the last layer, in training")
+
+        @model_validator(mode="after")
+        def _one_or_three(self) -> EfficientNet.Params:
+            given = [n for n in ("width", "depth", "resolution") if getattr(self, n) is not None]
+            if self.phi is not None and given:
+                raise ValueError(f"phi scales {', '.join(given)} already; give phi or these")
+            return self
+
+        def side(self, shape: ImageShape) -> int | None:
+            """Shorter side in pixels; phi scales that of the data's images."""
+            if self.phi is None:
+                return self.resolution
+            scale: float = RESOLUTION**self.phi
+            return max(4, round(min(shape[1:]) * scale))
+
+    @staticmethod
+    def build(params: Params, shape: ImageShape, classes: int) -> torch.nn.Module:
+        """[B, C, H, W] -> [B, classes]."""
+        from torchvision.models.efficientnet import EfficientNet as Network
+        from torchvision.models.efficientnet import MBConvConfig
+
+        from spaces.architecture.stems import for_channels, keep_sides
+
+        phi = params.phi or 0.0
+        width, depth = params.width or WIDTH**phi, params.depth or DEPTH**phi
+        # 1.1 ** 1 * 1.2 ** 0 and the like must not round up to a layer more.
+        stages = [MBConvConfig(*stage, width, round(depth, 9)) for stage in STAGES]
+        network = Network(stages, dropout=params.dropout, num_classes=classes)
+        for_channels(network, shape[0], keep=False)
+        if params.small(shape):
+            keep_sides(network.features[0], network.features[2])
+        return network  # type: ignore[no-any-return]

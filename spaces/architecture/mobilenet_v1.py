@@ -1,0 +1,50 @@
+"""MobileNetV1 with a width multiplier and a stem for small images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from spaces.architecture.image import StemParams
+from spaces.architecture.widths import scaled
+
+if TYPE_CHECKING:
+    import torch
+
+BLOCKS = (
+    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
+    *((512, 1),) * 5,
+    *((1024, 2), (1024, 1)),
+)
+"""Channels and stride of each block at width 1 (table 1)."""
+
+
+class MobileNetV1:
+    """Depthwise separable convolutions (https://arxiv.org/abs/1704.04861, table 1)."""
+
+    version = 1
+
+    class Params(StemParams):
+        """Options of mobilenet_v1."""
+
+        width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
+
+    @staticmethod
+    def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+        """[B, C, H, W] -> [B, classes]."""
+        from torch import nn
+
+        from spaces.architecture.blocks import normed, separable
+
+        small = params.small(shape)  # the stem's halving and the first after it are left out
+        width = scaled(32, params.width)
+        layers = normed(shape[0], width, stride=1 if small else 2)
+        for channels, wanted in BLOCKS:
+            stride = 1 if channels == 128 and small else wanted
+            out = scaled(channels, params.width)
+            layers += separable(width, out, stride)
+            width = out
+        return nn.Sequential(
+            *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)
+        )

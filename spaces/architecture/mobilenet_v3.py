@@ -1,0 +1,39 @@
+"""MobileNetV3, small and large, with a width multiplier and a stem for small images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from spaces.architecture.image import StemParams
+
+if TYPE_CHECKING:
+    import torch
+
+
+class MobileNetV3:
+    """Inverted residuals with squeeze-excitation and h-swish (https://arxiv.org/abs/1905.02244)."""
+
+    version = 1
+
+    class Params(StemParams):
+        """Options of mobilenet_v3."""
+
+        size: Literal["small", "large"] = Field("small", description="11 or 15 blocks")
+        width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
+        dropout: float = Field(0.2, ge=0, lt=1, description="before the last layer, in training")
+
+    @staticmethod
+    def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+        """[B, C, H, W] -> [B, classes]."""
+        from torchvision import models
+
+        from spaces.architecture.stems import for_channels, keep_sides
+
+        made = models.mobilenet_v3_small if params.size == "small" else models.mobilenet_v3_large
+        network = made(width_mult=params.width, num_classes=classes, dropout=params.dropout)
+        for_channels(network, shape[0], keep=False)
+        if params.small(shape):  # the second halving is in block 1 (small) or 2 (large)
+            keep_sides(network.features[0], network.features[1 if params.size == "small" else 2])
+        return network  # type: ignore[no-any-return]

@@ -1,0 +1,59 @@
+"""ShuffleNetV2 with a width multiplier and a stem for small images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from spaces.architecture.image import StemParams
+
+if TYPE_CHECKING:
+    import torch
+
+PUBLISHED = {
+    0.5: (48, 96, 192, 1024),
+    1.0: (116, 232, 464, 1024),
+    1.5: (176, 352, 704, 1024),
+    2.0: (244, 488, 976, 2048),
+}
+"""Width -> channels of the three stages and the last convolution (table 5)."""
+
+
+class ShuffleNetV2:
+    """Channel split and shuffle (https://arxiv.org/abs/1807.11164).
+
+    Torch-Pruning does not follow the shuffle, so structured pruning finds it infeasible.
+    """
+
+    version = 1
+
+    class Params(StemParams):
+        """Options of shufflenet_v2."""
+
+        width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
+
+    @staticmethod
+    def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+        """[B, C, H, W] -> [B, classes]."""
+        from torch import nn
+        from torchvision.models import ShuffleNetV2 as Network
+
+        from spaces.architecture.stems import for_channels, keep_sides
+
+        network = Network([4, 8, 4], [24, *_channels(params.width)], num_classes=classes)
+        for_channels(network, shape[0], keep=False)
+        if params.small(shape):
+            keep_sides(network.conv1)
+            network.maxpool = nn.Identity()
+        return network  # type: ignore[no-any-return]
+
+
+def _channels(width: float) -> tuple[int, ...]:
+    """The published channels, or width 1's multiplied: even, as each block splits them in two."""
+    if width in PUBLISHED:
+        return PUBLISHED[width]
+    *stages, last = PUBLISHED[1.0]
+    return *(max(2, 2 * round(channels * width / 2)) for channels in stages), max(
+        last, round(last * width)
+    )

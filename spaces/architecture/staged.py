@@ -1,0 +1,84 @@
+"""Stages of inverted residuals, each with its own width, kernel, depth and expansion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from spaces.architecture.image import StemParams
+from spaces.params import Params
+
+if TYPE_CHECKING:
+    import torch
+
+SMALLEST = 4
+"""No stage halves an image to fewer pixels than this."""
+
+
+class Stage(Params):
+    """One stage."""
+
+    width: int = Field(ge=4, le=2048, description="channels")
+    kernel: Literal[1, 3, 5, 7, 9] = Field(3, description="of the depthwise convolutions")
+    depth: int = Field(1, ge=1, le=32, description="blocks")
+    expansion: int = Field(4, ge=1, le=16, description="hidden channels of a block by its input's")
+    stride: Literal[1, 2] = Field(2, description="2 halves the image in the stage's first block")
+    se: bool = Field(False, description="squeeze-excitation")
+
+
+DEFAULT = [
+    Stage(width=16, expansion=1, stride=1),
+    Stage(width=24, depth=2),
+    Stage(width=40, depth=2, kernel=5),
+    Stage(width=80, depth=2),
+]
+
+
+class Staged:
+    """Stages of inverted residuals, each with its own width, kernel, depth, expansion and SE.
+
+    The space of MnasNet (https://arxiv.org/abs/1807.11626) and its successors: every field
+    of every stage may be a domain (`architecture.staged.stages.0.kernel`).
+    """
+
+    version = 1
+
+    class Params(StemParams):
+        """Options of staged."""
+
+        stages: list[Stage] = Field(
+            DEFAULT, min_length=1, max_length=10, description="from the image to the head"
+        )
+        stem_width: int = Field(16, ge=4, le=512, description="channels of the first convolution")
+        head_width: int = Field(
+            256, ge=4, le=4096, description="channels of the last 1x1 convolution"
+        )
+
+    @staticmethod
+    def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+        """[B, C, H, W] -> [B, classes]; no stage halves an image to under 4 pixels.
+
+        The standard stem halves the image once, the small one does not.
+        """
+        from torch import nn
+
+        from spaces.architecture.blocks import InvertedResidual, normed
+
+        small, width = params.small(shape), params.stem_width
+        side = min(shape[1:]) // (1 if small else 2)
+        layers = normed(shape[0], width, stride=1 if small else 2)
+        for stage in params.stages:
+            halves = stage.stride == 2 and side // 2 >= SMALLEST
+            side //= 2 if halves else 1
+            for block in range(stage.depth):
+                stride = 2 if halves and block == 0 else 1
+                layers.append(
+                    InvertedResidual(
+                        width, stage.width, stage.kernel, stride, stage.expansion, stage.se
+                    )
+                )
+                width = stage.width
+        layers += normed(width, params.head_width, kernel=1)
+        head = nn.Linear(params.head_width, classes)
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
