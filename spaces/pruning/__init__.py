@@ -7,6 +7,7 @@ PRUNINGS = Table(
     {
         "none": "spaces.pruning.none:NoPruning",
         "structured": "spaces.pruning.structured:Structured",
+        "depth": "spaces.pruning.depth:Depth",
         "unstructured": "spaces.pruning.unstructured:Unstructured",
         "semi_structured": "spaces.pruning.semi_structured:SemiStructured",
     },

@@ -8,7 +8,7 @@ at least one rounded group stays in each layer, and a higher ratio never keeps m
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -66,23 +66,14 @@ class Structured:
             Recipe(epochs=1), description="how the network is trained between the steps"
         )
 
-        @classmethod
-        def conflict(cls, given: Collection[str]) -> str | None:
-            """What is wrong with giving these options together, or None."""
-            amounts = [name for name in ("ratio", "macs") if name in given]
-            if len(amounts) == 2:
-                return "give ratio or macs, not both: each says how much goes"
-            if "per_layer" in given:
-                return "per_layer goes with ratio, not with macs" if "macs" in given else None
-            return None if amounts else "say how much goes: give ratio, macs or per_layer"
-
         @model_validator(mode="after")
         def _one_amount(self) -> Structured.Params:
-            given = {name for name in ("ratio", "macs") if getattr(self, name) is not None}
-            if self.per_layer:
-                given.add("per_layer")
-            if problem := self.conflict(given):
-                raise ValueError(problem)
+            if self.macs is not None and self.ratio is not None:
+                raise ValueError("give ratio or macs, not both: each says how much goes")
+            if self.macs is not None and self.per_layer:
+                raise ValueError("per_layer goes with ratio, not with macs")
+            if self.macs is None and self.ratio is None and not self.per_layer:
+                raise ValueError("say how much goes: give ratio, macs or per_layer")
             check_slots(self.per_layer)
             return self
 

@@ -17,6 +17,7 @@ SMALL = {
     "bench_engine.py": ["--trials", "5"],
     "bench_front.py": ["--trials", "40", "--every", "20"],
     "bench_latency.py": ["--repeats", "2"],
+    "bench_pruning.py": ["--epochs", "1", "--images", "128"],
     "bench_training.py": ["--images", "128", "--repeats", "1"],
 }
 

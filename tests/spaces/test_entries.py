@@ -27,6 +27,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "torch": {"name": "RAdam"},
     "structured": {"ratio": 0.5},
     "unstructured": {"ratio": 0.5},
+    "depth": {"blocks": 1},
 }
 """Values of the parameters that have no default."""
 

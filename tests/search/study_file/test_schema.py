@@ -133,7 +133,7 @@ def test_what_loads_is_valid(override: str) -> None:
         ("baseline.pretrain.optimizer=adm", "$.baseline.pretrain.optimizer"),
         ("space.pruing=none", "$.space"),
         ("space.pruning={structurd: {ratio: 0.5}}", "$.space.pruning"),
-        ("space.pruning={structured: {}}", "$.space.pruning"),
+        ("space.pruning={unstructured: {}}", "$.space.pruning"),
         ("space.pruning={structured: {ratio: 1.5}}", "$.space.pruning"),
         ("space.pruning={structured: {ratio: {float: [0.1]}}}", "$.space.pruning"),
         ("space.pruning={structured: {ratio: {float: [0.1, 0.2], lgo: true}}}", "$.space.pruning"),
