@@ -26,6 +26,10 @@ TABLES: dict[str, tuple[Table, ...]] = {
 }
 
 
+LONG = 80
+"""A default that takes more characters is left out."""
+
+
 def catalogue(what: str) -> list[dict[str, Any]]:
     """Entries of one kind: {"kind", "name", "text", "parameters": {name: type and range}, ...}."""
     if what == "samplers":
@@ -116,6 +120,8 @@ def _describe(field: dict[str, Any]) -> str:
     elif "const" in field:
         kind = str(field["const"])
     default = "" if field.get("default") is None else f", default {field['default']}"
+    if len(default) > LONG:  # a whole recipe
+        default = ""
     about = f": {field['description']}" if field.get("description") else ""
     return f"{kind}{default}{about}"
 

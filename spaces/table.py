@@ -164,3 +164,7 @@ class Slot:
             self.option,
             serialization=core_schema.plain_serializer_function_ser_schema(Option.dump),
         )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """For lists of parameters; an editor's schema of a study file spells the options out."""
+        return {"anyOf": [{"type": "string"}, {"type": "object"}]}

@@ -74,7 +74,7 @@ def test_runtimes_show_in_one_line_what_they_give_and_need() -> None:
         ("architectures", "staged", "stages.N.width", "integer in [4, 2048]: channels"),
         ("techniques", "structured", "ratio", "number in [0, 1): "),
         ("techniques", "structured", "round_to", "integer in [1, inf), default 8: "),
-        ("techniques", "structured", "scope", "uniform | global, default uniform: "),
+        ("techniques", "structured", "scope", "uniform | global | sensitivity, default uniform: "),
         ("training", "sgd", "nesterov", "boolean, default False: "),
         ("training", "sgd", "momentum", "number in [0, 1), default 0.9"),
         ("data", "npz", "file", "string: path of the .npz file"),
