@@ -70,6 +70,7 @@ def evaluate(
 def _measured(
     study: OpenStudy, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
 ) -> tuple[dict[str, Any], list[Measurement]]:
+    study.pipeline.probe(plan, watch)
     candidate = study.pipeline.candidate(plan, watch)
     artifact = study.pipeline.deploy(plan, candidate, study.artifact_path(number), watch)
     with watch.stage("measure"):

@@ -19,6 +19,7 @@ from search.errors import UserError
 from search.files import sha256_of
 from search.plan import Plan, Stage, without_teacher
 from search.plugins import RUNTIMES
+from search.probing import Probe
 from search.teachers import Teachers
 from search.techniques import TECHNIQUES, technique, trains
 from search.watch import Watch
@@ -78,9 +79,22 @@ class Pipeline:
         self._seed = seed
         self._device = resolve_device(device)
         self._save_curve = save_curve
+        self._probe = Probe(cache, data.shape, data.classes)
         self._teachers = Teachers(
             baseline, lambda plan: self._links(plan)[-1].digest, self.candidate, cache
         )
+
+    def probe(self, plan: Plan, watch: Watch) -> None:
+        """Refuses a plan whose network cannot be exported, if anything of it is to be trained.
+
+        Raises:
+            StageError: The runtime refuses the network.
+        """
+        links = self._links(plan)
+        if not any(_learns(k.stage) and not self._cache.has(k.digest) for k in links):
+            return
+        name, _ = deployment(plan)
+        self._probe.ask(links[0].stage.params["architecture"], name, watch)
 
     def candidate(self, plan: Plan, watch: Watch) -> Candidate:
         """The trained candidate of a plan, marked for quantization but not deployed.
@@ -275,6 +289,14 @@ def export(candidate: Candidate, runtime: str, path: Path, data: Labelled) -> Ar
 def _placement(runtime: str | None) -> Any:
     """What says where a runtime's int8 rounds; None where it has none to train for."""
     return getattr(RUNTIMES.get(runtime), "placement", None) if runtime else None
+
+
+def _learns(stage: Stage) -> bool:
+    """Whether a stage trains anything: a network that is only built does not."""
+    if stage.kind == "pretrain":
+        recipe = stage.params["recipe"]
+        return recipe is not None and recipe["epochs"] > 0
+    return trains(stage.kind, stage.params)
 
 
 def deployment(plan: Plan) -> tuple[str, Any]:

@@ -44,7 +44,10 @@ class Session(Protocol):
 
 
 class Runtime(Protocol):
-    """A deployment target. The class docstring's first line is its description."""
+    """A deployment target. The class docstring's first line is its description.
+
+    Where exporting takes long, `probe(model, shape)` may raise what `export` would, sooner.
+    """
 
     name: ClassVar[str]
     suffix: ClassVar[str]

@@ -85,6 +85,16 @@ class ExecuTorch:
         return written(path, ExecuTorch.name, write)
 
     @staticmethod
+    def probe(model: torch.nn.Module, shape: Shape) -> None:
+        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+
+        Raises:
+            Unmeasurable: The model cannot be exported.
+        """
+        _check_here()
+        exported(model, shape, LARGEST, LARGEST)
+
+    @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
         """A session; the thread count is of ExecuTorch's pool, for the whole process.
 

@@ -95,6 +95,16 @@ class LiteRt:
         return written(path, LiteRt.name, write)
 
     @staticmethod
+    def probe(model: torch.nn.Module, shape: Shape) -> None:
+        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+
+        Raises:
+            Unmeasurable: The model cannot be exported.
+        """
+        _check_here(LiteRt.unavailable())
+        exported(model, shape, batch=1)
+
+    @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
         """A session; XNNPACK's kernels run what they can.
 

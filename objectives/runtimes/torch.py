@@ -13,7 +13,7 @@ from objectives.base import Unmeasurable
 from objectives.inputs import Shape
 from objectives.params import Params
 from objectives.runtimes.base import Artifact, check_mode
-from objectives.runtimes.programs import TorchSession, loaded
+from objectives.runtimes.programs import TorchSession, exported, loaded
 from objectives.runtimes.torch_export import TorchExport
 
 if TYPE_CHECKING:
@@ -58,6 +58,15 @@ class Torch:
         """
         check_mode(Torch, quantization)
         return replace(TorchExport.export(model, shape, path), runtime=Torch.name)
+
+    @staticmethod
+    def probe(model: torch.nn.Module, shape: Shape) -> None:
+        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+
+        Raises:
+            Unmeasurable: The model cannot be exported.
+        """
+        exported(model, shape)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:

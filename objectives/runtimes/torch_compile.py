@@ -63,6 +63,7 @@ class TorchCompile:
             OSError: The file cannot be written.
         """
         check_mode(TorchCompile, quantization)
+        _check_here()
 
         def write(draft: Path) -> dict[str, Any]:
             program = exported(model, shape)
@@ -72,6 +73,16 @@ class TorchCompile:
             return {}
 
         return written(path, TorchCompile.name, write)
+
+    @staticmethod
+    def probe(model: torch.nn.Module, shape: Shape) -> None:
+        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+
+        Raises:
+            Unmeasurable: The model cannot be exported.
+        """
+        _check_here()
+        exported(model, shape)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
@@ -99,12 +110,15 @@ class TorchCompile:
         return f"no C++ compiler ({given or ' or '.join(COMPILERS)}) on the PATH; install g++"
 
 
-def _compile(program: torch.export.ExportedProgram, package: Path) -> None:
-    from torch._inductor import aoti_compile_and_package
-
+def _check_here() -> None:
     why = TorchCompile.unavailable()
     if why:
         raise Unmeasurable(f"torch_compile: {why}")
+
+
+def _compile(program: torch.export.ExportedProgram, package: Path) -> None:
+    from torch._inductor import aoti_compile_and_package
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -59,6 +59,15 @@ class TorchExport:
         return written(path, TorchExport.name, write)
 
     @staticmethod
+    def probe(model: torch.nn.Module, shape: Shape) -> None:
+        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+
+        Raises:
+            Unmeasurable: The model cannot be exported.
+        """
+        exported(model, shape)
+
+    @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
         """A session; the thread count is torch's own, for the whole process.
 
