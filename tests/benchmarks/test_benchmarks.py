@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.torch import save_file
+
+from spaces.rebuild import start
 
 HERE = Path(__file__).parent
 
@@ -16,17 +20,35 @@ SMALL = {
     "bench_distillation.py": ["--seeds", "1", "--epochs", "1"],
     "bench_engine.py": ["--trials", "5"],
     "bench_front.py": ["--trials", "40", "--every", "20"],
+    "bench_int8.py": ["--images", "64", "--epochs", "1", "--calibration", "16", "--tests", "64"],
     "bench_latency.py": ["--repeats", "2"],
     "bench_pruning.py": ["--epochs", "1", "--images", "128"],
     "bench_training.py": ["--images", "128", "--repeats", "1"],
 }
 
 
+def noise_and_random_weights(folder: Path) -> list[str]:
+    """An .npz like CIFAR-10 and a weights file with the published keys, of a small network."""
+    draw = np.random.default_rng(0)
+    images, labels = draw.integers(0, 256, (64, 32, 32, 3), np.uint8), draw.integers(0, 10, 64)
+    np.savez(folder / "c.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    network = start({"resnet": {"blocks": 1, "shortcut": "padding"}}, (3, 32, 32), 10, seed=0)
+    places = {"0": "conv1", "1": "bn1", "3": "layer1.0", "4": "layer2.0", "5": "layer3.0"}
+    weights = {}
+    for key, value in network.model.state_dict().items():
+        place, _, rest = key.partition(".")
+        weights[f"{places.get(place, 'linear')}.{rest}"] = value
+    kept = {name: tensor for name, tensor in weights.items() if "num_batches" not in name}
+    save_file(kept, folder / "w.safetensors")
+    return [str(folder / "c.npz"), str(folder / "w.safetensors")]
+
+
 @pytest.mark.benchmark
 @pytest.mark.parametrize("script", sorted(path.name for path in HERE.glob("bench_*.py")))
-def test_benchmark_prints_its_ratio(script: str) -> None:
+def test_benchmark_prints_its_ratio(script: str, tmp_path: Path) -> None:
+    files = noise_and_random_weights(tmp_path) if script == "bench_int8.py" else []
     done = subprocess.run(
-        [sys.executable, str(HERE / script), *SMALL[script]],
+        [sys.executable, str(HERE / script), *files, *SMALL[script]],
         capture_output=True,
         text=True,
         timeout=280,

@@ -1,0 +1,137 @@
+"""int8 in ONNX Runtime beside float32: published ResNets for CIFAR-10, on the test images.
+
+Prints the accuracy of the float32 file, of static int8 with each calibration, and of
+quantization-aware training, all as deployed; and what the trained network simulates beside what is
+deployed. Targets: static loses at most 0.5 points, trained at most 0.2; simulated and deployed
+differ by at most 0.3 points. Training uses the first images of the training part only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from published_weights import CLASSES, SHAPE, normalized, published_resnet
+
+from objectives.runtimes.onnx_quantization.optimized import float_layers
+from objectives.runtimes.onnxruntime import OnnxRuntime
+from spaces.base import Candidate, Context
+from spaces.quantization import QUANTIZATIONS
+
+BATCH = 100
+
+
+class Images:
+    """The first training images, normalized as the published networks want them."""
+
+    classes, shape, fingerprint = CLASSES, SHAPE, "bench"
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
+        self._images, self._labels = normalized(images), torch.from_numpy(labels.astype(np.int64))
+
+    def size(self, part: str) -> int:
+        return len(self._labels)
+
+    def order(self, part: str, seed: int | None) -> torch.Tensor:
+        if seed is None:
+            return torch.arange(len(self._labels))
+        return torch.randperm(len(self._labels), generator=torch.Generator().manual_seed(seed))
+
+    def batches(
+        self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for rows in self.order(part, seed).split(batch_size):
+            yield self._images[rows].to(device), self._labels[rows].to(device)
+
+    def border(self) -> tuple[float, ...]:
+        black = normalized(np.zeros((1, 1, 1, 3), np.uint8))
+        return tuple(float(value) for value in black.flatten())
+
+    def calibration(self, count: int) -> Iterator[np.ndarray]:
+        return (self._images[i : min(i + 32, count)].numpy() for i in range(0, count, 32))
+
+
+def deployed(candidate: Candidate, data: Images, images: int, tests: np.ndarray) -> np.ndarray:
+    """The logits [N, classes] of a candidate's file in ONNX Runtime."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.onnx"
+        calibration = data.calibration(images)
+        OnnxRuntime.export(candidate.model, SHAPE, path, candidate.quantization, calibration)
+        if candidate.quantization:
+            assert float_layers(path) == [], "a layer runs in float"
+        session = OnnxRuntime.load(path, OnnxRuntime.Params())
+        return np.concatenate(
+            [session(normalized(tests[i : i + BATCH]).numpy()) for i in range(0, len(tests), BATCH)]
+        )
+
+
+def simulated(candidate: Candidate, tests: np.ndarray) -> np.ndarray:
+    """The logits of the network itself, [N, classes]."""
+    with torch.inference_mode():
+        return np.concatenate(
+            [
+                candidate.model(normalized(tests[i : i + BATCH])).numpy()
+                for i in range(0, len(tests), BATCH)
+            ]
+        )
+
+
+def percent(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Top-1 accuracy in %."""
+    return 100 * float((logits.argmax(1) == labels[: len(logits)]).mean())
+
+
+def compare(weights: Path, data: Images, options: Any, tests: np.ndarray, labels: Any) -> None:
+    """Prints all figures of one network."""
+    candidate = published_resnet(weights)
+    context = Context(data, placement=OnnxRuntime.placement)
+    exact = percent(deployed(candidate, data, 1, tests), labels)
+    print(f"{weights.stem}, {len(tests)} test images, in ONNX Runtime")
+    print(f"  float32             {exact:6.2f} %", flush=True)
+    for method in ("minmax", "percentile", "entropy"):
+        entry = QUANTIZATIONS.get("static")
+        params = entry.Params(calibration=method, images=options.calibration)
+        static = entry.apply(candidate, params, context)
+        found = percent(deployed(static, data, params.images, tests), labels)
+        print(f"  static {method:<12} {found:6.2f} %  ({found - exact:+.2f} points)", flush=True)
+    entry = QUANTIZATIONS.get("qat")
+    params = entry.Params(epochs=options.epochs, images=min(options.calibration, options.images))
+    begun = time.perf_counter()
+    trained = entry.apply(candidate, params, context)
+    seconds = time.perf_counter() - begun
+    logits = deployed(trained, data, params.images, tests)
+    found = percent(logits, labels)
+    print(f"  qat                 {found:6.2f} %  ({found - exact:+.2f} points)")
+    print(f"    {options.epochs} epochs of {options.images} training images, {seconds:.0f} s")
+    few = min(2000, len(tests))
+    ours, theirs = percent(simulated(trained, tests[:few]), labels), percent(logits[:few], labels)
+    print(f"    on {few} images: simulated {ours:.2f} %, deployed {theirs:.2f} %")
+    print(f"  RATIO qat / float32 accuracy: {found / exact:.4f}", flush=True)
+
+
+def main() -> None:
+    """Compares for each weights file of a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cifar10", type=Path, help=".npz with x_train, y_train, x_test, y_test")
+    parser.add_argument("weights", type=Path, nargs="+", help="resnet20.safetensors, ...")
+    parser.add_argument("--images", type=int, default=2000, help="training images of qat")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--calibration", type=int, default=256, help="images for ranges")
+    parser.add_argument("--tests", type=int, default=10_000)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    arrays = np.load(options.cifar10)
+    data = Images(arrays["x_train"][: options.images], arrays["y_train"][: options.images])
+    tests, labels = arrays["x_test"][: options.tests], arrays["y_test"][: options.tests]
+    for weights in options.weights:
+        compare(weights, data, options, tests, labels)
+
+
+if __name__ == "__main__":
+    main()
