@@ -13,7 +13,7 @@ from search.data.labelled import PARTS, Labelled
 from search.data.params import DataParams, SplitParams
 from search.data.raw import Part, Raw
 from search.data.split import split_by_class
-from search.data.stream import FileImages, loader
+from search.data.stream import FileImages, Stream
 from search.errors import UserError
 
 TEST_SHARE = 0.2
@@ -58,7 +58,6 @@ class Dataset(Labelled):
 
     def __init__(self, raw: Raw, parts: Mapping[str, Part], params: DataParams) -> None:
         super().__init__(raw, parts)
-        self._params = params
         self._images = {
             name: torch.from_numpy(part.images)
             for name, part in parts.items()
@@ -69,9 +68,10 @@ class Dataset(Labelled):
             for name, part in parts.items()
             if part.images is None
         }
+        self._streams = {name: Stream(files, params) for name, files in self._files.items()}
         self._moved: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
-        first = next(iter(self._rows("train", 2)))
-        channels, height, width = first.shape[1:]
+        first = (self._files["train"] if "train" in self._files else self._images["train"])[0]
+        channels, height, width = first.shape
         self._shape = (channels, height, width)
         self.mean, self.std = self._statistics()
         self._fingerprint = self._digest()
@@ -127,7 +127,7 @@ class Dataset(Labelled):
         if part in self._files:
             labels = self._labels[part]
             rows = iter(order.split(batch_size))  # type: ignore[no-untyped-call]
-            for images in loader(self._files[part], order, batch_size, self._params):
+            for images in self._streams[part].batches(order, batch_size):
                 batch = images.to(device, non_blocking=True)
                 wanted = labels[next(rows)].to(device)
                 yield torch.addcmul(shift, batch.float(), scale), wanted
@@ -169,9 +169,7 @@ class Dataset(Labelled):
     def _rows(self, part: str, batch_size: int) -> Iterator[torch.Tensor]:
         """Raw bytes uint8 [B, C, H, W] in order."""
         if part in self._files:
-            yield from loader(
-                self._files[part], torch.arange(self.size(part)), batch_size, self._params
-            )
+            yield from self._streams[part].batches(torch.arange(self.size(part)), batch_size)
         else:
             yield from self._images[part].split(batch_size)  # type: ignore[no-untyped-call]
 

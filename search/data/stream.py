@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from search.data.params import DataParams
@@ -50,15 +50,75 @@ class FileImages(TorchDataset[torch.Tensor]):
         return torch.from_numpy(decoded(self._files[row], self._size).copy())
 
 
-def loader(
-    images: FileImages, order: torch.Tensor, batch_size: int, params: DataParams
-) -> Iterable[torch.Tensor]:
-    """Batches uint8 [B, 3, H, W] in this order."""
-    return DataLoader(
-        images,
-        batch_size=batch_size,
-        sampler=order.tolist(),
-        num_workers=params.workers,
-        pin_memory=params.pin_memory and torch.cuda.is_available(),
-        prefetch_factor=params.prefetch if params.workers else None,
-    )
+class Stream:
+    """Batches of a part read from its files, whose workers stay from one epoch to the next.
+
+    Starting processes anew takes longer than a small epoch. Workers end with the data set, or with
+    this process, however that ends.
+
+    Args:
+        images: Of the part.
+        params: How many workers, how far they read ahead, and whether into page-locked memory.
+    """
+
+    def __init__(self, images: FileImages, params: DataParams) -> None:
+        self._images = images
+        self._params = params
+        self._order = Order()
+        self._kept: DataLoader[torch.Tensor] | None = None
+        self._busy = False
+
+    def batches(self, order: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
+        """Batches uint8 [B, 3, H, W] in this order.
+
+        Raises:
+            UserError: A file cannot be read as an image.
+        """
+        if self._busy or not self._params.workers:  # a pass within a pass has its own workers
+            own = Order(order.tolist())
+            yield from _reported(self._loader(own, batch_size, stay=False))
+            return
+        self._busy = True
+        try:
+            if self._kept is None or self._kept.batch_size != batch_size:
+                self._kept = self._loader(self._order, batch_size, stay=True)
+            self._order.rows = order.tolist()
+            yield from _reported(self._kept)
+        finally:
+            self._busy = False
+
+    def _loader(self, order: Order, batch_size: int, stay: bool) -> DataLoader[torch.Tensor]:
+        params = self._params
+        return DataLoader(
+            self._images,
+            batch_size=batch_size,
+            sampler=order,
+            num_workers=params.workers,
+            pin_memory=params.pin_memory and torch.cuda.is_available(),
+            prefetch_factor=params.prefetch if params.workers else None,
+            persistent_workers=stay,
+            # Its own, or each pass would draw a number from torch's global generator.
+            generator=torch.Generator().manual_seed(0),
+        )
+
+
+class Order(Sampler[int]):
+    """The rows of the next pass, which may change between passes."""
+
+    def __init__(self, rows: Sequence[int] = ()) -> None:
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def _reported(batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Says of a worker's UserError what it said, without the worker's traceback."""
+    try:
+        yield from batches
+    except UserError as error:
+        _, _, said = str(error).strip().rpartition(f"{UserError.__name__}: ")
+        raise UserError(said) from None

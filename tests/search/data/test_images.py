@@ -121,6 +121,28 @@ def test_stream_gives_what_memory_gives(write_images: WriteImages, seed: int | N
         assert (one == two).all()
 
 
+def test_training_on_a_stream_with_workers_gives_the_same_weights(
+    write_images: WriteImages,
+) -> None:
+    """Dropout as well: reading draws nothing from the global generator."""
+    from torch import nn
+
+    from spaces.base import Candidate, Context
+    from spaces.training.loop import train
+    from spaces.training.recipe import Recipe
+
+    folder = write_images("pictures", "ab", rows=10)
+    recipe = Recipe.model_validate({"epochs": 2, "batch_size": 4, "augment": {"flip": True}})
+    found = []
+    for options in ({"memory": "ram"}, {"memory": "stream", "workers": 2}):
+        data = load(folder, **options)
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(105, data.classes))
+        made = train(Candidate(model, data.shape, 2), recipe, Context(data), stage="pretrain")
+        found.append(made.model.state_dict())
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
 def test_streamed_images_are_resized(write_images: WriteImages) -> None:
     folder = write_images("pictures", "ab", rows=5, size=(6, 6))
     Image.new("RGB", (20, 30)).save(folder / "a" / "large.png")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +14,20 @@ import torch
 from PIL import Image
 
 from search.data.images import Images
-from search.data.stream import FileImages, decoded, loader
+from search.data.stream import FileImages, Order, Stream, decoded
 from search.errors import UserError
 
 WriteImages = Callable[..., Path]
+
+
+def stream(files: list[Path], **options: int | bool) -> Stream:
+    """Streamed with these data options."""
+    return Stream(FileImages(files, None), Images.Params.model_validate({"folder": ".", **options}))
+
+
+def busy() -> set[int | None]:
+    """The processes that this one has started and that still run."""
+    return {child.pid for child in multiprocessing.active_children()}
 
 
 @pytest.fixture
@@ -58,10 +70,67 @@ def test_batches_follow_the_order(files: list[Path]) -> None:
     order = torch.randperm(7, generator=torch.Generator().manual_seed(3))
     images = FileImages(files, None)
 
-    batches = list(loader(images, order, 3, Images.Params(folder=".")))
+    batches = list(stream(files).batches(order, 3))
 
     assert [len(batch) for batch in batches] == [3, 3, 1]
     assert torch.equal(torch.cat(batches), torch.stack([images[int(row)] for row in order]))
+
+
+def test_workers_stay_between_passes_and_end_with_the_stream(files: list[Path]) -> None:
+    before = busy()
+    images, source = FileImages(files, None), stream(files, workers=2, prefetch=3)
+    seen = []
+    for seed in (1, 2, 3):
+        order = torch.randperm(7, generator=torch.Generator().manual_seed(seed))
+        expected = torch.stack([images[int(row)] for row in order])
+        assert torch.equal(torch.cat(list(source.batches(order, 2))), expected)
+        seen.append(busy() - before)
+    assert len(seen[0]) == 2
+    assert seen[0] == seen[1] == seen[2]
+    del source
+    gc.collect()
+    assert busy() == before
+
+
+def test_pass_that_is_left_early_or_nested_spoils_no_other(files: list[Path]) -> None:
+    images, source = FileImages(files, None), stream(files, workers=1)
+    order = torch.arange(7)
+    expected = torch.stack([images[row] for row in range(7)])
+    next(iter(source.batches(order, 2)))
+    outer = source.batches(order, 3)
+    first = next(outer)
+    inner = torch.cat(list(source.batches(order.flip(0), 3)))
+    assert torch.equal(inner, expected.flip(0))
+    assert torch.equal(torch.cat([first, *outer]), expected)
+    assert torch.equal(torch.cat(list(source.batches(order, 2))), expected)
+
+
+def test_unreadable_file_is_named_by_a_worker_as_without_one(files: list[Path]) -> None:
+    files[3].write_bytes(b"no image")
+    said = []
+    for workers in (0, 2):
+        with pytest.raises(UserError, match=r"cannot be read as an image") as error:
+            list(stream(files, workers=workers).batches(torch.arange(7), 2))
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    assert said[0].startswith(str(files[3]))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pass_leaves_the_global_random_state_alone(files: list[Path], workers: int) -> None:
+    before = torch.get_rng_state()
+    list(stream(files, workers=workers).batches(torch.arange(7), 2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_loader_reads_ahead_into_page_locked_memory_where_there_is_a_gpu(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No pass is made: without a GPU there is nothing to lock pages for."""
+    for there in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        made = stream(files, workers=2, prefetch=5, pin_memory=True)._loader(Order(), 2, stay=True)
+        assert (made.num_workers, made.prefetch_factor, made.pin_memory) == (2, 5, there)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
