@@ -27,9 +27,10 @@ def compiler(wanted: bool) -> Iterator[None]:
     try:
         yield
     except TorchDynamoException as error:
-        first = str(error).strip().splitlines()[0]
+        lines = str(error).strip().splitlines()
+        first = " ".join(lines[:2] if lines[0].endswith(":") else lines[:1])
         raise InfeasibleCandidate(
-            f"compile: true: torch.compile cannot run here: {first}; type compile: false"
+            f"torch.compile cannot run here: {first}; type compile: false"
         ) from error
     finally:
         torch._dynamo.reset()
