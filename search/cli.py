@@ -238,7 +238,13 @@ def report(study: str, storage: str | None, output: Path | None) -> None:
     metavar="WHICH",
     help='knee, fastest, smallest, baseline, a trial\'s number, or "latency <= 2 ms".',
 )
-@click.option("--to", "formats", default="onnx", help="onnx,torchscript,torch_export")
+@click.option(
+    "--to",
+    "formats",
+    default=None,
+    metavar="FORMATS",
+    help="onnx,torchscript,openvino,...: other runtimes; the measured file when not given.",
+)
 @click.option(
     "-o",
     "--output",
@@ -249,14 +255,14 @@ def report(study: str, storage: str | None, output: Path | None) -> None:
 )
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 def export(
-    study: str, storage: str | None, pick: str, formats: str, output: Path, force: bool
+    study: str, storage: str | None, pick: str, formats: str | None, output: Path, force: bool
 ) -> None:
     """Export the chosen trade-off: the measured file itself, and a manifest."""
     from search.export import export_trial
     from search.locating import locate
 
     place = locate(study, storage)
-    manifest = export_trial(place, pick, formats.split(","), output, force)
+    manifest = export_trial(place, pick, formats.split(",") if formats else (), output, force)
     click.echo(manifest.text())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from search.database.store import reading
 from search.errors import UserError
 from search.files import sha256_of, written_whole
 from search.picks import pick
+from search.plugins import RUNTIMES
 from search.records import Axis, StudyRecord, TrialRecord
 from search.views.answer import times_text
 from search.views.format import format_value
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from search.locating import Located
     from search.study import OpenStudy
 
-FORMATS = {"onnx": "onnxruntime", "torchscript": "torchscript", "torch_export": "torch_export"}
+FORMATS = {"onnx": "onnxruntime", **{name: name for name in RUNTIMES.names}}
 """What --to takes -> the runtime that writes it."""
 
 MANIFEST = "manifest.json"
@@ -75,7 +76,7 @@ def export_trial(
     Args:
         place: The study.
         query: As for `search.picks.pick`.
-        formats: Keys of FORMATS.
+        formats: Keys of FORMATS; none for the measured file alone.
         folder: Where it is written; made when it is not there.
         force: Write into a folder that is not empty.
 
@@ -116,12 +117,13 @@ def _written(
     try:
         measured = stored_artifact(trial, place.folder)
         artifacts = []
-        for name in formats:
-            runtime = FORMATS[name]
+        wanted = dict.fromkeys(FORMATS[name] for name in formats) or {measured.runtime: None}
+        files = _files(list(wanted), folder)
+        for runtime, file in files.items():
             if runtime == measured.runtime:
-                artifacts.append(_copied(measured, folder, study))
+                artifacts.append(_copied(measured, file, study))
             else:
-                artifacts.append(_converted(study, trial, runtime, folder))
+                artifacts.append(_converted(study, trial, runtime, file))
         _write_probe(study, [folder / a["file"] for a in artifacts], artifacts, folder)
         assets = _write_assets(study, folder)
         preprocessing = study.data.preprocessing()
@@ -154,13 +156,21 @@ def _written(
     return Manifest(folder, content)
 
 
-def _copied(measured: Artifact, folder: Path, study: OpenStudy) -> dict[str, Any]:
+def _files(runtimes: Sequence[str], folder: Path) -> dict[str, Path]:
+    """The file for each runtime: `model.onnx`, or `model.openvino.onnx` where two would clash."""
+    suffixes = [RUNTIMES.get(name).suffix for name in runtimes]
+    return {
+        name: folder / (f"model.{name}{end}" if suffixes.count(end) > 1 else f"model{end}")
+        for name, end in zip(runtimes, suffixes, strict=True)
+    }
+
+
+def _copied(measured: Artifact, file: Path, study: OpenStudy) -> dict[str, Any]:
     """The measured file, byte for byte."""
     if not measured.path.is_file():
         raise UserError(f"{measured.path}: the measured file is gone; run the study again")
     if sha256_of(measured.path) != measured.sha256:
         raise UserError(f"{measured.path}: the file is not the one that was measured any more")
-    file = folder / f"model{measured.path.suffix}"
     shutil.copyfile(measured.path, file)
     return {
         "file": file.name,
@@ -173,27 +183,34 @@ def _copied(measured: Artifact, folder: Path, study: OpenStudy) -> dict[str, Any
     }
 
 
-def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, folder: Path) -> dict[str, Any]:
-    """The trial's float network in another format, its accuracy measured anew."""
+def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, file: Path) -> dict[str, Any]:
+    """The trial's network in another format, its accuracy measured anew.
+
+    It is quantized as in the trial where the format's own quantizer has that mode; else in float.
+    """
     from objectives.accuracy import Accuracy
     from objectives.base import Unmeasurable
+    from search.pipeline import export
     from search.plan import Plan
-    from search.plugins import RUNTIMES
     from search.watch import StageError, Watch
 
     plan = Plan.from_json(trial.plan)
     entry = RUNTIMES.get(runtime)
     try:
-        model = study.pipeline.candidate(plan, Watch()).model.cpu().eval()
-        file = folder / f"model{entry.suffix}"
-        artifact = entry.export(model, study.data.shape, file)
+        candidate = study.pipeline.candidate(plan, Watch())
+        modes = candidate.quantization or {}
+        if not set(modes) <= set(entry.quantizations):
+            candidate = replace(candidate, quantization=None)
+        artifact = export(candidate, runtime, file, study.data)
     except (StageError, Unmeasurable) as error:
         raise UserError(f"--to {runtime}: {error}") from error
     options = entry.Params()
-    subject = Subject(artifact, entry, options, model, study.data)
+    subject = Subject(artifact, entry, options, candidate.model, study.data)
     measured = Accuracy.measure(subject, Accuracy.Params(), "validation")
-    quantized = plan.stage("quantize") is not None
-    note = "float32: this format is not quantized here" if quantized else "converted"
+    note = "converted"
+    if modes:
+        kept = candidate.quantization is not None
+        note = f"{', '.join(modes)}, quantized anew" if kept else "float32: not quantized here"
     return {
         "file": file.name,
         "runtime": runtime,
@@ -220,8 +237,6 @@ def _write_probe(
     study: OpenStudy, files: Sequence[Path], artifacts: Sequence[Mapping[str, Any]], folder: Path
 ) -> None:
     """A few validation examples with each file's logits, so that another machine can compare."""
-    from search.plugins import RUNTIMES
-
     inputs, labels = next(study.data.arrays("validation", PROBE_EXAMPLES))
     arrays = {"inputs": inputs, "labels": labels}
     for file, artifact in zip(files, artifacts, strict=True):

@@ -25,18 +25,19 @@ INSTALL = "pip install 'paretune[openvino]'"
 
 
 class OpenVino:
-    """OpenVINO (.onnx): float32 and static int8, on Intel CPU, GPU or NPU.
+    """OpenVINO (.onnx): float32, int8 calibrated or trained in, 16-bit files; Intel CPU, GPU, NPU.
 
     The file is an ONNX file, which OpenVINO reads as it is. Quantization: static int8 is placed by
     ONNX Runtime's quantizer; OpenVINO turns its Q/DQ pairs into int8 kernels of its own (every
     convolution and linear layer of the CNNs and ResNets here ran in 8 bits; ResNet-20 at 32x32
-    took 0.6 of its float time). NNCF, its own quantizer, is not needed for that. Dynamic int8 it
+    took 0.6 of its float time). So does int8 that was trained in. NNCF, its own quantizer, is not
+    needed for that. float16 halves the file; what it computes in is `precision`. Dynamic int8 it
     would run in float, two times slower than the float network, so it is refused.
     """
 
     name = "openvino"
     suffix = ".onnx"
-    quantizations: tuple[str, ...] = ("static",)
+    quantizations: tuple[str, ...] = ("static", "qat", "float16")
     dynamic_batch = True
     needs = INSTALL
 
@@ -66,6 +67,8 @@ class OpenVino:
         check_mode(OpenVino, quantization)
         artifact = OnnxRuntime.export(model, shape, path, quantization, calibration)
         return replace(artifact, runtime=OpenVino.name)
+
+    placement = staticmethod(OnnxRuntime.placement)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:

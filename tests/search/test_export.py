@@ -46,7 +46,7 @@ def test_exported_model_runs_on_raw_images_as_the_manifest_says(exported: Path) 
 
 
 @pytest.mark.parametrize(
-    "formats", ["torchscript", "torch_export", "onnx,torchscript,torch_export"]
+    "formats", ["torchscript", "torch_export", "onnx,torchscript,torch,torch_export"]
 )
 def test_other_formats_give_the_same_classes(finished: Path, cli: Any, formats: str) -> None:
     folder = finished.parent / "others"
@@ -54,9 +54,34 @@ def test_other_formats_give_the_same_classes(finished: Path, cli: Any, formats: 
     assert said.code == 0, said.err
     manifest = json.loads((folder / "manifest.json").read_text())
     assert len(manifest["artifacts"]) == len(formats.split(","))
+    files = {artifact["file"] for artifact in manifest["artifacts"]}
+    if "torch," in formats:
+        assert files == {"model.onnx", "model.pt", "model.torch.pt2", "model.torch_export.pt2"}
     verified = cli("verify", folder)
     assert verified.code == 0, verified.out
     assert "all as measured" in verified.out
+
+
+@pytest.mark.heavy
+def test_study_in_another_runtime_hands_out_its_own_file_and_others_quantized_anew(
+    tiny: Path, cli: Any
+) -> None:
+    pytest.importorskip("openvino", reason="pip install 'paretune[openvino]'")
+    text = tiny.read_text().replace(
+        "quantization: {choice: [none, dynamic]}", "quantization: static"
+    )
+    tiny.write_text(text + "runtime: openvino\n")
+    said = cli("run", tiny, "--trials", 1)
+    assert said.code == 0, said.err
+    own, other = tiny.parent / "own", tiny.parent / "other"
+    assert cli("export", tiny, "--pick", "1", "-o", own).code == 0
+    [artifact] = json.loads((own / "manifest.json").read_text())["artifacts"]
+    assert (artifact["runtime"], artifact["measured"]) == ("openvino", True)
+    said = cli("export", tiny, "--pick", "1", "--to", "onnx,torchscript", "-o", other)
+    assert said.code == 0, said.err
+    assert "static, quantized anew; accuracy" in said.out
+    assert "float32: not quantized here; accuracy" in said.out
+    assert cli("verify", own).code == cli("verify", other).code == 0
 
 
 def test_verify_works_where_the_study_is_not(exported: Path, finished: Path, cli: Any) -> None:
