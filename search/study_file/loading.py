@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from search.data import DATASETS
+from search.data import DATASETS, load_data
 from search.errors import UserError
 from search.plugins import RUNTIMES
 from search.spec import (
@@ -26,11 +26,11 @@ from search.study_file.own import OwnReader
 from search.study_file.problems import Key, Problems
 from search.study_file.quantities import QuantityReader
 from search.study_file.sections import SectionReader
-from search.study_file.space import SpaceReader
+from search.study_file.space import SLOTS, SpaceReader
 from search.user_code import find_user_code
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
-from spaces.domains import Choice, Fixed, Node, Record, parameters
+from spaces.domains import Choice, Fixed, Node, Record, assign, parameters
 from spaces.params import Params
 from spaces.pruning import PRUNINGS
 from spaces.quantization import QUANTIZATIONS
@@ -231,8 +231,10 @@ class _Loader(SectionReader):
             return Fixed(None)
         self.known(section, SPACE_KEYS, ("space",))
         own = section.get("architecture") is not None
+        architecture = self._part(section, "architecture", ARCHITECTURES, baseline)
+        self._reader.layers = lambda: self._layers(architecture)
         fields: list[tuple[str, Node]] = [
-            ("architecture", self._part(section, "architecture", ARCHITECTURES, baseline)),
+            ("architecture", architecture),
             ("pretrain", self._recipe(section, "pretrain", baseline)),
             ("pruning", self._part(section, "pruning", PRUNINGS)),
             ("distillation", self._part(section, "distillation", DISTILLATIONS)),
@@ -245,6 +247,29 @@ class _Loader(SectionReader):
         self._check_space(dict(fields), own, runtime)
         check_distillation(self.problems, section.get("distillation"), dict(fields), teachers)
         return space
+
+    def _layers(self, architecture: Node) -> Sequence[str]:
+        """The prunable layers of the one architecture of a space; of several, eighths.
+
+        Which layers there are depends on the inputs, so this reads the data, and builds a network.
+        """
+        data = self._fixed(DATASETS, "data")
+        if list(parameters(architecture)) or data is None:
+            return SLOTS
+        from spaces.pruning.listing import prunable_layers
+
+        value = assign(architecture, lambda name, domain: None)
+        if not isinstance(value, Mapping):
+            return SLOTS  # a mistake that is noted already
+        try:
+            found = load_data(data.name, data.params, self._file.parent)
+        except UserError as error:
+            self.problems.add(
+                ("space", "pruning"),
+                f"one domain for every layer needs the data, to know the layers: {error}",
+            )
+            return SLOTS
+        return prunable_layers(value, found.shape, found.classes) or SLOTS
 
     def _part(
         self, section: Mapping[str, Any], name: str, table: Table, baseline: Any = None

@@ -292,6 +292,16 @@ class _Builder:
                 leaf = TypeAdapter(info.rebuild_annotation()).json_schema()
                 self._fill_lists(leaf, item_of(info), searched)
                 about = {"description": info.description} if info.description else {}
+                if (
+                    searched
+                    and takes_mapping(info)
+                    and leaf.get("additionalProperties") is not True
+                ):
+                    every = _searched(leaf["additionalProperties"])
+                    domains = every["anyOf"][1:]  # one for each layer
+                    values = {"type": "object", "additionalProperties": every}
+                    properties[name] = {"anyOf": [*domains, values], **about}
+                    continue
                 plain = not searched or takes_mapping(info)
                 properties[name] = {**leaf, **about} if plain else _searched({**leaf, **about})
         return properties

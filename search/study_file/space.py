@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -40,6 +40,9 @@ DOMAINS = ("choice", "float", "int")
 COMBINATIONS = 1000
 """So many are tried, at most, before a space is believed to have a possible one."""
 
+SLOTS = tuple(f"{part}/8" for part in range(1, 9))
+"""Eighths of a network, where its layers are not known."""
+
 SETTINGS = {"choice": (), "float": ("log", "step"), "int": ("log", "step")}
 
 
@@ -48,6 +51,8 @@ class SpaceReader:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
+        self.layers: Callable[[], Sequence[str]] = lambda: SLOTS
+        """Names for the layers of the network, for which one domain stands."""
 
     # -- an option of a table --------------------------------------------------------------------
 
@@ -151,19 +156,27 @@ class SpaceReader:
         return self._domain(params, name, value, key)
 
     def _items(self, params: type[BaseModel], name: str, value: Any, key: Key) -> Node:
-        """A mapping of anything (a factory's arguments), in which each value may be a domain."""
-        self._literal(params, name, value, key)
+        """A mapping (a factory's arguments, ratios by layer), each value of which may be a domain.
+
+        One domain in the place of a mapping of numbers is meant for each of the network's layers.
+        """
+        item = item_params(params, name)
+        if is_domain(value) and item is not _Anything:
+            value = dict.fromkeys(self.layers(), value)
         if not isinstance(value, Mapping):
+            self._literal(params, name, value, key)
             return Fixed(value)
+        plain = {part: given for part, given in value.items() if not is_domain(given)}
+        self._literal(params, name, plain, key)
         return Record(
             tuple(
                 (
-                    item,
-                    self._domain(_Anything, "value", given, (*key, item))
+                    part,
+                    self._domain(item, "value", given, (*key, part))
                     if is_domain(given)
                     else Fixed(given),
                 )
-                for item, given in value.items()
+                for part, given in value.items()
             )
         )
 
@@ -360,6 +373,13 @@ def _options(annotation: Any) -> Iterator[Any]:
 def takes_mapping(info: FieldInfo) -> bool:
     """Whether a field's value is itself a mapping, of which each value may be a domain."""
     return typing.get_origin(info.annotation) is dict
+
+
+@cache
+def item_params(params: type[BaseModel], name: str) -> type[BaseModel]:
+    """A Params whose field `value` is what a mapping in this field holds."""
+    _, kind = typing.get_args(params.model_fields[name].annotation)
+    return _Anything if kind is Any else create_model("Item", value=(kind, ...))
 
 
 @cache

@@ -47,7 +47,9 @@ class Structured:
             None, gt=0, le=1, description="share of the multiply-adds that stays, met within 2 %"
         )
         per_layer: dict[str, Ratio] = Field(
-            {}, description="ratio by layer name, or by place in the network: 2/8"
+            {},
+            description="ratio by layer name, or by place in the network (2/8); or one domain for "
+            "every layer",
         )
         scope: Literal["uniform", "global", "sensitivity"] = Field(
             "uniform",

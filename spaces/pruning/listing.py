@@ -1,0 +1,38 @@
+"""The layers of an architecture that structured pruning can cut, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spaces.inputs import Shape
+
+
+def prunable_layers(architecture: Mapping[str, Any], shape: Shape, classes: int) -> list[str]:
+    """The layers' names from the input to the output; empty where the network cannot be pruned.
+
+    Args:
+        architecture: {name: {parameters}} without anything to search. Weights are not loaded.
+        shape: Of one input.
+        classes: Number of logits.
+    """
+    import copy
+
+    from spaces.architecture.network import build_network
+    from spaces.base import InfeasibleCandidate
+    from spaces.pruning.graph import channel_layers, thawed, trace
+    from spaces.pruning.heads import head_layers
+    from spaces.pruning.rounds import followed
+
+    bare = copy.deepcopy(dict(architecture))
+    for options in bare.values():
+        if isinstance(options, dict) and "weights" in options:
+            options["weights"] = None
+    try:
+        model = build_network(bare, shape, classes, seed=0)
+        with thawed(model), followed():
+            layers = channel_layers(trace(model, shape), []) + head_layers(model, [])
+    except InfeasibleCandidate:
+        return []
+    names = {layer.name for layer in layers}
+    return [name for name, _ in model.named_modules() if name in names]
