@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from objectives.base import Measurement, Subject
 from search.plugins import OBJECTIVES
+from search.quiet import quiet
 from search.spec import ObjectiveSpec, StudySpec
 
 if TYPE_CHECKING:
@@ -72,13 +73,18 @@ class Gauge:
         ]
 
 
+TIMING = 2
+"""The `cost` of what a clock measures: while it does, nothing else of ours runs on this host."""
+
 NEEDS_WEIGHTS = 3
 """The `cost` of a quantity that depends on trained weights, and so on data."""
 
 
 def _measured(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Measurement:
     objective = OBJECTIVES.get(name)
-    measured = objective.measure(subject, objective.Params.model_validate(dict(options)), part)
+    params = objective.Params.model_validate(dict(options))
+    with quiet.measuring() if objective.cost == TIMING else quiet.working():
+        measured = objective.measure(subject, params, part)
     assert isinstance(measured, Measurement)
     return measured
 

@@ -20,6 +20,7 @@ from search.files import sha256_of
 from search.plan import Plan, Stage, without_teacher
 from search.plugins import RUNTIMES
 from search.probing import Probe
+from search.quiet import quiet
 from search.teachers import Teachers
 from search.techniques import TECHNIQUES, technique, trains
 from search.watch import Watch
@@ -147,7 +148,8 @@ class Pipeline:
         """
         with watch.stage("deploy"):
             name, _ = deployment(plan)
-            return export(candidate, name, path, self._data)
+            with quiet.working():
+                return export(candidate, name, path, self._data)
 
     # -- one stage -------------------------------------------------------------------------------
 
@@ -174,7 +176,9 @@ class Pipeline:
             curve.append({**point, "seconds": event.seconds})
             watch.epoch(event)
 
-        made = self._stage(link.stage, candidate, self._context(link, report, watch))
+        context = self._context(link, report, watch)
+        with quiet.working():
+            made = self._stage(link.stage, candidate, context)
         if curve:
             self._save_curve(link.digest, curve)
         return made
@@ -187,6 +191,7 @@ class Pipeline:
             report=report,
             memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
             placement=_placement(link.runtime),
+            breathe=quiet.breathe,
         )
         distillation = link.stage.params.get("distillation")
         if not distillation:

@@ -131,6 +131,7 @@ class Context:
             activations its int8 rounds (`spaces/quantization/qat.py`); None where it has no int8.
         answers: `answers(make)` gives the logits that this teacher gave for the training part
             before, or has them made and keeps them: float32 [N, classes] in the part's own order.
+        breathe: Called between the steps of long work; may keep it waiting while somebody measures.
     """
 
     data: Data
@@ -144,6 +145,7 @@ class Context:
         None
     )
     answers: Callable[[Callable[[], torch.Tensor]], torch.Tensor] = lambda make: make()
+    breathe: Callable[[], None] = lambda: None
 
 
 class Architecture(Protocol):

@@ -156,6 +156,7 @@ class _Loop:
             self.teaching.begin(seed)
         batches = data.batches("train", size, seed=seed, device=device)
         for step, (images, labels) in enumerate(batches):
+            self.context.breathe()
             if step == self.batches:
                 continue  # one example left over: batch normalization cannot train on it
             images, targets = self._prepared(images, labels, generator)
