@@ -18,6 +18,7 @@ from objectives.params import Params
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
 from objectives.runtimes.identities import drop_weight_copies
+from objectives.runtimes.onnx_providers import check_used, options_of, provider
 from objectives.runtimes.onnx_quantization import MODES
 from objectives.runtimes.onnx_quantization.marks import placement
 from objectives.runtimes.onnx_quantization.quantizer import quantize
@@ -30,16 +31,6 @@ OPSET = 17
 """Has every operator that the exporter writes for these networks, and QDQ per channel (13)."""
 
 INPUT, OUTPUT = "input", "logits"
-
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "qnn": "QNNExecutionProvider",
-    "directml": "DmlExecutionProvider",
-}
 
 
 class OnnxRuntime:
@@ -128,31 +119,18 @@ class _Session:
         settings.log_severity_level = 3
         settings.add_session_config_entry("session.set_denormal_as_zero", "1")
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        full = provider(options.provider)
         try:
             self._session = ort.InferenceSession(
-                str(path), settings, providers=[_provider(options.provider)]
+                str(path), settings, providers=[(full, options_of(full, threads))]
             )
         except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
-            if isinstance(error, Unmeasurable):
-                raise
             raise Unmeasurable(f"ONNX Runtime cannot load {path.name}: {error}") from error
+        check_used(self._session, full)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         logits: np.ndarray = self._session.run([OUTPUT], {INPUT: images})[0]
         return logits
-
-
-def _provider(name: str) -> str:
-    import onnxruntime as ort
-
-    full = PROVIDERS.get(name.lower(), name)
-    available = ort.get_available_providers()
-    if full not in available:
-        short = [k for k, v in PROVIDERS.items() if v in available]
-        raise Unmeasurable(
-            f'ONNX Runtime has no execution provider "{name}" here; it has: {", ".join(short)}'
-        )
-    return full
 
 
 def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> None:

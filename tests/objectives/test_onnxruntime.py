@@ -14,6 +14,7 @@ import pytest
 from torch import nn
 
 from objectives.base import Unmeasurable
+from objectives.runtimes.onnx_providers import options_of
 from objectives.runtimes.onnxruntime import OnnxRuntime
 
 SHAPE = (1, 8, 8)
@@ -118,9 +119,34 @@ def test_provider_that_is_not_there_names_the_ones_that_are(
     model: nn.Module, tmp_path: Path
 ) -> None:
     path = exported(model, tmp_path)
-    reason = r'no execution provider "qnn" here; it has: .*cpu'
+    reason = r'no execution provider "qnn" here; it has: .*cpu.*pip install onnxruntime-qnn, in pl'
     with pytest.raises(Unmeasurable, match=reason):
         OnnxRuntime.load(path, OnnxRuntime.Params(provider="qnn"))
+
+
+def test_openvino_s_provider_is_told_the_thread_count() -> None:
+    assert options_of("CPUExecutionProvider", 3) == {}
+    assert options_of("OpenVINOExecutionProvider", 3)["num_of_threads"] == "3"
+    assert int(options_of("OpenVINOExecutionProvider", 0)["num_of_threads"]) >= 1
+
+
+def test_provider_that_falls_back_to_the_cpu_is_refused(
+    model: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime says that it has a provider, and does without when its libraries are missing."""
+    path = exported(model, tmp_path)
+    names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: names)
+    real = ort.InferenceSession
+
+    def on_the_cpu(file: str, settings: Any, providers: Any) -> Any:
+        assert providers == [("CUDAExecutionProvider", {})]
+        return real(file, settings, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(ort, "InferenceSession", on_the_cpu)
+    reason = "CUDAExecutionProvider could not be started here .*would use CPUExecutionProvider"
+    with pytest.raises(Unmeasurable, match=reason):
+        OnnxRuntime.load(path, OnnxRuntime.Params(provider="cuda"))
 
 
 @pytest.mark.parametrize("provider", ["cpu", "CPU", "CPUExecutionProvider"])
