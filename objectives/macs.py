@@ -55,7 +55,9 @@ def count_macs(model: torch.nn.Module, shape: Shape) -> int:
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one operation, of which nothing is counted
     try:
-        with torch.no_grad(), counter:
+        # With gradients: without, the counter stumbles over a weight that flows from module to
+        # module as activations do (DeBERTa's relative positions).
+        with torch.enable_grad(), counter:
             model.eval()(example(shape))
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)

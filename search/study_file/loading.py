@@ -343,6 +343,8 @@ def _ships_weights(node: Node) -> bool:
             return all(_ships_weights(child) for _, child in options)
         case Record(((("python", _)),)):
             return True
+        case Record((("transformers", Record(fields)),)):
+            return dict(fields)["checkpoint"] != Fixed(None)
         case Record((("torchvision", Record(fields)),)):
             return dict(fields)["weights"] != Fixed(None)
         case Record((("timm", Record(fields)),)):

@@ -88,7 +88,7 @@ class NetworkReader(SectionReader):
         checkpoint = self._checkpoint(section.get("checkpoint"), (*key, "checkpoint"))
         if architecture is None:
             return None
-        own = [architecture.params.get(name) for name in ("weights", "pretrained")]
+        own = [architecture.params.get(name) for name in ("weights", "pretrained", "checkpoint")]
         ships = any(own) or architecture.name == "python"
         if recipe is None and checkpoint is None and not ships and not self.problems:
             self.problems.add(

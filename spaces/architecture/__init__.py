@@ -21,6 +21,7 @@ ARCHITECTURES = Table(
         "torchvision": "spaces.architecture.torchvision:Torchvision",
         "text_transformer": "spaces.architecture.text_transformer:TextTransformer",
         "timm": "spaces.architecture.timm:Timm",
+        "transformers": "spaces.architecture.transformers:Transformers",
         "python": "spaces.architecture.python:Python",
     },
 )

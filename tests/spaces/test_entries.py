@@ -25,6 +25,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "timm": {"name": "resnet10t"},
     "python": {"factory": "user_nets:tiny"},
     "torch": {"name": "RAdam"},
+    "transformers": {"model": "albert"},
     "structured": {"ratio": 0.5},
     "unstructured": {"ratio": 0.5},
     "depth": {"blocks": 1},
