@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
@@ -73,3 +74,86 @@ def test_cifar10_study_runs_on_a_subset(tmp_path: Path, cli: Any) -> None:
     base, *front = json.loads(cli("front", file, "--json").out)["rows"]
     assert base["test"]["accuracy"]["count"] == 1000
     assert front
+
+
+SHORT = [
+    "data=digits",
+    "constraints=[]",
+    "goals=[]",
+    "baseline.pretrain.epochs=1",
+    "space.pretrain.epochs=1",
+    "space.finetune.epochs=1",
+    "objectives.latency.seconds=0.2",
+]
+"""One epoch on small images."""
+
+SMALL_VIT = "{patch: 4, depth: 2, heads: 2, width: 32}"
+
+SHORTENED = {
+    "cifar10-full": [
+        "baseline.architecture.resnet={blocks: 1, width: 8}",
+        "teachers.wide.architecture.resnet={blocks: 1, width: 16}",
+        "teachers.wide.pretrain.epochs=1",
+        "space.architecture={choice: {resnet: {blocks: 1, width: {choice: [8, 16]}}, staged: "
+        "{stages: [{width: 8, kernel: {choice: [3, 5]}}, {width: 16, se: true}]}}}",
+    ],
+    "vit": [
+        f"baseline.architecture.vit={SMALL_VIT}",
+        "space.architecture.vit={patch: 4, depth: {choice: [2, 3]}, heads: 2, width: 32}",
+        "space.pruning.choice.depth.blocks=1",
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHORTENED)
+def test_study_runs_when_shortened(name: str, tmp_path: Path, cli: Any) -> None:
+    file = copied(f"{name}.yaml", tmp_path)
+    sets = [part for option in (*SHORT, *SHORTENED[name]) for part in ("--set", option)]
+    said = cli("run", file, "--trials", 6, *sets)
+    assert said.code == 0, said.err
+    states = json.loads(cli("status", file, "--json").out)["states"]
+    assert sum(states.values()) == 6
+    assert "failed" not in states
+    assert states["complete"] >= 3
+
+
+@pytest.mark.slow
+def test_transfer_study_runs_on_photos_with_the_weights_that_lie_here(
+    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real image files; the weights' file lies where torchvision keeps what it downloaded."""
+    import torch
+    from torchvision import models
+
+    from search.data.digits import Digits
+
+    checkpoints = tmp_path / "torch" / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    weights = models.MobileNet_V3_Small_Weights.DEFAULT
+    torch.manual_seed(0)
+    file_name = weights.url.rsplit("/", 1)[1]
+    torch.save(models.mobilenet_v3_small().state_dict(), checkpoints / file_name)
+    part = Digits.load(Digits.Params(), tmp_path).parts["train"]
+    for index in range(120):
+        label = int(part.labels[index])
+        (tmp_path / "photos" / str(label)).mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(part.images[index, 0]).resize((32, 32))
+        image.save(tmp_path / "photos" / str(label) / f"{index}.png")
+    file = copied("transfer.yaml", tmp_path)
+    network = "{torchvision: mobilenet_v3_small, weights: DEFAULT}"
+    options = [
+        *(option for option in SHORT if not option.startswith("data")),
+        f"data={{images: {tmp_path / 'photos'}, size: 32}}",
+        "baseline.pretrain.epochs=2",
+        "baseline.pretrain.freeze_epochs=1",
+        "space.pretrain.epochs=2",
+        "space.pretrain.freeze_epochs=1",
+        f"baseline.architecture={network}",
+        f"space.architecture={network}",
+    ]
+    sets = [part for option in options for part in ("--set", option)]
+    said = cli("run", file, "--trials", 2, *sets)
+    assert said.code == 0, said.err
+    assert json.loads(cli("status", file, "--json").out)["states"] == {"complete": 2}
