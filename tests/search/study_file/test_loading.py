@@ -459,7 +459,7 @@ def test_unknown_name_is_refused_with_the_nearest(
             "data: digits",
             "data:",
             "data",
-            "is missing; give one data set: digits, torchvision, npz, images, python",
+            "is missing; give one data set: digits, torchvision, npz, images, python, text",
         ),
         (
             "  pretrain: {epochs: 2, optimizer: {adam: {lr: 1e-3}}}",
