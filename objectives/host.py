@@ -37,6 +37,22 @@ def load_average() -> float | None:
         return None
 
 
+def frequency() -> float | None:
+    """Of the first core as it is now, in MHz; None where the system does not tell."""
+    try:
+        current = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq").read_text()
+        return round(int(current) / 1000, 1)
+    except (OSError, ValueError):
+        pass
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("cpu MHz"):
+                return round(float(line.partition(":")[2]), 1)
+    except (OSError, ValueError):
+        pass
+    return None
+
+
 def _processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from objectives.host import cores, fingerprint, load_average
+from objectives.host import cores, fingerprint, frequency, load_average
 
 
 def test_fingerprint_is_json_and_the_same_each_time() -> None:
@@ -23,3 +23,8 @@ def test_cores_are_those_this_process_may_use() -> None:
 def test_load_average_is_absent_rather_than_invented() -> None:
     load = load_average()
     assert load is None or load >= 0
+
+
+def test_frequency_is_absent_rather_than_invented() -> None:
+    clock = frequency()
+    assert clock is None or clock > 0

@@ -11,19 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from objectives.base import Measurement, Subject, Unmeasurable
 from objectives.host import cores
-from objectives.latency import LEAST_BLOCKS, Latency, _median_interval, _quantile, _statistic
+from objectives.latency import LEAST_VISITS, Latency
+from objectives.references import NAMES
 from objectives.runtimes.onnxruntime import OnnxRuntime
 
 MakeSubject = Callable[..., Subject]
-
-RUNS = st.lists(st.floats(0.001, 1000), min_size=1, max_size=60)
-
 
 PINNING = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="this system pins no process to a core"
@@ -58,7 +54,7 @@ def reference(value: float) -> Measurement:
 
 
 def quick(**more: Any) -> Latency.Params:
-    return Latency.Params(**{"seconds": 0.02, **more})
+    return Latency.Params(**{"seconds": 0.02, "references": False, **more})
 
 
 def latency(subject: Subject, **more: Any) -> Measurement:
@@ -75,8 +71,11 @@ def test_latency_of_the_baseline_is_its_own_milliseconds(
     assert (said["statistic"], said["relative_to"], said["ratio"]) == (statistic, None, 1.0)
     assert said["raw_ms"] == said["raw_baseline_ms"] == said[f"{statistic}_ms"]
     assert 0 < said["p50_ms"] <= said["p90_ms"] <= said["p99_ms"]
-    assert said["blocks"] >= LEAST_BLOCKS
-    assert found.count >= said["blocks"]
+    assert said["visits"] >= LEAST_VISITS
+    assert found.count >= said["visits"]
+    assert 0 <= said["disturbed"] <= 1 and said["disturbed_host"] == (said["disturbed"] > 0.5)
+    assert said["host"] and said["cpu"]
+    assert said["references"]["why_none"] == "references: false"
     assert (said["runtime"], said["threads"], said["provider"]) == ("onnxruntime", 1, "cpu")
     assert (said["batch"], said["shape"]) == (1, [1, 8, 8])
 
@@ -101,7 +100,7 @@ def test_every_run_has_the_batch_s_images(make_subject: MakeSubject, batch: int)
 
 
 def test_candidate_and_baseline_run_in_turn(make_subject: MakeSubject) -> None:
-    """Blocks alternate, and so does who begins: ABBAABBA, each of them equally often."""
+    """Visits alternate, and so does who begins: ABBAABBA, each of them equally often."""
     runtime = Recorded()
     subject = make_subject(runtime=runtime)
     baseline = replace(subject.artifact, path=Path("baseline"))
@@ -110,10 +109,89 @@ def test_candidate_and_baseline_run_in_turn(make_subject: MakeSubject) -> None:
     names = [name for name, _ in runtime.calls]
     order = [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
     # after the warm-ups of both: B | A A | B B | A A ..., neighbours of one kind run together
-    blocks = found.conditions["blocks"]
-    assert len(order) in (blocks + 1, blocks + 2)
-    assert set(order[0::2]) == {"subject.onnx"}
-    assert set(order[1::2]) == {"baseline"}
+    visits = found.conditions["visits"]
+    assert len(order) in range(visits + 1, visits + 4)
+    assert set(order[0::2]) == {"baseline"}
+    assert set(order[1::2]) == {"subject.onnx"}
+
+
+def base_and_candidate(make_subject: MakeSubject, **more: Any) -> tuple[Measurement, Subject]:
+    """The baseline's measurement beside references, and a candidate that is the same file."""
+    subject = make_subject()
+    known = latency(subject, references=True)
+    changed = {"baseline": subject.artifact, "reference": {"latency": known}, **more}
+    return known, replace(subject, **changed)
+
+
+def test_references_known_beside_the_baseline_give_the_ratio(make_subject: MakeSubject) -> None:
+    known, subject = base_and_candidate(make_subject)
+    said = known.conditions["references"]
+    assert said["networks"] == list(NAMES)
+    assert len(said["log_ratios"]) == len(NAMES) and not said["used"]
+    found = latency(subject, references=True)
+    assert found.conditions["references"]["used"]
+    assert found.value == pytest.approx(known.value * found.conditions["ratio"])
+    # by definition: ratio to the references here, times theirs to the baseline there
+    assert 0.2 < found.conditions["ratio"] < 5
+    assert 0.2 < found.conditions["ratio_beside_baseline"] < 5
+
+
+def test_interval_grows_with_what_the_references_moved_against_each_other(
+    make_subject: MakeSubject,
+) -> None:
+    known, subject = base_and_candidate(make_subject)
+    ratios = known.conditions["references"]["log_ratios"]
+    moved = [ratio + (5.0 if i == 0 else 0.0) for i, ratio in enumerate(ratios)]
+    references = {**known.conditions["references"], "log_ratios": moved}
+    other = replace(known, conditions={**known.conditions, "references": references})
+    found = latency(replace(subject, reference={"latency": other}), references=True)
+    assert found.high / found.low > 50  # log of it: 2 * 1.96 * sqrt((25 + 3 * (5 / 3)**2) / 4)
+
+
+@pytest.mark.parametrize(
+    "change", [{"host": "another"}, {"batch": 7}, {"references": {}}, {"references": None}], ids=str
+)
+def test_references_of_another_host_or_way_are_not_used(
+    make_subject: MakeSubject, change: dict[str, Any]
+) -> None:
+    known, subject = base_and_candidate(make_subject)
+    other = replace(known, conditions={**known.conditions, **change})
+    found = latency(replace(subject, reference={"latency": other}), references=True)
+    said = found.conditions
+    assert not said["references"]["used"]
+    assert said["ratio"] == pytest.approx(said["ratio_beside_baseline"])
+
+
+def test_runtime_that_cannot_have_references_says_why(make_subject: MakeSubject) -> None:
+    class Refusing(Recorded):
+        name = "refusing"
+        suffix = ".x"
+
+        def export(self, *given: Any) -> None:
+            raise Unmeasurable("not today")
+
+    found = latency(make_subject(runtime=Refusing()), references=True)
+    assert found.conditions["references"]["why_none"] == "not today"
+    assert found.conditions["references"]["networks"] == []
+
+
+def test_several_measured_together_are_visited_equally_often(make_subject: MakeSubject) -> None:
+    runtime = Recorded()
+    subject = make_subject(runtime=runtime)
+    known = {"latency": reference(2.0)}
+    subjects = [
+        replace(
+            subject,
+            artifact=replace(subject.artifact, path=Path(name)),
+            baseline=subject.artifact,
+            reference=known,
+        )
+        for name in ("a", "b", "c")
+    ]
+    found = Latency.together(subjects, quick())
+    assert len(found) == 3
+    assert len({m.conditions["visits"] for m in found}) == 1
+    assert {name for name, _ in runtime.calls} == {"a", "b", "c", "subject.onnx"}
 
 
 @PINNING
@@ -169,38 +247,3 @@ def test_latency_without_images_cannot_be_measured(
 def test_params_out_of_range_are_refused(params: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Latency.Params(**params)
-
-
-# -- statistics --------------------------------------------------------------------------------
-
-
-@settings(deadline=None, max_examples=100)
-@given(RUNS, st.floats(0, 1))
-def test_quantile_is_numpy_s(runs: list[float], share: float) -> None:
-    assert _quantile(runs, share) == pytest.approx(float(np.quantile(runs, share)))
-
-
-@pytest.mark.parametrize(
-    ("which", "expected"), [("p50", 3.0), ("p90", 4.6), ("p99", 4.96), ("mean", 3.0)]
-)
-def test_statistic_is_what_its_name_says(which: str, expected: float) -> None:
-    assert _statistic([5.0, 1.0, 4.0, 2.0, 3.0], which) == pytest.approx(expected)
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.lists(st.floats(0.5, 2), min_size=2, max_size=40))
-def test_interval_of_the_median_lies_within_the_figures_and_repeats(figures: list[float]) -> None:
-    low, high = _median_interval(figures)
-    assert min(figures) <= low <= high <= max(figures)
-    assert _median_interval(figures) == (low, high)
-
-
-def test_interval_of_the_median_covers_the_true_one_about_95_times_of_100() -> None:
-    generator = np.random.default_rng(0)
-    samples = generator.lognormal(0.0, 0.3, size=(150, 45))
-    hits = sum(low <= 1.0 <= high for low, high in map(_median_interval, samples.tolist()))
-    assert 0.85 <= hits / len(samples) <= 1.0
-
-
-def test_interval_of_equal_figures_has_no_width() -> None:
-    assert _median_interval([0.5] * 20) == (0.5, 0.5)
