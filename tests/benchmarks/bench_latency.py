@@ -1,36 +1,53 @@
-"""Repeatability of a latency: Paretune's interleaved measure beside a mean of 100 runs.
+"""Rank agreement and repeatability of a latency: Paretune's measure beside the usual ones.
 
-The same two files (simple_cnn as it is and at a quarter of its width, in ONNX Runtime) are measured
-again and again while busy processes come and go, one for each core. Nothing about the files
-changes, so whatever a measure says besides the first answer is its error. The peer is what one
-writes by hand: ten runs to warm up, then the mean of a hundred, of the narrow file alone (compared
-with a baseline of an hour ago) or of both right after each other (as a ratio).
+Twelve networks in ONNX Runtime (three families, two of them in int8) are measured again and again,
+every other time beside a process that loads the host on and off. Nothing about the files changes,
+so whatever an answer says besides the long run's is error. The long run: all twelve visited in
+turn, half of it before and half after. The peers: the mean of 20 runs after 10 to warm up (as Olive
+measures), and a single run (as Archai does), each as a ratio to the first network measured so too.
 
-A spread is the largest answer divided by the smallest. Target: smaller than either peer's.
+Agreement is Kendall's tau between an answer's order of the twelve and the long run's; repeatability
+how far a network's ratio lies from its median over the repeats. Aims: 2 % and 0.95.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import os
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from random_images import CLASSES, as_dataset, random_arrays
+from scipy.stats import kendalltau
 
-from objectives.base import Subject
+from objectives.base import Measurement, Subject
 from objectives.latency import Latency
-from objectives.runtimes.base import Artifact
+from objectives.references import panel
+from objectives.runs import Runs, steady
 from objectives.runtimes.onnxruntime import OnnxRuntime
+from objectives.size import Size
 from spaces.rebuild import start
+
+STATIC = {"static": {"images": 32, "calibration": "minmax", "per_channel": True}}
+
+NETWORKS: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
+    ({"simple_cnn": {"width": 1.0}}, None),  # the baseline
+    *(({"simple_cnn": {"width": width}}, None) for width in (0.25, 0.5, 0.75)),
+    *(({"separable_cnn": {"width": width}}, None) for width in (0.5, 1.0, 1.5)),
+    *(({"resnet": {"stages": 3, "blocks": 1, "width": width}}, None) for width in (8, 16, 32)),
+    ({"simple_cnn": {"width": 0.5}}, STATIC),
+    ({"resnet": {"stages": 3, "blocks": 1, "width": 16}}, STATIC),
+]
 
 BUSY = """
 import random, sys, time
@@ -46,11 +63,8 @@ while True:
 
 @contextlib.contextmanager
 def noise(seed: int) -> Iterator[None]:
-    """Busy processes beside the body, as many as there are cores."""
-    processes = [
-        subprocess.Popen([sys.executable, "-c", BUSY, str(100 * seed + core)])
-        for core in range(os.cpu_count() or 1)
-    ]
+    """A process beside the body that loads the host on and off."""
+    processes = [subprocess.Popen([sys.executable, "-c", BUSY, str(seed)])]
     try:
         yield
     finally:
@@ -60,92 +74,146 @@ def noise(seed: int) -> Iterator[None]:
             process.wait()
 
 
-class Pair:
-    """The two files, and both ways to measure them."""
+class Networks:
+    """The networks' files, and each way to measure their ratios to the first."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, count: int, seconds: float) -> None:
         self._data = as_dataset(random_arrays(100))
-        self._options = OnnxRuntime.Params()
-        self._files = {name: self._exported(folder, width) for name, width in WIDTHS.items()}
+        self._params = Latency.Params(seconds=seconds)
         self._image = next(iter(self._data.arrays("validation", 1)))[0]
-        self._sessions = {
-            name: OnnxRuntime.load(artifact.path, self._options)
-            for name, (artifact, _) in self._files.items()
-        }
-        baseline, model = self._files["wide"]
-        subject = Subject(baseline, OnnxRuntime, self._options, model, self._data)
-        self._reference = {Latency.name: Latency.measure(subject, Latency.Params(), "validation")}
+        options = OnnxRuntime.Params()
+        self.subjects = []
+        for number, (architecture, quantization) in enumerate(NETWORKS[:count]):
+            model = start(architecture, self._data.shape, CLASSES, 0).model.eval()
+            calibration = iter([images for images, _ in self._data.arrays("validation", 32)])
+            file = folder / f"{number}.onnx"
+            artifact = OnnxRuntime.export(model, self._data.shape, file, quantization, calibration)
+            self.subjects.append(Subject(artifact, OnnxRuntime, options, model, self._data))
+        self._sessions = [OnnxRuntime.load(s.artifact.path, options) for s in self.subjects]
+        self._levels: list[list[float]] = [[] for _ in self.subjects]
+        self._reference: dict[str, Measurement] = {}
+        self.last: list[Measurement] = []
 
-    def _exported(self, folder: Path, width: float) -> tuple[Artifact, Any]:
-        model = start({"simple_cnn": {"width": width}}, self._data.shape, CLASSES, 0).model.eval()
-        return OnnxRuntime.export(model, self._data.shape, folder / f"{width}.onnx"), model
+    def calibrate(self) -> None:
+        """Measures the baseline, as a study does first."""
+        found = Latency.measure(self.subjects[0], self._params, "validation")
+        self._reference = {Latency.name: found}
 
-    def interleaved(self) -> float:
-        """Narrow / wide, as Paretune measures a candidate against the baseline."""
-        artifact, model = self._files["narrow"]
-        subject = Subject(
-            artifact,
-            OnnxRuntime,
-            self._options,
-            model,
-            self._data,
-            self._files["wide"][0],
-            self._reference,
+    def long_run(self, seconds: float) -> None:
+        """Adds visits in turn to the long run."""
+        runs = [Runs(session, self._image) for session in self._sessions]
+        order = list(range(len(runs)))
+        with steady(pin=True):
+            for each in runs:
+                each.warm_up()
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                random.shuffle(order)
+                for place in order:
+                    runs[place].visit()
+        for levels, each in zip(self._levels, runs, strict=True):
+            levels += [statistics.median(visit) for visit in each.visits]
+
+    def truth(self) -> np.ndarray:
+        """The long run's ratios."""
+        levels = np.array(self._levels)
+        return np.median(levels / levels[0], axis=1)
+
+    def ours(self) -> list[float]:
+        """As a study measures its candidates."""
+        self.last = [self.candidate(place) for place in range(len(self.subjects))]
+        return [m.conditions["ratio"] for m in self.last]
+
+    def candidate(self, place: int) -> Measurement:
+        """One network, as a study measures a candidate."""
+        subject = replace(
+            self.subjects[place], baseline=self.subjects[0].artifact, reference=self._reference
         )
-        measured = Latency.measure(subject, Latency.Params(), "validation")
-        return float(measured.conditions["ratio"])
+        return Latency.measure(subject, self._params, "validation")
 
-    def naive(self, name: str) -> float:
-        """Mean milliseconds of a hundred runs."""
-        session = self._sessions[name]
-        for _ in range(10):
-            session(self._image)
-        begun = time.perf_counter()
-        for _ in range(100):
-            session(self._image)
-        return (time.perf_counter() - begun) * 10
-
-
-WIDTHS = {"wide": 1.0, "narrow": 0.25}
+    def naive(self, warm: int, count: int) -> list[float]:
+        """Mean of some runs after others."""
+        found = []
+        for session in self._sessions:
+            for _ in range(warm):
+                session(self._image)
+            begun = time.perf_counter()
+            for _ in range(count):
+                session(self._image)
+            found.append((time.perf_counter() - begun) / count)
+        return [each / found[0] for each in found]
 
 
-def compare(repeats: int) -> None:
-    """Measures both ways in each round, every other round beside noise, and prints the spreads."""
-    ours: list[float] = []
-    alone: list[float] = []
-    both: list[float] = []
+def compare(arguments: argparse.Namespace) -> None:
+    """Measures in each way in each round, every other round beside noise, and prints."""
+    answers: dict[str, list[list[float]]] = {}
+    hits: list[tuple[float, float, float]] = []
     with tempfile.TemporaryDirectory(prefix="paretune-bench-") as folder:
-        pair = Pair(Path(folder))
-        for round_ in range(repeats):
+        networks = Networks(Path(folder), arguments.networks, arguments.seconds)
+        networks.calibrate()
+        networks.long_run(arguments.truth / 2)
+        ways: dict[str, Callable[[], list[float]]] = {
+            "Paretune": networks.ours,
+            "mean of 20 after 10": lambda: networks.naive(10, 20),
+            "one run": lambda: networks.naive(0, 1),
+        }
+        for round_ in range(arguments.repeats):
             with noise(round_) if round_ % 2 else contextlib.nullcontext():
-                time.sleep(0.3)
-                sides = [
-                    lambda: ours.append(pair.interleaved()),
-                    lambda: alone.append(pair.naive("narrow")),
-                    lambda: both.append(pair.naive("narrow") / pair.naive("wide")),
-                ]
-                for side in np.roll(np.arange(len(sides)), round_):
-                    sides[side]()
-    print(f"latency, two files measured {repeats} times, every other time beside noise")
-    spread = _line("Paretune, interleaved ratio", ours)
-    for name, answers in (("mean of 100 runs", alone), ("ratio of two such means", both)):
-        theirs = _line(name, answers)
-        print(f"  RATIO of the spreads, Paretune / {name}: {spread / theirs:.2f} (target: below 1)")
+                for name, way in ways.items():
+                    answers.setdefault(name, []).append(way())
+            scale = networks.last[0].value / networks.last[0].conditions["ratio"]
+            hits += [(m.low / scale, m.high / scale, i) for i, m in enumerate(networks.last)]
+        networks.long_run(arguments.truth / 2)
+        truth = networks.truth()
+        print(f"latency of {len(truth)} networks, {arguments.repeats} times, half beside noise")
+        figures = {name: _line(name, np.array(found), truth) for name, found in answers.items()}
+        inside = statistics.fmean(low <= truth[int(i)] <= high for low, high, i in hits)
+        print(f"  intervals that hold the long run's ratio: {100 * inside:.0f} %")
+        for name in list(figures)[1:]:
+            ratio = figures["Paretune"] / figures[name]
+            print(f"  RATIO of the deviations, Paretune / {name}: {ratio:.2f} (target: below 1)")
+        _cost(networks, Path(folder))
 
 
-def _line(name: str, answers: list[float]) -> float:
-    middle = statistics.median(answers)
-    spread = max(answers) / min(answers)
-    typical = statistics.median(abs(answer / middle - 1) for answer in answers)
-    print(f"  {name:28} spread {spread:5.2f}, typically {100 * typical:4.1f} % from its median")
-    return spread
+def _line(name: str, found: np.ndarray, truth: np.ndarray) -> float:
+    taus = [float(kendalltau(each, truth).statistic) for each in found]
+    off = np.abs(np.log(found[:, 1:] / np.median(found[:, 1:], axis=0)))
+    typical, bad = (100 * float(np.quantile(off, share)) for share in (0.5, 0.9))
+    print(
+        f"  {name:20} Kendall {statistics.median(taus):.3f} (least {min(taus):.3f}), "
+        f"repeats within {typical:.1f} % (median), {bad:.1f} % (90th percentile)"
+    )
+    return typical
+
+
+def _cost(networks: Networks, folder: Path) -> None:
+    """Where the time of one candidate's measurement goes, in a warm process."""
+    subject = networks.subjects[1]
+    panel(subject.runtime, subject.options, subject.data.shape)
+    steps: dict[str, Callable[[], Any]] = {
+        "export": lambda: OnnxRuntime.export(subject.model, subject.data.shape, folder / "c.onnx"),
+        "load": lambda: OnnxRuntime.load(subject.artifact.path, subject.options),
+        "latency": lambda: networks.candidate(1),
+        "size": lambda: Size.measure(subject, Size.Params(), "validation"),
+    }
+    spent = {}
+    for name, step in steps.items():
+        begun = time.perf_counter()
+        step()
+        spent[name] = time.perf_counter() - begun
+    said = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in spent.items())
+    print(f"  one candidate: {sum(spent.values()):.2f} s ({said}; aim: at most 3 s)")
 
 
 def main() -> None:
     """Compares."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=20)
-    compare(parser.parse_args().repeats)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--networks", type=int, default=len(NETWORKS))
+    parser.add_argument("--seconds", type=float, default=2.0, help="of one measurement")
+    parser.add_argument("--truth", type=float, default=240.0, help="seconds of the long run")
+    torch.set_num_threads(1)
+    compare(parser.parse_args())
 
 
 if __name__ == "__main__":

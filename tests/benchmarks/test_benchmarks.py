@@ -21,7 +21,7 @@ SMALL = {
     "bench_engine.py": ["--trials", "5"],
     "bench_front.py": ["--trials", "40", "--every", "20"],
     "bench_int8.py": ["--images", "64", "--epochs", "1", "--calibration", "16", "--tests", "64"],
-    "bench_latency.py": ["--repeats", "2"],
+    "bench_latency.py": ["--repeats", "2", "--networks", "3", "--seconds", "0.1", "--truth", "1"],
     "bench_pruning.py": ["--epochs", "1", "--images", "128"],
     "bench_training.py": ["--images", "128", "--repeats", "1"],
 }
