@@ -3,6 +3,7 @@
 OBJECTIVES: dict[str, str] = {
     "accuracy": "objectives.accuracy:Accuracy",
     "latency": "objectives.latency:Latency",
+    "throughput": "objectives.throughput:Throughput",
     "size": "objectives.size:Size",
     "parameters": "objectives.parameters:Parameters",
     "macs": "objectives.macs:Macs",

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from objectives.base import Better, Measurement, Subject, Unmeasurable
+from objectives.batches import validation_batch
 from objectives.estimates import Estimate, median_of, quantile, statistic
 from objectives.host import fingerprint, frequency, load_average
 from objectives.params import Params
@@ -95,7 +96,7 @@ class _Rounds:
 
     def __init__(self, subjects: Sequence[Subject], params: Any) -> None:
         first = subjects[0]
-        inputs = _inputs(first, params.batch)
+        inputs = validation_batch(first.data, params.batch)
         self._params = params
 
         def runs(path: Any) -> Runs:
@@ -248,15 +249,3 @@ def _minus(left: Sequence[float], right: Sequence[float]) -> list[float]:
 
 def _mean(rows: Sequence[Sequence[float]]) -> list[float]:
     return [math.fsum(column) / len(column) for column in zip(*rows, strict=True)]
-
-
-def _inputs(subject: Subject, batch: int) -> Any:
-    """Real validation examples, [batch, ...]: zeros would be unusually fast or slow."""
-    import numpy as np
-
-    inputs = next((x for x, _ in subject.data.arrays("validation", batch)), ())
-    if len(inputs) == 0:
-        raise Unmeasurable("the validation part has no examples")
-    while len(inputs) < batch:
-        inputs = np.concatenate([inputs, inputs])
-    return np.ascontiguousarray(inputs[:batch])
