@@ -157,3 +157,44 @@ def test_transfer_study_runs_on_photos_with_the_weights_that_lie_here(
     said = cli("run", file, "--trials", 2, *sets)
     assert said.code == 0, said.err
     assert json.loads(cli("status", file, "--json").out)["states"] == {"complete": 2}
+
+
+SHORT_TEXT = [
+    "baseline.pretrain.epochs=1",
+    "space.finetune.epochs=1",
+    "space.architecture.text_transformer.layers={choice: [1]}",
+    "baseline.architecture.text_transformer.layers=1",
+    "constraints=[]",
+]
+
+
+def run_text_study(folder: Path, data: str, cli: Any) -> list[Any]:
+    """The rows of the front of a shortened text study on other texts."""
+    file = copied("text.yaml", folder)
+    sets = [part for option in (f"data={data}", *SHORT_TEXT) for part in ("--set", option)]
+    said = cli("run", file, "--trials", 2, *sets)
+    assert said.code == 0, said.err
+    rows: list[Any] = json.loads(cli("front", file, "--json").out)["rows"]
+    return rows
+
+
+@pytest.mark.slow
+def test_text_study_runs_on_a_table_of_the_user_s(tmp_path: Path, cli: Any) -> None:
+    lines = [
+        f"{'warm' if i % 2 else 'cold'},{['snow', 'sun'][i % 2]} on day {i}" for i in range(90)
+    ]
+    (tmp_path / "mine.csv").write_text("\n".join(["kind,text", *lines]))
+    base, *front = run_text_study(tmp_path, "{text: mine.csv, label: kind}", cli)
+    assert base["test"]["accuracy"]["count"] == 18
+    assert front
+
+
+@pytest.mark.reviews
+@pytest.mark.skipif("PARETUNE_REVIEWS" not in os.environ, reason="PARETUNE_REVIEWS names no file")
+def test_text_study_runs_on_movie_reviews(tmp_path: Path, cli: Any) -> None:
+    lines = Path(os.environ["PARETUNE_REVIEWS"]).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 10_569
+    (tmp_path / "some.tsv").write_text("\n".join(lines[:2001]), encoding="utf-8")
+    base, *front = run_text_study(tmp_path, "{text: some.tsv}", cli)
+    assert base["test"]["accuracy"]["count"] == 400
+    assert front

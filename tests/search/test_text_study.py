@@ -1,0 +1,123 @@
+"""A study of texts from end to end: run, front, export, verify, and loading without Paretune."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from tokenizers import Tokenizer
+
+STUDY = """\
+data: {text: {path: moods.csv, text: said, label: mood, tokenizer: words}}
+baseline:
+  architecture: {text_transformer: {layers: 1, width: 32, heads: 2, mlp_ratio: 2.0, dropout: 0.0}}
+  pretrain: {optimizer: {adam: {lr: 3e-3}}, epochs: 6, batch_size: 32}
+space:
+  architecture:
+    text_transformer: {layers: 2, width: 32, heads: 2, mlp_ratio: 2.0, embedding: 8, share: all}
+  pruning: {structured: {ratio: 0.5, round_to: 8}}
+  distillation: {logits: {temperature: 2.0}}
+  finetune: {epochs: 1, batch_size: 32, optimizer: {adam: {lr: 2e-3}}}
+  quantization: {choice: [none, dynamic, static]}
+objectives: {accuracy: maximize, latency: {minimize: p50, seconds: 0.1}, size: minimize}
+search: {trials: 3, sampler: grid}
+"""
+
+GOOD = ["good", "fine", "lovely", "great"]
+BAD = ["bad", "poor", "awful", "dull"]
+FILLING = ["the", "film", "was", "a", "story", "and", "its", "music", "end"]
+
+
+def moods(count: int) -> list[tuple[str, str]]:
+    """(sentence, mood): the one telling word stands anywhere."""
+    random = np.random.default_rng(0)
+    found = []
+    for index in range(count):
+        words = list(random.choice(FILLING, size=random.integers(3, 12)))
+        telling = str(random.choice([GOOD, BAD][index % 2]))
+        words.insert(int(random.integers(len(words) + 1)), telling)
+        found.append((" ".join(words) + ".", ["glad", "sad"][index % 2]))
+    return found
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    with (tmp_path / "moods.csv").open("w", newline="") as out:
+        csv.writer(out).writerows([("said", "mood"), *moods(400)])
+    file = tmp_path / "moods.yaml"
+    file.write_text(STUDY)
+    return file
+
+
+@pytest.mark.slow
+def test_text_study_runs_from_data_to_verified_export(study: Path, cli: Any) -> None:
+    said = cli("run", study)
+    assert said.code == 0, said.err
+    base, *front = json.loads(cli("front", study, "--json").out)["rows"]
+    assert base["test"]["accuracy"]["value"] > 0.9
+    assert front
+    found = {}
+    for number in (1, 2, 3):
+        trial = json.loads(cli("show", study, number, "--json").out)
+        stages = {stage["kind"]: stage["params"] for stage in trial["plan"]}
+        assert stages["finetune"]["distillation"] and stages["prune"]
+        mode = next(iter(stages.get("quantize", {}).get("quantization", {"none": {}})))
+        found[mode] = trial["measurements"]["accuracy"]["value"]
+    assert set(found) == {"none", "dynamic", "static"}
+    # The telling word is found by attention, which a mask in 8 bits would blind
+    assert min(found.values()) > found["none"] - 0.03
+
+    folder = study.parent / "exported"
+    said = cli("export", study, "--pick", "smallest", "-o", folder)
+    assert said.code == 0, said.err
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["input"]["dtype"] == "int64"
+    said = cli("verify", folder, "--data", study.parent / "moods.csv", "--json")
+    assert said.code == 0, said.out
+    assert {f["file"] for f in json.loads(said.out)["findings"]} == {"model.onnx", "tokenizer.json"}
+
+    # What a user does, without Paretune
+    tokenizer = Tokenizer.from_file(str(folder / manifest["preprocessing"]["tokenizer"]))
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    texts = ["The music was lovely!", "A dull film."]
+    tokens = np.array([found.ids for found in tokenizer.encode_batch(texts)], dtype=np.int64)
+    [logits] = session.run(None, {"input": tokens})
+    names = manifest["preprocessing"]["class_names"]
+    assert [names[i] for i in logits.argmax(axis=1)] == ["glad", "sad"]
+
+    (folder / "tokenizer.json").write_text("{}")
+    assert cli("verify", folder).code == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            "space.architecture={resnet: {}}",
+            "space.architecture: resnet takes images, and the data is text; for text there",
+        ),
+        (
+            "data=digits",
+            "baseline.architecture: text_transformer takes text, and the data is images;",
+        ),
+        (
+            "space.finetune.augment={flip: true}",
+            "space.finetune.augment: changes images, and the data is text; leave augment out",
+        ),
+        (
+            "baseline.architecture={text_transformer: {width: 30, heads: 4}}",
+            "heads must divide the width: 30 is no multiple of 4; 3 would fit",
+        ),
+        ("data.text.tokenizer=wordpiece", 'unknown tokenizer "wordpiece". Known: bpe, words, char'),
+        ("data.text.path=gone.csv", "gone.csv: there is no such file or folder"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change: str, expected: str, study: Path, cli: Any) -> None:
+    said = cli("run" if "gone" in change else "check", study, "--set", change)
+    assert said.code == 2
+    assert expected in " ".join(said.err.split())
