@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from spaces.table import nearest
 if TYPE_CHECKING:
     from search.locating import Located
     from search.study import OpenStudy
+    from spaces.base import Candidate
 
 FORMATS = {"onnx": "onnxruntime", **{name: name for name in RUNTIMES.names}}
 """What --to takes -> the runtime that writes it."""
@@ -186,7 +187,8 @@ def _copied(measured: Artifact, file: Path, study: OpenStudy) -> dict[str, Any]:
 def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, file: Path) -> dict[str, Any]:
     """The trial's network in another format, its accuracy measured anew.
 
-    It is quantized as in the trial where the format's own quantizer has that mode; else in float.
+    It is quantized as in the trial where the format's own quantizer has that mode; else computed in
+    float, where a network trained in int8 still rounds as it was trained to.
     """
     from objectives.accuracy import Accuracy
     from objectives.base import Unmeasurable
@@ -207,10 +209,6 @@ def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, file: Path) -
     options = entry.Params()
     subject = Subject(artifact, entry, options, candidate.model, study.data)
     measured = Accuracy.measure(subject, Accuracy.Params(), "validation")
-    note = "converted"
-    if modes:
-        kept = candidate.quantization is not None
-        note = f"{', '.join(modes)}, quantized anew" if kept else "float32: not quantized here"
     return {
         "file": file.name,
         "runtime": runtime,
@@ -219,8 +217,28 @@ def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, file: Path) -
         "bytes": artifact.bytes,
         "measured": False,
         "accuracy": measured.to_json(),
-        "note": f"{note}; accuracy {format_value(measured.value, measured.unit)} on validation",
+        "note": f"{_conversion(candidate, modes)}; accuracy "
+        f"{format_value(measured.value, measured.unit)} on validation",
     }
+
+
+def _conversion(candidate: Candidate, modes: Collection[str]) -> str:
+    """What became of the trial's number format, in a few words.
+
+    Args:
+        candidate: As it was exported.
+        modes: Of the trial's quantization.
+    """
+    from spaces.quantization.fake import rounds
+
+    if not modes:
+        return "converted"
+    names = ", ".join(modes)
+    if candidate.quantization is not None:
+        return f"{names}, quantized anew"
+    if rounds(candidate.model):
+        return f"{names}, simulated: rounds as it was trained to, computed in float32"
+    return "float32: not quantized here"
 
 
 def _write_assets(study: OpenStudy, folder: Path) -> list[dict[str, Any]]:

@@ -104,6 +104,11 @@ class FakeWeight(nn.Module):
         return rounded_weight(weight, self.axis, self.levels)
 
 
+def rounds(model: nn.Module) -> bool:
+    """Whether the network itself rounds, in float: it was trained for int8."""
+    return any(isinstance(module, (FakeActivation, FakeWeight)) for module in model.modules())
+
+
 def rounded_weight(weight: torch.Tensor, axis: int | None, levels: int) -> torch.Tensor:
     """A weight as int8 stores it; gradients pass straight through.
 

@@ -59,6 +59,11 @@ class Qat:
         marked. The trained network carries its ranges as fake-quantization nodes, which its export
         writes and the runtime's quantizer takes over.
 
+        In transformers every product runs in int8, those of two activations in attention too (the
+        softmax alone stays float where padding is masked). What the graph of torch modules does not
+        show (products before their bias, the inside of attention and GELU) is not rounded in
+        training: its ranges are calibrated when the file is made, and info["hidden"] names it.
+
         Raises:
             InfeasibleCandidate: torch.fx cannot trace the network, the runtime has no int8 to train
                 for, `keep_float` leaves nothing to quantize, or the training fails.

@@ -43,6 +43,9 @@ class Static:
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
         """The candidate, marked.
 
+        Every convolution and product runs in int8, in attention those of two activations too; the
+        softmax of attention that masks padding stays float, and so does layer normalization.
+
         Raises:
             InfeasibleCandidate: A weight is not finite, or no layer is left to quantize.
         """

@@ -50,8 +50,14 @@ class Images:
             yield self._images[rows].to(device), self._labels[rows].to(device)
 
     def border(self) -> tuple[float, ...]:
-        black = normalized(np.zeros((1, 1, 1, 3), np.uint8))
-        return tuple(float(value) for value in black.flatten())
+        return self._normalized(0)
+
+    def white(self) -> tuple[float, ...]:
+        return self._normalized(255)
+
+    def _normalized(self, value: int) -> tuple[float, ...]:
+        pixel = normalized(np.full((1, 1, 1, 3), value, np.uint8))
+        return tuple(float(channel) for channel in pixel.flatten())
 
     def calibration(self, count: int) -> Iterator[np.ndarray]:
         return (self._images[i : min(i + 32, count)].numpy() for i in range(0, count, 32))

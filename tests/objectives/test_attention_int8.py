@@ -1,0 +1,127 @@
+"""Transformers in int8: every product runs in 8 bits, attention's own among them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from objectives.inputs import Shape
+from objectives.runtimes.onnx_quantization.optimized import float_layers, optimized
+from objectives.runtimes.onnxruntime import OnnxRuntime
+from spaces.base import Candidate, Context
+from spaces.quantization.qat import Qat
+from spaces.quantization.static import Static
+from spaces.rebuild import start
+
+IMAGE, TEXT, CLASSES = (1, 8, 8), (12, 50), 3
+SMALL = {"depth": 1, "heads": 2, "width": 32}
+
+NETWORKS: list[Any] = [
+    pytest.param({"vit": {"patch": 2, "pool": "mean", **SMALL}}, IMAGE, 0, id="vit"),
+    pytest.param({"vit": {"patch": 4, "pool": "token", **SMALL}}, IMAGE, 0, id="vit with token"),
+    pytest.param(
+        {"text_transformer": {"layers": 1, "width": 32, "heads": 2}}, TEXT, 1, id="text_transformer"
+    ),
+    pytest.param(
+        {
+            "text_transformer": {
+                "layers": 2,
+                "width": 32,
+                "heads": 2,
+                "share": "all",
+                "embedding": 8,
+            }
+        },
+        TEXT,
+        2,
+        id="albert",
+    ),
+]
+"""Architecture, input, and how many softmaxes stay float: those behind a mask."""
+
+
+class Noise:
+    """32 inputs without meaning; half of the texts end in padding."""
+
+    classes, fingerprint = CLASSES, "noise"
+
+    def __init__(self, shape: Shape) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.shape = shape
+        if len(shape) == 3:
+            self.inputs = torch.randn(32, *shape, generator=generator)
+        else:
+            length, vocabulary = shape
+            self.inputs = torch.randint(1, vocabulary, (32, length), generator=generator)
+            self.inputs[::2, length // 2 :] = 0
+        self.labels = torch.arange(32) % CLASSES
+
+    def size(self, part: str) -> int:
+        return len(self.labels)
+
+    def order(self, part: str, seed: int | None) -> torch.Tensor:
+        return torch.arange(len(self.labels))
+
+    def batches(
+        self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        yield from zip(self.inputs.split(batch_size), self.labels.split(batch_size), strict=True)
+
+    def border(self) -> tuple[float, ...]:
+        return (0.0,) * (len(self.shape) == 3)
+
+    def white(self) -> tuple[float, ...]:
+        return (1.0,) * (len(self.shape) == 3)
+
+
+def check(candidate: Candidate, inputs: torch.Tensor, masked: int, folder: Path) -> None:
+    """In the file no product is float, as many softmaxes as expected are, and it answers alike."""
+    calibration = iter([inputs.numpy()])
+    artifact = OnnxRuntime.export(
+        candidate.model, candidate.shape, folder / "m.onnx", candidate.quantization, calibration
+    )
+    assert float_layers(artifact.path) == []
+    kinds = Counter(node.op_type for node in optimized(artifact.path).graph.node)
+    assert kinds["Softmax"] == masked
+    assert kinds["QLinearMatMul"] >= 2, "attention's products"
+    runs = OnnxRuntime.load(artifact.path, OnnxRuntime.Params())(inputs.numpy())
+    with torch.inference_mode():
+        expected = candidate.model(inputs).numpy()
+    assert np.abs(runs - expected).max() <= 0.1 * (expected.max() - expected.min())
+
+
+@pytest.mark.parametrize(("architecture", "shape", "masked"), NETWORKS)
+def test_calibrated_transformer_runs_no_float_product(
+    architecture: dict[str, Any], shape: Shape, masked: int, tmp_path: Path
+) -> None:
+    data = Noise(shape)
+    network = start(architecture, shape, CLASSES, seed=0)
+    check(
+        Static.apply(network, Static.Params(images=32), Context(data)),
+        data.inputs,
+        masked,
+        tmp_path,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("architecture", "shape", "masked"), NETWORKS)
+def test_transformer_trained_in_int8_runs_no_float_product(
+    architecture: dict[str, Any], shape: Shape, masked: int, tmp_path: Path
+) -> None:
+    """What training could not see is named, and calibrated."""
+    data = Noise(shape)
+    network = start(architecture, shape, CLASSES, seed=0)
+    context = Context(data, placement=OnnxRuntime.placement)
+    trained = Qat.apply(network, Qat.Params(epochs=1, images=32), context)
+    info = trained.history[-1].info
+    linear = [n for n, m in network.model.named_modules() if isinstance(m, torch.nn.Linear)]
+    assert set(linear) <= set(info["layers"])
+    assert any("Softmax" in name or "MatMul" in name for name in info["hidden"])
+    check(trained, data.inputs, masked, tmp_path)
