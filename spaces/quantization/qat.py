@@ -35,7 +35,7 @@ class Qat:
         """Options of qat: a recipe, and how activations and weights are rounded."""
 
         epochs: int = Field(2, ge=1, le=100_000, description="passes over the training part")
-        optimizer: Annotated[Option, Slot(OPTIMIZERS)] = Option("sgd", Sgd.Params(lr=1e-3))
+        optimizer: Annotated[Option, Slot(OPTIMIZERS)] = Option("sgd", Sgd.Params(lr=1e-4))
         schedule: Annotated[Option, Slot(SCHEDULES)] = Option("cosine", CosineParams())
         reduce_range: bool = Field(
             True, description="7-bit weights: no sum saturates on x86 without VNNI"

@@ -14,7 +14,9 @@ from onnx import numpy_helper
 
 from objectives.runtimes.onnx_quantization.optimized import float_layers
 from objectives.runtimes.onnxruntime import OnnxRuntime
+from search.export import _converted
 from search.plan import Plan, Stage
+from search.records import TrialRecord
 from search.study import OpenStudy
 from search.study_file.loading import load_study
 from search.watch import StageError, Watch
@@ -147,13 +149,18 @@ def test_weights_that_few_linear_layers_hold_are_refused_before_any_training(
     assert not list(study.spec.folder.rglob("*.safetensors"))
 
 
-def test_export_to_a_runtime_without_int8_says_that_it_rounds_in_float(
-    tiny: Path, cli: Any
+@pytest.mark.parametrize(
+    ("quantization", "note"),
+    [
+        (QAT, "qat, simulated: rounds as it was trained to, computed in float32; accuracy"),
+        ({"static": {"images": 64}}, "float32: not quantized here; accuracy"),
+        ({"none": {}}, "converted; accuracy"),
+    ],
+    ids=["qat", "static", "none"],
+)
+def test_export_to_a_runtime_without_int8_says_what_it_computes(
+    quantization: dict[str, Any], note: str, study: OpenStudy, tmp_path: Path
 ) -> None:
-    text = tiny.read_text().replace("latency: {minimize: p50, seconds: 0.1}, ", "")
-    qat = "quantization: {qat: {epochs: 1, images: 64}}"
-    tiny.write_text(text.replace("quantization: {choice: [none, dynamic]}", qat))
-    assert cli("run", tiny, "--trials", 1).code == 0
-    said = cli("export", tiny, "--pick", 1, "--to", "torchscript", "-o", tiny.parent / "out")
-    assert said.code == 0, said.err
-    assert "qat, simulated: rounds as it was trained to, computed in float32; accuracy" in said.out
+    trial = TrialRecord(number=1, state="complete", params={}, plan=plan(quantization).to_json())
+    said = _converted(study, trial, "torchscript", tmp_path / "model.pt")
+    assert said["note"].startswith(note)
