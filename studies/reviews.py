@@ -1,6 +1,6 @@
 """Makes reviews.tsv beside this file: movie-review sentences with their mood, for text.yaml.
 
-The sentences and their ratings (by 20 people each, from -4 to 4) are those of Hutto and Gilbert
+The sentences and their ratings (several people's mean, -4 to 4) are those of Hutto and Gilbert
 2014 (VADER, ICWSM-14). They come in the source distribution of the package vaderSentiment 3.3.2,
 which is under the MIT licence; pip fetches it as it fetches everything else. Sentences rated 0 are
 left out.
