@@ -56,7 +56,7 @@ class Runner:
             self._study.close()
 
     def _work(self) -> Ending:
-        self._proposer = Proposer(self._spec)
+        self._proposer = Proposer(self._spec, self._study.cheap)
         self._report(
             RunStarted(
                 self._spec.name,
@@ -70,6 +70,8 @@ class Runner:
         plan, self._baseline = self._study.baseline, None
         if plan is not None:
             self._baseline = self._ensured_baseline(plan)
+            measured = self._baseline.measurements
+            self._proposer.compare_with({name: m.value for name, m in measured.items()})
         self._growth = Growth(self._study.axes, self._against or None, self._study.classes)
         first = self._baseline
         if first and first.feasible and self._growth.add(0, first.values):
@@ -186,7 +188,8 @@ class Runner:
         grew = False
         if task.number > 0:
             values = list(result.values.values()) or None
-            outcome = Outcome(result.state, values, result.violations)
+            took = None if result.repeats is not None else finished - task.started
+            outcome = Outcome(result.state, values, result.violations, took)
             if not self._proposer.tell(task.number, outcome):  # begun by a worker that died
                 self._proposer.replay(task.proposal, outcome)
             grew = self._take_in(task.number, result)
@@ -218,7 +221,8 @@ class Runner:
         """Takes in the trials that an earlier run or another worker finished."""
         for row in self._store.finished_beyond(self._highest, self._missing):
             values, violations = row["values"] or {}, row["violations"] or {}
-            outcome = Outcome(row["state"], list(values.values()) or None, violations)
+            took = None if row["repeats"] is not None else row["finished"] - row["started"]
+            outcome = Outcome(row["state"], list(values.values()) or None, violations, took)
             self._proposer.replay(row["proposal"], outcome)
             self._take_in(
                 row["number"],

@@ -1,8 +1,8 @@
 """Proposer: asks the sampler for the next assignment, and tells it what came of it.
 
-The sampler looks at an in-memory Optuna study that holds the search's trials (not the baseline,
-which lies outside the space): a proposal costs no database transaction. The study database gets
-each trial as one row when it starts and one when it ends (search/database/mirror.py).
+Optuna's samplers look at an in-memory Optuna study that holds the search's trials (not the
+baseline, which lies outside the space), ours at a history of their own: a proposal costs no
+database transaction.
 
 Optuna does not store a sampler's state, so a fresh sampler is seeded for each trial from the
 study's seed and the trial's number: a resumed run proposes what an uninterrupted one would have.
@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
@@ -25,6 +26,9 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
+from search.sampling.choosing import Choosing, forest_options, optuna_options
+from search.sampling.features import key_of
+from search.sampling.forest import Cheap, Forest
 from search.sampling.memory import MEMORY, worth_remembering
 from search.sampling.samplers import SAMPLERS, grid, make_sampler
 from search.spec import StudySpec
@@ -64,11 +68,24 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a proposal: state, objective values in order, violations by constraint."""
+    """What came of a proposal.
+
+    Attributes:
+        state: "complete", "pruned" or "failed".
+        values: Objective values in order.
+        violations: Constraint text -> violation.
+        seconds: What the trial took; None where that is not known.
+    """
 
     state: str
     values: Sequence[float] | None = None
     violations: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+
+    @property
+    def feasible(self) -> bool:
+        """Complete, and no constraint broken."""
+        return self.state == "complete" and all(v <= 0 for v in self.violations.values())
 
 
 class Proposer:
@@ -76,19 +93,36 @@ class Proposer:
 
     Args:
         spec: The study.
+        cheap: The choices of a plan -> the objectives that are known without training; None where
+            nothing is.
 
     Raises:
         UserError: The sampler does not take its options.
     """
 
-    def __init__(self, spec: StudySpec) -> None:
+    def __init__(self, spec: StudySpec, cheap: Cheap | None = None) -> None:
         self._spec = spec
-        make_sampler(spec.sampler.name, 0, spec.trials, spec.sampler.params)  # says so at once
+        self._options = optuna_options(spec.sampler)
+        make_sampler(spec.sampler.name, 0, spec.trials, self._options)  # says so at once
+        self._auto = Choosing(spec.sampler, cheap is not None)
+        self._forest = Forest(
+            spec.space,
+            {o.name: o.direction for o in spec.objectives},
+            spec.constraints,
+            forest_options(spec.sampler),
+            spec.seed,
+            cheap,
+        )
+        self._asked: dict[int, Proposal] = {}
         self._domains = {p.name: p.domain for p in parameters(spec.space)}
         self._distributions = distributions_of(spec.space)
         self._study = self._empty_study()
         self._open: dict[int, optuna.Trial] = {}
         self._grid = grid(spec.space) if spec.sampler.name == "grid" else None
+
+    def compare_with(self, baseline: Mapping[str, float]) -> None:
+        """Gives the baseline's values, which constraints may refer to."""
+        self._forest.baseline = baseline
 
     def ask(self, number: int) -> Proposal:
         """The proposal for this trial number.
@@ -96,11 +130,28 @@ class Proposer:
         Raises:
             Exhausted: A grid has no assignment left.
         """
+        name = self._auto.sampler(number)
         if self._grid is not None:
-            return self._from_grid(number)
-        name = self._spec.sampler.name
+            proposal = self._from_grid(number)
+        elif SAMPLERS[name].own:
+            proposal = self._from_forest(number, name)
+        else:
+            proposal = self._from_optuna(number, name)
+        self._asked[number] = proposal
+        self._forest.history.known.add(key_of(proposal.params))
+        return proposal
+
+    def _from_forest(self, number: int, name: str) -> Proposal:
+        random = np.random.default_rng(self._seed(number))
+        if name == "forest":
+            choices, params = self._forest.proposed(number, random)
+        else:
+            choices, params = self._forest.evolved(random)
+        return Proposal(choices, params, params)
+
+    def _from_optuna(self, number: int, name: str) -> Proposal:
         seed = self._spec.seed if name == "qmc" else self._seed(number)
-        self._study.sampler = make_sampler(name, seed, self._spec.trials, self._spec.sampler.params)
+        self._study.sampler = make_sampler(name, seed, self._spec.trials, self._options)
         with warnings.catch_warnings():
             # Experimental features of Optuna 5 that are relied on (constant_liar among them).
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -125,14 +176,23 @@ class Proposer:
 
     def renumber(self, asked: int, given: int) -> None:
         """The trial asked for as one number has got another."""
-        if asked != given and asked in self._open:
+        if asked == given:
+            return
+        if asked in self._open:
             self._open[given] = self._open.pop(asked)
+        if asked in self._asked:
+            self._asked[given] = self._asked.pop(asked)
 
     def tell(self, number: int, outcome: Outcome) -> bool:
         """Lets the sampler learn from a trial; False when it was not asked for here."""
-        trial = self._open.pop(number, None)
-        if trial is None:
+        proposal = self._asked.pop(number, None)
+        if proposal is None:
             return False
+        self._learn(proposal.params, outcome)
+        trial = self._open.pop(number, None)
+        if trial is None:  # not Optuna's own proposal
+            self._teach(proposal.to_json(), outcome)
+            return True
         for text, violation in outcome.violations.items():
             trial.set_constraint(text, violation)
         state = _STATES[outcome.state]
@@ -143,6 +203,32 @@ class Proposer:
 
     def replay(self, proposal: Mapping[str, Any], outcome: Outcome) -> None:
         """Lets the sampler learn from a trial of an earlier run or of another worker."""
+        params = {k: v for k, v in proposal["params"].items() if k in self._distributions}
+        self._learn(self._active(params), outcome)
+        self._teach(proposal, outcome)
+
+    def _learn(self, params: Mapping[str, Any], outcome: Outcome) -> None:
+        """For the samplers of our own, and for choosing among all."""
+        self._auto.add(outcome.seconds)
+        if outcome.state != "failed":  # an error may not come again, and says nothing
+            values = outcome.values if outcome.state == "complete" else None
+            self._forest.history.add(params, values, outcome.feasible)
+
+    def _active(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Of all that a flat sampler was asked for, what exists in the branches taken."""
+        active: dict[str, Any] = {}
+
+        def choose(name: str, _: Domain) -> Any:
+            active[name] = params[name]
+            return params[name]
+
+        assign(self._spec.space, choose)
+        return active
+
+    def _teach(self, proposal: Mapping[str, Any], outcome: Outcome) -> None:
+        """For Optuna's samplers, when they may be asked again."""
+        if not self._auto.optuna:
+            return
         attributes = dict(proposal["attributes"])
         for text, violation in outcome.violations.items():
             attributes[f"constraints:{text}"] = violation

@@ -34,11 +34,13 @@ class SamplerInfo:
         flat: It learns only over parameters that every trial has, so branches that are not taken
             are proposed as well (and ignored by the plan).
         text: One line for `paretune list samplers`.
+        own: It is none of Optuna's (search/sampling/forest.py).
     """
 
     make: Callable[[int, int | None, Mapping[str, Any]], BaseSampler]
     flat: bool
     text: str
+    own: bool = False
 
 
 class _NumberedQMC(QMCSampler):
@@ -87,9 +89,27 @@ def _population(trials: int | None) -> int:
     return min(50, max(8, (trials or 250) // 5))
 
 
+def _own(seed: int, trials: int | None, options: Mapping[str, Any]) -> BaseSampler:
+    """Optuna's part in a search with a sampler of our own: none."""
+    return RandomSampler(seed=seed)
+
+
 SAMPLERS: dict[str, SamplerInfo] = {
     "auto": SamplerInfo(
-        _tpe, False, "TPE that forgets: it learns from the best and the latest trials only"
+        _tpe,
+        False,
+        "forest where objectives are known without training, else TPE that learns from the best "
+        "and the latest trials; evolve once a proposal would cost more than it is worth",
+    ),
+    "forest": SamplerInfo(
+        _own,
+        False,
+        "knows the cheap objectives, draws the others from trees (Thompson sampling), and takes "
+        "what adds most hypervolume",
+        own=True,
+    ),
+    "evolve": SamplerInfo(
+        _own, False, "changes members of the front a little; half a millisecond a trial", own=True
     ),
     "tpe": SamplerInfo(
         _tpe, False, "tree-structured Parzen estimator (Bergstra 2011; multi-objective Ozaki 2022)"

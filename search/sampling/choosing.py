@@ -1,0 +1,103 @@
+"""Which sampler `auto` takes for a trial, and the options of each.
+
+A good sampler costs milliseconds a proposal, which trials of seconds do not notice and trials of
+microseconds do. So `auto` allows it a twentieth of the time that the trials have taken, and ten
+seconds besides, by what such a proposal costs on a common machine: not by a clock, so that a
+resumed run chooses as an uninterrupted one would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from search.errors import UserError
+from search.sampling.forest import ForestParams
+from search.spec import Chosen
+
+SHARE = 0.05
+"""Of the trials' time that proposals may take."""
+
+FREE = 10.0
+"""Seconds that they may take besides: some hundred good proposals in the quickest of studies."""
+
+COST = {"forest": 0.012, "tpe": 0.025}
+"""Seconds of a proposal."""
+
+BLOCK = 50
+"""Trials after which the time is looked at again, so that two runs hardly ever differ."""
+
+
+class Choosing:
+    """The sampler of each trial.
+
+    Args:
+        sampler: Of the study file.
+        cheap: Whether objectives are known without training.
+    """
+
+    def __init__(self, sampler: Chosen, cheap: bool) -> None:
+        self._name = sampler.name
+        self._model = "forest" if cheap and sampler.params.get("forest", True) else "tpe"
+        self._told = 0
+        self._timed = 0
+        self._seconds = 0.0
+        self._allowed = FREE
+
+    @property
+    def optuna(self) -> bool:
+        """Whether one of Optuna's samplers may be asked."""
+        return self._name not in ("forest", "evolve") and self._auto_model != "forest"
+
+    @property
+    def _auto_model(self) -> str | None:
+        return self._model if self._name == "auto" else None
+
+    def add(self, seconds: float | None) -> None:
+        """A trial has ended that took so long; None where that is not known."""
+        self._told += 1
+        if seconds is not None:
+            self._timed += 1
+            self._seconds += seconds
+        if self._told % BLOCK == 0:
+            self._allowed = FREE + SHARE * self._seconds
+
+    def sampler(self, number: int) -> str:
+        """The sampler for this trial number: a key of SAMPLERS."""
+        model = self._auto_model
+        if model is None:
+            return self._name
+        if self._timed and number * COST[model] > self._allowed:
+            return "evolve"
+        return "auto" if model == "tpe" else model
+
+
+def forest_options(sampler: Chosen) -> ForestParams:
+    """The options of our own samplers; their defaults for another.
+
+    Raises:
+        UserError: They do not fit.
+    """
+    given = sampler.params if sampler.name in ("forest", "evolve") else {}
+    try:
+        return ForestParams.model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UserError(
+            f"search.sampler.{sampler.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}; "
+            f"it takes {', '.join(ForestParams.model_fields)}"
+        ) from error
+
+
+def optuna_options(sampler: Chosen) -> Mapping[str, Any]:
+    """The options that go on to Optuna's sampler; `auto` has one of its own.
+
+    Raises:
+        UserError: That one is neither true nor false.
+    """
+    options = dict(sampler.params)
+    if sampler.name == "auto" and not isinstance(options.pop("forest", True), bool):
+        raise UserError("search.sampler.auto: forest: give true or false")
+    return options

@@ -1,0 +1,83 @@
+"""What a search has learnt so far, in the form that models and mutations need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from search.pareto import Front
+from search.sampling.features import Features, Params, key_of
+
+
+class History:
+    """The finished trials of a search, each plan once.
+
+    Args:
+        features: How an assignment becomes a row.
+        signs: -1 for an objective that is maximized, 1 for one that is minimized.
+    """
+
+    def __init__(self, features: Features, signs: Sequence[float]) -> None:
+        self._features = features
+        self._signs = np.array(signs)
+        self._params: list[Params] = []
+        self._rows: list[np.ndarray] = []
+        self._losses: list[np.ndarray] = []
+        self._fate_rows: list[np.ndarray] = []
+        self._fates: list[float] = []
+        self._front = Front()
+        self.known: set[tuple[object, ...]] = set()
+
+    def add(self, params: Params, values: Sequence[float] | None, feasible: bool) -> None:
+        """Takes a finished trial in.
+
+        Args:
+            params: Its parameters.
+            values: Its objectives in order; None when it ended without.
+            feasible: Whether it breaks no constraint.
+        """
+        key = key_of(params)
+        if ("told", *key) in self.known:
+            return
+        self.known |= {key, ("told", *key)}
+        row = self._features.row(params)
+        self._fate_rows.append(row)
+        self._fates.append(float(values is not None))
+        if values is None:
+            return
+        losses = np.array(values, dtype=float) * self._signs
+        self._params.append(params)
+        self._rows.append(row)
+        self._losses.append(losses)
+        if feasible:
+            self._front.add(len(self._params) - 1, losses)
+
+    def __len__(self) -> int:
+        """Trials that have values."""
+        return len(self._params)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Features [N, width] of the trials that have values."""
+        return np.array(self._rows)
+
+    @property
+    def losses(self) -> np.ndarray:
+        """[N, M]."""
+        return np.array(self._losses)
+
+    @property
+    def fates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of all trials, and 1 for each that came out with values."""
+        return np.array(self._fate_rows), np.array(self._fates)
+
+    @property
+    def front(self) -> np.ndarray:
+        """Losses [front, M] of the feasible non-dominated trials."""
+        return self._front.losses
+
+    @property
+    def parents(self) -> list[Params]:
+        """Parameters of the front's members, in the order they came."""
+        return [self._params[member] for member in self._front.members]

@@ -1,0 +1,259 @@
+"""Samplers of our own: they know the cheap objectives, stay in the space, resume, and learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search.errors import UserError
+from search.pareto import hypervolume
+from search.sampling.choosing import BLOCK, COST, FREE, SHARE, Choosing
+from search.sampling.features import ABSENT, Draws, Features
+from search.sampling.forest import Forest, ForestParams
+from search.sampling.proposer import Outcome, Proposer
+from search.spec import Chosen, StudySpec
+from search.study_file.loading import load_study
+from spaces.base import InfeasibleCandidate
+from spaces.domains import parameters
+
+STUDY = """\
+study: s
+evaluate: "math:sqrt"
+space:
+  depth: {int: [1, 40], log: true}
+  width: {int: [8, 64], step: 8}
+  kind:
+    choice:
+      plain: {}
+      cut: {ratio: {float: [0.1, 0.8]}, steps: {float: [0, 1], step: 0.25}}
+objectives: {error: minimize, size: minimize, score: maximize}
+"""
+
+
+def spec(folder: Path, sampler: str, **changes: str) -> StudySpec:
+    file = folder / "s.yaml"
+    file.write_text(STUDY + f"search: {{sampler: {sampler}, trials: 200, seed: 7}}\n")
+    return load_study(file, [f"{key}={value}" for key, value in changes.items()])
+
+
+def cheap(choices: Mapping[str, Any]) -> dict[str, float]:
+    cut = choices["kind"].get("cut")
+    return {"size": choices["depth"] * choices["width"] * (1 - cut["ratio"] if cut else 1.0)}
+
+
+def outcome(choices: Mapping[str, Any], seconds: float | None = None) -> Outcome:
+    """More is better up to a point; steps help a cut net."""
+    size = cheap(choices)["size"]
+    steps = choices["kind"].get("cut", {}).get("steps", 0.0)
+    error = 1 / (1 + size**0.5) + 0.02 * abs(choices["depth"] - 12) / 12 - 0.01 * steps
+    return Outcome("complete", [error, size, -error], {}, seconds)
+
+
+# -- the space -----------------------------------------------------------------------------------
+
+
+def test_row_is_one_hot_scaled_and_marks_what_is_absent(tmp_path: Path) -> None:
+    features = Features(spec(tmp_path, "forest").space)
+    plain = features.row({"depth": 40, "width": 8, "kind": "plain"})
+    cut = {"depth": 1, "width": 36, "kind": "cut", "kind.cut.ratio": 0.45, "kind.cut.steps": 1.0}
+    assert features.width == 6
+    assert plain.tolist() == [1.0, 0.0, 1.0, 0.0, ABSENT, ABSENT]
+    assert features.row(cut).tolist() == pytest.approx([0.0, 0.5, 0.0, 1.0, 0.5, 1.0])
+
+
+def test_draws_and_changes_lie_in_the_space(tmp_path: Path) -> None:
+    space = spec(tmp_path, "forest").space
+    random = np.random.default_rng(0)
+    domains = {p.name: p.domain for p in parameters(space)}
+    draws = Draws(space)
+    params = draws.drawn(random)
+    seen: dict[str, set[Any]] = {name: set() for name in domains}
+    for _ in range(600):
+        params = draws.mutated(params, random)
+        choices = draws.choices(params)
+        assert ("kind.cut.ratio" in params) == (params["kind"] == "cut")
+        assert set(choices["kind"]) == {params["kind"]}
+        for name, value in params.items():
+            seen[name].add(value)
+    assert seen["width"] == set(range(8, 65, 8))
+    assert seen["kind.cut.steps"] == {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert all(isinstance(v, int) and 1 <= v <= 40 for v in seen["depth"])
+    assert all(0.1 <= v <= 0.8 for v in seen["kind.cut.ratio"])
+
+
+def test_change_is_small_more_often_than_a_draw(tmp_path: Path) -> None:
+    space = spec(tmp_path, "forest").space
+    parent = {"depth": 20, "width": 32, "kind": "plain"}
+    random = np.random.default_rng(0)
+    same = [
+        sum(params.get(name) == value for name, value in parent.items())
+        for params in (Draws(space).mutated(parent, random) for _ in range(300))
+    ]
+    assert np.mean(same) > 1.5
+
+
+# -- proposals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["forest", "evolve", "auto"])
+def test_resumed_search_proposes_what_an_uninterrupted_one_would(tmp_path: Path, name: str) -> None:
+    study = spec(tmp_path, name)
+    first, history, wanted = Proposer(study, cheap), [], []
+    for number in range(1, 25):
+        proposal = first.ask(number)
+        came = outcome(proposal.choices, 0.001)
+        first.tell(number, came)
+        history.append((proposal.to_json(), came))
+        wanted.append(dict(proposal.params))
+    second, found = Proposer(study, cheap), []
+    for proposed, came in history[:18]:
+        second.replay(proposed, came)
+    for number in range(19, 25):
+        proposal = second.ask(number)
+        second.tell(number, outcome(proposal.choices, 0.001))
+        found.append(dict(proposal.params))
+    assert found == wanted[18:]
+
+
+def test_no_plan_is_proposed_twice_while_there_are_others(tmp_path: Path) -> None:
+    study = spec(tmp_path, "forest", space="{a: {int: [1, 6]}, b: {choice: [x, y, z]}}")
+    proposer = Proposer(study, lambda choices: {"size": float(choices["a"])})
+    seen = set()
+    for number in range(1, 19):
+        proposal = proposer.ask(number)
+        seen.add(tuple(proposal.params.values()))
+        proposer.tell(number, Outcome("complete", [number % 5, proposal.params["a"], 0.0]))
+    assert len(seen) >= 17
+    assert proposer.ask(19).params, "then the runner counts what is known already"
+
+
+def test_candidate_that_breaks_a_cheap_constraint_is_not_proposed(tmp_path: Path) -> None:
+    for bound in ('["size <= 300"]', '["size <= 0.5 x baseline"]'):
+        study = spec(
+            tmp_path,
+            "forest",
+            constraints=bound,
+            baseline="{depth: 20, width: 30, kind: {plain: {}}}",
+        )
+        proposer = Proposer(study, cheap)
+        proposer.compare_with({"size": 600.0})
+        for number in range(1, 31):
+            proposal = proposer.ask(number)
+            assert cheap(proposal.choices)["size"] <= 300
+            proposer.tell(number, outcome(proposal.choices))
+
+
+def test_candidate_that_cannot_be_is_not_proposed(tmp_path: Path) -> None:
+    def picky(choices: Mapping[str, Any]) -> dict[str, float]:
+        if choices["depth"] > 4:
+            raise InfeasibleCandidate("too deep")
+        return cheap(choices)
+
+    proposer = Proposer(spec(tmp_path, "forest"), picky)
+    for number in range(1, 26):
+        proposal = proposer.ask(number)
+        assert proposal.params["depth"] <= 4
+        proposer.tell(number, outcome(proposal.choices))
+
+
+def held(folder: Path, sampler: str, known: Any) -> list[bool]:
+    """Which of 50 trials hold a constraint on an objective that only training tells."""
+    proposer = Proposer(spec(folder, sampler, constraints='["error <= 0.05"]'), known)
+    found = []
+    for number in range(1, 51):
+        came = outcome(proposer.ask(number).choices)
+        violation = came.values[0] / 0.05 - 1  # type: ignore[index]
+        proposer.tell(number, Outcome("complete", came.values, {"error <= 0.05": violation}))
+        found.append(violation <= 0)
+    return found
+
+
+def test_constraint_on_an_expensive_objective_is_learnt(tmp_path: Path) -> None:
+    uniform = np.mean(held(tmp_path, "random", None))
+    late = np.mean(held(tmp_path, "forest", cheap)[25:])
+    assert late > uniform + 0.2
+
+
+def test_region_without_values_is_left(tmp_path: Path) -> None:
+    proposer = Proposer(spec(tmp_path, "forest"), cheap)
+    cut = []
+    for number in range(1, 61):
+        proposal = proposer.ask(number)
+        gone = proposal.params["kind"] == "cut"
+        cut.append(gone)
+        proposer.tell(number, Outcome("pruned") if gone else outcome(proposal.choices))
+    assert np.mean(cut[40:]) < 0.2
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_gain_is_the_hypervolume_that_a_point_adds(tmp_path: Path, objectives: int) -> None:
+    study = spec(tmp_path, "forest")
+    names = dict.fromkeys("abc"[:objectives], "minimize")
+    forest = Forest(study.space, names, (), ForestParams())
+    random = np.random.default_rng(0)
+    told = random.random((30, objectives))
+    for values in told:
+        forest.history.add(Draws(study.space).drawn(random), values.tolist(), True)
+    points = 0.5 * random.random((40, objectives))
+    reference = told.max(axis=0) + 0.1 * np.ptp(told, axis=0)
+    before = hypervolume(told, reference)
+    gains = [hypervolume(np.vstack([told, p]), reference) - before for p in points]
+    found = forest._gains(points)
+    assert found.max() == pytest.approx(max(gains))
+    assert found.argmax() == int(np.argmax(gains))
+
+
+@pytest.mark.parametrize("sampler", ["forest", "{forest: {draw: mean}}", "evolve"])
+def test_sampler_works_without_cheap_objectives(tmp_path: Path, sampler: str) -> None:
+    proposer = Proposer(spec(tmp_path, sampler))
+    for number in range(1, 20):
+        proposal = proposer.ask(number)
+        proposer.tell(number, outcome(proposal.choices))
+    assert proposer.ask(20).params
+
+
+@pytest.mark.parametrize(
+    ("sampler", "text"),
+    [
+        ("{forest: {trees: 0}}", "trees: .*greater than or equal to 1; it takes pool, mutations"),
+        ("{evolve: {foo: 1}}", "search.sampler.evolve: foo"),
+        ("{auto: {forest: 3}}", "forest: give true or false"),
+    ],
+)
+def test_option_that_does_not_fit_is_refused(tmp_path: Path, sampler: str, text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        Proposer(spec(tmp_path, sampler), cheap)
+
+
+# -- auto ----------------------------------------------------------------------------------------
+
+
+def chosen(sampler: Chosen, known: bool, seconds: float | None, trials: int) -> list[str]:
+    choosing = Choosing(sampler, known)
+    found = []
+    for number in range(1, trials + 1):
+        found.append(choosing.sampler(number))
+        choosing.add(seconds)
+    return found
+
+
+def test_auto_takes_the_forest_where_objectives_are_known(tmp_path: Path) -> None:
+    assert set(chosen(Chosen("auto", {}), True, 60.0, 300)) == {"forest"}
+    assert set(chosen(Chosen("auto", {}), False, 60.0, 300)) == {"auto"}
+    assert set(chosen(Chosen("auto", {"forest": False}), True, 60.0, 300)) == {"auto"}
+    assert set(chosen(Chosen("tpe", {}), True, 1e-3, 3000)) == {"tpe"}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_auto_spends_a_twentieth_of_the_trials_time_and_ten_seconds(known: bool) -> None:
+    cost = COST["forest" if known else "tpe"]
+    quick = chosen(Chosen("auto", {}), known, 1e-3, 2000)
+    good = sum(name != "evolve" for name in quick)
+    assert good * cost == pytest.approx(FREE + SHARE * 2000 * 1e-3, abs=BLOCK * cost)
+    assert quick[-1] == "evolve"
+    slow = chosen(Chosen("auto", {}), known, 1.01 * cost / SHARE, 2000)
+    assert "evolve" not in slow
