@@ -70,13 +70,16 @@ def test_trained_in_int8_answers_as_it_was_simulated(
     architecture: dict[str, Any], alike: float, study: OpenStudy, tmp_path: Path
 ) -> None:
     """Inside of attention the file rounds what the simulation does not: there it is less exact."""
-    candidate, file = deployed(study, plan(QAT, architecture), tmp_path)
+    well = Recipe.model_validate({**RECIPE, "epochs": 12}).model_dump()
+    network = {"architecture": architecture, "checkpoint": None, "recipe": well}
+    stages = (Stage("pretrain", network), *plan(QAT).stages[1:])
+    candidate, file = deployed(study, Plan(stages), tmp_path)
     assert float_layers(file) == []
     simulated, runs, labels = answers(study, candidate, file)
     assert (simulated.argmax(1) == runs.argmax(1)).mean() >= alike
     hits = [(logits.argmax(1) == labels).mean() for logits in (simulated, runs)]
-    assert hits[0] > 0.3, "it has learnt something"
-    assert abs(hits[0] - hits[1]) <= 0.005
+    assert hits[0] > 0.7, "it has learnt something"
+    assert abs(hits[0] - hits[1]) <= (1 - alike) / 2
 
 
 @pytest.mark.parametrize("keep", [0, 1])
