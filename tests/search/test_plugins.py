@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 MODULE = '''\
-"""A tiny plugin: a network, and a pruning that takes every second neuron of its hidden layer."""
+"""A tiny plugin: a network, a pruning that takes every second neuron, a loss."""
 
 from typing import ClassVar
 
@@ -23,6 +23,7 @@ import torch
 from pydantic import Field
 
 from spaces.base import InfeasibleCandidate, Step
+from spaces.distillation.base import Taught
 from spaces.params import Params as Base
 
 
@@ -75,6 +76,19 @@ class Halving:
         return model
 
 
+class Mimic:
+    """Learns the teacher's logits by their squared distance."""
+
+    version: ClassVar[int] = 1
+
+    class Params(Taught):
+        weight: float = Field(1.0, ge=0, le=100)
+
+    @staticmethod
+    def loss(params, lesson):
+        return lesson.hard + params.weight * (lesson.logits - lesson.taught).square().mean()
+
+
 def _copy(model):
     import copy
 
@@ -87,6 +101,9 @@ perceptron = tiny_plugin:Perceptron
 
 [paretune.pruning]
 halving = tiny_plugin:Halving
+
+[paretune.distillation]
+mimic = tiny_plugin:Mimic
 """
 
 STUDY = """\
@@ -95,10 +112,16 @@ baseline: {{architecture: {network}, pretrain: {{epochs: 1}}}}
 space:
   architecture: {{{network}: {{hidden: {{choice: [16, 24]}}}}}}
   pruning: {{choice: [none, {pruning}]}}
+  distillation: {{{loss}: {{weight: 0.1}}}}
   finetune: {{epochs: 1}}
 objectives: {{accuracy: maximize, size: minimize}}
 search: {{trials: 4, sampler: grid}}
 """
+
+
+def study(network: str, pruning: str, loss: str = "mimic") -> str:
+    """A study file that uses the plugin."""
+    return STUDY.format(network=network, pruning=pruning, loss=loss)
 
 
 def wheel(folder: Path, name: str, module: str, entry_points: str) -> Path:
@@ -143,22 +166,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("network", "pruning"),
+    ("network", "pruning", "loss"),
     [
-        pytest.param("perceptron", "halving", id="by-name"),
+        pytest.param("perceptron", "halving", "mimic", id="by-name"),
         pytest.param(
             '"tiny_plugin:Perceptron"',
             '"tiny_plugin:Halving"',
+            '"tiny_plugin:Mimic"',
             id="by-dotted-path",
             marks=pytest.mark.slow,
         ),
     ],
 )
 def test_plugin_is_searched_like_our_own(
-    network: str, pruning: str, site: Path, tmp_path: Path
+    network: str, pruning: str, loss: str, site: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "plugged.yaml"
-    file.write_text(STUDY.format(network=network, pruning=pruning))
+    file.write_text(study(network, pruning, loss))
     said = paretune(site, "run", file)
     assert said.returncode == 0, said.stderr
     states, halved = trials_of(file)
@@ -169,6 +193,7 @@ def test_plugin_is_searched_like_our_own(
     assert said.returncode == 0, said.stderr
     manifest = json.loads((out / "manifest.json").read_text())
     assert next(iter(manifest["plan"][1]["params"]["pruning"])) == pruning.strip('"')
+    assert next(iter(manifest["plan"][2]["params"]["distillation"])) == loss.strip('"')
 
 
 def trials_of(file: Path) -> tuple[list[str], int]:
@@ -181,7 +206,7 @@ def trials_of(file: Path) -> tuple[list[str], int]:
 
 def test_check_tells_what_a_plugin_has_to_say(site: Path, tmp_path: Path) -> None:
     file = tmp_path / "plugged.yaml"
-    file.write_text(STUDY.format(network="perceptron", pruning="halving"))
+    file.write_text(study("perceptron", "halving"))
     said = paretune(site, "check", file)
     assert said.returncode == 0, said.stderr
     assert "halving: half of the neurons go, whatever they do" in said.stdout
@@ -194,7 +219,7 @@ def test_list_shows_plugins_beside_our_own(site: Path) -> None:
 
 def test_misspelt_plugin_is_named(site: Path, tmp_path: Path) -> None:
     file = tmp_path / "plugged.yaml"
-    file.write_text(STUDY.format(network="perceptron", pruning="halvin"))
+    file.write_text(study("perceptron", "halvin"))
     said = paretune(site, "check", file)
     assert said.returncode == 2
     assert 'unknown pruning "halvin"; did you mean "halving"?' in said.stderr
@@ -206,7 +231,7 @@ def test_name_that_two_packages_bring_is_refused_naming_both(tmp_path: Path) -> 
         for name in ("first_plugin", "second_plugin")
     ]
     file = tmp_path / "plugged.yaml"
-    file.write_text(STUDY.format(network="perceptron", pruning="none"))
+    file.write_text(study("perceptron", "none"))
     said = paretune(installed(tmp_path, *wheels), "check", file)
     assert said.returncode == 2
     assert (
@@ -218,6 +243,6 @@ def test_name_that_two_packages_bring_is_refused_naming_both(tmp_path: Path) -> 
 def test_technique_beside_the_study_file_is_found(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MODULE)
     file = tmp_path / "plugged.yaml"
-    file.write_text(STUDY.format(network='"mine:Perceptron"', pruning='"mine:Halving"'))
+    file.write_text(study('"mine:Perceptron"', '"mine:Halving"', '"mine:Mimic"'))
     said = paretune(tmp_path / "nothing", "check", file)
     assert said.returncode == 0, said.stderr
