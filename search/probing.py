@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives.base import Unmeasurable
 from search.plugins import RUNTIMES
-from search.watch import StageError, Watch
+from search.watch import Watch
 from spaces.rebuild import start
 
 if TYPE_CHECKING:
@@ -43,20 +42,18 @@ class Probe:
         A network that cannot be built is left to the stage that builds it.
 
         Raises:
-            StageError: The runtime refuses it: the candidate is infeasible.
+            StageError: The runtime refuses it (the candidate is infeasible), or fails.
+            UserError: The disk is full.
         """
         key = repr(("export", runtime, sorted(architecture.items()), self._shape, self._classes))
-        begun = time.perf_counter()
-        try:
-            if key in self._refused:
-                raise Unmeasurable(self._refused[key])
-            self._cache.memo(key, lambda: self._tried(architecture, runtime))
-        except Unmeasurable as error:
-            self._refused[key] = str(error)
-            raise StageError("deploy", error, infeasible=True) from error
-        finally:
-            spent = time.perf_counter() - begun
-            watch.seconds["deploy"] = watch.seconds.get("deploy", 0.0) + spent
+        with watch.stage("deploy"):
+            try:
+                if key in self._refused:
+                    raise Unmeasurable(self._refused[key])
+                self._cache.memo(key, lambda: self._tried(architecture, runtime))
+            except Unmeasurable as error:
+                self._refused[key] = str(error)
+                raise
 
     def _tried(self, architecture: Mapping[str, Any], runtime: str) -> dict[str, Any]:
         """Exports it, or the part of exporting that can fail where all of it takes long."""

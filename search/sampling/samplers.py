@@ -98,15 +98,12 @@ SAMPLERS: dict[str, SamplerInfo] = {
     "auto": SamplerInfo(
         _tpe,
         False,
-        "forest where objectives are known without training, else TPE that learns from the best "
-        "and the latest trials; evolve once a proposal would cost more than it is worth",
+        "forest where objectives are known without training, else TPE; evolve once those cost much",
     ),
     "forest": SamplerInfo(
         _own,
         False,
-        "knows the cheap objectives, draws the others from trees (Thompson sampling), and takes "
-        "what adds most hypervolume",
-        own=True,
+        "cheap objectives known, the others drawn from trees; takes what adds most hypervolume",
     ),
     "evolve": SamplerInfo(
         _own, False, "changes members of the front a little; half a millisecond a trial", own=True
