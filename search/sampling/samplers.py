@@ -104,6 +104,7 @@ SAMPLERS: dict[str, SamplerInfo] = {
         _own,
         False,
         "cheap objectives known, the others drawn from trees; takes what adds most hypervolume",
+        own=True,
     ),
     "evolve": SamplerInfo(
         _own, False, "changes members of the front a little; half a millisecond a trial", own=True
