@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from typing import Any
 
 from objectives.base import Better, Measurement
 from search.errors import UserError
+from search.user_code import resolve
 
 EVERY = 0.5
 """Seconds between two writes of reported steps, so that many short ones cost little."""
@@ -126,11 +126,8 @@ def load_function(key: str, name: str) -> Callable[..., Any]:
     Raises:
         UserError: It cannot be imported, or is no function.
     """
-    module, _, attribute = name.partition(":")
     try:
-        function: Any = importlib.import_module(module)
-        for step in attribute.split("."):
-            function = getattr(function, step)
+        function = resolve(name)
     except (ImportError, AttributeError) as error:
         raise UserError(
             f"{key}: {name}: {error}; is it installed, or beside the study file?"

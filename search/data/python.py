@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from search.data.npz import raw_from_arrays
 from search.data.params import DataParams
 from search.data.raw import Raw
 from search.errors import UserError
+from search.user_code import resolve
 
 
 class Python:
@@ -35,11 +35,8 @@ class Python:
             UserError: It cannot be found, raises, or gives something else.
         """
         name = f"data: python {params.function}"
-        module, _, attribute = params.function.partition(":")
         try:
-            function: Any = importlib.import_module(module)
-            for step in attribute.split("."):
-                function = getattr(function, step)
+            function = resolve(params.function)
         except (ImportError, AttributeError) as error:
             raise UserError(
                 f"{name}: {error}; is it installed, or beside the study file?"
