@@ -1,0 +1,80 @@
+"""The name of a quantity, `objective[.value][@target]`: the one place that knows this grammar.
+
+    latency            the objective's own value, of the first target
+    accuracy.balanced  another value of an objective that gives several
+    latency@phone      of the artifact for one of the study's targets
+    pkg.mod:Class.x    an objective of the user's own, by dotted path
+
+Without a target, a quantity of the artifact is that of the first target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+AT = "@"
+"""Stands before the target."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is measured, and where.
+
+    Attributes:
+        objective: Its name in the table of objectives, or a dotted path.
+        value: Which of its values, or None for its own.
+        target: Name of a target of the study, or None where there is no choice.
+    """
+
+    objective: str
+    value: str | None = None
+    target: str | None = None
+
+    @property
+    def local(self) -> str:
+        """Without the target: what the quantity is called where one artifact is measured."""
+        return self.objective + (f".{self.value}" if self.value else "")
+
+    def at(self, target: str | None) -> Quantity:
+        """The same of another target."""
+        return replace(self, target=target)
+
+    def __str__(self) -> str:
+        return self.local + (f"{AT}{self.target}" if self.target else "")
+
+
+def read_quantity(name: str) -> Quantity:
+    """The quantity that a name means; any text is one, whether or not there is such an objective.
+
+    A value is told from an objective by the first dot, in a dotted path by the first behind the
+    colon.
+    """
+    rest, _, target = name.partition(AT)
+    module, colon, attribute = rest.rpartition(":")
+    head, _, value = attribute.partition(".")
+    return Quantity(f"{module}{colon}{head}", value or None, target or None)
+
+
+def of_artifact(objective: Any) -> bool:
+    """Whether an objective differs from target to target: not what the model alone decides."""
+    return bool(objective.cost > 0)
+
+
+def resolved(name: str, known: Container[str], targets: Sequence[str]) -> str:
+    """The known name that a name means: itself, or that of the first target.
+
+    Args:
+        name: As the user wrote it.
+        known: Names of all that is measured.
+        targets: Of the study, in order; empty in a study of one runtime.
+    """
+    first = f"{name}{AT}{targets[0]}" if targets else name
+    return first if name not in known and first in known else name
+
+
+def local_of(measured: Mapping[str, Any], target: str | None) -> dict[str, Any]:
+    """Of things by quantity, those of one target and of the model, by their local names."""
+    found = {name: read_quantity(name) for name in measured}
+    return {q.local: measured[name] for name, q in found.items() if q.target in (None, target)}
