@@ -32,6 +32,18 @@ class Quantity:
     value: str | None = None
     target: str | None = None
 
+    @staticmethod
+    def of(name: str) -> Quantity:
+        """Takes a name apart; whether there is such a quantity is not looked at.
+
+        A value is told from an objective by the first dot, in a dotted path by the first behind the
+        colon.
+        """
+        rest, _, target = name.partition(AT)
+        module, colon, attribute = rest.rpartition(":")
+        head, _, value = attribute.partition(".")
+        return Quantity(f"{module}{colon}{head}", value or None, target or None)
+
     @property
     def local(self) -> str:
         """Without the target: what the quantity is called where one artifact is measured."""
@@ -41,20 +53,10 @@ class Quantity:
         """The same of another target."""
         return replace(self, target=target)
 
-    def __str__(self) -> str:
+    @property
+    def name(self) -> str:
+        """As the study file writes it."""
         return self.local + (f"{AT}{self.target}" if self.target else "")
-
-
-def read_quantity(name: str) -> Quantity:
-    """The quantity that a name means; any text is one, whether or not there is such an objective.
-
-    A value is told from an objective by the first dot, in a dotted path by the first behind the
-    colon.
-    """
-    rest, _, target = name.partition(AT)
-    module, colon, attribute = rest.rpartition(":")
-    head, _, value = attribute.partition(".")
-    return Quantity(f"{module}{colon}{head}", value or None, target or None)
 
 
 def of_artifact(objective: Any) -> bool:
@@ -76,5 +78,5 @@ def resolved(name: str, known: Container[str], targets: Sequence[str]) -> str:
 
 def local_of(measured: Mapping[str, Any], target: str | None) -> dict[str, Any]:
     """Of things by quantity, those of one target and of the model, by their local names."""
-    found = {name: read_quantity(name) for name in measured}
+    found = {name: Quantity.of(name) for name in measured}
     return {q.local: measured[name] for name, q in found.items() if q.target in (None, target)}
