@@ -37,7 +37,7 @@ def median_of(figures: Sequence[float]) -> Estimate:
     Its interval is Student's, from the medians of groups of neighbours (batch means; Law and
     Carson 1979, Operations Research 27, 1011-1025). It knows of no drift slower than all of them.
     """
-    groups = _groups(figures)
+    groups = groups_of(figures)
     error = statistics.stdev(statistics.median(group) for group in groups)
     error /= math.sqrt(len(groups))
     if len(groups) == len(figures):  # a median of single figures, rather than of medians
@@ -45,7 +45,8 @@ def median_of(figures: Sequence[float]) -> Estimate:
     return Estimate(statistics.median(figures), student95(len(groups) - 1) * error)
 
 
-def _groups(figures: Sequence[float]) -> list[Sequence[float]]:
+def groups_of(figures: Sequence[float]) -> list[Sequence[float]]:
+    """Groups of neighbours, equally many each; the figures themselves where there are few."""
     count = min(GROUPS, len(figures)) if len(figures) >= 2 * GROUPS else len(figures)
     ends = [round(len(figures) * i / count) for i in range(count + 1)]
     return [figures[a:b] for a, b in pairwise(ends)]

@@ -13,7 +13,9 @@ those from the spread alone 80 times.
 from __future__ import annotations
 
 import math
+import statistics
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -21,7 +23,7 @@ from pydantic import Field
 
 from objectives.base import Better, Measurement, Subject, Unmeasurable
 from objectives.batches import validation_batch
-from objectives.estimates import Estimate, median_of, quantile, statistic
+from objectives.estimates import Estimate, groups_of, median_of, quantile, statistic
 from objectives.host import fingerprint, frequency, load_average
 from objectives.params import Params
 from objectives.references import NAMES, VERSION, panel
@@ -98,6 +100,7 @@ class _Rounds:
         first = subjects[0]
         inputs = validation_batch(first.data, params.batch)
         self._params = params
+        self.id = uuid.uuid4().hex  # of this session, in which all are visited in turn
 
         def runs(path: Any) -> Runs:
             return Runs(first.runtime.load(path, first.options), inputs)
@@ -205,6 +208,10 @@ def _measurement(
             "log_ratios": rounds.ratios(ours),
             "used": rounds.known is not None,
             "why_none": rounds.alone,
+        },
+        "session": {
+            "id": rounds.id,
+            "log_levels": [statistics.median(group) for group in groups_of(levels)],
         },
         "visits": len(ours.visits),
         "disturbed": share,
