@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -30,7 +30,7 @@ class Measurement:
     """A value with its unit, its uncertainty and how it was taken.
 
     Attributes:
-        name: The objective ("latency").
+        name: The objective ("latency"), or a further value of it ("accuracy.balanced").
         value: In `unit`.
         unit: "fraction", "ms", "bytes", "parameters", "MACs", ...
         better: Which direction is better.
@@ -52,6 +52,47 @@ class Measurement:
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class ValueSpec:
+    """A further value that an objective gives beside its own, from the same measurement.
+
+    Attributes:
+        unit: As of a Measurement.
+        better: Which direction is better.
+        about: What it is, in a few words.
+        least_classes: Where it means nothing for data of fewer classes.
+    """
+
+    unit: str
+    better: Better
+    about: str
+    least_classes: int = 2
+
+
+def measurement(
+    objective: Any,
+    value: float,
+    interval: tuple[float, float] | None = None,
+    count: int = 1,
+    conditions: Mapping[str, Any] | None = None,
+    further: str | None = None,
+) -> Measurement:
+    """A Measurement with the name, unit and direction that an objective's class declares.
+
+    Args:
+        objective: The class.
+        value: In its unit.
+        interval: Ends of the 95 % interval; None for an exact value.
+        count: How many observations the value rests on.
+        conditions: How it was taken, as JSON.
+        further: The key in `objective.values` that the value belongs to; None for its own.
+    """
+    spec = objective if further is None else objective.values[further]
+    name = objective.name if further is None else f"{objective.name}.{further}"
+    low, high = interval or (value, value)
+    return Measurement(name, value, spec.unit, spec.better, low, high, count, conditions or {})
 
 
 class EvaluationData(Protocol):
@@ -100,7 +141,11 @@ class Subject:
 
 
 class Objective(Protocol):
-    """A quantity. The class docstring's first line is its description."""
+    """A quantity. The class docstring's first line is its description.
+
+    It may declare `values: ClassVar[Mapping[str, ValueSpec]]`: further values of one measurement,
+    which a study names `objective.value`.
+    """
 
     name: ClassVar[str]
     unit: ClassVar[str]
@@ -111,8 +156,12 @@ class Objective(Protocol):
     """Its options; a field `statistic` may name which statistic is the value ("p50")."""
 
     @staticmethod
-    def measure(subject: Subject, params: Any, part: str) -> Measurement:
+    def measure(subject: Subject, params: Any, part: str) -> Measurement | Sequence[Measurement]:
         """Measures the artifact; `part` is the data part for objectives that need data.
+
+        Returns:
+            Its Measurement; where it has further values, also those, named "objective.value". A
+            declared one may be left out where it has no meaning.
 
         Raises:
             Unmeasurable: It cannot be measured, with the reason.

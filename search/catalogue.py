@@ -8,6 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from search.data import DATASETS
 from search.plugins import OBJECTIVES, RUNTIMES
+from search.quantity import further
 from search.study_file.space import item_of, nested_of, slot_of
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
@@ -61,6 +62,8 @@ def catalogue_text(entries: list[dict[str, Any]]) -> str:
             modes = ", ".join(["float", *entry["quantizations"]])
             batch = "any batch" if entry["dynamic_batch"] else "batch 1"
             lines.append(f"  {'':<{width}}  {modes}; {batch}; needs {entry['needs']}")
+        for name, text in entry.get("values", {}).items():
+            lines.append(f"  {'':<{width}}  {entry['name']}.{name} {text}")
         for name, text in entry["parameters"].items():
             lines.append(f"  {'':<{width}}  {name}: {text}")
     return "\n".join(lines)
@@ -76,6 +79,10 @@ def _entry(table: Table, name: str) -> dict[str, Any]:
     }
     if hasattr(entry, "unit"):
         found |= {"unit": entry.unit, "better": entry.better}
+        found["values"] = {
+            value: f"[{spec.unit}, {spec.better} is better]: {spec.about}"
+            for value, spec in further(entry).items()
+        }
     if hasattr(entry, "unavailable"):
         found |= {
             "unavailable": entry.unavailable(),

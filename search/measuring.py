@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from objectives.base import Measurement, Subject
+from search.errors import UserError
 from search.plugins import OBJECTIVES
+from search.quantity import Quantity, further
 from search.quiet import quiet
 from search.spec import ObjectiveSpec, StudySpec
+from spaces.table import nearest
 
 if TYPE_CHECKING:
     import torch
@@ -20,26 +24,63 @@ if TYPE_CHECKING:
 ALWAYS = ("parameters", "macs")
 """Recorded for every candidate, whether or not the study optimizes them."""
 
+TIMING = 2
+"""The `cost` of what a clock measures: while it does, nothing else of ours runs on this host."""
+
+NEEDS_WEIGHTS = 3
+"""The `cost` of a quantity that depends on trained weights, and so on data."""
+
+
+class WrongMeasurement(Exception):
+    """An objective of the user's own gave something else than it must; the text says what."""
+
 
 @dataclass(frozen=True)
 class Gauge:
     """What to measure, and how.
 
     Attributes:
-        quantities: Name -> options as JSON; cheap ones first.
+        quantities: Objective -> options as JSON; cheap ones first. Each is measured once, whichever
+            of its values the study names.
+        named: Names of the quantities that the study itself asks for.
     """
 
     quantities: tuple[tuple[str, Mapping[str, Any]], ...]
+    named: frozenset[str] = frozenset()
 
     @staticmethod
     def of(spec: StudySpec) -> Gauge:
         """The study's objectives, the other quantities its constraints and goals name, ALWAYS."""
-        wanted: dict[str, Mapping[str, Any]] = {o.name: o.options for o in spec.objectives}
-        named = [c.quantity for c in (*spec.constraints, *spec.goals)]
-        for name in (*named, *ALWAYS):
-            wanted.setdefault(name, {})
+        wanted: dict[str, Mapping[str, Any]] = {}
+        # The options of an objective itself come before those of a further value of it.
+        for o in sorted(spec.objectives, key=lambda o: Quantity.of(o.name).value is not None):
+            wanted.setdefault(Quantity.of(o.name).objective, o.options)
+        bounded = [c.quantity for c in (*spec.constraints, *spec.goals)]
+        for name in (*bounded, *ALWAYS):
+            wanted.setdefault(Quantity.of(name).objective, {})
         cheap_first = sorted(wanted.items(), key=lambda item: OBJECTIVES.get(item[0]).cost)
-        return Gauge(tuple(cheap_first))
+        return Gauge(
+            tuple(cheap_first), frozenset([*(o.name for o in spec.objectives), *bounded, *ALWAYS])
+        )
+
+    def refuse(self, classes: int) -> None:
+        """Refuses what has no meaning for data of so few classes, before any work.
+
+        Raises:
+            UserError: Such a quantity is asked for.
+        """
+        chosen = {
+            f"{name}.{options['statistic']}"
+            for name, options in self.quantities
+            if options.get("statistic") in further(OBJECTIVES.get(name))
+        }
+        for name in sorted(self.named | chosen):
+            least = Quantity.of(name).spec().least_classes
+            if classes < least:
+                raise UserError(
+                    f"{name} needs at least {least} classes, and the data has {classes}; leave it "
+                    "out of objectives, constraints and goals"
+                )
 
     def measure(
         self,
@@ -55,9 +96,11 @@ class Gauge:
 
         Raises:
             Unmeasurable: A quantity cannot be measured.
+            WrongMeasurement: An objective gave something else than it must.
         """
         subject = Subject(artifact, runtime, options, model, data, baseline, reference)
-        return [_measured(subject, name, given, "validation") for name, given in self.quantities]
+        names = [name for name, _ in self.quantities]
+        return self._measured(subject, names, "validation")
 
     def test(
         self, artifact: Artifact, runtime: Any, options: Any, model: Any, data: Labelled
@@ -66,27 +109,78 @@ class Gauge:
         if data.size("test") == 0:
             return []
         subject = Subject(artifact, runtime, options, model, data)
-        return [
-            _measured(subject, name, given, "test")
-            for name, given in self.quantities
-            if OBJECTIVES.get(name).cost == NEEDS_WEIGHTS
-        ]
+        names = [name for name, _ in self.quantities if OBJECTIVES.get(name).cost == NEEDS_WEIGHTS]
+        return self._measured(subject, names, "test")
+
+    def _measured(self, subject: Subject, names: Sequence[str], part: str) -> list[Measurement]:
+        """Each objective once, without further values that are no number and not asked for."""
+        found: list[Measurement] = []
+        for name, options in self.quantities:
+            if name in names:
+                given = _answer(subject, name, options, part)
+                wanted = {q for q in self.named if Quantity.of(q).objective == name}
+                known = answered(name, given, wanted)
+                found += [m for m in known if math.isfinite(m.value) or m.name in (name, *wanted)]
+        return found
 
 
-TIMING = 2
-"""The `cost` of what a clock measures: while it does, nothing else of ours runs on this host."""
-
-NEEDS_WEIGHTS = 3
-"""The `cost` of a quantity that depends on trained weights, and so on data."""
-
-
-def _measured(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Measurement:
+def _answer(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Any:
     objective = OBJECTIVES.get(name)
     params = objective.Params.model_validate(dict(options))
     with quiet.measuring() if objective.cost == TIMING else quiet.working():
-        measured = objective.measure(subject, params, part)
-    assert isinstance(measured, Measurement)
-    return measured
+        return objective.measure(subject, params, part)
+
+
+def answered(name: str, given: Any, wanted: frozenset[str] | set[str]) -> list[Measurement]:
+    """What an objective's `measure` gave, under the names that the study has for it.
+
+    Args:
+        name: Of the objective, as the study file has it; its class may call itself otherwise.
+        given: One Measurement, or several.
+        wanted: Quantities of it that have to be there, besides its own value.
+
+    Raises:
+        WrongMeasurement: It is something else, names what it has not declared, gives a value twice
+            or in another unit, or lacks what is wanted.
+    """
+    entry = OBJECTIVES.get(name)
+    several = [given] if isinstance(given, Measurement) else given
+    if not isinstance(several, list | tuple) or not all(
+        isinstance(m, Measurement) for m in several
+    ):
+        raise WrongMeasurement(
+            f"{name} gave a {type(given).__name__}; measure must return a Measurement, or a list of"
+        )
+    found: dict[str, Measurement] = {}
+    for one in several:
+        quantity = _named(name, entry, one.name)
+        spec = quantity.spec()
+        if (one.unit, one.better) != (spec.unit, spec.better):
+            raise WrongMeasurement(
+                f"{quantity.name} was given in {one.unit}, {one.better} is better; it is declared "
+                f"in {spec.unit}, {spec.better} is better"
+            )
+        if quantity.name in found:
+            raise WrongMeasurement(f"{name} gave {quantity.name} twice")
+        found[quantity.name] = replace(one, name=quantity.name)
+    missing = sorted({name, *wanted} - set(found))
+    if missing:
+        raise WrongMeasurement(f"{name} gave no {', '.join(missing)}; it gave {', '.join(found)}")
+    return list(found.values())
+
+
+def _named(name: str, entry: Any, given: str) -> Quantity:
+    """The quantity that an objective means by a name."""
+    own = getattr(entry, "name", name)
+    if given in (own, name):
+        return Quantity(name)
+    values = further(entry)
+    value = given.removeprefix(f"{own}.").removeprefix(f"{name}.")
+    if value in values:
+        return Quantity(name, value)
+    known = [own, *(f"{own}.{value}" for value in values)]
+    hint = nearest(given, known) or "."
+    raise WrongMeasurement(f'{name} gave "{given}"{hint} It declares {", ".join(known)}.')
 
 
 def values_of(

@@ -14,6 +14,13 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from objectives.base import Better, ValueSpec
+from search.plugins import OBJECTIVES
+from spaces.table import first_line, nearest
+
+PARTS = ("Params", "unit", "better")
+"""Without which a class is no objective."""
+
 AT = "@"
 """Stands before the target."""
 
@@ -57,6 +64,56 @@ class Quantity:
     def name(self) -> str:
         """As the study file writes it."""
         return self.local + (f"{AT}{self.target}" if self.target else "")
+
+    def entry(self) -> Any:
+        """The objective's class.
+
+        Raises:
+            ValueError: There is none of this name (UnknownName), or it is no objective.
+        """
+        entry = OBJECTIVES.get(self.objective)
+        if not all(hasattr(entry, part) for part in PARTS):
+            raise ValueError(
+                f'"{self.objective}" is no objective: it has no Params, unit or better'
+            )
+        return entry
+
+    def spec(self) -> ValueSpec:
+        """Unit and direction.
+
+        Raises:
+            ValueError: There is no such objective, or it has no such value.
+        """
+        entry = self.entry()
+        if self.value is None:
+            better: Better = entry.better
+            return ValueSpec(entry.unit, better, first_line(entry) if entry.__doc__ else "")
+        known = further(entry)
+        if self.value in known:
+            return known[self.value]
+        if not known:
+            raise ValueError(
+                f'{self.objective} has one value only, no "{self.value}": write {self.objective}'
+            )
+        hint = nearest(self.value, list(known)) or "."
+        names = ", ".join(f"{self.objective}.{value}" for value in known)
+        raise ValueError(f'{self.objective} has no value "{self.value}"{hint} It has {names}.')
+
+
+def further(entry: Any) -> Mapping[str, ValueSpec]:
+    """An objective's further values; most have none."""
+    found: Mapping[str, ValueSpec] = getattr(entry, "values", {})
+    return found
+
+
+def units() -> dict[str, str]:
+    """Name -> unit of every quantity of the built-in objectives."""
+    found = {}
+    for name in OBJECTIVES.names:
+        entry = OBJECTIVES.get(name)
+        found[name] = entry.unit
+        found |= {f"{name}.{value}": spec.unit for value, spec in further(entry).items()}
+    return found
 
 
 def of_artifact(objective: Any) -> bool:

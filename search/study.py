@@ -44,6 +44,8 @@ class OpenStudy(Opened):
         torch.set_flush_denormal(True)
         self.data = load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed)
         self.classes = self.data.classes
+        self.gauge = Gauge.of(spec)
+        self.gauge.refuse(self.classes)
         self.baseline = baseline_plan(spec.baseline, spec.runtime)
         self.pipeline = Pipeline(
             self.data,
@@ -53,7 +55,6 @@ class OpenStudy(Opened):
             spec.device,
             self.store.add_curve,
         )
-        self.gauge = Gauge.of(spec)
         name, self.options = deployment(self.baseline)
         self.runtime = RUNTIMES.get(name)
 
@@ -72,7 +73,7 @@ class OpenStudy(Opened):
         return evaluate(self, number, plan, baseline, report)
 
     def test(self, trial: TrialRecord) -> Sequence[Measurement]:
-        """Accuracy on the test part."""
+        """What depends on data, on the test part."""
         artifact = self.artifact(trial)
         return self.gauge.test(artifact, self.runtime, self.options, None, self.data)
 

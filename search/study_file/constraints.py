@@ -56,6 +56,12 @@ def read_constraint(text: str, units: Mapping[str, str]) -> Constraint:
     return Constraint(text.strip(), name, sign in ("<=", "<"), bound)
 
 
+def bounded(text: str) -> str | None:
+    """The name on the left of a constraint; None where it cannot be understood."""
+    whole = _WHOLE.match(text)
+    return whole[1] if whole else None
+
+
 def _bound(text: str, right: str, unit: str) -> Bound:
     if times := _TIMES.match(right):
         return Bound(float(times[1]), 0.0)

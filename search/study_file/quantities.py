@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from search.plugins import OBJECTIVES
+from search.quantity import Quantity, units
 from search.spec import Constraint, Direction, ObjectiveSpec
-from search.study_file.constraints import read_constraint
+from search.study_file.constraints import bounded, read_constraint
 from search.study_file.sections import SectionReader
 from spaces.table import nearest
 
@@ -25,19 +27,19 @@ class QuantityReader(SectionReader):
             )
             return ()
         found = [self._objective(name, value) for name, value in section.items()]
-        return tuple(objective for objective in found if objective is not None)
+        read = tuple(objective for objective in found if objective is not None)
+        self._one_measurement(read)
+        return read
 
     def _objective(self, name: str, value: Any) -> ObjectiveSpec | None:
         key = ("objectives", name)
+        quantity = Quantity.of(name)
         try:
-            entry = OBJECTIVES.get(name)
+            entry, spec = quantity.entry(), quantity.spec()
         except ValueError as error:
             self.problems.add(key, str(error))
             return None
-        if not all(hasattr(entry, part) for part in ("Params", "unit", "better")):
-            self.problems.add(key, f'"{name}" is no objective: it has no Params, unit or better')
-            return None
-        right: Direction = "minimize" if entry.better == "lower" else "maximize"
+        right: Direction = "minimize" if spec.better == "lower" else "maximize"
         options: dict[str, Any] = {}
         if isinstance(value, Mapping):
             options = dict(value)
@@ -58,33 +60,51 @@ class QuantityReader(SectionReader):
             self.problems.add(key, f"give {right}, not {direction!r}")
             return None
         if direction != right:
-            self.problems.add(key, f"{name} is better when {entry.better}: write {right}")
+            self.problems.add(key, f"{name} is better when {spec.better}: write {right}")
             return None
-        if "statistic" in options and "statistic" not in entry.Params.model_fields:
+        one = quantity.value is not None or "statistic" not in entry.Params.model_fields
+        if "statistic" in options and one:
             self.problems.add(key, f"has one statistic only: write {name}: {right}")
             return None
         checked = self.plain(entry.Params, options, key)
-        return ObjectiveSpec(name, right, entry.unit, checked) if checked is not None else None
+        return ObjectiveSpec(name, right, spec.unit, checked) if checked is not None else None
+
+    def _one_measurement(self, objectives: Sequence[ObjectiveSpec]) -> None:
+        """Notes values of one objective whose options differ: one measurement gives them all."""
+        first: dict[str, ObjectiveSpec] = {}
+        for found in objectives:
+            quantity = Quantity.of(found.name)
+            other = first.setdefault(quantity.objective, found)
+            options, others = (
+                {key: value for key, value in o.options.items() if key != "statistic"}
+                for o in (found, other)
+            )
+            if options != others:
+                self.problems.add(
+                    ("objectives", found.name),
+                    f"is measured together with {other.name}: give both the same options",
+                )
 
     def constraints(self, section: str) -> tuple[Constraint, ...]:
         """The section `constraints` or `goals`."""
-        units = {name: OBJECTIVES.get(name).unit for name in OBJECTIVES.names}
-        for name in self.mapping("objectives") or {}:
-            if ":" in name and name not in units:
-                try:
-                    units[name] = OBJECTIVES.get(name).unit
-                except (ValueError, AttributeError):
-                    continue  # noted where it stands
-        return self.bounds(section, units)
+        known = units()
+        given = self.data.get(section)
+        for text in given if isinstance(given, list) else ():
+            name = bounded(text) if isinstance(text, str) else None
+            if name is None or name in known:
+                continue
+            with suppress(ValueError):  # noted where it stands
+                known[name] = Quantity.of(name).spec().unit
+        return self.bounds(section, known)
 
     def bounds(
-        self, section: str, units: Mapping[str, str], relative: bool = True
+        self, section: str, known: Mapping[str, str], relative: bool = True
     ) -> tuple[Constraint, ...]:
         """The section `constraints` or `goals`.
 
         Args:
             section: Which.
-            units: Name -> unit of all that can be bounded.
+            known: Name -> unit of all that can be bounded.
             relative: Whether there is a baseline to refer to.
         """
         given = self.data.get(section)
@@ -100,7 +120,7 @@ class QuantityReader(SectionReader):
                 self.problems.add(key, f'give text: "latency <= 2 ms", not {text!r}')
                 continue
             try:
-                bound = read_constraint(text, units)
+                bound = read_constraint(text, known)
                 if bound.bound.relative and not relative:
                     self.problems.add(
                         key, "refers to the baseline, and there is none; give baseline: or a number"
@@ -108,10 +128,18 @@ class QuantityReader(SectionReader):
                 found.append(bound)
             except KeyError as error:
                 name = str(error.args[0])
-                hint = nearest(name, list(units)) or "."
-                self.problems.add(
-                    key, f'unknown objective "{name}"{hint} Known: {", ".join(units)}.'
-                )
+                self.problems.add(key, _unknown(name, list(known)))
             except ValueError as error:
                 self.problems.add(key, str(error))
         return tuple(found)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    """What to say of a name that nothing measures."""
+    if ":" in name or Quantity.of(name).objective in known:
+        try:
+            Quantity.of(name).spec()
+        except ValueError as error:
+            return str(error)
+    hint = nearest(name, known) or "."
+    return f'unknown objective "{name}"{hint} Known: {", ".join(known)}.'

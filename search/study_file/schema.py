@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from search.data import DATASETS
-from search.plugins import OBJECTIVES, RUNTIMES, SAMPLER_NAMES
+from search.plugins import RUNTIMES, SAMPLER_NAMES
+from search.quantity import Quantity, units
 from search.study_file.limits import BudgetParams, SearchParams
 from search.study_file.loading import StudyParams
 from search.study_file.networks import AVERAGE
@@ -133,9 +134,7 @@ def _stages(build: _Builder) -> Schema:
             "what may change: literals, or domains (choice, float, int)",
         ),
         "runtime": build.option(RUNTIMES, searched=False),
-        "objectives": _object(
-            {name: _objective(name) for name in OBJECTIVES.names}, "what is measured"
-        )
+        "objectives": _object({name: _objective(name) for name in units()}, "what is measured")
         | {
             "minProperties": 1,
             "additionalProperties": False,
@@ -204,15 +203,19 @@ def _object(properties: Schema, description: str, required: list[str] | None = N
 
 
 def _objective(name: str) -> Schema:
-    entry = OBJECTIVES.get(name)
-    direction = "minimize" if entry.better == "lower" else "maximize"
+    """An objective, or a further value of one, with the options of its measurement."""
+    quantity = Quantity.of(name)
+    entry, spec = quantity.entry(), quantity.spec()
+    direction = "minimize" if spec.better == "lower" else "maximize"
     fields = dict(entry.Params.model_json_schema().get("properties", {}))
     statistic = fields.pop("statistic", {"type": "null"})
+    if quantity.value is not None:
+        statistic = {"type": "null"}
     return {
-        "description": f"{first_line(entry)} [{entry.unit}]",
+        "description": f"{spec.about} [{spec.unit}]",
         "anyOf": [
             {"const": direction},
-            _object({direction: statistic, **fields}, first_line(entry), [direction]),
+            _object({direction: statistic, **fields}, spec.about, [direction]),
         ],
     }
 
