@@ -1,17 +1,19 @@
 """The stage cache: what a training stage made, on disk under the digest of what went into it.
 
-A stage's key is the digest of its kind, its parameters, the versions of its techniques, its
-parent's key, the data's fingerprint and the seed. Trials that share a prefix share the work; a
-killed worker's finished stages stay. Failures are never stored. Weights are safetensors with the
-history in the header; nothing is pickled.
+Keys come from search/chain.py. Trials that share a prefix share the work; a killed worker's
+finished stages stay. Failures are never stored. Weights are safetensors with the history in the
+header; nothing is pickled.
+
+In a folder of their own lie trainings that can go on (spaces/training/snapshot.py), one for each
+length that was reached.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,22 +29,9 @@ if TYPE_CHECKING:
     import torch
 
     from search.database.store import Store
+    from spaces.training.snapshot import Snapshot
 
-
-@dataclass(frozen=True)
-class StageKey:
-    """What a stage's result depends on."""
-
-    kind: str
-    params: Mapping[str, Any]
-    versions: Mapping[str, int]
-    parent: str | None
-    data: str
-    seed: int
-
-    def digest(self) -> str:
-        """The key: SHA-256 in hex, the first 32 digits."""
-        return digest(asdict(self))[:32]
+_log = logging.getLogger(__name__)
 
 
 class StageCache:
@@ -55,6 +44,7 @@ class StageCache:
 
     def __init__(self, folder: Path, store: Store) -> None:
         self._folder = folder
+        self._trainings = folder / "trainings"
         self._store = store
 
     def lock(self, key: str) -> FileLock:
@@ -145,13 +135,54 @@ class StageCache:
         weights = {
             name: tensor.contiguous() for name, tensor in candidate.model.state_dict().items()
         }
-        file = self._file(key)
-        written_whole(file, save(weights, metadata={"paretune": json.dumps(header)}))
+        metadata = {"paretune": json.dumps(header)}
+        file = written_whole(self._file(key), save(weights, metadata=metadata))
+        self._note(key, kind, parent, file, seconds)
+
+    # -- trainings that can go on -----------------------------------------------------------------
+
+    def snapshot(self, key: str, most: int) -> Snapshot | None:
+        """The longest training of this key that has at most so many epochs; None without one."""
+        from spaces.training.snapshot import Snapshot
+
+        found = sorted(self._trainings.glob(f"{key}.*.safetensors"), reverse=True)
+        for file in found:
+            if int(file.name.split(".")[1]) > most:
+                continue
+            try:
+                return Snapshot.read(file)
+            except FileNotFoundError:  # dropped by another worker in this moment
+                continue
+            except ValueError:
+                file.unlink(missing_ok=True)  # cut short by a full disk or a crash
+        return None
+
+    def keep(self, key: str, kind: str, snapshot: Snapshot) -> None:
+        """Keeps a training that can go on; one that cannot be written as a file is not kept.
+
+        Raises:
+            OSError: The file cannot be written; nothing is left of it.
+        """
+        try:
+            content = snapshot.to_bytes()
+        except TypeError as error:  # an optimizer of the user's with a state of its own kind
+            _log.info("%s: %s", kind, error)
+            return
+        name = f"{key}.{snapshot.epoch:06d}"
+        file = written_whole(self._trainings / f"{name}.safetensors", content)
+        self._note(name, f"{kind} so far", None, file, snapshot.seconds)
+
+    def forget(self, key: str) -> None:
+        """Drops the trainings of this key: the stage is done, or will never be."""
+        for file in self._trainings.glob(f"{key}.*.safetensors"):
+            file.unlink(missing_ok=True)
+
+    def _note(self, key: str, kind: str, parent: str | None, file: Path, seconds: float) -> None:
         self._store.add_stage(
             key=key,
             kind=kind,
             parent=parent,
-            file=os.path.join(self._folder.name, file.name),
+            file=file.relative_to(self._folder.parent).as_posix(),
             sha256=sha256_of(file),
             bytes=file.stat().st_size,
             seconds=seconds,

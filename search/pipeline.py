@@ -7,51 +7,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from objectives.runtimes.base import Artifact
-from search.cache import StageCache, StageKey
+from search.cache import StageCache
+from search.chain import Chain, Link
 from search.errors import UserError
-from search.files import sha256_of
-from search.plan import Plan, Stage, without_teacher
+from search.plan import Plan, Stage
 from search.plugins import RUNTIMES
 from search.probing import Probe
 from search.quiet import quiet
 from search.teachers import Teachers
 from search.techniques import TECHNIQUES, technique, trains
 from search.watch import Watch
-from spaces.architecture import ARCHITECTURES
 from spaces.architecture.checkpoint import load_weights
 from spaces.base import Candidate, Context, EpochEnd
 from spaces.distillation import DISTILLATIONS
 from spaces.rebuild import rebuild, start
 from spaces.table import Option, Slot, Table
-from spaces.training.loop import train
+from spaces.training.loop import train, train_part
 from spaces.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from search.data.labelled import Labelled
-
-TRAINING_VERSION = 1
-"""Raised when the training loop gives other weights for the same recipe and seed."""
+    from spaces.training.snapshot import Snapshot
 
 CALIBRATION_BATCH = 32
-
-
-@dataclass(frozen=True)
-class Link:
-    """A stage with its key in the chain of stages before it."""
-
-    stage: Stage
-    key: StageKey
-    digest: str
-    parent: str | None
-    runtime: str | None
-    """Where the plan is deployed; None for a teacher's, which is not."""
 
 
 class Pipeline:
@@ -81,6 +66,7 @@ class Pipeline:
         self._device = resolve_device(device)
         self._save_curve = save_curve
         self._probe = Probe(cache, data.shape, data.classes)
+        self._chain = Chain(data.fingerprint, seed, lambda given: self._teachers.key(given))
         self._teachers = Teachers(
             baseline, lambda plan: self._links(plan)[-1].digest, self.candidate, cache
         )
@@ -162,14 +148,21 @@ class Pipeline:
             if theirs is not None:
                 watch.cached.append(link.stage.kind)
                 return theirs
+            shorter = self._cache.snapshot(link.endless, link.epochs) if link.endless else None
             begun = time.perf_counter()
-            made = self._apply(link, candidate, watch)
-            seconds = time.perf_counter() - begun
+            made = self._apply(link, candidate, watch, shorter)
+            seconds = time.perf_counter() - begun + (shorter.seconds if shorter else 0.0)
             self._cache.save(link.digest, link.stage.kind, link.parent, made, seconds)
             return made
 
-    def _apply(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
-        curve: list[dict[str, Any]] = []
+    def _apply(
+        self,
+        link: Link,
+        candidate: Candidate | None,
+        watch: Watch,
+        resume: Snapshot | None = None,
+    ) -> Candidate:
+        curve: list[dict[str, Any]] = [dict(point) for point in resume.curve] if resume else []
 
         def report(event: EpochEnd) -> None:
             point = {"epoch": event.epoch, "loss": event.loss, "accuracy": event.accuracy}
@@ -178,7 +171,7 @@ class Pipeline:
 
         context = self._context(link, report, watch)
         with quiet.working():
-            made = self._stage(link.stage, candidate, context)
+            made = self._stage(link, candidate, context, resume)
         if curve:
             self._save_curve(link.digest, curve)
         return made
@@ -187,7 +180,7 @@ class Pipeline:
         context = Context(
             data=self._data,
             device=self._device,
-            seed=int(link.digest[:8], 16),
+            seed=link.seed,
             report=report,
             memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
             placement=_placement(link.runtime),
@@ -211,13 +204,19 @@ class Pipeline:
             with watch.stage("teacher"):
                 self._teachers.model(described, watch)
 
-    def _stage(self, stage: Stage, candidate: Candidate | None, context: Context) -> Candidate:
+    def _stage(
+        self,
+        link: Link,
+        candidate: Candidate | None,
+        context: Context,
+        resume: Snapshot | None,
+    ) -> Candidate:
+        stage = link.stage
         if stage.kind == "pretrain":
-            return self._pretrained(stage.params, context)
+            return self._pretrained(link, context, resume)
         assert candidate is not None
         if stage.kind == "finetune":
-            recipe = Recipe.model_validate(stage.params["recipe"])
-            return train(candidate, recipe, context, stage="finetune")
+            return self._trained(link, candidate, context, resume)
         name, entry, params = technique(stage.kind, stage.params)
         made: Candidate = entry.apply(candidate, params, context)
         if len(made.history) == len(candidate.history):
@@ -226,7 +225,8 @@ class Pipeline:
         *before, last = made.history
         return replace(made, history=(*before, replace(last, technique=name)))
 
-    def _pretrained(self, params: Mapping[str, Any], context: Context) -> Candidate:
+    def _pretrained(self, link: Link, context: Context, resume: Snapshot | None) -> Candidate:
+        params = link.stage.params
         candidate = start(params["architecture"], self._data.shape, self._data.classes, self._seed)
         if params["checkpoint"]:
             try:
@@ -236,43 +236,26 @@ class Pipeline:
         candidate.model.eval()
         if params["recipe"] is None or params["recipe"]["epochs"] == 0:
             return candidate
-        recipe = Recipe.model_validate(params["recipe"])
-        return train(candidate, recipe, context, stage="pretrain")
+        return self._trained(link, candidate, context, resume)
 
-    # -- keys ------------------------------------------------------------------------------------
+    def _trained(
+        self, link: Link, candidate: Candidate, context: Context, resume: Snapshot | None
+    ) -> Candidate:
+        """Trains, going on from a shorter training where there is one that began alike."""
+        recipe = Recipe.model_validate(link.stage.params["recipe"])
+        kind = link.stage.kind
+        if link.endless is None:
+            return train(candidate, recipe, context, stage=kind)
+        part = train_part(
+            candidate, recipe, context, stage=kind, until=recipe.epochs, resume=resume
+        )
+        self._cache.keep(link.endless, kind, part.snapshot)
+        return part.candidate
 
     def _links(self, plan: Plan) -> list[Link]:
         """The stages that make the candidate, each with its key."""
-        links: list[Link] = []
-        parent: str | None = None
         runtime = deployment(plan)[0] if plan.stage("deploy") else None
-        for stage in plan.stages:
-            if stage.kind == "deploy":
-                continue
-            key = StageKey(
-                stage.kind,
-                self._ingredients(stage, runtime),
-                _versions(stage),
-                parent,
-                self._data.fingerprint,
-                self._seed,
-            )
-            links.append(Link(stage, key, key.digest(), parent, runtime))
-            parent = links[-1].digest
-        return links
-
-    def _ingredients(self, stage: Stage, runtime: str | None) -> Mapping[str, Any]:
-        """A stage's parameters, with the content of what they only name."""
-        params = dict(stage.params)
-        if stage.kind == "quantize":
-            params["runtime"] = runtime  # whose int8 is trained for
-        if params.get("checkpoint"):
-            params["checkpoint"] = sha256_of(Path(params["checkpoint"]))
-        if params.get("distillation"):
-            # Whatever the teacher is called, and in whatever other stages it teaches.
-            params["distillation"] = without_teacher(params["distillation"])
-            params["teacher"] = self._teachers.key(params.get("teacher"))
-        return params
+        return self._chain.links(plan, runtime)
 
 
 def export(candidate: Candidate, runtime: str, path: Path, data: Labelled) -> Artifact:
@@ -328,14 +311,3 @@ def resolve_device(device: str) -> str:
 
 def _option(table: Table, value: Mapping[str, Any]) -> Option:
     return Slot(table).option(value)
-
-
-def _versions(stage: Stage) -> dict[str, int]:
-    """The version of everything that a stage's result depends on."""
-    versions = {"training": TRAINING_VERSION}
-    tables = (("architecture", ARCHITECTURES), ("distillation", DISTILLATIONS))
-    for key, table in (*tables, *TECHNIQUES.values()):
-        if stage.params.get(key):
-            name, _ = table.pick(stage.params[key])
-            versions[name] = table.get(name).version
-    return versions

@@ -305,7 +305,10 @@ class Store:
     def stage_cost(self) -> dict[str, float]:
         """Key -> seconds that each cached stage took to make."""
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(tables.stages.c.key, tables.stages.c.seconds))
+            whole = tables.stages.c.kind.not_like("% so far")  # it is part of another's cost
+            rows = connection.execute(
+                sa.select(tables.stages.c.key, tables.stages.c.seconds).where(whole)
+            )
             return {key: seconds for key, seconds in rows}
 
     # -- hosts and workers -----------------------------------------------------------------------

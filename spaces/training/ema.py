@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -40,6 +41,16 @@ class Average:
     def put(self) -> None:
         """Makes the mean the model's weights."""
         torch._foreach_copy_(self._live, self._mean)
+
+    def state(self) -> dict[str, Any]:
+        """The mean and how many steps are in it, for `load`."""
+        return {"steps": self._steps, "mean": self._mean}
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Goes on from another mean of the same model."""
+        self._steps = state["steps"]
+        torch._foreach_copy_(self._mean, state["mean"])
 
     @contextmanager
     def lent(self) -> Iterator[None]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from spaces.base import InfeasibleCandidate
+from spaces.training import OPTIMIZERS
+from spaces.training.recipe import Recipe
 
 
 def head_of(model: nn.Module, classes: int) -> nn.Module:
@@ -58,3 +63,20 @@ class Trunk:
         """All layers learn again."""
         for parameter in self.parameters:
             parameter.requires_grad_(True)
+
+
+def optimizer_of(
+    parameters: list[torch.nn.Parameter], trunk: Trunk | None, recipe: Recipe
+) -> torch.optim.Optimizer:
+    """The recipe's optimizer; the trunk is a group of its own where its rate differs."""
+    groups: list[Any] = parameters
+    if trunk and recipe.trunk_lr < 1:
+        slow = {id(p) for p in trunk.parameters}
+        fast = [p for p in parameters if id(p) not in slow]
+        groups = [{"params": fast}, {"params": trunk.parameters}]
+    made: torch.optim.Optimizer = OPTIMIZERS.get(recipe.optimizer.name).build(
+        groups, recipe.optimizer.params
+    )
+    if groups is not parameters:
+        made.param_groups[1]["lr"] *= recipe.trunk_lr
+    return made

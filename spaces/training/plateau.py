@@ -33,6 +33,11 @@ class Plateau:
         return warmed(progress, params.warmup)[0]
 
     @staticmethod
+    def endless(params: PlateauParams) -> bool:
+        """A warm-up takes a share of the whole."""
+        return not params.warmup
+
+    @staticmethod
     def answer(params: PlateauParams, losses: Sequence[float]) -> float:
         """A further factor: max(end, gamma ** drops), from the losses of all epochs so far.
 

@@ -2,7 +2,8 @@
 
 Progress rather than epochs, so that a longer budget stretches a schedule and leaves its shape. A
 schedule has `factor(params, progress)`; one that answers to how training goes also has
-`answer(params, losses)`, see plateau.py.
+`answer(params, losses)`, see plateau.py; and one that may go on for ever says so by
+`endless(params)`: a longer training then begins with the very epochs of a shorter one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ class Constant:
     def factor(params: WarmupParams, progress: float) -> float:
         """Factor in [0, 1] of the base rate."""
         return warmed(progress, params.warmup)[0]
+
+    @staticmethod
+    def endless(params: WarmupParams) -> bool:
+        """A warm-up takes a share of the whole."""
+        return not params.warmup
 
 
 class StepParams(WarmupParams):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -62,6 +63,15 @@ class Monitor:
         if waiting >= self._stop.patience:
             part = "validation" if self._validates else "training"
             self.stopped = f"{part} loss has not improved for {waiting} epochs"
+
+    def state(self) -> dict[str, Any]:
+        """What it knows so far, for `load`."""
+        return {"losses": self.losses, "stopped": self.stopped, "kept": self._kept}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what another one knew."""
+        self.losses, self.stopped = list(state["losses"]), state["stopped"]
+        self._kept = state["kept"]
 
     def restore(self, model: torch.nn.Module) -> None:
         """The weights of the best epoch, where they were asked for."""

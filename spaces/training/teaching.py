@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -65,6 +66,15 @@ class Teaching:
     def parameters(self) -> list[nn.Parameter]:
         """What is learnt beside the student, for the optimizer."""
         return list(self._bridge.adapters.parameters()) if self._bridge else []
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What was learnt beside the student, for `load`."""
+        return dict(self._bridge.adapters.state_dict()) if self._bridge else {}
+
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Goes on from what was learnt beside the student before."""
+        if self._bridge:
+            self._bridge.adapters.load_state_dict(dict(state))
 
     def begin(self, seed: int) -> None:
         """A new epoch, whose batches follow this seed's order."""

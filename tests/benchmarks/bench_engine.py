@@ -29,9 +29,10 @@ import torch
 
 from objectives.base import Measurement
 from objectives.runtimes.base import Artifact
+from search.chain import Link
 from search.events import Event, RunEnded, RunStarted, TrialEnded
 from search.measuring import Gauge
-from search.pipeline import Link, Pipeline
+from search.pipeline import Pipeline
 from search.plan import Plan, Stage, make_plan
 from search.runner import Runner
 from search.spec import StudySpec
@@ -79,7 +80,9 @@ class NoWork(Pipeline):
         NoWork.plan = plan
         return super().candidate(plan, watch)
 
-    def _apply(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
+    def _apply(
+        self, link: Link, candidate: Candidate | None, watch: Watch, resume: Any = None
+    ) -> Candidate:
         if link.stage.kind != "prune":
             self._save_curve(link.digest, curve(link.stage))
         return Candidate(one_weight(), (1, 8, 8), 10)

@@ -147,3 +147,67 @@ def test_technique_that_trains_is_kept_and_comes_back_with_its_quantization(
         assert candidate.quantization["dynamic"]["per_channel"] is per_channel
         assert ("quantize" in watch.cached) is kept
     assert asked == [1]
+
+
+# -- longer trainings --------------------------------------------------------------------------
+
+
+def pretrained(epochs: int, schedule: Any = "constant") -> Plan:
+    """A plan that pretrains for so long."""
+    from spaces.training.recipe import Recipe
+
+    recipe = Recipe.model_validate({**RECIPE, "epochs": epochs, "schedule": schedule}).model_dump()
+    network = {"simple_cnn": {"width": 0.0625}}
+    given = {"architecture": network, "checkpoint": None, "recipe": recipe}
+    return Plan((Stage("pretrain", given), Stage("deploy", RUNTIME)))
+
+
+def epochs_of(study: OpenStudy, plan: Plan) -> tuple[list[int], torch.Tensor]:
+    """The epochs that a plan has to train, and the weights that come of it."""
+    seen: list[int] = []
+    watch = Watch(epoch=lambda event: seen.append(event.epoch))
+    return seen, weights(study.pipeline.candidate(plan, watch))
+
+
+def test_longer_training_goes_on_from_the_shorter_one_and_gives_the_same_weights(
+    study: OpenStudy, tmp_path: Path
+) -> None:
+    assert epochs_of(study, pretrained(1))[0] == [1]
+    went_on, first = epochs_of(study, pretrained(3))
+    assert went_on == [2, 3]
+    other = tmp_path / "other" / "tiny.yaml"
+    other.parent.mkdir()
+    other.write_text(study.spec.file.read_text())
+    fresh = OpenStudy(load_study(other))
+    in_one_go, second = epochs_of(fresh, pretrained(3))
+    assert in_one_go == [1, 2, 3]
+    assert torch.equal(first, second)
+    assert epochs_of(fresh, pretrained(2))[0] == [1, 2]  # a longer one is of no use to a shorter
+    fresh.close()
+
+
+def test_longer_training_begins_anew_where_the_schedule_goes_by_its_end(study: OpenStudy) -> None:
+    assert epochs_of(study, pretrained(1, "cosine"))[0] == [1]
+    assert epochs_of(study, pretrained(2, "cosine"))[0] == [1, 2]
+
+
+def test_curve_and_cost_of_a_continued_training_are_of_the_whole(study: OpenStudy) -> None:
+    import sqlite3
+
+    epochs_of(study, pretrained(1))
+    epochs_of(study, pretrained(2))
+    connection = sqlite3.connect(study.spec.folder / "study.db")
+    rows = connection.execute(
+        "select stage_key, count(*), sum(seconds) from paretune_curves group by stage_key"
+    ).fetchall()
+    costs = dict(connection.execute("select key, seconds from paretune_stages").fetchall())
+    connection.close()
+    assert sorted(count for _, count, _ in rows) == [1, 2]
+    assert all(costs[key] >= seconds for key, _, seconds in rows)
+
+
+def test_damaged_training_begins_anew(study: OpenStudy) -> None:
+    epochs_of(study, pretrained(1))
+    [file] = (study.spec.folder / "stages" / "trainings").glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:200])
+    assert epochs_of(study, pretrained(2))[0] == [1, 2]

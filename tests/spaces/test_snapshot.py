@@ -1,0 +1,200 @@
+"""Snapshots: a training in parts gives the weights of one in one go, bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from spaces.base import Candidate, Context, Data, EpochEnd
+from spaces.distillation import DISTILLATIONS
+from spaces.rebuild import start
+from spaces.table import Slot
+from spaces.training import OPTIMIZERS, SCHEDULES
+from spaces.training.loop import Part, train, train_part
+from spaces.training.rates import endless
+from spaces.training.recipe import Recipe
+from spaces.training.snapshot import Snapshot
+
+NETWORK = {"resnet": {"stages": 2, "blocks": 1, "width": 8}}
+
+REQUIRED: dict[str, dict[str, Any]] = {"torch": {"name": "NAdam", "args": {"lr": 1e-2}}}
+"""What an optimizer's entry has no default for."""
+
+
+def recipe(**fields: Any) -> Recipe:
+    return Recipe.model_validate({"epochs": 5, "batch_size": 8, "schedule": "cosine", **fields})
+
+
+@pytest.fixture
+def network(data: Data) -> Candidate:
+    """Batch normalization, and a dropout that draws from torch's generator."""
+    made = start(NETWORK, data.shape, data.classes, seed=0)
+    noisy = nn.Sequential(made.model, nn.Dropout(0.2))
+    return Candidate(noisy.eval(), made.shape, made.classes)
+
+
+def weights(candidate: Candidate) -> torch.Tensor:
+    return torch.cat([t.flatten().double() for t in candidate.model.state_dict().values()])
+
+
+def through_a_file(snapshot: Snapshot, folder: Path) -> Snapshot:
+    file = folder / "state.safetensors"
+    file.write_bytes(snapshot.to_bytes())
+    return Snapshot.read(file)
+
+
+def in_parts(
+    candidate: Candidate, how: Recipe, context: Context, folder: Path, ends: tuple[int, ...]
+) -> Part:
+    """A training that stops after each of these epochs, its state being kept in a file."""
+    snapshot = None
+    for end in ends:
+        torch.rand(7)  # the global generator is elsewhere by then
+        part = train_part(candidate, how, context, stage="finetune", until=end, resume=snapshot)
+        snapshot = through_a_file(part.snapshot, folder)
+    return part
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS.names))
+def test_training_in_parts_gives_the_very_weights_with_each_optimizer(
+    network: Candidate, context: Context, tmp_path: Path, optimizer: str
+) -> None:
+    how = recipe(optimizer={optimizer: REQUIRED.get(optimizer, {})})
+    whole = train(network, how, context, stage="finetune")
+    part = in_parts(network, how, context, tmp_path, (1, 3, 5))
+    assert torch.equal(weights(part.candidate), weights(whole))
+    assert part.over
+    assert not torch.equal(weights(whole), weights(network))
+
+
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES.names))
+def test_training_in_parts_gives_the_very_weights_with_each_schedule(
+    network: Candidate, context: Context, tmp_path: Path, schedule: str
+) -> None:
+    how = recipe(schedule={schedule: {"warmup": 0.3}})
+    whole = train(network, how, context, stage="finetune")
+    part = in_parts(network, how, context, tmp_path, (2, 5))
+    assert torch.equal(weights(part.candidate), weights(whole))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ema": 0.9},
+        {"early_stop": {"patience": 2, "best": True, "min_delta": 0.2}},
+        {"monitor": "validation", "schedule": {"plateau": {"patience": 1, "threshold": 0.5}}},
+        {"freeze_epochs": 2, "trunk_lr": 0.1},
+        {"augment": {"flip": True, "crop": 1, "mixup": 0.4, "randaugment": {"operations": 1}}},
+        {"amp": "bfloat16", "clip": 0.5, "accumulate": 2},
+        {"amp": "float16", "optimizer": {"sgd": {"lr": 0.05}}},
+        {"channels_last": "on", "optimizer": {"adamw": {"lr": 1e-2}}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_training_in_parts_gives_the_very_weights_with_whatever_a_recipe_asks_for(
+    data: Data, context: Context, tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    network = start(NETWORK, data.shape, data.classes, seed=0)
+    how = recipe(**fields)
+    whole = train(network, how, context, stage="finetune")
+    part = in_parts(network, how, context, tmp_path, (1, 2, 4, 5))
+    assert torch.equal(weights(part.candidate), weights(whole))
+    assert whole.history[-1].info["epochs"] == part.candidate.history[-1].info["epochs"]
+    assert whole.history[-1].info.get("stopped") == part.candidate.history[-1].info.get("stopped")
+
+
+@pytest.mark.parametrize("name", ["logits", "hints"])
+def test_training_in_parts_gives_the_very_weights_beside_a_teacher(
+    data: Data, tmp_path: Path, name: str
+) -> None:
+    network = start(NETWORK, data.shape, data.classes, seed=0)
+    teacher = start({"resnet": {"stages": 2, "blocks": 1, "width": 16}}, data.shape, 3, seed=1)
+    option = Slot(DISTILLATIONS).option({name: {}})
+    context = Context(data, teacher=teacher.model.eval(), distillation=option)
+    whole = train(network, recipe(), context, stage="finetune")
+    part = in_parts(network, recipe(), context, tmp_path, (2, 5))
+    assert torch.equal(weights(part.candidate), weights(whole))
+
+
+def test_part_is_what_the_stage_would_give_if_it_ended_there(
+    network: Candidate, context: Context
+) -> None:
+    """With an endless schedule that is a training of so many epochs."""
+    how, short = (recipe(epochs=n, schedule="constant", ema=0.5) for n in (5, 2))
+    part = train_part(network, how, context, stage="finetune", until=2)
+    assert not part.over
+    assert torch.equal(weights(part.candidate), weights(train(network, short, context, stage="x")))
+
+
+def test_longer_training_goes_on_from_a_shorter_one_where_the_schedule_is_endless(
+    network: Candidate, context: Context, tmp_path: Path
+) -> None:
+    short, long = (recipe(epochs=n, schedule="constant") for n in (2, 5))
+    first = train_part(network, short, context, stage="finetune", until=2)
+    assert first.over
+    resume = through_a_file(first.snapshot, tmp_path)
+    last = train_part(network, long, context, stage="finetune", until=5, resume=resume)
+    assert torch.equal(
+        weights(last.candidate), weights(train(network, long, context, stage="finetune"))
+    )
+
+
+def test_each_epoch_is_reported_once_and_the_curve_holds_all(
+    network: Candidate, data: Data, tmp_path: Path
+) -> None:
+    events: list[EpochEnd] = []
+    part = in_parts(network, recipe(), Context(data, report=events.append), tmp_path, (2, 3, 5))
+    assert [event.epoch for event in events] == [1, 2, 3, 4, 5]
+    assert [point["epoch"] for point in part.snapshot.curve] == [1, 2, 3, 4, 5]
+    assert [point["loss"] for point in part.snapshot.curve] == [event.loss for event in events]
+
+
+def test_training_that_stopped_early_stays_stopped(network: Candidate, context: Context) -> None:
+    how = recipe(early_stop={"patience": 1, "min_delta": 100})
+    first = train_part(network, how, context, stage="finetune", until=5)
+    assert first.over
+    assert first.snapshot.epoch == 2
+    again = train_part(network, how, context, stage="finetune", until=5, resume=first.snapshot)
+    assert again.snapshot.epoch == 2
+    assert torch.equal(weights(again.candidate), weights(first.candidate))
+
+
+def test_snapshot_of_another_network_is_refused(data: Data, context: Context) -> None:
+    one, other = (
+        start({"simple_cnn": {"width": width}}, data.shape, data.classes, seed=0)
+        for width in (0.125, 0.25)
+    )
+    part = train_part(one, recipe(), context, stage="finetune", until=1)
+    with pytest.raises(ValueError, match="of another network"):
+        train_part(other, recipe(), context, stage="finetune", until=2, resume=part.snapshot)
+
+
+def test_damaged_file_is_no_snapshot(network: Candidate, context: Context, tmp_path: Path) -> None:
+    part = train_part(network, recipe(), context, stage="finetune", until=1)
+    file = tmp_path / "state.safetensors"
+    file.write_bytes(part.snapshot.to_bytes()[:-100])
+    with pytest.raises(ValueError, match="no snapshot of a training"):
+        Snapshot.read(file)
+
+
+def test_state_that_is_neither_tensor_nor_json_is_not_kept() -> None:
+    with pytest.raises(TypeError, match=r"state\.odd is a object; a snapshot holds tensors"):
+        Snapshot(1, 1.0, {"odd": object()}).to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", True),
+        ({"constant": {"warmup": 0.1}}, False),
+        ("plateau", True),
+        ("cosine", False),
+        ("step", False),
+    ],
+)
+def test_endless_schedules_are_those_whose_rate_knows_no_end(schedule: Any, expected: bool) -> None:
+    assert endless(recipe(schedule=schedule).schedule) is expected
