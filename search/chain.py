@@ -59,7 +59,7 @@ class Link:
         parent: The digest of the stage before it; None for the first.
         endless: The digest of the stage at any length, where a longer training begins with the
             very epochs of a shorter one; else None.
-        runtime: Where the plan is deployed; None for a teacher's, which is not.
+        runtime: Whose int8 the plan trains for; None for a teacher's, which is not deployed.
     """
 
     stage: Stage

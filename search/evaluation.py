@@ -42,7 +42,7 @@ def evaluate(
     begun = time.monotonic()
     watch = _watch(number, report)
     try:
-        artifact, measured = _measured(study, number, plan, baseline, watch)
+        artifacts, measured = _measured(study, number, plan, baseline, watch)
     except StageError as error:
         if baseline is None:
             raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
@@ -60,7 +60,8 @@ def evaluate(
         values_of(measured, study.spec.objectives),
         violations_of(study.spec, found, against),
         tuple(measured),
-        artifact=artifact,
+        artifact=next(iter(artifacts.values())),
+        artifacts={name: stored for name, stored in artifacts.items() if name is not None},
         seconds=watch.seconds,
         cached=tuple(watch.cached),
         duration=time.monotonic() - begun,
@@ -69,24 +70,27 @@ def evaluate(
 
 def _measured(
     study: OpenStudy, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
-) -> tuple[dict[str, Any], list[Measurement]]:
+) -> tuple[dict[str | None, dict[str, Any]], list[Measurement]]:
+    """Target -> its artifact, and what was measured on all of them."""
     study.pipeline.probe(plan, watch)
     candidate = study.pipeline.candidate(plan, watch)
-    artifact = study.pipeline.deploy(plan, candidate, study.artifact_path(number), watch)
+    deployed = list(study.deploy(plan, candidate, number, watch))
     with watch.stage("measure"):
-        measured = study.gauge.measure(
-            artifact,
-            study.runtime,
-            study.options,
-            candidate.model,
-            study.data,
-            study.artifact(baseline) if baseline else None,
-            baseline.measurements if baseline else {},
-        )
+        measured = [
+            found
+            for target, artifact, model in deployed
+            for found in target.measure(
+                artifact,
+                model,
+                study.data,
+                study.artifact(baseline, target.name) if baseline else None,
+                baseline.measurements if baseline else {},
+            )
+        ]
         wrong = [m.name for m in measured if not math.isfinite(m.value)]
         if wrong:
             raise InfeasibleCandidate(f"{', '.join(wrong)} came out as no finite number")
-    return study.artifact_json(artifact), measured
+    return {t.name: study.artifact_json(artifact) for t, artifact, _ in deployed}, measured
 
 
 def _watch(number: int, report: Reporter) -> Watch:

@@ -49,19 +49,21 @@ class Gauge:
     named: frozenset[str] = frozenset()
 
     @staticmethod
-    def of(spec: StudySpec) -> Gauge:
-        """The study's objectives, the other quantities its constraints and goals name, ALWAYS."""
-        wanted: dict[str, Mapping[str, Any]] = {}
-        # The options of an objective itself come before those of a further value of it.
-        for o in sorted(spec.objectives, key=lambda o: Quantity.of(o.name).value is not None):
-            wanted.setdefault(Quantity.of(o.name).objective, o.options)
-        bounded = [c.quantity for c in (*spec.constraints, *spec.goals)]
-        for name in (*bounded, *ALWAYS):
-            wanted.setdefault(Quantity.of(name).objective, {})
+    def of(spec: StudySpec, target: str | None = None, model: bool = True) -> Gauge:
+        """The study's objectives, the other quantities its constraints and goals name, ALWAYS.
+
+        Args:
+            spec: The study.
+            target: Whose quantities; None in a study of one runtime.
+            model: With those that have no target, as the model alone decides them.
+        """
+        given = {Quantity.of(o.name): o.options for o in spec.objectives}
+        bounded = (Quantity.of(c.quantity) for c in (*spec.constraints, *spec.goals))
+        every = dict.fromkeys((*given, *bounded, *map(Quantity.of, ALWAYS)))
+        ours = [q for q in every if q.target == target or (q.target is None and model)]
+        wanted = {q.objective: _options(q.objective, target, given) for q in ours}
         cheap_first = sorted(wanted.items(), key=lambda item: OBJECTIVES.get(item[0]).cost)
-        return Gauge(
-            tuple(cheap_first), frozenset([*(o.name for o in spec.objectives), *bounded, *ALWAYS])
-        )
+        return Gauge(tuple(cheap_first), frozenset(q.local for q in ours))
 
     def refuse(self, classes: int) -> None:
         """Refuses what has no meaning for data of so few classes, before any work.
@@ -122,6 +124,18 @@ class Gauge:
                 known = answered(name, given, wanted)
                 found += [m for m in known if math.isfinite(m.value) or m.name in (name, *wanted)]
         return found
+
+
+def _options(
+    objective: str, target: str | None, given: Mapping[Quantity, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """How an objective is measured: as the study says for this target, else for another one.
+
+    The options of an objective itself come before those of a further value of it.
+    """
+    found = [q for q in given if q.objective == objective]
+    found.sort(key=lambda q: (q.target != target, q.value is not None))
+    return given[found[0]] if found else {}
 
 
 def _answer(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Any:

@@ -51,7 +51,7 @@ def _numbered(record: StudyRecord, number: int) -> TrialRecord:
 def _constrained(record: StudyRecord, query: str) -> TrialRecord:
     units = {m.name: m.unit for trial in record.trials for m in trial.measurements.values()}
     try:
-        wanted = [read_constraint(part, units) for part in query.split(" and ")]
+        wanted = [read_constraint(part, units, record.targets) for part in query.split(" and ")]
     except KeyError as error:
         raise UserError(f"--pick: {error} is not measured; there is {', '.join(units)}") from error
     except ValueError as error:

@@ -16,6 +16,7 @@ import torch
 from objectives.runtimes.base import Artifact
 from search.cache import StageCache
 from search.chain import Chain, Link
+from search.deploying import Place, places, trained_for, unquantized
 from search.errors import UserError
 from search.plan import Plan, Stage
 from search.plugins import RUNTIMES
@@ -75,13 +76,13 @@ class Pipeline:
         """Refuses a plan whose network cannot be exported, if anything of it is to be trained.
 
         Raises:
-            StageError: The runtime refuses the network.
+            StageError: The runtime, or that of one of several targets, refuses the network.
         """
         links = self._links(plan)
         if not any(_learns(k.stage) and not self._cache.has(k.digest) for k in links):
             return
-        name, _ = deployment(plan)
-        self._probe.ask(links[0].stage.params["architecture"], name, watch)
+        for name in dict.fromkeys(place.name for place in places(plan)):
+            self._probe.ask(links[0].stage.params["architecture"], name, watch)
 
     def candidate(self, plan: Plan, watch: Watch) -> Candidate:
         """The trained candidate of a plan, marked for quantization but not deployed.
@@ -126,16 +127,37 @@ class Pipeline:
                     network = start(architecture, self._data.shape, self._data.classes, self._seed)
                     entry.check(network.model, params)
 
-    def deploy(self, plan: Plan, candidate: Candidate, path: Path, watch: Watch) -> Artifact:
-        """Exports a candidate as the plan's runtime wants it.
+    def deploy(
+        self,
+        plan: Plan,
+        candidate: Candidate,
+        path: Path,
+        watch: Watch,
+        place: Place | None = None,
+    ) -> Artifact:
+        """Exports a candidate as a runtime wants it: the plan's, or that of one of its places.
 
         Raises:
             StageError: The runtime cannot export or quantize it.
         """
-        with watch.stage("deploy"):
-            name, _ = deployment(plan)
-            with quiet.working():
-                return export(candidate, name, path, self._data)
+        name = (place or places(plan)[0]).name
+        with watch.stage("deploy"), quiet.working():
+            return export(candidate, name, path, self._data)
+
+    def suited(self, plan: Plan, candidate: Candidate, place: Place) -> tuple[Candidate, str]:
+        """The candidate as a place can have it, and what is to be said of it; mostly nothing.
+
+        Where the runtime lacks the plan's quantization, it is the float network before that stage:
+        one that was trained to round would be computed in float with the rounding on top.
+
+        Raises:
+            StageError: As for `candidate`.
+        """
+        lacking = place.lacks(candidate.quantization)
+        if not lacking:
+            return candidate, ""
+        said = f"float32: {place.name} has no {', '.join(lacking)}"
+        return self.candidate(unquantized(plan), Watch()), said
 
     # -- one stage -------------------------------------------------------------------------------
 
@@ -254,8 +276,7 @@ class Pipeline:
 
     def _links(self, plan: Plan) -> list[Link]:
         """The stages that make the candidate, each with its key."""
-        runtime = deployment(plan)[0] if plan.stage("deploy") else None
-        return self._chain.links(plan, runtime)
+        return self._chain.links(plan, _trained_for(plan))
 
 
 def export(candidate: Candidate, runtime: str, path: Path, data: Labelled) -> Artifact:
@@ -287,12 +308,15 @@ def _learns(stage: Stage) -> bool:
     return trains(stage.kind, stage.params)
 
 
-def deployment(plan: Plan) -> tuple[str, Any]:
-    """The runtime's name and checked options of a plan."""
-    stage = plan.stage("deploy")
-    assert stage is not None
-    option = _option(RUNTIMES, stage.params["runtime"])
-    return option.name, option.params
+def _trained_for(plan: Plan) -> str | None:
+    """The runtime whose int8 a plan trains for; None for a teacher's plan, which is not deployed.
+
+    Of several targets it is the first that has the mode: there is one training for all.
+    """
+    if plan.stage("deploy") is None:
+        return None
+    stage = plan.stage("quantize")
+    return trained_for(places(plan), stage.params["quantization"] if stage else {})
 
 
 def resolve_device(device: str) -> str:

@@ -60,6 +60,7 @@ def make_plan(
     choices: Mapping[str, Any],
     runtime: Chosen,
     teachers: Mapping[str, Mapping[str, Any]] | None = None,
+    targets: Mapping[str, Chosen] | None = None,
 ) -> Plan:
     """The plan for one assignment of the study's space.
 
@@ -71,6 +72,7 @@ def make_plan(
             distillation, finetune, quantization; the last five may be None or {"none": {}}.
         runtime: Where it is deployed.
         teachers: Descriptions by name (`StudySpec.teachers`).
+        targets: Where it is deployed instead, when there are several (`StudySpec.targets`).
     """
     first = {
         "architecture": choices["architecture"],
@@ -84,12 +86,14 @@ def make_plan(
         stages.append(("finetune", {"recipe": choices["finetune"], "distillation": None}))
     if _taken(choices.get("quantization")):
         stages.append(("quantize", {"quantization": choices["quantization"]}))
-    deploy = Stage("deploy", {"runtime": {runtime.name: dict(runtime.params)}})
+    deploy = Stage("deploy", _deployed(runtime, targets or {}))
     lesson = _lesson(choices.get("distillation"), teachers or {})
     return Plan((*(Stage(kind, {**p, **lesson(kind, p)}) for kind, p in stages), deploy))
 
 
-def baseline_plan(baseline: BaselineSpec, runtime: Chosen) -> Plan:
+def baseline_plan(
+    baseline: BaselineSpec, runtime: Chosen, targets: Mapping[str, Chosen] | None = None
+) -> Plan:
     """The plan of trial 0: the user's model as it is, deployed in float."""
     return make_plan(
         {
@@ -98,7 +102,15 @@ def baseline_plan(baseline: BaselineSpec, runtime: Chosen) -> Plan:
             "pretrain": baseline.pretrain,
         },
         runtime,
+        targets=targets,
     )
+
+
+def _deployed(runtime: Chosen, targets: Mapping[str, Chosen]) -> dict[str, Any]:
+    """{"runtime": {name: options}}, or {"targets": {target: {name: options}}}."""
+    if not targets:
+        return {"runtime": {runtime.name: dict(runtime.params)}}
+    return {"targets": {name: {one.name: dict(one.params)} for name, one in targets.items()}}
 
 
 def without_teacher(distillation: Mapping[str, Any]) -> dict[str, Any]:

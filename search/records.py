@@ -32,7 +32,8 @@ class TrialRecord:
         seconds: Stage -> seconds it took in this trial; a stage taken from the cache is 0.
         cached: Stages that were taken from the cache.
         artifact: {"path", "runtime", "sha256", "bytes", "info"} or None; the path is relative to
-            the study's folder.
+            the study's folder. Of several targets the first's.
+        artifacts: Target -> its artifact, in a study of several targets; else empty.
         repeats: Number of the trial whose plan this one repeats, or None.
     """
 
@@ -51,6 +52,7 @@ class TrialRecord:
     cached: tuple[str, ...] = ()
     artifact: Mapping[str, Any] | None = None
     repeats: int | None = None
+    artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def feasible(self) -> bool:
@@ -70,6 +72,7 @@ class Result:
     artifact: Mapping[str, Any] | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     cached: tuple[str, ...] = ()
+    artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     repeats: int | None = None
     duration: float = 0.0
 
@@ -128,6 +131,11 @@ class StudyRecord:
     growth: tuple[FrontPoint, ...] = ()
     wanted: int | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of its targets, in order; empty in a study of one runtime."""
+        return tuple(self.source.get("targets") or ())
 
     @property
     def baseline(self) -> TrialRecord | None:

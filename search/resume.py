@@ -30,6 +30,7 @@ def identity(spec: StudySpec) -> dict[str, Any]:
         # A grid is numbered in the order of the choices, Optuna's values are in the objectives'.
         "order": {
             "objectives": [o.name for o in spec.objectives],
+            **({"targets": list(spec.targets)} if spec.targets else {}),
             **{
                 p.name: p.domain.labels
                 for p in parameters(spec.space)
@@ -48,9 +49,15 @@ def _stages(spec: StudySpec) -> dict[str, Any]:
             "checkpoint": spec.baseline.checkpoint,
             "pretrain": spec.baseline.pretrain,
         },
-        "runtime": {spec.runtime.name: dict(spec.runtime.params)},
+        **_deployed(spec),
         **({"teachers": dict(spec.teachers)} if spec.teachers else {}),
     }
+
+
+def _deployed(spec: StudySpec) -> dict[str, Any]:
+    if not spec.targets:
+        return {"runtime": {spec.runtime.name: dict(spec.runtime.params)}}
+    return {"targets": {name: {one.name: dict(one.params)} for name, one in spec.targets.items()}}
 
 
 def _own(own: OwnSpec, objectives: Sequence[ObjectiveSpec]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,7 +126,7 @@ class StudySpec:
         baseline: Trial 0.
         space: A Record with the keys architecture, pretrain, pruning, distillation, finetune and
             quantization, all present; `assign` gives the choices that a Plan is made of.
-        runtime: Where candidates are deployed and measured.
+        runtime: Where candidates are deployed and measured; of several targets the first.
         teachers: Those that a distillation may name besides the baseline: the parameters of a
             pretrain stage, or {"average": [of such]}.
         objectives: In the order of the study file; at least one.
@@ -141,6 +141,8 @@ class StudySpec:
         max_failures: Trials that may fail in a row before the run gives up.
         storage: SQLAlchemy URL of the study database.
         source: The study file as plain data after --set, for the database and for resume.
+        targets: Name -> where candidates are deployed, in order, when the study gives several;
+            empty when it gives one runtime.
         own: The user's own trainer; then `space` holds whatever the trainer takes, and data,
             baseline, runtime and device mean nothing.
     """
@@ -165,6 +167,7 @@ class StudySpec:
     max_failures: int
     storage: str
     source: Mapping[str, Any]
+    targets: Mapping[str, Chosen] = field(default_factory=dict)
     own: OwnSpec | None = None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -12,18 +13,28 @@ from objectives.base import Measurement
 from objectives.runtimes.base import Artifact
 from search.cache import StageCache
 from search.data import load_data
+from search.deploying import places
+from search.errors import UserError
 from search.evaluation import evaluate
 from search.events import Reporter
-from search.measuring import Gauge
 from search.opened import Opened
-from search.pipeline import Pipeline, deployment
+from search.pipeline import Pipeline
 from search.plan import Plan, baseline_plan, make_plan
-from search.plugins import RUNTIMES
 from search.records import Result, TrialRecord
+from search.targets import Target, targets_of
+from search.watch import Watch
+from spaces.table import nearest
+
+if TYPE_CHECKING:
+    from spaces.base import Candidate
 
 
 class OpenStudy(Opened):
     """Everything that a run, an export and a verification need of a study.
+
+    Attributes:
+        targets: Where candidates are deployed, in order; one without a name in a study of one
+            runtime.
 
     Args:
         spec: The study.
@@ -44,9 +55,11 @@ class OpenStudy(Opened):
         torch.set_flush_denormal(True)
         self.data = load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed)
         self.classes = self.data.classes
-        self.gauge = Gauge.of(spec)
-        self.gauge.refuse(self.classes)
-        self.baseline = baseline_plan(spec.baseline, spec.runtime)
+        self.baseline = baseline_plan(spec.baseline, spec.runtime, spec.targets)
+        self.targets = targets_of(spec, places(self.baseline))
+        self.options = self.targets[0].place.options
+        for target in self.targets:
+            target.gauge.refuse(self.classes)
         self.pipeline = Pipeline(
             self.data,
             StageCache(spec.folder / "stages", self.store),
@@ -55,12 +68,10 @@ class OpenStudy(Opened):
             spec.device,
             self.store.add_curve,
         )
-        name, self.options = deployment(self.baseline)
-        self.runtime = RUNTIMES.get(name)
 
     def plan(self, choices: Mapping[str, Any]) -> Plan:
         """The stages for one assignment of the space."""
-        return make_plan(choices, self.spec.runtime, self.spec.teachers)
+        return make_plan(choices, self.spec.runtime, self.spec.teachers, self.spec.targets)
 
     def stages(self, plan: Plan) -> Sequence[str]:
         """The plan's stages; a runtime quantizes when it deploys."""
@@ -74,8 +85,11 @@ class OpenStudy(Opened):
 
     def test(self, trial: TrialRecord) -> Sequence[Measurement]:
         """What depends on data, on the test part."""
-        artifact = self.artifact(trial)
-        return self.gauge.test(artifact, self.runtime, self.options, None, self.data)
+        return [
+            measured
+            for target in self.targets
+            for measured in target.test(self.artifact(trial, target.name), self.data)
+        ]
 
     def facts(self) -> Mapping[str, Any]:
         """The data set and how its inputs are prepared."""
@@ -87,9 +101,27 @@ class OpenStudy(Opened):
             "preprocessing": self.data.preprocessing(),
         }
 
-    def artifact_path(self, number: int) -> Path:
-        """Where a trial's artifact lies."""
-        return self.spec.folder / "artifacts" / f"trial-{number:05d}{self.runtime.suffix}"
+    def deploy(
+        self, plan: Plan, candidate: Candidate, number: int, watch: Watch
+    ) -> Iterator[tuple[Target, Artifact, torch.nn.Module]]:
+        """A trial's artifact for each target, with the float model behind it.
+
+        Raises:
+            StageError: A target's runtime cannot export or quantize it.
+        """
+        for target in self.targets:
+            suited, said = candidate, ""
+            if target.name is not None:  # one runtime takes the plan as it is, or refuses it
+                suited, said = self.pipeline.suited(plan, candidate, target.place)
+            file = self.artifact_path(number, target)
+            made = self.pipeline.deploy(plan, suited, file, watch, target.place)
+            if said:
+                made = replace(made, info={**made.info, "note": said})
+            yield target, made, suited.model
+
+    def artifact_path(self, number: int, target: Target) -> Path:
+        """Where a trial's artifact for a target lies."""
+        return self.spec.folder / "artifacts" / f"trial-{number:05d}{target.place.suffix}"
 
     def artifact_json(self, artifact: Artifact) -> dict[str, Any]:
         """An artifact as it is stored: its path relative to the study's folder."""
@@ -102,14 +134,27 @@ class OpenStudy(Opened):
             "info": dict(artifact.info),
         }
 
-    def artifact(self, trial: TrialRecord) -> Artifact:
-        """The artifact of a complete trial."""
-        return stored_artifact(trial, self.spec.folder)
+    def artifact(self, trial: TrialRecord, target: str | None = None) -> Artifact:
+        """The artifact of a complete trial, for the first target where none is named."""
+        return stored_artifact(trial, self.spec.folder, target)
 
 
-def stored_artifact(trial: TrialRecord, folder: Path) -> Artifact:
-    """The artifact that a trial's record names."""
-    stored = trial.artifact
+def stored_artifact(trial: TrialRecord, folder: Path, target: str | None = None) -> Artifact:
+    """The artifact that a trial's record names.
+
+    Args:
+        trial: A complete one that repeats no other.
+        folder: The study's.
+        target: One of the study's; the first where none is named.
+
+    Raises:
+        UserError: The trial has no artifact for such a target.
+    """
+    stored = trial.artifact if target is None else trial.artifacts.get(target)
+    if target is not None and stored is None:
+        known = ", ".join(trial.artifacts) or "none: the study has one runtime"
+        hint = nearest(target, list(trial.artifacts)) or "."
+        raise UserError(f'trial {trial.number} has no target "{target}"{hint} Known: {known}.')
     assert stored is not None, "only complete trials that repeat no other have an artifact"
     return Artifact(
         folder / stored["path"],

@@ -141,6 +141,7 @@ class Store:
                     seconds=dict(result.seconds),
                     cached=list(result.cached),
                     artifact=result.artifact,
+                    artifacts=dict(result.artifacts) or None,
                     repeats=result.repeats,
                 )
             )
@@ -405,6 +406,7 @@ class Store:
                     seconds=row["seconds"] or {},
                     cached=tuple(row["cached"] or ()),
                     artifact=row["artifact"],
+                    artifacts=row["artifacts"] or {},
                     repeats=row["repeats"],
                 )
                 for row in rows

@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 
 from search.errors import UserError
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables below; a database of another version is refused."""
 
 metadata = sa.MetaData()
@@ -56,7 +56,8 @@ trials = sa.Table(
     sa.Column("finished", sa.Float),
     sa.Column("seconds", sa.JSON),
     sa.Column("cached", sa.JSON),
-    sa.Column("artifact", sa.JSON),
+    sa.Column("artifact", sa.JSON),  # of the first target, where there are several
+    sa.Column("artifacts", sa.JSON),  # by target, where there are several
     sa.Column("repeats", sa.Integer),
 )
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.spec import ObjectiveSpec, OwnSpec, StudySpec
+from search.spec import Chosen, ObjectiveSpec, OwnSpec, StudySpec
 from search.study_file.distilling import named_teachers, taught, training_stages
 from search.study_file.kinds import named
 from search.study_file.networks import AVERAGE, described
+from search.study_file.targets import target_notes
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
 from spaces.domains import (
@@ -54,6 +55,7 @@ class CheckInfo:
     constraints: tuple[str, ...]
     goals: tuple[str, ...]
     runtime: str
+    targets: tuple[str, ...]
     sampler: str
     budget: str
     storage: str
@@ -85,7 +87,8 @@ def check_info(spec: StudySpec) -> CheckInfo:
         objectives=tuple(map(_objective_text, spec.objectives)),
         constraints=tuple(c.text for c in spec.constraints),
         goals=tuple(g.text for g in spec.goals),
-        runtime="" if spec.own else _chosen(spec.runtime.name, spec.runtime.params),
+        runtime="" if spec.own or spec.targets else _place(spec.runtime),
+        targets=tuple(f"{name}: {_place(place)}" for name, place in spec.targets.items()),
         sampler=_chosen(spec.sampler.name, spec.sampler.params) + f", seed {spec.seed}",
         budget=", ".join(limits),
         storage=shown_url(spec.storage),
@@ -152,7 +155,8 @@ def _stages(spec: StudySpec) -> list[str]:
     learning = {stage for _, listed in taught(fields["distillation"]) for stage in listed}
     learning &= training_stages(fields)
     shown = [text + ", distilled" * (stage in learning) for stage, text in stages.items()]
-    return [*shown, f"deploy to {spec.runtime.name}", "measure"]
+    where = " and ".join(spec.targets) or spec.runtime.name
+    return [*shown, f"deploy to {where}", "measure"]
 
 
 def _none(node: Node) -> bool:
@@ -190,6 +194,7 @@ def _notes(spec: StudySpec) -> list[str]:
     if extra:
         notes.append(f"measured for constraints or goals only: {', '.join(extra)}")
     notes += [f"{name}: {text}" for name, text in _entry_notes(spec).items()]
+    notes += target_notes(spec)
     idle = [name for name in spec.teachers if name not in _teaching(spec)]
     if idle:
         notes.append(f"no distillation learns from the teachers {', '.join(idle)}")
@@ -255,6 +260,10 @@ def _network_text(network: Mapping[str, Any]) -> str:
     if network["recipe"]:
         text += f", trained {network['recipe']['epochs']} epochs"
     return text
+
+
+def _place(place: Chosen) -> str:
+    return _chosen(place.name, place.params)
 
 
 def _chosen(name: str, params: Mapping[str, Any]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from search.quantity import resolved
 from search.spec import Bound, Constraint
 
 UNITS: Mapping[str, Mapping[str, float]] = {
@@ -30,7 +31,7 @@ _OFFSET = re.compile(
 EXAMPLES = '"latency <= 2 ms", "latency <= 0.5 x baseline", "accuracy >= baseline - 1%"'
 
 
-def read_constraint(text: str, units: Mapping[str, str]) -> Constraint:
+def read_constraint(text: str, units: Mapping[str, str], targets: Sequence[str] = ()) -> Constraint:
     """A constraint or goal.
 
     A per cent of a fraction (accuracy) is a percentage point; of anything else it is a hundredth of
@@ -39,6 +40,7 @@ def read_constraint(text: str, units: Mapping[str, str]) -> Constraint:
     Args:
         text: As the user wrote it.
         units: Name -> unit of everything that can be measured.
+        targets: Of the study; a plain name is that of the first where it is none by itself.
 
     Raises:
         ValueError: It cannot be understood; the text says what to type.
@@ -47,7 +49,8 @@ def read_constraint(text: str, units: Mapping[str, str]) -> Constraint:
     whole = _WHOLE.match(text)
     if whole is None:
         raise ValueError(f'"{text}" is no constraint; write {EXAMPLES}')
-    name, sign, right = whole.groups()
+    given, sign, right = whole.groups()
+    name = resolved(given, units, targets)
     if name not in units:
         raise KeyError(name)
     bound = _bound(text, right, units[name])

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from search.data import DATASETS, load_data
 from search.errors import UserError
-from search.plugins import RUNTIMES
 from search.spec import (
     BaselineSpec,
     Chosen,
@@ -27,6 +26,7 @@ from search.study_file.problems import Key, Problems
 from search.study_file.quantities import QuantityReader
 from search.study_file.sections import SectionReader
 from search.study_file.space import SLOTS, SpaceReader
+from search.study_file.targets import TargetReader
 from search.user_code import find_user_code
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
@@ -46,6 +46,7 @@ SECTIONS = (
     "teachers",
     "space",
     "runtime",
+    "targets",
     "objectives",
     "quantities",
     "constraints",
@@ -120,7 +121,8 @@ class _Loader(SectionReader):
     ) -> None:
         super().__init__(document, Problems(document.where))
         self._reader = SpaceReader(self.problems)
-        self._quantities = QuantityReader(document, self.problems)
+        self._targets = TargetReader(document, self.problems, self._reader)
+        self._quantities = QuantityReader(document, self.problems, self._targets.names)
         self._own = OwnReader(document, self.problems)
         self._limits = LimitReader(document, self.problems)
         self._file = file.resolve()
@@ -171,16 +173,17 @@ class _Loader(SectionReader):
             if section in self.data:
                 self.problems.add((section,), 'goes with evaluate: "pkg.mod:function" only')
         data = self._fixed(DATASETS, "data")
-        runtime = self._fixed(RUNTIMES, "runtime", {"onnxruntime": {}})
+        places = self._targets.places()
         baseline = self._networks.baseline()
         teachers = self._networks.teachers(baseline)
-        space = self._space(baseline, runtime, list(self.mapping("teachers") or ()))
+        space = self._space(baseline, places, list(self.mapping("teachers") or ()))
         self._check_kinds(data, baseline, teachers, space)
         return {
             "data": data,
             "baseline": baseline,
             "space": space,
-            "runtime": runtime,
+            "runtime": next(iter(places.values()), NOTHING),
+            "targets": {name: place for name, place in places.items() if name is not None},
             "teachers": teachers,
             "objectives": self._quantities.objectives(),
             "constraints": self._quantities.constraints("constraints"),
@@ -208,11 +211,9 @@ class _Loader(SectionReader):
             "own": own,
         }
 
-    def _fixed(
-        self, table: Table, section: str, default: Mapping[str, Any] | None = None
-    ) -> Chosen | None:
+    def _fixed(self, table: Table, section: str) -> Chosen | None:
         """A section that picks one option, without domains."""
-        value = self.data.get(section, default)
+        value = self.data.get(section)
         if value is None:
             names = ", ".join(table.names)
             self.problems.add((section,), f"is missing; give one {table.kind}: {names}")
@@ -221,7 +222,10 @@ class _Loader(SectionReader):
         return self.concrete(node, (section,))
 
     def _space(
-        self, baseline: BaselineSpec | None, runtime: Chosen | None, teachers: list[str]
+        self,
+        baseline: BaselineSpec | None,
+        places: Mapping[str | None, Chosen],
+        teachers: list[str],
     ) -> Node:
         section = self.mapping("space")
         if section is None:
@@ -244,7 +248,8 @@ class _Loader(SectionReader):
             ("checkpoint", Fixed(None if own or baseline is None else baseline.checkpoint)),
         ]
         space = Record(tuple(fields))
-        self._check_space(dict(fields), own, runtime)
+        self._check_space(dict(fields), own)
+        self._targets.check_modes(places, named(dict(fields)["quantization"]))
         check_distillation(self.problems, section.get("distillation"), dict(fields), teachers)
         return space
 
@@ -312,22 +317,13 @@ class _Loader(SectionReader):
         }
         check_kinds(self.problems, data.name, parts)
 
-    def _check_space(self, fields: dict[str, Node], own: bool, runtime: Chosen | None) -> None:
+    def _check_space(self, fields: dict[str, Node], own: bool) -> None:
         untrained = own and fields["pretrain"] == Fixed(None) and not self.problems
         if untrained and not _ships_weights(fields["architecture"]):
             self.problems.add(
                 ("space", "architecture"),
                 "other architectures need training; give space.pretrain (a recipe)",
             )
-        if runtime is not None:
-            supported = ("none", *RUNTIMES.get(runtime.name).quantizations)
-            for name in named(fields["quantization"]):
-                if name not in supported:
-                    self.problems.add(
-                        ("space", "quantization"),
-                        f'{runtime.name} has no quantization "{name}"; it has '
-                        f"{', '.join(supported)}",
-                    )
         names = [p.name for p in parameters(Record(tuple(fields.items())))]
         for name in dict.fromkeys(name for name in names if names.count(name) > 1):
             self.problems.add(

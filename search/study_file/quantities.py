@@ -10,12 +10,24 @@ from search.plugins import OBJECTIVES
 from search.quantity import Quantity, units
 from search.spec import Constraint, Direction, ObjectiveSpec
 from search.study_file.constraints import bounded, read_constraint
+from search.study_file.document import Document
+from search.study_file.placed import Placed
+from search.study_file.problems import Problems
 from search.study_file.sections import SectionReader
-from spaces.table import nearest
 
 
 class QuantityReader(SectionReader):
-    """Reads `objectives`, `constraints` and `goals`."""
+    """Reads `objectives`, `constraints` and `goals`.
+
+    Args:
+        document: The study file.
+        problems: Where mistakes are noted.
+        targets: Names of the study's targets, in order; none in a study of one runtime.
+    """
+
+    def __init__(self, document: Document, problems: Problems, targets: Sequence[str] = ()) -> None:
+        super().__init__(document, problems)
+        self._placed = Placed(targets)
 
     def objectives(self) -> tuple[ObjectiveSpec, ...]:
         """The section `objectives`, in the order of the file."""
@@ -26,8 +38,17 @@ class QuantityReader(SectionReader):
                 ("objectives",), f"is missing; give at least one, `accuracy: maximize`: {names}"
             )
             return ()
-        found = [self._objective(name, value) for name, value in section.items()]
-        read = tuple(objective for objective in found if objective is not None)
+        found: dict[str, ObjectiveSpec] = {}
+        for name, value in section.items():
+            objective = self._objective(name, value)
+            if objective is None:
+                continue
+            if objective.name in found:
+                self.problems.add(
+                    ("objectives", name), f"is {objective.name}, which is given already"
+                )
+            found[objective.name] = objective
+        read = tuple(found.values())
         self._one_measurement(read)
         return read
 
@@ -36,6 +57,7 @@ class QuantityReader(SectionReader):
         quantity = Quantity.of(name)
         try:
             entry, spec = quantity.entry(), quantity.spec()
+            full = self._placed.name(quantity, entry)
         except ValueError as error:
             self.problems.add(key, str(error))
             return None
@@ -67,14 +89,14 @@ class QuantityReader(SectionReader):
             self.problems.add(key, f"has one statistic only: write {name}: {right}")
             return None
         checked = self.plain(entry.Params, options, key)
-        return ObjectiveSpec(name, right, spec.unit, checked) if checked is not None else None
+        return ObjectiveSpec(full, right, spec.unit, checked) if checked is not None else None
 
     def _one_measurement(self, objectives: Sequence[ObjectiveSpec]) -> None:
         """Notes values of one objective whose options differ: one measurement gives them all."""
-        first: dict[str, ObjectiveSpec] = {}
+        first: dict[tuple[str, str | None], ObjectiveSpec] = {}
         for found in objectives:
             quantity = Quantity.of(found.name)
-            other = first.setdefault(quantity.objective, found)
+            other = first.setdefault((quantity.objective, quantity.target), found)
             options, others = (
                 {key: value for key, value in o.options.items() if key != "statistic"}
                 for o in (found, other)
@@ -91,11 +113,12 @@ class QuantityReader(SectionReader):
         given = self.data.get(section)
         for text in given if isinstance(given, list) else ():
             name = bounded(text) if isinstance(text, str) else None
-            if name is None or name in known:
+            quantity = Quantity.of(name or "")
+            if name is None or quantity.local in known:
                 continue
             with suppress(ValueError):  # noted where it stands
-                known[name] = Quantity.of(name).spec().unit
-        return self.bounds(section, known)
+                known[quantity.local] = quantity.spec().unit
+        return self.bounds(section, self._placed.units(known))
 
     def bounds(
         self, section: str, known: Mapping[str, str], relative: bool = True
@@ -120,7 +143,7 @@ class QuantityReader(SectionReader):
                 self.problems.add(key, f'give text: "latency <= 2 ms", not {text!r}')
                 continue
             try:
-                bound = read_constraint(text, known)
+                bound = read_constraint(text, known, self._placed.targets)
                 if bound.bound.relative and not relative:
                     self.problems.add(
                         key, "refers to the baseline, and there is none; give baseline: or a number"
@@ -128,18 +151,7 @@ class QuantityReader(SectionReader):
                 found.append(bound)
             except KeyError as error:
                 name = str(error.args[0])
-                self.problems.add(key, _unknown(name, list(known)))
+                self.problems.add(key, self._placed.unknown(name, list(known)))
             except ValueError as error:
                 self.problems.add(key, str(error))
         return tuple(found)
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    """What to say of a name that nothing measures."""
-    if ":" in name or Quantity.of(name).objective in known:
-        try:
-            Quantity.of(name).spec()
-        except ValueError as error:
-            return str(error)
-    hint = nearest(name, known) or "."
-    return f'unknown objective "{name}"{hint} Known: {", ".join(known)}.'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,13 @@ from pydantic import BaseModel, TypeAdapter
 
 from search.data import DATASETS
 from search.plugins import RUNTIMES, SAMPLER_NAMES
-from search.quantity import Quantity, units
+from search.quantity import Quantity, of_artifact, units
 from search.study_file.limits import BudgetParams, SearchParams
 from search.study_file.loading import StudyParams
 from search.study_file.networks import AVERAGE
 from search.study_file.own import BUILT_IN, FUNCTION, NAME
 from search.study_file.space import item_of, nested_of, slot_of, takes_mapping
+from search.study_file.targets import NAME as TARGET
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
 from spaces.distillation.base import BASELINE
@@ -93,13 +95,14 @@ def _study(build: _Builder) -> Schema:
             },
             "device": top["device"],
         },
+        "not": {"required": ["runtime", "targets"]},
         "if": {"required": ["evaluate"]},
         "then": {"properties": _own_trainer()},
         "else": {"required": ["data", "baseline"], "properties": _stages(build)},
     }
 
 
-_SECTIONS = ("data", "baseline", "teachers", "space", "runtime", "objectives")
+_SECTIONS = ("data", "baseline", "teachers", "space", "runtime", "targets", "objectives")
 _FUNCTIONS = {
     "evaluate": 'your own trainer in place of the built-in stages: "pkg.mod:function"',
     "cheap": "what is known of a plan without training, with evaluate only",
@@ -134,13 +137,27 @@ def _stages(build: _Builder) -> Schema:
             "what may change: literals, or domains (choice, float, int)",
         ),
         "runtime": build.option(RUNTIMES, searched=False),
+        "targets": {
+            "type": "object",
+            "description": "several places instead of one runtime, by name: latency@NAME",
+            "minProperties": 1,
+            "propertyNames": {"pattern": TARGET.pattern},
+            "additionalProperties": build.option(RUNTIMES, searched=False),
+        },
         "objectives": _object({name: _objective(name) for name in units()}, "what is measured")
         | {
             "minProperties": 1,
             "additionalProperties": False,
-            "patternProperties": {r"^[\w.]+:[\w.]+$": {}},
+            "patternProperties": {r"^[\w.]+:[\w.@]+$": {}, **_targeted()},
         },
     }
+
+
+def _targeted() -> Schema:
+    """Objectives of one target, by pattern: `latency@phone`."""
+    names = [name for name in units() if of_artifact(Quantity.of(name).entry())]
+    target = TARGET.pattern.removeprefix("^")
+    return {f"^{re.escape(name)}@{target}": _objective(name) for name in names}
 
 
 def _own_trainer() -> Schema:

@@ -22,6 +22,7 @@ def check_view(info: CheckInfo) -> RenderableType:
         *((("teachers", "\n".join(info.teachers)),) if info.teachers else ()),
         ("stages", " -> ".join(info.stages)),
         ("runtime", info.runtime),
+        ("targets", "\n".join(info.targets)),
         ("objectives", "\n".join(info.objectives)),
         ("constraints", "\n".join(info.constraints) or "none"),
         ("goals", "\n".join(info.goals) or "none"),

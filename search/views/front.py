@@ -10,6 +10,7 @@ import numpy as np
 
 from objectives.base import Measurement
 from search.pareto import knee
+from search.quantity import Quantity
 from search.records import Axis, StudyRecord, TrialRecord
 from search.views.plantext import plan_text
 
@@ -88,7 +89,9 @@ def marks_of(record: StudyRecord) -> dict[int, tuple[str, ...]]:
     found.setdefault(trials[knee(losses)].number, []).append("knee")
     near = near_baseline(trials, record)
     for axis in record.axes:
-        word = {"ms": "fastest", "bytes": "smallest"}.get(axis.unit, f"least {axis.name}")
+        quantity = Quantity.of(axis.name)
+        word = {"ms": "fastest", "bytes": "smallest"}.get(axis.unit, f"least {quantity.local}")
+        word += f" on {quantity.target}" if quantity.target else ""
         if axis.better == "lower" and near:
             best = min(near, key=lambda t: t.values[axis.name])
             found.setdefault(best.number, []).append(f"{word} within 1 point")

@@ -35,7 +35,7 @@ def goals_info(record: StudyRecord) -> tuple[GoalInfo, ...]:
     units = {name: m.unit for name, m in first.measurements.items()}
     found = []
     for text in record.source.get("goals") or ():
-        goal = read_constraint(text, units)
+        goal = read_constraint(text, units, record.targets)
         reference = first.measurements[goal.quantity].value  # of no weight without a baseline
         reached = [
             trial.number

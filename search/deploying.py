@@ -1,0 +1,63 @@
+"""Where a plan is deployed: one runtime, or a runtime for each target of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.plan import Plan
+from search.plugins import RUNTIMES
+from spaces.table import Slot
+
+
+@dataclass(frozen=True)
+class Place:
+    """A runtime with its checked options.
+
+    Attributes:
+        target: The target's name, or None in a study of one runtime.
+        name: Of the runtime.
+        options: Its Params.
+    """
+
+    target: str | None
+    name: str
+    options: Any
+
+    @property
+    def runtime(self) -> Any:
+        """The runtime."""
+        return RUNTIMES.get(self.name)
+
+    @property
+    def suffix(self) -> str:
+        """Of this place's file: `.onnx`, `.phone.pte`."""
+        return (f".{self.target}" if self.target else "") + str(self.runtime.suffix)
+
+    def lacks(self, quantization: Mapping[str, Any] | None) -> list[str]:
+        """The quantization modes among these that the runtime does not have."""
+        return [mode for mode in quantization or {} if mode not in self.runtime.quantizations]
+
+
+def places(plan: Plan) -> tuple[Place, ...]:
+    """Where a plan is deployed, the first target first."""
+    stage = plan.stage("deploy")
+    assert stage is not None
+    given = stage.params.get("targets") or {None: stage.params["runtime"]}
+    found = []
+    for target, described in given.items():
+        option = Slot(RUNTIMES).option(described)
+        found.append(Place(target, option.name, option.params))
+    return tuple(found)
+
+
+def trained_for(where: Sequence[Place], quantization: Mapping[str, Any]) -> str:
+    """The runtime whose rounding is trained in: of the first place that has the mode."""
+    able = [place for place in where if not place.lacks(quantization)]
+    return (able or where)[0].name
+
+
+def unquantized(plan: Plan) -> Plan:
+    """The plan as it is before anything is quantized."""
+    return Plan(tuple(stage for stage in plan.stages if stage.kind != "quantize"))
