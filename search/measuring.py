@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from objectives.base import Measurement, Subject
 from search.errors import UserError
 from search.plugins import OBJECTIVES
-from search.quantity import Quantity, further
+from search.quantity import Quantity, further, of_artifact
 from search.quiet import quiet
 from search.spec import ObjectiveSpec, StudySpec
 from spaces.table import nearest
@@ -104,6 +104,31 @@ class Gauge:
         names = [name for name, _ in self.quantities]
         return self._measured(subject, names, "validation")
 
+    def of_artifacts(self) -> Gauge:
+        """Without what the model alone decides: that is the same in every place."""
+        kept = [(n, o) for n, o in self.quantities if of_artifact(OBJECTIVES.get(n))]
+        return replace(self, quantities=tuple(kept))
+
+    def together(self, subjects: Sequence[Subject], part: str) -> list[list[Measurement]]:
+        """Everything for each of several artifacts; what can be timed in the same visits is.
+
+        Raises:
+            Unmeasurable: A quantity cannot be measured.
+            WrongMeasurement: An objective gave something else than it must.
+        """
+        found: list[list[Measurement]] = [[] for _ in subjects]
+        for name, options in self.quantities:
+            entry = OBJECTIVES.get(name)
+            if entry.cost != TIMING or not hasattr(entry, "together"):
+                several = [_answer(subject, name, options, part) for subject in subjects]
+            else:
+                params = entry.Params.model_validate(dict(options))
+                with quiet.measuring():
+                    several = entry.together(subjects, params)
+            for known, given in zip(found, several, strict=True):
+                known += self._named(name, given)
+        return found
+
     def test(
         self, artifact: Artifact, runtime: Any, options: Any, model: Any, data: Labelled
     ) -> list[Measurement]:
@@ -115,15 +140,18 @@ class Gauge:
         return self._measured(subject, names, "test")
 
     def _measured(self, subject: Subject, names: Sequence[str], part: str) -> list[Measurement]:
-        """Each objective once, without further values that are no number and not asked for."""
+        """Each objective once."""
         found: list[Measurement] = []
         for name, options in self.quantities:
             if name in names:
-                given = _answer(subject, name, options, part)
-                wanted = {q for q in self.named if Quantity.of(q).objective == name}
-                known = answered(name, given, wanted)
-                found += [m for m in known if math.isfinite(m.value) or m.name in (name, *wanted)]
+                found += self._named(name, _answer(subject, name, options, part))
         return found
+
+    def _named(self, name: str, given: Any) -> list[Measurement]:
+        """What an objective gave, without further values that are no number and not asked for."""
+        wanted = {q for q in self.named if Quantity.of(q).objective == name}
+        known = answered(name, given, wanted)
+        return [m for m in known if math.isfinite(m.value) or m.name in (name, *wanted)]
 
 
 def _options(

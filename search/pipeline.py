@@ -111,6 +111,16 @@ class Pipeline:
         assert candidate is not None
         return candidate
 
+    def dropped(self, plan: Plan) -> list[str]:
+        """The stages of a plan that would have to be trained again, as the cache lacks them."""
+        missing: list[str] = []
+        for link in self._links(plan):
+            if self._cache.has(link.digest):
+                missing = []  # what it holds was made of all that comes before
+            elif _learns(link.stage):
+                missing.append(link.stage.kind)
+        return missing
+
     def _check(self, plan: Plan, watch: Watch) -> None:
         """Refuses what a technique says of the untrained network, before any training.
 

@@ -156,6 +156,11 @@ def stored_artifact(trial: TrialRecord, folder: Path, target: str | None = None)
         hint = nearest(target, list(trial.artifacts)) or "."
         raise UserError(f'trial {trial.number} has no target "{target}"{hint} Known: {known}.')
     assert stored is not None, "only complete trials that repeat no other have an artifact"
+    return artifact_of(stored, folder)
+
+
+def artifact_of(stored: Mapping[str, Any], folder: Path) -> Artifact:
+    """An artifact from what `OpenStudy.artifact_json` made of it."""
     return Artifact(
         folder / stored["path"],
         stored["runtime"],

@@ -122,6 +122,22 @@ fronts = sa.Table(
     sa.Column("members", sa.JSON, nullable=False),
 )
 
+retargets = sa.Table(
+    "paretune_retargets",  # stored models measured in other places than the study's
+    metadata,
+    sa.Column("setting", sa.Text, nullable=False),  # digest of target, runtime, options, host
+    sa.Column("trial", sa.Integer, nullable=False),
+    sa.Column("target", sa.Text),
+    sa.Column("runtime", sa.Text, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("taken", sa.Float, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("artifact", sa.JSON),
+    sa.Column("measured", sa.JSON, nullable=False),  # part -> quantity -> measurement
+    sa.PrimaryKeyConstraint("setting", "trial"),
+)
+
 hosts = sa.Table(
     "paretune_hosts",
     metadata,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from objectives.base import Measurement
+from search.quantity import Quantity
 from search.records import Axis
 from search.views.format import format_times, format_value
 from search.views.front import FrontInfo, FrontRow
@@ -50,15 +51,21 @@ def best_row(info: FrontInfo) -> FrontRow | None:
 
 def better_word(axis: Axis) -> str:
     """What being better on an axis is called: faster, smaller, better in it."""
-    return WORDS[axis.unit][0] if axis.unit in WORDS else f"better in {axis.name}"
+    return _word(axis, 0)
 
 
 def times_text(ratio: float, axis: Axis) -> str:
     """`2.1x faster`; `1.8x slower` for a ratio below 1."""
     if ratio >= 0.995:
         return f"{format_times(ratio)} {better_word(axis)}"
-    worse = WORDS[axis.unit][1] if axis.unit in WORDS else f"worse in {axis.name}"
-    return f"{format_times(1 / ratio)} {worse}"
+    return f"{format_times(1 / ratio)} {_word(axis, 1)}"
+
+
+def _word(axis: Axis, worse: int) -> str:
+    if axis.unit not in WORDS:
+        return f"{('better', 'worse')[worse]} in {axis.name}"
+    target = Quantity.of(axis.name).target
+    return WORDS[axis.unit][worse] + (f" on {target}" if target else "")
 
 
 def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:

@@ -44,7 +44,8 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
     for heading, found in (("validation", trial.measurements), ("test", trial.test)):
         if found:
             lines.append(heading)
-            lines += [f"  {_measurement_text(m)}" for m in found.values()]
+            width = max(10, *map(len, found)) + 2
+            lines += [f"  {_measurement_text(m, width)}" for m in found.values()]
     if steps:
         lines.append("reported" + (f", the last {LAST} of {len(steps)}" * (len(steps) > LAST)))
         lines += [_step_text(row) for row in steps[-LAST:]]
@@ -56,7 +57,11 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
         cost = " (from the cache)" if stage["kind"] in trial.cached else ""
         cost = cost or (f" ({spent:.1f} s)" if spent is not None else "")
         lines.append(f"  {stage['kind']}{cost}: {json.dumps(_short(stage['params']))}")
-    if trial.artifact:
+    for target, artifact in trial.artifacts.items():
+        note = artifact["info"].get("note")
+        said = f" ({note})" if note else ""
+        lines.append(f"{target}: {artifact['path']}{said}, sha256 {artifact['sha256']}")
+    if trial.artifact and not trial.artifacts:
         lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
     return "\n".join(lines)
 
@@ -69,10 +74,10 @@ def _step_text(row: Mapping[str, Any]) -> str:
     return f"  step {row['step']}, {row['seconds']:.1f} s: {values}"
 
 
-def _measurement_text(m: Measurement) -> str:
+def _measurement_text(m: Measurement, width: int) -> str:
     spread = format_interval(m)
     counted = f", {m.count} observations" if m.count > 1 else ""
-    return f"{m.name:<12}{format_value(m.value, m.unit)} {spread}{counted}".rstrip()
+    return f"{m.name:<{width}}{format_value(m.value, m.unit)} {spread}{counted}".rstrip()
 
 
 def _short(params: Mapping[str, Any]) -> dict[str, Any]:
