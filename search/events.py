@@ -75,7 +75,10 @@ class StageDone:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial is over; `front` are the numbers of the front's members now."""
+    """A trial is over; `front` are the numbers of the front's members now.
+
+    A `sibling` deploys the trained network of that trial in another number format.
+    """
 
     trial: int
     result: Result
@@ -84,6 +87,7 @@ class TrialEnded:
     grew: bool
     front: Mapping[int, Mapping[str, float]]
     hypervolume: float | None
+    sibling: int | None = None
 
 
 @dataclass(frozen=True)

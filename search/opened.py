@@ -111,6 +111,10 @@ class Opened(ABC):
     def packages(self) -> Sequence[str]:
         """Whose versions are worth keeping."""
 
+    def trained(self, plan: Plan) -> bool:
+        """Whether all that a plan trains lies here, so that the rest takes seconds."""
+        return False
+
     # -- what does not ---------------------------------------------------------------------------
 
     def register(self) -> None:

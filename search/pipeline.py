@@ -78,11 +78,15 @@ class Pipeline:
         Raises:
             StageError: The runtime, or that of one of several targets, refuses the network.
         """
-        links = self._links(plan)
-        if not any(_learns(k.stage) and not self._cache.has(k.digest) for k in links):
+        if self.trained(plan):
             return
         for name in dict.fromkeys(place.name for place in places(plan)):
-            self._probe.ask(links[0].stage.params["architecture"], name, watch)
+            self._probe.ask(plan.stages[0].params["architecture"], name, watch)
+
+    def trained(self, plan: Plan) -> bool:
+        """Whether all that a plan trains is in the cache."""
+        links = self._links(plan)
+        return all(self._cache.has(k.digest) for k in links if _learns(k.stage))
 
     def candidate(self, plan: Plan, watch: Watch) -> Candidate:
         """The trained candidate of a plan, marked for quantization but not deployed.

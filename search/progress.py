@@ -202,7 +202,9 @@ def ended_text(event: TrialEnded, axes: Sequence[Axis], wanted: int | None) -> s
     """A finished trial in one line."""
     result, number = event.result, event.trial
     head = f"trial {number:>3}" if number else "baseline "
-    if number and wanted:
+    if event.sibling is not None:
+        head += f" (trained in {event.sibling})"
+    elif number and wanted:
         head += f" [{event.done}/{wanted}]"
     body = _body(result, axes, event.baseline if number else None)
     marks = "  on the front" if event.grew and number else ""

@@ -35,6 +35,8 @@ class TrialRecord:
             the study's folder. Of several targets the first's.
         artifacts: Target -> its artifact, in a study of several targets; else empty.
         repeats: Number of the trial whose plan this one repeats, or None.
+        sibling: Number of the trial whose trained network this one deploys in another number
+            format, or None; it does not count among the trials that were asked for.
     """
 
     number: int
@@ -53,6 +55,7 @@ class TrialRecord:
     artifact: Mapping[str, Any] | None = None
     repeats: int | None = None
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sibling: int | None = None
 
     @property
     def feasible(self) -> bool:

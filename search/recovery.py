@@ -29,6 +29,7 @@ class Task:
         proposal: What the sampler said, as JSON.
         started: Unix time of its beginning.
         again: A worker that died had begun it.
+        sibling: The trial whose trained network this one deploys in another number format.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Task:
     proposal: Mapping[str, Any]
     started: float
     again: bool = False
+    sibling: int | None = None
 
     def mirrored(self, result: Result | None = None, finished: float | None = None) -> Mirrored:
         """The trial for Optuna's tables, with what came of it when there is a result."""
@@ -44,13 +46,19 @@ class Task:
             number=self.number,
             state=result.state if result else "running",
             params=self.proposal["params"],
-            attributes={"params": dict(self.params)} if self.number else {"baseline": True},
+            attributes=self._attributes(),
             sampler=self.proposal["attributes"],
             values=list(result.values.values()) if result and result.state == "complete" else (),
             violations=result.violations if result else {},
             started=self.started,
             finished=finished,
         )
+
+    def _attributes(self) -> dict[str, Any]:
+        if not self.number:
+            return {"baseline": True}
+        sibling = {} if self.sibling is None else {"sibling_of": self.sibling}
+        return {"params": dict(self.params), **sibling}
 
 
 def _task(row: Row, again: bool) -> Task:
@@ -61,6 +69,7 @@ def _task(row: Row, again: bool) -> Task:
         row["proposal"],
         row["started"],
         again,
+        row["sibling"],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
@@ -14,6 +15,7 @@ from search.plan import Plan
 from search.records import Result, TrialRecord
 from search.recovery import NO_PROPOSAL, Task, adopted, reconcile
 from search.sampling.proposer import Exhausted, Outcome, Proposer
+from search.siblings import Siblings
 from search.spec import StudySpec
 from search.stopping import Ending, Progress, ending
 from search.worker import Worker
@@ -76,6 +78,7 @@ class Runner:
         first = self._baseline
         if first and first.feasible and self._growth.add(0, first.values):
             self._store.add_front(self._growth.point(0, first.finished))
+        self._siblings = Siblings(self._study)
         end = self._search()
         self._measure_test()
         self._store.update_study(finished=end.reason)
@@ -88,9 +91,12 @@ class Runner:
         return self._baseline.values if self._baseline else {}
 
     def _search(self) -> Ending:
+        last = self._learn()
+        if last is not None:  # a run that was killed may have left siblings untried
+            self._siblings.expect(*last)
         while True:
             self._learn()
-            task = adopted(self._study, self._worker)
+            task = adopted(self._study, self._worker) or self._siblings.begun(self._worker)
             if task is None:
                 others = self._others()
                 self._progress.front = self._growth.front
@@ -177,6 +183,8 @@ class Runner:
         self._report(TrialStarted(task.number, task.params, stages, task.again))
         baseline = None if task.number == 0 else self._baseline
         result = self._study.evaluate(task.number, task.plan, baseline, self._report)
+        if task.number and task.sibling is None:
+            self._siblings.expect(task.number, task.params)
         self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0
         self._progress.durations.append(result.duration)
         self._end(task, result)
@@ -192,7 +200,7 @@ class Runner:
             outcome = Outcome(result.state, values, result.violations, took)
             if not self._proposer.tell(task.number, outcome):  # begun by a worker that died
                 self._proposer.replay(task.proposal, outcome)
-            grew = self._take_in(task.number, result)
+            grew = self._take_in(task.number, result, task.sibling)
             if grew:
                 self._store.add_front(self._growth.point(task.number))
         self._report(
@@ -204,21 +212,26 @@ class Runner:
                 grew=grew,
                 front=self._growth.front if task.number else {},
                 hypervolume=self._growth.hypervolume if task.number else None,
+                sibling=task.sibling,
             )
         )
 
-    def _take_in(self, number: int, result: Result) -> bool:
+    def _take_in(self, number: int, result: Result, sibling: int | None) -> bool:
         """Counts a finished trial and lets it into the front; True when the front changed."""
         self._missing.update(range(self._highest + 1, number))
         self._missing.discard(number)
         self._highest = max(self._highest, number)
         if result.repeats is not None:
             return False
-        self._progress.done += 1
+        self._progress.done += sibling is None
         return result.feasible and self._growth.add(number, result.values)
 
-    def _learn(self) -> None:
-        """Takes in the trials that an earlier run or another worker finished."""
+    def _learn(self) -> tuple[int, Mapping[str, Any]] | None:
+        """Takes in the trials that an earlier run or another worker finished.
+
+        Gives number and parameters of the last one that was no sibling.
+        """
+        last = None
         for row in self._store.finished_beyond(self._highest, self._missing):
             values, violations = row["values"] or {}, row["violations"] or {}
             took = None if row["repeats"] is not None else row["finished"] - row["started"]
@@ -227,7 +240,11 @@ class Runner:
             self._take_in(
                 row["number"],
                 Result(row["state"], values, violations, repeats=row["repeats"]),
+                row["sibling"],
             )
+            if row["sibling"] is None and row["repeats"] is None:
+                last = (row["number"], row["params"])
+        return last
 
     def _others(self) -> int:
         """How many trials other living workers are at."""

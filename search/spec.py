@@ -138,6 +138,7 @@ class StudySpec:
         stop_at_goals: End the run when a trial reaches all goals.
         seed: Every random stream starts from it.
         device: Where training happens: "auto", "cpu", "cuda", "mps".
+        siblings: Each trained network is tried in every number format that needs no training.
         max_failures: Trials that may fail in a row before the run gives up.
         storage: SQLAlchemy URL of the study database.
         source: The study file as plain data after --set, for the database and for resume.
@@ -169,6 +170,7 @@ class StudySpec:
     source: Mapping[str, Any]
     targets: Mapping[str, Chosen] = field(default_factory=dict)
     own: OwnSpec | None = None
+    siblings: bool = True
 
 
 def canonical(value: Any) -> str:

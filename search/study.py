@@ -77,6 +77,10 @@ class OpenStudy(Opened):
         """The plan's stages; a runtime quantizes when it deploys."""
         return [*(s.kind for s in plan.stages if s.kind != "quantize"), "measure"]
 
+    def trained(self, plan: Plan) -> bool:
+        """Whether all that a plan trains is in the stage cache."""
+        return self.pipeline.trained(plan)
+
     def evaluate(
         self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
     ) -> Result:

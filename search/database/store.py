@@ -86,6 +86,7 @@ class Store:
         plan: Plan,
         params: Mapping[str, Any],
         proposal: Mapping[str, Any],
+        sibling: int | None = None,
     ) -> float:
         """A trial that runs from now on; gives the time.
 
@@ -103,6 +104,7 @@ class Store:
                 params=dict(params),
                 proposal=dict(proposal),
                 started=started,
+                sibling=sibling,
             )
         )
         return started
@@ -114,11 +116,12 @@ class Store:
         plan: Plan,
         params: Mapping[str, Any],
         proposal: Mapping[str, Any],
+        sibling: int | None = None,
     ) -> tuple[int, float]:
         """As `begin`, with the first free number from this one on; gives number and time."""
         while True:
             try:
-                return number, self.begin(number, worker, plan, params, proposal)
+                return number, self.begin(number, worker, plan, params, proposal, sibling)
             except sa.exc.IntegrityError:  # another worker was quicker
                 number = max(number, self.last_number()) + 1
 
@@ -176,7 +179,7 @@ class Store:
             ]
 
     def count_done(self) -> int:
-        """Finished trials of the search that repeat no other."""
+        """Finished trials of the search that repeat no other and are no siblings."""
         statement = (
             sa.select(sa.func.count())
             .select_from(tables.trials)
@@ -184,6 +187,7 @@ class Store:
                 tables.trials.c.number > 0,
                 tables.trials.c.state != "running",
                 tables.trials.c.repeats.is_(None),
+                tables.trials.c.sibling.is_(None),
             )
         )
         with self._engine.connect() as connection:
@@ -408,6 +412,7 @@ class Store:
                     artifact=row["artifact"],
                     artifacts=row["artifacts"] or {},
                     repeats=row["repeats"],
+                    sibling=row["sibling"],
                 )
                 for row in rows
             ]

@@ -28,6 +28,9 @@ class SearchParams(Params):
 
     trials: int | None = Field(None, ge=1, description="how many, besides the baseline")
     seed: int = Field(0, ge=0, lt=2**32, description="every random stream starts from it")
+    siblings: bool = Field(
+        True, description="try each trained network in every number format that needs no training"
+    )
     max_failures: int = Field(5, ge=1, description="failed trials in a row that end the run")
 
 

@@ -161,6 +161,7 @@ class _Loader(SectionReader):
             seed=search["seed"],
             device=plain.get("device", "auto"),
             max_failures=search["max_failures"],
+            siblings=search["siblings"],
             storage=url,
             source=self.data,
         )

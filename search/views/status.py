@@ -20,6 +20,7 @@ class StatusInfo:
         done: Finished trials that repeat no other, baseline not counted.
         states: State -> number of trials, baseline not counted.
         repeats: Trials answered from the database.
+        siblings: Trials besides, of networks that others had trained, in other number formats.
         front: Numbers of the front's members.
         hypervolume: Of the front, as a share of the reference box.
         stage_seconds: What the stages cost that were made.
@@ -32,6 +33,7 @@ class StatusInfo:
     done: int
     states: Mapping[str, int]
     repeats: int
+    siblings: int
     front: tuple[int, ...]
     hypervolume: float | None
     stage_seconds: float
@@ -48,7 +50,8 @@ class StatusInfo:
         goal = f" of {self.wanted}" if self.wanted else ""
         lines = [
             f"{self.study}: {self.done}{goal} trials done ({states or 'none'}"
-            + (f", {self.repeats} repeated)" if self.repeats else ")"),
+            + (f", {self.repeats} repeated)" if self.repeats else ")")
+            + (f", and {self.siblings} siblings of theirs" if self.siblings else ""),
             f"front: {len(self.front)} trials"
             + (f", hypervolume {self.hypervolume:.4f}" if self.hypervolume is not None else ""),
             f"training: {_minutes(self.stage_seconds)} spent, "
@@ -67,7 +70,8 @@ def status_info(record: StudyRecord, costs: Mapping[str, float]) -> StatusInfo:
         costs: Stage key -> seconds it took to make.
     """
     search = [trial for trial in record.trials if trial.number > 0]
-    own = [trial for trial in search if trial.repeats is None]
+    siblings = [trial for trial in search if trial.sibling is not None]
+    own = [trial for trial in search if trial.repeats is None and trial.sibling is None]
     last = record.growth[-1] if record.growth else None
     typical = _typical(record)
     saved = sum(
@@ -80,7 +84,8 @@ def status_info(record: StudyRecord, costs: Mapping[str, float]) -> StatusInfo:
         wanted=record.wanted,
         done=sum(trial.state != "running" for trial in own),
         states=dict(Counter(trial.state for trial in own)),
-        repeats=len(search) - len(own),
+        repeats=sum(trial.repeats is not None for trial in search),
+        siblings=len(siblings),
         front=last.members if last else (),
         hypervolume=last.hypervolume if last else None,
         stage_seconds=sum(costs.values()),

@@ -207,7 +207,7 @@ class Clock:
 def quickstart(folder: Path, trials: int) -> StudySpec:
     """The quickstart study in a folder of its own."""
     spec = load_study(QUICKSTART, storage=f"sqlite:///{folder / 'study.db'}", trials=trials)
-    return replace(spec, folder=folder / "study")
+    return replace(spec, folder=folder / "study", siblings=False)
 
 
 # -- what is printed -----------------------------------------------------------------------------

@@ -23,6 +23,11 @@ SMALL = {
     "bench_int8.py": ["--images", "64", "--epochs", "1", "--calibration", "16", "--tests", "64"],
     "bench_latency.py": ["--repeats", "2", "--networks", "3", "--seconds", "0.1", "--truth", "1"],
     "bench_pruning.py": ["--epochs", "1", "--images", "128"],
+    "bench_search.py": [
+        *("--trials", "2", "--seeds", "0", "--sides", "plain tpe", "paretune"),
+        *("--set", "baseline.pretrain.epochs=1", "--set", "space.pretrain.epochs=1"),
+        *("--set", "space.finetune.epochs=1"),
+    ],
     "bench_tables.py": ["--data", "cifar10", "--at", "12", "15", "--seeds", "1"],
     "bench_training.py": ["--images", "128", "--repeats", "1"],
 }

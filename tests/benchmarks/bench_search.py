@@ -1,0 +1,443 @@
+"""The search itself: time and trainings to the hypervolume that a plain Optuna script ends with.
+
+The space is studies/benchmark.yaml. The plain side is what one writes with Optuna alone: its
+sampler, and for each trial the same training, pruning, quantizing, deploying and measuring, by the
+same code and from the start each time (the teacher is trained once). Paretune's side is the real
+Runner; each of its means can be switched off, to see its worth.
+
+All sides of a seed run in turn, a trial each, the one that has used least time next, in one
+process: a slow minute of the machine hits all of them. Time is the processor's for a side's thread
+(all of them work in one), or the wall's with `--clock wall`; the hypervolume is that of
+(error in [0, 0.9], latency ratio in [0, 1.2], size ratio in [0, 1.2]) to the baseline, as a share
+of the box, on validation data. Every side's latencies are measured in the same way and time.
+
+Aim: the plain script's final hypervolume, at 95 %, in a fifth of its time; never below it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import optuna
+import torch
+
+from search.cache import StageCache
+from search.data import load_data
+from search.events import Event, TrialEnded
+from search.measuring import Gauge, values_of
+from search.pareto import Front, hypervolume, to_losses
+from search.pipeline import Pipeline, deployment
+from search.plan import Plan, baseline_plan, make_plan
+from search.plugins import RUNTIMES
+from search.records import Axis
+from search.runner import Runner
+from search.spec import Chosen, StudySpec
+from search.study_file.loading import load_study
+from search.watch import StageError, Watch
+from spaces.domains import Choice, Domain, Float, Int, assign
+
+STUDY = Path(__file__).parents[2] / "studies" / "benchmark.yaml"
+
+SHARES = (0.90, 0.95, 0.99, 1.0)
+"""Of the plain script's final hypervolume."""
+
+
+# -- sides that take turns -----------------------------------------------------------------------
+
+
+class Turns:
+    """Lets one thread work at a time: the one that has used least time.
+
+    Args:
+        clock: What a thread's time is measured by.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._used: dict[str, float] = {}
+        self._whose: str | None = None
+
+    def join(self, name: str) -> None:
+        """A side that will take turns."""
+        self._used[name] = 0.0
+
+    def begin(self, name: str) -> None:
+        """Waits for this side's turn."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._next() == name)
+            self._whose = name
+            self._begun = self._clock()
+
+    def used(self, name: str) -> float:
+        """Seconds of the side, its running turn included."""
+        return self._used[name] + self._clock() - self._begun
+
+    def end(self, name: str, last: bool = False) -> None:
+        """The turn is over; the last one when the side is done."""
+        with self._condition:
+            self._used[name] = self.used(name)
+            self._whose = None
+            if last:
+                del self._used[name]
+            self._condition.notify_all()
+
+    def _next(self) -> str | None:
+        if self._whose is not None or not self._used:
+            return None
+        return min(self._used, key=lambda name: self._used[name])
+
+
+@dataclass
+class Course:
+    """How a side got on: (seconds, trainings, hypervolume) after each trial."""
+
+    points: list[tuple[float, int, float]] = field(default_factory=list)
+
+    @property
+    def final(self) -> float:
+        """Hypervolume at the end."""
+        return self.points[-1][2]
+
+    def reached(self, volume: float) -> tuple[float, int] | None:
+        """Seconds and trainings to a hypervolume; None when it was not reached."""
+        for seconds, trainings, found in self.points:
+            if found >= volume:
+                return seconds, trainings
+        return None
+
+    def mean_until(self, seconds: float) -> float:
+        """Mean hypervolume over the time."""
+        area, last_time, last = 0.0, 0.0, 0.0
+        for when, _, volume in self.points:
+            if when >= seconds:
+                break
+            area += last * (when - last_time)
+            last_time, last = when, volume
+        return (area + last * (seconds - last_time)) / seconds
+
+
+class Volume:
+    """The hypervolume of the trials so far."""
+
+    def __init__(self, axes: list[Axis], baseline: Mapping[str, float], classes: int) -> None:
+        self._axes, self._baseline, self._classes = axes, baseline, classes
+        self._front = Front()
+        self._count = 0
+
+    def add(self, values: Mapping[str, float]) -> float:
+        """Takes a trial in; gives the hypervolume as a share of the box."""
+        losses, reference = to_losses(values, self._axes, self._baseline, self._classes)
+        self._count += 1
+        self._front.add(self._count, losses)
+        return float(hypervolume(self._front.losses, reference) / reference.prod())
+
+
+# -- the plain script ----------------------------------------------------------------------------
+
+
+class Forgetful(StageCache):
+    """Keeps nothing: what a plain script does."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), None)  # type: ignore[arg-type]
+
+    def lock(self, key: str) -> Any:
+        """None is needed."""
+        return contextlib.nullcontext()
+
+    def has(self, key: str) -> bool:
+        """Never."""
+        return False
+
+    def load(self, key: str, rebuild: Callable[..., Any]) -> None:
+        """Never there."""
+
+    def save(self, *_: Any) -> None:
+        """Thrown away."""
+
+    def memo(self, key: str, make: Callable[[], Any]) -> Any:
+        """Made each time."""
+        return make()
+
+    def tensor(self, key: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Made each time."""
+        return make()
+
+
+class Plain:
+    """A search as one writes it with Optuna alone.
+
+    Args:
+        spec: The study.
+        sampler: Optuna's.
+        folder: For the artifacts.
+    """
+
+    def __init__(self, spec: StudySpec, sampler: optuna.samplers.BaseSampler, folder: Path) -> None:
+        self._spec, self._folder = spec, folder
+        self._data = load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed)
+        self._baseline = baseline_plan(spec.baseline, spec.runtime)
+        self._pipeline = Pipeline(self._data, Forgetful(), self._baseline, spec.seed, spec.device)
+        self._gauge = Gauge.of(spec)
+        self._study = optuna.create_study(
+            storage=f"sqlite:///{folder / 'optuna.db'}",
+            sampler=sampler,
+            directions=[objective.direction for objective in spec.objectives],
+        )
+        self._known: tuple[Any, Mapping[str, Any]] = (None, {})
+
+    def run(self, told: Callable[[Mapping[str, float] | None], None]) -> None:
+        """The baseline, and all trials."""
+        artifact, measured = self._measured(self._baseline, "baseline")
+        self._known = (artifact, {m.name: m for m in measured})
+        told(values_of(measured, self._spec.objectives))
+
+        def one(trial: optuna.Trial) -> list[float]:
+            plan = make_plan(assign(self._spec.space, _chooser(trial)), self._spec.runtime)
+            try:
+                _, found = self._measured(plan, f"{trial.number}")
+            except StageError as error:
+                told(None)
+                raise optuna.TrialPruned from error
+            values = values_of(found, self._spec.objectives)
+            told(values)
+            return list(values.values())
+
+        self._study.optimize(one, n_trials=self._spec.trials)
+
+    def _measured(self, plan: Plan, name: str) -> tuple[Any, Any]:
+        watch = Watch()
+        candidate = self._pipeline.candidate(plan, watch)
+        runtime, options = deployment(plan)
+        entry = RUNTIMES.get(runtime)
+        path = self._folder / f"{name}{entry.suffix}"
+        artifact = self._pipeline.deploy(plan, candidate, path, watch)
+        baseline, reference = self._known
+        return artifact, self._gauge.measure(
+            artifact, entry, options, candidate.model, self._data, baseline, reference
+        )
+
+
+def _chooser(trial: optuna.Trial) -> Callable[[str, Domain], Any]:
+    def choose(name: str, domain: Domain) -> Any:
+        match domain:
+            case Float(low, high, log, step):
+                return trial.suggest_float(name, low, high, log=log, step=step)
+            case Int(low, high, log, step):
+                return trial.suggest_int(name, low, high, log=log, step=step)
+            case Choice():
+                return trial.suggest_categorical(name, domain.labels)
+
+    return choose
+
+
+# -- the sides -----------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Notes a side's course, and hands the turn on after each trial.
+
+    Args:
+        name: Of the side.
+        turns: Whose turn it is.
+        spec: The study.
+        classes: Of the data.
+    """
+
+    def __init__(self, name: str, turns: Turns, spec: StudySpec, classes: int) -> None:
+        better = {"minimize": "lower", "maximize": "higher"}
+        self._axes = [Axis(o.name, o.unit, better[o.direction]) for o in spec.objectives]  # type: ignore[arg-type]
+        self._name, self._turns, self._classes = name, turns, classes
+        self._volume: Volume | None = None
+        self._last, self._trainings = 0.0, 0
+        self.course = Course()
+
+    def told(self, values: Mapping[str, float] | None, trained: bool = True) -> None:
+        """A trial has ended; None for one without values."""
+        if self._volume is None:
+            assert values is not None, "the baseline comes first"
+            self._volume = Volume(self._axes, values, self._classes)
+        self._trainings += trained
+        if values is not None:
+            self._last = self._volume.add(values)
+        used = self._turns.used(self._name)
+        self.course.points.append((used, self._trainings, self._last))
+        self._turns.end(self._name)
+        self._turns.begin(self._name)
+
+    def event(self, event: Event) -> None:
+        """An event of the Runner's."""
+        if isinstance(event, TrialEnded):
+            result = event.result
+            trained = result.repeats is None and event.sibling is None
+            self.told(result.values if result.state == "complete" else None, trained)
+
+
+def plain(sampler: str) -> Callable[[StudySpec, Path, Recorder], None]:
+    """The plain script with a sampler of Optuna's."""
+
+    def run(spec: StudySpec, folder: Path, recorder: Recorder) -> None:
+        made = {
+            "tpe": lambda: optuna.samplers.TPESampler(seed=spec.seed),
+            "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=spec.seed),
+        }[sampler]()
+        Plain(spec, made, folder).run(recorder.told)
+
+    return run
+
+
+def paretune(
+    sampler: str = "auto", cached: bool = True, **changes: Any
+) -> Callable[[StudySpec, Path, Recorder], None]:
+    """The real engine, with these means changed."""
+
+    def run(spec: StudySpec, folder: Path, recorder: Recorder) -> None:
+        url = f"sqlite:///{folder / 'study.db'}"
+        ours = replace(spec, folder=folder, storage=url, sampler=Chosen(sampler, {}), **changes)
+        forget = mock.patch("search.study.StageCache", lambda *_: Forgetful())
+        with contextlib.nullcontext() if cached else forget:
+            Runner(ours, recorder.event).run()
+
+    return run
+
+
+SIDES: dict[str, Callable[[StudySpec, Path, Recorder], None]] = {
+    "plain tpe": plain("tpe"),
+    "plain nsga2": plain("nsga2"),
+    "paretune": paretune(),
+    "no siblings": paretune(siblings=False),
+    "no cache": paretune(cached=False, siblings=False),
+    "sampler tpe": paretune("tpe"),
+    "sampler forest": paretune("forest"),
+    "sampler random": paretune("random"),
+}
+"""The plain scripts; Paretune; and Paretune with one of its means changed."""
+
+
+def race(
+    spec: StudySpec, names: list[str], folder: Path, clock: Callable[[], float]
+) -> dict[str, Course]:
+    """All sides in turn, each to its last trial."""
+    classes = load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed).classes
+    turns = Turns(clock)
+    recorders = {name: Recorder(name, turns, spec, classes) for name in names}
+    errors: list[BaseException] = []
+
+    def work(name: str) -> None:
+        torch.set_flush_denormal(True)
+        turns.begin(name)
+        try:
+            own = folder / name.replace(" ", "-")
+            own.mkdir(parents=True)
+            SIDES[name](spec, own, recorders[name])
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            turns.end(name, last=True)
+
+    for name in names:
+        turns.join(name)
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return {name: recorder.course for name, recorder in recorders.items()}
+
+
+# -- what is printed -----------------------------------------------------------------------------
+
+
+def report(courses: list[dict[str, Course]], peer: str) -> None:
+    """All sides beside one plain script, over the seeds."""
+    finals = [seed[peer].final for seed in courses]
+    times = [seed[peer].points[-1][0] for seed in courses]
+    print(f"beside {peer}: hypervolume {_spread(finals)} after {_spread(times, 0)} s")
+    print(f"  {'side':16} {'final':>15} {'mean':>7}  " + "  ".join(f"{s:>16.0%}" for s in SHARES))
+    for name in courses[0]:
+        final = [seed[name].final for seed in courses]
+        mean = [seed[name].mean_until(t) for seed, t in zip(courses, times, strict=True)]
+        cells = [_cell(courses, name, peer, share) for share in SHARES]
+        print(
+            f"  {name:16} {_spread(final):>15} {statistics.fmean(mean):7.4f}  " + "  ".join(cells)
+        )
+    for name in courses[0]:
+        if name.startswith("plain"):
+            continue
+        ratios = [_ratio(seed, name, peer, 0.95) for seed in courses]
+        print(
+            f"  RATIO {name} / {peer}, time to 95 % of its final hypervolume to its whole time: "
+            f"{statistics.median(ratios):.3f} (seeds {min(ratios):.3f} to {max(ratios):.3f}, "
+            "aim 0.2)"
+        )
+
+
+def _cell(courses: list[dict[str, Course]], name: str, peer: str, share: float) -> str:
+    """Median seconds and trainings, and how many seeds reached it where not all did."""
+    found = [seed[name].reached(share * seed[peer].final) for seed in courses]
+    there = [f for f in found if f is not None]
+    if not there:
+        return f"{'never':>16}"
+    seconds, trainings = (statistics.median(f[place] for f in there) for place in (0, 1))
+    text = f"{seconds:.0f} s / {trainings:.0f}"
+    return f"{text + ('' if len(there) == len(found) else f' ({len(there)}/{len(found)})'):>16}"
+
+
+def _ratio(seed: Mapping[str, Course], name: str, peer: str, share: float) -> float:
+    reached = seed[name].reached(share * seed[peer].final)
+    return float("inf") if reached is None else reached[0] / seed[peer].points[-1][0]
+
+
+def _spread(figures: list[float], digits: int = 4) -> str:
+    mean = statistics.fmean(figures)
+    deviation = statistics.stdev(figures) if len(figures) > 1 else 0.0
+    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+
+
+def study(data: str, validation: float, trials: int, seed: int, sets: list[str]) -> StudySpec:
+    """The benchmark's study on some data."""
+    npz = f"data={{npz: {Path(data).resolve()}, validation: {validation}}}"
+    given = {"digits": ["data=digits"], "cifar10": []}.get(data, [npz])
+    return load_study(STUDY, [*given, f"search.seed={seed}", *sets], trials=trials)
+
+
+def main() -> None:
+    """Runs the sides for each seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="digits", help="digits, cifar10, or an .npz file")
+    parser.add_argument("--validation", type=float, default=0.1, help="share of an .npz file")
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=list(SIDES))
+    parser.add_argument("--set", action="append", default=[], metavar="a.b=c")
+    parser.add_argument("--clock", choices=["processor", "wall"], default="processor")
+    options = parser.parse_args()
+    clock = time.thread_time if options.clock == "processor" else time.perf_counter
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    courses = []
+    for seed in options.seeds:
+        spec = study(options.data, options.validation, options.trials, seed, options.set)
+        with tempfile.TemporaryDirectory(prefix="paretune-bench-") as folder:
+            courses.append(race(spec, options.sides, Path(folder), clock))
+        print(f"seed {seed}: done", flush=True)
+    print(f"search, {options.data}, {options.trials} trials, seeds {options.seeds}")
+    for peer in (name for name in options.sides if name.startswith("plain")):
+        report(courses, peer)
+
+
+if __name__ == "__main__":
+    main()
