@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from objectives.base import Better, Measurement, Subject
@@ -10,6 +12,7 @@ from objectives.params import Params as Base
 
 if TYPE_CHECKING:
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
 
 
 class Macs:
@@ -44,21 +47,26 @@ class Macs:
 
 
 def count_macs(model: torch.nn.Module, shape: Shape) -> int:
-    """Multiply-adds of convolutions, linear layers and matrix products for one example.
+    """Multiply-adds of convolutions, linear layers and matrix products for one example."""
+    import torch
 
-    torch's FlopCounterMode counts two operations for each multiply-add.
-    """
+    # With gradients: without, the counter stumbles over a weight that flows from module to
+    # module as activations do (DeBERTa's relative positions).
+    with counting() as counter, torch.enable_grad():
+        model.eval()(example(shape))
+    return int(counter.get_total_flops()) // 2
+
+
+@contextmanager
+def counting() -> Iterator[FlopCounterMode]:
+    """Torch's counter at work; it counts two operations for each multiply-add."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    counter = FlopCounterMode(display=False)
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one operation, of which nothing is counted
     try:
-        # With gradients: without, the counter stumbles over a weight that flows from module to
-        # module as activations do (DeBERTa's relative positions).
-        with torch.enable_grad(), counter:
-            model.eval()(example(shape))
+        with FlopCounterMode(display=False) as counter:
+            yield counter
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
-    return int(counter.get_total_flops()) // 2

@@ -103,30 +103,47 @@ class OnnxRuntime:
         return _Session(path, options, options.threads if threads is None else threads)
 
     @staticmethod
+    def session(path: Path, options: Any, threads: int, settings: Any) -> Any:
+        """ONNX Runtime's own session on a file, with settings as of `session_options`.
+
+        Raises:
+            Unmeasurable: The file cannot be loaded, or the provider is not here.
+        """
+        import onnxruntime as ort
+
+        full = provider(options.provider)
+        try:
+            session = ort.InferenceSession(
+                str(path), settings, providers=[(full, options_of(full, threads))]
+            )
+        except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
+            raise Unmeasurable(f"ONNX Runtime cannot load {path.name}: {error}") from error
+        check_used(session, full)
+        return session
+
+    @staticmethod
     def unavailable() -> str | None:
         """Why it cannot be used here, or None."""
         return None if find_spec("onnxruntime") else "onnxruntime is not installed"
 
 
+def session_options(threads: int) -> Any:
+    """How every session here is set: denormals flushed, idle threads asleep, quiet."""
+    import onnxruntime as ort
+
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    settings.log_severity_level = 3
+    settings.add_session_config_entry("session.set_denormal_as_zero", "1")
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return settings
+
+
 class _Session:
     def __init__(self, path: Path, options: Any, threads: int) -> None:
-        import onnxruntime as ort
-
-        settings = ort.SessionOptions()
-        settings.intra_op_num_threads = threads
-        settings.inter_op_num_threads = 1
-        settings.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        settings.log_severity_level = 3
-        settings.add_session_config_entry("session.set_denormal_as_zero", "1")
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        full = provider(options.provider)
-        try:
-            self._session = ort.InferenceSession(
-                str(path), settings, providers=[(full, options_of(full, threads))]
-            )
-        except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
-            raise Unmeasurable(f"ONNX Runtime cannot load {path.name}: {error}") from error
-        check_used(self._session, full)
+        self._session = OnnxRuntime.session(path, options, threads, session_options(threads))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         logits: np.ndarray = self._session.run([OUTPUT], {INPUT: images})[0]

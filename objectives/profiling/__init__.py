@@ -1,0 +1,1 @@
+"""Where a network's time, memory, parameters and multiply-adds go, by layer and by operator."""

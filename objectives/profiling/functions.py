@@ -1,0 +1,87 @@
+"""Watches a torch network at work: every call of a torch function, in the module that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from objectives.profiling.base import OWN_CODE
+
+Run = Callable[[], Any]
+Watcher = Callable[[str, str, Run, tuple[Any, ...]], Any]
+"""(path of the module, name of the function, the call, its arguments) -> what the call gives."""
+
+QUIET = frozenset({"__get__", "__set__", "size", "dim", "numel", "is_floating_point", "stride"})
+"""Questions about a tensor, not work."""
+
+
+class Watching(TorchFunctionMode):
+    """Shows each outermost torch function to a watcher: `conv2d`, not what it is made of.
+
+    Args:
+        model: The network; hooks say which of its modules is at work.
+        watcher: Makes the call itself.
+        entered: Told of a module's path when it begins and, with False, when it ends.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        watcher: Watcher,
+        entered: Callable[[str, bool], None] = lambda path, begins: None,
+    ) -> None:
+        super().__init__()
+        self._model = model
+        self._watcher = watcher
+        self._entered = entered
+        self._stack = [OWN_CODE]
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """A call of a torch function."""
+        given = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name in QUIET:
+            return func(*args, **given)
+        arguments = (*args, *given.values()) if given else args
+        return self._watcher(self._stack[-1], name, lambda: func(*args, **given), arguments)
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Hooks the modules, and takes the hooks away."""
+        handles = []
+        for path, module in self._model.named_modules():
+
+            def begins(module: nn.Module, inputs: Any, path: str = path) -> None:
+                self._stack.append(path)
+                self._entered(path, True)
+
+            def ends(module: nn.Module, inputs: Any, output: Any, path: str = path) -> None:
+                self._entered(path, False)
+                self._stack.pop()
+
+            handles.append(module.register_forward_pre_hook(begins))
+            handles.append(module.register_forward_hook(ends))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._stack[1:] = []
+
+
+def tensors(values: Any) -> Iterator[torch.Tensor]:
+    """All tensors in arguments or results."""
+    if isinstance(values, torch.Tensor):
+        yield values
+    elif isinstance(values, (list, tuple)):
+        for value in values:
+            yield from tensors(value)
+    elif isinstance(values, dict):
+        yield from tensors(list(values.values()))

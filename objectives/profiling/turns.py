@@ -1,0 +1,68 @@
+"""Runs with and without profiling in turn, of which the faster half counts."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+from objectives.profiling.base import Part
+
+Ran = tuple[float, Sequence[Part]]
+"""Milliseconds of a profiled run, and its parts."""
+
+SECONDS = 1.5
+LEAST, MOST = 12, 400
+"""Of profiled runs."""
+
+WARM = 5
+
+
+def turns(
+    plain: Callable[[], object], profiled: Callable[[], float | None], seconds: float = SECONDS
+) -> tuple[float, list[float]]:
+    """Runs both in turn until the time is spent.
+
+    Args:
+        plain: A run without profiling.
+        profiled: One with; its milliseconds if it knows them better than a clock around it.
+        seconds: The time for both, warming up left out.
+
+    Returns:
+        Milliseconds of a plain run (median of the faster half), and of each profiled one in order.
+    """
+    for _ in range(WARM):
+        plain()
+        profiled()
+    without: list[float] = []
+    having: list[float] = []
+    begun = time.perf_counter()
+    while len(having) < MOST:
+        started = time.perf_counter_ns()
+        plain()
+        between = time.perf_counter_ns()
+        known = profiled()
+        ended = time.perf_counter_ns()
+        without.append((between - started) / 1e6)
+        having.append((ended - between) / 1e6 if known is None else known)
+        if len(having) >= LEAST and time.perf_counter() - begun > seconds:
+            break
+    return statistics.median(sorted(without)[: (len(without) + 1) // 2]), having
+
+
+def faster_half(runs: Sequence[Ran]) -> tuple[float, tuple[Part, ...], int]:
+    """Of the faster half of some runs: median milliseconds, medians of the parts, and how many.
+
+    Medians of each part: what interrupts a run falls into one of its parts.
+    """
+    kept = sorted(runs, key=lambda run: run[0])[: (len(runs) + 1) // 2]
+    found: dict[tuple[str, str], list[float]] = {}
+    for _, parts in kept:
+        in_run: dict[tuple[str, str], float] = {}
+        for part in parts:
+            key = (part.path, part.operator)
+            in_run[key] = in_run.get(key, 0.0) + part.ms
+        for key, ms in in_run.items():
+            found.setdefault(key, []).append(ms)
+    medians = tuple(Part(path, name, statistics.median(ms)) for (path, name), ms in found.items())
+    return statistics.median(ms for ms, _ in kept), medians, len(kept)
