@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from search.commands.profile import profile
 from search.errors import UserError
 
 DONE, NOTHING, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -309,6 +310,9 @@ def list_(what: str, as_json: bool) -> None:
         _print_json(entries)
     else:
         click.echo(catalogue_text(entries))
+
+
+main.add_command(profile)
 
 
 def _console() -> Any:

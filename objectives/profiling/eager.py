@@ -59,7 +59,5 @@ def eager_times(
             whole, having = turns(lambda: model(given), profiled, seconds)
     finally:
         torch.set_num_threads(before)
-    taken = list(zip(having, runs[-len(having) :], strict=True))
-    ms, means, count = faster_half(taken)
-    between = max(0.0, ms - sum(part.ms for part in means))
-    return Times("torch", means, between, whole, ms, count, len(inputs))
+    half = faster_half(list(zip(having, runs[-len(having) :], strict=True)))
+    return Times("torch", half.parts, half.between, whole, half.ms, half.count, len(inputs))

@@ -60,9 +60,9 @@ def onnx_times(
         optimized = onnx.load(settings.optimized_model_filepath, load_external_data=False).graph
     origins = Attribution(onnx.load(str(path)).graph, optimized, modules)
     runs = _runs(events, origins)[-len(having) :]
-    ms, parts, count = faster_half(list(zip(having, runs, strict=True)))
-    between = max(0.0, ms - sum(part.ms for part in parts))
-    return Times(OnnxRuntime.name, parts, between, whole, ms, count, len(inputs))
+    half = faster_half(list(zip(having, runs, strict=True)))
+    name, batch = OnnxRuntime.name, len(inputs)
+    return Times(name, half.parts, half.between, whole, half.ms, half.count, batch)
 
 
 def _runs(events: list[dict[str, Any]], origins: Attribution) -> list[list[Part]]:

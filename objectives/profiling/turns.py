@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from objectives.profiling.base import Part
 
@@ -50,11 +51,26 @@ def turns(
     return statistics.median(sorted(without)[: (len(without) + 1) // 2]), having
 
 
-def faster_half(runs: Sequence[Ran]) -> tuple[float, tuple[Part, ...], int]:
-    """Of the faster half of some runs: median milliseconds, medians of the parts, and how many.
+@dataclass(frozen=True)
+class Half:
+    """The faster half of some runs.
 
-    Medians of each part: what interrupts a run falls into one of its parts.
+    Attributes:
+        ms: Median of a run.
+        parts: Medians of the parts, those of one layer and operator in a run added up: what
+            interrupts a run falls into one of its parts.
+        between: Median of what a run took outside of its parts.
+        count: Of the runs.
     """
+
+    ms: float
+    parts: tuple[Part, ...]
+    between: float
+    count: int
+
+
+def faster_half(runs: Sequence[Ran]) -> Half:
+    """What is typical of runs that nothing interrupted for long."""
     kept = sorted(runs, key=lambda run: run[0])[: (len(runs) + 1) // 2]
     found: dict[tuple[str, str], list[float]] = {}
     for _, parts in kept:
@@ -64,5 +80,9 @@ def faster_half(runs: Sequence[Ran]) -> tuple[float, tuple[Part, ...], int]:
             in_run[key] = in_run.get(key, 0.0) + part.ms
         for key, ms in in_run.items():
             found.setdefault(key, []).append(ms)
-    medians = tuple(Part(path, name, statistics.median(ms)) for (path, name), ms in found.items())
-    return statistics.median(ms for ms, _ in kept), medians, len(kept)
+    return Half(
+        statistics.median(ms for ms, _ in kept),
+        tuple(Part(path, name, statistics.median(ms)) for (path, name), ms in found.items()),
+        max(0.0, statistics.median(ms - sum(part.ms for part in parts) for ms, parts in kept)),
+        len(kept),
+    )

@@ -1,0 +1,135 @@
+"""What `paretune profile` estimates beside what the change really leaves, in ONNX Runtime.
+
+For each network: the profile, and every change that it advises for the layers that cost most and
+for the whole network. Each change is then really made, exported and run in turn with the network as
+it is. Prints what stays of the time and of the file, estimated and measured. An estimate is a guide
+to what to search first: the target is that half of them lie within 0.15 of the whole time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sides import in_turn
+from torch import nn
+
+from objectives.inputs import Shape
+from objectives.profiling.layers import layer_costs
+from objectives.profiling.onnx_profile import onnx_times
+from objectives.runtimes.base import Artifact
+from objectives.runtimes.onnxruntime import OnnxRuntime
+from search.advice import changes
+from search.advice.gains import Sheet
+from search.advice.tried import WHAT, Change, Tried
+from search.advice.trying import tried
+from spaces.architecture.network import build_network
+
+SHAPE: Shape = (3, 32, 32)
+CLASSES = 10
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "simple_cnn": {"simple_cnn": {}},
+    "resnet": {"resnet": {}},
+    "mobilenet_v2": {"torchvision": {"name": "mobilenet_v2"}},
+    "vit": {"vit": {"depth": 4}},
+}
+
+ROUNDS = 7
+
+
+def calibration() -> Iterator[np.ndarray]:
+    draw = np.random.default_rng(1)
+    for _ in range(2):
+        yield draw.normal(size=(8, *SHAPE)).astype(np.float32)
+
+
+def changed(model: nn.Module, option: Tried) -> nn.Module | None:
+    """The network with a change really made; int8 is made by the export."""
+    match option.change:
+        case Change.SEPARABLE:
+            return changes.separable(model, option.layer)
+        case Change.POOL:
+            return changes.pooled(model, option.layer, SHAPE)
+        case Change.HALVE | Change.HALVE_ALL:
+            return changes.pruned(model, SHAPE, CLASSES, option.layer or None)
+        case _:
+            return model
+
+
+def exported(model: nn.Module, path: Path, int8: bool) -> Artifact:
+    mode = {"static": {"per_channel": True}} if int8 else None
+    return OnnxRuntime.export(model, SHAPE, path, mode, calibration())
+
+
+def ratio_of_runs(before: Any, after: Any, inputs: np.ndarray, seconds: float) -> float:
+    """Time of the second session by that of the first, in turn; the median over rounds."""
+
+    def runs(session: Any, count: int) -> Any:
+        return lambda: [session(inputs) for _ in range(count)]
+
+    [once] = in_turn([runs(before, 5)], 5)
+    count = max(3, int(seconds / ROUNDS / 2 / max(min(once) / 5, 1e-6)))
+    first, second = in_turn([runs(before, count), runs(after, count)], 2 * ROUNDS)
+    # The faster half of both: a busy neighbour makes a round slower, never faster.
+    return min_half(second) / min_half(first)
+
+
+def min_half(figures: list[float]) -> float:
+    return statistics.median(sorted(figures)[: (len(figures) + 1) // 2])
+
+
+def one(name: str, architecture: dict[str, Any], seconds: float, folder: Path) -> list[float]:
+    """Prints a network's lines; gives the estimated minus the measured share of the time."""
+    model = build_network(architecture, SHAPE, CLASSES, seed=0)
+    inputs = np.random.default_rng(0).normal(size=(1, *SHAPE)).astype(np.float32)
+    file = exported(model, folder / "before.onnx", int8=False)
+    options = OnnxRuntime.Params()
+    modules = {path for path, _ in model.named_modules()}
+    times = onnx_times(file.path, options, inputs, modules, seconds)
+    layers = layer_costs(model, SHAPE)
+    sheet = Sheet(layers, times.by_layer(), times.between, float(file.bytes))
+    print(f"{name}: {times.whole:.3f} ms, {file.bytes / 1e6:.2f} MB; layers {times.total:.3f} ms")
+    before = OnnxRuntime.load(file.path, options)
+    errors = []
+    for option in tried(model, SHAPE, CLASSES, sheet, architecture, OnnxRuntime.quantizations):
+        network = changed(model, option)
+        if network is None:
+            continue
+        made = exported(network, folder / "after.onnx", option.change is Change.INT8)
+        measured = ratio_of_runs(before, OnnxRuntime.load(made.path, options), inputs, seconds)
+        left = option.estimate
+        errors.append(left.time - measured)
+        print(
+            f"  {option.layer or 'whole':>14} {WHAT[option.change]:<32}"
+            f"time {left.time:.2f} estimated, {measured:.2f} measured; "
+            f"file {left.size:.3f}, {made.bytes / file.bytes:.3f}"
+        )
+    return errors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", type=int, default=len(NETWORKS))
+    parser.add_argument("--seconds", type=float, default=4.0, help="for each figure")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    errors: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in list(NETWORKS)[: given.networks]:
+            errors += one(name, NETWORKS[name], given.seconds, Path(folder))
+    off = [abs(error) for error in errors]
+    print(
+        f"  RATIO estimated minus measured share of the time, median of {len(off)} changes: "
+        f"{statistics.median(off):.3f} (largest {max(off):.2f}; target 0.15)"
+    )
+
+
+if __name__ == "__main__":
+    main()
