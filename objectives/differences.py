@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping
 from typing import Any
 
 from objectives.base import Measurement
-from objectives.estimates import Estimate, student95
+from objectives.estimates import Estimate, mean_of
 
 
 def difference(a: Measurement, b: Measurement) -> Estimate:
@@ -35,12 +34,6 @@ def difference(a: Measurement, b: Measurement) -> Estimate:
         return mean_of([mine - other for mine, other in pairs])
     half = math.hypot(math.log(a.high / a.low) / 2, math.log(b.high / b.low) / 2)
     return Estimate(math.log(a.value / b.value), half)
-
-
-def mean_of(figures: list[float]) -> Estimate:
-    """The mean of at least two independent figures, with Student's 95 % interval."""
-    error = statistics.stdev(figures) / math.sqrt(len(figures))
-    return Estimate(statistics.fmean(figures), student95(len(figures) - 1) * error)
 
 
 def _session(measured: Measurement) -> Mapping[str, Any] | None:

@@ -26,10 +26,6 @@ class Estimate:
     value: float
     half: float
 
-    def wider(self, deviation: float) -> Estimate:
-        """The same with an independent error besides, of this standard deviation."""
-        return Estimate(self.value, math.hypot(self.half, Z95 * deviation))
-
 
 def median_of(figures: Sequence[float]) -> Estimate:
     """The median of figures in order of time, at least two.
@@ -37,7 +33,7 @@ def median_of(figures: Sequence[float]) -> Estimate:
     Its interval is Student's, from the medians of groups of neighbours (batch means; Law and
     Carson 1979, Operations Research 27, 1011-1025). It knows of no drift slower than all of them.
     """
-    groups = groups_of(figures)
+    groups = _groups(figures)
     error = statistics.stdev(statistics.median(group) for group in groups)
     error /= math.sqrt(len(groups))
     if len(groups) == len(figures):  # a median of single figures, rather than of medians
@@ -45,8 +41,38 @@ def median_of(figures: Sequence[float]) -> Estimate:
     return Estimate(statistics.median(figures), student95(len(groups) - 1) * error)
 
 
-def groups_of(figures: Sequence[float]) -> list[Sequence[float]]:
-    """Groups of neighbours, equally many each; the figures themselves where there are few."""
+def mean_of(figures: Sequence[float]) -> Estimate:
+    """The mean of at least two independent figures, with Student's 95 % interval."""
+    error = statistics.stdev(figures) / math.sqrt(len(figures))
+    return Estimate(statistics.fmean(figures), student95(len(figures) - 1) * error)
+
+
+def beside(
+    own: Sequence[float], others: Sequence[Sequence[float]], known: Sequence[float]
+) -> Estimate:
+    """A level beside several others that were measured in the same blocks.
+
+    The interval has two parts: the scatter between the blocks, and how far the others have moved
+    against each other since `known`, which is what one moves by itself.
+
+    Args:
+        own: Its logarithm in each block.
+        others: Theirs, each in the same blocks.
+        known: What each of the others is known to be, as a logarithm.
+
+    Returns:
+        What `own` is on the scale of `known`.
+    """
+    means = [math.fsum(column) / len(others) for column in zip(*others, strict=True)]
+    found = mean_of([a - b for a, b in zip(own, means, strict=True)])
+    off = [statistics.fmean(levels) - there for levels, there in zip(others, known, strict=True)]
+    # Of one against the mean of the others: it has their errors, as `own` has.
+    moved = statistics.stdev(off) * math.sqrt(1 + 1 / len(others))
+    half = math.hypot(found.half, student95(len(others) - 1) * moved)
+    return Estimate(found.value + math.fsum(known) / len(known), half)
+
+
+def _groups(figures: Sequence[float]) -> list[Sequence[float]]:
     count = min(GROUPS, len(figures)) if len(figures) >= 2 * GROUPS else len(figures)
     ends = [round(len(figures) * i / count) for i in range(count + 1)]
     return [figures[a:b] for a, b in pairwise(ends)]

@@ -10,6 +10,7 @@ well they went along, or choosing the two most alike among eleven, gave 3.3 %: n
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,45 +24,71 @@ if TYPE_CHECKING:
 
     from objectives.inputs import Shape
 
-VERSION = 1
-"""Raised when the networks change: ratios to others are then not used."""
+VERSION = 2
+"""Raised when the networks or their levels change: ratios to others are then not used."""
 
 NAMES = ("narrow", "plain", "wide", "separable")
 
 PATIENCE = 30.0
 """Seconds that making the panel may take; a compiler that takes longer gets none."""
 
-_LOADED: dict[tuple[Any, ...], list[Callable[[Any], Any]] | str] = {}
+QUICK = 0.1
+"""Seconds that loading may take, for it to be done anew each time."""
+
+_MADE: dict[tuple[Any, ...], list[Reference] | str] = {}
 
 
-def panel(runtime: Any, options: Any, shape: Shape) -> list[Callable[[Any], Any]]:
-    """The networks in a runtime, ready to run; made once in a process.
+class Reference:
+    """A network's file; called, it gives a session.
+
+    Args:
+        runtime: Of the file.
+        options: Of the runtime.
+        path: The file, which is there as long as this process.
+    """
+
+    def __init__(self, runtime: Any, options: Any, path: Path) -> None:
+        self._load: Callable[[], Callable[[Any], Any]] = lambda: runtime.load(path, options)
+        self._kept = self._load()
+        begun = time.perf_counter()
+        self._kept = self._load()  # the first time, a runtime may load itself
+        self._quick = time.perf_counter() - begun <= QUICK
+
+    def __call__(self) -> Callable[[Any], Any]:
+        """A new session where that is quick, else the one that is kept."""
+        return self._load() if self._quick else self._kept
+
+
+def panel(runtime: Any, options: Any, shape: Shape) -> list[Reference]:
+    """The networks in a runtime, ready to load; made once in a process.
 
     Raises:
         Unmeasurable: The runtime cannot have them, with the reason.
     """
     key = (runtime.name, repr(options), shape)
-    if key not in _LOADED:
+    if key not in _MADE:
         try:
-            _LOADED[key] = _made(runtime, options, shape)
+            _MADE[key] = _made(runtime, options, shape)
         except Unmeasurable as error:
-            _LOADED[key] = str(error)
-    found = _LOADED[key]
+            _MADE[key] = str(error)
+    found = _MADE[key]
     if isinstance(found, str):
         raise Unmeasurable(found)
     return found
 
 
-def _made(runtime: Any, options: Any, shape: Shape) -> list[Callable[[Any], Any]]:
+def _made(runtime: Any, options: Any, shape: Shape) -> list[Reference]:
     begun = time.monotonic()
-    sessions: list[Callable[[Any], Any]] = []
-    with TemporaryDirectory(prefix="paretune-", ignore_cleanup_errors=True) as folder:
-        for name, network in networks(shape).items():
-            artifact = runtime.export(network, shape, Path(folder) / f"{name}{runtime.suffix}")
-            sessions.append(runtime.load(artifact.path, options))
-            if time.monotonic() - begun > PATIENCE:
-                raise Unmeasurable(f"{runtime.name} takes too long to make reference networks")
-    return sessions
+    made: list[Reference] = []
+    folder = TemporaryDirectory(prefix="paretune-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    for name, network in networks(shape).items():
+        path = Path(folder.name) / f"{name}{runtime.suffix}"
+        artifact = runtime.export(network, shape, path)
+        made.append(Reference(runtime, options, artifact.path))
+        if time.monotonic() - begun > PATIENCE:
+            raise Unmeasurable(f"{runtime.name} takes too long to make reference networks")
+    return made
 
 
 def networks(shape: Shape) -> dict[str, nn.Module]:

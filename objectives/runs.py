@@ -1,7 +1,8 @@
-"""Timed runs of one artifact, in visits; runs that another process interrupted are told apart.
+"""Timed runs of one artifact, in blocks; those in which it did not have the processor are told.
 
 A run that had the processor for itself takes as much time by the clock on the wall as by the
-processor's own clock of this thread. One that was interrupted takes longer by the first.
+processor's own clock of this thread: one that was interrupted takes longer by the first. One that
+shared the processor with a neighbour is told by the probes before and after it (see `probe`).
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ import gc
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from objectives.estimates import quantile
+from objectives.probe import CALM, Probe
 
 VISIT_SECONDS = 0.012
 """A visit is long against the caches' warming and short against the machine's drift."""
 
-LEAST_RUNS = 3
-"""In a visit, so that its median stands one interruption."""
+LEAST_CALM = 5
+"""Runs that had the processor, of a block that counts as calm."""
 
 WARM_SECONDS = 0.2
 
@@ -31,32 +34,67 @@ TOLERATED_MS = 0.003
 """...and so many milliseconds more: what reading the clocks takes."""
 
 
-class Runs:
-    """Runs of one session on one input.
-
-    Args:
-        session: Called with the input.
-        inputs: The input.
+class Block:
+    """Runs of one session, in visits spread over a while.
 
     Attributes:
-        visits: Milliseconds of the undisturbed runs of each visit, never empty.
-        runs: How many were made in visits.
-        disturbed: How many of them were interrupted, and do not count.
-        clocked: Whether the processor's clock of this thread sees the work; it does not where a
-            runtime works in threads of its own or on another device. Then every run counts.
+        wall: Milliseconds of each run on the wall...
+        cpu: ...by the processor's clock of this thread...
+        probe: ...and of the slower one of the probes around it.
     """
 
-    def __init__(self, session: Callable[[Any], Any], inputs: Any) -> None:
-        self._session = session
-        self._inputs = inputs
-        self.visits: list[list[float]] = []
-        self.runs = self.disturbed = 0
-        self.clocked = True
+    def __init__(self) -> None:
+        self.wall, self.cpu, self.probe = array("d"), array("d"), array("d")
 
-    @property
-    def all_ms(self) -> list[float]:
-        """Every run that counts, in ms."""
-        return [run for visit in self.visits for run in visit]
+    def undisturbed(self, clocked: bool, best_ms: float) -> list[float]:
+        """Milliseconds of the runs that had the processor for themselves.
+
+        Args:
+            clocked: Whether the processor's clock sees the work.
+            best_ms: Of the probe, where nobody shares the processor.
+        """
+        limit = CALM * best_ms
+        return [
+            wall
+            for wall, cpu, probe in zip(self.wall, self.cpu, self.probe, strict=True)
+            if probe <= limit and (not clocked or wall <= TOLERATED * cpu + TOLERATED_MS)
+        ]
+
+    def next_best(self, clocked: bool) -> list[float]:
+        """Where no run was undisturbed: those of the quickest probes, by the processor's clock."""
+        clock = self.cpu if clocked else self.wall
+        by_probe = sorted(zip(self.probe, clock, strict=True))
+        return [ms for _, ms in by_probe[: max(LEAST_CALM, len(by_probe) // 10)]]
+
+
+class Runs:
+    """Runs of one artifact on one input.
+
+    Args:
+        load: Gives a session: called with the input, it runs. Where it has `timed(inputs)`, that
+            runs and gives the milliseconds by a clock of its own, such as a GPU's events.
+        inputs: The input.
+        probe: Tells whether the processor is shared.
+
+    Attributes:
+        blocks: Of the runs, in order of time.
+        clocked: Whether the processor's clock of this thread sees the work; it does not where a
+            runtime works in threads of its own or on another device.
+    """
+
+    def __init__(self, load: Callable[[], Callable[[Any], Any]], inputs: Any, probe: Probe) -> None:
+        self._load = load
+        self._inputs = inputs
+        self._probe = probe
+        self.blocks: list[Block] = []
+        self.visits = 0
+        self.clocked = True
+        self.renew()
+
+    def renew(self) -> None:
+        """Loads the artifact anew: where its memory lies matters, and should average out."""
+        self._session = self._load()
+        self._timer: Callable[[Any], float] | None = getattr(self._session, "timed", None)
 
     def warm_up(self, seconds: float = WARM_SECONDS) -> int:
         """Runs until the time of a run has settled; gives the number of runs."""
@@ -68,31 +106,57 @@ class Runs:
             if len(recent) >= 20 and spent > seconds / 4 and _settled([w for w, _ in recent]):
                 break
         # Of the least interrupted ones: on a busy machine most may be.
-        self.clocked = quantile([wall / max(cpu, 1e-6) for wall, cpu in recent], 0.1) < 1.1
+        least = quantile([wall / max(cpu, 1e-6) for wall, cpu in recent], 0.1)
+        self.clocked = self._timer is None and least < 1.1
         return len(recent)
+
+    def begin(self) -> None:
+        """Begins a block."""
+        self.blocks.append(Block())
 
     def visit(self) -> None:
         """Some runs in a row; the first one, on another network's caches, does not count."""
-        self._session(self._inputs)
         begun = time.perf_counter()
-        made: list[tuple[float, float]] = []
-        good: list[float] = []
+        self._session(self._inputs)
+        block, before = self.blocks[-1], self._probe()
+        until = max(begun, time.perf_counter() - VISIT_SECONDS) + VISIT_SECONDS
         while True:
             wall, cpu = self._timed()
-            made.append((wall, cpu))
-            if not self.clocked or wall <= TOLERATED * cpu + TOLERATED_MS:
-                good.append(wall)
-            spent = time.perf_counter() - begun
-            enough = len(good) >= LEAST_RUNS or spent > 3 * VISIT_SECONDS
-            if spent > VISIT_SECONDS and len(made) >= LEAST_RUNS and enough:
+            after = self._probe()
+            block.wall.append(wall)
+            block.cpu.append(cpu)
+            # A GPU does not care who shares the processor.
+            block.probe.append(0.0 if self._timer else max(before, after))
+            before = after
+            if time.perf_counter() >= until:
                 break
-        self.runs += len(made)
-        self.disturbed += len(made) - len(good)
-        # Never left alone: the processor's own time is the next best.
-        self.visits.append(good or [cpu for _, cpu in made])
+        self.visits += 1
+
+    def counted(self, blocks: Sequence[int]) -> list[list[float]]:
+        """Of each of these blocks the milliseconds that count, never none."""
+        found = []
+        for place in blocks:
+            block = self.blocks[place]
+            good = block.undisturbed(self.clocked, self._probe.best_ms)
+            found.append(good if len(good) >= LEAST_CALM else good or block.next_best(self.clocked))
+        return found
+
+    def calm(self, place: int) -> bool:
+        """Whether enough runs of a block had the processor, or had no need of it."""
+        block = self.blocks[place]
+        good = len(block.undisturbed(self.clocked, self._probe.best_ms))
+        return good >= min(LEAST_CALM, len(block.wall))
+
+    def disturbed(self) -> float:
+        """Share of the runs that did not have the processor for themselves."""
+        good = sum(len(b.undisturbed(self.clocked, self._probe.best_ms)) for b in self.blocks)
+        return 1 - good / sum(len(block.wall) for block in self.blocks)
 
     def _timed(self) -> tuple[float, float]:
         """Milliseconds of a run: on the wall, and of this thread on a processor."""
+        if self._timer:
+            taken = self._timer(self._inputs)
+            return taken, taken
         wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
         self._session(self._inputs)
         cpu_end, wall_end = time.thread_time_ns(), time.perf_counter_ns()
@@ -110,7 +174,6 @@ def steady(pin: bool) -> Iterator[None]:
     """No garbage collection, and this thread on one core if it is the only one that works."""
     collecting = gc.isenabled()
     cores = os.sched_getaffinity(0) if pin and hasattr(os, "sched_setaffinity") else None
-    gc.collect()
     gc.disable()
     if cores:
         os.sched_setaffinity(0, {max(cores)})

@@ -169,8 +169,18 @@ def _options(
 def _answer(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Any:
     objective = OBJECTIVES.get(name)
     params = objective.Params.model_validate(dict(options))
-    with quiet.measuring() if objective.cost == TIMING else quiet.working():
-        return objective.measure(subject, params, part)
+    if objective.cost != TIMING:
+        with quiet.working():
+            return objective.measure(subject, params, part)
+    with quiet.measuring() as alone:
+        return noted(objective.measure(subject, params, part), alone)
+
+
+def noted(given: Any, alone: bool) -> Any:
+    """Measurements that say whether all other work of ours on this host stood still meanwhile."""
+    if isinstance(given, Measurement):
+        return replace(given, conditions={**given.conditions, "alone": alone})
+    return [noted(m, alone) for m in given] if isinstance(given, list | tuple) else given
 
 
 def answered(name: str, given: Any, wanted: frozenset[str] | set[str]) -> list[Measurement]:

@@ -1,10 +1,12 @@
 """Rank agreement and repeatability of a latency: Paretune's measure beside the usual ones.
 
 Twelve networks in ONNX Runtime (three families, two of them in int8) are measured again and again,
-every other time beside a process that loads the host on and off. Nothing about the files changes,
-so whatever an answer says besides the long run's is error. The long run: all twelve visited in
-turn, half of it before and half after. The peers: the mean of 20 runs after 10 to warm up (as Olive
+every other time beside a process that loads the host on and off, half of the times in a process of
+its own. Nothing about the files changes, so whatever an answer says besides the long run's is
+error. The long run: all twelve visited in turn, half of it before and half after, the runs that had
+the processor for themselves. The peers: the mean of 20 runs after 10 to warm up (as Olive
 measures), and a single run (as Archai does), each as a ratio to the first network measured so too.
+`--networks 6 --repeats 4 --truth 20` is a short run, of about three minutes.
 
 Agreement is Kendall's tau between an answer's order of the twelve and the long run's; repeatability
 how far a network's ratio lies from its median over the repeats. Aims: 2 % and 0.95.
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import multiprocessing
 import random
 import statistics
 import subprocess
@@ -21,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +36,7 @@ from scipy.stats import kendalltau
 
 from objectives.base import Measurement, Subject
 from objectives.latency import Latency
+from objectives.probe import Probe
 from objectives.references import panel
 from objectives.runs import Runs, steady
 from objectives.runtimes.onnxruntime import OnnxRuntime
@@ -101,35 +106,57 @@ class Networks:
 
     def long_run(self, seconds: float) -> None:
         """Adds visits in turn to the long run."""
-        runs = [Runs(session, self._image) for session in self._sessions]
+        probe = Probe()
+        loads = [self._loader(subject) for subject in self.subjects]
+        runs = [Runs(load, self._image, probe) for load in loads]
         order = list(range(len(runs)))
-        with steady(pin=True):
+        for each in runs:
+            each.warm_up()
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            with steady(pin=True):
+                for each in runs:
+                    each.renew()
+                    each.begin()
+                for _ in range(12):
+                    random.shuffle(order)
+                    for place in order:
+                        runs[place].visit()
             for each in runs:
-                each.warm_up()
-            until = time.monotonic() + seconds
-            while time.monotonic() < until:
-                random.shuffle(order)
-                for place in order:
-                    runs[place].visit()
+                probe.learn(each.blocks[-1].probe)
+        calm = [b for b in range(len(runs[0].blocks)) if all(each.calm(b) for each in runs)]
         for levels, each in zip(self._levels, runs, strict=True):
-            levels += [statistics.median(visit) for visit in each.visits]
+            good = each.counted(calm or list(range(len(each.blocks))))
+            levels += [statistics.median(block) for block in good]
+
+    @staticmethod
+    def _loader(subject: Subject) -> Callable[[], Any]:
+        return lambda: OnnxRuntime.load(subject.artifact.path, subject.options)
 
     def truth(self) -> np.ndarray:
         """The long run's ratios."""
         levels = np.array(self._levels)
         return np.median(levels / levels[0], axis=1)
 
-    def ours(self) -> list[float]:
-        """As a study measures its candidates."""
-        self.last = [self.candidate(place) for place in range(len(self.subjects))]
+    def ours(self, fresh: bool) -> list[float]:
+        """As a study measures its candidates, here or in a process that has just begun."""
+        if fresh:
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, mp_context=spawn) as process:
+                self.last = list(process.map(candidate, *self._work()))
+        else:
+            self.last = list(map(candidate, *self._work()))
         return [m.conditions["ratio"] for m in self.last]
+
+    def _work(self) -> tuple[list[Subject], list[Any]]:
+        against = {"baseline": self.subjects[0].artifact, "reference": self._reference}
+        subjects = [replace(s, model=None, **against) for s in self.subjects]
+        return subjects, [self._params] * len(subjects)
 
     def candidate(self, place: int) -> Measurement:
         """One network, as a study measures a candidate."""
-        subject = replace(
-            self.subjects[place], baseline=self.subjects[0].artifact, reference=self._reference
-        )
-        return Latency.measure(subject, self._params, "validation")
+        subjects, params = self._work()
+        return candidate(subjects[place], params[place])
 
     def naive(self, warm: int, count: int) -> list[float]:
         """Mean of some runs after others."""
@@ -144,6 +171,12 @@ class Networks:
         return [each / found[0] for each in found]
 
 
+def candidate(subject: Subject, params: Any) -> Measurement:
+    """One network's latency."""
+    torch.set_num_threads(1)
+    return Latency.measure(subject, params, "validation")
+
+
 def compare(arguments: argparse.Namespace) -> None:
     """Measures in each way in each round, every other round beside noise, and prints."""
     answers: dict[str, list[list[float]]] = {}
@@ -152,15 +185,15 @@ def compare(arguments: argparse.Namespace) -> None:
         networks = Networks(Path(folder), arguments.networks, arguments.seconds)
         networks.calibrate()
         networks.long_run(arguments.truth / 2)
-        ways: dict[str, Callable[[], list[float]]] = {
+        ways: dict[str, Callable[[bool], list[float]]] = {
             "Paretune": networks.ours,
-            "mean of 20 after 10": lambda: networks.naive(10, 20),
-            "one run": lambda: networks.naive(0, 1),
+            "mean of 20 after 10": lambda fresh: networks.naive(10, 20),
+            "one run": lambda fresh: networks.naive(0, 1),
         }
         for round_ in range(arguments.repeats):
             with noise(round_) if round_ % 2 else contextlib.nullcontext():
                 for name, way in ways.items():
-                    answers.setdefault(name, []).append(way())
+                    answers.setdefault(name, []).append(way(round_ % 4 >= 2))
             scale = networks.last[0].value / networks.last[0].conditions["ratio"]
             hits += [(m.low / scale, m.high / scale, i) for i, m in enumerate(networks.last)]
         networks.long_run(arguments.truth / 2)
@@ -168,7 +201,9 @@ def compare(arguments: argparse.Namespace) -> None:
         print(f"latency of {len(truth)} networks, {arguments.repeats} times, half beside noise")
         figures = {name: _line(name, np.array(found), truth) for name, found in answers.items()}
         inside = statistics.fmean(low <= truth[int(i)] <= high for low, high, i in hits)
-        print(f"  intervals that hold the long run's ratio: {100 * inside:.0f} %")
+        widths = [50 * np.log(high / low) for low, high, _ in hits]
+        print(f"  intervals that hold the long run's ratio: {100 * inside:.0f} %", end="; ")
+        print(f"half of one: {statistics.median(widths):.1f} % (median)")
         for name in list(figures)[1:]:
             ratio = figures["Paretune"] / figures[name]
             print(f"  RATIO of the deviations, Paretune / {name}: {ratio:.2f} (target: below 1)")

@@ -73,6 +73,6 @@ def test_members_measured_together_can_be_compared(make_subject: Callable[..., S
     alone = Latency.measure(subject, params, "validation")
     sessions = [m.conditions["session"] for m in (a, b, alone)]
     assert sessions[0]["id"] == sessions[1]["id"] != sessions[2]["id"]
-    assert len(sessions[0]["log_levels"]) == len(sessions[1]["log_levels"]) >= 8
+    assert len(sessions[0]["log_levels"]) == len(sessions[1]["log_levels"]) >= 4
     found = difference(a, b)
     assert math.isfinite(found.value) and found.half > 0

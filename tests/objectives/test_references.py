@@ -28,9 +28,17 @@ def test_networks_take_any_shape_and_are_the_same_again(shape: Shape) -> None:
 
 def test_panel_runs_and_is_made_once() -> None:
     options = OnnxRuntime.Params()
-    sessions = panel(OnnxRuntime, options, (1, 8, 8))
-    assert sessions is panel(OnnxRuntime, options, (1, 8, 8))
-    assert [session(example((1, 8, 8), 3).numpy()).shape for session in sessions] == [(3, 10)] * 4
+    made = panel(OnnxRuntime, options, (1, 8, 8))
+    assert made is panel(OnnxRuntime, options, (1, 8, 8))
+    inputs = example((1, 8, 8), 3).numpy()
+    assert [load()(inputs).shape for load in made] == [(3, 10)] * 4
+    assert made[0]() is not made[0]()
+
+
+def test_reference_that_is_slow_to_load_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectives.references.QUICK", 0.0)
+    [load, *_] = panel(OnnxRuntime, OnnxRuntime.Params(), (1, 5, 5))
+    assert load() is load()
 
 
 def test_runtime_that_refuses_is_asked_once() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from objectives.base import Measurement, ValueSpec
-from search.measuring import Gauge, WrongMeasurement, answered
+from search.measuring import Gauge, WrongMeasurement, answered, noted
 
 USER = '''\
 """Accuracy on corrupted images: a user's own objective with further values."""
@@ -205,3 +205,10 @@ def test_quantity_that_needs_more_classes_is_refused_before_any_work(
     assert said.code == 2
     assert "accuracy.top11 needs at least 11 classes, and the data has 10" in said.err
     assert not (study.parent / "robust" / "stages").exists()
+
+
+def test_timed_measurements_say_whether_other_work_stood_still() -> None:
+    one = Measurement("latency", 1.0, "ms", "lower", 1.0, 1.0, 1, {"batch": 1})
+    assert noted(one, True).conditions == {"batch": 1, "alone": True}
+    assert [m.conditions["alone"] for m in noted((one, one), False)] == [False, False]
+    assert noted("something else", True) == "something else"  # is refused elsewhere
