@@ -55,7 +55,7 @@ def profile(network: Network, batch: int = 1) -> Profile:
         numbers = (*network.known, *_numbers(network, batch))
     except Unmeasurable as error:
         raise UserError(f"it cannot be profiled: {error}") from error
-    sheet = Sheet(layers, times.by_layer(), times.between, float(network.artifact.bytes))
+    sheet = Sheet(layers, times.by_layer(), times.outside, float(network.artifact.bytes))
     modes: Sequence[str] = () if network.quantized else network.runtime.quantizations
     options = tried(
         network.model, network.shape, network.classes, sheet, network.architecture, modes

@@ -54,7 +54,7 @@ class Times:
     Attributes:
         source: Whose profile this is: "onnxruntime", "openvino", "torch".
         parts: In the order in which they ran first.
-        between: Milliseconds of a profiled run outside of all parts: the runtime itself.
+        between: Milliseconds of a profiled run outside of all parts: the runtime, and profiling.
         whole: Milliseconds of a run without profiling.
         profiled: Milliseconds of a run with profiling.
         runs: Profiled runs that count.
@@ -78,6 +78,14 @@ class Times:
     def overhead(self) -> float:
         """How much longer a run takes because it is profiled, as a share of one that is not."""
         return self.profiled / self.whole - 1 if self.whole else 0.0
+
+    @property
+    def outside(self) -> float:
+        """Milliseconds of a run without profiling that no layer takes.
+
+        In a profiled run writing the profile is among what is between the layers.
+        """
+        return max(0.0, min(self.between, self.whole - self.total))
 
     def by_layer(self) -> dict[str, float]:
         """Path -> milliseconds."""

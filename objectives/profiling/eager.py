@@ -56,7 +56,7 @@ def eager_times(
     torch.set_num_threads(threads or cores())
     try:
         with torch.inference_mode():
-            whole, having = turns(lambda: model(given), profiled, seconds)
+            whole, having = turns(lambda: model(given), profiled, seconds, threads == 1)
     finally:
         torch.set_num_threads(before)
     half = faster_half(list(zip(having, runs[-len(having) :], strict=True)))

@@ -55,7 +55,7 @@ def onnx_times(
         def profiled() -> None:
             session.run([OUTPUT], {INPUT: inputs})
 
-        whole, having = turns(lambda: plain(inputs), profiled, seconds)
+        whole, having = turns(lambda: plain(inputs), profiled, seconds, options.threads == 1)
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         optimized = onnx.load(settings.optimized_model_filepath, load_external_data=False).graph
     origins = Attribution(onnx.load(str(path)).graph, optimized, modules)

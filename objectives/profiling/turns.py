@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from objectives.profiling.base import Part
+from objectives.runs import steady
 
 Ran = tuple[float, Sequence[Part]]
 """Milliseconds of a profiled run, and its parts."""
@@ -20,34 +21,39 @@ WARM = 5
 
 
 def turns(
-    plain: Callable[[], object], profiled: Callable[[], float | None], seconds: float = SECONDS
+    plain: Callable[[], object],
+    profiled: Callable[[], float | None],
+    seconds: float = SECONDS,
+    pin: bool = False,
 ) -> tuple[float, list[float]]:
-    """Runs both in turn until the time is spent.
+    """Runs both in turn until the time is spent, without garbage collection.
 
     Args:
         plain: A run without profiling.
         profiled: One with; its milliseconds if it knows them better than a clock around it.
         seconds: The time for both, warming up left out.
+        pin: Keep to one core, for a runtime of one thread.
 
     Returns:
         Milliseconds of a plain run (median of the faster half), and of each profiled one in order.
     """
-    for _ in range(WARM):
-        plain()
-        profiled()
     without: list[float] = []
     having: list[float] = []
-    begun = time.perf_counter()
-    while len(having) < MOST:
-        started = time.perf_counter_ns()
-        plain()
-        between = time.perf_counter_ns()
-        known = profiled()
-        ended = time.perf_counter_ns()
-        without.append((between - started) / 1e6)
-        having.append((ended - between) / 1e6 if known is None else known)
-        if len(having) >= LEAST and time.perf_counter() - begun > seconds:
-            break
+    with steady(pin):
+        for _ in range(WARM):
+            plain()
+            profiled()
+        begun = time.perf_counter()
+        while len(having) < MOST:
+            started = time.perf_counter_ns()
+            plain()
+            between = time.perf_counter_ns()
+            known = profiled()
+            ended = time.perf_counter_ns()
+            without.append((between - started) / 1e6)
+            having.append((ended - between) / 1e6 if known is None else known)
+            if len(having) >= LEAST and time.perf_counter() - begun > seconds:
+                break
     return statistics.median(sorted(without)[: (len(without) + 1) // 2]), having
 
 

@@ -94,7 +94,7 @@ def one(name: str, architecture: dict[str, Any], seconds: float, folder: Path) -
     modules = {path for path, _ in model.named_modules()}
     times = onnx_times(file.path, options, inputs, modules, seconds)
     layers = layer_costs(model, SHAPE)
-    sheet = Sheet(layers, times.by_layer(), times.between, float(file.bytes))
+    sheet = Sheet(layers, times.by_layer(), times.outside, float(file.bytes))
     print(f"{name}: {times.whole:.3f} ms, {file.bytes / 1e6:.2f} MB; layers {times.total:.3f} ms")
     before = OnnxRuntime.load(file.path, options)
     errors = []
@@ -107,7 +107,7 @@ def one(name: str, architecture: dict[str, Any], seconds: float, folder: Path) -
         left = option.estimate
         errors.append(left.time - measured)
         print(
-            f"  {option.layer or 'whole':>14} {WHAT[option.change]:<32}"
+            f"  {option.layer or 'whole':>14} {WHAT[option.change]:<33}"
             f"time {left.time:.2f} estimated, {measured:.2f} measured; "
             f"file {left.size:.3f}, {made.bytes / file.bytes:.3f}"
         )

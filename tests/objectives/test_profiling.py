@@ -212,6 +212,14 @@ def check_dominates(times: Times) -> None:
     assert times.runs >= 6 and times.whole > 0 and times.between >= 0
 
 
+def test_time_outside_of_layers_is_not_that_of_profiling() -> None:
+    parts = (Part("a", "Conv", 3.0),)
+    assert Times("x", parts, between=2.0, whole=4.0, profiled=5.0, runs=1).outside == 1.0
+    assert Times("x", parts, between=0.5, whole=4.0, profiled=3.5, runs=1).outside == 0.5
+    assert Times("x", parts, between=0.5, whole=2.0, profiled=3.5, runs=1).outside == 0.0
+    assert Times("x", parts, between=2.0, whole=4.0, profiled=5.0, runs=1).overhead == 0.25
+
+
 def test_threads_of_torch_are_set_back() -> None:
     before = torch.get_num_threads()
     eager_times(nn.Linear(2, 2), np.zeros((1, 2), np.float32), threads=2, seconds=0)
