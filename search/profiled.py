@@ -81,6 +81,10 @@ def _times(network: Network, batch: int) -> tuple[Times, str | None]:
     modules = {path for path, _ in network.model.named_modules()}
     if network.runtime.name == "onnxruntime":
         return onnx_times(network.artifact.path, network.options, inputs, modules), None
+    if network.runtime.name == "openvino":
+        from objectives.profiling.openvino_profile import openvino_times
+
+        return openvino_times(network.artifact.path, network.options, inputs, modules), None
     threads = getattr(network.options, "threads", 1)
     note = (
         f"{network.runtime.name} has no profile of its own here: the times by layer are those of "

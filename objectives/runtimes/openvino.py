@@ -85,27 +85,37 @@ class OpenVino:
         return None if find_spec("openvino") else f"openvino is not installed; {INSTALL}"
 
 
+def request(path: Path, options: Any, threads: int, profiling: bool = False) -> Any:
+    """OpenVINO's own infer request on a file.
+
+    Raises:
+        Unmeasurable: The file is damaged, or OpenVINO or the device is not here.
+    """
+    why = OpenVino.unavailable()
+    if why:
+        raise Unmeasurable(why)
+    import openvino
+
+    core = openvino.Core()
+    _check_device(core, options.device)
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": options.precision,
+        "PERFORMANCE_HINT": "LATENCY",
+        "PERF_COUNT": profiling,
+    }
+    if options.device == "CPU":
+        settings["INFERENCE_NUM_THREADS"] = threads or cores()
+        settings["CPU_DENORMALS_OPTIMIZATION"] = True
+    try:
+        compiled = core.compile_model(core.read_model(str(path)), options.device, settings)
+    except Exception as error:  # RuntimeError for everything, without a class of its own
+        raise Unmeasurable(f"OpenVINO cannot load {path.name}: {error}") from error
+    return compiled.create_infer_request()
+
+
 class _Session:
     def __init__(self, path: Path, options: Any, threads: int) -> None:
-        why = OpenVino.unavailable()
-        if why:
-            raise Unmeasurable(why)
-        import openvino
-
-        core = openvino.Core()
-        _check_device(core, options.device)
-        settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": options.precision,
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        if options.device == "CPU":
-            settings["INFERENCE_NUM_THREADS"] = threads or cores()
-            settings["CPU_DENORMALS_OPTIMIZATION"] = True
-        try:
-            compiled = core.compile_model(core.read_model(str(path)), options.device, settings)
-        except Exception as error:  # RuntimeError for everything, without a class of its own
-            raise Unmeasurable(f"OpenVINO cannot load {path.name}: {error}") from error
-        self._request = compiled.create_infer_request()
+        self._request = request(path, options, threads)
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         # The result is in a buffer of the request's, which the next call overwrites.

@@ -197,6 +197,23 @@ def test_onnx_profile_names_the_layer_that_dominates(
     check_dominates(times)
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("quantization", [None, STATIC], ids=["float", "static"])
+def test_openvino_profile_names_the_layer_that_dominates(
+    quantization: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino")
+    from objectives.profiling.openvino_profile import openvino_times
+    from objectives.runtimes.openvino import OpenVino
+
+    model = Heavy().eval()
+    path = exported(model, IMAGES, tmp_path / "net.onnx", quantization)
+    modules = {n for n, _ in model.named_modules()}
+    times = openvino_times(path, OpenVino.Params(), inputs_of(IMAGES), modules, seconds=0.1)
+    check_dominates(times)
+    assert times.by_layer()["head"] > 0, "the last node has the name of the output"
+
+
 def test_eager_profile_names_the_layer_that_dominates() -> None:
     times = eager_times(Heavy(), inputs_of(IMAGES), seconds=0.1)
     check_dominates(times)

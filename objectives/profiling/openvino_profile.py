@@ -1,0 +1,71 @@
+"""Where the time of a file goes in OpenVINO, by its own counters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from objectives.profiling.base import Part, Times
+from objectives.profiling.naming import module_of
+from objectives.profiling.turns import SECONDS, faster_half, turns
+from objectives.runtimes.openvino import OpenVino, request
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def openvino_times(
+    path: Path,
+    options: Any,
+    inputs: np.ndarray,
+    modules: Collection[str],
+    seconds: float = SECONDS,
+) -> Times:
+    """Profiles a file beside the same file without profiling.
+
+    OpenVINO names a fused node by its first operator, which is the convolution or product; a
+    reordering by what it is done for. The last node has the name of the output.
+
+    Args:
+        path: The .onnx file.
+        options: Of the runtime (OpenVino.Params).
+        inputs: What the model takes, [B, ...].
+        modules: Qualified names of the modules of the network that was exported.
+        seconds: To spend on it.
+
+    Raises:
+        Unmeasurable: The file cannot be loaded, or OpenVINO or the device is not here.
+    """
+    import onnx
+
+    plain = OpenVino.load(path, options)
+    profiling = request(path, options, options.threads, profiling=True)
+    makers = {
+        output: node.name for node in onnx.load(str(path)).graph.node for output in node.output
+    }
+    runs: list[list[Part]] = []
+
+    def profiled() -> None:
+        profiling.infer({0: inputs}, share_inputs=True)
+        runs.append(
+            [
+                Part(_module(node.node_name, makers, modules), node.node_type, _ms(node))
+                for node in profiling.get_profiling_info()
+                if node.status == node.Status.EXECUTED
+            ]
+        )
+
+    pin = options.threads == 1
+    whole, having = turns(lambda: plain(inputs), profiled, seconds, pin)
+    half = faster_half(list(zip(having, runs[-len(having) :], strict=True)))
+    name, batch = OpenVino.name, len(inputs)
+    return Times(name, half.parts, half.between, whole, half.ms, half.count, batch)
+
+
+def _module(name: str, makers: dict[str, str], modules: Collection[str]) -> str:
+    return module_of(makers.get(name, name), modules) or ""
+
+
+def _ms(node: Any) -> float:
+    return float(node.real_time.total_seconds() * 1e3)
