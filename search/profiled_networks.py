@@ -143,13 +143,14 @@ def trial_network(
     Args:
         place: The study, which stays open for as long as its data is needed.
         query: "baseline", a trial's number, "knee", ... as for `search.picks.pick`.
-        runtime: Its name; None for the study's.
+        runtime: A target of the study, or a runtime's name; None for the study's (first).
         threads: Of one inference; None for the study's.
         folder: Where a file for another runtime is written.
 
     Raises:
         UserError: There is no such trial, its file is gone, or the runtime does not take it.
     """
+    from search.deploying import Place
     from search.pipeline import export
     from search.plan import Plan
     from search.study import OpenStudy
@@ -172,17 +173,20 @@ def trial_network(
             candidate = study.pipeline.candidate(plan, Watch())
         except StageError as error:
             raise UserError(f"trial {trial.number}: {error}") from error
-        entry, options = study.runtime, study.options
-        if runtime is not None and runtime != entry.name:
-            entry, options = runtime_of(runtime, threads)
-            if not set(candidate.quantization or {}) <= set(entry.quantizations):
-                candidate = replace(candidate, quantization=None)
-            artifact = _exported(
-                lambda path: export(candidate, entry.name, path, study.data), entry, folder
-            )
-        else:
-            artifact = _measured(trial, study)
+        stored = next((t for t in study.targets if runtime in (None, t.name, t.place.name)), None)
+        if stored is not None:
+            entry, options = stored.place.runtime, stored.place.options
             options = options if threads is None else _threaded(entry, options, threads)
+            candidate, _ = study.pipeline.suited(plan, candidate, stored.place)
+            artifact = _measured(trial, study, stored.name)
+        else:
+            entry, options = runtime_of(runtime or "", threads)
+            where = Place(None, entry.name, options)
+            candidate, _ = study.pipeline.suited(plan, candidate, where)
+            suited = candidate
+            artifact = _exported(
+                lambda path: export(suited, entry.name, path, study.data), entry, folder
+            )
         yield Network(
             f"{record.name}, trial {trial.number}: {plan_text(trial.plan)}",
             candidate.model.cpu().eval(),
@@ -255,8 +259,8 @@ def _exported(write: Any, entry: Any, folder: Path) -> Artifact:
         raise UserError(f"--runtime {entry.name}: {error}") from error
 
 
-def _measured(trial: TrialRecord, study: OpenStudy) -> Artifact:
-    artifact = study.artifact(trial)
+def _measured(trial: TrialRecord, study: OpenStudy, target: str | None) -> Artifact:
+    artifact = study.artifact(trial, target)
     if not artifact.path.is_file() or sha256_of(artifact.path) != artifact.sha256:
         raise UserError(
             f"{artifact.path}: the measured file is gone or changed; run the study again"

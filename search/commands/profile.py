@@ -37,7 +37,11 @@ DEFAULT_RUNTIME = "onnxruntime"
 @click.option(
     "--classes", type=click.IntRange(2), default=10, show_default=True, help="Of --model."
 )
-@click.option("--runtime", metavar="NAME", help="Where it runs; the study's, or onnxruntime.")
+@click.option(
+    "--runtime",
+    metavar="NAME",
+    help="Where it runs: a runtime, or a target of the study; else the study's, or onnxruntime.",
+)
 @click.option("--threads", type=click.IntRange(0), help="Of one inference; 0: all cores.")
 @click.option(
     "--batch", type=click.IntRange(1, 65536), default=1, show_default=True, help="Inputs in a run."

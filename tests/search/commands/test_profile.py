@@ -80,6 +80,13 @@ def test_profile_of_a_trial_knows_its_accuracy(finished: Path, cli: Any) -> None
     assert found["subject"].startswith("tiny, trial 0: ")
 
 
+def test_a_trial_is_deployed_to_another_runtime(finished: Path, cli: Any) -> None:
+    said = cli("profile", finished, "--trial", "1", "--runtime", "torchscript", "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert (found["runtime"], found["times"]["source"]) == ("torchscript", "torch")
+
+
 def test_a_runtime_without_a_profile_falls_back_and_says_so(cli: Any) -> None:
     architecture = "{text_transformer: {layers: 1, width: 16, heads: 2}}"
     said = cli(
