@@ -49,7 +49,8 @@ class Times:
     """Where the time of a run goes.
 
     Runs with and without profiling were made in turn; of both the faster half counts, because the
-    slower half was interrupted by other work of the machine. All are medians.
+    slower half was interrupted by other work of the machine: medians. The parts are lower
+    quartiles over all runs.
 
     Attributes:
         source: Whose profile this is: "onnxruntime", "openvino", "torch".
@@ -57,7 +58,7 @@ class Times:
         between: Milliseconds of a profiled run outside of all parts: the runtime, and profiling.
         whole: Milliseconds of a run without profiling.
         profiled: Milliseconds of a run with profiling.
-        runs: Profiled runs that count.
+        runs: Profiled runs.
         batch: Inputs in one run.
     """
 

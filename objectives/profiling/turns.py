@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from objectives.estimates import quantile
 from objectives.profiling.base import Part
 from objectives.runs import steady
 
@@ -63,10 +64,10 @@ class Half:
 
     Attributes:
         ms: Median of a run.
-        parts: Medians of the parts, those of one layer and operator in a run added up: what
-            interrupts a run falls into one of its parts.
+        parts: Those of one layer and operator in a run added up; lower quartiles over all runs, as
+            what interrupts a run falls into one of its parts.
         between: Median of what a run took outside of its parts.
-        count: Of the runs.
+        count: Of all runs.
     """
 
     ms: float
@@ -79,7 +80,7 @@ def faster_half(runs: Sequence[Ran]) -> Half:
     """What is typical of runs that nothing interrupted for long."""
     kept = sorted(runs, key=lambda run: run[0])[: (len(runs) + 1) // 2]
     found: dict[tuple[str, str], list[float]] = {}
-    for _, parts in kept:
+    for _, parts in runs:
         in_run: dict[tuple[str, str], float] = {}
         for part in parts:
             key = (part.path, part.operator)
@@ -88,7 +89,7 @@ def faster_half(runs: Sequence[Ran]) -> Half:
             found.setdefault(key, []).append(ms)
     return Half(
         statistics.median(ms for ms, _ in kept),
-        tuple(Part(path, name, statistics.median(ms)) for (path, name), ms in found.items()),
+        tuple(Part(path, name, quantile(ms, 0.25)) for (path, name), ms in found.items()),
         max(0.0, statistics.median(ms - sum(part.ms for part in parts) for ms, parts in kept)),
-        len(kept),
+        len(runs),
     )

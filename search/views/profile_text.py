@@ -57,7 +57,7 @@ def times_text(profile: Profile) -> str:
     """Whose times these are, and what profiling cost."""
     times = profile.times
     return (
-        f"times: {times.source}'s profile, medians of {times.runs} runs; the layers take "
+        f"times: {times.source}'s profile, lower quartiles of {times.runs} runs; the layers take "
         f"{format_value(times.total, 'ms')}, the runtime and profiling between them "
         f"{format_value(times.between, 'ms')}; a run without profiling takes "
         f"{format_value(times.whole, 'ms')} (profiling: {100 * times.overhead:+.0f} %)"
