@@ -35,6 +35,7 @@ class OpenStudy(Opened):
     Attributes:
         targets: Where candidates are deployed, in order; one without a name in a study of one
             runtime.
+        runtime, options: Of the first.
 
     Args:
         spec: The study.
@@ -57,7 +58,7 @@ class OpenStudy(Opened):
         self.classes = self.data.classes
         self.baseline = baseline_plan(spec.baseline, spec.runtime, spec.targets)
         self.targets = targets_of(spec, places(self.baseline))
-        self.options = self.targets[0].place.options
+        self.runtime, self.options = self.targets[0].place.runtime, self.targets[0].place.options
         for target in self.targets:
             target.gauge.refuse(self.classes)
         self.pipeline = Pipeline(
