@@ -157,10 +157,11 @@ def status(study: str, storage: str | None, as_json: bool) -> None:
     """Show how far a study is."""
     from search.database.store import reading
     from search.locating import locate
+    from search.settling import settled
     from search.views.status import status_info
 
     with reading(locate(study, storage).url) as store:
-        info = status_info(store.record(), store.stage_cost())
+        info = status_info(settled(store.record()), store.stage_cost())
     if as_json:
         _print_json(info.to_json())
     else:
@@ -175,10 +176,11 @@ def front(study: str, storage: str | None, as_json: bool) -> int:
     """Show the trade-offs: the front beside the baseline."""
     from search.database.store import reading
     from search.locating import locate
+    from search.settling import settled
     from search.views.front import front_info
 
     with reading(locate(study, storage).url) as store:
-        info = front_info(store.record())
+        info = front_info(settled(store.record()))
     if as_json:
         _print_json(info.to_json())
     else:
@@ -220,11 +222,12 @@ def report(study: str, storage: str | None, output: Path | None) -> None:
     """Write the report: one HTML file that needs no network."""
     from search.database.store import reading
     from search.locating import locate
+    from search.settling import settled
     from search.views.report import write_report
 
     place = locate(study, storage)
     with reading(place.url) as store:
-        record = store.record()
+        record = settled(store.record())
     file = output or place.folder / "report.html"
     write_report(record, file)
     click.echo(str(file))

@@ -19,6 +19,7 @@ from search.files import sha256_of, written_whole
 from search.picks import pick
 from search.plugins import RUNTIMES
 from search.records import Axis, StudyRecord, TrialRecord
+from search.settling import settled
 from search.views.answer import times_text
 from search.views.format import format_value
 from search.views.front import ratios_of
@@ -90,7 +91,7 @@ def export_trial(
             hint = nearest(name, list(FORMATS)) or "."
             raise UserError(f'--to: unknown format "{name}"{hint} Known: {", ".join(FORMATS)}.')
     with reading(place.url) as store:
-        record = store.record()
+        record = settled(store.record())
     if "evaluate" in record.source:
         raise UserError(
             "this study's models are made by your own trainer, and Paretune has no file of them; "

@@ -104,6 +104,11 @@ class Gauge:
         names = [name for name, _ in self.quantities]
         return self._measured(subject, names, "validation")
 
+    @property
+    def timed(self) -> bool:
+        """Whether any of it is measured by a clock."""
+        return any(OBJECTIVES.get(name).cost == TIMING for name, _ in self.quantities)
+
     def of_artifacts(self) -> Gauge:
         """Without what the model alone decides: that is the same in every place."""
         kept = [(n, o) for n, o in self.quantities if of_artifact(OBJECTIVES.get(n))]
@@ -126,7 +131,7 @@ class Gauge:
                 with quiet.measuring():
                     several = entry.together(subjects, params)
             for known, given in zip(found, several, strict=True):
-                known += self._named(name, given)
+                known += self.named_values(name, given)
         return found
 
     def test(
@@ -144,11 +149,15 @@ class Gauge:
         found: list[Measurement] = []
         for name, options in self.quantities:
             if name in names:
-                found += self._named(name, _answer(subject, name, options, part))
+                found += self.named_values(name, _answer(subject, name, options, part))
         return found
 
-    def _named(self, name: str, given: Any) -> list[Measurement]:
-        """What an objective gave, without further values that are no number and not asked for."""
+    def named_values(self, name: str, given: Any) -> list[Measurement]:
+        """What an objective gave, without further values that are no number and not asked for.
+
+        Raises:
+            WrongMeasurement: It gave something else than it must.
+        """
         wanted = {q for q in self.named if Quantity.of(q).objective == name}
         known = answered(name, given, wanted)
         return [m for m in known if math.isfinite(m.value) or m.name in (name, *wanted)]

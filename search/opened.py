@@ -10,6 +10,7 @@ from typing import Any
 
 from objectives.base import Measurement
 from objectives.host import fingerprint
+from search.database.finals import Finals
 from search.database.mirror import Mirror
 from search.database.store import Store
 from search.database.tables import alone, open_engine
@@ -35,6 +36,7 @@ class Opened(ABC):
         baseline: The plan of trial 0; None in a study without a baseline.
         classes: Number of classes, which gives chance level; None where there are none.
         cheap: What is known without training; None where nothing is.
+        timed: Whether anything is measured by a clock, and so again at the end.
 
     Args:
         spec: The study.
@@ -46,6 +48,7 @@ class Opened(ABC):
     baseline: Plan | None = None
     classes: int | None = None
     cheap: Cheap | None = None
+    timed: bool = False
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
@@ -53,6 +56,7 @@ class Opened(ABC):
         self.axes = axes_of(spec)
         self._engine = open_engine(spec.storage, create=True)
         self.store = Store(self._engine)
+        self.finals = Finals(self._engine)
         known = self.store.study()  # of another study or version: refused before data is loaded
         if known is not None:
             refuse_changes(known["identity"], spec)
@@ -101,6 +105,16 @@ class Opened(ABC):
     @abstractmethod
     def test(self, trial: TrialRecord) -> Sequence[Measurement]:
         """What is measured on data that the search has not seen; empty where there is none."""
+
+    def again(
+        self, trials: Sequence[TrialRecord], seconds: float
+    ) -> Mapping[int, Sequence[Measurement]]:
+        """What is timed, of several trials in one session of about so many seconds at most.
+
+        Raises:
+            Unmeasurable: A trial's file is gone, or cannot be measured.
+        """
+        return {}
 
     @abstractmethod
     def facts(self) -> Mapping[str, Any]:

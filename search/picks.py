@@ -5,7 +5,7 @@ from __future__ import annotations
 from search.errors import UserError
 from search.records import StudyRecord, TrialRecord
 from search.study_file.constraints import read_constraint
-from search.views.front import marks_of
+from search.views.claims import marks_of
 
 WORDS = ("knee", "fastest", "smallest", "baseline")
 

@@ -25,6 +25,9 @@ class TrialRecord:
             trial that breaks a constraint keeps its values and has a positive violation.
         measurements: Name -> Measurement on the validation part (objectives, and parameters, MACs).
         test: Name -> Measurement on the test part (accuracy), for the baseline and the front.
+        final: Name -> Measurement (latency) of the session at the end of the run, for baseline,
+            front and who is within noise of it.
+        searched: Name -> the search's Measurement, of what a settled record has final ones of.
         violations: Constraint text -> violation; positive is broken.
         reason: {"stage", "type", "text"} of a pruned or failed trial.
         started: Unix time.
@@ -46,6 +49,8 @@ class TrialRecord:
     values: Mapping[str, float] = field(default_factory=dict)
     measurements: Mapping[str, Measurement] = field(default_factory=dict)
     test: Mapping[str, Measurement] = field(default_factory=dict)
+    final: Mapping[str, Measurement] = field(default_factory=dict)
+    searched: Mapping[str, Measurement] = field(default_factory=dict)
     violations: Mapping[str, float] = field(default_factory=dict)
     reason: Mapping[str, str] | None = None
     started: float = 0.0
@@ -125,6 +130,8 @@ class StudyRecord:
         growth: The front and its hypervolume each time it grew, in order of time.
         wanted: How many trials the study shall have besides the baseline, or None.
         info: Facts worth showing: host, versions, data set and sizes of its parts.
+        settled: Numbers of the front by the final numbers (search/settling.py); None where the
+            search's stand.
     """
 
     name: str
@@ -134,6 +141,7 @@ class StudyRecord:
     growth: tuple[FrontPoint, ...] = ()
     wanted: int | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    settled: frozenset[int] | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -149,6 +157,8 @@ class StudyRecord:
     @cached_property
     def members(self) -> frozenset[int]:
         """Numbers of the trials on the front."""
+        if self.settled is not None:
+            return self.settled
         return frozenset(self.growth[-1].members if self.growth else ())
 
     @cached_property

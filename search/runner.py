@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from search.events import Notice, Reporter, RunEnded, RunStarted, TrialEnded, TrialStarted
+from search.finals import settle
 from search.growth import Growth
 from search.opening import open_study
 from search.plan import Plan
@@ -80,7 +81,7 @@ class Runner:
             self._store.add_front(self._growth.point(0, first.finished))
         self._siblings = Siblings(self._study)
         end = self._search()
-        self._measure_test()
+        settle(self._study, self._report)
         self._store.update_study(finished=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, self._spec.trials))
         return end
@@ -253,15 +254,3 @@ class Runner:
             return 0
         living = self._worker.living()
         return sum(row["worker"] in living for row in strangers)
-
-    # -- the end ---------------------------------------------------------------------------------
-
-    def _measure_test(self) -> None:
-        """Measures baseline and front on the test part, which the search has not seen."""
-        for number in sorted({0, *self._growth.front}):
-            trial = self._store.trial(number)
-            if trial is None or trial.test or trial.artifact is None:
-                continue
-            measured = self._study.test(trial)
-            if measured:
-                self._store.add_test(number, measured, self._study.host)

@@ -16,6 +16,7 @@ from search.database.store import reading
 from search.progress import make_progress
 from search.records import StudyRecord
 from search.runner import Runner
+from search.settling import settled
 from search.spec import StudySpec
 from search.views.answer import answer_text
 from search.views.front import front_info
@@ -40,7 +41,7 @@ def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bo
     with make_progress(console) as progress, _helpers(spec, workers, study):
         ending = Runner(spec, progress).run()
     with reading(spec.storage) as store:
-        record = store.record()
+        record = settled(store.record())
     report = spec.folder / "report.html"
     write_report(record, report)
     _say(record, report, spec, console, study)

@@ -135,6 +135,8 @@ class StudySpec:
         sampler: Name and options.
         trials: How many trials the study shall have besides the baseline; None for no limit.
         seconds: Time budget of one run; None for no limit.
+        final_seconds: The most that measuring the front again at the end may take; 0 for not at
+            all, None for a share of the time that the trials took.
         stop_at_goals: End the run when a trial reaches all goals.
         seed: Every random stream starts from it.
         device: Where training happens: "auto", "cpu", "cuda", "mps".
@@ -171,6 +173,7 @@ class StudySpec:
     targets: Mapping[str, Chosen] = field(default_factory=dict)
     own: OwnSpec | None = None
     siblings: bool = True
+    final_seconds: float | None = None
 
 
 def canonical(value: Any) -> str:

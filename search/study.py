@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from objectives.base import Measurement
+from objectives.base import Measurement, Subject, Unmeasurable
 from objectives.runtimes.base import Artifact
 from search.cache import StageCache
 from search.data import load_data
@@ -17,9 +18,11 @@ from search.deploying import places
 from search.errors import UserError
 from search.evaluation import evaluate
 from search.events import Reporter
+from search.finals import measure_again
 from search.opened import Opened
 from search.pipeline import Pipeline
 from search.plan import Plan, baseline_plan, make_plan
+from search.quantity import local_of
 from search.records import Result, TrialRecord
 from search.targets import Target, targets_of
 from search.watch import Watch
@@ -61,6 +64,7 @@ class OpenStudy(Opened):
         self.runtime, self.options = self.targets[0].place.runtime, self.targets[0].place.options
         for target in self.targets:
             target.gauge.refuse(self.classes)
+        self.timed = any(target.gauge.timed for target in self.targets)
         self.pipeline = Pipeline(
             self.data,
             StageCache(spec.folder / "stages", self.store),
@@ -94,6 +98,35 @@ class OpenStudy(Opened):
             measured
             for target in self.targets
             for measured in target.test(self.artifact(trial, target.name), self.data)
+        ]
+
+    def again(
+        self, trials: Sequence[TrialRecord], seconds: float
+    ) -> Mapping[int, Sequence[Measurement]]:
+        """Baseline and trials in turn, a session for each target; the baseline is the first."""
+        found: dict[int, list[Measurement]] = {trial.number: [] for trial in trials}
+        until = time.monotonic() + seconds
+        for place, target in enumerate(self.targets):
+            left = (until - time.monotonic()) / (len(self.targets) - place)
+            subjects = self._subjects(trials, target)
+            measured = measure_again(target.gauge, subjects, left)
+            for trial, known in zip(trials, measured, strict=True):
+                found[trial.number] += target.named(known)
+        return found
+
+    def _subjects(self, trials: Sequence[TrialRecord], target: Target) -> list[Subject]:
+        """The trials' artifacts for a target, to be timed beside the baseline's."""
+        artifacts = [self.artifact(trial, target.name) for trial in trials]
+        for artifact in artifacts:
+            if not artifact.path.is_file():
+                raise Unmeasurable(f"{artifact.path}: this file is gone")
+        known = local_of(trials[0].measurements, target.name)
+        place, no_model = target.place, cast(Any, None)  # no clock looks at a model
+        return [
+            Subject(
+                artifact, place.runtime, place.options, no_model, self.data, artifacts[0], known
+            )
+            for artifact in artifacts
         ]
 
     def facts(self) -> Mapping[str, Any]:

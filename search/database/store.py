@@ -128,7 +128,7 @@ class Store:
     def finish(self, number: int, result: Result, host: str) -> float:
         """A trial's end with all that was measured, in one transaction; gives the time."""
         finished = time.time()
-        rows = [_measurement_row(number, "validation", m, host) for m in result.measured]
+        rows = [measurement_row(number, "validation", m, host) for m in result.measured]
         with self._engine.begin() as connection:
             if rows:
                 connection.execute(sa.insert(tables.measurements), rows)
@@ -160,7 +160,7 @@ class Store:
             )
             connection.execute(
                 sa.insert(tables.measurements),
-                [_measurement_row(number, "test", m, host) for m in measured],
+                [measurement_row(number, "test", m, host) for m in measured],
             )
 
     def finished_beyond(self, highest: int, missing: Collection[int]) -> list[Row]:
@@ -403,6 +403,7 @@ class Store:
                     values=row["values"] or {},
                     measurements=measured[row["number"], "validation"],
                     test=measured[row["number"], "test"],
+                    final=measured[row["number"], "final"],
                     violations=row["violations"] or {},
                     reason=row["reason"],
                     started=row["started"],
@@ -429,7 +430,8 @@ class Store:
 _MEASUREMENT_COLUMNS = ("name", "value", "unit", "better", "low", "high", "count", "conditions")
 
 
-def _measurement_row(trial: int, part: str, m: Measurement, host: str) -> dict[str, Any]:
+def measurement_row(trial: int, part: str, m: Measurement, host: str) -> dict[str, Any]:
+    """A row of the measurements, taken now."""
     return {**m.to_json(), "trial": trial, "part": part, "host": host, "taken": time.time()}
 
 

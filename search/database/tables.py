@@ -66,7 +66,7 @@ measurements = sa.Table(
     "paretune_measurements",
     metadata,
     sa.Column("trial", sa.Integer, nullable=False),
-    sa.Column("part", sa.Text, nullable=False),  # "validation" or "test"
+    sa.Column("part", sa.Text, nullable=False),  # "validation", "test", "final"
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("value", sa.Float, nullable=False),
     sa.Column("unit", sa.Text, nullable=False),

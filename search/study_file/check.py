@@ -72,6 +72,7 @@ def check_info(spec: StudySpec) -> CheckInfo:
     space = list(parameters(spec.space))
     limits = [f"{spec.trials} trials"] if spec.trials else []
     limits += [f"{spec.seconds:g} s a run"] if spec.seconds else []
+    limits += [_final_text(spec.final_seconds)] if spec.final_seconds is not None else []
     return CheckInfo(
         study=spec.name,
         data="" if spec.own else _chosen(spec.data.name, spec.data.params),
@@ -95,6 +96,11 @@ def check_info(spec: StudySpec) -> CheckInfo:
         folder=str(spec.folder),
         notes=tuple(_notes(spec)),
     )
+
+
+def _final_text(seconds: float) -> str:
+    what = "the front measured again at the end"
+    return f"{what}, at most {seconds:g} s" if seconds else f"{what}: off"
 
 
 def plans_text(space: Node) -> str:

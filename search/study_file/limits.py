@@ -79,12 +79,20 @@ class LimitReader(SectionReader):
     def budget(self, option: str | None) -> tuple[dict[str, Any] | None, float | None]:
         """The section `budget`: its plain values, and the seconds of a run; --time goes first."""
         section = dict(self.mapping("budget") or {})
-        time = section.pop("time", None)
-        checked = self.plain(BudgetParams, section, ("budget",), ["time"])
+        time, final = section.pop("time", None), section.pop("final", None)
+        checked = self.plain(BudgetParams, section, ("budget",), ["time", "final"])
+        if checked is not None:
+            checked["final"] = self._final(final)
         if option is not None:
             self.document.origins["--time",] = f"--time {option}"
             return checked, self._seconds(option, ("--time",))
         return checked, None if time is None else self._seconds(time, ("budget", "time"))
+
+    def _final(self, value: Any) -> float | None:
+        """Seconds to measure the front again; 0 for `off`, None where nothing is given."""
+        if value is None:
+            return None
+        return 0.0 if value in (False, "off") else self._seconds(value, ("budget", "final"))
 
     def _seconds(self, value: Any, key: Key) -> float | None:
         """`2h`, `1h30m`, `90s`, or a number of seconds."""

@@ -158,6 +158,7 @@ class _Loader(SectionReader):
             trials=wanted,
             seconds=seconds,
             stop_at_goals=budget["stop_at_goals"],
+            final_seconds=budget["final"],
             seed=search["seed"],
             device=plain.get("device", "auto"),
             max_failures=search["max_failures"],

@@ -36,6 +36,10 @@ _TIME: Schema = {
     ],
     "description": "how long a run may take: 2h, 30m, 1h30m, 90s, or seconds",
 }
+_FINAL: Schema = {
+    "anyOf": [{"enum": ["off", False]}, *_TIME["anyOf"]],
+    "description": "how long measuring the front again may take; a tenth of the run if not given",
+}
 
 
 _AVERAGE: Schema = {
@@ -86,7 +90,7 @@ def _study(build: _Builder) -> Schema:
                 "how the space is searched",
             ),
             "budget": _object(
-                {"time": _TIME, **BudgetParams.model_json_schema()["properties"]},
+                {"time": _TIME, "final": _FINAL, **BudgetParams.model_json_schema()["properties"]},
                 "when a run ends",
             ),
             "storage": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from objectives.base import Measurement
+from search.noise import differ
 from search.quantity import Quantity
 from search.records import Axis
 from search.views.format import format_times, format_value
@@ -34,7 +34,18 @@ def answer_text(info: FrontInfo) -> str:
         return f"Trial {row.trial} is the knee of the front{change and f', with {change}'}."
     return (
         f"Trial {row.trial} is {' and '.join(gains)} than the baseline{change and f', {change}'}."
+        + _as_good(row)
     )
+
+
+def _as_good(row: FrontRow) -> str:
+    """Who may as well be called the fastest, by the noise."""
+    mark = next((mark for mark in row.marks if mark.startswith("fastest")), "")
+    like = row.like.get(mark, ())
+    if not like:
+        return ""
+    who = f"Trial {like[0]} is" if len(like) == 1 else f"Trials {listed(like)} are"
+    return f" {who} as fast, by what can be told apart."
 
 
 def best_row(info: FrontInfo) -> FrontRow | None:
@@ -80,18 +91,25 @@ def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:
     else:
         text = f"for {abs(points):.1f} points {'more' if points > 0 else 'less'} {axis.name}"
     shown = f"{format_value(old.value, axis.unit)} -> {format_value(new.value, axis.unit)}"
-    noise = "; within chance" if _overlap(old, new) and abs(points) >= 0.005 else ""
+    noise = "; within chance" if not differ(old, new) and abs(points) >= 0.005 else ""
     return f"{text} on the {part} part ({shown}, {new.count} images{noise})"
-
-
-def _overlap(a: Measurement, b: Measurement) -> bool:
-    """Whether one lies in the other's interval: too close to be called different."""
-    return a.low <= b.value <= a.high and b.low <= a.value <= b.high
 
 
 def counted(number: int, noun: str) -> str:
     """`1 trial`, `2 trials`."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+MOST_LISTED = 6
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """`26, 24 and 31`; the baseline by name, and not more than can be read."""
+    names = [str(number) if number else "the baseline" for number in numbers]
+    if len(names) > MOST_LISTED:
+        more = len(names) - MOST_LISTED + 1
+        names = [*names[: MOST_LISTED - 1], f"{more} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def names_of(axes: Sequence[Axis]) -> str:

@@ -38,7 +38,9 @@ def cells_of(row: FrontRow, axes: Sequence[Axis]) -> list[tuple[str, str]]:
         cells.append((format_value(measured.value, axis.unit), format_interval(measured)))
         if axis.unit == "fraction":
             test = row.test.get(axis.name)
-            cells.append((format_value(test.value, axis.unit) if test else "", ""))
+            cells.append(
+                (format_value(test.value, axis.unit), format_interval(test)) if test else ("", "")
+            )
         else:
             times = row.ratios.get(axis.name)
             cells.append((format_times(times) if times and row.trial else "", ""))

@@ -36,6 +36,34 @@ def format_interval(measurement: Measurement) -> str:
     return f"{m.low:.4g}-{m.high:.4g} {m.unit}"
 
 
+def format_about(measurement: Measurement, short: bool = False) -> str:
+    """Value and half of the 95 % interval in one: `98.7 ±1.1 %`, `0.0977 ms ±19 %`.
+
+    Half the interval has two digits, or one where that shall do; the value of a fraction has as
+    many behind the point.
+    """
+    m, half = measurement, (measurement.high - measurement.low) / 2
+    if m.low == m.high:
+        return format_value(m.value, m.unit)
+    if m.unit == "fraction":
+        digits = 1 if 100 * half >= (0.1 if short else 0.95) else 2
+        return f"{100 * m.value:.{digits}f} ±{100 * half:.{digits}f} %"
+    if not m.value:
+        return f"{format_value(m.value, m.unit)} ±{half:.2g}"
+    share = 100 * half / abs(m.value)
+    digits = 0 if share >= (0.95 if short else 9.95) else 1
+    return f"{format_value(m.value, m.unit)} ±{share:.{digits}f} %"
+
+
+def format_chance(chance: float | None) -> str:
+    """A probability: `97 %`, `>99 %`, `<1 %`; empty where there is none."""
+    if chance is None:
+        return ""
+    if chance > 0.995:
+        return ">99 %"
+    return f"{100 * chance:.0f} %" if chance >= 0.005 else "<1 %"
+
+
 def format_times(ratio: float) -> str:
     """`5.2x`; `1.03x` where the first decimal would hide the difference."""
     if ratio >= 100:

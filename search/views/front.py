@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from objectives.base import Measurement
-from search.pareto import knee
-from search.quantity import Quantity
 from search.records import Axis, StudyRecord, TrialRecord
+from search.settling import chances_of, finalists_of
+from search.views.claims import alike_of, claims_of
 from search.views.plantext import plan_text
 
-WITHIN = 0.01
-"""One percentage point: what "within 1 point of the baseline" means."""
+CLOSE = 0.25
+"""Probability to be on the front from which on a trial beside it is shown, too."""
+
+MOST_CLOSE = 5
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,16 @@ class FrontRow:
     Attributes:
         trial: Number of the trial; 0 is the baseline.
         plan: The plan in a few words.
-        validation: Objective -> measurement on the validation part.
+        validation: Objective -> measurement on the validation part; times by the final session
+            where there was one.
         test: Objective -> measurement on the test part, where there is one.
         ratios: Cost objective -> how many times better than the baseline.
         marks: "knee", "fastest within 1 point", ...
-        on_front: False for a baseline that is dominated.
+        on_front: False for a baseline that is dominated, and for a trial close to the front.
+        chance: Probability to be on the front; None where nothing measured is uncertain, and of
+            a baseline that the constraints exclude.
+        like: Mark -> other trials that may as well have it, by the noise.
+        searched: Objective -> what the search had measured, where there is a final measurement.
     """
 
     trial: int
@@ -39,20 +44,41 @@ class FrontRow:
     ratios: Mapping[str, float]
     marks: tuple[str, ...]
     on_front: bool
+    chance: float | None = None
+    like: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    searched: Mapping[str, Measurement] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class FrontInfo:
-    """The table: the baseline first, then the front by its first objective, best first."""
+    """The table: the baseline first, then the front by its first objective, best first.
+
+    Attributes:
+        study: Its name.
+        axes: The objectives.
+        rows: Baseline and front.
+        close: Trials that the final numbers put beside the front by less than the noise.
+        alike: Objective -> groups of rows; the others of a group do not differ from its first.
+        final: How many trials the final session had; None where the search's numbers stand.
+    """
 
     study: str
     axes: tuple[Axis, ...]
     rows: tuple[FrontRow, ...]
+    close: tuple[FrontRow, ...] = ()
+    alike: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    final: int | None = None
 
     @property
     def baseline(self) -> FrontRow | None:
         """The baseline's row."""
         return self.rows[0] if self.rows and self.rows[0].trial == 0 else None
+
+    @property
+    def on_test(self) -> frozenset[str]:
+        """The objectives that every row has on the test part: by these rows are compared."""
+        names = [axis.name for axis in self.axes]
+        return frozenset(n for n in names if all(n in row.test for row in self.rows))
 
     def marked(self, mark: str) -> FrontRow | None:
         """The row with this mark."""
@@ -64,63 +90,76 @@ class FrontInfo:
 
 
 def front_info(record: StudyRecord) -> FrontInfo:
-    """The table of a study; pure."""
-    baseline, front = record.baseline, list(record.front)
-    marks = marks_of(record)
-    others = [trial for trial in front if trial.number != 0]
-    if record.axes:
-        first = record.axes[0]
-        others.sort(key=lambda t: t.values[first.name], reverse=first.better == "higher")
+    """The table of a study, by its final numbers when the record is settled; pure."""
+    baseline = record.baseline
+    chances = shown_chances(record)
+    make = _Rows(record, chances)
+    others = make.ordered([trial for trial in record.front if trial.number != 0])
     trials = [baseline, *others] if baseline else others
+    finalists = finalists_of(record) if record.settled is not None else ()
     return FrontInfo(
         record.name,
         record.axes,
-        tuple(_row(trial, record, marks, trial.number in record.members) for trial in trials),
+        tuple(map(make.row, trials)),
+        tuple(map(make.row, make.ordered(close_to_front(record, chances)))),
+        alike_of(trials, record),
+        len(finalists) if any(trial.final for trial in finalists) else None,
     )
 
 
-def marks_of(record: StudyRecord) -> dict[int, tuple[str, ...]]:
-    """Trial -> marks: the knee, and the best in each cost within a point of the baseline."""
-    trials = [trial for trial in record.front if trial.number != 0]
-    found: dict[int, list[str]] = {}
-    if not trials:
-        return {}
-    losses = np.array([_losses(trial.values, record.axes) for trial in trials])
-    found.setdefault(trials[knee(losses)].number, []).append("knee")
-    near = near_baseline(trials, record)
-    for axis in record.axes:
-        quantity = Quantity.of(axis.name)
-        word = {"ms": "fastest", "bytes": "smallest"}.get(axis.unit, f"least {quantity.local}")
-        word += f" on {quantity.target}" if quantity.target else ""
-        if axis.better == "lower" and near:
-            best = min(near, key=lambda t: t.values[axis.name])
-            found.setdefault(best.number, []).append(f"{word} within 1 point")
-    return {number: tuple(marks) for number, marks in found.items()}
-
-
-def near_baseline(trials: Sequence[TrialRecord], record: StudyRecord) -> list[TrialRecord]:
-    """Those that lose at most a point of the first fraction objective, on validation."""
-    fraction = next((a for a in record.axes if a.unit == "fraction" and a.better == "higher"), None)
-    if record.baseline is None or fraction is None:
-        return []
-    least = record.baseline.values[fraction.name] - WITHIN - 1e-9
-    return [trial for trial in trials if trial.values[fraction.name] >= least]
-
-
-def _row(
-    trial: TrialRecord, record: StudyRecord, marks: Mapping[int, tuple[str, ...]], member: bool
-) -> FrontRow:
-    names = [axis.name for axis in record.axes]
-    measured = trial.measurements
-    return FrontRow(
-        trial=trial.number,
-        plan=plan_text(trial.plan),
-        validation={name: measured[name] for name in names if name in measured},
-        test={name: trial.test[name] for name in names if name in trial.test},
-        ratios=ratios_of(trial, record),
-        marks=marks.get(trial.number, ()),
-        on_front=member,
+def shown_chances(record: StudyRecord) -> dict[int, float]:
+    """Trial -> probability to be on the front; none where nothing measured is uncertain."""
+    noisy = any(
+        m.low < m.high
+        for trial in record.trials
+        if trial.feasible
+        for m in (trial.measurements.get(axis.name) for axis in record.axes)
+        if m is not None
     )
+    return chances_of(record) if noisy else {}
+
+
+def close_to_front(record: StudyRecord, chances: Mapping[int, float]) -> list[TrialRecord]:
+    """Those beside the front that may well be on it; the most probable, best first."""
+    found = [
+        trial
+        for trial in record.trials
+        if trial.number not in record.members and chances.get(trial.number, 0.0) >= CLOSE
+    ]
+    found = [trial for trial in found if trial.number]
+    return sorted(found, key=lambda trial: -chances[trial.number])[:MOST_CLOSE]
+
+
+class _Rows:
+    """Makes the rows of one study."""
+
+    def __init__(self, record: StudyRecord, chances: Mapping[int, float]) -> None:
+        self._record, self._chances = record, chances
+        self._claims = claims_of(record)
+
+    def ordered(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """By the first objective, best first."""
+        first = self._record.axes[0]
+        sign = -1 if first.better == "higher" else 1
+        return sorted(trials, key=lambda trial: sign * trial.values[first.name])
+
+    def row(self, trial: TrialRecord) -> FrontRow:
+        """A trial's row."""
+        record, measured = self._record, trial.measurements
+        names = [axis.name for axis in record.axes]
+        claims = [claim for claim in self._claims if claim.trial == trial.number]
+        return FrontRow(
+            trial=trial.number,
+            plan=plan_text(trial.plan),
+            validation={name: measured[name] for name in names if name in measured},
+            test={name: trial.test[name] for name in names if name in trial.test},
+            ratios=ratios_of(trial, record),
+            marks=tuple(claim.text for claim in claims),
+            on_front=trial.number in record.members,
+            chance=self._chances.get(trial.number),
+            like={claim.text: claim.like for claim in claims if claim.like},
+            searched={name: trial.searched[name] for name in names if name in trial.searched},
+        )
 
 
 def ratios_of(trial: TrialRecord, record: StudyRecord) -> dict[str, float]:
@@ -134,7 +173,3 @@ def ratios_of(trial: TrialRecord, record: StudyRecord) -> dict[str, float]:
             continue
         found[axis.name] = base / value if axis.better == "lower" else value / base
     return found
-
-
-def _losses(values: Mapping[str, float], axes: Sequence[Axis]) -> list[float]:
-    return [values[a.name] if a.better == "lower" else -values[a.name] for a in axes]

@@ -2,75 +2,200 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import compress
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from objectives.base import Measurement
 from search.records import Axis
-from search.views.columns import cells_of, headings_of, shown_of
+from search.views.answer import counted, listed
+from search.views.columns import headings_of
+from search.views.format import format_about, format_chance, format_times, format_value
 from search.views.front import FrontInfo, FrontRow
 
 WIDE = 130
 """Columns from which the models stand beside their figures; else they follow below."""
+
+GAP = 2
+"""Blanks between two columns."""
+
+MOST_GROUPS = 4
+"""Of trials that do not differ, in words; --json has all."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How much the table shows; less where the terminal is narrow.
+
+    Attributes:
+        spread: Intervals of fractions on the validation part, where the test part stands beside.
+        ratios: How many times better than the baseline.
+        chance: Heading of the probability to be on the front.
+        short: Intervals of one digit where that says enough.
+    """
+
+    spread: bool = True
+    ratios: bool = True
+    chance: str = "P(front)"
+    short: bool = False
+
+
+LEVELS = (
+    Detail(),
+    Detail(spread=False),
+    Detail(False, True, "P", short=True),
+    Detail(False, False, "P", short=True),
+)
+"""From the most to the least."""
 
 
 def front_view(info: FrontInfo, width: int) -> RenderableType:
     """The front beside the baseline, for a terminal of so many columns."""
     if not info.rows:
         return Text("no trial is on the front yet")
-    table = Table(box=box.SIMPLE_HEAD, title=f"{info.study}: the front", title_justify="left")
-    models = Table.grid(padding=(0, 2))
-    shown = shown_of(info.rows, info.axes)
-    for heading in ["trial", *compress(headings_of(info.axes), shown)]:
+    shown = [*info.rows, *info.close]
+    headings, cells = _fitting(info, shown, width)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"{info.study}: the front",
+        title_justify="left",
+        padding=(0, GAP - 1, 0, 0),  # and one for the line between them
+        pad_edge=False,
+    )
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    models.add_column(justify="right", min_width=7)
+    models = Table.grid(padding=(0, 2))
+    models.add_column(justify="right", min_width=5)
     wide = width >= WIDE
     if wide:
         table.add_column("model")
-    for row in info.rows:
-        trial = str(row.trial) if row.trial else "base"
-        model = [_model(row)] if wide else []
+    for row, texts in zip(shown, cells, strict=True):
         style = None if row.on_front else "dim"
-        table.add_row(trial, *compress(_figures(row, info.axes), shown), *model, style=style)
-        models.add_row(trial, _model(row))
-    legend = Text(_legend(info), style="dim")
-    return Group(table, legend) if wide else Group(table, models, Text(), legend)
+        last = row is info.rows[-1] and bool(info.close)
+        table.add_row(*texts, *([_model(row)] if wide else []), style=style, end_section=last)
+        models.add_row(texts[0], _model(row))
+    notes = [Text(line, style="dim") for line in _notes(info, headings)]
+    return Group(table, *notes) if wide else Group(table, models, Text(), *notes)
 
 
-def _figures(row: FrontRow, axes: tuple[Axis, ...]) -> list[str]:
-    """The cells as text; an accuracy's interval is in the legend, said once."""
-    units = [axis.unit for axis in axes for _ in range(2)]
-    return [
-        text if unit == "fraction" else f"{text} {spread}".rstrip()
-        for (text, spread), unit in zip(cells_of(row, axes), units, strict=True)
+def _fitting(
+    info: FrontInfo, rows: Sequence[FrontRow], width: int
+) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells with as much detail as the width bears."""
+    for level in LEVELS:
+        headings, cells = _columns(info, rows, level)
+        lines = zip(headings, *cells, strict=True)
+        taken = sum(max(map(cell_len, column)) + GAP for column in lines)
+        if taken <= width:
+            break
+    return headings, cells
+
+
+def _columns(
+    info: FrontInfo, rows: Sequence[FrontRow], detail: Detail
+) -> tuple[list[str], list[list[str]]]:
+    """What there is something of: a study without a baseline has no "faster"."""
+    names = {"trial", *(axis.name for axis in info.axes)}
+    titles = ["trial", *headings_of(info.axes), detail.chance]
+    lines = [
+        [
+            str(row.trial) if row.trial else "base",
+            *(text for axis in info.axes for text in _figures(row, axis, info, detail)),
+            format_chance(row.chance),
+        ]
+        for row in rows
     ]
+    shown = [
+        title in names or any(line[place] for line in lines) for place, title in enumerate(titles)
+    ]
+    return list(compress(titles, shown)), [list(compress(line, shown)) for line in lines]
+
+
+def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: Detail) -> tuple[str, str]:
+    """An objective's two cells: its value, and the test part's or times the baseline's."""
+    measured = row.validation.get(axis.name)
+    if measured is None:
+        return "", ""
+    test, about = row.test.get(axis.name), partial(format_about, short=detail.short)
+    if axis.unit == "fraction":
+        narrow = not detail.spread and axis.name in info.on_test
+        value = format_value(measured.value, axis.unit) if narrow else about(measured)
+        return value, about(test) if test else ""
+    times = row.ratios.get(axis.name) if detail.ratios and row.trial else None
+    return about(measured), format_times(times) if times else ""
 
 
 def _model(row: FrontRow) -> Text:
     """What was built, and what speaks for it."""
     plan = Text(row.plan)
     for mark in row.marks:
-        plan.append(f"  <- {mark}", style="bold green")
+        plan.append(f"  <- {mark_text(row, mark)}", style="bold green")
     if not row.trial:
         plan.append("  (baseline)", style="italic")
+    if row.trial and not row.on_front:
+        plan.append("  (close to it)", style="italic")
     return plan
 
 
-def _legend(info: FrontInfo) -> str:
-    """What the intervals are, said once instead of in every cell."""
-    parts = []
+def mark_text(row: FrontRow, mark: str) -> str:
+    """A mark, with the trials that may as well have it: `knee (or 24)`."""
+    like = row.like.get(mark, ())
+    return f"{mark} (or {listed(like)})" if like else mark
+
+
+def notes_of(info: FrontInfo) -> list[str]:
+    """What the figures rest on, and which of them do not differ."""
+    return [*_alike(info), *_measured(info)] if info.rows else []
+
+
+def _notes(info: FrontInfo, headings: Sequence[str]) -> list[str]:
+    notes = notes_of(info)
+    if info.baseline is not None:
+        notes.append("x: times better than the baseline. ±: half of the 95 % interval.")
+    if headings[-1] in {level.chance for level in LEVELS}:
+        notes.append(
+            f"{headings[-1]}: probability to be on the front, that no other trial is better."
+        )
+    return notes
+
+
+def _alike(info: FrontInfo) -> list[str]:
+    """Lines such as `latency: 24 and 31 do not differ from 26; 20 does not from 2.`."""
+    found = []
+    for name, groups in info.alike.items():
+        where = f"{name} on test" if name in info.on_test else name
+        parts: list[str] = []
+        for first, *others in groups[:MOST_GROUPS]:
+            verb = "do" if len(others) > 1 else "does"
+            what = f"{verb} not differ from" if not parts else f"{verb} not from"
+            parts.append(f"{listed(others)} {what} {listed([first])}")
+        more = "; and so on" if len(groups) > MOST_GROUPS else ""
+        found.append(f"{where}: {'; '.join(parts)}{more}.")
+    return found
+
+
+def _measured(info: FrontInfo) -> list[str]:
+    """On how many examples, and in which session."""
+    found = []
     for axis in info.axes:
         first = info.rows[0].validation.get(axis.name)
         if axis.unit == "fraction" and first is not None and first.low < first.high:
             test = info.rows[0].test.get(axis.name)
-            parts.append(
-                f"{axis.name}: on {first.count} validation images"
-                + (f" and {test.count} test images" if test else "")
-                + f"; 95 % interval about ± {50 * (first.high - first.low):.1f} points"
-            )
-    if info.baseline is not None:
-        parts.append("times: against the baseline; ±: 95 % interval")
-    return ". ".join(parts)
+            found.append(f"{axis.name}: {_counts(first, test)}.")
+    if info.final is not None:
+        found.append(
+            f"Times are final: {counted(info.final, 'network')} measured again in one session."
+        )
+    return found
+
+
+def _counts(validation: Measurement, test: Measurement | None) -> str:
+    also = f" and {test.count} test" if test else ""
+    return f"on {validation.count} validation{also} examples"

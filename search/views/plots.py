@@ -17,8 +17,14 @@ import plotly.graph_objects as go
 
 from search.pareto import non_dominated
 from search.records import StudyRecord, TrialRecord
+from search.settling import NEAR
 from search.views.scales import Scale, scale_of
 from search.views.style import BASELINE, DOMINATED, FRONT, GRID, INFEASIBLE, MUTED, layout
+
+NO_CHANCES: Mapping[int, float] = {}
+
+FAINT = 0.25
+"""Opacity of what is certainly not on the front."""
 
 
 @dataclass(frozen=True)
@@ -27,43 +33,53 @@ class Groups:
 
     baseline: tuple[TrialRecord, ...]
     front: tuple[TrialRecord, ...]
+    near: tuple[TrialRecord, ...]
     dominated: tuple[TrialRecord, ...]
     infeasible: tuple[TrialRecord, ...]
 
     @property
     def all(self) -> tuple[TrialRecord, ...]:
         """Every trial that has values."""
-        return (*self.baseline, *self.front, *self.dominated, *self.infeasible)
+        return (*self.feasible, *self.infeasible)
 
     @property
     def feasible(self) -> tuple[TrialRecord, ...]:
         """Those that break no constraint."""
-        return (*self.baseline, *self.front, *self.dominated)
+        return (*self.baseline, *self.front, *self.near, *self.dominated)
 
 
-def groups_of(record: StudyRecord) -> Groups:
-    """Complete trials by kind; those without values cannot be drawn."""
+def groups_of(record: StudyRecord, chances: Mapping[int, float] = NO_CHANCES) -> Groups:
+    """Complete trials by kind; those without values cannot be drawn.
+
+    Args:
+        record: The study.
+        chances: Trial -> probability to be on the front; it tells who is near.
+    """
     members = record.members
+    near = {number for number, p in chances.items() if p >= NEAR and number not in members}
     trials = [t for t in record.trials if t.number and t.state == "complete" and t.repeats is None]
     return Groups(
         (record.baseline,) if record.baseline else (),
         tuple(t for t in trials if t.number in members),
-        tuple(t for t in trials if t.number not in members and t.feasible),
+        tuple(t for t in trials if t.number in near),
+        tuple(t for t in trials if t.number not in members | near and t.feasible),
         tuple(t for t in trials if not t.feasible),
     )
 
 
-def pair_figures(record: StudyRecord) -> list[tuple[str, go.Figure]]:
-    """A scatter for every pair of objectives, with its title."""
-    groups = groups_of(record)
+def pair_figures(
+    record: StudyRecord, chances: Mapping[int, float] = NO_CHANCES
+) -> list[tuple[str, go.Figure]]:
+    """A scatter for every pair of objectives, with its title; the improbable are faint."""
+    groups = groups_of(record, chances)
     scales = [scale_of(axis, groups.all) for axis in record.axes]
     return [
-        (f"{y.axis.name} against {x.axis.name}", _pair_figure(groups, x, y))
+        (f"{y.axis.name} against {x.axis.name}", _pair_figure(groups, chances, x, y))
         for y, x in combinations(scales, 2)
     ]
 
 
-def _pair_figure(groups: Groups, x: Scale, y: Scale) -> go.Figure:
+def _pair_figure(groups: Groups, chances: Mapping[int, float], x: Scale, y: Scale) -> go.Figure:
     figure = go.Figure()
     steps = _staircase(groups.feasible, x, y)
     figure.add_scatter(
@@ -77,24 +93,28 @@ def _pair_figure(groups: Groups, x: Scale, y: Scale) -> go.Figure:
     kinds: tuple[tuple[str, tuple[TrialRecord, ...], dict[str, Any]], ...] = (
         ("infeasible", groups.infeasible, {"symbol": "x-thin", "color": INFEASIBLE, "size": 7}),
         ("dominated", groups.dominated, {"symbol": "circle", "color": DOMINATED, "size": 6}),
+        ("near", groups.near, {"symbol": "circle-open", "color": FRONT, "size": 8}),
         ("front", groups.front, {"symbol": "circle", "color": FRONT, "size": 10}),
         ("baseline", groups.baseline, {"symbol": "star", "color": BASELINE, "size": 16}),
     )
     for name, trials, marker in kinds:
         if not trials:
             continue
-        certain = name in ("front", "baseline")
+        barred = name in ("near", "front", "baseline")
         crossed = name == "infeasible"
         line = {"width": 1.5, "color": INFEASIBLE} if crossed else {"width": 1, "color": "white"}
+        line = {"width": 2} if name == "near" else line
+        likely = [FAINT + (1 - FAINT) * chances.get(t.number, 1.0) for t in trials]
+        opacity = likely if name in ("near", "front") else 0.75 if name == "dominated" else 1.0
         figure.add_scatter(
             x=[x.factor * t.values[x.axis.name] for t in trials],
             y=[y.factor * t.values[y.axis.name] for t in trials],
-            error_x=_error(trials, x, marker["color"]) if certain else None,
-            error_y=_error(trials, y, marker["color"]) if certain else None,
+            error_x=_error(trials, x, marker["color"]) if barred else None,
+            error_y=_error(trials, y, marker["color"]) if barred else None,
             customdata=[t.number for t in trials],
             mode="markers",
             name=name,
-            marker={**marker, "line": line, "opacity": 0.75 if name == "dominated" else 1.0},
+            marker={**marker, "line": line, "opacity": opacity},
             hovertemplate="%{text}<extra></extra>",
         )
     axes = {"xaxis": x.layout() | _view(groups, x), "yaxis": y.layout() | _view(groups, y)}

@@ -19,8 +19,9 @@ from search.files import written_whole
 from search.records import StudyRecord, TrialRecord
 from search.views.answer import answer_text, best_row, better_word, counted, names_of, times_text
 from search.views.columns import cells_of, headings_of, shown_of
-from search.views.format import format_interval, format_times, format_value
-from search.views.front import FrontInfo, FrontRow, front_info, ratios_of
+from search.views.format import format_chance, format_interval, format_times, format_value
+from search.views.front import FrontInfo, FrontRow, front_info, ratios_of, shown_chances
+from search.views.front_text import mark_text, notes_of
 from search.views.goals import goals_info
 from search.views.importance import FEWEST, importance_info
 from search.views.lines import lines_figure
@@ -46,12 +47,16 @@ def write_report(record: StudyRecord, path: Path) -> None:
 def report_html(record: StudyRecord) -> str:
     """The whole page; everything that comes from the study is escaped by the template."""
     front = front_info(record)
+    chances = shown_chances(record)
     shown = shown_of(front.rows, front.axes)
     important = importance_info(record)
-    figures = _figures(record, important)
+    figures = _figures(record, chances, important)
     data = {
         "axes": [axis.name for axis in record.axes],
-        "trials": [_trial(trial, record) for trial in record.trials],
+        "trials": [
+            {**_trial(trial, record), **_chance(chances.get(trial.number))}
+            for trial in record.trials
+        ],
         "figures": {name: json.loads(figure.to_json()) for name, figure in figures.items()},
     }
     return _template().render(
@@ -59,8 +64,14 @@ def report_html(record: StudyRecord) -> str:
         front=front,
         answer=answer_text(front),
         tiles=_tiles(front),
-        headings=["trial", *compress(headings_of(front.axes), shown), "model"],
-        rows=[_row(row, front, shown) for row in front.rows],
+        headings=[
+            "trial",
+            *compress(headings_of(front.axes), shown),
+            *(["P(front)"] if chances else []),
+            "model",
+        ],
+        rows=[_row(row, front, shown) for row in (*front.rows, *front.close)],
+        notes=notes_of(front),
         goals=goals_info(record),
         pairs=[(name, figures[name]) for name in figures if name.startswith("pair-")],
         titles={name: f.layout.meta for name, f in figures.items()},
@@ -78,12 +89,14 @@ def report_html(record: StudyRecord) -> str:
     )
 
 
-def _figures(record: StudyRecord, important: tuple[Any, ...]) -> dict[str, Any]:
+def _figures(
+    record: StudyRecord, chances: Mapping[int, float], important: tuple[Any, ...]
+) -> dict[str, Any]:
     """Name -> figure, for everything there is something to draw of."""
     if not any(trial.state == "complete" for trial in record.trials):
         return {}
     found: dict[str, Any] = {}
-    for number, (title, figure) in enumerate(pair_figures(record)):
+    for number, (title, figure) in enumerate(pair_figures(record, chances)):
         found[f"pair-{number}"] = figure.update_layout(meta=title)
     if len(record.axes) == 1:
         title = f"{record.axes[0].name} over the trials"
@@ -125,9 +138,11 @@ def _row(row: FrontRow, front: FrontInfo, shown: Sequence[bool]) -> dict[str, An
     return {
         "trial": row.trial,
         "cells": list(compress(cells_of(row, front.axes), shown)),
+        "chance": format_chance(row.chance),
         "plan": row.plan,
-        "marks": row.marks,
+        "marks": [mark_text(row, mark) for mark in row.marks],
         "baseline": row.trial == 0,
+        "close": row.trial != 0 and not row.on_front,
     }
 
 
@@ -161,6 +176,11 @@ def _trial(trial: TrialRecord, record: StudyRecord) -> dict[str, Any]:
         "note": note,
         "params": {name: _rounded(value) for name, value in trial.params.items()},
     }
+
+
+def _chance(chance: float | None) -> dict[str, Any]:
+    """A probability to read, and to sort by."""
+    return {"chance": format_chance(chance), "odds": None if chance is None else round(chance, 3)}
 
 
 def _state(trial: TrialRecord, record: StudyRecord) -> str:

@@ -41,7 +41,11 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
     if trial.reason:
         lines.append(f"  {trial.reason['stage']}: {trial.reason['type']}: {trial.reason['text']}")
         lines += [f"    {line}" for line in trial.reason.get("traceback", "").splitlines()]
-    for heading, found in (("validation", trial.measurements), ("test", trial.test)):
+    for heading, found in (
+        ("validation", trial.measurements),
+        ("again at the end, beside the front", trial.final),
+        ("test", trial.test),
+    ):
         if found:
             lines.append(heading)
             width = max(10, *map(len, found)) + 2

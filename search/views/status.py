@@ -86,7 +86,7 @@ def status_info(record: StudyRecord, costs: Mapping[str, float]) -> StatusInfo:
         states=dict(Counter(trial.state for trial in own)),
         repeats=sum(trial.repeats is not None for trial in search),
         siblings=len(siblings),
-        front=last.members if last else (),
+        front=tuple(sorted(record.members)),
         hypervolume=last.hypervolume if last else None,
         stage_seconds=sum(costs.values()),
         saved_seconds=saved,

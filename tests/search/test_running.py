@@ -15,6 +15,7 @@ import pytest
 
 from search.database.store import reading
 from search.records import StudyRecord
+from search.settling import worth_again
 
 
 def record_of(file: Path) -> StudyRecord:
@@ -63,10 +64,11 @@ def test_measurements_carry_unit_spread_count_and_conditions(finished: Path) -> 
     assert size.value == (finished.with_suffix("") / artifact["path"]).stat().st_size
 
 
-def test_test_part_is_measured_for_baseline_and_front_only(finished: Path) -> None:
+def test_test_part_is_measured_for_baseline_and_front_and_those_in_the_noise(
+    finished: Path,
+) -> None:
     record = record_of(finished)
-    shown = {0, *(t.number for t in record.front)}
-    assert {t.number for t in record.trials if t.test} == shown
+    assert {t.number for t in record.trials if t.test} == set(worth_again(record))
     assert {t.test["accuracy"].count for t in record.trials if t.test} == {450}
 
 

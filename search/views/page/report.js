@@ -14,6 +14,7 @@
       trial.values.forEach(([, text, spread, better], i) => {
         lines.push(`${escape(axes[i])} <b>${escape(text)}</b> ${escape(spread)}${better ? ", " + escape(better) : ""}`);
       });
+      if (trial.chance) lines.push(`on the front with ${escape(trial.chance)}`);
       if (trial.note) lines.push(escape(trial.note.slice(0, 90)));
       hover.set(number, lines.join("<br>"));
     }
@@ -44,6 +45,7 @@
     { name: "state", key: (t) => t.state, show: (t) => `<span class="dot ${t.state}"></span>${t.state}` },
     ...axes.map((name, i) => ({ name: escape(name), key: (t) => t.values[i][0], number: true,
       show: (t) => `${escape(t.values[i][1])} <small>${escape(t.values[i][3])}</small>` })),
+    ...(trials.some((t) => t.chance) ? [{ name: "P(front)", key: (t) => t.odds, number: true, show: (t) => escape(t.chance) }] : []),
     { name: "model", key: (t) => t.plan, show: (t) => escape(t.plan) + (t.note ? `<br><small>${escape(t.note)}</small>` : "") },
     { name: "seconds", key: (t) => t.seconds, number: true, show: (t) => t.seconds ?? "" },
   ];

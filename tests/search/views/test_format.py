@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectives.base import Measurement
-from search.views.format import format_interval, format_times, format_value
+from search.views.format import (
+    format_about,
+    format_chance,
+    format_interval,
+    format_times,
+    format_value,
+)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +99,34 @@ def test_interval_is_empty_or_in_the_values_unit(measurement: Measurement, text:
 )
 def test_times_keep_what_matters(ratio: float, text: str) -> None:
     assert format_times(ratio) == text
+
+
+def measured(value: float, low: float, high: float, unit: str) -> Measurement:
+    return Measurement("x", value, unit, "lower", low, high)
+
+
+@pytest.mark.parametrize(
+    ("measurement", "text", "short"),
+    [
+        (measured(0.9867, 0.976, 0.998, "fraction"), "98.7 ±1.1 %", "98.7 ±1.1 %"),
+        (measured(0.9173, 0.9118, 0.9226, "fraction"), "91.73 ±0.54 %", "91.7 ±0.5 %"),
+        (measured(0.9173, 0.9168, 0.9176, "fraction"), "91.73 ±0.04 %", "91.73 ±0.04 %"),
+        (measured(0.0977, 0.079, 0.1165, "ms"), "0.0977 ms ±19 %", "0.0977 ms ±19 %"),
+        (measured(2.0, 1.94, 2.06, "ms"), "2.00 ms ±3.0 %", "2.00 ms ±3 %"),
+        (measured(2.0, 1.99, 2.01, "ms"), "2.00 ms ±0.5 %", "2.00 ms ±0.5 %"),
+        (measured(100.0, 90.0, 110.0, "inputs/s"), "100 inputs/s ±10 %", "100 inputs/s ±10 %"),
+        (measured(0.0, -1.0, 1.0, "W"), "0 W ±1", "0 W ±1"),
+        (measured(1000.0, 1000.0, 1000.0, "bytes"), "1.00 KB", "1.00 KB"),
+    ],
+)
+def test_value_with_half_its_interval(measurement: Measurement, text: str, short: str) -> None:
+    assert format_about(measurement) == text
+    assert format_about(measurement, short=True) == short
+
+
+@pytest.mark.parametrize(
+    ("chance", "text"),
+    [(None, ""), (0.0, "<1 %"), (0.012, "1 %"), (0.97, "97 %"), (1.0, ">99 %")],
+)
+def test_probability_never_is_certain(chance: float | None, text: str) -> None:
+    assert format_chance(chance) == text

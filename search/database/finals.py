@@ -1,0 +1,36 @@
+"""What was measured again at the end of a run, beside what the search measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from objectives.base import Measurement
+from search.database import tables
+from search.database.store import measurement_row
+
+FINAL = "final"
+"""The `part` of these measurements."""
+
+
+class Finals:
+    """The final measurements of one study database.
+
+    Args:
+        engine: From `tables.open_engine`.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def replace(self, measured: Mapping[int, Sequence[Measurement]], host: str) -> None:
+        """Writes a session's measurements by trial, in place of any earlier session's."""
+        rows = [
+            measurement_row(number, FINAL, m, host) for number, ms in measured.items() for m in ms
+        ]
+        with self._engine.begin() as connection:
+            part = tables.measurements.c.part
+            connection.execute(sa.delete(tables.measurements).where(part == FINAL))
+            if rows:
+                connection.execute(sa.insert(tables.measurements), rows)

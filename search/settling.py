@@ -1,0 +1,117 @@
+"""Settling: the front by the final numbers, who may be on it, and how probable that is. Pure.
+
+What the search measured chose the front, so it flatters its members: the best of many were lucky
+too. At the end of a run they are measured again (search/finals.py): times all in one session, and
+accuracy on the test part. Those numbers took no part in any choice and are used as they are. Where
+there are none, the search's are drawn towards the middle first (`noise.shrunk`).
+
+Who is on the front goes by the final times and by accuracy on the validation part, so that the test
+part stays one that nothing was chosen by. The probability goes by the test part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from objectives.base import Measurement
+from search.noise import front_chances, normals, shrunk
+from search.pareto import non_dominated, to_losses
+from search.records import StudyRecord, TrialRecord
+from search.study_file.constraints import read_constraint
+
+NEAR = 0.05
+"""Probability to be on the front from which on a trial beside it is measured again, too."""
+
+EXTRA = 8
+"""The most trials beside the front that are."""
+
+
+def finalists_of(record: StudyRecord) -> tuple[TrialRecord, ...]:
+    """The trials that were measured again: the last session's, or on test data where none was."""
+    timed = tuple(trial for trial in record.trials if trial.final)
+    return timed or tuple(trial for trial in record.trials if trial.test)
+
+
+def settled(record: StudyRecord) -> StudyRecord:
+    """The record with the final numbers in place of the search's, and the front by them.
+
+    The front is then of those measured again. Where the final numbers do not cover the front, as
+    after new trials, the search's numbers stand.
+    """
+    finalists = finalists_of(record)
+    numbers = {trial.number for trial in finalists}
+    if record.settled is not None or not record.members or not record.members <= numbers:
+        return record
+    base = record.baseline
+    against = {**base.measurements, **base.final} if base else {}
+    changed = {trial.number: _final(trial, record, against) for trial in finalists if trial.final}
+    trials = tuple(changed.get(trial.number, trial) for trial in record.trials)
+    able = [trial for trial in trials if trial.number in numbers and trial.feasible]
+    losses = [to_losses(trial.values, record.axes, None, None)[0] for trial in able]
+    keep = non_dominated(np.array(losses)) if able else ()
+    members = frozenset(t.number for t, kept in zip(able, keep, strict=True) if kept)
+    return replace(record, trials=trials, settled=members)
+
+
+def _final(
+    trial: TrialRecord, record: StudyRecord, against: Mapping[str, Measurement]
+) -> TrialRecord:
+    measured = {**trial.measurements, **trial.final}
+    values = {name: measured[name].value for name in trial.values}
+    units = {name: m.unit for name, m in measured.items()}
+    violations = dict(trial.violations)
+    for text in violations:
+        limit = read_constraint(text, units)
+        if limit.quantity in trial.final:
+            reference = against[limit.quantity].value if limit.bound.relative else 0.0
+            violations[text] = limit.violation(measured[limit.quantity].value, reference)
+    searched = {name: m for name, m in trial.measurements.items() if name in trial.final}
+    return replace(
+        trial, values=values, measurements=measured, violations=violations, searched=searched
+    )
+
+
+def numbers_of(
+    trials: Sequence[TrialRecord], record: StudyRecord
+) -> list[Mapping[str, Measurement]]:
+    """The measurements to compare trials by: on the test part where all of them have it."""
+    on_test = {
+        axis.name for axis in record.axes if all(axis.name in trial.test for trial in trials)
+    }
+    return [
+        {
+            axis.name: (trial.test if axis.name in on_test else trial.measurements)[axis.name]
+            for axis in record.axes
+        }
+        for trial in trials
+    ]
+
+
+def chances_of(record: StudyRecord) -> dict[int, float]:
+    """Trial -> probability to be on the front, of all that are feasible.
+
+    Of a settled record those measured again are compared with each other.
+    """
+    trials = [t for t in record.trials if t.feasible and t.repeats is None]
+    middles, deviations = normals([t.measurements for t in trials], record.axes)
+    found = _by_number(trials, front_chances(shrunk(middles, deviations), deviations))
+    if record.settled is not None:
+        able = [trial for trial in finalists_of(record) if trial.feasible]
+        found |= _by_number(able, front_chances(*normals(numbers_of(able, record), record.axes)))
+    return found
+
+
+def worth_again(record: StudyRecord) -> tuple[int, ...]:
+    """Who is to be measured again: the baseline, the front, and who is within noise of it."""
+    chances = chances_of(record)
+    near = [n for n, p in chances.items() if p >= NEAR and n not in record.members]
+    near.sort(key=lambda number: -chances[number])
+    wanted = {*record.members, *near[:EXTRA]}
+    return tuple(sorted(wanted | ({0} if record.baseline else set())))
+
+
+def _by_number(trials: Sequence[TrialRecord], chances: np.ndarray) -> dict[int, float]:
+    return {trial.number: float(p) for trial, p in zip(trials, chances, strict=True)}
