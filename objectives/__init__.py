@@ -7,4 +7,8 @@ OBJECTIVES: dict[str, str] = {
     "size": "objectives.size:Size",
     "parameters": "objectives.parameters:Parameters",
     "macs": "objectives.macs:Macs",
+    "activations": "objectives.activations:Activations",
+    "memory": "objectives.memory:Memory",
+    "energy": "objectives.energy:Energy",
+    "training_time": "objectives.training_time:TrainingTime",
 }

@@ -129,6 +129,8 @@ class Subject:
         baseline: The baseline's artifact, run interleaved with this one by relative objectives;
             None when this is the baseline itself.
         reference: The baseline's own measurements by name, once there are any.
+        made: Stage -> seconds that it took when it was made, NaN where nobody knows; "teacher"
+            among them for a distilled candidate. Empty where the model was not made for this.
     """
 
     artifact: Artifact
@@ -138,13 +140,21 @@ class Subject:
     data: EvaluationData
     baseline: Artifact | None = None
     reference: Mapping[str, Measurement] = field(default_factory=dict)
+    made: Mapping[str, float] = field(default_factory=dict)
 
 
 class Objective(Protocol):
     """A quantity. The class docstring's first line is its description.
 
-    It may declare `values: ClassVar[Mapping[str, ValueSpec]]`: further values of one measurement,
-    which a study names `objective.value`.
+    It may declare
+
+    - `values: ClassVar[Mapping[str, ValueSpec]]`: further values of one measurement, which a study
+      names `objective.value`;
+    - `unavailable(runtime, options) -> str | None`: why it cannot be measured here, asked before
+      any work; both None for "in any runtime". Imports nothing heavy;
+    - `needs: ClassVar[str]`: what must be there for it;
+    - `of_artifact = False` for one of cost 1 to 3 that is the same for every target and data part;
+    - `alone = False` for one of cost 2 that other work on the host does not change.
     """
 
     name: ClassVar[str]

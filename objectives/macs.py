@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from objectives.base import Better, Measurement, Subject
-from objectives.inputs import Shape, example
+from objectives.base import Better, Measurement, Subject, measurement
+from objectives.forward import forward_of
+from objectives.inputs import Shape
 from objectives.params import Params as Base
 
 if TYPE_CHECKING:
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
 
 class Macs:
@@ -30,43 +28,19 @@ class Macs:
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
         """Counts convolutions and matrix products of a forward pass; exact for those.
 
-        Elementwise operations, normalization and pooling are not counted, as is usual; the
-        conditions say so.
+        Attention and recurrent layers are matrix products too. Elementwise operations,
+        normalization and pooling are not counted, as is usual; the conditions say so, and name
+        under `without_rule` every operator besides that nothing counts.
         """
-        count = float(count_macs(subject.model, subject.data.shape))
-        return Measurement(
-            Macs.name,
-            count,
-            Macs.unit,
-            Macs.better,
-            count,
-            count,
-            1,
-            {"batch": 1, "not_counted": ["elementwise", "normalization", "pooling"]},
-        )
+        found = forward_of(subject.model, subject.data.shape)
+        conditions = {
+            "batch": 1,
+            "not_counted": ["elementwise", "normalization", "pooling"],
+            "without_rule": found.without_rule,
+        }
+        return measurement(Macs, float(found.macs), conditions=conditions)
 
 
 def count_macs(model: torch.nn.Module, shape: Shape) -> int:
     """Multiply-adds of convolutions, linear layers and matrix products for one example."""
-    import torch
-
-    # With gradients: without, the counter stumbles over a weight that flows from module to
-    # module as activations do (DeBERTa's relative positions).
-    with counting() as counter, torch.enable_grad():
-        model.eval()(example(shape))
-    return int(counter.get_total_flops()) // 2
-
-
-@contextmanager
-def counting() -> Iterator[FlopCounterMode]:
-    """Torch's counter at work; it counts two operations for each multiply-add."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one operation, of which nothing is counted
-    try:
-        with FlopCounterMode(display=False) as counter:
-            yield counter
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fused)
+    return forward_of(model, shape).macs

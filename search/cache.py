@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +83,17 @@ class StageCache:
         quantization = header.get("quantization")
         return Candidate(model, shape, header["classes"], history, quantization)
 
+    def made(self, key: str) -> dict[str, float] | None:
+        """What each stage up to this one took when it was made; None where nobody noted it."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self._file(key), framework="pt") as f:
+                found: dict[str, float] | None = json.loads(f.metadata()["paretune"]).get("made")
+                return found
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+            return None
+
     def memo(self, key: str, make: Callable[[], Any]) -> Any:
         """What `make` gave for this key before, or what it gives now; JSON.
 
@@ -117,9 +128,15 @@ class StageCache:
                 return made
 
     def save(
-        self, key: str, kind: str, parent: str | None, candidate: Candidate, seconds: float
+        self,
+        key: str,
+        kind: str,
+        parent: str | None,
+        candidate: Candidate,
+        seconds: float,
+        made: Mapping[str, float],
     ) -> None:
-        """Keeps what a stage made.
+        """Keeps what a stage made, and what it and those before it took.
 
         Raises:
             OSError: The file cannot be written; nothing is left of it.
@@ -131,6 +148,7 @@ class StageCache:
             "shape": candidate.shape,
             "classes": candidate.classes,
             "quantization": candidate.quantization,
+            "made": dict(made),
         }
         weights = {
             name: tensor.contiguous() for name, tensor in candidate.model.state_dict().items()

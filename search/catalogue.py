@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from search.data import DATASETS
 from search.plugins import OBJECTIVES, RUNTIMES
-from search.quantity import further
+from search.quantity import absent, further
 from search.study_file.space import item_of, nested_of, slot_of
 from spaces.architecture import ARCHITECTURES
 from spaces.distillation import DISTILLATIONS
@@ -26,6 +26,14 @@ TABLES: dict[str, tuple[Table, ...]] = {
     "training": (OPTIMIZERS, SCHEDULES),
 }
 
+
+COSTS = {
+    0: "from the model alone",
+    1: "from the file",
+    2: "by running it",
+    3: "needs the trained weights",
+}
+"""What an objective's `cost` means."""
 
 LONG = 80
 """A default that takes more characters is left out."""
@@ -55,9 +63,12 @@ def catalogue_text(entries: list[dict[str, Any]]) -> str:
         if several and entry["kind"] != kind:
             kind = entry["kind"]
             lines.append(f"{kind}:")
-        extra = f" [{entry['unit']}, {entry['better']} is better]" if "unit" in entry else ""
+        cost = f"; {entry['cost']}" if "cost" in entry else ""
+        extra = f" [{entry['unit']}, {entry['better']} is better{cost}]" if "unit" in entry else ""
         why = f" NOT HERE: {entry['unavailable']}" if entry.get("unavailable") else ""
         lines.append(f"  {entry['name']:<{width}}{entry['text']}{extra}{why}")
+        if "quantizations" not in entry and entry.get("needs"):
+            lines.append(f"  {'':<{width}}  needs {entry['needs']}")
         if "quantizations" in entry:
             modes = ", ".join(["float", *entry["quantizations"]])
             batch = "any batch" if entry["dynamic_batch"] else "batch 1"
@@ -83,7 +94,12 @@ def _entry(table: Table, name: str) -> dict[str, Any]:
             value: f"[{spec.unit}, {spec.better} is better]: {spec.about}"
             for value, spec in further(entry).items()
         }
-    if hasattr(entry, "unavailable"):
+        found |= {
+            "cost": COSTS[entry.cost],
+            "needs": getattr(entry, "needs", ""),
+            "unavailable": absent(entry),
+        }
+    if hasattr(entry, "quantizations"):
         found |= {
             "unavailable": entry.unavailable(),
             "quantizations": list(entry.quantizations),

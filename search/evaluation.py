@@ -85,6 +85,7 @@ def _measured(
                 study.data,
                 study.artifact(baseline, target.name) if baseline else None,
                 baseline.measurements if baseline else {},
+                watch.made,
             )
         ]
         wrong = [m.name for m in measured if not math.isfinite(m.value)]

@@ -209,7 +209,7 @@ def _converted(study: OpenStudy, trial: TrialRecord, runtime: str, file: Path) -
         raise UserError(f"--to {runtime}: {error}") from error
     options = entry.Params()
     subject = Subject(artifact, entry, options, candidate.model, study.data)
-    measured = Accuracy.measure(subject, Accuracy.Params(), "validation")
+    measured = Accuracy.measure(subject, Accuracy.Params(), "validation")[0]
     return {
         "file": file.name,
         "runtime": runtime,

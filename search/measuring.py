@@ -93,14 +93,15 @@ class Gauge:
         data: Labelled,
         baseline: Artifact | None,
         reference: Mapping[str, Measurement],
+        made: Mapping[str, float] | None = None,
     ) -> list[Measurement]:
-        """Everything, on the validation part.
+        """Everything, on the validation part; `made` as in Subject.
 
         Raises:
             Unmeasurable: A quantity cannot be measured.
             WrongMeasurement: An objective gave something else than it must.
         """
-        subject = Subject(artifact, runtime, options, model, data, baseline, reference)
+        subject = Subject(artifact, runtime, options, model, data, baseline, reference, made or {})
         names = [name for name, _ in self.quantities]
         return self._measured(subject, names, "validation")
 
@@ -141,7 +142,7 @@ class Gauge:
         if data.size("test") == 0:
             return []
         subject = Subject(artifact, runtime, options, model, data)
-        names = [name for name, _ in self.quantities if OBJECTIVES.get(name).cost == NEEDS_WEIGHTS]
+        names = [name for name, _ in self.quantities if _by_data(OBJECTIVES.get(name))]
         return self._measured(subject, names, "test")
 
     def _measured(self, subject: Subject, names: Sequence[str], part: str) -> list[Measurement]:
@@ -175,10 +176,15 @@ def _options(
     return given[found[0]] if found else {}
 
 
+def _by_data(objective: Any) -> bool:
+    """Whether it differs from one part of the data to another."""
+    return objective.cost == NEEDS_WEIGHTS and of_artifact(objective)
+
+
 def _answer(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Any:
     objective = OBJECTIVES.get(name)
     params = objective.Params.model_validate(dict(options))
-    if objective.cost != TIMING:
+    if objective.cost != TIMING or not getattr(objective, "alone", True):
         with quiet.working():
             return objective.measure(subject, params, part)
     with quiet.measuring() as alone:

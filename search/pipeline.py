@@ -5,8 +5,9 @@ Nothing here knows an optimizer: a plan typed by hand goes the same way.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from objectives.runtimes.base import Artifact
+from objectives.training_time import TEACHER
 from search.cache import StageCache
 from search.chain import Chain, Link
 from search.deploying import Place, places, trained_for, unquantized
@@ -102,6 +104,10 @@ class Pipeline:
         if candidate is None:
             first = -1
             self._check(plan, watch)
+        else:
+            self._recall(
+                links[first].digest, [link.stage.kind for link in links[: first + 1]], watch
+            )
         for index, link in enumerate(links):
             kind = link.stage.kind
             if index <= first:
@@ -124,6 +130,10 @@ class Pipeline:
             elif _learns(link.stage):
                 missing.append(link.stage.kind)
         return missing
+
+    def _recall(self, key: str, kinds: Sequence[str], watch: Watch) -> None:
+        """Tells the watch what cached stages took when they were made."""
+        watch.made.update(self._cache.made(key) or dict.fromkeys(kinds, math.nan))
 
     def _check(self, plan: Plan, watch: Watch) -> None:
         """Refuses what a technique says of the untrained network, before any training.
@@ -177,18 +187,25 @@ class Pipeline:
 
     def _made(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
         """A stage's result, made under its lock so that two workers do not make it both."""
-        if not trains(link.stage.kind, link.stage.params):
-            return self._apply(link, candidate, watch)
+        kind, begun = link.stage.kind, time.perf_counter()
+        if not trains(kind, link.stage.params):
+            made = self._apply(link, candidate, watch)
+            watch.made[kind] = time.perf_counter() - begun
+            return made
         with self._cache.lock(link.digest):
             theirs = self._cache.load(link.digest, rebuild)
             if theirs is not None:
-                watch.cached.append(link.stage.kind)
+                watch.cached.append(kind)
+                self._recall(link.digest, [kind], watch)
                 return theirs
             shorter = self._cache.snapshot(link.endless, link.epochs) if link.endless else None
             begun = time.perf_counter()
             made = self._apply(link, candidate, watch, shorter)
             seconds = time.perf_counter() - begun + (shorter.seconds if shorter else 0.0)
-            self._cache.save(link.digest, link.stage.kind, link.parent, made, seconds)
+            watch.made[kind] = seconds
+            if link.stage.params.get("distillation"):
+                watch.made[TEACHER] = self._teachers.seconds(link.stage.params.get("teacher"))
+            self._cache.save(link.digest, kind, link.parent, made, seconds, watch.made)
             return made
 
     def _apply(

@@ -106,6 +106,13 @@ def further(entry: Any) -> Mapping[str, ValueSpec]:
     return found
 
 
+def absent(entry: Any, runtime: Any = None, options: Any = None) -> str | None:
+    """Why an objective cannot be measured on this machine; None when it can, as most can."""
+    ask = getattr(entry, "unavailable", None)
+    why: str | None = ask(runtime, options) if ask else None
+    return why
+
+
 def units() -> dict[str, str]:
     """Name -> unit of every quantity of the built-in objectives."""
     found = {}
@@ -118,7 +125,7 @@ def units() -> dict[str, str]:
 
 def of_artifact(objective: Any) -> bool:
     """Whether an objective differs from target to target: not what the model alone decides."""
-    return bool(objective.cost > 0)
+    return bool(getattr(objective, "of_artifact", objective.cost > 0))
 
 
 def resolved(name: str, known: Container[str], targets: Sequence[str]) -> str:

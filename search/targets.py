@@ -46,6 +46,7 @@ class Target:
         data: Labelled,
         baseline: Artifact | None,
         reference: Mapping[str, Measurement],
+        made: Mapping[str, float] | None = None,
     ) -> list[Measurement]:
         """Everything that is measured here, on the validation part.
 
@@ -55,13 +56,14 @@ class Target:
             data: The study's.
             baseline: The baseline's artifact for this target; None for the baseline itself.
             reference: The baseline's measurements, as the study names them.
+            made: As in Subject.
 
         Raises:
             Unmeasurable: A quantity cannot be measured.
         """
         known = local_of(reference, self.name)
         runtime, options = self.place.runtime, self.place.options
-        found = self.gauge.measure(artifact, runtime, options, model, data, baseline, known)
+        found = self.gauge.measure(artifact, runtime, options, model, data, baseline, known, made)
         return self.named(found)
 
     def test(self, artifact: Artifact, data: Labelled) -> list[Measurement]:

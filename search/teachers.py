@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ class Teachers:
         self._cache = cache
         self._keys: dict[str, str] = {}
         self._models: dict[str, torch.nn.Module] = {}
+        self._seconds: dict[str, float] = {}
         self._answers: dict[str, torch.Tensor] = {}
 
     def key(self, described: Described) -> str:
@@ -77,8 +79,15 @@ class Teachers:
                 members = [self.model(member, watch) for member in described["average"]]
                 self._models[key] = Average(members).eval()
             else:
-                self._models[key] = self._made(self._plan(described), watch)
+                self._models[key] = self._made(key, self._plan(described), watch)
         return self._models[key]
+
+    def seconds(self, described: Described) -> float:
+        """What a teacher at hand took to make, in all, by whomever; NaN where nobody noted it."""
+        if described and "average" in described:
+            members = {self.key(member): member for member in described["average"]}
+            return math.fsum(self.seconds(member) for member in members.values())
+        return self._seconds[self.key(described)]
 
     def answers(self, described: Described, make: Callable[[], torch.Tensor]) -> torch.Tensor:
         """What the teacher says to the training part, [N, classes]: computed once, then kept."""
@@ -90,10 +99,13 @@ class Teachers:
     def _plan(self, described: Described) -> Plan:
         return Plan((Stage("pretrain", described),)) if described else self._baseline
 
-    def _made(self, plan: Plan, watch: Watch) -> torch.nn.Module:
+    def _made(self, key: str, plan: Plan, watch: Watch) -> torch.nn.Module:
+        own = Watch(epoch=watch.epoch)
         try:
-            return self._build(plan, Watch(epoch=watch.epoch)).model.eval()
+            model = self._build(plan, own).model.eval()
         except StageError as error:
             if error.infeasible:
                 raise InfeasibleCandidate(f"the teacher: {error.text}") from error
             raise
+        self._seconds[key] = math.fsum(own.made.values())
+        return model

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from objectives.accuracy import wilson
 from objectives.base import Unmeasurable
+from objectives.scores import wilson
 from search.errors import UserError
 from search.export import MANIFEST, PROBE
 from search.files import sha256_of

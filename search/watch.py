@@ -56,6 +56,8 @@ class Watch:
         done: Called with (kind, seconds, cached).
         seconds: Kind -> seconds of this build; 0 for a cached stage.
         cached: Kinds that were taken from the cache.
+        made: Kind -> seconds that the stage took when it was made, by whichever trial; NaN where
+            nobody noted them. "teacher" for the training of a distillation's teacher.
     """
 
     started: Callable[[str], None] = lambda kind: None
@@ -63,6 +65,7 @@ class Watch:
     done: Callable[[str, float, bool], None] = lambda kind, seconds, cached: None
     seconds: dict[str, float] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
+    made: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, kind: str) -> Iterator[None]:

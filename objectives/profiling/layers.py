@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from objectives.forward import counting
 from objectives.inputs import Shape, example
-from objectives.macs import counting
 from objectives.profiling.base import Layer
 
 if TYPE_CHECKING:

@@ -57,6 +57,8 @@ class Runtime(Protocol):
     dynamic_batch: ClassVar[bool]
     """Whether a file takes batches of any size; if not, it takes single inputs, and a session runs
     a batch one by one."""
+    library: ClassVar[str]
+    """The module that a process imports to run an artifact: `memory` counts what comes above it."""
     needs: ClassVar[str]
     """What must be installed for it: "nothing more", "pip install 'paretune[openvino]'"."""
     Params: ClassVar[type[Params]]

@@ -44,6 +44,7 @@ class ExecuTorch:
     suffix = ".pte"
     quantizations: tuple[str, ...] = ("static",)
     dynamic_batch = True
+    library = "executorch.runtime"
     needs = INSTALL
 
     class Params(Params):

@@ -57,6 +57,7 @@ class LiteRt:
     suffix = ".tflite"
     quantizations: tuple[str, ...] = ("dynamic", "static")
     dynamic_batch = False
+    library = "ai_edge_litert.interpreter"
     needs = f"{INSTALL}; to convert, a Python with litert-torch, named by {PYTHON}"
 
     class Params(Params):

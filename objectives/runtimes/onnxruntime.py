@@ -38,6 +38,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     dynamic_batch = True
+    library = "onnxruntime"
     needs = "nothing more; another provider than cpu needs its own build of onnxruntime"
     suffix = ".onnx"
     quantizations = MODES

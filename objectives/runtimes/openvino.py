@@ -39,6 +39,7 @@ class OpenVino:
     suffix = ".onnx"
     quantizations: tuple[str, ...] = ("static", "qat", "float16")
     dynamic_batch = True
+    library = "openvino"
     needs = INSTALL
 
     class Params(Params):

@@ -41,6 +41,7 @@ class TensorRt:
     suffix = ".engine"
     quantizations: tuple[str, ...] = ()
     dynamic_batch = True
+    library = "tensorrt"
     needs = INSTALL
 
     class Params(Params):

@@ -34,6 +34,7 @@ class Torch:
     suffix = ".pt2"
     quantizations: tuple[str, ...] = ()
     dynamic_batch = True
+    library = "torch"
     needs = "nothing more; device cuda or mps needs one"
 
     class Params(Params):

@@ -41,6 +41,7 @@ class TorchCompile:
     suffix = ".pt2"
     quantizations: tuple[str, ...] = ()
     dynamic_batch = True
+    library = "torch"
     needs = "a C++ compiler (g++ or clang++)"
 
     class Params(Params):

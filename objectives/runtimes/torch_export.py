@@ -29,6 +29,7 @@ class TorchExport:
     suffix = ".pt2"
     quantizations: tuple[str, ...] = ()
     dynamic_batch = True
+    library = "torch"
     needs = "nothing more"
 
     class Params(Params):

@@ -28,6 +28,7 @@ class TorchScript:
     suffix = ".pt"
     quantizations: tuple[str, ...] = ()
     dynamic_batch = True
+    library = "torch"
     needs = "nothing more"
 
     class Params(Params):

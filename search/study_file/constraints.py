@@ -14,6 +14,9 @@ UNITS: Mapping[str, Mapping[str, float]] = {
     "bytes": {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30},
     "parameters": {"k": 1e3, "m": 1e6, "g": 1e9},
     "MACs": {"k": 1e3, "m": 1e6, "g": 1e9},
+    "activations": {"k": 1e3, "m": 1e6, "g": 1e9},
+    "s": {"s": 1, "ms": 1e-3, "min": 60, "h": 3600},
+    "J": {"j": 1, "mj": 1e-3, "uj": 1e-6},
 }
 """Unit of an objective -> suffix (lower case) -> factor; 1 KB is 1,000 bytes, 1 KiB 1,024.
 

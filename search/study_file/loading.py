@@ -105,11 +105,19 @@ def load_source(source: Mapping[str, Any], file: Path, *, storage: str | None = 
     Raises:
         StudyFileError: A checkpoint or the like is no longer there.
     """
-    return _Loader(Document(str(file), dict(source)), file, storage, None, None).load()
+    loader = _Loader(Document(str(file), dict(source)), file, storage, None, None)
+    loader.measures = False
+    return loader.load()
 
 
 class _Loader(SectionReader):
-    """Reads the sections of one document: data, baseline and space itself."""
+    """Reads the sections of one document: data, baseline and space itself.
+
+    Attributes:
+        measures: Whether this machine is to measure: then what it cannot is a mistake.
+    """
+
+    measures = True
 
     def __init__(
         self,
@@ -180,6 +188,8 @@ class _Loader(SectionReader):
         teachers = self._networks.teachers(baseline)
         space = self._space(baseline, places, list(self.mapping("teachers") or ()))
         self._check_kinds(data, baseline, teachers, space)
+        if self.measures:
+            self._quantities.here(places)
         return {
             "data": data,
             "baseline": baseline,

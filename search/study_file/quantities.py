@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from search.plugins import OBJECTIVES
-from search.quantity import Quantity, units
-from search.spec import Constraint, Direction, ObjectiveSpec
+from search.plugins import OBJECTIVES, RUNTIMES
+from search.quantity import Quantity, absent, units
+from search.spec import Chosen, Constraint, Direction, ObjectiveSpec
 from search.study_file.constraints import bounded, read_constraint
 from search.study_file.document import Document
 from search.study_file.placed import Placed
-from search.study_file.problems import Problems
+from search.study_file.problems import Key, Problems
 from search.study_file.sections import SectionReader
 
 
@@ -119,6 +119,36 @@ class QuantityReader(SectionReader):
             with suppress(ValueError):  # noted where it stands
                 known[quantity.local] = quantity.spec().unit
         return self.bounds(section, self._placed.units(known))
+
+    def here(self, places: Mapping[str | None, Chosen]) -> None:
+        """Notes quantities that cannot be measured on this machine, with the reason.
+
+        Args:
+            places: Target -> its runtime; the first is that of a quantity without a target.
+        """
+        for key, name in self._named():
+            quantity = Quantity.of(name)
+            chosen = places.get(quantity.target) or next(iter(places.values()), None)
+            if chosen is None:
+                continue
+            runtime = RUNTIMES.get(chosen.name)
+            options = runtime.Params.model_validate(dict(chosen.params))
+            with suppress(ValueError):  # a mistake that is noted already
+                why = absent(quantity.entry(), runtime, options)
+                if why:
+                    self.problems.add(key, f"{name} cannot be measured here: {why}")
+
+    def _named(self) -> list[tuple[Key, str]]:
+        """Every place of the file that names a quantity, with the name."""
+        found: list[tuple[Key, str]]
+        found = [(("objectives", name), name) for name in self.mapping("objectives") or {}]
+        for section in ("constraints", "goals"):
+            given = self.data.get(section)
+            for index, text in enumerate(given if isinstance(given, list) else ()):
+                name = bounded(text) if isinstance(text, str) else None
+                if name is not None:
+                    found.append(((section, str(index)), name))
+        return found
 
     def bounds(
         self, section: str, known: Mapping[str, str], relative: bool = True

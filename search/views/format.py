@@ -17,7 +17,9 @@ def format_value(value: float, unit: str) -> str:
             return _milliseconds(value)
         case "bytes":
             return _scaled(value, _BYTES, " ")
-        case "parameters" | "MACs":
+        case "J":
+            return f"{value:.4g} J" if value >= 1 else f"{1000 * value:.4g} mJ"
+        case "parameters" | "MACs" | "activations":
             return _scaled(value, _COUNTS, " ").rstrip()
         case _:
             return f"{value:.4g} {unit}".rstrip()

@@ -81,7 +81,9 @@ def _step_text(row: Mapping[str, Any]) -> str:
 def _measurement_text(m: Measurement, width: int) -> str:
     spread = format_interval(m)
     counted = f", {m.count} observations" if m.count > 1 else ""
-    return f"{m.name:<{width}}{format_value(m.value, m.unit)} {spread}{counted}".rstrip()
+    unknown = ", ".join(m.conditions.get("without_rule") or ())
+    missed = f"; not counted: {unknown}" if unknown else ""
+    return f"{m.name:<{width}}{format_value(m.value, m.unit)} {spread}{counted}".rstrip() + missed
 
 
 def _short(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,3 +93,40 @@ def make_subject(model: nn.Module, tmp_path: Path) -> Callable[..., Subject]:
         return replace(subject, **more)
 
     return make
+
+
+class Powercap:
+    """A tree as Linux has it under /sys/class/powercap: real files, in a folder of the test's."""
+
+    def __init__(self, root: Path, packages: int = 1, dram: bool = True) -> None:
+        self.root = root
+        self.zones: dict[str, Path] = {}
+        for number in range(packages):
+            zone = root / f"intel-rapl:{number}"
+            self._add(zone, f"package-{number}")
+            if dram:
+                self._add(zone / f"intel-rapl:{number}:0", "dram")
+        self._add(root / f"intel-rapl:{packages}", "psys")
+
+    def _add(self, zone: Path, name: str) -> None:
+        zone.mkdir(parents=True)
+        (zone / "name").write_text(f"{name}\n")
+        (zone / "energy_uj").write_text("1000000\n")
+        (zone / "max_energy_range_uj").write_text("262143328850\n")
+        self.zones[zone.name] = zone
+
+    def spend(self, zone: str, joules: float) -> None:
+        """A counter goes on, in one step for whoever reads it."""
+        file = self.zones[zone] / "energy_uj"
+        draft = file.with_suffix(".new")
+        draft.write_text(f"{int(file.read_text()) + round(joules * 1e6)}\n")
+        draft.replace(file)
+
+
+@pytest.fixture
+def powercap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Powercap:
+    """One package with memory, and `psys`; where objectives/energy.py looks."""
+    pytest.importorskip("zeus")
+    tree = Powercap(tmp_path / "intel-rapl")
+    monkeypatch.setattr("objectives.energy.POWERCAP", tree.root)
+    return tree

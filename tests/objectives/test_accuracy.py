@@ -13,8 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from objectives.accuracy import BATCH, Z95, Accuracy, wilson
+from objectives.accuracy import BATCH, Accuracy
 from objectives.base import Subject, Unmeasurable
+from objectives.estimates import Z95
+from objectives.scores import wilson
+
+FEW = ("top1", "balanced", "f1", "loss", "calibration")
+"""Values for data of less than six classes."""
 
 COUNTS = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -39,7 +44,7 @@ def test_accuracy_is_the_share_of_right_answers_over_all_batches(
     right: int,
 ) -> None:
     subject = make_subject(labelled(make_data, model, count, right))
-    found = Accuracy.measure(subject, Accuracy.Params(), "validation")
+    found, *others = Accuracy.measure(subject, Accuracy.Params(), "validation")
     assert found.value == right / count
     assert (found.low, found.high) == wilson(right, count)
     assert found.count == count
@@ -48,6 +53,42 @@ def test_accuracy_is_the_share_of_right_answers_over_all_batches(
         "statistic": "top1",
         "runtime": "onnxruntime",
     }
+    assert [m.name for m in others] == [f"accuracy.{name}" for name in FEW]
+    assert all(m.count == count and m.conditions["part"] == "validation" for m in others)
+    assert others[0].value == found.value
+
+
+def test_accuracy_is_the_statistic_that_is_asked_for_from_one_pass(
+    make_data: Callable[..., Any], make_subject: Callable[..., Subject], model: nn.Module
+) -> None:
+    passes: list[str] = []
+    data = labelled(make_data, model, 40, 25)
+    arrays = data.arrays
+
+    def counted(part: str, size: int) -> Any:
+        passes.append(part)
+        return arrays(part, size)
+
+    data.arrays = counted
+    found, *others = Accuracy.measure(
+        make_subject(data), Accuracy.Params(statistic="balanced"), "test"
+    )
+    [balanced] = [m for m in others if m.name == "accuracy.balanced"]
+    assert (found.value, found.low, found.high) == (balanced.value, balanced.low, balanced.high)
+    assert found.conditions["statistic"] == "balanced"
+    assert passes == ["test"]
+
+
+def test_top5_is_given_for_more_than_five_classes_only(
+    make_data: Callable[..., Any], make_subject: Callable[..., Subject]
+) -> None:
+    few, many = make_data(), make_data()
+    many.classes = 6
+    names = [
+        {m.name for m in Accuracy.measure(make_subject(data), Accuracy.Params(), "test")}
+        for data in (few, many)
+    ]
+    assert names[1] - names[0] == {"accuracy.top5"}
 
 
 def test_accuracy_of_no_examples_cannot_be_measured(

@@ -6,6 +6,7 @@ import copy
 import inspect
 import json
 import math
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, get_args
@@ -24,8 +25,13 @@ ENTRIES = pytest.mark.parametrize("name", list(OBJECTIVES))
 OPTIONS: dict[str, dict[str, Any]] = {
     "latency": {"seconds": 0.05},
     "throughput": {"seconds": 0.05},
+    "energy": {"seconds": 0.1},
+    "memory": {"repeats": 2},
 }
 """Options with which an objective is quick."""
+
+MADE = {"pretrain": 12.5, "finetune": 3.25}
+"""What the stages of a subject took."""
 
 TIMING = 2
 """The `cost` of what a clock measures."""
@@ -36,11 +42,19 @@ def objective(name: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def measured(name: str, subject: Subject) -> Measurement:
+def measured(name: str, subject: Subject) -> list[Measurement]:
+    """Its own value, and then the further ones."""
     entry = objective(name)
     params = entry.Params.model_validate(OPTIONS.get(name, {}))
-    found: Measurement = entry.measure(subject, params, "validation")
-    return found
+    found = entry.measure(subject, params, "validation")
+    return [found] if isinstance(found, Measurement) else list(found)
+
+
+@pytest.fixture(autouse=True)
+def _counters(request: pytest.FixtureRequest) -> None:
+    """Energy has counters to read, also on a machine without."""
+    if getattr(request.node, "callspec", None) and request.node.callspec.params["name"] == "energy":
+        request.getfixturevalue("powercap")
 
 
 @ENTRIES
@@ -50,6 +64,9 @@ def test_objective_describes_itself(name: str) -> None:
     assert entry.unit
     assert entry.better in get_args(Better)
     assert entry.cost in (0, 1, 2, 3)
+    for value, spec in getattr(entry, "values", {}).items():
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", value)
+        assert spec.unit and spec.better in get_args(Better) and spec.about
     first, *rest = inspect.cleandoc(entry.__doc__ or "").splitlines()
     assert 10 < len(first) <= 100
     assert first.endswith(".")
@@ -73,18 +90,24 @@ def test_objective_gives_a_finite_value_with_unit_direction_and_conditions(
     name: str, make_subject: MakeSubject
 ) -> None:
     entry = objective(name)
-    found = measured(name, make_subject())
-    assert (found.name, found.unit, found.better) == (entry.name, entry.unit, entry.better)
-    assert isinstance(found.value, float)
-    assert math.isfinite(found.low) and math.isfinite(found.high)
-    assert found.low <= found.value <= found.high
-    assert found.count >= 1
-    assert json.loads(json.dumps(found.to_json(), allow_nan=False)) == found.to_json()
+    own, *others = measured(name, make_subject(made=MADE))
+    assert (own.name, own.unit, own.better) == (entry.name, entry.unit, entry.better)
+    declared = {f"{name}.{value}": spec for value, spec in getattr(entry, "values", {}).items()}
+    for other in others:
+        spec = declared.pop(other.name)  # each once
+        assert (other.unit, other.better) == (spec.unit, spec.better)
+    assert all(spec.least_classes > make_subject().data.classes for spec in declared.values())
+    for found in (own, *others):
+        assert isinstance(found.value, float)
+        assert math.isfinite(found.low) and math.isfinite(found.high)
+        assert found.low <= found.value <= found.high
+        assert found.count >= 1
+        assert json.loads(json.dumps(found.to_json(), allow_nan=False)) == found.to_json()
 
 
 @ENTRIES
 def test_objective_leaves_the_model_alone(name: str, make_subject: MakeSubject) -> None:
-    subject = make_subject()
+    subject = make_subject(made=MADE)
     before = copy.deepcopy(subject.model.state_dict())
     random = torch.get_rng_state()
     measured(name, subject)
@@ -98,7 +121,7 @@ def test_objective_leaves_the_model_alone(name: str, make_subject: MakeSubject) 
 def test_objective_gives_the_same_twice_unless_it_is_timed(
     name: str, make_subject: MakeSubject
 ) -> None:
-    subject = make_subject()
+    subject = make_subject(made=MADE)
     assert measured(name, subject) == measured(name, subject)
 
 

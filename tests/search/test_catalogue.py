@@ -48,6 +48,18 @@ def test_objectives_have_unit_and_direction() -> None:
     assert found["size"] == ("bytes", "lower")
 
 
+def test_objectives_list_what_a_study_may_name_what_it_costs_and_whether_it_is_here() -> None:
+    entries = catalogue("objectives")
+    text = catalogue_text(entries)
+
+    assert "accuracy.balanced [fraction, higher is better]: mean over the classes" in text
+    assert "[MACs, lower is better; from the model alone]" in text
+    assert "[ms, lower is better; by running it]" in text
+    assert "needs pip install 'paretune[energy]', and RAPL or NVML counters" in text
+    why = {entry["name"]: entry["unavailable"] for entry in entries}["energy"]
+    assert (f"NOT HERE: {why}" in text) is (why is not None)
+
+
 def test_runtimes_say_what_they_quantize_and_whether_they_are_here() -> None:
     found = {entry["name"]: entry for entry in catalogue("runtimes")}
 

@@ -212,3 +212,94 @@ def test_timed_measurements_say_whether_other_work_stood_still() -> None:
     assert noted(one, True).conditions == {"batch": 1, "alone": True}
     assert [m.conditions["alone"] for m in noted((one, one), False)] == [False, False]
     assert noted("something else", True) == "something else"  # is refused elsewhere
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("objectives={accuracy: maximize, energy: minimize}", "objectives.energy: energy"),
+        ("constraints=['energy <= 5 mJ']", "constraints.0: energy"),
+        ("goals=['energy <= 0.5 x baseline']", "goals.0: energy"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_quantity_that_cannot_be_measured_here_is_told_before_any_work(
+    command: str, change: str, key: str, study: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objectives.energy.POWERCAP", study.parent / "nothing")
+    said = cli(command, study, "--set", change)
+    assert said.code == 2
+    reason = f"{key} cannot be measured here: no RAPL counters ({study.parent}/nothing is not there"
+    assert reason in said.err
+    assert not (study.parent / "robust").exists()
+
+
+def test_stored_study_is_read_where_it_could_not_be_measured(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its front is shown and its models are exported on any machine."""
+    from search.study_file.document import read_document
+    from search.study_file.loading import load_source
+
+    monkeypatch.setattr("objectives.energy.POWERCAP", study.parent / "nothing")
+    source = read_document(study, ["objectives={accuracy: maximize, energy: minimize}"]).data
+    assert [o.name for o in load_source(source, study).objectives] == ["accuracy", "energy"]
+
+
+def test_energy_is_searched_for_where_it_can_be_read(
+    study: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("zeus")
+    zone = study.parent / "powercap" / "intel-rapl:0"
+    zone.mkdir(parents=True)
+    (zone / "energy_uj").write_text("1")
+    monkeypatch.setattr("objectives.energy.POWERCAP", zone.parent)
+    said = cli("check", study, "--set", "objectives={accuracy: maximize, energy: minimize}")
+    assert said.code == 0, said.err
+    assert "minimize energy [J]" in said.out
+
+
+TIMED = """\
+data: digits
+baseline: {architecture: {simple_cnn: {width: 0.125}}, pretrain: {epochs: 1}}
+space:
+  pruning: {structured: {ratio: {choice: [0.1, 0.2]}}}
+  distillation: {logits: {}}
+  finetune: {epochs: 1}
+objectives:
+  accuracy: {maximize: balanced}
+  accuracy.loss: minimize
+  training_time: {minimize: null, teacher: true}
+constraints: ["accuracy.calibration <= 99%", "activations.bytes <= 1 MB"]
+search: {trials: 2, sampler: grid}
+"""
+
+
+def test_training_time_counts_shared_stages_and_teachers_as_when_they_were_made(
+    tmp_path: Path, cli: Any
+) -> None:
+    file = tmp_path / "timed.yaml"
+    file.write_text(TIMED)
+    said = cli("run", file)
+    assert said.code == 0, said.err
+    base, first, second = (json.loads(cli("show", file, n, "--json").out) for n in range(3))
+    trials = (base, first, second)
+    made = [t["measurements"]["training_time"]["conditions"]["stages"] for t in trials]
+    assert set(made[0]) == {"pretrain"}
+    assert set(made[1]) == {"pretrain", "prune", "finetune", "teacher"}
+    for stages in made[1:]:
+        # Each took it from the cache, and so did the teacher, which is the baseline.
+        assert stages["pretrain"] == stages["teacher"] == made[0]["pretrain"] > 0
+    assert first["seconds"]["pretrain"] == 0
+    assert made[1]["finetune"] != made[2]["finetune"]
+    for trial, stages in zip(trials, made, strict=True):
+        assert trial["values"]["training_time"] == pytest.approx(sum(stages.values()))
+        measured = trial["measurements"]
+        assert trial["values"]["accuracy"] == measured["accuracy.balanced"]["value"]
+        assert trial["values"]["accuracy.loss"] == measured["accuracy.loss"]["value"]
+        assert set(trial["violations"]) == {
+            "accuracy.calibration <= 99%",
+            "activations.bytes <= 1 MB",
+        }
+    assert {"accuracy", "accuracy.top5", "accuracy.loss"} <= set(base["test"])
+    assert "training_time" not in base["test"]

@@ -36,6 +36,7 @@ def test_run_tries_what_was_asked_for(finished: Path, first_run: Any) -> None:
     assert record.front
     assert set(record.trials[0].measurements) == {
         "accuracy",
+        *(f"accuracy.{v}" for v in ("top1", "top5", "balanced", "f1", "loss", "calibration")),
         "latency",
         "size",
         "parameters",

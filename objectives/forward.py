@@ -1,0 +1,146 @@
+"""What a forward pass of a torch model does, operator by operator: multiply-adds and activations.
+
+Operators are counted below autograd, where `F.linear`, `@`, `einsum` and attention written by hand
+have all become a few matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from objectives.inputs import Shape, example
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+PRODUCTS = (
+    "convolution",
+    "mm",
+    "addmm",
+    "bmm",
+    "baddbmm",
+    "_scaled_dot_product_flash_attention_for_cpu",
+    "mkldnn_rnn_layer",
+)
+"""Operators that multiply matrices: those with a rule, whose outputs are the activations."""
+
+_NAMES = """
+_native_batch_norm_legit_no_training native_batch_norm cudnn_batch_norm native_layer_norm
+native_group_norm _fused_rms_norm linalg_vector_norm
+max_pool2d_with_indices max_pool2d mkldnn_max_pool2d avg_pool1d avg_pool2d avg_pool3d
+adaptive_avg_pool2d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool2d
+max_pool3d_with_indices
+mean sum amax amin max min prod argmax argmin cumsum any all var var_mean std norm
+_softmax _log_softmax _safe_softmax softmax log_softmax native_dropout hardswish hardsigmoid
+embedding index index_select gather scatter scatter_add index_put masked_select
+cat stack constant_pad_nd reflection_pad2d replication_pad2d roll flip sort topk tril triu
+pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle repeat unfold im2col col2im
+upsample_nearest2d upsample_bilinear2d upsample_bicubic2d _upsample_bilinear2d_aa
+grid_sampler_2d glu one_hot bincount nonzero unique_dim _unique2 repeat_interleave
+empty empty_like zeros zeros_like ones ones_like new_zeros new_ones new_empty full full_like
+new_full arange linspace scalar_tensor eye rand randn rand_like randn_like
+clone copy _to_copy detach contiguous fill zero _local_scalar_dense lift_fresh
+_reshape_alias _unsafe_view set resize as_strided item _assert_async
+"""
+
+NEGLIGIBLE = frozenset(_NAMES.split())
+"""By convention worth nothing: normalization, pooling, reductions, softmax, indexing, resizing,
+copies. So are all elementwise operators, and all views."""
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One example's forward pass.
+
+    Attributes:
+        macs: Multiply-adds of convolutions, linear layers and matrix products.
+        activations: Elements that these operators put out.
+        bytes: The same in bytes, in the float32 that the torch model computes in.
+        without_rule: Operator -> calls, of those that may multiply, and that nothing counts.
+    """
+
+    macs: int
+    activations: int
+    bytes: int
+    without_rule: dict[str, int]
+
+
+def forward_of(model: torch.nn.Module, shape: Shape) -> Forward:
+    """Runs the model once on one example, in evaluation mode on the CPU, and counts."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    outputs: dict[str, list[Any]] = {}
+    calls: dict[str, int] = {}
+
+    class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        """Sees what the counter passes on: every operator, once it is no more than that."""
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            given = func(*args, **(kwargs or {}))
+            name = func.overloadpacket.__name__
+            if name in PRODUCTS:
+                first = given[0] if isinstance(given, tuple | list) else given
+                outputs.setdefault(name, []).append((first.numel(), first.element_size()))
+            elif not _negligible(func, name):
+                calls[str(func.overloadpacket)] = calls.get(str(func.overloadpacket), 0) + 1
+            return given
+
+    # With gradients: without, the counter stumbles over a weight that flows from module to
+    # module as activations do (DeBERTa's relative positions).
+    with torch.enable_grad(), Recorder(), counting() as counter:  # type: ignore[no-untyped-call]
+        model.eval()(example(shape))
+    made = [one for several in outputs.values() for one in several]
+    return Forward(
+        macs=int(counter.get_total_flops()) // 2,
+        activations=sum(count for count, _ in made),
+        bytes=sum(count * size for count, size in made),
+        without_rule=calls,
+    )
+
+
+@contextmanager
+def counting() -> Iterator[FlopCounterMode]:
+    """Torch's counter at work; it counts two operations for each multiply-add."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one operation, of which nothing is counted
+    try:
+        with FlopCounterMode(display=False, custom_mapping=_rules()) as counter:
+            yield counter
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
+def _negligible(func: Any, name: str) -> bool:
+    """Whether an operator counts for nothing by convention: elementwise, a view, or listed."""
+    import torch
+
+    if torch.Tag.pointwise in func.tags or name in NEGLIGIBLE or name.rstrip("_") in NEGLIGIBLE:
+        return True
+    return any(
+        a.alias_info is not None and not a.alias_info.is_write for a in func._schema.arguments
+    )
+
+
+def _rules() -> dict[Any, Callable[..., int]]:
+    """Rules that torch has not: an LSTM's fused layer."""
+    import torch
+
+    def lstm(inputs: Any, kernel: Any, recurrent: Any, *_: Any, **__: Any) -> int:
+        """Each step of each example [T, B, I] multiplies by [4H, I] and [4H, H]."""
+        length, batch, width = inputs
+        weights = kernel[0] * kernel[1] + recurrent[0] * recurrent[1]
+        assert kernel[1] == width
+        return int(2 * length * batch * weights)
+
+    fused = getattr(torch.ops.aten, "mkldnn_rnn_layer", None)  # a build without oneDNN lacks it
+    return {} if fused is None else {fused: lstm}

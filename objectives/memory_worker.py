@@ -1,0 +1,81 @@
+"""A clean process of `memory`: loads and runs one artifact, and says what memory that took.
+
+It reads its task as JSON from standard input, and writes one line of JSON.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+STATUS = Path("/proc/self/status")
+RESET = Path("/proc/self/clear_refs")
+
+
+def main() -> None:
+    """Does the task."""
+    task = json.load(sys.stdin)
+    # A user's own runtime may lie anywhere that the asking process looks.
+    sys.path += [entry for entry in task["path"] if entry not in sys.path]
+    import numpy as np
+
+    module, _, name = task["runtime"].partition(":")
+    runtime = getattr(import_module(module), name)
+    options = runtime.Params.model_validate(task["options"])
+    library = getattr(runtime, "library", None)
+    if library:
+        import_module(library)
+    inputs = np.load(task["inputs"])
+    gc.collect()
+    cuda = _cuda(options)
+    empty, method = _begin()
+
+    session = runtime.load(Path(task["artifact"]), options)
+    for _ in range(task["runs"]):
+        session(inputs)
+    peak = _peak()
+    taken = max(0, peak - empty)
+    if cuda is not None:
+        taken, method = int(cuda.max_memory_allocated()), "torch.cuda.max_memory_allocated"
+    sys.stdout.write(json.dumps({"bytes": taken, "empty": empty, "method": method}) + "\n")
+
+
+def _begin() -> tuple[int, str]:
+    """Bytes that are resident now; from here on the peak counts."""
+    try:
+        RESET.write_text("5")  # sets the high-water mark back to what is resident now
+        return _status("VmRSS"), "VmHWM of /proc/self/status"
+    except OSError:  # not Linux, or not allowed: the peak so far has to do
+        return _peak(), "ru_maxrss"
+
+
+def _peak() -> int:
+    """Bytes that were resident at most."""
+    try:
+        return _status("VmHWM")
+    except OSError:
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _status(field: str) -> int:
+    """A line of this process's status, in bytes."""
+    for line in STATUS.read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"no {field} in {STATUS}")
+
+
+def _cuda(options: Any) -> Any:
+    """torch.cuda, its peak set back, where the runtime runs on it by torch; None elsewhere."""
+    torch = sys.modules.get("torch")
+    if torch is None or not str(getattr(options, "device", "")).startswith("cuda"):
+        return None
+    torch.cuda.reset_peak_memory_stats()
+    return torch.cuda
