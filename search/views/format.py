@@ -35,7 +35,7 @@ def format_interval(measurement: Measurement) -> str:
     if m.unit == "ms":
         half = (m.high - m.low) / 2
         return f"± {100 * half / m.value:.1f} %" if m.value else ""
-    return f"{m.low:.4g}-{m.high:.4g} {m.unit}"
+    return f"{format_value(m.low, m.unit)} to {format_value(m.high, m.unit)}"
 
 
 def format_about(measurement: Measurement, short: bool = False) -> str:
