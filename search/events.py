@@ -23,12 +23,13 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A trial begins; `again` when a killed worker had begun it."""
+    """A trial begins; `again` when a killed worker had begun it, `called_up` when it waited."""
 
     trial: int
     params: Mapping[str, Any]
     stages: Sequence[str]
     again: bool = False
+    called_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,14 @@ class TrialEnded:
 
 
 @dataclass(frozen=True)
+class TrialPaused:
+    """Racing holds a trial up; it may be called up later."""
+
+    trial: int
+    result: Result
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something worth a line: a cache that cannot be written, a worker that waits."""
 
@@ -114,6 +123,7 @@ Event = (
     | StepDone
     | StageDone
     | TrialEnded
+    | TrialPaused
     | Notice
     | RunEnded
 )

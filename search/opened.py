@@ -12,10 +12,12 @@ from objectives.base import Measurement
 from objectives.host import fingerprint
 from search.database.finals import Finals
 from search.database.mirror import Mirror
+from search.database.rungs import Rungs
 from search.database.store import Store
 from search.database.tables import alone, open_engine
 from search.events import Reporter
 from search.plan import Plan
+from search.racing.race import Race
 from search.records import Axis, Result, TrialRecord
 from search.resume import identity, refuse_changes
 from search.sampling.proposer import distributions_of
@@ -37,6 +39,7 @@ class Opened(ABC):
         classes: Number of classes, which gives chance level; None where there are none.
         cheap: What is known without training; None where nothing is.
         timed: Whether anything is measured by a clock, and so again at the end.
+        race: Compares trials while they train; None where each trains to its end.
 
     Args:
         spec: The study.
@@ -57,6 +60,8 @@ class Opened(ABC):
         self._engine = open_engine(spec.storage, create=True)
         self.store = Store(self._engine)
         self.finals = Finals(self._engine)
+        racing = spec.racing
+        self.race = Race(racing, self.axes, Rungs(self._engine)) if racing else None
         known = self.store.study()  # of another study or version: refused before data is loaded
         if known is not None:
             refuse_changes(known["identity"], spec)

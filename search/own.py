@@ -13,9 +13,9 @@ from search.errors import UserError
 from search.events import Reporter, StageDone, StageStarted, StepDone
 from search.opened import Opened
 from search.plan import Plan, Stage
-from search.records import Result, TrialRecord
+from search.records import RACING, Result, TrialRecord
 from search.spec import Constraint, OwnSpec
-from search.trainer import Answers, Judge, Report, Step, Stop, load_function
+from search.trainer import Answers, Report, Step, Stop, load_function
 from search.watch import StageError, Watch
 
 EVALUATE, CHEAP = "evaluate", "cheap"
@@ -32,9 +32,6 @@ class OwnStudy(Opened):
     """
 
     packages = ("paretune", "optuna")
-
-    judge: Judge | None = None
-    """Ends trials early by what they report; None lets every trial end by itself."""
 
     def prepare(self) -> None:
         """Finds the functions."""
@@ -87,6 +84,7 @@ class OwnStudy(Opened):
             done=lambda kind, seconds, cached: report(StageDone(number, kind, seconds, cached)),
         )
         known: dict[str, Measurement] = {}
+        hook: Report | None = None
         try:
             if self._cheap is not None:
                 with watch.stage(CHEAP):
@@ -98,31 +96,41 @@ class OwnStudy(Opened):
                 reason = {"stage": CHEAP, "type": "Constraint", "text": text}
                 result = Result("pruned", {}, broken, tuple(known.values()), reason)
             else:
+                hook = self._hook(number, plan, known, report)
                 with watch.stage(EVALUATE):
-                    measured = self._trained(number, plan, known, report)
+                    measured = self._trained(plan, known, hook)
                 result = self._complete(measured, baseline)
         except StageError as error:
             if number == 0:
                 raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
-            state = "pruned" if error.infeasible or error.type == Stop.__name__ else "failed"
             broken = self._violations(known, baseline)
-            reason = error.to_json()
-            result = Result(state, {}, broken, tuple(known.values()), reason)  # type: ignore[arg-type]
+            result = self._ended(error, hook, known, broken)
         return result.after(watch.seconds, time.monotonic() - begun)
 
-    def _trained(
+    def _hook(
         self, number: int, plan: Plan, known: Mapping[str, Measurement], report: Reporter
-    ) -> dict[str, Measurement]:
+    ) -> Report:
+        """What the trainer of a trial is given."""
+
         def tell(step: Step) -> None:
             report(StepDone(number, EVALUATE, *step))
 
+        before = self.store.steps(number)  # of a trial that is taken up again
         hook = Report(
             int(plan.key[:8], 16) ^ self.spec.seed,
             self.spec.folder / "trainer" / plan.key[:16],
             lambda steps: self.store.add_steps(number, steps),
             tell,
-            self.judge or (lambda step, values: None),
+            (before[-1]["step"], before[-1]["seconds"]) if before else (0, 0.0),
         )
+        if self.race is not None and number > 0:
+            exact = {name: m.value for name, m in known.items()}
+            hook.judge = self.race.judge(number, exact)
+        return hook
+
+    def _trained(
+        self, plan: Plan, known: Mapping[str, Measurement], hook: Report
+    ) -> dict[str, Measurement]:
         try:
             given = self._evaluate(_copied(plan), hook)
         finally:
@@ -136,6 +144,23 @@ class OwnStudy(Opened):
         values = {axis.name: measured[axis.name].value for axis in self.axes}
         broken = {c.text: self._violation(c, measured, against) for c in self.spec.constraints}
         return Result("complete", values, broken, tuple(measured.values()))
+
+    def _ended(
+        self,
+        error: StageError,
+        hook: Report | None,
+        known: Mapping[str, Measurement],
+        broken: Mapping[str, float],
+    ) -> Result:
+        """What an error of a function, or its having been held up, means for the trial."""
+        measured = tuple(known.values())
+        if hook is None or hook.stopped is None:
+            over = error.infeasible or error.type == Stop.__name__
+            return Result("pruned" if over else "failed", {}, broken, measured, error.to_json())
+        last = {**hook.last, **{name: m.value for name, m in known.items()}}
+        values = {a.name: v for a in self.axes if (v := last.get(a.name)) is not None}
+        reason = {"stage": error.stage, "type": RACING, "text": hook.stopped}
+        return Result("paused", values, broken, measured, reason)
 
     def _known(self, plan: Plan) -> dict[str, Measurement]:
         assert self._cheap is not None

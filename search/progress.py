@@ -21,6 +21,7 @@ from search.events import (
     StageStarted,
     StepDone,
     TrialEnded,
+    TrialPaused,
     TrialStarted,
 )
 from search.records import Axis, Result
@@ -55,6 +56,10 @@ class PlainProgress:
                 self._line(f"study {study}: {wanted or 'any number of'} trials{so_far}; {host}")
             case TrialStarted(trial, _, _, True):
                 self._line(f"trial {trial}: begun by a worker that died; taken up again")
+            case TrialStarted(trial, called_up=True):
+                self._line(f"trial {trial}: among the best now; goes on")
+            case TrialPaused(trial, result):
+                self._line(paused_text(trial, result))
             case StageDone(trial, stage, seconds, cached) if seconds > 30 and not cached:
                 self._line(f"trial {trial}: {stage} {seconds:.0f} s")
             case TrialEnded():
@@ -121,6 +126,9 @@ class LiveProgress:
                 self._done, self._front = event.done, event.front
                 self._baseline, self._volume = event.baseline, event.hypervolume
                 self._line(ended_text(event, self._axes, self._wanted))
+                self._trial = None
+            case TrialPaused(trial, result):
+                self._line(paused_text(trial, result))
                 self._trial = None
             case Notice(text):
                 self._line(text)
@@ -209,6 +217,12 @@ def ended_text(event: TrialEnded, axes: Sequence[Axis], wanted: int | None) -> s
     body = _body(result, axes, event.baseline if number else None)
     marks = "  on the front" if event.grew and number else ""
     return f"{head}  {body}{marks}  ({result.duration:.1f} s)"
+
+
+def paused_text(trial: int, result: Result) -> str:
+    """A trial that racing holds up, in one line."""
+    reason = (result.reason or {}).get("text", "")
+    return f"trial {trial:>3}  waits: {reason}  ({result.duration:.1f} s)"
 
 
 def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | None) -> str:

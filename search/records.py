@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 from objectives.base import Better, Measurement
 
-State = Literal["running", "complete", "pruned", "failed"]
+State = Literal["running", "paused", "complete", "pruned", "failed"]
+
+RACING = "Racing"
+"""The type in the reason of a trial that racing has held up, for a while or for good."""
 
 
 @dataclass(frozen=True)
@@ -18,18 +21,20 @@ class TrialRecord:
 
     Attributes:
         number: 0 is the baseline.
-        state: "pruned" is an infeasible candidate, "failed" an error in one of its stages.
+        state: "pruned" is an infeasible candidate, or one that racing has stopped; "paused" one
+            that waits to go on; "failed" an error in one of its stages.
         params: Parameter name -> value, only those that exist in the branches taken.
         plan: The Plan as JSON.
-        values: Objective name -> value on the validation part; empty unless complete. A complete
-            trial that breaks a constraint keeps its values and has a positive violation.
+        values: Objective name -> value on the validation part. A complete trial that breaks a
+            constraint keeps its values and has a positive violation. One that racing has held up
+            keeps the last it had, as far as they are known; others have none.
         measurements: Name -> Measurement on the validation part (objectives, and parameters, MACs).
         test: Name -> Measurement on the test part (accuracy), for the baseline and the front.
         final: Name -> Measurement (latency) of the session at the end of the run, for baseline,
             front and who is within noise of it.
         searched: Name -> the search's Measurement, of what a settled record has final ones of.
         violations: Constraint text -> violation; positive is broken.
-        reason: {"stage", "type", "text"} of a pruned or failed trial.
+        reason: {"stage", "type", "text"} of a paused, pruned or failed trial.
         started: Unix time.
         finished: Unix time, or None.
         seconds: Stage -> seconds it took in this trial; a stage taken from the cache is 0.
@@ -67,6 +72,11 @@ class TrialRecord:
         """Complete, and no constraint broken."""
         return self.state == "complete" and all(v <= 0 for v in self.violations.values())
 
+    @property
+    def raced(self) -> bool:
+        """Held up by racing, for a while or for good."""
+        return self.reason is not None and self.reason["type"] == RACING
+
 
 @dataclass(frozen=True)
 class Result:
@@ -87,6 +97,12 @@ class Result:
     def after(self, seconds: Mapping[str, float], duration: float) -> Result:
         """The same with what it took: by stage, and in all."""
         return replace(self, seconds=seconds, duration=duration)
+
+    def besides(self, spent: Mapping[str, float]) -> Result:
+        """The same with the seconds that earlier turns of the trial took."""
+        names = [*spent, *(name for name in self.seconds if name not in spent)]
+        both = {name: spent.get(name, 0.0) + self.seconds.get(name, 0.0) for name in names}
+        return replace(self, seconds=both)
 
     @property
     def feasible(self) -> bool:

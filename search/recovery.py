@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search.database.mirror import Mirrored
-from search.database.store import Row
+from search.database.store import OPEN, Row
 from search.plan import Plan
 from search.records import Result
 
@@ -30,6 +30,7 @@ class Task:
         started: Unix time of its beginning.
         again: A worker that died had begun it.
         sibling: The trial whose trained network this one deploys in another number format.
+        spent: Stage -> seconds that earlier turns took.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Task:
     started: float
     again: bool = False
     sibling: int | None = None
+    spent: Mapping[str, float] = field(default_factory=dict)
 
     def mirrored(self, result: Result | None = None, finished: float | None = None) -> Mirrored:
         """The trial for Optuna's tables, with what came of it when there is a result."""
@@ -61,7 +63,8 @@ class Task:
         return {"params": dict(self.params), **sibling}
 
 
-def _task(row: Row, again: bool) -> Task:
+def task_of(row: Row, again: bool) -> Task:
+    """The trial of a row of the database."""
     return Task(
         row["number"],
         Plan.from_json(row["plan"]),
@@ -70,6 +73,19 @@ def _task(row: Row, again: bool) -> Task:
         row["started"],
         again,
         row["sibling"],
+        row["seconds"] or {},
+    )
+
+
+def result_of(row: Row) -> Result:
+    """What came of the trial of a row, or how it was when racing held it up."""
+    return Result(
+        row["state"],
+        row["values"] or {},
+        row["violations"] or {},
+        reason=row["reason"],
+        seconds=row["seconds"] or {},
+        repeats=row["repeats"],
     )
 
 
@@ -84,7 +100,7 @@ def adopted(study: Opened, worker: Worker) -> Task | None:
         if row["worker"] in living:
             continue
         if study.store.take_over(row["number"], row["worker"], worker.id):
-            return _task(row, again=True)
+            return task_of(row, again=True)
     return None
 
 
@@ -94,10 +110,12 @@ def reconcile(study: Opened, worker: Worker) -> None:
     if len(worker.living()) > 1:
         return  # what is missing may be what another worker is about to write
     theirs = study.mirror.states()
-    missing = [n for n, state in study.store.states().items() if theirs.get(n) != state]
+    ours = {
+        number: "running" if state in OPEN else state  # Optuna knows none that wait
+        for number, state in study.store.states().items()
+    }
+    missing = [n for n, state in ours.items() if theirs.get(n) != state]
     for row in study.store.rows(missing):
-        result = None
-        if row["state"] != "running":
-            result = Result(row["state"], row["values"] or {}, row["violations"] or {})
-        study.mirror.put(_task(row, again=False).mirrored(result, row["finished"]))
+        result = None if row["state"] in OPEN else result_of(row)
+        study.mirror.put(task_of(row, again=False).mirrored(result, row["finished"]))
     study.mirror.flush()

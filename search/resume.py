@@ -26,6 +26,7 @@ def identity(spec: StudySpec) -> dict[str, Any]:
         "search": {
             "sampler": {spec.sampler.name: dict(spec.sampler.params)},
             "seed": spec.seed,
+            **({"racing": spec.racing.model_dump()} if spec.racing else {}),
         },
         # A grid is numbered in the order of the choices, Optuna's values are in the objectives'.
         "order": {

@@ -13,8 +13,9 @@ from search.finals import settle
 from search.growth import Growth
 from search.opening import open_study
 from search.plan import Plan
+from search.racing.turns import Turns
 from search.records import Result, TrialRecord
-from search.recovery import NO_PROPOSAL, Task, adopted, reconcile
+from search.recovery import NO_PROPOSAL, Task, adopted, reconcile, result_of
 from search.sampling.proposer import Exhausted, Outcome, Proposer
 from search.siblings import Siblings
 from search.spec import StudySpec
@@ -38,7 +39,7 @@ class Runner:
         self._report = report
         self._progress = Progress(time.monotonic())
         self._highest = 0  # of the finished trials that the proposer has been told of
-        self._missing: set[int] = set()  # lower numbers: they still run, or never began
+        self._missing: set[int] = set()  # lower numbers: they have not ended, or never began
 
     def run(self) -> Ending:
         """Works until the trials are done, the time is over or there is nothing new to try.
@@ -75,12 +76,18 @@ class Runner:
             self._baseline = self._ensured_baseline(plan)
             measured = self._baseline.measurements
             self._proposer.compare_with({name: m.value for name, m in measured.items()})
+        self._turns = Turns(
+            self._study, self._worker.id, self._proposer, self._progress, self._report
+        )
         self._growth = Growth(self._study.axes, self._against or None, self._study.classes)
         first = self._baseline
         if first and first.feasible and self._growth.add(0, first.values):
             self._store.add_front(self._growth.point(0, first.finished))
         self._siblings = Siblings(self._study)
         end = self._search()
+        if end.over:
+            for number, result in self._turns.give_up():
+                self._take_in(number, result, None)
         settle(self._study, self._report)
         self._store.update_study(finished=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, self._spec.trials))
@@ -97,15 +104,19 @@ class Runner:
             self._siblings.expect(*last)
         while True:
             self._learn()
+            self._turns.look()
             task = adopted(self._study, self._worker) or self._siblings.begun(self._worker)
             if task is None:
                 others = self._others()
                 self._progress.front = self._growth.front
                 end = ending(self._spec, self._progress, self._against)
+                if end is None or end.over:
+                    task = self._turns.next()
+            if task is None:
                 if end is not None:
                     return end
                 wanted = self._spec.trials
-                if others and wanted is not None and self._progress.done + others >= wanted:
+                if others and wanted is not None and self._progress.tried + others >= wanted:
                     self._study.mirror.flush()
                     time.sleep(PATIENCE)  # theirs are the last ones; one may yet die
                     continue
@@ -142,7 +153,13 @@ class Runner:
         assert known is not None
         self._end(
             task,
-            Result(known.state, known.values, known.violations, (), known.reason, repeats=first),
+            Result(
+                "pruned" if known.state == "paused" else known.state,
+                known.values,
+                known.violations,
+                reason=known.reason,
+                repeats=first,
+            ),
         )
         return None
 
@@ -181,14 +198,19 @@ class Runner:
 
     def _execute(self, task: Task) -> None:
         stages = self._study.stages(task.plan)
-        self._report(TrialStarted(task.number, task.params, stages, task.again))
+        called_up = not task.again and bool(task.spent)
+        self._report(TrialStarted(task.number, task.params, stages, task.again, called_up))
         baseline = None if task.number == 0 else self._baseline
         result = self._study.evaluate(task.number, task.plan, baseline, self._report)
+        result = result.besides(task.spent)
         if task.number and task.sibling is None:
             self._siblings.expect(task.number, task.params)
         self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0
         self._progress.durations.append(result.duration)
-        self._end(task, result)
+        if result.state == "paused":
+            self._turns.pause(task, result)
+        else:
+            self._end(task, result)
 
     def _end(self, task: Task, result: Result) -> None:
         """Writes a trial's end: our tables first, which are the truth; Optuna's in their time."""
@@ -196,9 +218,7 @@ class Runner:
         self._study.mirror.put(task.mirrored(result, finished))
         grew = False
         if task.number > 0:
-            values = list(result.values.values()) or None
-            took = None if result.repeats is not None else finished - task.started
-            outcome = Outcome(result.state, values, result.violations, took)
+            outcome = Outcome.of(result)
             if not self._proposer.tell(task.number, outcome):  # begun by a worker that died
                 self._proposer.replay(task.proposal, outcome)
             grew = self._take_in(task.number, result, task.sibling)
@@ -209,7 +229,7 @@ class Runner:
                 trial=task.number,
                 result=result,
                 baseline=self._against if task.number else result.values,
-                done=self._progress.done,
+                done=self._progress.tried,
                 grew=grew,
                 front=self._growth.front if task.number else {},
                 hypervolume=self._growth.hypervolume if task.number else None,
@@ -234,15 +254,9 @@ class Runner:
         """
         last = None
         for row in self._store.finished_beyond(self._highest, self._missing):
-            values, violations = row["values"] or {}, row["violations"] or {}
-            took = None if row["repeats"] is not None else row["finished"] - row["started"]
-            outcome = Outcome(row["state"], list(values.values()) or None, violations, took)
-            self._proposer.replay(row["proposal"], outcome)
-            self._take_in(
-                row["number"],
-                Result(row["state"], values, violations, repeats=row["repeats"]),
-                row["sibling"],
-            )
+            result = result_of(row)
+            self._proposer.replay(row["proposal"], Outcome.of(result))
+            self._take_in(row["number"], result, row["sibling"])
             if row["sibling"] is None and row["repeats"] is None:
                 last = (row["number"], row["params"])
         return last

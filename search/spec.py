@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from search.racing.params import RacingParams
 from spaces.domains import Node
 
 Direction = Literal["minimize", "maximize"]
@@ -148,6 +149,7 @@ class StudySpec:
             empty when it gives one runtime.
         own: The user's own trainer; then `space` holds whatever the trainer takes, and data,
             baseline, runtime and device mean nothing.
+        racing: How trials are compared while they train; None where each trains to its end.
     """
 
     name: str
@@ -174,6 +176,7 @@ class StudySpec:
     own: OwnSpec | None = None
     siblings: bool = True
     final_seconds: float | None = None
+    racing: RacingParams | None = None
 
 
 def canonical(value: Any) -> str:

@@ -15,10 +15,17 @@ MAX_REPEATS = 100
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a run ended; `ok` is False when it gave up."""
+    """Why a run ended.
+
+    Attributes:
+        reason: In words.
+        ok: False when it gave up.
+        over: Whether nothing is left to propose; else the study may go on, with more time, say.
+    """
 
     reason: str
     ok: bool = True
+    over: bool = True
 
 
 @dataclass
@@ -28,6 +35,7 @@ class Progress:
     Attributes:
         begun: When the run began, on the monotonic clock.
         done: Finished trials of the study's search that repeat no other.
+        waiting: Trials that racing holds up.
         failures: Trials in a row that failed.
         repeats: Proposals in a row that were known already.
         durations: Seconds of this run's trials.
@@ -36,22 +44,28 @@ class Progress:
 
     begun: float
     done: int = 0
+    waiting: int = 0
     failures: int = 0
     repeats: int = 0
     durations: list[float] = field(default_factory=list)
     front: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
+    @property
+    def tried(self) -> int:
+        """Trials of the budget that have been worked on and are not at the moment."""
+        return self.done + self.waiting
+
 
 def ending(spec: StudySpec, progress: Progress, baseline: Mapping[str, float]) -> Ending | None:
     """The reason to stop now, or None."""
-    if spec.trials is not None and progress.done >= spec.trials:
+    if spec.trials is not None and progress.tried >= spec.trials:
         return Ending(f"all {spec.trials} trials are done")
     if progress.failures >= spec.max_failures:
-        return Ending(f"{progress.failures} trials in a row failed", ok=False)
+        return Ending(f"{progress.failures} trials in a row failed", ok=False, over=False)
     if spec.seconds is not None and _spent(progress) >= spec.seconds:
-        return Ending(f"the time of {spec.seconds:g} s is spent")
+        return Ending(f"the time of {spec.seconds:g} s is spent", over=False)
     if spec.stop_at_goals and spec.goals and _goals_reached(spec, progress.front, baseline):
-        return Ending("all goals are reached")
+        return Ending("all goals are reached", over=False)
     if progress.repeats >= MAX_REPEATS:
         return Ending("the sampler has nothing new to propose")
     return None

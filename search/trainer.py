@@ -2,8 +2,12 @@
 
     def evaluate(plan, report):                 # evaluate: "mine:evaluate"
         net = build(plan["depth"])
-        for epoch in range(10):
-            report(epoch + 1, error=train(net))
+        if report.done:                     # held up before, and now called up again
+            net.load(report.folder / "net")
+        for epoch in range(report.done, 10):
+            error = train(net)
+            net.save(report.folder / "net") # first, as the next line may hold it up
+            report(epoch + 1, error=error)
         return {"error": test(net), "latency": timed(net)}
 
     def cheap(plan):                            # cheap: "mine:cheap", where there is such
@@ -35,11 +39,15 @@ Step = tuple[int, Mapping[str, float | None], float]
 """(step, name -> value, seconds since the trial began)."""
 
 Judge = Callable[[int, Mapping[str, float | None]], str | None]
-"""(step, values) -> why the trial is to end here, or None: where racing comes in."""
+"""(step, values) -> why the trial is to wait here, or None: where racing comes in."""
 
 
 class Stop(Exception):
-    """The engine has seen enough of a trial. A trainer lets it pass, or cleans up and raises it."""
+    """The engine has seen enough of a trial, for now or for good.
+
+    A trainer lets it pass, or cleans up and raises it. Its function may be called once more with
+    the same plan, when the trial has come to be among the best after all.
+    """
 
 
 class WrongAnswer(Exception):
@@ -52,13 +60,19 @@ class Report:
     Attributes:
         seed: For the trainer's random streams: the same whenever this plan is tried.
         folder: Where the trainer may keep checkpoints: this plan's own, kept when a run is killed.
+        done: The last step that this trial reported when it was worked on before; 0 at first. A
+            trainer that cannot go on from there may begin anew: what it reports replaces what it
+            said before, and at steps that were passed it is not held up again.
+        judge: Says whether to go on.
+        stopped: Why it was held up; None where it was not.
+        last: The values reported last.
 
     Args:
         seed: As above.
         folder: As above; made when it is first asked for.
         save: Takes steps to the database.
         tell: Told of each step at once.
-        judge: Says whether to go on.
+        before: The last step reported before, and the seconds it had taken.
     """
 
     def __init__(
@@ -67,14 +81,18 @@ class Report:
         folder: Path,
         save: Callable[[Sequence[Step]], None],
         tell: Callable[[Step], None] = lambda step: None,
-        judge: Judge = lambda step, values: None,
+        before: tuple[int, float] = (0, 0.0),
     ) -> None:
         self.seed = seed
         self._folder = folder
         self._save = save
         self._tell = tell
-        self._judge = judge
-        self._begun = self._saved = time.monotonic()
+        self.judge: Judge = lambda step, values: None
+        self.stopped: str | None = None
+        self.last: Mapping[str, float | None] = {}
+        self.done, spent = before
+        self._saved = time.monotonic()
+        self._begun = self._saved - spent
         self._unsaved: list[Step] = []
 
     def __call__(self, step: int, **values: float) -> None:
@@ -99,12 +117,13 @@ class Report:
         kept = {name: value if math.isfinite(value) else None for name, value in found.items()}
         point = (number, kept, time.monotonic() - self._begun)
         self._unsaved.append(point)
+        self.last = kept
         self._tell(point)
         if time.monotonic() - self._saved >= EVERY:
             self.flush()
-        reason = self._judge(number, kept)
-        if reason is not None:
-            raise Stop(reason)
+        self.stopped = self.judge(number, kept)
+        if self.stopped is not None:
+            raise Stop(self.stopped)
 
     @property
     def folder(self) -> Path:

@@ -20,6 +20,9 @@ from search.records import Axis, FrontPoint, Result, StudyRecord, TrialRecord
 Row: TypeAlias = sa.RowMapping
 """Column name -> value."""
 
+OPEN = ("running", "paused")
+"""States of trials that have not ended."""
+
 
 class Store:
     """Our tables of one study database.
@@ -167,7 +170,7 @@ class Store:
         """Rows of the finished trials above a number, and of those among the missing numbers."""
         number = tables.trials.c.number
         finished = (
-            sa.select(tables.trials).where(tables.trials.c.state != "running").order_by(number)
+            sa.select(tables.trials).where(tables.trials.c.state.not_in(OPEN)).order_by(number)
         )
         # Two statements, as SQLite reads the whole table for an OR of the two.
         statements = [finished.where(number.in_(missing))] if missing else []
@@ -185,7 +188,7 @@ class Store:
             .select_from(tables.trials)
             .where(
                 tables.trials.c.number > 0,
-                tables.trials.c.state != "running",
+                tables.trials.c.state.not_in(OPEN),
                 tables.trials.c.repeats.is_(None),
                 tables.trials.c.sibling.is_(None),
             )
@@ -233,12 +236,12 @@ class Store:
         return result.rowcount == 1
 
     def same_plan(self, plan_key: str) -> int | None:
-        """The first finished trial with this plan that was measured or found infeasible."""
+        """The first trial with this plan that was measured, found infeasible or held up."""
         statement = (
             sa.select(tables.trials.c.number)
             .where(
                 tables.trials.c.plan_key == plan_key,
-                tables.trials.c.state.in_(["complete", "pruned"]),
+                tables.trials.c.state.in_(["complete", "pruned", "paused"]),
                 tables.trials.c.repeats.is_(None),
             )
             .order_by(tables.trials.c.number)

@@ -101,6 +101,16 @@ steps = sa.Table(
     sa.PrimaryKeyConstraint("trial", "step"),
 )
 
+rungs = sa.Table(
+    "paretune_rungs",  # where trials that race were compared
+    metadata,
+    sa.Column("trial", sa.Integer, nullable=False),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("values", sa.JSON),  # objective -> value there; null where one is no number
+    sa.Column("promoted", sa.Boolean, nullable=False),
+    sa.PrimaryKeyConstraint("trial", "step"),
+)
+
 stages = sa.Table(
     "paretune_stages",
     metadata,

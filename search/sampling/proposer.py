@@ -26,6 +26,7 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
+from search.records import Result
 from search.sampling.choosing import Choosing, forest_options, optuna_options
 from search.sampling.features import key_of
 from search.sampling.forest import Cheap, Forest
@@ -38,6 +39,7 @@ _STATES = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "failed": TrialState.FAIL,
+    "paused": TrialState.PRUNED,  # to a sampler of Optuna's: none of the good ones
 }
 
 
@@ -81,6 +83,14 @@ class Outcome:
     values: Sequence[float] | None = None
     violations: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None
+
+    @classmethod
+    def of(cls, result: Result) -> Outcome:
+        """What the sampler is told of a trial that has ended, or waits."""
+        unknown = result.repeats is not None or result.state == "paused"
+        took = None if unknown else sum(result.seconds.values())
+        values = list(result.values.values()) or None
+        return cls(result.state, values, result.violations, took)
 
     @property
     def feasible(self) -> bool:
@@ -210,7 +220,10 @@ class Proposer:
     def _learn(self, params: Mapping[str, Any], outcome: Outcome) -> None:
         """For the samplers of our own, and for choosing among all."""
         self._auto.add(outcome.seconds)
-        if outcome.state != "failed":  # an error may not come again, and says nothing
+        if outcome.state == "paused":
+            if outcome.values and len(outcome.values) == len(self._spec.objectives):
+                self._forest.history.guess(params, outcome.values)
+        elif outcome.state != "failed":  # an error may not come again, and says nothing
             values = outcome.values if outcome.state == "complete" else None
             self._forest.history.add(params, values, outcome.feasible)
 

@@ -57,6 +57,7 @@ class CheckInfo:
     runtime: str
     targets: tuple[str, ...]
     sampler: str
+    racing: str
     budget: str
     storage: str
     folder: str
@@ -91,6 +92,7 @@ def check_info(spec: StudySpec) -> CheckInfo:
         runtime="" if spec.own or spec.targets else _place(spec.runtime),
         targets=tuple(f"{name}: {_place(place)}" for name, place in spec.targets.items()),
         sampler=_chosen(spec.sampler.name, spec.sampler.params) + f", seed {spec.seed}",
+        racing=_race_text(spec),
         budget=", ".join(limits),
         storage=shown_url(spec.storage),
         folder=str(spec.folder),
@@ -141,6 +143,14 @@ def _objective_text(objective: ObjectiveSpec) -> str:
     worst = "" if objective.worst is None else f", worth nothing from {objective.worst:g}"
     options = _options_text(objective.options)
     return f"{objective.direction} {objective.name}{unit}{options}{worst}"
+
+
+def _race_text(spec: StudySpec) -> str:
+    """Where trials are compared, in words."""
+    if spec.racing is None:
+        return ""
+    rungs = ", ".join(map(str, spec.racing.rungs))
+    return f"at steps {rungs} of {spec.racing.steps}, the best 1 of {spec.racing.eta} goes on"
 
 
 def _calls(own: OwnSpec) -> list[str]:

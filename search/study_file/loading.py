@@ -152,6 +152,7 @@ class _Loader(SectionReader):
         )
         work = self._own_trainer() if "evaluate" in self.data else self._stages()
         search, sampler = self._limits.search(work["space"])
+        racing = self._limits.racing()
         budget, seconds = self._limits.budget(time)
         wanted = trials or self._limits.trials(search, budget, seconds)
         url = self._limits.storage(storage, self._folder)
@@ -173,6 +174,7 @@ class _Loader(SectionReader):
             siblings=search["siblings"],
             storage=url,
             source=self.data,
+            racing=racing,
         )
 
     # -- sections --------------------------------------------------------------------------------

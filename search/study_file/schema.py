@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from search.data import DATASETS
 from search.plugins import RUNTIMES, SAMPLER_NAMES
 from search.quantity import Quantity, of_artifact, units
+from search.racing.params import RacingParams
 from search.study_file.limits import BudgetParams, SearchParams
 from search.study_file.loading import StudyParams
 from search.study_file.networks import AVERAGE
@@ -85,6 +86,7 @@ def _study(build: _Builder) -> Schema:
                             {"type": "object", "maxProperties": 1, "minProperties": 1},
                         ]
                     },
+                    "racing": {"anyOf": [build.record(RacingParams, False), {"type": "null"}]},
                     **SearchParams.model_json_schema()["properties"],
                 },
                 "how the space is searched",

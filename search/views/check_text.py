@@ -27,6 +27,7 @@ def check_view(info: CheckInfo) -> RenderableType:
         ("constraints", "\n".join(info.constraints) or "none"),
         ("goals", "\n".join(info.goals) or "none"),
         ("sampler", info.sampler),
+        ("racing", info.racing),
         ("budget", info.budget),
         ("storage", info.storage),
     ):

@@ -60,6 +60,8 @@ class FrontInfo:
         close: Trials that the final numbers put beside the front by less than the noise.
         alike: Objective -> groups of rows; the others of a group do not differ from its first.
         final: How many trials the final session had; None where the search's numbers stand.
+        stopped: How many trials racing has stopped or holds up.
+        trials: Of how many that were begun.
     """
 
     study: str
@@ -68,6 +70,8 @@ class FrontInfo:
     close: tuple[FrontRow, ...] = ()
     alike: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     final: int | None = None
+    stopped: int = 0
+    trials: int = 0
 
     @property
     def baseline(self) -> FrontRow | None:
@@ -104,6 +108,8 @@ def front_info(record: StudyRecord) -> FrontInfo:
         tuple(map(make.row, make.ordered(close_to_front(record, chances)))),
         alike_of(trials, record),
         len(finalists) if any(trial.final for trial in finalists) else None,
+        stopped=sum(trial.raced and trial.repeats is None for trial in record.trials),
+        trials=sum(trial.number > 0 and trial.repeats is None for trial in record.trials),
     )
 
 

@@ -193,6 +193,8 @@ def _measured(info: FrontInfo) -> list[str]:
         found.append(
             f"Times are final: {counted(info.final, 'network')} measured again in one session."
         )
+    if info.stopped:
+        found.append(f"{info.stopped} of {info.trials} trials were held up early by racing.")
     return found
 
 

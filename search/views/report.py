@@ -192,14 +192,16 @@ def _state(trial: TrialRecord, record: StudyRecord) -> str:
         if trial.number in record.members:
             return "front"
         return "dominated" if trial.feasible else "infeasible"
-    return {"pruned": "infeasible"}.get(trial.state, trial.state)
+    if trial.state == "pruned":
+        return "stopped early" if trial.raced else "infeasible"
+    return trial.state
 
 
 def _summary(record: StudyRecord) -> str:
     own = [t for t in record.trials if t.number and t.repeats is None]
     states = [_state(trial, record) for trial in own]
     parts = [counted(len(own), "trial")]
-    for state in ("front", "infeasible", "failed", "running"):
+    for state in ("front", "infeasible", "stopped early", "failed", "running", "paused"):
         if states.count(state):
             word = "on the front" if state == "front" else state
             parts.append(f"{states.count(state)} {word}")

@@ -41,6 +41,9 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
     if trial.reason:
         lines.append(f"  {trial.reason['stage']}: {trial.reason['type']}: {trial.reason['text']}")
         lines += [f"    {line}" for line in trial.reason.get("traceback", "").splitlines()]
+    if trial.raced and trial.values:
+        last = "  ".join(f"{name} {value:.4g}" for name, value in trial.values.items())
+        lines.append(f"  values when it was held up: {last}")
     for heading, found in (
         ("validation", trial.measurements),
         ("again at the end, beside the front", trial.final),

@@ -21,6 +21,7 @@ class StatusInfo:
         states: State -> number of trials, baseline not counted.
         repeats: Trials answered from the database.
         siblings: Trials besides, of networks that others had trained, in other number formats.
+        stopped: Trials that racing has stopped early.
         front: Numbers of the front's members.
         hypervolume: Of the front, as a share of the reference box.
         stage_seconds: What the stages cost that were made.
@@ -34,6 +35,7 @@ class StatusInfo:
     states: Mapping[str, int]
     repeats: int
     siblings: int
+    stopped: int
     front: tuple[int, ...]
     hypervolume: float | None
     stage_seconds: float
@@ -54,12 +56,20 @@ class StatusInfo:
             + (f", and {self.siblings} siblings of theirs" if self.siblings else ""),
             f"front: {len(self.front)} trials"
             + (f", hypervolume {self.hypervolume:.4f}" if self.hypervolume is not None else ""),
+            *([self._race_line()] if self.stopped or "paused" in self.states else []),
             f"training: {_minutes(self.stage_seconds)} spent, "
             f"{_minutes(self.saved_seconds)} saved by the stage cache",
         ]
         if self.finished:
             lines.append(f"last run: {self.finished}")
         return "\n".join(lines)
+
+    def _race_line(self) -> str:
+        waiting = self.states.get("paused", 0)
+        return (
+            f"racing: {self.states.get('complete', 0)} trained to the end, {self.stopped} stopped "
+            f"early, {waiting} waiting to go on"
+        )
 
 
 def status_info(record: StudyRecord, costs: Mapping[str, float]) -> StatusInfo:
@@ -82,10 +92,11 @@ def status_info(record: StudyRecord, costs: Mapping[str, float]) -> StatusInfo:
     return StatusInfo(
         study=record.name,
         wanted=record.wanted,
-        done=sum(trial.state != "running" for trial in own),
+        done=sum(trial.state not in ("running", "paused") for trial in own),
         states=dict(Counter(trial.state for trial in own)),
         repeats=sum(trial.repeats is not None for trial in search),
         siblings=len(siblings),
+        stopped=sum(trial.state == "pruned" and trial.raced for trial in own),
         front=tuple(sorted(record.members)),
         hypervolume=last.hypervolume if last else None,
         stage_seconds=sum(costs.values()),
