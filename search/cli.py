@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,10 +10,21 @@ from typing import Any
 
 import click
 
+from search.commands.export import export
 from search.commands.profile import profile
+from search.commands.shared import (
+    DONE,
+    INTERRUPTED,
+    NOTHING,
+    WRONG_INPUT,
+    json_option,
+    print_json,
+    set_option,
+    storage_option,
+    study_argument,
+)
+from search.commands.verify import verify
 from search.errors import UserError
-
-DONE, NOTHING, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 class _Group(click.Group):
@@ -55,16 +65,6 @@ def _fail(text: str, code: int = WRONG_INPUT) -> None:
     sys.exit(code)
 
 
-study_argument = click.argument("study", metavar="STUDY")
-set_option = click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Change a value of the study file."
-)
-storage_option = click.option(
-    "--storage", metavar="URL", help="Database: sqlite, sqlite:///FILE, postgresql://USER@HOST/DB."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="paretune", prog_name="paretune")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks; goes anywhere.")
@@ -87,7 +87,7 @@ def check(study: str, overrides: tuple[str, ...], storage: str | None, as_json: 
 
     info = check_info(load_study(study, overrides, storage=storage))
     if as_json:
-        _print_json(info.to_json())
+        print_json(info.to_json())
         return
     from search.views.check_text import check_view
 
@@ -163,7 +163,7 @@ def status(study: str, storage: str | None, as_json: bool) -> None:
     with reading(locate(study, storage).url) as store:
         info = status_info(settled(store.record()), store.stage_cost())
     if as_json:
-        _print_json(info.to_json())
+        print_json(info.to_json())
     else:
         click.echo(info.text())
 
@@ -182,7 +182,7 @@ def front(study: str, storage: str | None, as_json: bool) -> int:
     with reading(locate(study, storage).url) as store:
         info = front_info(settled(store.record()))
     if as_json:
-        _print_json(info.to_json())
+        print_json(info.to_json())
     else:
         from search.views.front_text import front_view
 
@@ -209,7 +209,7 @@ def show(study: str, trial: int, storage: str | None, as_json: bool) -> None:
     if found is None:
         raise UserError(f"trial {trial}: there is no such trial; the last is {last}")
     if as_json:
-        _print_json(trial_json(found, [dict(row) for row in steps]))
+        print_json(trial_json(found, [dict(row) for row in steps]))
     else:
         click.echo(trial_text(found, [dict(row) for row in steps]))
 
@@ -233,61 +233,8 @@ def report(study: str, storage: str | None, output: Path | None) -> None:
     click.echo(str(file))
 
 
-@main.command()
-@study_argument
-@storage_option
-@click.option(
-    "--pick",
-    default="knee",
-    metavar="WHICH",
-    help='knee, fastest, smallest, baseline, a trial\'s number, or "latency <= 2 ms".',
-)
-@click.option(
-    "--to",
-    "formats",
-    default=None,
-    metavar="FORMATS",
-    help="onnx,torchscript,openvino,...: other runtimes; the measured file when not given.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="Folder to write into.",
-)
-@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
-def export(
-    study: str, storage: str | None, pick: str, formats: str | None, output: Path, force: bool
-) -> None:
-    """Export the chosen trade-off: the measured file itself, and a manifest."""
-    from search.export import export_trial
-    from search.locating import locate
-
-    place = locate(study, storage)
-    manifest = export_trial(place, pick, formats.split(",") if formats else (), output, force)
-    click.echo(manifest.text())
-
-
-@main.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option(
-    "--data",
-    metavar="FILE",
-    help="Measure accuracy too: x_test of an .npz; a .csv or .tsv of texts.",
-)
-@json_option
-def verify(folder: Path, data: str | None, as_json: bool) -> int:
-    """Check an exported model against its manifest; exit 1 if it is off."""
-    from search.verifying import verify_export
-
-    result = verify_export(folder, data)
-    if as_json:
-        _print_json(result.to_json())
-    else:
-        click.echo(result.text())
-    return DONE if result.ok else NOTHING
+main.add_command(export)
+main.add_command(verify)
 
 
 @main.command()
@@ -295,7 +242,7 @@ def schema() -> None:
     """Print the JSON Schema of a study file."""
     from search.study_file.schema import study_schema
 
-    _print_json(study_schema())
+    print_json(study_schema())
 
 
 LISTS = ("architectures", "techniques", "objectives", "runtimes", "samplers", "data", "training")
@@ -310,7 +257,7 @@ def list_(what: str, as_json: bool) -> None:
 
     entries = catalogue(what)
     if as_json:
-        _print_json(entries)
+        print_json(entries)
     else:
         click.echo(catalogue_text(entries))
 
@@ -322,19 +269,6 @@ def _console() -> Any:
     from rich.console import Console
 
     return Console(highlight=False)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, default=_jsonable))
-
-
-def _jsonable(value: Any) -> Any:
-    """Mappings and tuples that are not quite dicts and lists."""
-    if hasattr(value, "items"):
-        return dict(value)
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    return str(value)
 
 
 def _stop_on_terminate() -> None:

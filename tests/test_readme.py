@@ -56,11 +56,13 @@ def test_study_of_the_readme_loads(tmp_path: Path, cli: Any) -> None:
 def test_loading_example_runs_on_an_exported_model(
     finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert cli("export", finished, "--pick", "knee", "-o", finished.parent / "exported").code == 0
+    folder = finished.parent / "exported"
+    said = cli("export", finished, "--pick", "knee", "-o", folder, "--no-latency")
+    assert said.code == 0, said.out + said.err
     monkeypatch.chdir(finished.parent)
     example = block("python")
     assert "paretune" not in example and "torch" not in example
-    assert sum(bool(line.strip()) for line in example.splitlines()) == 10
+    assert sum(bool(line.strip()) for line in example.splitlines()) <= 10
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile(example, "README.md", "exec"), {})

@@ -46,7 +46,9 @@ class Session(Protocol):
 class Runtime(Protocol):
     """A deployment target. The class docstring's first line is its description.
 
-    Where exporting takes long, `probe(model, shape)` may raise what `export` would, sooner.
+    Where exporting takes long, `probe(model, shape)` may raise what `export` would, sooner. Where a
+    file names the versions it asks for, `stamp(path)` reads them without running it; where its
+    library would unpickle, `refuse(path)` raises Unmeasurable for a file with pickles in it.
     """
 
     name: ClassVar[str]
@@ -61,6 +63,8 @@ class Runtime(Protocol):
     """The module that a process imports to run an artifact: `memory` counts what comes above it."""
     needs: ClassVar[str]
     """What must be installed for it: "nothing more", "pip install 'paretune[openvino]'"."""
+    packages: ClassVar[tuple[str, ...]]
+    """What a user of an artifact installs, besides NumPy."""
     Params: ClassVar[type[Params]]
 
     @staticmethod
@@ -88,6 +92,15 @@ class Runtime(Protocol):
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> Session:
         """A session on the artifact; `threads` overrides the options' thread count (0: all)."""
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads an artifact: a function `load(path)` that gives inputs -> logits.
+
+        It imports the runtime's own library and nothing of ours; `np` is NumPy. The options are
+        those the artifact was measured with; a manifest of anybody's may hold them, so a text among
+        them is quoted. An export runs it, and shows it in the model card.
+        """
 
     @staticmethod
     def unavailable() -> str | None:

@@ -46,6 +46,7 @@ class ExecuTorch:
     dynamic_batch = True
     library = "executorch.runtime"
     needs = INSTALL
+    packages: tuple[str, ...] = ("executorch", "torch")
 
     class Params(Params):
         """Options of executorch."""
@@ -103,6 +104,28 @@ class ExecuTorch:
             Unmeasurable: The file is damaged, or ExecuTorch is not here.
         """
         return _Session(path, options.threads if threads is None else threads)
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads a file without Paretune."""
+        return f"""\
+import torch
+from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+from executorch.runtime import Runtime
+
+
+def load(path):
+    _unsafe_reset_threadpool({options.threads or cores()})
+    program = Runtime.get().load_program(path)
+    method = program.load_method("forward")
+
+    def run(inputs):  # at most {LARGEST} at a time: memory was planned for so many
+        parts = [inputs[i : i + {LARGEST}] for i in range(0, len(inputs), {LARGEST})]
+        rows = [method.execute([torch.from_numpy(part)])[0].numpy().copy() for part in parts]
+        return np.concatenate(rows)
+
+    return run
+"""
 
     @staticmethod
     def unavailable() -> str | None:

@@ -59,6 +59,7 @@ class LiteRt:
     dynamic_batch = False
     library = "ai_edge_litert.interpreter"
     needs = f"{INSTALL}; to convert, a Python with litert-torch, named by {PYTHON}"
+    packages: tuple[str, ...] = ("ai-edge-litert",)
 
     class Params(Params):
         """Options of litert."""
@@ -113,6 +114,32 @@ class LiteRt:
             Unmeasurable: The file is damaged, or LiteRT is not here.
         """
         return _Session(path, options.threads if threads is None else threads)
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads a file without Paretune."""
+        return f"""\
+from ai_edge_litert.interpreter import Interpreter
+
+
+def load(path):
+    model = Interpreter(path, num_threads={options.threads or cores()})
+    model.allocate_tensors()
+    [given], [found] = model.get_input_details(), model.get_output_details()
+
+    def one(values):  # what is int8 in the file has a scale and a zero point
+        scale, zero = given["quantization"]
+        if scale:
+            limits = np.iinfo(given["dtype"])
+            values = np.clip(np.rint(values / scale) + zero, limits.min, limits.max)
+        model.set_tensor(given["index"], values.astype(given["dtype"]))
+        model.invoke()
+        values = model.get_tensor(found["index"]).astype(np.float32)
+        scale, zero = found["quantization"]
+        return (values - zero) * np.float32(scale) if scale else values
+
+    return lambda inputs: np.concatenate([one(values[None]) for values in inputs])
+"""
 
     @staticmethod
     def unavailable() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 import warnings
@@ -18,7 +19,7 @@ from objectives.params import Params
 from objectives.runtimes.base import Artifact
 from objectives.runtimes.files import written
 from objectives.runtimes.identities import drop_weight_copies
-from objectives.runtimes.onnx_providers import check_used, options_of, provider
+from objectives.runtimes.onnx_providers import PROVIDERS, check_used, options_of, provider
 from objectives.runtimes.onnx_quantization import MODES
 from objectives.runtimes.onnx_quantization.marks import placement
 from objectives.runtimes.onnx_quantization.quantizer import quantize
@@ -40,6 +41,7 @@ class OnnxRuntime:
     dynamic_batch = True
     library = "onnxruntime"
     needs = "nothing more; another provider than cpu needs its own build of onnxruntime"
+    packages: tuple[str, ...] = ("onnxruntime",)
     suffix = ".onnx"
     quantizations = MODES
 
@@ -121,6 +123,37 @@ class OnnxRuntime:
             raise Unmeasurable(f"ONNX Runtime cannot load {path.name}: {error}") from error
         check_used(session, full)
         return session
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads a file without Paretune."""
+        full = PROVIDERS.get(options.provider.lower(), (options.provider, ""))[0]
+        return f"""\
+import onnxruntime
+
+
+def load(path):
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = {options.threads}
+    settings.add_session_config_entry("session.set_denormal_as_zero", "1")
+    session = onnxruntime.InferenceSession(path, settings, providers={json.dumps([full])})
+    return lambda inputs: session.run(["{OUTPUT}"], {{"{INPUT}": inputs}})[0]
+"""
+
+    @staticmethod
+    def stamp(path: Path) -> dict[str, Any]:
+        """The operator sets that a file asks for, by domain; nothing is run.
+
+        Raises:
+            Unmeasurable: It is no ONNX file.
+        """
+        import onnx
+
+        try:
+            proto = onnx.load(str(path), load_external_data=False)
+        except Exception as error:  # protobuf's exceptions depend on its build
+            raise Unmeasurable(f"{path.name} is no ONNX file: {error}") from error
+        return {"opset": {used.domain or "ai.onnx": used.version for used in proto.opset_import}}
 
     @staticmethod
     def unavailable() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
@@ -41,6 +42,7 @@ class OpenVino:
     dynamic_batch = True
     library = "openvino"
     needs = INSTALL
+    packages: tuple[str, ...] = ("openvino",)
 
     class Params(Params):
         """Options of openvino."""
@@ -79,6 +81,27 @@ class OpenVino:
             Unmeasurable: The file is damaged, or OpenVINO or the device is not here.
         """
         return _Session(path, options, options.threads if threads is None else threads)
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads a file without Paretune."""
+        settings: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": options.precision,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        if options.device == "CPU":
+            settings |= {"INFERENCE_NUM_THREADS": options.threads or cores()}
+        return f"""\
+import openvino
+
+
+def load(path):
+    settings = {json.dumps(settings)}
+    model = openvino.Core().compile_model(path, {json.dumps(options.device)}, settings)
+    return lambda inputs: model(inputs)[0]
+"""
+
+    stamp = staticmethod(OnnxRuntime.stamp)
 
     @staticmethod
     def unavailable() -> str | None:

@@ -68,15 +68,51 @@ def loaded(path: Path) -> torch.export.ExportedProgram:
     """
     import torch
 
+    checked(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            _refuse_pickles(path)
             return torch.export.load(str(path))
-        except (Unmeasurable, FileNotFoundError):
-            raise
         except Exception as error:  # torch, zipfile and json have no common class
             raise Unmeasurable(f"torch.export cannot load {path.name}: {error}") from error
+
+
+def checked(path: Path) -> None:
+    """Looks for pickles in a program's file without loading it.
+
+    Raises:
+        Unmeasurable: It is damaged, or holds pickled objects, which would run code.
+    """
+    try:
+        _refuse_pickles(path)
+    except (Unmeasurable, FileNotFoundError):
+        raise
+    except Exception as error:  # torch, zipfile and json have no common class
+        raise Unmeasurable(f"torch.export cannot load {path.name}: {error}") from error
+
+
+def loading(how: str, threads: int) -> str:
+    """Python that loads a file of torch's without Paretune.
+
+    Args:
+        how: Gives the module of a `path`.
+        threads: Of one inference; 0 for all cores.
+    """
+    return f"""\
+import torch
+
+
+def load(path):
+    torch.set_num_threads({threads or cores()})
+    torch.set_flush_denormal(True)
+    module = {how}
+
+    def run(inputs):
+        with torch.inference_mode():  # with the strides of a new array: AOTInductor relies on them
+            return module(torch.from_numpy(inputs.ravel().reshape(inputs.shape))).numpy()
+
+    return run
+"""
 
 
 def _refuse_pickles(path: Path) -> None:

@@ -43,6 +43,7 @@ class TensorRt:
     dynamic_batch = True
     library = "tensorrt"
     needs = INSTALL
+    packages: tuple[str, ...] = ("tensorrt", "torch")
 
     class Params(Params):
         """Options of tensorrt."""
@@ -82,6 +83,38 @@ class TensorRt:
             Unmeasurable: The file is damaged or for another GPU, or there is none.
         """
         return _Session(path, options.device)
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads a file without Paretune."""
+        return f"""\
+import pathlib
+
+import tensorrt
+import torch
+
+
+def load(path):
+    device = torch.device("cuda", {options.device})
+    with torch.cuda.device(device):
+        runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
+        engine = runtime.deserialize_cuda_engine(pathlib.Path(path).read_bytes())
+    context = engine.create_execution_context()
+    given, found = (engine.get_tensor_name(i) for i in range(2))
+
+    def part(inputs):
+        values = torch.from_numpy(inputs).to(device)
+        context.set_input_shape(given, tuple(values.shape))
+        logits = torch.empty(tuple(context.get_tensor_shape(found)), device=device)
+        context.set_tensor_address(given, values.data_ptr())
+        context.set_tensor_address(found, logits.data_ptr())
+        context.execute_async_v3(torch.cuda.current_stream(device).cuda_stream)
+        return logits.cpu().numpy()
+
+    return lambda inputs: np.concatenate(
+        [part(inputs[i : i + {LARGEST}]) for i in range(0, len(inputs), {LARGEST})]
+    )
+"""
 
     @staticmethod
     def unavailable() -> str | None:

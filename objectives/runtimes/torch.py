@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from objectives.base import Unmeasurable
+from objectives.host import cores
 from objectives.inputs import Shape
 from objectives.params import Params
 from objectives.runtimes.base import Artifact, check_mode
-from objectives.runtimes.programs import TorchSession, exported, loaded
+from objectives.runtimes.programs import TorchSession, checked, exported, loaded
 from objectives.runtimes.torch_export import TorchExport
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Torch:
     dynamic_batch = True
     library = "torch"
     needs = "nothing more; device cuda or mps needs one"
+    packages: tuple[str, ...] = ("torch",)
 
     class Params(Params):
         """Options of torch."""
@@ -84,6 +86,37 @@ class Torch:
             program = move_to_device_pass(program, options.device)
         threads = options.threads if threads is None else threads
         return TorchSession(program.module(), threads, options.device)
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads a file without Paretune."""
+        if options.device == "cpu":
+            return TorchExport.standalone(options)
+        return f"""\
+import torch
+from torch.export.passes import move_to_device_pass
+
+
+def load(path):
+    torch.set_num_threads({options.threads or cores()})
+    program = move_to_device_pass(torch.export.load(path), "{options.device}")
+    module = program.module()
+
+    def run(inputs):
+        with torch.inference_mode():
+            return module(torch.from_numpy(inputs).to("{options.device}")).cpu().numpy()
+
+    return run
+"""
+
+    @staticmethod
+    def refuse(path: Path) -> None:
+        """Looks into a file before another process loads it.
+
+        Raises:
+            Unmeasurable: It is damaged, or holds pickled objects, which would run code.
+        """
+        checked(path)
 
     @staticmethod
     def unavailable() -> str | None:

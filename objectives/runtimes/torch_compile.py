@@ -16,7 +16,7 @@ from objectives.inputs import Shape
 from objectives.params import Params
 from objectives.runtimes.base import Artifact, check_mode
 from objectives.runtimes.files import written
-from objectives.runtimes.programs import TorchSession, exported
+from objectives.runtimes.programs import TorchSession, exported, loading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +43,7 @@ class TorchCompile:
     dynamic_batch = True
     library = "torch"
     needs = "a C++ compiler (g++ or clang++)"
+    packages: tuple[str, ...] = ("torch",)
 
     class Params(Params):
         """Options of torch_compile."""
@@ -101,6 +102,11 @@ class TorchCompile:
             except Exception as error:  # RuntimeError, and what zip and json raise
                 raise Unmeasurable(f"AOTInductor cannot load {path.name}: {error}") from error
         return TorchSession(module, options.threads if threads is None else threads)
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads a file without Paretune."""
+        return loading("torch._inductor.aoti_load_package(path)", options.threads)
 
     @staticmethod
     def unavailable() -> str | None:

@@ -12,7 +12,7 @@ from objectives.inputs import Shape
 from objectives.params import Params
 from objectives.runtimes.base import Artifact, check_mode
 from objectives.runtimes.files import written
-from objectives.runtimes.programs import TorchSession, exported, loaded, saved
+from objectives.runtimes.programs import TorchSession, checked, exported, loaded, loading, saved
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,7 @@ class TorchExport:
     dynamic_batch = True
     library = "torch"
     needs = "nothing more"
+    packages: tuple[str, ...] = ("torch",)
 
     class Params(Params):
         """Options of torch_export."""
@@ -77,6 +78,20 @@ class TorchExport:
         """
         threads = options.threads if threads is None else threads
         return TorchSession(loaded(path).module(), threads)
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads a file without Paretune."""
+        return loading("torch.export.load(path).module()", options.threads)
+
+    @staticmethod
+    def refuse(path: Path) -> None:
+        """Looks into a file before another process loads it.
+
+        Raises:
+            Unmeasurable: It is damaged, or holds pickled objects, which would run code.
+        """
+        checked(path)
 
     @staticmethod
     def unavailable() -> str | None:

@@ -14,7 +14,7 @@ from objectives.inputs import Shape, example
 from objectives.params import Params
 from objectives.runtimes.base import Artifact, check_mode
 from objectives.runtimes.files import written
-from objectives.runtimes.programs import TorchSession
+from objectives.runtimes.programs import TorchSession, loading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,7 @@ class TorchScript:
     dynamic_batch = True
     library = "torch"
     needs = "nothing more"
+    packages: tuple[str, ...] = ("torch",)
 
     class Params(Params):
         """Options of torchscript."""
@@ -87,6 +88,11 @@ class TorchScript:
             except (RuntimeError, ValueError) as error:
                 raise Unmeasurable(f"TorchScript cannot load {path.name}: {error}") from error
         return TorchSession(module.eval(), options.threads if threads is None else threads)
+
+    @staticmethod
+    def standalone(options: Any) -> str:
+        """Python that loads a file without Paretune."""
+        return loading("torch.jit.load(path).eval()", options.threads)
 
     @staticmethod
     def unavailable() -> str | None:

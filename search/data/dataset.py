@@ -137,6 +137,12 @@ class Dataset(Labelled):
             # One fused multiply-add instead of a division, a subtraction and a division.
             yield torch.addcmul(shift, held[rows].float(), scale), labels[rows]
 
+    def examples(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """One pass in order as (uint8 [B, C, H, W], labels int64 [B])."""
+        labels = self._labels[part].split(batch_size)  # type: ignore[no-untyped-call]
+        for images, wanted in zip(self._rows(part, batch_size), labels, strict=True):
+            yield images.numpy(), wanted.numpy()
+
     def calibration(self, images: int, batch_size: int) -> Iterator[np.ndarray]:
         """Normalized training images float32 [B, C, H, W], the same ones each time."""
         rows = self.order("train", 0)[:images]

@@ -94,6 +94,10 @@ class Labelled(ABC):
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """One pass as (inputs, labels int64 [B]); shuffled when a seed is given."""
 
+    @abstractmethod
+    def examples(self, part: str, batch_size: int) -> Iterator[tuple[Any, np.ndarray]]:
+        """One pass in order as (8-bit images [B, C, H, W] or texts, labels int64 [B])."""
+
     def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """One pass in order as NumPy arrays, for runtimes."""
         for inputs, labels in self.batches(part, batch_size):

@@ -115,6 +115,13 @@ class Texts(Labelled):
         for rows in order.split(batch_size):  # type: ignore[no-untyped-call]
             yield tokens[rows].long(), labels[rows]
 
+    def examples(self, part: str, batch_size: int) -> Iterator[tuple[list[str], np.ndarray]]:
+        """One pass in order as (texts, labels int64 [B])."""
+        texts, labels = self._parts[part].texts, self._labels[part].numpy()
+        for start in range(0, len(labels), batch_size):
+            rows = slice(start, start + batch_size)
+            yield list(texts[rows]), labels[rows]
+
     def calibration(self, images: int, batch_size: int) -> Iterator[np.ndarray]:
         """Token ids int64 [B, length] of so many training texts, the same ones each time."""
         for rows in self.order("train", 0)[:images].split(batch_size):  # type: ignore[no-untyped-call]

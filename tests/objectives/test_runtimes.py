@@ -50,45 +50,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
 HEAVY = ("executorch", "litert", "openvino", "tensorrt", "torch_compile")
 """They need an extra or a compiler, and some take seconds for a network."""
 
-CLEAN = {
-    "onnxruntime": """
-        import onnxruntime
-        y = onnxruntime.InferenceSession(path).run(None, {"input": x})[0]
-    """,
-    "executorch": """
-        import torch
-        from executorch.runtime import Runtime
-        forward = Runtime.get().load_program(path).load_method("forward")
-        y = forward.execute([torch.from_numpy(x)])[0].numpy()
-    """,
-    "litert": """
-        from ai_edge_litert.interpreter import Interpreter
-        run = Interpreter(path).get_signature_runner()
-        y = numpy.concatenate([run(args_0=x[i : i + 1])["output_0"] for i in range(len(x))])
-    """,
-    "openvino": """
-        import openvino
-        y = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(x)[0]
-    """,
-    "torch": """
-        import torch
-        y = torch.export.load(path).module()(torch.from_numpy(x)).detach().numpy()
-    """,
-    "torch_export": """
-        import torch
-        y = torch.export.load(path).module()(torch.from_numpy(x)).detach().numpy()
-    """,
-    "torchscript": """
-        import torch
-        y = torch.jit.load(path)(torch.from_numpy(x)).detach().numpy()
-    """,
-    "torch_compile": """
-        import torch
-        y = torch._inductor.aoti_load_package(path)(torch.from_numpy(x)).numpy()
-    """,
-}
-"""How a user loads the file, with nothing but the runtime's own library."""
-
 
 def runtime(name: str) -> Any:
     module, _, attribute = RUNTIMES[name].partition(":")
@@ -216,6 +177,7 @@ def test_runtime_describes_itself(name: str) -> None:
     assert why is None or ("\n" not in why and len(why) > 10)
     assert isinstance(entry.dynamic_batch, bool)
     assert entry.needs
+    assert entry.packages and isinstance(entry.packages, tuple)
     first, *rest = inspect.cleandoc(entry.__doc__ or "").splitlines()
     assert 10 < len(first) <= 100
     assert first.endswith(".")
@@ -292,18 +254,24 @@ def test_text_is_answered_as_the_model_does(name: str, deploy: Deploy) -> None:
         np.testing.assert_allclose(session(tokens[:batch]), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [marked(name, slow="torch" in name) for name in CLEAN])
-def test_file_is_loaded_in_a_clean_process_by_the_runtime_alone(
-    name: str, model: nn.Module, deploy: Deploy, images: np.ndarray, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        *(marked(name, "", slow="torch" in name) for name in RUNTIMES),
+        *(marked(name, "static") for name in ("onnxruntime", "litert", "executorch")),
+    ],
+)
+def test_file_is_loaded_in_a_clean_process_by_the_code_that_its_runtime_gives(
+    name: str, mode: str, model: nn.Module, deploy: Deploy, images: np.ndarray, tmp_path: Path
 ) -> None:
-    artifact, _ = deploy(name, "toy", model, SHAPE, images)
-    np.save(tmp_path / "x.npy", images[:4])
+    artifact, session = deploy(name, "toy", model, SHAPE, images, mode or None)
+    np.save(tmp_path / "x.npy", images)
+    entry = runtime(name)
     code = f"""
 import sys
-import numpy
-path, x = {str(artifact.path)!r}, numpy.load("x.npy")
-{inspect.cleandoc(CLEAN[name])}
-numpy.save("y.npy", y)
+import numpy as np
+{entry.standalone(entry.Params())}
+np.save("y.npy", load({str(artifact.path)!r})(np.load("x.npy")))
 assert not {{"objectives", "search", "spaces"}} & {{name.partition(".")[0] for name in sys.modules}}
 """
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
@@ -311,9 +279,19 @@ assert not {{"objectives", "search", "spaces"}} & {{name.partition(".")[0] for n
         [sys.executable, "-I", "-c", code], cwd=tmp_path, env=environment, capture_output=True
     )
     assert done.returncode == 0, done.stderr.decode()
-    np.testing.assert_allclose(
-        np.load(tmp_path / "y.npy"), answers(model, images[:4]), rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), session(images), rtol=1e-5, atol=1e-5)
+
+
+@ENTRIES
+def test_runtime_gives_code_for_a_user_whatever_its_options(name: str) -> None:
+    entry = runtime(name)
+    for options in (
+        {},
+        *({"threads": n} for n in (0, 3) if "threads" in entry.Params.model_fields),
+    ):
+        code = entry.standalone(entry.Params.model_validate(options))
+        assert "def load(path):" in code and "paretune" not in code
+        compile(code, name, "exec")
 
 
 @HERE

@@ -73,13 +73,15 @@ def test_text_study_runs_from_data_to_verified_export(study: Path, cli: Any) -> 
     assert min(found.values()) > found["none"] - 0.03
 
     folder = study.parent / "exported"
-    said = cli("export", study, "--pick", "smallest", "-o", folder)
-    assert said.code == 0, said.err
+    said = cli("export", study, "--pick", "smallest", "-o", folder, "--no-latency")
+    assert said.code == 0, said.out + said.err
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["input"]["dtype"] == "int64"
-    said = cli("verify", folder, "--data", study.parent / "moods.csv", "--json")
+    said = cli("verify", folder, "--data", study.parent / "moods.csv", "--no-latency", "--json")
     assert said.code == 0, said.out
-    assert {f["file"] for f in json.loads(said.out)["findings"]} == {"model.onnx", "tokenizer.json"}
+    found = json.loads(said.out)["findings"]
+    assert {"model.onnx", "tokenizer.json", "load.py"} <= {f["file"] for f in found}
+    assert {"preprocessing", "outputs", "accuracy"} <= {f["what"] for f in found}
 
     # What a user does, without Paretune
     tokenizer = Tokenizer.from_file(str(folder / manifest["preprocessing"]["tokenizer"]))

@@ -1,0 +1,77 @@
+"""Licences of weights: known for what libraries say, and said to be unknown else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.export.licence import licences
+
+
+def plan(architecture: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    return [{"kind": "pretrain", "params": {"architecture": architecture, **more}}]
+
+
+def test_weights_trained_from_scratch_are_the_user_s() -> None:
+    said = licences(plan({"simple_cnn": {"width": 1.0}}, checkpoint=None))
+    assert said == ["Trained from scratch by you: the weights are under no licence but yours."]
+    assert licences(plan({"torchvision": {"name": "resnet18", "weights": None}})) == said
+    assert licences(plan({"timm": {"name": "resnet10t", "pretrained": False}})) == said
+
+
+@pytest.mark.parametrize(
+    ("architecture", "expected"),
+    [
+        (
+            {"torchvision": {"name": "vit_b_16", "weights": "IMAGENET1K_SWAG_E2E_V1"}},
+            "licence: https://github.com/facebookresearch/SWAG/blob/main/LICENSE",
+        ),
+        (
+            {"torchvision": {"name": "mobilenet_v2", "weights": "DEFAULT"}},
+            "BSD-3-Clause and names no licence for these weights",
+        ),
+        ({"torchvision": {"name": "resnet18", "weights": "GONE_V9"}}, "no licence is recorded"),
+        (
+            {"timm": {"name": "resnet10t", "pretrained": True}},
+            "pretrained resnet10t weights (timm/resnet10t.c3_in1k), licence: apache-2.0.",
+        ),
+        ({"python": {"factory": "my.nets:Net"}}, "your own code, my.nets:Net; if that loads"),
+    ],
+)
+def test_licence_is_told_as_the_library_knows_it(
+    architecture: dict[str, Any], expected: str
+) -> None:
+    assert any(expected in line for line in licences(plan(architecture)))
+
+
+def test_checkpoints_name_no_path_of_this_machine(tmp_path: Path) -> None:
+    [line] = licences(plan({"resnet": {}}, checkpoint=str(tmp_path / "mine.safetensors")))
+    assert "starts from your checkpoint mine.safetensors: no licence is recorded" in line
+    assert str(tmp_path) not in line
+
+
+def test_licence_of_a_transformers_checkpoint_is_in_its_card(tmp_path: Path) -> None:
+    architecture = {"transformers": {"model": "bert", "checkpoint": str(tmp_path)}}
+    [line] = licences(plan(architecture))
+    assert "no licence is recorded" in line
+    (tmp_path / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\n# A model\n")
+    [line] = licences(plan(architecture))
+    assert line.endswith("licence: mit.") and str(tmp_path) not in line
+
+
+def test_teachers_count_too() -> None:
+    student = plan({"simple_cnn": {}})
+    student.append(
+        {
+            "kind": "finetune",
+            "params": {
+                "distillation": {"logits": {}},
+                "teacher": {
+                    "architecture": {"torchvision": {"name": "resnet18", "weights": "DEFAULT"}}
+                },
+            },
+        }
+    )
+    assert "It learned from a teacher. It starts from torchvision's" in " ".join(licences(student))
