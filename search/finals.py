@@ -56,7 +56,7 @@ def settle(study: Opened, report: Reporter) -> None:
         if _up_to_date(study.store.record()):
             return  # another worker of this host was quicker
         what = f"front and baseline, {len(trials)} networks,"
-        report(Notice(f"{what} are measured again in one session, at most {seconds:.0f} s"))
+        report(Notice(f"{what} are measured again in one session, up to {seconds:.0f} s"))
         try:
             measured = study.again(trials, seconds)
         except (Unmeasurable, WrongMeasurement, OSError) as error:
@@ -111,7 +111,7 @@ def measure_again(
     Args:
         gauge: What is measured; what is not timed is passed over.
         subjects: The artifacts.
-        seconds: The most that is spent, about.
+        seconds: The most that is spent, about; a disturbed host takes longer.
 
     Returns:
         For each subject its measurements.
@@ -130,10 +130,12 @@ def measure_again(
     begun = time.monotonic()
     for place, (name, objective, params) in enumerate(timed):
         left = seconds - (time.monotonic() - begun)
-        each = min(params.seconds, left / (len(timed) - place) / len(subjects))
+        share = left / (len(timed) - place)
+        each = min(params.seconds, share / len(subjects))
         if each < min(SHORTEST, params.seconds):
             break
-        params = params.model_copy(update={"seconds": each})
+        pauses = {"spread": min(params.spread, share)} if hasattr(params, "spread") else {}
+        params = params.model_copy(update={"seconds": each, **pauses})
         together = getattr(objective, "together", None)
         measured = (
             together(subjects, params)

@@ -93,7 +93,7 @@ def _pair_figure(groups: Groups, chances: Mapping[int, float], x: Scale, y: Scal
     kinds: tuple[tuple[str, tuple[TrialRecord, ...], dict[str, Any]], ...] = (
         ("infeasible", groups.infeasible, {"symbol": "x-thin", "color": INFEASIBLE, "size": 7}),
         ("dominated", groups.dominated, {"symbol": "circle", "color": DOMINATED, "size": 6}),
-        ("near", groups.near, {"symbol": "circle-open", "color": FRONT, "size": 8}),
+        ("near", groups.near, {"symbol": "diamond-open", "color": FRONT, "size": 8}),
         ("front", groups.front, {"symbol": "circle", "color": FRONT, "size": 10}),
         ("baseline", groups.baseline, {"symbol": "star", "color": BASELINE, "size": 16}),
     )

@@ -15,7 +15,11 @@ from typing import Any
 import pytest
 
 from search.records import StudyRecord
-from search.views.plots import groups_of, pair_figures
+from search.settling import NEAR
+from search.views.format import format_chance
+from search.views.front import front_info, shown_chances
+from search.views.front_text import notes_of
+from search.views.plots import FAINT, groups_of, pair_figures
 from search.views.report import report_html, write_report
 from search.views.scales import scale_of
 
@@ -104,6 +108,35 @@ def test_line_of_a_pair_is_the_front_of_these_two(make_record: MakeRecord) -> No
     points = [(t.values["latency"], 100 * t.values["accuracy"]) for t in groups_of(record).feasible]
     for x, y in zip(line.x, line.y, strict=True):
         assert not any(a <= x and b >= y and (a, b) != (x, y) for a, b in points)
+
+
+def test_points_of_the_front_are_as_faint_as_they_are_improbable(make_record: MakeRecord) -> None:
+    record = make_record(80)
+    chances = shown_chances(record)
+    _, figure = pair_figures(record, chances)[0]
+    traces = {trace.name: trace for trace in figure.data}
+    front = traces["front"]
+    shown = dict(zip(front.customdata, front.marker.opacity, strict=True))
+    assert shown == {n: FAINT + (1 - FAINT) * chances[n] for n in record.members - {0}}
+    near = {n for n, p in chances.items() if p >= NEAR} - record.members - {0}
+    assert near and set(traces["near"].customdata) == near
+    for name in ("near", "front", "baseline"):
+        assert len(traces[name].error_x.array) == len(traces[name].error_y.array) > 0
+    assert traces["dominated"].error_x.array is None
+
+
+def test_page_says_how_probable_each_trial_is(make_record: MakeRecord) -> None:
+    record = make_record(80)
+    chances = shown_chances(record)
+    page = report_html(record)
+    said = {t["n"]: (t["chance"], t["odds"]) for t in embedded(page)["trials"]}
+    assert said == {
+        t.number: (format_chance(p), None if p is None else round(p, 3))
+        for t, p in ((t, chances.get(t.number)) for t in record.trials)
+    }
+    assert "<th>P(front)</th>" in page
+    for line in notes_of(front_info(record)):
+        assert html.escape(line) in page
 
 
 def test_costs_over_a_wide_range_get_a_logarithmic_axis(make_record: MakeRecord) -> None:
