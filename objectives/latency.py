@@ -20,6 +20,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from objectives.base import Better, Measurement, Subject
+from objectives.cuda import clocks
 from objectives.estimates import Estimate, quantile, statistic
 from objectives.host import fingerprint, frequency, load_average
 from objectives.params import Params
@@ -27,7 +28,10 @@ from objectives.probe import DEAFENED
 from objectives.references import NAMES, VERSION
 from objectives.rounds import Rounds
 
-ALIKE = ("statistic", "batch", "shape", "runtime", "threads", "provider", "device", "host", "cpu")
+ALIKE = (
+    *("statistic", "batch", "shape", "runtime", "threads", "provider", "device", "graph"),
+    *("host", "cpu"),
+)
 """Conditions that have to be those of the baseline's measurement, for its references to tell."""
 
 
@@ -66,7 +70,7 @@ class Latency:
     ) -> list[Measurement]:
         """Measures several artifacts of one study in the same visits: best to compare them.
 
-        The time is `seconds` for each; on a disturbed host up to three times as much, to find calm
+        The time is `seconds` for each; on a disturbed host up to twice as much, to find calm
         moments. `objectives.differences` compares what comes of it.
 
         Args:
@@ -129,9 +133,15 @@ def _measurement(subject: Subject, params: Any, rounds: Rounds, place: int) -> M
         "precise_enough": rounds.precise(place),
         "load_average": load_average(),
         "frequency_mhz": frequency(),
+        "clocks": clocks() if _on_cuda(subject.options) else None,
         "denormals": "flushed",
     }
     return _as_measurement(value, found, len(counted), said)
+
+
+def _on_cuda(options: Any) -> bool:
+    where = getattr(options, "device", None) or getattr(options, "provider", None)
+    return where in ("cuda", "tensorrt")
 
 
 def _as_measurement(

@@ -32,7 +32,7 @@ LOADING = 0.2
 CALIBRATION = 3
 """The baseline's measurement gets so many times the time: every other one rests on it."""
 
-PATIENCE = 3
+PATIENCE = 2
 """So many times the time may be spent where a host is disturbed, to find calm blocks."""
 
 LEVEL = 0.25
@@ -93,13 +93,14 @@ class Rounds:
         seconds = self._params.seconds * len(self.ours)
         if self.base is None and self.panel:
             seconds *= CALIBRATION
+        begun = time.perf_counter()
         gc.collect()
         with steady(self._pin):
             for runs in (self.base, *self.panel):
                 if runs:
                     runs.warm_up(0.05)
             self.warm = [runs.warm_up() for runs in self.ours]
-        spent = loading = 0.0
+        spent, loading = time.perf_counter() - begun, 0.0
         while not self._enough(spent, seconds):
             begun = time.perf_counter()
             if self._calm and loading <= LOADING * spent:

@@ -85,6 +85,7 @@ class Runs:
     def __init__(self, load: Callable[[], Callable[[Any], Any]], inputs: Any, probe: Probe) -> None:
         self._load = load
         self._inputs = inputs
+        self._session: Any = None
         self._probe = probe
         self.blocks: list[Block] = []
         self.visits = 0
@@ -93,6 +94,7 @@ class Runs:
 
     def renew(self) -> None:
         """Loads the artifact anew: where its memory lies matters, and should average out."""
+        self._session = None  # so that there are never two
         self._session = self._load()
         self._timer: Callable[[Any], float] | None = getattr(self._session, "timed", None)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives.base import Unmeasurable
+from objectives.cuda import EventTimer
 from objectives.host import cores
 from objectives.inputs import Shape, example
 
@@ -142,16 +143,25 @@ class TorchSession:
     Args:
         module: Inputs [B, ...] -> logits [B, classes], on `device`.
         threads: 0 for all cores.
-        device: "cpu", "cuda" or "mps".
+        device: "cpu", "cuda" or "mps". On cuda it is timed by events: `timed(inputs)`.
+        graph: On cuda, time a replayed graph of the kernels.
     """
 
-    def __init__(self, module: Any, threads: int, device: str = "cpu") -> None:
+    def __init__(self, module: Any, threads: int, device: str = "cpu", graph: bool = False) -> None:
         import torch
 
         torch.set_num_threads(threads or cores())
         torch.set_flush_denormal(True)
         self._module = module
         self._device = device
+        if device == "cuda":
+            self._timer = EventTimer(module, graph)
+            self.timed = self._timed
+
+    def _timed(self, inputs: np.ndarray) -> float:
+        import torch
+
+        return self._timer(torch.from_numpy(inputs).to(self._device))
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Logits float32 on the host, so that a GPU's work is done when it returns."""

@@ -44,6 +44,7 @@ class Torch:
 
         device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="where it runs")
         threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+        graph: bool = Field(False, description="on cuda, time a replayed graph of the kernels")
 
     @staticmethod
     def export(
@@ -85,7 +86,7 @@ class Torch:
         if options.device != "cpu":
             program = move_to_device_pass(program, options.device)
         threads = options.threads if threads is None else threads
-        return TorchSession(program.module(), threads, options.device)
+        return TorchSession(program.module(), threads, options.device, options.graph)
 
     @staticmethod
     def standalone(options: Any) -> str:

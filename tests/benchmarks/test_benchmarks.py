@@ -23,6 +23,7 @@ SMALL = {
     "bench_int8.py": ["--images", "64", "--epochs", "1", "--calibration", "16", "--tests", "64"],
     "bench_latency.py": ["--repeats", "2", "--networks", "3", "--seconds", "0.1", "--truth", "1"],
     "bench_profile.py": ["--networks", "1", "--seconds", "0.2"],
+    "bench_measuring.py": ["--repeats", "1", "--seconds", "0.1"],
     "bench_pruning.py": ["--epochs", "1", "--images", "128"],
     "bench_search.py": [
         *("--trials", "2", "--seeds", "0", "--sides", "plain tpe", "paretune"),
