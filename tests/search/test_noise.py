@@ -8,8 +8,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from objectives.accuracy import wilson
 from objectives.base import Measurement
+from objectives.scores import wilson
 from search.noise import (
     DRAWS,
     Z95,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from objectives.accuracy import wilson
 from objectives.base import Measurement
+from objectives.scores import wilson
 from search.records import Axis, FrontPoint, StudyRecord, TrialRecord
 from search.settling import EXTRA, chances_of, settled, worth_again
 
