@@ -37,7 +37,7 @@ PATIENCE = 2
 
 LEVEL = 0.25
 """Two medians have the ratio of their lower quartiles, of runs that had the processor: the quartile
-repeats better (0.6 % beside 1.0 %, recorded over 20 sessions on a loaded host)."""
+repeated better (0.6 % beside 1.0 %) in one minute of a loaded host, by which it was chosen."""
 
 
 class Rounds:
