@@ -12,6 +12,7 @@ import click
 
 from search.commands.export import export
 from search.commands.profile import profile
+from search.commands.retarget import retarget
 from search.commands.shared import (
     DONE,
     INTERRUPTED,
@@ -263,6 +264,7 @@ def list_(what: str, as_json: bool) -> None:
 
 
 main.add_command(profile)
+main.add_command(retarget)
 
 
 def _console() -> Any:

@@ -299,3 +299,22 @@ def test_int8_is_trained_for_the_first_target_that_has_it() -> None:
     assert trained_for(places(plan), {}) == "torchscript"
     kinds = [stage.kind for stage in unquantized(plan).stages]
     assert kinds == ["pretrain", "deploy"]
+
+
+# -- elsewhere -----------------------------------------------------------------------------------
+
+
+def test_one_target_is_measured_elsewhere_and_the_others_keep_their_numbers(
+    done: Path, cli: Any
+) -> None:
+    said = cli("retarget", done, "--target", "b", "--runtime", "torch", "--trials", 1, "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert (found["target"], found["runtime"]) == ("b", "torch")
+    trial = record_of(done).trials[1]
+    new = next(row["new"] for row in found["rows"] if row["new"]["trial"] == 1)["validation"]
+    assert new["latency@b"]["conditions"]["runtime"] == "torch"
+    assert new["latency@a"]["value"] == trial.values["latency@a"]
+    said = cli("retarget", done, "--target", "c")
+    assert said.code == 2
+    assert '--target: the study has no target "c". Known: a, b.' in said.err

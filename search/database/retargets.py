@@ -1,0 +1,91 @@
+"""What finished studies' models were measured at elsewhere: other runtimes, options, machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from objectives.base import Measurement
+from search.database import tables
+
+
+@dataclass(frozen=True)
+class Retargeted:
+    """A trial's model in another place.
+
+    Attributes:
+        trial: Its number.
+        setting: Digest of target, runtime, options and host.
+        target: Of the study, whose quantities these are; None in a study of one runtime.
+        runtime: Where it was measured.
+        options: Of the runtime.
+        host: Digest of the machine.
+        taken: Unix time.
+        note: Which file was measured, or why none was.
+        artifact: As in a TrialRecord; None where nothing was measured.
+        measured: Part ("validation", "test") -> quantity -> measurement.
+    """
+
+    trial: int
+    setting: str
+    target: str | None
+    runtime: str
+    options: Mapping[str, Any]
+    host: str
+    taken: float
+    note: str
+    artifact: Mapping[str, Any] | None = None
+    measured: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
+
+
+class Retargets:
+    """The table of a study database.
+
+    Args:
+        engine: From `tables.open_engine`.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def put(self, rows: Sequence[Retargeted]) -> None:
+        """Writes what was measured; it replaces what the same setting gave before."""
+        table = tables.retargets
+        with self._engine.begin() as connection:
+            for row in rows:
+                same = (table.c.setting == row.setting) & (table.c.trial == row.trial)
+                connection.execute(sa.delete(table).where(same))
+                measured = {
+                    part: {name: m.to_json() for name, m in found.items()}
+                    for part, found in row.measured.items()
+                }
+                connection.execute(sa.insert(table).values({**vars(row), "measured": measured}))
+
+    def of(self, setting: str) -> dict[int, Retargeted]:
+        """Trial -> what is stored of it in this setting."""
+        return {row.trial: row for row in self._rows(tables.retargets.c.setting == setting)}
+
+    def files(self, runtime: str) -> dict[int, Mapping[str, Any]]:
+        """Trial -> an artifact that was made for this runtime before."""
+        rows = self._rows(tables.retargets.c.runtime == runtime)
+        return {row.trial: row.artifact for row in rows if row.artifact is not None}
+
+    def _rows(self, which: Any) -> list[Retargeted]:
+        statement = sa.select(tables.retargets).where(which).order_by(tables.retargets.c.trial)
+        with self._engine.connect() as connection:
+            rows = list(connection.execute(statement).mappings())
+        return [
+            Retargeted(
+                **{
+                    **row,
+                    "measured": {
+                        part: {name: Measurement(**m) for name, m in found.items()}
+                        for part, found in row["measured"].items()
+                    },
+                }
+            )
+            for row in rows
+        ]
