@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from objectives.base import Measurement, Subject, Unmeasurable
 from objectives.host import fingerprint
-from search.database.retargets import Retargeted, Retargets
+from search.database.retargets import Retargets
 from search.database.store import reading
 from search.database.tables import open_engine
 from search.deploying import Place
@@ -27,6 +27,7 @@ from search.plan import Plan
 from search.plugins import RUNTIMES
 from search.quantity import local_of
 from search.records import StudyRecord, TrialRecord
+from search.retargeted import Retargeted, Retargeting
 from search.spec import Chosen, StudySpec, canonical, digest
 from search.study_file.space import message
 from search.watch import StageError, Watch
@@ -58,23 +59,6 @@ class Wanted:
     target: str | None = None
     trials: str = "front"
     again: bool = False
-
-
-@dataclass(frozen=True)
-class Retargeting:
-    """What a study's models are in another place.
-
-    Attributes:
-        record: The study.
-        place: Where they were measured.
-        rows: Trial -> what came of it; the baseline among them.
-        host: Facts of the machine.
-    """
-
-    record: StudyRecord
-    place: Place
-    rows: Mapping[int, Retargeted]
-    host: Mapping[str, Any]
 
 
 def retarget(located: Located, wanted: Wanted, say: Notice = lambda text: None) -> Retargeting:

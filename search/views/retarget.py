@@ -16,7 +16,7 @@ from objectives.base import Measurement
 from search.pareto import non_dominated
 from search.quantity import Quantity
 from search.records import Axis, FrontPoint, StudyRecord, TrialRecord
-from search.retargeting import Retargeting
+from search.retargeted import Retargeting
 from search.study_file.constraints import read_constraint
 from search.views.answer import better_word
 from search.views.format import format_interval, format_times, format_value

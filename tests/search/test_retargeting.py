@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from objectives.base import Measurement
-from search.database.retargets import Retargeted
 from search.database.store import reading
 from search.deploying import Place
 from search.errors import UserError
 from search.files import sha256_of
 from search.plugins import RUNTIMES
 from search.records import StudyRecord
-from search.retargeting import Retargeting, option_of
+from search.retargeted import Retargeted, Retargeting
+from search.retargeting import option_of
 from search.views.retarget import moved_record, retarget_info
 
 
