@@ -64,7 +64,7 @@ def _final(
     units = {name: m.unit for name, m in measured.items()}
     violations = dict(trial.violations)
     for text in violations:
-        limit = read_constraint(text, units)
+        limit = read_constraint(text, units, record.targets)
         if limit.quantity in trial.final:
             reference = against[limit.quantity].value if limit.bound.relative else 0.0
             violations[text] = limit.violation(measured[limit.quantity].value, reference)

@@ -122,7 +122,7 @@ def moved_record(found: Retargeting) -> StudyRecord:
     on_front = list(non_dominated(values * signs)) if feasible else []
     members = tuple(t.number for t, on in zip(feasible, on_front, strict=True) if on)
     point = FrontPoint(max(found.rows), 0.0, None, members)
-    return replace(record, trials=tuple(trials), growth=(point,))
+    return replace(record, trials=tuple(trials), growth=(point,), settled=None)
 
 
 def _moved(
@@ -143,6 +143,7 @@ def _moved(
         measurements=known,
         values={axis.name: known[axis.name].value for axis in record.axes},
         test={**trial.test, **measured["test"]},
+        final={},
         violations={
             c.text: c.violation(known[c.quantity].value, base[c.quantity].value)
             for c in constraints
