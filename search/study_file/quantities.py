@@ -132,8 +132,8 @@ class QuantityReader(SectionReader):
             if chosen is None:
                 continue
             runtime = RUNTIMES.get(chosen.name)
-            options = runtime.Params.model_validate(dict(chosen.params))
             with suppress(ValueError):  # a mistake that is noted already
+                options = runtime.Params.model_validate(dict(chosen.params))
                 why = absent(quantity.entry(), runtime, options)
                 if why:
                     self.problems.add(key, f"{name} cannot be measured here: {why}")
