@@ -30,6 +30,17 @@ SMALL = {
         *("--set", "baseline.pretrain.epochs=1", "--set", "space.pretrain.epochs=1"),
         *("--set", "space.finetune.epochs=1"),
     ],
+    "bench_racing.py": [
+        "--seeds",
+        "1",
+        "--epochs",
+        "60",
+        "--trials",
+        "4",
+        "--sides",
+        "random",
+        "random, racing",
+    ],
     "bench_tables.py": ["--data", "cifar10", "--at", "12", "15", "--seeds", "1"],
     "bench_training.py": ["--images", "128", "--repeats", "1"],
 }

@@ -1,0 +1,414 @@
+"""Racing on recorded learning curves: epochs until a share of the best hypervolume is reached.
+
+`curves.npz` (made by `record_curves.py`) holds the validation error after each of 27 epochs, the
+latency and the size of 1,440 small networks: every point of a space of structure, optimizer, rate,
+dropout and schedule. Three objectives: the error, which costs epochs, and latency and size, which
+are known without training. The hypervolume is of networks trained to the end, as that is what a
+study hands out, to an error of 0.9 and the largest latency and size; as a share of that of all
+1,440.
+
+Sides, on the same curves with the same seeds:
+
+- random: networks at random, each trained to the end;
+- MOASHA, Syne Tune's (package syne-tune, Apache-2.0), its scheduler asked directly, with its
+  defaults: 1 epoch first, a third goes on. A trial that it stops never comes back. It runs in the
+  Python that `--syne-tune` names, where that is not this one;
+- MOASHA, ranks: the same with the order of trials turned into ranks. As of version 0.16
+  `NonDominatedPriority` gives the sorted trials' numbers where ranks are asked for, so that who is
+  stopped hardly depends on how good it is;
+- ours: the engine's proposer and race, sampler random or forest, with racing off and on, driven
+  directly; one study is run by the whole engine, and must train the same epochs in the same order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+try:
+    from search.database.rungs import Reached, Rungs
+    from search.opened import axes_of
+    from search.pareto import hypervolume
+    from search.racing.params import RacingParams
+    from search.racing.race import Judge, Race
+    from search.runner import Runner
+    from search.sampling.proposer import Outcome, Proposer
+    from search.spec import StudySpec
+    from search.study_file.loading import load_study
+    from search.trainer import Stop
+except ImportError:  # in the Python that has syne-tune, only its side runs
+    Rungs = object  # type: ignore[assignment, misc]
+
+HERE = Path(__file__).parent
+EPOCHS = 27
+SPACE: dict[str, tuple[Any, ...]] = {
+    "pool": (1, 2),
+    "width": (4, 8, 16, 32, 64, 128),
+    "depth": (1, 2, 3),
+    "optimizer": ("sgd", "adam"),
+    "rate": (0, 1, 2, 3, 4),
+    "dropout": (0.0, 0.3),
+    "schedule": ("constant", "cosine"),
+}
+OURS = {
+    "random, racing": ("random", True),
+    "forest": ("forest", False),
+    "forest, racing": ("forest", True),
+}
+THEIRS = ("MOASHA", "MOASHA, ranks")
+
+STUDY = """\
+study: curves
+evaluate: "bench_racing:evaluate"
+cheap: "bench_racing:cheap"
+space: SPACE
+objectives: {error: {minimize: fraction, worst: 0.9}, latency: {minimize: ms, worst: LATENCY},
+  size: {minimize: bytes, worst: SIZE}}
+"""
+
+Trained = tuple[int, int]
+"""(row of the table, epoch): an epoch that was trained."""
+
+
+# -- the curves ----------------------------------------------------------------------------------
+
+
+@functools.cache
+def table() -> dict[str, np.ndarray]:
+    """error [1440, 27], latency in ms [1440], size in bytes [1440]."""
+    with np.load(HERE / "curves.npz") as found:
+        error = found["wrong"] / float(found["of"])
+        return {"error": error, "latency": found["latency"], "size": found["size"]}
+
+
+def row_of(plan: Mapping[str, Any]) -> int:
+    """The row of a plan: the recorder took the last key first."""
+    row = 0
+    for key, values in SPACE.items():
+        row = row * len(values) + values.index(plan[key])
+    return row
+
+
+LOG: list[Trained] = []
+"""What the studies that run in this process have trained, in order."""
+
+
+def evaluate(plan: Mapping[str, Any], report: Any) -> dict[str, float]:
+    """Trains a network epoch by epoch, as a trainer with checkpoints does."""
+    row = row_of(plan)
+    for epoch in range(report.done + 1, EPOCHS + 1):
+        LOG.append((row, epoch))
+        report(epoch, error=float(table()["error"][row, epoch - 1]))
+    return {"error": float(table()["error"][row, -1])}
+
+
+def cheap(plan: Mapping[str, Any]) -> dict[str, float]:
+    """What is known without training."""
+    row = row_of(plan)
+    return {name: float(table()[name][row]) for name in ("latency", "size")}
+
+
+# -- the sides -----------------------------------------------------------------------------------
+
+
+def at_random(epochs: int, seed: int) -> list[Trained]:
+    """Networks at random, none twice."""
+    order = np.random.default_rng(seed).permutation(len(table()["size"]))[: -(-epochs // EPOCHS)]
+    return [(int(row), epoch) for row in order for epoch in range(1, EPOCHS + 1)]
+
+
+def study(sampler: str, races: bool, seed: int, folder: Path, trials: int) -> StudySpec:
+    """The study file, loaded."""
+    space = {key: {"choice": list(values)} for key, values in SPACE.items()}
+    text = STUDY.replace("SPACE", json.dumps(space))
+    for name in ("latency", "size"):
+        text = text.replace(name.upper(), f"{table()[name].max():.9g}")
+    search: dict[str, Any] = {"sampler": sampler, "seed": seed, "trials": trials}
+    search |= {"racing": {"steps": EPOCHS}} if races else {}
+    file = folder / "curves.yaml"
+    file.write_text(text + f"search: {json.dumps(search)}\n")
+    return load_study(file)
+
+
+class Memory(Rungs):
+    """The rungs of a race without a database."""
+
+    def __init__(self) -> None:
+        self._rungs: dict[int, dict[int, Reached]] = {}
+        self._paused: dict[int, Any] = {}
+
+    def enter(self, trial: int, step: int, values: Mapping[str, float] | None) -> None:
+        self._rungs.setdefault(step, {})[trial] = Reached(trial, values, False)
+
+    def promote(self, trial: int, step: int) -> None:
+        self._rungs[step][trial] = replace(self._rungs[step][trial], promoted=True)
+
+    def all(self, step: int | None = None) -> dict[int, list[Reached]]:
+        found = {s: list(at.values()) for s, at in self._rungs.items()}
+        return found if step is None else {step: found[step]}
+
+    def promoted(self, trial: int) -> set[int]:
+        return {s for s, at in self._rungs.items() if trial in at and at[trial].promoted}
+
+    def wait(self, row: Any) -> None:
+        self._paused[row["number"]] = row
+
+    def paused(self) -> list[Any]:
+        return list(self._paused.values())
+
+    def take_up(self, trial: int, step: int, worker: str) -> bool:
+        self.promote(trial, step)
+        return self._paused.pop(trial, None) is not None
+
+
+def ours(sampler: str, races: bool, epochs: int, seed: int) -> list[Trained]:
+    """The engine's proposer and race, driven directly until so many epochs are trained."""
+    with tempfile.TemporaryDirectory(prefix="paretune-bench-") as folder:
+        spec = study(sampler, races, seed, Path(folder), 100_000)
+    proposer, rungs = Proposer(spec, cheap), Memory()
+    race = Race(spec.racing or RacingParams(steps=EPOCHS), axes_of(spec), rungs)
+    LOG.clear()
+    number, seen = 0, set()
+    while len(LOG) < epochs:
+        row = race.called_up(rungs.paused(), "me") if races else None
+        if row is None:
+            number += 1
+            proposal = proposer.ask(number)
+            row = {"number": number, "choices": proposal.choices, "done": 0}
+            if row_of(proposal.choices) in seen:
+                proposer.tell(number, Outcome("pruned"))  # nobody trains a network twice
+                continue
+            seen.add(row_of(proposal.choices))
+            row["proposal"] = proposal.to_json()
+        hook = Hook(
+            row["done"], race.judge(row["number"], cheap(row["choices"])) if races else None
+        )
+        try:
+            outcome = Outcome("complete", values_of(row, evaluate(row["choices"], hook)["error"]))
+        except Stop:
+            outcome = Outcome("paused", values_of(row, hook.last))
+            rungs.wait({**row, "done": hook.done})
+        if not proposer.tell(row["number"], outcome):
+            proposer.replay(row["proposal"], outcome)
+    return LOG[:epochs]
+
+
+def values_of(row: Mapping[str, Any], error: float) -> list[float]:
+    """The objectives of a trial, in order."""
+    return [error, *cheap(row["choices"]).values()]
+
+
+class Hook:
+    """What `evaluate` reports to."""
+
+    def __init__(self, done: int, judge: Judge | None) -> None:
+        self.done = done
+        self.last = 1.0
+        self._judge = judge
+
+    def __call__(self, step: int, error: float) -> None:
+        """Keeps the error; stops the trial where the race says so."""
+        self.done, self.last = step, error
+        if self._judge and self._judge(step, {"error": error}) is not None:
+            raise Stop
+
+
+def engine(sampler: str, trials: int, folder: Path) -> list[Trained]:
+    """The same by the whole engine, with its database."""
+    log: list[Trained] = importlib.import_module("bench_racing").LOG  # as the engine imports it
+    log.clear()
+    Runner(study(sampler, True, 0, folder, trials), lambda event: None).run()
+    return list(log)
+
+
+def moasha(name: str, epochs: int, seeds: int) -> list[list[Trained]]:
+    """Syne Tune's scheduler asked as its simulator asks it, one trial after the other."""
+    from syne_tune.backend.trial_status import Trial
+    from syne_tune.config_space import choice
+    from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
+    from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority import (
+        NonDominatedPriority,
+    )
+
+    class Ranks(NonDominatedPriority):  # type: ignore[misc]
+        def priority_unsafe(self, objectives: np.ndarray) -> np.ndarray:
+            return np.argsort(super().priority_unsafe(objectives))
+
+    runs = []
+    for seed in range(seeds):
+        np.random.seed(seed)  # what its domains draw from
+        scheduler = MOASHA(
+            {key: choice(list(values)) for key, values in SPACE.items()},
+            metrics=["error", "latency", "size"],
+            max_t=EPOCHS,
+            multiobjective_priority=Ranks() if name.endswith("ranks") else None,
+            random_seed=seed,
+        )
+        done: list[Trained] = []
+        seen: set[int] = set()
+        number = 0
+        while len(done) < epochs:
+            suggestion = scheduler.suggest()
+            row = row_of(suggestion.config)
+            if row in seen:
+                continue  # nobody is made to train a network twice
+            seen.add(row)
+            trial = Trial(number, suggestion.config, None)
+            number += 1
+            scheduler.on_trial_add(trial)
+            for epoch in range(1, EPOCHS + 1):
+                done.append((row, epoch))
+                told = {n: float(table()[n][row]) for n in ("latency", "size")}
+                told |= {"error": float(table()["error"][row, epoch - 1])}
+                said = scheduler.on_trial_result(trial, {**told, "training_iteration": epoch})
+                if said == "STOP":
+                    break
+        runs.append(done[:epochs])
+    return runs
+
+
+def theirs(python: str, name: str, epochs: int, seeds: int) -> list[list[Trained]]:
+    """The same in another Python."""
+    command = [python, __file__, "--only", name, "--epochs", str(epochs), "--seeds", str(seeds)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [[(row, epoch) for row, epoch in run] for run in json.loads(said)]
+
+
+# -- what is printed -----------------------------------------------------------------------------
+
+
+def growth(trained: list[Trained]) -> Iterator[tuple[int, float]]:
+    """(epochs so far, share of the whole hypervolume) whenever the front has grown."""
+    front = Front()
+    for count, (row, epoch) in enumerate(trained, 1):
+        if epoch == EPOCHS and front.add(row):
+            yield count, front.share
+
+
+class Front:
+    """The networks trained to the end."""
+
+    def __init__(self) -> None:
+        self._losses: list[list[float]] = []
+
+    def add(self, row: int) -> bool:
+        """Takes a network in; False when another is nowhere worse."""
+        new = losses()[row]
+        if any((new >= old).all() for old in np.array(self._losses).reshape(-1, 3)):
+            return False
+        self._losses.append(new.tolist())
+        return True
+
+    @property
+    def share(self) -> float:
+        """Of the hypervolume of all networks."""
+        return volume(np.array(self._losses)) / whole()
+
+
+@functools.cache
+def losses() -> np.ndarray:
+    """[1440, 3]: final error, latency, size."""
+    found = table()
+    return np.stack([found["error"][:, -1], found["latency"], found["size"]], axis=1)
+
+
+def volume(points: np.ndarray) -> float:
+    """Hypervolume up to an error of 0.9, the largest latency and the largest size."""
+    return hypervolume(points, np.array([0.9, *losses()[:, 1:].max(axis=0)]))
+
+
+@functools.cache
+def whole() -> float:
+    """Of all networks."""
+    return volume(losses())
+
+
+def reached(trained: list[Trained], shares: list[float], epochs: int) -> list[float]:
+    """Epochs until each share is reached; the whole budget where it is not."""
+    steps = list(growth(trained))
+    return [next((float(n) for n, found in steps if found >= s), float(epochs)) for s in shares]
+
+
+def main() -> None:
+    """Compares."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=6000, help="that a run may train")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.9, 0.95, 0.98])
+    parser.add_argument("--sides", nargs="+", default=["random", *OURS, *THEIRS])
+    parser.add_argument("--syne-tune", default=sys.executable, help="a Python that has syne-tune")
+    parser.add_argument("--trials", type=int, default=100, help="of the study of the whole engine")
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    epochs, seeds = options.epochs, options.seeds
+    if options.only:
+        print(json.dumps(moasha(options.only, epochs, seeds)))
+        return
+    sys.path.insert(0, str(HERE))
+    print(f"epochs to {', '.join(f'{s:.0%}' for s in options.shares)} of the best hypervolume")
+    found = {}
+    for side in options.sides:
+        begun = time.monotonic()
+        runs = run(side, epochs, seeds, options.syne_tune)
+        if runs is None:
+            print(f"  {side}: there is no syne-tune in {options.syne_tune}")
+            continue
+        counts = np.array([reached(one, options.shares, epochs) for one in runs])
+        found[side] = np.median(counts, axis=0)
+        full = statistics.fmean(sum(epoch == EPOCHS for _, epoch in one) for one in runs)
+        cells = [f"{np.median(c):6.0f} ({c.min():.0f} to {c.max():.0f})" for c in counts.T]
+        print(
+            f"  {side:<16}{'  '.join(cells)}  {full:.0f} trained to the end, "
+            f"{(time.monotonic() - begun) / seeds:.1f} s a run",
+            flush=True,
+        )
+    check(options.trials)
+    for side in [name for name in OURS if name in found and name.endswith("racing")]:
+        for peer in [name for name in found if name != side]:
+            ratio = found[peer] / found[side]
+            text = ", ".join(f"{one:.2f}" for one in ratio)
+            print(f"  RATIO {peer} / {side}, median epochs: {text}")
+
+
+def check(trials: int) -> None:
+    """The whole engine trains what the direct loop trains.
+
+    Raises:
+        SystemExit: It does not.
+    """
+    with tempfile.TemporaryDirectory(prefix="paretune-bench-") as folder:
+        by_engine = engine("random", trials, Path(folder))
+    direct = ours("random", True, len(by_engine), 0)
+    pairs = zip(by_engine, direct, strict=True)
+    first = next((n for n, (a, b) in enumerate(pairs) if a != b), None)
+    if first is not None:
+        raise SystemExit(f"the engine differs from the direct loop from epoch {first} on")
+    print(f"  the whole engine, {trials} trials: the same {len(direct)} epochs in the same order")
+
+
+def run(side: str, epochs: int, seeds: int, python: str) -> list[list[Trained]] | None:
+    """What a side trained, with each seed; None where it cannot run."""
+    if side in THEIRS:
+        there = subprocess.run([python, "-c", "import syne_tune"], capture_output=True, check=False)
+        return None if there.returncode else theirs(python, side, epochs, seeds)
+    one: Callable[[int], list[Trained]] = functools.partial(at_random, epochs)
+    if side in OURS:
+        one = functools.partial(ours, *OURS[side], epochs)
+    return [one(seed) for seed in range(seeds)]
+
+
+if __name__ == "__main__":
+    main()
