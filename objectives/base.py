@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from objectives.inputs import Shape
-from objectives.params import Params
 
 if TYPE_CHECKING:  # heavy, and not needed to name an objective
     from collections.abc import Iterator
@@ -15,6 +14,7 @@ if TYPE_CHECKING:  # heavy, and not needed to name an objective
     import numpy as np
     import torch
 
+    from objectives.params import Params
     from objectives.runtimes.base import Artifact, Runtime
 
 

@@ -10,15 +10,20 @@ length that was reached.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+import os
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from search.database.stages import PARTIAL
+from search.eviction import DEFAULT_LIMIT, Kept, to_drop
 from search.files import sha256_of, written_whole
 from search.spec import digest
 from spaces.base import Candidate, Step
@@ -40,9 +45,19 @@ class StageCache:
     Args:
         folder: Where the files lie; made when it is needed.
         store: Where each stage's cost is recorded.
+        limit: Bytes; beyond them the stages that are worth least are dropped.
+        needed: Keys of the stages that are never dropped.
     """
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        limit: int = DEFAULT_LIMIT,
+        needed: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
+        self._limit = limit
+        self._needed = needed
         self._folder = folder
         self._trainings = folder / "trainings"
         self._store = store
@@ -75,6 +90,7 @@ class StageCache:
         except (SafetensorError, OSError, KeyError, TypeError, ValueError):
             file.unlink(missing_ok=True)  # cut short by a full disk or a crash: make it again
             return None
+        _touch(file)
         history = tuple(Step(**step) for step in header["history"])
         shape = tuple(header["shape"])
         model = rebuild(history, shape, header["classes"])
@@ -168,7 +184,9 @@ class StageCache:
             if int(file.name.split(".")[1]) > most:
                 continue
             try:
-                return Snapshot.read(file)
+                snapshot = Snapshot.read(file)
+                _touch(file)
+                return snapshot
             except FileNotFoundError:  # dropped by another worker in this moment
                 continue
             except ValueError:
@@ -188,7 +206,7 @@ class StageCache:
             return
         name = f"{key}.{snapshot.epoch:06d}"
         file = written_whole(self._trainings / f"{name}.safetensors", content)
-        self._note(name, f"{kind} so far", None, file, snapshot.seconds)
+        self._note(name, kind + PARTIAL, None, file, snapshot.seconds)
 
     def forget(self, key: str) -> None:
         """Drops the trainings of this key: the stage is done, or will never be."""
@@ -205,6 +223,42 @@ class StageCache:
             bytes=file.stat().st_size,
             seconds=seconds,
         )
+        if self._store.stages_bytes() > self._limit:
+            self._trim({key})
+
+    def _trim(self, just_made: set[str]) -> None:
+        """Drops what is worth least, but nothing that somebody holds the lock of."""
+        found = {row["key"]: row for row in self._store.stages_kept()}
+        entries = []
+        for key, row in found.items():
+            file = self._folder.parent / row["file"]
+            try:
+                used = file.stat().st_mtime
+            except OSError:  # gone, by the user's hand or another worker's
+                used = 0.0
+            entries.append(Kept(key, row["bytes"], row["seconds"], used))
+        needed = {*self._needed(), *just_made}
+        dropped = [
+            entry.key
+            for entry in to_drop(entries, self._limit, needed, time.time())
+            if self._dropped(entry.key, self._folder.parent / found[entry.key]["file"])
+        ]
+        self._store.drop_stages(dropped)
+
+    def _dropped(self, key: str, file: Path) -> bool:
+        """Removes a file; False while somebody makes or reads it."""
+        try:
+            with self.lock(key).acquire(timeout=0):
+                file.unlink(missing_ok=True)
+        except (Timeout, OSError):  # a file that another process has open, on some systems
+            return False
+        return True
 
     def _file(self, key: str) -> Path:
         return self._folder / f"{key}.safetensors"
+
+
+def _touch(file: Path) -> None:
+    """Notes in the file's time that it was wanted; what is unused for long is dropped first."""
+    with contextlib.suppress(OSError):
+        os.utime(file)

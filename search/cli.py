@@ -162,7 +162,10 @@ def status(study: str, storage: str | None, as_json: bool) -> None:
     from search.views.status import status_info
 
     with reading(locate(study, storage).url) as store:
-        info = status_info(settled(store.record()), store.stage_cost())
+        sizes = [stage["bytes"] for stage in store.stages_kept()]
+        info = status_info(
+            settled(store.record()), store.stage_cost(), sizes, store.stages_dropped()
+        )
     if as_json:
         print_json(info.to_json())
     else:
@@ -175,13 +178,13 @@ def status(study: str, storage: str | None, as_json: bool) -> None:
 @json_option
 def front(study: str, storage: str | None, as_json: bool) -> int:
     """Show the trade-offs: the front beside the baseline."""
-    from search.database.store import reading
+    from search.database.reading import records
     from search.locating import locate
     from search.settling import settled
     from search.views.front import front_info
 
-    with reading(locate(study, storage).url) as store:
-        info = front_info(settled(store.record()))
+    with records(locate(study, storage).url) as found:
+        info = front_info(settled(found.front_record()))
     if as_json:
         print_json(info.to_json())
     else:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from search.database.store import Store, reading
+from search.database.reading import records
 from search.errors import UserError
-from search.spec import StudySpec
 from search.study_file.document import Document, read_document
-from search.study_file.limits import storage_url
-from search.study_file.loading import load_source
+from search.study_file.storage import storage_url
+
+if TYPE_CHECKING:
+    from search.spec import StudySpec
 
 ENDINGS = (".yaml", ".yml")
 
@@ -35,8 +37,11 @@ class Located:
         Raises:
             UserError: There is no study in the database.
         """
-        with reading(self.url) as store:
-            return load_source(_source(store), self.file, storage=self.url)
+        from search.study_file.loading import load_source
+
+        with records(self.url) as found:
+            source = dict(found.study()["source"])
+        return load_source(source, self.file, storage=self.url)
 
 
 def locate(study: str, storage: str | None = None) -> Located:
@@ -63,10 +68,3 @@ def locate(study: str, storage: str | None = None) -> Located:
         given = document.data.get("storage")
         storage = given if isinstance(given, str) else None
     return Located(file, folder, storage_url(storage or "sqlite", folder))
-
-
-def _source(store: Store) -> dict[str, object]:
-    row = store.study()
-    if row is None:
-        raise UserError("storage: there is no Paretune study in this database")
-    return dict(row["source"])

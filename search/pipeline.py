@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,17 @@ class Pipeline:
         self._teachers = Teachers(
             baseline, lambda plan: self._links(plan)[-1].digest, self.candidate, cache
         )
+
+    def keys(self, plans: Iterable[Plan], teachers: Iterable[Mapping[str, Any]]) -> set[str]:
+        """Of all stages of these plans, and of the networks that teach.
+
+        Args:
+            plans: Any.
+            teachers: Their descriptions, the parameters of a pretrain stage; one that averages
+                others names them below "average".
+        """
+        lessons = [Plan((Stage("pretrain", t),)) for given in teachers for t in _single(given)]
+        return {link.digest for plan in (*plans, *lessons) for link in self._links(plan)}
 
     def probe(self, plan: Plan, watch: Watch) -> None:
         """Refuses a plan whose network cannot be exported, if anything of it is to be trained.
@@ -308,6 +319,15 @@ class Pipeline:
     def _links(self, plan: Plan) -> list[Link]:
         """The stages that make the candidate, each with its key."""
         return self._chain.links(plan, _trained_for(plan))
+
+
+def _single(teacher: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
+    """The networks of a teacher, those of an average one by one; the baseline is none of them."""
+    if teacher and "average" in teacher:
+        for member in teacher["average"]:
+            yield from _single(member)
+    elif teacher:
+        yield teacher
 
 
 def export(candidate: Candidate, runtime: str, path: Path, data: Labelled) -> Artifact:

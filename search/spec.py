@@ -143,6 +143,7 @@ class StudySpec:
         device: Where training happens: "auto", "cpu", "cuda", "mps".
         siblings: Each trained network is tried in every number format that needs no training.
         max_failures: Trials that may fail in a row before the run gives up.
+        cache_limit: Bytes that the stage cache may take.
         storage: SQLAlchemy URL of the study database.
         source: The study file as plain data after --set, for the database and for resume.
         targets: Name -> where candidates are deployed, in order, when the study gives several;
@@ -170,6 +171,7 @@ class StudySpec:
     seed: int
     device: str
     max_failures: int
+    cache_limit: int
     storage: str
     source: Mapping[str, Any]
     targets: Mapping[str, Chosen] = field(default_factory=dict)

@@ -67,12 +67,18 @@ class OpenStudy(Opened):
         self.timed = any(target.gauge.timed for target in self.targets)
         self.pipeline = Pipeline(
             self.data,
-            StageCache(spec.folder / "stages", self.store),
+            StageCache(spec.folder / "stages", self.store, spec.cache_limit, self._needed),
             self.baseline,
             spec.seed,
             spec.device,
             self.store.add_curve,
         )
+
+    def _needed(self) -> set[str]:
+        """Keys of the stages of baseline, front and teachers, which stay in the cache."""
+        rows = self.store.rows({0, *self.store.front_members()})
+        plans = [self.baseline, *(Plan.from_json(row["plan"]) for row in rows)]
+        return self.pipeline.keys(plans, self.spec.teachers.values())
 
     def plan(self, choices: Mapping[str, Any]) -> Plan:
         """The stages for one assignment of the space."""

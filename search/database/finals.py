@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from objectives.base import Measurement
 from search.database import tables
-from search.database.store import measurement_row
+from search.database.trials import measurement_row
 
 FINAL = "final"
 """The `part` of these measurements."""

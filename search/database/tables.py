@@ -17,10 +17,8 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.engine import make_url
 
+from search.database.reading import SCHEMA as SCHEMA
 from search.errors import UserError
-
-SCHEMA = 3
-"""Version of the tables below; a database of another version is refused."""
 
 metadata = sa.MetaData()
 

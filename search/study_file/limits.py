@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from search.plugins import SAMPLER_NAMES
 from search.racing.params import RacingParams
 from search.spec import Chosen
 from search.study_file.problems import Key
 from search.study_file.sections import SectionReader
+from search.study_file.storage import storage_url
 from spaces.domains import Float, Node, parameters
 from spaces.params import Params
 from spaces.table import nearest
@@ -22,6 +23,28 @@ STORAGE = re.compile(r"^(sqlite|sqlite(\+\w+)?:///.+|postgres(ql)?(\+\w+)?://.+)
 
 DEFAULT_TRIALS = 100
 """Where neither a number of trials nor a time is given."""
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) *([KMGT]B|[KMGT]iB)")
+
+
+def size_in_bytes(text: str) -> int:
+    """`500 MB`, `1.5 GiB`: 1 MB is 1,000,000 bytes, 1 MiB 1,048,576.
+
+    Raises:
+        ValueError: It is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or not float(match[1]):
+        raise ValueError(f"give a size such as 500 MB or 20 GB, not {text!r}")
+    power = 1 + "KMGT".index(match[2][0])
+    factor: int = (1024 if "i" in match[2] else 1000) ** power
+    return round(float(match[1]) * factor)
+
+
+def _checked_size(text: str) -> str:
+    size_in_bytes(text)
+    return text
 
 
 class SearchParams(Params):
@@ -33,6 +56,9 @@ class SearchParams(Params):
         True, description="try each trained network in every number format that needs no training"
     )
     max_failures: int = Field(5, ge=1, description="failed trials in a row that end the run")
+    cache: Annotated[str, AfterValidator(_checked_size)] = Field(
+        "20 GB", description="how large the stage cache may become: 500 MB, 20 GB"
+    )
 
 
 class BudgetParams(Params):
@@ -161,10 +187,3 @@ class LimitReader(SectionReader):
             )
             return ""
         return storage_url(given, folder)
-
-
-def storage_url(given: str, folder: Path) -> str:
-    """A SQLAlchemy URL: a SQLite file in the study's folder, or what is given."""
-    if given == "sqlite":
-        return f"sqlite:///{folder / 'study.db'}"
-    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", given)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from search.errors import UserError
-from spaces.table import nearest
 
 Key = tuple[str, ...]
 """Path of a key in the study file: ("space", "pruning", "structured", "ratio")."""
@@ -46,6 +45,8 @@ class Problems:
 
     def unknown(self, key: Key, known: Iterable[str], of: str = "") -> None:
         """Notes an unknown key, with the nearest known one."""
+        from spaces.table import nearest  # and pydantic, which most need not wait for
+
         names = list(known)
         for_ = f" for {of}" if of else ""
         hint = nearest(key[-1], names) or "."

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from search.records import StudyRecord
+from search.views.format import format_value
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class StatusInfo:
         hypervolume: Of the front, as a share of the reference box.
         stage_seconds: What the stages cost that were made.
         saved_seconds: What the stages taken from the cache would have cost.
+        cache_bytes: What the stage cache takes.
+        cache_stages: Files in it.
+        dropped: Stages that the cache's limit has cost.
         finished: Why the last run ended, or None.
     """
 
@@ -40,6 +44,9 @@ class StatusInfo:
     hypervolume: float | None
     stage_seconds: float
     saved_seconds: float
+    cache_bytes: int
+    cache_stages: int
+    dropped: int
     finished: str | None
 
     def to_json(self) -> dict[str, Any]:
@@ -60,6 +67,12 @@ class StatusInfo:
             f"training: {_minutes(self.stage_seconds)} spent, "
             f"{_minutes(self.saved_seconds)} saved by the stage cache",
         ]
+        if self.cache_stages or self.dropped:
+            lines.append(
+                f"stage cache: {format_value(self.cache_bytes, 'bytes')} in "
+                f"{self.cache_stages} files"
+                + (f", {self.dropped} stages dropped to keep its limit" if self.dropped else "")
+            )
         if self.finished:
             lines.append(f"last run: {self.finished}")
         return "\n".join(lines)
@@ -72,12 +85,16 @@ class StatusInfo:
         )
 
 
-def status_info(record: StudyRecord, costs: Mapping[str, float]) -> StatusInfo:
+def status_info(
+    record: StudyRecord, costs: Mapping[str, float], sizes: Sequence[int] = (), dropped: int = 0
+) -> StatusInfo:
     """How far a study is; pure.
 
     Args:
         record: The study.
         costs: Stage key -> seconds it took to make.
+        sizes: Bytes of each file in the stage cache.
+        dropped: How many stages were dropped from it.
     """
     search = [trial for trial in record.trials if trial.number > 0]
     siblings = [trial for trial in search if trial.sibling is not None]
@@ -101,6 +118,9 @@ def status_info(record: StudyRecord, costs: Mapping[str, float]) -> StatusInfo:
         hypervolume=last.hypervolume if last else None,
         stage_seconds=sum(costs.values()),
         saved_seconds=saved,
+        cache_bytes=sum(sizes),
+        cache_stages=len(sizes),
+        dropped=dropped,
         finished=record.info.get("finished"),
     )
 

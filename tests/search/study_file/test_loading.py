@@ -1008,3 +1008,18 @@ def test_override_loads_or_is_the_users_to_mend(
         assert str(error)
     else:
         assert canonical(identity(spec))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("500 MB", 500_000_000), ("1.5GiB", 1_610_612_736), ("2 TB", 2_000_000_000_000)],
+)
+def test_limit_of_the_cache_is_a_size(tiny: Path, given: str, expected: int) -> None:
+    assert load_study(tiny).cache_limit == 20_000_000_000
+    assert load_study(tiny, [f"search.cache={given}"]).cache_limit == expected
+
+
+@pytest.mark.parametrize("given", ["5", "0 GB", "5 gigabytes"])
+def test_limit_of_the_cache_that_is_no_size_is_refused(tiny: Path, given: str) -> None:
+    with pytest.raises(UserError, match=r"search\.cache: .*500 MB or 20 GB"):
+        load_study(tiny, [f"search.cache='{given}'"])

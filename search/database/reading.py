@@ -1,0 +1,228 @@
+"""Reading: the study database -> read-only records. Writes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from objectives.base import Measurement
+from search.database.rows import Rows, listed, only, quoted, rows_at
+from search.errors import UserError
+from search.records import Axis, FrontPoint, StudyRecord, TrialRecord
+
+SCHEMA = 3
+"""Version of the tables (search/database/tables.py); a database of another version is refused."""
+
+PARTS = {"validation": "measurements", "test": "test", "final": "final"}
+"""What a measurement was taken on -> field of a trial's record."""
+
+_MEASUREMENT = ("name", "value", "unit", "better", "low", "high", "count", "conditions")
+_FIELDS = frozenset(field.name for field in fields(TrialRecord))
+_EMPTY: dict[str, Any] = {
+    "values": {},
+    "violations": {},
+    "seconds": {},
+    "cached": (),
+    "artifacts": {},
+}
+_COLUMNS = tuple(field for field in _FIELDS if field not in {*PARTS.values(), "searched"})
+
+
+class Reading:
+    """Records of one study database.
+
+    Args:
+        rows: How its rows are read.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def study(self) -> dict[str, Any]:
+        """The study's row.
+
+        Raises:
+            UserError: There is none, or its tables are of another version of Paretune.
+        """
+        try:
+            found = self._rows("SELECT * FROM paretune_study")
+        except Exception as error:  # whatever the driver says of a table that is not there
+            if "paretune_study" not in str(error):
+                raise
+            found = []
+        if not found:
+            raise UserError("storage: there is no Paretune study in this database")
+        if found[0]["schema"] != SCHEMA:
+            raise UserError(wrong_version(found[0]["schema"]))
+        return found[0]
+
+    def record(self) -> StudyRecord:
+        """Everything, for plots and reports.
+
+        Raises:
+            UserError: There is no study in this database.
+        """
+        from search.growth import with_volumes
+
+        growth = self._rows("SELECT * FROM paretune_front ORDER BY time")
+        return with_volumes(self._record(growth, tuple(self.trials())))
+
+    def front_record(self) -> StudyRecord:
+        """The record for who looks at the front, and only what that takes.
+
+        It has the trials of the front, those that may be on it by the intervals of what was
+        measured, the baseline, and whatever was measured again. Of the other feasible ones it has,
+        where measurements have intervals, the values and these; else nothing. The growth is its
+        last point.
+
+        Raises:
+            UserError: There is no study in this database.
+        """
+        axes = tuple(Axis(**axis) for axis in self.study()["axes"])
+        growth = self._rows("SELECT * FROM paretune_front ORDER BY time DESC LIMIT 1")
+        members = set(growth[0]["members"]) if growth else set()
+        again = self._rows(
+            "SELECT DISTINCT trial FROM paretune_measurements WHERE part <> 'validation'"
+        )
+        whole = {0} | members | {row["trial"] for row in again}
+        light = self._light(axes)
+        whole |= within_noise(light, members, axes)
+        trials = [*self.trials(whole), *(t for t in light if t.number not in whole)]
+        return self._record(growth, tuple(sorted(trials, key=lambda trial: trial.number)))
+
+    def trial(self, number: int) -> TrialRecord | None:
+        """One trial, or None."""
+        return next(iter(self.trials([number])), None)
+
+    def trials(self, numbers: Collection[int] | None = None) -> list[TrialRecord]:
+        """All trials, or these, by number."""
+        some = "" if numbers is None else f"WHERE number IN {listed(numbers)}"
+        theirs = "" if numbers is None else f"WHERE trial IN {listed(numbers)}"
+        measured: dict[int, dict[str, dict[str, Measurement]]] = defaultdict(
+            lambda: {name: {} for name in PARTS.values() if name in _FIELDS}
+        )
+        columns = quoted(("trial", "part", *_MEASUREMENT))
+        for row in self._rows(f"SELECT {columns} FROM paretune_measurements {theirs}"):
+            parts = measured[row["trial"]]
+            parts[PARTS[row["part"]]][row["name"]] = Measurement(**only(row, _MEASUREMENT))
+        rows = self._rows(f"SELECT {quoted(_COLUMNS)} FROM paretune_trials {some} ORDER BY number")
+        return [_trial(row, measured[row["number"]]) for row in rows]
+
+    def _record(
+        self, growth: Sequence[Mapping[str, Any]], trials: tuple[TrialRecord, ...]
+    ) -> StudyRecord:
+        study = self.study()
+        hosts = self._rows("SELECT digest, facts FROM paretune_hosts")
+        facts = {host["digest"]: host["facts"] for host in hosts}
+        return StudyRecord(
+            name=study["name"],
+            source=study["source"],
+            axes=tuple(Axis(**axis) for axis in study["axes"]),
+            trials=trials,
+            growth=tuple(
+                FrontPoint(f["trial"], f["time"], f["hypervolume"], tuple(f["members"]))
+                for f in growth
+            ),
+            wanted=study["wanted"],
+            info={**study["info"], "hosts": facts, "finished": study["finished"]},
+        )
+
+    def _light(self, axes: Sequence[Axis]) -> list[TrialRecord]:
+        """The feasible trials that repeat no other with the intervals of their objectives.
+
+        None at all where no objective has an interval: then the front is certain.
+        """
+        names = ", ".join("'" + axis.name.replace("'", "''") + "'" for axis in axes)
+        where = f"part = 'validation' AND name IN ({names})"
+        noisy = self._rows(
+            f"SELECT 1 AS one FROM paretune_measurements WHERE {where} AND low < high LIMIT 1"
+        )
+        if not noisy:
+            return []
+        columns = quoted(("trial", *_MEASUREMENT[:-1]))
+        measured: dict[int, dict[str, Measurement]] = defaultdict(dict)
+        for row in self._rows(f"SELECT {columns} FROM paretune_measurements WHERE {where}"):
+            trial = row.pop("trial")
+            measured[trial][row["name"]] = Measurement(**row)
+        rows = self._rows(
+            'SELECT number, state, "values", violations FROM paretune_trials '
+            "WHERE state = 'complete' AND repeats IS NULL"
+        )
+        found = [
+            TrialRecord(
+                row["number"],
+                "complete",
+                {},
+                [],
+                row["values"],
+                measured[row["number"]],
+                violations=row["violations"] or {},
+            )
+            for row in rows
+        ]
+        return [trial for trial in found if trial.feasible]
+
+
+def within_noise(
+    trials: Sequence[TrialRecord], members: Collection[int], axes: Sequence[Axis]
+) -> set[int]:
+    """The trials that the front's members do not clearly beat, by the ends of all intervals.
+
+    Args:
+        trials: Feasible ones with measurements of the objectives.
+        members: Numbers of the front.
+        axes: The objectives.
+    """
+    if not trials:
+        return set()
+    best = np.array([[_end(t, axis, better=True) for axis in axes] for t in trials])
+    worst = [
+        np.array([_end(t, axis, better=False) for axis in axes])
+        for t in trials
+        if t.number in members
+    ]
+    beaten = np.zeros(len(trials), dtype=bool)
+    for row in worst:
+        beaten |= (row <= best).all(axis=1) & (row < best).any(axis=1)
+    return {trial.number for trial, lost in zip(trials, beaten, strict=True) if not lost}
+
+
+def _end(trial: TrialRecord, axis: Axis, better: bool) -> float:
+    """An end of the interval as a loss."""
+    known = trial.measurements.get(axis.name)
+    value = trial.values[axis.name]
+    low, high = (known.low, known.high) if known else (value, value)
+    if axis.better == "lower":
+        return low if better else high
+    return -high if better else -low
+
+
+def _trial(row: Mapping[str, Any], measured: Mapping[str, Any]) -> TrialRecord:
+    given = {name: row[name] for name in _COLUMNS}
+    for name, empty in _EMPTY.items():
+        given[name] = given[name] or empty
+    return TrialRecord(**{**given, "cached": tuple(given["cached"])}, **measured)
+
+
+def wrong_version(found: int) -> str:
+    """What is said of tables of another version."""
+    return (
+        f"storage: the tables are of version {found}, this Paretune writes {SCHEMA}; give the "
+        "study another storage"
+    )
+
+
+@contextmanager
+def records(url: str) -> Iterator[Reading]:
+    """What lies in an existing database.
+
+    Raises:
+        UserError: There is no such database, or it is none.
+    """
+    with rows_at(url) as rows:
+        yield Reading(rows)

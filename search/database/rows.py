@@ -1,0 +1,115 @@
+"""Rows of a study database as plain mappings, for who only reads.
+
+A SQLite file is read with what comes with Python: importing SQLAlchemy takes longer than reading
+the front of ten thousand trials. Any other database is read through SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+Rows = Callable[[str], list[dict[str, Any]]]
+"""SELECT statement -> rows, column name -> value."""
+
+JSON = frozenset(
+    (
+        "source",
+        "identity",
+        "axes",
+        "info",
+        "plan",
+        "params",
+        "proposal",
+        "values",
+        "violations",
+        "reason",
+        "seconds",
+        "cached",
+        "artifact",
+        "artifacts",
+        "conditions",
+        "members",
+        "facts",
+    )
+)
+"""Columns that hold JSON in any table."""
+
+PREFIX = "sqlite:///"
+
+
+@contextmanager
+def rows_at(url: str) -> Iterator[Rows]:
+    """Reads an existing database.
+
+    Raises:
+        UserError: There is no such database, or it is none.
+    """
+    file = Path(url.removeprefix(PREFIX))
+    if url.startswith(PREFIX) and "?" not in url and _is_database(file):
+        connection = sqlite3.connect(file, timeout=60)
+        connection.row_factory = sqlite3.Row
+        try:
+            yield lambda statement: _decoded(map(dict, connection.execute(statement)))
+        finally:
+            connection.close()
+        return
+    from search.database.tables import open_engine  # says what is wrong with a file that is none
+
+    engine = open_engine(url)
+    try:
+        yield rows_of(engine)
+    finally:
+        engine.dispose()
+
+
+def rows_of(engine: sa.Engine) -> Rows:
+    """Reads through an engine."""
+    import sqlalchemy as sa
+
+    def read(statement: str) -> list[dict[str, Any]]:
+        with engine.connect() as connection:
+            found = connection.execute(sa.text(statement)).mappings()
+            return _decoded(dict(row) for row in found)
+
+    return read
+
+
+def listed(numbers: Collection[int]) -> str:
+    """Trial numbers for an IN."""
+    return f"({', '.join(str(int(number)) for number in sorted(numbers))})"
+
+
+def _is_database(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
+
+
+def _decoded(rows: Iterator[dict[str, Any]] | Any) -> list[dict[str, Any]]:
+    """A driver of PostgreSQL decodes JSON itself."""
+    found = list(rows)
+    for name in JSON & found[0].keys() if found else ():
+        for row in found:
+            if isinstance(row[name], str):
+                row[name] = json.loads(row[name])
+    return found
+
+
+def quoted(names: Collection[str]) -> str:
+    """Column names for a SELECT; some are words of SQL."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def only(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """These columns of a row."""
+    return {name: row[name] for name in names}

@@ -1,0 +1,77 @@
+"""Stages: what training stages made, what it cost, and where it lies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from search.database import tables
+from search.database.base import Row, Tables
+
+DROPPED = ""
+"""The `file` of a stage that was dropped from the cache: its cost stays known."""
+
+PARTIAL = " so far"
+"""Ending of the kind of a training that can go on: its seconds are part of another's."""
+
+
+class Stages(Tables):
+    """The tables of stages and learning curves."""
+
+    def add_stage(self, **columns: Any) -> None:
+        """A stage that now lies in the cache; made again, it replaces its entry."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.delete(tables.stages).where(tables.stages.c.key == columns["key"])
+            )
+            connection.execute(sa.insert(tables.stages).values(created=time.time(), **columns))
+
+    def stages_kept(self) -> list[Row]:
+        """Rows of the stages that lie in the cache."""
+        statement = sa.select(tables.stages).where(tables.stages.c.file != DROPPED)
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).mappings())
+
+    def stages_bytes(self) -> int:
+        """What the stages in the cache take, in bytes."""
+        total = sa.select(sa.func.sum(tables.stages.c.bytes)).where(tables.stages.c.file != DROPPED)
+        with self._engine.connect() as connection:
+            return int(connection.execute(total).scalar() or 0)
+
+    def drop_stages(self, keys: Collection[str]) -> None:
+        """Notes that these lie in the cache no more."""
+        if keys:
+            self._write(
+                sa.update(tables.stages)
+                .where(tables.stages.c.key.in_(list(keys)))
+                .values(file=DROPPED)
+            )
+
+    def stages_dropped(self) -> int:
+        """How many whole stages were dropped and not made again."""
+        statement = (
+            sa.select(sa.func.count())
+            .select_from(tables.stages)
+            .where(tables.stages.c.file == DROPPED, tables.stages.c.kind.not_like(f"%{PARTIAL}"))
+        )
+        with self._engine.connect() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def stage_cost(self) -> dict[str, float]:
+        """Key -> seconds that each stage took to make, dropped ones included."""
+        whole = tables.stages.c.kind.not_like(f"%{PARTIAL}")
+        statement = sa.select(tables.stages.c.key, tables.stages.c.seconds).where(whole)
+        with self._engine.connect() as connection:
+            return {key: seconds for key, seconds in connection.execute(statement)}
+
+    def add_curve(self, key: str, points: Sequence[Mapping[str, Any]]) -> None:
+        """The learning curve of a stage: [{"epoch", "loss", "accuracy", "seconds"}, ...]."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(tables.curves).where(tables.curves.c.stage_key == key))
+            if points:
+                connection.execute(
+                    sa.insert(tables.curves), [{"stage_key": key, **point} for point in points]
+                )

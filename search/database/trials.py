@@ -1,0 +1,228 @@
+"""Trials: what was tried, what came of it, and what its trainer reported."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from objectives.base import Measurement
+from search.database import tables
+from search.database.base import Row, Tables
+from search.database.reading import Reading
+from search.database.rows import rows_of
+from search.plan import Plan
+from search.records import Result, TrialRecord
+
+OPEN = ("running", "paused")
+"""States of trials that have not ended."""
+
+
+class Trials(Tables):
+    """The tables of trials, measurements and reported steps."""
+
+    def begin(
+        self,
+        number: int,
+        worker: str,
+        plan: Plan,
+        params: Mapping[str, Any],
+        proposal: Mapping[str, Any],
+        sibling: int | None = None,
+    ) -> float:
+        """A trial that runs from now on; gives the time.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: There is a trial of this number.
+        """
+        started = time.time()
+        self._write(
+            sa.insert(tables.trials).values(
+                number=number,
+                state="running",
+                worker=worker,
+                plan=plan.to_json(),
+                plan_key=plan.key,
+                params=dict(params),
+                proposal=dict(proposal),
+                started=started,
+                sibling=sibling,
+            )
+        )
+        return started
+
+    def begin_next(
+        self,
+        number: int,
+        worker: str,
+        plan: Plan,
+        params: Mapping[str, Any],
+        proposal: Mapping[str, Any],
+        sibling: int | None = None,
+    ) -> tuple[int, float]:
+        """As `begin`, with the first free number from this one on; gives number and time."""
+        while True:
+            try:
+                return number, self.begin(number, worker, plan, params, proposal, sibling)
+            except sa.exc.IntegrityError:  # another worker was quicker
+                number = max(number, self.last_number()) + 1
+
+    def finish(self, number: int, result: Result, host: str) -> float:
+        """A trial's end with all that was measured, in one transaction; gives the time."""
+        finished = time.time()
+        rows = [measurement_row(number, "validation", m, host) for m in result.measured]
+        with self._engine.begin() as connection:
+            if rows:
+                connection.execute(sa.insert(tables.measurements), rows)
+            connection.execute(
+                sa.update(tables.trials)
+                .where(tables.trials.c.number == number)
+                .values(
+                    state=result.state,
+                    values=dict(result.values),
+                    violations=dict(result.violations),
+                    reason=result.reason,
+                    finished=finished,
+                    seconds=dict(result.seconds),
+                    cached=list(result.cached),
+                    artifact=result.artifact,
+                    artifacts=dict(result.artifacts) or None,
+                    repeats=result.repeats,
+                )
+            )
+        return finished
+
+    def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
+        """Measurements on the test part; replaces earlier ones."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.delete(tables.measurements).where(
+                    tables.measurements.c.trial == number, tables.measurements.c.part == "test"
+                )
+            )
+            connection.execute(
+                sa.insert(tables.measurements),
+                [measurement_row(number, "test", m, host) for m in measured],
+            )
+
+    def finished_beyond(self, highest: int, missing: Collection[int]) -> list[Row]:
+        """Rows of the finished trials above a number, and of those among the missing numbers."""
+        number = tables.trials.c.number
+        finished = (
+            sa.select(tables.trials).where(tables.trials.c.state.not_in(OPEN)).order_by(number)
+        )
+        # Two statements, as SQLite reads the whole table for an OR of the two.
+        statements = [finished.where(number.in_(missing))] if missing else []
+        with self._engine.connect() as connection:
+            return [
+                row
+                for statement in (*statements, finished.where(number > highest))
+                for row in connection.execute(statement).mappings()
+            ]
+
+    def count_done(self) -> int:
+        """Finished trials of the search that repeat no other and are no siblings."""
+        statement = (
+            sa.select(sa.func.count())
+            .select_from(tables.trials)
+            .where(
+                tables.trials.c.number > 0,
+                tables.trials.c.state.not_in(OPEN),
+                tables.trials.c.repeats.is_(None),
+                tables.trials.c.sibling.is_(None),
+            )
+        )
+        with self._engine.connect() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def states(self) -> dict[int, str]:
+        """Number -> state of every trial."""
+        with self._engine.connect() as connection:
+            found = connection.execute(sa.select(tables.trials.c.number, tables.trials.c.state))
+            return {number: state for number, state in found}
+
+    def rows(self, numbers: Collection[int]) -> list[Row]:
+        """Rows of these trials, by number."""
+        number = tables.trials.c.number
+        found: list[Row] = []
+        wanted = sorted(numbers)
+        with self._engine.connect() as connection:
+            for first in range(0, len(wanted), 500):  # databases bound the parameters of one query
+                some = number.in_(wanted[first : first + 500])
+                statement = sa.select(tables.trials).where(some).order_by(number)
+                found += connection.execute(statement).mappings()
+        return found
+
+    def running(self) -> list[Row]:
+        """Rows of the trials that run, or ran when their worker died."""
+        statement = (
+            sa.select(tables.trials)
+            .where(tables.trials.c.state == "running")
+            .order_by(tables.trials.c.number)
+        )
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).mappings().all())
+
+    def take_over(self, number: int, old: str | None, new: str) -> bool:
+        """Makes a dead worker's trial ours; False when somebody else was quicker."""
+        same = tables.trials.c.worker.is_(None) if old is None else tables.trials.c.worker == old
+        with self._engine.begin() as connection:
+            result = connection.execute(
+                sa.update(tables.trials)
+                .where(tables.trials.c.number == number, tables.trials.c.state == "running", same)
+                .values(worker=new)
+            )
+        return result.rowcount == 1
+
+    def same_plan(self, plan_key: str) -> int | None:
+        """The first trial with this plan that was measured, found infeasible or held up."""
+        statement = (
+            sa.select(tables.trials.c.number)
+            .where(
+                tables.trials.c.plan_key == plan_key,
+                tables.trials.c.state.in_(["complete", "pruned", "paused"]),
+                tables.trials.c.repeats.is_(None),
+            )
+            .order_by(tables.trials.c.number)
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(statement).scalars().first()
+
+    def trial(self, number: int) -> TrialRecord | None:
+        """One trial, or None."""
+        return Reading(rows_of(self._engine)).trial(number)
+
+    def last_number(self) -> int:
+        """The highest trial number, -1 when there is none."""
+        with self._engine.connect() as connection:
+            number = connection.execute(sa.select(sa.func.max(tables.trials.c.number))).scalar()
+        return -1 if number is None else int(number)
+
+    def add_steps(
+        self, trial: int, points: Sequence[tuple[int, Mapping[str, float | None], float]]
+    ) -> None:
+        """Steps that the user's own trainer reported; one told again replaces its entry."""
+        rows = {
+            step: {"trial": trial, "step": step, "values": dict(values), "seconds": seconds}
+            for step, values, seconds in points
+        }
+        steps = tables.steps
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.delete(steps).where(steps.c.trial == trial, steps.c.step.in_(rows))
+            )
+            connection.execute(sa.insert(steps), list(rows.values()))
+
+    def steps(self, trial: int) -> list[Row]:
+        """Rows of what a trial's trainer reported, by step."""
+        steps = tables.steps
+        statement = sa.select(steps).where(steps.c.trial == trial).order_by(steps.c.step)
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).mappings())
+
+
+def measurement_row(trial: int, part: str, m: Measurement, host: str) -> dict[str, Any]:
+    """A row of the measurements, taken now."""
+    return {**m.to_json(), "trial": trial, "part": part, "host": host, "taken": time.time()}

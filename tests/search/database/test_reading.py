@@ -1,0 +1,141 @@
+"""Reading only what the front takes: the same table as from all trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from objectives.base import Measurement
+from search.database.reading import Reading, records
+from search.database.rows import listed, rows_of
+from search.database.store import Store
+from search.database.tables import open_engine
+from search.errors import UserError
+from search.growth import Growth
+from search.plan import Plan, Stage
+from search.records import Axis, Result, StudyRecord
+from search.views.front import front_info
+
+AXES = (Axis("error", "fraction", "lower", 1.0), Axis("latency", "ms", "lower", 2.0))
+
+
+def fill(store: Store, half: float, count: int = 60) -> None:
+    """A study whose errors are known to so much on either side."""
+    random = np.random.default_rng(3)
+    growth = Growth(AXES, None, None)
+    store.create_study("s", {"study": "s"}, {}, AXES)
+    for number in range(1, count + 1):
+        error, latency = (float(v) for v in random.random(2))
+        plan = Plan((Stage("evaluate", {"x": number}),))
+        store.begin(number, "w", plan, {"x": number}, {"params": {}, "attributes": {}})
+        measured = (
+            Measurement("error", error, "fraction", "lower", error - half, error + half, 100),
+            Measurement("latency", latency, "ms", "lower", latency, latency),
+        )
+        state: Any = "failed" if number % 7 == 0 else "complete"
+        values = {m.name: m.value for m in measured}
+        violations = {"error <= 99%": 0.1 if number % 11 == 0 else -0.1}
+        result = Result(state, values, violations, measured)
+        store.finish(number, result, "host")
+        if result.feasible and growth.add(number, values):
+            store.add_front(growth.point(number))
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    yield f"sqlite:///{tmp_path / 'study.db'}"
+
+
+def both(url: str, half: float) -> tuple[StudyRecord, StudyRecord]:
+    store = Store(open_engine(url, create=True))
+    fill(store, half)
+    whole = store.record()
+    store.close()
+    with records(url) as found:
+        return found.front_record(), whole
+
+
+@pytest.mark.parametrize("half", [0.0, 0.05])
+def test_front_is_the_same_as_from_all_trials(url: str, half: float) -> None:
+    part, whole = both(url, half)
+    assert front_info(part) == front_info(whole)
+    assert part.front == whole.front
+    assert len(part.front) >= 3
+    assert part.growth == whole.growth[-1:]
+
+
+def test_only_the_front_is_read_where_it_is_certain(url: str) -> None:
+    part, whole = both(url, 0.0)
+    assert {trial.number for trial in part.trials} == part.members
+    assert len(whole.trials) == 60
+
+
+def test_trials_within_noise_are_read_whole_and_the_others_have_what_tells_so(url: str) -> None:
+    """By hand: a trial stays whole unless a member beats it with both ends against it."""
+    half = 0.05
+    part, whole = both(url, half)
+    feasible = [t for t in whole.trials if t.feasible]
+    expected = {
+        t.number
+        for t in feasible
+        if not any(
+            m.values["error"] + half <= t.values["error"] - half
+            and m.values["latency"] <= t.values["latency"]
+            for m in whole.front
+        )
+    }
+    assert {t.number for t in part.trials} == {t.number for t in feasible}
+    assert {t.number for t in part.trials if t.plan} == expected
+    assert part.members < expected < {t.number for t in feasible}
+    by_number = {t.number: t for t in whole.trials}
+    for trial in part.trials:
+        same = by_number[trial.number]
+        assert (trial.values, trial.violations) == (same.values, same.violations)
+        assert {n: (m.low, m.high) for n, m in trial.measurements.items()} == {
+            n: (m.low, m.high) for n, m in same.measurements.items()
+        }
+
+
+def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
+    both(url, 0.05)
+    engine = open_engine(url)
+    with records(url) as plain:
+        assert plain.record() == Reading(rows_of(engine)).record()
+        assert plain.trial(3) == Reading(rows_of(engine)).trial(3)
+        assert plain.trial(99) is None
+    engine.dispose()
+
+
+def test_front_of_a_finished_study_is_the_same_as_from_all_its_trials(finished: Path) -> None:
+    with records(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
+        assert front_info(found.front_record()) == front_info(found.record())
+
+
+def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    file.write_text("a text that is long enough to be looked at as a database file")
+    with (
+        pytest.raises(UserError, match="cannot be used as a database"),
+        records(f"sqlite:///{file}"),
+    ):
+        pass
+    with (
+        pytest.raises(UserError, match="there is no study database"),
+        records(f"sqlite:///{tmp_path / 'none.db'}"),
+    ):
+        pass
+
+
+def test_database_without_a_study_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    open_engine(url, create=True).dispose()
+    with records(url) as found, pytest.raises(UserError, match="no Paretune study in this"):
+        found.front_record()
+
+
+def test_listed_numbers_are_sql() -> None:
+    assert listed({3, 1}) == "(1, 3)"
