@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from moocore import is_nondominated
 
 from objectives.base import Measurement
 from objectives.differences import difference
@@ -165,6 +164,8 @@ def _alive(middles: Array, deviations: Array) -> Array:
 
 
 def _drawn(middles: Array, deviations: Array, draws: int, seed: int) -> Array:
+    from moocore import is_nondominated  # not read where the front is certain
+
     noisy = np.flatnonzero(deviations.any(axis=0))
     if not len(noisy):
         draws = 1  # all are alike

@@ -68,7 +68,7 @@ def store(tmp_path: Path) -> Store:
 
 def size_of(network: Candidate, folder: Path) -> int:
     own = Store(open_engine(f"sqlite:///{folder / 'other.db'}", create=True))
-    StageCache(folder / "other", own).save("x", "pretrain", None, network, 1.0)
+    StageCache(folder / "other", own).save("x", "pretrain", None, network, 1.0, {})
     return (folder / "other" / "x.safetensors").stat().st_size
 
 
@@ -78,7 +78,7 @@ def test_stage_beyond_the_limit_drops_the_cheapest_one_and_its_cost_stays_known(
     limit = int(2.5 * size_of(network, tmp_path))
     cache = StageCache(tmp_path / "stages", store, limit, lambda: {"front"})
     for key, seconds in (("front", 0.1), ("cheap", 1.0), ("dear", 50.0)):
-        cache.save(key, "pretrain", None, network, seconds)
+        cache.save(key, "pretrain", None, network, seconds, {})
     assert not cache.has("cheap")
     assert cache.load("cheap", rebuild) is None
     assert cache.load("front", rebuild) is not None
@@ -94,10 +94,10 @@ def test_dropped_stage_that_is_made_again_is_no_longer_dropped(
 ) -> None:
     limit = int(1.5 * size_of(network, tmp_path))
     cache = StageCache(tmp_path / "stages", store, limit)
-    cache.save("a", "pretrain", None, network, 1.0)
-    cache.save("b", "pretrain", None, network, 1.0)
+    cache.save("a", "pretrain", None, network, 1.0, {})
+    cache.save("b", "pretrain", None, network, 1.0, {})
     assert not cache.has("a")
-    cache.save("a", "pretrain", None, network, 1.0)
+    cache.save("a", "pretrain", None, network, 1.0, {})
     assert (cache.has("a"), cache.has("b"), store.stages_dropped()) == (True, False, 1)
 
 
@@ -106,9 +106,9 @@ def test_stage_that_somebody_is_at_is_not_dropped(
 ) -> None:
     limit = int(1.5 * size_of(network, tmp_path))
     cache = StageCache(tmp_path / "stages", store, limit)
-    cache.save("a", "pretrain", None, network, 1.0)
+    cache.save("a", "pretrain", None, network, 1.0, {})
     with cache.lock("a"):
-        cache.save("b", "pretrain", None, network, 1.0)
+        cache.save("b", "pretrain", None, network, 1.0, {})
         assert cache.has("a")
-    cache.save("b", "pretrain", None, network, 1.0)
+    cache.save("b", "pretrain", None, network, 1.0, {})
     assert not cache.has("a")
