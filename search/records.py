@@ -148,6 +148,7 @@ class StudyRecord:
         info: Facts worth showing: host, versions, data set and sizes of its parts.
         settled: Numbers of the front by the final numbers (search/settling.py); None where the
             search's stand.
+        counted: (begun, stopped), where not all trials are here; see the properties.
     """
 
     name: str
@@ -158,6 +159,21 @@ class StudyRecord:
     wanted: int | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
     settled: frozenset[int] | None = None
+    counted: tuple[int, int] | None = None
+
+    @property
+    def begun(self) -> int:
+        """How many trials of the search there are that repeat no other."""
+        if self.counted is not None:
+            return self.counted[0]
+        return sum(trial.number > 0 and trial.repeats is None for trial in self.trials)
+
+    @property
+    def stopped(self) -> int:
+        """How many of them racing has stopped or holds up."""
+        if self.counted is not None:
+            return self.counted[1]
+        return sum(trial.raced and trial.repeats is None for trial in self.trials)
 
     @property
     def targets(self) -> tuple[str, ...]:

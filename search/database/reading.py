@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from objectives.base import Measurement
 from search.database.rows import Rows, listed, only, quoted, rows_at
 from search.errors import UserError
-from search.records import Axis, FrontPoint, StudyRecord, TrialRecord
+from search.records import RACING, Axis, FrontPoint, StudyRecord, TrialRecord
 
 SCHEMA = 3
 """Version of the tables (search/database/tables.py); a database of another version is refused."""
@@ -93,7 +93,8 @@ class Reading:
         light = self._light(axes)
         whole |= within_noise(light, members, axes)
         trials = [*self.trials(whole), *(t for t in light if t.number not in whole)]
-        return self._record(growth, tuple(sorted(trials, key=lambda trial: trial.number)))
+        record = self._record(growth, tuple(sorted(trials, key=lambda trial: trial.number)))
+        return replace(record, counted=(self._begun(), self._stopped()))
 
     def trial(self, number: int) -> TrialRecord | None:
         """One trial, or None."""
@@ -131,6 +132,17 @@ class Reading:
             wanted=study["wanted"],
             info={**study["info"], "hosts": facts, "finished": study["finished"]},
         )
+
+    def _begun(self) -> int:
+        statement = "SELECT count(*) AS n FROM paretune_trials WHERE number > 0 AND repeats IS NULL"
+        return int(self._rows(statement)[0]["n"])
+
+    def _stopped(self) -> int:
+        rows = self._rows(
+            "SELECT reason FROM paretune_trials "
+            "WHERE state IN ('paused', 'pruned') AND repeats IS NULL"
+        )
+        return sum(row["reason"] is not None and row["reason"]["type"] == RACING for row in rows)
 
     def _light(self, axes: Sequence[Axis]) -> list[TrialRecord]:
         """The feasible trials that repeat no other with the intervals of their objectives.

@@ -108,8 +108,8 @@ def front_info(record: StudyRecord) -> FrontInfo:
         tuple(map(make.row, make.ordered(close_to_front(record, chances)))),
         alike_of(trials, record),
         len(finalists) if any(trial.final for trial in finalists) else None,
-        stopped=sum(trial.raced and trial.repeats is None for trial in record.trials),
-        trials=sum(trial.number > 0 and trial.repeats is None for trial in record.trials),
+        stopped=record.stopped,
+        trials=record.begun,
     )
 
 
