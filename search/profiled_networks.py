@@ -19,6 +19,7 @@ from search.errors import UserError
 from search.files import sha256_of
 from search.picks import pick
 from search.plugins import RUNTIMES
+from search.quantity import Quantity
 from search.user_code import find_user_code
 from search.views.plantext import plan_text
 from spaces.architecture import ARCHITECTURES
@@ -270,6 +271,11 @@ def _measured(trial: TrialRecord, study: OpenStudy, target: str | None) -> Artif
 
 def _fractions(trial: TrialRecord) -> tuple[Measurement, ...]:
     """Accuracy as it was measured, on validation and, where it was, on test."""
-    found = [m for m in trial.measurements.values() if m.unit == "fraction"]
-    tests = [replace(m, name=f"{m.name} (test)") for m in trial.test.values()]
-    return (*found, *(m for m in tests if m.unit == "fraction"))
+    found = [m for m in trial.measurements.values() if _own_value(m)]
+    tests = [replace(m, name=f"{m.name} (test)") for m in trial.test.values() if _own_value(m)]
+    return (*found, *tests)
+
+
+def _own_value(measured: Measurement) -> bool:
+    """Whether it is a fraction, and an objective's own value rather than a further one."""
+    return measured.unit == "fraction" and Quantity.of(measured.name).value is None

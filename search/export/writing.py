@@ -21,7 +21,7 @@ from search.export.script import script_name, script_of
 from search.files import sha256_of, written_whole
 from search.measuring import NEEDS_WEIGHTS, answered
 from search.plugins import OBJECTIVES, RUNTIMES
-from search.quantity import of_artifact
+from search.quantity import Quantity, of_artifact
 from search.views.format import format_value
 
 if TYPE_CHECKING:
@@ -170,7 +170,11 @@ def _converted(study: OpenStudy, pick: Chosen, runtime: str, file: Path) -> dict
         params = objective.Params.model_validate(dict(given))
         found = answered(name, objective.measure(subject, params, "validation"), set())
         measured |= {m.name: m for m in found if math.isfinite(m.value)}
-    said = "".join(f"; {m.name} {format_value(m.value, m.unit)}" for m in measured.values())
+    said = "".join(
+        f"; {m.name} {format_value(m.value, m.unit)}"
+        for m in measured.values()
+        if Quantity.of(m.name).value is None
+    )
     formats = candidate.quantization or (("simulated int8",) if rounds(candidate.model) else ())
     return {
         **_entry(file, runtime, options, formats),

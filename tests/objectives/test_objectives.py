@@ -16,7 +16,8 @@ import torch
 from pydantic import ValidationError
 
 from objectives import OBJECTIVES
-from objectives.base import Better, Measurement, Params, Subject
+from objectives.base import Better, Measurement, Subject
+from objectives.params import Params
 
 MakeSubject = Callable[..., Subject]
 

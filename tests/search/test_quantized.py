@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from objectives.runtimes.base import Artifact
 from objectives.runtimes.onnx_quantization.optimized import float_layers
 from objectives.runtimes.onnxruntime import OnnxRuntime
-from search.export import _converted
+from search.export.chosen import Chosen
+from search.export.writing import _converted
 from search.plan import Plan, Stage
 from search.records import TrialRecord
 from search.study import OpenStudy
@@ -164,6 +167,18 @@ def test_weights_that_few_linear_layers_hold_are_refused_before_any_training(
 def test_export_to_a_runtime_without_int8_says_what_it_computes(
     quantization: dict[str, Any], note: str, study: OpenStudy, tmp_path: Path
 ) -> None:
-    trial = TrialRecord(number=1, state="complete", params={}, plan=plan(quantization).to_json())
-    said = _converted(study, trial, "torchscript", tmp_path / "model.pt")
-    assert said["note"].startswith(note)
+    made = plan(quantization)
+    pick = Chosen(
+        trial=TrialRecord(number=1, state="complete", params={}, plan=made.to_json()),
+        plan=made,
+        artifact=Artifact(tmp_path / "model.onnx", "onnxruntime", "", 0, {}),
+        target=study.targets[0],
+        formats=(),
+        validation={},
+        test={},
+        baseline=None,
+        reference={},
+        quantities={"accuracy": {}},
+    )
+    said = _converted(study, pick, "torchscript", tmp_path / "model.pt")
+    assert re.fullmatch(rf"{note} \d+\.\d+ % on validation", said["note"])
