@@ -30,7 +30,7 @@ def copied(name: str, folder: Path) -> Path:
 def test_quickstart_runs_when_shortened(tmp_path: Path, cli: Any) -> None:
     file = copied("quickstart.yaml", tmp_path)
     short = ["--set", "baseline.pretrain.epochs=1", "--set", "space.finetune.epochs=1"]
-    said = cli("run", file, "--trials", 3, *short)
+    said = cli("run", file, "--trials", 3, *short, "--set", "search.siblings=false")
     assert said.code == 0, said.err
     rows = json.loads(cli("front", file, "--json").out)["rows"]
     assert rows[0]["trial"] == 0
