@@ -113,8 +113,12 @@ class Runner:
                 if end is None or end.over:
                     task = self._turns.next()
             if task is None:
-                if end is not None:
+                if end is not None and not self._raced_elsewhere(end):
                     return end
+                if end is not None:
+                    self._study.mirror.flush()
+                    time.sleep(PATIENCE)
+                    continue
                 wanted = self._spec.trials
                 if others and wanted is not None and self._progress.tried + others >= wanted:
                     self._study.mirror.flush()
@@ -260,6 +264,13 @@ class Runner:
             if row["sibling"] is None and row["repeats"] is None:
                 last = (row["number"], row["params"])
         return last
+
+    def _raced_elsewhere(self, end: Ending) -> bool:
+        """Whether another worker has called up a trial, whose end may call up more.
+
+        Asked when nobody is left to be called up here, so that one taken meanwhile is seen.
+        """
+        return end.over and self._study.race is not None and self._others() > 0
 
     def _others(self) -> int:
         """How many trials other living workers are at."""
