@@ -87,7 +87,9 @@ class NoWork(Pipeline):
             self._save_curve(link.digest, curve(link.stage))
         return Candidate(one_weight(), (1, 8, 8), 10)
 
-    def deploy(self, plan: Plan, candidate: Candidate, path: Path, watch: Watch) -> Artifact:
+    def deploy(
+        self, plan: Plan, candidate: Candidate, path: Path, watch: Watch, *_: Any
+    ) -> Artifact:
         """An artifact without a file."""
         with watch.stage("deploy"):
             return Artifact(path, "onnxruntime", plan.key, 1, {"opset": 17, "quantization": {}})

@@ -33,12 +33,12 @@ import torch
 
 from search.cache import StageCache
 from search.data import load_data
+from search.deploying import places
 from search.events import Event, TrialEnded
 from search.measuring import Gauge, values_of
 from search.pareto import Front, hypervolume, to_losses
-from search.pipeline import Pipeline, deployment
+from search.pipeline import Pipeline
 from search.plan import Plan, baseline_plan, make_plan
-from search.plugins import RUNTIMES
 from search.records import Axis
 from search.runner import Runner
 from search.spec import Chosen, StudySpec
@@ -166,6 +166,12 @@ class Forgetful(StageCache):
     def save(self, *_: Any) -> None:
         """Thrown away."""
 
+    def snapshot(self, key: str, most: int) -> None:
+        """None is kept."""
+
+    def keep(self, *_: Any) -> None:
+        """Thrown away."""
+
     def memo(self, key: str, make: Callable[[], Any]) -> Any:
         """Made each time."""
         return make()
@@ -219,13 +225,12 @@ class Plain:
     def _measured(self, plan: Plan, name: str) -> tuple[Any, Any]:
         watch = Watch()
         candidate = self._pipeline.candidate(plan, watch)
-        runtime, options = deployment(plan)
-        entry = RUNTIMES.get(runtime)
-        path = self._folder / f"{name}{entry.suffix}"
+        [place] = places(plan)
+        path = self._folder / f"{name}{place.suffix}"
         artifact = self._pipeline.deploy(plan, candidate, path, watch)
         baseline, reference = self._known
         return artifact, self._gauge.measure(
-            artifact, entry, options, candidate.model, self._data, baseline, reference
+            artifact, place.runtime, place.options, candidate.model, self._data, baseline, reference
         )
 
 
