@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -23,3 +25,21 @@ class Tables:
     def _write(self, statement: Any) -> None:
         with self._engine.begin() as connection:
             connection.execute(statement)
+
+
+@contextmanager
+def replacing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that deletes rows to put others in their place, one worker after the other.
+
+    SQLite has one writer at a time anyway. On PostgreSQL two workers that both find nothing to
+    delete would both insert, and the second one would fail on the primary key
+    (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS).
+    """
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_REPLACING)))
+        yield connection
+
+
+_REPLACING = 0x50_61_72_66
+"""Any number that nobody else of the server takes."""

