@@ -20,11 +20,13 @@ def exported_text(exported: Exported) -> str:
         return "\n".join([*(f.text for f in found.findings), "not what the study measured"])
     content = manifest.content
     lines = [f"trial {content['trial']}: {content['plan_text']}"]
-    for name, m in content["measurements"]["validation"].items():
+    measured = content["measurements"]["validation"]
+    wide = max(10, *map(len, measured)) + 2
+    for name, m in measured.items():
         test = content["measurements"]["test"].get(name)
         times = content["times_better_than_baseline"].get(name)
         lines.append(
-            f"  {name:<12}{format_value(m['value'], m['unit'])}"
+            f"  {name:<{wide}}{format_value(m['value'], m['unit'])}"
             + (f" (test {format_value(test['value'], m['unit'])})" if test else "")
             + (f", {_times(m, times)} than the baseline" if times else "")
         )

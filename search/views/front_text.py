@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
@@ -193,9 +193,23 @@ def _measured(info: FrontInfo) -> list[str]:
         found.append(
             f"Times are final: {counted(info.final, 'network')} measured again in one session."
         )
+    found += disturbed_notes({row.trial: row.validation for row in info.rows})
     if info.stopped:
         found.append(f"{info.stopped} of {info.trials} trials were held up early by racing.")
     return found
+
+
+def disturbed_notes(rows: Mapping[int, Mapping[str, Measurement]]) -> list[str]:
+    """What was timed while the host was too busy, of trials with their measurements."""
+    busy: dict[str, list[int]] = {}
+    for trial, measured in rows.items():
+        for name, m in measured.items():
+            if m.conditions.get("disturbed_host"):
+                busy.setdefault(name, []).append(trial)
+    return [
+        f"{name} of {listed(trials)}: taken while others kept the host busy, hence the intervals."
+        for name, trials in busy.items()
+    ]
 
 
 def _counts(validation: Measurement, test: Measurement | None) -> str:

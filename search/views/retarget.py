@@ -21,6 +21,7 @@ from search.study_file.constraints import read_constraint
 from search.views.answer import better_word
 from search.views.format import format_interval, format_times, format_value
 from search.views.front import FrontRow, front_info
+from search.views.front_text import disturbed_notes
 from search.views.packing import Column, packed
 
 
@@ -168,6 +169,8 @@ def retarget_view(info: RetargetInfo, width: int) -> RenderableType:
     for number, row in zip(trials, info.rows, strict=True):
         models.add_row(number, _model(row))
     notes = [Text(f"trial {n}: {why}", style="yellow") for n, why in info.skipped.items()]
+    busy = disturbed_notes({row.new.trial: row.new.validation for row in info.rows})
+    notes += [Text(line, style="yellow") for line in busy]
     legend = Text(
         "was: in the study. times: against the baseline there; ±: 95 % interval", style="dim"
     )

@@ -100,3 +100,26 @@ def test_trials_close_to_the_front_stand_below_it(make_record: MakeRecord) -> No
 def test_front_of_nothing_says_so(make_record: MakeRecord) -> None:
     empty = replace(make_record(0), trials=(), growth=())
     assert printed(empty, 80) == ["no trial is on the front yet"]
+
+
+def test_what_was_timed_on_a_busy_host_is_named(make_record: MakeRecord) -> None:
+    record = make_record(10)
+    said = "taken while others kept the host busy"
+    assert not any(said in line for line in printed(record, 160))
+    number = record.growth[-1].members[0]
+    trials = [
+        replace(
+            t,
+            measurements={
+                **t.measurements,
+                "latency": replace(t.measurements["latency"], conditions={"disturbed_host": True}),
+            },
+        )
+        if t.number in (0, number)
+        else t
+        for t in record.trials
+    ]
+    lines = printed(replace(record, trials=tuple(trials)), 160)
+    [line] = [line for line in lines if said in line]
+    assert line.startswith("latency of the baseline and ")
+    assert str(number) in line
