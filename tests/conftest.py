@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -18,6 +19,11 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks: threads only wait for each other
 os.environ["COLUMNS"] = "120"
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Who measures stops the training of others on the host: not that of another worker's tests.
+    tempfile.tempdir = str(Path(tempfile.gettempdir()) / f"paretune-tests-{worker}")
+    os.environ["TMPDIR"] = tempfile.tempdir
+    Path(tempfile.tempdir).mkdir(exist_ok=True)
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,6 +72,11 @@ def invoke(*arguments: object) -> Said:
     finally:
         signal.signal(signal.SIGTERM, terminate)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: "slow" not in item.keywords)
 
 
 @pytest.fixture(name="cli", scope="session")
@@ -129,7 +140,7 @@ class Running:
         """Sends a signal and gives the exit code."""
         if signal_ is not None:
             self.process.send_signal(signal_)
-        return self.process.wait(120)
+        return self.process.wait(240)
 
 
 @pytest.fixture

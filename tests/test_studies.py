@@ -95,6 +95,7 @@ SHORT = [
     "space.pretrain.epochs=1",
     "space.finetune.epochs=1",
     "objectives.latency.seconds=0.2",
+    "search.siblings=false",
 ]
 """One epoch on small images."""
 
