@@ -58,6 +58,22 @@ def trained_for(where: Sequence[Place], quantization: Mapping[str, Any]) -> str:
     return (able or where)[0].name
 
 
+def rounding_runtime(plan: Plan) -> str | None:
+    """The runtime whose int8 a plan trains for; None for a teacher's plan, which is not deployed.
+
+    Of several targets it is the first that has the mode: there is one training for all.
+    """
+    if plan.stage("deploy") is None:
+        return None
+    stage = plan.stage("quantize")
+    return trained_for(places(plan), stage.params["quantization"] if stage else {})
+
+
+def placement(runtime: str | None) -> Any:
+    """What says where a runtime's int8 rounds; None where it has none to train for."""
+    return getattr(RUNTIMES.get(runtime), "placement", None) if runtime else None
+
+
 def unquantized(plan: Plan) -> Plan:
     """The plan as it is before anything is quantized."""
     return Plan(tuple(stage for stage in plan.stages if stage.kind != "quantize"))

@@ -16,6 +16,7 @@ from search.events import EpochDone, Reporter, StageDone, StageStarted
 from search.measuring import values_of, violations_of
 from search.plan import Plan
 from search.records import Result, TrialRecord
+from search.screening import Hopeless
 from search.watch import StageError, Watch
 from spaces.base import InfeasibleCandidate
 
@@ -43,6 +44,8 @@ def evaluate(
     watch = _watch(number, report)
     try:
         artifacts, measured = _measured(study, number, plan, baseline, watch)
+    except Hopeless as hopeless:
+        return hopeless.result.after(watch.seconds, time.monotonic() - begun)
     except StageError as error:
         if baseline is None:
             raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
@@ -73,6 +76,7 @@ def _measured(
 ) -> tuple[dict[str | None, dict[str, Any]], list[Measurement]]:
     """Target -> its artifact, and what was measured on all of them."""
     study.pipeline.probe(plan, watch)
+    study.screening.look(plan, baseline, watch)
     candidate = study.pipeline.candidate(plan, watch)
     deployed = list(study.deploy(plan, candidate, number, watch))
     with watch.stage("measure"):
@@ -91,6 +95,7 @@ def _measured(
         wrong = [m.name for m in measured if not math.isfinite(m.value)]
         if wrong:
             raise InfeasibleCandidate(f"{', '.join(wrong)} came out as no finite number")
+    study.screening.learn(number, plan, deployed, measured)
     return {t.name: study.artifact_json(artifact) for t, artifact, _ in deployed}, measured
 
 

@@ -18,7 +18,7 @@ from objectives.runtimes.base import Artifact
 from objectives.training_time import TEACHER
 from search.cache import StageCache
 from search.chain import Chain, Link
-from search.deploying import Place, places, trained_for, unquantized
+from search.deploying import Place, placement, places, rounding_runtime, unquantized
 from search.errors import UserError
 from search.plan import Plan, Stage
 from search.plugins import RUNTIMES
@@ -247,7 +247,7 @@ class Pipeline:
             seed=link.seed,
             report=report,
             memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
-            placement=_placement(link.runtime),
+            placement=placement(link.runtime),
             breathe=quiet.breathe,
         )
         distillation = link.stage.params.get("distillation")
@@ -318,7 +318,7 @@ class Pipeline:
 
     def _links(self, plan: Plan) -> list[Link]:
         """The stages that make the candidate, each with its key."""
-        return self._chain.links(plan, _trained_for(plan))
+        return self._chain.links(plan, rounding_runtime(plan))
 
 
 def _single(teacher: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
@@ -346,28 +346,12 @@ def export(candidate: Candidate, runtime: str, path: Path, data: Labelled) -> Ar
     )
 
 
-def _placement(runtime: str | None) -> Any:
-    """What says where a runtime's int8 rounds; None where it has none to train for."""
-    return getattr(RUNTIMES.get(runtime), "placement", None) if runtime else None
-
-
 def _learns(stage: Stage) -> bool:
     """Whether a stage trains anything: a network that is only built does not."""
     if stage.kind == "pretrain":
         recipe = stage.params["recipe"]
         return recipe is not None and recipe["epochs"] > 0
     return trains(stage.kind, stage.params)
-
-
-def _trained_for(plan: Plan) -> str | None:
-    """The runtime whose int8 a plan trains for; None for a teacher's plan, which is not deployed.
-
-    Of several targets it is the first that has the mode: there is one training for all.
-    """
-    if plan.stage("deploy") is None:
-        return None
-    stage = plan.stage("quantize")
-    return trained_for(places(plan), stage.params["quantization"] if stage else {})
 
 
 def resolve_device(device: str) -> str:

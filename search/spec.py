@@ -142,6 +142,7 @@ class StudySpec:
         seed: Every random stream starts from it.
         device: Where training happens: "auto", "cpu", "cuda", "mps".
         siblings: Each trained network is tried in every number format that needs no training.
+        screening: A trial whose untrained network breaks a constraint ends before training.
         max_failures: Trials that may fail in a row before the run gives up.
         cache_limit: Bytes that the stage cache may take.
         storage: SQLAlchemy URL of the study database.
@@ -177,6 +178,7 @@ class StudySpec:
     targets: Mapping[str, Chosen] = field(default_factory=dict)
     own: OwnSpec | None = None
     siblings: bool = True
+    screening: bool = True
     final_seconds: float | None = None
     racing: RacingParams | None = None
 

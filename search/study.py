@@ -14,6 +14,7 @@ from objectives.base import Measurement, Subject, Unmeasurable
 from objectives.runtimes.base import Artifact
 from search.cache import StageCache
 from search.data import load_data
+from search.database.structures import Structures
 from search.deploying import places
 from search.errors import UserError
 from search.evaluation import evaluate
@@ -24,6 +25,7 @@ from search.pipeline import Pipeline
 from search.plan import Plan, baseline_plan, make_plan
 from search.quantity import local_of
 from search.records import Result, TrialRecord
+from search.screening import Screening
 from search.targets import Target, targets_of
 from search.watch import Watch
 from spaces.table import nearest
@@ -73,6 +75,7 @@ class OpenStudy(Opened):
             spec.device,
             self.store.add_curve,
         )
+        self.screening = Screening(self, Structures(self._engine))
 
     def _needed(self) -> set[str]:
         """Keys of the stages of baseline, front and teachers, which stay in the cache."""

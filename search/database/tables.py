@@ -122,6 +122,21 @@ stages = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
 )
 
+structures = sa.Table(
+    "paretune_structures",  # what is known of networks by their structure, trained or not
+    metadata,
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),  # of the quantity, without its target
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("better", sa.Text, nullable=False),
+    sa.Column("low", sa.Float, nullable=False),
+    sa.Column("high", sa.Float, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("trial", sa.Integer),  # whose trained network it was; null where nobody trained it
+    sa.PrimaryKeyConstraint("key", "name"),
+)
+
 fronts = sa.Table(
     "paretune_front",
     metadata,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from search.foreseen import SCREEN, foreseen
 from search.spec import Chosen, ObjectiveSpec, OwnSpec, StudySpec
 from search.study_file.distilling import named_teachers, taught, training_stages
 from search.study_file.kinds import named
@@ -161,7 +162,9 @@ def _calls(own: OwnSpec) -> list[str]:
 
 def _stages(spec: StudySpec) -> list[str]:
     fields = dict(spec.space.fields) if isinstance(spec.space, Record) else {}
-    stages = {"pretrain": "pretrain" + _epochs(fields["pretrain"])}
+    looked_at = dict.fromkeys(c.quantity for c in foreseen(spec))
+    stages = {SCREEN: f"{SCREEN} by {' and '.join(looked_at)}"} if looked_at else {}
+    stages["pretrain"] = "pretrain" + _epochs(fields["pretrain"])
     if not _none(fields["pruning"]):
         stages["prune"] = "prune"
     if fields["finetune"] != Fixed(None) and _epochs(fields["finetune"]) != " (0 epochs)":

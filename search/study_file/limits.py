@@ -55,6 +55,9 @@ class SearchParams(Params):
     siblings: bool = Field(
         True, description="try each trained network in every number format that needs no training"
     )
+    screening: bool = Field(
+        True, description="end a trial before training where its structure breaks a constraint"
+    )
     max_failures: int = Field(5, ge=1, description="failed trials in a row that end the run")
     cache: Annotated[str, AfterValidator(_checked_size)] = Field(
         "20 GB", description="how large the stage cache may become: 500 MB, 20 GB"

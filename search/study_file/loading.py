@@ -172,6 +172,7 @@ class _Loader(SectionReader):
             device=plain.get("device", "auto"),
             max_failures=search["max_failures"],
             siblings=search["siblings"],
+            screening=search["screening"],
             cache_limit=size_in_bytes(search["cache"]),
             storage=url,
             source=self.data,

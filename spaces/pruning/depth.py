@@ -83,6 +83,15 @@ class Depth:
         return candidate.then(model, Step("depth", params.model_dump(), info))
 
     @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
+        """As `apply`; None where the trained weights say which blocks go.
+
+        Raises:
+            InfeasibleCandidate: As `apply`.
+        """
+        return Depth.apply(candidate, params, context) if params.criterion == "last" else None
+
+    @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:

@@ -57,6 +57,11 @@ class SemiStructured:
         return thinned(candidate, SemiStructured.name, params, make)
 
     @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate:
+        """As `apply`, which changes no shape."""
+        return SemiStructured.apply(candidate, params, context)
+
+    @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:

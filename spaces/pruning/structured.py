@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from spaces.base import Candidate, Context, Step
 from spaces.inputs import Shape
 from spaces.params import Params
-from spaces.pruning.criteria import Criterion
+from spaces.pruning.criteria import GRADIENTS, Criterion
 from spaces.pruning.per_layer import check_slots
 from spaces.training.recipe import Recipe
 
@@ -98,6 +98,24 @@ class Structured:
         rounds = Rounds(model, candidate, params, context)
         info = rounds.run()
         return candidate.then(rounds.model, Step("structured", params.model_dump(), info))
+
+    @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
+        """As `apply` at once, without gradients; None where the weights say how much goes where.
+
+        With one ratio for all layers, or one for each, how many units stay follows from how many
+        there are; so it does where multiply-adds are met in one step.
+
+        Raises:
+            InfeasibleCandidate: As `apply`.
+        """
+        if params.scope != "uniform" and not params.per_layer:
+            return None
+        if params.macs is not None and params.steps > 1:
+            return None  # each step goes on from where training left the last one
+        known = "magnitude" if params.criterion in GRADIENTS else params.criterion
+        quick = params.model_copy(update={"steps": 1, "criterion": known})
+        return Structured.apply(candidate, quick, context)
 
     @staticmethod
     def rebuild(

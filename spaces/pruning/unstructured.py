@@ -59,6 +59,11 @@ class Unstructured:
         return thinned(candidate, Unstructured.name, params, make)
 
     @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate:
+        """As `apply`, which changes no shape."""
+        return Unstructured.apply(candidate, params, context)
+
+    @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:

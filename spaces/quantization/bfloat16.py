@@ -36,6 +36,11 @@ class BFloat16:
         return marked(candidate, "bfloat16", params)
 
     @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate:
+        """As `apply`, which looks at shapes only."""
+        return BFloat16.apply(candidate, params, context)
+
+    @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:

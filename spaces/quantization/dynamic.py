@@ -39,6 +39,11 @@ class Dynamic:
         return marked_int8(candidate, "dynamic", params, context)
 
     @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
+        """As `apply`; None where the trained weights say which layers stay float."""
+        return None if params.keep_float else Dynamic.apply(candidate, params, context)
+
+    @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:

@@ -34,6 +34,11 @@ class Float16:
         return marked(candidate, "float16", params)
 
     @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate:
+        """As `apply`, which looks at shapes only."""
+        return Float16.apply(candidate, params, context)
+
+    @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:

@@ -11,6 +11,9 @@ from pydantic import Field
 from spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from spaces.params import Params
 
+OUTLINED = 8
+"""Images that do where only the layout of a file counts."""
+
 
 class Int8Params(Params):
     """What every int8 mode takes."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from spaces.inputs import Shape
-from spaces.quantization.marking import Int8Params, check_finite
+from spaces.quantization.marking import OUTLINED, Int8Params, check_finite
 from spaces.table import Option, Slot
 from spaces.training import OPTIMIZERS, SCHEDULES
 from spaces.training.cosine import CosineParams
@@ -68,26 +68,30 @@ class Qat:
             InfeasibleCandidate: torch.fx cannot trace the network, the runtime has no int8 to train
                 for, `keep_float` leaves nothing to quantize, or the training fails.
         """
-        from spaces.quantization.sensitivity import kept_layers
         from spaces.training.loop import train
 
-        check_finite(candidate, "qat")
-        kept, ratios = kept_layers(candidate, params.keep_float, context, params)
-        rounding = {
-            "per_channel": params.per_channel,
-            "reduce_range": params.reduce_range,
-            "kept": kept,
-        }
-        info = {"kept": kept, "sensitivity_db": ratios, **_places(candidate, rounding, context)}
-        model = Qat.rebuild(candidate.model, params, info, candidate.shape)
-        _look(model, params.images, context)
+        model, info = _rounded(candidate, params, context)
         recipe = Recipe.model_validate(
             {name: getattr(params, name) for name in Recipe.model_fields}
         )
         taught = train(replace(candidate, model=model), recipe, context, stage="quantize")
         info["loss"] = taught.history[-1].info["loss"]
-        marked = candidate.then(taught.model, Step("qat", params.model_dump(), info))
-        return replace(marked, quantization={"qat": {**params.model_dump(), "kept": kept}})
+        return _marked(candidate, taught.model, params, info)
+
+    @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
+        """As `apply` without the training; None where some layers stay float.
+
+        Which those are the trained weights say.
+
+        Raises:
+            InfeasibleCandidate: As `apply`.
+        """
+        if params.keep_float:
+            return None
+        quick = params.model_copy(update={"images": OUTLINED})
+        model, info = _rounded(candidate, quick, context)
+        return _marked(candidate, model, quick, info)
 
     @staticmethod
     def rebuild(
@@ -103,6 +107,34 @@ class Qat:
         graph = traced(model)
         round_weights(graph, info["layers"], params)
         return with_fakes(graph, info["groups"], params.momentum).eval()
+
+
+def _rounded(
+    candidate: Candidate, params: Qat.Params, context: Context
+) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """The network with fake quantization and first ranges, and the step's info."""
+    from spaces.quantization.sensitivity import kept_layers
+
+    check_finite(candidate, "qat")
+    kept, ratios = kept_layers(candidate, params.keep_float, context, params)
+    rounding = {
+        "per_channel": params.per_channel,
+        "reduce_range": params.reduce_range,
+        "kept": kept,
+    }
+    info = {"kept": kept, "sensitivity_db": ratios, **_places(candidate, rounding, context)}
+    model = Qat.rebuild(candidate.model, params, info, candidate.shape)
+    _look(model, params.images, context)
+    return model, info
+
+
+def _marked(
+    candidate: Candidate, model: torch.nn.Module, params: Qat.Params, info: Mapping[str, Any]
+) -> Candidate:
+    """The candidate with this model, for the runtime's quantizer."""
+    options = params.model_dump()
+    made = candidate.then(model, Step("qat", options, info))
+    return replace(made, quantization={"qat": {**options, "kept": info["kept"]}})
 
 
 def _places(

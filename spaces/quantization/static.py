@@ -9,7 +9,7 @@ from pydantic import Field
 
 from spaces.base import Candidate, Context
 from spaces.inputs import Shape
-from spaces.quantization.marking import Int8Params, marked_int8
+from spaces.quantization.marking import OUTLINED, Int8Params, marked_int8
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +50,17 @@ class Static:
             InfeasibleCandidate: A weight is not finite, or no layer is left to quantize.
         """
         return marked_int8(candidate, "static", params, context)
+
+    @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
+        """As `apply`, to be calibrated on few images; None where some layers stay float.
+
+        Which those are the trained weights say.
+        """
+        if params.keep_float:
+            return None
+        quick = params.model_copy(update={"images": OUTLINED, "calibration": "minmax"})
+        return Static.apply(candidate, quick, context)
 
     @staticmethod
     def rebuild(

@@ -59,6 +59,11 @@ class WeightOnly:
             )
 
     @staticmethod
+    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate:
+        """As `apply`, which looks at shapes only."""
+        return WeightOnly.apply(candidate, params, context)
+
+    @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:

@@ -35,7 +35,8 @@ from search.cache import StageCache
 from search.data import load_data
 from search.deploying import places
 from search.events import Event, TrialEnded
-from search.measuring import Gauge, values_of
+from search.foreseen import SCREEN
+from search.measuring import Gauge, values_of, violations_of
 from search.pareto import Front, hypervolume, to_losses
 from search.pipeline import Pipeline
 from search.plan import Plan, baseline_plan, make_plan
@@ -217,10 +218,20 @@ class Plain:
                 told(None)
                 raise optuna.TrialPruned from error
             values = values_of(found, self._spec.objectives)
-            told(values)
+            told(values if self._feasible(trial, found) else None)
             return list(values.values())
 
         self._study.optimize(one, n_trials=self._spec.trials)
+
+    def _feasible(self, trial: optuna.Trial, found: Any) -> bool:
+        """Whether all constraints hold; tells the sampler how far."""
+        values, against = (
+            {m.name: m.value for m in measured} for measured in (found, self._known[1].values())
+        )
+        broken = violations_of(self._spec, values, against)
+        for text, violation in broken.items():
+            trial.set_constraint(text, violation)
+        return all(violation <= 0 for violation in broken.values())
 
     def _measured(self, plan: Plan, name: str) -> tuple[Any, Any]:
         watch = Watch()
@@ -285,8 +296,9 @@ class Recorder:
         """An event of the Runner's."""
         if isinstance(event, TrialEnded):
             result = event.result
-            trained = result.repeats is None and event.sibling is None
-            self.told(result.values if result.state == "complete" else None, trained)
+            new = result.repeats is None and event.sibling is None
+            trained = new and (result.reason or {}).get("stage") != SCREEN
+            self.told(result.values if event.trial == 0 or result.feasible else None, trained)
 
 
 def plain(sampler: str) -> Callable[[StudySpec, Path, Recorder], None]:
@@ -322,12 +334,14 @@ SIDES: dict[str, Callable[[StudySpec, Path, Recorder], None]] = {
     "plain nsga2": plain("nsga2"),
     "paretune": paretune(),
     "no siblings": paretune(siblings=False),
+    "no screening": paretune(screening=False),
     "no cache": paretune(cached=False, siblings=False),
     "sampler tpe": paretune("tpe"),
     "sampler forest": paretune("forest"),
     "sampler random": paretune("random"),
 }
-"""The plain scripts; Paretune; and Paretune with one of its means changed."""
+"""The plain scripts; Paretune; and Paretune with one of its means changed. What screening is worth
+shows with constraints only: --set 'constraints=["latency <= 0.3 x baseline"]'."""
 
 
 def race(

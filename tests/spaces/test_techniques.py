@@ -144,6 +144,29 @@ def test_technique_can_be_rebuilt_from_its_history_as_json(
         assert torch.equal(fresh.eval()(images), after.model(images))
 
 
+@PAIRS
+def test_outline_of_an_untrained_network_has_the_shapes_that_apply_gives(
+    table: Table, name: str, architecture: dict[str, Any], context: Context
+) -> None:
+    technique = table.get(name)
+    if not hasattr(technique, "outline"):
+        assert name == "none", "a plan has no such stage"
+        return
+    params = technique.Params.model_validate(PARAMS.get(name, {}))
+    drawn = start(architecture, SHAPE, CLASSES, seed=1)  # other weights
+    outlined = technique.outline(drawn, params, context)
+    if name == "depth":
+        assert outlined is None, "which blocks go, the weights say"
+        params = params.model_copy(update={"criterion": "last"})
+        outlined = technique.outline(drawn, params, context)
+    after = technique.apply(made(architecture), params, context)
+    shapes = [
+        {name: tuple(p.shape) for name, p in c.model.named_parameters()} for c in (outlined, after)
+    ]
+    assert shapes[0] == shapes[1]
+    assert len(outlined.history) == len(drawn.history) + 1
+
+
 @TECHNIQUES
 def test_technique_adds_one_step_to_the_history_unless_it_does_nothing(
     table: Table, name: str, context: Context

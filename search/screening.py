@@ -1,0 +1,280 @@
+"""Screening: constraints that an untrained network breaks already, looked at before training.
+
+What a constraint bounds may follow from the structure alone (search/structure.py): parameters,
+multiply-adds, activations, the file's size, and the speed. A trial that breaks such a bound ends
+before anything of it is trained, with how much it breaks it, so that the sampler learns as from any
+other. What is known of a structure is kept, of trained candidates too, and a known one is answered
+from there. An error of all this is no verdict: the trial goes on as if nobody had looked.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
+
+from objectives.base import Measurement
+from search.foreseen import SCREEN, STRUCTURAL, foreseen
+from search.measuring import TIMING
+from search.plugins import OBJECTIVES
+from search.quantity import Quantity, local_of
+from search.quiet import quiet
+from search.records import Result, TrialRecord
+from search.spec import Constraint, digest
+from search.structure import key_of, outline, shapes_of
+from search.views.format import format_interval, format_value
+from search.watch import Watch
+from spaces.base import InfeasibleCandidate
+
+if TYPE_CHECKING:
+    from objectives.runtimes.base import Artifact
+    from search.database.structures import Structures
+    from search.plan import Plan
+    from search.study import OpenStudy
+    from search.targets import Target
+    from spaces.base import Candidate
+
+SECONDS = 0.5
+"""The most that a timing takes here."""
+
+PRECISION = 0.05
+"""Wanted half width of a timing's interval, relative."""
+
+MARGIN = {"size": 0.01, "latency": 0.02, "throughput": 0.02}
+"""By what share a trained network may differ from an untrained one, beyond the interval."""
+
+_log = logging.getLogger(__name__)
+
+
+class Hopeless(Exception):
+    """A trial ends before its training; `result` says why."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__((result.reason or {}).get("text"))
+        self.result = result
+
+
+class Screening:
+    """Looks at the untrained networks of a study's plans.
+
+    Args:
+        study: The open study.
+        structures: What is known of structures.
+    """
+
+    def __init__(self, study: OpenStudy, structures: Structures) -> None:
+        self._study = study
+        self._structures = structures
+        self._constraints = foreseen(study.spec)
+        self._shapes: dict[str, str | None] = {}
+
+    def look(self, plan: Plan, baseline: TrialRecord | None, watch: Watch) -> None:
+        """Returns for a plan that may hold all constraints, and for one that is trained already.
+
+        Raises:
+            Hopeless: It breaks one, whatever its training may give.
+            StageError: There is no such network, or a technique cannot be applied to it.
+        """
+        if not self._constraints or baseline is None or self._study.trained(plan):
+            return
+        with watch.stage(SCREEN), TemporaryDirectory(prefix="paretune-") as folder:
+            try:
+                found = self._found(_Untrained(self._study, plan, Path(folder)), baseline)
+            except InfeasibleCandidate:
+                raise
+            except Exception as error:  # whatever runtimes raise; the trial itself will tell
+                _log.info("not screened: %s: %s", type(error).__name__, error)
+                return
+        against = baseline.measurements
+        broken = [c for c in self._constraints if self._breaks(c, found, against)]
+        if broken:
+            text = "; ".join(f"{_text(found[c.quantity])} breaks {c.text}" for c in broken)
+            reason = {"stage": SCREEN, "type": "Constraint", "text": f"{text}: not trained"}
+            violations = {
+                c.text: c.violation(found[c.quantity].value, against[c.quantity].value)
+                for c in self._constraints
+                if c.quantity in found
+            }
+            raise Hopeless(Result("pruned", {}, violations, tuple(found.values()), reason))
+
+    def learn(
+        self,
+        number: int,
+        plan: Plan,
+        deployed: Iterable[tuple[Target, Artifact, Any]],
+        measured: Sequence[Measurement],
+    ) -> None:
+        """Keeps what was measured of a trained candidate, for others of its structure.
+
+        Args:
+            number: Of the trial.
+            plan: Of the trial.
+            deployed: Its targets, each with the float model behind its artifact.
+            measured: Everything.
+        """
+        if not self._constraints:
+            return
+        for target, _, model in deployed:
+            local = local_of({m.name: m for m in measured}, target.name)
+            for timed in (False, True):
+                known = [
+                    replace(m, name=name)
+                    for name, m in local.items()
+                    if _structural(name) and _timed(name) == timed
+                ]
+                key = self._key(plan, digest(shapes_of(model)), target, timed)
+                if key is not None:
+                    self._structures.note(key, known, number)
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    def _found(self, network: _Untrained, baseline: TrialRecord) -> dict[str, Measurement]:
+        """Quantity -> its measurement, cheap ones first, until a constraint is broken."""
+        shapes = self._shapes_of(network)
+        found: dict[str, Measurement] = {}
+        if shapes is None:
+            return found
+        for target, name in self._wanted():
+            found |= self._known(network, shapes, target, name, baseline)
+            if any(self._breaks(c, found, baseline.measurements) for c in self._constraints):
+                break
+        return found
+
+    def _wanted(self) -> list[tuple[Target, str]]:
+        """What is to be known where, cheap ones first; what the model decides, of the first."""
+        bounded = [Quantity.of(constraint.quantity) for constraint in self._constraints]
+        first = self._study.targets[0].name
+        wanted = {
+            (target.name, quantity.objective): target
+            for target in self._study.targets
+            for quantity in bounded
+            if target.name in (quantity.target, None if quantity.target else first)
+        }
+        pairs = [(target, name) for (_, name), target in wanted.items()]
+        return sorted(pairs, key=lambda pair: OBJECTIVES.get(pair[1]).cost)
+
+    def _known(
+        self, network: _Untrained, shapes: str, target: Target, name: str, baseline: TrialRecord
+    ) -> dict[str, Measurement]:
+        """An objective's values by quantity, from what is kept, or measured and kept."""
+        key = self._key(network.plan, shapes, target, _timed(name))
+        if key is None:
+            return {}
+        wanted = {Quantity.of(c.quantity).local for c in self._constraints}
+        kept = {
+            local: found
+            for local, found in self._structures.known(key).items()
+            if Quantity.of(local).objective == name
+        }
+        if not {n for n in wanted if Quantity.of(n).objective == name} <= kept.keys():
+            measured = network.measured(target, name, baseline)
+            kept = local_of(measured, target.name)
+            self._structures.note(key, [replace(m, name=n) for n, m in kept.items()])
+        return {m.name: m for m in target.named(list(kept.values()))}
+
+    def _key(self, plan: Plan, shapes: str, target: Target, timed: bool) -> str | None:
+        host = self._study.host if timed else None
+        return key_of(plan, shapes, self._study.data.shape, target.place, host)
+
+    def _shapes_of(self, network: _Untrained) -> str | None:
+        """Digest of the shapes of the parameters; None where the weights decide some of them."""
+        parts = [s.params for s in network.plan.stages if s.kind in ("prune", "quantize")]
+        key = digest([network.plan.stages[0].params["architecture"], parts])
+        if key not in self._shapes:
+            made = network.candidate
+            self._shapes[key] = None if made is None else digest(shapes_of(made.model))
+        return self._shapes[key]
+
+    @staticmethod
+    def _breaks(
+        constraint: Constraint,
+        found: Mapping[str, Measurement],
+        against: Mapping[str, Measurement],
+    ) -> bool:
+        """Whether a bound is broken at the better end of what is known, and a little beyond."""
+        measured = found.get(constraint.quantity)
+        if measured is None:
+            return False
+        margin = MARGIN.get(Quantity.of(constraint.quantity).objective, 0.0)
+        best = measured.low * (1 - margin) if constraint.upper else measured.high * (1 + margin)
+        return constraint.violation(best, against[constraint.quantity].value) > 0
+
+
+class _Untrained:
+    """A plan's network without training: made, deployed and measured where that is asked for.
+
+    Args:
+        study: The open study.
+        plan: Of the trial.
+        folder: For its files.
+    """
+
+    def __init__(self, study: OpenStudy, plan: Plan, folder: Path) -> None:
+        self.plan = plan
+        self._study = study
+        self._folder = folder
+        self._artifacts: dict[str | None, Artifact] = {}
+
+    @cached_property
+    def candidate(self) -> Candidate | None:
+        """The network; None where its structure depends on the weights."""
+        with quiet.working():
+            return outline(self.plan, self._study.data)
+
+    def measured(self, target: Target, name: str, baseline: TrialRecord) -> dict[str, Measurement]:
+        """One objective's values by quantity, of the network deployed to a target."""
+        assert self.candidate is not None, "then nothing is asked for"
+        options = _shortened(name, dict(target.gauge.quantities)[name])
+        only = replace(target, gauge=replace(target.gauge, quantities=((name, options),)))
+        artifact = self._artifact(target) if OBJECTIVES.get(name).cost else cast(Any, None)
+        found = only.measure(
+            artifact,
+            self.candidate.model,
+            self._study.data,
+            self._study.artifact(baseline, target.name),
+            baseline.measurements,
+        )
+        return {m.name: replace(m, conditions={**m.conditions, "untrained": True}) for m in found}
+
+    def _artifact(self, target: Target) -> Artifact:
+        from search.pipeline import export
+
+        if target.name not in self._artifacts:
+            assert self.candidate is not None
+            suited = self.candidate
+            if target.place.lacks(suited.quantization):
+                suited = replace(suited, quantization=None)  # as `Pipeline.suited` deploys it
+            path = self._folder / f"untrained{target.place.suffix}"
+            with quiet.working():
+                made = export(suited, target.place.name, path, self._study.data)
+            self._artifacts[target.name] = made
+        return self._artifacts[target.name]
+
+
+def _shortened(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a measurement that shall be quick: whoever is near a bound is trained."""
+    full: dict[str, Any] = OBJECTIVES.get(name).Params.model_validate(dict(options)).model_dump()
+    quick = {
+        "seconds": min(SECONDS, full.get("seconds", SECONDS)),
+        "precision": max(PRECISION, full.get("precision", PRECISION)),
+        "spread": 0.0,
+    }
+    return {key: quick.get(key, value) for key, value in full.items()}
+
+
+def _structural(name: str) -> bool:
+    return Quantity.of(name).objective in STRUCTURAL
+
+
+def _timed(name: str) -> bool:
+    return bool(OBJECTIVES.get(Quantity.of(name).objective).cost == TIMING)
+
+
+def _text(measured: Measurement) -> str:
+    """`latency 1.31 ms ± 7 %`."""
+    value, interval = format_value(measured.value, measured.unit), format_interval(measured)
+    return f"{measured.name} {value} {interval}".rstrip()
