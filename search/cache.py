@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from search.database.stages import PARTIAL
+from search.database.counting import PARTIAL
 from search.eviction import DEFAULT_LIMIT, Kept, to_drop
 from search.files import sha256_of, written_whole
 from search.spec import digest
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from search.database.store import Store
     from spaces.training.snapshot import Snapshot
+
+SHARE = 1 / 16
+"""Of the room that is left: what this worker fills, while others do the same, before it looks."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +64,7 @@ class StageCache:
         self._folder = folder
         self._trainings = folder / "trainings"
         self._store = store
+        self._room = 0.0  # bytes that may come before the total is asked for again
 
     def lock(self, key: str) -> FileLock:
         """Held while a stage is made, so that a second worker waits for it instead of making it."""
@@ -214,17 +218,21 @@ class StageCache:
             file.unlink(missing_ok=True)
 
     def _note(self, key: str, kind: str, parent: str | None, file: Path, seconds: float) -> None:
+        size = file.stat().st_size
         self._store.add_stage(
             key=key,
             kind=kind,
             parent=parent,
             file=file.relative_to(self._folder.parent).as_posix(),
             sha256=sha256_of(file),
-            bytes=file.stat().st_size,
+            bytes=size,
             seconds=seconds,
         )
-        if self._store.stages_bytes() > self._limit:
-            self._trim({key})
+        self._room -= size
+        if self._room < 0:  # the sum of thousands of stages takes longer than to note one
+            self._room = SHARE * (self._limit - self._store.stages_bytes())
+            if self._room < 0:
+                self._trim({key})
 
     def _trim(self, just_made: set[str]) -> None:
         """Drops what is worth least, but nothing that somebody holds the lock of."""

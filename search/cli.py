@@ -156,16 +156,13 @@ def worker(
 @json_option
 def status(study: str, storage: str | None, as_json: bool) -> None:
     """Show how far a study is."""
-    from search.database.store import reading
+    from search.database.reading import records
     from search.locating import locate
     from search.settling import settled
     from search.views.status import status_info
 
-    with reading(locate(study, storage).url) as store:
-        sizes = [stage["bytes"] for stage in store.stages_kept()]
-        info = status_info(
-            settled(store.record()), store.stage_cost(), sizes, store.stages_dropped()
-        )
+    with records(locate(study, storage).url) as found:
+        info = status_info(settled(found.outline()), found.counts())
     if as_json:
         print_json(info.to_json())
     else:
@@ -202,20 +199,20 @@ def front(study: str, storage: str | None, as_json: bool) -> int:
 @json_option
 def show(study: str, trial: int, storage: str | None, as_json: bool) -> None:
     """Show one trial: its plan, what was measured and how, or why it failed."""
-    from search.database.store import reading
+    from search.database.reading import records
     from search.locating import locate
     from search.views.show import trial_json, trial_text
 
-    with reading(locate(study, storage).url) as store:
-        found = store.trial(trial)
-        steps = store.steps(trial)
-        last = store.last_number()
+    with records(locate(study, storage).url) as stored:
+        found = stored.trial(trial)
+        steps = stored.steps(trial)
+        last = stored.last_number()
     if found is None:
         raise UserError(f"trial {trial}: there is no such trial; the last is {last}")
     if as_json:
-        print_json(trial_json(found, [dict(row) for row in steps]))
+        print_json(trial_json(found, steps))
     else:
-        click.echo(trial_text(found, [dict(row) for row in steps]))
+        click.echo(trial_text(found, steps))
 
 
 @main.command()
@@ -224,14 +221,14 @@ def show(study: str, trial: int, storage: str | None, as_json: bool) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write it.")
 def report(study: str, storage: str | None, output: Path | None) -> None:
     """Write the report: one HTML file that needs no network."""
-    from search.database.store import reading
+    from search.database.reading import records
     from search.locating import locate
     from search.settling import settled
     from search.views.report import write_report
 
     place = locate(study, storage)
-    with reading(place.url) as store:
-        record = settled(store.record())
+    with records(place.url) as found:
+        record = settled(found.record())
     file = output or place.folder / "report.html"
     write_report(record, file)
     click.echo(str(file))

@@ -70,7 +70,7 @@ class PlainProgress:
                 self._line(reason)
 
     def _line(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+        print(text, file=self._console.file, flush=True)  # there is nothing to style
 
 
 class LiveProgress:

@@ -197,3 +197,18 @@ class StudyRecord:
     def front(self) -> tuple[TrialRecord, ...]:
         """The feasible non-dominated trials (baseline included when it is one), by number."""
         return tuple(trial for trial in self.trials if trial.number in self.members)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The numbers of `paretune status`, which says what they mean (search/views/status.py)."""
+
+    states: Mapping[str, int]
+    repeats: int
+    siblings: int
+    stopped: int
+    stage_seconds: float
+    saved_seconds: float
+    cache_bytes: int
+    cache_stages: int
+    dropped: int

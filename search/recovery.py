@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +89,14 @@ def result_of(row: Row) -> Result:
     )
 
 
-def adopted(study: Opened, worker: Worker) -> Task | None:
-    """A running trial whose worker is dead, now this worker's; None when there is none."""
-    running = study.store.running()
+def adopted(study: Opened, worker: Worker, running: Sequence[Row]) -> Task | None:
+    """A running trial whose worker is dead, now this worker's; None when there is none.
+
+    Args:
+        study: The open study.
+        worker: This one.
+        running: "number" and "worker" of the trials that run.
+    """
     strangers = [row for row in running if row["worker"] != worker.id]
     if not strangers:
         return None
@@ -100,7 +105,8 @@ def adopted(study: Opened, worker: Worker) -> Task | None:
         if row["worker"] in living:
             continue
         if study.store.take_over(row["number"], row["worker"], worker.id):
-            return task_of(row, again=True)
+            [whole] = study.store.rows([row["number"]])
+            return task_of(whole, again=True)
     return None
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
+from search.database.store import OPEN, Row
 from search.events import Notice, Reporter, RunEnded, RunStarted, TrialEnded, TrialStarted
 from search.finals import settle
 from search.growth import Growth
@@ -40,6 +41,8 @@ class Runner:
         self._progress = Progress(time.monotonic())
         self._highest = 0  # of the finished trials that the proposer has been told of
         self._missing: set[int] = set()  # lower numbers: they have not ended, or never began
+        self._seen = 0  # the highest number that anybody has begun
+        self._running: list[Row] = []  # the trials of others, when last looked at
 
     def run(self) -> Ending:
         """Works until the trials are done, the time is over or there is nothing new to try.
@@ -105,9 +108,10 @@ class Runner:
         while True:
             self._learn()
             self._turns.look()
-            task = adopted(self._study, self._worker) or self._siblings.begun(self._worker)
+            task = adopted(self._study, self._worker, self._running)
+            task = task or self._siblings.begun(self._worker)
             if task is None:
-                others = self._others()
+                others = self._others(self._running)
                 self._progress.front = self._growth.front
                 end = ending(self._spec, self._progress, self._against)
                 if end is None or end.over:
@@ -138,16 +142,16 @@ class Runner:
 
     def _proposed(self) -> Task | None:
         """The next trial; None when its plan is known and its answer was taken from there."""
-        number = max(self._store.last_number(), 0) + 1
+        number = max(self._seen, self._highest) + 1
         proposal = self._proposer.ask(number)
         plan = self._study.plan(proposal.choices)
         said = proposal.to_json()
-        given, started = self._store.begin_next(
+        given, started, first = self._store.begin_next(
             number, self._worker.id, plan, proposal.params, said
         )
+        self._seen = given
         self._proposer.renumber(number, given)  # another worker may have been quicker
         task = Task(given, plan, proposal.params, said, started)
-        first = self._store.same_plan(plan.key)
         if first is None:
             self._study.mirror.put(task.mirrored())
             self._progress.repeats = 0
@@ -179,7 +183,9 @@ class Runner:
             if baseline is not None and baseline.state == "complete":
                 return baseline
             task = (
-                self._new_baseline(plan) if baseline is None else adopted(self._study, self._worker)
+                self._new_baseline(plan)
+                if baseline is None
+                else adopted(self._study, self._worker, self._store.running())
             )
             if task is not None:
                 self._execute(task)
@@ -218,16 +224,14 @@ class Runner:
 
     def _end(self, task: Task, result: Result) -> None:
         """Writes a trial's end: our tables first, which are the truth; Optuna's in their time."""
-        finished = self._store.finish(task.number, result, self._study.host)
+        grew = task.number > 0 and self._take_in(task.number, result, task.sibling)
+        point = self._growth.point(task.number) if grew else None
+        finished = self._store.finish(task.number, result, self._study.host, point)
         self._study.mirror.put(task.mirrored(result, finished))
-        grew = False
         if task.number > 0:
             outcome = Outcome.of(result)
             if not self._proposer.tell(task.number, outcome):  # begun by a worker that died
                 self._proposer.replay(task.proposal, outcome)
-            grew = self._take_in(task.number, result, task.sibling)
-            if grew:
-                self._store.add_front(self._growth.point(task.number))
         self._report(
             TrialEnded(
                 trial=task.number,
@@ -252,12 +256,16 @@ class Runner:
         return result.feasible and self._growth.add(number, result.values)
 
     def _learn(self) -> tuple[int, Mapping[str, Any]] | None:
-        """Takes in the trials that an earlier run or another worker finished.
+        """Takes in the trials that an earlier run or another worker finished; sees who runs.
 
         Gives number and parameters of the last one that was no sibling.
         """
-        last = None
-        for row in self._store.finished_beyond(self._highest, self._missing):
+        last, self._running = None, []
+        for row in self._store.news(self._highest, self._missing):
+            self._seen = max(self._seen, row["number"])
+            if row["state"] in OPEN:
+                self._running += [row] * (row["state"] == "running")
+                continue
             result = result_of(row)
             self._proposer.replay(row["proposal"], Outcome.of(result))
             self._take_in(row["number"], result, row["sibling"])
@@ -270,11 +278,11 @@ class Runner:
 
         Asked when nobody is left to be called up here, so that one taken meanwhile is seen.
         """
-        return end.over and self._study.race is not None and self._others() > 0
+        return end.over and self._study.race is not None and self._others(self._store.running()) > 0
 
-    def _others(self) -> int:
-        """How many trials other living workers are at."""
-        strangers = [row for row in self._store.running() if row["worker"] != self._worker.id]
+    def _others(self, running: Sequence[Row]) -> int:
+        """How many of the running trials other living workers are at."""
+        strangers = [row for row in running if row["worker"] != self._worker.id]
         if not strangers:
             return 0
         living = self._worker.living()

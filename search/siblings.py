@@ -64,7 +64,7 @@ class Siblings:
                 continue
             proposal = {"params": params, "attributes": {}}
             store = self._study.store
-            number, started = store.begin_next(
+            number, started, _ = store.begin_next(
                 store.last_number() + 1, worker.id, plan, params, proposal, sibling=first
             )
             task = Task(number, plan, params, proposal, started, sibling=first)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from objectives.base import Measurement
+from search.database.counting import counts_of
 from search.database.rows import Rows, listed, only, quoted, rows_at
 from search.errors import UserError
-from search.records import RACING, Axis, FrontPoint, StudyRecord, TrialRecord
+from search.records import RACING, Axis, Counts, FrontPoint, StudyRecord, TrialRecord
 
 SCHEMA = 3
 """Version of the tables (search/database/tables.py); a database of another version is refused."""
@@ -84,17 +85,32 @@ class Reading:
             UserError: There is no study in this database.
         """
         axes = tuple(Axis(**axis) for axis in self.study()["axes"])
-        growth = self._rows("SELECT * FROM paretune_front ORDER BY time DESC LIMIT 1")
+        growth = self._last_growth()
         members = set(growth[0]["members"]) if growth else set()
-        again = self._rows(
-            "SELECT DISTINCT trial FROM paretune_measurements WHERE part <> 'validation'"
-        )
-        whole = {0} | members | {row["trial"] for row in again}
         light = self._light(axes)
-        whole |= within_noise(light, members, axes)
+        whole = self._named(growth) | within_noise(light, members, axes)
         trials = [*self.trials(whole), *(t for t in light if t.number not in whole)]
         record = self._record(growth, tuple(sorted(trials, key=lambda trial: trial.number)))
         return replace(record, counted=(self._begun(), self._stopped()))
+
+    def outline(self) -> StudyRecord:
+        """The record of baseline, front and what was measured again; of the growth the last point.
+
+        Raises:
+            UserError: There is no study in this database.
+        """
+        growth = self._last_growth()
+        record = self._record(growth, tuple(self.trials(self._named(growth))))
+        if all(point.hypervolume is not None for point in record.growth):
+            return record
+        from search.growth import with_volumes
+
+        every = with_volumes(replace(record, trials=tuple(self._valued({}))))
+        return replace(record, growth=every.growth)
+
+    def counts(self) -> Counts:
+        """How many trials and stages there are of each kind."""
+        return counts_of(self._rows)
 
     def trial(self, number: int) -> TrialRecord | None:
         """One trial, or None."""
@@ -113,6 +129,26 @@ class Reading:
             parts[PARTS[row["part"]]][row["name"]] = Measurement(**only(row, _MEASUREMENT))
         rows = self._rows(f"SELECT {quoted(_COLUMNS)} FROM paretune_trials {some} ORDER BY number")
         return [_trial(row, measured[row["number"]]) for row in rows]
+
+    def steps(self, trial: int) -> list[dict[str, Any]]:
+        """What a trial's own trainer reported, by step."""
+        return self._rows(f"SELECT * FROM paretune_steps WHERE trial = {int(trial)} ORDER BY step")
+
+    def last_number(self) -> int:
+        """The highest trial number, -1 when there is none."""
+        number = self._rows("SELECT max(number) AS number FROM paretune_trials")[0]["number"]
+        return -1 if number is None else int(number)
+
+    def _last_growth(self) -> list[dict[str, Any]]:
+        return self._rows("SELECT * FROM paretune_front ORDER BY time DESC LIMIT 1")
+
+    def _named(self, growth: Sequence[Mapping[str, Any]]) -> set[int]:
+        """The baseline, the front's members, and what was measured again."""
+        again = self._rows(
+            "SELECT DISTINCT trial FROM paretune_measurements WHERE part <> 'validation'"
+        )
+        members = growth[0]["members"] if growth else ()
+        return {0, *members, *(row["trial"] for row in again)}
 
     def _record(
         self, growth: Sequence[Mapping[str, Any]], trials: tuple[TrialRecord, ...]
@@ -161,9 +197,13 @@ class Reading:
         for row in self._rows(f"SELECT {columns} FROM paretune_measurements WHERE {where}"):
             trial = row.pop("trial")
             measured[trial][row["name"]] = Measurement(**row)
+        return self._valued(measured)
+
+    def _valued(self, measured: Mapping[int, Mapping[str, Measurement]]) -> list[TrialRecord]:
+        """The feasible trials that repeat no other, with their values and these measurements."""
         rows = self._rows(
-            'SELECT number, state, "values", violations FROM paretune_trials '
-            "WHERE state = 'complete' AND repeats IS NULL"
+            'SELECT number, "values", violations FROM paretune_trials '
+            "WHERE state = 'complete' AND repeats IS NULL ORDER BY number"
         )
         found = [
             TrialRecord(
@@ -172,7 +212,7 @@ class Reading:
                 {},
                 [],
                 row["values"],
-                measured[row["number"]],
+                measured.get(row["number"], {}),
                 violations=row["violations"] or {},
             )
             for row in rows

@@ -10,12 +10,7 @@ import sqlalchemy as sa
 
 from search.database import tables
 from search.database.base import Row, Tables, replacing
-
-DROPPED = ""
-"""The `file` of a stage that was dropped from the cache: its cost stays known."""
-
-PARTIAL = " so far"
-"""Ending of the kind of a training that can go on: its seconds are part of another's."""
+from search.database.counting import DROPPED
 
 
 class Stages(Tables):
@@ -49,23 +44,6 @@ class Stages(Tables):
                 .where(tables.stages.c.key.in_(list(keys)))
                 .values(file=DROPPED)
             )
-
-    def stages_dropped(self) -> int:
-        """How many whole stages were dropped and not made again."""
-        statement = (
-            sa.select(sa.func.count())
-            .select_from(tables.stages)
-            .where(tables.stages.c.file == DROPPED, tables.stages.c.kind.not_like(f"%{PARTIAL}"))
-        )
-        with self._engine.connect() as connection:
-            return int(connection.execute(statement).scalar_one())
-
-    def stage_cost(self) -> dict[str, float]:
-        """Key -> seconds that each stage took to make, dropped ones included."""
-        whole = tables.stages.c.kind.not_like(f"%{PARTIAL}")
-        statement = sa.select(tables.stages.c.key, tables.stages.c.seconds).where(whole)
-        with self._engine.connect() as connection:
-            return {key: seconds for key, seconds in connection.execute(statement)}
 
     def add_curve(self, key: str, points: Sequence[Mapping[str, Any]]) -> None:
         """The learning curve of a stage: [{"epoch", "loss", "accuracy", "seconds"}, ...]."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from search.database import tables
 from search.database.base import Row, replacing
+from search.database.fronts import put_front
 from search.database.reading import Reading, wrong_version
 from search.database.rows import rows_of
 from search.database.stages import Stages
@@ -76,10 +77,8 @@ class Store(Trials, Stages, Workers):
 
     def add_front(self, point: FrontPoint) -> None:
         """The front after a trial that changed it; a trial told twice replaces its entry."""
-        row = {**vars(point), "members": list(point.members)}
         with replacing(self._engine) as connection:
-            connection.execute(sa.delete(tables.fronts).where(tables.fronts.c.trial == point.trial))
-            connection.execute(sa.insert(tables.fronts).values(row))
+            put_front(connection, point)
 
     def front_members(self) -> tuple[int, ...]:
         """Numbers of the front's trials."""

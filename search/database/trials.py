@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from objectives.base import Measurement
 from search.database import tables
 from search.database.base import Row, Tables, replacing
+from search.database.fronts import put_front
 from search.database.reading import Reading
 from search.database.rows import rows_of
 from search.plan import Plan
-from search.records import Result, TrialRecord
+from search.records import FrontPoint, Result, TrialRecord
 
 OPEN = ("running", "paused")
 """States of trials that have not ended."""
+
+
+class Begun(NamedTuple):
+    """A trial that runs: its number, since when, and the first trial that answers its plan."""
+
+    number: int
+    started: float
+    same: int | None
 
 
 class Trials(Tables):
@@ -30,28 +39,16 @@ class Trials(Tables):
         plan: Plan,
         params: Mapping[str, Any],
         proposal: Mapping[str, Any],
-        sibling: int | None = None,
     ) -> float:
         """A trial that runs from now on; gives the time.
 
         Raises:
             sqlalchemy.exc.IntegrityError: There is a trial of this number.
         """
-        started = time.time()
-        self._write(
-            sa.insert(tables.trials).values(
-                number=number,
-                state="running",
-                worker=worker,
-                plan=plan.to_json(),
-                plan_key=plan.key,
-                params=dict(params),
-                proposal=dict(proposal),
-                started=started,
-                sibling=sibling,
-            )
-        )
-        return started
+        row = _begun(worker, plan, params, proposal, None)
+        with self._engine.begin() as connection:
+            connection.execute(_BEGIN, {**row, "number": number})
+        return float(row["started"])
 
     def begin_next(
         self,
@@ -61,37 +58,51 @@ class Trials(Tables):
         params: Mapping[str, Any],
         proposal: Mapping[str, Any],
         sibling: int | None = None,
-    ) -> tuple[int, float]:
-        """As `begin`, with the first free number from this one on; gives number and time."""
+    ) -> Begun:
+        """As `begin`, with the first free number from this one on."""
+        row = _begun(worker, plan, params, proposal, sibling)
         while True:
             try:
-                return number, self.begin(number, worker, plan, params, proposal, sibling)
+                with self._engine.begin() as connection:
+                    connection.execute(_BEGIN, {**row, "number": number})
+                    first = connection.execute(_SAME_PLAN, {"key": plan.key}).scalars().first()
+                return Begun(number, row["started"], first)
             except sa.exc.IntegrityError:  # another worker was quicker
                 number = max(number, self.last_number()) + 1
 
-    def finish(self, number: int, result: Result, host: str) -> float:
-        """A trial's end with all that was measured, in one transaction; gives the time."""
+    def finish(
+        self, number: int, result: Result, host: str, front: FrontPoint | None = None
+    ) -> float:
+        """A trial's end with all that was measured, in one transaction; gives the time.
+
+        Args:
+            number: Of the trial.
+            result: What came of it.
+            host: Where it was measured.
+            front: The front after it, where it changed it.
+        """
         finished = time.time()
         rows = [measurement_row(number, "validation", m, host) for m in result.measured]
-        with self._engine.begin() as connection:
+        ended = {
+            "of": number,
+            "state": result.state,
+            "values": dict(result.values),
+            "violations": dict(result.violations),
+            "reason": result.reason,
+            "finished": finished,
+            "seconds": dict(result.seconds),
+            "cached": list(result.cached),
+            "artifact": result.artifact,
+            "artifacts": dict(result.artifacts) or None,
+            "repeats": result.repeats,
+        }
+        writing = self._engine.begin() if front is None else replacing(self._engine)
+        with writing as connection:
             if rows:
-                connection.execute(sa.insert(tables.measurements), rows)
-            connection.execute(
-                sa.update(tables.trials)
-                .where(tables.trials.c.number == number)
-                .values(
-                    state=result.state,
-                    values=dict(result.values),
-                    violations=dict(result.violations),
-                    reason=result.reason,
-                    finished=finished,
-                    seconds=dict(result.seconds),
-                    cached=list(result.cached),
-                    artifact=result.artifact,
-                    artifacts=dict(result.artifacts) or None,
-                    repeats=result.repeats,
-                )
-            )
+                connection.execute(_MEASURED, rows)
+            connection.execute(_END, ended)
+            if front is not None:
+                put_front(connection, front)
         return finished
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
@@ -107,20 +118,16 @@ class Trials(Tables):
                 [measurement_row(number, "test", m, host) for m in measured],
             )
 
-    def finished_beyond(self, highest: int, missing: Collection[int]) -> list[Row]:
-        """Rows of the finished trials above a number, and of those among the missing numbers."""
-        number = tables.trials.c.number
-        finished = (
-            sa.select(tables.trials).where(tables.trials.c.state.not_in(OPEN)).order_by(number)
-        )
+    def news(self, highest: int, missing: Collection[int]) -> list[Row]:
+        """The trials above a number, and those among the missing numbers that do not wait.
+
+        What a worker has to know of the others' and of earlier trials (`_NEWS`), and no more.
+        """
         # Two statements, as SQLite reads the whole table for an OR of the two.
-        statements = [finished.where(number.in_(missing))] if missing else []
         with self._engine.connect() as connection:
-            return [
-                row
-                for statement in (*statements, finished.where(number > highest))
-                for row in connection.execute(statement).mappings()
-            ]
+            late = connection.execute(_MISSED, {"missing": list(missing)}) if missing else None
+            found = list(late.mappings()) if late else []
+            return [*found, *connection.execute(_ABOVE, {"highest": highest}).mappings()]
 
     def count_done(self) -> int:
         """Finished trials of the search that repeat no other and are no siblings."""
@@ -178,17 +185,8 @@ class Trials(Tables):
 
     def same_plan(self, plan_key: str) -> int | None:
         """The first trial with this plan that was measured, found infeasible or held up."""
-        statement = (
-            sa.select(tables.trials.c.number)
-            .where(
-                tables.trials.c.plan_key == plan_key,
-                tables.trials.c.state.in_(["complete", "pruned", "paused"]),
-                tables.trials.c.repeats.is_(None),
-            )
-            .order_by(tables.trials.c.number)
-        )
         with self._engine.connect() as connection:
-            return connection.execute(statement).scalars().first()
+            return connection.execute(_SAME_PLAN, {"key": plan_key}).scalars().first()
 
     def trial(self, number: int) -> TrialRecord | None:
         """One trial, or None."""
@@ -217,12 +215,67 @@ class Trials(Tables):
 
     def steps(self, trial: int) -> list[Row]:
         """Rows of what a trial's trainer reported, by step."""
-        steps = tables.steps
-        statement = sa.select(steps).where(steps.c.trial == trial).order_by(steps.c.step)
         with self._engine.connect() as connection:
-            return list(connection.execute(statement).mappings())
+            return list(connection.execute(_STEPS, {"of": trial}).mappings())
 
 
 def measurement_row(trial: int, part: str, m: Measurement, host: str) -> dict[str, Any]:
     """A row of the measurements, taken now."""
-    return {**m.to_json(), "trial": trial, "part": part, "host": host, "taken": time.time()}
+    return {**vars(m), "trial": trial, "part": part, "host": host, "taken": time.time()}
+
+
+def _begun(
+    worker: str,
+    plan: Plan,
+    params: Mapping[str, Any],
+    proposal: Mapping[str, Any],
+    sibling: int | None,
+) -> dict[str, Any]:
+    """A row of a trial that runs from now on, but for its number."""
+    return {
+        "state": "running",
+        "worker": worker,
+        "plan": plan.to_json(),
+        "plan_key": plan.key,
+        "params": dict(params),
+        "proposal": dict(proposal),
+        "started": time.time(),
+        "sibling": sibling,
+    }
+
+
+# -- statements of every trial, made once: to make one takes longer than to execute it -------------
+
+_T = tables.trials.c
+
+_BEGIN = sa.insert(tables.trials)
+
+_MEASURED = sa.insert(tables.measurements)
+
+_END = sa.update(tables.trials).where(_T.number == sa.bindparam("of"))
+
+_SAME_PLAN = (
+    sa.select(_T.number)
+    .where(
+        _T.plan_key == sa.bindparam("key"),
+        _T.state.in_(["complete", "pruned", "paused"]),
+        _T.repeats.is_(None),
+    )
+    .order_by(_T.number)
+    .limit(1)
+)
+
+_STEPS = (
+    sa.select(tables.steps)
+    .where(tables.steps.c.trial == sa.bindparam("of"))
+    .order_by(tables.steps.c.step)
+)
+
+_NEWS = sa.select(
+    *(_T.number, _T.state, _T.worker, _T.params, _T.proposal, _T["values"], _T.violations),
+    *(_T.reason, _T.seconds, _T.repeats, _T.sibling),
+).order_by(_T.number)
+
+_ABOVE = _NEWS.where(_T.number > sa.bindparam("highest"))
+
+_MISSED = _NEWS.where(_T.number.in_(sa.bindparam("missing", expanding=True)), _T.state != "paused")

@@ -24,7 +24,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from search.records import Result
 from search.sampling.choosing import Choosing, forest_options, optuna_options
@@ -127,6 +127,7 @@ class Proposer:
         self._domains = {p.name: p.domain for p in parameters(spec.space)}
         self._distributions = distributions_of(spec.space)
         self._study = self._empty_study()
+        self._untaught: list[FrozenTrial] = []  # in it before Optuna is asked
         self._open: dict[int, optuna.Trial] = {}
         self._grid = grid(spec.space) if spec.sampler.name == "grid" else None
 
@@ -162,6 +163,8 @@ class Proposer:
     def _from_optuna(self, number: int, name: str) -> Proposal:
         seed = self._spec.seed if name == "qmc" else self._seed(number)
         self._study.sampler = make_sampler(name, seed, self._spec.trials, self._options)
+        self._study.add_trials(self._untaught)
+        self._untaught = []
         with warnings.catch_warnings():
             # Experimental features of Optuna 5 that are relied on (constant_liar among them).
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -239,7 +242,10 @@ class Proposer:
         return active
 
     def _teach(self, proposal: Mapping[str, Any], outcome: Outcome) -> None:
-        """For Optuna's samplers, when they may be asked again."""
+        """For Optuna's samplers, when they may be asked again.
+
+        `auto` may not ask them for thousands of trials: only then are they told.
+        """
         if not self._auto.optuna:
             return
         attributes = dict(proposal["attributes"])
@@ -247,7 +253,7 @@ class Proposer:
             attributes[f"constraints:{text}"] = violation
         params = {k: v for k, v in proposal["params"].items() if k in self._distributions}
         complete = outcome.state == "complete"
-        self._study.add_trial(
+        self._untaught.append(
             optuna.trial.create_trial(
                 state=_STATES[outcome.state],
                 values=list(outcome.values) if complete and outcome.values else None,
@@ -264,16 +270,19 @@ class Proposer:
             storage=optuna.storages.InMemoryStorage(),
         )
 
+    @property
+    def remembered(self) -> list[FrozenTrial]:
+        """The trials that Optuna's samplers learn from."""
+        return [*self._study.get_trials(deepcopy=False), *self._untaught]
+
     def _forget(self) -> None:
         """Keeps what `auto` learns from bounded, so that a proposal's cost does not grow."""
         if self._spec.sampler.name != "auto" or self._open:
             return
-        trials = self._study.get_trials(deepcopy=False)
-        if len(trials) < 2 * MEMORY:
-            return
-        study = self._empty_study()
-        study.add_trials(worth_remembering(trials, study.directions))
-        self._study = study
+        trials = self.remembered
+        if len(trials) >= 2 * MEMORY:
+            self._untaught = worth_remembering(trials, self._study.directions)
+            self._study = self._empty_study()
 
     def _suggest(self, trial: optuna.Trial, name: str, domain: Domain) -> Any:
         match domain:

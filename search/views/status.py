@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.records import StudyRecord
+from search.records import Counts, StudyRecord
 from search.views.format import format_value
 
 
@@ -85,64 +84,23 @@ class StatusInfo:
         )
 
 
-def status_info(
-    record: StudyRecord, costs: Mapping[str, float], sizes: Sequence[int] = (), dropped: int = 0
-) -> StatusInfo:
+def status_info(record: StudyRecord, counts: Counts) -> StatusInfo:
     """How far a study is; pure.
 
     Args:
-        record: The study.
-        costs: Stage key -> seconds it took to make.
-        sizes: Bytes of each file in the stage cache.
-        dropped: How many stages were dropped from it.
+        record: The study, settled; of its trials only the front matters.
+        counts: Of all its trials and stages.
     """
-    search = [trial for trial in record.trials if trial.number > 0]
-    siblings = [trial for trial in search if trial.sibling is not None]
-    own = [trial for trial in search if trial.repeats is None and trial.sibling is None]
     last = record.growth[-1] if record.growth else None
-    typical = _typical(record)
-    saved = sum(
-        typical.get(_signature(trial.plan, stage), 0.0)
-        for trial in record.trials
-        for stage in trial.cached
-    )
     return StatusInfo(
         study=record.name,
         wanted=record.wanted,
-        done=sum(trial.state not in ("running", "paused") for trial in own),
-        states=dict(Counter(trial.state for trial in own)),
-        repeats=sum(trial.repeats is not None for trial in search),
-        siblings=len(siblings),
-        stopped=sum(trial.state == "pruned" and trial.raced for trial in own),
+        done=sum(n for state, n in counts.states.items() if state not in ("running", "paused")),
         front=tuple(sorted(record.members)),
         hypervolume=last.hypervolume if last else None,
-        stage_seconds=sum(costs.values()),
-        saved_seconds=saved,
-        cache_bytes=sum(sizes),
-        cache_stages=len(sizes),
-        dropped=dropped,
         finished=record.info.get("finished"),
+        **vars(counts),
     )
-
-
-def _signature(plan: list[dict[str, Any]], stage: str) -> str:
-    """All that a stage depends on within a plan, as text."""
-    upto = []
-    for entry in plan:
-        upto.append(repr(entry))
-        if entry["kind"] == stage:
-            break
-    return "".join(upto)
-
-
-def _typical(record: StudyRecord) -> dict[str, float]:
-    """Signature of a stage -> seconds it took when it was made."""
-    found: dict[str, float] = {}
-    for trial in record.trials:
-        for stage, seconds in trial.seconds.items():
-            if seconds > 0:
-                found[_signature(trial.plan, stage)] = seconds
-    return found
 
 
 def _minutes(seconds: float) -> str:

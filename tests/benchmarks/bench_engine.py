@@ -1,249 +1,135 @@
-"""Engine overhead: a trial's cost besides its stages, beside plain Optuna.
+"""What the engine costs: Paretune's processor time a trial beside plain Optuna's, and memory.
 
-Paretune's side is the real Runner on the quickstart study and a SQLite file: sampler, plan, stage
-keys and cache, every row of our tables and of Optuna's mirror, front and hypervolume. Only what a
-stage does is replaced (training, export, measuring), by figures computed from the plan. The peer is
-Optuna with its TPESampler and its SQLite storage, both with their defaults, over the same space and
-figures. Each trial of the one is followed by a trial of the other, in one process.
+The trials take no time, so that what is left is the loop, the sampler, the database and the lines
+printed. Two studies:
 
-Target: at most half of plain Optuna's time per trial; and a flat time per trial and less than 1 GB
-up to 5,000 trials (`--trials 5000`, where Paretune runs alone).
+    trainer    one's own trainer (`evaluate: "trivial:evaluate"`), 8 parameters, 3 objectives
+    stages     the quickstart's built-in stages: stage keys, locks, files of the stage cache, curves
+
+The peer is plain Optuna on its SQLite storage with its defaults, by TPE and by its random sampler,
+which goes on with the very study that Paretune has run: the same space, figures and history, read
+from Optuna's tables in a copy of the study's database. Every run is a process of its own, so that
+memory is its own, too.
+
+Targets: at most 10 ms a trial for engine and sampler together in 10,000 trials; at most half of
+Optuna's time with TPE; less than 1 GB.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import io
+import json
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import optuna
-import torch
+import no_work
+import plain_optuna
+import trivial
+from rich.console import Console
 
-from objectives.base import Measurement
-from objectives.runtimes.base import Artifact
-from search.chain import Link
 from search.events import Event, RunEnded, RunStarted, TrialEnded
-from search.measuring import Gauge
-from search.pipeline import Pipeline
-from search.plan import Plan, Stage, make_plan
+from search.progress import PlainProgress
 from search.runner import Runner
-from search.spec import StudySpec
-from search.study_file.loading import load_study
-from search.watch import Watch
-from spaces.base import Candidate
-from spaces.domains import Choice, Domain, Float, Int, assign, parameters
+from search.sampling.proposer import Proposer
 
-QUICKSTART = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
-BEARABLE = 1000
-"""Trials up to which plain Optuna is run beside."""
+STUDIES: dict[str, Any] = {"trainer": trivial, "stages": no_work}
 
-
-# -- a candidate's figures, in no time -----------------------------------------------------------
-
-
-def figures(plan: Plan) -> dict[str, float]:
-    """Accuracy, latency and size of a plan, shaped like the ones of real candidates."""
-    stages = {stage.kind: stage.params for stage in plan.stages}
-    [(family, options)] = stages["pretrain"]["architecture"].items()
-    width = options["width"] * (0.6 if family == "separable_cnn" else 1.0)
-    ratio = stages["prune"]["pruning"]["structured"]["ratio"] if "prune" in stages else 0.0
-    channels = max(8, round(64 * width * (1 - ratio) / 8) * 8) / 64  # in steps of 8, as pruned
-    mode = next(iter(stages["quantize"]["quantization"])) if "quantize" in stages else "none"
-    speed = {"none": 1.0, "dynamic": 0.9, "static": 0.4}[mode]
-    luck = int(hashlib.sha256(plan.key.encode()).hexdigest()[:8], 16) / 2**32
-    lost = 0.04 * (1 - channels) ** 2 + (0.01 if mode != "none" else 0.0) + 0.02 * luck
-    right = round(448 * (0.99 - lost))  # of 448 images: accuracy comes in steps
-    return {
-        "accuracy": right / 448,
-        "latency": 0.05 + 1.2 * channels**1.5 * speed * (0.98 + 0.04 * luck),
-        "size": float(round(8.7e6 * channels**2 * (1.0 if mode == "none" else 0.26))),
-        "parameters": float(round(2.2e6 * channels**2)),
-        "macs": float(round(2.4e7 * channels**2)),
-    }
-
-
-class NoWork(Pipeline):
-    """The real pipeline whose stages make a network of one weight, and whose export writes none."""
-
-    plan: Plan
-
-    def candidate(self, plan: Plan, watch: Watch) -> Candidate:
-        """As the pipeline builds it: stage keys, locks, the cache's files and rows."""
-        NoWork.plan = plan
-        return super().candidate(plan, watch)
-
-    def _apply(
-        self, link: Link, candidate: Candidate | None, watch: Watch, resume: Any = None
-    ) -> Candidate:
-        if link.stage.kind != "prune":
-            self._save_curve(link.digest, curve(link.stage))
-        return Candidate(one_weight(), (1, 8, 8), 10)
-
-    def deploy(
-        self, plan: Plan, candidate: Candidate, path: Path, watch: Watch, *_: Any
-    ) -> Artifact:
-        """An artifact without a file."""
-        with watch.stage("deploy"):
-            return Artifact(path, "onnxruntime", plan.key, 1, {"opset": 17, "quantization": {}})
-
-
-def one_weight(*_: Any) -> torch.nn.Module:
-    """The smallest network."""
-    return torch.nn.Linear(1, 1)
-
-
-def curve(stage: Stage) -> list[dict[str, Any]]:
-    """A learning curve as long as the stage's recipe."""
-    epochs = stage.params["recipe"]["epochs"]
-    return [
-        {"epoch": epoch + 1, "loss": 1.0, "accuracy": 0.5, "seconds": 1.0}
-        for epoch in range(epochs)
-    ]
-
-
-def measured(gauge: Gauge, *_: Any) -> list[Measurement]:
-    """The figures of the plan that was built last, as the gauge gives them."""
-    found = figures(NoWork.plan)
-    units = {"accuracy": "fraction", "latency": "ms", "size": "bytes"}
-    conditions = {f"condition_{i}": 1.0 for i in range(16)}
-    return [
-        Measurement(n, found[n], units.get(n, n), "lower", found[n], found[n], 100, conditions)
-        for n, _ in gauge.quantities
-    ]
-
-
-# -- the two sides -------------------------------------------------------------------------------
-
-
-def run_paretune(spec: StudySpec, report: Callable[[Event], None]) -> None:
-    """The whole study, with stages that take no time."""
-    with (
-        mock.patch("search.study.Pipeline", NoWork),
-        mock.patch("search.pipeline.rebuild", one_weight),
-        mock.patch.object(Gauge, "measure", measured),
-        mock.patch.object(Gauge, "test", measured),
-    ):
-        Runner(spec, report).run()
-
-
-class PlainOptuna:
-    """The same search as one writes it with Optuna alone."""
-
-    def __init__(self, spec: StudySpec, folder: Path) -> None:
-        self._spec = spec
-        self._study = optuna.create_study(
-            storage=f"sqlite:///{folder / 'optuna.db'}",
-            sampler=optuna.samplers.TPESampler(seed=spec.seed),
-            directions=[objective.direction for objective in spec.objectives],
-        )
-
-    def one(self) -> None:
-        """One trial."""
-        self._study.optimize(self._objective, n_trials=1)
-
-    def _objective(self, trial: optuna.Trial) -> list[float]:
-        def choose(name: str, domain: Domain) -> Any:
-            match domain:
-                case Float(low, high, log, step):
-                    return trial.suggest_float(name, low, high, log=log, step=step)
-                case Int(low, high, log, step):
-                    return trial.suggest_int(name, low, high, log=log, step=step)
-                case Choice():
-                    return trial.suggest_categorical(name, domain.labels)
-
-        found = figures(make_plan(assign(self._spec.space, choose), self._spec.runtime))
-        return [found[objective.name] for objective in self._spec.objectives]
+LAST = 0.1
+"""Share of the trials that "the last" means."""
 
 
 class Clock:
-    """A reporter that notes the time of each trial, and lets a peer go after each.
+    """A reporter that prints like any run, and notes the processor time of each trial."""
 
-    Processor time, too: beside other work on the machine it tells growth from waiting.
-
-    Args:
-        peer: One trial of the other side, or None.
-    """
-
-    def __init__(self, peer: Callable[[], None] | None) -> None:
-        self._peer = peer
+    def __init__(self) -> None:
+        self._progress = PlainProgress(Console(file=io.StringIO()))
         self._begun = 0.0
-        self._begun_working = 0.0
-        self.ours: list[float] = []
-        self.working: list[float] = []
-        self.theirs: list[float] = []
-        self.theirs_working: list[float] = []
+        self.sampler = 0.0
+        self.trials: list[float] = []
+        self.sampling: list[float] = []
         self.end = 0.0
-        self.front: Mapping[int, Any] = {}
+        self.front = 0
 
     def __call__(self, event: Event) -> None:
         """Takes an event of the runner in."""
-        now, worked = time.perf_counter(), time.process_time()
+        self._progress(event)
+        now = time.process_time()
         match event:
             case TrialEnded(trial=number, front=front) if number > 0:
-                self.ours.append(now - self._begun)
-                self.working.append(worked - self._begun_working)
-                self.front = front
-                if self._peer is not None:
-                    begun, begun_working = time.perf_counter(), time.process_time()
-                    self._peer()
-                    self.theirs.append(time.perf_counter() - begun)
-                    self.theirs_working.append(time.process_time() - begun_working)
+                self.trials.append(now - self._begun)
+                self.sampling.append(self.sampler)
+                self.front = len(front)
+            case RunEnded():
+                self.end = now - self._begun
             case TrialEnded() | RunStarted():
                 pass
-            case RunEnded():
-                self.end = now - self._begun  # the test part, once for all trials
-                return
             case _:
                 return
-        self._begun, self._begun_working = time.perf_counter(), time.process_time()
+        self.sampler = 0.0
+        self._begun = time.process_time()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Notes what the sampler takes of it while the body runs a study."""
+
+        def timed(method: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any) -> Any:
+                begun = time.process_time()
+                try:
+                    return method(*arguments)
+                finally:
+                    self.sampler += time.process_time() - begun
+
+            return call
+
+        with (
+            mock.patch.object(Proposer, "ask", timed(Proposer.ask)),
+            mock.patch.object(Proposer, "tell", timed(Proposer.tell)),
+        ):
+            yield
 
 
-def quickstart(folder: Path, trials: int) -> StudySpec:
-    """The quickstart study in a folder of its own."""
-    spec = load_study(QUICKSTART, storage=f"sqlite:///{folder / 'study.db'}", trials=trials)
-    return replace(spec, folder=folder / "study", siblings=False)
+# -- in processes of their own -------------------------------------------------------------------
 
 
-# -- what is printed -----------------------------------------------------------------------------
-
-
-def compare(trials: int, peer: bool) -> None:
-    """Runs one study, with the peer beside it or alone, and prints the figures."""
-    with tempfile.TemporaryDirectory(prefix="paretune-bench-") as name:
-        folder = Path(name)
-        spec = quickstart(folder, trials)
-        plain = PlainOptuna(spec, folder) if peer else None
-        clock = Clock(plain.one if plain else None)
+def paretune(kind: str, folder: Path, trials: int) -> dict[str, Any]:
+    """Runs a study; gives what the trials took."""
+    spec = STUDIES[kind].study(folder, trials)
+    clock = Clock()
+    with clock.watching(), no_work.no_work() if kind == "stages" else nullcontext():
         before = peak_memory()
-        run_paretune(spec, clock)
-    size = f"{sum(1 for _ in parameters(spec.space))} parameters, {len(spec.objectives)} objectives"
-    front = f"front of {len(clock.front)}"
-    print(f"engine, {trials} trials ({len(clock.ours)} proposals, {size}, {front})")
-    _line("Paretune", clock.ours)
-    _line("Paretune, processor time", clock.working)
-    print(f"  Paretune, end of the run   {1000 * clock.end:8.1f} ms once")
-    if clock.theirs:
-        _line("plain Optuna", clock.theirs)
-        _line("plain Optuna, processor", clock.theirs_working)
-        ratio = (sum(clock.ours) + clock.end) / sum(clock.theirs)
-        print(f"  RATIO Paretune / plain Optuna, time per trial: {ratio:.2f} (target: 0.5)")
-        ratio = sum(clock.working) / sum(clock.theirs_working)
-        print(f"  RATIO Paretune / plain Optuna, processor time: {ratio:.2f}")
-    else:
-        share = max(1, min(1000, len(clock.ours) // 2))
-        for name, each in (("time", clock.ours), ("processor time", clock.working)):
-            ratio = statistics.fmean(each[-share:]) / statistics.fmean(each[:share])
-            print(f"  RATIO last {share} trials / first {share}, {name}: {ratio:.2f} (flat: 1)")
-        print(f"  peak memory of this process: {peak_memory():.0f} MB (target: under 1024)")
-        print(f"    before the run             {before:.0f} MB")
+        Runner(spec, clock).run()
+    return {
+        "trials": clock.trials,
+        "sampling": clock.sampling,
+        "end": clock.end,
+        "front": clock.front,
+        "before": before,
+        "peak": peak_memory(),
+        "database": spec.storage.removeprefix("sqlite:///"),
+    }
+
+
+def optuna(kind: str, folder: Path, trials: int, sampler: str, database: Path) -> dict[str, Any]:
+    """Goes on with that study by plain Optuna for a few trials."""
+    spec = STUDIES[kind].study(folder, trials)
+    url = plain_optuna.copied(database, sampler)
+    count = max(3, min(20, 2000 // trials))
+    before = peak_memory()
+    found = plain_optuna.seconds_a_trial(
+        url, spec.name, sampler, STUDIES[kind].objective_of(spec), count
+    )
+    return {"trials": found, "before": before, "peak": peak_memory()}
 
 
 def peak_memory() -> float:
@@ -251,25 +137,80 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _line(name: str, seconds: list[float]) -> None:
-    """Mean time per trial, of all and of each thousand."""
-    print(f"  {name:26} {1000 * statistics.fmean(seconds):8.1f} ms a trial")
-    for first in range(0, len(seconds), 1000):
-        part = seconds[first : first + 1000]
-        if len(seconds) > 1000:
-            at = f"{first + 1} to {first + len(part)}"
-            print(f"    {at:24} {1000 * statistics.fmean(part):8.1f} ms a trial")
+def apart(*arguments: object) -> dict[str, Any]:
+    """Runs one side in a process of its own."""
+    command = [sys.executable, __file__, "--side", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def side(arguments: list[str]) -> None:
+    """What such a process does: kind, folder, trials, and for the peer sampler and database."""
+    kind, folder, trials, *peer = arguments
+    if peer:
+        sampler, database = peer
+        found = optuna(kind, Path(folder), int(trials), sampler, Path(database))
+    else:
+        found = paretune(kind, Path(folder), int(trials))
+    print(json.dumps(found))
+
+
+# -- what is printed -----------------------------------------------------------------------------
+
+
+def compare(kind: str, trials: int, peers: list[str]) -> None:
+    """Runs one study, lets the peers go on with it, and prints the figures."""
+    with tempfile.TemporaryDirectory(prefix="paretune-bench-") as name:
+        ours = apart(kind, name, trials)
+        theirs = {p: apart(kind, name, trials, p, ours["database"]) for p in peers}
+    every, last = ours["trials"], max(1, round(LAST * len(ours["trials"])))
+    print(f"engine, {kind}, {trials} trials ({len(every)} proposals, front of {ours['front']})")
+    _line("Paretune, all trials", every, f"of it sampler {_ms(ours['sampling']):.2f}")
+    late = every[-last:]
+    _line(f"Paretune, the last {last}", late, f"of it sampler {_ms(ours['sampling'][-last:]):.2f}")
+    print(f"  {'Paretune, end of the run':28} {1000 * ours['end']:9.2f} ms once")
+    for peer, found in theirs.items():
+        _line(f"Optuna, {peer}, the next", found["trials"], f"mean of {len(found['trials'])}")
+    print(f"  {'peak memory, Paretune':28} {ours['peak']:9.0f} MB, {ours['before']:.0f} before")
+    for peer, found in theirs.items():
+        what = f"peak memory, Optuna, {peer}"
+        print(f"  {what:28} {found['peak']:9.0f} MB, {found['before']:.0f} before")
+    for peer, found in theirs.items():
+        ratio = _ms(late) / _ms(found["trials"])
+        target = " (target: 0.5)" if peer == "TPE" else ""
+        print(f"  RATIO Paretune / Optuna, {peer}, the last trials: {ratio:.3f}{target}")
+    if trials >= 10:
+        ratio = _ms(late) / _ms(every[:last])
+        print(f"  RATIO last {last} trials / first {last}: {ratio:.2f}")
+
+
+def _line(name: str, seconds: list[float], more: str) -> None:
+    """Processor time a trial."""
+    print(f"  {name:28} {_ms(seconds):9.2f} ms a trial, {more}")
+
+
+def _ms(seconds: list[float]) -> float:
+    """Mean, in milliseconds."""
+    return 1000 * statistics.fmean(seconds)
 
 
 def main() -> None:
-    """Compares at each number of trials."""
+    """Compares each study at each number of trials."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, nargs="+", default=[200, 1000])
-    parser.add_argument("--alone", action="store_true", help="without the peer at any size")
+    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--study", nargs="+", choices=STUDIES, default=list(STUDIES))
+    parser.add_argument(
+        "--peers", nargs="*", choices=plain_optuna.SAMPLERS, default=["TPE", "random"]
+    )
+    parser.add_argument("--side", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    for trials in options.trials:
-        compare(trials, peer=trials <= BEARABLE and not options.alone)
+    if options.side:
+        side(options.side)
+        return
+    for kind in options.study:
+        for trials in options.trials:
+            compare(kind, trials, options.peers)
 
 
 if __name__ == "__main__":

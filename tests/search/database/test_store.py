@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from objectives.base import Measurement
 from search.database import tables
+from search.database.rungs import Rungs
 from search.database.store import Store, reading
 from search.errors import UserError
 from search.plan import Plan, Stage
@@ -159,18 +160,45 @@ def test_reading_needs_a_database_that_is_there(tmp_path: Path) -> None:
     assert not (tmp_path / "none.db").exists()
 
 
-def test_finished_beyond_gives_what_is_new_and_what_was_missing(store: Store) -> None:
+def test_news_are_what_is_above_a_number_and_what_was_missing(store: Store) -> None:
     for number in (1, 2, 4, 5):  # 3 never began: two workers raced for a number
         begun(store, number)
     for number in (1, 4):
         store.finish(number, Result("failed"), "host")
 
-    def new(highest: int, missing: set[int]) -> list[int]:
-        return [row["number"] for row in store.finished_beyond(highest, missing)]
+    def new(highest: int, missing: set[int]) -> dict[int, str]:
+        return {row["number"]: row["state"] for row in store.news(highest, missing)}
 
-    assert new(0, set()) == [1, 4]
-    assert new(4, {2, 3}) == []
+    assert new(0, set()) == {1: "failed", 2: "running", 4: "failed", 5: "running"}
+    assert new(4, {2, 3}) == {2: "running", 5: "running"}
     store.finish(2, Result("failed"), "host")
     store.finish(5, Result("failed"), "host")
-    assert sorted(new(4, {2, 3})) == [2, 5]
-    assert new(5, {3}) == []
+    assert new(4, {2, 3}) == {2: "failed", 5: "failed"}
+    assert new(5, {3}) == {}
+
+
+def test_waiting_trial_is_news_only_while_its_number_is_new(store: Store) -> None:
+    begun(store, 1)
+    Rungs(store._engine).pause(1, Result("paused"))
+    assert [row["state"] for row in store.news(0, set())] == ["paused"]
+    assert store.news(1, {1}) == []
+
+
+def test_next_trial_takes_the_first_free_number_and_knows_its_plan(store: Store) -> None:
+    for number in (1, 2):
+        begun(store, number, width=0.5)
+    store.finish(2, Result("pruned"), "host")
+    assert store.begin_next(1, "me", plan(0.25), {}, {"params": {}})[::2] == (3, None)
+    assert store.begin_next(4, "me", plan(0.5), {}, {"params": {}})[::2] == (4, 2)
+    assert [row["number"] for row in store.running()] == [1, 3, 4]
+
+
+def test_trial_and_the_front_after_it_are_written_together(store: Store) -> None:
+    begun(store, 1)
+    done = Result("complete", {"accuracy": 0.5, "size": 1})
+    with pytest.raises(sa.exc.IntegrityError):  # a front without a time cannot be written
+        store.finish(1, done, "h", FrontPoint(1, None, 0.4, (1,)))  # type: ignore[arg-type]
+    assert [row["number"] for row in store.running()] == [1]
+    for members in ((1,), (0, 1)):  # told again by who takes a trial over
+        store.finish(1, done, "h", FrontPoint(1, 20.0, 0.4, members))
+    assert [p.members for p in store.record().growth] == [(0, 1)]

@@ -139,8 +139,8 @@ def test_memory_of_auto_stays_bounded(tmp_path: Path) -> None:
     for value in range(5 * MEMORY):
         told = Outcome("complete", [0.5, float(value)])
         proposer.replay({"params": params, "attributes": {}}, told)
-        assert len(proposer._study.get_trials(deepcopy=False)) <= 2 * MEMORY
-    kept = [t.values[1] for t in proposer._study.get_trials(deepcopy=False)]
+        assert len(proposer.remembered) <= 2 * MEMORY
+    kept = [t.values[1] for t in proposer.remembered]
     assert min(kept) == 0.0, "the best is remembered"
     assert max(kept) == 5 * MEMORY - 1, "the latest is remembered"
 

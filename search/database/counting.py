@@ -1,0 +1,101 @@
+"""How far a study is, counted by the database: of ten thousand trials none is read whole."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from search.database.rows import Rows
+from search.records import RACING, Counts
+
+DROPPED = ""
+"""The `file` of a stage that was dropped from the cache: its cost stays known."""
+
+PARTIAL = " so far"
+"""Ending of the kind of a training that can go on: its seconds are part of another's."""
+
+_NOTHING = "('[]', 'null')"  # JSON without a stage
+_SEARCHED = "number > 0 AND repeats IS NULL AND sibling IS NULL"
+
+
+def counts_of(rows: Rows) -> Counts:
+    """Counts the trials and stages of a study.
+
+    Args:
+        rows: How its database is read.
+    """
+    states = rows(
+        f"SELECT state, count(*) AS n FROM paretune_trials WHERE {_SEARCHED} "
+        "GROUP BY state ORDER BY min(number)"
+    )
+    whole = f"kind NOT LIKE '%{PARTIAL}'"
+    there = f"file <> '{DROPPED}'"
+    cached = _one(rows, f"count(*) AS n, sum(bytes) AS bytes FROM paretune_stages WHERE {there}")
+    made = _one(rows, f"sum(seconds) AS seconds FROM paretune_stages WHERE {whole}")
+    return Counts(
+        states={row["state"]: row["n"] for row in states},
+        repeats=_trials(rows, "repeats IS NOT NULL"),
+        siblings=_trials(rows, "sibling IS NOT NULL"),
+        stopped=_stopped(rows),
+        stage_seconds=float(made["seconds"] or 0.0),
+        saved_seconds=_saved(rows),
+        cache_bytes=int(cached["bytes"] or 0),
+        cache_stages=cached["n"],
+        dropped=_one(rows, f"count(*) AS n FROM paretune_stages WHERE NOT ({there}) AND {whole}")[
+            "n"
+        ],
+    )
+
+
+def _one(rows: Rows, what: str) -> dict[str, Any]:
+    return rows(f"SELECT {what}")[0]
+
+
+def _trials(rows: Rows, which: str) -> int:
+    """How many trials of the search there are of a kind."""
+    found = _one(rows, f"count(*) AS n FROM paretune_trials WHERE number > 0 AND {which}")
+    return int(found["n"])
+
+
+def _stopped(rows: Rows) -> int:
+    """How many of the search's own trials racing has stopped."""
+    reasons = rows(
+        f"SELECT reason FROM paretune_trials WHERE {_SEARCHED} AND state = 'pruned' "
+        f"AND CAST(reason AS TEXT) LIKE '%\"{RACING}\"%'"
+    )
+    return sum(row["reason"]["type"] == RACING for row in reasons)
+
+
+def _saved(rows: Rows) -> float:
+    """What the stages taken from the cache would have cost, by what they took when made.
+
+    A stage is the same where the plan is the same up to it.
+    """
+    some = (
+        f"FROM paretune_trials WHERE cached IS NOT NULL AND CAST(cached AS TEXT) NOT IN {_NOTHING}"
+    )
+    if not rows(f"SELECT 1 AS one {some} LIMIT 1"):
+        return 0.0
+    took: dict[str, float] = {}
+    taken: list[str] = []
+    for row in rows(
+        "SELECT CAST(plan AS TEXT) AS stages, seconds, cached FROM paretune_trials "
+        "WHERE seconds IS NOT NULL ORDER BY number"
+    ):
+        whole: str = row["stages"]
+        upto = _prefixes(whole)
+        for stage, seconds in (row["seconds"] or {}).items():
+            if seconds > 0:
+                took[upto.get(stage, whole)] = seconds
+        taken += [upto.get(stage, whole) for stage in row["cached"] or ()]
+    return sum(took.get(stage, 0.0) for stage in taken)
+
+
+def _prefixes(plan: str) -> dict[str, str]:
+    """Kind of a stage -> the plan's JSON up to it: all that the stage depends on within it."""
+    found: dict[str, str] = {}
+    place = plan.index("[") + 1
+    while (place := plan.find("{", place)) >= 0:
+        stage, place = json.JSONDecoder().raw_decode(plan, place)
+        found.setdefault(stage["kind"], plan[:place])
+    return found

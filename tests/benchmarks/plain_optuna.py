@@ -1,0 +1,64 @@
+"""Plain Optuna going on with a study that Paretune has run: it lies in Optuna's tables, too."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+
+from spaces.domains import Choice, Domain, Float, Int
+
+SAMPLERS: dict[str, Callable[[], BaseSampler]] = {
+    "TPE": lambda: TPESampler(seed=0),
+    "random": lambda: RandomSampler(seed=0),
+}
+
+
+def suggested(trial: Any, name: str, domain: Domain) -> Any:
+    """What Optuna suggests for a parameter."""
+    match domain:
+        case Float(low, high, log, step):
+            return trial.suggest_float(name, low, high, log=log, step=step)
+        case Int(low, high, log, step):
+            return trial.suggest_int(name, low, high, log=log, step=step)
+        case Choice():
+            return trial.suggest_categorical(name, domain.labels)
+
+
+def copied(database: Path, name: str) -> str:
+    """A copy of a study's database, set as Optuna sets a new one; gives its URL."""
+    copy = database.with_name(f"{name}.db")
+    copy.unlink(missing_ok=True)
+    with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
+        new.execute("PRAGMA journal_mode=DELETE")
+    return f"sqlite:///{copy}"
+
+
+def seconds_a_trial(
+    url: str, study: str, sampler: str, objective: Callable[[Any], list[float]], count: int
+) -> list[float]:
+    """Processor time of each of so many further trials, after one that reads the study.
+
+    Args:
+        url: Of a database that may be written.
+        study: Name of the study in it.
+        sampler: A key of SAMPLERS.
+        objective: As Optuna takes it.
+        count: How many trials.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    again = optuna.load_study(study_name=study, storage=url, sampler=SAMPLERS[sampler]())
+    again.optimize(objective, n_trials=1)
+    seconds = []
+    for _ in range(count):
+        begun = time.process_time()
+        again.optimize(objective, n_trials=1)
+        seconds.append(time.process_time() - begun)
+    return seconds

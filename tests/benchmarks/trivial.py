@@ -1,0 +1,92 @@
+"""A study whose trials take no time, so that what a trial costs is the engine's and the sampler's.
+
+Three objectives and eight parameters with branches, shaped like those of compressed networks; the
+same figures for a plain Optuna study over the same space.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from objectives.base import Measurement
+from search.spec import StudySpec
+from search.study_file.loading import load_study
+from spaces.domains import assign
+
+STUDY = """\
+study: trivial
+evaluate: "trivial:evaluate"
+space:
+  width: {float: [0.1, 1.0]}
+  depth: {int: [1, 8]}
+  pruning: {choice: {none: {}, structured: {ratio: {float: [0.1, 0.8]}}}}
+  quantization: {choice: [none, dynamic, static]}
+  optimizer:
+    choice:
+      sgd: {lr: {float: [1e-3, 1e-1], log: true}}
+      adam: {lr: {float: [1e-4, 1e-2], log: true}}
+objectives:
+  error: {minimize: fraction}
+  latency: {minimize: ms, worst: 10}
+  size: {minimize: bytes, worst: 1e7}
+search: {seed: 0}
+"""
+
+IMAGES = 2000
+"""Of which so many are wrong: an error comes in steps, and has an interval."""
+
+NAMES = ("error", "latency", "size")
+
+
+def figures(plan: Mapping[str, Any]) -> dict[str, float]:
+    """Error, latency and size for choices of the space."""
+    left = 1 - plan["pruning"].get("structured", {"ratio": 0.0})["ratio"]
+    mode = plan["quantization"]
+    [[name, options]] = plan["optimizer"].items()
+    off = abs(options["lr"] / {"sgd": 2e-2, "adam": 1e-3}[name] - 1)
+    luck = int(hashlib.sha256(repr(plan).encode()).hexdigest()[:8], 16) / 2**32
+    weights = plan["width"] ** 2 * plan["depth"] * left
+    wrong = 0.05 + 0.3 / (1 + 8 * weights) + 0.01 * min(off, 5) + 0.02 * luck
+    wrong += {"none": 0.0, "dynamic": 0.004, "static": 0.01}[mode]
+    speed = {"none": 1.0, "dynamic": 0.8, "static": 0.35}[mode]
+    return {
+        "error": round(wrong * IMAGES) / IMAGES,
+        "latency": 0.05 + weights * speed * (0.98 + 0.04 * luck),
+        "size": float(round(1e6 * weights * (1 if mode == "none" else 0.26))),
+    }
+
+
+def evaluate(plan: Mapping[str, Any], report: object) -> dict[str, Any]:
+    """What the study file names: the figures, the error with its interval."""
+    found = figures(plan)
+    error = found["error"]
+    half = 1.96 * (error * (1 - error) / IMAGES) ** 0.5
+    ends = (max(error - half, 0.0), error + half)
+    return {**found, "error": Measurement("error", error, "fraction", "lower", *ends, IMAGES)}
+
+
+def study_file(folder: Path) -> Path:
+    """The study file and its trainer, written to a folder."""
+    (folder / "trivial.py").write_text(Path(__file__).read_text())
+    file = folder / "trivial.yaml"
+    file.write_text(STUDY)
+    return file
+
+
+def study(folder: Path, trials: int) -> StudySpec:
+    """The study in a folder of its own."""
+    return load_study(str(study_file(folder)), trials=trials)
+
+
+def objective_of(spec: StudySpec) -> Callable[[Any], list[float]]:
+    """The same as one writes it for Optuna: suggests every parameter, and gives the figures."""
+    from plain_optuna import suggested  # not read where Paretune calls `evaluate`
+
+    def objective(trial: Any) -> list[float]:
+        found = figures(assign(spec.space, lambda name, domain: suggested(trial, name, domain)))
+        return [found[name] for name in NAMES]
+
+    return objective
