@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from objectives.base import Better, ValueSpec
-from search.plugins import OBJECTIVES
-from spaces.table import first_line, nearest
 
 PARTS = ("Params", "unit", "better")
 """Without which a class is no objective."""
@@ -71,6 +69,8 @@ class Quantity:
         Raises:
             ValueError: There is none of this name (UnknownName), or it is no objective.
         """
+        from search.plugins import OBJECTIVES  # with pydantic, which a name does not need
+
         entry = OBJECTIVES.get(self.objective)
         if not all(hasattr(entry, part) for part in PARTS):
             raise ValueError(
@@ -84,6 +84,8 @@ class Quantity:
         Raises:
             ValueError: There is no such objective, or it has no such value.
         """
+        from spaces.table import first_line, nearest
+
         entry = self.entry()
         if self.value is None:
             better: Better = entry.better
@@ -115,6 +117,8 @@ def absent(entry: Any, runtime: Any = None, options: Any = None) -> str | None:
 
 def units() -> dict[str, str]:
     """Name -> unit of every quantity of the built-in objectives."""
+    from search.plugins import OBJECTIVES
+
     found = {}
     for name in OBJECTIVES.names:
         entry = OBJECTIVES.get(name)

@@ -7,10 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from search.racing.params import RacingParams
 from spaces.domains import Node
+
+if TYPE_CHECKING:  # pydantic takes longer to import than a front to read
+    from search.racing.params import RacingParams
 
 Direction = Literal["minimize", "maximize"]
 

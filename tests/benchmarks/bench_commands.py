@@ -54,12 +54,14 @@ class Process:
     Attributes:
         name: As it is printed.
         command: What is run.
+        environment: Of the process: compiled modules are kept, as an installation has them.
         fresh: Removed before each run.
         seconds: Processor time of the whole process and its children, in seconds.
     """
 
     name: str
     command: list[str]
+    environment: dict[str, str]
     fresh: Path | None = None
 
     def __post_init__(self) -> None:
@@ -70,7 +72,7 @@ class Process:
         if self.fresh is not None:
             shutil.rmtree(self.fresh, ignore_errors=True)
         before = _children()
-        done = subprocess.run(self.command, capture_output=True, text=True)
+        done = subprocess.run(self.command, capture_output=True, text=True, env=self.environment)
         if done.returncode:
             raise RuntimeError(f"{self.name}: {done.stdout}{done.stderr}")
         self.seconds.append(_children() - before)
@@ -82,15 +84,21 @@ def _children() -> float:
     return times.children_user + times.children_system
 
 
-def paretune(name: str, *arguments: object, fresh: Path | None = None) -> Process:
+def environment(folder: Path) -> dict[str, str]:
+    """This one, with a folder of its own for compiled modules."""
+    ours = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**ours, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+
+
+def paretune(folder: Path, name: str, *arguments: object, fresh: Path | None = None) -> Process:
     """A command of Paretune's."""
     command = [sys.executable, "-m", "search.cli", *map(str, arguments)]
-    return Process(f"paretune {name}", command, fresh)
+    return Process(f"paretune {name}", command, environment(folder), fresh)
 
 
-def script(name: str, text: str, fresh: Path | None = None) -> Process:
+def script(folder: Path, name: str, text: str, fresh: Path | None = None) -> Process:
     """A script of the peer's."""
-    return Process(name, [sys.executable, "-c", text], fresh)
+    return Process(name, [sys.executable, "-c", text], environment(folder), fresh)
 
 
 def compare(title: str, ours: list[Process], theirs: list[Process], repeats: int) -> None:
@@ -121,8 +129,8 @@ def reading(folder: Path, trials: int, repeats: int, only: list[str]) -> None:
     size = Path(spec.storage.removeprefix("sqlite:///")).stat().st_size / 1e6
     file = folder / "trivial.yaml"
     more = {"show": [front], "report": ["-o", folder / "page.html"]}
-    ours = [paretune(name, name, file, *more.get(name, ())) for name in only]
-    theirs = [script("Optuna's best_trials", BEST_TRIALS.format(url=spec.storage))]
+    ours = [paretune(folder, name, name, file, *more.get(name, ())) for name in only]
+    theirs = [script(folder, "Optuna's best_trials", BEST_TRIALS.format(url=spec.storage))]
     title = f"reading {trials} trials: front of {front}, {size:.0f} MB, made in {made:.1f} s"
     compare(title, ours, theirs, repeats)
 
@@ -132,14 +140,16 @@ def starting(folder: Path, repeats: int) -> None:
     file = trivial.study_file(folder)
     made, peer = file.with_suffix(""), folder / "peer"
     ours = [
-        paretune("--version", "--version"),
-        paretune("check", "check", file),
-        paretune("run, one trial", "run", file, "--trials", 1, fresh=made),
+        paretune(folder, "--version", "--version"),
+        paretune(folder, "check", "check", file),
+        paretune(folder, "run, one trial", "run", file, "--trials", 1, fresh=made),
     ]
-    theirs = [script("import optuna", "import optuna")]
+    theirs = [script(folder, "import optuna", "import optuna")]
     prepare = f"import os; os.makedirs({str(peer)!r})\n"
     url = f"sqlite:///{peer / 'study.db'}"
-    theirs.append(script("Optuna, one trial", prepare + ONE_TRIAL.format(url=url), fresh=peer))
+    theirs.append(
+        script(folder, "Optuna, one trial", prepare + ONE_TRIAL.format(url=url), fresh=peer)
+    )
     compare("starting", ours, theirs, repeats)
 
 

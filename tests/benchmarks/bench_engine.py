@@ -28,13 +28,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import no_work
 import plain_optuna
-import trivial
 from rich.console import Console
 
 from search.events import Event, RunEnded, RunStarted, TrialEnded
@@ -42,7 +41,8 @@ from search.progress import PlainProgress
 from search.runner import Runner
 from search.sampling.proposer import Proposer
 
-STUDIES: dict[str, Any] = {"trainer": trivial, "stages": no_work}
+STUDIES = {"trainer": "trivial", "stages": "no_work"}
+"""Kind -> its module, which only a side of that kind reads: torch takes memory."""
 
 LAST = 0.1
 """Share of the trials that "the last" means."""
@@ -104,9 +104,10 @@ class Clock:
 
 def paretune(kind: str, folder: Path, trials: int) -> dict[str, Any]:
     """Runs a study; gives what the trials took."""
-    spec = STUDIES[kind].study(folder, trials)
+    module = import_module(STUDIES[kind])
+    spec = module.study(folder, trials)
     clock = Clock()
-    with clock.watching(), no_work.no_work() if kind == "stages" else nullcontext():
+    with clock.watching(), module.no_work() if kind == "stages" else nullcontext():
         before = peak_memory()
         Runner(spec, clock).run()
     return {
@@ -122,13 +123,13 @@ def paretune(kind: str, folder: Path, trials: int) -> dict[str, Any]:
 
 def optuna(kind: str, folder: Path, trials: int, sampler: str, database: Path) -> dict[str, Any]:
     """Goes on with that study by plain Optuna for a few trials."""
-    spec = STUDIES[kind].study(folder, trials)
+    module = import_module(STUDIES[kind])
+    spec = module.study(folder, trials)
     url = plain_optuna.copied(database, sampler)
     count = max(3, min(20, 2000 // trials))
     before = peak_memory()
-    found = plain_optuna.seconds_a_trial(
-        url, spec.name, sampler, STUDIES[kind].objective_of(spec), count
-    )
+    objective = module.objective_of(spec)
+    found = plain_optuna.seconds_a_trial(url, spec.name, sampler, objective, count)
     return {"trials": found, "before": before, "peak": peak_memory()}
 
 

@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 SMALL = {
     "bench_data.py": ["--images", "256", "--repeats", "1"],
     "bench_distillation.py": ["--seeds", "1", "--epochs", "1"],
+    "bench_commands.py": ["--trials", "20", "--repeats", "1", "--reading", "front", "status"],
     "bench_engine.py": ["--trials", "5"],
     "bench_front.py": ["--trials", "40", "--every", "20"],
     "bench_int8.py": ["--images", "64", "--epochs", "1", "--calibration", "16", "--tests", "64"],
@@ -74,15 +75,3 @@ def test_benchmark_prints_its_ratio(script: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"^  RATIO .*: \d+\.\d+", done.stdout, re.MULTILINE), done.stdout
-
-
-@pytest.mark.benchmark
-def test_engine_benchmark_prints_memory_when_paretune_runs_alone() -> None:
-    done = subprocess.run(
-        [sys.executable, str(HERE / "bench_engine.py"), "--trials", "5", "--alone"],
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "peak memory of this process" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -55,6 +56,9 @@ def test_two_workers_share_a_study_on_postgresql(
     assert "all 6 trials are done" in again.out
     for command in ("status", "front", "report"):
         assert cli(command, tiny, "--storage", server).code == 0
+    status = json.loads(cli("status", tiny, "--storage", server, "--json").out)
+    assert (status["done"], status["states"]) == (6, {"complete": 6})
+    assert cli("show", tiny, 1, "--storage", server).code == 0
 
 
 def test_server_that_does_not_answer_is_said(tiny: Path, cli: Any) -> None:
