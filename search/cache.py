@@ -214,8 +214,11 @@ class StageCache:
 
     def forget(self, key: str) -> None:
         """Drops the trainings of this key: the stage is done, or will never be."""
+        dropped = []
         for file in self._trainings.glob(f"{key}.*.safetensors"):
             file.unlink(missing_ok=True)
+            dropped.append(file.name.removesuffix(".safetensors"))
+        self._store.drop_stages(dropped)
 
     def _note(self, key: str, kind: str, parent: str | None, file: Path, seconds: float) -> None:
         size = file.stat().st_size

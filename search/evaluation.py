@@ -15,6 +15,7 @@ from search.errors import UserError
 from search.events import EpochDone, Reporter, StageDone, StageStarted
 from search.measuring import values_of, violations_of
 from search.plan import Plan
+from search.racing.hurdles import hurdles_of
 from search.records import Result, TrialRecord
 from search.screening import Hopeless
 from search.watch import StageError, Watch
@@ -42,11 +43,16 @@ def evaluate(
     """
     begun = time.monotonic()
     watch = _watch(number, report)
+    hurdles = hurdles_of(study, number, plan, baseline, watch)
     try:
         artifacts, measured = _measured(study, number, plan, baseline, watch)
     except Hopeless as hopeless:
         return hopeless.result.after(watch.seconds, time.monotonic() - begun)
     except StageError as error:
+        if hurdles and hurdles.stopped:
+            return hurdles.waits(time.monotonic() - begun)
+        if hurdles:
+            hurdles.over()
         if baseline is None:
             raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
         return Result(
@@ -56,6 +62,8 @@ def evaluate(
             cached=tuple(watch.cached),
             duration=time.monotonic() - begun,
         )
+    if hurdles:
+        hurdles.over()
     found = {m.name: m.value for m in measured}
     against = {n: m.value for n, m in baseline.measurements.items()} if baseline else found
     return Result(

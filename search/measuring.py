@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,14 @@ class Gauge:
         """Without what the model alone decides: that is the same in every place."""
         kept = [(n, o) for n, o in self.quantities if of_artifact(OBJECTIVES.get(n))]
         return replace(self, quantities=tuple(kept))
+
+    def parted(self, names: Collection[str]) -> tuple[Gauge, Gauge]:
+        """Of these quantities, what training does not change, and what it does."""
+        asked = {Quantity.of(name).objective for name in names}
+        ours = [(n, o, OBJECTIVES.get(n).cost) for n, o in self.quantities if n in asked]
+        exact = tuple((name, options) for name, options, cost in ours if cost < NEEDS_WEIGHTS)
+        learnt = tuple((name, options) for name, options, cost in ours if cost >= NEEDS_WEIGHTS)
+        return replace(self, quantities=exact), replace(self, quantities=learnt)
 
     def together(self, subjects: Sequence[Subject], part: str) -> list[list[Measurement]]:
         """Everything for each of several artifacts; what can be timed in the same visits is.

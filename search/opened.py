@@ -134,6 +134,10 @@ class Opened(ABC):
         """Whether all that a plan trains lies here, so that the rest takes seconds."""
         return False
 
+    def forget(self, plan: Plan) -> None:
+        """Drops what was kept for a trial that waited, and never goes on."""
+        return None
+
     # -- what does not ---------------------------------------------------------------------------
 
     def register(self) -> None:

@@ -25,8 +25,8 @@ from search.plugins import RUNTIMES
 from search.probing import Probe
 from search.quiet import quiet
 from search.teachers import Teachers
-from search.techniques import TECHNIQUES, technique, trains
-from search.watch import Watch
+from search.techniques import TECHNIQUES, stand_in, technique, trains
+from search.watch import HeldUp, Pace, Watch
 from spaces.architecture.checkpoint import load_weights
 from spaces.base import Candidate, Context, EpochEnd
 from spaces.distillation import DISTILLATIONS
@@ -199,6 +199,7 @@ class Pipeline:
     def _made(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
         """A stage's result, made under its lock so that two workers do not make it both."""
         kind, begun = link.stage.kind, time.perf_counter()
+        pace = watch.pace if watch.pace and watch.pace.kind == kind else None
         if not trains(kind, link.stage.params):
             made = self._apply(link, candidate, watch)
             watch.made[kind] = time.perf_counter() - begun
@@ -209,10 +210,11 @@ class Pipeline:
                 watch.cached.append(kind)
                 self._recall(link.digest, [kind], watch)
                 return theirs
-            shorter = self._cache.snapshot(link.endless, link.epochs) if link.endless else None
+            shorter = self._shorter(link, pace)
             begun = time.perf_counter()
-            made = self._apply(link, candidate, watch, shorter)
+            made = self._apply(link, candidate, watch, shorter, pace)
             seconds = time.perf_counter() - begun + (shorter.seconds if shorter else 0.0)
+            seconds -= pace.spent if pace else 0.0
             watch.made[kind] = seconds
             if link.stage.params.get("distillation"):
                 watch.made[TEACHER] = self._teachers.seconds(link.stage.params.get("teacher"))
@@ -225,6 +227,7 @@ class Pipeline:
         candidate: Candidate | None,
         watch: Watch,
         resume: Snapshot | None = None,
+        pace: Pace | None = None,
     ) -> Candidate:
         curve: list[dict[str, Any]] = [dict(point) for point in resume.curve] if resume else []
 
@@ -234,8 +237,12 @@ class Pipeline:
             watch.epoch(event)
 
         context = self._context(link, report, watch)
-        with quiet.working():
-            made = self._stage(link, candidate, context, resume)
+        try:
+            with quiet.working():
+                made = self._stage(link, candidate, context, resume, pace)
+        except HeldUp:
+            self._save_curve(link.digest, curve)
+            raise
         if curve:
             self._save_curve(link.digest, curve)
         return made
@@ -273,14 +280,15 @@ class Pipeline:
         link: Link,
         candidate: Candidate | None,
         context: Context,
-        resume: Snapshot | None,
+        resume: Snapshot | None = None,
+        pace: Pace | None = None,
     ) -> Candidate:
         stage = link.stage
         if stage.kind == "pretrain":
-            return self._pretrained(link, context, resume)
+            return self._pretrained(link, context, resume, pace)
         assert candidate is not None
         if stage.kind == "finetune":
-            return self._trained(link, candidate, context, resume)
+            return self._trained(link, candidate, context, resume, pace)
         name, entry, params = technique(stage.kind, stage.params)
         made: Candidate = entry.apply(candidate, params, context)
         if len(made.history) == len(candidate.history):
@@ -289,7 +297,9 @@ class Pipeline:
         *before, last = made.history
         return replace(made, history=(*before, replace(last, technique=name)))
 
-    def _pretrained(self, link: Link, context: Context, resume: Snapshot | None) -> Candidate:
+    def _pretrained(
+        self, link: Link, context: Context, resume: Snapshot | None, pace: Pace | None
+    ) -> Candidate:
         params = link.stage.params
         candidate = start(params["architecture"], self._data.shape, self._data.classes, self._seed)
         if params["checkpoint"]:
@@ -300,25 +310,81 @@ class Pipeline:
         candidate.model.eval()
         if params["recipe"] is None or params["recipe"]["epochs"] == 0:
             return candidate
-        return self._trained(link, candidate, context, resume)
+        return self._trained(link, candidate, context, resume, pace)
 
     def _trained(
-        self, link: Link, candidate: Candidate, context: Context, resume: Snapshot | None
+        self,
+        link: Link,
+        candidate: Candidate,
+        context: Context,
+        resume: Snapshot | None,
+        pace: Pace | None,
     ) -> Candidate:
-        """Trains, going on from a shorter training where there is one that began alike."""
+        """Trains, going on from a shorter training where there is one that began alike.
+
+        Raises:
+            HeldUp: It is not to go on for now; what it has come to is kept.
+        """
         recipe = Recipe.model_validate(link.stage.params["recipe"])
-        kind = link.stage.kind
-        if link.endless is None:
+        kind, key = link.stage.kind, _resumed_by(link, pace)
+        if key is None:
             return train(candidate, recipe, context, stage=kind)
-        part = train_part(
-            candidate, recipe, context, stage=kind, until=recipe.epochs, resume=resume
-        )
-        self._cache.keep(link.endless, kind, part.snapshot)
+        done = resume.epoch if resume else 0
+        for until in (*(e for e in (pace.epochs if pace else ()) if e >= done), recipe.epochs):
+            part = train_part(candidate, recipe, context, stage=kind, until=until, resume=resume)
+            resume = part.snapshot
+            if link.endless or not part.over:
+                self._cache.keep(key, kind, part.snapshot)
+            if part.over:
+                break
+            assert pace is not None
+            pace.interrupt(part.candidate, part.snapshot.epoch, part.snapshot.seconds)
         return part.candidate
+
+    def _shorter(self, link: Link, pace: Pace | None) -> Snapshot | None:
+        """A training that began alike: one that the next interruption is still ahead of, if any."""
+        key = _resumed_by(link, pace)
+        if key is None:
+            return None
+        found = self._cache.snapshot(key, pace.epochs[0]) if pace and pace.epochs else None
+        return found or self._cache.snapshot(key, link.epochs)
+
+    # -- trainings that are interrupted ----------------------------------------------------------
+
+    def ended_early(self, plan: Plan, kind: str, candidate: Candidate) -> Candidate:
+        """What a plan's candidate would be if the training of this kind ended here.
+
+        Later stages are applied without keeping anything; one that trains must have a stand-in.
+
+        Raises:
+            InfeasibleCandidate: A stage refuses the candidate.
+        """
+        links = self._links(plan)
+        place = [link.stage.kind for link in links].index(kind)
+        for link in links[place + 1 :]:
+            params = stand_in(link.stage.kind, link.stage.params)
+            assert params is not None, "such a plan is not interrupted"
+            instead = replace(link, stage=Stage(link.stage.kind, params))
+            context = self._context(instead, lambda event: None, Watch())
+            # What is remembered by the stage's key is of the trained network.
+            context = replace(context, memo=lambda name, make: make())
+            candidate = self._stage(instead, candidate, context)
+        return candidate
+
+    def forget(self, plan: Plan, kind: str) -> None:
+        """Drops what a plan's interrupted training has come to: it is done, or will never be."""
+        for link in self._links(plan):
+            if link.stage.kind == kind and link.endless is None:  # longer ones begin with those
+                self._cache.forget(link.digest)
 
     def _links(self, plan: Plan) -> list[Link]:
         """The stages that make the candidate, each with its key."""
         return self._chain.links(plan, rounding_runtime(plan))
+
+
+def _resumed_by(link: Link, pace: Pace | None) -> str | None:
+    """Under which key a stage's shorter trainings are kept; None where there are none."""
+    return link.endless or (link.digest if pace else None)
 
 
 def _single(teacher: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:

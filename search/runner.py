@@ -213,7 +213,7 @@ class Runner:
         baseline = None if task.number == 0 else self._baseline
         result = self._study.evaluate(task.number, task.plan, baseline, self._report)
         result = result.besides(task.spent)
-        if task.number and task.sibling is None:
+        if task.number and task.sibling is None and result.state != "paused":
             self._siblings.expect(task.number, task.params)
         self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0
         self._progress.durations.append(result.duration)

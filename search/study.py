@@ -24,6 +24,7 @@ from search.opened import Opened
 from search.pipeline import Pipeline
 from search.plan import Plan, baseline_plan, make_plan
 from search.quantity import local_of
+from search.racing.where import raced_stage
 from search.records import Result, TrialRecord
 from search.screening import Screening
 from search.targets import Target, targets_of
@@ -41,6 +42,7 @@ class OpenStudy(Opened):
         targets: Where candidates are deployed, in order; one without a name in a study of one
             runtime.
         runtime, options: Of the first.
+        cache: What trained stages are kept in.
 
     Args:
         spec: The study.
@@ -67,9 +69,10 @@ class OpenStudy(Opened):
         for target in self.targets:
             target.gauge.refuse(self.classes)
         self.timed = any(target.gauge.timed for target in self.targets)
+        self.cache = StageCache(spec.folder / "stages", self.store, spec.cache_limit, self._needed)
         self.pipeline = Pipeline(
             self.data,
-            StageCache(spec.folder / "stages", self.store, spec.cache_limit, self._needed),
+            self.cache,
             self.baseline,
             spec.seed,
             spec.device,
@@ -94,6 +97,10 @@ class OpenStudy(Opened):
     def trained(self, plan: Plan) -> bool:
         """Whether all that a plan trains is in the stage cache."""
         return self.pipeline.trained(plan)
+
+    def forget(self, plan: Plan) -> None:
+        """Drops what an interrupted training has come to."""
+        self.pipeline.forget(plan, raced_stage(self.spec.space))
 
     def evaluate(
         self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter

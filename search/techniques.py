@@ -42,3 +42,22 @@ def trains(kind: str, params: Mapping[str, Any]) -> bool:
     except ValidationError:
         return False
     return hasattr(entry, "trains") and bool(entry.trains(checked))
+
+
+def stand_in(kind: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The parameters by which a stage does without training what it is deployed like.
+
+    That of quantization-aware training is static int8, which rounds in the same places. None where
+    a stage trains and there is nothing in its place.
+    """
+    if not trains(kind, params):
+        return params
+    if kind not in TECHNIQUES:
+        return None
+    key, table = TECHNIQUES[kind]
+    name, _, checked = technique(kind, params)
+    if name != "qat":
+        return None
+    kept = table.get("static").Params.model_fields
+    options = {n: value for n, value in checked.model_dump().items() if n in kept}
+    return {key: {"static": options}}

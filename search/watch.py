@@ -6,7 +6,7 @@ import errno
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from objectives.base import Unmeasurable
 from search.errors import UserError
-from spaces.base import EpochEnd, InfeasibleCandidate
+from spaces.base import Candidate, EpochEnd, InfeasibleCandidate
 
 INFEASIBLE = (InfeasibleCandidate, Unmeasurable, ValidationError)
 """What says that a candidate cannot be: a ValidationError is a combination of parameters that its
@@ -46,6 +46,40 @@ class StageError(Exception):
         return reason if self.infeasible else {**reason, "traceback": self.details}
 
 
+class HeldUp(Exception):
+    """A training is not to go on for now; the text says why."""
+
+
+@dataclass
+class Pace:
+    """Where a training is interrupted, to be looked at.
+
+    Attributes:
+        kind: Of the stage that trains.
+        epochs: After which, in order.
+        look: Called with (the candidate as if its training ended here, epochs done, seconds that
+            they took); may raise HeldUp.
+        spent: Seconds that looking took.
+    """
+
+    kind: str
+    epochs: Sequence[int]
+    look: Callable[[Candidate, int, float], None]
+    spent: float = 0.0
+
+    def interrupt(self, candidate: Candidate, epoch: int, seconds: float) -> None:
+        """Has the candidate looked at.
+
+        Raises:
+            HeldUp: Its training does not go on for now.
+        """
+        begun = time.perf_counter()
+        try:
+            self.look(candidate, epoch, seconds)
+        finally:
+            self.spent += time.perf_counter() - begun
+
+
 @dataclass
 class Watch:
     """Who listens to a plan being built, and what it has cost so far.
@@ -58,6 +92,7 @@ class Watch:
         cached: Kinds that were taken from the cache.
         made: Kind -> seconds that the stage took when it was made, by whichever trial; NaN where
             nobody noted them. "teacher" for the training of a distillation's teacher.
+        pace: Where a training is to be interrupted; None where each goes to its end.
     """
 
     started: Callable[[str], None] = lambda kind: None
@@ -66,6 +101,7 @@ class Watch:
     seconds: dict[str, float] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
     made: dict[str, float] = field(default_factory=dict)
+    pace: Pace | None = None
 
     @contextmanager
     def stage(self, kind: str) -> Iterator[None]:
@@ -93,7 +129,8 @@ class Watch:
         except Exception as error:
             raise StageError(kind, error, infeasible=_out_of_memory(error)) from error
         finally:
-            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - begun
+            spent = self.pace.spent if self.pace and self.pace.kind == kind else 0.0
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - begun - spent
         if kind in self.cached:
             self.seconds[kind] = 0.0
         self.done(kind, self.seconds[kind], kind in self.cached)

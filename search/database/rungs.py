@@ -94,11 +94,17 @@ class Rungs:
         with self._engine.connect() as connection:
             return list(connection.execute(statement).mappings())
 
-    def take_up(self, trial: int, step: int, worker: str) -> bool:
-        """Lets a waiting trial go on with this worker; False when somebody else was quicker."""
+    def take_up(self, trial: int, step: int | None, worker: str) -> bool:
+        """Lets a waiting trial go on with this worker; False when somebody else was quicker.
+
+        Args:
+            trial: Its number.
+            step: The rung that it goes on from; None where it does so without being among the best.
+            worker: Who takes it.
+        """
         with self._engine.begin() as connection:
             ours = connection.execute(_change(trial, "paused", state="running", worker=worker))
-            if ours.rowcount == 1:
+            if ours.rowcount == 1 and step is not None:
                 connection.execute(_promotion(trial, step))
         return ours.rowcount == 1
 

@@ -1,4 +1,4 @@
-"""How a study races: `search: {racing: {steps: 27}}`."""
+"""How a study races: `search: {racing: {steps: 27}}`, or `{racing: {}}` with built-in stages."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ from spaces.params import Params
 class RacingParams(Params):
     """Trials are compared while they train; those that fall behind wait for a later turn."""
 
-    steps: int = Field(ge=2, le=1_000_000, description="that a whole training reports")
-    first: int = Field(1, ge=1, le=1_000_000, description="step of the first comparison")
+    steps: int | None = Field(
+        None,
+        ge=2,
+        le=1_000_000,
+        description="that a whole training of your own trainer reports; else recipes say it",
+    )
+    first: int = Field(1, ge=1, le=1_000_000, description="step or epoch of the first comparison")
     eta: int = Field(
         3, ge=2, le=100, description="one of so many goes on, and the next comparison is so far"
     )
 
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """The steps at which trials are compared: first, first x eta, ...; below `steps`."""
+    def rungs(self, whole: int) -> tuple[int, ...]:
+        """The steps at which trials are compared: first, first x eta, ...; below the whole."""
         found = []
         step = self.first
-        while step < self.steps:
+        while step < whole:
             found.append(step)
             step *= self.eta
         return tuple(found)
 
-    def rung(self, step: int) -> int | None:
+    def rung(self, step: int, whole: int) -> int | None:
         """The rung at which a step counts: the highest up to it; None where there is none."""
-        if step >= self.steps:
+        if step >= whole:
             return None  # the whole way: nothing is saved any more
-        return max((rung for rung in self.rungs if rung <= step), default=None)
+        return max((rung for rung in self.rungs(whole) if rung <= step), default=None)

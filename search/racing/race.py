@@ -38,17 +38,25 @@ class Race:
         self._rungs = rungs
         self._chosen: dict[int, tuple[int, list[int]]] = {}
 
-    def judge(self, trial: int, exact: Mapping[str, float]) -> Judge:
+    def ahead(self, trial: int, whole: int) -> list[int]:
+        """The rungs that a trial has not gone on from, of a training of so many epochs."""
+        gone = self._rungs.promoted(trial)
+        return [rung for rung in self._params.rungs(whole) if rung not in gone]
+
+    def judge(self, trial: int, exact: Mapping[str, float], whole: int | None = None) -> Judge:
         """Who decides after each step of a trial.
 
         Args:
             trial: Its number.
             exact: Objectives that are known exactly, which training does not change.
+            whole: Epochs of its training, where the study does not say how many steps there are.
         """
         gone = self._rungs.promoted(trial)
+        unit = "step" if whole is None else "epoch"
+        steps = whole or self._params.steps or 0
 
         def judge(step: int, values: Mapping[str, float | None]) -> str | None:
-            rung = self._params.rung(step)
+            rung = self._params.rung(step, steps)
             if rung is None or rung in gone:
                 return None
             self._rungs.enter(trial, rung, self._merged(step, values, exact))
@@ -56,7 +64,7 @@ class Race:
             best = self._best(rung, entries)
             if trial not in best:
                 return (
-                    f"after step {step} of {self._params.steps} not among the best "
+                    f"after {unit} {step} of {steps} not among the best "
                     f"{len(entries) // self._params.eta} of {len(entries)}"
                 )
             self._rungs.promote(trial, rung)
@@ -79,6 +87,10 @@ class Race:
             if self._rungs.take_up(trial, step, worker):
                 return rows[trial]
         return None
+
+    def ready(self, row: Row, worker: str) -> bool:
+        """Takes up a waiting trial that needs no more training; False when it waits no more."""
+        return self._rungs.take_up(row["number"], None, worker)
 
     def pause(self, trial: int, result: Result) -> None:
         """A trial waits from now on."""

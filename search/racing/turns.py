@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from search.database.store import Row
 from search.events import Notice, Reporter, TrialPaused
+from search.plan import Plan
 from search.recovery import Task, result_of, task_of
 from search.sampling.proposer import Outcome, Proposer
 from search.stopping import Progress
@@ -45,6 +46,7 @@ class Turns:
         self._progress = progress
         self._report = report
         self._heard: set[int] = set()
+        self._looked = 0  # trials that were done when it was last looked for trained ones
         self._waiting: list[Row] = []
 
     def look(self) -> None:
@@ -61,8 +63,22 @@ class Turns:
     def next(self) -> Task | None:
         """A trial that waited and may go on now, this worker's from now on."""
         race = self._study.race
-        row = race.called_up(self._waiting, self._worker) if race else None
+        if race is None or not self._waiting:
+            return None
+        row = self._trained() or race.called_up(self._waiting, self._worker)
         return None if row is None else task_of(row, again=False)
+
+    def _trained(self) -> Row | None:
+        """A waiting trial whose training another one, of the same, has done meanwhile."""
+        assert self._study.race is not None
+        if self._progress.done == self._looked:
+            return None
+        for row in self._waiting:
+            trained = self._study.trained(Plan.from_json(row["plan"]))
+            if trained and self._study.race.ready(row, self._worker):
+                return row
+        self._looked = self._progress.done
+        return None
 
     def pause(self, task: Task, result: Result) -> None:
         """A trial waits from now on."""
@@ -82,7 +98,9 @@ class Turns:
             stopped = race.stop(row) if race else None
             if stopped is not None:
                 result, finished = stopped
-                self._study.mirror.put(task_of(row, again=False).mirrored(result, finished))
+                task = task_of(row, again=False)
+                self._study.mirror.put(task.mirrored(result, finished))
+                self._study.forget(task.plan)
                 ended.append((row["number"], result))
         if ended:
             self._progress.waiting = 0

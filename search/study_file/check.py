@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from search.foreseen import SCREEN, foreseen
+from search.racing.where import longest, raced_stage
 from search.spec import Chosen, ObjectiveSpec, OwnSpec, StudySpec
 from search.study_file.distilling import named_teachers, taught, training_stages
 from search.study_file.kinds import named
@@ -150,8 +151,22 @@ def _race_text(spec: StudySpec) -> str:
     """Where trials are compared, in words."""
     if spec.racing is None:
         return ""
-    rungs = ", ".join(map(str, spec.racing.rungs))
-    return f"at steps {rungs} of {spec.racing.steps}, the best 1 of {spec.racing.eta} goes on"
+    racing, stage = spec.racing, raced_stage(spec.space)
+    whole = racing.steps or longest(spec.space, stage)
+    unit, of = ("steps", str(whole)) if racing.steps else ("epochs", f"{whole} of {stage}")
+    rungs = ", ".join(map(str, racing.rungs(whole)))
+    return f"at {unit} {rungs} of {of}, the best 1 of {racing.eta} goes on"
+
+
+def _race_notes(spec: StudySpec) -> list[str]:
+    if spec.racing is None or spec.trials is None:
+        return []
+    racing = spec.racing
+    whole = racing.steps or longest(spec.space, raced_stage(spec.space))
+    first = racing.eta ** len(racing.rungs(whole))
+    if first <= spec.trials:
+        return []
+    return [f"no trial is trained to its end before {first} have come, of {spec.trials} in all"]
 
 
 def _calls(own: OwnSpec) -> list[str]:
@@ -214,6 +229,7 @@ def _notes(spec: StudySpec) -> list[str]:
         notes.append(f"measured for constraints or goals only: {', '.join(extra)}")
     notes += [f"{name}: {text}" for name, text in _entry_notes(spec).items()]
     notes += target_notes(spec)
+    notes += _race_notes(spec)
     idle = [name for name in spec.teachers if name not in _teaching(spec)]
     if idle:
         notes.append(f"no distillation learns from the teachers {', '.join(idle)}")

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from search.plugins import SAMPLER_NAMES
-from search.racing.params import RacingParams
 from search.spec import Chosen
 from search.study_file.problems import Key
 from search.study_file.sections import SectionReader
@@ -106,24 +105,6 @@ class LimitReader(SectionReader):
                     f"grid needs finite domains; give a step or a choice to {', '.join(endless)}",
                 )
         return checked, Chosen(str(sampler), dict(options))
-
-    def racing(self) -> RacingParams | None:
-        """How the trials race; None where each trains to its end."""
-        given, key = (self.mapping("search") or {}).get("racing"), ("search", "racing")
-        if given is None:
-            return None
-        if not isinstance(given, Mapping):
-            self.problems.add(key, f"give a mapping, {{steps: 27}}, not {given!r}")
-            return None
-        if "evaluate" not in self.data:
-            self.problems.add(key, 'goes with evaluate: "pkg.mod:function" only')
-        checked = self.plain(RacingParams, given, key)
-        racing = RacingParams(**checked) if checked else None
-        if racing is not None and not racing.rungs:
-            self.problems.add(
-                (*key, "first"), f"must be below steps ({racing.steps}), got {racing.first}"
-            )
-        return racing
 
     def budget(self, option: str | None) -> tuple[dict[str, Any] | None, float | None]:
         """The section `budget`: its plain values, and the seconds of a run; --time goes first."""

@@ -24,6 +24,7 @@ from search.study_file.networks import NetworkReader
 from search.study_file.own import OwnReader
 from search.study_file.problems import Key, Problems
 from search.study_file.quantities import QuantityReader
+from search.study_file.racing import RaceReader
 from search.study_file.sections import SectionReader
 from search.study_file.space import SLOTS, SpaceReader
 from search.study_file.targets import TargetReader
@@ -152,7 +153,7 @@ class _Loader(SectionReader):
         )
         work = self._own_trainer() if "evaluate" in self.data else self._stages()
         search, sampler = self._limits.search(work["space"])
-        racing = self._limits.racing()
+        racing = RaceReader(self.document, self.problems).racing(work["space"], work["objectives"])
         budget, seconds = self._limits.budget(time)
         wanted = trials or self._limits.trials(search, budget, seconds)
         url = self._limits.storage(storage, self._folder)

@@ -34,12 +34,13 @@ import torch
 from search.cache import StageCache
 from search.data import load_data
 from search.deploying import places
-from search.events import Event, TrialEnded
+from search.events import Event, TrialEnded, TrialPaused
 from search.foreseen import SCREEN
 from search.measuring import Gauge, values_of, violations_of
 from search.pareto import Front, hypervolume, to_losses
 from search.pipeline import Pipeline
 from search.plan import Plan, baseline_plan, make_plan
+from search.racing.params import RacingParams
 from search.records import Axis
 from search.runner import Runner
 from search.spec import Chosen, StudySpec
@@ -299,6 +300,8 @@ class Recorder:
             new = result.repeats is None and event.sibling is None
             trained = new and (result.reason or {}).get("stage") != SCREEN
             self.told(result.values if event.trial == 0 or result.feasible else None, trained)
+        elif isinstance(event, TrialPaused):
+            self.told(None, trained=False)
 
 
 def plain(sampler: str) -> Callable[[StudySpec, Path, Recorder], None]:
@@ -315,13 +318,14 @@ def plain(sampler: str) -> Callable[[StudySpec, Path, Recorder], None]:
 
 
 def paretune(
-    sampler: str = "auto", cached: bool = True, **changes: Any
+    sampler: str = "auto", cached: bool = True, more: int = 1, **changes: Any
 ) -> Callable[[StudySpec, Path, Recorder], None]:
-    """The real engine, with these means changed."""
+    """The real engine, with these means changed, and so many times the trials."""
 
     def run(spec: StudySpec, folder: Path, recorder: Recorder) -> None:
         url = f"sqlite:///{folder / 'study.db'}"
-        ours = replace(spec, folder=folder, storage=url, sampler=Chosen(sampler, {}), **changes)
+        given = {**changes, "trials": more * (spec.trials or 0)}
+        ours = replace(spec, folder=folder, storage=url, sampler=Chosen(sampler, {}), **given)
         forget = mock.patch("search.study.StageCache", lambda *_: Forgetful())
         with contextlib.nullcontext() if cached else forget:
             Runner(ours, recorder.event).run()
@@ -333,6 +337,8 @@ SIDES: dict[str, Callable[[StudySpec, Path, Recorder], None]] = {
     "plain tpe": plain("tpe"),
     "plain nsga2": plain("nsga2"),
     "paretune": paretune(),
+    "racing": paretune(more=3, racing=RacingParams()),
+    "racing eta 2": paretune(more=2, racing=RacingParams(eta=2)),
     "no siblings": paretune(siblings=False),
     "no screening": paretune(screening=False),
     "no cache": paretune(cached=False, siblings=False),
@@ -341,7 +347,8 @@ SIDES: dict[str, Callable[[StudySpec, Path, Recorder], None]] = {
     "sampler random": paretune("random"),
 }
 """The plain scripts; Paretune; and Paretune with one of its means changed. What screening is worth
-shows with constraints only: --set 'constraints=["latency <= 0.3 x baseline"]'."""
+shows with constraints only: --set 'constraints=["latency <= 0.3 x baseline"]'. A side that races
+stops most of its trials early, and so has more of them for the same time."""
 
 
 def race(

@@ -16,25 +16,26 @@ def entry(trial: int, *losses: float, promoted: bool = False) -> Entry:
 
 
 @pytest.mark.parametrize(
-    ("params", "rungs"),
+    ("whole", "params", "rungs"),
     [
-        ({"steps": 27}, (1, 3, 9)),
-        ({"steps": 28}, (1, 3, 9, 27)),
-        ({"steps": 10, "first": 2, "eta": 2}, (2, 4, 8)),
-        ({"steps": 2}, (1,)),
+        (27, {}, (1, 3, 9)),
+        (28, {}, (1, 3, 9, 27)),
+        (10, {"first": 2, "eta": 2}, (2, 4, 8)),
+        (2, {}, (1,)),
+        (2, {"first": 2}, ()),
     ],
 )
 def test_rungs_grow_by_eta_below_the_last_step(
-    params: dict[str, int], rungs: tuple[int, ...]
+    whole: int, params: dict[str, int], rungs: tuple[int, ...]
 ) -> None:
-    assert RacingParams(**params).rungs == rungs
+    assert RacingParams(**params).rungs(whole) == rungs
 
 
 @pytest.mark.parametrize(
     ("step", "rung"), [(1, None), (2, 2), (5, 2), (6, 6), (17, 6), (18, 18), (19, 18), (20, None)]
 )
 def test_step_counts_at_the_highest_rung_up_to_it(step: int, rung: int | None) -> None:
-    assert RacingParams(steps=20, first=2).rung(step) == rung
+    assert RacingParams(first=2).rung(step, 20) == rung
 
 
 def test_nobody_goes_on_before_eta_trials_have_come() -> None:

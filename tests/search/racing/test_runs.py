@@ -205,11 +205,6 @@ def test_mistake_is_refused(racing: Path, change: str, text: str) -> None:
     assert text in str(error.value)
 
 
-def test_racing_of_the_built_in_stages_is_refused(tiny: Path) -> None:
-    with pytest.raises(UserError, match=r"search\.racing: goes with evaluate"):
-        load_study(tiny, ["search.racing={steps: 9}"])
-
-
 def test_changed_race_is_refused_naming_the_key(racing: Path, cli: Any) -> None:
     assert cli("run", racing, "--trials", 3).code in (0, 1)
     said = cli("run", racing, "--set", "search.racing.eta=2")
