@@ -20,6 +20,7 @@ from search.cache import StageCache
 from search.chain import Chain, Link
 from search.deploying import Place, placement, places, rounding_runtime, unquantized
 from search.errors import UserError
+from search.going_on import shorter, trained
 from search.plan import Plan, Stage
 from search.plugins import RUNTIMES
 from search.probing import Probe
@@ -32,8 +33,6 @@ from spaces.base import Candidate, Context, EpochEnd
 from spaces.distillation import DISTILLATIONS
 from spaces.rebuild import rebuild, start
 from spaces.table import Option, Slot, Table
-from spaces.training.loop import train, train_part
-from spaces.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from search.data.labelled import Labelled
@@ -210,10 +209,10 @@ class Pipeline:
                 watch.cached.append(kind)
                 self._recall(link.digest, [kind], watch)
                 return theirs
-            shorter = self._shorter(link, pace)
+            before = shorter(self._cache, link, pace)
             begun = time.perf_counter()
-            made = self._apply(link, candidate, watch, shorter, pace)
-            seconds = time.perf_counter() - begun + (shorter.seconds if shorter else 0.0)
+            made = self._apply(link, candidate, watch, before, pace)
+            seconds = time.perf_counter() - begun + (before.seconds if before else 0.0)
             seconds -= pace.spent if pace else 0.0
             watch.made[kind] = seconds
             if link.stage.params.get("distillation"):
@@ -288,7 +287,7 @@ class Pipeline:
             return self._pretrained(link, context, resume, pace)
         assert candidate is not None
         if stage.kind == "finetune":
-            return self._trained(link, candidate, context, resume, pace)
+            return trained(self._cache, link, candidate, context, resume, pace)
         name, entry, params = technique(stage.kind, stage.params)
         made: Candidate = entry.apply(candidate, params, context)
         if len(made.history) == len(candidate.history):
@@ -310,44 +309,7 @@ class Pipeline:
         candidate.model.eval()
         if params["recipe"] is None or params["recipe"]["epochs"] == 0:
             return candidate
-        return self._trained(link, candidate, context, resume, pace)
-
-    def _trained(
-        self,
-        link: Link,
-        candidate: Candidate,
-        context: Context,
-        resume: Snapshot | None,
-        pace: Pace | None,
-    ) -> Candidate:
-        """Trains, going on from a shorter training where there is one that began alike.
-
-        Raises:
-            HeldUp: It is not to go on for now; what it has come to is kept.
-        """
-        recipe = Recipe.model_validate(link.stage.params["recipe"])
-        kind, key = link.stage.kind, _resumed_by(link, pace)
-        if key is None:
-            return train(candidate, recipe, context, stage=kind)
-        done = resume.epoch if resume else 0
-        for until in (*(e for e in (pace.epochs if pace else ()) if e >= done), recipe.epochs):
-            part = train_part(candidate, recipe, context, stage=kind, until=until, resume=resume)
-            resume = part.snapshot
-            if link.endless or not part.over:
-                self._cache.keep(key, kind, part.snapshot)
-            if part.over:
-                break
-            assert pace is not None
-            pace.interrupt(part.candidate, part.snapshot.epoch, part.snapshot.seconds)
-        return part.candidate
-
-    def _shorter(self, link: Link, pace: Pace | None) -> Snapshot | None:
-        """A training that began alike: one that the next interruption is still ahead of, if any."""
-        key = _resumed_by(link, pace)
-        if key is None:
-            return None
-        found = self._cache.snapshot(key, pace.epochs[0]) if pace and pace.epochs else None
-        return found or self._cache.snapshot(key, link.epochs)
+        return trained(self._cache, link, candidate, context, resume, pace)
 
     # -- trainings that are interrupted ----------------------------------------------------------
 
@@ -380,11 +342,6 @@ class Pipeline:
     def _links(self, plan: Plan) -> list[Link]:
         """The stages that make the candidate, each with its key."""
         return self._chain.links(plan, rounding_runtime(plan))
-
-
-def _resumed_by(link: Link, pace: Pace | None) -> str | None:
-    """Under which key a stage's shorter trainings are kept; None where there are none."""
-    return link.endless or (link.digest if pace else None)
 
 
 def _single(teacher: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:

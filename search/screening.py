@@ -228,7 +228,7 @@ class _Untrained:
     def measured(self, target: Target, name: str, baseline: TrialRecord) -> dict[str, Measurement]:
         """One objective's values by quantity, of the network deployed to a target."""
         assert self.candidate is not None, "then nothing is asked for"
-        options = _shortened(name, dict(target.gauge.quantities)[name])
+        options = shortened(name, dict(target.gauge.quantities)[name])
         only = replace(target, gauge=replace(target.gauge, quantities=((name, options),)))
         artifact = self._artifact(target) if OBJECTIVES.get(name).cost else cast(Any, None)
         found = only.measure(
@@ -255,7 +255,7 @@ class _Untrained:
         return self._artifacts[target.name]
 
 
-def _shortened(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def shortened(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a measurement that shall be quick: whoever is near a bound is trained."""
     full: dict[str, Any] = OBJECTIVES.get(name).Params.model_validate(dict(options)).model_dump()
     quick = {

@@ -20,6 +20,7 @@ from search.plan import Plan
 from search.racing.race import Judge
 from search.racing.where import raced_stage
 from search.records import RACING, Result, TrialRecord
+from search.screening import shortened
 from search.spec import digest
 from search.structure import key_of, shapes_of
 from search.techniques import stand_in
@@ -135,6 +136,7 @@ class Hurdles:
     ) -> dict[str, float | None]:
         study = self._study
         exact, learnt = target.gauge.parted(self._names)
+        exact = replace(exact, quantities=tuple((n, shortened(n, o)) for n, o in exact.quantities))
 
         def measured(gauge: Any) -> dict[str, float | None]:
             given = replace(target, gauge=gauge).measure(

@@ -22,10 +22,14 @@ class RacingParams(Params):
     )
 
     def rungs(self, whole: int) -> tuple[int, ...]:
-        """The steps at which trials are compared: first, first x eta, ...; below the whole."""
+        """The steps at which trials are compared: first, first x eta, ...; up to half the whole.
+
+        Who has more than half behind him goes on: stopping saves little, and the winner is not yet
+        known.
+        """
         found = []
         step = self.first
-        while step < whole:
+        while step <= whole / 2:
             found.append(step)
             step *= self.eta
         return tuple(found)

@@ -153,9 +153,10 @@ def _race_text(spec: StudySpec) -> str:
         return ""
     racing, stage = spec.racing, raced_stage(spec.space)
     whole = racing.steps or longest(spec.space, stage)
-    unit, of = ("steps", str(whole)) if racing.steps else ("epochs", f"{whole} of {stage}")
-    rungs = ", ".join(map(str, racing.rungs(whole)))
-    return f"at {unit} {rungs} of {of}, the best 1 of {racing.eta} goes on"
+    unit, of = ("step", str(whole)) if racing.steps else ("epoch", f"{whole} of {stage}")
+    rungs = racing.rungs(whole)
+    at = f"{unit}{'s' * (len(rungs) > 1)} {', '.join(map(str, rungs))}"
+    return f"at {at} of {of}, the best 1 of {racing.eta} goes on"
 
 
 def _race_notes(spec: StudySpec) -> list[str]:

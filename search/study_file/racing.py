@@ -44,7 +44,8 @@ class RaceReader(SectionReader):
             )
         elif not racing.rungs(racing.steps):
             self.problems.add(
-                (*KEY, "first"), f"must be below steps ({racing.steps}), got {racing.first}"
+                (*KEY, "first"),
+                f"must be at most half of steps ({racing.steps}), got {racing.first}",
             )
 
     def _built_in(
@@ -61,7 +62,7 @@ class RaceReader(SectionReader):
         if not racing.rungs(epochs):
             self.problems.add(
                 (*KEY, "first"),
-                f"must be below the epochs of {stage} ({epochs}), got {racing.first}",
+                f"must be at most half of {stage}'s epochs ({epochs}), got {racing.first}",
             )
         costs = [Quantity.of(objective.name).entry().cost for objective in objectives]
         if objectives and max(costs) < NEEDS_WEIGHTS:

@@ -388,7 +388,7 @@ def race(
 
 
 def report(courses: list[dict[str, Course]], peer: str) -> None:
-    """All sides beside one plain script, over the seeds."""
+    """All sides beside one of them, a plain script, over the seeds."""
     finals = [seed[peer].final for seed in courses]
     times = [seed[peer].points[-1][0] for seed in courses]
     print(f"beside {peer}: hypervolume {_spread(finals)} after {_spread(times, 0)} s")
@@ -401,7 +401,7 @@ def report(courses: list[dict[str, Course]], peer: str) -> None:
             f"  {name:16} {_spread(final):>15} {statistics.fmean(mean):7.4f}  " + "  ".join(cells)
         )
     for name in courses[0]:
-        if name.startswith("plain"):
+        if name == peer or name.startswith("plain"):
             continue
         ratios = [_ratio(seed, name, peer, 0.95) for seed in courses]
         print(
@@ -461,7 +461,8 @@ def main() -> None:
             courses.append(race(spec, options.sides, Path(folder), clock))
         print(f"seed {seed}: done", flush=True)
     print(f"search, {options.data}, {options.trials} trials, seeds {options.seeds}")
-    for peer in (name for name in options.sides if name.startswith("plain")):
+    peers = [name for name in options.sides if name.startswith("plain")] or options.sides[:1]
+    for peer in peers:
         report(courses, peer)
 
 

@@ -127,6 +127,16 @@ def test_objective_is_measured_once_with_the_options_of_its_own(study: Path) -> 
     assert {NAME, f"{NAME}.blur", f"{NAME}.noise", "accuracy"} <= gauge.named
 
 
+def test_parts_are_what_training_leaves_alone_and_what_it_changes(study: Path) -> None:
+    from search.study_file.loading import load_study
+
+    gauge = Gauge.of(load_study(study))
+    exact, learnt = gauge.parted([f"{NAME}.blur", "accuracy", "parameters"])
+    assert [name for name, _ in exact.quantities] == ["parameters"], "MACs are not asked for"
+    assert {name for name, _ in learnt.quantities} == {"accuracy", NAME}
+    assert learnt.named == gauge.named
+
+
 def test_users_objective_works_like_ours(study: Path, cli: Any) -> None:
     said = cli("run", study)
     assert said.code == 0, said.err

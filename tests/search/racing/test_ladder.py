@@ -19,23 +19,24 @@ def entry(trial: int, *losses: float, promoted: bool = False) -> Entry:
     ("whole", "params", "rungs"),
     [
         (27, {}, (1, 3, 9)),
-        (28, {}, (1, 3, 9, 27)),
-        (10, {"first": 2, "eta": 2}, (2, 4, 8)),
+        (18, {}, (1, 3, 9)),
+        (17, {}, (1, 3)),
+        (10, {"first": 2, "eta": 2}, (2, 4)),
         (2, {}, (1,)),
-        (2, {"first": 2}, ()),
+        (3, {"first": 2}, ()),
     ],
 )
-def test_rungs_grow_by_eta_below_the_last_step(
+def test_rungs_grow_by_eta_up_to_half_of_the_whole(
     whole: int, params: dict[str, int], rungs: tuple[int, ...]
 ) -> None:
     assert RacingParams(**params).rungs(whole) == rungs
 
 
 @pytest.mark.parametrize(
-    ("step", "rung"), [(1, None), (2, 2), (5, 2), (6, 6), (17, 6), (18, 18), (19, 18), (20, None)]
+    ("step", "rung"), [(1, None), (2, 2), (5, 2), (6, 6), (17, 6), (18, 18), (39, 18), (40, None)]
 )
 def test_step_counts_at_the_highest_rung_up_to_it(step: int, rung: int | None) -> None:
-    assert RacingParams(first=2).rung(step, 20) == rung
+    assert RacingParams(first=2).rung(step, 40) == rung
 
 
 def test_nobody_goes_on_before_eta_trials_have_come() -> None:

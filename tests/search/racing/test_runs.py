@@ -196,7 +196,7 @@ def test_trainer_that_reports_no_objective_is_told_what_to_report(racing: Path, 
         ("search.racing={stps: 3}", 'unknown key; did you mean "steps"'),
         ("search.racing={eta: 3}", "search.racing.steps: field required"),
         ("search.racing.eta=1", "search.racing.eta: must be greater than or equal to 2"),
-        ("search.racing.first=9", r"search.racing.first: must be below steps (9), got 9"),
+        ("search.racing.first=9", "search.racing.first: must be at most half of steps (9), got 9"),
     ],
 )
 def test_mistake_is_refused(racing: Path, change: str, text: str) -> None:
