@@ -47,6 +47,8 @@ def evaluate(
     try:
         artifacts, measured = _measured(study, number, plan, baseline, watch)
     except Hopeless as hopeless:
+        if hurdles:
+            hurdles.over()
         return hopeless.result.after(watch.seconds, time.monotonic() - begun)
     except StageError as error:
         if hurdles and hurdles.stopped:
