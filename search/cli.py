@@ -181,7 +181,7 @@ def front(study: str, storage: str | None, as_json: bool) -> int:
     from search.views.front import front_info
 
     with records(locate(study, storage).url) as found:
-        info = front_info(settled(found.front_record()))
+        info = front_info(settled(found.front_record()), found.trials)
     if as_json:
         print_json(info.to_json())
     else:

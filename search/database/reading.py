@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any
 
-import numpy as np
-
 from objectives.base import Measurement
 from search.database.counting import counts_of
 from search.database.rows import Rows, listed, only, quoted, rows_at
@@ -76,21 +74,20 @@ class Reading:
     def front_record(self) -> StudyRecord:
         """The record for who looks at the front, and only what that takes.
 
-        It has the trials of the front, those that may be on it by the intervals of what was
-        measured, the baseline, and whatever was measured again. Of the other feasible ones it has,
-        where measurements have intervals, the values and these; else nothing. The growth is its
-        last point.
+        Whole are the trials of the front, the baseline, and whatever was measured again. Of the
+        other feasible ones there are, where measurements have intervals, the values and these; else
+        nothing. The growth is its last point.
 
         Raises:
             UserError: There is no study in this database.
         """
         axes = tuple(Axis(**axis) for axis in self.study()["axes"])
         growth = self._last_growth()
-        members = set(growth[0]["members"]) if growth else set()
-        light = self._light(axes)
-        whole = self._named(growth) | within_noise(light, members, axes)
-        trials = [*self.trials(whole), *(t for t in light if t.number not in whole)]
-        record = self._record(growth, tuple(sorted(trials, key=lambda trial: trial.number)))
+        whole = self._named(growth)
+        light = [trial for trial in self._uncertain(axes) if trial.number not in whole]
+        record = self._record(
+            growth, tuple(sorted([*self.trials(whole), *light], key=lambda trial: trial.number))
+        )
         return replace(record, counted=(self._begun(), self._stopped()))
 
     def outline(self) -> StudyRecord:
@@ -105,7 +102,7 @@ class Reading:
             return record
         from search.growth import with_volumes
 
-        every = with_volumes(replace(record, trials=tuple(self._valued({}))))
+        every = with_volumes(replace(record, trials=tuple(self._valued())))
         return replace(record, growth=every.growth)
 
     def counts(self) -> Counts:
@@ -180,13 +177,13 @@ class Reading:
         )
         return sum(row["reason"] is not None and row["reason"]["type"] == RACING for row in rows)
 
-    def _light(self, axes: Sequence[Axis]) -> list[TrialRecord]:
+    def _uncertain(self, axes: Sequence[Axis]) -> list[TrialRecord]:
         """The feasible trials that repeat no other with the intervals of their objectives.
 
         None at all where no objective has an interval: then the front is certain.
         """
-        names = ", ".join("'" + axis.name.replace("'", "''") + "'" for axis in axes)
-        where = f"part = 'validation' AND name IN ({names})"
+        named = ", ".join("'" + axis.name.replace("'", "''") + "'" for axis in axes)
+        where = f"part = 'validation' AND name IN ({named})"
         noisy = self._rows(
             f"SELECT 1 AS one FROM paretune_measurements WHERE {where} AND low < high LIMIT 1"
         )
@@ -195,63 +192,35 @@ class Reading:
         columns = quoted(("trial", *_MEASUREMENT[:-1]))
         measured: dict[int, dict[str, Measurement]] = defaultdict(dict)
         for row in self._rows(f"SELECT {columns} FROM paretune_measurements WHERE {where}"):
-            trial = row.pop("trial")
-            measured[trial][row["name"]] = Measurement(**row)
-        return self._valued(measured)
+            trial, *given = row.values()
+            measured[trial][row["name"]] = Measurement(*given)
+        names = [axis.name for axis in axes]
+        rows = self._rows(f"SELECT number, violations FROM paretune_trials WHERE {_MEASURED}")
+        found = []
+        for row in rows:
+            known = measured[row["number"]]
+            values = {name: known[name].value for name in names}
+            found.append(_light(row, values, known))
+        return [trial for trial in found if trial.feasible]
 
-    def _valued(self, measured: Mapping[int, Mapping[str, Measurement]]) -> list[TrialRecord]:
-        """The feasible trials that repeat no other, with their values and these measurements."""
+    def _valued(self) -> list[TrialRecord]:
+        """The feasible trials that repeat no other, with their values."""
         rows = self._rows(
-            'SELECT number, "values", violations FROM paretune_trials '
-            "WHERE state = 'complete' AND repeats IS NULL ORDER BY number"
+            f'SELECT number, "values", violations FROM paretune_trials WHERE {_MEASURED}'
         )
-        found = [
-            TrialRecord(
-                row["number"],
-                "complete",
-                {},
-                [],
-                row["values"],
-                measured.get(row["number"], {}),
-                violations=row["violations"] or {},
-            )
-            for row in rows
-        ]
+        found = [_light(row, row["values"], {}) for row in rows]
         return [trial for trial in found if trial.feasible]
 
 
-def within_noise(
-    trials: Sequence[TrialRecord], members: Collection[int], axes: Sequence[Axis]
-) -> set[int]:
-    """The trials that the front's members do not clearly beat, by the ends of all intervals.
-
-    Args:
-        trials: Feasible ones with measurements of the objectives.
-        members: Numbers of the front.
-        axes: The objectives.
-    """
-    if not trials:
-        return set()
-    best = np.array([[_end(t, axis, better=True) for axis in axes] for t in trials])
-    worst = [
-        np.array([_end(t, axis, better=False) for axis in axes])
-        for t in trials
-        if t.number in members
-    ]
-    beaten = np.zeros(len(trials), dtype=bool)
-    for row in worst:
-        beaten |= (row <= best).all(axis=1) & (row < best).any(axis=1)
-    return {trial.number for trial, lost in zip(trials, beaten, strict=True) if not lost}
+_MEASURED = "state = 'complete' AND repeats IS NULL ORDER BY number"
 
 
-def _end(trial: TrialRecord, axis: Axis, better: bool) -> float:
-    """An end of the interval as a loss."""
-    known = trial.measurements.get(axis.name)
-    value = trial.values[axis.name]
-    low, high = (known.low, known.high) if known else (value, value)
-    if axis.better == "lower":
-        return low if better else high
-    return -high if better else -low
+def _light(
+    row: Mapping[str, Any], values: Mapping[str, float], measured: Mapping[str, Measurement]
+) -> TrialRecord:
+    """A complete trial of which no more is known."""
+    number, violations = row["number"], row["violations"] or {}
+    return TrialRecord(number, "complete", {}, [], values, measured, violations=violations)
 
 
 def _trial(row: Mapping[str, Any], measured: Mapping[str, Any]) -> TrialRecord:

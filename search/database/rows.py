@@ -98,10 +98,12 @@ def _is_database(file: Path) -> bool:
 def _decoded(rows: Iterator[dict[str, Any]] | Any) -> list[dict[str, Any]]:
     """A driver of PostgreSQL decodes JSON itself."""
     found = list(rows)
+    decode = json.JSONDecoder().decode
     for name in JSON & found[0].keys() if found else ():
         for row in found:
-            if isinstance(row[name], str):
-                row[name] = json.loads(row[name])
+            given = row[name]
+            if isinstance(given, str):
+                row[name] = {} if given == "{}" else decode(given)
     return found
 
 

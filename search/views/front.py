@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from objectives.base import Measurement
 from search.records import Axis, StudyRecord, TrialRecord
 from search.settling import chances_of, finalists_of
 from search.views.claims import alike_of, claims_of
 from search.views.plantext import plan_text
+
+Read: TypeAlias = Callable[[Collection[int]], Sequence[TrialRecord]]
+"""Numbers -> trials."""
 
 CLOSE = 0.25
 """Probability to be on the front from which on a trial beside it is shown, too."""
@@ -93,8 +96,14 @@ class FrontInfo:
         return asdict(self)
 
 
-def front_info(record: StudyRecord) -> FrontInfo:
-    """The table of a study, by its final numbers when the record is settled; pure."""
+def front_info(record: StudyRecord, read: Read | None = None) -> FrontInfo:
+    """The table of a study, by its final numbers when the record is settled; pure.
+
+    Args:
+        record: The study.
+        read: Gives trials whole by their numbers, where the record has only values and
+            measurements of those that are not on the front.
+    """
     baseline = record.baseline
     chances = shown_chances(record)
     make = _Rows(record, chances)
@@ -105,7 +114,7 @@ def front_info(record: StudyRecord) -> FrontInfo:
         record.name,
         record.axes,
         tuple(map(make.row, trials)),
-        tuple(map(make.row, make.ordered(close_to_front(record, chances)))),
+        tuple(map(make.row, make.ordered(_whole(close_to_front(record, chances), read)))),
         alike_of(trials, record),
         len(finalists) if any(trial.final for trial in finalists) else None,
         stopped=record.stopped,
@@ -134,6 +143,13 @@ def close_to_front(record: StudyRecord, chances: Mapping[int, float]) -> list[Tr
     ]
     found = [trial for trial in found if trial.number]
     return sorted(found, key=lambda trial: -chances[trial.number])[:MOST_CLOSE]
+
+
+def _whole(trials: Sequence[TrialRecord], read: Read | None) -> list[TrialRecord]:
+    """The same trials, read where they have no plan yet."""
+    light = [trial.number for trial in trials if not trial.plan]
+    known = {trial.number: trial for trial in read(light)} if read and light else {}
+    return [known.get(trial.number, trial) for trial in trials]
 
 
 class _Rows:

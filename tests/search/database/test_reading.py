@@ -62,7 +62,10 @@ def both(url: str, half: float) -> tuple[StudyRecord, StudyRecord]:
 @pytest.mark.parametrize("half", [0.0, 0.05])
 def test_front_is_the_same_as_from_all_trials(url: str, half: float) -> None:
     part, whole = both(url, half)
-    assert front_info(part) == front_info(whole)
+    with records(url) as found:
+        info = front_info(part, found.trials)
+    assert info == front_info(whole)
+    assert bool(info.close) == bool(half)
     assert part.front == whole.front
     assert len(part.front) >= 3
     assert part.growth == whole.growth[-1:]
@@ -74,23 +77,11 @@ def test_only_the_front_is_read_where_it_is_certain(url: str) -> None:
     assert len(whole.trials) == 60
 
 
-def test_trials_within_noise_are_read_whole_and_the_others_have_what_tells_so(url: str) -> None:
-    """By hand: a trial stays whole unless a member beats it with both ends against it."""
-    half = 0.05
-    part, whole = both(url, half)
-    feasible = [t for t in whole.trials if t.feasible]
-    expected = {
-        t.number
-        for t in feasible
-        if not any(
-            m.values["error"] + half <= t.values["error"] - half
-            and m.values["latency"] <= t.values["latency"]
-            for m in whole.front
-        )
-    }
-    assert {t.number for t in part.trials} == {t.number for t in feasible}
-    assert {t.number for t in part.trials if t.plan} == expected
-    assert part.members < expected < {t.number for t in feasible}
+def test_others_have_what_tells_whether_they_are_within_noise_and_no_more(url: str) -> None:
+    part, whole = both(url, 0.05)
+    feasible = {t.number for t in whole.trials if t.feasible}
+    assert {t.number for t in part.trials} == feasible
+    assert {t.number for t in part.trials if t.plan} == part.members < feasible
     by_number = {t.number: t for t in whole.trials}
     for trial in part.trials:
         same = by_number[trial.number]
@@ -112,7 +103,7 @@ def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
 
 def test_front_of_a_finished_study_is_the_same_as_from_all_its_trials(finished: Path) -> None:
     with records(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
-        assert front_info(found.front_record()) == front_info(found.record())
+        assert front_info(found.front_record(), found.trials) == front_info(found.record())
 
 
 def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
