@@ -8,7 +8,7 @@ keys in common.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class StageKey:
 
     def digest(self) -> str:
         """The key: SHA-256 in hex, the first 32 digits."""
-        return digest(asdict(self))[:32]
+        return digest(vars(self))[:32]
 
     def at_any_length(self) -> StageKey:
         """The key of a training, whatever its number of epochs."""

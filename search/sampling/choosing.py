@@ -1,8 +1,8 @@
 """Which sampler `auto` takes for a trial, and the options of each.
 
 A good sampler costs milliseconds a proposal, which trials of seconds do not notice and trials of
-microseconds do. So `auto` allows it a twentieth of the time that the trials have taken, and ten
-seconds besides, by what such a proposal costs on a common machine: not by a clock, so that a
+microseconds do. So `auto` allows it a twentieth of the time that the trials have taken, and five
+seconds in any case, by what such a proposal costs on a common machine: not by a clock, so that a
 resumed run chooses as an uninterrupted one would.
 """
 
@@ -20,8 +20,8 @@ from search.spec import Chosen
 SHARE = 0.05
 """Of the trials' time that proposals may take."""
 
-FREE = 10.0
-"""Seconds that they may take besides: some hundred good proposals in the quickest of studies."""
+FREE = 5.0
+"""Seconds that they may take in any case: some hundred good proposals in the quickest of studies."""
 
 COST = {"forest": 0.012, "tpe": 0.025}
 """Seconds of a proposal."""
@@ -62,7 +62,7 @@ class Choosing:
             self._timed += 1
             self._seconds += seconds
         if self._told % BLOCK == 0:
-            self._allowed = FREE + SHARE * self._seconds
+            self._allowed = max(FREE, SHARE * self._seconds)
 
     def sampler(self, number: int) -> str:
         """The sampler for this trial number: a key of SAMPLERS."""
