@@ -21,7 +21,7 @@ SHARE = 0.05
 """Of the trials' time that proposals may take."""
 
 FREE = 5.0
-"""Seconds that they may take in any case: some hundred good proposals in the quickest of studies."""
+"""Seconds that they may take in any case: hundreds of good proposals in the quickest study."""
 
 COST = {"forest": 0.012, "tpe": 0.025}
 """Seconds of a proposal."""
@@ -69,7 +69,7 @@ class Choosing:
         model = self._auto_model
         if model is None:
             return self._name
-        if self._timed and number * COST[model] > self._allowed:
+        if self._timed and (number - 1) // BLOCK * BLOCK * COST[model] > self._allowed:
             return "evolve"
         return "auto" if model == "tpe" else model
 
