@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from search.database.store import reading
+from search.database.reading import records
 from search.progress import make_progress
 from search.records import StudyRecord
 from search.runner import Runner
@@ -22,7 +22,6 @@ from search.views.answer import answer_text
 from search.views.front import front_info
 from search.views.front_text import front_view
 from search.views.goals import goals_info
-from search.views.report import write_report
 
 
 def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bool:
@@ -40,8 +39,10 @@ def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bo
     _set_threads(spec, _threads(workers))
     with make_progress(console) as progress, _helpers(spec, workers, study):
         ending = Runner(spec, progress).run()
-    with reading(spec.storage) as store:
-        record = settled(store.record())
+    from search.views.report import write_report  # half a second that the first trial need not wait
+
+    with records(spec.storage) as found:
+        record = settled(found.record())
     report = spec.folder / "report.html"
     write_report(record, report)
     _say(record, report, spec, console, study)

@@ -5,8 +5,9 @@ Every figure is a whole process: the interpreter, imports, the work. Two groups,
     reading    `front`, `status`, `show` and `report` on a study of ten thousand trials, whose
                errors have intervals, beside a script that loads the same study by Optuna from the
                same database and asks for `study.best_trials`
-    starting   `--version`, `check`, and `run` until its first trial is over, beside scripts that
-               import Optuna, and that create a study on SQLite and do one trial
+    starting   `--version`, `check`, and `run` until its first trial is over (where there is
+               /proc, else whole), beside scripts that import Optuna, and that create a study on
+               SQLite and do one trial
 
 Targets: `front` and `status` in half a second of processor time; `check` in half a second.
 """
@@ -21,12 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import trivial
-from sides import in_turn
+from sides import in_turn, median_ratio
 
 from search.database.reading import records
 from search.runner import Runner
@@ -56,6 +57,7 @@ class Process:
         command: What is run.
         environment: Of the process: compiled modules are kept, as an installation has them.
         fresh: Removed before each run.
+        until: What it prints when it has done what is measured; None for its end.
         seconds: Processor time of the whole process and its children, in seconds.
     """
 
@@ -63,6 +65,7 @@ class Process:
     command: list[str]
     environment: dict[str, str]
     fresh: Path | None = None
+    until: str | None = None
 
     def __post_init__(self) -> None:
         self.seconds: list[float] = []
@@ -71,11 +74,26 @@ class Process:
         """Runs it."""
         if self.fresh is not None:
             shutil.rmtree(self.fresh, ignore_errors=True)
+        if self.until is not None and Path("/proc/self/stat").exists():
+            self.seconds.append(self._so_far(self.until))
+            return
         before = _children()
         done = subprocess.run(self.command, capture_output=True, text=True, env=self.environment)
         if done.returncode:
             raise RuntimeError(f"{self.name}: {done.stdout}{done.stderr}")
         self.seconds.append(_children() - before)
+
+    def _so_far(self, text: str) -> float:
+        """What it has taken when it prints this text; it is ended there."""
+        with subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, text=True, env=self.environment
+        ) as process:
+            assert process.stdout is not None
+            if not any(text in line for line in process.stdout):
+                raise RuntimeError(f"{self.name}: it did not print {text!r}")
+            spent = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+            process.kill()
+        return sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")
 
 
 def _children() -> float:
@@ -90,10 +108,10 @@ def environment(folder: Path) -> dict[str, str]:
     return {**ours, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
-def paretune(folder: Path, name: str, *arguments: object, fresh: Path | None = None) -> Process:
+def paretune(folder: Path, name: str, *arguments: object) -> Process:
     """A command of Paretune's."""
     command = [sys.executable, "-m", "search.cli", *map(str, arguments)]
-    return Process(f"paretune {name}", command, environment(folder), fresh)
+    return Process(f"paretune {name}", command, environment(folder))
 
 
 def script(folder: Path, name: str, text: str, fresh: Path | None = None) -> Process:
@@ -101,10 +119,10 @@ def script(folder: Path, name: str, text: str, fresh: Path | None = None) -> Pro
     return Process(name, [sys.executable, "-c", text], environment(folder), fresh)
 
 
-def compare(title: str, ours: list[Process], theirs: list[Process], repeats: int) -> None:
-    """Runs all in turn, and prints each of ours beside each of theirs."""
+def compare(title: str, pairs: list[tuple[Process, Process]], repeats: int) -> None:
+    """Runs all in turn, and prints each of ours beside its peer."""
     print(title)
-    sides = [*ours, *theirs]
+    sides = list({id(process): process for pair in pairs for process in pair}.values())
     in_turn(sides, 1)  # files are read once, and compiled
     for process in sides:
         process.seconds.clear()
@@ -112,10 +130,9 @@ def compare(title: str, ours: list[Process], theirs: list[Process], repeats: int
     for process, wall in zip(sides, whole, strict=True):
         spent, took = statistics.median(process.seconds), statistics.median(wall)
         print(f"  {process.name:34} {spent:7.3f} s processor time, {took:7.3f} s in all")
-    for process in ours:
-        for peer in theirs:
-            ratio = statistics.median(process.seconds) / statistics.median(peer.seconds)
-            print(f"  RATIO {process.name} / {peer.name}: {ratio:.3f}")
+    for ours, theirs in pairs:
+        ratio = median_ratio(ours.seconds, theirs.seconds)
+        print(f"  RATIO {ours.name} / {theirs.name}, processor time: {ratio:.3f}")
 
 
 def reading(folder: Path, trials: int, repeats: int, only: list[str]) -> None:
@@ -130,27 +147,26 @@ def reading(folder: Path, trials: int, repeats: int, only: list[str]) -> None:
     file = folder / "trivial.yaml"
     more = {"show": [front], "report": ["-o", folder / "page.html"]}
     ours = [paretune(folder, name, name, file, *more.get(name, ())) for name in only]
-    theirs = [script(folder, "Optuna's best_trials", BEST_TRIALS.format(url=spec.storage))]
+    peer = script(folder, "Optuna's best_trials", BEST_TRIALS.format(url=spec.storage))
     title = f"reading {trials} trials: front of {front}, {size:.0f} MB, made in {made:.1f} s"
-    compare(title, ours, theirs, repeats)
+    compare(title, [(process, peer) for process in ours], repeats)
 
 
 def starting(folder: Path, repeats: int) -> None:
     """The commands that begin a study."""
     file = trivial.study_file(folder)
-    made, peer = file.with_suffix(""), folder / "peer"
-    ours = [
-        paretune(folder, "--version", "--version"),
-        paretune(folder, "check", "check", file),
-        paretune(folder, "run, one trial", "run", file, "--trials", 1, fresh=made),
+    url = f"sqlite:///{folder / 'peer' / 'study.db'}"
+    text = f"import os; os.makedirs({str(folder / 'peer')!r})\n" + ONE_TRIAL.format(url=url)
+    imported = script(folder, "import optuna", "import optuna")
+    one = script(folder, "Optuna, one trial", text, fresh=folder / "peer")
+    begun = paretune(folder, "run to trial 1", "run", file, "--trials", 9)
+    begun = replace(begun, fresh=file.with_suffix(""), until="trial   1 ")
+    pairs = [
+        (paretune(folder, "--version", "--version"), imported),
+        (paretune(folder, "check", "check", file), imported),
+        (begun, one),
     ]
-    theirs = [script(folder, "import optuna", "import optuna")]
-    prepare = f"import os; os.makedirs({str(peer)!r})\n"
-    url = f"sqlite:///{peer / 'study.db'}"
-    theirs.append(
-        script(folder, "Optuna, one trial", prepare + ONE_TRIAL.format(url=url), fresh=peer)
-    )
-    compare("starting", ours, theirs, repeats)
+    compare("starting", pairs, repeats)
 
 
 def main() -> None:
