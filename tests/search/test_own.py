@@ -72,7 +72,7 @@ def mine(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return file
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # its trainer is a module, which Python imports once
 def _ran(tmp_path_factory: pytest.TempPathFactory, cli: Any) -> tuple[Path, Any]:
     folder = tmp_path_factory.mktemp("ran")
     (folder / "mine_shared.py").write_text(CODE)
