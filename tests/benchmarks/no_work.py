@@ -93,9 +93,7 @@ class NoWork(Pipeline):
         NoWork.plan = plan
         return super().candidate(plan, watch)
 
-    def _apply(
-        self, link: Link, candidate: Candidate | None, watch: Watch, resume: Any = None
-    ) -> Candidate:
+    def _apply(self, link: Link, *_: Any) -> Candidate:
         if link.stage.params.get("recipe"):
             self._save_curve(link.digest, curve(link.stage))
         return Candidate(one_weight(), (1, 8, 8), 10)
