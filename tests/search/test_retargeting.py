@@ -20,11 +20,15 @@ from search.records import StudyRecord
 from search.retargeted import Retargeted, Retargeting
 from search.retargeting import option_of
 from search.views.retarget import moved_record, retarget_info
+from spaces.training import loop
 
 
 def record_of(file: Path) -> StudyRecord:
     with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
         return store.record()
+
+
+TRAINERS = ("train", "train_part")
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +38,8 @@ def _untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("something is trained")
 
-    monkeypatch.setattr("search.pipeline.train", refuse)
+    for name in TRAINERS:
+        monkeypatch.setattr(f"search.going_on.{name}", refuse)
 
 
 def retargeted(cli: Any, file: Path, *options: object) -> dict[str, Any]:
@@ -151,12 +156,10 @@ def test_file_that_changed_or_is_gone_is_not_measured(finished: Path, cli: Any) 
 @pytest.mark.heavy
 def test_static_int8_is_quantized_anew_by_the_other_runtime(tiny: Path, cli: Any) -> None:
     pytest.importorskip("openvino", reason="pip install 'paretune[openvino]'")
-    text = tiny.read_text().replace("{choice: [none, dynamic]}", "static")
-    tiny.write_text(text.replace("finetune:", "unused:").replace("unused:", "finetune:"))
+    tiny.write_text(tiny.read_text().replace("{choice: [none, dynamic]}", "static"))
     with pytest.MonkeyPatch.context() as patch:
-        from spaces.training.loop import train
-
-        patch.setattr("search.pipeline.train", train)
+        for name in TRAINERS:
+            patch.setattr(f"search.going_on.{name}", getattr(loop, name))
         assert cli("run", tiny, "--trials", 1).code == 0
     found = retargeted(cli, tiny, "--runtime", "openvino", "--trials", "1")
     assert [row["note"] for row in found["rows"]] == ["exported anew"] * 2
