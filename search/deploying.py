@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from search.plan import Plan
 from search.plugins import RUNTIMES
 from spaces.table import Slot
+
+if TYPE_CHECKING:
+    from spaces.base import Candidate
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,14 @@ class Place:
     def lacks(self, quantization: Mapping[str, Any] | None) -> list[str]:
         """The quantization modes among these that the runtime does not have."""
         return [mode for mode in quantization or {} if mode not in self.runtime.quantizations]
+
+    def unmarked(self, candidate: Candidate) -> Candidate:
+        """The candidate, to be deployed in float where its number format is lacking here.
+
+        Its layout is right; whose figures are to count, `Pipeline.suited` makes without that stage.
+        """
+        lacking = self.lacks(candidate.quantization)
+        return replace(candidate, quantization=None) if lacking else candidate
 
 
 def places(plan: Plan) -> tuple[Place, ...]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from objectives.base import Measurement
 from search.errors import UserError
 from search.events import EpochDone, Reporter, StageDone, StageStarted
-from search.measuring import values_of, violations_of
+from search.measuring import values_by_name, values_of, violations_of
 from search.plan import Plan
-from search.racing.hurdles import hurdles_of
+from search.racing.hurdles import Hurdles, hurdles_of
 from search.records import Result, TrialRecord
 from search.screening import Hopeless
 from search.watch import StageError, Watch
@@ -41,20 +41,30 @@ def evaluate(
     Raises:
         UserError: The baseline fails, or the disk is full.
     """
-    begun = time.monotonic()
     watch = _watch(number, report)
     hurdles = hurdles_of(study, number, plan, baseline, watch)
+    result = _result(study, number, plan, baseline, watch, hurdles)
+    if hurdles and result.state != "paused":
+        hurdles.over()
+    return result
+
+
+def _result(
+    study: OpenStudy,
+    number: int,
+    plan: Plan,
+    baseline: TrialRecord | None,
+    watch: Watch,
+    hurdles: Hurdles | None,
+) -> Result:
+    begun = time.monotonic()
     try:
         artifacts, measured = _measured(study, number, plan, baseline, watch)
     except Hopeless as hopeless:
-        if hurdles:
-            hurdles.over()
         return hopeless.result.after(watch.seconds, time.monotonic() - begun)
     except StageError as error:
         if hurdles and hurdles.stopped:
             return hurdles.waits(time.monotonic() - begun)
-        if hurdles:
-            hurdles.over()
         if baseline is None:
             raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
         return Result(
@@ -64,14 +74,12 @@ def evaluate(
             cached=tuple(watch.cached),
             duration=time.monotonic() - begun,
         )
-    if hurdles:
-        hurdles.over()
     found = {m.name: m.value for m in measured}
-    against = {n: m.value for n, m in baseline.measurements.items()} if baseline else found
+    against = values_by_name(baseline.measurements) if baseline else found
     return Result(
         "complete",
         values_of(measured, study.spec.objectives),
-        violations_of(study.spec, found, against),
+        violations_of(study.spec.constraints, found, against),
         tuple(measured),
         artifact=next(iter(artifacts.values())),
         artifacts={name: stored for name, stored in artifacts.items() if name is not None},
@@ -93,14 +101,7 @@ def _measured(
         measured = [
             found
             for target, artifact, model in deployed
-            for found in target.measure(
-                artifact,
-                model,
-                study.data,
-                study.artifact(baseline, target.name) if baseline else None,
-                baseline.measurements if baseline else {},
-                watch.made,
-            )
+            for found in study.measure(target, artifact, model, baseline, watch.made)
         ]
         wrong = [m.name for m in measured if not math.isfinite(m.value)]
         if wrong:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from search.errors import UserError
 from search.plugins import OBJECTIVES
 from search.quantity import Quantity, further, of_artifact
 from search.quiet import quiet
-from search.spec import ObjectiveSpec, StudySpec
+from search.spec import Constraint, ObjectiveSpec, StudySpec
 from spaces.table import nearest
 
 if TYPE_CHECKING:
@@ -266,10 +266,13 @@ def values_of(
     return {objective.name: found[objective.name] for objective in objectives}
 
 
+def values_by_name(measured: Mapping[str, Measurement]) -> dict[str, float]:
+    """Quantity -> its value."""
+    return {name: m.value for name, m in measured.items()}
+
+
 def violations_of(
-    spec: StudySpec, measured: Mapping[str, float], baseline: Mapping[str, float]
+    constraints: Iterable[Constraint], measured: Mapping[str, float], baseline: Mapping[str, float]
 ) -> dict[str, float]:
-    """Constraint text -> violation; positive is broken."""
-    return {
-        c.text: c.violation(measured[c.quantity], baseline[c.quantity]) for c in spec.constraints
-    }
+    """Constraint text -> violation; positive is broken. All that is bounded must be known."""
+    return {c.text: c.violation(measured[c.quantity], baseline[c.quantity]) for c in constraints}

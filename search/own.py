@@ -11,10 +11,11 @@ from typing import Any
 from objectives.base import Measurement
 from search.errors import UserError
 from search.events import Reporter, StageDone, StageStarted, StepDone
+from search.measuring import values_by_name, violations_of
 from search.opened import Opened
 from search.plan import Plan, Stage
 from search.records import RACING, Result, TrialRecord
-from search.spec import Constraint, OwnSpec
+from search.spec import OwnSpec
 from search.trainer import Answers, Report, Step, Stop, load_function
 from search.watch import StageError, Watch
 
@@ -124,7 +125,7 @@ class OwnStudy(Opened):
             (before[-1]["step"], before[-1]["seconds"]) if before else (0, 0.0),
         )
         if self.race is not None and number > 0:
-            exact = {name: m.value for name, m in known.items()}
+            exact = values_by_name(known)
             hook.judge = self.race.judge(number, exact)
         return hook
 
@@ -142,7 +143,9 @@ class OwnStudy(Opened):
     ) -> Result:
         against = baseline.measurements if baseline else measured
         values = {axis.name: measured[axis.name].value for axis in self.axes}
-        broken = {c.text: self._violation(c, measured, against) for c in self.spec.constraints}
+        broken = violations_of(
+            self.spec.constraints, values_by_name(measured), values_by_name(against)
+        )
         return Result("complete", values, broken, tuple(measured.values()))
 
     def _ended(
@@ -157,7 +160,7 @@ class OwnStudy(Opened):
         if hook is None or hook.stopped is None:
             over = error.infeasible or error.type == Stop.__name__
             return Result("pruned" if over else "failed", {}, broken, measured, error.to_json())
-        last = {**hook.last, **{name: m.value for name, m in known.items()}}
+        last = {**hook.last, **values_by_name(known)}
         values = {a.name: v for a in self.axes if (v := last.get(a.name)) is not None}
         reason = {"stage": error.stage, "type": RACING, "text": hook.stopped}
         return Result("paused", values, broken, measured, reason)
@@ -168,28 +171,15 @@ class OwnStudy(Opened):
 
     def _cheap_values(self, choices: Mapping[str, Any]) -> dict[str, float]:
         """For proposals; what is wrong with an answer a trial will tell."""
-        return {name: m.value for name, m in self._known(self.plan(choices)).items()}
+        return values_by_name(self._known(self.plan(choices)))
 
     def _violations(
         self, known: Mapping[str, Measurement], baseline: TrialRecord | None
     ) -> dict[str, float]:
         """Constraint text -> violation, of those that what is known decides."""
         against = baseline.measurements if baseline else known
-        return {
-            c.text: self._violation(c, known, against)
-            for c in self.spec.constraints
-            if c.quantity in known
-        }
-
-    @staticmethod
-    def _violation(
-        constraint: Constraint,
-        measured: Mapping[str, Measurement],
-        against: Mapping[str, Measurement],
-    ) -> float:
-        return constraint.violation(
-            measured[constraint.quantity].value, against[constraint.quantity].value
-        )
+        decided = [c for c in self.spec.constraints if c.quantity in known]
+        return violations_of(decided, values_by_name(known), values_by_name(against))
 
 
 def _takes(function: Callable[..., Any], name: str, arguments: int) -> Callable[..., Any]:

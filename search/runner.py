@@ -12,6 +12,7 @@ from search.database.store import OPEN, Row
 from search.events import Notice, Reporter, RunEnded, RunStarted, TrialEnded, TrialStarted
 from search.finals import settle
 from search.growth import Growth
+from search.measuring import values_by_name
 from search.opening import open_study
 from search.plan import Plan
 from search.racing.turns import Turns
@@ -77,8 +78,7 @@ class Runner:
         plan, self._baseline = self._study.baseline, None
         if plan is not None:
             self._baseline = self._ensured_baseline(plan)
-            measured = self._baseline.measurements
-            self._proposer.compare_with({name: m.value for name, m in measured.items()})
+            self._proposer.compare_with(values_by_name(self._baseline.measurements))
         self._turns = Turns(
             self._study, self._worker.id, self._proposer, self._progress, self._report
         )
@@ -263,8 +263,9 @@ class Runner:
         last, self._running = None, []
         for row in self._store.news(self._highest, self._missing):
             self._seen = max(self._seen, row["number"])
+            if row["state"] == "running":
+                self._running.append(row)
             if row["state"] in OPEN:
-                self._running += [row] * (row["state"] == "running")
                 continue
             result = result_of(row)
             self._proposer.replay(row["proposal"], Outcome.of(result))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from objectives.base import Measurement
 from search.foreseen import SCREEN, STRUCTURAL, foreseen
-from search.measuring import TIMING
+from search.measuring import TIMING, values_by_name, violations_of
 from search.plugins import OBJECTIVES
 from search.quantity import Quantity, local_of
 from search.quiet import quiet
@@ -94,11 +94,11 @@ class Screening:
         if broken:
             text = "; ".join(f"{_text(found[c.quantity])} breaks {c.text}" for c in broken)
             reason = {"stage": SCREEN, "type": "Constraint", "text": f"{text}: not trained"}
-            violations = {
-                c.text: c.violation(found[c.quantity].value, against[c.quantity].value)
-                for c in self._constraints
-                if c.quantity in found
-            }
+            violations = violations_of(
+                [c for c in self._constraints if c.quantity in found],
+                values_by_name(found),
+                values_by_name(against),
+            )
             raise Hopeless(Result("pruned", {}, violations, tuple(found.values()), reason))
 
     def learn(
@@ -231,13 +231,7 @@ class _Untrained:
         options = shortened(name, dict(target.gauge.quantities)[name])
         only = replace(target, gauge=replace(target.gauge, quantities=((name, options),)))
         artifact = self._artifact(target) if OBJECTIVES.get(name).cost else cast(Any, None)
-        found = only.measure(
-            artifact,
-            self.candidate.model,
-            self._study.data,
-            self._study.artifact(baseline, target.name),
-            baseline.measurements,
-        )
+        found = self._study.measure(only, artifact, self.candidate.model, baseline)
         return {m.name: replace(m, conditions={**m.conditions, "untrained": True}) for m in found}
 
     def _artifact(self, target: Target) -> Artifact:
@@ -245,9 +239,7 @@ class _Untrained:
 
         if target.name not in self._artifacts:
             assert self.candidate is not None
-            suited = self.candidate
-            if target.place.lacks(suited.quantization):
-                suited = replace(suited, quantization=None)  # as `Pipeline.suited` deploys it
+            suited = target.place.unmarked(self.candidate)
             path = self._folder / f"untrained{target.place.suffix}"
             with quiet.working():
                 made = export(suited, target.place.name, path, self._study.data)

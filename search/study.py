@@ -188,6 +188,19 @@ class OpenStudy(Opened):
             "info": dict(artifact.info),
         }
 
+    def measure(
+        self,
+        target: Target,
+        artifact: Artifact,
+        model: Any,
+        baseline: TrialRecord | None,
+        made: Mapping[str, float] | None = None,
+    ) -> list[Measurement]:
+        """All that a target measures, beside the baseline where there is one (`Target.measure`)."""
+        beside = self.artifact(baseline, target.name) if baseline else None
+        known = baseline.measurements if baseline else {}
+        return target.measure(artifact, model, self.data, beside, known, made)
+
     def artifact(self, trial: TrialRecord, target: str | None = None) -> Artifact:
         """The artifact of a complete trial, for the first target where none is named."""
         return stored_artifact(trial, self.spec.folder, target)

@@ -34,9 +34,9 @@ def counts_of(rows: Rows) -> Counts:
     made = _one(rows, f"sum(seconds) AS seconds FROM paretune_stages WHERE {whole}")
     return Counts(
         states={row["state"]: row["n"] for row in states},
-        repeats=_trials(rows, "repeats IS NOT NULL"),
-        siblings=_trials(rows, "sibling IS NOT NULL"),
-        stopped=_stopped(rows),
+        repeats=trials_that(rows, "repeats IS NOT NULL"),
+        siblings=trials_that(rows, "sibling IS NOT NULL"),
+        stopped=held_up(rows, f"{_SEARCHED} AND state = 'pruned'"),
         stage_seconds=float(made["seconds"] or 0.0),
         saved_seconds=_saved(rows),
         cache_bytes=int(cached["bytes"] or 0),
@@ -51,16 +51,16 @@ def _one(rows: Rows, what: str) -> dict[str, Any]:
     return rows(f"SELECT {what}")[0]
 
 
-def _trials(rows: Rows, which: str) -> int:
-    """How many trials of the search there are of a kind."""
+def trials_that(rows: Rows, which: str) -> int:
+    """How many trials of the search there are of a kind, a condition in SQL."""
     found = _one(rows, f"count(*) AS n FROM paretune_trials WHERE number > 0 AND {which}")
     return int(found["n"])
 
 
-def _stopped(rows: Rows) -> int:
-    """How many of the search's own trials racing has stopped."""
+def held_up(rows: Rows, which: str) -> int:
+    """How many trials of a kind, a condition in SQL, racing has held up."""
     reasons = rows(
-        f"SELECT reason FROM paretune_trials WHERE {_SEARCHED} AND state = 'pruned' "
+        f"SELECT reason FROM paretune_trials WHERE {which} "
         f"AND CAST(reason AS TEXT) LIKE '%\"{RACING}\"%'"
     )
     return sum(row["reason"]["type"] == RACING for row in reasons)

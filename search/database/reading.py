@@ -9,10 +9,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from objectives.base import Measurement
-from search.database.counting import counts_of
+from search.database.counting import counts_of, held_up, trials_that
 from search.database.rows import Rows, listed, only, quoted, rows_at
 from search.errors import UserError
-from search.records import RACING, Axis, Counts, FrontPoint, StudyRecord, TrialRecord
+from search.records import Axis, Counts, FrontPoint, StudyRecord, TrialRecord
 
 SCHEMA = 3
 """Version of the tables (search/database/tables.py); a database of another version is refused."""
@@ -88,7 +88,8 @@ class Reading:
         record = self._record(
             growth, tuple(sorted([*self.trials(whole), *light], key=lambda trial: trial.number))
         )
-        return replace(record, counted=(self._begun(), self._stopped()))
+        stopped = held_up(self._rows, "state IN ('paused', 'pruned') AND repeats IS NULL")
+        return replace(record, counted=(trials_that(self._rows, "repeats IS NULL"), stopped))
 
     def outline(self) -> StudyRecord:
         """The record of baseline, front and what was measured again; of the growth the last point.
@@ -165,17 +166,6 @@ class Reading:
             wanted=study["wanted"],
             info={**study["info"], "hosts": facts, "finished": study["finished"]},
         )
-
-    def _begun(self) -> int:
-        statement = "SELECT count(*) AS n FROM paretune_trials WHERE number > 0 AND repeats IS NULL"
-        return int(self._rows(statement)[0]["n"])
-
-    def _stopped(self) -> int:
-        rows = self._rows(
-            "SELECT reason FROM paretune_trials "
-            "WHERE state IN ('paused', 'pruned') AND repeats IS NULL"
-        )
-        return sum(row["reason"] is not None and row["reason"]["type"] == RACING for row in rows)
 
     def _uncertain(self, axes: Sequence[Axis]) -> list[TrialRecord]:
         """The feasible trials that repeat no other with the intervals of their objectives.

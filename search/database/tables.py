@@ -22,6 +22,20 @@ from search.errors import UserError
 
 metadata = sa.MetaData()
 
+
+def _measured() -> list[sa.Column[Any]]:
+    """Columns of a Measurement, but for its conditions."""
+    return [
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("value", sa.Float, nullable=False),
+        sa.Column("unit", sa.Text, nullable=False),
+        sa.Column("better", sa.Text, nullable=False),
+        sa.Column("low", sa.Float, nullable=False),
+        sa.Column("high", sa.Float, nullable=False),
+        sa.Column("count", sa.Integer, nullable=False),
+    ]
+
+
 studies = sa.Table(
     "paretune_study",
     metadata,
@@ -65,13 +79,7 @@ measurements = sa.Table(
     metadata,
     sa.Column("trial", sa.Integer, nullable=False),
     sa.Column("part", sa.Text, nullable=False),  # "validation", "test", "final"
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("value", sa.Float, nullable=False),
-    sa.Column("unit", sa.Text, nullable=False),
-    sa.Column("better", sa.Text, nullable=False),
-    sa.Column("low", sa.Float, nullable=False),
-    sa.Column("high", sa.Float, nullable=False),
-    sa.Column("count", sa.Integer, nullable=False),
+    *_measured(),
     sa.Column("conditions", sa.JSON, nullable=False),
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("taken", sa.Float, nullable=False),
@@ -126,13 +134,7 @@ structures = sa.Table(
     "paretune_structures",  # what is known of networks by their structure, trained or not
     metadata,
     sa.Column("key", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),  # of the quantity, without its target
-    sa.Column("value", sa.Float, nullable=False),
-    sa.Column("unit", sa.Text, nullable=False),
-    sa.Column("better", sa.Text, nullable=False),
-    sa.Column("low", sa.Float, nullable=False),
-    sa.Column("high", sa.Float, nullable=False),
-    sa.Column("count", sa.Integer, nullable=False),
+    *_measured(),  # names are without their targets
     sa.Column("trial", sa.Integer),  # whose trained network it was; null where nobody trained it
     sa.PrimaryKeyConstraint("key", "name"),
 )

@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.measuring import values_by_name, violations_of
 from search.plan import Plan
 from search.racing.race import Judge
 from search.racing.where import raced_stage
@@ -82,15 +83,15 @@ class Hurdles:
     def waits(self, duration: float) -> Result:
         """What has come of the trial so far, with the values that it had last."""
         spec, known = self._study.spec, self._values
-        against = self._baseline.measurements
+        exact = {n: v for n, v in known.items() if n in self._exact and v is not None}
         return Result(
             "paused",
             {o.name: v for o in spec.objectives if (v := known.get(o.name)) is not None},
-            {
-                c.text: c.violation(v, against[c.quantity].value)
-                for c in spec.constraints
-                if c.quantity in self._exact and (v := known.get(c.quantity)) is not None
-            },
+            violations_of(
+                [c for c in spec.constraints if c.quantity in exact],
+                exact,
+                values_by_name(self._baseline.measurements),
+            ),
             reason={"stage": self._stage, "type": RACING, "text": self.stopped or ""},
             seconds=self._watch.seconds,
             cached=tuple(self._watch.cached),
@@ -130,9 +131,7 @@ class Hurdles:
         found: dict[str, float | None] = {}
         with tempfile.TemporaryDirectory() as folder:
             for target in study.targets:
-                suited = early
-                if target.place.lacks(early.quantization):
-                    suited = replace(early, quantization=None)
+                suited = target.place.unmarked(early)
                 path = Path(folder) / f"rung{target.place.suffix}"
                 artifact = study.pipeline.deploy(self._plan, suited, path, Watch(), target.place)
                 found |= self._of_target(target, artifact, suited, made)
@@ -146,14 +145,8 @@ class Hurdles:
         exact = replace(exact, quantities=tuple((n, shortened(n, o)) for n, o in exact.quantities))
 
         def measured(gauge: Any) -> dict[str, float | None]:
-            given = replace(target, gauge=gauge).measure(
-                artifact,
-                candidate.model,
-                study.data,
-                study.artifact(self._baseline, target.name),
-                self._baseline.measurements,
-                made,
-            )
+            only = replace(target, gauge=gauge)
+            given = study.measure(only, artifact, candidate.model, self._baseline, made)
             return {m.name: m.value if math.isfinite(m.value) else None for m in given}
 
         shape, shapes = study.data.shape, [shapes_of(candidate.model), zeros(candidate.model)]

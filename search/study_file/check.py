@@ -151,19 +151,25 @@ def _race_text(spec: StudySpec) -> str:
     """Where trials are compared, in words."""
     if spec.racing is None:
         return ""
-    racing, stage = spec.racing, raced_stage(spec.space)
-    whole = racing.steps or longest(spec.space, stage)
-    unit, of = ("step", str(whole)) if racing.steps else ("epoch", f"{whole} of {stage}")
+    racing, (whole, stage) = spec.racing, _race_length(spec)
+    unit, of = ("epoch", f"{whole} of {stage}") if stage else ("step", str(whole))
     rungs = racing.rungs(whole)
     at = f"{unit}{'s' * (len(rungs) > 1)} {', '.join(map(str, rungs))}"
     return f"at {at} of {of}, the best 1 of {racing.eta} goes on"
 
 
+def _race_length(spec: StudySpec) -> tuple[int, str]:
+    """Epochs of the longest training that races, and its stage; steps of one's own trainer, ""."""
+    if spec.racing is not None and spec.racing.steps:
+        return spec.racing.steps, ""
+    stage = raced_stage(spec.space)
+    return longest(spec.space, stage), stage
+
+
 def _race_notes(spec: StudySpec) -> list[str]:
     if spec.racing is None or spec.trials is None:
         return []
-    racing = spec.racing
-    whole = racing.steps or longest(spec.space, raced_stage(spec.space))
+    racing, (whole, _) = spec.racing, _race_length(spec)
     first = racing.eta ** len(racing.rungs(whole))
     if first <= spec.trials:
         return []

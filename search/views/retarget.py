@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from objectives.base import Measurement
+from search.measuring import values_by_name, violations_of
 from search.pareto import non_dominated
 from search.quantity import Quantity
 from search.records import Axis, FrontPoint, StudyRecord, TrialRecord
@@ -145,10 +146,7 @@ def _moved(
         values={axis.name: known[axis.name].value for axis in record.axes},
         test={**trial.test, **measured["test"]},
         final={},
-        violations={
-            c.text: c.violation(known[c.quantity].value, base[c.quantity].value)
-            for c in constraints
-        },
+        violations=violations_of(constraints, values_by_name(known), values_by_name(base)),
     )
 
 

@@ -58,10 +58,7 @@ class Unstructured:
 
         return thinned(candidate, Unstructured.name, params, make)
 
-    @staticmethod
-    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """As `apply`, which changes no shape."""
-        return Unstructured.apply(candidate, params, context)
+    outline = apply  # it changes no shape
 
     @staticmethod
     def rebuild(

@@ -58,10 +58,7 @@ class WeightOnly:
                 f"hold {share:.1%} of the weights; convolutions are not quantized this way"
             )
 
-    @staticmethod
-    def outline(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """As `apply`, which looks at shapes only."""
-        return WeightOnly.apply(candidate, params, context)
+    outline = apply  # it looks at shapes only
 
     @staticmethod
     def rebuild(

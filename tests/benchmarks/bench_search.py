@@ -24,12 +24,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import optuna
 import torch
+from plain_optuna import suggested
 
 from search.cache import StageCache
 from search.data import load_data
@@ -46,7 +48,7 @@ from search.runner import Runner
 from search.spec import Chosen, StudySpec
 from search.study_file.loading import load_study
 from search.watch import StageError, Watch
-from spaces.domains import Choice, Domain, Float, Int, assign
+from spaces.domains import assign
 
 STUDY = Path(__file__).parents[2] / "studies" / "benchmark.yaml"
 
@@ -212,7 +214,9 @@ class Plain:
         told(values_of(measured, self._spec.objectives))
 
         def one(trial: optuna.Trial) -> list[float]:
-            plan = make_plan(assign(self._spec.space, _chooser(trial)), self._spec.runtime)
+            plan = make_plan(
+                assign(self._spec.space, partial(suggested, trial)), self._spec.runtime
+            )
             try:
                 _, found = self._measured(plan, f"{trial.number}")
             except StageError as error:
@@ -229,7 +233,7 @@ class Plain:
         values, against = (
             {m.name: m.value for m in measured} for measured in (found, self._known[1].values())
         )
-        broken = violations_of(self._spec, values, against)
+        broken = violations_of(self._spec.constraints, values, against)
         for text, violation in broken.items():
             trial.set_constraint(text, violation)
         return all(violation <= 0 for violation in broken.values())
@@ -244,19 +248,6 @@ class Plain:
         return artifact, self._gauge.measure(
             artifact, place.runtime, place.options, candidate.model, self._data, baseline, reference
         )
-
-
-def _chooser(trial: optuna.Trial) -> Callable[[str, Domain], Any]:
-    def choose(name: str, domain: Domain) -> Any:
-        match domain:
-            case Float(low, high, log, step):
-                return trial.suggest_float(name, low, high, log=log, step=step)
-            case Int(low, high, log, step):
-                return trial.suggest_int(name, low, high, log=log, step=step)
-            case Choice():
-                return trial.suggest_categorical(name, domain.labels)
-
-    return choose
 
 
 # -- the sides -----------------------------------------------------------------------------------
