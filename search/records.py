@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from objectives.base import Better, Measurement
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 State = Literal["running", "paused", "complete", "pruned", "failed"]
 
@@ -134,6 +137,21 @@ class FrontPoint:
     members: tuple[int, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Others:
+    """Feasible trials that are not read whole: only what makes the front uncertain.
+
+    Attributes:
+        numbers: Of the trials [N].
+        low: Lower ends of the 95 % intervals of the objectives [N, M].
+        high: Upper ends [N, M].
+    """
+
+    numbers: ndarray
+    low: ndarray
+    high: ndarray
+
+
 @dataclass(frozen=True)
 class StudyRecord:
     """A study as it is stored.
@@ -149,6 +167,7 @@ class StudyRecord:
         settled: Numbers of the front by the final numbers (search/settling.py); None where the
             search's stand.
         counted: (begun, stopped), where not all trials are here; see the properties.
+        others: Feasible trials besides, where the front is uncertain and not all are here.
     """
 
     name: str
@@ -160,6 +179,7 @@ class StudyRecord:
     info: Mapping[str, Any] = field(default_factory=dict)
     settled: frozenset[int] | None = None
     counted: tuple[int, int] | None = None
+    others: Others | None = None
 
     @property
     def begun(self) -> int:

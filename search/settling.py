@@ -96,11 +96,18 @@ def chances_of(record: StudyRecord) -> dict[int, float]:
     Of a settled record those measured again are compared with each other.
     """
     trials = [t for t in record.trials if t.feasible and t.repeats is None]
-    middles, deviations = normals([t.measurements for t in trials], record.axes)
-    found = _by_number(trials, front_chances(shrunk(middles, deviations), deviations))
+    numbers = np.array([trial.number for trial in trials], dtype=int)
+    if record.others is not None:
+        numbers = np.concatenate([numbers, record.others.numbers])
+    order = np.argsort(numbers)
+    measured = normals([t.measurements for t in trials], record.axes, record.others)
+    middles, deviations = (column[order] for column in measured)
+    chances = front_chances(shrunk(middles, deviations), deviations)
+    found = dict(zip(numbers[order].tolist(), chances.tolist(), strict=True))
     if record.settled is not None:
         able = [trial for trial in finalists_of(record) if trial.feasible]
-        found |= _by_number(able, front_chances(*normals(numbers_of(able, record), record.axes)))
+        chances = front_chances(*normals(numbers_of(able, record), record.axes))
+        found |= dict(zip([trial.number for trial in able], chances.tolist(), strict=True))
     return found
 
 
@@ -111,7 +118,3 @@ def worth_again(record: StudyRecord) -> tuple[int, ...]:
     near.sort(key=lambda number: -chances[number])
     wanted = {*record.members, *near[:EXTRA]}
     return tuple(sorted(wanted | ({0} if record.baseline else set())))
-
-
-def _by_number(trials: Sequence[TrialRecord], chances: np.ndarray) -> dict[int, float]:
-    return {trial.number: float(p) for trial, p in zip(trials, chances, strict=True)}

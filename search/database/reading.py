@@ -12,7 +12,7 @@ from objectives.base import Measurement
 from search.database.counting import counts_of, held_up, trials_that
 from search.database.rows import Rows, listed, only, quoted, rows_at
 from search.errors import UserError
-from search.records import Axis, Counts, FrontPoint, StudyRecord, TrialRecord
+from search.records import Axis, Counts, FrontPoint, Others, StudyRecord, TrialRecord
 
 SCHEMA = 3
 """Version of the tables (search/database/tables.py); a database of another version is refused."""
@@ -74,9 +74,9 @@ class Reading:
     def front_record(self) -> StudyRecord:
         """The record for who looks at the front, and only what that takes.
 
-        Whole are the trials of the front, the baseline, and whatever was measured again. Of the
-        other feasible ones there are, where measurements have intervals, the values and these; else
-        nothing. The growth is its last point.
+        Its trials are those of the front, the baseline, and whatever was measured again. Of the
+        other feasible ones there are the intervals, where there are any. The growth is its last
+        point.
 
         Raises:
             UserError: There is no study in this database.
@@ -84,12 +84,10 @@ class Reading:
         axes = tuple(Axis(**axis) for axis in self.study()["axes"])
         growth = self._last_growth()
         whole = self._named(growth)
-        light = [trial for trial in self._uncertain(axes) if trial.number not in whole]
-        record = self._record(
-            growth, tuple(sorted([*self.trials(whole), *light], key=lambda trial: trial.number))
-        )
+        record = self._record(growth, tuple(self.trials(whole)))
         stopped = held_up(self._rows, "state IN ('paused', 'pruned') AND repeats IS NULL")
-        return replace(record, counted=(trials_that(self._rows, "repeats IS NULL"), stopped))
+        counted = (trials_that(self._rows, "repeats IS NULL"), stopped)
+        return replace(record, counted=counted, others=self._others(axes, whole))
 
     def outline(self) -> StudyRecord:
         """The record of baseline, front and what was measured again; of the growth the last point.
@@ -167,50 +165,60 @@ class Reading:
             info={**study["info"], "hosts": facts, "finished": study["finished"]},
         )
 
-    def _uncertain(self, axes: Sequence[Axis]) -> list[TrialRecord]:
-        """The feasible trials that repeat no other with the intervals of their objectives.
+    def _others(self, axes: Sequence[Axis], whole: Collection[int]) -> Others | None:
+        """The intervals of the feasible trials that repeat no other, without those read whole.
 
-        None at all where no objective has an interval: then the front is certain.
+        None where no objective has an interval: then the front is certain.
         """
-        named = ", ".join("'" + axis.name.replace("'", "''") + "'" for axis in axes)
-        where = f"part = 'validation' AND name IN ({named})"
+        names = ["'" + axis.name.replace("'", "''") + "'" for axis in axes]
         noisy = self._rows(
-            f"SELECT 1 AS one FROM paretune_measurements WHERE {where} AND low < high LIMIT 1"
+            "SELECT 1 AS one FROM paretune_measurements WHERE part = 'validation' "
+            f"AND name IN ({', '.join(names)}) AND low < high LIMIT 1"
         )
         if not noisy:
-            return []
-        columns = quoted(("trial", *_MEASUREMENT[:-1]))
-        measured: dict[int, dict[str, Measurement]] = defaultdict(dict)
-        for row in self._rows(f"SELECT {columns} FROM paretune_measurements WHERE {where}"):
-            trial, *given = row.values()
-            measured[trial][row["name"]] = Measurement(*given)
-        names = [axis.name for axis in axes]
-        rows = self._rows(f"SELECT number, violations FROM paretune_trials WHERE {_MEASURED}")
-        found = []
-        for row in rows:
-            known = measured[row["number"]]
-            values = {name: known[name].value for name in names}
-            found.append(_light(row, values, known))
-        return [trial for trial in found if trial.feasible]
+            return None
+        import numpy as np  # not read where the front is certain
+
+        columns = "".join(f", m{place}.low, m{place}.high" for place in range(len(axes)))
+        joins = " ".join(
+            f"JOIN paretune_measurements AS m{place} ON m{place}.trial = number "
+            f"AND m{place}.part = 'validation' AND m{place}.name = {name}"
+            for place, name in enumerate(names)
+        )
+        found = self._rows.plain(f"SELECT number{columns} FROM paretune_trials {joins} {_MEASURED}")
+        table = np.array(found, dtype=float).reshape(len(found), 1 + 2 * len(axes))
+        left_out = np.array([*whole, *self._broken()], dtype=float)
+        table = table[~np.isin(table[:, 0], left_out)]
+        return Others(table[:, 0].astype(int), table[:, 1::2], table[:, 2::2])
+
+    def _broken(self) -> list[int]:
+        """The measured trials that break a constraint."""
+        rows = self._rows(
+            f"SELECT number, violations FROM paretune_trials {_MEASURED} "
+            "AND CAST(violations AS TEXT) NOT IN ('{}', 'null')"
+        )
+        return [row["number"] for row in rows if any(v > 0 for v in row["violations"].values())]
 
     def _valued(self) -> list[TrialRecord]:
         """The feasible trials that repeat no other, with their values."""
         rows = self._rows(
-            f'SELECT number, "values", violations FROM paretune_trials WHERE {_MEASURED}'
+            f'SELECT number, "values", violations FROM paretune_trials {_MEASURED} ORDER BY number'
         )
-        found = [_light(row, row["values"], {}) for row in rows]
+        found = [
+            TrialRecord(
+                row["number"],
+                "complete",
+                {},
+                [],
+                row["values"],
+                violations=row["violations"] or {},
+            )
+            for row in rows
+        ]
         return [trial for trial in found if trial.feasible]
 
 
-_MEASURED = "state = 'complete' AND repeats IS NULL ORDER BY number"
-
-
-def _light(
-    row: Mapping[str, Any], values: Mapping[str, float], measured: Mapping[str, Measurement]
-) -> TrialRecord:
-    """A complete trial of which no more is known."""
-    number, violations = row["number"], row["violations"] or {}
-    return TrialRecord(number, "complete", {}, [], values, measured, violations=violations)
+_MEASURED = "WHERE state = 'complete' AND repeats IS NULL"
 
 
 def _trial(row: Mapping[str, Any], measured: Mapping[str, Any]) -> TrialRecord:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-Rows = Callable[[str], list[dict[str, Any]]]
-"""SELECT statement -> rows, column name -> value."""
+Read = Callable[[str], tuple[Sequence[str], list[Any]]]
+"""SELECT statement -> names of its columns, and its rows."""
 
 JSON = frozenset(
     (
@@ -45,6 +45,26 @@ JSON = frozenset(
 PREFIX = "sqlite:///"
 
 
+class Rows:
+    """SELECT statement -> rows, column name -> value; JSON is decoded.
+
+    Args:
+        read: Asks the database.
+    """
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def __call__(self, statement: str) -> list[dict[str, Any]]:
+        """The rows of a statement."""
+        names, found = self._read(statement)
+        return _decoded([dict(zip(names, row, strict=True)) for row in found])
+
+    def plain(self, statement: str) -> list[Any]:
+        """The rows as tuples, for many rows of numbers."""
+        return self._read(statement)[1]
+
+
 @contextmanager
 def rows_at(url: str) -> Iterator[Rows]:
     """Reads an existing database.
@@ -55,9 +75,8 @@ def rows_at(url: str) -> Iterator[Rows]:
     file = Path(url.removeprefix(PREFIX))
     if url.startswith(PREFIX) and "?" not in url and _is_database(file):
         connection = sqlite3.connect(file, timeout=60)
-        connection.row_factory = sqlite3.Row
         try:
-            yield lambda statement: _decoded(map(dict, connection.execute(statement)))
+            yield rows_in(connection)
         finally:
             connection.close()
         return
@@ -70,16 +89,26 @@ def rows_at(url: str) -> Iterator[Rows]:
         engine.dispose()
 
 
+def rows_in(connection: sqlite3.Connection) -> Rows:
+    """Reads a SQLite file."""
+
+    def read(statement: str) -> tuple[Sequence[str], list[Any]]:
+        cursor = connection.execute(statement)
+        return [column[0] for column in cursor.description], cursor.fetchall()
+
+    return Rows(read)
+
+
 def rows_of(engine: sa.Engine) -> Rows:
     """Reads through an engine."""
     import sqlalchemy as sa
 
-    def read(statement: str) -> list[dict[str, Any]]:
+    def read(statement: str) -> tuple[Sequence[str], list[Any]]:
         with engine.connect() as connection:
-            found = connection.execute(sa.text(statement)).mappings()
-            return _decoded(dict(row) for row in found)
+            found = connection.execute(sa.text(statement))
+            return list(found.keys()), [tuple(row) for row in found]
 
-    return read
+    return Rows(read)
 
 
 def listed(numbers: Collection[int]) -> str:
@@ -95,9 +124,8 @@ def _is_database(file: Path) -> bool:
         return False
 
 
-def _decoded(rows: Iterator[dict[str, Any]] | Any) -> list[dict[str, Any]]:
+def _decoded(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A driver of PostgreSQL decodes JSON itself."""
-    found = list(rows)
     decode = json.JSONDecoder().decode
     for name in JSON & found[0].keys() if found else ():
         for row in found:

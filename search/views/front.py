@@ -101,8 +101,7 @@ def front_info(record: StudyRecord, read: Read | None = None) -> FrontInfo:
 
     Args:
         record: The study.
-        read: Gives trials whole by their numbers, where the record has only values and
-            measurements of those that are not on the front.
+        read: Gives trials by their numbers, where not all are in the record.
     """
     baseline = record.baseline
     chances = shown_chances(record)
@@ -114,7 +113,7 @@ def front_info(record: StudyRecord, read: Read | None = None) -> FrontInfo:
         record.name,
         record.axes,
         tuple(map(make.row, trials)),
-        tuple(map(make.row, make.ordered(_whole(close_to_front(record, chances), read)))),
+        tuple(map(make.row, make.ordered(close_to_front(record, chances, read)))),
         alike_of(trials, record),
         len(finalists) if any(trial.final for trial in finalists) else None,
         stopped=record.stopped,
@@ -124,7 +123,7 @@ def front_info(record: StudyRecord, read: Read | None = None) -> FrontInfo:
 
 def shown_chances(record: StudyRecord) -> dict[int, float]:
     """Trial -> probability to be on the front; none where nothing measured is uncertain."""
-    noisy = any(
+    noisy = record.others is not None or any(
         m.low < m.high
         for trial in record.trials
         if trial.feasible
@@ -134,22 +133,16 @@ def shown_chances(record: StudyRecord) -> dict[int, float]:
     return chances_of(record) if noisy else {}
 
 
-def close_to_front(record: StudyRecord, chances: Mapping[int, float]) -> list[TrialRecord]:
+def close_to_front(
+    record: StudyRecord, chances: Mapping[int, float], read: Read | None = None
+) -> list[TrialRecord]:
     """Those beside the front that may well be on it; the most probable, best first."""
-    found = [
-        trial
-        for trial in record.trials
-        if trial.number not in record.members and chances.get(trial.number, 0.0) >= CLOSE
-    ]
-    found = [trial for trial in found if trial.number]
-    return sorted(found, key=lambda trial: -chances[trial.number])[:MOST_CLOSE]
-
-
-def _whole(trials: Sequence[TrialRecord], read: Read | None) -> list[TrialRecord]:
-    """The same trials, read where they have no plan yet."""
-    light = [trial.number for trial in trials if not trial.plan]
-    known = {trial.number: trial for trial in read(light)} if read and light else {}
-    return [known.get(trial.number, trial) for trial in trials]
+    beside = [n for n, p in chances.items() if p >= CLOSE and n and n not in record.members]
+    wanted = sorted(beside, key=lambda number: -chances[number])[:MOST_CLOSE]
+    known = {trial.number: trial for trial in record.trials}
+    missing = [number for number in wanted if number not in known]
+    known |= {trial.number: trial for trial in read(missing)} if read and missing else {}
+    return [known[number] for number in wanted]
 
 
 class _Rows:

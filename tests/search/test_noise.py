@@ -10,6 +10,7 @@ import pytest
 
 from objectives.base import Measurement
 from objectives.scores import wilson
+from search import noise
 from search.noise import (
     DRAWS,
     Z95,
@@ -134,6 +135,36 @@ def test_what_is_surely_beaten_has_no_chance_and_changes_no_other() -> None:
     assert not found[2:].any()
 
 
+def test_chances_agree_with_drawing_each_point_and_comparing_all() -> None:
+    # The definition, one draw after another, for random studies: one exact objective, and none.
+    random = np.random.default_rng(4)
+    for noisy in ([0.2, 0.1, 0.0], [0.1, 0.3, 0.2], [0.0, 0.2, 0.0]):
+        middles = random.uniform(size=(40, 3)).round(1)
+        deviations = np.array(noisy) * random.uniform(0.2, 1.0, size=(40, 1))
+        drawn = middles + deviations * random.normal(size=(3000, 40, 3))
+        expected = np.mean([non_dominated(points) for points in drawn], axis=0)
+        found = front_chances(middles, deviations)
+        assert found == pytest.approx(expected, abs=1.5 * ERROR)
+        assert ((found > 0.05) & (found < 0.95)).sum() > 5
+
+
+def test_of_too_many_the_first_layers_are_drawn_and_the_rest_beside_them_changes_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(6)
+    middles, deviations = random.uniform(size=(600, 3)), np.full((600, 3), [0.1, 0.0, 0.0])
+    whole = front_chances(middles, deviations)
+    monkeypatch.setattr(noise, "DRAWN", 150)
+    found = front_chances(middles, deviations)
+    front = non_dominated(middles)
+    assert (found[front] > 0).all() and front.sum() > 20
+    assert (found > 0).sum() < (whole > 0).sum()
+    assert found.sum() == pytest.approx(whole.sum(), rel=0.1)
+    assert found[front] == pytest.approx(whole[front], abs=2 * ERROR)
+    monkeypatch.setattr(noise, "DRAWN", 1)
+    assert (front_chances(middles, deviations)[front] > 0).all()  # it is never left out
+
+
 def test_chances_are_the_same_again_and_leave_the_global_state_alone() -> None:
     random = np.random.default_rng(1)
     points, noise = random.normal(size=(50, 3)), np.full((50, 3), 0.3)
@@ -191,6 +222,16 @@ def test_knee_without_noise_is_the_knee() -> None:
     front = np.array([[0.0, 1.0], [0.1, 0.3], [0.4, 0.1], [1.0, 0.0]])
     found = knee_chances(front, np.zeros_like(front))
     assert list(found) == [float(i == knee(front)) for i in range(4)]
+
+
+def test_knee_agrees_with_drawing_the_front_and_asking_for_its_knee() -> None:
+    random = np.random.default_rng(2)
+    ends = np.sort(random.uniform(size=(2, 12)), axis=1)
+    front = np.column_stack([ends[0], ends[1][::-1], random.uniform(size=12)])
+    deviations = np.full(front.shape, [0.1, 0.0, 0.05])
+    drawn = front + deviations * random.normal(size=(3000, 12, 3))
+    expected = np.bincount([knee(points) for points in drawn], minlength=12) / 3000
+    assert knee_chances(front, deviations) == pytest.approx(expected, abs=1.5 * ERROR)
 
 
 def test_two_alike_are_the_knee_by_halves() -> None:

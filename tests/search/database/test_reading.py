@@ -18,6 +18,7 @@ from search.errors import UserError
 from search.growth import Growth
 from search.plan import Plan, Stage
 from search.records import Axis, Result, StudyRecord
+from search.settling import chances_of
 from search.views.front import front_info
 
 AXES = (Axis("error", "fraction", "lower", 1.0), Axis("latency", "ms", "lower", 2.0))
@@ -74,21 +75,31 @@ def test_front_is_the_same_as_from_all_trials(url: str, half: float) -> None:
 def test_only_the_front_is_read_where_it_is_certain(url: str) -> None:
     part, whole = both(url, 0.0)
     assert {trial.number for trial in part.trials} == part.members
+    assert part.others is None
     assert len(whole.trials) == 60
 
 
-def test_others_have_what_tells_whether_they_are_within_noise_and_no_more(url: str) -> None:
+def test_others_are_the_feasible_with_their_intervals_and_no_more(url: str) -> None:
     part, whole = both(url, 0.05)
-    feasible = {t.number for t in whole.trials if t.feasible}
-    assert {t.number for t in part.trials} == feasible
-    assert {t.number for t in part.trials if t.plan} == part.members < feasible
-    by_number = {t.number: t for t in whole.trials}
-    for trial in part.trials:
-        same = by_number[trial.number]
-        assert (trial.values, trial.violations) == (same.values, same.violations)
-        assert {n: (m.low, m.high) for n, m in trial.measurements.items()} == {
-            n: (m.low, m.high) for n, m in same.measurements.items()
-        }
+    expected = [t for t in whole.trials if t.feasible and t.number not in part.members]
+    assert {trial.number for trial in part.trials} == part.members
+    assert part.others is not None and len(expected) > 20
+    found = zip(part.others.numbers, part.others.low, part.others.high, strict=True)
+    ends = {number: (list(low), list(high)) for number, low, high in found}
+    assert ends == {
+        t.number: (
+            [t.measurements[axis.name].low for axis in AXES],
+            [t.measurements[axis.name].high for axis in AXES],
+        )
+        for t in expected
+    }
+
+
+def test_chances_are_the_same_as_from_all_trials(url: str) -> None:
+    part, whole = both(url, 0.05)
+    assert chances_of(part) == chances_of(whole)
+    assert list(chances_of(part)) == sorted(chances_of(whole))
+    assert sum(0.0 < p < 1.0 for p in chances_of(part).values()) > 3
 
 
 def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
