@@ -18,11 +18,13 @@ from search.commands.shared import (
     INTERRUPTED,
     NOTHING,
     WRONG_INPUT,
+    coloured,
     json_option,
     print_json,
     set_option,
     storage_option,
     study_argument,
+    terminal_width,
 )
 from search.commands.verify import verify
 from search.errors import UserError
@@ -187,8 +189,7 @@ def front(study: str, storage: str | None, as_json: bool) -> int:
     else:
         from search.views.front_text import front_view
 
-        console = _console()
-        console.print(front_view(info, console.width))
+        click.echo(front_view(info, terminal_width()).text(), color=coloured())
     return DONE if info.rows else NOTHING
 
 

@@ -15,7 +15,6 @@ from itertools import combinations
 import numpy as np
 
 from objectives.base import Measurement
-from objectives.differences import difference
 from search.pareto import Array
 from search.records import Axis, Others
 
@@ -52,6 +51,8 @@ def interval(a: Measurement, b: Measurement) -> tuple[float, float]:
     https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8%3C873::AID-SIM779%3E3.0.CO;2-I).
     """
     if logarithmic([a, b]):
+        from objectives.differences import difference  # not read by who compares fractions
+
         found = difference(a, b)
         return found.value - found.half, found.value + found.half
     return (
@@ -106,6 +107,8 @@ def of_one_session(measured: Sequence[Measurement]) -> Array | None:
     count = len(measured)
     if len(sessions) != 1 or None in sessions or count < 3:
         return None
+    from objectives.differences import difference
+
     variances = np.zeros((count, count))
     for i, j in combinations(range(count), 2):
         variances[i, j] = variances[j, i] = (difference(measured[i], measured[j]).half / Z95) ** 2

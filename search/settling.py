@@ -20,7 +20,6 @@ from objectives.base import Measurement
 from search.noise import front_chances, normals, shrunk
 from search.pareto import non_dominated, to_losses
 from search.records import StudyRecord, TrialRecord
-from search.study_file.constraints import read_constraint
 
 NEAR = 0.05
 """Probability to be on the front from which on a trial beside it is measured again, too."""
@@ -59,6 +58,8 @@ def settled(record: StudyRecord) -> StudyRecord:
 def _final(
     trial: TrialRecord, record: StudyRecord, against: Mapping[str, Measurement]
 ) -> TrialRecord:
+    from search.study_file.constraints import read_constraint  # few studies come here
+
     measured = {**trial.measurements, **trial.final}
     values = {name: measured[name].value for name in trial.values}
     units = {name: m.unit for name, m in measured.items()}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from typing import Any
 
 import click
 
 DONE, NOTHING, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done; nothing usable, or a check failed; the input is wrong; interrupted."""
+
+WIDTH = 80
+"""Columns where there is no terminal."""
 
 study_argument = click.argument("study", metavar="STUDY")
 set_option = click.option(
@@ -24,6 +29,23 @@ latency_option = click.option(
 strict_option = click.option(
     "--strict", is_flag=True, help="Fail for a latency that differs a little, too."
 )
+
+
+def terminal_width() -> int:
+    """Columns of the terminal that any of the streams is at, or as COLUMNS says; as rich has it."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdigit():
+        return int(given)
+    for stream in (0, 1, 2):
+        with suppress(OSError):
+            return os.get_terminal_size(stream).columns or WIDTH
+    return WIDTH
+
+
+def coloured() -> bool | None:
+    """False where the user wants no colours; None leaves it to click, which knows a terminal."""
+    unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown")
+    return False if unwanted else None
 
 
 def print_json(value: Any) -> None:

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 
-from rich import box
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from objectives.base import Measurement
 from search.records import Axis
@@ -19,12 +15,10 @@ from search.views.answer import counted, listed
 from search.views.columns import headings_of
 from search.views.format import format_about, format_chance, format_times, format_value
 from search.views.front import FrontInfo, FrontRow
+from search.views.ruled import GAP, Piece, Row, Rows, fitting, right, widths_of
 
 WIDE = 130
 """Columns from which the models stand beside their figures; else they follow below."""
-
-GAP = 2
-"""Blanks between two columns."""
 
 MOST_GROUPS = 4
 """Of trials that do not differ, in words; --json has all."""
@@ -56,33 +50,67 @@ LEVELS = (
 """From the most to the least."""
 
 
-def front_view(info: FrontInfo, width: int) -> RenderableType:
+def front_view(info: FrontInfo, width: int) -> Rows:
     """The front beside the baseline, for a terminal of so many columns."""
     if not info.rows:
-        return Text("no trial is on the front yet")
+        return Rows([Row("no trial is on the front yet")])
     shown = [*info.rows, *info.close]
     headings, cells = _fitting(info, shown, width)
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"{info.study}: the front",
-        title_justify="left",
-        padding=(0, GAP - 1, 0, 0),  # and one for the line between them
-        pad_edge=False,
-    )
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    models = Table.grid(padding=(0, 2))
-    models.add_column(justify="right", min_width=5)
-    wide = width >= WIDE
-    if wide:
-        table.add_column("model")
-    for row, texts in zip(shown, cells, strict=True):
-        style = None if row.on_front else "dim"
-        last = row is info.rows[-1] and bool(info.close)
-        table.add_row(*texts, *([_model(row)] if wide else []), style=style, end_section=last)
-        models.add_row(texts[0], _model(row))
-    notes = [Text(line, style="dim") for line in _notes(info, headings)]
-    return Group(table, *notes) if wide else Group(table, models, Text(), *notes)
+    models = [_model(row) for row in shown]
+    if width >= WIDE:
+        rows = _table(info, headings, cells, models, width)
+    else:
+        rows = [*_table(info, headings, cells, None, width), *_models(cells, models, width)]
+    return Rows([*rows, *(Row("", [(note, "dim")], width) for note in _notes(info, headings))])
+
+
+def _table(
+    info: FrontInfo,
+    headings: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    models: Sequence[Sequence[Piece]] | None,
+    width: int,
+) -> list[Row]:
+    """Title, headings and figures, with the models beside them where these are given."""
+    widths = fitting(widths_of([headings, *cells]), width - 2)
+    taken = 1 + sum(widths) + GAP * (len(widths) - 1)
+    models = models and [[("model", "")], *models]
+    room = min(max(map(_length, models)), width - taken - GAP - 1) if models else 0
+    whole = taken + (GAP + room if models else 0)
+
+    def row(place: int, texts: Sequence[str], style: str) -> Row:
+        gap = " " * GAP if models else ""
+        body = models[place] if models else []
+        return Row(f" {right(texts, widths)}{gap}", body, room, room, style, " ")
+
+    blank = Row(" " * (whole + 1))
+    found = [
+        Row("", [(f"{info.study}: the front", "")], whole + 1, whole + 1, "italic"),
+        blank,
+        row(0, headings, "bold"),
+        Row(f" {'─' * (whole - 1)} "),
+    ]
+    for place, (shown, texts) in enumerate(zip([*info.rows, *info.close], cells, strict=True), 1):
+        if place == len(info.rows) + 1:
+            found.append(blank)
+        found.append(row(place, texts, "" if shown.on_front else "dim"))
+    return [*found, blank]
+
+
+def _models(
+    cells: Sequence[Sequence[str]], models: Sequence[Sequence[Piece]], width: int
+) -> list[Row]:
+    """The models below the figures, each beside its trial."""
+    trials = [texts[0] for texts in cells]
+    taken = max(5, *map(len, trials)) + GAP
+    room = min(max(map(_length, models)), width - taken)
+    beside = (f"{trial:>{taken - GAP}}{' ' * GAP}" for trial in trials)
+    rows = zip(beside, models, strict=True)
+    return [*(Row(trial, model, room, room) for trial, model in rows), Row("")]
+
+
+def _length(pieces: Sequence[Piece]) -> int:
+    return sum(cell_len(text) for text, _ in pieces)
 
 
 def _fitting(
@@ -91,9 +119,7 @@ def _fitting(
     """Headings and cells with as much detail as the width bears."""
     for level in LEVELS:
         headings, cells = _columns(info, rows, level)
-        lines = zip(headings, *cells, strict=True)
-        taken = sum(max(map(cell_len, column)) + GAP for column in lines)
-        if taken <= width:
+        if sum(width_of + GAP for width_of in widths_of([headings, *cells])) <= width:
             break
     return headings, cells
 
@@ -132,16 +158,15 @@ def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: Detail) -> tupl
     return about(measured), format_times(times) if times else ""
 
 
-def _model(row: FrontRow) -> Text:
+def _model(row: FrontRow) -> list[Piece]:
     """What was built, and what speaks for it."""
-    plan = Text(row.plan)
-    for mark in row.marks:
-        plan.append(f"  <- {mark_text(row, mark)}", style="bold green")
+    pieces = [(row.plan, "")]
+    pieces += [(f"  <- {mark_text(row, mark)}", "bold green") for mark in row.marks]
     if not row.trial:
-        plan.append("  (baseline)", style="italic")
+        pieces.append(("  (baseline)", "italic"))
     if row.trial and not row.on_front:
-        plan.append("  (close to it)", style="italic")
-    return plan
+        pieces.append(("  (close to it)", "italic"))
+    return pieces
 
 
 def mark_text(row: FrontRow, mark: str) -> str:
