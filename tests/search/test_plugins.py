@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,11 +150,16 @@ def installed(folder: Path, *wheels: Path) -> Path:
     return place
 
 
+def beside(site: Path) -> dict[str, str]:
+    """The environment of a process that sees what lies in `site`."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)])}
+
+
 def paretune(site: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, which sees what lies in `site`."""
     return subprocess.run(
         [sys.executable, "-m", "search.cli", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)])},
+        env=beside(site),
         capture_output=True,
         text=True,
     )
@@ -163,6 +169,36 @@ def paretune(site: Path, *arguments: object) -> subprocess.CompletedProcess[str]
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plugin")
     return installed(folder, wheel(folder, "tiny_plugin", MODULE, ENTRY_POINTS))
+
+
+ASKED = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from conftest import invoke
+print(json.dumps([vars(invoke(*command)) for command in json.loads(sys.argv[2])]))
+"""
+
+
+@pytest.fixture(scope="module")
+def asked(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What commands that train nothing answer where the plugin is installed; in one process."""
+    folder = tmp_path_factory.mktemp("asked")
+    right, wrong = folder / "plugged.yaml", folder / "misspelt.yaml"
+    right.write_text(study("perceptron", "halving"))
+    wrong.write_text(study("perceptron", "halvin"))
+    commands = {
+        "check": ["check", str(right)],
+        "list": ["list", "techniques"],
+        "misspelt": ["check", str(wrong)],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED, str(ROOT / "tests"), json.dumps([*commands.values()])],
+        env=beside(site),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(zip(commands, json.loads(done.stdout), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -204,25 +240,20 @@ def trials_of(file: Path) -> tuple[list[str], int]:
     return [row[1] for row in rows], next(row[0] for row in rows if "alving" in row[2])
 
 
-def test_check_tells_what_a_plugin_has_to_say(site: Path, tmp_path: Path) -> None:
-    file = tmp_path / "plugged.yaml"
-    file.write_text(study("perceptron", "halving"))
-    said = paretune(site, "check", file)
-    assert said.returncode == 0, said.stderr
-    assert "halving: half of the neurons go, whatever they do" in said.stdout
+def test_check_tells_what_a_plugin_has_to_say(asked: dict[str, dict[str, Any]]) -> None:
+    said = asked["check"]
+    assert said["code"] == 0, said["err"]
+    assert "halving: half of the neurons go, whatever they do" in said["out"]
 
 
-def test_list_shows_plugins_beside_our_own(site: Path) -> None:
-    said = paretune(site, "list", "techniques")
-    assert "Keeps every second neuron of the hidden layer." in said.stdout
+def test_list_shows_plugins_beside_our_own(asked: dict[str, dict[str, Any]]) -> None:
+    assert "Keeps every second neuron of the hidden layer." in asked["list"]["out"]
 
 
-def test_misspelt_plugin_is_named(site: Path, tmp_path: Path) -> None:
-    file = tmp_path / "plugged.yaml"
-    file.write_text(study("perceptron", "halvin"))
-    said = paretune(site, "check", file)
-    assert said.returncode == 2
-    assert 'unknown pruning "halvin"; did you mean "halving"?' in said.stderr
+def test_misspelt_plugin_is_named(asked: dict[str, dict[str, Any]]) -> None:
+    said = asked["misspelt"]
+    assert said["code"] == 2
+    assert 'unknown pruning "halvin"; did you mean "halving"?' in said["err"]
 
 
 def test_name_that_two_packages_bring_is_refused_naming_both(tmp_path: Path) -> None:
@@ -240,9 +271,10 @@ def test_name_that_two_packages_bring_is_refused_naming_both(tmp_path: Path) -> 
     ) in said.stderr
 
 
-def test_technique_beside_the_study_file_is_found(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(MODULE)
+def test_technique_beside_the_study_file_is_found(tmp_path: Path, cli: Any) -> None:
+    (tmp_path / "lies_beside.py").write_text(MODULE)
     file = tmp_path / "plugged.yaml"
-    file.write_text(study('"mine:Perceptron"', '"mine:Halving"', '"mine:Mimic"'))
-    said = paretune(tmp_path / "nothing", "check", file)
-    assert said.returncode == 0, said.stderr
+    names = (f'"lies_beside:{name}"' for name in ("Perceptron", "Halving", "Mimic"))
+    file.write_text(study(*names))
+    said = cli("check", file)
+    assert said.code == 0, said.err

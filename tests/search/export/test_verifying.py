@@ -268,7 +268,7 @@ def test_pickles_in_a_model_are_not_read(
 ) -> None:
     folder = finished.parent / "other"
     said = cli("export", finished, "--pick", "1", "--to", runtime, "-o", folder, "--no-latency")
-    assert said.code == 0, said.out
+    assert said.code == 0, said.out  # one other format alone, without the file of the study
     with_pickle(folder / file, member, tmp_path / "sprung", runtime == "torch_export")
     forge(folder)
     [finding] = off(folder)
