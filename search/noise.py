@@ -29,7 +29,7 @@ SURE = 5.0
 FEWEST = 8
 """Values from which on their spread is told apart from their noise."""
 
-MOST = 1_000_000
+MOST = 600_000
 """Draws times points; of thousands of points that may be on the front fewer draws are made."""
 
 DRAWN = 3000

@@ -185,17 +185,18 @@ class Reading:
             f"AND m{place}.part = 'validation' AND m{place}.name = {name}"
             for place, name in enumerate(names)
         )
-        found = self._rows.plain(f"SELECT number{columns} FROM paretune_trials {joins} {_MEASURED}")
-        table = np.array(found, dtype=float).reshape(len(found), 1 + 2 * len(axes))
-        left_out = np.array([*whole, *self._broken()], dtype=float)
+        found = self._rows.plain(
+            f"SELECT number, {_BOUND}{columns} FROM paretune_trials {joins} {_MEASURED}"
+        )
+        table = np.array(found, dtype=float).reshape(len(found), 2 + 2 * len(axes))
+        left_out = [*whole, *(self._broken() if table[:, 1].any() else ())]
         table = table[~np.isin(table[:, 0], left_out)]
-        return Others(table[:, 0].astype(int), table[:, 1::2], table[:, 2::2])
+        return Others(table[:, 0].astype(int), table[:, 2::2], table[:, 3::2])
 
     def _broken(self) -> list[int]:
         """The measured trials that break a constraint."""
         rows = self._rows(
-            f"SELECT number, violations FROM paretune_trials {_MEASURED} "
-            "AND CAST(violations AS TEXT) NOT IN ('{}', 'null')"
+            f"SELECT number, violations FROM paretune_trials {_MEASURED} AND {_BOUND} = 1"
         )
         return [row["number"] for row in rows if any(v > 0 for v in row["violations"].values())]
 
@@ -219,6 +220,11 @@ class Reading:
 
 
 _MEASURED = "WHERE state = 'complete' AND repeats IS NULL"
+
+_BOUND = (
+    "CASE WHEN violations IS NULL OR CAST(violations AS TEXT) IN ('{}', 'null') THEN 0 ELSE 1 END"
+)
+"""Whether a trial was held against any constraint."""
 
 
 def _trial(row: Mapping[str, Any], measured: Mapping[str, Any]) -> TrialRecord:
