@@ -370,7 +370,7 @@ def test_killed_run_goes_on_with_its_waiting_trials(
 
 @pytest.mark.slow
 def test_two_workers_share_a_race(file: Path, start: Callable[..., Any]) -> None:
-    running = start("run", file, "--workers", 2, "--trials", 12)
+    running = start("run", file, "--workers", 2, "--trials", 6)
     assert running.ended() == 0, running.log.read_text()
     check_race(file)
 
