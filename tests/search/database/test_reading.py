@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,12 @@ def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
         assert plain.record() == Reading(rows_of(engine)).record()
         assert plain.trial(3) == Reading(rows_of(engine)).trial(3)
         assert plain.trial(99) is None
+        one, other = plain.front_record(), Reading(rows_of(engine)).front_record()
+    assert replace(one, others=None) == replace(other, others=None)
+    assert one.others is not None and other.others is not None
+    assert (one.others.numbers == other.others.numbers).all()
+    assert (one.others.low == other.others.low).all()
+    assert (one.others.high == other.others.high).all()
     engine.dispose()
 
 
