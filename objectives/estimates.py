@@ -21,10 +21,17 @@ MEDIAN_ERROR = math.sqrt(math.pi / 2)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, and the half width of its 95 % interval."""
+    """A value, and the half width of its 95 % interval.
+
+    Attributes:
+        value: The value.
+        half: Half the width...
+        least: ...and what of it more figures of the same session would not narrow.
+    """
 
     value: float
     half: float
+    least: float = 0.0
 
 
 def median_of(figures: Sequence[float]) -> Estimate:
@@ -68,8 +75,10 @@ def beside(
     off = [statistics.fmean(levels) - there for levels, there in zip(others, known, strict=True)]
     # Of one against the mean of the others: it has their errors, as `own` has.
     moved = statistics.stdev(off) * math.sqrt(1 + 1 / len(others))
-    half = math.hypot(found.half, student95(len(others) - 1) * moved)
-    return Estimate(found.value + math.fsum(known) / len(known), half)
+    least = student95(len(others) - 1) * moved
+    return Estimate(
+        found.value + math.fsum(known) / len(known), math.hypot(found.half, least), least
+    )
 
 
 def _groups(figures: Sequence[float]) -> list[Sequence[float]]:

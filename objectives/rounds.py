@@ -17,7 +17,7 @@ from objectives.probe import Probe
 from objectives.references import panel
 from objectives.runs import Runs, steady
 
-BLOCKS = 8
+BLOCKS = 16
 """Parts of a session, each with sessions of its own where they are quick to load: how far their
 figures lie apart is what the interval comes from."""
 
@@ -28,6 +28,9 @@ LEAST_ROUNDS = 2
 
 LOADING = 0.2
 """Share of the time that may go into loading anew."""
+
+NEARLY = 1.1
+"""An interval of so many times what more visits cannot narrow is as narrow as it gets."""
 
 CALIBRATION = 3
 """The baseline's measurement gets so many times the time: every other one rests on it."""
@@ -164,8 +167,9 @@ class Rounds:
         return calm if len(calm) >= LEAST_BLOCKS else list(range(len(self._calm)))
 
     def precise(self, place: int) -> bool:
-        """Whether a subject's interval is as narrow as wanted."""
-        return self.estimate(place).half <= math.log1p(self._params.precision)
+        """Whether a subject's interval is as narrow as wanted, or as it gets."""
+        found = self.estimate(place)
+        return found.half <= max(math.log1p(self._params.precision), NEARLY * found.least)
 
     def calibrated(self) -> bool:
         """Whether the references' ratios to the baseline, where it is measured, are narrow too."""

@@ -100,13 +100,12 @@ def _measured(
     with watch.stage("measure"):
         measured = [
             found
-            for target, artifact, model in deployed
-            for found in study.measure(target, artifact, model, baseline, watch.made)
+            for one in deployed
+            for found in study.known.measured(number, plan, one, baseline, watch.made)
         ]
         wrong = [m.name for m in measured if not math.isfinite(m.value)]
         if wrong:
             raise InfeasibleCandidate(f"{', '.join(wrong)} came out as no finite number")
-    study.screening.learn(number, plan, deployed, measured)
     return {t.name: study.artifact_json(artifact) for t, artifact, _ in deployed}, measured
 
 

@@ -115,6 +115,15 @@ class Gauge:
         kept = [(n, o) for n, o in self.quantities if of_artifact(OBJECTIVES.get(n))]
         return replace(self, quantities=tuple(kept))
 
+    def without(self, known: Collection[str]) -> Gauge:
+        """Without the objectives all of whose wanted values are known."""
+
+        def lacking(name: str) -> bool:
+            wanted = {n for n in self.named if Quantity.of(n).objective == name} | {name}
+            return not wanted <= set(known)
+
+        return replace(self, quantities=tuple((n, o) for n, o in self.quantities if lacking(n)))
+
     def parted(self, names: Collection[str]) -> tuple[Gauge, Gauge]:
         """Of these quantities, what training does not change, and what it does."""
         asked = {Quantity.of(name).objective for name in names}

@@ -10,7 +10,7 @@ from there. An error of all this is no verdict: the trial goes on as if nobody h
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,21 +18,21 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from objectives.base import Measurement
-from search.foreseen import SCREEN, STRUCTURAL, foreseen
-from search.measuring import TIMING, values_by_name, violations_of
+from search.foreseen import SCREEN, foreseen
+from search.known import Known, timed
+from search.measuring import values_by_name, violations_of
 from search.plugins import OBJECTIVES
 from search.quantity import Quantity, local_of
 from search.quiet import quiet
 from search.records import Result, TrialRecord
 from search.spec import Constraint, digest
-from search.structure import key_of, outline, shapes_of
+from search.structure import outline, structure_of
 from search.views.format import format_interval, format_value
 from search.watch import Watch
 from spaces.base import InfeasibleCandidate
 
 if TYPE_CHECKING:
     from objectives.runtimes.base import Artifact
-    from search.database.structures import Structures
     from search.plan import Plan
     from search.study import OpenStudy
     from search.targets import Target
@@ -63,14 +63,14 @@ class Screening:
 
     Args:
         study: The open study.
-        structures: What is known of structures.
+        known: What is known of structures.
     """
 
-    def __init__(self, study: OpenStudy, structures: Structures) -> None:
+    def __init__(self, study: OpenStudy, known: Known) -> None:
         self._study = study
-        self._structures = structures
+        self._structures = known
         self._constraints = foreseen(study.spec)
-        self._shapes: dict[str, str | None] = {}
+        self._outlined: dict[str, str | None] = {}
 
     def look(self, plan: Plan, baseline: TrialRecord | None, watch: Watch) -> None:
         """Returns for a plan that may hold all constraints, and for one that is trained already.
@@ -101,45 +101,16 @@ class Screening:
             )
             raise Hopeless(Result("pruned", {}, violations, tuple(found.values()), reason))
 
-    def learn(
-        self,
-        number: int,
-        plan: Plan,
-        deployed: Iterable[tuple[Target, Artifact, Any]],
-        measured: Sequence[Measurement],
-    ) -> None:
-        """Keeps what was measured of a trained candidate, for others of its structure.
-
-        Args:
-            number: Of the trial.
-            plan: Of the trial.
-            deployed: Its targets, each with the float model behind its artifact.
-            measured: Everything.
-        """
-        if not self._constraints:
-            return
-        for target, _, model in deployed:
-            local = local_of({m.name: m for m in measured}, target.name)
-            for timed in (False, True):
-                known = [
-                    replace(m, name=name)
-                    for name, m in local.items()
-                    if _structural(name) and _timed(name) == timed
-                ]
-                key = self._key(plan, digest(shapes_of(model)), target, timed)
-                if key is not None:
-                    self._structures.note(key, known, number)
-
     # -- what is known ---------------------------------------------------------------------------
 
     def _found(self, network: _Untrained, baseline: TrialRecord) -> dict[str, Measurement]:
         """Quantity -> its measurement, cheap ones first, until a constraint is broken."""
-        shapes = self._shapes_of(network)
+        structure = self._structure_of(network)
         found: dict[str, Measurement] = {}
-        if shapes is None:
+        if structure is None:
             return found
         for target, name in self._wanted():
-            found |= self._known(network, shapes, target, name, baseline)
+            found |= self._known(network, structure, target, name, baseline)
             if any(self._breaks(c, found, baseline.measurements) for c in self._constraints):
                 break
         return found
@@ -158,36 +129,32 @@ class Screening:
         return sorted(pairs, key=lambda pair: OBJECTIVES.get(pair[1]).cost)
 
     def _known(
-        self, network: _Untrained, shapes: str, target: Target, name: str, baseline: TrialRecord
+        self, network: _Untrained, structure: str, target: Target, name: str, baseline: TrialRecord
     ) -> dict[str, Measurement]:
         """An objective's values by quantity, from what is kept, or measured and kept."""
-        key = self._key(network.plan, shapes, target, _timed(name))
+        key = self._structures.key(network.plan, structure, target, timed(name))
         if key is None:
             return {}
         wanted = {Quantity.of(c.quantity).local for c in self._constraints}
         kept = {
             local: found
-            for local, found in self._structures.known(key).items()
+            for local, found in self._structures.of(key).items()
             if Quantity.of(local).objective == name
         }
         if not {n for n in wanted if Quantity.of(n).objective == name} <= kept.keys():
             measured = network.measured(target, name, baseline)
             kept = local_of(measured, target.name)
-            self._structures.note(key, [replace(m, name=n) for n, m in kept.items()])
+            self._structures.note(key, kept)
         return {m.name: m for m in target.named(list(kept.values()))}
 
-    def _key(self, plan: Plan, shapes: str, target: Target, timed: bool) -> str | None:
-        host = self._study.host if timed else None
-        return key_of(plan, shapes, self._study.data.shape, target.place, host)
-
-    def _shapes_of(self, network: _Untrained) -> str | None:
-        """Digest of the shapes of the parameters; None where the weights decide some of them."""
+    def _structure_of(self, network: _Untrained) -> str | None:
+        """Its network's structure; None where the weights decide some of it."""
         parts = [s.params for s in network.plan.stages if s.kind in ("prune", "quantize")]
         key = digest([network.plan.stages[0].params["architecture"], parts])
-        if key not in self._shapes:
+        if key not in self._outlined:
             made = network.candidate
-            self._shapes[key] = None if made is None else digest(shapes_of(made.model))
-        return self._shapes[key]
+            self._outlined[key] = None if made is None else structure_of(made.model)
+        return self._outlined[key]
 
     @staticmethod
     def _breaks(
@@ -256,14 +223,6 @@ def shortened(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         "spread": 0.0,
     }
     return {key: quick.get(key, value) for key, value in full.items()}
-
-
-def _structural(name: str) -> bool:
-    return Quantity.of(name).objective in STRUCTURAL
-
-
-def _timed(name: str) -> bool:
-    return bool(OBJECTIVES.get(Quantity.of(name).objective).cost == TIMING)
 
 
 def _text(measured: Measurement) -> str:

@@ -145,6 +145,7 @@ class StudySpec:
         device: Where training happens: "auto", "cpu", "cuda", "mps".
         siblings: Each trained network is tried in every number format that needs no training.
         screening: A trial whose untrained network breaks a constraint ends before training.
+        structures: A network of a structure that has been timed before is not timed again.
         max_failures: Trials that may fail in a row before the run gives up.
         cache_limit: Bytes that the stage cache may take.
         storage: SQLAlchemy URL of the study database.
@@ -181,6 +182,7 @@ class StudySpec:
     own: OwnSpec | None = None
     siblings: bool = True
     screening: bool = True
+    structures: bool = True
     final_seconds: float | None = None
     racing: RacingParams | None = None
 

@@ -62,12 +62,27 @@ def shapes_of(model: torch.nn.Module) -> list[Any]:
     return sorted([name, list(parameter.shape)] for name, parameter in named)
 
 
-def key_of(plan: Plan, shapes: Any, shape: Any, place: Place, host: str | None) -> str | None:
+def structure_of(model: torch.nn.Module) -> str:
+    """A digest of all of a float network that size and speed may depend on: shapes and zeros."""
+    return digest([shapes_of(model), zeros(model)])
+
+
+def zeros(model: torch.nn.Module) -> float:
+    """The share of a network's weights that are zero, in steps of a hundredth.
+
+    A compressed file and a sparse product depend on it, besides the shapes.
+    """
+    weights = list(model.parameters())
+    total = sum(weight.numel() for weight in weights) or 1
+    return round(sum(int((weight == 0).sum()) for weight in weights) / total, 2)
+
+
+def key_of(plan: Plan, structure: str, shape: Any, place: Place, host: str | None) -> str | None:
     """What equal structures in a place have in common; None where their weights differ in more.
 
     Args:
         plan: Names the architecture and the number format.
-        shapes: Of the pruned network's parameters (`shapes_of`), or their digest.
+        structure: Of the pruned float network (`structure_of`).
         shape: Of one input.
         place: Where it is deployed.
         host: For what a clock measures; None for what is the same everywhere.
@@ -82,7 +97,7 @@ def key_of(plan: Plan, shapes: Any, shape: Any, place: Place, host: str | None) 
         return None
     architecture = plan.stages[0].params["architecture"]
     where = [place.name, place.options.model_dump(), host]
-    return digest([architecture, shapes, list(shape), layout, *where])
+    return digest([architecture, structure, list(shape), layout, *where])
 
 
 def _layout(name: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -20,6 +20,7 @@ from search.errors import UserError
 from search.evaluation import evaluate
 from search.events import Reporter
 from search.finals import measure_again
+from search.known import Known
 from search.opened import Opened
 from search.pipeline import Pipeline
 from search.plan import Plan, baseline_plan, make_plan
@@ -78,7 +79,8 @@ class OpenStudy(Opened):
             spec.device,
             self.store.add_curve,
         )
-        self.screening = Screening(self, Structures(self._engine))
+        self.known = Known(self, Structures(self._engine))
+        self.screening = Screening(self, self.known)
 
     def _needed(self) -> set[str]:
         """Keys of the stages of baseline, front and teachers, which stay in the cache."""

@@ -30,14 +30,12 @@ from search.racing.where import raced_stage
 from search.records import RACING, Result, TrialRecord
 from search.screening import shortened
 from search.spec import digest
-from search.structure import key_of, shapes_of
+from search.structure import key_of, structure_of
 from search.techniques import stand_in
 from search.watch import HeldUp, Pace, StageError, Watch
 from spaces.base import Candidate, InfeasibleCandidate
 
 if TYPE_CHECKING:
-    import torch
-
     from objectives.runtimes.base import Artifact
     from search.study import OpenStudy
     from search.targets import Target
@@ -149,8 +147,8 @@ class Hurdles:
             given = study.measure(only, artifact, candidate.model, self._baseline, made)
             return {m.name: m.value if math.isfinite(m.value) else None for m in given}
 
-        shape, shapes = study.data.shape, [shapes_of(candidate.model), zeros(candidate.model)]
-        structure = key_of(self._plan, shapes, shape, target.place, study.host)
+        own = structure_of(candidate.model)
+        structure = key_of(self._plan, own, study.data.shape, target.place, study.host)
         if structure is None:  # the weights decide some of it
             known = measured(exact)
         else:
@@ -158,16 +156,6 @@ class Hurdles:
             known = study.cache.memo(f"exact.{key}", lambda: measured(exact))
         self._exact |= known.keys()
         return {**known, **measured(learnt)}
-
-
-def zeros(model: torch.nn.Module) -> float:
-    """The share of a network's weights that are zero, in steps of a hundredth.
-
-    A compressed file and a sparse product depend on it, besides the shapes.
-    """
-    weights = list(model.parameters())
-    total = sum(weight.numel() for weight in weights) or 1
-    return round(sum(int((weight == 0).sum()) for weight in weights) / total, 2)
 
 
 def hurdles_of(

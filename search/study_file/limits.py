@@ -57,6 +57,9 @@ class SearchParams(Params):
     screening: bool = Field(
         True, description="end a trial before training where its structure breaks a constraint"
     )
+    structures: bool = Field(
+        True, description="time a network's structure once, whatever the weights"
+    )
     max_failures: int = Field(5, ge=1, description="failed trials in a row that end the run")
     cache: Annotated[str, AfterValidator(_checked_size)] = Field(
         "20 GB", description="how large the stage cache may become: 500 MB, 20 GB"

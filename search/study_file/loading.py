@@ -174,6 +174,7 @@ class _Loader(SectionReader):
             max_failures=search["max_failures"],
             siblings=search["siblings"],
             screening=search["screening"],
+            structures=search["structures"],
             cache_limit=size_in_bytes(search["cache"]),
             storage=url,
             source=self.data,

@@ -14,7 +14,7 @@ from search.deploying import places
 from search.pipeline import export
 from search.plan import Plan, make_plan
 from search.spec import Chosen
-from search.structure import key_of, outline, shapes_of
+from search.structure import key_of, outline, shapes_of, structure_of
 from search.study import OpenStudy
 from search.study_file.loading import load_study
 from search.watch import Watch
@@ -116,7 +116,9 @@ def test_untrained_network_has_the_size_and_shapes_of_the_trained_one(
     theirs = export(trained, "onnxruntime", tmp_path / "theirs.onnx", study.data)
     assert ours.bytes == pytest.approx(theirs.bytes, rel=SIZE)
     [place] = places(plan)
-    keys = {key_of(plan, shapes_of(c.model), (1, 8, 8), place, None) for c in (untrained, trained)}
+    keys = {
+        key_of(plan, structure_of(c.model), (1, 8, 8), place, None) for c in (untrained, trained)
+    }
     assert len(keys) == 1
 
 
@@ -141,7 +143,7 @@ def test_structure_with_layers_kept_in_float_is_not_known(study: OpenStudy) -> N
         plan = plan_of("simple_cnn", {"none": {}}, {mode: {"keep_float": 1}})
         assert outline(plan, study.data) is None
         [place] = places(plan)
-        assert key_of(plan, [], (1, 8, 8), place, None) is None
+        assert key_of(plan, "", (1, 8, 8), place, None) is None
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_key_tells_structures_and_places_apart_and_nothing_else(study: OpenStudy
         assert found is not None
         runtime = Chosen("onnxruntime", options)
         [place] = places(make_plan({"architecture": {}}, runtime))
-        return key_of(plan, shapes_of(found.model), (1, 8, 8), place, host)
+        return key_of(plan, structure_of(found.model), (1, 8, 8), place, host)
 
     first = key(0.52, {"static": {}})
     assert first == key(0.54, {"static": {"images": 7, "calibration": "entropy"}})

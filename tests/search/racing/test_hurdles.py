@@ -17,10 +17,10 @@ from search.database.tables import open_engine
 from search.errors import UserError
 from search.events import EpochDone, Event, TrialEnded
 from search.plan import Plan
-from search.racing.hurdles import zeros
 from search.racing.ladder import Entry, chosen
 from search.records import StudyRecord, TrialRecord
 from search.runner import Runner
+from search.structure import zeros
 from search.study import OpenStudy
 from search.study_file.loading import load_study
 from search.watch import HeldUp, Pace, StageError, Watch
