@@ -17,13 +17,13 @@ from objectives.probe import Probe
 from objectives.references import panel
 from objectives.runs import Runs, steady
 
-BLOCKS = 16
+BLOCKS = 32
 """Parts of a session, each with sessions of its own where they are quick to load: how far their
 figures lie apart is what the interval comes from."""
 
 LEAST_BLOCKS = 4
 
-LEAST_ROUNDS = 2
+LEAST_ROUNDS = 1
 """Visits of each in a block."""
 
 LOADING = 0.2
