@@ -25,6 +25,7 @@ from search.spec import StudySpec, digest
 from search.user_code import find_user_code
 
 Cheap = Callable[[Mapping[str, Any]], Mapping[str, float]]
+Cost = Callable[[Mapping[str, Any]], float]
 """The choices of a plan -> the objectives that are known exactly without training.
 
 It raises `InfeasibleCandidate` for a plan that cannot be.
@@ -38,6 +39,8 @@ class Opened(ABC):
         baseline: The plan of trial 0; None in a study without a baseline.
         classes: Number of classes, which gives chance level; None where there are none.
         cheap: What is known without training; None where nothing is.
+        cost: The choices of a plan -> how much training it has left, in a unit of its own; None
+            where that is not known.
         timed: Whether anything is measured by a clock, and so again at the end.
         race: Compares trials while they train; None where each trains to its end.
 
@@ -51,6 +54,7 @@ class Opened(ABC):
     baseline: Plan | None = None
     classes: int | None = None
     cheap: Cheap | None = None
+    cost: Cost | None = None
     timed: bool = False
 
     def __init__(self, spec: StudySpec) -> None:

@@ -97,8 +97,12 @@ class Pipeline:
 
     def trained(self, plan: Plan) -> bool:
         """Whether all that a plan trains is in the cache."""
-        links = self._links(plan)
-        return all(self._cache.has(k.digest) for k in links if _learns(k.stage))
+        return not self.untrained(plan)
+
+    def untrained(self, plan: Plan) -> list[Stage]:
+        """The stages of a plan that train something and are not in the cache."""
+        links = [link for link in self._links(plan) if _learns(link.stage)]
+        return [link.stage for link in links if not self._cache.has(link.digest)]
 
     def candidate(self, plan: Plan, watch: Watch) -> Candidate:
         """The trained candidate of a plan, marked for quantization but not deployed.

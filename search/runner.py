@@ -64,7 +64,7 @@ class Runner:
             self._study.close()
 
     def _work(self) -> Ending:
-        self._proposer = Proposer(self._spec, self._study.cheap)
+        self._proposer = Proposer(self._spec, self._study.cheap, self._study.cost)
         self._report(
             RunStarted(
                 self._spec.name,

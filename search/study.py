@@ -13,6 +13,7 @@ import torch
 from objectives.base import Measurement, Subject, Unmeasurable
 from objectives.runtimes.base import Artifact
 from search.cache import StageCache
+from search.cost import Costs
 from search.data import load_data
 from search.database.structures import Structures
 from search.deploying import places
@@ -79,6 +80,8 @@ class OpenStudy(Opened):
             spec.device,
             self.store.add_curve,
         )
+        costs = Costs(self.pipeline, self.cache, self.data)
+        self.cost = lambda choices: costs.of(self.plan(choices))
         self.known = Known(self, Structures(self._engine))
         self.screening = Screening(self, self.known)
 

@@ -26,6 +26,9 @@ FREE = 5.0
 COST = {"forest": 0.012, "tpe": 0.025}
 """Seconds of a proposal."""
 
+OWN = ("forest", "thrift")
+"""Options of `auto` itself: may it take the forest, and of several proposals the cheapest?"""
+
 BLOCK = 50
 """Trials after which the time is looked at again, so that two runs hardly ever differ."""
 
@@ -36,11 +39,13 @@ class Choosing:
     Args:
         sampler: Of the study file.
         cheap: Whether objectives are known without training.
+        offers: How many proposals a trial is chosen from.
     """
 
-    def __init__(self, sampler: Chosen, cheap: bool) -> None:
+    def __init__(self, sampler: Chosen, cheap: bool, offers: int = 1) -> None:
         self._name = sampler.name
         self._model = "forest" if cheap and sampler.params.get("forest", True) else "tpe"
+        self._cost = COST[self._model] * offers
         self._told = 0
         self._timed = 0
         self._seconds = 0.0
@@ -69,7 +74,7 @@ class Choosing:
         model = self._auto_model
         if model is None:
             return self._name
-        if self._timed and (number - 1) // BLOCK * BLOCK * COST[model] > self._allowed:
+        if self._timed and (number - 1) // BLOCK * BLOCK * self._cost > self._allowed:
             return "evolve"
         return "auto" if model == "tpe" else model
 
@@ -92,12 +97,13 @@ def forest_options(sampler: Chosen) -> ForestParams:
 
 
 def optuna_options(sampler: Chosen) -> Mapping[str, Any]:
-    """The options that go on to Optuna's sampler; `auto` has one of its own.
+    """The options that go on to Optuna's sampler; `auto` has OWN of its own.
 
     Raises:
-        UserError: That one is neither true nor false.
+        UserError: One of those is neither true nor false.
     """
     options = dict(sampler.params)
-    if sampler.name == "auto" and not isinstance(options.pop("forest", True), bool):
-        raise UserError("search.sampler.auto: forest: give true or false")
+    for name in OWN if sampler.name == "auto" else ():
+        if not isinstance(options.pop(name, True), bool):
+            raise UserError(f"search.sampler.auto: {name}: give true or false")
     return options

@@ -11,8 +11,9 @@ study's seed and the trial's number: a resumed run proposes what an uninterrupte
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,19 @@ _STATES = {
     "failed": TrialState.FAIL,
     "paused": TrialState.PRUNED,  # to a sampler of Optuna's: none of the good ones
 }
+
+
+OFFERS = 6
+"""Proposals of which `auto` takes the one that has least left to train..."""
+
+FREELY = 4
+"""...but for one in so many trials: what is dear may be the best, too.
+
+Spending less at first is known from Bayesian optimization (Lee et al. 2020, Cost-aware Bayesian
+optimization, https://arxiv.org/abs/2003.10870). `tests/benchmarks/bench_search.py` says what it is
+worth here (side: no thrift)."""
+
+Cost = Callable[[Mapping[str, Any]], float]
 
 
 class Exhausted(Exception):
@@ -105,16 +119,21 @@ class Proposer:
         spec: The study.
         cheap: The choices of a plan -> the objectives that are known without training; None where
             nothing is.
+        cost: The choices of a plan -> how much training it has left; None where that is not known.
 
     Raises:
         UserError: The sampler does not take its options.
     """
 
-    def __init__(self, spec: StudySpec, cheap: Cheap | None = None) -> None:
+    def __init__(
+        self, spec: StudySpec, cheap: Cheap | None = None, cost: Cost | None = None
+    ) -> None:
         self._spec = spec
         self._options = optuna_options(spec.sampler)
         make_sampler(spec.sampler.name, 0, spec.trials, self._options)  # says so at once
-        self._auto = Choosing(spec.sampler, cheap is not None)
+        thrifty = spec.sampler.name == "auto" and spec.sampler.params.get("thrift", True)
+        self._cost = cost if thrifty else None
+        self._auto = Choosing(spec.sampler, cheap is not None, OFFERS if self._cost else 1)
         self._forest = Forest(
             spec.space,
             {o.name: o.direction for o in spec.objectives},
@@ -146,8 +165,10 @@ class Proposer:
             proposal = self._from_grid(number)
         elif SAMPLERS[name].own:
             proposal = self._from_forest(number, name)
-        else:
+        elif self._cost is None or self._seed(number) % FREELY == 0:
             proposal = self._from_optuna(number, name)
+        else:
+            proposal = self._cheapest(number, name, self._cost)
         self._asked[number] = proposal
         self._forest.history.known.add(key_of(proposal.params))
         return proposal
@@ -160,8 +181,22 @@ class Proposer:
             choices, params = self._forest.evolved(random)
         return Proposal(choices, params, params)
 
-    def _from_optuna(self, number: int, name: str) -> Proposal:
-        seed = self._spec.seed if name == "qmc" else self._seed(number)
+    def _cheapest(self, number: int, name: str, cost: Cost) -> Proposal:
+        """Of several proposals the one that has least left to train, and is not known yet."""
+        offers: list[tuple[float, int, Proposal, optuna.Trial]] = []
+        for turn in range(OFFERS):
+            proposal = self._from_optuna(number, name, turn)
+            known = key_of(proposal.params) in self._forest.history.known
+            price = math.inf if known else cost(proposal.choices)
+            offers.append((price, turn, proposal, self._open.pop(number)))
+        offers.sort(key=lambda offer: offer[:2])
+        _, _, chosen, self._open[number] = offers[0]
+        for *_, trial in offers[1:]:
+            self._study.tell(trial, state=TrialState.FAIL)  # to Optuna, as if it had not been
+        return chosen
+
+    def _from_optuna(self, number: int, name: str, turn: int = 0) -> Proposal:
+        seed = self._spec.seed if name == "qmc" else self._seed(number, turn)
         self._study.sampler = make_sampler(name, seed, self._spec.trials, self._options)
         self._study.add_trials(self._untaught)
         self._untaught = []
@@ -302,8 +337,8 @@ class Proposer:
         choices = assign(self._spec.space, lambda name, domain: params[name])
         return Proposal(choices, params, params)
 
-    def _seed(self, number: int) -> int:
-        text = f"{self._spec.seed}:{number}".encode()
+    def _seed(self, number: int, turn: int = 0) -> int:
+        text = f"{self._spec.seed}:{number}{f':{turn}' if turn else ''}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
 
 

@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest import mock
 
@@ -309,14 +310,18 @@ def plain(sampler: str) -> Callable[[StudySpec, Path, Recorder], None]:
 
 
 def paretune(
-    sampler: str = "auto", cached: bool = True, more: int = 1, **changes: Any
+    sampler: str = "auto",
+    options: Mapping[str, Any] = MappingProxyType({}),
+    cached: bool = True,
+    more: int = 1,
+    **changes: Any,
 ) -> Callable[[StudySpec, Path, Recorder], None]:
     """The real engine, with these means changed, and so many times the trials."""
 
     def run(spec: StudySpec, folder: Path, recorder: Recorder) -> None:
         url = f"sqlite:///{folder / 'study.db'}"
         given = {**changes, "trials": more * (spec.trials or 0)}
-        ours = replace(spec, folder=folder, storage=url, sampler=Chosen(sampler, {}), **given)
+        ours = replace(spec, folder=folder, storage=url, sampler=Chosen(sampler, options), **given)
         forget = mock.patch("search.study.StageCache", lambda *_: Forgetful())
         with contextlib.nullcontext() if cached else forget:
             Runner(ours, recorder.event).run()
@@ -331,6 +336,8 @@ SIDES: dict[str, Callable[[StudySpec, Path, Recorder], None]] = {
     "racing": paretune(more=3, racing=RacingParams()),
     "racing eta 2": paretune(more=2, racing=RacingParams(eta=2)),
     "no siblings": paretune(siblings=False),
+    "no thrift": paretune(options={"thrift": False}),
+    "no structures": paretune(structures=False),
     "no screening": paretune(screening=False),
     "no cache": paretune(cached=False, siblings=False),
     "sampler tpe": paretune("tpe"),

@@ -155,3 +155,70 @@ def test_option_that_no_sampler_has_is_refused_before_any_work(
 
 def test_option_of_a_sampler_is_taken(tmp_path: Path) -> None:
     assert Proposer(spec(tmp_path, "{tpe: {n_startup_trials: 3}}")).ask(1).params
+
+
+# -- what is left to train -----------------------------------------------------------------------
+
+
+def widths(choices: Any) -> float:
+    """As if a network's training took as long as it is wide."""
+    [params] = choices["architecture"].values()
+    return float(params["width"])
+
+
+def mean_width(proposer: Proposer, count: int = 40) -> float:
+    """Of so many proposals, none of which is ever told."""
+    return sum(widths(proposer.ask(n).choices) for n in range(1, count + 1)) / count
+
+
+def test_auto_takes_the_cheapest_of_several_but_for_one_in_four(tmp_path: Path) -> None:
+    thrifty = mean_width(Proposer(spec(tmp_path, "auto"), None, widths))
+    # By chance .5625; three in four are .25 but for (3/4)**6, when nothing is known yet
+    assert thrifty == pytest.approx(0.25 * 0.5625 + 0.75 * 0.3, abs=0.08)
+    assert mean_width(Proposer(spec(tmp_path, "auto"))) == pytest.approx(0.5625, abs=0.1)
+
+
+@pytest.mark.parametrize("sampler", ["{auto: {thrift: false}}", "tpe", "random"])
+def test_sampler_that_was_asked_for_proposes_what_it_likes(tmp_path: Path, sampler: str) -> None:
+    study = spec(tmp_path, sampler)
+    same = [Proposer(study), Proposer(study, None, widths)]
+    assert len({mean_width(proposer, 10) for proposer in same}) == 1
+
+
+def test_known_plan_is_not_proposed_for_costing_nothing(tmp_path: Path) -> None:
+    few = STUDY.replace("structured: {ratio: {float: [0.1, 0.8]}}", "structured: {ratio: 0.5}")
+    proposer = Proposer(spec(tmp_path, "auto", few), None, widths)
+    asked = [tuple(sorted(proposer.ask(n).params.items())) for n in range(1, 9)]
+    assert len(set(asked)) >= 7  # of 16; one in four is drawn without looking
+
+
+def test_resumed_search_is_as_thrifty_as_an_uninterrupted_one(tmp_path: Path) -> None:
+    study = spec(tmp_path, "auto")
+    first, second = (Proposer(study, None, widths) for _ in range(2))
+    wanted = []
+    for number in range(1, 25):
+        proposal = first.ask(number)
+        came = outcome(dict(proposal.params))
+        first.tell(number, came)
+        if number < 18:
+            second.replay(proposal.to_json(), came)
+        else:
+            wanted.append(dict(proposal.params))
+    found = []
+    for number in range(18, 25):
+        proposal = second.ask(number)
+        second.tell(number, outcome(dict(proposal.params)))
+        found.append(dict(proposal.params))
+    assert found == wanted
+
+
+def test_offers_that_were_not_taken_are_soon_forgotten(tmp_path: Path) -> None:
+    from search.sampling.memory import MEMORY
+
+    proposer = Proposer(spec(tmp_path, "auto"), None, widths)
+    for number in range(1, 60):
+        proposal = proposer.ask(number)
+        proposer.tell(number, outcome(dict(proposal.params)))
+        assert len(proposer.remembered) <= 2 * MEMORY
+    complete = [t for t in proposer.remembered if t.values]
+    assert len(complete) >= 59 - 1
