@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import statistics
 import tempfile
 import threading
@@ -385,6 +386,14 @@ def race(
 # -- what is printed -----------------------------------------------------------------------------
 
 
+def report_all(courses: list[dict[str, Course]], title: str) -> None:
+    """Beside each of the plain scripts; the first side where there is none."""
+    print(title)
+    sides = list(courses[0])
+    for peer in [name for name in sides if name.startswith("plain")] or sides[:1]:
+        report(courses, peer)
+
+
 def report(courses: list[dict[str, Course]], peer: str) -> None:
     """All sides beside one of them, a plain script, over the seeds."""
     finals = [seed[peer].final for seed in courses]
@@ -447,8 +456,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=list(SIDES))
     parser.add_argument("--set", action="append", default=[], metavar="a.b=c")
+    parser.add_argument("--save", type=Path, help="a folder: each seed's courses, as JSON")
+    parser.add_argument("--saved", type=Path, nargs="+", help="such files: only report them")
     parser.add_argument("--clock", choices=["processor", "wall"], default="processor")
     options = parser.parse_args()
+    if options.saved:
+        kept = [json.loads(file.read_text()) for file in options.saved]
+        courses = [{name: Course(points) for name, points in one.items()} for one in kept]
+        report_all(courses, f"search, {', '.join(file.stem for file in options.saved)}")
+        return
     clock = time.thread_time if options.clock == "processor" else time.perf_counter
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -457,11 +473,12 @@ def main() -> None:
         spec = study(options.data, options.validation, options.trials, seed, options.set)
         with tempfile.TemporaryDirectory(prefix="paretune-bench-") as folder:
             courses.append(race(spec, options.sides, Path(folder), clock))
+        if options.save:
+            options.save.mkdir(parents=True, exist_ok=True)
+            kept = {name: course.points for name, course in courses[-1].items()}
+            (options.save / f"seed-{seed}.json").write_text(json.dumps(kept))
         print(f"seed {seed}: done", flush=True)
-    print(f"search, {options.data}, {options.trials} trials, seeds {options.seeds}")
-    peers = [name for name in options.sides if name.startswith("plain")] or options.sides[:1]
-    for peer in peers:
-        report(courses, peer)
+    report_all(courses, f"search, {options.data}, {options.trials} trials, seeds {options.seeds}")
 
 
 if __name__ == "__main__":
