@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import statistics
 import time
@@ -97,7 +96,6 @@ class Rounds:
         if self.base is None and self.panel:
             seconds *= CALIBRATION
         begun = time.perf_counter()
-        gc.collect()
         with steady(self._pin):
             for runs in (self.base, *self.panel):
                 if runs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import shutil
@@ -78,18 +77,6 @@ def invoke(*arguments: object) -> Said:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no worker is left alone with it at the end."""
     items.sort(key=lambda item: ("timeout" not in item.keywords, "slow" not in item.keywords))
-
-
-_looked_at = 0
-
-
-def pytest_runtest_setup() -> None:
-    """Who measures collects garbage before: of what imports left, a second each few times."""
-    global _looked_at
-    if len(sys.modules) > 1.1 * _looked_at:
-        _looked_at = len(sys.modules)
-        gc.collect()
-        gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
