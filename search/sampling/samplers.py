@@ -98,7 +98,8 @@ SAMPLERS: dict[str, SamplerInfo] = {
     "auto": SamplerInfo(
         _tpe,
         False,
-        "forest where objectives are known without training, else TPE; evolve once those cost much",
+        "TPE's cheapest proposal of six; forest where objectives are known without training; evolve "
+        "once these cost much",
     ),
     "forest": SamplerInfo(
         _own,
