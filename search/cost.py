@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from objectives.forward import forward_of
 from search.spec import digest
+from search.techniques import epochs
 from spaces.rebuild import start
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ class Costs:
 
     def of(self, plan: Plan) -> float:
         """Multiply-adds, about, for one example; infinite where there is no such network."""
-        recipes = [stage.params["recipe"] for stage in self._pipeline.untrained(plan)]
-        epochs = sum(recipe["epochs"] for recipe in recipes if recipe)
-        return epochs * self._example(plan.stages[0].params["architecture"]) if epochs else 0.0
+        left = sum(epochs(s.kind, s.params) for s in self._pipeline.untrained(plan))
+        return left * self._example(plan.stages[0].params["architecture"]) if left else 0.0
 
     def _example(self, architecture: Mapping[str, Any]) -> float:
         key = digest([architecture, list(self._data.shape), self._data.classes])

@@ -44,6 +44,17 @@ def trains(kind: str, params: Mapping[str, Any]) -> bool:
     return hasattr(entry, "trains") and bool(entry.trains(checked))
 
 
+def epochs(kind: str, params: Mapping[str, Any]) -> int:
+    """How long a stage trains; a technique that does not say counts as one epoch."""
+    if not trains(kind, params):
+        return 0
+    if kind not in TECHNIQUES:
+        recipe = params["recipe"]
+        return int(recipe["epochs"]) if recipe else 0
+    _, entry, checked = technique(kind, params)
+    return int(entry.epochs(checked)) if hasattr(entry, "epochs") else 1
+
+
 def stand_in(kind: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The parameters by which a stage does without training what it is deployed like.
 

@@ -176,10 +176,11 @@ class Technique(Protocol):
     """A way to make a candidate cheaper. The class docstring's first line is its description.
 
     It may have a `trains(params) -> bool` besides: whether `apply` trains, so that its result is
-    worth keeping in the stage cache; a `check(model, params)` that raises InfeasibleCandidate
-    for a network, trained or not, to which it cannot be applied: asked before any training; and an
-    `outline(candidate, params, context) -> Candidate | None`: an untrained candidate in the shape
-    that `apply` gives a trained one, at once; None where that shape depends on the weights.
+    worth keeping in the stage cache, and with it `epochs(params) -> int`: how long; a `check(model,
+    params)` that raises InfeasibleCandidate for a network, trained or not, to which it cannot be
+    applied: asked before any training; and an `outline(candidate, params, context) -> Candidate |
+    None`: an untrained candidate in the shape that `apply` gives a trained one, at once; None where
+    that shape depends on the weights.
     """
 
     name: ClassVar[str]

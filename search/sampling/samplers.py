@@ -98,8 +98,8 @@ SAMPLERS: dict[str, SamplerInfo] = {
     "auto": SamplerInfo(
         _tpe,
         False,
-        "TPE's cheapest proposal of six; forest where objectives are known without training; evolve "
-        "once these cost much",
+        "TPE's cheapest proposal of six; forest where objectives are known without training; "
+        "evolve once these cost much",
     ),
     "forest": SamplerInfo(
         _own,

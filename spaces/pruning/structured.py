@@ -85,6 +85,11 @@ class Structured:
         return params.steps > 1 and params.between.epochs > 0
 
     @staticmethod
+    def epochs(params: Params) -> int:
+        """Of the training between steps."""
+        return (params.steps - 1) * params.between.epochs
+
+    @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
         """The pruned candidate; `info` holds what went, layer by layer, and what that saved.
 

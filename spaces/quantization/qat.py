@@ -52,6 +52,11 @@ class Qat:
         return True
 
     @staticmethod
+    def epochs(params: Params) -> int:
+        """Of its training."""
+        return params.epochs
+
+    @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
         """The candidate, trained with fake quantization where the runtime quantizes.
 

@@ -74,6 +74,15 @@ def test_pruning_and_format_cost_no_training(study: OpenStudy) -> None:
     assert study.cost(choices(study, **more)) == study.cost(choices(study))
 
 
+def test_techniques_that_train_say_how_long(study: OpenStudy) -> None:
+    assert study.cost is not None
+    recipe = {**(study.spec.baseline.pretrain or {}), "epochs": 3}
+    steps = {"structured": {"ratio": 0.5, "steps": 3, "between": recipe}}
+    assert study.cost(choices(study, pruning=steps)) == (3 + 2 * 3) * example()
+    qat = {"qat": {"epochs": 5}}
+    assert study.cost(choices(study, quantization=qat)) == (3 + 5) * example()
+
+
 def test_network_that_cannot_be_costs_more_than_any(study: OpenStudy) -> None:
     assert study.cost is not None
     shrunk = {"resnet": {"stages": 9, "blocks": 1, "width": 8, "shortcut": "nonsense"}}
