@@ -17,6 +17,7 @@ from search.foreseen import STRUCTURAL
 from search.measuring import TIMING
 from search.plugins import OBJECTIVES
 from search.quantity import Quantity, local_of
+from search.records import STRUCTURE_OF
 from search.structure import key_of, structure_of
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from search.records import TrialRecord
     from search.study import OpenStudy
     from search.targets import Target
-
-AS = "structure_of_trial"
-"""The condition of a measurement that says whose it is."""
 
 
 class Known:
@@ -104,7 +102,7 @@ class Known:
             measured = trial.measurements.get(kept.name) if trial and trial.number else None
             if measured is not None and not measured.conditions.get("disturbed_host"):
                 assert trial is not None
-                said = {**measured.conditions, AS: trial.number}
+                said = {**measured.conditions, STRUCTURE_OF: trial.number}
                 found[kept.name] = replace(measured, conditions=said)
         return found
 

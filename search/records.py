@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 State = Literal["running", "paused", "complete", "pruned", "failed"]
 
+STRUCTURE_OF = "structure_of_trial"
+"""The condition of a timing that was made of another trial's network of the same structure."""
+
 RACING = "Racing"
 """The type in the reason of a trial that racing has held up, for a while or for good."""
 

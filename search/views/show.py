@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from objectives.base import Measurement
-from search.records import TrialRecord
+from search.records import STRUCTURE_OF, TrialRecord
 from search.views.format import format_interval, format_value
 from search.views.plantext import plan_text
 
@@ -86,6 +86,8 @@ def _measurement_text(m: Measurement, width: int) -> str:
     counted = f", {m.count} observations" if m.count > 1 else ""
     unknown = ", ".join(m.conditions.get("without_rule") or ())
     missed = f"; not counted: {unknown}" if unknown else ""
+    first = m.conditions.get(STRUCTURE_OF)
+    counted += f", as trial {first} of this structure" if first is not None else ""
     return f"{m.name:<{width}}{format_value(m.value, m.unit)} {spread}{counted}".rstrip() + missed
 
 

@@ -12,11 +12,11 @@ import torch
 from objectives.latency import Latency
 from objectives.rounds import Rounds
 from search.evaluation import evaluate
-from search.known import AS
-from search.records import Result, TrialRecord
+from search.records import STRUCTURE_OF, Result, TrialRecord
 from search.structure import structure_of
 from search.study import OpenStudy
 from search.study_file.loading import load_study
+from search.views.show import trial_text
 
 STUDY = """\
 study: tiny
@@ -98,19 +98,23 @@ def test_second_network_of_a_structure_has_the_first_ones_timing_and_its_own_acc
     first = recorded(study, 1, plan_of(study, 0.125), baseline)
     second = recorded(study, 2, plan_of(study, 0.125, lr=1e-5), baseline)
     assert len(counted) == 2  # the baseline's and the first
-    assert latency(second).conditions.pop(AS) == 1
-    assert AS not in latency(first).conditions
+    assert latency(second).conditions.pop(STRUCTURE_OF) == 1
+    assert STRUCTURE_OF not in latency(first).conditions
     assert latency(second) == latency(first)
     assert second.values["latency"] == first.values["latency"]
     assert second.values["accuracy"] < first.values["accuracy"]
 
 
-def test_third_names_the_trial_that_was_timed(study: OpenStudy, counted: list[Any]) -> None:
+def test_third_names_the_trial_that_was_timed_and_show_says_so(
+    study: OpenStudy, counted: list[Any]
+) -> None:
     baseline = based(study)
     for number, lr in enumerate((1e-3, 1e-4, 1e-5), 1):
         last = recorded(study, number, plan_of(study, 0.125, lr=lr), baseline)
-    assert latency(last).conditions[AS] == 1
+    assert latency(last).conditions[STRUCTURE_OF] == 1
     assert len(counted) == 2
+    texts = [trial_text(t) for n in (1, 3) if (t := study.store.trial(n))]
+    assert [", as trial 1 of this structure" in text for text in texts] == [False, True]
 
 
 def test_other_shape_format_or_share_of_zeros_is_timed(
@@ -127,7 +131,7 @@ def test_other_shape_format_or_share_of_zeros_is_timed(
     for number, plan in enumerate(plans, 1):
         result = recorded(study, number, plan, baseline)
         assert result.state == "complete", result.reason
-        assert AS not in latency(result).conditions
+        assert STRUCTURE_OF not in latency(result).conditions
     assert len(counted) == 1 + len(plans)
 
 
@@ -135,7 +139,7 @@ def test_baseline_itself_is_nobodys_timing(study: OpenStudy, counted: list[Any])
     """Its interval is of milliseconds; the others' are of their ratio to it."""
     baseline = based(study)
     result = recorded(study, 1, plan_of(study, 0.25, lr=1e-4), baseline)
-    assert AS not in latency(result).conditions
+    assert STRUCTURE_OF not in latency(result).conditions
     assert len(counted) == 2
 
 
@@ -148,8 +152,8 @@ def test_timing_of_a_busy_host_is_made_again(
         recorded(study, 1, plan_of(study, 0.125), baseline)
     second = recorded(study, 2, plan_of(study, 0.125, lr=1e-4), baseline)
     third = recorded(study, 3, plan_of(study, 0.125, lr=1e-5), baseline)
-    assert AS not in latency(second).conditions
-    assert latency(third).conditions[AS] == 2
+    assert STRUCTURE_OF not in latency(second).conditions
+    assert latency(third).conditions[STRUCTURE_OF] == 2
     assert len(counted) == 3
 
 
@@ -158,7 +162,7 @@ def test_other_host_times_it_anew(study: OpenStudy, counted: list[Any]) -> None:
     recorded(study, 1, plan_of(study, 0.125), baseline)
     study.host = "elsewhere"
     result = recorded(study, 2, plan_of(study, 0.125, lr=1e-4), baseline)
-    assert AS not in latency(result).conditions
+    assert STRUCTURE_OF not in latency(result).conditions
 
 
 def test_every_network_is_timed_where_that_is_switched_off(file: Path, counted: list[Any]) -> None:
@@ -166,7 +170,7 @@ def test_every_network_is_timed_where_that_is_switched_off(file: Path, counted: 
     baseline = based(study)
     for number, lr in enumerate((1e-3, 1e-4), 1):
         result = recorded(study, number, plan_of(study, 0.125, lr=lr), baseline)
-        assert AS not in latency(result).conditions
+        assert STRUCTURE_OF not in latency(result).conditions
     assert len(counted) == 3
     study.close()
 
@@ -197,6 +201,6 @@ def test_targets_have_timings_of_their_own(file: Path, counted: list[Any]) -> No
     for name in ("latency@a", "latency@b"):
         first, second = ({m.name: m for m in r.measured}[name] for r in found)
         assert second.value == first.value
-        assert second.conditions[AS] == 1
+        assert second.conditions[STRUCTURE_OF] == 1
     assert len(counted) == 4
     study.close()
