@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from search.database.store import OPEN, Row
 from search.events import Notice, Reporter, RunEnded, RunStarted, TrialEnded, TrialStarted
@@ -59,9 +60,13 @@ class Runner:
             with Worker(self._store) as worker:
                 self._worker = worker
                 reconcile(self._study, worker)
-                return self._work()
-        finally:
-            self._study.close()
+                end = self._work()
+        except BaseException:
+            with suppress(OperationalError):  # a full disk, too: it must not hide why it ends
+                self._study.close()
+            raise
+        self._study.close()
+        return end
 
     def _work(self) -> Ending:
         self._proposer = Proposer(self._spec, self._study.cheap, self._study.cost)

@@ -79,17 +79,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ("timeout" not in item.keywords, "slow" not in item.keywords))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_core() -> None:
-    """A worker keeps to one core: a run trains with a thread for each that it may use.
-
-    The threads of several workers on the same cores wait for each other most of the time.
-    """
-    if worker and hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
-
-
 @pytest.fixture(name="cli", scope="session")
 def cli_fixture() -> Cli:
     """`cli("check", file)` -> code, out, err."""

@@ -98,8 +98,7 @@ SAMPLERS: dict[str, SamplerInfo] = {
     "auto": SamplerInfo(
         _tpe,
         False,
-        "TPE's cheapest proposal of six; forest where objectives are known without training; "
-        "evolve once these cost much",
+        "TPE's cheapest of six; forest if objectives are known untrained; evolve if that is slow",
     ),
     "forest": SamplerInfo(
         _own,

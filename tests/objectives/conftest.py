@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +23,6 @@ settings.load_profile("busy")  # how long an example takes says how busy the mac
 
 SHAPE = (1, 8, 8)
 CLASSES = 3
-
-CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-"""What this process might use before tests were given a core each."""
 
 
 class ToyData:
@@ -51,15 +47,10 @@ class ToyData:
 
 @pytest.fixture(autouse=True)
 def _torch_settings() -> Iterator[None]:
-    """Torch's runtimes set threads and denormals for the whole process; who measures, the core."""
+    """Torch's runtimes set threads and denormals for the whole process."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    if CORES:
-        own = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, CORES)
     yield
-    if CORES:
-        os.sched_setaffinity(0, own)
     torch.set_num_threads(before)
     torch.set_flush_denormal(False)
 

@@ -132,13 +132,13 @@ def test_database_of_another_study_is_refused(finished: Path, cli: Any) -> None:
 
 
 def test_disk_full_stops_the_run_and_keeps_what_is_done(tiny: Path, cli: Any) -> None:
-    """Files may not grow beyond 600 KB here: what a full disk does, at the same place."""
+    """Files may not grow beyond 800 KB here: what a full disk does, at the same place."""
     wide = tiny.read_text().replace("width: {choice: [0.0625, 0.125]}", "width: 1.0")
     tiny.write_text(wide)
     code = (
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (800_000, 800_000))\n"
         f"sys.argv = ['paretune', 'run', {str(tiny)!r}, '--trials', '2']\n"
         "from search.cli import main\nmain()\n"
     )
