@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +117,20 @@ class Chain:
         if stage.kind == "quantize":
             params["runtime"] = runtime  # whose int8 is trained for
         if params.get("checkpoint"):
-            params["checkpoint"] = sha256_of(Path(params["checkpoint"]))
+            file = Path(params["checkpoint"])
+            known = file.stat()
+            params["checkpoint"] = _content(file, known.st_mtime_ns, known.st_size)
         if params.get("distillation"):
             # Whatever the teacher is called, and in whatever other stages it teaches.
             params["distillation"] = without_teacher(params["distillation"])
             params["teacher"] = self._teacher(params.get("teacher"))
         return params
+
+
+@lru_cache
+def _content(file: Path, changed: int, size: int) -> str:
+    """The digest of a file as it is; read once, though every plan's keys ask for it."""
+    return sha256_of(file)
 
 
 def is_endless(stage: Stage) -> bool:

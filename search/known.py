@@ -89,7 +89,7 @@ class Known:
         rest = replace(target, gauge=target.gauge.without(local_of(known, target.name)))
         found = self._study.measure(rest, artifact, model, baseline, made)
         self._learn(number, plan, structure, target, found)
-        return [*found, *known.values()]
+        return list((known | {m.name: m for m in found}).values())
 
     def _timings(self, plan: Plan, structure: str, target: Target) -> dict[str, Measurement]:
         """Quantity -> what another trial of the structure was measured to have, on a calm host."""

@@ -16,25 +16,12 @@ from search.study_file.loading import load_study
 from search.watch import Watch
 from spaces.rebuild import start
 
-STUDY = """\
-study: tiny
-data: digits
-baseline:
-  architecture: {simple_cnn: {width: 0.25}}
-  pretrain: {optimizer: {adam: {lr: 2e-3}}, epochs: 1, batch_size: 64}
-space:
-  architecture: {simple_cnn: {width: {choice: [0.0625, 0.125]}}}
-  finetune: {optimizer: {adam: {lr: {float: [1e-4, 1e-2]}}}, epochs: 2}
-objectives: {accuracy: maximize, size: minimize}
-"""
-
 SMALL = {"simple_cnn": {"width": 0.0625}}
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Iterator[OpenStudy]:
-    (tmp_path / "tiny.yaml").write_text(STUDY)
-    found = OpenStudy(load_study(tmp_path / "tiny.yaml"))
+def study(tiny: Path) -> Iterator[OpenStudy]:
+    found = OpenStudy(load_study(tiny))
     yield found
     found.close()
 
