@@ -22,7 +22,7 @@ from spaces.distillation import DISTILLATIONS
 from spaces.training import rates
 from spaces.training.recipe import Recipe
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raised when the training loop gives other weights for the same recipe and seed."""
 
 ENDLESS_VERSION = 1

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from spaces.base import Context
+from spaces.strides import differentiable
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +49,8 @@ def gradients(
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     seen = 0
     for inputs, labels in batches(context, images, 1 if squared else BATCH):
-        loss = functional.cross_entropy(model(inputs), labels, reduction="sum")
+        with differentiable(model, context.device):
+            loss = functional.cross_entropy(model(inputs), labels, reduction="sum")
         torch.autograd.backward(loss)
         for name, parameter in model.named_parameters():
             if parameter.grad is not None:

@@ -13,6 +13,7 @@ import torch
 from spaces.base import Context, EpochEnd, InfeasibleCandidate
 from spaces.inputs import kind_of
 from spaces.pruning.zeros import Zeros
+from spaces.strides import differentiable
 from spaces.training.augment import augmented
 from spaces.training.ema import Average
 from spaces.training.freezing import Trunk, optimizer_of
@@ -97,7 +98,8 @@ class Epochs:
         try:
             if resume:
                 self._restore(resume)
-            self._epochs(until)
+            with differentiable(self.model, self.context.device):
+                self._epochs(until)
             self.snapshot = self._taken() if keep else None
         finally:
             if self.teaching:
@@ -274,7 +276,11 @@ def _trained_on(size: int, batch_size: int) -> tuple[int, int]:
 
 
 def _channels_last(recipe: Recipe, context: Context) -> bool:
-    """On a GPU with tensor cores it helps; on two CPU cores small networks lost a few per cent."""
+    """On a GPU with tensor cores it helps. On a CPU the images are so already, and that is enough.
+
+    There convolutions follow their input: 1.0 to 1.6 times the speed of the other order. To turn
+    the weights as well lost small networks a few per cent.
+    """
     if kind_of(context.data.shape) == "text":
         return False
     if recipe.channels_last == "auto":
