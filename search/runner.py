@@ -28,6 +28,12 @@ from search.worker import Worker
 PATIENCE = 0.5
 """Seconds between two looks at what other workers are doing."""
 
+OTHERWISE = 10
+"""Proposals in a row that other workers have taken, after which it is waited for them."""
+
+LOSSES = 3
+"""Of these, how many may be lost to a quicker worker's number; then a later number does."""
+
 
 class Runner:
     """Runs a study, or goes on with it.
@@ -146,21 +152,37 @@ class Runner:
     # -- what to do next -------------------------------------------------------------------------
 
     def _proposed(self) -> Task | None:
-        """The next trial; None when its plan is known and its answer was taken from there."""
-        number = max(self._seen, self._highest) + 1
-        proposal = self._proposer.ask(number)
-        plan = self._study.plan(proposal.choices)
-        said = proposal.to_json()
-        given, started, first = self._store.begin_next(
-            number, self._worker.id, plan, proposal.params, said
-        )
-        self._seen = given
-        self._proposer.renumber(number, given)  # another worker may have been quicker
-        task = Task(given, plan, proposal.params, said, started)
-        if first is None:
-            self._study.mirror.put(task.mirrored())
-            self._progress.repeats = 0
-            return task
+        """The next trial; None when its plan is known, or others are at all that was proposed."""
+        same = 0  # proposals for one number that others were at
+        for turn in range(OTHERWISE):
+            number = max(self._seen, self._highest) + 1
+            proposal = self._proposer.ask(number, same)
+            plan = self._study.plan(proposal.choices)
+            said = proposal.to_json()
+            # Two workers that know the same propose the same for one number: so the slower one
+            # asks for the next number. But where many are quick it would never have its turn.
+            begun = self._store.begin_next(
+                number, self._worker.id, plan, proposal.params, said, later=turn >= LOSSES
+            )
+            if begun is not None:
+                self._seen = begun.number
+                self._proposer.renumber(number, begun.number)
+                task = Task(begun.number, plan, proposal.params, said, begun.started)
+                if begun.same is None:
+                    self._study.mirror.put(task.mirrored())
+                    self._progress.repeats = 0
+                    return task
+                self._repeat(task, begun.same)
+                return None
+            self._proposer.withdraw(number)
+            self._learn()
+            same = 0 if max(self._seen, self._highest) >= number else same + 1
+        self._study.mirror.flush()
+        time.sleep(PATIENCE)
+        return None
+
+    def _repeat(self, task: Task, first: int) -> None:
+        """Ends a trial whose plan is known with the answer of the first one."""
         self._progress.repeats += 1
         known = self._store.trial(first)
         assert known is not None
@@ -174,7 +196,6 @@ class Runner:
                 repeats=first,
             ),
         )
-        return None
 
     def _ensured_baseline(self, plan: Plan) -> TrialRecord:
         """Trial 0, measured; waits while another worker is at it.

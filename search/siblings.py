@@ -64,10 +64,12 @@ class Siblings:
                 continue
             proposal = {"params": params, "attributes": {}}
             store = self._study.store
-            number, started, _ = store.begin_next(
+            begun = store.begin_next(
                 store.last_number() + 1, worker.id, plan, params, proposal, sibling=first
             )
-            task = Task(number, plan, params, proposal, started, sibling=first)
+            if begun is None:  # another worker is at it
+                continue
+            task = Task(begun.number, plan, params, proposal, begun.started, sibling=first)
             self._study.mirror.put(task.mirrored())
             return task
         return None

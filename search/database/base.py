@@ -29,7 +29,7 @@ class Tables:
 
 @contextmanager
 def replacing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that deletes rows to put others in their place, one worker after the other.
+    """A transaction that writes by what it finds, one worker after the other.
 
     SQLite has one writer at a time anyway. On PostgreSQL two workers that both find nothing to
     delete would both insert, and the second one would fail on the primary key

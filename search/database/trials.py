@@ -58,16 +58,36 @@ class Trials(Tables):
         params: Mapping[str, Any],
         proposal: Mapping[str, Any],
         sibling: int | None = None,
-    ) -> Begun:
-        """As `begin`, with the first free number from this one on."""
+        later: bool = True,
+    ) -> Begun | None:
+        """As `begin`, with the first free number from this one on.
+
+        Args:
+            number: The number wanted.
+            worker: Whose trial it is.
+            plan: What to do.
+            params: Parameter name -> value.
+            proposal: What the sampler said, as JSON.
+            sibling: The trial whose sibling it is.
+            later: Whether a later number will do.
+
+        Returns:
+            None when another worker is at this plan at the moment, or has taken the number and a
+            later one will not do: then nothing was written.
+        """
         row = _begun(worker, plan, params, proposal, sibling)
+        key = {"key": plan.key}
         while True:
             try:
-                with self._engine.begin() as connection:
+                with replacing(self._engine) as connection:
+                    if connection.execute(_RUNNING_PLAN, key).first():
+                        return None
                     connection.execute(_BEGIN, {**row, "number": number})
-                    first = connection.execute(_SAME_PLAN, {"key": plan.key}).scalars().first()
+                    first = connection.execute(_SAME_PLAN, key).scalars().first()
                 return Begun(number, row["started"], first)
             except sa.exc.IntegrityError:  # another worker was quicker
+                if not later:
+                    return None
                 number = max(number, self.last_number()) + 1
 
     def finish(
@@ -263,6 +283,10 @@ _SAME_PLAN = (
     )
     .order_by(_T.number)
     .limit(1)
+)
+
+_RUNNING_PLAN = (
+    sa.select(_T.number).where(_T.plan_key == sa.bindparam("key"), _T.state == "running").limit(1)
 )
 
 _STEPS = (

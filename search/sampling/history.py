@@ -58,6 +58,12 @@ class History:
         if feasible:
             self._front.add(len(self._params) - 1, losses)
 
+    def forget(self, params: Params) -> None:
+        """What was proposed is not tried; what came of it an earlier time stays known."""
+        key = key_of(params)
+        if ("told", *key) not in self.known and key not in self._guesses:
+            self.known.discard(key)
+
     def guess(self, params: Params, values: Sequence[float]) -> None:
         """Takes in what a trial is expected to come to that racing holds up.
 

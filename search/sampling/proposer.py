@@ -154,8 +154,12 @@ class Proposer:
         """Gives the baseline's values, which constraints may refer to."""
         self._forest.baseline = baseline
 
-    def ask(self, number: int) -> Proposal:
+    def ask(self, number: int, same: int = 0) -> Proposal:
         """The proposal for this trial number.
+
+        Args:
+            number: Of the trial.
+            same: How often it was asked for this number before, and withdrawn.
 
         Raises:
             Exhausted: A grid has no assignment left.
@@ -164,27 +168,27 @@ class Proposer:
         if self._grid is not None:
             proposal = self._from_grid(number)
         elif SAMPLERS[name].own:
-            proposal = self._from_forest(number, name)
+            proposal = self._from_forest(number, name, same)
         elif self._cost is None or self._seed(number) % FREELY == 0:
-            proposal = self._from_optuna(number, name)
+            proposal = self._from_optuna(number, name, same * OFFERS)
         else:
-            proposal = self._cheapest(number, name, self._cost)
+            proposal = self._cheapest(number, name, self._cost, same * OFFERS)
         self._asked[number] = proposal
         self._forest.history.known.add(key_of(proposal.params))
         return proposal
 
-    def _from_forest(self, number: int, name: str) -> Proposal:
-        random = np.random.default_rng(self._seed(number))
+    def _from_forest(self, number: int, name: str, same: int) -> Proposal:
+        random = np.random.default_rng(self._seed(number, same * OFFERS))
         if name == "forest":
             choices, params = self._forest.proposed(number, random)
         else:
             choices, params = self._forest.evolved(random)
         return Proposal(choices, params, params)
 
-    def _cheapest(self, number: int, name: str, cost: Cost) -> Proposal:
+    def _cheapest(self, number: int, name: str, cost: Cost, first: int) -> Proposal:
         """Of several proposals the one that has least left to train, and is not known yet."""
         offers: list[tuple[float, int, Proposal, optuna.Trial]] = []
-        for turn in range(OFFERS):
+        for turn in range(first, first + OFFERS):
             proposal = self._from_optuna(number, name, turn)
             known = key_of(proposal.params) in self._forest.history.known
             price = math.inf if known else cost(proposal.choices)
@@ -230,6 +234,13 @@ class Proposer:
             self._open[given] = self._open.pop(asked)
         if asked in self._asked:
             self._asked[given] = self._asked.pop(asked)
+
+    def withdraw(self, number: int) -> None:
+        """What was asked for as this number is not begun: another worker has taken it."""
+        self._forest.history.forget(self._asked.pop(number).params)
+        trial = self._open.pop(number, None)
+        if trial is not None:
+            self._study.tell(trial, state=TrialState.FAIL)  # to Optuna, as if it had not been
 
     def tell(self, number: int, outcome: Outcome) -> bool:
         """Lets the sampler learn from a trial; False when it was not asked for here."""

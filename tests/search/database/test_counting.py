@@ -55,8 +55,8 @@ def test_trials_are_counted_by_what_became_of_them(store: Store) -> None:
     trial(store, 5, state="complete", repeats=2)
     trial(store, 6, state="complete", sibling=2)
     trial(store, 7, state="pruned", reason=held_up, sibling=3)
-    trial(store, 8)
-    trial(store, 9, state="complete", values={"error": 0.2, "latency": 0.5})
+    trial(store, 8, state="complete", values={"error": 0.2, "latency": 0.5})
+    trial(store, 9)
     found = counts_of(rows_of(store._engine))
     assert list(found.states.items()) == [
         ("failed", 1),

@@ -185,12 +185,24 @@ def test_waiting_trial_is_news_only_while_its_number_is_new(store: Store) -> Non
 
 
 def test_next_trial_takes_the_first_free_number_and_knows_its_plan(store: Store) -> None:
-    for number in (1, 2):
-        begun(store, number, width=0.5)
+    begun(store, 1, width=0.125)
+    begun(store, 2, width=0.5)
     store.finish(2, Result("pruned"), "host")
-    assert store.begin_next(1, "me", plan(0.25), {}, {"params": {}})[::2] == (3, None)
-    assert store.begin_next(4, "me", plan(0.5), {}, {"params": {}})[::2] == (4, 2)
+    third = store.begin_next(1, "me", plan(0.25), {}, {"params": {}})
+    fourth = store.begin_next(4, "me", plan(0.5), {}, {"params": {}})
+    assert third and (third.number, third.same) == (3, None)
+    assert fourth and (fourth.number, fourth.same) == (4, 2)
     assert [row["number"] for row in store.running()] == [1, 3, 4]
+
+
+def test_next_trial_is_not_begun_where_another_worker_is_quicker(store: Store) -> None:
+    begun(store, 1, width=0.5)
+    assert store.begin_next(2, "me", plan(0.5), {}, {"params": {}}) is None, "is at this plan"
+    assert store.begin_next(1, "me", plan(0.25), {}, {"params": {}}, later=False) is None
+    assert [row["number"] for row in store.running()] == [1]
+    store.finish(1, Result("failed"), "host")
+    again = store.begin_next(2, "me", plan(0.5), {}, {"params": {}}, later=False)
+    assert again and (again.number, again.same) == (2, None), "a failure answers nothing"
 
 
 def test_trial_and_the_front_after_it_are_written_together(store: Store) -> None:
