@@ -1,0 +1,75 @@
+"""Two workers that would do the same: one of them does something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.database.store import Store, reading
+from search.database.tables import open_engine
+from search.plan import Plan
+from search.records import TrialRecord
+from search.worker import Worker
+
+STUDY = """\
+study: claims
+evaluate: "claims_trainer:evaluate"
+space: {width: {int: [1, 99]}, rate: {float: [0, 1]}}
+objectives: {error: minimize, size: minimize}
+search: {sampler: SAMPLER, seed: 5}
+"""
+
+CODE = """\
+def evaluate(plan, report):
+    return {"error": plan["rate"] / plan["width"], "size": float(plan["width"])}
+"""
+
+
+def study(folder: Path, sampler: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "claims_trainer.py").write_text(CODE)
+    file = folder / "claims.yaml"
+    file.write_text(STUDY.replace("SAMPLER", sampler))
+    return file
+
+
+def url(file: Path) -> str:
+    return f"sqlite:///{file.with_suffix('') / 'study.db'}"
+
+
+def trials_of(file: Path) -> list[TrialRecord]:
+    with reading(url(file)) as store:
+        return list(store.record().trials)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_plan_that_another_worker_is_at_is_not_begun(
+    tmp_path: Path, cli: Any, sampler: str
+) -> None:
+    alone, beside = study(tmp_path / "alone", sampler), study(tmp_path / "beside", sampler)
+    assert cli("run", alone, "--trials", 3).code == 0
+    third = trials_of(alone)[2]
+    assert third.number == 3
+    assert cli("run", beside, "--trials", 1).code == 0
+    store = Store(open_engine(url(beside)))
+    with Worker(store) as other:
+        # It is at what this worker will want to do next but one, under another number.
+        store.begin(
+            2,
+            other.id,
+            Plan.from_json(third.plan),
+            third.params,
+            {"params": third.params, "attributes": {}},
+        )
+        assert cli("run", beside, "--trials", 4, "--time", "2s").code == 0
+        found = trials_of(beside)
+    store.close()
+    assert [(t.number, t.state) for t in found[1:]] == [
+        (2, "running"),
+        (3, "complete"),
+        (4, "complete"),
+    ]
+    plans = [str(dict(t.params)) for t in found]
+    assert len(set(plans)) == len(plans)
