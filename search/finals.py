@@ -19,7 +19,7 @@ from search.measuring import TIMING, Gauge, WrongMeasurement
 from search.plugins import OBJECTIVES
 from search.quiet import quiet
 from search.records import StudyRecord
-from search.settling import finalists_of, worth_again
+from search.settling import chances_of, finalists_of, uncertain, worth_again
 
 if TYPE_CHECKING:
     from search.opened import Opened
@@ -29,6 +29,12 @@ SHARE = 0.1
 
 LEAST, MOST = 10.0, 120.0
 """Seconds that SHARE is kept between."""
+
+MANY = 1000
+"""Trials from which on the probabilities to be on the front are kept for who looks at it later."""
+
+CHANCE = 0.005
+"""The smallest of them that is kept."""
 
 SHORTEST = 0.05
 """Seconds for one network below which a measurement is not made."""
@@ -42,7 +48,12 @@ def settle(study: Opened, report: Reporter) -> None:
         report: Told of what is done.
     """
     record = study.store.record()
-    numbers = worth_again(record)
+    chances = chances_of(record)
+    if len(record.trials) >= MANY and uncertain(record):
+        study.store.keep_chances(
+            {n: p for n, p in chances.items() if p >= CHANCE or n in record.members}, record
+        )
+    numbers = worth_again(record, chances)
     for trial in record.trials:
         if trial.number in numbers and not trial.test and trial.artifact is not None:
             on_test = study.test(trial)

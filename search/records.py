@@ -171,6 +171,8 @@ class StudyRecord:
             search's stand.
         counted: (begun, stopped), where not all trials are here; see the properties.
         others: Feasible trials besides, where the front is uncertain and not all are here.
+        chances: Trial -> probability to be on the front by the search's numbers, where a run has
+            kept them and there was no trial since; of those with CHANCE at least.
     """
 
     name: str
@@ -183,6 +185,7 @@ class StudyRecord:
     settled: frozenset[int] | None = None
     counted: tuple[int, int] | None = None
     others: Others | None = None
+    chances: Mapping[int, float] | None = None
 
     @property
     def begun(self) -> int:

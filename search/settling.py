@@ -91,11 +91,34 @@ def numbers_of(
     ]
 
 
+def uncertain(record: StudyRecord) -> bool:
+    """Whether an objective of a feasible trial has an interval."""
+    if record.others is not None or record.chances is not None:
+        return True
+    return any(
+        m.low < m.high
+        for trial in record.trials
+        if trial.feasible
+        for m in (trial.measurements.get(axis.name) for axis in record.axes)
+        if m is not None
+    )
+
+
 def chances_of(record: StudyRecord) -> dict[int, float]:
     """Trial -> probability to be on the front, of all that are feasible.
 
     Of a settled record those measured again are compared with each other.
     """
+    found = _searched(record) if record.chances is None else dict(record.chances)
+    if record.settled is not None:
+        able = [trial for trial in finalists_of(record) if trial.feasible]
+        chances = front_chances(*normals(numbers_of(able, record), record.axes))
+        found |= dict(zip([trial.number for trial in able], chances.tolist(), strict=True))
+    return found
+
+
+def _searched(record: StudyRecord) -> dict[int, float]:
+    """By the search's numbers."""
     trials = [t for t in record.trials if t.feasible and t.repeats is None]
     numbers = np.array([trial.number for trial in trials], dtype=int)
     if record.others is not None:
@@ -104,17 +127,17 @@ def chances_of(record: StudyRecord) -> dict[int, float]:
     measured = normals([t.measurements for t in trials], record.axes, record.others)
     middles, deviations = (column[order] for column in measured)
     chances = front_chances(shrunk(middles, deviations), deviations)
-    found = dict(zip(numbers[order].tolist(), chances.tolist(), strict=True))
-    if record.settled is not None:
-        able = [trial for trial in finalists_of(record) if trial.feasible]
-        chances = front_chances(*normals(numbers_of(able, record), record.axes))
-        found |= dict(zip([trial.number for trial in able], chances.tolist(), strict=True))
-    return found
+    return dict(zip(numbers[order].tolist(), chances.tolist(), strict=True))
 
 
-def worth_again(record: StudyRecord) -> tuple[int, ...]:
-    """Who is to be measured again: the baseline, the front, and who is within noise of it."""
-    chances = chances_of(record)
+def worth_again(record: StudyRecord, chances: Mapping[int, float] | None = None) -> tuple[int, ...]:
+    """Who is to be measured again: the baseline, the front, and who is within noise of it.
+
+    Args:
+        record: The study.
+        chances: Of it, from `chances_of`, where they are known.
+    """
+    chances = chances_of(record) if chances is None else chances
     near = [n for n, p in chances.items() if p >= NEAR and n not in record.members]
     near.sort(key=lambda number: -chances[number])
     wanted = {*record.members, *near[:EXTRA]}

@@ -75,8 +75,8 @@ class Reading:
         """The record for who looks at the front, and only what that takes.
 
         Its trials are those of the front, the baseline, and whatever was measured again. Of the
-        other feasible ones there are the intervals, where there are any. The growth is its last
-        point.
+        other feasible ones there is who may be on the front, where a run has kept that, or else
+        the intervals, where there are any. The growth is its last point.
 
         Raises:
             UserError: There is no study in this database.
@@ -87,7 +87,10 @@ class Reading:
         record = self._record(growth, tuple(self.trials(whole)))
         stopped = held_up(self._rows, "state IN ('paused', 'pruned') AND repeats IS NULL")
         counted = (trials_that(self._rows, "repeats IS NULL"), stopped)
-        return replace(record, counted=counted, others=self._others(axes, whole))
+        record = replace(record, counted=counted, chances=self._chances())
+        if record.chances is None:
+            record = replace(record, others=self._others(axes, whole))
+        return record
 
     def outline(self) -> StudyRecord:
         """The record of baseline, front and what was measured again; of the growth the last point.
@@ -150,6 +153,7 @@ class Reading:
         self, growth: Sequence[Mapping[str, Any]], trials: tuple[TrialRecord, ...]
     ) -> StudyRecord:
         study = self.study()
+        info = {name: fact for name, fact in study["info"].items() if name != "chances"}
         hosts = self._rows("SELECT digest, facts FROM paretune_hosts")
         facts = {host["digest"]: host["facts"] for host in hosts}
         return StudyRecord(
@@ -162,8 +166,21 @@ class Reading:
                 for f in growth
             ),
             wanted=study["wanted"],
-            info={**study["info"], "hosts": facts, "finished": study["finished"]},
+            info={**info, "hosts": facts, "finished": study["finished"]},
         )
+
+    def _chances(self) -> dict[int, float] | None:
+        """What `Store.keep_chances` has kept, where it was found from the trials of now."""
+        kept = self.study()["info"].get("chances")
+        if not kept:
+            return None
+        [now] = self._rows(
+            "SELECT count(*) AS trials, max(finished) AS last FROM paretune_trials "
+            "WHERE finished IS NOT NULL"
+        )
+        if kept["of"] != [now["trials"], now["last"]]:
+            return None
+        return {int(number): chance for number, chance in kept["trials"].items()}
 
     def _others(self, axes: Sequence[Axis], whole: Collection[int]) -> Others | None:
         """The intervals of the feasible trials that repeat no other, without those read whole.

@@ -75,6 +75,19 @@ class Store(Trials, Stages, Workers):
 
     # -- the front -------------------------------------------------------------------------------
 
+    def keep_chances(self, chances: Mapping[int, float], record: StudyRecord) -> None:
+        """Keeps who is on the front with which probability, until there is another trial.
+
+        Args:
+            chances: Trial -> probability, by the search's numbers.
+            record: What they were found from.
+        """
+        ends = [trial.finished for trial in record.trials if trial.finished is not None]
+        kept = {"of": [len(ends), max(ends)], "trials": {str(n): p for n, p in chances.items()}}
+        with replacing(self._engine) as connection:
+            info = connection.execute(sa.select(tables.studies.c.info)).scalar_one()
+            connection.execute(sa.update(tables.studies).values(info={**info, "chances": kept}))
+
     def add_front(self, point: FrontPoint) -> None:
         """The front after a trial that changed it; a trial told twice replaces its entry."""
         with replacing(self._engine) as connection:

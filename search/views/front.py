@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from objectives.base import Measurement
 from search.records import Axis, StudyRecord, TrialRecord
-from search.settling import chances_of, finalists_of
+from search.settling import chances_of, finalists_of, uncertain
 from search.views.claims import alike_of, claims_of
 from search.views.plantext import plan_text
 
@@ -123,14 +123,7 @@ def front_info(record: StudyRecord, read: Read | None = None) -> FrontInfo:
 
 def shown_chances(record: StudyRecord) -> dict[int, float]:
     """Trial -> probability to be on the front; none where nothing measured is uncertain."""
-    noisy = record.others is not None or any(
-        m.low < m.high
-        for trial in record.trials
-        if trial.feasible
-        for m in (trial.measurements.get(axis.name) for axis in record.axes)
-        if m is not None
-    )
-    return chances_of(record) if noisy else {}
+    return chances_of(record) if uncertain(record) else {}
 
 
 def close_to_front(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from search.database.reading import records
 from search.database.store import reading
 from search.finals import LEAST, MOST, SHARE, allowed
 from search.measuring import Gauge
@@ -98,6 +99,17 @@ def test_it_is_done_again_after_new_trials(finished: Path, cli: Any) -> None:
     assert len(sessions(record)) == 1
     assert not sessions(record) & before
     assert {t.number for t in record.trials if t.final} >= record.members
+
+
+def test_chances_of_a_large_study_are_kept_for_who_looks_later(
+    finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = cli("front", finished, "--json").out
+    monkeypatch.setattr("search.finals.MANY", 5)
+    assert cli("run", finished).code == 0
+    with records(f"sqlite:///{database(finished)}") as found:
+        assert found.front_record().chances
+    assert cli("front", finished, "--json").out == before
 
 
 def test_off_leaves_the_searchs_numbers(finished: Path, cli: Any) -> None:

@@ -103,6 +103,26 @@ def test_chances_are_the_same_as_from_all_trials(url: str) -> None:
     assert sum(0.0 < p < 1.0 for p in chances_of(part).values()) > 3
 
 
+def test_kept_chances_are_taken_until_there_is_another_trial(url: str) -> None:
+    part, whole = both(url, 0.05)
+    store = Store(open_engine(url))
+    chances = {n: p for n, p in chances_of(whole).items() if p >= 0.005 or n in whole.members}
+    store.keep_chances(chances, whole)
+    with records(url) as found:
+        kept = found.front_record()
+        assert (kept.chances, kept.others) == (chances, None)
+        assert front_info(kept, found.trials) == front_info(part, found.trials)
+        assert "chances" not in kept.info
+    again = store.begin(90, "w", Plan((Stage("evaluate", {"x": 90}),)), {}, {"params": {}})
+    with records(url) as found:
+        assert found.front_record().chances == chances, "a trial that runs changes nothing yet"
+    assert store.finish(90, Result("failed"), "host") >= again
+    store.close()
+    with records(url) as found:
+        kept = found.front_record()
+        assert kept.chances is None and kept.others is not None
+
+
 def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
     both(url, 0.05)
     engine = open_engine(url)
