@@ -93,8 +93,15 @@ def _short(path: Path) -> str:
 
 
 def _threads(workers: int) -> int:
+    """Of training in each of so many processes; a user or a cluster may want fewer than cores.
+
+    Fewer where cores are shared: threads that wait for each other make a training several times
+    as long (OMP_NUM_THREADS: https://www.openmp.org/spec-html/5.0/openmpse50.html).
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) // workers)
+    each = max(1, (cores or 1) // workers)
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(each, int(wanted)) if wanted.isdecimal() and int(wanted) else each
 
 
 @contextmanager

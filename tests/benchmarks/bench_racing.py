@@ -348,7 +348,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6000, help="that a run may train")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--shares", type=float, nargs="+", default=[0.9, 0.95, 0.98])
-    parser.add_argument("--sides", nargs="+", default=["random", *OURS, *THEIRS])
+    sides = ["random", *OURS, *THEIRS]
+    parser.add_argument("--sides", nargs="+", default=sides, choices=sides)
     parser.add_argument("--syne-tune", default=sys.executable, help="a Python that has syne-tune")
     parser.add_argument("--trials", type=int, default=100, help="of the study of the whole engine")
     parser.add_argument("--only", help=argparse.SUPPRESS)
