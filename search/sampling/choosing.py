@@ -11,10 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from search.errors import UserError
-from search.sampling.forest import ForestParams
+from search.samplers import AutoParams, ForestParams
 from search.spec import Chosen
 
 SHARE = 0.05
@@ -25,9 +22,6 @@ FREE = 5.0
 
 COST = {"forest": 0.012, "tpe": 0.025}
 """Seconds of a proposal."""
-
-OWN = ("forest", "thrift")
-"""Options of `auto` itself: may it take the forest, and of several proposals the cheapest?"""
 
 BLOCK = 50
 """Trials after which the time is looked at again, so that two runs hardly ever differ."""
@@ -80,30 +74,12 @@ class Choosing:
 
 
 def forest_options(sampler: Chosen) -> ForestParams:
-    """The options of our own samplers; their defaults for another.
-
-    Raises:
-        UserError: They do not fit.
-    """
+    """The options of our own samplers; their defaults for another."""
     given = sampler.params if sampler.name in ("forest", "evolve") else {}
-    try:
-        return ForestParams.model_validate(dict(given))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise UserError(
-            f"search.sampler.{sampler.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}; "
-            f"it takes {', '.join(ForestParams.model_fields)}"
-        ) from error
+    return ForestParams.model_validate(dict(given))
 
 
 def optuna_options(sampler: Chosen) -> Mapping[str, Any]:
-    """The options that go on to Optuna's sampler; `auto` has OWN of its own.
-
-    Raises:
-        UserError: One of those is neither true nor false.
-    """
-    options = dict(sampler.params)
-    for name in OWN if sampler.name == "auto" else ():
-        if not isinstance(options.pop(name, True), bool):
-            raise UserError(f"search.sampler.auto: {name}: give true or false")
-    return options
+    """The options that go on to Optuna's sampler: of `auto` those that are not its own."""
+    own = AutoParams.model_fields if sampler.name == "auto" else {}
+    return {name: value for name, value in sampler.params.items() if name not in own}

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from search.pareto import hypervolume
+from search.samplers import ForestParams
 from search.sampling.features import Draws, Features, Params, key_of
 from search.sampling.history import History
 from search.spec import Constraint
-from spaces import params as base
 from spaces.base import InfeasibleCandidate
 from spaces.domains import Node
 
@@ -39,21 +38,6 @@ ATTEMPTS = 20
 """Draws of one candidate by which a small space is taken to be exhausted."""
 
 Cheap = Callable[[Mapping[str, Any]], Mapping[str, float]]
-
-
-class ForestParams(base.Params):
-    """Options of the samplers forest and evolve."""
-
-    pool: int = Field(512, ge=1, le=100_000, description="uniform draws of which one may be tried")
-    mutations: int = Field(128, ge=0, le=100_000, description="changed members of the front")
-    trees: int = Field(6, ge=1, le=1000, description="whose mean is a draw")
-    noise: float = Field(
-        1.0, ge=0, le=10, description="of a draw, in errors of the mean of the trees"
-    )
-    startup: int = Field(10, ge=1, le=10_000, description="uniform draws before there is a model")
-    draw: Literal["thompson", "mean"] = Field(
-        "thompson", description="explore by draws, or go by the mean of ten times the trees"
-    )
 
 
 @dataclass(frozen=True)

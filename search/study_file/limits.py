@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from search.plugins import SAMPLER_NAMES
+from search.samplers import OPTIONS
 from search.spec import Chosen
 from search.study_file.problems import Key
 from search.study_file.sections import SectionReader
@@ -96,6 +97,11 @@ class LimitReader(SectionReader):
                 key, f'unknown sampler "{sampler}"{hint} Known: {", ".join(SAMPLER_NAMES)}.'
             )
             return checked, Chosen("auto", {})
+        own = OPTIONS.get(sampler)
+        if own is not None:
+            passed_on = sampler == "auto"  # what it does not know is TPE's
+            given = {n: v for n, v in options.items() if n in own.model_fields or not passed_on}
+            self.plain(own, given, (*key, str(sampler)))
         if sampler == "grid":
             endless = [
                 p.name

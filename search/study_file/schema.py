@@ -12,6 +12,7 @@ from search.data import DATASETS
 from search.plugins import RUNTIMES, SAMPLER_NAMES
 from search.quantity import Quantity, of_artifact, units
 from search.racing.params import RacingParams
+from search.samplers import OPTIONS
 from search.study_file.limits import BudgetParams, SearchParams
 from search.study_file.loading import StudyParams
 from search.study_file.networks import AVERAGE
@@ -83,7 +84,16 @@ def _study(build: _Builder) -> Schema:
                     "sampler": {
                         "anyOf": [
                             {"enum": list(SAMPLER_NAMES)},
-                            {"type": "object", "maxProperties": 1, "minProperties": 1},
+                            {
+                                "type": "object",
+                                "maxProperties": 1,
+                                "minProperties": 1,
+                                "propertyNames": {"enum": list(SAMPLER_NAMES)},
+                                "properties": {
+                                    name: build.record(OPTIONS[name], False)
+                                    for name in ("forest", "evolve")
+                                },
+                            },
                         ]
                     },
                     "racing": {"anyOf": [build.record(RacingParams, False), {"type": "null"}]},

@@ -11,9 +11,10 @@ import pytest
 
 from search.errors import UserError
 from search.pareto import hypervolume
+from search.samplers import ForestParams
 from search.sampling.choosing import BLOCK, COST, FREE, SHARE, Choosing
 from search.sampling.features import ABSENT, Draws, Features
-from search.sampling.forest import Forest, ForestParams
+from search.sampling.forest import Forest
 from search.sampling.proposer import Outcome, Proposer
 from search.spec import Chosen, StudySpec
 from search.study_file.loading import load_study
@@ -219,9 +220,11 @@ def test_sampler_works_without_cheap_objectives(tmp_path: Path, sampler: str) ->
 @pytest.mark.parametrize(
     ("sampler", "text"),
     [
-        ("{forest: {trees: 0}}", "trees: .*greater than or equal to 1; it takes pool, mutations"),
-        ("{evolve: {foo: 1}}", "search.sampler.evolve: foo"),
-        ("{auto: {forest: 3}}", "forest: give true or false"),
+        ("{forest: {trees: 0}}", "forest.trees: must be greater than or equal to 1, got 0"),
+        ("{evolve: {foo: 1}}", "sampler.evolve.foo: unknown key"),
+        ("{auto: {forest: 3}}", "auto.forest: must be a valid boolean, got 3"),
+        ("{auto: {thrift: maybe}}", "s.yaml:.*auto.thrift: must be a valid boolean, got 'maybe'"),
+        ("{auto: {n_startups: 3}}", "search.sampler.auto: it does not take"),
     ],
 )
 def test_option_that_does_not_fit_is_refused(tmp_path: Path, sampler: str, text: str) -> None:
