@@ -39,6 +39,7 @@ from search.cache import StageCache
 from search.data import load_data
 from search.deploying import places
 from search.events import Event, TrialEnded, TrialPaused
+from search.files import written_whole
 from search.foreseen import SCREEN
 from search.measuring import Gauge, values_of, violations_of
 from search.pareto import Front, hypervolume, to_losses
@@ -263,12 +264,15 @@ class Recorder:
         turns: Whose turn it is.
         spec: The study.
         classes: Of the data.
+        noted: Called after each trial.
     """
 
-    def __init__(self, name: str, turns: Turns, spec: StudySpec, classes: int) -> None:
+    def __init__(
+        self, name: str, turns: Turns, spec: StudySpec, classes: int, noted: Callable[[], None]
+    ) -> None:
         better = {"minimize": "lower", "maximize": "higher"}
         self._axes = [Axis(o.name, o.unit, better[o.direction]) for o in spec.objectives]  # type: ignore[arg-type]
-        self._name, self._turns, self._classes = name, turns, classes
+        self._name, self._turns, self._classes, self._noted = name, turns, classes, noted
         self._volume: Volume | None = None
         self._last, self._trainings = 0.0, 0
         self.course = Course()
@@ -283,6 +287,7 @@ class Recorder:
             self._last = self._volume.add(values)
         used = self._turns.used(self._name)
         self.course.points.append((used, self._trainings, self._last))
+        self._noted()
         self._turns.end(self._name)
         self._turns.begin(self._name)
 
@@ -351,12 +356,21 @@ stops most of its trials early, and so has more of them for the same time."""
 
 
 def race(
-    spec: StudySpec, names: list[str], folder: Path, clock: Callable[[], float]
+    spec: StudySpec,
+    names: list[str],
+    folder: Path,
+    clock: Callable[[], float],
+    keep: Callable[[dict[str, Course]], None] = lambda courses: None,
 ) -> dict[str, Course]:
-    """All sides in turn, each to its last trial."""
+    """All sides in turn, each to its last trial; what is known so far is kept after each trial."""
     classes = load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed).classes
     turns = Turns(clock)
-    recorders = {name: Recorder(name, turns, spec, classes) for name in names}
+    recorders: dict[str, Recorder] = {}
+
+    def noted() -> None:
+        keep({name: recorder.course for name, recorder in recorders.items()})
+
+    recorders |= {name: Recorder(name, turns, spec, classes, noted) for name in names}
     errors: list[BaseException] = []
 
     def work(name: str) -> None:
@@ -447,6 +461,14 @@ def study(data: str, validation: float, trials: int, seed: int, sets: list[str])
     return load_study(STUDY, [*given, f"search.seed={seed}", *sets], trials=trials)
 
 
+def save(folder: Path | None, seed: int, courses: Mapping[str, Course]) -> None:
+    """Writes the courses of a seed as JSON, where there is a folder for them."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = {name: course.points for name, course in courses.items()}
+        written_whole(folder / f"seed-{seed}.json", json.dumps(kept))
+
+
 def main() -> None:
     """Runs the sides for each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -472,11 +494,8 @@ def main() -> None:
     for seed in options.seeds:
         spec = study(options.data, options.validation, options.trials, seed, options.set)
         with tempfile.TemporaryDirectory(prefix="paretune-bench-") as folder:
-            courses.append(race(spec, options.sides, Path(folder), clock))
-        if options.save:
-            options.save.mkdir(parents=True, exist_ok=True)
-            kept = {name: course.points for name, course in courses[-1].items()}
-            (options.save / f"seed-{seed}.json").write_text(json.dumps(kept))
+            keep = partial(save, options.save, seed)
+            courses.append(race(spec, options.sides, Path(folder), clock, keep))
         print(f"seed {seed}: done", flush=True)
     report_all(courses, f"search, {options.data}, {options.trials} trials, seeds {options.seeds}")
 
