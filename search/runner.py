@@ -29,10 +29,10 @@ PATIENCE = 0.5
 """Seconds between two looks at what other workers are doing."""
 
 OTHERWISE = 10
-"""Proposals in a row that other workers have taken, after which it is waited for them."""
+"""Proposals for one number that other workers are at, after which it is waited for them."""
 
 LOSSES = 3
-"""Of these, how many may be lost to a quicker worker's number; then a later number does."""
+"""Numbers in a row that quicker workers may take; then a later number does."""
 
 
 class Runner:
@@ -50,6 +50,7 @@ class Runner:
         self._highest = 0  # of the finished trials that the proposer has been told of
         self._missing: set[int] = set()  # lower numbers: they have not ended, or never began
         self._seen = 0  # the highest number that anybody has begun
+        self._lost = 0  # numbers in a row that others were quicker to take
         self._running: list[Row] = []  # the trials of others, when last looked at
 
     def run(self) -> Ending:
@@ -152,20 +153,20 @@ class Runner:
     # -- what to do next -------------------------------------------------------------------------
 
     def _proposed(self) -> Task | None:
-        """The next trial; None when its plan is known, or others are at all that was proposed."""
-        same = 0  # proposals for one number that others were at
-        for turn in range(OTHERWISE):
-            number = max(self._seen, self._highest) + 1
+        """The next trial; None when its plan is known, or another worker was quicker."""
+        number = max(self._seen, self._highest) + 1
+        for same in range(OTHERWISE):
             proposal = self._proposer.ask(number, same)
             plan = self._study.plan(proposal.choices)
             said = proposal.to_json()
             # Two workers that know the same propose the same for one number: so the slower one
             # asks for the next number. But where many are quick it would never have its turn.
+            later = self._lost >= LOSSES
             begun = self._store.begin_next(
-                number, self._worker.id, plan, proposal.params, said, later=turn >= LOSSES
+                number, self._worker.id, plan, proposal.params, said, later=later
             )
             if begun is not None:
-                self._seen = begun.number
+                self._seen, self._lost = begun.number, 0
                 self._proposer.renumber(number, begun.number)
                 task = Task(begun.number, plan, proposal.params, said, begun.started)
                 if begun.same is None:
@@ -176,7 +177,9 @@ class Runner:
                 return None
             self._proposer.withdraw(number)
             self._learn()
-            same = 0 if max(self._seen, self._highest) >= number else same + 1
+            if max(self._seen, self._highest) >= number:
+                self._lost += 1
+                return None  # it may have been the last one
         self._study.mirror.flush()
         time.sleep(PATIENCE)
         return None

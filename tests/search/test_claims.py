@@ -9,8 +9,9 @@ import pytest
 
 from search.database.store import Store, reading
 from search.database.tables import open_engine
-from search.plan import Plan
+from search.plan import Plan, Stage
 from search.records import TrialRecord
+from search.sampling.proposer import Proposal, Proposer
 from search.worker import Worker
 
 STUDY = """\
@@ -73,3 +74,30 @@ def test_plan_that_another_worker_is_at_is_not_begun(
     ]
     plans = [str(dict(t.params)) for t in found]
     assert len(set(plans)) == len(plans)
+
+
+def test_last_trial_that_another_worker_takes_first_is_not_done_twice(
+    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = study(tmp_path, "random")
+    assert cli("run", file, "--trials", 1).code == 0
+    store = Store(open_engine(url(file)))
+    ask, asked = Proposer.ask, []
+
+    def slowly(proposer: Proposer, number: int, same: int = 0) -> Proposal:
+        proposal = ask(proposer, number, same)
+        if not asked:
+            plan = Plan((Stage("evaluate", {"width": 3, "rate": 0.5}),))
+            store.begin(number, other.id, plan, {}, {"params": {}, "attributes": {}})
+        asked.append(number)
+        return proposal
+
+    monkeypatch.setattr(Proposer, "ask", slowly)
+    with Worker(store) as other:
+        assert cli("run", file, "--trials", 2, "--time", "1s").code == 0
+        found = trials_of(file)
+        assert (asked, [t.state for t in found]) == ([2], ["complete", "running"])
+        assert cli("run", file, "--trials", 3, "--time", "1s").code == 0
+        found = trials_of(file)
+    store.close()
+    assert (asked, [t.state for t in found]) == ([2, 3], ["complete", "running", "complete"])
