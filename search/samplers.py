@@ -29,6 +29,9 @@ class ForestParams(Params):
         1.0, ge=0, le=10, description="of a draw, in errors of the mean of the trees"
     )
     startup: int = Field(10, ge=1, le=10_000, description="uniform draws before there is a model")
+    ranks: bool = Field(
+        True, description="grow as many trees again on the order of what was told; take the mean"
+    )
     draw: Literal["thompson", "mean"] = Field(
         "thompson", description="explore by draws, or go by the mean of ten times the trees"
     )

@@ -208,7 +208,9 @@ def test_gain_is_the_hypervolume_that_a_point_adds(tmp_path: Path, objectives: i
     assert found.argmax() == int(np.argmax(gains))
 
 
-@pytest.mark.parametrize("sampler", ["forest", "{forest: {draw: mean}}", "evolve"])
+@pytest.mark.parametrize(
+    "sampler", ["forest", "{forest: {draw: mean}}", "{forest: {ranks: false}}", "evolve"]
+)
 def test_sampler_works_without_cheap_objectives(tmp_path: Path, sampler: str) -> None:
     proposer = Proposer(spec(tmp_path, sampler))
     for number in range(1, 20):
