@@ -30,7 +30,7 @@ class ForestParams(Params):
     )
     startup: int = Field(10, ge=1, le=10_000, description="uniform draws before there is a model")
     ranks: bool = Field(
-        True, description="grow as many trees again on the order of what was told; take the mean"
+        True, description="grow the trees on the order of what was told, not on its values"
     )
     draw: Literal["thompson", "mean"] = Field(
         "thompson", description="explore by draws, or go by the mean of ten times the trees"

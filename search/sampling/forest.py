@@ -2,11 +2,11 @@
 
 Of many candidates (uniform draws, and the front's members changed a little) the cheap objectives
 are computed exactly, the infeasible and the known are dropped, and the expensive objectives are
-drawn from a model's posterior: the mean of a few trees, each grown on a bootstrap of the trials,
-plus noise as large as that mean's own error; half of them on values, half on ranks (ranks.py). The
-candidate whose draw adds most hypervolume to the front is tried. Exploring by the draw rather than
-by the mean is Thompson's (1933); trees take conditional spaces and steps as they come (Hutter 2011,
-SMAC), and few differ more than many.
+drawn from a model's posterior: the mean of a few trees, each grown on a bootstrap of the trials and
+their ranks (ranks.py), plus noise as large as that mean's own error. The candidate whose draw adds
+most hypervolume to the front is tried. Exploring by the draw rather than by the mean is Thompson's
+(1933); trees take conditional spaces and steps as they come (Hutter 2011, SMAC), and few differ
+more than many.
 """
 
 from __future__ import annotations
@@ -192,23 +192,16 @@ class Forest:
     def _draw(
         self, rows: np.ndarray, told: np.ndarray, at: np.ndarray, random: np.random.Generator
     ) -> np.ndarray:
-        """A draw [N, K] of K quantities at N rows from what was told [T, K] at T rows.
-
-        By their values and by their ranks, of which neither is better on every table
-        (`tests/benchmarks/bench_tables.py`, side: values only) and the mean is.
-        """
-        drawn = self._by_values(rows, told, at, random)
+        """A draw [N, K] of K quantities at N rows from what was told [T, K] at T rows."""
         if not self._options.ranks:
-            return drawn
+            return self._by_values(rows, told, at, random)
         ranks = Ranks(told)
-        by_rank = ranks.values(self._by_values(rows, ranks.of, at, random))
-        both: np.ndarray = (drawn + by_rank) / 2
-        return both
+        return ranks.values(self._by_values(rows, ranks.of, at, random))
 
     def _by_values(
         self, rows: np.ndarray, told: np.ndarray, at: np.ndarray, random: np.random.Generator
     ) -> np.ndarray:
-        """As `_draw`, by trees that are grown on the values as they are."""
+        """As `_draw`, by trees that are grown on the numbers as they are."""
         thompson = self._options.draw == "thompson"
         trees = self._options.trees * (1 if thompson else 10)
         drawn_ = np.array([_grown(rows, told, at, random) for _ in range(trees)])
