@@ -47,10 +47,14 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Signs off."""
-        self._over.set()
-        self._thread.join()
-        self._store.remove_worker(self.id)
+        """Signs off, even when it is interrupted meanwhile: a run ends its helpers as it ends."""
+        try:
+            self._over.set()
+            self._thread.join()
+            self._store.remove_worker(self.id)
+        except KeyboardInterrupt:
+            self._store.remove_worker(self.id)
+            raise
 
     def bury(self) -> None:
         """Strikes off the registered workers that live no more."""
