@@ -172,7 +172,7 @@ class StudyRecord:
         counted: (begun, stopped), where not all trials are here; see the properties.
         others: Feasible trials besides, where the front is uncertain and not all are here.
         chances: Trial -> probability to be on the front by the search's numbers, where a run has
-            kept them and there was no trial since; of those with CHANCE at least.
+            kept them and there was no trial since; of those with `finals.CHANCE` at least.
     """
 
     name: str

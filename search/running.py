@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from objectives.host import cores
 from search.database.reading import records
 from search.progress import make_progress
 from search.records import StudyRecord
@@ -98,8 +99,7 @@ def _threads(workers: int) -> int:
     Fewer where cores are shared: threads that wait for each other make a training several times
     as long (OMP_NUM_THREADS: https://www.openmp.org/spec-html/5.0/openmpse50.html).
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    each = max(1, (cores or 1) // workers)
+    each = max(1, cores() // workers)
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return min(each, int(wanted)) if wanted.isdecimal() and int(wanted) else each
 

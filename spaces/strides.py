@@ -1,10 +1,10 @@
 """Convolutions of 1x1 with a stride, which oneDNN differentiates wrongly where they are narrow.
 
 With few input channels and images in channels_last, the gradient of the weights is computed past
-the end of a buffer: wrong numbers on two threads, a crash on one, in all of oneDNN's versions that
-PyTorch has had so far (https://github.com/uxlfoundation/oneDNN/issues/6035). Such shortcuts are in
-every narrow residual network. Stride 1 is not affected, and for a kernel of one pixel it is the
-same to take every second pixel first.
+the end of a buffer: wrong numbers on two threads, a crash on one. That is so as of oneDNN 3.13
+(https://github.com/uxlfoundation/oneDNN/issues/6035). Such shortcuts are in every narrow residual
+network. Stride 1 is not affected, and for a kernel of one pixel it is the same to take every second
+pixel first.
 """
 
 from __future__ import annotations

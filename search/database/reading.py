@@ -81,15 +81,15 @@ class Reading:
         Raises:
             UserError: There is no study in this database.
         """
-        axes = tuple(Axis(**axis) for axis in self.study()["axes"])
+        study = self.study()
         growth = self._last_growth()
         whole = self._named(growth)
         record = self._record(growth, tuple(self.trials(whole)))
         stopped = held_up(self._rows, "state IN ('paused', 'pruned') AND repeats IS NULL")
         counted = (trials_that(self._rows, "repeats IS NULL"), stopped)
-        record = replace(record, counted=counted, chances=self._chances())
+        record = replace(record, counted=counted, chances=self._chances(study["info"]))
         if record.chances is None:
-            record = replace(record, others=self._others(axes, whole))
+            record = replace(record, others=self._others(record.axes, whole))
         return record
 
     def outline(self) -> StudyRecord:
@@ -169,9 +169,9 @@ class Reading:
             info={**info, "hosts": facts, "finished": study["finished"]},
         )
 
-    def _chances(self) -> dict[int, float] | None:
+    def _chances(self, info: Mapping[str, Any]) -> dict[int, float] | None:
         """What `Store.keep_chances` has kept, where it was found from the trials of now."""
-        kept = self.study()["info"].get("chances")
+        kept = info.get("chances")
         if not kept:
             return None
         [now] = self._rows(

@@ -164,21 +164,21 @@ class Proposer:
         Raises:
             Exhausted: A grid has no assignment left.
         """
-        name = self._auto.sampler(number)
+        name, turn = self._auto.sampler(number), same * OFFERS
         if self._grid is not None:
             proposal = self._from_grid(number)
         elif SAMPLERS[name].own:
-            proposal = self._from_forest(number, name, same)
+            proposal = self._from_forest(number, name, turn)
         elif self._cost is None or self._seed(number) % FREELY == 0:
-            proposal = self._from_optuna(number, name, same * OFFERS)
+            proposal = self._from_optuna(number, name, turn)
         else:
-            proposal = self._cheapest(number, name, self._cost, same * OFFERS)
+            proposal = self._cheapest(number, name, self._cost, turn)
         self._asked[number] = proposal
         self._forest.history.known.add(key_of(proposal.params))
         return proposal
 
-    def _from_forest(self, number: int, name: str, same: int) -> Proposal:
-        random = np.random.default_rng(self._seed(number, same * OFFERS))
+    def _from_forest(self, number: int, name: str, turn: int) -> Proposal:
+        random = np.random.default_rng(self._seed(number, turn))
         if name == "forest":
             choices, params = self._forest.proposed(number, random)
         else:

@@ -48,15 +48,15 @@ def gradients(
     model.to(context.device).zero_grad(set_to_none=True)
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     seen = 0
-    for inputs, labels in batches(context, images, 1 if squared else BATCH):
-        with differentiable(model, context.device):
+    with differentiable(model, context.device):
+        for inputs, labels in batches(context, images, 1 if squared else BATCH):
             loss = functional.cross_entropy(model(inputs), labels, reduction="sum")
-        torch.autograd.backward(loss)
-        for name, parameter in model.named_parameters():
-            if parameter.grad is not None:
-                total[name] += parameter.grad.pow(2) if squared else parameter.grad
-        model.zero_grad(set_to_none=True)
-        seen += len(labels)
+            torch.autograd.backward(loss)
+            for name, parameter in model.named_parameters():
+                if parameter.grad is not None:
+                    total[name] += parameter.grad.pow(2) if squared else parameter.grad
+            model.zero_grad(set_to_none=True)
+            seen += len(labels)
     model.cpu()
     return {name: (tensor / max(seen, 1)).cpu() for name, tensor in total.items()}
 
