@@ -145,10 +145,17 @@ class Opened(ABC):
     # -- what does not ---------------------------------------------------------------------------
 
     def register(self) -> None:
-        """Writes what this run brings: the study itself, its latest budget, this host."""
+        """Writes what this run brings: the study itself, its latest budget, this host.
+
+        Raises:
+            UserError: A run that began at the same moment has made another study of it.
+        """
         spec = self.spec
         if self._new:
             self.store.create_study(spec.name, spec.source, identity(spec), self.axes)
+            written = self.store.study()  # by this run, or by another that began as this one did
+            assert written is not None
+            refuse_changes(written["identity"], spec)
         self.store.add_host(self.host, fingerprint())
         versions = {
             "python": platform.python_version(),

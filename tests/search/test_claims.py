@@ -9,9 +9,12 @@ import pytest
 
 from search.database.store import Store, reading
 from search.database.tables import open_engine
+from search.errors import UserError
+from search.opening import open_study
 from search.plan import Plan, Stage
 from search.records import TrialRecord
 from search.sampling.proposer import Proposal, Proposer
+from search.study_file.loading import load_study
 from search.worker import Worker
 
 STUDY = """\
@@ -101,3 +104,13 @@ def test_last_trial_that_another_worker_takes_first_is_not_done_twice(
         found = trials_of(file)
     store.close()
     assert (asked, [t.state for t in found]) == ([2, 3], ["complete", "running", "complete"])
+
+
+def test_two_studies_that_begin_at_one_moment_do_not_share_a_database(tmp_path: Path) -> None:
+    file = study(tmp_path, "random")
+    first, second = (open_study(load_study(file, [f"search.seed={s}"])) for s in (5, 6))
+    first.register()  # both have seen that there is no study yet
+    with pytest.raises(UserError, match=r"search\.seed: was 5, now 6"):
+        second.register()
+    first.close()
+    second.close()
