@@ -11,12 +11,19 @@ from pydantic import Field
 
 from spaces.params import Params
 
+Model = Literal["trees", "gaussian"]
+
 
 class AutoParams(Params):
     """Options of `auto`; any others go on to Optuna's TPE."""
 
-    forest: bool = Field(True, description="take `forest` where objectives are known untrained")
-    thrift: bool = Field(True, description="of several proposals, the cheapest to train")
+    forest: bool = Field(
+        True, description="take `forest` for networks, and where objectives are known untrained"
+    )
+    thrift: bool = Field(True, description="weigh what a network may add against its training")
+    model: Model | None = Field(
+        None, description="of `forest`; of itself trees for your own trainer, gaussian for networks"
+    )
 
 
 class ForestParams(Params):
@@ -32,8 +39,11 @@ class ForestParams(Params):
     ranks: bool = Field(
         True, description="grow the trees on the order of what was told, not on its values"
     )
+    model: Model = Field(
+        "trees", description="of what training tells: few trees, or a Gaussian process"
+    )
     draw: Literal["thompson", "mean"] = Field(
-        "thompson", description="explore by draws, or go by the mean of ten times the trees"
+        "thompson", description="explore by draws, or go by the mean (of ten times the trees)"
     )
 
 

@@ -11,19 +11,13 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from search.techniques import trains
-from spaces.domains import Choice, Domain, Node, Record, assign, assignments, count
+from search.formats import free_formats, others_of
+from spaces.domains import assign
 
 if TYPE_CHECKING:
     from search.opened import Opened
     from search.recovery import Task
     from search.worker import Worker
-
-FORMAT = "quantization"
-"""The part of a space that may change once a network is trained."""
-
-MOST = 4
-"""Variants of one number format that are tried of a network; one with more is the sampler's."""
 
 
 class Siblings:
@@ -36,9 +30,7 @@ class Siblings:
     def __init__(self, study: Opened) -> None:
         self._study = study
         self._waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
-        space = study.spec.space
-        wanted = study.spec.siblings and study.spec.own is None
-        self._formats = formats(space) if wanted else []
+        self._formats = free_formats(study.spec)
 
     def expect(self, number: int, params: Mapping[str, Any]) -> None:
         """A trial has ended: its siblings are next.
@@ -47,11 +39,7 @@ class Siblings:
             number: Of the trial.
             params: Its parameters.
         """
-        own = {name: value for name, value in params.items() if not _in_format(name)}
-        given = {name: value for name, value in params.items() if _in_format(name)}
-        self._waiting.extend(
-            (number, {**own, **other}) for other in self._formats if other != given
-        )
+        self._waiting.extend((number, other) for other in others_of(params, self._formats))
 
     def begun(self, worker: Worker) -> Task | None:
         """The next sibling as a trial that runs from now on; None when there is none."""
@@ -76,33 +64,3 @@ class Siblings:
 
     def _choices(self, params: Mapping[str, Any]) -> Any:
         return assign(self._study.spec.space, lambda name, _: params[name])
-
-
-def formats(space: Node) -> list[dict[str, Any]]:
-    """The assignments of the number format that need no training; none where it is not searched.
-
-    Args:
-        space: Of the study, a Record.
-    """
-    assert isinstance(space, Record)
-    node = dict(space.fields).get(FORMAT)
-    if not isinstance(node, Choice):
-        return []
-    found = []
-    for label, child in node.options:
-        if count(child) > MOST:
-            continue
-        only = Record(((FORMAT, Choice(((label, child),))),))
-        found += [params for params in assignments(only) if not _trains(only, params)]
-    return found
-
-
-def _trains(only: Record, params: Mapping[str, Any]) -> bool:
-    def choose(name: str, _: Domain) -> Any:
-        return params[name]
-
-    return trains("quantize", {"quantization": assign(only, choose)[FORMAT]})
-
-
-def _in_format(name: str) -> bool:
-    return name == FORMAT or name.startswith(f"{FORMAT}.")

@@ -20,7 +20,7 @@ SHARE = 0.05
 FREE = 5.0
 """Seconds that they may take in any case: hundreds of good proposals in the quickest study."""
 
-COST = {"forest": 0.012, "tpe": 0.025}
+COST = {"trees": 0.012, "gaussian": 0.06, "tpe": 0.025}
 """Seconds of a proposal."""
 
 BLOCK = 50
@@ -32,14 +32,14 @@ class Choosing:
 
     Args:
         sampler: Of the study file.
-        cheap: Whether objectives are known without training.
-        offers: How many proposals a trial is chosen from.
+        model: By which `forest` would go here; None where nothing is known without training.
     """
 
-    def __init__(self, sampler: Chosen, cheap: bool, offers: int = 1) -> None:
+    def __init__(self, sampler: Chosen, model: str | None) -> None:
         self._name = sampler.name
-        self._model = "forest" if cheap and sampler.params.get("forest", True) else "tpe"
-        self._cost = COST[self._model] * offers
+        forest = model is not None and sampler.params.get("forest", True)
+        self._model = "forest" if forest else "tpe"
+        self._cost = COST[model if forest and model else "tpe"]
         self._told = 0
         self._timed = 0
         self._seconds = 0.0
@@ -73,10 +73,27 @@ class Choosing:
         return "auto" if model == "tpe" else model
 
 
-def forest_options(sampler: Chosen) -> ForestParams:
-    """The options of our own samplers; their defaults for another."""
-    given = sampler.params if sampler.name in ("forest", "evolve") else {}
-    return ForestParams.model_validate(dict(given))
+def model_of(sampler: Chosen, cheap: bool, cost: bool) -> str | None:
+    """By what `auto` learns from training: None is TPE's way.
+
+    Args:
+        sampler: Of the study file.
+        cheap: Whether objectives are known without training.
+        cost: Whether it is known what training costs, as that of a network is.
+    """
+    return sampler.params.get("model") or ("gaussian" if cost else "trees" if cheap else None)
+
+
+def forest_options(sampler: Chosen, model: str | None) -> ForestParams:
+    """The options of our own samplers; their defaults for another.
+
+    Args:
+        sampler: Of the study file.
+        model: Of `auto`.
+    """
+    if sampler.name in ("forest", "evolve"):
+        return ForestParams.model_validate(dict(sampler.params))
+    return ForestParams.model_validate({"model": model or "trees"})
 
 
 def optuna_options(sampler: Chosen) -> Mapping[str, Any]:

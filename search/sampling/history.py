@@ -30,13 +30,20 @@ class History:
         self._guesses: dict[tuple[object, ...], int] = {}
         self.known: set[tuple[object, ...]] = set()
 
-    def add(self, params: Params, values: Sequence[float] | None, feasible: bool) -> None:
+    def add(
+        self,
+        params: Params,
+        values: Sequence[float] | None,
+        feasible: bool,
+        foreseeable: bool = True,
+    ) -> None:
         """Takes a finished trial in.
 
         Args:
             params: Its parameters.
             values: Its objectives in order; None when it ended without.
             feasible: Whether it breaks no constraint.
+            foreseeable: Whether values like these say so, if it does.
         """
         key = key_of(params)
         if ("told", *key) in self.known:
@@ -48,7 +55,7 @@ class History:
             return
         row = self._features.row(params)
         self._fate_rows.append(row)
-        self._fates.append(float(values is not None))
+        self._fates.append(float(values is not None and foreseeable))
         if values is None:
             return
         losses = np.array(values, dtype=float) * self._signs
@@ -110,7 +117,7 @@ class History:
 
     @property
     def fates(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features of all trials, and 1 for each that came out with values."""
+        """Features of all trials, and 1 for each that came out with values that tell of it all."""
         return np.array(self._fate_rows), np.array(self._fates)
 
     @property

@@ -11,9 +11,8 @@ study's seed and the trial's number: a resumed run proposes what an uninterrupte
 from __future__ import annotations
 
 import hashlib
-import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,12 +26,14 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
+from search.formats import free_formats
 from search.records import Result
-from search.sampling.choosing import Choosing, forest_options, optuna_options
+from search.sampling.candidates import Cheap
+from search.sampling.choosing import Choosing, forest_options, model_of, optuna_options
 from search.sampling.features import key_of
-from search.sampling.forest import Cheap, Forest
 from search.sampling.memory import MEMORY, worth_remembering
 from search.sampling.samplers import SAMPLERS, grid, make_sampler
+from search.sampling.thompson import Cost, Thompson
 from search.spec import StudySpec
 from spaces.domains import Choice, Domain, Float, Int, Node, assign, parameters
 
@@ -42,19 +43,6 @@ _STATES = {
     "failed": TrialState.FAIL,
     "paused": TrialState.PRUNED,  # to a sampler of Optuna's: none of the good ones
 }
-
-
-OFFERS = 6
-"""Proposals of which `auto` takes the one that has least left to train..."""
-
-FREELY = 4
-"""...but for one in so many trials: what is dear may be the best, too.
-
-Spending less at first is known from Bayesian optimization (Lee et al. 2020, Cost-aware Bayesian
-optimization, https://arxiv.org/abs/2003.10870). `tests/benchmarks/bench_search.py` says what it is
-worth here (side: no thrift)."""
-
-Cost = Callable[[Mapping[str, Any]], float]
 
 
 class Exhausted(Exception):
@@ -132,15 +120,17 @@ class Proposer:
         self._options = optuna_options(spec.sampler)
         make_sampler(spec.sampler.name, 0, spec.trials, self._options)  # says so at once
         thrifty = spec.sampler.name == "auto" and spec.sampler.params.get("thrift", True)
-        self._cost = cost if thrifty else None
-        self._auto = Choosing(spec.sampler, cheap is not None, OFFERS if self._cost else 1)
-        self._forest = Forest(
+        model = model_of(spec.sampler, cheap is not None, cost is not None)
+        self._auto = Choosing(spec.sampler, model)
+        self._thompson = Thompson(
             spec.space,
             {o.name: o.direction for o in spec.objectives},
             spec.constraints,
-            forest_options(spec.sampler),
+            forest_options(spec.sampler, model),
             spec.seed,
             cheap,
+            cost if thrifty else None,
+            free_formats(spec),
         )
         self._asked: dict[int, Proposal] = {}
         self._domains = {p.name: p.domain for p in parameters(spec.space)}
@@ -152,7 +142,7 @@ class Proposer:
 
     def compare_with(self, baseline: Mapping[str, float]) -> None:
         """Gives the baseline's values, which constraints may refer to."""
-        self._forest.baseline = baseline
+        self._thompson.compare_with(baseline)
 
     def ask(self, number: int, same: int = 0) -> Proposal:
         """The proposal for this trial number.
@@ -164,40 +154,24 @@ class Proposer:
         Raises:
             Exhausted: A grid has no assignment left.
         """
-        name, turn = self._auto.sampler(number), same * OFFERS
+        name, turn = self._auto.sampler(number), same
         if self._grid is not None:
             proposal = self._from_grid(number)
         elif SAMPLERS[name].own:
-            proposal = self._from_forest(number, name, turn)
-        elif self._cost is None or self._seed(number) % FREELY == 0:
-            proposal = self._from_optuna(number, name, turn)
+            proposal = self._from_ours(number, name, turn)
         else:
-            proposal = self._cheapest(number, name, self._cost, turn)
+            proposal = self._from_optuna(number, name, turn)
         self._asked[number] = proposal
-        self._forest.history.known.add(key_of(proposal.params))
+        self._thompson.history.known.add(key_of(proposal.params))
         return proposal
 
-    def _from_forest(self, number: int, name: str, turn: int) -> Proposal:
+    def _from_ours(self, number: int, name: str, turn: int) -> Proposal:
         random = np.random.default_rng(self._seed(number, turn))
         if name == "forest":
-            choices, params = self._forest.proposed(number, random)
+            choices, params = self._thompson.proposed(number, random)
         else:
-            choices, params = self._forest.evolved(random)
+            choices, params = self._thompson.evolved(random)
         return Proposal(choices, params, params)
-
-    def _cheapest(self, number: int, name: str, cost: Cost, first: int) -> Proposal:
-        """Of several proposals the one that has least left to train, and is not known yet."""
-        offers: list[tuple[float, int, Proposal, optuna.Trial]] = []
-        for turn in range(first, first + OFFERS):
-            proposal = self._from_optuna(number, name, turn)
-            known = key_of(proposal.params) in self._forest.history.known
-            price = math.inf if known else cost(proposal.choices)
-            offers.append((price, turn, proposal, self._open.pop(number)))
-        offers.sort(key=lambda offer: offer[:2])
-        _, _, chosen, self._open[number] = offers[0]
-        for *_, trial in offers[1:]:
-            self._study.tell(trial, state=TrialState.FAIL)  # to Optuna, as if it had not been
-        return chosen
 
     def _from_optuna(self, number: int, name: str, turn: int = 0) -> Proposal:
         seed = self._spec.seed if name == "qmc" else self._seed(number, turn)
@@ -237,7 +211,7 @@ class Proposer:
 
     def withdraw(self, number: int) -> None:
         """What was asked for as this number is not begun: another worker has taken it."""
-        self._forest.history.forget(self._asked.pop(number).params)
+        self._thompson.history.forget(self._asked.pop(number).params)
         trial = self._open.pop(number, None)
         if trial is not None:
             self._study.tell(trial, state=TrialState.FAIL)  # to Optuna, as if it had not been
@@ -271,10 +245,16 @@ class Proposer:
         self._auto.add(outcome.seconds)
         if outcome.state == "paused":
             if outcome.values and len(outcome.values) == len(self._spec.objectives):
-                self._forest.history.guess(params, outcome.values)
+                self._thompson.history.guess(params, outcome.values)
         elif outcome.state != "failed":  # an error may not come again, and says nothing
             values = outcome.values if outcome.state == "complete" else None
-            self._forest.history.add(params, values, outcome.feasible)
+            self._thompson.history.add(params, values, outcome.feasible, self._foreseeable(outcome))
+
+    def _foreseeable(self, outcome: Outcome) -> bool:
+        """Whether its objectives tell of all that is wrong with it."""
+        names = [objective.name for objective in self._spec.objectives]
+        told = [c.text for c in self._spec.constraints if c.quantity in names]
+        return not any(v > 0 and text not in told for text, v in outcome.violations.items())
 
     def _active(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Of all that a flat sampler was asked for, what exists in the branches taken."""

@@ -34,7 +34,7 @@ class SamplerInfo:
         flat: It learns only over parameters that every trial has, so branches that are not taken
             are proposed as well (and ignored by the plan).
         text: One line for `paretune list samplers`.
-        own: It is none of Optuna's (search/sampling/forest.py).
+        own: It is none of Optuna's (search/sampling/thompson.py).
     """
 
     make: Callable[[int, int | None, Mapping[str, Any]], BaseSampler]
@@ -98,12 +98,12 @@ SAMPLERS: dict[str, SamplerInfo] = {
     "auto": SamplerInfo(
         _tpe,
         False,
-        "TPE's cheapest of six; forest if objectives are known untrained; evolve if that is slow",
+        "forest for networks and where objectives are known untrained; else TPE; evolve if slow",
     ),
     "forest": SamplerInfo(
         _own,
         False,
-        "cheap objectives known, the others drawn from trees; takes what adds most hypervolume",
+        "cheap objectives known, the others drawn from a model; takes what adds most hypervolume",
         own=True,
     ),
     "evolve": SamplerInfo(

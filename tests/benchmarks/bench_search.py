@@ -343,6 +343,7 @@ SIDES: dict[str, Callable[[StudySpec, Path, Recorder], None]] = {
     "racing eta 2": paretune(more=2, racing=RacingParams(eta=2)),
     "no siblings": paretune(siblings=False),
     "no thrift": paretune(options={"thrift": False}),
+    "by trees": paretune(options={"model": "trees"}),
     "no structures": paretune(structures=False),
     "no screening": paretune(screening=False),
     "no cache": paretune(cached=False, siblings=False),

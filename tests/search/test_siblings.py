@@ -11,8 +11,8 @@ import optuna
 import pytest
 
 from search.database.store import reading
+from search.formats import formats
 from search.records import StudyRecord
-from search.siblings import formats
 from search.study_file.loading import load_study
 
 FORMATS = "{choice: {none: {}, dynamic: {}, static: {}}}"

@@ -10,11 +10,8 @@ import numpy as np
 import pytest
 
 from search.errors import UserError
-from search.pareto import hypervolume
-from search.samplers import ForestParams
 from search.sampling.choosing import BLOCK, COST, FREE, SHARE, Choosing
 from search.sampling.features import ABSENT, Draws, Features
-from search.sampling.forest import Forest
 from search.sampling.proposer import Outcome, Proposer
 from search.spec import Chosen, StudySpec
 from search.study_file.loading import load_study
@@ -190,26 +187,16 @@ def test_region_without_values_is_left(tmp_path: Path) -> None:
     assert np.mean(cut[40:]) < 0.2
 
 
-@pytest.mark.parametrize("objectives", [2, 3])
-def test_gain_is_the_hypervolume_that_a_point_adds(tmp_path: Path, objectives: int) -> None:
-    study = spec(tmp_path, "forest")
-    names = dict.fromkeys("abc"[:objectives], "minimize")
-    forest = Forest(study.space, names, (), ForestParams())
-    random = np.random.default_rng(0)
-    told = random.random((30, objectives))
-    for values in told:
-        forest.history.add(Draws(study.space).drawn(random), values.tolist(), True)
-    points = 0.5 * random.random((40, objectives))
-    reference = told.max(axis=0) + 0.1 * np.ptp(told, axis=0)
-    before = hypervolume(told, reference)
-    gains = [hypervolume(np.vstack([told, p]), reference) - before for p in points]
-    found = forest._gains(points)
-    assert found.max() == pytest.approx(max(gains))
-    assert found.argmax() == int(np.argmax(gains))
-
-
 @pytest.mark.parametrize(
-    "sampler", ["forest", "{forest: {draw: mean}}", "{forest: {ranks: false}}", "evolve"]
+    "sampler",
+    [
+        "forest",
+        "{forest: {draw: mean}}",
+        "{forest: {ranks: false}}",
+        "{forest: {model: gaussian}}",
+        "{forest: {model: gaussian, draw: mean}}",
+        "evolve",
+    ],
 )
 def test_sampler_works_without_cheap_objectives(tmp_path: Path, sampler: str) -> None:
     proposer = Proposer(spec(tmp_path, sampler))
@@ -238,7 +225,7 @@ def test_option_that_does_not_fit_is_refused(tmp_path: Path, sampler: str, text:
 
 
 def chosen(sampler: Chosen, known: bool, seconds: float | None, trials: int) -> list[str]:
-    choosing = Choosing(sampler, known)
+    choosing = Choosing(sampler, "trees" if known else None)
     found = []
     for number in range(1, trials + 1):
         found.append(choosing.sampler(number))
@@ -258,7 +245,7 @@ def test_auto_takes_the_forest_where_objectives_are_known(tmp_path: Path) -> Non
 def test_auto_spends_a_few_seconds_where_a_twentieth_is_not_enough(
     known: bool, seconds: float
 ) -> None:
-    cost = COST["forest" if known else "tpe"]
+    cost = COST["trees" if known else "tpe"]
     quick = chosen(Chosen("auto", {}), known, seconds, 2000)
     good = sum(name != "evolve" for name in quick)
     assert good * cost == pytest.approx(FREE, abs=BLOCK * cost)
@@ -267,6 +254,6 @@ def test_auto_spends_a_few_seconds_where_a_twentieth_is_not_enough(
 
 @pytest.mark.parametrize("known", [True, False])
 def test_auto_takes_good_proposals_throughout_that_cost_less_than_a_twentieth(known: bool) -> None:
-    cost = COST["forest" if known else "tpe"]
+    cost = COST["trees" if known else "tpe"]
     slow = chosen(Chosen("auto", {}), known, 1.01 * cost / SHARE, 2000)
     assert "evolve" not in slow

@@ -171,25 +171,67 @@ def mean_width(proposer: Proposer, count: int = 40) -> float:
     return sum(widths(proposer.ask(n).choices) for n in range(1, count + 1)) / count
 
 
-def test_auto_takes_the_cheapest_of_several_but_for_one_in_four(tmp_path: Path) -> None:
+def test_auto_begins_with_the_cheapest_of_several(tmp_path: Path) -> None:
     thrifty = mean_width(Proposer(spec(tmp_path, "auto"), None, widths))
-    # By chance .5625; three in four are .25 but for (3/4)**6, when nothing is known yet
-    assert thrifty == pytest.approx(0.25 * 0.5625 + 0.75 * 0.3, abs=0.08)
+    # By chance .5625. Half of the cheapest ones, those not pruned, are soon known; of the others
+    # one is nearly always among twenty.
+    assert thrifty == pytest.approx(0.265, abs=0.02)
     assert mean_width(Proposer(spec(tmp_path, "auto"))) == pytest.approx(0.5625, abs=0.1)
+
+
+def trained(
+    folder: Path, sampler: str, study: str = STUDY, count: int = 30, start: int = 16
+) -> list[float]:
+    """Widths of the proposals from a number on, where a width of .25 is half as accurate."""
+    proposer, found = Proposer(spec(folder, sampler, study), None, widths), []
+    for number in range(1, count + 1):
+        proposal = proposer.ask(number)
+        width, size = widths(proposal.choices), 1.0 - 0.1 * (number % 7)
+        came = Outcome("complete", [0.4 if width == 0.25 else 0.8, size])
+        proposer.tell(number, came)
+        found.append(width)
+    return found[start:]
+
+
+def test_what_is_gained_is_weighed_against_its_price(tmp_path: Path) -> None:
+    """Widths of .5 and 1 gain the same, for 1.4 and 2.4 times as much as .25."""
+    thrifty = trained(tmp_path, "auto")
+    free = trained(tmp_path, "{auto: {thrift: false}}")
+    assert sum(thrifty) / len(thrifty) < sum(free) / len(free)
+    assert thrifty.count(0.5) > thrifty.count(0.25), "being cheap is not worth anything by itself"
+
+
+def test_network_is_worth_what_all_its_formats_add(tmp_path: Path) -> None:
+    """Small is what only the dynamic format is, which every trained network comes in."""
+    proposer = Proposer(spec(tmp_path, "auto"), None, lambda choices: 1.0)
+    networks: list[tuple[tuple[str, Any], ...]] = []
+    for number in range(1, 41):
+        params = dict(proposer.ask(number).params)
+        network = {k: v for k, v in params.items() if k != "quantization"}
+        networks.append(tuple(sorted(network.items())))
+        for place, quantization in enumerate([params["quantization"], "none", "dynamic"]):
+            size = 10.0 if quantization == "dynamic" else 40.0
+            came = Outcome("complete", [0.5 + 0.01 * (number % 9), size])
+            if place == 0:
+                proposer.tell(number, came)
+            else:
+                said = {"params": {**network, "quantization": quantization}, "attributes": {}}
+                proposer.replay(said, came)
+    assert len(set(networks)) == len(networks), "no network is proposed again in another format"
 
 
 @pytest.mark.parametrize("sampler", ["{auto: {thrift: false}}", "tpe", "random"])
 def test_sampler_that_was_asked_for_proposes_what_it_likes(tmp_path: Path, sampler: str) -> None:
     study = spec(tmp_path, sampler)
-    same = [Proposer(study), Proposer(study, None, widths)]
-    assert len({mean_width(proposer, 10) for proposer in same}) == 1
+    costs = [lambda choices: 1.0, widths]
+    assert len({mean_width(Proposer(study, None, cost), 10) for cost in costs}) == 1
 
 
 def test_known_plan_is_not_proposed_for_costing_nothing(tmp_path: Path) -> None:
     few = STUDY.replace("structured: {ratio: {float: [0.1, 0.8]}}", "structured: {ratio: 0.5}")
     proposer = Proposer(spec(tmp_path, "auto", few), None, widths)
     asked = [tuple(sorted(proposer.ask(n).params.items())) for n in range(1, 9)]
-    assert len(set(asked)) >= 7  # of 16; one in four is drawn without looking
+    assert len(set(asked)) == 8  # of 16
 
 
 def test_resumed_search_is_as_thrifty_as_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -212,13 +254,15 @@ def test_resumed_search_is_as_thrifty_as_an_uninterrupted_one(tmp_path: Path) ->
     assert found == wanted
 
 
-def test_offers_that_were_not_taken_are_soon_forgotten(tmp_path: Path) -> None:
-    from search.sampling.memory import MEMORY
-
-    proposer = Proposer(spec(tmp_path, "auto"), None, widths)
-    for number in range(1, 60):
-        proposal = proposer.ask(number)
-        proposer.tell(number, outcome(dict(proposal.params)))
-        assert len(proposer.remembered) <= 2 * MEMORY
-    complete = [t for t in proposer.remembered if t.values]
-    assert len(complete) >= 59 - 1
+def test_constraint_on_what_is_no_objective_is_learnt(tmp_path: Path) -> None:
+    """Separable networks break it, whose accuracy and size look as good as the others'."""
+    bounded = STUDY + 'constraints: ["latency <= 1 ms"]\n'
+    proposer, found = Proposer(spec(tmp_path, "auto", bounded), None, widths), []
+    for number in range(1, 41):
+        params = dict(proposer.ask(number).params)
+        wrong = params["architecture"] == "separable_cnn"
+        values = [0.5 + 0.01 * (number % 9), 40.0 - (number % 7)]
+        broken = {"latency <= 1 ms": 0.5 if wrong else -0.5}
+        proposer.tell(number, Outcome("complete", values, broken))
+        found.append(wrong)
+    assert sum(found[20:]) <= 5  # by chance half of them

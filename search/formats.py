@@ -1,0 +1,66 @@
+"""Formats: the number formats that a trained network can be given without further training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search.spec import StudySpec
+from search.techniques import trains
+from spaces.domains import Choice, Domain, Node, Record, assign, assignments, count
+
+FORMAT = "quantization"
+"""The part of a space that may change once a network is trained."""
+
+MOST = 4
+"""Variants of one number format that are tried of a network; one with more is the sampler's."""
+
+Params = Mapping[str, Any]
+"""Parameter name -> number or label, of the parameters that exist in the branches taken."""
+
+
+def formats(space: Node) -> list[dict[str, Any]]:
+    """The assignments of the number format that need no training; none where it is not searched.
+
+    Args:
+        space: Of the study, a Record.
+    """
+    assert isinstance(space, Record)
+    node = dict(space.fields).get(FORMAT)
+    if not isinstance(node, Choice):
+        return []
+    found = []
+    for label, child in node.options:
+        if count(child) > MOST:
+            continue
+        only = Record(((FORMAT, Choice(((label, child),))),))
+        found += [params for params in assignments(only) if not _trains(only, params)]
+    return found
+
+
+def free_formats(spec: StudySpec) -> list[dict[str, Any]]:
+    """Those that every trained network of a study is measured in; none where it wants none."""
+    return formats(spec.space) if spec.siblings and spec.own is None else []
+
+
+def network_of(params: Params) -> dict[str, Any]:
+    """What of an assignment decides the trained network."""
+    return {name: value for name, value in params.items() if not _in_format(name)}
+
+
+def others_of(params: Params, known: Sequence[Params]) -> list[dict[str, Any]]:
+    """The assignment's network in each of these formats but its own."""
+    network = network_of(params)
+    given = {name: value for name, value in params.items() if _in_format(name)}
+    return [{**network, **other} for other in known if other != given]
+
+
+def _trains(only: Record, params: Params) -> bool:
+    def choose(name: str, _: Domain) -> Any:
+        return params[name]
+
+    return trains("quantize", {"quantization": assign(only, choose)[FORMAT]})
+
+
+def _in_format(name: str) -> bool:
+    return name == FORMAT or name.startswith(f"{FORMAT}.")
