@@ -39,7 +39,7 @@ def formats(space: Node) -> list[dict[str, Any]]:
 
 
 def free_formats(spec: StudySpec) -> list[dict[str, Any]]:
-    """Those that every trained network of a study is measured in; none where it wants none."""
+    """Those that networks of a study are tried in once they are trained; none if it wants none."""
     return formats(spec.space) if spec.siblings and spec.own is None else []
 
 

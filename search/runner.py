@@ -130,6 +130,8 @@ class Runner:
                     task = self._turns.next()
             if task is None:
                 if end is not None and not self._raced_elsewhere(end):
+                    if end.ok and self._siblings.of_front(self._growth.front):
+                        continue
                     return end
                 if end is not None:
                     self._study.mirror.flush()

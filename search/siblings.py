@@ -1,14 +1,15 @@
 """Siblings: one trained network in every number format that needs no further training.
 
 Training is what a trial costs; to quantize, deploy and measure what is trained already takes
-seconds. So after a trial the same choices with each other number format become trials of their own:
-sampler and front learn from them, and they do not count among the trials that were asked for.
+seconds. So after a trial, or in the end for the networks of the front, the same choices with each
+other number format become trials of their own: sampler and front learn from them, and they do not
+count among the trials that were asked for.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from search.formats import free_formats, others_of
@@ -31,14 +32,35 @@ class Siblings:
         self._study = study
         self._waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
         self._formats = free_formats(study.spec)
+        self._in_the_end = study.spec.siblings == "front"
 
     def expect(self, number: int, params: Mapping[str, Any]) -> None:
-        """A trial has ended: its siblings are next.
+        """A trial has ended: its siblings are next, unless they wait for the end.
 
         Args:
             number: Of the trial.
             params: Its parameters.
         """
+        if not self._in_the_end:
+            self._wait_for(number, params)
+
+    def of_front(self, members: Collection[int]) -> bool:
+        """The search has ended: those of the front's networks are next, where they have waited.
+
+        Args:
+            members: Numbers of the front's trials.
+
+        Returns:
+            Whether there may be any.
+        """
+        if not self._in_the_end:
+            return False
+        self._in_the_end = False
+        for row in self._study.store.rows(set(members) - {0}):
+            self._wait_for(row["sibling"] or row["number"], row["params"])
+        return bool(self._waiting)
+
+    def _wait_for(self, number: int, params: Mapping[str, Any]) -> None:
         self._waiting.extend((number, other) for other in others_of(params, self._formats))
 
     def begun(self, worker: Worker) -> Task | None:

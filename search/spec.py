@@ -143,7 +143,8 @@ class StudySpec:
         stop_at_goals: End the run when a trial reaches all goals.
         seed: Every random stream starts from it.
         device: Where training happens: "auto", "cpu", "cuda", "mps".
-        siblings: Each trained network is tried in every number format that needs no training.
+        siblings: Each trained network is tried in every number format that needs no training, or
+            those of the "front" in the end.
         screening: A trial whose untrained network breaks a constraint ends before training.
         structures: A network of a structure that has been timed before is not timed again.
         max_failures: Trials that may fail in a row before the run gives up.
@@ -180,7 +181,7 @@ class StudySpec:
     source: Mapping[str, Any]
     targets: Mapping[str, Chosen] = field(default_factory=dict)
     own: OwnSpec | None = None
-    siblings: bool = True
+    siblings: bool | Literal["front"] = True
     screening: bool = True
     structures: bool = True
     final_seconds: float | None = None

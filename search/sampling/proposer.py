@@ -130,7 +130,7 @@ class Proposer:
             spec.seed,
             cheap,
             cost if thrifty else None,
-            free_formats(spec),
+            free_formats(spec) if spec.siblings is True else (),
         )
         self._asked: dict[int, Proposal] = {}
         self._domains = {p.name: p.domain for p in parameters(spec.space)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -52,8 +52,11 @@ class SearchParams(Params):
 
     trials: int | None = Field(None, ge=1, description="how many, besides the baseline")
     seed: int = Field(0, ge=0, lt=2**32, description="every random stream starts from it")
-    siblings: bool = Field(
-        True, description="try each trained network in every number format that needs no training"
+    siblings: bool | Literal["front"] | None = Field(
+        None,
+        description="try trained networks in every number format that needs no training: each at "
+        "once (true), those of the front in the end (front), none (false); of itself front where "
+        "the sampler chooses formats by a model (auto, forest), else true",
     )
     screening: bool = Field(
         True, description="end a trial before training where its structure breaks a constraint"
@@ -65,6 +68,18 @@ class SearchParams(Params):
     cache: Annotated[str, AfterValidator(_checked_size)] = Field(
         "20 GB", description="how large the stage cache may become: 500 MB, 20 GB"
     )
+
+
+def siblings_of(given: bool | Literal["front"] | None, sampler: Chosen) -> bool | Literal["front"]:
+    """Which networks are tried in all formats, where the study does not say.
+
+    A sampler that learns from all trials tells by itself which format is worth its time, and finds
+    a front sooner if it is not kept waiting for the others (tests/benchmarks/bench_search.py).
+    """
+    if given is not None:
+        return given
+    models = sampler.name in ("auto", "forest") and sampler.params.get("forest", True)
+    return "front" if models else True
 
 
 class BudgetParams(Params):

@@ -19,7 +19,7 @@ from search.study_file.distilling import check_distillation
 from search.study_file.document import Document, read_document
 from search.study_file.free import FreeReader
 from search.study_file.kinds import check_kinds, named
-from search.study_file.limits import LimitReader, size_in_bytes
+from search.study_file.limits import LimitReader, siblings_of, size_in_bytes
 from search.study_file.networks import NetworkReader
 from search.study_file.own import OwnReader
 from search.study_file.problems import Key, Problems
@@ -172,7 +172,7 @@ class _Loader(SectionReader):
             seed=search["seed"],
             device=plain.get("device", "auto"),
             max_failures=search["max_failures"],
-            siblings=search["siblings"],
+            siblings=siblings_of(search["siblings"], sampler),
             screening=search["screening"],
             structures=search["structures"],
             cache_limit=size_in_bytes(search["cache"]),

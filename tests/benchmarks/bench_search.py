@@ -342,14 +342,15 @@ SIDES: dict[str, Callable[[StudySpec, Path, Recorder], None]] = {
     "racing": paretune(more=3, racing=RacingParams()),
     "racing eta 2": paretune(more=2, racing=RacingParams(eta=2)),
     "no siblings": paretune(siblings=False),
+    "all siblings": paretune(siblings=True),
     "no thrift": paretune(options={"thrift": False}),
     "by trees": paretune(options={"model": "trees"}),
     "no structures": paretune(structures=False),
     "no screening": paretune(screening=False),
     "no cache": paretune(cached=False, siblings=False),
-    "sampler tpe": paretune("tpe"),
+    "sampler tpe": paretune("tpe", siblings=True),
     "sampler forest": paretune("forest"),
-    "sampler random": paretune("random"),
+    "sampler random": paretune("random", siblings=True),
 }
 """The plain scripts; Paretune; and Paretune with one of its means changed. What screening is worth
 shows with constraints only: --set 'constraints=["latency <= 0.3 x baseline"]'. A side that races

@@ -20,7 +20,7 @@ FORMATS = "{choice: {none: {}, dynamic: {}, static: {}}}"
 
 @pytest.fixture
 def study(tiny: Path) -> Path:
-    text = tiny.read_text().replace(", siblings: false", "")
+    text = tiny.read_text().replace(", siblings: false", ", siblings: true")
     tiny.write_text(text.replace("{choice: [none, dynamic]}", FORMATS))
     return tiny
 
@@ -104,3 +104,55 @@ def test_siblings_that_a_killed_run_left_are_tried_by_the_next(study: Path, cli:
 def test_no_siblings_when_switched_off(study: Path, cli: Any) -> None:
     assert cli("run", study, "--trials", 2, "--set", "search.siblings=false").code == 0
     assert len(record_of(study).trials) == 3
+
+
+def families(record: StudyRecord) -> dict[int, set[str]]:
+    """Trial -> the number formats that its network was tried in."""
+    found = {t.number: {t.params["quantization"]} for t in record.trials[1:] if t.sibling is None}
+    for trial in record.trials:
+        if trial.sibling is not None:
+            found[trial.sibling].add(trial.params["quantization"])
+    return found
+
+
+def test_siblings_of_the_front_come_in_the_end(study: Path, cli: Any) -> None:
+    said = cli("run", study, "--trials", 4, "--set", "search.siblings=front")
+    assert said.code == 0, said.err
+    record = record_of(study)
+    own = [t.number for t in record.trials if t.sibling is None]
+    assert own == [0, 1, 2, 3, 4], "the search is not kept waiting"
+    front = {number for point in record.growth for number in point.members}
+    complete = {n for n, formats in families(record).items() if len(formats) == 3}
+    assert complete
+    assert complete <= front
+    again = cli("run", study, "--trials", 4, "--set", "search.siblings=front")
+    assert again.code == 0
+    assert len(record_of(study).trials) == len(record.trials), "they are all there"
+
+
+@pytest.mark.parametrize(
+    ("sampler", "given", "wanted"),
+    [
+        ("auto", "", "front"),
+        ("forest", "", "front"),
+        ("{auto: {forest: false}}", "", True),
+        ("tpe", "", True),
+        ("tpe", ", siblings: front", "front"),
+        ("auto", ", siblings: true", True),
+        ("auto", ", siblings: false", False),
+    ],
+)
+def test_model_chooses_formats_by_itself(
+    study: Path, sampler: str, given: str, wanted: Any
+) -> None:
+    text = study.read_text().replace(", siblings: true", f", sampler: {sampler}{given}")
+    study.write_text(text)
+    assert load_study(study).siblings == wanted
+
+
+def test_wrong_word_for_siblings_is_refused(study: Path, cli: Any) -> None:
+    study.write_text(study.read_text().replace("siblings: true", "siblings: some"))
+    said = cli("check", study)
+    assert said.code == 2
+    assert "search.siblings" in said.err
+    assert "front" in said.err
