@@ -141,7 +141,7 @@ def test_killed_run_goes_on_and_loses_no_trial(
 def test_interrupted_run_exits_130_and_keeps_what_is_done(
     tiny: Path, start: Callable[..., Any], how: int
 ) -> None:
-    running = start("run", tiny)
+    running = start("run", tiny, "--trials", 60)  # so many that it is still at them
     running.wait_for("trial   1 [")
     assert running.ended(how) == 130
     assert "interrupted; what is done is kept" in running.log.read_text()
