@@ -15,9 +15,6 @@ FORMAT = "quantization"
 MOST = 4
 """Variants of one number format that are tried of a network; one with more is the sampler's."""
 
-Params = Mapping[str, Any]
-"""Parameter name -> number or label, of the parameters that exist in the branches taken."""
-
 
 def formats(space: Node) -> list[dict[str, Any]]:
     """The assignments of the number format that need no training; none where it is not searched.
@@ -43,19 +40,21 @@ def free_formats(spec: StudySpec) -> list[dict[str, Any]]:
     return formats(spec.space) if spec.siblings and spec.own is None else []
 
 
-def network_of(params: Params) -> dict[str, Any]:
+def network_of(params: Mapping[str, Any]) -> dict[str, Any]:
     """What of an assignment decides the trained network."""
     return {name: value for name, value in params.items() if not _in_format(name)}
 
 
-def others_of(params: Params, known: Sequence[Params]) -> list[dict[str, Any]]:
+def others_of(
+    params: Mapping[str, Any], known: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """The assignment's network in each of these formats but its own."""
     network = network_of(params)
     given = {name: value for name, value in params.items() if _in_format(name)}
     return [{**network, **other} for other in known if other != given]
 
 
-def _trains(only: Record, params: Params) -> bool:
+def _trains(only: Record, params: Mapping[str, Any]) -> bool:
     def choose(name: str, _: Domain) -> Any:
         return params[name]
 

@@ -37,9 +37,9 @@ class Choosing:
 
     def __init__(self, sampler: Chosen, model: str | None) -> None:
         self._name = sampler.name
-        forest = model is not None and sampler.params.get("forest", True)
-        self._model = "forest" if forest else "tpe"
-        self._cost = COST[model if forest and model else "tpe"]
+        taken = model if sampler.params.get("forest", True) else None
+        self._model = "forest" if taken else "tpe"
+        self._cost = COST[taken or "tpe"]
         self._told = 0
         self._timed = 0
         self._seconds = 0.0

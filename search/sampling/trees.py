@@ -41,7 +41,7 @@ class Trees:
         """As `draw`, by trees that are grown on the numbers as they are."""
         thompson = self._options.draw == "thompson"
         trees = self._options.trees * (1 if thompson else 10)
-        said = np.array([grown(rows, told, at, random) for _ in range(trees)])
+        said = np.array([_grown(rows, told, at, random) for _ in range(trees)])
         mean: np.ndarray = said.mean(axis=0)
         if not thompson:
             return mean
@@ -55,12 +55,12 @@ class Trees:
     ) -> np.ndarray:
         """Mean [N] of what was told [T], as a share of the trees' leaves."""
         trees = range(self._options.trees)
-        found = [grown(rows, told[:, None], at, random)[:, 0] for _ in trees]
+        found = [_grown(rows, told[:, None], at, random)[:, 0] for _ in trees]
         mean: np.ndarray = np.mean(found, axis=0)
         return mean
 
 
-def grown(
+def _grown(
     rows: np.ndarray, told: np.ndarray, at: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
     """What a tree grown on a bootstrap of the trials says [N, K] at other rows."""
