@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from search.spec import Chosen
 from spaces.params import Params
 
 Model = Literal["trees", "gaussian"]
@@ -53,3 +54,8 @@ OPTIONS: dict[str, type[Params]] = {
     "evolve": ForestParams,
 }
 """Sampler -> its options."""
+
+
+def has_model(sampler: Chosen) -> bool:
+    """Whether a sampler proposes by a model of ours, where the study has something to learn."""
+    return sampler.name in ("auto", "forest") and bool(sampler.params.get("forest", True))

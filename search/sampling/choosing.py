@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from search.samplers import AutoParams, ForestParams
+from search.samplers import AutoParams, ForestParams, has_model
 from search.spec import Chosen
 
 SHARE = 0.05
@@ -37,7 +37,7 @@ class Choosing:
 
     def __init__(self, sampler: Chosen, model: str | None) -> None:
         self._name = sampler.name
-        taken = model if sampler.params.get("forest", True) else None
+        taken = model if has_model(sampler) else None
         self._model = "forest" if taken else "tpe"
         self._cost = COST[taken or "tpe"]
         self._told = 0

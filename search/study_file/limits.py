@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from search.plugins import SAMPLER_NAMES
-from search.samplers import OPTIONS
+from search.samplers import OPTIONS, has_model
 from search.spec import Chosen
 from search.study_file.problems import Key
 from search.study_file.sections import SectionReader
@@ -78,8 +78,7 @@ def siblings_of(given: bool | Literal["front"] | None, sampler: Chosen) -> bool 
     """
     if given is not None:
         return given
-    models = sampler.name in ("auto", "forest") and sampler.params.get("forest", True)
-    return "front" if models else True
+    return "front" if has_model(sampler) else True
 
 
 class BudgetParams(Params):
