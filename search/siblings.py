@@ -32,7 +32,8 @@ class Siblings:
         self._study = study
         self._waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
         self._formats = free_formats(study.spec)
-        self._in_the_end = study.spec.siblings == "front"
+        self._of_front = study.spec.siblings == "front"  # of its networks only, in the end
+        self._search_ended = False
 
     def expect(self, number: int, params: Mapping[str, Any]) -> None:
         """A trial has ended: its siblings are next, unless they wait for the end.
@@ -41,7 +42,7 @@ class Siblings:
             number: Of the trial.
             params: Its parameters.
         """
-        if not self._in_the_end:
+        if self._search_ended or not self._of_front:
             self._wait_for(number, params)
 
     def of_front(self, members: Collection[int]) -> bool:
@@ -53,9 +54,9 @@ class Siblings:
         Returns:
             Whether there may be any.
         """
-        if not self._in_the_end:
+        if self._search_ended or not self._of_front:
             return False
-        self._in_the_end = False
+        self._search_ended = True
         for row in self._study.store.rows(set(members) - {0}):
             self._wait_for(row["sibling"] or row["number"], row["params"])
         return bool(self._waiting)
