@@ -31,13 +31,14 @@ def counts_of(rows: Rows) -> Counts:
     whole = f"kind NOT LIKE '%{PARTIAL}'"
     there = f"file <> '{DROPPED}'"
     cached = _one(rows, f"count(*) AS n, sum(bytes) AS bytes FROM paretune_stages WHERE {there}")
-    made = _one(rows, f"sum(seconds) AS seconds FROM paretune_stages WHERE {whole}")
+    made = _one(rows, f"sum(seconds) AS seconds FROM paretune_stages WHERE {whole}")["seconds"]
     return Counts(
         states={row["state"]: row["n"] for row in states},
         repeats=trials_that(rows, "repeats IS NOT NULL"),
         siblings=trials_that(rows, "sibling IS NOT NULL"),
         stopped=held_up(rows, f"{_SEARCHED} AND state = 'pruned'"),
-        stage_seconds=float(made["seconds"] or 0.0),
+        # Of a trainer of the user's there are no stages, and nothing is counted.
+        stage_seconds=0.0 if made is None else float(made) + _held_up_seconds(rows),
         saved_seconds=_saved(rows),
         cache_bytes=int(cached["bytes"] or 0),
         cache_stages=cached["n"],
@@ -59,11 +60,22 @@ def trials_that(rows: Rows, which: str) -> int:
 
 def held_up(rows: Rows, which: str) -> int:
     """How many trials of a kind, a condition in SQL, racing has held up."""
-    reasons = rows(
-        f"SELECT reason FROM paretune_trials WHERE {which} "
+    return len(_held_up(rows, "reason", which))
+
+
+def _held_up(rows: Rows, columns: str, which: str) -> list[dict[str, Any]]:
+    found = rows(
+        f"SELECT {columns} FROM paretune_trials WHERE {which} "
         f"AND CAST(reason AS TEXT) LIKE '%\"{RACING}\"%'"
     )
-    return sum(row["reason"]["type"] == RACING for row in reasons)
+    return [row for row in found if row["reason"]["type"] == RACING]
+
+
+def _held_up_seconds(rows: Rows) -> float:
+    """What the trainings took that racing holds up or has stopped: no stage was made of them."""
+    found = _held_up(rows, "reason, seconds", "state IN ('paused', 'pruned')")
+    took = [(row["seconds"] or {}).get(row["reason"]["stage"], 0.0) for row in found]
+    return float(sum(took))
 
 
 def _saved(rows: Rows) -> float:

@@ -24,7 +24,8 @@ class StatusInfo:
         stopped: Trials that racing has stopped early.
         front: Numbers of the front's members.
         hypervolume: Of the front, as a share of the reference box.
-        stage_seconds: What the stages cost that were made.
+        stage_seconds: What the stages cost that were made, and the trainings that racing holds up
+            or has stopped.
         saved_seconds: What the stages taken from the cache would have cost.
         cache_bytes: What the stage cache takes.
         cache_stages: Files in it.

@@ -12,6 +12,7 @@ import pytest
 from search.database.counting import counts_of
 from search.database.reading import Reading, records
 from search.database.rows import rows_of
+from search.database.rungs import Rungs
 from search.database.store import Store
 from search.database.tables import open_engine
 from search.plan import Plan, Stage
@@ -93,6 +94,22 @@ def test_stages_are_counted_and_those_that_can_go_on_cost_nothing_besides(store:
     found = counts_of(rows_of(store._engine))
     assert (found.stage_seconds, found.dropped) == (12.0, 1)
     assert (found.cache_bytes, found.cache_stages) == (200, 2)
+
+
+def test_training_that_racing_holds_up_or_has_stopped_is_spent(store: Store) -> None:
+    entry = {"parent": None, "sha256": "0", "bytes": 100}
+    store.add_stage(key="a", kind="pretrain", file="a", seconds=10.0, **entry)
+    store.add_stage(key="b.1", kind="finetune so far", file="b", seconds=5.0, **entry)
+    held_up = {"stage": "finetune", "type": RACING, "text": "not among the best"}
+    broken = {"stage": "finetune", "type": "InfeasibleCandidate", "text": f'no "{RACING}"'}
+    spent = {"pretrain": 0.0, "finetune": 5.0, "measure": 1.0}
+    trial(store, 1, state="pruned", reason=held_up, seconds=spent)
+    trial(store, 2, state="pruned", reason=broken, seconds=spent)
+    trial(store, 3)
+    Rungs(store._engine).pause(3, Result("paused", reason=held_up, seconds={"finetune": 2.0}))
+    found = counts_of(rows_of(store._engine))
+    assert found.stage_seconds == 10.0 + 5.0 + 2.0
+    assert "training: 17 s spent" in status_info(store.record(), found).text()
 
 
 def test_nothing_is_counted_in_a_study_without_trials(store: Store) -> None:
