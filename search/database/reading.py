@@ -68,8 +68,9 @@ class Reading:
         """
         from search.growth import with_volumes
 
+        study = self.study()
         growth = self._rows("SELECT * FROM paretune_front ORDER BY time")
-        return with_volumes(self._record(growth, tuple(self.trials())))
+        return with_volumes(self._record(study, growth, tuple(self.trials())))
 
     def front_record(self) -> StudyRecord:
         """The record for who looks at the front, and only what that takes.
@@ -84,7 +85,7 @@ class Reading:
         study = self.study()
         growth = self._last_growth()
         whole = self._named(growth)
-        record = self._record(growth, tuple(self.trials(whole)))
+        record = self._record(study, growth, tuple(self.trials(whole)))
         stopped = held_up(self._rows, "state IN ('paused', 'pruned') AND repeats IS NULL")
         counted = (trials_that(self._rows, "repeats IS NULL"), stopped)
         record = replace(record, counted=counted, chances=self._chances(study["info"]))
@@ -98,8 +99,9 @@ class Reading:
         Raises:
             UserError: There is no study in this database.
         """
+        study = self.study()
         growth = self._last_growth()
-        record = self._record(growth, tuple(self.trials(self._named(growth))))
+        record = self._record(study, growth, tuple(self.trials(self._named(growth))))
         if all(point.hypervolume is not None for point in record.growth):
             return record
         from search.growth import with_volumes
@@ -150,9 +152,11 @@ class Reading:
         return {0, *members, *(row["trial"] for row in again)}
 
     def _record(
-        self, growth: Sequence[Mapping[str, Any]], trials: tuple[TrialRecord, ...]
+        self,
+        study: Mapping[str, Any],
+        growth: Sequence[Mapping[str, Any]],
+        trials: tuple[TrialRecord, ...],
     ) -> StudyRecord:
-        study = self.study()
         info = {name: fact for name, fact in study["info"].items() if name != "chances"}
         hosts = self._rows("SELECT digest, facts FROM paretune_hosts")
         facts = {host["digest"]: host["facts"] for host in hosts}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,20 @@ def test_database_without_a_study_is_refused(tmp_path: Path) -> None:
     open_engine(url, create=True).dispose()
     with records(url) as found, pytest.raises(UserError, match="no Paretune study in this"):
         found.front_record()
+
+
+@pytest.mark.parametrize("read", [Reading.record, Reading.front_record, Reading.outline])
+def test_database_of_others_is_refused(
+    tmp_path: Path, read: Callable[[Reading], StudyRecord]
+) -> None:
+    file = tmp_path / "others.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE theirs (a INTEGER)")
+    with (
+        records(f"sqlite:///{file}") as found,
+        pytest.raises(UserError, match="no Paretune study in this"),
+    ):
+        read(found)
 
 
 def test_listed_numbers_are_sql() -> None:
