@@ -165,11 +165,16 @@ def knee_chances(middles: Array, deviations: Array, draws: int = DRAWS, seed: in
     random = np.random.default_rng(seed)
     total = np.zeros((draws, len(middles)))
     for middle, deviation in zip(np.transpose(middles), np.transpose(deviations), strict=True):
-        drawn = middle[None, :]
-        if deviation.any():
-            drawn = drawn + deviation * random.standard_normal(total.shape)
+        if deviation.any():  # in place: new memory takes as long as what is counted
+            drawn = random.standard_normal(total.shape)
+            drawn *= deviation
+            drawn += middle
+        else:
+            drawn = middle[None, :].copy()
         low, high = drawn.min(axis=1, keepdims=True), drawn.max(axis=1, keepdims=True)
-        total += (drawn - low) / np.where(high > low, high - low, 1.0)
+        drawn -= low
+        drawn /= np.where(high > low, high - low, 1.0)
+        total += drawn
     return np.bincount(total.argmin(axis=1), minlength=len(middles)) / draws
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +75,8 @@ def profile(
         raise UserError("give a STUDY, or --model MODEL --shape C,H,W: one of the two")
     if model is not None and shape is None:
         raise UserError("--model: give --shape too: 3,32,32 for images, 128,8000 for texts")
+    import tempfile  # every command reads this file
+
     from search.profiled import profile as profiled
 
     with tempfile.TemporaryDirectory(prefix="paretune-") as scratch:

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from objectives.base import Measurement
-from search.database.counting import counts_of, held_up, trials_that
+from search.database.counting import counts_of, held_up
 from search.database.rows import Rows, listed, only, quoted, rows_at
 from search.errors import UserError
 from search.records import Axis, Counts, FrontPoint, Others, StudyRecord, TrialRecord
@@ -87,8 +87,12 @@ class Reading:
         whole = self._named(growth)
         record = self._record(study, growth, tuple(self.trials(whole)))
         stopped = held_up(self._rows, "state IN ('paused', 'pruned') AND repeats IS NULL")
-        counted = (trials_that(self._rows, "repeats IS NULL"), stopped)
-        record = replace(record, counted=counted, chances=self._chances(study["info"]))
+        [now] = self._rows(  # at once: each time it would take as long as to read the front
+            "SELECT count(CASE WHEN number > 0 AND repeats IS NULL THEN 1 END) AS begun, "
+            "count(finished) AS ended, max(finished) AS last FROM paretune_trials"
+        )
+        chances = _kept_chances(study["info"], [now["ended"], now["last"]])
+        record = replace(record, counted=(now["begun"], stopped), chances=chances)
         if record.chances is None:
             record = replace(record, others=self._others(record.axes, whole))
         return record
@@ -173,19 +177,6 @@ class Reading:
             info={**info, "hosts": facts, "finished": study["finished"]},
         )
 
-    def _chances(self, info: Mapping[str, Any]) -> dict[int, float] | None:
-        """What `Store.keep_chances` has kept, where it was found from the trials of now."""
-        kept = info.get("chances")
-        if not kept:
-            return None
-        [now] = self._rows(
-            "SELECT count(*) AS trials, max(finished) AS last FROM paretune_trials "
-            "WHERE finished IS NOT NULL"
-        )
-        if kept["of"] != [now["trials"], now["last"]]:
-            return None
-        return {int(number): chance for number, chance in kept["trials"].items()}
-
     def _others(self, axes: Sequence[Axis], whole: Collection[int]) -> Others | None:
         """The intervals of the feasible trials that repeat no other, without those read whole.
 
@@ -246,6 +237,14 @@ _BOUND = (
     "CASE WHEN violations IS NULL OR CAST(violations AS TEXT) IN ('{}', 'null') THEN 0 ELSE 1 END"
 )
 """Whether a trial was held against any constraint."""
+
+
+def _kept_chances(info: Mapping[str, Any], now: list[Any]) -> dict[int, float] | None:
+    """What `Store.keep_chances` has kept, where it was found from the trials of now."""
+    kept = info.get("chances")
+    if not kept or kept["of"] != now:
+        return None
+    return {int(number): chance for number, chance in kept["trials"].items()}
 
 
 def _trial(row: Mapping[str, Any], measured: Mapping[str, Any]) -> TrialRecord:

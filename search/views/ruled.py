@@ -91,8 +91,8 @@ class Rows:
                 yield Segment.line()
 
 
-def _styled(text: str, *styles: str) -> str:
-    asked = {key: value for style in styles for key, value in STYLES[style].items()}
+def _styled(text: str, row: str, style: str) -> str:
+    asked = {**STYLES[row], **STYLES[style]}
     return click.style(text, **asked) if asked and text else text
 
 
