@@ -16,7 +16,7 @@ from objectives.probe import Probe
 from objectives.references import panel
 from objectives.runs import Runs, steady
 
-BLOCKS = 32
+BLOCKS = 64
 """Parts of a session, each with sessions of its own where they are quick to load: how far their
 figures lie apart is what the interval comes from."""
 
