@@ -36,7 +36,7 @@ def size_in_bytes(text: str) -> int:
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None or not float(match[1]):
-        raise ValueError(f"give a size such as 500 MB or 20 GB, not {text!r}")
+        raise ValueError("give a size such as 500 MB or 20 GB")
     power = 1 + "KMGT".index(match[2][0])
     factor: int = (1024 if "i" in match[2] else 1000) ** power
     return round(float(match[1]) * factor)
