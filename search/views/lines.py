@@ -17,6 +17,12 @@ from search.views.style import INK, SCALE, layout
 MOST_LINES = 8
 """Parameters among the parallel coordinates: the most important ones."""
 
+MOST_TICKS = 5
+"""Different numbers that are written beside an axis as they are, unless..."""
+
+CLOSE = 0.06
+"""...two are so close, as a share of the axis: their texts would cover each other."""
+
 
 def lines_figure(record: StudyRecord, important: Sequence[Importance]) -> go.Figure | None:
     """Parallel coordinates over feasible trials: the parameters that matter, then the objectives.
@@ -86,11 +92,7 @@ def _number_dimension(label: str, values: np.ndarray, log: bool) -> dict[str, An
     """A number [N] as a vertical axis; NaN, a parameter that is not there, lies below it."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     distinct = np.unique(values[~np.isnan(values)])
-    ticks = (
-        distinct
-        if len(distinct) <= 5
-        else np.array(ticks_of(low, high) if log else _even(low, high))
-    )
+    ticks = distinct if _legible(distinct, log) else _round(low, high, log)
     ticks = ticks[(ticks >= low) & (ticks <= high)]
     texts = [tick_text(float(tick)) for tick in ticks]
     if log:
@@ -109,6 +111,16 @@ def _number_dimension(label: str, values: np.ndarray, log: bool) -> dict[str, An
         "ticktext": texts,
         "range": [low, high if high > low else low + 1],
     }
+
+
+def _legible(ticks: np.ndarray, log: bool) -> bool:
+    """Whether each of the values can stand beside the axis."""
+    gaps = np.diff(np.log10(ticks) if log else ticks)
+    return len(ticks) <= MOST_TICKS and bool((gaps >= CLOSE * gaps.sum()).all())
+
+
+def _round(low: float, high: float, log: bool) -> np.ndarray:
+    return np.array(ticks_of(low, high) if log else _even(low, high))
 
 
 def _even(low: float, high: float) -> list[float]:

@@ -185,7 +185,7 @@ def space_figure(record: StudyRecord) -> go.Figure:
     )
     figure = go.Figure()
     for name, trials, marker in (
-        ("infeasible", groups.infeasible, {"symbol": "x", "color": INFEASIBLE, "size": 3.5}),
+        ("infeasible", groups.infeasible, {"symbol": "cross", "color": INFEASIBLE, "size": 5}),
         ("dominated", groups.dominated, {"color": DOMINATED, "size": 4}),
         ("front", groups.front, {"color": FRONT, "size": 6}),
         ("baseline", groups.baseline, {"symbol": "diamond", "color": BASELINE, "size": 7}),
@@ -211,9 +211,9 @@ def space_figure(record: StudyRecord) -> go.Figure:
         **frame,
         height=560,
         scene={
-            "xaxis": {**_plain(x), **look},
-            "yaxis": {**_plain(y), **look},
-            "zaxis": {**_plain(z), **look},
+            "xaxis": {**_plain(x), **_view(groups, x), **look},
+            "yaxis": {**_plain(y), **_view(groups, y), **look},
+            "zaxis": {**_plain(z), **_view(groups, z), **look},
             "aspectmode": "cube",
             "camera": {"eye": {"x": 1.9, "y": 1.0, "z": 0.6}},
         },

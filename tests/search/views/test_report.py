@@ -19,7 +19,7 @@ from search.settling import NEAR
 from search.views.format import format_chance
 from search.views.front import front_info, shown_chances
 from search.views.front_text import notes_of
-from search.views.plots import FAINT, groups_of, pair_figures
+from search.views.plots import FAINT, groups_of, pair_figures, space_figure
 from search.views.report import report_html, write_report
 from search.views.scales import scale_of
 
@@ -155,7 +155,10 @@ def test_collapsed_trial_does_not_squeeze_the_others(make_record: MakeRecord) ->
     worst = next(t for t in record.trials if t.state == "complete" and not t.feasible)
     collapsed = replace(worst, values={**worst.values, "accuracy": 0.1})
     trials = tuple(collapsed if t is worst else t for t in record.trials)
-    low, high = pair_figures(replace(record, trials=trials))[0][1].layout.yaxis.range
+    squeezed = replace(record, trials=trials)
+    low, high = pair_figures(squeezed)[0][1].layout.yaxis.range
+    assert space_figure(record).layout.scene.zaxis.range is None
+    assert space_figure(squeezed).layout.scene.zaxis.range == (low, high)
     feasible = [100 * t.values["accuracy"] for t in groups_of(record).feasible]
     assert 80 < low < min(feasible)
     assert max(feasible) < high < 100
