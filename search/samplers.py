@@ -40,6 +40,9 @@ class ForestParams(Params):
     ranks: bool = Field(
         True, description="grow the trees on the order of what was told, not on its values"
     )
+    counts: bool = Field(
+        True, description="learn also from how often a label occurs among choices of the same ones"
+    )
     model: Model = Field(
         "trees", description="of what training tells: few trees, or a Gaussian process"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,19 +28,30 @@ def key_of(params: Params) -> tuple[tuple[str, Any], ...]:
 class Features:
     """An assignment as a row: one-hot for a choice (all zero when absent), [0, 1] for a number.
 
+    Where several choices have the same labels, as the operations of a cell's edges or the kernels
+    of a network's stages, it is told besides which share of them takes each label: how often an
+    operation occurs says more of a network than where. On the tables of CIFAR-100 and ImageNet-16,
+    200 trainings find .991 and .986 of the front with it, .984 and .978 without
+    (tests/benchmarks/bench_tables.py). How much encodings matter: White et al. 2020,
+    https://arxiv.org/abs/2007.04965.
+
     Args:
         space: The tree.
+        counts: With these shares.
     """
 
-    def __init__(self, space: Node) -> None:
+    def __init__(self, space: Node, counts: bool = True) -> None:
         self._places: dict[str, tuple[int, Domain, dict[str, int]]] = {}
         self.width = 0
         for parameter in parameters(space):
             domain = parameter.domain
             labels = domain.labels if isinstance(domain, Choice) else []
-            places = {label: place for place, label in enumerate(labels)}
-            self._places[parameter.name] = (self.width, domain, places)
+            self._places[parameter.name] = (self.width, domain, _places(labels))
             self.width += len(labels) or 1
+        self._alike: list[tuple[int, list[str], dict[str, int]]] = []
+        for shared, names in _alike(space) if counts else ():
+            self._alike.append((self.width, names, _places(shared)))
+            self.width += len(shared)
         self._empty = np.zeros(self.width, dtype=np.float32)
         for first, domain, _ in self._places.values():
             if not isinstance(domain, Choice):
@@ -55,7 +66,26 @@ class Features:
                 row[first + places[value]] = 1.0
             else:
                 row[first] = _scaled(domain, value)
+        for first, names, places in self._alike:
+            for name in names:
+                if name in params:
+                    row[first + places[params[name]]] += 1.0 / len(names)
         return row
+
+
+def _places(labels: Sequence[str]) -> dict[str, int]:
+    return {label: place for place, label in enumerate(labels)}
+
+
+def _alike(space: Node) -> list[tuple[Sequence[str], list[str]]]:
+    """Labels, and the names of the choices that have them, where there are several."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for parameter in parameters(space):
+        if isinstance(parameter.domain, Choice):
+            found.setdefault(tuple(parameter.domain.labels), []).append(parameter.name)
+    return [
+        (labels, names) for labels, names in found.items() if min(map(len, (labels, names))) > 1
+    ]
 
 
 class Draws:

@@ -88,7 +88,7 @@ class Thompson:
         self._noise = options.noise if options.draw == "thompson" else 0.0
         priced = TRAININGS * max(1, len(formats))
         self._startup = options.startup if cost is None else min(options.startup, priced)
-        features = Features(space)
+        features = Features(space, options.counts)
         self.history = History(features, self._signs.tolist())
         self._candidates = Candidates(
             space, features, constraints, options, self.history, seed, cheap, formats

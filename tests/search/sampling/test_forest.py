@@ -63,6 +63,20 @@ def test_row_is_one_hot_scaled_and_marks_what_is_absent(tmp_path: Path) -> None:
     assert features.row(cut).tolist() == pytest.approx([0.0, 0.5, 0.0, 1.0, 0.5, 1.0])
 
 
+def test_choices_of_the_same_labels_are_counted(tmp_path: Path) -> None:
+    op = "{choice: [conv, pool]}"
+    given = spec(tmp_path, "forest", space=f"{{a: {op}, b: {op}, c: {{choice: [x, y]}}}}")
+    rows = [
+        Features(given.space, counts).row({"a": "pool", "b": "pool", "c": "y"}).tolist()
+        for counts in (True, False)
+    ]
+    assert rows[1] == [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]
+    assert rows[0] == [*rows[1], 0.0, 1.0]
+    branch = "{choice: {no: {}, yes: {b: {choice: [conv, pool]}}}}"  # b may be absent
+    given = spec(tmp_path, "forest", space=f"{{a: {op}, k: {branch}}}")
+    assert Features(given.space).row({"a": "conv", "k": "no"}).tolist()[-2:] == [0.5, 0.0]
+
+
 def test_draws_and_changes_lie_in_the_space(tmp_path: Path) -> None:
     space = spec(tmp_path, "forest").space
     random = np.random.default_rng(0)
