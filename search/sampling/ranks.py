@@ -7,7 +7,6 @@ quantile transform of Salinas et al. 2020, https://arxiv.org/abs/1909.13595).
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 FEW = 4
 """Of the best: how they lie says how far beyond the best a lower rank is."""
@@ -25,7 +24,7 @@ class Ranks:
 
     def __init__(self, told: np.ndarray) -> None:
         self._values = np.sort(told, axis=0)
-        self.of: np.ndarray = rankdata(told, axis=0) / len(told)
+        self.of: np.ndarray = np.apply_along_axis(_ranked, 0, told) / len(told)
         self._ranks = np.sort(self.of, axis=0)
 
     def values(self, ranks: np.ndarray) -> np.ndarray:
@@ -39,3 +38,10 @@ class Ranks:
                 slope = (values[few] - values[0]) / (known[few] - known[0])
                 found[:, place] += slope * np.minimum(column - known[0], 0.0)
         return found
+
+
+def _ranked(values: np.ndarray) -> np.ndarray:
+    """Place [N] of each among the others, from 1; equal ones share the mean of theirs."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    places: np.ndarray = np.cumsum(counts) - (counts - 1) / 2
+    return places[which]
