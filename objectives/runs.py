@@ -111,7 +111,11 @@ class Runs:
         while time.perf_counter() - begun < seconds or len(recent) < 5:
             recent.append(self._timed())
             spent = time.perf_counter() - begun
-            if len(recent) >= 20 and spent > WARM_SHARE * seconds and _settled([w for w, _ in recent]):
+            if (
+                len(recent) >= 20
+                and spent > WARM_SHARE * seconds
+                and _settled([w for w, _ in recent])
+            ):
                 break
         # Of the least interrupted ones: on a busy machine most may be.
         least = quantile([wall / max(cpu, 1e-6) for wall, cpu in recent], 0.1)
@@ -122,12 +126,12 @@ class Runs:
         """Begins a block."""
         self.blocks.append(Block())
 
-    def visit(self) -> None:
+    def visit(self, seconds: float = VISIT_SECONDS) -> None:
         """Some runs in a row; the first one, on another network's caches, does not count."""
         begun = time.perf_counter()
         self._session(self._inputs)
         block, before = self.blocks[-1], self._probe()
-        until = max(begun, time.perf_counter() - VISIT_SECONDS) + VISIT_SECONDS
+        until = max(begun, time.perf_counter() - seconds) + seconds
         while True:
             wall, cpu = self._timed()
             after = self._probe()

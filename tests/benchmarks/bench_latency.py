@@ -3,9 +3,10 @@
 Twelve networks in ONNX Runtime (three families, two of them in int8) are measured again and again,
 every other time beside a process that loads the host on and off, half of the times in a process of
 its own. Nothing about the files changes, so whatever an answer says besides the long run's is
-error. The long run: all twelve visited in turn, half of it before and half after, the runs that had
-the processor for themselves. The peers: the mean of 20 runs after 10 to warm up (as Olive
-measures), and a single run (as Archai does), each as a ratio to the first network measured so too.
+error. The long run: all twelve visited in turn, 12 ms each, half of it before and half after, the
+runs that had the processor for themselves. The peers: the mean of 20 runs after 10 to warm up (as
+Olive measures), and a single run (as Archai does), each as a ratio to the first network measured so
+too.
 `--networks 6 --repeats 4 --truth 20` is a short run, of about three minutes.
 
 Agreement is Kendall's tau between an answer's order of the twelve and the long run's; repeatability
@@ -53,6 +54,9 @@ NETWORKS: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     ({"simple_cnn": {"width": 0.5}}, STATIC),
     ({"resnet": {"stages": 3, "blocks": 1, "width": 16}}, STATIC),
 ]
+
+VISIT = 0.012
+"""Seconds of the long run's visits, twice as long as those of a measurement."""
 
 BUSY = """
 import random, sys, time
@@ -121,7 +125,7 @@ class Networks:
                 for _ in range(12):
                     random.shuffle(order)
                     for place in order:
-                        runs[place].visit()
+                        runs[place].visit(VISIT)
             for each in runs:
                 probe.learn(each.blocks[-1].probe)
         calm = [b for b in range(len(runs[0].blocks)) if all(each.calm(b) for each in runs)]
