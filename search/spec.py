@@ -84,6 +84,12 @@ class Constraint:
         excess = value - bound if self.upper else bound - value
         return excess / (abs(bound) or 1.0)
 
+    def value(self, violation: float, baseline: float) -> float:
+        """The value that is so far beyond the bound."""
+        bound = self.bound.resolve(baseline)
+        excess = violation * (abs(bound) or 1.0)
+        return bound + excess if self.upper else bound - excess
+
 
 @dataclass(frozen=True)
 class BaselineSpec:

@@ -26,6 +26,7 @@ class History:
         self._losses: list[np.ndarray] = []
         self._fate_rows: list[np.ndarray] = []
         self._fates: list[float] = []
+        self._partial: list[tuple[np.ndarray, np.ndarray]] = []
         self._front = Front()
         self._guesses: dict[tuple[object, ...], int] = {}
         self.known: set[tuple[object, ...]] = set()
@@ -36,6 +37,7 @@ class History:
         values: Sequence[float] | None,
         feasible: bool,
         foreseeable: bool = True,
+        known: Sequence[float] = (),
     ) -> None:
         """Takes a finished trial in.
 
@@ -44,6 +46,8 @@ class History:
             values: Its objectives in order; None when it ended without.
             feasible: Whether it breaks no constraint.
             foreseeable: Whether values like these say so, if it does.
+            known: Where it ended without: objectives in order that are known all the same, NaN for
+                the others; empty where none is.
         """
         key = key_of(params)
         if ("told", *key) in self.known:
@@ -55,8 +59,11 @@ class History:
             return
         row = self._features.row(params)
         self._fate_rows.append(row)
-        self._fates.append(float(values is not None and foreseeable))
+        told = values is not None or len(known) > 0
+        self._fates.append(float(told and foreseeable))
         if values is None:
+            if told:
+                self._partial.append((row, np.array(known, dtype=float) * self._signs))
             return
         losses = np.array(values, dtype=float) * self._signs
         self._params.append(params)
@@ -114,6 +121,16 @@ class History:
     def losses(self) -> np.ndarray:
         """[N, M]."""
         return np.array(self._losses)
+
+    @property
+    def seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features [T, width] and losses [T, M] of all that values are known of, NaN where not.
+
+        What was screened comes last: its speed and size are known, and teach a model where bounds
+        are broken.
+        """
+        rows = [*self._rows, *(row for row, _ in self._partial)]
+        return np.array(rows), np.array([*self._losses, *(losses for _, losses in self._partial)])
 
     @property
     def fates(self) -> tuple[np.ndarray, np.ndarray]:

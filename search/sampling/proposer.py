@@ -11,6 +11,7 @@ study's seed and the trial's number: a resumed run proposes what an uninterrupte
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,6 +133,7 @@ class Proposer:
             cost if thrifty else None,
             free_formats(spec) if spec.siblings is True else (),
         )
+        self._baseline: Mapping[str, float] = {}
         self._asked: dict[int, Proposal] = {}
         self._domains = {p.name: p.domain for p in parameters(spec.space)}
         self._distributions = distributions_of(spec.space)
@@ -142,6 +144,7 @@ class Proposer:
 
     def compare_with(self, baseline: Mapping[str, float]) -> None:
         """Gives the baseline's values, which constraints may refer to."""
+        self._baseline = baseline
         self._thompson.compare_with(baseline)
 
     def ask(self, number: int, same: int = 0) -> Proposal:
@@ -248,7 +251,22 @@ class Proposer:
                 self._thompson.history.guess(params, outcome.values)
         elif outcome.state != "failed":  # an error may not come again, and says nothing
             values = outcome.values if outcome.state == "complete" else None
-            self._thompson.history.add(params, values, outcome.feasible, self._foreseeable(outcome))
+            known = self._known(outcome) if values is None else ()
+            history = self._thompson.history
+            history.add(params, values, outcome.feasible, self._foreseeable(outcome), known)
+
+    def _known(self, outcome: Outcome) -> Sequence[float]:
+        """Objectives of a trial that ended without values, by the bounds that it was held against.
+
+        Its violations are kept, so that a resumed run learns the same.
+        """
+        names = [objective.name for objective in self._spec.objectives]
+        found = {
+            c.quantity: c.value(outcome.violations[c.text], self._baseline.get(c.quantity, 0.0))
+            for c in self._spec.constraints
+            if c.quantity in names and c.text in outcome.violations
+        }
+        return [found.get(name, math.nan) for name in names] if found else ()
 
     def _foreseeable(self, outcome: Outcome) -> bool:
         """Whether its objectives tell of all that is wrong with it."""

@@ -196,10 +196,19 @@ class Thompson:
                 losses[:, place] = values * self._signs[place]
         if not all(exact):
             wanted = np.flatnonzero(~np.array(exact))
-            told = self.history.losses[:, wanted]
-            model = Gaussian(self._signs[wanted], self._noise) if self._gaussian else self._trees
-            losses[:, wanted] = model.draw(self.history.rows, told, rows, random)
+            seen, told = self.history.seen
+            known = ~np.isnan(told[:, wanted])
+            # Together where that can be, as trees learn of all quantities at once.
+            groups = [wanted] if known.all() else [wanted[[place]] for place in range(len(wanted))]
+            for group in groups:
+                there = ~np.isnan(told[:, group]).any(axis=1)
+                model = self._model(group)
+                losses[:, group] = model.draw(seen[there], told[there][:, group], rows, random)
         return losses
+
+    def _model(self, wanted: np.ndarray) -> Gaussian | Trees:
+        """Of some of the objectives, by their places."""
+        return Gaussian(self._signs[wanted], self._noise) if self._gaussian else self._trees
 
     def _survival(self, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """How likely [N] a candidate is to come out with values, where trials have not."""
