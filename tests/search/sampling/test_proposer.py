@@ -269,3 +269,28 @@ def test_constraint_on_what_is_no_objective_is_learnt(tmp_path: Path) -> None:
         proposer.tell(number, Outcome("complete", values, broken))
         found.append(wrong)
     assert sum(found[20:]) <= 5  # by chance half of them
+
+
+@pytest.mark.parametrize("model", ["gaussian", "trees"])
+def test_size_of_a_trial_that_ends_before_its_training_is_learnt(
+    tmp_path: Path, model: str
+) -> None:
+    """Separable networks are too large; it is told of them how large, and no accuracy."""
+    text = "size <= 50 bytes"
+    study = spec(tmp_path, f"{{auto: {{model: {model}}}}}", f'{STUDY}constraints: ["{text}"]\n')
+    first, second = (Proposer(study, None, widths) for _ in range(2))
+    found = []
+    for number in range(1, 41):
+        proposal = first.ask(number)
+        screened = proposal.params["architecture"] == "separable_cnn"
+        size = 80.0 + number % 7 if screened else 40.0 - number % 7
+        values = None if screened else [0.5 + 0.01 * (number % 9), size]
+        came = Outcome("pruned" if screened else "complete", values, {text: size / 50 - 1})
+        if number > 20:
+            assert second.ask(number).params == proposal.params, "a resumed run learns the same"
+            second.tell(number, came)
+        else:
+            second.replay(proposal.to_json(), came)
+        first.tell(number, came)
+        found.append(screened)
+    assert sum(found[20:]) <= 4  # by chance half of them
