@@ -34,8 +34,8 @@ class Features:
     200 trainings find .991 and .986 of the front with it, .984 and .978 without
     (tests/benchmarks/bench_tables.py). How much encodings matter: White et al. 2020,
     https://arxiv.org/abs/2007.04965. Where a number lies in a list of numbers, and the sizes of the
-    architecture, let a Gaussian process rank unseen networks of studies/benchmark.yaml better (from
-    ten: .58 and .42 for accuracy, .47 and .38 without), but 48 replayed searches found no more.
+    architecture, let a Gaussian process rank unseen networks of studies/benchmark.yaml better, but
+    48 replayed searches found no more.
 
     Args:
         space: The tree.

@@ -37,35 +37,34 @@ class History:
         values: Sequence[float] | None,
         feasible: bool,
         foreseeable: bool = True,
-        known: Sequence[float] = (),
     ) -> None:
         """Takes a finished trial in.
 
         Args:
             params: Its parameters.
-            values: Its objectives in order; None when it ended without.
+            values: Its objectives in order, NaN for what is not known of one that ended before its
+                training; None when nothing is.
             feasible: Whether it breaks no constraint.
             foreseeable: Whether values like these say so, if it does.
-            known: Where it ended without: objectives in order that are known all the same, NaN for
-                the others; empty where none is.
         """
         key = key_of(params)
         if ("told", *key) in self.known:
             return
         self.known |= {key, ("told", *key)}
+        losses = None if values is None else np.array(values, dtype=float) * self._signs
+        whole = losses is not None and not np.isnan(losses).any()
         guess = self._guesses.pop(key, None)
         if guess is not None:
-            self._settle(guess, values, feasible)
+            self._settle(guess, values if whole else None, feasible)
             return
         row = self._features.row(params)
         self._fate_rows.append(row)
-        told = values is not None or len(known) > 0
-        self._fates.append(float(told and foreseeable))
-        if values is None:
-            if told:
-                self._partial.append((row, np.array(known, dtype=float) * self._signs))
+        self._fates.append(float(losses is not None and foreseeable))
+        if losses is None:
             return
-        losses = np.array(values, dtype=float) * self._signs
+        if not whole:
+            self._partial.append((row, losses))
+            return
         self._params.append(params)
         self._rows.append(row)
         self._losses.append(losses)
@@ -111,11 +110,6 @@ class History:
     def __len__(self) -> int:
         """Trials that have values."""
         return len(self._params)
-
-    @property
-    def rows(self) -> np.ndarray:
-        """Features [N, width] of the trials that have values."""
-        return np.array(self._rows)
 
     @property
     def losses(self) -> np.ndarray:

@@ -250,23 +250,26 @@ class Proposer:
             if outcome.values and len(outcome.values) == len(self._spec.objectives):
                 self._thompson.history.guess(params, outcome.values)
         elif outcome.state != "failed":  # an error may not come again, and says nothing
-            values = outcome.values if outcome.state == "complete" else None
-            known = self._known(outcome) if values is None else ()
-            history = self._thompson.history
-            history.add(params, values, outcome.feasible, self._foreseeable(outcome), known)
+            foreseeable = self._foreseeable(outcome)
+            self._thompson.history.add(params, self._told(outcome), outcome.feasible, foreseeable)
 
-    def _known(self, outcome: Outcome) -> Sequence[float]:
-        """Objectives of a trial that ended without values, by the bounds that it was held against.
+    def _told(self, outcome: Outcome) -> Sequence[float] | None:
+        """Objectives in order, and NaN for those that are not known; None where none is.
 
-        Its violations are kept, so that a resumed run learns the same.
+        Of a trial that ended because it breaks a bound, its violations tell what it was held
+        against: they are kept, so that a resumed run learns the same.
         """
+        if outcome.state == "complete":
+            return outcome.values
+        if outcome.values or all(violation <= 0 for violation in outcome.violations.values()):
+            return None  # it was stopped in its training, or cannot be
         names = [objective.name for objective in self._spec.objectives]
         found = {
             c.quantity: c.value(outcome.violations[c.text], self._baseline.get(c.quantity, 0.0))
             for c in self._spec.constraints
             if c.quantity in names and c.text in outcome.violations
         }
-        return [found.get(name, math.nan) for name in names] if found else ()
+        return [found.get(name, math.nan) for name in names] if found else None
 
     def _foreseeable(self, outcome: Outcome) -> bool:
         """Whether its objectives tell of all that is wrong with it."""

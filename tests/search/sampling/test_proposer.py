@@ -294,3 +294,18 @@ def test_size_of_a_trial_that_ends_before_its_training_is_learnt(
         first.tell(number, came)
         found.append(screened)
     assert sum(found[20:]) <= 4  # by chance half of them
+
+
+def test_trial_that_cannot_be_is_a_failure_though_it_holds_its_bounds(tmp_path: Path) -> None:
+    """What is known of it tells nothing of why separable networks cannot be trained."""
+    text = "size <= 50 bytes"
+    study = spec(tmp_path, "auto", f'{STUDY}constraints: ["{text}"]\n')
+    proposer, found = Proposer(study, None, widths), []
+    for number in range(1, 41):
+        wrong = proposer.ask(number).params["architecture"] == "separable_cnn"
+        size = 40.0 - number % 7
+        values = None if wrong else [0.5 + 0.01 * (number % 9), size]
+        came = Outcome("pruned" if wrong else "complete", values, {text: size / 50 - 1})
+        proposer.tell(number, came)
+        found.append(wrong)
+    assert sum(found[20:]) <= 5  # by chance half of them
