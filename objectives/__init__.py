@@ -1,14 +1,14 @@
 """What is measured on a deployed artifact, and the runtimes it is deployed to."""
 
 OBJECTIVES: dict[str, str] = {
-    "accuracy": "objectives.accuracy:Accuracy",
-    "latency": "objectives.latency:Latency",
-    "throughput": "objectives.throughput:Throughput",
-    "size": "objectives.size:Size",
-    "parameters": "objectives.parameters:Parameters",
-    "macs": "objectives.macs:Macs",
-    "activations": "objectives.activations:Activations",
-    "memory": "objectives.memory:Memory",
-    "energy": "objectives.energy:Energy",
-    "training_time": "objectives.training_time:TrainingTime",
+    "accuracy": "paretune.objectives.accuracy:Accuracy",
+    "latency": "paretune.objectives.latency:Latency",
+    "throughput": "paretune.objectives.throughput:Throughput",
+    "size": "paretune.objectives.size:Size",
+    "parameters": "paretune.objectives.parameters:Parameters",
+    "macs": "paretune.objectives.macs:Macs",
+    "activations": "paretune.objectives.activations:Activations",
+    "memory": "paretune.objectives.memory:Memory",
+    "energy": "paretune.objectives.energy:Energy",
+    "training_time": "paretune.objectives.training_time:TrainingTime",
 }

@@ -7,9 +7,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Subject, Unmeasurable, ValueSpec, measurement
-from objectives.params import Params as Base
-from objectives.scores import Answers, scores_of
+from paretune.objectives.base import (
+    Better,
+    Measurement,
+    Subject,
+    Unmeasurable,
+    ValueSpec,
+    measurement,
+)
+from paretune.objectives.classification_scores import Answers, scores_of
+from paretune.objectives.params import Params as Base
 
 BATCH = 256
 

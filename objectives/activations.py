@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from objectives.base import Better, Measurement, Subject, ValueSpec, measurement
-from objectives.forward import forward_of
-from objectives.params import Params as Base
+from paretune.objectives.base import Better, Measurement, Subject, ValueSpec, measurement
+from paretune.objectives.forward import forward_of
+from paretune.objectives.params import Params as Base
 
 
 class Activations:

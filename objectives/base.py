@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from objectives.inputs import Shape
+from paretune.objectives.inputs import Shape
 
 if TYPE_CHECKING:  # heavy, and not needed to name an objective
     from collections.abc import Iterator
@@ -14,8 +14,8 @@ if TYPE_CHECKING:  # heavy, and not needed to name an objective
     import numpy as np
     import torch
 
-    from objectives.params import Params
-    from objectives.runtimes.base import Artifact, Runtime
+    from paretune.objectives.params import Params
+    from paretune.objectives.runtimes.base import Artifact, Runtime
 
 
 class Unmeasurable(Exception):

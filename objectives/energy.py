@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Subject, Unmeasurable, measurement
-from objectives.batches import validation_batch
-from objectives.estimates import median_of
-from objectives.host import cores, load_average
-from objectives.params import Params as Base
+from paretune.objectives.base import Better, Measurement, Subject, Unmeasurable, measurement
+from paretune.objectives.host import cores, load_average
+from paretune.objectives.params import Params as Base
+from paretune.objectives.timing.estimates import median_of
+from paretune.objectives.timing.inputs import validation_batch
 
 POWERCAP = Path("/sys/class/powercap/intel-rapl")
 """RAPL counters of Linux, on AMD's processors too."""

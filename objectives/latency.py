@@ -19,14 +19,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Subject
-from objectives.cuda import clocks
-from objectives.estimates import Estimate, quantile, statistic
-from objectives.host import fingerprint, frequency, load_average
-from objectives.params import Params
-from objectives.probe import DEAFENED
-from objectives.references import NAMES, VERSION
-from objectives.rounds import Rounds
+from paretune.objectives.base import Better, Measurement, Subject
+from paretune.objectives.host import fingerprint, frequency, load_average
+from paretune.objectives.params import Params
+from paretune.objectives.timing.contention_probe import DEAFENED
+from paretune.objectives.timing.cuda import clocks
+from paretune.objectives.timing.estimates import Estimate, quantile, statistic
+from paretune.objectives.timing.reference_networks import NAMES, VERSION
+from paretune.objectives.timing.rounds import Rounds
 
 ALIKE = (
     *("statistic", "batch", "shape", "runtime", "threads", "provider", "device", "graph"),

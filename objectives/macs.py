@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from objectives.base import Better, Measurement, Subject, measurement
-from objectives.forward import forward_of
-from objectives.inputs import Shape
-from objectives.params import Params as Base
+from paretune.objectives.base import Better, Measurement, Subject, measurement
+from paretune.objectives.forward import forward_of
+from paretune.objectives.inputs import Shape
+from paretune.objectives.params import Params as Base
 
 if TYPE_CHECKING:
     import torch

@@ -13,17 +13,17 @@ from typing import Any
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Subject, Unmeasurable, measurement
-from objectives.batches import validation_batch
-from objectives.estimates import median_of
-from objectives.params import Params as Base
+from paretune.objectives.base import Better, Measurement, Subject, Unmeasurable, measurement
+from paretune.objectives.params import Params as Base
+from paretune.objectives.timing.estimates import median_of
+from paretune.objectives.timing.inputs import validation_batch
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 WORKER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from objectives.memory_worker import main
+from paretune.objectives.memory_worker import main
 main()
 """
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from objectives.base import Better, Measurement, Subject
-from objectives.params import Params as Base
+from paretune.objectives.base import Better, Measurement, Subject
+from paretune.objectives.params import Params as Base
 
 
 class Parameters:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Subject
-from objectives.params import Params as Base
+from paretune.objectives.base import Better, Measurement, Subject
+from paretune.objectives.params import Params as Base
 
 if TYPE_CHECKING:
     from pathlib import Path

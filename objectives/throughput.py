@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Subject
-from objectives.batches import validation_batch
-from objectives.estimates import median_of
-from objectives.host import cores, load_average
-from objectives.params import Params as Base
+from paretune.objectives.base import Better, Measurement, Subject
+from paretune.objectives.host import cores, load_average
+from paretune.objectives.params import Params as Base
+from paretune.objectives.timing.estimates import median_of
+from paretune.objectives.timing.inputs import validation_batch
 
 WINDOWS = 16
 """Of which each gives a rate; the value is their median."""

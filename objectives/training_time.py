@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from objectives.base import Better, Measurement, Subject, Unmeasurable, measurement
-from objectives.params import Params as Base
+from paretune.objectives.base import Better, Measurement, Subject, Unmeasurable, measurement
+from paretune.objectives.params import Params as Base
 
 TEACHER = "teacher"
 """The key of what a distilled candidate's teacher took."""

@@ -1,1 +1,1 @@
-"""The engine: from a study file to a Pareto front and an exported model."""
+"""The engine and the command line."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from search.commands.export import export
-from search.commands.profile import profile
-from search.commands.retarget import retarget
-from search.commands.shared import (
+from paretune.search.commands.export import export
+from paretune.search.commands.profile import profile
+from paretune.search.commands.retarget import retarget
+from paretune.search.commands.shared import (
     DONE,
     INTERRUPTED,
     NOTHING,
@@ -26,8 +26,8 @@ from search.commands.shared import (
     study_argument,
     terminal_width,
 )
-from search.commands.verify import verify
-from search.errors import UserError
+from paretune.search.commands.verify import verify
+from paretune.search.errors import UserError
 
 
 class _Group(click.Group):
@@ -85,14 +85,14 @@ def main() -> None:
 @json_option
 def check(study: str, overrides: tuple[str, ...], storage: str | None, as_json: bool) -> None:
     """Show what would run: parameters, stages, objectives. Nothing is done."""
-    from search.study_file.check import check_info
-    from search.study_file.loading import load_study
+    from paretune.search.study_file.check import check_info
+    from paretune.search.study_file.loading import load_study
 
     info = check_info(load_study(study, overrides, storage=storage))
     if as_json:
         print_json(info.to_json())
         return
-    from search.views.check_text import check_view
+    from paretune.search.views.check_text import check_view
 
     _console().print(check_view(info))
 
@@ -121,11 +121,11 @@ def run(
     workers: int,
 ) -> int:
     """Run a study, or go on where it stopped."""
-    from search.study_file.loading import load_study
+    from paretune.search.study_file.loading import load_study
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     _stop_on_terminate()
-    from search.running import run_study
+    from paretune.search.commands.running import run_study
 
     return DONE if run_study(spec, _console(), workers, study) else NOTHING
 
@@ -143,11 +143,11 @@ def worker(
     threads: int | None,
 ) -> int:
     """Join a study from another process or machine."""
-    from search.study_file.loading import load_study
+    from paretune.search.study_file.loading import load_study
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     _stop_on_terminate()
-    from search.running import work
+    from paretune.search.commands.running import work
 
     return DONE if work(spec, _console(), threads) else NOTHING
 
@@ -158,10 +158,10 @@ def worker(
 @json_option
 def status(study: str, storage: str | None, as_json: bool) -> None:
     """Show how far a study is."""
-    from search.database.reading import records
-    from search.locating import locate
-    from search.settling import settled
-    from search.views.status import status_info
+    from paretune.search.database.reader import records
+    from paretune.search.front.final_front import settled
+    from paretune.search.locate import locate
+    from paretune.search.views.status import status_info
 
     with records(locate(study, storage).url) as found:
         info = status_info(settled(found.outline()), found.counts())
@@ -177,17 +177,17 @@ def status(study: str, storage: str | None, as_json: bool) -> None:
 @json_option
 def front(study: str, storage: str | None, as_json: bool) -> int:
     """Show the trade-offs: the front beside the baseline."""
-    from search.database.reading import records
-    from search.locating import locate
-    from search.settling import settled
-    from search.views.front import front_info
+    from paretune.search.database.reader import records
+    from paretune.search.front.final_front import settled
+    from paretune.search.locate import locate
+    from paretune.search.views.front import front_info
 
     with records(locate(study, storage).url) as found:
         info = front_info(settled(found.front_record()), found.trials)
     if as_json:
         print_json(info.to_json())
     else:
-        from search.views.front_text import front_view
+        from paretune.search.views.front_text import front_view
 
         click.echo(front_view(info, terminal_width()).text(), color=coloured())
     return DONE if info.rows else NOTHING
@@ -200,9 +200,9 @@ def front(study: str, storage: str | None, as_json: bool) -> int:
 @json_option
 def show(study: str, trial: int, storage: str | None, as_json: bool) -> None:
     """Show one trial: its plan, what was measured and how, or why it failed."""
-    from search.database.reading import records
-    from search.locating import locate
-    from search.views.show import trial_json, trial_text
+    from paretune.search.database.reader import records
+    from paretune.search.locate import locate
+    from paretune.search.views.show import trial_json, trial_text
 
     with records(locate(study, storage).url) as stored:
         found = stored.trial(trial)
@@ -222,10 +222,10 @@ def show(study: str, trial: int, storage: str | None, as_json: bool) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write it.")
 def report(study: str, storage: str | None, output: Path | None) -> None:
     """Write the report: one HTML file that needs no network."""
-    from search.database.reading import records
-    from search.locating import locate
-    from search.settling import settled
-    from search.views.report import write_report
+    from paretune.search.database.reader import records
+    from paretune.search.front.final_front import settled
+    from paretune.search.locate import locate
+    from paretune.search.views.report import write_report
 
     place = locate(study, storage)
     with records(place.url) as found:
@@ -242,7 +242,7 @@ main.add_command(verify)
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of a study file."""
-    from search.study_file.schema import study_schema
+    from paretune.search.study_file.schema import study_schema
 
     print_json(study_schema())
 
@@ -255,7 +255,7 @@ LISTS = ("architectures", "techniques", "objectives", "runtimes", "samplers", "d
 @json_option
 def list_(what: str, as_json: bool) -> None:
     """List what a study file can name."""
-    from search.catalogue import catalogue, catalogue_text
+    from paretune.search.commands.catalogue import catalogue, catalogue_text
 
     entries = catalogue(what)
     if as_json:

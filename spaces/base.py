@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from spaces.inputs import Shape
-from spaces.params import Params
-from spaces.table import Option
+from paretune.spaces.inputs import Shape
+from paretune.spaces.params import Params
+from paretune.spaces.table import Option
 
 if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every Params without it
     import torch

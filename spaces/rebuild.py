@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spaces.architecture.network import build_network
-from spaces.base import Candidate, Step
-from spaces.inputs import Shape
-from spaces.pruning import PRUNINGS
-from spaces.quantization import QUANTIZATIONS
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.base import Candidate, Step
+from paretune.spaces.inputs import Shape
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
 
 if TYPE_CHECKING:
     import torch

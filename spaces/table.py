@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
-from spaces.params import Params
-from spaces.plugins import plugins_of
+from paretune.spaces.params import Params
+from paretune.spaces.plugins import plugins_of
 
 
 class UnknownName(ValueError):

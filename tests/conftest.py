@@ -59,7 +59,7 @@ Cli = Callable[..., Said]
 
 def invoke(*arguments: object) -> Said:
     """Runs a command of paretune in this process."""
-    from search.cli import main
+    from paretune.search.cli import main
 
     out, err = io.StringIO(), io.StringIO()
     terminate = signal.getsignal(signal.SIGTERM)
@@ -152,7 +152,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         log = tmp_path / f"process-{len(running)}.log"
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "search.cli", *map(str, arguments)],
+                [sys.executable, "-m", "paretune", *map(str, arguments)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,

@@ -34,7 +34,7 @@ def test_readme_shows_commands() -> None:
 
 @pytest.mark.parametrize("command", commands())
 def test_command_is_one_that_exists(command: str) -> None:
-    from search.cli import main
+    from paretune.search.cli import main
 
     arguments = shlex.split(command)[1:]
     made = main.commands[arguments[0]]

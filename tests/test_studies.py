@@ -140,7 +140,7 @@ def test_transfer_study_runs_on_photos_with_the_weights_that_lie_here(
     import torch
     from torchvision import models
 
-    from search.data.digits import Digits
+    from paretune.search.data.digits import Digits
 
     checkpoints = tmp_path / "torch" / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)

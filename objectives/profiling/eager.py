@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from objectives.host import cores
-from objectives.profiling.base import Part, Times
-from objectives.profiling.turns import SECONDS, faster_half, turns
+from paretune.objectives.host import cores
+from paretune.objectives.profiling.base import Part, Times
+from paretune.objectives.profiling.turns import SECONDS, faster_half, turns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ def eager_times(
     """
     import torch
 
-    from objectives.profiling.functions import Watching
+    from paretune.objectives.profiling.functions import Watching
 
     given = torch.from_numpy(inputs)
     parts: list[Part] = []

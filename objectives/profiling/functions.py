@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from objectives.profiling.base import OWN_CODE
+from paretune.objectives.profiling.base import OWN_CODE
 
 Run = Callable[[], Any]
 Watcher = Callable[[str, str, Run, tuple[Any, ...]], Any]

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from objectives.forward import counting
-from objectives.inputs import Shape, example
-from objectives.profiling.base import Layer
+from paretune.objectives.forward import counting
+from paretune.objectives.inputs import Shape, example
+from paretune.objectives.profiling.base import Layer
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ def layer_costs(model: torch.nn.Module, shape: Shape) -> tuple[Layer, ...]:
     """
     import torch
 
-    from objectives.profiling.functions import Watching, tensors
+    from paretune.objectives.profiling.functions import Watching, tensors
 
     counts: dict[str, _Count] = {}
     begun: list[list[int]] = []

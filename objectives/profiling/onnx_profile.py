@@ -8,10 +8,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectives.profiling.attribution import Attribution
-from objectives.profiling.base import Part, Times
-from objectives.profiling.turns import SECONDS, faster_half, turns
-from objectives.runtimes.onnxruntime import INPUT, OUTPUT, OnnxRuntime, session_options
+from paretune.objectives.profiling.attribution import Attribution
+from paretune.objectives.profiling.base import Part, Times
+from paretune.objectives.profiling.turns import SECONDS, faster_half, turns
+from paretune.objectives.runtimes.onnxruntime import INPUT, OUTPUT, OnnxRuntime, session_options
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectives.profiling.base import Part, Times
-from objectives.profiling.naming import module_of
-from objectives.profiling.turns import SECONDS, faster_half, turns
-from objectives.runtimes.openvino import OpenVino, request
+from paretune.objectives.profiling.base import Part, Times
+from paretune.objectives.profiling.naming import module_of
+from paretune.objectives.profiling.turns import SECONDS, faster_half, turns
+from paretune.objectives.runtimes.openvino import OpenVino, request
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from objectives.estimates import quantile
-from objectives.profiling.base import Part
-from objectives.runs import steady
+from paretune.objectives.profiling.base import Part
+from paretune.objectives.timing.estimates import quantile
+from paretune.objectives.timing.runs import steady
 
 Ran = tuple[float, Sequence[Part]]
 """Milliseconds of a profiled run, and its parts."""

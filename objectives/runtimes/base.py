@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from objectives.base import Unmeasurable
-from objectives.inputs import Shape
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.inputs import Shape
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from objectives.params import Params
+    from paretune.objectives.params import Params
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from objectives.runtimes.base import Artifact
+from paretune.objectives.runtimes.base import Artifact
 
 
 def written(path: Path, runtime: str, write: Callable[[Path], dict[str, Any]]) -> Artifact:

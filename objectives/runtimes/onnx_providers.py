@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from objectives.base import Unmeasurable
-from objectives.host import cores
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.host import cores
 
 PROVIDERS = {
     "cpu": ("CPUExecutionProvider", "onnxruntime"),

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from objectives.base import Unmeasurable
-from objectives.inputs import Shape, example
-from objectives.params import Params
-from objectives.runtimes.base import Artifact
-from objectives.runtimes.files import written
-from objectives.runtimes.identities import drop_weight_copies
-from objectives.runtimes.onnx_providers import PROVIDERS, check_used, options_of, provider
-from objectives.runtimes.onnx_quantization import MODES
-from objectives.runtimes.onnx_quantization.marks import placement
-from objectives.runtimes.onnx_quantization.quantizer import quantize
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.inputs import Shape, example
+from paretune.objectives.params import Params
+from paretune.objectives.runtimes.base import Artifact
+from paretune.objectives.runtimes.files import written
+from paretune.objectives.runtimes.identities import drop_weight_copies
+from paretune.objectives.runtimes.onnx_providers import PROVIDERS, check_used, options_of, provider
+from paretune.objectives.runtimes.onnx_quantization import MODES
+from paretune.objectives.runtimes.onnx_quantization.marks import placement
+from paretune.objectives.runtimes.onnx_quantization.quantizer import quantize
 
 if TYPE_CHECKING:
     import numpy as np

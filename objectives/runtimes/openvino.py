@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from objectives.base import Unmeasurable
-from objectives.host import cores
-from objectives.inputs import Shape
-from objectives.params import Params
-from objectives.runtimes.base import Artifact, check_mode
-from objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.host import cores
+from paretune.objectives.inputs import Shape
+from paretune.objectives.params import Params
+from paretune.objectives.runtimes.base import Artifact, check_mode
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
 if TYPE_CHECKING:
     import numpy as np

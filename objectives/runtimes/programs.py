@@ -9,10 +9,10 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectives.base import Unmeasurable
-from objectives.cuda import EventTimer
-from objectives.host import cores
-from objectives.inputs import Shape, example
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.host import cores
+from paretune.objectives.inputs import Shape, example
+from paretune.objectives.timing.cuda import EventTimer
 
 if TYPE_CHECKING:
     import numpy as np

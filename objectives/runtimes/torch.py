@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from objectives.base import Unmeasurable
-from objectives.host import cores
-from objectives.inputs import Shape
-from objectives.params import Params
-from objectives.runtimes.base import Artifact, check_mode
-from objectives.runtimes.programs import TorchSession, checked, exported, loaded
-from objectives.runtimes.torch_export import TorchExport
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.host import cores
+from paretune.objectives.inputs import Shape
+from paretune.objectives.params import Params
+from paretune.objectives.runtimes.base import Artifact, check_mode
+from paretune.objectives.runtimes.programs import TorchSession, checked, exported, loaded
+from paretune.objectives.runtimes.torch_export import TorchExport
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from objectives.inputs import Shape
-from objectives.params import Params
-from objectives.runtimes.base import Artifact, check_mode
-from objectives.runtimes.files import written
-from objectives.runtimes.programs import TorchSession, checked, exported, loaded, loading, saved
+from paretune.objectives.inputs import Shape
+from paretune.objectives.params import Params
+from paretune.objectives.runtimes.base import Artifact, check_mode
+from paretune.objectives.runtimes.files import written
+from paretune.objectives.runtimes.programs import (
+    TorchSession,
+    checked,
+    exported,
+    loaded,
+    loading,
+    saved,
+)
 
 if TYPE_CHECKING:
     import numpy as np

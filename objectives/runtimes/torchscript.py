@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from objectives.base import Unmeasurable
-from objectives.inputs import Shape, example
-from objectives.params import Params
-from objectives.runtimes.base import Artifact, check_mode
-from objectives.runtimes.files import written
-from objectives.runtimes.programs import TorchSession, loading
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.inputs import Shape, example
+from paretune.objectives.params import Params
+from paretune.objectives.runtimes.base import Artifact, check_mode
+from paretune.objectives.runtimes.files import written
+from paretune.objectives.runtimes.programs import TorchSession, loading
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from search.commands.shared import (
+from paretune.search.commands.shared import (
     DONE,
     NOTHING,
     latency_option,
@@ -66,9 +66,9 @@ def export(
 
     Exit code 1 if the file is not what the study measured; it then stays in DIR.unverified.
     """
-    from search.export.exporting import Wish, export_trial
-    from search.export.telling import exported_text
-    from search.locating import locate
+    from paretune.search.export.exporting import Wish, export_trial
+    from paretune.search.export.summary_text import exported_text
+    from paretune.search.locate import locate
 
     place = locate(study, storage)
     wanted = tuple(formats.split(",")) if formats else ()

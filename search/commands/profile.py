@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from search.errors import UserError
+from paretune.search.errors import UserError
 
 if TYPE_CHECKING:
-    from search.profiled_networks import Network
+    from paretune.search.profiling.networks import Network
 
 DEFAULT_RUNTIME = "onnxruntime"
 
@@ -77,11 +77,11 @@ def profile(
         raise UserError("--model: give --shape too: 3,32,32 for images, 128,8000 for texts")
     import tempfile  # every command reads this file
 
-    from search.profiled import profile as profiled
+    from paretune.search.profiling.profile import profile as profiled
 
     with tempfile.TemporaryDirectory(prefix="paretune-") as scratch:
         if model is not None:
-            from search.profiled_networks import named_network
+            from paretune.search.profiling.networks import named_network
 
             name = runtime or DEFAULT_RUNTIME
             network = named_network(model, shape or "", classes, name, threads, Path(scratch))
@@ -91,7 +91,7 @@ def profile(
                 found = profiled(network, batch)
     content = json.dumps(found.to_json(), indent=2)
     if output is not None:
-        from search.views.profile_page import write_profile
+        from paretune.search.profiling.profile_page import write_profile
 
         written = write_profile(found, content, output)
     if as_json:
@@ -99,7 +99,7 @@ def profile(
         return
     from rich.console import Console
 
-    from search.views.profile_text import profile_view
+    from paretune.search.profiling.profile_text import profile_view
 
     Console(highlight=False).print(profile_view(found))
     if output is not None:
@@ -110,8 +110,8 @@ def profile(
 def _of_study(
     study: str, storage: str | None, trial: str, runtime: str | None, threads: int | None, to: str
 ) -> Iterator[Network]:
-    from search.locating import locate
-    from search.profiled_networks import trial_network
+    from paretune.search.locate import locate
+    from paretune.search.profiling.networks import trial_network
 
     with trial_network(locate(study, storage), trial, runtime, threads, Path(to)) as network:
         yield network

@@ -35,10 +35,10 @@ def retarget(
     as_json: bool,
 ) -> None:
     """Measure a study's models elsewhere: another runtime, options, machine. Trains nothing."""
-    from search.locating import locate
-    from search.retargeting import Wanted, option_of
-    from search.retargeting import retarget as measured
-    from search.views.retarget import retarget_info, retarget_view
+    from paretune.search.locate import locate
+    from paretune.search.retargeting.retarget import Wanted, option_of
+    from paretune.search.retargeting.retarget import retarget as measured
+    from paretune.search.retargeting.retarget_text import retarget_info, retarget_view
 
     given = dict(map(option_of, options))
     if threads is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from search.commands.shared import (
+from paretune.search.commands.shared import (
     DONE,
     NOTHING,
     json_option,
@@ -29,7 +29,7 @@ from search.commands.shared import (
 @json_option
 def verify(folder: Path, data: str | None, latency: bool, strict: bool, as_json: bool) -> int:
     """Check an exported model against its manifest; exit 1 if it is off."""
-    from search.export.verifying import verify_export
+    from paretune.search.export.verifying import verify_export
 
     result = verify_export(folder, data, latency, strict)
     if as_json:

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spaces.table import Table
+from paretune.spaces.table import Table
 
 if TYPE_CHECKING:
-    from search.data.labelled import Labelled
+    from paretune.search.data.labelled import Labelled
 
 DATASETS = Table(
     "data set",
     {
-        "digits": "search.data.digits:Digits",
-        "torchvision": "search.data.torchvision:Torchvision",
-        "npz": "search.data.npz:Npz",
-        "images": "search.data.images:Images",
-        "python": "search.data.python:Python",
-        "text": "search.data.text:Text",
+        "digits": "paretune.search.data.digits:Digits",
+        "torchvision": "paretune.search.data.torchvision:Torchvision",
+        "npz": "paretune.search.data.npz:Npz",
+        "images": "paretune.search.data.images:Images",
+        "python": "paretune.search.data.python:Python",
+        "text": "paretune.search.data.text:Text",
     },
 )
 
@@ -40,9 +40,9 @@ def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -
     options = entry.Params.model_validate(dict(params))
     raw = entry.load(options, base)
     if getattr(entry, "holds", "images") == "text":
-        from search.data.texts import make_texts
+        from paretune.search.data.texts import make_texts
 
         return make_texts(raw, options, base, seed)
-    from search.data.dataset import make_dataset
+    from paretune.search.data.dataset import make_dataset
 
     return make_dataset(raw, options, seed)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from search.data.labelled import PARTS, Labelled
-from search.data.params import DataParams, SplitParams
-from search.data.raw import Part, Raw
-from search.data.split import split_by_class
-from search.data.stream import FileImages, Stream
-from search.errors import UserError
+from paretune.search.data.labelled import PARTS, Labelled
+from paretune.search.data.params import DataParams, SplitParams
+from paretune.search.data.raw import Part, Raw
+from paretune.search.data.split import split_by_class
+from paretune.search.data.stream import FileImages, Stream
+from paretune.search.errors import UserError
 
 TEST_SHARE = 0.2
 """Of the training part, split off where a source has no test part."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from search.data.params import DataParams
-from search.data.raw import Raw, checked_part, classes_of
+from paretune.search.data.params import DataParams
+from paretune.search.data.raw import Raw, checked_part, classes_of
 
 FILE = Path(__file__).with_name("digits.npz")
 

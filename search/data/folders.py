@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search.errors import UserError
+from paretune.search.errors import UserError
 
 PART_NAMES = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 """Part -> what its folder or file may be called."""

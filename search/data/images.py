@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from search.data.folders import class_folders, files_by_class, part_folders
-from search.data.params import DataParams
-from search.data.raw import Part, Raw, classes_of
-from search.errors import UserError
+from paretune.search.data.folders import class_folders, files_by_class, part_folders
+from paretune.search.data.params import DataParams
+from paretune.search.data.raw import Part, Raw, classes_of
+from paretune.search.errors import UserError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
@@ -67,7 +67,7 @@ def _listed(root: Path, names: list[str]) -> Part:
 
 def _common_size(part: Part) -> tuple[int, int]:
     """(H, W) of the first image; the others are resized to it."""
-    from search.data.stream import decoded
+    from paretune.search.data.stream import decoded
 
     _, height, width = decoded(part.files[0], None).shape
     return height, width
@@ -82,7 +82,7 @@ def _in_memory(params: Images.Params, parts: dict[str, Part], size: tuple[int, i
 
 
 def _read(part: Part, size: tuple[int, int]) -> Part:
-    from search.data.stream import decoded
+    from paretune.search.data.stream import decoded
 
     images = np.empty((len(part), 3, *size), dtype=np.uint8)
     for row, file in enumerate(part.files):

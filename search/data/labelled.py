@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from search.data.raw import Part, Raw
-from spaces.inputs import Shape
+from paretune.search.data.raw import Part, Raw
+from paretune.spaces.inputs import Shape
 
 PARTS = ("train", "validation", "test")
 

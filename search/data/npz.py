@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from search.data.params import DataParams
-from search.data.raw import Part, Raw, checked_part, classes_of
-from search.errors import UserError
+from paretune.search.data.params import DataParams
+from paretune.search.data.raw import Part, Raw, checked_part, classes_of
+from paretune.search.errors import UserError
 
 KEYS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 """Part -> the endings of its arrays' names: x_train, y_train, x_val, ..."""

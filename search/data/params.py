@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from spaces.params import Params
+from paretune.spaces.params import Params
 
 
 class SplitParams(Params):

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from search.data.npz import raw_from_arrays
-from search.data.params import DataParams
-from search.data.raw import Raw
-from search.errors import UserError
-from search.user_code import resolve
+from paretune.search.data.npz import raw_from_arrays
+from paretune.search.data.params import DataParams
+from paretune.search.data.raw import Raw
+from paretune.search.errors import UserError
+from paretune.search.user_code import resolve
 
 
 class Python:

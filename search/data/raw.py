@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search.errors import UserError
+from paretune.search.errors import UserError
 
 
 @dataclass(frozen=True)

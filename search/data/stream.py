@@ -11,8 +11,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
-from search.data.params import DataParams
-from search.errors import UserError
+from paretune.search.data.params import DataParams
+from paretune.search.errors import UserError
 
 
 def decoded(file: Path, size: tuple[int, int] | None) -> np.ndarray:

@@ -7,8 +7,8 @@ import io
 import sys
 from pathlib import Path
 
-from search.errors import UserError
-from spaces.table import nearest
+from paretune.search.errors import UserError
+from paretune.spaces.table import nearest
 
 ENDINGS = (".csv", ".tsv")
 

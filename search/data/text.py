@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, model_validator
 
-from search.data.folders import PART_NAMES, class_folders, files_by_class, part_folders
-from search.data.params import SplitParams
-from search.data.raw import Part, Raw, classes_of
-from search.data.table import ENDINGS, Rows, read_rows
-from search.errors import UserError
-from spaces.table import nearest
+from paretune.search.data.folders import PART_NAMES, class_folders, files_by_class, part_folders
+from paretune.search.data.params import SplitParams
+from paretune.search.data.raw import Part, Raw, classes_of
+from paretune.search.data.table import ENDINGS, Rows, read_rows
+from paretune.search.errors import UserError
+from paretune.spaces.table import nearest
 
 TOKENIZERS = ("bpe", "words", "characters")
 """What can be trained here; the same texts give the same tokenizer in every process. (The WordPiece

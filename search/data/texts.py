@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from search.data.dataset import with_all_parts
-from search.data.labelled import PARTS, Labelled
-from search.data.raw import Part, Raw
-from search.data.text import DEFAULT_VOCABULARY, Text
-from search.data.tokenizing import as_text, encoded, fitted, loaded, trained, vocabulary_of
+from paretune.search.data.dataset import with_all_parts
+from paretune.search.data.labelled import PARTS, Labelled
+from paretune.search.data.raw import Part, Raw
+from paretune.search.data.text import DEFAULT_VOCABULARY, Text
+from paretune.search.data.tokenizing import as_text, encoded, fitted, loaded, trained, vocabulary_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

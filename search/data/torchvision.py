@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from search.data.params import DataParams
-from search.data.raw import Part, Raw, checked_part, classes_of
-from search.errors import UserError
-from spaces.table import nearest
+from paretune.search.data.params import DataParams
+from paretune.search.data.raw import Part, Raw, checked_part, classes_of
+from paretune.search.errors import UserError
+from paretune.spaces.table import nearest
 
 
 class Torchvision:

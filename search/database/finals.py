@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from objectives.base import Measurement
-from search.database import tables
-from search.database.base import replacing
-from search.database.trials import measurement_row
+from paretune.objectives.base import Measurement
+from paretune.search.database import tables
+from paretune.search.database.base import replacing
+from paretune.search.database.trials import measurement_row
 
 FINAL = "final"
 """The `part` of these measurements."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from search.database import tables
-from search.records import FrontPoint
+from paretune.search.database import tables
+from paretune.search.study.records import FrontPoint
 
 
 def put_front(connection: sa.Connection, point: FrontPoint) -> None:

@@ -3,8 +3,8 @@
 Written only: what Paretune itself reads is in its own tables (search/database/store.py), which are
 the truth. What changed is kept until the next trial begins two seconds after the last write, and
 written with a handful of statements in one transaction; what a killed process had not written the
-next run writes (search/recovery.py). Optuna's own storage takes a transaction for each attribute:
-20 ms a trial.
+next run writes (`running.recovery`). Optuna's own storage takes a transaction for each
+attribute: 20 ms a trial.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from search.database.tables import set_pragmas
-from search.errors import UserError
+from paretune.search.database.tables import set_pragmas
+from paretune.search.errors import UserError
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)  # search/progress.py says what happens
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # search/running/progress.py says what happens
 
 PERIOD = 2.0
 """Seconds between two writes while trials end quickly."""

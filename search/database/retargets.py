@@ -7,10 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from objectives.base import Measurement
-from search.database import tables
-from search.database.base import replacing
-from search.retargeted import Retargeted
+from paretune.objectives.base import Measurement
+from paretune.search.database import tables
+from paretune.search.database.base import replacing
+from paretune.search.study.retarget_records import Retargeted
 
 
 class Retargets:

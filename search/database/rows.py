@@ -80,7 +80,9 @@ def rows_at(url: str) -> Iterator[Rows]:
         finally:
             connection.close()
         return
-    from search.database.tables import open_engine  # says what is wrong with a file that is none
+    from paretune.search.database.tables import (
+        open_engine,  # says what is wrong with a file that is none
+    )
 
     engine = open_engine(url)
     try:

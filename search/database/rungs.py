@@ -10,10 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from search.database import tables
-from search.database.base import replacing
-from search.database.store import Row
-from search.records import Result
+from paretune.search.database import tables
+from paretune.search.database.base import replacing
+from paretune.search.database.store import Row
+from paretune.search.study.records import Result
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from search.database import tables
-from search.database.base import Row, Tables, replacing
-from search.database.counting import DROPPED
+from paretune.search.database import tables
+from paretune.search.database.base import Row, Tables, replacing
+from paretune.search.database.counts import DROPPED
 
 
 class Stages(Tables):

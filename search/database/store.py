@@ -9,16 +9,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from search.database import tables
-from search.database.base import Row, replacing
-from search.database.fronts import put_front
-from search.database.reading import Reading, wrong_version
-from search.database.rows import rows_of
-from search.database.stages import Stages
-from search.database.trials import OPEN, Trials
-from search.database.workers import Workers
-from search.errors import UserError
-from search.records import Axis, FrontPoint, StudyRecord
+from paretune.search.database import tables
+from paretune.search.database.base import Row, replacing
+from paretune.search.database.fronts import put_front
+from paretune.search.database.reader import Reading, wrong_version
+from paretune.search.database.rows import rows_of
+from paretune.search.database.stages import Stages
+from paretune.search.database.trials import OPEN, Trials
+from paretune.search.database.workers import Workers
+from paretune.search.errors import UserError
+from paretune.search.study.records import Axis, FrontPoint, StudyRecord
 
 __all__ = ["OPEN", "Row", "Store", "reading"]
 

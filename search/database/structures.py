@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from objectives.base import Measurement
-from search.database import tables
-from search.database.base import Tables, replacing
+from paretune.objectives.base import Measurement
+from paretune.search.database import tables
+from paretune.search.database.base import Tables, replacing
 
 COLUMNS = ("name", "value", "unit", "better", "low", "high", "count")
 """Of a Measurement."""

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.engine import make_url
 
-from search.database.reading import SCHEMA as SCHEMA
-from search.errors import UserError
+from paretune.search.database.reader import SCHEMA as SCHEMA
+from paretune.search.errors import UserError
 
 metadata = sa.MetaData()
 

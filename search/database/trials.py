@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from objectives.base import Measurement
-from search.database import tables
-from search.database.base import Row, Tables, replacing
-from search.database.fronts import put_front
-from search.database.reading import Reading
-from search.database.rows import rows_of
-from search.plan import Plan
-from search.records import FrontPoint, Result, TrialRecord
+from paretune.objectives.base import Measurement
+from paretune.search.database import tables
+from paretune.search.database.base import Row, Tables, replacing
+from paretune.search.database.fronts import put_front
+from paretune.search.database.reader import Reading
+from paretune.search.database.rows import rows_of
+from paretune.search.study.plan import Plan
+from paretune.search.study.records import FrontPoint, Result, TrialRecord
 
 OPEN = ("running", "paused")
 """States of trials that have not ended."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from search.database import tables
-from search.database.base import Row, Tables
+from paretune.search.database import tables
+from paretune.search.database.base import Row, Tables
 
 
 class Workers(Tables):

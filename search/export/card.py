@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from objectives.base import Measurement
-from search.export.manifest import MANIFEST, PROBE
-from search.export.script import script_name
-from search.export.timing import Ratio
-from search.views.format import format_interval, format_value
-from search.views.plantext import plan_text
+from paretune.objectives.base import Measurement
+from paretune.search.export.manifest import MANIFEST, PROBE
+from paretune.search.export.script import script_name
+from paretune.search.export.timing import Ratio
+from paretune.search.study.units import format_interval, format_value
+from paretune.search.views.plan_text import plan_text
 
 CARD = """\
 # {study}, trial {trial}

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-OURS = ("objectives", "search", "spaces")
+OURS = "paretune"
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ class User:
 
     def imported(self) -> dict[str, Any]:
         """Modules of Paretune that were imported: there should be none."""
-        return {"ours": sorted({name.partition(".")[0] for name in sys.modules} & set(OURS))}
+        return {"ours": sorted(name for name in sys.modules if name.partition(".")[0] == OURS)}
 
     def _examples(self) -> Any:
         texts = self._folder / "examples.json"

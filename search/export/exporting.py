@@ -16,39 +16,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from objectives.base import Measurement
-from objectives.host import fingerprint
-from search.database.store import reading
-from search.errors import UserError
-from search.export.card import card_of
-from search.export.chosen import Chosen, chosen
-from search.export.clean import CleanProcess
-from search.export.findings import Finding, Verification
-from search.export.judging import like_model, same_outputs
-from search.export.licence import licences
-from search.export.manifest import CARD, MANIFEST, VERSION, Manifest
-from search.export.prepared import AT_HAND, StudyExamples
-from search.export.verifying import Check, checked
-from search.export.writing import (
+from paretune.objectives.base import Measurement
+from paretune.objectives.host import fingerprint
+from paretune.search.database.store import reading
+from paretune.search.errors import UserError
+from paretune.search.export.card import card_of
+from paretune.search.export.checks import like_model, same_outputs
+from paretune.search.export.clean_process import CleanProcess
+from paretune.search.export.findings import Finding, Verification
+from paretune.search.export.licence import licences
+from paretune.search.export.manifest import CARD, MANIFEST, VERSION, Manifest
+from paretune.search.export.picked_artifact import Chosen, chosen
+from paretune.search.export.raw_examples import AT_HAND, StudyExamples
+from paretune.search.export.verifying import Check, checked
+from paretune.search.export.writing import (
     NotTheMeasured,
     write_artifacts,
     write_assets,
     write_baseline,
     write_probe,
 )
-from search.files import written_whole
-from search.picks import pick
-from search.plugins import RUNTIMES
-from search.quantity import local_of
-from search.settling import settled
-from search.views.front import ratios_of
-from search.views.plantext import plan_text
-from spaces.table import nearest
+from paretune.search.files import written_whole
+from paretune.search.front.final_front import settled
+from paretune.search.front.pick import pick
+from paretune.search.study.quantity import local_of
+from paretune.search.study.tables import RUNTIMES
+from paretune.search.views.front import ratios_of
+from paretune.search.views.plan_text import plan_text
+from paretune.spaces.table import nearest
 
 if TYPE_CHECKING:
-    from search.locating import Located
-    from search.records import StudyRecord
-    from search.study import OpenStudy
+    from paretune.search.locate import Located
+    from paretune.search.study.records import StudyRecord
+    from paretune.search.trial.stage_study import OpenStudy
 
 FORMATS = {"onnx": "onnxruntime", **{name: name for name in RUNTIMES.names}}
 """What --to takes -> the runtime that writes it."""
@@ -118,7 +118,7 @@ def export_trial(place: Located, wish: Wish) -> Exported:
         )
     trial = pick(record, wish.query)
     _check_folder(wish)
-    from search.study import OpenStudy
+    from paretune.search.trial.stage_study import OpenStudy
 
     study = OpenStudy(place.spec())
     try:
@@ -269,7 +269,7 @@ class _Exporting:
 
     def _like_model(self, artifact: Mapping[str, Any], process: CleanProcess) -> list[Finding]:
         """The file in the clean process beside the study's own file, and the float network."""
-        from search.watch import Watch
+        from paretune.search.building.watch import Watch
 
         name, data = artifact["file"], self._study.data
         examples, _ = next(data.examples("validation", COMPARED))

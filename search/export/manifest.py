@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.errors import UserError
-from search.files import sha256_of, written_whole
+from paretune.search.errors import UserError
+from paretune.search.files import sha256_of, written_whole
 
 MANIFEST = "manifest.json"
 PROBE = "probe.npz"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from search.plugins import RUNTIMES
+from paretune.search.study.tables import RUNTIMES
 
 MOST_NAMES = 100
 """Classes that the code names; more would hide it."""

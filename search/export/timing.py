@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from objectives.base import Measurement, Subject
-from objectives.runtimes.base import Artifact
-from search.plugins import OBJECTIVES, RUNTIMES
-from search.quiet import quiet
+from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.runtimes.base import Artifact
+from paretune.search.measuring.host_lock import quiet
+from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 
 LATENCY = "latency"
 

@@ -16,12 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from objectives.base import Measurement, Subject, Unmeasurable
-from objectives.runtimes.base import Artifact
-from search.errors import UserError
-from search.export.clean import CleanFailure, CleanProcess, CleanRuntime
-from search.export.findings import Finding, Verification
-from search.export.judging import (
+from paretune.objectives.base import Measurement, Subject, Unmeasurable
+from paretune.objectives.runtimes.base import Artifact
+from paretune.search.errors import UserError
+from paretune.search.export.checks import (
     same_file,
     same_latency,
     same_manifest,
@@ -29,12 +27,14 @@ from search.export.judging import (
     same_stamp,
     same_value,
 )
-from search.export.manifest import PROBE, Manifest, read_manifest
-from search.export.prepared import Examples, StudyExamples, at_hand, given
-from search.export.script import script_name, script_of
-from search.export.timing import LATENCY, ProbeData, Ratio, beside_baseline
-from search.measuring import answered
-from search.plugins import OBJECTIVES, RUNTIMES
+from paretune.search.export.clean_process import CleanFailure, CleanProcess, CleanRuntime
+from paretune.search.export.findings import Finding, Verification
+from paretune.search.export.manifest import PROBE, Manifest, read_manifest
+from paretune.search.export.raw_examples import Examples, StudyExamples, at_hand, given
+from paretune.search.export.script import script_name, script_of
+from paretune.search.export.timing import LATENCY, ProbeData, Ratio, beside_baseline
+from paretune.search.measuring.gauge import answered
+from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 
 PREPARED = 1e-5
 """How far inputs may be from the recorded ones: normalizing adds up in another order."""

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from objectives.base import Measurement, Subject, Unmeasurable
-from objectives.runtimes.base import Artifact
-from search.errors import UserError
-from search.export.chosen import Chosen
-from search.export.manifest import PROBE, file_entry
-from search.export.script import script_name, script_of
-from search.files import sha256_of, written_whole
-from search.measuring import NEEDS_WEIGHTS, answered
-from search.plugins import OBJECTIVES, RUNTIMES
-from search.quantity import Quantity, of_artifact
-from search.views.format import format_value
+from paretune.objectives.base import Measurement, Subject, Unmeasurable
+from paretune.objectives.runtimes.base import Artifact
+from paretune.search.errors import UserError
+from paretune.search.export.manifest import PROBE, file_entry
+from paretune.search.export.picked_artifact import Chosen
+from paretune.search.export.script import script_name, script_of
+from paretune.search.files import sha256_of, written_whole
+from paretune.search.measuring.gauge import NEEDS_WEIGHTS, answered
+from paretune.search.study.quantity import Quantity, of_artifact
+from paretune.search.study.tables import OBJECTIVES, RUNTIMES
+from paretune.search.study.units import format_value
 
 if TYPE_CHECKING:
-    from search.study import OpenStudy
-    from spaces.base import Candidate
+    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.spaces.base import Candidate
 
 PROBE_EXAMPLES = 16
 
@@ -149,9 +149,9 @@ def _converted(study: OpenStudy, pick: Chosen, runtime: str, file: Path) -> dict
     It is quantized as in the trial where the format's own quantizer has that mode; else computed in
     float, where a network trained in int8 still rounds as it was trained to.
     """
-    from search.pipeline import export
-    from search.watch import StageError, Watch
-    from spaces.quantization.fake import rounds
+    from paretune.search.building.pipeline import export
+    from paretune.search.building.watch import StageError, Watch
+    from paretune.spaces.quantization.fake import rounds
 
     entry = RUNTIMES.get(runtime)
     try:
@@ -229,7 +229,7 @@ def _conversion(candidate: Candidate, modes: Collection[str]) -> str:
         candidate: As it was exported.
         modes: Of the trial's quantization.
     """
-    from spaces.quantization.fake import rounds
+    from paretune.spaces.quantization.fake import rounds
 
     if not modes:
         return "converted"

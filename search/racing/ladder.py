@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from search.racing.ranking import best
+from paretune.search.racing.ranking import best
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from search.database.rungs import Reached, Rungs
-from search.database.store import Row
-from search.racing.ladder import Entry, chosen, promotable
-from search.racing.params import RacingParams
-from search.records import Axis, Result
+from paretune.search.database.rungs import Reached, Rungs
+from paretune.search.database.store import Row
+from paretune.search.racing.ladder import Entry, chosen, promotable
+from paretune.search.study.racing_options import RacingParams
+from paretune.search.study.records import Axis, Result
 
 Judge = Callable[[int, Mapping[str, float | None]], str | None]
 """(step, values) -> why the trial is to wait here, or None when it goes on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.pareto import Array, non_dominated
+from paretune.search.front.pareto import Array, non_dominated
 
 
 def ranks(losses: Array) -> Array:

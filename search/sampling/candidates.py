@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from search.formats import network_of, others_of
-from search.samplers import ForestParams
-from search.sampling.features import Draws, Features, Params, key_of
-from search.sampling.history import History
-from search.spec import Constraint
-from spaces.base import InfeasibleCandidate
-from spaces.domains import Node
+from paretune.search.sampling.features import Draws, Features, Params, key_of
+from paretune.search.sampling.history import History
+from paretune.search.study.number_formats import network_of, others_of
+from paretune.search.study.sampler_options import ForestParams
+from paretune.search.study.spec import Constraint
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.domains import Node
 
 RENEWED = 16
 """Proposals that share their uniform draws."""

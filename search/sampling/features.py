@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from spaces.domains import Choice, Domain, Float, Int, Node, assign, parameters
+from paretune.spaces.domains import Choice, Domain, Float, Int, Node, assign, parameters
 
 Params: TypeAlias = Mapping[str, Any]
 """Parameter name -> number or label, of the parameters that exist in the branches taken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.pareto import hypervolume
+from paretune.search.front.pareto import hypervolume
 
 BEYOND = 0.1
 """How far the hypervolume's reference lies beyond the worst seen, in ranges: what is worse than all

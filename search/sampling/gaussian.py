@@ -15,8 +15,8 @@ from itertools import product
 
 import numpy as np
 
-from search.sampling.features import ABSENT
-from search.sampling.scales import Scales
+from paretune.search.sampling.features import ABSENT
+from paretune.search.sampling.scales import Scales
 
 LINEAR = (0.0, 0.1, 0.3)
 """Variance of the linear part, in those of the smooth one..."""

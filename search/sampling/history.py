@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.pareto import Front
-from search.sampling.features import Features, Params, key_of
+from paretune.search.front.pareto import Front
+from paretune.search.sampling.features import Features, Params, key_of
 
 
 class History:

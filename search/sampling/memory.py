@@ -13,7 +13,7 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.pareto import non_dominated
+from paretune.search.front.pareto import non_dominated
 
 MEMORY = 120
 """Trials kept: half the best by non-dominated rank, half the latest."""

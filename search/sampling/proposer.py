@@ -27,16 +27,16 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from search.formats import free_formats
-from search.records import Result
-from search.sampling.candidates import Cheap
-from search.sampling.choosing import Choosing, forest_options, model_of, optuna_options
-from search.sampling.features import key_of
-from search.sampling.memory import MEMORY, worth_remembering
-from search.sampling.samplers import SAMPLERS, grid, make_sampler
-from search.sampling.thompson import Cost, Thompson
-from search.spec import StudySpec
-from spaces.domains import Choice, Domain, Float, Int, Node, assign, parameters
+from paretune.search.sampling.auto import Choosing, forest_options, model_of, optuna_options
+from paretune.search.sampling.candidates import Cheap
+from paretune.search.sampling.features import key_of
+from paretune.search.sampling.memory import MEMORY, worth_remembering
+from paretune.search.sampling.samplers import SAMPLERS, grid, make_sampler
+from paretune.search.sampling.thompson import Cost, Thompson
+from paretune.search.study.number_formats import free_formats
+from paretune.search.study.records import Result
+from paretune.search.study.spec import StudySpec
+from paretune.spaces.domains import Choice, Domain, Float, Int, Node, assign, parameters
 
 _STATES = {
     "complete": TrialState.COMPLETE,

@@ -19,8 +19,8 @@ from optuna.samplers import (
 )
 from optuna.trial import FrozenTrial
 
-from search.errors import UserError
-from spaces.domains import Node, assignments
+from paretune.search.errors import UserError
+from paretune.spaces.domains import Node, assignments
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from search.samplers import ForestParams
-from search.sampling.candidates import Candidate, Candidates, Cheap
-from search.sampling.features import Features, Params, key_of
-from search.sampling.gains import Gains
-from search.sampling.gaussian import Gaussian
-from search.sampling.history import History
-from search.sampling.trees import Trees
-from search.spec import Constraint
-from spaces.domains import Node
+from paretune.search.sampling.candidates import Candidate, Candidates, Cheap
+from paretune.search.sampling.features import Features, Params, key_of
+from paretune.search.sampling.gains import Gains
+from paretune.search.sampling.gaussian import Gaussian
+from paretune.search.sampling.history import History
+from paretune.search.sampling.trees import Trees
+from paretune.search.study.sampler_options import ForestParams
+from paretune.search.study.spec import Constraint
+from paretune.spaces.domains import Node
 
 ATTEMPTS = 20
 """Draws of one candidate by which a small space is taken to be exhausted."""

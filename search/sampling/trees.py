@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.samplers import ForestParams
-from search.sampling.ranks import Ranks
+from paretune.search.sampling.ranks import Ranks
+from paretune.search.study.sampler_options import ForestParams
 
 BOOTSTRAP = 400
 """Trials that a tree is grown on at most, so that a proposal's cost does not grow."""

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.foreseen import SCREEN, foreseen
-from search.racing.where import longest, raced_stage
-from search.spec import Chosen, ObjectiveSpec, OwnSpec, StudySpec
-from search.study_file.distilling import named_teachers, taught, training_stages
-from search.study_file.kinds import named
-from search.study_file.networks import AVERAGE, described
-from search.study_file.targets import target_notes
-from spaces.architecture import ARCHITECTURES
-from spaces.distillation import DISTILLATIONS
-from spaces.domains import (
+from paretune.search.measuring.structural_constraints import SCREEN, foreseen
+from paretune.search.study.raced_stage import longest, raced_stage
+from paretune.search.study.spec import Chosen, ObjectiveSpec, OwnSpec, StudySpec
+from paretune.search.study_file.distillation import named_teachers, taught, training_stages
+from paretune.search.study_file.input_kinds import named
+from paretune.search.study_file.networks import AVERAGE, described
+from paretune.search.study_file.targets import target_notes
+from paretune.spaces.architecture import ARCHITECTURES
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.domains import (
     Choice,
     Domain,
     Fixed,
@@ -29,8 +29,8 @@ from spaces.domains import (
     count,
     parameters,
 )
-from spaces.pruning import PRUNINGS
-from spaces.quantization import QUANTIZATIONS
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
 
 
 @dataclass(frozen=True)

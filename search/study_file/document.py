@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from search.study_file.problems import Key, Problems, StudyFileError
+from paretune.search.study_file.problems import Key, Problems, StudyFileError
 
 
 class _Loader(yaml.SafeLoader):

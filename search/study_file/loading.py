@@ -8,35 +8,35 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from search.data import DATASETS, load_data
-from search.errors import UserError
-from search.spec import (
+from paretune.search.data import DATASETS, load_data
+from paretune.search.errors import UserError
+from paretune.search.study.spec import (
     BaselineSpec,
     Chosen,
     StudySpec,
 )
-from search.study_file.distilling import check_distillation
-from search.study_file.document import Document, read_document
-from search.study_file.free import FreeReader
-from search.study_file.kinds import check_kinds, named
-from search.study_file.limits import LimitReader, siblings_of, size_in_bytes
-from search.study_file.networks import NetworkReader
-from search.study_file.own import OwnReader
-from search.study_file.problems import Key, Problems
-from search.study_file.quantities import QuantityReader
-from search.study_file.racing import RaceReader
-from search.study_file.sections import SectionReader
-from search.study_file.space import SLOTS, SpaceReader
-from search.study_file.targets import TargetReader
-from search.user_code import find_user_code
-from spaces.architecture import ARCHITECTURES
-from spaces.distillation import DISTILLATIONS
-from spaces.domains import Choice, Fixed, Node, Record, assign, parameters
-from spaces.params import Params
-from spaces.pruning import PRUNINGS
-from spaces.quantization import QUANTIZATIONS
-from spaces.table import Table
-from spaces.training.recipe import Recipe
+from paretune.search.study_file.distillation import check_distillation
+from paretune.search.study_file.document import Document, read_document
+from paretune.search.study_file.input_kinds import check_kinds, named
+from paretune.search.study_file.networks import NetworkReader
+from paretune.search.study_file.problems import Key, Problems
+from paretune.search.study_file.quantities import QuantityReader
+from paretune.search.study_file.racing import RaceReader
+from paretune.search.study_file.search_and_budget import LimitReader, siblings_of, size_in_bytes
+from paretune.search.study_file.section_reader import SectionReader
+from paretune.search.study_file.space import SLOTS, SpaceReader
+from paretune.search.study_file.targets import TargetReader
+from paretune.search.study_file.trainer_section import OwnReader
+from paretune.search.study_file.trainer_space import FreeReader
+from paretune.search.user_code import find_user_code
+from paretune.spaces.architecture import ARCHITECTURES
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.domains import Choice, Fixed, Node, Record, assign, parameters
+from paretune.spaces.params import Params
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.table import Table
+from paretune.spaces.training.recipe import Recipe
 
 SECTIONS = (
     "study",
@@ -279,7 +279,7 @@ class _Loader(SectionReader):
         data = self._fixed(DATASETS, "data")
         if list(parameters(architecture)) or data is None:
             return SLOTS
-        from spaces.pruning.listing import prunable_layers
+        from paretune.spaces.pruning.listing import prunable_layers
 
         value = assign(architecture, lambda name, domain: None)
         if not isinstance(value, Mapping):

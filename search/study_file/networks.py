@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search.spec import BaselineSpec
-from search.study_file.document import Document
-from search.study_file.problems import Key, Problems
-from search.study_file.sections import SectionReader
-from search.study_file.space import SpaceReader
-from spaces.architecture import ARCHITECTURES
-from spaces.distillation.base import BASELINE
-from spaces.domains import Record, assign, parameters
-from spaces.table import nearest
-from spaces.training.recipe import Recipe
+from paretune.search.study.spec import BaselineSpec
+from paretune.search.study_file.document import Document
+from paretune.search.study_file.problems import Key, Problems
+from paretune.search.study_file.section_reader import SectionReader
+from paretune.search.study_file.space import SpaceReader
+from paretune.spaces.architecture import ARCHITECTURES
+from paretune.spaces.distillation.base import BASELINE
+from paretune.spaces.domains import Record, assign, parameters
+from paretune.spaces.table import nearest
+from paretune.spaces.training.recipe import Recipe
 
 NETWORK_KEYS = ("architecture", "checkpoint", "pretrain")
 AVERAGE = "average"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from search.errors import UserError
+from paretune.search.errors import UserError
 
 Key = tuple[str, ...]
 """Path of a key in the study file: ("space", "pruning", "structured", "ratio")."""
@@ -45,7 +45,7 @@ class Problems:
 
     def unknown(self, key: Key, known: Iterable[str], of: str = "") -> None:
         """Notes an unknown key, with the nearest known one."""
-        from spaces.table import nearest  # and pydantic, which most need not wait for
+        from paretune.spaces.table import nearest  # and pydantic, which most need not wait for
 
         names = list(known)
         for_ = f" for {of}" if of else ""

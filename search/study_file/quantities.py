@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from search.plugins import OBJECTIVES, RUNTIMES
-from search.quantity import Quantity, absent, units
-from search.spec import Chosen, Constraint, Direction, ObjectiveSpec
-from search.study_file.constraints import bounded, read_constraint
-from search.study_file.document import Document
-from search.study_file.placed import Placed
-from search.study_file.problems import Key, Problems
-from search.study_file.sections import SectionReader
+from paretune.search.study.constraints import bounded, read_constraint
+from paretune.search.study.quantity import Quantity, absent, units
+from paretune.search.study.spec import Chosen, Constraint, Direction, ObjectiveSpec
+from paretune.search.study.tables import OBJECTIVES, RUNTIMES
+from paretune.search.study_file.document import Document
+from paretune.search.study_file.problems import Key, Problems
+from paretune.search.study_file.section_reader import SectionReader
+from paretune.search.study_file.target_quantities import Placed
 
 
 class QuantityReader(SectionReader):

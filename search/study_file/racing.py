@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from search.measuring import NEEDS_WEIGHTS
-from search.quantity import Quantity
-from search.racing.params import RacingParams
-from search.racing.where import longest, raced_stage
-from search.spec import ObjectiveSpec
-from search.study_file.problems import Key
-from search.study_file.sections import SectionReader
-from spaces.domains import Node
+from paretune.search.measuring.gauge import NEEDS_WEIGHTS
+from paretune.search.study.quantity import Quantity
+from paretune.search.study.raced_stage import longest, raced_stage
+from paretune.search.study.racing_options import RacingParams
+from paretune.search.study.spec import ObjectiveSpec
+from paretune.search.study_file.problems import Key
+from paretune.search.study_file.section_reader import SectionReader
+from paretune.spaces.domains import Node
 
 KEY: Key = ("search", "racing")
 

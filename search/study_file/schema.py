@@ -8,24 +8,24 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from search.data import DATASETS
-from search.plugins import RUNTIMES, SAMPLER_NAMES
-from search.quantity import Quantity, of_artifact, units
-from search.racing.params import RacingParams
-from search.samplers import OPTIONS
-from search.study_file.limits import BudgetParams, SearchParams
-from search.study_file.loading import StudyParams
-from search.study_file.networks import AVERAGE
-from search.study_file.own import BUILT_IN, FUNCTION, NAME
-from search.study_file.space import item_of, nested_of, slot_of, takes_mapping
-from search.study_file.targets import NAME as TARGET
-from spaces.architecture import ARCHITECTURES
-from spaces.distillation import DISTILLATIONS
-from spaces.distillation.base import BASELINE
-from spaces.pruning import PRUNINGS
-from spaces.quantization import QUANTIZATIONS
-from spaces.table import Table, first_line
-from spaces.training.recipe import Recipe
+from paretune.search.data import DATASETS
+from paretune.search.study.quantity import Quantity, of_artifact, units
+from paretune.search.study.racing_options import RacingParams
+from paretune.search.study.sampler_options import OPTIONS
+from paretune.search.study.tables import RUNTIMES, SAMPLER_NAMES
+from paretune.search.study_file.loading import StudyParams
+from paretune.search.study_file.networks import AVERAGE
+from paretune.search.study_file.search_and_budget import BudgetParams, SearchParams
+from paretune.search.study_file.space import item_of, nested_of, slot_of, takes_mapping
+from paretune.search.study_file.targets import NAME as TARGET
+from paretune.search.study_file.trainer_section import BUILT_IN, FUNCTION, NAME
+from paretune.spaces.architecture import ARCHITECTURES
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.distillation.base import BASELINE
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.table import Table, first_line
+from paretune.spaces.training.recipe import Recipe
 
 Schema = dict[str, Any]
 

@@ -17,8 +17,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from search.study_file.problems import Key, Problems
-from spaces.domains import (
+from paretune.search.study_file.problems import Key, Problems
+from paretune.spaces.domains import (
     Choice,
     Domain,
     Fixed,
@@ -34,7 +34,7 @@ from spaces.domains import (
     label_of,
     parameters,
 )
-from spaces.table import Option, Slot, Table
+from paretune.spaces.table import Option, Slot, Table
 
 DOMAINS = ("choice", "float", "int")
 COMBINATIONS = 1000

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from search.plugins import RUNTIMES
-from search.spec import Chosen, StudySpec
-from search.study_file.constraints import bounded
-from search.study_file.document import Document
-from search.study_file.kinds import named
-from search.study_file.problems import Problems
-from search.study_file.sections import SectionReader
-from search.study_file.space import SpaceReader
-from spaces.domains import Record
+from paretune.search.study.constraints import bounded
+from paretune.search.study.spec import Chosen, StudySpec
+from paretune.search.study.tables import RUNTIMES
+from paretune.search.study_file.document import Document
+from paretune.search.study_file.input_kinds import named
+from paretune.search.study_file.problems import Problems
+from paretune.search.study_file.section_reader import SectionReader
+from paretune.search.study_file.space import SpaceReader
+from paretune.spaces.domains import Record
 
 NAME = re.compile(r"^[A-Za-z]\w*$")
 EXAMPLE = "{phone: {executorch: {threads: 1}}, server: {onnxruntime: {threads: 4}}}"

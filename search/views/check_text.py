@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from search.study_file.check import CheckInfo
+from paretune.search.study_file.check import CheckInfo
 
 
 def check_view(info: CheckInfo) -> RenderableType:

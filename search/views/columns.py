@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.records import Axis
-from search.views.answer import better_word
-from search.views.format import format_interval, format_times, format_value
-from search.views.front import FrontRow
+from paretune.search.study.records import Axis
+from paretune.search.study.units import format_interval, format_times, format_value
+from paretune.search.views.front import FrontRow
+from paretune.search.views.headline import better_word
 
 
 def headings_of(axes: Sequence[Axis]) -> list[str]:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
-from objectives.base import Measurement
-from search.records import Axis, StudyRecord, TrialRecord
-from search.settling import chances_of, finalists_of, uncertain
-from search.views.claims import alike_of, claims_of
-from search.views.plantext import plan_text
+from paretune.objectives.base import Measurement
+from paretune.search.front.final_front import chances_of, finalists_of, uncertain
+from paretune.search.front.highlights import alike_of, claims_of
+from paretune.search.study.records import Axis, StudyRecord, TrialRecord
+from paretune.search.views.plan_text import plan_text
 
 Read: TypeAlias = Callable[[Collection[int]], Sequence[TrialRecord]]
 """Numbers -> trials."""

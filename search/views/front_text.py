@@ -9,13 +9,13 @@ from itertools import compress
 
 from rich.cells import cell_len
 
-from objectives.base import Measurement
-from search.records import Axis
-from search.views.answer import counted, listed
-from search.views.columns import headings_of
-from search.views.format import format_about, format_chance, format_times, format_value
-from search.views.front import FrontInfo, FrontRow
-from search.views.ruled import GAP, Piece, Row, Rows, fitting, right, widths_of
+from paretune.objectives.base import Measurement
+from paretune.search.study.records import Axis
+from paretune.search.study.units import format_about, format_chance, format_times, format_value
+from paretune.search.views.columns import headings_of
+from paretune.search.views.front import FrontInfo, FrontRow
+from paretune.search.views.headline import counted, listed
+from paretune.search.views.text_table import GAP, Piece, Row, Rows, fitting, right, widths_of
 
 WIDE = 130
 """Columns from which the models stand beside their figures; else they follow below."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from search.records import StudyRecord
-from search.study_file.constraints import read_constraint
+from paretune.search.study.constraints import read_constraint
+from paretune.search.study.records import StudyRecord
 
 
 @dataclass(frozen=True)

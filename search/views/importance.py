@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from search.records import Axis, StudyRecord
+from paretune.search.study.records import Axis, StudyRecord
 
 FEWEST = 8
 """Trials below which nothing is said about a parameter."""

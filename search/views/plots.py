@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from search.pareto import non_dominated
-from search.records import StudyRecord, TrialRecord
-from search.settling import NEAR
-from search.views.scales import Scale, scale_of
-from search.views.style import BASELINE, DOMINATED, FRONT, GRID, INFEASIBLE, MUTED, layout
+from paretune.search.front.final_front import NEAR
+from paretune.search.front.pareto import non_dominated
+from paretune.search.study.records import StudyRecord, TrialRecord
+from paretune.search.views.scales import Scale, scale_of
+from paretune.search.views.style import BASELINE, DOMINATED, FRONT, GRID, INFEASIBLE, MUTED, layout
 
 NO_CHANCES: Mapping[int, float] = {}
 

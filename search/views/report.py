@@ -14,19 +14,26 @@ import jinja2
 import yaml
 from plotly.offline import get_plotlyjs
 
-from search.errors import UserError
-from search.files import written_whole
-from search.records import StudyRecord, TrialRecord
-from search.views.answer import answer_text, best_row, better_word, counted, names_of, times_text
-from search.views.columns import cells_of, headings_of, shown_of
-from search.views.format import format_chance, format_interval, format_times, format_value
-from search.views.front import FrontInfo, FrontRow, front_info, ratios_of, shown_chances
-from search.views.front_text import mark_text, notes_of
-from search.views.goals import goals_info
-from search.views.importance import FEWEST, importance_info
-from search.views.lines import lines_figure
-from search.views.plantext import plan_text
-from search.views.plots import growth_figure, history_figure, pair_figures, space_figure
+from paretune.search.errors import UserError
+from paretune.search.files import written_whole
+from paretune.search.study.records import StudyRecord, TrialRecord
+from paretune.search.study.units import format_chance, format_interval, format_times, format_value
+from paretune.search.views.columns import cells_of, headings_of, shown_of
+from paretune.search.views.front import FrontInfo, FrontRow, front_info, ratios_of, shown_chances
+from paretune.search.views.front_text import mark_text, notes_of
+from paretune.search.views.goals import goals_info
+from paretune.search.views.headline import (
+    answer_text,
+    best_row,
+    better_word,
+    counted,
+    names_of,
+    times_text,
+)
+from paretune.search.views.importance import FEWEST, importance_info
+from paretune.search.views.parallel_coordinates import lines_figure
+from paretune.search.views.plan_text import plan_text
+from paretune.search.views.plots import growth_figure, history_figure, pair_figures, space_figure
 
 PAGE = Path(__file__).parent / "page"
 """The template, its style and its script."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from search.records import Axis, TrialRecord
+from paretune.search.study.records import Axis, TrialRecord
 
 LOG_FROM = 4.0
 """A cost whose largest value is so many times its smallest gets a logarithmic axis."""

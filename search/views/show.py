@@ -8,10 +8,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from objectives.base import Measurement
-from search.records import STRUCTURE_OF, TrialRecord
-from search.views.format import format_interval, format_value
-from search.views.plantext import plan_text
+from paretune.objectives.base import Measurement
+from paretune.search.study.records import STRUCTURE_OF, TrialRecord
+from paretune.search.study.units import format_interval, format_value
+from paretune.search.views.plan_text import plan_text
 
 LAST = 5
 """Reported steps that are shown; --json gives all."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.records import Counts, StudyRecord
-from search.views.format import format_value
+from paretune.search.study.records import Counts, StudyRecord
+from paretune.search.study.units import format_value
 
 
 @dataclass(frozen=True)

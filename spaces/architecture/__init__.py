@@ -1,28 +1,28 @@
 """Families of networks, and how a network is built from its name and parameters."""
 
-from spaces.inputs import Kind
-from spaces.table import Table
+from paretune.spaces.inputs import Kind
+from paretune.spaces.table import Table
 
 ARCHITECTURES = Table(
     "architecture",
     {
-        "simple_cnn": "spaces.architecture.simple_cnn:SimpleCnn",
-        "separable_cnn": "spaces.architecture.separable_cnn:SeparableCnn",
-        "resnet": "spaces.architecture.resnet:ResNet",
-        "mobilenet_v1": "spaces.architecture.mobilenet_v1:MobileNetV1",
-        "mobilenet_v2": "spaces.architecture.mobilenet_v2:MobileNetV2",
-        "mobilenet_v3": "spaces.architecture.mobilenet_v3:MobileNetV3",
-        "efficientnet": "spaces.architecture.efficientnet:EfficientNet",
-        "shufflenet_v2": "spaces.architecture.shufflenet_v2:ShuffleNetV2",
-        "squeezenet": "spaces.architecture.squeezenet:SqueezeNet",
-        "regnet": "spaces.architecture.regnet:RegNet",
-        "vit": "spaces.architecture.vit:ViT",
-        "staged": "spaces.architecture.staged:Staged",
-        "torchvision": "spaces.architecture.torchvision:Torchvision",
-        "text_transformer": "spaces.architecture.text_transformer:TextTransformer",
-        "timm": "spaces.architecture.timm:Timm",
-        "transformers": "spaces.architecture.transformers:Transformers",
-        "python": "spaces.architecture.python:Python",
+        "simple_cnn": "paretune.spaces.architecture.simple_cnn:SimpleCnn",
+        "separable_cnn": "paretune.spaces.architecture.separable_cnn:SeparableCnn",
+        "resnet": "paretune.spaces.architecture.resnet:ResNet",
+        "mobilenet_v1": "paretune.spaces.architecture.mobilenet_v1:MobileNetV1",
+        "mobilenet_v2": "paretune.spaces.architecture.mobilenet_v2:MobileNetV2",
+        "mobilenet_v3": "paretune.spaces.architecture.mobilenet_v3:MobileNetV3",
+        "efficientnet": "paretune.spaces.architecture.efficientnet:EfficientNet",
+        "shufflenet_v2": "paretune.spaces.architecture.shufflenet_v2:ShuffleNetV2",
+        "squeezenet": "paretune.spaces.architecture.squeezenet:SqueezeNet",
+        "regnet": "paretune.spaces.architecture.regnet:RegNet",
+        "vit": "paretune.spaces.architecture.vit:ViT",
+        "staged": "paretune.spaces.architecture.staged:Staged",
+        "torchvision": "paretune.spaces.architecture.torchvision:Torchvision",
+        "text_transformer": "paretune.spaces.architecture.text_transformer:TextTransformer",
+        "timm": "paretune.spaces.architecture.timm:Timm",
+        "transformers": "paretune.spaces.architecture.transformers:Transformers",
+        "python": "paretune.spaces.architecture.python:Python",
     },
 )
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torchvision.ops import SqueezeExcitation
 
-from spaces.architecture.shortcuts import PaddedShortcut
+from paretune.spaces.architecture.shortcuts import PaddedShortcut
 
 
 class BasicBlock(nn.Module):

@@ -49,7 +49,7 @@ def load_weights(network: torch.nn.Module, path: str | Path) -> None:
     Raises:
         ValueError: As `load_checkpoint`, or names and shapes do not fit; the first few are named.
     """
-    from spaces.architecture.resizing import Resized
+    from paretune.spaces.architecture.resizing import Resized
 
     weights = load_checkpoint(path)
     if isinstance(network, Resized) and not any(name.startswith("network.") for name in weights):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from spaces.architecture.image import StemParams
-from spaces.inputs import ImageShape
+from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.inputs import ImageShape
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +66,7 @@ class EfficientNet:
         from torchvision.models.efficientnet import EfficientNet as Network
         from torchvision.models.efficientnet import MBConvConfig
 
-        from spaces.architecture.stems import for_channels, keep_sides
+        from paretune.spaces.architecture.stems import for_channels, keep_sides
 
         phi = params.phi or 0.0
         width, depth = params.width or WIDTH**phi, params.depth or DEPTH**phi

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from spaces.architecture.attention import EncoderBlock
-from spaces.inputs import PADDING
+from paretune.spaces.architecture.attention import EncoderBlock
+from paretune.spaces.inputs import PADDING
 
 HIDDEN_SCORE = -1e4
 """Added to the score of padding: far below any other, and still a number in float16."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from spaces.inputs import ImageShape
-from spaces.params import Params
+from paretune.spaces.inputs import ImageShape
+from paretune.spaces.params import Params
 
 Stem = Literal["auto", "small", "standard"]
 """How a network begins: made for photographs, or for images of 28 to 64 pixels."""

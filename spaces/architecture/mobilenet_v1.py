@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.architecture.image import StemParams
-from spaces.architecture.widths import scaled
+from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.architecture.widths import scaled
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,7 @@ class MobileNetV1:
         """[B, C, H, W] -> [B, classes]."""
         from torch import nn
 
-        from spaces.architecture.blocks import normed, separable
+        from paretune.spaces.architecture.blocks import normed, separable
 
         small = params.small(shape)  # the stem's halving and the first after it are left out
         width = scaled(32, params.width)

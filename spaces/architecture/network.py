@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from spaces.architecture import ARCHITECTURES, refusal, takes
-from spaces.architecture.image import seen_shape
-from spaces.architecture.resizing import Resized
-from spaces.base import InfeasibleCandidate
-from spaces.inputs import Shape, example, kind_of, shape_text
+from paretune.spaces.architecture import ARCHITECTURES, refusal, takes
+from paretune.spaces.architecture.image import seen_shape
+from paretune.spaces.architecture.resizing import Resized
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.inputs import Shape, example, kind_of, shape_text
 
 
 def build_network(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from spaces.architecture.image import StemParams
+from paretune.spaces.architecture.image import StemParams
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +89,7 @@ class ResNet:
         """[B, C, H, W] -> [B, classes]; a stage does not halve an image under 8 pixels."""
         from torch import nn
 
-        from spaces.architecture.blocks import BasicBlock, Bottleneck
+        from paretune.spaces.architecture.blocks import BasicBlock, Bottleneck
 
         block = BasicBlock if params.block == "basic" else Bottleneck
         plan, small = params.plan(), params.small(shape)
@@ -110,7 +110,7 @@ class ResNet:
 def _stem(channels: int, width: int, small: bool) -> list[nn.Module]:
     from torch import nn
 
-    from spaces.architecture.blocks import normed
+    from paretune.spaces.architecture.blocks import normed
 
     if small:
         return normed(channels, width)

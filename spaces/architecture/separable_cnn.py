@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.architecture.image import ImageParams
-from spaces.architecture.widths import scaled
+from paretune.spaces.architecture.image import ImageParams
+from paretune.spaces.architecture.widths import scaled
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ class SeparableCnn:
         """[B, C, H, W] -> [B, classes]: a 3x3 stem, five separable blocks, average pooling."""
         from torch import nn
 
-        from spaces.architecture.blocks import normed, separable
+        from paretune.spaces.architecture.blocks import normed, separable
 
         channels, *sides = shape
         side = min(sides)

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from spaces.base import InfeasibleCandidate
-from spaces.inputs import PADDING, TextShape
-from spaces.table import UnknownName, nearest
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.inputs import PADDING, TextShape
+from paretune.spaces.table import UnknownName, nearest
 
 PLAIN = "eager"
 """Attention spelled out in matrix products: every exporter follows it, and int8 reaches it."""

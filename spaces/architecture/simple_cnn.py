@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.architecture.image import ImageParams
-from spaces.architecture.widths import scaled
-from spaces.base import InfeasibleCandidate
+from paretune.spaces.architecture.image import ImageParams
+from paretune.spaces.architecture.widths import scaled
+from paretune.spaces.base import InfeasibleCandidate
 
 if TYPE_CHECKING:
     import torch

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.architecture.image import StemParams
-from spaces.architecture.widths import scaled
+from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.architecture.widths import scaled
 
 if TYPE_CHECKING:
     import torch

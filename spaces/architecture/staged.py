@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from spaces.architecture.image import StemParams
-from spaces.params import Params
+from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.params import Params
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +63,7 @@ class Staged:
         """
         from torch import nn
 
-        from spaces.architecture.blocks import InvertedResidual, normed
+        from paretune.spaces.architecture.blocks import InvertedResidual, normed
 
         small, width = params.small(shape), params.stem_width
         side = min(shape[1:]) // (1 if small else 2)

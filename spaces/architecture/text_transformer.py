@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from spaces.params import Params
+from paretune.spaces.params import Params
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +54,7 @@ class TextTransformer:
     @staticmethod
     def build(params: Params, shape: tuple[int, int], classes: int) -> torch.nn.Module:
         """Token ids int64 [B, length] -> [B, classes]."""
-        from spaces.architecture.encoder import TextEncoder
+        from paretune.spaces.architecture.encoder import TextEncoder
 
         length, vocabulary = shape
         return TextEncoder(

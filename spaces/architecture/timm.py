@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from spaces.architecture.image import ImageParams
-from spaces.base import InfeasibleCandidate
-from spaces.table import UnknownName, nearest
+from paretune.spaces.architecture.image import ImageParams
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.table import UnknownName, nearest
 
 if TYPE_CHECKING:
     import torch

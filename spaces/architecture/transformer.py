@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from spaces.architecture.attention import EncoderBlock
+from paretune.spaces.architecture.attention import EncoderBlock
 
 
 class VisionTransformer(nn.Module):

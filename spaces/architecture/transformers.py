@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from spaces.params import Params
+from paretune.spaces.params import Params
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,7 @@ class Transformers:
             InfeasibleCandidate: The package is missing, the configuration does not fit, or the
                 checkpoint cannot be read.
         """
-        from spaces.architecture.sequence_classifier import from_checkpoint, from_config
+        from paretune.spaces.architecture.sequence_classifier import from_checkpoint, from_config
 
         if params.checkpoint is not None:
             return from_checkpoint(params.model, params.checkpoint, shape, classes)

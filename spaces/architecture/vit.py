@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from spaces.architecture.image import ImageParams
-from spaces.base import InfeasibleCandidate
+from paretune.spaces.architecture.image import ImageParams
+from paretune.spaces.base import InfeasibleCandidate
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +60,7 @@ class ViT:
         Raises:
             InfeasibleCandidate: The patch does not divide the image.
         """
-        from spaces.architecture.transformer import VisionTransformer
+        from paretune.spaces.architecture.transformer import VisionTransformer
 
         channels, height, width = shape
         if height % params.patch or width % params.patch:

@@ -1,14 +1,14 @@
 """Losses that let a candidate learn from a teacher."""
 
-from spaces.table import Table
+from paretune.spaces.table import Table
 
 DISTILLATIONS = Table(
     "distillation",
     {
-        "none": "spaces.distillation.none:NoDistillation",
-        "logits": "spaces.distillation.logits:Logits",
-        "hints": "spaces.distillation.hints:Hints",
-        "attention": "spaces.distillation.attention:Attention",
-        "decoupled": "spaces.distillation.decoupled:Decoupled",
+        "none": "paretune.spaces.distillation.none:NoDistillation",
+        "logits": "paretune.spaces.distillation.logits:Logits",
+        "hints": "paretune.spaces.distillation.hints:Hints",
+        "attention": "paretune.spaces.distillation.attention:Attention",
+        "decoupled": "paretune.spaces.distillation.decoupled:Decoupled",
     },
 )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.base import InfeasibleCandidate
-from spaces.distillation.base import Bridge, FeatureParams, Lesson
-from spaces.distillation.logits import softened
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.distillation.base import Bridge, FeatureParams, Lesson
+from paretune.spaces.distillation.logits import softened
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ class Attention:
         """
         from torch import nn
 
-        from spaces.distillation.layers import matched
+        from paretune.spaces.distillation.layers import matched
 
         pairs = matched(student, teacher, example, params)
         for pair in pairs:
@@ -61,7 +61,7 @@ class Attention:
         """
         import torch
 
-        from spaces.distillation.layers import same_size
+        from paretune.spaces.distillation.layers import same_size
 
         differences = []
         for ours, theirs in zip(lesson.student, lesson.teacher, strict=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, model_validator
 
-from spaces.params import Params
+from paretune.spaces.params import Params
 
 if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every Params without it
     import torch

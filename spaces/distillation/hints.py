@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.distillation.base import Bridge, FeatureParams, Lesson, Pair
-from spaces.distillation.logits import softened
+from paretune.spaces.distillation.base import Bridge, FeatureParams, Lesson, Pair
+from paretune.spaces.distillation.logits import softened
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ class Hints:
         """
         from torch import nn
 
-        from spaces.distillation.layers import matched
+        from paretune.spaces.distillation.layers import matched
 
         pairs = matched(student, teacher, example, params)
         return Bridge(pairs, nn.ModuleList(_adapter(pair) for pair in pairs).to(example.device))
@@ -67,7 +67,7 @@ def error(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
     """
     import torch
 
-    from spaces.distillation.layers import same_size
+    from paretune.spaces.distillation.layers import same_size
 
     ours, theirs = same_size(ours.float(), theirs.float())
     scale = torch.maximum(theirs.square().mean(), ours.detach().square().mean())

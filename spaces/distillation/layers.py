@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spaces.base import InfeasibleCandidate
-from spaces.distillation.average import Average
-from spaces.distillation.base import FeatureParams, Pair
-from spaces.table import nearest
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.distillation.average import Average
+from paretune.spaces.distillation.base import FeatureParams, Pair
+from paretune.spaces.table import nearest
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.distillation.base import Lesson, Taught
+from paretune.spaces.distillation.base import Lesson, Taught
 
 if TYPE_CHECKING:
     import torch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spaces.params import Params as Base
+from paretune.spaces.params import Params as Base
 
 
 class NoDistillation:

@@ -1,14 +1,14 @@
 """Ways to remove parts of a trained network."""
 
-from spaces.table import Table
+from paretune.spaces.table import Table
 
 PRUNINGS = Table(
     "pruning",
     {
-        "none": "spaces.pruning.none:NoPruning",
-        "structured": "spaces.pruning.structured:Structured",
-        "depth": "spaces.pruning.depth:Depth",
-        "unstructured": "spaces.pruning.unstructured:Unstructured",
-        "semi_structured": "spaces.pruning.semi_structured:SemiStructured",
+        "none": "paretune.spaces.pruning.none:NoPruning",
+        "structured": "paretune.spaces.pruning.structured:Structured",
+        "depth": "paretune.spaces.pruning.depth:Depth",
+        "unstructured": "paretune.spaces.pruning.unstructured:Unstructured",
+        "semi_structured": "paretune.spaces.pruning.semi_structured:SemiStructured",
     },
 )

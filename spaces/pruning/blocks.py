@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spaces.inputs import Shape, example
+from paretune.spaces.inputs import Shape, example
 
 COMPUTES = ("convolution", "addmm", "mm", "bmm", "linear", "attention", "mul", "embedding", "cat")
 """Names of autograd's nodes (in part) that are no shortcut."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from spaces.pruning.layer import Layer
+from paretune.spaces.pruning.layer import Layer
 
 
 @dataclass(frozen=True)

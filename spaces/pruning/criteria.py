@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from spaces.pruning.layer import Kind, Layer, Part
+from paretune.spaces.pruning.layer import Kind, Layer, Part
 
 if TYPE_CHECKING:
     import torch

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from spaces.inputs import Shape
-from spaces.params import Params
-from spaces.pruning.naming import check_known, is_named
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.inputs import Shape
+from paretune.spaces.params import Params
+from paretune.spaces.pruning.naming import check_known, is_named
 
 if TYPE_CHECKING:
     import torch
 
-    from spaces.pruning.blocks import Block
+    from paretune.spaces.pruning.blocks import Block
 
 
 class Depth:
@@ -58,8 +58,8 @@ class Depth:
             InfeasibleCandidate: There are not so many blocks that can go, or none of an ignored
                 name.
         """
-        from spaces.macs import count_macs
-        from spaces.pruning.blocks import find_blocks, leave_out
+        from paretune.spaces.macs import count_macs
+        from paretune.spaces.pruning.blocks import find_blocks, leave_out
 
         model = copy.deepcopy(candidate.model).cpu().eval()
         blocks = find_blocks(model, candidate.shape)
@@ -96,7 +96,7 @@ class Depth:
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
         """Leaves out of a fresh model the same blocks as `apply` did."""
-        from spaces.pruning.blocks import leave_out
+        from paretune.spaces.pruning.blocks import leave_out
 
         for name, pair in info["removed"]:
             leave_out(model, name, pair)
@@ -147,8 +147,8 @@ def _loss_rise(
     model: torch.nn.Module, blocks: Sequence[Block], context: Context, images: int
 ) -> dict[str, float]:
     """How much the loss on training images rises when one block is left out."""
-    from spaces.pruning.blocks import leave_out, put_back
-    from spaces.pruning.evidence import loss_of
+    from paretune.spaces.pruning.blocks import leave_out, put_back
+    from paretune.spaces.pruning.evidence import loss_of
 
     whole = loss_of(model, context, images)
     found = {}
@@ -169,7 +169,7 @@ def _dissimilarity(
     import torch
     from torch.nn import functional
 
-    from spaces.pruning.evidence import batches
+    from paretune.spaces.pruning.evidence import batches
 
     total = {block.name: 0.0 for block in blocks}
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from spaces.base import Context
-from spaces.strides import differentiable
+from paretune.spaces.base import Context
+from paretune.spaces.strides import differentiable
 
 if TYPE_CHECKING:
     import torch

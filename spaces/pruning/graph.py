@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from spaces.inputs import Shape, example
-from spaces.pruning.heads import attention_projections
-from spaces.pruning.layer import Layer, Part
-from spaces.pruning.naming import is_named
+from paretune.spaces.inputs import Shape, example
+from paretune.spaces.pruning.heads import attention_projections
+from paretune.spaces.pruning.layer import Layer, Part
+from paretune.spaces.pruning.naming import is_named
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spaces.pruning.layer import Layer, Part
-from spaces.pruning.naming import is_named
+from paretune.spaces.pruning.layer import Layer, Part
+from paretune.spaces.pruning.naming import is_named
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ def remove_heads(model: torch.nn.Module, name: str, gone: Sequence[int]) -> list
     """Cuts heads of the attention of this name, in place; gives the entry for the history."""
     from torch import nn
 
-    from spaces.pruning.narrow_attention import NarrowAttention
+    from paretune.spaces.pruning.narrow_attention import NarrowAttention
 
     module: Any = model.get_submodule(name)
     if isinstance(module, nn.MultiheadAttention):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.inputs import Shape
+from paretune.spaces.inputs import Shape
 
 
 def prunable_layers(architecture: Mapping[str, Any], shape: Shape, classes: int) -> list[str]:
@@ -18,11 +18,11 @@ def prunable_layers(architecture: Mapping[str, Any], shape: Shape, classes: int)
     """
     import copy
 
-    from spaces.architecture.network import build_network
-    from spaces.base import InfeasibleCandidate
-    from spaces.pruning.graph import channel_layers, thawed, trace
-    from spaces.pruning.heads import head_layers
-    from spaces.pruning.rounds import followed
+    from paretune.spaces.architecture.network import build_network
+    from paretune.spaces.base import InfeasibleCandidate
+    from paretune.spaces.pruning.graph import channel_layers, thawed, trace
+    from paretune.spaces.pruning.heads import head_layers
+    from paretune.spaces.pruning.rounds import followed
 
     bare = copy.deepcopy(dict(architecture))
     for options in bare.values():

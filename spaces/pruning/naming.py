@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from spaces.base import InfeasibleCandidate
+from paretune.spaces.base import InfeasibleCandidate
 
 
 def check_known(names: Iterable[str], known: Sequence[str], what: str) -> None:

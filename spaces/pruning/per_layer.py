@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from spaces.pruning.layer import Layer
-from spaces.pruning.naming import check_known
+from paretune.spaces.pruning.layer import Layer
+from paretune.spaces.pruning.naming import check_known
 
 SLOT = re.compile(r"^([1-9]\d*)/([1-9]\d*)$")
 """`2/8`: the layers in the second eighth of the network."""

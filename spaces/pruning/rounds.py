@@ -10,19 +10,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from spaces.base import Candidate, Context, InfeasibleCandidate
-from spaces.inputs import Shape, example
-from spaces.macs import count_macs, macs_by_module
-from spaces.pruning import widths
-from spaces.pruning.cost import Cost
-from spaces.pruning.criteria import GRADIENTS, scores
-from spaces.pruning.evidence import gradients
-from spaces.pruning.graph import channel_layers, thawed, trace
-from spaces.pruning.heads import head_layers, remove_heads
-from spaces.pruning.layer import Layer
-from spaces.pruning.naming import check_known, is_named
-from spaces.pruning.per_layer import ratios
-from spaces.pruning.sensitivity import Rise, scan, units_to_cut
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.inputs import Shape, example
+from paretune.spaces.macs import count_macs, macs_by_module
+from paretune.spaces.pruning import widths
+from paretune.spaces.pruning.cost import Cost
+from paretune.spaces.pruning.criteria import GRADIENTS, scores
+from paretune.spaces.pruning.evidence import gradients
+from paretune.spaces.pruning.graph import channel_layers, thawed, trace
+from paretune.spaces.pruning.heads import head_layers, remove_heads
+from paretune.spaces.pruning.layer import Layer
+from paretune.spaces.pruning.naming import check_known, is_named
+from paretune.spaces.pruning.per_layer import ratios
+from paretune.spaces.pruning.sensitivity import Rise, scan, units_to_cut
 
 TOLERANCE = 0.02
 """A target in multiply-adds is met when what stays is within this share of it."""
@@ -156,7 +156,7 @@ class Rounds:
         return self._rise
 
     def _train(self, number: int) -> None:
-        from spaces.training.loop import train
+        from paretune.spaces.training.loop import train
 
         candidate = replace(self._candidate, model=self.model)
         context = replace(self._context, seed=self._context.seed + number)

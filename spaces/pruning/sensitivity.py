@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from spaces.base import Context
-from spaces.pruning.evidence import loss_of
-from spaces.pruning.layer import Layer
+from paretune.spaces.base import Context
+from paretune.spaces.pruning.evidence import loss_of
+from paretune.spaces.pruning.layer import Layer
 
 if TYPE_CHECKING:
     import torch

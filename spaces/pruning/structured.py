@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from spaces.base import Candidate, Context, Step
-from spaces.inputs import Shape
-from spaces.params import Params
-from spaces.pruning.criteria import GRADIENTS, Criterion
-from spaces.pruning.per_layer import check_slots
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Candidate, Context, Step
+from paretune.spaces.inputs import Shape
+from paretune.spaces.params import Params
+from paretune.spaces.pruning.criteria import GRADIENTS, Criterion
+from paretune.spaces.pruning.per_layer import check_slots
+from paretune.spaces.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -97,7 +97,7 @@ class Structured:
             InfeasibleCandidate: No layer can be pruned, an amount cannot be met, a name is unknown,
                 or the network cannot run afterwards.
         """
-        from spaces.pruning.rounds import Rounds
+        from paretune.spaces.pruning.rounds import Rounds
 
         model = copy.deepcopy(candidate.model).cpu().eval()
         rounds = Rounds(model, candidate, params, context)
@@ -127,7 +127,7 @@ class Structured:
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
         """Removes from a fresh model the same channels and heads as `apply` did, without data."""
-        from spaces.pruning.rounds import replay
+        from paretune.spaces.pruning.rounds import replay
 
         replay(model, info["removed"], shape)
         return model

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from spaces.base import Candidate, Context
-from spaces.inputs import Shape
-from spaces.params import Params
-from spaces.pruning.weights import Masks, thinned
+from paretune.spaces.base import Candidate, Context
+from paretune.spaces.inputs import Shape
+from paretune.spaces.params import Params
+from paretune.spaces.pruning.weights import Masks, thinned
 
 if TYPE_CHECKING:
     import torch

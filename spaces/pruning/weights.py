@@ -6,8 +6,8 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spaces.base import Candidate, InfeasibleCandidate, Step
-from spaces.pruning.naming import check_known, is_named
+from paretune.spaces.base import Candidate, InfeasibleCandidate, Step
+from paretune.spaces.pruning.naming import check_known, is_named
 
 if TYPE_CHECKING:
     import torch

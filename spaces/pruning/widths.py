@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spaces.pruning.layer import Layer
+from paretune.spaces.pruning.layer import Layer
 
 if TYPE_CHECKING:
     import torch

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from spaces.base import Candidate, Context
-from spaces.inputs import Shape
-from spaces.params import Params
-from spaces.quantization.marking import marked
+from paretune.spaces.base import Candidate, Context
+from paretune.spaces.inputs import Shape
+from paretune.spaces.params import Params
+from paretune.spaces.quantization.marking import marked
 
 if TYPE_CHECKING:
     import torch

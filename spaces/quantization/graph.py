@@ -11,9 +11,9 @@ from torch import fx, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from spaces.base import InfeasibleCandidate
-from spaces.inputs import Shape, example
-from spaces.quantization.fake import FakeActivation, FakeWeight, Mark
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.inputs import Shape, example
+from paretune.spaces.quantization.fake import FakeActivation, FakeWeight, Mark
 
 WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.ConvTranspose1d, nn.ConvTranspose2d)
 """Modules whose weights int8 rounds."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from spaces.params import Params
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.params import Params
 
 OUTLINED = 8
 """Images that do where only the layout of a file counts."""
@@ -54,7 +54,7 @@ def marked_int8(candidate: Candidate, name: str, params: Any, context: Context) 
     Raises:
         InfeasibleCandidate: A weight is not finite, or `keep_float` leaves nothing to quantize.
     """
-    from spaces.quantization.sensitivity import kept_layers
+    from paretune.spaces.quantization.sensitivity import kept_layers
 
     check_finite(candidate, name)
     kept, ratios = kept_layers(candidate, params.keep_float, context, params)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from spaces.base import Candidate, Context
-from spaces.inputs import Shape
-from spaces.params import Params
+from paretune.spaces.base import Candidate, Context
+from paretune.spaces.inputs import Shape
+from paretune.spaces.params import Params
 
 if TYPE_CHECKING:
     import torch

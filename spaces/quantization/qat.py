@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from spaces.inputs import Shape
-from spaces.quantization.marking import OUTLINED, Int8Params, check_finite
-from spaces.table import Option, Slot
-from spaces.training import OPTIMIZERS, SCHEDULES
-from spaces.training.cosine import CosineParams
-from spaces.training.recipe import Recipe
-from spaces.training.sgd import Sgd
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.inputs import Shape
+from paretune.spaces.quantization.marking import OUTLINED, Int8Params, check_finite
+from paretune.spaces.table import Option, Slot
+from paretune.spaces.training import OPTIMIZERS, SCHEDULES
+from paretune.spaces.training.cosine import CosineParams
+from paretune.spaces.training.recipe import Recipe
+from paretune.spaces.training.sgd import Sgd
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +73,7 @@ class Qat:
             InfeasibleCandidate: torch.fx cannot trace the network, the runtime has no int8 to train
                 for, `keep_float` leaves nothing to quantize, or the training fails.
         """
-        from spaces.training.loop import train
+        from paretune.spaces.training.loop import train
 
         model, info = _rounded(candidate, params, context)
         recipe = Recipe.model_validate(
@@ -107,7 +107,7 @@ class Qat:
         Raises:
             InfeasibleCandidate: torch.fx cannot trace the network.
         """
-        from spaces.quantization.graph import round_weights, traced, with_fakes
+        from paretune.spaces.quantization.graph import round_weights, traced, with_fakes
 
         graph = traced(model)
         round_weights(graph, info["layers"], params)
@@ -118,7 +118,7 @@ def _rounded(
     candidate: Candidate, params: Qat.Params, context: Context
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """The network with fake quantization and first ranges, and the step's info."""
-    from spaces.quantization.sensitivity import kept_layers
+    from paretune.spaces.quantization.sensitivity import kept_layers
 
     check_finite(candidate, "qat")
     kept, ratios = kept_layers(candidate, params.keep_float, context, params)
@@ -155,7 +155,7 @@ def _places(
     Raises:
         InfeasibleCandidate: The runtime cannot say, or quantizes nothing.
     """
-    from spaces.quantization.graph import activations, layers_fed_by, marked, traced
+    from paretune.spaces.quantization.graph import activations, layers_fed_by, marked, traced
 
     if context.placement is None:
         raise InfeasibleCandidate("qat: this runtime has no int8 to train for")
@@ -176,7 +176,7 @@ def _look(model: torch.nn.Module, images: int, context: Context) -> None:
     """First ranges: wide enough for every value of some training images."""
     import torch
 
-    from spaces.quantization.fake import FakeActivation
+    from paretune.spaces.quantization.fake import FakeActivation
 
     fakes = [m for m in model.modules() if isinstance(m, FakeActivation)]
     for fake in fakes:

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from spaces.base import Candidate, Context, InfeasibleCandidate
-from spaces.quantization.fake import FakeActivation, rounded_weight
-from spaces.quantization.graph import WEIGHTED, channel_axis
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.quantization.fake import FakeActivation, rounded_weight
+from paretune.spaces.quantization.graph import WEIGHTED, channel_axis
 
 IMAGES = 64
 """Training inputs that the error is measured on."""

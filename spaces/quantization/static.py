@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from spaces.base import Candidate, Context
-from spaces.inputs import Shape
-from spaces.quantization.marking import OUTLINED, Int8Params, marked_int8
+from paretune.spaces.base import Candidate, Context
+from paretune.spaces.inputs import Shape
+from paretune.spaces.quantization.marking import OUTLINED, Int8Params, marked_int8
 
 if TYPE_CHECKING:
     import torch

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from spaces.base import Candidate, Context, InfeasibleCandidate
-from spaces.inputs import Shape
-from spaces.params import Params
-from spaces.quantization.marking import marked
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.inputs import Shape
+from paretune.spaces.params import Params
+from paretune.spaces.quantization.marking import marked
 
 if TYPE_CHECKING:
     import torch

@@ -1,31 +1,31 @@
 """How networks are trained: optimizers, schedules, recipes and the one loop."""
 
-from spaces.table import Table
+from paretune.spaces.table import Table
 
 OPTIMIZERS = Table(
     "optimizer",
     {
-        "sgd": "spaces.training.sgd:Sgd",
-        "adam": "spaces.training.adam:Adam",
-        "adamw": "spaces.training.adam:AdamW",
-        "rmsprop": "spaces.training.rmsprop:RmsProp",
-        "adagrad": "spaces.training.adagrad:Adagrad",
-        "lion": "spaces.training.lion:Lion",
-        "torch": "spaces.training.torch_optim:Torch",
+        "sgd": "paretune.spaces.training.sgd:Sgd",
+        "adam": "paretune.spaces.training.adam:Adam",
+        "adamw": "paretune.spaces.training.adam:AdamW",
+        "rmsprop": "paretune.spaces.training.rmsprop:RmsProp",
+        "adagrad": "paretune.spaces.training.adagrad:Adagrad",
+        "lion": "paretune.spaces.training.lion:Lion",
+        "torch": "paretune.spaces.training.torch_optim:Torch",
     },
 )
 
 SCHEDULES = Table(
     "schedule",
     {
-        "constant": "spaces.training.schedules:Constant",
-        "step": "spaces.training.schedules:StepDecay",
-        "multi_step": "spaces.training.schedules:MultiStep",
-        "cosine": "spaces.training.cosine:Cosine",
-        "cosine_restarts": "spaces.training.cosine:CosineRestarts",
-        "polynomial": "spaces.training.schedules:Polynomial",
-        "exponential": "spaces.training.schedules:Exponential",
-        "one_cycle": "spaces.training.cosine:OneCycle",
-        "plateau": "spaces.training.plateau:Plateau",
+        "constant": "paretune.spaces.training.schedules:Constant",
+        "step": "paretune.spaces.training.schedules:StepDecay",
+        "multi_step": "paretune.spaces.training.schedules:MultiStep",
+        "cosine": "paretune.spaces.training.cosine:Cosine",
+        "cosine_restarts": "paretune.spaces.training.cosine:CosineRestarts",
+        "polynomial": "paretune.spaces.training.schedules:Polynomial",
+        "exponential": "paretune.spaces.training.schedules:Exponential",
+        "one_cycle": "paretune.spaces.training.cosine:OneCycle",
+        "plateau": "paretune.spaces.training.plateau:Plateau",
     },
 )

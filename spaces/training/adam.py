@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.params import Params
+from paretune.spaces.params import Params
 
 if TYPE_CHECKING:
     import torch

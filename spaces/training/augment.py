@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from spaces.training.erasing import erased
-from spaces.training.randaugment import randaugmented
-from spaces.training.recipe import Augment
+from paretune.spaces.training.erasing import erased
+from paretune.spaces.training.randaugment import randaugmented
+from paretune.spaces.training.recipe import Augment
 
 
 def augmented(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from spaces.base import InfeasibleCandidate
+from paretune.spaces.base import InfeasibleCandidate
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import math
 
 from pydantic import Field
 
-from spaces.params import Params
-from spaces.training.warmup import WarmupParams, warmed
+from paretune.spaces.params import Params
+from paretune.spaces.training.warmup import WarmupParams, warmed
 
 
 class CosineParams(WarmupParams):

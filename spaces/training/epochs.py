@@ -10,18 +10,17 @@ from typing import Any
 
 import torch
 
-from spaces.base import Context, EpochEnd, InfeasibleCandidate
-from spaces.inputs import kind_of
-from spaces.pruning.zeros import Zeros
-from spaces.strides import differentiable
-from spaces.training.augment import augmented
-from spaces.training.ema import Average
-from spaces.training.freezing import Trunk, optimizer_of
-from spaces.training.mixing import Labels, mixed
-from spaces.training.precision import Precision
-from spaces.training.rates import Rates
-from spaces.training.recipe import Augment, Recipe
-from spaces.training.snapshot import (
+from paretune.spaces.base import Context, EpochEnd, InfeasibleCandidate
+from paretune.spaces.inputs import kind_of
+from paretune.spaces.strides import differentiable
+from paretune.spaces.training.augment import augmented
+from paretune.spaces.training.ema import Average
+from paretune.spaces.training.freezing import Trunk, optimizer_of
+from paretune.spaces.training.mixing import Labels, mixed
+from paretune.spaces.training.precision import Precision
+from paretune.spaces.training.rates import Rates
+from paretune.spaces.training.recipe import Augment, Recipe
+from paretune.spaces.training.snapshot import (
     Snapshot,
     copied,
     optimizer_state,
@@ -31,8 +30,9 @@ from spaces.training.snapshot import (
     restore_random,
     tensors_of,
 )
-from spaces.training.stopping import Monitor
-from spaces.training.teaching import Teaching
+from paretune.spaces.training.stopping import Monitor
+from paretune.spaces.training.teaching import Teaching
+from paretune.spaces.training.zeros import Zeros
 
 LOOK_EVERY = 50
 """Steps between two looks at the loss: each look makes a GPU wait."""

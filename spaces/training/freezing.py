@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from spaces.base import InfeasibleCandidate
-from spaces.training import OPTIMIZERS
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.training import OPTIMIZERS
+from paretune.spaces.training.recipe import Recipe
 
 
 def head_of(model: nn.Module, classes: int) -> nn.Module:

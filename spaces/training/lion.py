@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spaces.params import Params
+from paretune.spaces.params import Params
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,7 @@ class Lion:
     @staticmethod
     def build(parameters: Iterable[torch.nn.Parameter], params: Params) -> torch.optim.Optimizer:
         """The optimizer on these parameters."""
-        from spaces.training.sign import SignMomentum
+        from paretune.spaces.training.sign import SignMomentum
 
         betas = (params.beta1, params.beta2)
         return SignMomentum(parameters, params.lr, betas, params.weight_decay)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
-from spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from spaces.inputs import kind_of
-from spaces.pruning.zeros import Zeros
-from spaces.training.compiling import compiler
-from spaces.training.epochs import Epochs
-from spaces.training.recipe import Augment, Recipe
-from spaces.training.snapshot import Snapshot
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.inputs import kind_of
+from paretune.spaces.training.compiling import compiler
+from paretune.spaces.training.epochs import Epochs
+from paretune.spaces.training.recipe import Augment, Recipe
+from paretune.spaces.training.snapshot import Snapshot
+from paretune.spaces.training.zeros import Zeros
 
 
 @dataclass(frozen=True)

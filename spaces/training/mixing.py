@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from spaces.training.recipe import Augment
+from paretune.spaces.training.recipe import Augment
 
 
 @dataclass(frozen=True)

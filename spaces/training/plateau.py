@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from spaces.training.warmup import WarmupParams, warmed
+from paretune.spaces.training.warmup import WarmupParams, warmed
 
 
 class PlateauParams(WarmupParams):

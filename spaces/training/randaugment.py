@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from spaces.training import colours
-from spaces.training.recipe import RandAugment
+from paretune.spaces.training import colours
+from paretune.spaces.training.recipe import RandAugment
 
 LEVELS = 30
 """Of the magnitude."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from spaces.table import Option
-from spaces.training import SCHEDULES
+from paretune.spaces.table import Option
+from paretune.spaces.training import SCHEDULES
 
 
 class Rates:

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from spaces.params import Params
-from spaces.table import Option, Slot
-from spaces.training import OPTIMIZERS, SCHEDULES
-from spaces.training.adam import AdamParams
-from spaces.training.warmup import WarmupParams
+from paretune.spaces.params import Params
+from paretune.spaces.table import Option, Slot
+from paretune.spaces.training import OPTIMIZERS, SCHEDULES
+from paretune.spaces.training.adam import AdamParams
+from paretune.spaces.training.warmup import WarmupParams
 
 
 class RandAugment(Params):

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from spaces.training.warmup import WarmupParams, warmed
+from paretune.spaces.training.warmup import WarmupParams, warmed
 
 EPSILON = 1e-9
 """A drop at progress 0.3 also comes at 0.1 + 0.1 + 0.1."""

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from spaces.base import Context
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Context
+from paretune.spaces.training.recipe import Recipe
 
 BATCH = 512
 """Examples at a time when the validation part is looked at."""

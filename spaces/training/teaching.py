@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from spaces.base import Context, InfeasibleCandidate
-from spaces.distillation import DISTILLATIONS
-from spaces.distillation.base import Bridge, Lesson
-from spaces.distillation.layers import Taps
-from spaces.inputs import PADDING, example
-from spaces.training.recipe import Augment, Recipe
+from paretune.spaces.base import Context, InfeasibleCandidate
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.distillation.base import Bridge, Lesson
+from paretune.spaces.distillation.layers import Taps
+from paretune.spaces.inputs import PADDING, example
+from paretune.spaces.training.recipe import Augment, Recipe
 
 BATCH = 512
 """Images at a time when the teacher answers the whole training part at once."""

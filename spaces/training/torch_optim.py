@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from spaces.base import InfeasibleCandidate
-from spaces.params import Params
-from spaces.table import nearest
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.params import Params
+from paretune.spaces.table import nearest
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from spaces.params import Params
+from paretune.spaces.params import Params
 
 
 class WarmupParams(Params):

@@ -29,8 +29,8 @@ from pathlib import Path
 import trivial
 from sides import in_turn, median_ratio
 
-from search.database.reading import records
-from search.runner import Runner
+from paretune.search.database.reader import records
+from paretune.search.running.runner import Runner
 
 READING = ("front", "status", "show", "report")
 
@@ -110,7 +110,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 def paretune(folder: Path, name: str, *arguments: object) -> Process:
     """A command of Paretune's."""
-    command = [sys.executable, "-m", "search.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "paretune", *map(str, arguments)]
     return Process(f"paretune {name}", command, environment(folder))
 
 

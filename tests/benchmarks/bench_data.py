@@ -26,9 +26,9 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms
 
-from search.data.dataset import Dataset
-from spaces.training.augment import augmented
-from spaces.training.recipe import Augment, RandAugment
+from paretune.search.data.dataset import Dataset
+from paretune.spaces.training.augment import augmented
+from paretune.spaces.training.recipe import Augment, RandAugment
 
 BATCH = 128
 CROP = 4

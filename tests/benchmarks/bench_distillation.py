@@ -17,14 +17,14 @@ from typing import Any
 
 import torch
 
-from search.data import load_data
-from search.data.dataset import Dataset
-from spaces.base import Candidate, Context
-from spaces.distillation import DISTILLATIONS
-from spaces.rebuild import start
-from spaces.table import Option
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.search.data import load_data
+from paretune.search.data.dataset import Dataset
+from paretune.spaces.base import Candidate, Context
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.rebuild import start
+from paretune.spaces.table import Option
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 STUDENT = {"simple_cnn": {"width": 0.0625}}
 TEACHER = {"simple_cnn": {"width": 1.0}}

@@ -36,10 +36,10 @@ from unittest import mock
 import plain_optuna
 from rich.console import Console
 
-from search.events import Event, RunEnded, RunStarted, TrialEnded
-from search.progress import PlainProgress
-from search.runner import Runner
-from search.sampling.proposer import Proposer
+from paretune.search.running.progress import PlainProgress
+from paretune.search.running.runner import Runner
+from paretune.search.sampling.proposer import Proposer
+from paretune.search.trial.events import Event, RunEnded, RunStarted, TrialEnded
 
 STUDIES = {"trainer": "trivial", "stages": "no_work"}
 """Kind -> its module, which only a side of that kind reads: torch takes memory."""

@@ -21,9 +21,9 @@ import optuna
 from optuna._hypervolume import compute_hypervolume
 from optuna.trial import TrialState, create_trial
 
-from search.growth import Growth
-from search.pareto import COST_REFERENCE, hypervolume, non_dominated
-from search.records import Axis
+from paretune.search.front.growth import Growth
+from paretune.search.front.pareto import COST_REFERENCE, hypervolume, non_dominated
+from paretune.search.study.records import Axis
 
 AXES = tuple(Axis(name, "ms", "lower") for name in ("a", "b", "c"))
 BASELINE = {axis.name: 1.0 for axis in AXES}  # so that losses are the values themselves

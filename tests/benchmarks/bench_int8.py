@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from published_weights import CLASSES, SHAPE, normalized, published_resnet
 
-from objectives.runtimes.onnx_quantization.optimized import float_layers
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from spaces.base import Candidate, Context
-from spaces.quantization import QUANTIZATIONS
+from paretune.objectives.runtimes.onnx_quantization.optimized import float_layers
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.spaces.base import Candidate, Context
+from paretune.spaces.quantization import QUANTIZATIONS
 
 BATCH = 100
 

@@ -35,14 +35,14 @@ import torch
 from random_images import CLASSES, as_dataset, random_arrays
 from scipy.stats import kendalltau
 
-from objectives.base import Measurement, Subject
-from objectives.latency import Latency
-from objectives.probe import Probe
-from objectives.references import panel
-from objectives.runs import Runs, steady
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from objectives.size import Size
-from spaces.rebuild import start
+from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.latency import Latency
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.size import Size
+from paretune.objectives.timing.contention_probe import Probe
+from paretune.objectives.timing.reference_networks import panel
+from paretune.objectives.timing.runs import Runs, steady
+from paretune.spaces.rebuild import start
 
 STATIC = {"static": {"images": 32, "calibration": "minmax", "per_channel": True}}
 

@@ -25,13 +25,13 @@ from typing import Any
 import torch
 from random_images import CLASSES, as_dataset, random_arrays
 
-from objectives.base import Subject
-from objectives.latency import Latency
-from objectives.references import panel
-from objectives.runtimes.base import Artifact
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from objectives.size import Size
-from spaces.rebuild import start
+from paretune.objectives.base import Subject
+from paretune.objectives.latency import Latency
+from paretune.objectives.runtimes.base import Artifact
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.size import Size
+from paretune.objectives.timing.reference_networks import panel
+from paretune.spaces.rebuild import start
 
 AIM = 3.0
 

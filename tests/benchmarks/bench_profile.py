@@ -20,16 +20,16 @@ import torch
 from sides import in_turn
 from torch import nn
 
-from objectives.inputs import Shape
-from objectives.profiling.layers import layer_costs
-from objectives.profiling.onnx_profile import onnx_times
-from objectives.runtimes.base import Artifact
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from search.advice import changes
-from search.advice.gains import Sheet
-from search.advice.tried import WHAT, Change, Tried
-from search.advice.trying import tried
-from spaces.architecture.network import build_network
+from paretune.objectives.inputs import Shape
+from paretune.objectives.profiling.layers import layer_costs
+from paretune.objectives.profiling.onnx_profile import onnx_times
+from paretune.objectives.runtimes.base import Artifact
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.search.profiling.advice import changes
+from paretune.search.profiling.advice.gains import Sheet
+from paretune.search.profiling.advice.tried import WHAT, Change, Tried
+from paretune.search.profiling.advice.trying import tried
+from paretune.spaces.architecture.network import build_network
 
 SHAPE: Shape = (3, 32, 32)
 CLASSES = 10

@@ -22,12 +22,12 @@ import torch
 from published_weights import MEAN, STD, accuracy, published_resnet
 from random_images import as_dataset, random_arrays
 
-from search.data.dataset import Dataset
-from spaces.base import Candidate, Context, EpochEnd
-from spaces.pruning.structured import Structured
-from spaces.rebuild import start
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.search.data.dataset import Dataset
+from paretune.spaces.base import Candidate, Context, EpochEnd
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.rebuild import start
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 PUBLISHED = "93.39-93.5 % -> 92.9-93.8 %"
 

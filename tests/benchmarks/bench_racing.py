@@ -39,16 +39,16 @@ from typing import Any
 import numpy as np
 
 try:
-    from search.database.rungs import Reached, Rungs
-    from search.opened import axes_of
-    from search.pareto import hypervolume
-    from search.racing.params import RacingParams
-    from search.racing.race import Judge, Race
-    from search.runner import Runner
-    from search.sampling.proposer import Outcome, Proposer
-    from search.spec import StudySpec
-    from search.study_file.loading import load_study
-    from search.trainer import Stop
+    from paretune.search.database.rungs import Reached, Rungs
+    from paretune.search.front.pareto import hypervolume
+    from paretune.search.racing.race import Judge, Race
+    from paretune.search.running.runner import Runner
+    from paretune.search.sampling.proposer import Outcome, Proposer
+    from paretune.search.study.racing_options import RacingParams
+    from paretune.search.study.spec import StudySpec
+    from paretune.search.study_file.loading import load_study
+    from paretune.search.trial.open_study import axes_of
+    from paretune.search.trial.trainer import Stop
 except ImportError:  # in the Python that has syne-tune, only its side runs
     Rungs = object  # type: ignore[assignment, misc]
 

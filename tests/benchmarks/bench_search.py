@@ -35,23 +35,23 @@ import optuna
 import torch
 from plain_optuna import suggested
 
-from search.cache import StageCache
-from search.data import load_data
-from search.deploying import places
-from search.events import Event, TrialEnded, TrialPaused
-from search.files import written_whole
-from search.foreseen import SCREEN
-from search.measuring import Gauge, values_of, violations_of
-from search.pareto import Front, hypervolume, to_losses
-from search.pipeline import Pipeline
-from search.plan import Plan, baseline_plan, make_plan
-from search.racing.params import RacingParams
-from search.records import Axis
-from search.runner import Runner
-from search.spec import Chosen, StudySpec
-from search.study_file.loading import load_study
-from search.watch import StageError, Watch
-from spaces.domains import assign
+from paretune.search.building.pipeline import Pipeline
+from paretune.search.building.stage_cache import StageCache
+from paretune.search.building.watch import StageError, Watch
+from paretune.search.data import load_data
+from paretune.search.files import written_whole
+from paretune.search.front.pareto import Front, hypervolume, to_losses
+from paretune.search.measuring.gauge import Gauge, values_of, violations_of
+from paretune.search.measuring.structural_constraints import SCREEN
+from paretune.search.running.runner import Runner
+from paretune.search.study.deployment import places
+from paretune.search.study.plan import Plan, baseline_plan, make_plan
+from paretune.search.study.racing_options import RacingParams
+from paretune.search.study.records import Axis
+from paretune.search.study.spec import Chosen, StudySpec
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.events import Event, TrialEnded, TrialPaused
+from paretune.spaces.domains import assign
 
 STUDY = Path(__file__).parents[2] / "studies" / "benchmark.yaml"
 

@@ -33,12 +33,12 @@ from typing import Any
 import numpy as np
 import optuna
 
-from search.database.store import reading
-from search.pareto import hypervolume
-from search.runner import Runner
-from search.sampling.proposer import Outcome, Proposer
-from search.spec import StudySpec
-from search.study_file.loading import load_study
+from paretune.search.database.store import reading
+from paretune.search.front.pareto import hypervolume
+from paretune.search.running.runner import Runner
+from paretune.search.sampling.proposer import Outcome, Proposer
+from paretune.search.study.spec import StudySpec
+from paretune.search.study_file.loading import load_study
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 DATA = ("cifar10", "cifar100", "imagenet")

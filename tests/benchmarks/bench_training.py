@@ -20,12 +20,12 @@ from random_images import as_dataset, random_arrays
 from sides import in_turn, median_ratio, range_of_ratios
 from torch.nn import functional
 
-from search.data.dataset import Dataset
-from spaces.base import Candidate, Context
-from spaces.rebuild import start
-from spaces.training.adam import AdamParams
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.search.data.dataset import Dataset
+from paretune.spaces.base import Candidate, Context
+from paretune.spaces.rebuild import start
+from paretune.spaces.training.adam import AdamParams
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 SEED = 3
 BATCH = 64

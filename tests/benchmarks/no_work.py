@@ -17,17 +17,17 @@ from unittest import mock
 import torch
 from plain_optuna import suggested
 
-from objectives.base import Measurement
-from objectives.runtimes.base import Artifact
-from search.chain import Link
-from search.measuring import Gauge
-from search.pipeline import Pipeline
-from search.plan import Plan, Stage, make_plan
-from search.spec import StudySpec
-from search.study_file.loading import load_study
-from search.watch import Watch
-from spaces.base import Candidate
-from spaces.domains import assign
+from paretune.objectives.base import Measurement
+from paretune.objectives.runtimes.base import Artifact
+from paretune.search.building.pipeline import Pipeline
+from paretune.search.building.stage_keys import Link
+from paretune.search.building.watch import Watch
+from paretune.search.measuring.gauge import Gauge
+from paretune.search.study.plan import Plan, Stage, make_plan
+from paretune.search.study.spec import StudySpec
+from paretune.search.study_file.loading import load_study
+from paretune.spaces.base import Candidate
+from paretune.spaces.domains import assign
 
 QUICKSTART = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
 

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from spaces.domains import Choice, Domain, Float, Int
+from paretune.spaces.domains import Choice, Domain, Float, Int
 
 SAMPLERS: dict[str, Callable[[], BaseSampler]] = {
     "TPE": lambda: TPESampler(seed=0),

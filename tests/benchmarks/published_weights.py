@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spaces.architecture.checkpoint import load_checkpoint
-from spaces.base import Candidate
-from spaces.rebuild import start
+from paretune.spaces.architecture.checkpoint import load_checkpoint
+from paretune.spaces.base import Candidate
+from paretune.spaces.rebuild import start
 
 SHAPE, CLASSES = (3, 32, 32), 10
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.data.dataset import Dataset, make_dataset
-from search.data.npz import raw_from_arrays
-from search.data.params import DataParams
+from paretune.search.data.dataset import Dataset, make_dataset
+from paretune.search.data.npz import raw_from_arrays
+from paretune.search.data.params import DataParams
 
 CLASSES = 10
 

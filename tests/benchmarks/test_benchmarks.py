@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from spaces.rebuild import start
+from paretune.spaces.rebuild import start
 
 HERE = Path(__file__).parent
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from objectives.base import Measurement
-from search.spec import StudySpec
-from search.study_file.loading import load_study
-from spaces.domains import assign
+from paretune.objectives.base import Measurement
+from paretune.search.study.spec import StudySpec
+from paretune.search.study_file.loading import load_study
+from paretune.spaces.domains import assign
 
 STUDY = """\
 study: trivial

@@ -13,8 +13,8 @@ import torch
 from hypothesis import HealthCheck, settings
 from torch import nn
 
-from objectives.base import EvaluationData, Subject
-from objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.base import EvaluationData, Subject
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
 settings.register_profile(
     "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -128,5 +128,5 @@ def powercap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Powercap:
     """One package with memory, and `psys`; where objectives/energy.py looks."""
     pytest.importorskip("zeus")
     tree = Powercap(tmp_path / "intel-rapl")
-    monkeypatch.setattr("objectives.energy.POWERCAP", tree.root)
+    monkeypatch.setattr("paretune.objectives.energy.POWERCAP", tree.root)
     return tree

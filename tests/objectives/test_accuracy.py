@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from objectives.accuracy import BATCH, Accuracy
-from objectives.base import Subject, Unmeasurable
-from objectives.estimates import Z95
-from objectives.scores import wilson
+from paretune.objectives.accuracy import BATCH, Accuracy
+from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.classification_scores import wilson
+from paretune.objectives.timing.estimates import Z95
 
 FEW = ("top1", "balanced", "f1", "loss", "calibration")
 """Values for data of less than six classes."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from spaces.architecture.network import build_network
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.spaces.architecture.network import build_network
 
 FAMILIES: list[dict[str, Any]] = [
     {"resnet": {"blocks": [1, 2], "block": "bottleneck", "width": 8, "shortcut": "padding"}},

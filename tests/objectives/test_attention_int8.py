@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.inputs import Shape
-from objectives.runtimes.onnx_quantization.optimized import float_layers, optimized
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from spaces.base import Candidate, Context
-from spaces.quantization.qat import Qat
-from spaces.quantization.static import Static
-from spaces.rebuild import start
+from paretune.objectives.inputs import Shape
+from paretune.objectives.runtimes.onnx_quantization.optimized import float_layers, optimized
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.spaces.base import Candidate, Context
+from paretune.spaces.quantization.qat import Qat
+from paretune.spaces.quantization.static import Static
+from paretune.spaces.rebuild import start
 
 IMAGE, TEXT, CLASSES = (1, 8, 8), (12, 50), 3
 SMALL = {"depth": 1, "heads": 2, "width": 32}

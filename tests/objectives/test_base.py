@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from objectives.base import Measurement
+from paretune.objectives.base import Measurement
 
 
 def test_measurement_is_frozen_and_becomes_json_with_all_its_fields() -> None:

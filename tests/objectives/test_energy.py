@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from objectives import energy
-from objectives.base import Subject, Unmeasurable
-from objectives.energy import Energy, on_gpu
-from objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives import energy
+from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.energy import Energy, on_gpu
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
 MakeSubject = Callable[..., Subject]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from objectives.runtimes.files import written
+from paretune.objectives.runtimes.files import written
 
 
 def writer(content: bytes) -> Any:

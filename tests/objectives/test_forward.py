@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from objectives.activations import Activations
-from objectives.base import Subject
-from objectives.forward import forward_of
-from objectives.macs import Macs
+from paretune.objectives.activations import Activations
+from paretune.objectives.base import Subject
+from paretune.objectives.forward import forward_of
+from paretune.objectives.macs import Macs
 
 
 class Net(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from objectives.host import cores, fingerprint, frequency, load_average
+from paretune.objectives.host import cores, fingerprint, frequency, load_average
 
 
 def test_fingerprint_is_json_and_the_same_each_time() -> None:

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from objectives.base import Measurement, Subject, Unmeasurable
-from objectives.host import cores
-from objectives.latency import Latency
-from objectives.probe import Probe
-from objectives.references import NAMES
-from objectives.rounds import BLOCKS, LEAST_BLOCKS, LEAST_ROUNDS
-from objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.base import Measurement, Subject, Unmeasurable
+from paretune.objectives.host import cores
+from paretune.objectives.latency import Latency
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.timing.contention_probe import Probe
+from paretune.objectives.timing.reference_networks import NAMES
+from paretune.objectives.timing.rounds import BLOCKS, LEAST_BLOCKS, LEAST_ROUNDS
 
 MakeSubject = Callable[..., Subject]
 
@@ -208,7 +208,7 @@ class Shared(Probe):
 def test_host_that_never_rests_is_waited_for_and_marked(
     make_subject: MakeSubject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("objectives.rounds.Probe", Shared)
+    monkeypatch.setattr("paretune.objectives.timing.rounds.Probe", Shared)
     found = latency(make_subject(), seconds=0.05)
     said = found.conditions
     assert said["disturbed_host"] and said["disturbed"] == 1

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.base import Subject
-from objectives.macs import Macs, count_macs
-from objectives.parameters import Parameters
+from paretune.objectives.base import Subject
+from paretune.objectives.macs import Macs, count_macs
+from paretune.objectives.parameters import Parameters
 
 
 class Tied(nn.Module):
@@ -107,7 +107,7 @@ def test_counts_are_the_formula_s(
 
 
 def test_macs_of_the_tutorial_s_network_are_the_formula_s() -> None:
-    from spaces.architecture.simple_cnn import SimpleCnn
+    from paretune.spaces.architecture.simple_cnn import SimpleCnn
 
     network = SimpleCnn.build(SimpleCnn.Params(), (3, 32, 32), 10)
     convolutions = 3 * 9 * 64 * 32 * 32 + 64 * 9 * 128 * 16 * 16
@@ -116,7 +116,7 @@ def test_macs_of_the_tutorial_s_network_are_the_formula_s() -> None:
 
 def test_macs_of_resnet_20_are_the_published_ones() -> None:
     """41 million (He et al. 2016), whose shortcuts (option A) cost nothing."""
-    from spaces.architecture.resnet import ResNet
+    from paretune.spaces.architecture.resnet import ResNet
 
     network = ResNet.build(ResNet.Params(), (3, 32, 32), 10)
     shortcuts = 16 * 32 * 16 * 16 + 32 * 64 * 8 * 8

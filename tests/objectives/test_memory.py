@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.base import Subject, Unmeasurable
-from objectives.memory import Memory
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from objectives.runtimes.torchscript import TorchScript
+from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.memory import Memory
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.runtimes.torchscript import TorchScript
 
 MiB = 2**20
 
@@ -28,7 +28,7 @@ import time
 
 import numpy as np
 
-from objectives.params import Params as Base
+from paretune.objectives.params import Params as Base
 
 
 class Holding:

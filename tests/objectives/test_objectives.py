@@ -15,9 +15,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from objectives import OBJECTIVES
-from objectives.base import Better, Measurement, Subject
-from objectives.params import Params
+from paretune.objectives import OBJECTIVES
+from paretune.objectives.base import Better, Measurement, Subject
+from paretune.objectives.params import Params
 
 MakeSubject = Callable[..., Subject]
 

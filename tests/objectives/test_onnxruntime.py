@@ -13,9 +13,9 @@ import onnxruntime as ort
 import pytest
 from torch import nn
 
-from objectives.base import Unmeasurable
-from objectives.runtimes.onnx_providers import options_of
-from objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.runtimes.onnx_providers import options_of
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
 SHAPE = (1, 8, 8)
 

@@ -11,18 +11,18 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.inputs import Shape
-from objectives.macs import count_macs
-from objectives.profiling.attribution import PRODUCTS, Attribution
-from objectives.profiling.base import Part, Times, shares
-from objectives.profiling.eager import eager_times
-from objectives.profiling.layers import layer_costs
-from objectives.profiling.naming import module_of
-from objectives.profiling.onnx_profile import onnx_times
-from objectives.profiling.turns import faster_half, turns
-from objectives.runtimes.onnx_quantization.optimized import optimized
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from spaces.architecture.network import build_network
+from paretune.objectives.inputs import Shape
+from paretune.objectives.macs import count_macs
+from paretune.objectives.profiling.attribution import PRODUCTS, Attribution
+from paretune.objectives.profiling.base import Part, Times, shares
+from paretune.objectives.profiling.eager import eager_times
+from paretune.objectives.profiling.layers import layer_costs
+from paretune.objectives.profiling.naming import module_of
+from paretune.objectives.profiling.onnx_profile import onnx_times
+from paretune.objectives.profiling.turns import faster_half, turns
+from paretune.objectives.runtimes.onnx_quantization.optimized import optimized
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.spaces.architecture.network import build_network
 
 STATIC = {"static": {"per_channel": True}}
 DYNAMIC = {"dynamic": {"per_channel": True}}
@@ -203,8 +203,8 @@ def test_openvino_profile_names_the_layer_that_dominates(
     quantization: dict[str, Any] | None, tmp_path: Path
 ) -> None:
     pytest.importorskip("openvino")
-    from objectives.profiling.openvino_profile import openvino_times
-    from objectives.runtimes.openvino import OpenVino
+    from paretune.objectives.profiling.openvino_profile import openvino_times
+    from paretune.objectives.runtimes.openvino import OpenVino
 
     model = Heavy().eval()
     path = exported(model, IMAGES, tmp_path / "net.onnx", quantization)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from objectives.base import Unmeasurable
-from objectives.runtimes.programs import exported, loaded, saved
-from objectives.runtimes.torch import Torch
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.runtimes.programs import exported, loaded, saved
+from paretune.objectives.runtimes.torch import Torch
 
 
 class Trap:

@@ -21,17 +21,17 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from objectives.base import Unmeasurable
-from objectives.inputs import Shape
-from objectives.params import Params
-from objectives.runtimes import RUNTIMES
-from objectives.runtimes.base import Artifact
-from search.data import load_data
-from spaces.base import Candidate, Context, Data
-from spaces.pruning.structured import Structured
-from spaces.rebuild import start
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.inputs import Shape
+from paretune.objectives.params import Params
+from paretune.objectives.runtimes import RUNTIMES
+from paretune.objectives.runtimes.base import Artifact
+from paretune.search.data import load_data
+from paretune.spaces.base import Candidate, Context, Data
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.rebuild import start
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 SHAPE = (1, 8, 8)
 
@@ -272,7 +272,7 @@ import sys
 import numpy as np
 {entry.standalone(entry.Params())}
 np.save("y.npy", load({str(artifact.path)!r})(np.load("x.npy")))
-assert not {{"objectives", "search", "spaces"}} & {{name.partition(".")[0] for name in sys.modules}}
+assert "paretune" not in {{name.partition(".")[0] for name in sys.modules}}
 """
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
@@ -453,7 +453,7 @@ def test_compiler_that_is_not_installed_is_said_to_be(
 def test_converter_of_litert_that_is_nowhere_is_said_to_be(
     model: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("objectives.runtimes.litert._no_interpreter", lambda: None)
+    monkeypatch.setattr("paretune.objectives.runtimes.litert._no_interpreter", lambda: None)
     for python in ("", str(tmp_path / "no" / "python")):
         monkeypatch.setenv("PARETUNE_LITERT_PYTHON", python)
         with pytest.raises(Unmeasurable, match="litert-torch needs an older torch; make an env"):
@@ -474,7 +474,7 @@ def test_damaged_file_is_unmeasurable(name: str, content: bytes, tmp_path: Path)
 def test_threads_are_torch_s_and_nought_means_all_cores(
     name: str, model: nn.Module, deploy: Deploy, images: np.ndarray
 ) -> None:
-    from objectives.host import cores
+    from paretune.objectives.host import cores
 
     artifact, _ = deploy(name, "toy", model, SHAPE, images)
     entry = runtime(name)
@@ -488,7 +488,7 @@ def test_threads_are_torch_s_and_nought_means_all_cores(
 def test_no_runtime_is_imported_to_say_whether_it_is_here() -> None:
     code = """
 import sys
-from search.catalogue import catalogue
+from paretune.search.commands.catalogue import catalogue
 catalogue("runtimes")
 heavy = {"torch", "onnxruntime", "openvino", "executorch", "ai_edge_litert", "tensorrt"}
 print(sorted(heavy & set(sys.modules)))

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from torch import nn
 
-from objectives.base import Subject
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from objectives.size import Size
+from paretune.objectives.base import Subject
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.size import Size
 
 
 def test_size_is_the_file_s(make_subject: Callable[..., Subject]) -> None:

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from objectives.runtimes.torch_export import TorchExport
-from objectives.runtimes.torchscript import TorchScript
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.runtimes.torch_export import TorchExport
+from paretune.objectives.runtimes.torchscript import TorchScript
 
 LENGTH, VOCABULARY, WIDTH = 12, 40, 16
 

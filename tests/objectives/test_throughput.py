@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectives.base import Subject, Unmeasurable
-from objectives.throughput import WINDOWS, Throughput
+from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.throughput import WINDOWS, Throughput
 
 MakeSubject = Callable[..., Subject]
 

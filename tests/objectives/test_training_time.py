@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from objectives.base import Subject, Unmeasurable
-from objectives.training_time import TrainingTime
+from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.training_time import TrainingTime
 
 MakeSubject = Callable[..., Subject]
 

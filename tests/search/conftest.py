@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from objectives.base import Measurement
-from search.pareto import Front, hypervolume
-from search.records import Axis, FrontPoint, StudyRecord, TrialRecord
+from paretune.objectives.base import Measurement
+from paretune.search.front.pareto import Front, hypervolume
+from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
 
 AXES = (
     Axis("accuracy", "fraction", "higher"),

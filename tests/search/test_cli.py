@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_command_has_help(cli: Any) -> None:
-    from search.cli import main
+    from paretune.search.cli import main
 
     for name, command in main.commands.items():
         assert command.help, name
@@ -140,7 +140,7 @@ def test_disk_full_stops_the_run_and_keeps_what_is_done(tiny: Path, cli: Any) ->
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (800_000, 800_000))\n"
         f"sys.argv = ['paretune', 'run', {str(tiny)!r}, '--trials', '2']\n"
-        "from search.cli import main\nmain()\n"
+        "from paretune.search.cli import main\nmain()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=os.environ
@@ -157,12 +157,11 @@ def test_disk_full_stops_the_run_and_keeps_what_is_done(tiny: Path, cli: Any) ->
 def test_bug_of_ours_is_told_apart_and_debug_shows_the_traceback(
     finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import search.views.status
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(search.views.status, "status_info", broken)
+    monkeypatch.setattr("paretune.search.views.status.status_info", broken)
     said = cli("status", finished)
     assert said.code == 1
     assert "a bug of ours" in said.err and "--debug" in said.err

@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from spaces.base import Candidate, Context, Data
-from spaces.rebuild import start
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.spaces.base import Candidate, Context, Data
+from paretune.spaces.rebuild import start
 
 settings.register_profile(
     "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -9,14 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces.architecture import ARCHITECTURES, takes
-from spaces.architecture.mobilenet_v2 import MobileNetV2
-from spaces.architecture.network import build_network
-from spaces.architecture.resnet import ResNet
-from spaces.architecture.separable_cnn import SeparableCnn
-from spaces.architecture.simple_cnn import SimpleCnn
-from spaces.architecture.widths import scaled
-from spaces.base import InfeasibleCandidate
+from paretune.spaces.architecture import ARCHITECTURES, takes
+from paretune.spaces.architecture.mobilenet_v2 import MobileNetV2
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.architecture.resnet import ResNet
+from paretune.spaces.architecture.separable_cnn import SeparableCnn
+from paretune.spaces.architecture.simple_cnn import SimpleCnn
+from paretune.spaces.architecture.widths import scaled
+from paretune.spaces.base import InfeasibleCandidate
 
 Shape = tuple[int, int, int]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.architecture.attention import Attention, EncoderBlock
+from paretune.spaces.architecture.attention import Attention, EncoderBlock
 
 
 def by_hand(attention: Attention, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from spaces.training.augment import augmented
-from spaces.training.erasing import erased
-from spaces.training.recipe import Augment, RandAugment
+from paretune.spaces.training.augment import augmented
+from paretune.spaces.training.erasing import erased
+from paretune.spaces.training.recipe import Augment, RandAugment
 
 BORDER = (-1.0, 2.0)
 WHITE = (1.0, 4.0)

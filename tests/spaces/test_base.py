@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from spaces.base import Candidate, Data, EpochEnd, Step
+from paretune.spaces.base import Candidate, Data, EpochEnd, Step
 
 
 def test_then_adds_a_step_and_keeps_the_rest() -> None:

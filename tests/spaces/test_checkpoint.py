@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
-from spaces.architecture.checkpoint import load_checkpoint, load_weights
-from spaces.architecture.network import build_network
+from paretune.spaces.architecture.checkpoint import load_checkpoint, load_weights
+from paretune.spaces.architecture.network import build_network
 
 SHAPE, CLASSES = (1, 8, 8), 3
 

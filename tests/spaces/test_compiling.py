@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch._dynamo.exc import BackendCompilerFailed
 
-from spaces.base import Candidate, Context, InfeasibleCandidate
-from spaces.training.compiling import compiler
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.training.compiling import compiler
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 
 @pytest.mark.slow

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spaces.base import Context, Data
-from spaces.pruning.criteria import scores
-from spaces.pruning.evidence import gradients
-from spaces.pruning.graph import channel_layers, thawed, trace
-from spaces.pruning.heads import head_layers
-from spaces.pruning.layer import Layer
+from paretune.spaces.base import Context, Data
+from paretune.spaces.pruning.criteria import scores
+from paretune.spaces.pruning.evidence import gradients
+from paretune.spaces.pruning.graph import channel_layers, thawed, trace
+from paretune.spaces.pruning.heads import head_layers
+from paretune.spaces.pruning.layer import Layer
 
 SHAPE = (1, 8, 8)
 

@@ -10,11 +10,11 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from spaces.architecture.attention import EncoderBlock
-from spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from spaces.pruning.blocks import find_blocks
-from spaces.pruning.depth import Depth
-from spaces.rebuild import rebuild, start
+from paretune.spaces.architecture.attention import EncoderBlock
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.pruning.blocks import find_blocks
+from paretune.spaces.pruning.depth import Depth
+from paretune.spaces.rebuild import rebuild, start
 
 SHAPE, CLASSES = (1, 8, 8), 3
 

@@ -13,13 +13,13 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 from torch import nn
 
-from spaces.distillation import DISTILLATIONS
-from spaces.distillation.attention import Attention
-from spaces.distillation.average import Average
-from spaces.distillation.base import Lesson
-from spaces.distillation.decoupled import Decoupled, parts
-from spaces.distillation.hints import Hints, error
-from spaces.distillation.logits import Logits
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.distillation.attention import Attention
+from paretune.spaces.distillation.average import Average
+from paretune.spaces.distillation.base import Lesson
+from paretune.spaces.distillation.decoupled import Decoupled, parts
+from paretune.spaces.distillation.hints import Hints, error
+from paretune.spaces.distillation.logits import Logits
 
 LOGITS = arrays(np.float32, (4, 3), elements=st.floats(-20, 20, width=32))
 LABELS = arrays(np.int64, 4, elements=st.integers(0, 2))

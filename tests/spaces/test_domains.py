@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces.domains import (
+from paretune.spaces.domains import (
     Choice,
     Domain,
     Fixed,

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.base import Candidate, Context, Data
-from spaces.pruning.unstructured import Unstructured
-from spaces.training.ema import Average
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Candidate, Context, Data
+from paretune.spaces.pruning.unstructured import Unstructured
+from paretune.spaces.training.ema import Average
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 
 def network() -> nn.Module:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from spaces.architecture import ARCHITECTURES
-from spaces.distillation import DISTILLATIONS
-from spaces.params import Params
-from spaces.pruning import PRUNINGS
-from spaces.quantization import QUANTIZATIONS
-from spaces.table import Table
-from spaces.training import OPTIMIZERS, SCHEDULES
+from paretune.spaces.architecture import ARCHITECTURES
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.params import Params
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.table import Table
+from paretune.spaces.training import OPTIMIZERS, SCHEDULES
 
 TABLES = (ARCHITECTURES, PRUNINGS, QUANTIZATIONS, DISTILLATIONS, OPTIMIZERS, SCHEDULES)
 ENTRIES = [pytest.param(t, name, id=f"{t.kind}-{name}") for t in TABLES for name in t.names]

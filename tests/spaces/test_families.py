@@ -9,10 +9,10 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from spaces.architecture import ARCHITECTURES
-from spaces.architecture.network import build_network
-from spaces.architecture.shufflenet_v2 import PUBLISHED
-from spaces.base import InfeasibleCandidate
+from paretune.spaces.architecture import ARCHITECTURES
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.architecture.shufflenet_v2 import PUBLISHED
+from paretune.spaces.base import InfeasibleCandidate
 
 IMAGENET = (3, 224, 224)
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from spaces.base import Context, InfeasibleCandidate
-from spaces.pruning.structured import Structured
-from spaces.rebuild import rebuild, start
+from paretune.spaces.base import Context, InfeasibleCandidate
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.rebuild import rebuild, start
 
 SHAPE, CLASSES = (3, 32, 32), 5
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.base import Candidate, Context, InfeasibleCandidate
-from spaces.rebuild import start
-from spaces.training.freezing import head_of
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.rebuild import start
+from paretune.spaces.training.freezing import head_of
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 
 @pytest.fixture

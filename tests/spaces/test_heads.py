@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.architecture.attention import EncoderBlock
-from spaces.pruning.heads import head_layers, remove_heads
-from spaces.pruning.narrow_attention import NarrowAttention
+from paretune.spaces.architecture.attention import EncoderBlock
+from paretune.spaces.pruning.heads import head_layers, remove_heads
+from paretune.spaces.pruning.narrow_attention import NarrowAttention
 
 WIDTH, HEADS = 12, 3
 

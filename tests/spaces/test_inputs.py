@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from objectives import inputs as measured
-from spaces import inputs
-from spaces.architecture import ARCHITECTURES, refusal, takes
-from spaces.architecture.network import build_network
-from spaces.base import Candidate, Context, InfeasibleCandidate
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.objectives import inputs as measured
+from paretune.spaces import inputs
+from paretune.spaces.architecture import ARCHITECTURES, refusal, takes
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 
 @pytest.mark.parametrize("room", [inputs, measured], ids=["spaces", "objectives"])

@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.base import Candidate, Context, InfeasibleCandidate
-from spaces.distillation.average import Average
-from spaces.distillation.base import FeatureParams
-from spaces.distillation.hints import Hints
-from spaces.distillation.layers import Taps, blocks, calls, maps, matched, same_size
-from spaces.pruning.structured import Structured
-from spaces.rebuild import start
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.distillation.average import Average
+from paretune.spaces.distillation.base import FeatureParams
+from paretune.spaces.distillation.hints import Hints
+from paretune.spaces.distillation.layers import Taps, blocks, calls, maps, matched, same_size
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.rebuild import start
 
 IMAGE = torch.zeros(1, 1, 16, 16)
 

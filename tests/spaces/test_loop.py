@@ -14,11 +14,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleCandidate
-from spaces.pruning.structured import Structured
-from spaces.table import Option
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleCandidate
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.table import Option
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 MakeData = Callable[..., Data]
 
@@ -283,7 +283,7 @@ def teacher_of(data: Data) -> nn.Module:
 
 
 def logits_option(**params: Any) -> Option:
-    from spaces.distillation.logits import Logits
+    from paretune.spaces.distillation.logits import Logits
 
     return Option("logits", Logits.Params(**params))
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from spaces.base import Candidate, Context, Data, EpochEnd
-from spaces.distillation.logits import Logits
-from spaces.table import Option
-from spaces.training.loop import train
-from spaces.training.mixing import Labels, mixed
-from spaces.training.recipe import Augment, Recipe
+from paretune.spaces.base import Candidate, Context, Data, EpochEnd
+from paretune.spaces.distillation.logits import Logits
+from paretune.spaces.table import Option
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.mixing import Labels, mixed
+from paretune.spaces.training.recipe import Augment, Recipe
 
 COUNT, SIDE = 8, 16
 

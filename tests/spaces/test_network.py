@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from spaces.architecture.network import build_network
-from spaces.base import InfeasibleCandidate
-from spaces.table import UnknownName
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.table import UnknownName
 
 
 def build(architecture: dict[str, Any], classes: int = 3) -> None:

@@ -10,16 +10,16 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from spaces.base import Candidate, Context, InfeasibleCandidate
-from spaces.training import OPTIMIZERS
-from spaces.training.adagrad import Adagrad
-from spaces.training.adam import Adam, AdamW
-from spaces.training.lion import Lion
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
-from spaces.training.rmsprop import RmsProp
-from spaces.training.sgd import Sgd
-from spaces.training.torch_optim import REFUSED, Torch, arguments, known
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.training import OPTIMIZERS
+from paretune.spaces.training.adagrad import Adagrad
+from paretune.spaces.training.adam import Adam, AdamW
+from paretune.spaces.training.lion import Lion
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
+from paretune.spaces.training.rmsprop import RmsProp
+from paretune.spaces.training.sgd import Sgd
+from paretune.spaces.training.torch_optim import REFUSED, Torch, arguments, known
 
 OWN = [name for name in OPTIMIZERS.names if name != "torch"]
 """`torch` stands for many others, which are tested below."""

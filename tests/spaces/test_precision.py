@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.base import Candidate, Context, Data, EpochEnd
-from spaces.training.loop import train
-from spaces.training.precision import Precision
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Candidate, Context, Data, EpochEnd
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.precision import Precision
+from paretune.spaces.training.recipe import Recipe
 
 
 class Noting(nn.Module):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from spaces.architecture.python import Python
-from spaces.base import InfeasibleCandidate
+from paretune.spaces.architecture.python import Python
+from paretune.spaces.base import InfeasibleCandidate
 
 
 def build(factory: str, **args: Any) -> torch.nn.Module:

@@ -10,14 +10,14 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from spaces.base import Candidate, Context, Data, InfeasibleCandidate
-from spaces.distillation.logits import Logits
-from spaces.pruning.unstructured import Unstructured
-from spaces.quantization.fake import FakeActivation, FakeWeight
-from spaces.quantization.qat import Qat
-from spaces.quantization.sensitivity import sensitivity
-from spaces.rebuild import start
-from spaces.table import Option
+from paretune.spaces.base import Candidate, Context, Data, InfeasibleCandidate
+from paretune.spaces.distillation.logits import Logits
+from paretune.spaces.pruning.unstructured import Unstructured
+from paretune.spaces.quantization.fake import FakeActivation, FakeWeight
+from paretune.spaces.quantization.qat import Qat
+from paretune.spaces.quantization.sensitivity import sensitivity
+from paretune.spaces.rebuild import start
+from paretune.spaces.table import Option
 
 SHAPE, CLASSES = (1, 8, 8), 3
 LAYERS = ["0", "3", "7", "9"]

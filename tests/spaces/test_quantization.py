@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from spaces.base import Candidate, Context, InfeasibleCandidate
-from spaces.quantization import QUANTIZATIONS
-from spaces.quantization.dynamic import Dynamic
-from spaces.quantization.sensitivity import sensitivity
-from spaces.quantization.static import Static
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.quantization.dynamic import Dynamic
+from paretune.spaces.quantization.sensitivity import sensitivity
+from paretune.spaces.quantization.static import Static
 
 
 @pytest.mark.parametrize("name", ["dynamic", "static", "float16", "bfloat16", "weight_only"])

@@ -10,9 +10,15 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as theirs
 
-from spaces.training import colours
-from spaces.training.randaugment import GEOMETRY, OPERATIONS, geometry, randaugmented, warped
-from spaces.training.recipe import RandAugment
+from paretune.spaces.training import colours
+from paretune.spaces.training.randaugment import (
+    GEOMETRY,
+    OPERATIONS,
+    geometry,
+    randaugmented,
+    warped,
+)
+from paretune.spaces.training.recipe import RandAugment
 
 BLACK = torch.tensor([-2.0, -1.5, -1.0])
 WHITE = torch.tensor([2.0, 2.5, 2.0])

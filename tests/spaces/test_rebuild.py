@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from spaces.pruning.structured import Structured
-from spaces.quantization.dynamic import Dynamic
-from spaces.rebuild import rebuild, start
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.quantization.dynamic import Dynamic
+from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 SHAPE, CLASSES = (1, 8, 8), 3
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from spaces.table import Option
-from spaces.training.adam import AdamParams
-from spaces.training.recipe import Augment, Recipe
-from spaces.training.warmup import WarmupParams
+from paretune.spaces.table import Option
+from paretune.spaces.training.adam import AdamParams
+from paretune.spaces.training.recipe import Augment, Recipe
+from paretune.spaces.training.warmup import WarmupParams
 
 RECIPES = st.fixed_dictionaries(
     {"epochs": st.integers(0, 1000)},

@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
-from spaces.architecture.checkpoint import load_weights
-from spaces.architecture.image import ImageParams, seen_shape
-from spaces.architecture.network import build_network
-from spaces.architecture.resizing import Resized
-from spaces.base import Context
-from spaces.pruning.structured import Structured
-from spaces.rebuild import rebuild, start
+from paretune.spaces.architecture.checkpoint import load_weights
+from paretune.spaces.architecture.image import ImageParams, seen_shape
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.architecture.resizing import Resized
+from paretune.spaces.base import Context
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.rebuild import rebuild, start
 
 
 def shown(before: tuple[int, int], after: tuple[int, int]) -> Resized:

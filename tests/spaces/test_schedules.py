@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from spaces.training import SCHEDULES
-from spaces.training.warmup import warmed
+from paretune.spaces.training import SCHEDULES
+from paretune.spaces.training.warmup import warmed
 
 PROGRESS = st.floats(0, 1)
 

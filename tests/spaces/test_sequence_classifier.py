@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.macs import count_macs as counted_by_objectives
-from objectives.runtimes.onnxruntime import OnnxRuntime
-from spaces.architecture.network import build_network
-from spaces.base import Context, InfeasibleCandidate
-from spaces.macs import count_macs as counted_by_spaces
-from spaces.pruning import PRUNINGS
-from spaces.rebuild import rebuild, start
-from spaces.table import UnknownName
+from paretune.objectives.macs import count_macs as counted_by_objectives
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.base import Context, InfeasibleCandidate
+from paretune.spaces.macs import count_macs as counted_by_spaces
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.table import UnknownName
 
 pytest.importorskip("transformers")
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from spaces.architecture.shortcuts import PaddedShortcut
-from spaces.base import Candidate, Context
-from spaces.pruning.structured import Structured
-from spaces.rebuild import rebuild, start
+from paretune.spaces.architecture.shortcuts import PaddedShortcut
+from paretune.spaces.base import Candidate, Context
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.rebuild import rebuild, start
 
 
 def test_shortcut_shows_every_second_pixel_between_zeros() -> None:

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.base import Candidate, Context, Data, EpochEnd
-from spaces.distillation import DISTILLATIONS
-from spaces.rebuild import start
-from spaces.table import Slot
-from spaces.training import OPTIMIZERS, SCHEDULES
-from spaces.training.loop import Part, train, train_part
-from spaces.training.rates import endless
-from spaces.training.recipe import Recipe
-from spaces.training.snapshot import Snapshot
+from paretune.spaces.base import Candidate, Context, Data, EpochEnd
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.rebuild import start
+from paretune.spaces.table import Slot
+from paretune.spaces.training import OPTIMIZERS, SCHEDULES
+from paretune.spaces.training.loop import Part, train, train_part
+from paretune.spaces.training.rates import endless
+from paretune.spaces.training.recipe import Recipe
+from paretune.spaces.training.snapshot import Snapshot
 
 NETWORK = {"resnet": {"stages": 2, "blocks": 1, "width": 8}}
 

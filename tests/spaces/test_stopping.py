@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spaces.base import Candidate, Context, Data, EpochEnd
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
-from spaces.training.stopping import Monitor, validation_loss, waited
+from paretune.spaces.base import Candidate, Context, Data, EpochEnd
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
+from paretune.spaces.training.stopping import Monitor, validation_loss, waited
 
 
 def linear(data: Data) -> Candidate:

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.base import Context, Data
-from spaces.pruning.evidence import gradients as gradients_of
-from spaces.rebuild import start
-from spaces.strides import differentiable
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Context, Data
+from paretune.spaces.pruning.evidence import gradients as gradients_of
+from paretune.spaces.rebuild import start
+from paretune.spaces.strides import differentiable
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
 
 
 def gradients(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:

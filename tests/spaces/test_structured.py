@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleCandidate
-from spaces.macs import count_macs
-from spaces.pruning.criteria import FORMULAS
-from spaces.pruning.structured import Structured
-from spaces.rebuild import rebuild, start
+from paretune.spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleCandidate
+from paretune.spaces.macs import count_macs
+from paretune.spaces.pruning.criteria import FORMULAS
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.rebuild import rebuild, start
 
 SHAPE, CLASSES = (1, 8, 8), 3
 
@@ -333,7 +333,7 @@ def test_target_out_of_reach_is_infeasible_with_the_nearest(
 
 
 def test_multiply_adds_are_counted_as_the_objective_counts_them(context: Context) -> None:
-    from objectives.macs import count_macs as objective
+    from paretune.objectives.macs import count_macs as objective
 
     for name in ("simple_cnn", "transformer"):
         model = network(name).model

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import pytest
 from pydantic import ValidationError
 
-from spaces.architecture import ARCHITECTURES
-from spaces.distillation import DISTILLATIONS
-from spaces.params import Params
-from spaces.pruning import PRUNINGS
-from spaces.quantization import QUANTIZATIONS
-from spaces.table import Option, Slot, Table, UnknownName, nearest
-from spaces.training import OPTIMIZERS, SCHEDULES
-from spaces.training.sgd import Sgd
+from paretune.spaces.architecture import ARCHITECTURES
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.params import Params
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.table import Option, Slot, Table, UnknownName, nearest
+from paretune.spaces.training import OPTIMIZERS, SCHEDULES
+from paretune.spaces.training.sgd import Sgd
 
 TABLES = (ARCHITECTURES, PRUNINGS, QUANTIZATIONS, DISTILLATIONS, OPTIMIZERS, SCHEDULES)
 
@@ -47,14 +47,14 @@ def test_get_names_no_nearest_when_nothing_is_near() -> None:
 
 
 def test_get_gives_the_class_when_the_name_is_a_dotted_path() -> None:
-    assert OPTIMIZERS.get("spaces.training.sgd:Sgd") is Sgd
+    assert OPTIMIZERS.get("paretune.spaces.training.sgd:Sgd") is Sgd
 
 
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
         ("no_such_module:Thing", "No module named 'no_such_module'"),
-        ("spaces.training.sgd:Sdg", "has no attribute 'Sdg'"),
+        ("paretune.spaces.training.sgd:Sdg", "has no attribute 'Sdg'"),
         (".sgd:Sgd", "relative import"),
         (":Sgd", "Empty module name"),
     ],
@@ -93,8 +93,8 @@ def test_nearest_is_empty_when_nothing_is_known() -> None:
             ("torchvision", {"name": "resnet18", "weights": "DEFAULT"}),
         ),
         (
-            {"spaces.architecture.resnet:ResNet": {"width": 8}},
-            ("spaces.architecture.resnet:ResNet", {"width": 8}),
+            {"paretune.spaces.architecture.resnet:ResNet": {"width": 8}},
+            ("paretune.spaces.architecture.resnet:ResNet", {"width": 8}),
         ),
     ],
 )

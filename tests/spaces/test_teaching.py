@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleCandidate
-from spaces.distillation import DISTILLATIONS
-from spaces.pruning.structured import Structured
-from spaces.rebuild import start
-from spaces.table import Option
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
-from spaces.training.teaching import Teaching
+from paretune.spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleCandidate
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.rebuild import start
+from paretune.spaces.table import Option
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
+from paretune.spaces.training.teaching import Teaching
 
 SHAPE, CLASSES = (1, 8, 8), 3
 
@@ -270,7 +270,7 @@ def test_kept_logits_may_come_from_an_earlier_training(data: Data) -> None:
 
 
 def test_padding_of_texts_is_not_compared() -> None:
-    from spaces.training.teaching import _unpadded
+    from paretune.spaces.training.teaching import _unpadded
 
     ids = torch.tensor([[5, 7, 0], [3, 0, 0]])
     tokens, pooled = torch.ones(2, 3, 4), torch.ones(2, 4)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from spaces.pruning import PRUNINGS
-from spaces.quantization import QUANTIZATIONS
-from spaces.rebuild import rebuild, start
-from spaces.table import Table
+from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.table import Table
 
 SHAPE, CLASSES = (1, 8, 8), 3
 

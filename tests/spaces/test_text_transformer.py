@@ -9,13 +9,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from objectives.macs import count_macs
-from spaces.architecture.network import build_network
-from spaces.architecture.text_transformer import TextTransformer
-from spaces.base import Context, InfeasibleCandidate, Step
-from spaces.pruning import PRUNINGS
-from spaces.quantization import QUANTIZATIONS
-from spaces.rebuild import rebuild, start
+from paretune.objectives.macs import count_macs
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.architecture.text_transformer import TextTransformer
+from paretune.spaces.base import Context, InfeasibleCandidate, Step
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.rebuild import rebuild, start
 
 SHAPE, CLASSES = (16, 50), 3
 

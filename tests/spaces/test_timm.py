@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from spaces.architecture.network import build_network
-from spaces.base import InfeasibleCandidate
-from spaces.table import UnknownName
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.table import UnknownName
 
 SHAPE = (2, 32, 48)
 

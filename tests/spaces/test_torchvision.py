@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torchvision import models
 
-from spaces.architecture.network import build_network
-from spaces.architecture.torchvision import Torchvision
-from spaces.base import InfeasibleCandidate
-from spaces.table import UnknownName
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.architecture.torchvision import Torchvision
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.table import UnknownName
 
 
 def build(name: str, shape: tuple[int, int, int] = (3, 64, 64), **more: Any) -> Any:

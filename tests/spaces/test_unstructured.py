@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
-from spaces.base import Candidate, Context, Data, InfeasibleCandidate
-from spaces.pruning.semi_structured import SemiStructured
-from spaces.pruning.unstructured import Unstructured
-from spaces.pruning.zeros import Zeros
-from spaces.rebuild import start
-from spaces.training.loop import train
-from spaces.training.recipe import Recipe
+from paretune.spaces.base import Candidate, Context, Data, InfeasibleCandidate
+from paretune.spaces.pruning.semi_structured import SemiStructured
+from paretune.spaces.pruning.unstructured import Unstructured
+from paretune.spaces.rebuild import start
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
+from paretune.spaces.training.zeros import Zeros
 
 SHAPE, CLASSES = (1, 8, 8), 3
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from objectives.runtimes.onnx_quantization.layers import nodes_of
+from paretune.objectives.runtimes.onnx_quantization.layers import nodes_of
 
 
 def quantize_dynamic(plain: Path, draft: Path, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def placement(plain: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
     import onnx
 
-    from objectives.runtimes.onnx_quantization import static
+    from paretune.objectives.runtimes.onnx_quantization import static
 
     model, marks = stripped(onnx.load(str(plain)))
     onnx.save(model, str(plain))

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from objectives.runtimes.onnx_quantization.layers import LAYERS
+from paretune.objectives.runtimes.onnx_quantization.layers import LAYERS
 
 FLOAT_LAYERS = frozenset({*LAYERS, "FusedConv", "FusedGemm", "FusedMatMul", "NhwcFusedConv"})
 

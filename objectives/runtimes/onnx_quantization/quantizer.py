@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectives.base import Unmeasurable
-from objectives.runtimes.onnx_quantization.dynamic import quantize_dynamic
-from objectives.runtimes.onnx_quantization.half import store_half
-from objectives.runtimes.onnx_quantization.static import quantize_marked, quantize_static
-from objectives.runtimes.onnx_quantization.weight_only import quantize_weights
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.runtimes.onnx_quantization.dynamic import quantize_dynamic
+from paretune.objectives.runtimes.onnx_quantization.half import store_half
+from paretune.objectives.runtimes.onnx_quantization.static import quantize_marked, quantize_static
+from paretune.objectives.runtimes.onnx_quantization.weight_only import quantize_weights
 
 if TYPE_CHECKING:
     import numpy as np

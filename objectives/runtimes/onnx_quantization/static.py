@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectives.base import Unmeasurable
-from objectives.runtimes.attention_scores import masked_scores
-from objectives.runtimes.onnx_quantization.calibration import Reader
-from objectives.runtimes.onnx_quantization.layers import LAYERS, nodes_of
-from objectives.runtimes.onnx_quantization.marks import stripped
+from paretune.objectives.base import Unmeasurable
+from paretune.objectives.runtimes.attention_scores import masked_scores
+from paretune.objectives.runtimes.onnx_quantization.calibration import Reader
+from paretune.objectives.runtimes.onnx_quantization.layers import LAYERS, nodes_of
+from paretune.objectives.runtimes.onnx_quantization.marks import stripped
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from objectives.base import Measurement
-from objectives.profiling.base import Layer, Part, Times
-from search.advice.findings import Finding
-from search.advice.gains import Estimate
-from search.advice.tried import Change, Tried
-from search.views.profile_info import SCHEMA, Profile
-from search.views.profile_page import profile_html
-from search.views.profile_text import profile_view
+from paretune.objectives.base import Measurement
+from paretune.objectives.profiling.base import Layer, Part, Times
+from paretune.search.profiling.advice.findings import Finding
+from paretune.search.profiling.advice.gains import Estimate
+from paretune.search.profiling.advice.tried import Change, Tried
+from paretune.search.profiling.profile_info import SCHEMA, Profile
+from paretune.search.profiling.profile_page import profile_html
+from paretune.search.profiling.profile_text import profile_view
 
 SMALL = ("--model", "{simple_cnn: {width: 0.25}}", "--shape", "3,32,32")
 

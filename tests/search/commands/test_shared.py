@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from search.commands.shared import WIDTH, coloured, terminal_width
+from paretune.search.commands.shared import WIDTH, coloured, terminal_width
 
 
 def test_width_is_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> None:

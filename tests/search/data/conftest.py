@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search.data import load_data
-from search.data.dataset import Dataset
+from paretune.search.data import load_data
+from paretune.search.data.dataset import Dataset
 
 Arrays = dict[str, np.ndarray]
 WriteNpz = Callable[..., Path]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from search.data import DATASETS, load_data
-from search.data.dataset import PARTS, Dataset
-from search.errors import UserError
+from paretune.search.data import DATASETS, load_data
+from paretune.search.data.dataset import PARTS, Dataset
+from paretune.search.errors import UserError
 
 LoadNpz = Callable[..., Dataset]
 Arrays = dict[str, np.ndarray]

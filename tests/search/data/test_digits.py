@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.data import load_data
-from search.data.dataset import PARTS, Dataset
-from search.data.digits import FILE
-from search.data.split import split_by_class
+from paretune.search.data import load_data
+from paretune.search.data.dataset import PARTS, Dataset
+from paretune.search.data.digits import FILE
+from paretune.search.data.split import split_by_class
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from search.data import load_data
-from search.data.dataset import Dataset
-from search.errors import UserError
+from paretune.search.data import load_data
+from paretune.search.data.dataset import Dataset
+from paretune.search.errors import UserError
 
 WriteImages = Callable[..., Path]
 
@@ -127,9 +127,9 @@ def test_training_on_a_stream_with_workers_gives_the_same_weights(
     """Dropout as well: reading draws nothing from the global generator."""
     from torch import nn
 
-    from spaces.base import Candidate, Context
-    from spaces.training.loop import train
-    from spaces.training.recipe import Recipe
+    from paretune.spaces.base import Candidate, Context
+    from paretune.spaces.training.loop import train
+    from paretune.spaces.training.recipe import Recipe
 
     folder = write_images("pictures", "ab", rows=10)
     recipe = Recipe.model_validate({"epochs": 2, "batch_size": 4, "augment": {"flip": True}})

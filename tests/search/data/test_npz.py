@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.data import load_data
-from search.data.dataset import Dataset
-from search.data.npz import raw_from_arrays
-from search.errors import UserError
+from paretune.search.data import load_data
+from paretune.search.data.dataset import Dataset
+from paretune.search.data.npz import raw_from_arrays
+from paretune.search.errors import UserError
 
 Arrays = dict[str, np.ndarray]
 LoadNpz = Callable[..., Dataset]

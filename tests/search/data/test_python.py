@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from search.data import load_data
-from search.errors import UserError
+from paretune.search.data import load_data
+from paretune.search.errors import UserError
 
 MODULE = """
 import numpy as np

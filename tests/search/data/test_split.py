@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.data.split import split_by_class
+from paretune.search.data.split import split_by_class
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(
     lambda some: np.array(sorted(some * 2), dtype=np.int64)  # each class at least twice

@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from search.data.images import Images
-from search.data.stream import FileImages, Order, Stream, decoded
-from search.errors import UserError
+from paretune.search.data.images import Images
+from paretune.search.data.stream import FileImages, Order, Stream, decoded
+from paretune.search.errors import UserError
 
 WriteImages = Callable[..., Path]
 

@@ -16,11 +16,11 @@ import torch
 from pydantic import ValidationError
 from tokenizers import Tokenizer
 
-from search.data import load_data
-from search.data.labelled import PARTS
-from search.data.text import Text
-from search.data.texts import Texts
-from search.errors import UserError
+from paretune.search.data import load_data
+from paretune.search.data.labelled import PARTS
+from paretune.search.data.text import Text
+from paretune.search.data.texts import Texts
+from paretune.search.errors import UserError
 
 COLOURS = {"warm": ["red", "orange", "crimson"], "cold": ["blue", "cyan", "azure"]}
 
@@ -196,7 +196,7 @@ def test_exported_tokenizer_can_be_loaded_again(table: Path, tmp_path: Path) -> 
 
 def test_tokenizer_is_the_same_in_every_process(table: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from search.data import load_data;"
+        "import sys; from pathlib import Path; from paretune.search.data import load_data;"
         "print(load_data('text', {'path': sys.argv[1]}, Path('.')).fingerprint)"
     )
     command = [sys.executable, "-c", script, str(table)]

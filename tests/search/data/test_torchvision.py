@@ -11,8 +11,8 @@ import pytest
 import torch
 from torchvision import datasets
 
-from search.data import load_data
-from search.errors import UserError
+from paretune.search.data import load_data
+from paretune.search.errors import UserError
 
 
 @pytest.fixture(autouse=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from objectives.base import Measurement
-from search.database import tables
-from search.database.rungs import Rungs
-from search.database.store import Store, reading
-from search.errors import UserError
-from search.plan import Plan, Stage
-from search.records import Axis, FrontPoint, Result
+from paretune.objectives.base import Measurement
+from paretune.search.database import tables
+from paretune.search.database.rungs import Rungs
+from paretune.search.database.store import Store, reading
+from paretune.search.errors import UserError
+from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.records import Axis, FrontPoint, Result
 
 AXES = (Axis("accuracy", "fraction", "higher"), Axis("size", "bytes", "lower"))
 

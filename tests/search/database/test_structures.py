@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from objectives.base import Measurement
-from search.database.structures import Structures
-from search.database.tables import open_engine
+from paretune.objectives.base import Measurement
+from paretune.search.database.structures import Structures
+from paretune.search.database.tables import open_engine
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from search.export.manifest import Manifest, file_entry
+from paretune.search.export.manifest import Manifest, file_entry
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from search.database.store import reading
-from search.files import sha256_of
+from paretune.search.database.store import reading
+from paretune.search.files import sha256_of
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from search.export.licence import licences
+from paretune.search.export.licence import licences
 
 
 def plan(architecture: dict[str, Any], **more: Any) -> list[dict[str, Any]]:

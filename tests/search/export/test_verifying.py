@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 import pytest
 
-from search.export.findings import Finding
-from search.export.verifying import verify_export
+from paretune.search.export.findings import Finding
+from paretune.search.export.verifying import verify_export
 
 
 class Trap:
@@ -280,7 +280,7 @@ def test_pickles_in_a_model_are_not_read(
 
 
 def test_data_of_the_user_s_are_measured_on(exported: Path, tmp_path: Path, cli: Any) -> None:
-    from search.data.digits import FILE
+    from paretune.search.data.digits import FILE
 
     with np.load(FILE) as arrays:
         np.savez(tmp_path / "mine.npz", x_test=arrays["x_test"], y_test=arrays["y_test"])

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from search.racing.ladder import Entry, chosen, promotable
-from search.racing.params import RacingParams
+from paretune.search.racing.ladder import Entry, chosen, promotable
+from paretune.search.study.racing_options import RacingParams
 
 
 def entry(trial: int, *losses: float, promoted: bool = False) -> Entry:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from search.database import tables
-from search.database.rungs import Rungs
-from search.database.store import Store
-from search.plan import Plan, Stage
-from search.racing.params import RacingParams
-from search.racing.race import Race, Uncomparable
-from search.records import Axis, Result
+from paretune.search.database import tables
+from paretune.search.database.rungs import Rungs
+from paretune.search.database.store import Store
+from paretune.search.racing.race import Race, Uncomparable
+from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.racing_options import RacingParams
+from paretune.search.study.records import Axis, Result
 
 AXES = (Axis("accuracy", "fraction", "higher"), Axis("size", "bytes", "lower"))
 WAITS = {"stage": "evaluate", "type": "Racing", "text": "not among the best"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.racing.ranking import best, ranks, spread_order
+from paretune.search.racing.ranking import best, ranks, spread_order
 
 LOSSES = np.array([[1.0, 4.0], [2.0, 2.0], [4.0, 1.0], [3.0, 3.0], [5.0, 5.0]])
 

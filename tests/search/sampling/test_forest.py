@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.errors import UserError
-from search.sampling.choosing import BLOCK, COST, FREE, SHARE, Choosing
-from search.sampling.features import ABSENT, Draws, Features
-from search.sampling.proposer import Outcome, Proposer
-from search.spec import Chosen, StudySpec
-from search.study_file.loading import load_study
-from spaces.base import InfeasibleCandidate
-from spaces.domains import parameters
+from paretune.search.errors import UserError
+from paretune.search.sampling.auto import BLOCK, COST, FREE, SHARE, Choosing
+from paretune.search.sampling.features import ABSENT, Draws, Features
+from paretune.search.sampling.proposer import Outcome, Proposer
+from paretune.search.study.spec import Chosen, StudySpec
+from paretune.search.study_file.loading import load_study
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.domains import parameters
 
 STUDY = """\
 study: s

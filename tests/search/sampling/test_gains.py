@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.pareto import hypervolume, non_dominated
-from search.sampling.gains import Gains
+from paretune.search.front.pareto import hypervolume, non_dominated
+from paretune.search.sampling.gains import Gains
 
 NOTHING = np.empty((0, 0))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.samplers import ForestParams
-from search.sampling.features import ABSENT
-from search.sampling.gaussian import MOST, Gaussian
-from search.sampling.scales import Scales
-from search.sampling.trees import Trees
+from paretune.search.sampling.features import ABSENT
+from paretune.search.sampling.gaussian import MOST, Gaussian
+from paretune.search.sampling.scales import Scales
+from paretune.search.sampling.trees import Trees
+from paretune.search.study.sampler_options import ForestParams
 
 SIGNS = np.array([-1.0, 1.0, 1.0, -1.0])
 """Of accuracy, latency, something that may be negative, throughput."""

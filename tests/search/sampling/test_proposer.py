@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from search.errors import UserError
-from search.plan import make_plan
-from search.sampling.proposer import Exhausted, Outcome, Proposer
-from search.sampling.samplers import SAMPLERS
-from search.spec import StudySpec
-from search.study_file.loading import load_study
-from spaces.domains import parameters
+from paretune.search.errors import UserError
+from paretune.search.sampling.proposer import Exhausted, Outcome, Proposer
+from paretune.search.sampling.samplers import SAMPLERS
+from paretune.search.study.plan import make_plan
+from paretune.search.study.spec import StudySpec
+from paretune.search.study_file.loading import load_study
+from paretune.spaces.domains import parameters
 
 STUDY = """\
 study: s
@@ -132,7 +132,7 @@ def test_trial_that_was_not_asked_for_here_is_told_by_replay(tmp_path: Path) -> 
 
 
 def test_memory_of_auto_stays_bounded(tmp_path: Path) -> None:
-    from search.sampling.memory import MEMORY
+    from paretune.search.sampling.memory import MEMORY
 
     proposer = Proposer(spec(tmp_path, "auto"))
     params = {"architecture": "simple_cnn", "architecture.simple_cnn.width": "0.25"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.sampling.ranks import FEW, Ranks
+from paretune.search.sampling.ranks import FEW, Ranks
 
 TOLD = np.array([[0.3, 5.0], [0.1, 5.0], [0.2, 7.0], [0.9, 5.0], [0.15, 1.0]])
 

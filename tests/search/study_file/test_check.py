@@ -10,11 +10,21 @@ from typing import Any
 
 import pytest
 
-from search.plan import make_plan
-from search.spec import StudySpec
-from search.study_file.check import check_info, domain_text, plans_text, shown_url
-from search.study_file.loading import load_study
-from spaces.domains import Choice, Domain, Fixed, Float, Int, Node, Record, assign, assignments
+from paretune.search.study.plan import make_plan
+from paretune.search.study.spec import StudySpec
+from paretune.search.study_file.check import check_info, domain_text, plans_text, shown_url
+from paretune.search.study_file.loading import load_study
+from paretune.spaces.domains import (
+    Choice,
+    Domain,
+    Fixed,
+    Float,
+    Int,
+    Node,
+    Record,
+    assign,
+    assignments,
+)
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -235,7 +245,7 @@ HEAVY = {"torch", "torchvision", "optuna", "sqlalchemy", "onnx", "onnxruntime", 
 )
 def test_command_imports_nothing_heavy(arguments: list[str], said: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "search.cli", *arguments],
+        [sys.executable, "-X", "importtime", "-m", "paretune", *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

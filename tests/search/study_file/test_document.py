@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.study_file.document import Document, read_document
-from search.study_file.problems import StudyFileError
+from paretune.search.study_file.document import Document, read_document
+from paretune.search.study_file.problems import StudyFileError
 
 
 def document(tmp_path: Path, text: str, *overrides: str) -> Document:

@@ -13,14 +13,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.errors import UserError
-from search.resume import identity
-from search.spec import Bound, Chosen, canonical
-from search.study_file.check import check_info
-from search.study_file.limits import DEFAULT_TRIALS, storage_url
-from search.study_file.loading import load_source, load_study
-from search.study_file.problems import StudyFileError
-from spaces.domains import Choice, Fixed, Float, Int, parameters
+from paretune.search.errors import UserError
+from paretune.search.study.spec import Bound, Chosen, canonical
+from paretune.search.study_file.check import check_info
+from paretune.search.study_file.loading import load_source, load_study
+from paretune.search.study_file.problems import StudyFileError
+from paretune.search.study_file.search_and_budget import DEFAULT_TRIALS, storage_url
+from paretune.search.trial.resume_check import identity
+from paretune.spaces.domains import Choice, Fixed, Float, Int, parameters
 
 STUDIES = Path(__file__).parents[3] / "studies"
 

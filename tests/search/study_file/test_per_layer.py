@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from search.study_file.check import domain_text
-from search.study_file.loading import load_study
-from search.study_file.problems import StudyFileError
-from spaces.domains import parameters
+from paretune.search.study_file.check import domain_text
+from paretune.search.study_file.loading import load_study
+from paretune.search.study_file.problems import StudyFileError
+from paretune.spaces.domains import parameters
 
 STUDIES = Path(__file__).parents[3] / "studies"
 

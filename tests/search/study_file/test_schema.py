@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from search.errors import UserError
-from search.study_file.document import read_document
-from search.study_file.loading import SECTIONS, load_study
-from search.study_file.schema import study_schema
+from paretune.search.errors import UserError
+from paretune.search.study_file.document import read_document
+from paretune.search.study_file.loading import SECTIONS, load_study
+from paretune.search.study_file.schema import study_schema
 
 STUDIES = Path(__file__).parents[3] / "studies"
 SCHEMA = study_schema()

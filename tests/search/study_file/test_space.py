@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
-from search.study_file.problems import Problems, StudyFileError
-from search.study_file.space import SpaceReader
-from spaces.domains import (
+from paretune.search.study_file.problems import Problems, StudyFileError
+from paretune.search.study_file.space import SpaceReader
+from paretune.spaces.domains import (
     Choice,
     Fixed,
     Float,
@@ -23,8 +23,8 @@ from spaces.domains import (
     assignments,
     parameters,
 )
-from spaces.params import Params
-from spaces.table import Option, Slot, Table
+from paretune.spaces.params import Params
+from paretune.spaces.table import Option, Slot, Table
 
 
 class Small(Params):

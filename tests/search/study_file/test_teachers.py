@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from search.plan import make_plan
-from search.resume import identity
-from search.spec import StudySpec
-from search.study_file.check import check_info
-from search.study_file.loading import load_study
-from search.study_file.problems import StudyFileError
-from spaces.domains import assign
-from spaces.training.recipe import Recipe
+from paretune.search.study.plan import make_plan
+from paretune.search.study.spec import StudySpec
+from paretune.search.study_file.check import check_info
+from paretune.search.study_file.loading import load_study
+from paretune.search.study_file.problems import StudyFileError
+from paretune.search.trial.resume_check import identity
+from paretune.spaces.domains import assign
+from paretune.spaces.training.recipe import Recipe
 
 STUDY = """\
 data: digits
@@ -248,7 +248,7 @@ def test_pretraining_is_shared_with_other_candidates_unless_it_is_to_learn(file:
 def test_technique_that_trains_learns_from_the_teacher(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spaces.pruning.structured import Structured
+    from paretune.spaces.pruning.structured import Structured
 
     monkeypatch.setattr(
         Structured, "trains", staticmethod(lambda params: params.ratio > 0.4), False

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from search.errors import UserError
-from search.picks import pick
-from search.records import StudyRecord
-from search.views.answer import answer_text, best_row
-from search.views.claims import marks_of
-from search.views.front import front_info, ratios_of
-from search.views.goals import goals_info
+from paretune.search.errors import UserError
+from paretune.search.front.highlights import marks_of
+from paretune.search.front.pick import pick
+from paretune.search.study.records import StudyRecord
+from paretune.search.views.front import front_info, ratios_of
+from paretune.search.views.goals import goals_info
+from paretune.search.views.headline import answer_text, best_row
 
 MakeRecord = Callable[..., StudyRecord]
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from search.records import StudyRecord
-from search.settling import settled
-from search.views.front import CLOSE, front_info
-from search.views.front_text import front_view
+from paretune.search.front.final_front import settled
+from paretune.search.study.records import StudyRecord
+from paretune.search.views.front import CLOSE, front_info
+from paretune.search.views.front_text import front_view
 
 MakeRecord = Callable[..., StudyRecord]
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectives.base import Measurement
-from search.records import Axis, StudyRecord, TrialRecord
-from search.views.importance import FEWEST, importance_info
+from paretune.objectives.base import Measurement
+from paretune.search.study.records import Axis, StudyRecord, TrialRecord
+from paretune.search.views.importance import FEWEST, importance_info
 
 AXIS = Axis("accuracy", "fraction", "higher")
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from search.records import StudyRecord
-from search.settling import NEAR
-from search.views.format import format_chance
-from search.views.front import front_info, shown_chances
-from search.views.front_text import notes_of
-from search.views.plots import FAINT, groups_of, pair_figures, space_figure
-from search.views.report import report_html, write_report
-from search.views.scales import scale_of
+from paretune.search.front.final_front import NEAR
+from paretune.search.study.records import StudyRecord
+from paretune.search.study.units import format_chance
+from paretune.search.views.front import front_info, shown_chances
+from paretune.search.views.front_text import notes_of
+from paretune.search.views.plots import FAINT, groups_of, pair_figures, space_figure
+from paretune.search.views.report import report_html, write_report
+from paretune.search.views.scales import scale_of
 
 MakeRecord = Callable[..., StudyRecord]
 BROWSER = next(

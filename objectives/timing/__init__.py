@@ -1,0 +1,1 @@
+"""How a run of a network is timed."""

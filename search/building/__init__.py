@@ -1,0 +1,1 @@
+"""Builds networks: a plan becomes a trained candidate, then a deployed artifact."""

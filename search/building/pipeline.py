@@ -1,0 +1,399 @@
+"""Pipeline: a Plan -> a Candidate -> an Artifact, with training stages taken from the cache.
+
+Nothing here knows an optimizer: a plan typed by hand goes the same way.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from paretune.objectives.runtimes.base import Artifact
+from paretune.objectives.training_time import TEACHER
+from paretune.search.building.export_probe import Probe
+from paretune.search.building.resumable_training import shorter, trained
+from paretune.search.building.stage_cache import StageCache
+from paretune.search.building.stage_keys import Chain, Link
+from paretune.search.building.teachers import Teachers
+from paretune.search.building.watch import HeldUp, Pace, Watch
+from paretune.search.errors import UserError
+from paretune.search.measuring.host_lock import quiet
+from paretune.search.study.deployment import Place, placement, places, rounding_runtime, unquantized
+from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.tables import RUNTIMES
+from paretune.search.study.technique_stages import TECHNIQUES, stand_in, technique, trains
+from paretune.spaces.architecture.checkpoint import load_weights
+from paretune.spaces.base import Candidate, Context, EpochEnd
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.table import Option, Slot, Table
+
+if TYPE_CHECKING:
+    from paretune.search.data.labelled import Labelled
+    from paretune.spaces.training.snapshot import Snapshot
+
+CALIBRATION_BATCH = 32
+
+
+class Pipeline:
+    """Builds plans on one data set.
+
+    Args:
+        data: Train and validation parts.
+        cache: Where training stages are kept.
+        baseline: The baseline's plan, whose model teaches where a plan names no other.
+        seed: The study's.
+        device: "cpu", "cuda", "mps" or "auto".
+        save_curve: Called with (stage key, learning curve) after a training stage.
+    """
+
+    def __init__(
+        self,
+        data: Labelled,
+        cache: StageCache,
+        baseline: Plan,
+        seed: int,
+        device: str = "auto",
+        save_curve: Callable[[str, list[dict[str, Any]]], None] = lambda key, curve: None,
+    ) -> None:
+        self._data = data
+        self._cache = cache
+        self._seed = seed
+        self._device = resolve_device(device)
+        self._save_curve = save_curve
+        self._probe = Probe(cache, data.shape, data.classes)
+        self._chain = Chain(data.fingerprint, seed, lambda given: self._teachers.key(given))
+        self._teachers = Teachers(
+            baseline, lambda plan: self._links(plan)[-1].digest, self.candidate, cache
+        )
+
+    def keys(self, plans: Iterable[Plan], teachers: Iterable[Mapping[str, Any]]) -> set[str]:
+        """Of all stages of these plans, and of the networks that teach.
+
+        Args:
+            plans: Any.
+            teachers: Their descriptions, the parameters of a pretrain stage; one that averages
+                others names them below "average".
+        """
+        lessons = [Plan((Stage("pretrain", t),)) for given in teachers for t in _single(given)]
+        return {link.digest for plan in (*plans, *lessons) for link in self._links(plan)}
+
+    def probe(self, plan: Plan, watch: Watch) -> None:
+        """Refuses a plan whose network cannot be exported, if anything of it is to be trained.
+
+        Raises:
+            StageError: The runtime, or that of one of several targets, refuses the network.
+        """
+        if self.trained(plan):
+            return
+        for name in dict.fromkeys(place.name for place in places(plan)):
+            self._probe.ask(plan.stages[0].params["architecture"], name, watch)
+
+    def trained(self, plan: Plan) -> bool:
+        """Whether all that a plan trains is in the cache."""
+        return not self.untrained(plan)
+
+    def untrained(self, plan: Plan) -> list[Stage]:
+        """The stages of a plan that train something and are not in the cache."""
+        links = [link for link in self._links(plan) if _learns(link.stage)]
+        return [link.stage for link in links if not self._cache.has(link.digest)]
+
+    def candidate(self, plan: Plan, watch: Watch) -> Candidate:
+        """The trained candidate of a plan, marked for quantization but not deployed.
+
+        Raises:
+            StageError: A stage failed or found the candidate infeasible.
+        """
+        links = self._links(plan)
+        first = max((i for i, link in enumerate(links) if self._cache.has(link.digest)), default=-1)
+        candidate = None
+        if first >= 0:
+            candidate = self._cache.load(links[first].digest, rebuild)
+        if candidate is None:
+            first = -1
+            self._check(plan, watch)
+        else:
+            self._recall(
+                links[first].digest, [link.stage.kind for link in links[: first + 1]], watch
+            )
+        for index, link in enumerate(links):
+            kind = link.stage.kind
+            if index <= first:
+                watch.cached.append(kind)
+                with watch.stage(kind):
+                    pass
+                continue
+            self._prepare_teacher(link, watch)
+            with watch.stage(kind):
+                candidate = self._made(link, candidate, watch)
+        assert candidate is not None
+        return candidate
+
+    def dropped(self, plan: Plan) -> list[str]:
+        """The stages of a plan that would have to be trained again, as the cache lacks them."""
+        missing: list[str] = []
+        for link in self._links(plan):
+            if self._cache.has(link.digest):
+                missing = []  # what it holds was made of all that comes before
+            elif _learns(link.stage):
+                missing.append(link.stage.kind)
+        return missing
+
+    def _recall(self, key: str, kinds: Sequence[str], watch: Watch) -> None:
+        """Tells the watch what cached stages took when they were made."""
+        watch.made.update(self._cache.made(key) or dict.fromkeys(kinds, math.nan))
+
+    def _check(self, plan: Plan, watch: Watch) -> None:
+        """Refuses what a technique says of the untrained network, before any training.
+
+        Raises:
+            StageError: The technique cannot be applied to this architecture.
+        """
+        for stage in plan.stages:
+            if stage.kind not in TECHNIQUES:
+                continue
+            with watch.stage(stage.kind):
+                _, entry, params = technique(stage.kind, stage.params)
+                if hasattr(entry, "check"):
+                    architecture = plan.stages[0].params["architecture"]
+                    network = start(architecture, self._data.shape, self._data.classes, self._seed)
+                    entry.check(network.model, params)
+
+    def deploy(
+        self,
+        plan: Plan,
+        candidate: Candidate,
+        path: Path,
+        watch: Watch,
+        place: Place | None = None,
+    ) -> Artifact:
+        """Exports a candidate as a runtime wants it: the plan's, or that of one of its places.
+
+        Raises:
+            StageError: The runtime cannot export or quantize it.
+        """
+        name = (place or places(plan)[0]).name
+        with watch.stage("deploy"), quiet.working():
+            return export(candidate, name, path, self._data)
+
+    def suited(self, plan: Plan, candidate: Candidate, place: Place) -> tuple[Candidate, str]:
+        """The candidate as a place can have it, and what is to be said of it; mostly nothing.
+
+        Where the runtime lacks the plan's quantization, it is the float network before that stage:
+        one that was trained to round would be computed in float with the rounding on top.
+
+        Raises:
+            StageError: As for `candidate`.
+        """
+        lacking = place.lacks(candidate.quantization)
+        if not lacking:
+            return candidate, ""
+        said = f"float32: {place.name} has no {', '.join(lacking)}"
+        return self.candidate(unquantized(plan), Watch()), said
+
+    # -- one stage -------------------------------------------------------------------------------
+
+    def _made(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
+        """A stage's result, made under its lock so that two workers do not make it both."""
+        kind, begun = link.stage.kind, time.perf_counter()
+        pace = watch.pace if watch.pace and watch.pace.kind == kind else None
+        if not trains(kind, link.stage.params):
+            made = self._apply(link, candidate, watch)
+            watch.made[kind] = time.perf_counter() - begun
+            return made
+        with self._cache.lock(link.digest):
+            theirs = self._cache.load(link.digest, rebuild)
+            if theirs is not None:
+                watch.cached.append(kind)
+                self._recall(link.digest, [kind], watch)
+                return theirs
+            before = shorter(self._cache, link, pace)
+            begun = time.perf_counter()
+            made = self._apply(link, candidate, watch, before, pace)
+            seconds = time.perf_counter() - begun + (before.seconds if before else 0.0)
+            seconds -= pace.spent if pace else 0.0
+            watch.made[kind] = seconds
+            if link.stage.params.get("distillation"):
+                watch.made[TEACHER] = self._teachers.seconds(link.stage.params.get("teacher"))
+            self._cache.save(link.digest, kind, link.parent, made, seconds, watch.made)
+            return made
+
+    def _apply(
+        self,
+        link: Link,
+        candidate: Candidate | None,
+        watch: Watch,
+        resume: Snapshot | None = None,
+        pace: Pace | None = None,
+    ) -> Candidate:
+        curve: list[dict[str, Any]] = [dict(point) for point in resume.curve] if resume else []
+
+        def report(event: EpochEnd) -> None:
+            point = {"epoch": event.epoch, "loss": event.loss, "accuracy": event.accuracy}
+            curve.append({**point, "seconds": event.seconds})
+            watch.epoch(event)
+
+        context = self._context(link, report, watch)
+        try:
+            with quiet.working():
+                made = self._stage(link, candidate, context, resume, pace)
+        except HeldUp:
+            self._save_curve(link.digest, curve)
+            raise
+        if curve:
+            self._save_curve(link.digest, curve)
+        return made
+
+    def _context(self, link: Link, report: Callable[[EpochEnd], None], watch: Watch) -> Context:
+        context = Context(
+            data=self._data,
+            device=self._device,
+            seed=link.seed,
+            report=report,
+            memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
+            placement=placement(link.runtime),
+            breathe=quiet.breathe,
+        )
+        distillation = link.stage.params.get("distillation")
+        if not distillation:
+            return context
+        described = link.stage.params.get("teacher")
+        return replace(
+            context,
+            teacher=self._teachers.model(described, watch),
+            distillation=_option(DISTILLATIONS, distillation),
+            answers=lambda make: self._teachers.answers(described, make),
+        )
+
+    def _prepare_teacher(self, link: Link, watch: Watch) -> None:
+        """Builds a stage's teacher, if it has one, as a stage of its own: it may take long."""
+        described = link.stage.params.get("teacher")
+        if link.stage.params.get("distillation") and not self._teachers.ready(described):
+            with watch.stage("teacher"):
+                self._teachers.model(described, watch)
+
+    def _stage(
+        self,
+        link: Link,
+        candidate: Candidate | None,
+        context: Context,
+        resume: Snapshot | None = None,
+        pace: Pace | None = None,
+    ) -> Candidate:
+        stage = link.stage
+        if stage.kind == "pretrain":
+            return self._pretrained(link, context, resume, pace)
+        assert candidate is not None
+        if stage.kind == "finetune":
+            return trained(self._cache, link, candidate, context, resume, pace)
+        name, entry, params = technique(stage.kind, stage.params)
+        made: Candidate = entry.apply(candidate, params, context)
+        if len(made.history) == len(candidate.history):
+            return made  # it did nothing
+        # A user's technique stands in the plan by dotted path: `rebuild` has to find it by that.
+        *before, last = made.history
+        return replace(made, history=(*before, replace(last, technique=name)))
+
+    def _pretrained(
+        self, link: Link, context: Context, resume: Snapshot | None, pace: Pace | None
+    ) -> Candidate:
+        params = link.stage.params
+        candidate = start(params["architecture"], self._data.shape, self._data.classes, self._seed)
+        if params["checkpoint"]:
+            try:
+                load_weights(candidate.model, params["checkpoint"])
+            except ValueError as error:
+                raise UserError(str(error)) from error
+        candidate.model.eval()
+        if params["recipe"] is None or params["recipe"]["epochs"] == 0:
+            return candidate
+        return trained(self._cache, link, candidate, context, resume, pace)
+
+    # -- trainings that are interrupted ----------------------------------------------------------
+
+    def ended_early(self, plan: Plan, kind: str, candidate: Candidate) -> Candidate:
+        """What a plan's candidate would be if the training of this kind ended here.
+
+        Later stages are applied without keeping anything; one that trains must have a stand-in.
+
+        Raises:
+            InfeasibleCandidate: A stage refuses the candidate.
+        """
+        links = self._links(plan)
+        place = [link.stage.kind for link in links].index(kind)
+        for link in links[place + 1 :]:
+            params = stand_in(link.stage.kind, link.stage.params)
+            assert params is not None, "such a plan is not interrupted"
+            instead = replace(link, stage=Stage(link.stage.kind, params))
+            context = self._context(instead, lambda event: None, Watch())
+            # What is remembered by the stage's key is of the trained network.
+            context = replace(context, memo=lambda name, make: make())
+            candidate = self._stage(instead, candidate, context)
+        return candidate
+
+    def forget(self, plan: Plan, kind: str) -> None:
+        """Drops what a plan's interrupted training has come to: it is done, or will never be."""
+        for link in self._links(plan):
+            if link.stage.kind == kind and link.endless is None:  # longer ones begin with those
+                self._cache.forget(link.digest)
+
+    def _links(self, plan: Plan) -> list[Link]:
+        """The stages that make the candidate, each with its key."""
+        return self._chain.links(plan, rounding_runtime(plan))
+
+
+def _single(teacher: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
+    """The networks of a teacher, those of an average one by one; the baseline is none of them."""
+    if teacher and "average" in teacher:
+        for member in teacher["average"]:
+            yield from _single(member)
+    elif teacher:
+        yield teacher
+
+
+def export(candidate: Candidate, runtime: str, path: Path, data: Labelled) -> Artifact:
+    """A candidate as a runtime's file, calibrated on training images where that is asked for.
+
+    Raises:
+        Unmeasurable: The runtime cannot export or quantize it.
+    """
+    quantization = candidate.quantization
+    calibration = None
+    images = [options.get("images") for options in (quantization or {}).values()]
+    if images and images[0]:
+        calibration = data.calibration(images[0], CALIBRATION_BATCH)
+    return RUNTIMES.get(runtime).export(  # type: ignore[no-any-return]
+        candidate.model.cpu().eval(), candidate.shape, path, quantization, calibration
+    )
+
+
+def _learns(stage: Stage) -> bool:
+    """Whether a stage trains anything: a network that is only built does not."""
+    if stage.kind == "pretrain":
+        recipe = stage.params["recipe"]
+        return recipe is not None and recipe["epochs"] > 0
+    return trains(stage.kind, stage.params)
+
+
+def resolve_device(device: str) -> str:
+    """What "auto" means on this machine; another name is itself.
+
+    Raises:
+        UserError: The device is not there.
+    """
+    mps = torch.backends.mps.is_available()
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+    if (device == "cuda" and not torch.cuda.is_available()) or (device == "mps" and not mps):
+        raise UserError(f"device: {device} is not available here; type device: auto, or cpu")
+    return device
+
+
+def _option(table: Table, value: Mapping[str, Any]) -> Option:
+    return Slot(table).option(value)

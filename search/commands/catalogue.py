@@ -1,0 +1,161 @@
+"""What a study file can name: each entry with its parameters, ranges and one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from paretune.search.data import DATASETS
+from paretune.search.study.quantity import absent, further
+from paretune.search.study.tables import OBJECTIVES, RUNTIMES
+from paretune.search.study_file.space import item_of, nested_of, slot_of
+from paretune.spaces.architecture import ARCHITECTURES
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.table import Table, first_line
+from paretune.spaces.training import OPTIMIZERS, SCHEDULES
+
+TABLES: dict[str, tuple[Table, ...]] = {
+    "architectures": (ARCHITECTURES,),
+    "techniques": (PRUNINGS, DISTILLATIONS, QUANTIZATIONS),
+    "objectives": (OBJECTIVES,),
+    "runtimes": (RUNTIMES,),
+    "data": (DATASETS,),
+    "training": (OPTIMIZERS, SCHEDULES),
+}
+
+
+COSTS = {
+    0: "from the model alone",
+    1: "from the file",
+    2: "by running it",
+    3: "needs the trained weights",
+}
+"""What an objective's `cost` means."""
+
+LONG = 80
+"""A default that takes more characters is left out."""
+
+
+def catalogue(what: str) -> list[dict[str, Any]]:
+    """Entries of one kind: {"kind", "name", "text", "parameters": {name: type and range}, ...}."""
+    if what == "samplers":
+        from paretune.search.sampling.samplers import SAMPLERS
+
+        return [
+            {"kind": "sampler", "name": name, "text": info.text, "parameters": {}}
+            for name, info in SAMPLERS.items()
+        ]
+    return [
+        _entry(table, name) for table in TABLES[what] for name in (*table.names, *table.plugins)
+    ]
+
+
+def catalogue_text(entries: list[dict[str, Any]]) -> str:
+    """The entries for people."""
+    lines = []
+    kind = None
+    width = max(len(entry["name"]) for entry in entries) + 2
+    several = len({entry["kind"] for entry in entries}) > 1
+    for entry in entries:
+        if several and entry["kind"] != kind:
+            kind = entry["kind"]
+            lines.append(f"{kind}:")
+        cost = f"; {entry['cost']}" if "cost" in entry else ""
+        extra = f" [{entry['unit']}, {entry['better']} is better{cost}]" if "unit" in entry else ""
+        why = f" NOT HERE: {entry['unavailable']}" if entry.get("unavailable") else ""
+        lines.append(f"  {entry['name']:<{width}}{entry['text']}{extra}{why}")
+        if "quantizations" not in entry and entry.get("needs"):
+            lines.append(f"  {'':<{width}}  needs {entry['needs']}")
+        if "quantizations" in entry:
+            modes = ", ".join(["float", *entry["quantizations"]])
+            batch = "any batch" if entry["dynamic_batch"] else "batch 1"
+            lines.append(f"  {'':<{width}}  {modes}; {batch}; needs {entry['needs']}")
+        for name, text in entry.get("values", {}).items():
+            lines.append(f"  {'':<{width}}  {entry['name']}.{name} {text}")
+        for name, text in entry["parameters"].items():
+            lines.append(f"  {'':<{width}}  {name}: {text}")
+    return "\n".join(lines)
+
+
+def _entry(table: Table, name: str) -> dict[str, Any]:
+    entry = table.get(name)
+    found: dict[str, Any] = {
+        "kind": table.kind,
+        "name": name,
+        "text": first_line(entry),
+        "parameters": _parameters(entry.Params),
+    }
+    if hasattr(entry, "unit"):
+        found |= {"unit": entry.unit, "better": entry.better}
+        found["values"] = {
+            value: f"[{spec.unit}, {spec.better} is better]: {spec.about}"
+            for value, spec in further(entry).items()
+        }
+        found |= {
+            "cost": COSTS[entry.cost],
+            "needs": getattr(entry, "needs", ""),
+            "unavailable": absent(entry),
+        }
+    if hasattr(entry, "quantizations"):
+        found |= {
+            "unavailable": entry.unavailable(),
+            "quantizations": list(entry.quantizations),
+            "dynamic_batch": entry.dynamic_batch,
+            "needs": entry.needs,
+        }
+    return found
+
+
+def _parameters(params: type[BaseModel]) -> dict[str, str]:
+    """Name -> type and range; the parameters of a list's items as `stages.N.width`."""
+    found: dict[str, str] = {}
+    for name, info in params.model_fields.items():
+        item, slot = item_of(info), slot_of(info)
+        about = f": {info.description}" if info.description else ""
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            found[name] = f"list{about}"
+            found |= {f"{name}.N.{child}": text for child, text in _parameters(item).items()}
+        elif slot is not None:
+            found[name] = f"one {slot.table.kind}{about}"
+        elif nested_of(info) is not None:
+            found[name] = f"mapping{about}"
+        else:
+            field = TypeAdapter(info.rebuild_annotation()).json_schema()
+            default = None if info.is_required() else info.get_default(call_default_factory=True)
+            found[name] = _describe({**field, "default": default, "description": info.description})
+    return found
+
+
+def _describe(field: dict[str, Any]) -> str:
+    """`number in (0, 4], default 1.0: multiplies the channels`."""
+    options = field.get("anyOf", [field])
+    kinds = [
+        o["type"].replace("array", "list") + _bounds(o)
+        for o in options
+        if o.get("type") not in (None, "null")
+    ]
+    kind = " or ".join(kinds) or "value"
+    if "enum" in field:
+        kind = " | ".join(map(str, field["enum"]))
+    elif "const" in field:
+        kind = str(field["const"])
+    default = "" if field.get("default") is None else f", default {field['default']}"
+    if len(default) > LONG:  # a whole recipe
+        default = ""
+    about = f": {field['description']}" if field.get("description") else ""
+    return f"{kind}{default}{about}"
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    low = field.get("minimum", field.get("exclusiveMinimum"))
+    high = field.get("maximum", field.get("exclusiveMaximum"))
+    if low is None and high is None:
+        return ""
+    opening = "(" if "exclusiveMinimum" in field or low is None else "["
+    closing = ")" if "exclusiveMaximum" in field or high is None else "]"
+    left = "-inf" if low is None else f"{low:g}"
+    right = "inf" if high is None else f"{high:g}"
+    return f" in {opening}{left}, {right}{closing}"

@@ -1,0 +1,1 @@
+"""The Pareto front: pure functions on records and arrays."""

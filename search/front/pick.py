@@ -1,0 +1,73 @@
+"""Chooses one trial of a study: `knee`, a number, or what it must hold."""
+
+from __future__ import annotations
+
+from paretune.search.errors import UserError
+from paretune.search.front.highlights import marks_of
+from paretune.search.study.constraints import read_constraint
+from paretune.search.study.records import StudyRecord, TrialRecord
+
+WORDS = ("knee", "fastest", "smallest", "baseline")
+
+
+def pick(record: StudyRecord, query: str) -> TrialRecord:
+    """The trial that a query means.
+
+    Args:
+        record: The study.
+        query: `knee`; `fastest` or `smallest` (within a point of the baseline); `baseline`; a
+            trial's number; or constraints joined by "and": the best by the first objective that
+            holds them.
+
+    Raises:
+        UserError: No trial answers to it, or it cannot be understood.
+    """
+    query = query.strip()
+    if query.isdigit() or query == "baseline":
+        return _numbered(record, 0 if query == "baseline" else int(query))
+    if not record.front:
+        raise UserError("there is no front yet; run the study first")
+    if query in WORDS:
+        for number, marks in marks_of(record).items():
+            if any(mark.startswith(query) for mark in marks):
+                return _numbered(record, number)
+        raise UserError(f"--pick {query}: no trial of the front is within a point of the baseline")
+    return _constrained(record, query)
+
+
+def _numbered(record: StudyRecord, number: int) -> TrialRecord:
+    trial = next((t for t in record.trials if t.number == number), None)
+    if trial is None:
+        last = record.trials[-1].number if record.trials else "none"
+        raise UserError(f"--pick {number}: there is no such trial; the last is {last}")
+    if trial.repeats is not None:
+        return _numbered(record, trial.repeats)
+    if trial.state != "complete":
+        why = (trial.reason or {}).get("text", trial.state)
+        raise UserError(f"--pick {number}: this trial has no model: {trial.state} ({why})")
+    return trial
+
+
+def _constrained(record: StudyRecord, query: str) -> TrialRecord:
+    units = {m.name: m.unit for trial in record.trials for m in trial.measurements.values()}
+    try:
+        wanted = [read_constraint(part, units, record.targets) for part in query.split(" and ")]
+    except KeyError as error:
+        raise UserError(f"--pick: {error} is not measured; there is {', '.join(units)}") from error
+    except ValueError as error:
+        known = ", ".join(WORDS)
+        raise UserError(f"--pick: {error}; or give {known}, or a trial's number") from error
+    base = record.baseline.measurements if record.baseline else {}
+    fitting = [
+        trial
+        for trial in record.front
+        if all(
+            c.violation(trial.measurements[c.quantity].value, base[c.quantity].value) <= 0
+            for c in wanted
+        )
+    ]
+    if not fitting:
+        raise UserError(f'--pick "{query}": no trial of the front holds it; see: paretune front')
+    first = record.axes[0]
+    sign = 1 if first.better == "higher" else -1
+    return max(fitting, key=lambda t: sign * t.values[first.name])

@@ -1,0 +1,1 @@
+"""Measures artifacts with the objectives of a study."""

@@ -1,0 +1,69 @@
+"""A profile as one HTML file that needs no network and no server, and as JSON beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jinja2
+from plotly.offline import get_plotlyjs
+
+from paretune.search.errors import UserError
+from paretune.search.files import written_whole
+from paretune.search.profiling.profile_info import Profile
+from paretune.search.profiling.profile_plot import layers_figure, operators_figure
+from paretune.search.profiling.profile_text import (
+    conditions_text,
+    number_text,
+    share_text,
+    times_text,
+)
+from paretune.search.study.units import format_value
+
+PAGE = Path(__file__).parent / "page"
+
+HTML, JSON = "profile.html", "profile.json"
+
+
+def write_profile(profile: Profile, content: str, folder: Path) -> list[Path]:
+    """Writes the page and the JSON; gives both files.
+
+    Args:
+        profile: What the page shows.
+        content: The JSON.
+        folder: Made when it is not there.
+
+    Raises:
+        UserError: They cannot be written.
+    """
+    try:
+        return [
+            written_whole(folder / HTML, profile_html(profile)),
+            written_whole(folder / JSON, content + "\n"),
+        ]
+    except OSError as error:
+        raise UserError(f"-o {folder}: cannot be written: {error.strerror}") from error
+
+
+def profile_html(profile: Profile) -> str:
+    """The whole page; everything that comes from the network is escaped by the template."""
+    figures = {
+        "layers": json.loads(layers_figure(profile).to_json()),
+        "operators": json.loads(operators_figure(profile).to_json()),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("profile.html").render(
+        profile=profile,
+        conditions=conditions_text(profile),
+        times=times_text(profile),
+        numbers=[(m.name, number_text(m)) for m in profile.numbers],
+        rows=profile.rows,
+        share=share_text,
+        value=format_value,
+        # "</" could end the script that holds it.
+        figures=json.dumps(figures).replace("</", "<\\/"),
+        style=(PAGE / "report.css").read_text(encoding="utf-8"),
+        plotly=get_plotlyjs(),
+    )

@@ -1,0 +1,158 @@
+"""A profile for the terminal, in 80 columns. Returns what is to be printed, and prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from paretune.objectives.base import Measurement
+from paretune.search.profiling.profile_info import Profile, Row, shown
+from paretune.search.study.units import format_interval, format_value
+
+MOST_LAYERS, MOST_OPERATORS = 15, 8
+
+WIDTH = 22
+"""Columns of a layer's name; of a longer one the end stays, which tells more."""
+
+KIND = 9
+"""Columns of a layer's kind."""
+
+PERCENTILES = ("p50", "p90", "p99")
+
+
+def profile_view(profile: Profile) -> RenderableType:
+    """Numbers, layers, operators, and what to try."""
+    parts: list[RenderableType] = [
+        Text(profile.subject, style="bold"),
+        Text(conditions_text(profile), style="dim"),
+        _numbers(profile),
+        _layers(profile),
+        _operators(profile),
+        Text(times_text(profile), style="dim"),
+    ]
+    if profile.note:
+        parts.append(Text(profile.note, style="yellow"))
+    return Group(*parts, Text(), *_advice(profile))
+
+
+def conditions_text(profile: Profile) -> str:
+    """`onnxruntime (provider cpu, threads 1), batch 1, input 3x32x32; AMD EPYC`."""
+    options = ", ".join(f"{name} {value}" for name, value in profile.options.items())
+    shape = "x".join(map(str, profile.shape))
+    if len(profile.shape) == 2:
+        shape = f"{profile.shape[0]} tokens of {profile.shape[1]}"
+    return (
+        f"{profile.runtime}{f' ({options})' if options else ''}, batch {profile.times.batch}, "
+        f"input {shape}; {profile.host.get('cpu', 'unknown processor')}"
+    )
+
+
+def times_text(profile: Profile) -> str:
+    """Whose times these are, and what profiling cost."""
+    times = profile.times
+    return (
+        f"times: {times.source}'s profile, lower quartiles of {times.runs} runs; the layers take "
+        f"{format_value(times.total, 'ms')}, the runtime and profiling between them "
+        f"{format_value(times.between, 'ms')}; a run without profiling takes "
+        f"{format_value(times.whole, 'ms')} (profiling: {100 * times.overhead:+.0f} %)"
+    )
+
+
+def number_text(measured: Measurement) -> str:
+    """The value with its interval, and the percentiles of a latency."""
+    text = format_value(measured.value, measured.unit)
+    spread = format_interval(measured)
+    further = [
+        f"{name} {format_value(measured.conditions[f'{name}_ms'], 'ms')}"
+        for name in PERCENTILES
+        if measured.name == "latency" and f"{name}_ms" in measured.conditions
+    ]
+    return "  ".join(x for x in (text, spread, ", ".join(further)) if x)
+
+
+def _numbers(profile: Profile) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    for measured in profile.numbers:
+        grid.add_row(measured.name, number_text(measured))
+    return Padding(grid, (1, 0, 0, 2))
+
+
+def _layers(profile: Profile) -> RenderableType:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="by layer, worst first",
+        title_justify="left",
+        padding=(0, 1, 0, 0),  # the box puts another space between two columns
+    )
+    table.add_column("layer", no_wrap=True, max_width=WIDTH)
+    table.add_column("kind", no_wrap=True, max_width=KIND)
+    for heading in ("ms", "time", "cum.", "MACs", "param.", "mem."):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = profile.rows
+    first = shown(rows, MOST_LAYERS)
+    sums = accumulate(row.shares["time"] for row in first)
+    for row, so_far in zip(first, sums, strict=True):
+        table.add_row(*_cells(row, so_far))
+    rest = rows[len(first) :]
+    if any(max(row.shares.values()) > 0 for row in rest):
+        table.add_row(*_rest(rest), style="dim")
+    return table
+
+
+def _cells(row: Row, so_far: float) -> Iterator[str]:
+    yield cut(row.name, WIDTH)
+    yield row.layer.kind[:KIND]
+    yield f"{row.ms:.3g}" if row.ms else "fused"
+    yield share_text(row.shares["time"])
+    yield share_text(so_far)
+    yield from (share_text(row.shares[name]) for name in ("macs", "parameters", "memory"))
+
+
+def _rest(rows: list[Row]) -> Iterator[str]:
+    yield f"{len(rows)} more"
+    yield ""
+    yield f"{sum(row.ms for row in rows):.3g}"
+    yield share_text(sum(row.shares["time"] for row in rows))
+    yield share_text(1.0)
+    for name in ("macs", "parameters", "memory"):
+        yield share_text(sum(row.shares[name] for row in rows))
+
+
+def _operators(profile: Profile) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, title="by operator", title_justify="left")
+    table.add_column("operator", no_wrap=True)
+    for heading in ("ms", "time", "cum."):
+        table.add_column(heading, justify="right", no_wrap=True)
+    first = profile.operators[:MOST_OPERATORS]
+    for (name, ms, share), so_far in zip(
+        first, accumulate(share for _, _, share in first), strict=True
+    ):
+        table.add_row(name, f"{ms:.3g}", share_text(share), share_text(so_far))
+    return table
+
+
+def _advice(profile: Profile) -> Iterator[RenderableType]:
+    yield Text("what to try (estimates; what accuracy it costs, a search tells)", style="bold")
+    for finding in profile.findings:
+        yield Text(finding.fact + (":" if finding.tries else ": nothing here gains 3 % or more"))
+        for text, tried in finding.tries:
+            yield Padding(Text(text), (0, 0, 0, 2))
+            yield Padding(Text(tried.hint, style="dim"), (0, 0, 0, 6))
+
+
+def cut(name: str, width: int) -> str:
+    """A name with its beginning left out where it is too long."""
+    return name if len(name) <= width else "…" + name[1 - width :]
+
+
+def share_text(share: float) -> str:
+    """`61 %`; `<1 %` for a little, nothing for nothing."""
+    if not share:
+        return ""
+    return f"{100 * share:.0f} %" if share >= 0.0095 else "<1 %"

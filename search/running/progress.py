@@ -1,0 +1,261 @@
+"""Shows a run: a live view on a terminal, one plain line per event elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from paretune.search.study.records import Axis, Result
+from paretune.search.study.units import format_value
+from paretune.search.trial.events import (
+    EpochDone,
+    Event,
+    Notice,
+    RunEnded,
+    RunStarted,
+    StageDone,
+    StageStarted,
+    StepDone,
+    TrialEnded,
+    TrialPaused,
+    TrialStarted,
+)
+from paretune.search.views.headline import times_text
+
+FRONT_ROWS = 8
+"""Members of the front that the live view shows."""
+
+
+class PlainProgress:
+    """One line per event, for pipes, logs and CI."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._axes: Sequence[Axis] = ()
+        self._wanted: int | None = None
+
+    def __enter__(self) -> PlainProgress:
+        """Nothing to prepare."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to put away."""
+
+    def __call__(self, event: Event) -> None:
+        """Prints the events worth a line."""
+        match event:
+            case RunStarted(study, axes, wanted, done, _, host):
+                self._axes, self._wanted = axes, wanted
+                so_far = f", {done} done already" if done else ""
+                self._line(f"study {study}: {wanted or 'any number of'} trials{so_far}; {host}")
+            case TrialStarted(trial, _, _, True):
+                self._line(f"trial {trial}: begun by a worker that died; taken up again")
+            case TrialStarted(trial, called_up=True):
+                self._line(f"trial {trial}: among the best now; goes on")
+            case TrialPaused(trial, result):
+                self._line(paused_text(trial, result))
+            case StageDone(trial, stage, seconds, cached) if seconds > 30 and not cached:
+                self._line(f"trial {trial}: {stage} {seconds:.0f} s")
+            case TrialEnded():
+                self._line(ended_text(event, self._axes, self._wanted))
+            case Notice(text):
+                self._line(text)
+            case RunEnded(reason):
+                self._line(reason)
+
+    def _line(self, text: str) -> None:
+        print(text, file=self._console.file, flush=True)  # there is nothing to style
+
+
+class LiveProgress:
+    """The trial, its stage and epoch, the time left and the front, redrawn in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._axes: Sequence[Axis] = ()
+        self._wanted: int | None = None
+        self._budget: float | None = None
+        self._done = 0
+        self._begun = time.monotonic()
+        self._first_done = 0
+        self._trial: TrialStarted | None = None
+        self._stage = ""
+        self._epoch: EpochDone | StepDone | None = None
+        self._baseline: Mapping[str, float] = {}
+        self._front: Mapping[int, Mapping[str, float]] = {}
+        self._volume: float | None = None
+        self._live = Live(  # draws at once: last
+            console=console, get_renderable=self._view, refresh_per_second=4, transient=True
+        )
+
+    def __enter__(self) -> LiveProgress:
+        """Begins to draw."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Takes the drawing away; the lines printed above it stay."""
+        self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Takes an event in; finished trials become lines above the view."""
+        match event:
+            case RunStarted(study, axes, wanted, done, seconds, host):
+                self._axes, self._wanted, self._budget = axes, wanted, seconds
+                self._done = self._first_done = done
+                so_far = f", {done} done already" if done else ""
+                self._line(f"study {study}: {wanted or 'any number of'} trials{so_far}; {host}")
+            case TrialStarted():
+                self._trial, self._stage, self._epoch = event, "", None
+            case StageStarted(_, stage):
+                self._stage, self._epoch = stage, None
+            case EpochDone() | StepDone():
+                self._epoch = event
+            case TrialEnded():
+                self._done, self._front = event.done, event.front
+                self._baseline, self._volume = event.baseline, event.hypervolume
+                self._line(ended_text(event, self._axes, self._wanted))
+                self._trial = None
+            case TrialPaused(trial, result):
+                self._line(paused_text(trial, result))
+                self._trial = None
+            case Notice(text):
+                self._line(text)
+            case RunEnded(reason):
+                self._line(reason)
+            case StageDone():
+                pass
+
+    def _line(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
+
+    def _view(self) -> RenderableType:
+        parts: list[RenderableType] = [Text(self._headline(), style="bold")]
+        if self._trial is not None:
+            parts.append(self._trial_view())
+        if self._front:
+            parts.append(self._front_view())
+        return Group(*parts)
+
+    def _headline(self) -> str:
+        spent = time.monotonic() - self._begun
+        text = f"{self._done}" + (f" of {self._wanted}" if self._wanted else "") + " trials"
+        text += f" · {_clock(spent)}"
+        left = self._left(spent)
+        return text + (f" · about {_clock(left)} left" if left is not None else "")
+
+    def _left(self, spent: float) -> float | None:
+        """Seconds left by the trials of this run, or by the time budget if that ends sooner."""
+        ours = self._done - self._first_done
+        by_trials = (
+            (self._wanted - self._done) * spent / ours if self._wanted and ours > 0 else None
+        )
+        by_time = max(self._budget - spent, 0.0) if self._budget else None
+        known = [seconds for seconds in (by_trials, by_time) if seconds is not None]
+        return min(known) if known else None
+
+    def _trial_view(self) -> Text:
+        assert self._trial is not None
+        number = self._trial.trial
+        text = Text(f"trial {number}" if number else "baseline", style="cyan")
+        stages = self._trial.stages
+        # What comes up on the way, a teacher to be trained, is in no plan.
+        for stage in stages if self._stage in ("", *stages) else (self._stage, *stages):
+            style = "bold cyan" if stage == self._stage else "dim"
+            text.append("  " + stage, style=style)
+            if stage == self._stage and self._epoch is not None:
+                text.append(" " + _epoch_text(self._epoch), style="bold cyan")
+        return text
+
+    def _front_view(self) -> Table:
+        table = Table(title=self._front_title(), title_justify="left", title_style="dim", box=None)
+        table.add_column("trial", justify="right")
+        for axis in self._axes:
+            table.add_column(axis.name, justify="right")
+        best = self._axes[0]
+        rows = sorted(
+            self._front.items(),
+            key=lambda item: item[1][best.name],
+            reverse=best.better == "higher",
+        )
+        for number, values in rows[:FRONT_ROWS]:
+            cells = [format_value(values[axis.name], axis.unit) for axis in self._axes]
+            table.add_row(str(number) if number else "baseline", *cells)
+        if len(rows) > FRONT_ROWS:
+            table.add_row(f"+{len(rows) - FRONT_ROWS}")
+        return table
+
+    def _front_title(self) -> str:
+        volume = f", hypervolume {self._volume:.4f}" if self._volume is not None else ""
+        return f"front: {len(self._front)} trials{volume}"
+
+
+def make_progress(console: Console) -> PlainProgress | LiveProgress:
+    """The view that fits where the output goes."""
+    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+
+
+def ended_text(event: TrialEnded, axes: Sequence[Axis], wanted: int | None) -> str:
+    """A finished trial in one line."""
+    result, number = event.result, event.trial
+    head = f"trial {number:>3}" if number else "baseline "
+    if event.sibling is not None:
+        head += f" (trained in {event.sibling})"
+    elif number and wanted:
+        head += f" [{event.done}/{wanted}]"
+    body = _body(result, axes, event.baseline if number else None)
+    marks = "  on the front" if event.grew and number else ""
+    return f"{head}  {body}{marks}  ({result.duration:.1f} s)"
+
+
+def paused_text(trial: int, result: Result) -> str:
+    """A trial that racing holds up, in one line."""
+    reason = (result.reason or {}).get("text", "")
+    return f"trial {trial:>3}  waits: {reason}  ({result.duration:.1f} s)"
+
+
+def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | None) -> str:
+    if result.repeats is not None:
+        return f"the same plan as trial {result.repeats}"
+    if result.state != "complete":
+        reason = result.reason or {}
+        word = "infeasible" if result.state == "pruned" else "FAILED"
+        text = reason.get("text", "").splitlines() or [""]
+        kind = f"{reason.get('type')}: " if result.state == "failed" else ""
+        return f"{word} in {reason.get('stage', '?')}: {kind}{text[0]}"
+    cells = []
+    for axis in axes:
+        value = result.values[axis.name]
+        cell = f"{axis.name} {format_value(value, axis.unit)}"
+        if baseline and axis.unit != "fraction" and value > 0 and axis.better == "lower":
+            cell += f" ({times_text(baseline[axis.name] / value, axis)})"
+        cells.append(cell)
+    broken = [text for text, violation in result.violations.items() if violation > 0]
+    if broken:
+        cells.append("breaks " + "; ".join(broken))
+    return "  ".join(cells)
+
+
+def _epoch_text(event: EpochDone | StepDone) -> str:
+    """How far a stage is: `3/15 loss 0.412`, `step 3 error 0.12`."""
+    if isinstance(event, EpochDone):
+        return f"{event.epoch}/{event.epochs} loss {event.loss:.3f}"
+    known = [f"{name} {value:.4g}" for name, value in event.values.items() if value is not None]
+    return " ".join([f"step {event.step}", *known])
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"

@@ -1,0 +1,102 @@
+"""Worker: who runs a trial. Tells living workers from dead ones, so that a trial is taken over."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from paretune.search.database.store import Row, Store
+
+BEAT = 20.0
+"""Seconds between two signs of life."""
+
+SILENCE = 600.0
+"""A worker of another host that was silent for so many seconds is dead. Generous: a busy process,
+a sleeping laptop or a clock a few minutes off must not lose its trial to somebody else."""
+
+
+class Worker:
+    """This process as a worker of a study; use it as a context.
+
+    Args:
+        store: Where the signs of life go.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.id = uuid.uuid4().hex[:12]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True, name="paretune-beat")
+
+    def __enter__(self) -> Worker:
+        """Registers."""
+        self._store.add_worker(
+            {
+                "id": self.id,
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "process_started": _process_started(os.getpid()) or 0.0,
+                "beat": time.time(),
+            }
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Signs off, even when it is interrupted meanwhile: a run ends its helpers as it ends."""
+        try:
+            self._over.set()
+            self._thread.join()
+            self._store.remove_worker(self.id)
+        except KeyboardInterrupt:
+            self._store.remove_worker(self.id)
+            raise
+
+    def bury(self) -> None:
+        """Strikes off the registered workers that live no more."""
+        for other in self._store.workers():
+            if other["id"] != self.id and not _lives(other):
+                self._store.remove_worker(other["id"])
+
+    def living(self) -> set[str]:
+        """Ids of the workers that live, this one included."""
+        return {w["id"] for w in self._store.workers() if _lives(w)}
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT):
+            self._store.beat(self.id)
+
+
+def _lives(worker: Row) -> bool:
+    if worker["host"] != socket.gethostname():
+        return bool(time.time() - worker["beat"] < SILENCE)
+    started = _process_started(worker["pid"])
+    if started is None:
+        return False
+    # Another process may have got the dead one's number: its start tells them apart.
+    return not worker["process_started"] or abs(started - worker["process_started"]) < 0.5
+
+
+def _process_started(pid: int) -> float | None:
+    """When a process of this host started, in ticks of its own clock; None when it is gone.
+
+    Where there is no /proc, a living process answers 0: it cannot be told from a later one.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        fields = stat.read_text().rpartition(")")[2].split()
+        return None if fields[0] == "Z" else float(fields[19])
+    except (OSError, IndexError):
+        if Path("/proc/self/stat").exists():
+            return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return 0.0

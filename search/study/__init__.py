@@ -1,0 +1,1 @@
+"""What a study is: its specification, plans, records and tables of names."""

@@ -1,0 +1,13 @@
+"""Names -> objects of the measuring room, and the names that are only known here."""
+
+from __future__ import annotations
+
+from paretune.objectives import OBJECTIVES as OBJECTIVE_ENTRIES
+from paretune.objectives.runtimes import RUNTIMES as RUNTIME_ENTRIES
+from paretune.spaces.table import Table
+
+OBJECTIVES = Table("objective", OBJECTIVE_ENTRIES)
+RUNTIMES = Table("runtime", RUNTIME_ENTRIES)
+
+SAMPLER_NAMES = ("auto", "forest", "evolve", "tpe", "nsga2", "nsga3", "gp", "random", "grid", "qmc")
+"""The keys of `search.sampling.samplers.SAMPLERS`, here so that `check` need not import Optuna."""

@@ -1,0 +1,69 @@
+"""Whether architectures and augmentation fit the data: images, or text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from paretune.search.data import DATASETS
+from paretune.search.study_file.problems import Key, Problems
+from paretune.spaces.architecture import refusal, takes
+from paretune.spaces.domains import Choice, Fixed, Node, Record
+from paretune.spaces.inputs import Kind
+from paretune.spaces.training.recipe import Augment
+
+NO_AUGMENTATION = Augment().model_dump()
+
+
+def check_kinds(problems: Problems, data: str, parts: Mapping[Key, Node]) -> None:
+    """Notes each architecture that takes something else than the data, and augmented text.
+
+    Args:
+        problems: Where mistakes are noted.
+        data: Name of the data set.
+        parts: The trees of architectures and recipes by their key in the study file.
+    """
+    kind: Kind = getattr(DATASETS.get(data), "holds", "images")
+    for key, node in parts.items():
+        if key[-1] == "architecture":
+            for name in dict.fromkeys(named(node)):
+                if not takes(name, kind):
+                    problems.add(key, refusal(name, kind))
+        elif kind == "text" and not _plain(node):
+            problems.add(
+                (*key, "augment"), "changes images, and the data is text; leave augment out"
+            )
+
+
+def named(node: Node) -> Iterator[str]:
+    """The options that a tree of {name: parameters} can lead to."""
+    match node:
+        case Record(fields):
+            yield from (name for name, _ in fields)
+        case Choice(options):
+            for _, child in options:
+                yield from named(child)
+        case Fixed(value) if isinstance(value, Mapping):
+            yield from map(str, value)
+
+
+def _plain(recipe: Node) -> bool:
+    """Whether a recipe's tree has no augmentation in it."""
+    match recipe:
+        case Record(fields):
+            return _unchanged(dict(fields).get("augment", Fixed(NO_AUGMENTATION)))
+        case Fixed(value) if isinstance(value, Mapping):
+            return _unchanged(Fixed(value.get("augment", NO_AUGMENTATION)))
+        case _:
+            return True
+
+
+def _unchanged(augment: Node) -> bool:
+    def default(name: str, child: Any) -> bool:
+        return bool(child == Fixed(NO_AUGMENTATION.get(name)))
+
+    match augment:
+        case Record(fields):
+            return all(default(name, child) for name, child in fields)
+        case _:
+            return augment == Fixed(NO_AUGMENTATION)

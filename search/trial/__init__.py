@@ -1,0 +1,1 @@
+"""Evaluates one trial of an open study."""

@@ -1,0 +1,140 @@
+"""What of a study may change between two runs, and what may not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from paretune.search.errors import UserError
+from paretune.search.study.spec import ObjectiveSpec, OwnSpec, StudySpec, canonical
+from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record, parameters
+
+LOADING = ("workers", "pin_memory", "prefetch", "memory")
+"""Options of a data set that change how it is read, not what it is."""
+
+
+def identity(spec: StudySpec) -> dict[str, Any]:
+    """All that the trials of a study depend on, as JSON. Budget, goals and storage may change."""
+    return {
+        "study": spec.name,
+        **(_stages(spec) if spec.own is None else _own(spec.own, spec.objectives)),
+        "space": _tree(spec.space),
+        "objectives": {o.name: {o.direction: _options(o)} for o in spec.objectives},
+        "constraints": [c.text for c in spec.constraints],
+        "search": {
+            "sampler": {spec.sampler.name: dict(spec.sampler.params)},
+            "seed": spec.seed,
+            **({"racing": spec.racing.model_dump()} if spec.racing else {}),
+        },
+        # A grid is numbered in the order of the choices, Optuna's values are in the objectives'.
+        "order": {
+            "objectives": [o.name for o in spec.objectives],
+            **({"targets": list(spec.targets)} if spec.targets else {}),
+            **{
+                p.name: p.domain.labels
+                for p in parameters(spec.space)
+                if isinstance(p.domain, Choice)
+            },
+        },
+    }
+
+
+def _stages(spec: StudySpec) -> dict[str, Any]:
+    data = {k: v for k, v in spec.data.params.items() if k not in LOADING}
+    return {
+        "data": {spec.data.name: data},
+        "baseline": {
+            "architecture": dict(spec.baseline.architecture),
+            "checkpoint": spec.baseline.checkpoint,
+            "pretrain": spec.baseline.pretrain,
+        },
+        **_deployed(spec),
+        **({"teachers": dict(spec.teachers)} if spec.teachers else {}),
+    }
+
+
+def _deployed(spec: StudySpec) -> dict[str, Any]:
+    if not spec.targets:
+        return {"runtime": {spec.runtime.name: dict(spec.runtime.params)}}
+    return {"targets": {name: {one.name: dict(one.params)} for name, one in spec.targets.items()}}
+
+
+def _own(own: OwnSpec, objectives: Sequence[ObjectiveSpec]) -> dict[str, Any]:
+    return {
+        "evaluate": own.evaluate,
+        "cheap": own.cheap,
+        "baseline": None if own.baseline is None else dict(own.baseline),
+        "quantities": dict(own.quantities),
+        "units": {o.name: o.unit for o in objectives},
+    }
+
+
+def _options(objective: ObjectiveSpec) -> dict[str, Any]:
+    """An objective's options, with what is worth nothing where that is given."""
+    worst = {} if objective.worst is None else {"worst": objective.worst}
+    return {**objective.options, **worst}
+
+
+def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
+    """Compares a study file with the stored study.
+
+    Raises:
+        UserError: Something changed that its trials depend on; the text names the keys.
+    """
+    now = json.loads(canonical(identity(spec)))
+    changes = list(_differences({"order": now["order"], **old}, now, ""))
+    changes = [c for c in changes if not c[0].startswith("order.")] or changes
+    if not changes:
+        return
+    lines = "\n".join(
+        f"  {_shown(key)}: was {_short(a)}, now {_short(b)}" for key, a, b in changes[:8]
+    )
+    more = f"\n  and {len(changes) - 8} more" if len(changes) > 8 else ""
+    what = (
+        f'this is the database of another study, "{old.get("study")}"'
+        if old.get("study") != spec.name
+        else "the study file changed in what its trials depend on"
+    )
+    raise UserError(
+        f"{spec.file.name}: {what}:\n{lines}{more}\n"
+        "Change it back to go on, or start anew: give the study another name and file, "
+        f"--storage URL, or remove {spec.folder}. (Budget, trials and goals may change.)"
+    )
+
+
+def _tree(node: Node) -> Any:
+    match node:
+        case Fixed(value):
+            return value
+        case Record() | Items():
+            return {key: _tree(child) for key, child in node.fields}
+        case Choice(options):
+            return {"choice": {label: _tree(child) for label, child in options}}
+        case Float(low, high, log, step):
+            return {"float": [low, high], "log": log, "step": step}
+        case Int(low, high, log, step):
+            return {"int": [low, high], "log": log, "step": step}
+
+
+_ABSENT = "absent"
+
+
+def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in [*old, *(key for key in new if key not in old)]:
+            child = f"{path}.{key}" if path else key
+            yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), child)
+    elif old != new:
+        yield path, old, new
+
+
+def _shown(key: str) -> str:
+    """A key as it stands in the study file: a branch's tree holds its option's name once more."""
+    return re.sub(r"\bchoice\.(\w+)\.\1(?=\.|$)", r"choice.\1", key)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,29 @@
+"""The probe: what it learns; how quick it is says how quick the machine is."""
+
+from __future__ import annotations
+
+from paretune.objectives.timing.contention_probe import Probe
+
+
+def test_best_is_a_low_quantile_and_never_rises() -> None:
+    probe = Probe()
+    assert 0 < probe.best_ms < float("inf")
+    probe.best_ms = 9.0
+    probe.learn([float(x) for x in range(1, 101)])
+    assert probe.best_ms == 6.0  # the sixth of a hundred is above five
+    probe.learn([100.0] * 100)
+    assert probe.best_ms == 6.0
+
+
+def test_few_probes_teach_nothing() -> None:
+    probe = Probe()
+    before = probe.best_ms
+    probe.learn([0.0] * 19)
+    assert probe.best_ms == before
+    probe.learn([0.0] * 20)
+    assert probe.best_ms == 0.0
+
+
+def test_probe_takes_microseconds() -> None:
+    probe = Probe()
+    assert 0 < min(probe() for _ in range(10)) < 1

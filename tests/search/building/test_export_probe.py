@@ -1,0 +1,160 @@
+"""A network that cannot be exported is refused before it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.search.building.export_probe import Probe
+from paretune.search.building.watch import StageError, Watch
+from paretune.search.database.store import reading
+from paretune.search.errors import UserError
+from paretune.search.study.plan import Plan, Stage
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.evaluation import evaluate
+from paretune.search.trial.events import EpochDone, Event
+from paretune.search.trial.stage_study import OpenStudy
+from paretune.spaces.training.recipe import Recipe
+
+NETS = '''
+import torch
+from torch import nn
+
+
+class Spectral(nn.Module):
+    """Uses an operator that ONNX has not got."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.last = nn.Linear(8, classes)
+
+    def forward(self, x):
+        return self.last(torch.linalg.svdvals(x[:, 0]))
+'''
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> str:
+    """A user's module beside the study; its name is of this test alone."""
+    name = f"nets_{abs(hash(str(tmp_path)))}"
+    (tmp_path / f"{name}.py").write_text(NETS)
+    return name
+
+
+@pytest.fixture
+def study(tiny: Path, module: str) -> Iterator[OpenStudy]:
+    opened = OpenStudy(load_study(tiny))
+    yield opened
+    opened.close()
+
+
+def plan(architecture: dict[str, Any], epochs: int = 1) -> Plan:
+    optimizer = {"adam": {"lr": 2e-3}}
+    recipe = Recipe.model_validate({"epochs": epochs, "optimizer": optimizer}).model_dump()
+    runtime = {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}}
+    params = {"architecture": architecture, "checkpoint": None, "recipe": recipe}
+    return Plan((Stage("pretrain", params), Stage("deploy", runtime)))
+
+
+def spectral(module: str) -> dict[str, Any]:
+    return {"python": {"factory": f"{module}:Spectral", "args": {}}}
+
+
+def test_network_that_cannot_be_exported_is_pruned_before_it_is_trained(
+    study: OpenStudy, module: str
+) -> None:
+    events: list[Event] = []
+    study.store.create_study("tiny", {}, {}, study.axes)
+    baseline = evaluate(study, 0, plan({"simple_cnn": {"width": 0.0625}}), None, events.append)
+    assert baseline.state == "complete"
+    assert any(isinstance(event, EpochDone) for event in events)
+    events.clear()
+    known: Any = type("Known", (), {"measurements": {}})()
+    result = evaluate(study, 1, plan(spectral(module)), known, events.append)
+    assert result.state == "pruned"
+    assert result.reason is not None
+    assert result.reason["stage"] == "deploy"
+    assert "the network cannot be exported to ONNX" in result.reason["text"]
+    assert not any(isinstance(event, EpochDone) for event in events)
+    assert "pretrain" not in result.seconds
+
+
+def test_baseline_that_cannot_be_exported_ends_the_run_before_training(
+    study: OpenStudy, module: str
+) -> None:
+    events: list[Event] = []
+    with pytest.raises(UserError, match="the baseline fails in deploy: the network cannot be exp"):
+        evaluate(study, 0, plan(spectral(module)), None, events.append)
+    assert not any(isinstance(event, EpochDone) for event in events)
+
+
+def test_architecture_is_asked_once_whatever_its_plan(
+    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Any] = []
+    real = Probe._tried
+
+    def counted(self: Probe, architecture: Any, runtime: str) -> Any:
+        tried.append(architecture)
+        return real(self, architecture, runtime)
+
+    monkeypatch.setattr(Probe, "_tried", counted)
+    for width in (0.0625, 0.125, 0.0625):
+        for epochs in (1, 2):
+            study.pipeline.probe(plan({"simple_cnn": {"width": width}}, epochs), Watch())
+    assert tried == [{"simple_cnn": {"width": 0.0625}}, {"simple_cnn": {"width": 0.125}}]
+
+
+def test_refusal_is_asked_once_a_process_and_not_kept_beyond_it(
+    study: OpenStudy, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = plan(spectral(module))
+    for _ in range(2):
+        with pytest.raises(StageError, match="cannot be exported to ONNX") as caught:
+            study.pipeline.probe(network, Watch())
+        assert caught.value.infeasible
+        monkeypatch.setattr(Probe, "_tried", lambda *_: pytest.fail("asked again"))
+    monkeypatch.undo()
+    with pytest.raises(StageError, match="cannot be exported to ONNX"):
+        study.pipeline._probe.__class__(study.pipeline._cache, (1, 8, 8), 10).ask(
+            spectral(module), "onnxruntime", Watch()
+        )
+
+
+def test_plan_that_trains_nothing_is_not_probed(study: OpenStudy, module: str) -> None:
+    study.pipeline.probe(plan(spectral(module), epochs=0), Watch())
+
+
+def test_network_that_cannot_be_built_is_left_to_the_stage_that_builds_it(
+    study: OpenStudy,
+) -> None:
+    watch = Watch()
+    broken = plan({"python": {"factory": "no_such_module:Net", "args": {}}})
+    study.pipeline.probe(broken, watch)
+    with pytest.raises(StageError, match="no_such_module") as caught:
+        study.pipeline.candidate(broken, watch)
+    assert caught.value.stage == "pretrain"
+
+
+@pytest.mark.slow
+def test_search_goes_on_past_networks_that_cannot_be_exported(
+    tiny: Path, module: str, cli: Any
+) -> None:
+    text = tiny.read_text().replace(
+        "architecture: {simple_cnn: {width: {choice: [0.0625, 0.125]}}}",
+        f"architecture: {{choice: [{{simple_cnn: {{width: 0.0625}}}}, "
+        f'{{python: {{factory: "{module}:Spectral"}}}}]}}\n  pretrain: {{epochs: 1}}',
+    )
+    tiny.write_text(text)
+    said = cli("run", tiny, "--trials", 6)
+    assert said.code == 0, said.err
+    with reading(load_study(tiny).storage) as store:
+        trials = store.record().trials
+    refused = [t for t in trials if "Spectral" in str(t.plan)]
+    assert refused
+    for trial in refused:
+        assert trial.state == "pruned"
+        assert trial.reason is not None and trial.reason["stage"] == "deploy"

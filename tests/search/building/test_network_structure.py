@@ -1,0 +1,191 @@
+"""What is known of an untrained network is what the trained one has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from paretune.objectives.macs import count_macs
+from paretune.search.building.network_structure import key_of, outline, shapes_of, structure_of
+from paretune.search.building.pipeline import export
+from paretune.search.building.watch import Watch
+from paretune.search.study.deployment import places
+from paretune.search.study.plan import Plan, make_plan
+from paretune.search.study.spec import Chosen
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.stage_study import OpenStudy
+from paretune.spaces.training.recipe import Recipe
+
+RECIPE = Recipe.model_validate(
+    {"epochs": 1, "batch_size": 256, "optimizer": {"adam": {"lr": 3e-3}}}
+).model_dump()
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "simple_cnn": {"width": 0.25},
+    "separable_cnn": {"width": 0.5},
+    "resnet": {"blocks": 1, "width": 16},
+    "mobilenet_v2": {"width": 0.25},
+    "mobilenet_v3": {"width": 0.5},
+    "efficientnet": {"width": 0.25, "depth": 0.5},
+    "squeezenet": {},
+    "regnet": {},
+    "vit": {"patch": 2, "depth": 2, "heads": 2, "width": 32},
+    "staged": {},
+}
+
+PRUNINGS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "structured": {"ratio": 0.4, "round_to": 4},
+    "unstructured": {"ratio": 0.6},
+}
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "dynamic": {},
+    "static": {"images": 32},
+    "static percentile": {"images": 32, "calibration": "percentile", "symmetric": True},
+    "qat": {"epochs": 1, "batch_size": 256, "images": 32},
+    "float16": {},
+    "bfloat16": {},
+    "weight_only": {"bits": 8, "block": 16},
+}
+
+QUICK = {
+    ("simple_cnn", "structured", "none"),
+    ("simple_cnn", "none", "static"),
+    ("resnet", "structured", "static"),
+    ("separable_cnn", "unstructured", "dynamic"),
+    ("simple_cnn", "structured", "qat"),
+    ("vit", "structured", "weight_only"),
+}
+
+SLOW = {
+    *((network, "structured", "static") for network in NETWORKS if network != "squeezenet"),
+    ("mobilenet_v3", "none", "dynamic"),
+    ("vit", "structured", "static percentile"),
+    ("resnet", "none", "qat"),
+    ("mobilenet_v2", "structured", "float16"),
+    ("efficientnet", "none", "bfloat16"),
+}
+
+SIZE = 2e-4
+"""Share by which the size of a trained network's file may differ from the untrained one's."""
+
+
+@pytest.fixture
+def study(tiny: Path) -> Iterator[OpenStudy]:
+    opened = OpenStudy(load_study(tiny))
+    yield opened
+    opened.close()
+
+
+def plan_of(network: str, pruning: dict[str, Any], quantization: dict[str, Any]) -> Plan:
+    choices = {
+        "architecture": {network: NETWORKS[network]},
+        "pretrain": RECIPE,
+        "pruning": pruning,
+        "finetune": RECIPE,
+        "quantization": quantization,
+    }
+    return make_plan(choices, Chosen("onnxruntime", {}))
+
+
+CASES = [
+    pytest.param(*case, marks=[] if case in QUICK else [pytest.mark.slow], id="-".join(case))
+    for case in sorted(QUICK | SLOW)
+]
+
+
+@pytest.mark.parametrize(("network", "pruning", "form"), CASES)
+def test_untrained_network_has_the_size_and_shapes_of_the_trained_one(
+    network: str, pruning: str, form: str, study: OpenStudy, tmp_path: Path
+) -> None:
+    plan = plan_of(network, {pruning: PRUNINGS[pruning]}, {form.partition(" ")[0]: FORMATS[form]})
+    untrained = outline(plan, study.data)
+    trained = study.pipeline.candidate(plan, Watch())
+    assert untrained is not None
+    assert count_macs(untrained.model, study.data.shape) == count_macs(
+        trained.model, study.data.shape
+    )
+    assert shapes_of(untrained.model) == shapes_of(trained.model)
+    ours = export(untrained, "onnxruntime", tmp_path / "ours.onnx", study.data)
+    theirs = export(trained, "onnxruntime", tmp_path / "theirs.onnx", study.data)
+    assert ours.bytes == pytest.approx(theirs.bytes, rel=SIZE)
+    [place] = places(plan)
+    keys = {
+        key_of(plan, structure_of(c.model), (1, 8, 8), place, None) for c in (untrained, trained)
+    }
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    "pruning",
+    [
+        {"structured": {"ratio": 0.4, "scope": "global"}},
+        {"structured": {"ratio": 0.4, "scope": "sensitivity"}},
+        {"structured": {"macs": 0.5, "steps": 2}},
+        {"depth": {"blocks": 1}},
+    ],
+    ids=["global", "sensitivity", "macs-in-steps", "depth"],
+)
+def test_structure_that_depends_on_the_weights_is_not_known(
+    pruning: dict[str, Any], study: OpenStudy
+) -> None:
+    assert outline(plan_of("resnet", pruning, {"none": {}}), study.data) is None
+
+
+def test_structure_with_layers_kept_in_float_is_not_known(study: OpenStudy) -> None:
+    for mode in ("static", "dynamic", "qat"):
+        plan = plan_of("simple_cnn", {"none": {}}, {mode: {"keep_float": 1}})
+        assert outline(plan, study.data) is None
+        [place] = places(plan)
+        assert key_of(plan, "", (1, 8, 8), place, None) is None
+
+
+@pytest.mark.parametrize(
+    "pruning",
+    [
+        {"structured": {"ratio": 0.5, "criterion": "taylor", "steps": 2, "round_to": 4}},
+        {"structured": {"macs": 0.6, "criterion": "hessian", "images": 8, "round_to": 1}},
+        {"structured": {"per_layer": {"2/3": 0.5}, "scope": "global", "round_to": 4}},
+        {"structured": {"ratio": 0.5, "criterion": "bn_scale", "round_to": 4}},
+        {"depth": {"share": 1.0, "criterion": "last"}},
+    ],
+    ids=["steps", "macs", "per-layer", "bn-scale", "depth-last"],
+)
+def test_structure_is_that_of_the_long_way(pruning: dict[str, Any], study: OpenStudy) -> None:
+    plan = plan_of("resnet", pruning, {"none": {}})
+    untrained = outline(plan, study.data)
+    assert untrained is not None
+    assert shapes_of(untrained.model) == shapes_of(study.pipeline.candidate(plan, Watch()).model)
+
+
+def test_key_tells_structures_and_places_apart_and_nothing_else(study: OpenStudy) -> None:
+    def key(ratio: float, mode: dict[str, Any], host: str | None = None, **options: Any) -> Any:
+        plan = plan_of("simple_cnn", {"structured": {"ratio": ratio, "round_to": 8}}, mode)
+        found = outline(plan, study.data)
+        assert found is not None
+        runtime = Chosen("onnxruntime", options)
+        [place] = places(make_plan({"architecture": {}}, runtime))
+        return key_of(plan, structure_of(found.model), (1, 8, 8), place, host)
+
+    first = key(0.52, {"static": {}})
+    assert first == key(0.54, {"static": {"images": 7, "calibration": "entropy"}})
+    others = [
+        key(0.2, {"static": {}}),
+        key(0.52, {"dynamic": {}}),
+        key(0.52, {"static": {"per_channel": False}}),
+        key(0.52, {"static": {}}, threads=2),
+        key(0.52, {"static": {}}, host="another"),
+    ]
+    assert len({first, *others}) == 6
+
+
+def test_outline_leaves_the_global_random_state_alone(study: OpenStudy) -> None:
+    state = torch.get_rng_state()
+    outline(plan_of("resnet", {"structured": {"ratio": 0.5}}, {"static": {}}), study.data)
+    assert torch.equal(torch.get_rng_state(), state)

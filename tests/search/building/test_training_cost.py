@@ -1,0 +1,93 @@
+"""What a plan has left to train is counted, and what is trained already costs nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.objectives.forward import forward_of
+from paretune.search.building.training_cost import ACTIVATION, EXAMPLE, Costs
+from paretune.search.building.watch import Watch
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.stage_study import OpenStudy
+from paretune.spaces.rebuild import start
+
+SMALL = {"simple_cnn": {"width": 0.0625}}
+
+
+@pytest.fixture
+def study(tiny: Path) -> Iterator[OpenStudy]:
+    found = OpenStudy(load_study(tiny))
+    yield found
+    found.close()
+
+
+def choices(study: OpenStudy, architecture: Any = SMALL, **more: Any) -> dict[str, Any]:
+    recipe = study.spec.baseline.pretrain or {}
+    finetune = {**recipe, "epochs": 2}
+    return {"architecture": architecture, "pretrain": recipe, "finetune": finetune, **more}
+
+
+def example(architecture: Any = SMALL) -> float:
+    """By the formula."""
+    found = forward_of(start(architecture, (1, 8, 8), 10, seed=0).model, (1, 8, 8))
+    return found.macs + ACTIVATION * found.activations + EXAMPLE
+
+
+def test_all_epochs_count_while_nothing_is_trained(study: OpenStudy) -> None:
+    assert study.cost is not None
+    assert study.cost(choices(study)) == 3 * example()
+    wide = {"simple_cnn": {"width": 0.125}}
+    assert study.cost(choices(study, wide)) == 3 * example(wide) > 3 * example()
+
+
+def test_stage_in_the_cache_costs_nothing(study: OpenStudy) -> None:
+    assert study.cost is not None
+    given = choices(study)
+    pretrained = {k: v for k, v in given.items() if k != "finetune"}
+    study.pipeline.candidate(study.plan(pretrained), Watch())
+    assert study.cost(given) == 2 * example()
+    study.pipeline.candidate(study.plan(given), Watch())
+    assert study.cost(given) == 0.0
+
+
+def test_pruning_and_format_cost_no_training(study: OpenStudy) -> None:
+    assert study.cost is not None
+    more = {"pruning": {"structured": {"ratio": 0.5}}, "quantization": {"dynamic": {}}}
+    assert study.cost(choices(study, **more)) == study.cost(choices(study))
+
+
+def test_techniques_that_train_say_how_long(study: OpenStudy) -> None:
+    assert study.cost is not None
+    recipe = {**(study.spec.baseline.pretrain or {}), "epochs": 3}
+    steps = {"structured": {"ratio": 0.5, "steps": 3, "between": recipe}}
+    assert study.cost(choices(study, pruning=steps)) == (3 + 2 * 3) * example()
+    qat = {"qat": {"epochs": 5}}
+    assert study.cost(choices(study, quantization=qat)) == (3 + 5) * example()
+
+
+def test_network_that_cannot_be_costs_more_than_any(study: OpenStudy) -> None:
+    assert study.cost is not None
+    shrunk = {"resnet": {"stages": 9, "blocks": 1, "width": 8, "shortcut": "nonsense"}}
+    assert study.cost(choices(study, shrunk)) == math.inf
+
+
+def test_network_is_counted_once_for_all_runs_and_without_published_weights(
+    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Any] = []
+
+    def built_(architecture: Any, *given: Any, **named: Any) -> Any:
+        built.append(architecture)
+        return start(SMALL, *given, **named)
+
+    monkeypatch.setattr("paretune.search.building.training_cost.start", built_)
+    loaded = {"timm": {"name": "resnet18", "pretrained": True}}
+    for _ in range(2):
+        costs = Costs(study.pipeline, study.cache, study.data)
+        assert costs.of(study.plan(choices(study, loaded))) == 3 * example()
+    assert built == [{"timm": {"name": "resnet18", "pretrained": False}}]

@@ -1,0 +1,136 @@
+"""What `paretune list` shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from paretune.search.commands.catalogue import TABLES, catalogue, catalogue_text, first_line
+from paretune.search.study.tables import SAMPLER_NAMES
+
+KINDS = [*TABLES, "samplers"]
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_every_entry_has_a_name_and_a_line(what: str) -> None:
+    entries = catalogue(what)
+
+    assert entries
+    for entry in entries:
+        assert re.fullmatch(r"[a-z0-9_]+", entry["name"])
+        assert 10 < len(entry["text"]) <= 100
+        assert entry["text"][-1] == "." or what == "samplers"
+    assert json.loads(json.dumps(entries)) == entries
+
+
+@pytest.mark.parametrize("what", list(TABLES))
+def test_every_name_of_a_table_is_listed_once(what: str) -> None:
+    names = [(entry["kind"], entry["name"]) for entry in catalogue(what)]
+
+    assert names == [(table.kind, name) for table in TABLES[what] for name in table.names]
+    assert len(set(names)) == len(names)
+
+
+def test_samplers_are_those_that_a_study_may_name() -> None:
+    names = [entry["name"] for entry in catalogue("samplers")]
+
+    assert sorted(names) == sorted(SAMPLER_NAMES)
+
+
+def test_objectives_have_unit_and_direction() -> None:
+    found = {entry["name"]: (entry["unit"], entry["better"]) for entry in catalogue("objectives")}
+
+    assert found["accuracy"] == ("fraction", "higher")
+    assert found["latency"] == ("ms", "lower")
+    assert found["size"] == ("bytes", "lower")
+
+
+def test_objectives_list_what_a_study_may_name_what_it_costs_and_whether_it_is_here() -> None:
+    entries = catalogue("objectives")
+    text = catalogue_text(entries)
+
+    assert "accuracy.balanced [fraction, higher is better]: mean over the classes" in text
+    assert "[MACs, lower is better; from the model alone]" in text
+    assert "[ms, lower is better; by running it]" in text
+    assert "needs pip install 'paretune[energy]', and RAPL or NVML counters" in text
+    why = {entry["name"]: entry["unavailable"] for entry in entries}["energy"]
+    assert (f"NOT HERE: {why}" in text) is (why is not None)
+
+
+def test_runtimes_say_what_they_quantize_and_whether_they_are_here() -> None:
+    found = {entry["name"]: entry for entry in catalogue("runtimes")}
+
+    assert found["onnxruntime"]["unavailable"] is None
+    assert {"dynamic", "static"} <= set(found["onnxruntime"]["quantizations"])
+    assert found["litert"]["dynamic_batch"] is False
+
+
+def test_runtimes_show_in_one_line_what_they_give_and_need() -> None:
+    text = catalogue_text(catalogue("runtimes"))
+
+    assert "float; any batch; needs a C++ compiler (g++ or clang++)" in text
+    assert "float, static; any batch; needs pip install 'paretune[executorch]'" in text
+    assert "float, dynamic, static; batch 1; needs pip install 'paretune[litert]'; to" in text
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "parameter", "text"),
+    [
+        ("architectures", "simple_cnn", "width", "number in (0, 4], default 1.0: "),
+        ("architectures", "resnet", "blocks", "integer in [1, 64] or list, default 3: "),
+        ("architectures", "resnet", "resolution", "integer in [4, 1024]: the model resizes"),
+        ("architectures", "staged", "stages", "list: from the image to the head"),
+        ("architectures", "staged", "stages.N.width", "integer in [4, 2048]: channels"),
+        ("techniques", "structured", "ratio", "number in [0, 1): "),
+        ("techniques", "structured", "round_to", "integer in [1, inf), default 8: "),
+        ("techniques", "structured", "scope", "uniform | global | sensitivity, default uniform: "),
+        ("training", "sgd", "nesterov", "boolean, default False: "),
+        ("training", "sgd", "momentum", "number in [0, 1), default 0.9"),
+        ("data", "npz", "file", "string: path of the .npz file"),
+        ("data", "images", "size", "integer in [1, 4096]: side in pixels"),
+        ("data", "python", "args", "object, default {}: "),
+    ],
+)
+def test_parameter_says_type_range_and_default(
+    what: str, name: str, parameter: str, text: str
+) -> None:
+    entry = next(entry for entry in catalogue(what) if entry["name"] == name)
+
+    assert entry["parameters"][parameter].startswith(text)
+
+
+def test_text_has_a_line_for_each_entry_and_parameter() -> None:
+    entries: list[dict[str, Any]] = [
+        {"kind": "a", "name": "one", "text": "First.", "parameters": {"x": "number"}},
+        {"kind": "b", "name": "three", "text": "Second.", "parameters": {}, "unavailable": "no"},
+        {
+            "kind": "b",
+            "name": "four",
+            "text": "Third.",
+            "parameters": {},
+            "unit": "ms",
+            "better": "lower",
+        },
+    ]
+
+    assert catalogue_text(entries).splitlines() == [
+        "a:",
+        "  one    First.",
+        "           x: number",
+        "b:",
+        "  three  Second. NOT HERE: no",
+        "  four   Third. [ms, lower is better]",
+    ]
+
+
+def test_first_line_is_that_of_the_docstring() -> None:
+    class Entry:
+        """One line.
+
+        Another.
+        """
+
+    assert first_line(Entry) == "One line."

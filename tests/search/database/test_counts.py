@@ -1,0 +1,144 @@
+"""How far a study is, counted by the database: the same as from all its trials."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.search.database.counts import counts_of
+from paretune.search.database.reader import Reading, records
+from paretune.search.database.rows import rows_of
+from paretune.search.database.rungs import Rungs
+from paretune.search.database.store import Store
+from paretune.search.database.tables import open_engine
+from paretune.search.front.final_front import settled
+from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.records import RACING, Axis, FrontPoint, Result
+from paretune.search.views.status import status_info
+
+AXES = (Axis("error", "fraction", "lower"), Axis("latency", "ms", "lower"))
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'study.db'}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    made = Store(open_engine(url, create=True))
+    made.create_study("s", {"study": "s"}, {}, AXES)
+    yield made
+    made.close()
+
+
+def trial(store: Store, number: int, *stages: tuple[str, Any], **result: Any) -> None:
+    """A trial of these (kind, parameter) stages that ended so, or runs on."""
+    plan = Plan(tuple(Stage(kind, {"kind": {"x": value}}) for kind, value in stages))
+    sibling = result.pop("sibling", None)
+    store.begin_next(number, "w", plan, {}, {"params": {}}, sibling)
+    if result:
+        store.finish(number, Result(**result), "host")
+
+
+def test_trials_are_counted_by_what_became_of_them(store: Store) -> None:
+    held_up = {"stage": "evaluate", "type": RACING, "text": "not among the best"}
+    broken = {"stage": "evaluate", "type": "Constraint", "text": f'breaks "{RACING}" <= 2'}
+    trial(store, 0, state="complete")
+    trial(store, 1, state="failed")
+    trial(store, 2, state="complete", values={"error": 0.1, "latency": 1.0})
+    trial(store, 3, state="pruned", reason=held_up)
+    trial(store, 4, state="pruned", reason=broken)
+    trial(store, 5, state="complete", repeats=2)
+    trial(store, 6, state="complete", sibling=2)
+    trial(store, 7, state="pruned", reason=held_up, sibling=3)
+    trial(store, 8, state="complete", values={"error": 0.2, "latency": 0.5})
+    trial(store, 9)
+    found = counts_of(rows_of(store._engine))
+    assert list(found.states.items()) == [
+        ("failed", 1),
+        ("complete", 2),
+        ("pruned", 2),
+        ("running", 1),
+    ]
+    assert (found.repeats, found.siblings, found.stopped) == (1, 2, 1)
+    info = status_info(store.record(), found)
+    assert info.done == 5
+    assert "1 stopped early" in info.text() and "5 trials done" in info.text()
+
+
+def test_saved_seconds_are_those_of_the_same_stages_when_they_were_made(store: Store) -> None:
+    first, other = ("pretrain", 1), ("pretrain", 2)
+    tuned = ("finetune", 5)
+    trial(store, 1, first, tuned, state="complete", seconds={"pretrain": 10.0, "finetune": 3.0})
+    trial(store, 2, other, tuned, state="complete", seconds={"pretrain": 20.0, "finetune": 4.0})
+    assert counts_of(rows_of(store._engine)).saved_seconds == 0.0
+    cached = {"seconds": {"pretrain": 0.0, "finetune": 5.0}, "cached": ("pretrain",)}
+    trial(store, 3, first, ("finetune", 6), state="complete", **cached)
+    assert counts_of(rows_of(store._engine)).saved_seconds == 10.0
+    both = {"seconds": {"pretrain": 0.0, "finetune": 0.0}, "cached": ("pretrain", "finetune")}
+    trial(store, 4, other, tuned, state="complete", **both)  # a finetune of another parent: 4
+    assert counts_of(rows_of(store._engine)).saved_seconds == 10.0 + 20.0 + 4.0
+
+
+def test_stages_are_counted_and_those_that_can_go_on_cost_nothing_besides(store: Store) -> None:
+    entry = {"parent": None, "sha256": "0", "bytes": 100}
+    store.add_stage(key="a", kind="pretrain", file="a", seconds=10.0, **entry)
+    store.add_stage(key="b", kind="finetune", file="b", seconds=2.0, **entry)
+    store.add_stage(key="c.3", kind="pretrain so far", file="c", seconds=5.0, **entry)
+    store.drop_stages(["b"])
+    found = counts_of(rows_of(store._engine))
+    assert (found.stage_seconds, found.dropped) == (12.0, 1)
+    assert (found.cache_bytes, found.cache_stages) == (200, 2)
+
+
+def test_training_that_racing_holds_up_or_has_stopped_is_spent(store: Store) -> None:
+    entry = {"parent": None, "sha256": "0", "bytes": 100}
+    store.add_stage(key="a", kind="pretrain", file="a", seconds=10.0, **entry)
+    store.add_stage(key="b.1", kind="finetune so far", file="b", seconds=5.0, **entry)
+    held_up = {"stage": "finetune", "type": RACING, "text": "not among the best"}
+    broken = {"stage": "finetune", "type": "InfeasibleCandidate", "text": f'no "{RACING}"'}
+    spent = {"pretrain": 0.0, "finetune": 5.0, "measure": 1.0}
+    trial(store, 1, state="pruned", reason=held_up, seconds=spent)
+    trial(store, 2, state="pruned", reason=broken, seconds=spent)
+    trial(store, 3)
+    Rungs(store._engine).pause(3, Result("paused", reason=held_up, seconds={"finetune": 2.0}))
+    found = counts_of(rows_of(store._engine))
+    assert found.stage_seconds == 10.0 + 5.0 + 2.0
+    assert "training: 17 s spent" in status_info(store.record(), found).text()
+
+
+def test_nothing_is_counted_in_a_study_without_trials(store: Store) -> None:
+    info = status_info(Reading(rows_of(store._engine)).outline(), counts_of(rows_of(store._engine)))
+    assert (info.done, info.states, info.front, info.hypervolume) == (0, {}, (), None)
+    assert "0 trials done (none)" in info.text()
+
+
+def test_status_of_a_finished_study_is_the_same_as_from_all_its_trials(finished: Path) -> None:
+    with records(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
+        outline, whole = settled(found.outline()), settled(found.record())
+        counts = found.counts()
+    info = status_info(outline, counts)
+    assert info == status_info(whole, counts)
+    assert info.front and info.hypervolume
+    search = [t for t in whole.trials if t.number > 0 and t.repeats is None and t.sibling is None]
+    assert info.states == Counter(t.state for t in search)
+    assert counts.saved_seconds > 0 and counts.stage_seconds > 0
+
+
+def test_hypervolume_that_is_known_looking_back_is_that_of_all_trials(
+    store: Store, url: str
+) -> None:
+    for number, (error, latency) in enumerate([(0.1, 4.0), (0.5, 1.0), (0.9, 9.0)], 1):
+        values = {"error": error, "latency": latency}
+        trial(store, number, state="complete", values=values)
+        store.add_front(
+            FrontPoint(number, float(number), None, tuple(range(1, min(number, 2) + 1)))
+        )
+    with records(url) as found:
+        assert found.outline().growth[-1] == found.record().growth[-1]
+        assert found.outline().growth[-1].hypervolume == pytest.approx(1 - 3 / 8 * 4 / 8)

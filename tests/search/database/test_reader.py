@@ -1,0 +1,186 @@
+"""Reading only what the front takes: the same table as from all trials."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paretune.objectives.base import Measurement
+from paretune.search.database.reader import Reading, records
+from paretune.search.database.rows import listed, rows_of
+from paretune.search.database.store import Store
+from paretune.search.database.tables import open_engine
+from paretune.search.errors import UserError
+from paretune.search.front.final_front import chances_of
+from paretune.search.front.growth import Growth
+from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.records import Axis, Result, StudyRecord
+from paretune.search.views.front import front_info
+
+AXES = (Axis("error", "fraction", "lower", 1.0), Axis("latency", "ms", "lower", 2.0))
+
+
+def fill(store: Store, half: float, count: int = 60) -> None:
+    """A study whose errors are known to so much on either side."""
+    random = np.random.default_rng(3)
+    growth = Growth(AXES, None, None)
+    store.create_study("s", {"study": "s"}, {}, AXES)
+    for number in range(1, count + 1):
+        error, latency = (float(v) for v in random.random(2))
+        plan = Plan((Stage("evaluate", {"x": number}),))
+        store.begin(number, "w", plan, {"x": number}, {"params": {}, "attributes": {}})
+        measured = (
+            Measurement("error", error, "fraction", "lower", error - half, error + half, 100),
+            Measurement("latency", latency, "ms", "lower", latency, latency),
+        )
+        state: Any = "failed" if number % 7 == 0 else "complete"
+        values = {m.name: m.value for m in measured}
+        violations = {"error <= 99%": 0.1 if number % 11 == 0 else -0.1}
+        result = Result(state, values, violations, measured)
+        store.finish(number, result, "host")
+        if result.feasible and growth.add(number, values):
+            store.add_front(growth.point(number))
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    yield f"sqlite:///{tmp_path / 'study.db'}"
+
+
+def both(url: str, half: float) -> tuple[StudyRecord, StudyRecord]:
+    store = Store(open_engine(url, create=True))
+    fill(store, half)
+    whole = store.record()
+    store.close()
+    with records(url) as found:
+        return found.front_record(), whole
+
+
+@pytest.mark.parametrize("half", [0.0, 0.05])
+def test_front_is_the_same_as_from_all_trials(url: str, half: float) -> None:
+    part, whole = both(url, half)
+    with records(url) as found:
+        info = front_info(part, found.trials)
+    assert info == front_info(whole)
+    assert bool(info.close) == bool(half)
+    assert part.front == whole.front
+    assert len(part.front) >= 3
+    assert part.growth == whole.growth[-1:]
+
+
+def test_only_the_front_is_read_where_it_is_certain(url: str) -> None:
+    part, whole = both(url, 0.0)
+    assert {trial.number for trial in part.trials} == part.members
+    assert part.others is None
+    assert len(whole.trials) == 60
+
+
+def test_others_are_the_feasible_with_their_intervals_and_no_more(url: str) -> None:
+    part, whole = both(url, 0.05)
+    expected = [t for t in whole.trials if t.feasible and t.number not in part.members]
+    assert {trial.number for trial in part.trials} == part.members
+    assert part.others is not None and len(expected) > 20
+    found = zip(part.others.numbers, part.others.low, part.others.high, strict=True)
+    ends = {number: (list(low), list(high)) for number, low, high in found}
+    assert ends == {
+        t.number: (
+            [t.measurements[axis.name].low for axis in AXES],
+            [t.measurements[axis.name].high for axis in AXES],
+        )
+        for t in expected
+    }
+
+
+def test_chances_are_the_same_as_from_all_trials(url: str) -> None:
+    part, whole = both(url, 0.05)
+    assert chances_of(part) == chances_of(whole)
+    assert list(chances_of(part)) == sorted(chances_of(whole))
+    assert sum(0.0 < p < 1.0 for p in chances_of(part).values()) > 3
+
+
+def test_kept_chances_are_taken_until_there_is_another_trial(url: str) -> None:
+    part, whole = both(url, 0.05)
+    store = Store(open_engine(url))
+    chances = {n: p for n, p in chances_of(whole).items() if p >= 0.005 or n in whole.members}
+    store.keep_chances(chances, whole)
+    with records(url) as found:
+        kept = found.front_record()
+        assert (kept.chances, kept.others) == (chances, None)
+        assert front_info(kept, found.trials) == front_info(part, found.trials)
+        assert "chances" not in kept.info
+    again = store.begin(90, "w", Plan((Stage("evaluate", {"x": 90}),)), {}, {"params": {}})
+    with records(url) as found:
+        assert found.front_record().chances == chances, "a trial that runs changes nothing yet"
+    assert store.finish(90, Result("failed"), "host") >= again
+    store.close()
+    with records(url) as found:
+        kept = found.front_record()
+        assert kept.chances is None and kept.others is not None
+
+
+def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
+    both(url, 0.05)
+    engine = open_engine(url)
+    with records(url) as plain:
+        assert plain.record() == Reading(rows_of(engine)).record()
+        assert plain.trial(3) == Reading(rows_of(engine)).trial(3)
+        assert plain.trial(99) is None
+        one, other = plain.front_record(), Reading(rows_of(engine)).front_record()
+    assert replace(one, others=None) == replace(other, others=None)
+    assert one.others is not None and other.others is not None
+    assert (one.others.numbers == other.others.numbers).all()
+    assert (one.others.low == other.others.low).all()
+    assert (one.others.high == other.others.high).all()
+    engine.dispose()
+
+
+def test_front_of_a_finished_study_is_the_same_as_from_all_its_trials(finished: Path) -> None:
+    with records(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
+        assert front_info(found.front_record(), found.trials) == front_info(found.record())
+
+
+def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    file.write_text("a text that is long enough to be looked at as a database file")
+    with (
+        pytest.raises(UserError, match="cannot be used as a database"),
+        records(f"sqlite:///{file}"),
+    ):
+        pass
+    with (
+        pytest.raises(UserError, match="there is no study database"),
+        records(f"sqlite:///{tmp_path / 'none.db'}"),
+    ):
+        pass
+
+
+def test_database_without_a_study_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    open_engine(url, create=True).dispose()
+    with records(url) as found, pytest.raises(UserError, match="no Paretune study in this"):
+        found.front_record()
+
+
+@pytest.mark.parametrize("read", [Reading.record, Reading.front_record, Reading.outline])
+def test_database_of_others_is_refused(
+    tmp_path: Path, read: Callable[[Reading], StudyRecord]
+) -> None:
+    file = tmp_path / "others.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE theirs (a INTEGER)")
+    with (
+        records(f"sqlite:///{file}") as found,
+        pytest.raises(UserError, match="no Paretune study in this"),
+    ):
+        read(found)
+
+
+def test_listed_numbers_are_sql() -> None:
+    assert listed({3, 1}) == "(1, 3)"

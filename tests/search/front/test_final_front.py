@@ -1,0 +1,171 @@
+"""Settling: final numbers take the place of the search's, and decide who is on the front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from paretune.objectives.base import Measurement
+from paretune.objectives.classification_scores import wilson
+from paretune.search.front.final_front import EXTRA, chances_of, settled, worth_again
+from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
+
+AXES = (Axis("accuracy", "fraction", "higher"), Axis("latency", "ms", "lower"))
+EXAMPLES = 10_000
+
+
+def accuracy(value: float, seen: int = EXAMPLES) -> Measurement:
+    low, high = wilson(round(value * seen), seen)
+    return Measurement("accuracy", value, "fraction", "higher", low, high, seen)
+
+
+def latency(value: float, percent: float = 2.0) -> Measurement:
+    low, high = value * (1 - percent / 100), value * (1 + percent / 100)
+    return Measurement("latency", value, "ms", "lower", low, high, 50)
+
+
+def trial(
+    number: int,
+    right: float,
+    ms: float,
+    final: float | None = None,
+    test: float | None = None,
+    violations: Mapping[str, float] | None = None,
+) -> TrialRecord:
+    return TrialRecord(
+        number=number,
+        state="complete",
+        params={},
+        plan=[],
+        values={"accuracy": right, "latency": ms},
+        measurements={"accuracy": accuracy(right), "latency": latency(ms)},
+        test={} if test is None else {"accuracy": accuracy(test)},
+        final={} if final is None else {"latency": latency(final)},
+        violations=violations or {},
+    )
+
+
+def study(*trials: TrialRecord, front: tuple[int, ...]) -> StudyRecord:
+    return StudyRecord("made", {}, AXES, trials, growth=(FrontPoint(1, 0.0, 0.5, front),))
+
+
+def test_final_numbers_take_the_place_of_the_searchs_and_both_are_kept() -> None:
+    found = settled(study(trial(0, 0.9, 2.0, 2.2), trial(1, 0.8, 1.0, 1.1), front=(0, 1)))
+    one = found.trials[1]
+    assert one.values == {"accuracy": 0.8, "latency": 1.1}
+    assert one.measurements["latency"].value == 1.1
+    assert one.searched["latency"].value == 1.0
+    assert set(one.searched) == {"latency"}
+    assert found.members == {0, 1}
+
+
+def test_front_is_of_the_final_numbers() -> None:
+    # In the search 1 was faster than 2; measured together it is slower, and less accurate.
+    record = study(
+        trial(0, 0.95, 3.0, 3.0),
+        trial(1, 0.80, 0.9, 1.1),
+        trial(2, 0.82, 1.0, 1.0),
+        front=(0, 1, 2),
+    )
+    assert settled(record).members == {0, 2}
+
+
+def test_trial_beside_the_front_gets_on_it_by_its_final_numbers() -> None:
+    record = study(
+        trial(0, 0.95, 3.0, 3.0),
+        trial(1, 0.85, 1.0, 1.05),
+        trial(2, 0.849, 1.01, 0.99),
+        front=(0, 1),
+    )
+    assert settled(record).members == {0, 1, 2}
+
+
+def test_front_is_the_searchs_while_the_final_numbers_do_not_cover_it() -> None:
+    record = study(
+        trial(0, 0.9, 2.0, 2.1), trial(1, 0.8, 1.0, 1.1), trial(2, 0.7, 0.5), front=(0, 1, 2)
+    )
+    assert settled(record) == record
+
+
+def test_settled_record_stays_as_it_is() -> None:
+    found = settled(study(trial(0, 0.9, 2.0, 2.2), trial(1, 0.8, 1.0, 1.1), front=(0, 1)))
+    assert settled(found) is found
+
+
+def test_study_without_trials_is_left_alone() -> None:
+    record = StudyRecord("made", {}, AXES, ())
+    assert settled(record) is record
+    assert chances_of(record) == {}
+    assert worth_again(record) == ()
+
+
+@pytest.mark.parametrize(("final", "able"), [(0.99, True), (1.01, False)])
+def test_constraint_on_a_time_is_looked_at_again(final: float, able: bool) -> None:
+    limit = "latency <= 0.5 x baseline"
+    record = study(
+        trial(0, 0.95, 2.0, 2.0, violations={limit: 1.0}),
+        trial(1, 0.9, 0.9, final, violations={limit: -0.1}),
+        trial(2, 0.8, 0.7, 0.7, violations={limit: -0.3}),
+        front=(1, 2),
+    )
+    found = settled(record)
+    assert found.trials[1].feasible == able
+    assert found.trials[1].violations[limit] == pytest.approx(final - 1)
+    assert found.members == ({1, 2} if able else {2})
+    assert (1 in chances_of(found)) == able
+
+
+def test_chance_goes_by_the_test_part_and_the_front_by_validation() -> None:
+    record = settled(
+        study(
+            trial(0, 0.95, 3.0, 3.0, test=0.95),
+            trial(1, 0.93, 1.0, 1.0, test=0.80),  # chosen by validation, and lucky there
+            trial(2, 0.90, 0.9, 0.9, test=0.90),
+            front=(0, 1, 2),
+        )
+    )
+    assert record.members == {0, 1, 2}
+    assert chances_of(record) == {0: 1.0, 1: 0.0, 2: 1.0}
+
+
+def test_chance_goes_by_validation_when_a_finalist_lacks_the_test_part() -> None:
+    record = settled(
+        study(
+            trial(0, 0.95, 3.0, 3.0, test=0.95),
+            trial(1, 0.93, 1.0, 1.0),
+            trial(2, 0.90, 0.9, 0.9, test=0.99),
+            front=(0, 1, 2),
+        )
+    )
+    assert chances_of(record) == {0: 1.0, 1: 1.0, 2: 1.0}
+
+
+def test_test_part_settles_a_study_in_which_nothing_is_timed() -> None:
+    record = study(trial(0, 0.9, 2.0, test=0.9), trial(1, 0.8, 1.0, test=0.7), front=(0, 1))
+    assert settled(record).settled == {0, 1}
+
+
+def test_baseline_front_and_those_in_the_noise_are_worth_measuring_again() -> None:
+    record = study(
+        trial(0, 0.90, 9.0),
+        trial(1, 0.95, 2.0),
+        trial(2, 0.949, 2.01),  # beaten by 1 by less than the noise
+        trial(3, 0.94, 4.0),  # beaten by 1 for certain
+        front=(1,),
+    )
+    assert worth_again(record) == (0, 1, 2)
+
+
+def test_only_so_many_beside_the_front_are_measured_again() -> None:
+    twins = [trial(n, 0.95 - n / 1e6, 2.0 + n / 1e4) for n in range(2, 30)]
+    record = study(trial(0, 0.90, 9.0), trial(1, 0.95, 2.0), *twins, front=(1,))
+    assert len(worth_again(record)) == 2 + EXTRA
+
+
+def test_repeated_and_failed_trials_have_no_chance() -> None:
+    again = replace(trial(2, 0.95, 2.0), repeats=1)
+    failed = TrialRecord(number=3, state="failed", params={}, plan=[])
+    record = study(trial(0, 0.90, 9.0), trial(1, 0.95, 2.0), again, failed, front=(1,))
+    assert set(chances_of(record)) == {0, 1}

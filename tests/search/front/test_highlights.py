@@ -1,0 +1,101 @@
+"""Claims: nothing is said of one trial alone that is as true of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from paretune.objectives.base import Measurement
+from paretune.search.front.highlights import alike_of, claims_of
+from paretune.search.study.records import StudyRecord
+from paretune.search.views.front import front_info
+from paretune.search.views.headline import answer_text
+
+MakeRecord = Callable[..., StudyRecord]
+
+
+def with_values(record: StudyRecord, values: Mapping[int, Mapping[str, float]]) -> StudyRecord:
+    """The record with other values of some trials, their intervals as wide as before."""
+
+    def changed(m: Measurement, value: float) -> Measurement:
+        factor = value / m.value
+        return replace(m, value=value, low=m.low * factor, high=m.high * factor)
+
+    trials = []
+    for trial in record.trials:
+        new = values.get(trial.number)
+        if new is not None:
+            measured = {**trial.measurements}
+            measured |= {name: changed(measured[name], value) for name, value in new.items()}
+            trial = replace(trial, values={**trial.values, **new}, measurements=measured)
+        trials.append(trial)
+    return replace(record, trials=tuple(trials))
+
+
+def near_study(make_record: MakeRecord, latencies: list[float]) -> tuple[StudyRecord, list[int]]:
+    """Trials of a front that lose half a point, of these latencies, each smaller than the last."""
+    record = make_record(100, 3)
+    numbers = [t.number for t in record.trials if t.number and t.feasible][: len(latencies)]
+    values = {
+        number: {"accuracy": 0.945, "latency": ms, "size": 1e6 * (10 - place)}
+        for place, (number, ms) in enumerate(zip(numbers, latencies, strict=True))
+    }
+    return replace(with_values(record, values), settled=frozenset(numbers)), numbers
+
+
+def test_fastest_names_those_that_are_as_fast(make_record: MakeRecord) -> None:
+    record, (a, b, c) = near_study(make_record, [1.0, 1.03, 1.2])
+    [claim] = [claim for claim in claims_of(record) if claim.text == "fastest within 1 point"]
+    assert (claim.trial, claim.like) == (a, (b,))
+    [smallest] = [claim for claim in claims_of(record) if claim.text == "smallest within 1 point"]
+    assert (smallest.trial, smallest.like) == (c, ())
+
+
+def test_fastest_is_alone_when_the_others_are_slower(make_record: MakeRecord) -> None:
+    record, (a, *_) = near_study(make_record, [1.0, 1.1, 1.2])
+    [claim] = [claim for claim in claims_of(record) if claim.text == "fastest within 1 point"]
+    assert (claim.trial, claim.like) == (a, ())
+
+
+def test_trial_that_loses_more_on_test_data_is_not_within_a_point(make_record: MakeRecord) -> None:
+    record, (a, b, _) = near_study(make_record, [1.0, 1.5, 1.6])
+    lucky = record.trials[a]
+    base = record.trials[0].test["accuracy"]
+    test = {"accuracy": replace(base, value=base.value - 0.02)}
+    trials = tuple(replace(lucky, test=test) if t is lucky else t for t in record.trials)
+    [claim] = [
+        c for c in claims_of(replace(record, trials=trials)) if c.text == "fastest within 1 point"
+    ]
+    assert claim.trial == b
+
+
+def test_answer_names_those_that_are_as_fast(make_record: MakeRecord) -> None:
+    record, (a, b, c) = near_study(make_record, [1.0, 1.03, 1.02])
+    text = answer_text(front_info(record))
+    assert text.startswith(f"Trial {a} is 2.0x faster")
+    assert text.endswith(f"Trials {c} and {b} are as fast, by what can be told apart.")
+
+
+def test_groups_are_led_by_the_best_and_leave_exact_objectives_out(make_record: MakeRecord) -> None:
+    record, (a, b, c) = near_study(make_record, [1.2, 1.0, 1.03])
+    trials = [record.trials[n] for n in (a, b, c)]
+    found = alike_of(trials, record)
+    assert found["latency"] == ((b, c),)
+    assert found["accuracy"] == ((a, b, c),)
+    assert "size" not in found
+
+
+def test_knee_names_its_twin(make_record: MakeRecord) -> None:
+    record, numbers = near_study(make_record, [1.0, 1.0, 4.0, 0.5])
+    a, b, c, d = numbers
+    record = with_values(
+        record,
+        {
+            a: {"accuracy": 0.94, "size": 2e6},
+            b: {"accuracy": 0.94, "size": 2e6},
+            c: {"accuracy": 0.99, "size": 8e6},
+            d: {"accuracy": 0.70, "size": 1e6},
+        },
+    )
+    [claim] = [claim for claim in claims_of(record) if claim.text == "knee"]
+    assert {claim.trial, *claim.like} == {a, b}

@@ -1,0 +1,315 @@
+"""What an objective gave, under the names of the study; and a user's objective with many values."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.objectives.base import Measurement, ValueSpec
+from paretune.search.measuring.gauge import Gauge, WrongMeasurement, answered, noted
+
+USER = '''\
+"""Accuracy on corrupted images: a user's own objective with further values."""
+
+import numpy as np
+
+from paretune.objectives.base import ValueSpec, measurement
+from paretune.objectives.params import Params as Base
+
+CALLS = []
+
+
+class Robustness:
+    """Mean accuracy over corruptions of the images."""
+
+    name = "robustness"
+    unit = "fraction"
+    better = "higher"
+    cost = 3
+    values = {
+        "noise": ValueSpec("fraction", "higher", "under Gaussian noise"),
+        "blur": ValueSpec("fraction", "higher", "under a 3x3 mean"),
+    }
+
+    class Params(Base):
+        """Options."""
+
+        strength: float = 0.5
+
+    @staticmethod
+    def measure(subject, params, part):
+        CALLS.append(part)
+        session = subject.runtime.load(subject.artifact.path, subject.options)
+        random = np.random.default_rng(0)
+        right, seen = {"noise": 0, "blur": 0}, 0
+        for images, labels in subject.data.arrays(part, 256):
+            shifted = [np.roll(images, (y, x), (2, 3)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+            noise = random.normal(0, params.strength, images.shape).astype(np.float32)
+            corrupted = {"noise": images + noise, "blur": np.mean(shifted, axis=0)}
+            for name, changed in corrupted.items():
+                right[name] += int((session(changed).argmax(1) == labels).sum())
+            seen += len(labels)
+        shares = {name: count / seen for name, count in right.items()}
+        said = {"part": part, "strength": params.strength}
+        return [
+            measurement(Robustness, sum(shares.values()) / 2, count=seen, conditions=said),
+            *(
+                measurement(Robustness, share, count=seen, conditions=said, further=name)
+                for name, share in shares.items()
+            ),
+        ]
+'''
+
+STUDY = """\
+data: digits
+baseline: {architecture: {simple_cnn: {width: 0.125}}, pretrain: {epochs: 1}}
+space: {pruning: {structured: {ratio: {choice: [0.1, 0.2]}}}, finetune: {epochs: 1}}
+objectives:
+  accuracy: maximize
+  "corrupting:Robustness": {maximize: null, strength: 1.0}
+  "corrupting:Robustness.blur": {maximize: null, strength: 1.0}
+constraints: ["corrupting:Robustness.noise >= baseline - 90%"]
+goals: ["corrupting:Robustness.blur >= 1%"]
+search: {trials: 1, sampler: grid}
+"""
+
+NAME = "corrupting:Robustness"
+
+
+def given(name: str, unit: str = "fraction", better: Any = "higher") -> Measurement:
+    return Measurement(name, 0.5, unit, better, 0.5, 0.5)
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "corrupting.py").write_text(USER)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "corrupting", raising=False)
+    file = tmp_path / "robust.yaml"
+    file.write_text(STUDY)
+    return file
+
+
+def test_values_are_kept_under_the_names_of_the_study(study: Path) -> None:
+    found = answered(NAME, [given("robustness"), given("robustness.blur")], {f"{NAME}.blur"})
+    assert [m.name for m in found] == [NAME, f"{NAME}.blur"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (0.5, "gave a float; measure must return a Measurement, or a list of"),
+        ([given("robustness"), 0.5], "gave a list; measure must return a Measurement"),
+        (None, "gave a NoneType; measure must return a Measurement"),
+        ([given("robustness")] * 2, f"gave {NAME} twice"),
+        ([given("robustness", "ms")], "was given in ms, higher is better; it is declared in frac"),
+        ([given("robustness", better="lower")], "was given in fraction, lower is better; it is"),
+        ([given("robustness.blurr")], 'gave "robustness.blurr"; did you mean "robustness.blur"?'),
+        ([given("robustness.noise")], f"gave no {NAME}, {NAME}.blur; it gave {NAME}.noise"),
+    ],
+)
+def test_wrong_answer_is_told(answer: Any, said: str, study: Path) -> None:
+    with pytest.raises(WrongMeasurement) as error:
+        answered(NAME, answer, {f"{NAME}.blur"})
+    assert said in str(error.value)
+
+
+def test_objective_is_measured_once_with_the_options_of_its_own(study: Path) -> None:
+    from paretune.search.study_file.loading import load_study
+
+    gauge = Gauge.of(load_study(study))
+    assert dict(gauge.quantities)[NAME] == {"strength": 1.0}
+    assert [name for name, _ in gauge.quantities].count(NAME) == 1
+    assert {NAME, f"{NAME}.blur", f"{NAME}.noise", "accuracy"} <= gauge.named
+
+
+def test_parts_are_what_training_leaves_alone_and_what_it_changes(study: Path) -> None:
+    from paretune.search.study_file.loading import load_study
+
+    gauge = Gauge.of(load_study(study))
+    exact, learnt = gauge.parted([f"{NAME}.blur", "accuracy", "parameters"])
+    assert [name for name, _ in exact.quantities] == ["parameters"], "MACs are not asked for"
+    assert {name for name, _ in learnt.quantities} == {"accuracy", NAME}
+    assert learnt.named == gauge.named
+
+
+def test_users_objective_works_like_ours(study: Path, cli: Any) -> None:
+    said = cli("run", study)
+    assert said.code == 0, said.err
+    first, second = (json.loads(cli("show", study, number, "--json").out) for number in (0, 1))
+    for trial in (first, second):
+        values, measured = trial["values"], trial["measurements"]
+        assert list(values) == ["accuracy", NAME, f"{NAME}.blur"]
+        parts = [measured[f"{NAME}.{kind}"]["value"] for kind in ("noise", "blur")]
+        assert values[NAME] == pytest.approx(sum(parts) / 2)
+        assert measured[NAME]["conditions"] == {"part": "validation", "strength": 1.0}
+    test = first["test"]
+    assert {NAME, f"{NAME}.noise", f"{NAME}.blur", "accuracy"} <= set(test)
+    assert test[NAME]["conditions"]["part"] == "test"
+    calls = sys.modules["corrupting"].CALLS
+    assert calls.count("validation") == 2  # one pass a trial, whatever is named
+
+
+@pytest.mark.slow
+def test_further_values_are_shown_picked_by_and_exported(study: Path, cli: Any) -> None:
+    assert cli("run", study).code == 0
+    assert f"{NAME}.blur" in cli("front", study).out.replace("\n", "")
+    assert cli("report", study).code == 0
+    out = study.parent / "out"
+    said = cli("export", study, "--pick", f"{NAME}.noise >= 0.1%", "-o", out)
+    assert said.code == 0, said.err
+    assert f"{NAME}.blur" in json.loads((out / "manifest.json").read_text())["measurements"]["test"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (f"objectives.{NAME}.blur=minimize", "is better when higher: write maximize"),
+        (
+            f"objectives.{NAME}.blur={{maximize: p50}}",
+            "has one statistic only: write corrupting:Robustness.blur: maximize",
+        ),
+        (
+            f"objectives.{NAME}.blur=maximize",
+            f"is measured together with {NAME}: give both the same options",
+        ),
+        (
+            f"constraints=['{NAME}.blurr >= 0.5']",
+            f'{NAME} has no value "blurr"; did you mean "blur"? It has {NAME}.noise',
+        ),
+        ("constraints=['size.blur >= 0.5']", 'size has one value only, no "blur": write size'),
+        ("goals=['robust >= 0.5']", 'unknown objective "robust". Known: accuracy'),
+        ("goals=['no_mod_at_all:Robust >= 0.5']", "No module named 'no_mod_at_all'"),
+    ],
+)
+def test_wrong_names_and_options_are_told_at_load(
+    change: str, said: str, study: Path, cli: Any
+) -> None:
+    file = study
+    key, _, value = change.partition("=")
+    if key.startswith("objectives."):
+        name = key.removeprefix("objectives.")
+        lines = file.read_text().splitlines()
+        file.write_text(
+            "\n".join(f'  "{name}": {value}' if f'"{name}"' in x else x for x in lines) + "\n"
+        )
+        found = cli("check", file)
+    else:
+        found = cli("check", file, "--set", change)
+    assert found.code == 2
+    assert said in found.err.replace("\n", " ")
+
+
+def test_quantity_that_needs_more_classes_is_refused_before_any_work(
+    study: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from paretune.objectives.accuracy import Accuracy
+
+    spec = ValueSpec("fraction", "higher", "the class is among the eleven largest", 11)
+    monkeypatch.setattr(Accuracy, "values", {"top11": spec}, raising=False)
+    said = cli("run", study, "--set", "constraints=['accuracy.top11 >= 0.5']")
+    assert said.code == 2
+    assert "accuracy.top11 needs at least 11 classes, and the data has 10" in said.err
+    assert not (study.parent / "robust" / "stages").exists()
+
+
+def test_timed_measurements_say_whether_other_work_stood_still() -> None:
+    one = Measurement("latency", 1.0, "ms", "lower", 1.0, 1.0, 1, {"batch": 1})
+    assert noted(one, True).conditions == {"batch": 1, "alone": True}
+    assert [m.conditions["alone"] for m in noted((one, one), False)] == [False, False]
+    assert noted("something else", True) == "something else"  # is refused elsewhere
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("objectives={accuracy: maximize, energy: minimize}", "objectives.energy: energy"),
+        ("constraints=['energy <= 5 mJ']", "constraints.0: energy"),
+        ("goals=['energy <= 0.5 x baseline']", "goals.0: energy"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_quantity_that_cannot_be_measured_here_is_told_before_any_work(
+    command: str, change: str, key: str, study: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretune.objectives.energy.POWERCAP", study.parent / "nothing")
+    said = cli(command, study, "--set", change)
+    assert said.code == 2
+    reason = f"{key} cannot be measured here: no RAPL counters ({study.parent}/nothing is not there"
+    assert reason in said.err
+    assert not (study.parent / "robust").exists()
+
+
+def test_stored_study_is_read_where_it_could_not_be_measured(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its front is shown and its models are exported on any machine."""
+    from paretune.search.study_file.document import read_document
+    from paretune.search.study_file.loading import load_source
+
+    monkeypatch.setattr("paretune.objectives.energy.POWERCAP", study.parent / "nothing")
+    source = read_document(study, ["objectives={accuracy: maximize, energy: minimize}"]).data
+    assert [o.name for o in load_source(source, study).objectives] == ["accuracy", "energy"]
+
+
+def test_energy_is_searched_for_where_it_can_be_read(
+    study: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("zeus")
+    zone = study.parent / "powercap" / "intel-rapl:0"
+    zone.mkdir(parents=True)
+    (zone / "energy_uj").write_text("1")
+    monkeypatch.setattr("paretune.objectives.energy.POWERCAP", zone.parent)
+    said = cli("check", study, "--set", "objectives={accuracy: maximize, energy: minimize}")
+    assert said.code == 0, said.err
+    assert "minimize energy [J]" in said.out
+
+
+TIMED = """\
+data: digits
+baseline: {architecture: {simple_cnn: {width: 0.125}}, pretrain: {epochs: 1}}
+space:
+  pruning: {structured: {ratio: {choice: [0.1, 0.2]}}}
+  distillation: {logits: {}}
+  finetune: {epochs: 1}
+objectives:
+  accuracy: {maximize: balanced}
+  accuracy.loss: minimize
+  training_time: {minimize: null, teacher: true}
+constraints: ["accuracy.calibration <= 99%", "activations.bytes <= 1 MB"]
+search: {trials: 2, sampler: grid}
+"""
+
+
+def test_training_time_counts_shared_stages_and_teachers_as_when_they_were_made(
+    tmp_path: Path, cli: Any
+) -> None:
+    file = tmp_path / "timed.yaml"
+    file.write_text(TIMED)
+    said = cli("run", file)
+    assert said.code == 0, said.err
+    base, first, second = (json.loads(cli("show", file, n, "--json").out) for n in range(3))
+    trials = (base, first, second)
+    made = [t["measurements"]["training_time"]["conditions"]["stages"] for t in trials]
+    assert set(made[0]) == {"pretrain"}
+    assert set(made[1]) == {"pretrain", "prune", "finetune", "teacher"}
+    for stages in made[1:]:
+        # Each took it from the cache, and so did the teacher, which is the baseline.
+        assert stages["pretrain"] == stages["teacher"] == made[0]["pretrain"] > 0
+    assert first["seconds"]["pretrain"] == 0
+    assert made[1]["finetune"] != made[2]["finetune"]
+    for trial, stages in zip(trials, made, strict=True):
+        assert trial["values"]["training_time"] == pytest.approx(sum(stages.values()))
+        measured = trial["measurements"]
+        assert trial["values"]["accuracy"] == measured["accuracy.balanced"]["value"]
+        assert trial["values"]["accuracy.loss"] == measured["accuracy.loss"]["value"]
+        assert set(trial["violations"]) == {
+            "accuracy.calibration <= 99%",
+            "activations.bytes <= 1 MB",
+        }
+    assert {"accuracy", "accuracy.top5", "accuracy.loss"} <= set(base["test"])
+    assert "training_time" not in base["test"]

@@ -1,0 +1,157 @@
+"""Quiet: real processes that train and measure on one host."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.search.measuring.host_lock import Quiet
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to lock with")
+
+TRAINER = """
+import pathlib, sys, time
+from paretune.search.measuring.host_lock import Quiet
+from paretune.spaces.base import Context
+from paretune.spaces.rebuild import start
+from paretune.spaces.training.loop import train
+from paretune.spaces.training.recipe import Recipe
+import torch
+
+torch.set_num_threads(1)
+quiet, log = Quiet(pathlib.Path(sys.argv[1])), open(sys.argv[2], "a", buffering=1)
+
+class Noise:
+    classes, shape = 3, (1, 8, 8)
+    def size(self, part):
+        return 10**6
+    def batches(self, part, batch_size, *, seed=None, device="cpu"):
+        while True:
+            yield torch.randn(8, 1, 8, 8), torch.zeros(8, dtype=torch.int64)
+            log.write(f"{time.monotonic()}\\n")
+
+recipe = Recipe.model_validate({"epochs": 1, "batch_size": 8, "optimizer": {"sgd": {"lr": 1e-6}}})
+with quiet.working():
+    candidate = start({"simple_cnn": {"width": 0.0625}}, (1, 8, 8), 3, 0)
+    train(candidate, recipe, Context(Noise(), breathe=quiet.breathe), stage="pretrain")
+"""
+
+MEASURER = """
+import pathlib, sys, time
+from paretune.search.measuring.host_lock import Quiet
+
+with Quiet(pathlib.Path(sys.argv[1])).measuring() as alone:
+    print(alone, flush=True)
+    time.sleep(600)
+"""
+
+
+class Trainer:
+    """A process that trains and writes down when each step was done."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.log = folder / f"steps-{number}"
+        self.log.touch()
+        self.process = subprocess.Popen([sys.executable, "-c", TRAINER, str(folder), str(self.log)])
+
+    def steps(self) -> list[float]:
+        *whole, _ = self.log.read_text().split("\n")
+        return [float(line) for line in whole]
+
+
+def until(fact: Callable[[], Any], what: str, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def trainers(tmp_path: Path) -> Iterator[list[Trainer]]:
+    started = [Trainer(tmp_path, number) for number in range(2)]
+    yield started
+    for trainer in started:
+        trainer.process.kill()
+        trainer.process.wait()
+
+
+@pytest.mark.slow
+def test_training_stands_still_while_somebody_measures(
+    trainers: list[Trainer], tmp_path: Path
+) -> None:
+    """Two trainers stop between steps, go on after, and outlive a measurer that is killed."""
+    for trainer in trainers:
+        until(trainer.steps, "a trainer takes its first step")
+    with Quiet(tmp_path).measuring() as alone:
+        begun = time.monotonic()
+        time.sleep(0.5)
+        ended = time.monotonic()
+        assert alone
+        for trainer in trainers:
+            assert not [step for step in trainer.steps() if begun <= step <= ended]
+    for trainer in trainers:
+        until(lambda t=trainer: t.steps()[-1] > ended, "a trainer goes on")  # type: ignore[misc]
+
+    command = [sys.executable, "-c", MEASURER, str(tmp_path)]
+    measurer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert measurer.stdout is not None
+    assert measurer.stdout.readline().strip() == "True"
+    before = [len(trainer.steps()) for trainer in trainers]
+    time.sleep(0.2)
+    assert [len(trainer.steps()) for trainer in trainers] == before
+    os.kill(measurer.pid, signal.SIGKILL)
+    measurer.wait()
+    measurer.stdout.close()
+    for trainer, count in zip(trainers, before, strict=True):
+        until(lambda t=trainer, n=count: len(t.steps()) > n, "a kill frees it")  # type: ignore[misc]
+
+
+def test_measuring_goes_on_beside_work_that_never_breathes_and_says_so(tmp_path: Path) -> None:
+    with Quiet(tmp_path).working(), Quiet(tmp_path).measuring(patience=0.05) as alone:
+        assert not alone
+    with Quiet(tmp_path).measuring(patience=0.05) as alone:
+        assert alone
+
+
+def test_two_work_at_once(tmp_path: Path) -> None:
+    with Quiet(tmp_path).working(), Quiet(tmp_path).working():
+        pass
+
+
+def test_work_within_work_and_measuring_within_work_hold_what_they_held(tmp_path: Path) -> None:
+    ours, theirs = Quiet(tmp_path), Quiet(tmp_path)
+    with ours.working():
+        with ours.working():
+            ours.breathe()
+        with ours.measuring(patience=0.05) as alone, ours.measuring(), ours.working():
+            ours.breathe()
+            assert alone
+        with theirs.measuring(patience=0.05) as alone:
+            assert not alone
+    with theirs.measuring(patience=0.05) as alone:
+        assert alone
+
+
+def test_folder_that_cannot_be_written_keeps_nobody_from_working(tmp_path: Path) -> None:
+    quiet = Quiet(tmp_path / "missing")
+    with quiet.working():
+        quiet.breathe()
+    with quiet.measuring() as alone:
+        assert not alone
+
+
+def test_breathing_opens_no_file(tmp_path: Path) -> None:
+    quiet = Quiet(tmp_path)
+    with quiet.working():
+        opened = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+        for _ in range(100):
+            quiet.breathe()
+        assert not opened or len(os.listdir("/proc/self/fd")) == opened

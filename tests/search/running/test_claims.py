@@ -1,0 +1,116 @@
+"""Two workers that would do the same: one of them does something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.search.database.store import Store, reading
+from paretune.search.database.tables import open_engine
+from paretune.search.errors import UserError
+from paretune.search.running.opening import open_study
+from paretune.search.running.worker import Worker
+from paretune.search.sampling.proposer import Proposal, Proposer
+from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.records import TrialRecord
+from paretune.search.study_file.loading import load_study
+
+STUDY = """\
+study: claims
+evaluate: "claims_trainer:evaluate"
+space: {width: {int: [1, 99]}, rate: {float: [0, 1]}}
+objectives: {error: minimize, size: minimize}
+search: {sampler: SAMPLER, seed: 5}
+"""
+
+CODE = """\
+def evaluate(plan, report):
+    return {"error": plan["rate"] / plan["width"], "size": float(plan["width"])}
+"""
+
+
+def study(folder: Path, sampler: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "claims_trainer.py").write_text(CODE)
+    file = folder / "claims.yaml"
+    file.write_text(STUDY.replace("SAMPLER", sampler))
+    return file
+
+
+def url(file: Path) -> str:
+    return f"sqlite:///{file.with_suffix('') / 'study.db'}"
+
+
+def trials_of(file: Path) -> list[TrialRecord]:
+    with reading(url(file)) as store:
+        return list(store.record().trials)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_plan_that_another_worker_is_at_is_not_begun(
+    tmp_path: Path, cli: Any, sampler: str
+) -> None:
+    alone, beside = study(tmp_path / "alone", sampler), study(tmp_path / "beside", sampler)
+    assert cli("run", alone, "--trials", 3).code == 0
+    third = trials_of(alone)[2]
+    assert third.number == 3
+    assert cli("run", beside, "--trials", 1).code == 0
+    store = Store(open_engine(url(beside)))
+    with Worker(store) as other:
+        # It is at what this worker will want to do next but one, under another number.
+        store.begin(
+            2,
+            other.id,
+            Plan.from_json(third.plan),
+            third.params,
+            {"params": third.params, "attributes": {}},
+        )
+        assert cli("run", beside, "--trials", 4, "--time", "2s").code == 0
+        found = trials_of(beside)
+    store.close()
+    assert [(t.number, t.state) for t in found[1:]] == [
+        (2, "running"),
+        (3, "complete"),
+        (4, "complete"),
+    ]
+    plans = [str(dict(t.params)) for t in found]
+    assert len(set(plans)) == len(plans)
+
+
+def test_last_trial_that_another_worker_takes_first_is_not_done_twice(
+    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = study(tmp_path, "random")
+    assert cli("run", file, "--trials", 1).code == 0
+    store = Store(open_engine(url(file)))
+    ask, asked = Proposer.ask, []
+
+    def slowly(proposer: Proposer, number: int, same: int = 0) -> Proposal:
+        proposal = ask(proposer, number, same)
+        if not asked:
+            plan = Plan((Stage("evaluate", {"width": 3, "rate": 0.5}),))
+            store.begin(number, other.id, plan, {}, {"params": {}, "attributes": {}})
+        asked.append(number)
+        return proposal
+
+    monkeypatch.setattr(Proposer, "ask", slowly)
+    with Worker(store) as other:
+        assert cli("run", file, "--trials", 2, "--time", "1s").code == 0
+        found = trials_of(file)
+        assert (asked, [t.state for t in found]) == ([2], ["complete", "running"])
+        assert cli("run", file, "--trials", 3, "--time", "1s").code == 0
+        found = trials_of(file)
+    store.close()
+    assert (asked, [t.state for t in found]) == ([2, 3], ["complete", "running", "complete"])
+
+
+def test_two_studies_that_begin_at_one_moment_do_not_share_a_database(tmp_path: Path) -> None:
+    file = study(tmp_path, "random")
+    first, second = (open_study(load_study(file, [f"search.seed={s}"])) for s in (5, 6))
+    first.register()  # both have seen that there is no study yet
+    with pytest.raises(UserError, match=r"search\.seed: was 5, now 6"):
+        second.register()
+    first.close()
+    second.close()

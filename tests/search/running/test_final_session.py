@@ -1,0 +1,218 @@
+"""The session at the end of a run: front and baseline measured again, killed in it, done again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.search.database.reader import records
+from paretune.search.database.store import reading
+from paretune.search.front.final_front import settled, worth_again
+from paretune.search.measuring.gauge import Gauge
+from paretune.search.running.final_session import LEAST, MOST, SHARE, allowed
+from paretune.search.study.records import StudyRecord
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.stage_study import OpenStudy
+
+SAID = "are measured again in one session"
+
+
+def database(file: Path) -> Path:
+    return file.with_suffix("") / "study.db"
+
+
+def record_of(file: Path) -> StudyRecord:
+    with reading(f"sqlite:///{database(file)}") as store:
+        return store.record()
+
+
+def forget(file: Path, part: str = "final") -> None:
+    """As if the run had ended before it measured this part."""
+    with sqlite3.connect(database(file)) as connection:
+        connection.execute("delete from paretune_measurements where part = ?", (part,))
+    connection.close()
+
+
+def sessions(record: StudyRecord) -> set[str]:
+    return {t.final["latency"].conditions["session"]["id"] for t in record.trials if t.final}
+
+
+def test_front_and_baseline_are_measured_again_in_one_session(
+    finished: Path, first_run: Any
+) -> None:
+    record = record_of(finished)
+    again = {t.number for t in record.trials if t.final}
+    assert again == set(worth_again(record)) >= {0, *record.members}
+    assert len(sessions(record)) == 1
+    assert f"front and baseline, {len(again)} networks, {SAID}" in first_run.out
+    for number in again:
+        measured = record.trials[number].final["latency"]
+        assert measured.unit == "ms" and measured.low < measured.value < measured.high
+        assert measured.conditions["final"] == {
+            **measured.conditions["final"],
+            "trials": len(again),
+            "after": 6,
+        }
+        assert measured.value != record.trials[number].measurements["latency"].value
+
+
+def test_all_that_were_measured_again_have_the_test_part(finished: Path) -> None:
+    record = record_of(finished)
+    assert {t.number for t in record.trials if t.test} == set(worth_again(record))
+
+
+def test_killed_while_it_measures_again_loses_nothing_and_does_it_again(
+    finished: Path, start: Callable[..., Any], cli: Any
+) -> None:
+    forget(finished)
+    before = record_of(finished)
+    running = start("run", finished)
+    running.wait_for(SAID)
+    assert running.ended(signal.SIGKILL) == -signal.SIGKILL
+    assert record_of(finished).trials == before.trials
+    said = cli("run", finished)
+    assert said.code == 0, said.err
+    after = record_of(finished)
+    assert {t.number for t in after.trials if t.final} == set(worth_again(before))
+    assert tuple(replace(t, final={}) for t in after.trials) == before.trials
+
+
+def test_it_is_not_done_again_without_a_new_trial(finished: Path, cli: Any) -> None:
+    before = sessions(record_of(finished))
+    said = cli("run", finished)
+    assert SAID not in said.out
+    assert sessions(record_of(finished)) == before
+
+
+def test_it_is_done_again_after_new_trials(finished: Path, cli: Any) -> None:
+    before = sessions(record_of(finished))
+    said = cli("run", finished, "--trials", 7)
+    assert SAID in said.out, said.err
+    record = record_of(finished)
+    assert len(sessions(record)) == 1
+    assert not sessions(record) & before
+    assert {t.number for t in record.trials if t.final} >= record.members
+
+
+def test_chances_of_a_large_study_are_kept_for_who_looks_later(
+    finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = cli("front", finished, "--json").out
+    monkeypatch.setattr("paretune.search.running.final_session.MANY", 5)
+    assert cli("run", finished).code == 0
+    with records(f"sqlite:///{database(finished)}") as found:
+        assert found.front_record().chances
+    assert cli("front", finished, "--json").out == before
+
+
+def test_off_leaves_the_searchs_numbers(finished: Path, cli: Any) -> None:
+    forget(finished)
+    said = cli("run", finished, "--set", "budget.final=off")
+    assert said.code == 0, said.err
+    assert SAID not in said.out and "Times are final" not in said.out
+    assert not any(t.final for t in record_of(finished).trials)
+
+
+def test_gone_file_is_told_and_the_searchs_numbers_stand(finished: Path, cli: Any) -> None:
+    forget(finished)
+    record = record_of(finished)
+    member = max(record.members)
+    artifact = record.trials[member].artifact
+    assert artifact is not None
+    (finished.with_suffix("") / artifact["path"]).unlink()
+    said = cli("run", finished)
+    assert said.code == 0, said.err
+    assert f"the front is not measured again: {finished.with_suffix('')}" in said.out
+    assert "this file is gone" in said.out
+    assert not any(t.final for t in record_of(finished).trials)
+
+
+def test_commands_show_the_final_numbers_and_json_both(finished: Path, cli: Any) -> None:
+    record = settled(record_of(finished))
+    rows = json.loads(cli("front", finished, "--json").out)["rows"]
+    assert {row["trial"] for row in rows} == {0, *record.members}
+    for row in rows:
+        trial = record.trials[row["trial"]]
+        assert row["validation"]["latency"]["value"] == trial.final["latency"].value
+        assert row["searched"]["latency"]["value"] == trial.searched["latency"].value
+        assert 0 <= row["chance"] <= 1
+    shown = json.loads(cli("show", finished, max(record.members), "--json").out)
+    assert shown["final"]["latency"]["value"] != shown["measurements"]["latency"]["value"]
+    assert "again at the end" in cli("show", finished, max(record.members)).out
+    assert "Times are final" in cli("front", finished).out
+    front = json.loads(cli("status", finished, "--json").out)["front"]
+    assert front == sorted(record.members)
+
+
+def test_membership_changes_by_the_final_numbers(finished: Path, cli: Any) -> None:
+    record = settled(record_of(finished))
+    slow = max(record.members - {0})
+    with sqlite3.connect(database(finished)) as connection:
+        connection.execute(
+            "update paretune_measurements set value = 99, low = 98, high = 100 "
+            "where part = 'final' and name = 'latency' and trial = ?",
+            (slow,),
+        )
+        connection.execute(
+            "update paretune_measurements set value = 0.001, low = 0.0009, high = 0.0011 "
+            "where part = 'final' and name = 'latency' and trial = 0"
+        )
+    connection.close()
+    rows = json.loads(cli("front", finished, "--json").out)["rows"]
+    [base] = [row for row in rows if row["trial"] == 0]
+    assert base["on_front"]
+    accuracy = record.trials[0].values["accuracy"]
+    expected = {t for t in record.members if record.trials[t].values["accuracy"] < accuracy}
+    on_front = {row["trial"] for row in rows if row["on_front"]}
+    sizes = {t: record.trials[t].values["size"] for t in record.members}
+    assert slow not in on_front or sizes[slow] == min(sizes[t] for t in expected | {slow})
+
+
+def test_export_hands_out_the_final_numbers(finished: Path, cli: Any, tmp_path: Path) -> None:
+    record = settled(record_of(finished))
+    number = max(record.members)
+    said = cli("export", finished, "--pick", number, "-o", tmp_path / "out")
+    assert said.code == 0, said.err
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    latency = manifest["measurements"]["validation"]["latency"]
+    assert latency["value"] == record.trials[number].final["latency"].value
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(60.0, ["throughput", "latency"]), (0.0, [])])
+def test_everything_that_is_timed_is_measured_again_while_there_is_time(
+    finished: Path, seconds: float, expected: list[str]
+) -> None:
+    study = OpenStudy(load_study(finished))
+    try:
+        wanted = (("size", {}), ("throughput", {"seconds": 0.1}), ("latency", {"seconds": 0.1}))
+        [target] = study.targets
+        study.targets = (replace(target, gauge=Gauge(wanted)),)
+        found = study.again(list(study.store.record().trials[:2]), seconds)
+    finally:
+        study.close()
+    assert [[m.name for m in found[n]] for n in (0, 1)] == [expected] * 2
+
+
+@pytest.mark.parametrize(
+    ("given", "spent", "expected"),
+    [
+        (None, 0.0, LEAST),
+        (None, 600.0, SHARE * 600),
+        (None, 1e6, MOST),
+        (0.0, 600.0, 0.0),
+        (7.0, 600.0, 7.0),
+    ],
+)
+def test_session_takes_a_modest_share_of_the_run_unless_told(
+    make_record: Any, given: float | None, spent: float, expected: float
+) -> None:
+    record = make_record(1)
+    first = replace(record.trials[0], started=0.0, finished=spent)
+    assert allowed(given, replace(record, trials=(first,))) == expected

@@ -1,0 +1,96 @@
+"""What a run shows: plain lines in a pipe, a live view on a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+from rich.console import Console
+
+from paretune.objectives.base import Measurement
+from paretune.search.running.progress import LiveProgress, PlainProgress, make_progress
+from paretune.search.study.records import Axis, Result
+from paretune.search.trial.events import (
+    EpochDone,
+    Notice,
+    RunEnded,
+    RunStarted,
+    StageStarted,
+    TrialEnded,
+    TrialStarted,
+)
+
+AXES = (Axis("accuracy", "fraction", "higher"), Axis("latency", "ms", "lower"))
+BASE = {"accuracy": 0.95, "latency": 2.0}
+
+
+def ended(number: int, result: Result) -> TrialEnded:
+    return TrialEnded(
+        trial=number,
+        result=result,
+        baseline=BASE,
+        done=number,
+        grew=True,
+        front={number: dict(result.values)},
+        hypervolume=0.5,
+    )
+
+
+def lines(terminal: bool, *events: object) -> str:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=100, highlight=False)
+    with make_progress(console) as progress:
+        assert isinstance(progress, LiveProgress if terminal else PlainProgress)
+        report: Callable[[object], None] = progress  # type: ignore[assignment]
+        for event in events:
+            report(event)
+    return out.getvalue()
+
+
+STARTED = RunStarted("made-up", AXES, 10, 2, None, "a host")
+DONE = Result(
+    "complete",
+    {"accuracy": 0.94, "latency": 0.5},
+    measured=(Measurement("accuracy", 0.94, "fraction", "higher", 0.9, 0.96, 400, {}),),
+    duration=3.2,
+)
+
+
+def test_pipe_gets_one_line_per_trial() -> None:
+    said = lines(False, STARTED, ended(3, DONE), Notice("a notice"), RunEnded("done", 3, 10))
+    assert said.splitlines() == [
+        "study made-up: 10 trials, 2 done already; a host",
+        "trial   3 [3/10]  accuracy 94.00 %  latency 0.500 ms (4.0x faster)  on the front  (3.2 s)",
+        "a notice",
+        "done",
+    ]
+
+
+def test_infeasible_failed_and_broken_trials_say_why() -> None:
+    reason = {"stage": "prune", "type": "RuntimeError", "text": "no layer [left]\nmore"}
+    said = lines(
+        False,
+        STARTED,
+        ended(1, Result("pruned", reason=reason)),
+        ended(2, Result("failed", reason=reason)),
+        ended(3, Result("complete", dict(BASE), {"latency <= 1 ms": 1.0})),
+        ended(4, Result("complete", dict(BASE), repeats=3)),
+    )
+    assert "infeasible in prune: no layer [left]" in said
+    assert "FAILED in prune: RuntimeError: no layer [left]" in said
+    assert "breaks latency <= 1 ms" in said
+    assert "the same plan as trial 3" in said
+
+
+def test_terminal_shows_trial_stage_epoch_and_front() -> None:
+    said = lines(
+        True,
+        STARTED,
+        ended(3, DONE),
+        TrialStarted(4, {}, ["pretrain", "finetune", "measure"], False),
+        StageStarted(4, "finetune"),
+        EpochDone(4, "finetune", 2, 6, 0.123, 0.9, 1.0),
+        RunEnded("done", 3, 10),
+    )
+    for text in ("3 of 10 trials", "trial 4", "finetune", "2/6 loss 0.123", "hypervolume 0.5000"):
+        assert text in said

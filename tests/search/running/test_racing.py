@@ -1,0 +1,218 @@
+"""Whole runs of studies that race: real databases, workers, kills."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from paretune.search.database.rungs import Rungs
+from paretune.search.database.store import reading
+from paretune.search.database.tables import open_engine
+from paretune.search.errors import UserError
+from paretune.search.racing.ladder import Entry, chosen
+from paretune.search.study.records import StudyRecord
+from paretune.search.study_file.loading import load_study
+
+STUDY = """\
+study: racing
+evaluate: "MODULE:evaluate"
+cheap: "MODULE:cheap"
+space: {width: {int: [1, 99]}, rate: {float: [0, 1]}}
+objectives: {error: {minimize: fraction}, size: {minimize: bytes, worst: 99}}
+search: {sampler: random, trials: 18, seed: 5, racing: {steps: 9}}
+"""
+
+CODE = """\
+import os, time
+from pathlib import Path
+
+CALLS = Path(__file__).with_suffix(".calls")
+
+def cheap(plan):
+    return {"size": float(plan["width"])}
+
+def evaluate(plan, report):
+    kept = report.folder / "epochs"
+    done = int(kept.read_text()) if kept.exists() else 0
+    assert done == report.done
+    for epoch in range(done, 9):
+        with CALLS.open("a") as calls:
+            calls.write(f"{plan['width']}-{plan['rate']} {epoch + 1}\\n")
+        time.sleep(float(os.environ.get("SLOW", 0)))
+        kept.write_text(str(epoch + 1))
+        error = plan["rate"] / plan["width"] ** 0.5 + 0.3 / (epoch + 1)
+        report(epoch + 1, error=error)
+    return {"error": error}
+"""
+
+
+@pytest.fixture
+def racing(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A study file with its trainer beside it, in a module that no other test has."""
+    module = f"racing_{abs(hash(request.node.nodeid))}"
+    (tmp_path / f"{module}.py").write_text(CODE)
+    file = tmp_path / "racing.yaml"
+    file.write_text(STUDY.replace("MODULE", module))
+    return file
+
+
+def record_of(file: Path) -> StudyRecord:
+    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
+        return store.record()
+
+
+def epochs_of(file: Path) -> list[str]:
+    [calls] = file.parent.glob("*.calls")
+    return calls.read_text().splitlines()
+
+
+def rungs_of(file: Path) -> Rungs:
+    return Rungs(open_engine(f"sqlite:///{file.with_suffix('') / 'study.db'}"))
+
+
+def check_race(file: Path) -> None:
+    """What must hold at the end of any run of the study above."""
+    record = record_of(file)
+    own = [t for t in record.trials if t.repeats is None]
+    assert {t.state for t in own} == {"complete", "pruned"}
+    assert all(t.raced == (t.state == "pruned") for t in own)
+    epochs = epochs_of(file)
+    assert len(epochs) == len(set(epochs)), "no epoch is trained twice"
+    rungs = rungs_of(file)
+    assert len(rungs.at(1)) == len(own)
+    for step, reached in rungs.all().items():
+        found = [
+            Entry(r.trial, {**r.values, "error": r.values["error"]}, r.promoted)  # type: ignore[dict-item]
+            for r in reached
+        ]
+        waits = {e.trial for e in found if not e.promoted}
+        assert not waits & set(chosen(found, 3)), f"nobody of the best waits at step {step}"
+        trained = [t.number for t in own if t.state == "complete"]
+        assert set(trained) <= {e.trial for e in found if e.promoted}
+
+
+def test_run_trains_the_best_to_the_end_and_stops_the_others(racing: Path, cli: Any) -> None:
+    said = cli("run", racing)
+    assert said.code == 0, said.err
+    check_race(racing)
+    record = record_of(racing)
+    states = [t.state for t in record.trials]
+    assert len(states) == 18
+    assert 1 <= states.count("complete") <= 9
+    assert len(epochs_of(racing)) < 18 * 9 / 2
+    assert "among the best now; goes on" in said.out
+    assert f"racing: {states.count('pruned')} trials were stopped early" in said.out
+    assert f"{states.count('pruned')} of 18 trials were held up early by racing" in said.out
+
+
+def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any) -> None:
+    assert cli("run", racing).code == 0
+    record = record_of(racing)
+    stopped = next(t for t in record.trials if t.state == "pruned")
+    width, rate = stopped.params["width"], stopped.params["rate"]
+    step = int(stopped.reason["text"].split()[2])  # type: ignore[index]
+    assert stopped.values == pytest.approx({"error": rate / width**0.5 + 0.3 / step, "size": width})
+    assert set(stopped.values) == {"error", "size"}
+    assert stopped.number not in record.members
+    shown = cli("show", racing, stopped.number).out
+    assert f"after step {step} of 9 not among the best" in shown
+    assert "values when it was held up: error" in shown
+    status = json.loads(cli("status", racing, "--json").out)
+    assert status["stopped"] == sum(t.state == "pruned" for t in record.trials)
+    assert "stopped early, 0 waiting" in cli("status", racing).out
+    front = json.loads(cli("front", racing, "--json").out)
+    assert (front["stopped"], front["trials"]) == (status["stopped"], 18)
+    assert cli("report", racing).code == 0
+    assert "stopped early" in (racing.with_suffix("") / "report.html").read_text()
+    url = f"sqlite:///{racing.with_suffix('') / 'study.db'}"
+    mirrored = optuna.load_study(study_name="racing", storage=url).trials
+    names = {"complete": "COMPLETE", "pruned": "PRUNED"}
+    assert [t.state.name for t in mirrored] == [names[t.state] for t in record.trials]
+
+
+def test_killed_run_goes_on_with_its_waiting_trials(
+    racing: Path, start: Callable[..., Any], cli: Any
+) -> None:
+    running = start("run", racing, SLOW="0.1")
+    running.wait_for("trial   7  waits")
+    assert running.ended(signal.SIGKILL) == -signal.SIGKILL
+    before = {t.number: t.state for t in record_of(racing).trials}
+    waiting = [number for number, state in before.items() if state == "paused"]
+    assert waiting
+    assert f"{len(waiting)} waiting to go on" in cli("status", racing).out
+    assert cli("run", racing).code == 0
+    rungs = rungs_of(racing)
+    assert any(r.promoted for r in rungs.at(1) if r.trial in waiting), "some are called up"
+    assert len([t for t in record_of(racing).trials if t.repeats is None]) == 18
+    assert {t.state for t in record_of(racing).trials} == {"complete", "pruned"}
+    url = f"sqlite:///{racing.with_suffix('') / 'study.db'}"
+    states = {t.state.name for t in optuna.load_study(study_name="racing", storage=url).trials}
+    assert states == {"COMPLETE", "PRUNED"}
+
+
+def test_run_that_ends_before_all_is_tried_leaves_trials_waiting(racing: Path, cli: Any) -> None:
+    goal = ["--set", 'goals=["error <= 90%"]', "--set", "budget={stop_at_goals: true}"]
+    assert cli("run", racing, *goal).code == 0
+    states = [t.state for t in record_of(racing).trials]
+    assert (states.count("complete"), states.count("pruned")) == (1, 0)
+    assert "paused" in states
+    assert cli("run", racing).code == 0
+    check_race(racing)
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_race(racing: Path, start: Callable[..., Any]) -> None:
+    running = start("run", racing, "--workers", 2, SLOW="0.05")
+    assert running.ended() == 0, running.log.read_text()
+    check_race(racing)
+
+
+def test_samplers_hear_of_waiting_trials(racing: Path, cli: Any) -> None:
+    for sampler in ("forest", "tpe", "nsga2"):
+        file = racing.with_name(f"{sampler}.yaml")
+        file.write_text(racing.read_text().replace("random", sampler))
+        said = cli("run", file)
+        assert said.code == 0, said.err
+
+
+def test_trainer_that_reports_no_objective_is_told_what_to_report(racing: Path, cli: Any) -> None:
+    [code] = racing.parent.glob("racing_*.py")
+    code.write_text(CODE.replace("error=error)", "loss=error)"))
+    said = cli("run", racing)
+    assert said.code == 1
+    assert "racing compares trials by error, size, and report(1, ...) named none" in said.out
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ("search.racing=3", "search.racing: give a mapping, {steps: 27}, not 3"),
+        ("search.racing={stps: 3}", 'unknown key; did you mean "steps"'),
+        ("search.racing={eta: 3}", "search.racing.steps: field required"),
+        ("search.racing.eta=1", "search.racing.eta: must be greater than or equal to 2"),
+        ("search.racing.first=9", "search.racing.first: must be at most half of steps (9), got 9"),
+    ],
+)
+def test_mistake_is_refused(racing: Path, change: str, text: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_study(racing, [change])
+    assert text in str(error.value)
+
+
+def test_changed_race_is_refused_naming_the_key(racing: Path, cli: Any) -> None:
+    assert cli("run", racing, "--trials", 3).code in (0, 1)
+    said = cli("run", racing, "--set", "search.racing.eta=2")
+    assert said.code == 2
+    assert "search.racing.eta: was 3, now 2" in said.err
+
+
+def test_check_shows_where_trials_are_compared(racing: Path, cli: Any) -> None:
+    said = cli("check", racing)
+    assert said.code == 0
+    assert "at steps 1, 3 of 9, the best 1 of 3 goes on" in said.out

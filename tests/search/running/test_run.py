@@ -1,0 +1,326 @@
+"""Whole runs through the command line: done, gone on with, killed, interrupted, refused."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from paretune.search.database.store import reading
+from paretune.search.front.final_front import worth_again
+from paretune.search.study.records import StudyRecord
+
+
+def record_of(file: Path) -> StudyRecord:
+    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
+        return store.record()
+
+
+def outcomes(record: StudyRecord) -> list[tuple[Any, ...]]:
+    """What must not change when a study goes on."""
+    return [(t.number, t.state, dict(t.params), dict(t.values)) for t in record.trials]
+
+
+def test_run_tries_what_was_asked_for(finished: Path, first_run: Any) -> None:
+    record = record_of(finished)
+    assert first_run.code == 0
+    assert [t.number for t in record.trials] == list(range(7))
+    assert {t.state for t in record.trials} == {"complete"}
+    assert record.front
+    assert set(record.trials[0].measurements) == {
+        "accuracy",
+        *(f"accuracy.{v}" for v in ("top1", "top5", "balanced", "f1", "loss", "calibration")),
+        "latency",
+        "size",
+        "parameters",
+        "macs",
+    }
+
+
+def test_run_prints_front_report_and_what_to_type_next(finished: Path, first_run: Any) -> None:
+    for text in ("trial   6 [6/6]", "the front", "on test", "faster", "smaller", "report: "):
+        assert text in first_run.out
+    assert "paretune export" in first_run.out
+    assert "goal size <= 0.2 x baseline: reached by trial" in first_run.out
+    assert (finished.with_suffix("") / "report.html").stat().st_size > 1_000_000
+
+
+def test_measurements_carry_unit_spread_count_and_conditions(finished: Path) -> None:
+    measured = record_of(finished).trials[1].measurements
+    accuracy, latency, size = (measured[n] for n in ("accuracy", "latency", "size"))
+    assert accuracy.unit == "fraction" and accuracy.count == 448
+    assert accuracy.low < accuracy.value < accuracy.high
+    assert latency.unit == "ms" and latency.count > 20
+    assert latency.low <= latency.value <= latency.high
+    assert {"batch", "threads", "relative_to", "denormals"} <= set(latency.conditions)
+    artifact = record_of(finished).trials[1].artifact
+    assert artifact is not None
+    assert size.value == (finished.with_suffix("") / artifact["path"]).stat().st_size
+
+
+def test_test_part_is_measured_for_baseline_and_front_and_those_in_the_noise(
+    finished: Path,
+) -> None:
+    record = record_of(finished)
+    assert {t.number for t in record.trials if t.test} == set(worth_again(record))
+    assert {t.test["accuracy"].count for t in record.trials if t.test} == {450}
+
+
+def test_run_again_says_that_it_is_done(finished: Path, cli: Any) -> None:
+    before = outcomes(record_of(finished))
+    said = cli("run", finished)
+    assert said.code == 0
+    assert "all 6 trials are done" in said.out
+    assert outcomes(record_of(finished)) == before
+
+
+def test_run_goes_on_when_more_trials_are_asked_for(finished: Path, cli: Any) -> None:
+    before = outcomes(record_of(finished))
+    said = cli("run", finished, "--trials", 8)
+    assert said.code == 0, said.err
+    after = outcomes(record_of(finished))
+    assert after[:7] == before
+    assert len(after) >= 9
+
+
+def test_stages_are_shared_between_trials(finished: Path) -> None:
+    trials = record_of(finished).trials
+    assert any("pretrain" in t.cached for t in trials)
+    widths = {t.params["architecture.simple_cnn.width"] for t in trials[1:]}
+    trained = [t for t in trials[1:] if "pretrain" not in t.cached]
+    assert len(trained) == len(widths)
+
+
+def test_same_seed_proposes_the_same_when_run_in_two_parts(
+    finished: Path, tmp_path: Path, cli: Any
+) -> None:
+    other = tmp_path / "parts" / "tiny.yaml"
+    other.parent.mkdir()
+    other.write_text(finished.read_text())
+    assert cli("run", other, "--trials", 2).code == 0
+    assert cli("run", other, "--trials", 3).code == 0
+    # Random until there is enough to learn from; measured values differ from run to run.
+    wanted = [dict(t.params) for t in record_of(finished).trials[:4]]
+    assert [dict(t.params) for t in record_of(other).trials] == wanted
+
+
+@pytest.mark.parametrize(
+    "moment", ["trial   3 [", pytest.param("trial   1 [", marks=pytest.mark.slow)]
+)
+def test_killed_run_goes_on_and_loses_no_trial(
+    tiny: Path, start: Callable[..., Any], cli: Any, moment: str
+) -> None:
+    running = start("run", tiny)
+    running.wait_for(moment)
+    assert running.ended(signal.SIGKILL) == -signal.SIGKILL
+    done = [o for o in outcomes(record_of(tiny)) if o[1] == "complete"]
+    assert len(done) >= 2
+    said = cli("run", tiny)
+    assert said.code == 0, said.err
+    after = record_of(tiny)
+    assert outcomes(after)[: len(done)] == done
+    assert {t.state for t in after.trials} == {"complete"}
+    check = sqlite3.connect(tiny.with_suffix("") / "study.db")
+    assert check.execute("pragma integrity_check").fetchone() == ("ok",)
+    assert check.execute("pragma journal_mode").fetchone() == ("wal",)
+    check.close()
+    mirrored = load_optuna(tiny)
+    assert [t.state.name for t in mirrored.trials] == ["COMPLETE"] * len(after.trials)
+
+
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_interrupted_run_exits_130_and_keeps_what_is_done(
+    tiny: Path, start: Callable[..., Any], how: int
+) -> None:
+    running = start("run", tiny, "--trials", 60)  # so many that it is still at them
+    running.wait_for("trial   1 [")
+    assert running.ended(how) == 130
+    assert "interrupted; what is done is kept" in running.log.read_text()
+    assert record_of(tiny).trials[1].state == "complete"
+
+
+@pytest.mark.slow
+def test_two_workers_do_each_trial_once(tiny: Path, start: Callable[..., Any]) -> None:
+    running = start("run", tiny, "--workers", 2, "--trials", 8)
+    assert running.ended() == 0, running.log.read_text()
+    record = record_of(tiny)
+    own = [t for t in record.trials if t.number and t.repeats is None]
+    assert len(own) == 8
+    assert [t.number for t in record.trials] == list(range(len(record.trials)))
+    with reading(f"sqlite:///{tiny.with_suffix('') / 'study.db'}") as store:
+        assert store.workers() == []
+
+
+def load_optuna(file: Path) -> optuna.Study:
+    url = f"sqlite:///{file.with_suffix('') / 'study.db'}"
+    return optuna.load_study(study_name="tiny", storage=url)
+
+
+def test_optuna_opens_the_database(finished: Path) -> None:
+    study, record = load_optuna(finished), record_of(finished)
+    assert [t.number for t in study.trials] == [t.number for t in record.trials]
+    assert study.metric_names == ["accuracy", "latency", "size"]
+    for theirs, ours in zip(study.trials, record.trials, strict=True):
+        assert theirs.values == list(ours.values.values())
+        assert {k: theirs.params[k] for k in ours.params} == {
+            k: (str(v) if isinstance(theirs.params[k], str) else v) for k, v in ours.params.items()
+        }
+
+
+def test_optuna_dashboard_opens_the_database(finished: Path) -> None:
+    pytest.importorskip("optuna_dashboard")
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the dashboard's own, about its dependencies
+        from optuna_dashboard import wsgi
+
+        app = wsgi(f"sqlite:///{finished.with_suffix('') / 'study.db'}")
+        answer: dict[str, str] = {}
+        environment = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": "/api/studies",
+            "SERVER_NAME": "x",
+            "SERVER_PORT": "80",
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+        }
+        body = b"".join(
+            app(environment, lambda status, headers, error=None: answer.update(status=status))
+        )
+    assert answer["status"].startswith("200")
+    assert [s["study_name"] for s in json.loads(body)["study_summaries"]] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("data={digits: {validation: 0.3}}", "data.digits.validation"),
+        ("space.finetune.epochs=2", "space.finetune.epochs"),
+        ("search.seed=2", "search.seed"),
+        ("baseline.pretrain.batch_size=32", "baseline.pretrain.batch_size"),
+        ("objectives.latency.batch=4", "objectives.latency.minimize.batch"),
+        ('constraints=["size <= 1 MB"]', "constraints"),
+    ],
+)
+def test_changed_study_is_refused_naming_the_key(
+    finished: Path, cli: Any, change: str, key: str
+) -> None:
+    before = outcomes(record_of(finished))
+    said = cli("run", finished, "--set", change)
+    assert said.code == 2
+    assert f"  {key}" in said.err
+    assert "Traceback" not in said.err
+    assert outcomes(record_of(finished)) == before
+
+
+@pytest.mark.parametrize("change", ["goals=[]", "budget={time: 1h}", "search.trials=5"])
+def test_compatible_change_goes_on(finished: Path, cli: Any, change: str) -> None:
+    assert cli("run", finished, "--set", change).code == 0
+
+
+def test_repeated_plan_is_answered_from_the_database(tiny: Path, cli: Any) -> None:
+    space = "space={quantization: {choice: [none, dynamic]}, finetune: {epochs: 0}}"
+    said = cli("run", tiny, "--set", space, "--set", "search={sampler: random, trials: 5}")
+    assert said.code == 0, said.err
+    record = record_of(tiny)
+    own = [t for t in record.trials if t.number and t.repeats is None]
+    repeated = [t for t in record.trials if t.repeats is not None]
+    assert len(own) <= 2
+    assert repeated
+    for trial in repeated:
+        assert trial.values == record.trials[trial.repeats].values  # type: ignore[index]
+        assert trial.artifact is None
+    assert "the same plan as trial" in said.out
+    assert "nothing new to propose" in said.out
+
+
+NETS = """\
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        if width == 9:
+            raise RuntimeError("nine is no width")
+        self.width = width
+        self.body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+
+    def forward(self, x):
+        if self.width == 7 and self.training:
+            raise RuntimeError("seven is no width")
+        return self.body(x) * (float("nan") if self.width == 8 else 1.0)
+"""
+
+
+def with_nets(tiny: Path, module: str, widths: str) -> None:
+    """The tiny study over the user's own networks."""
+    (tiny.parent / f"{module}.py").write_text(NETS)
+    text = tiny.read_text().replace(
+        "{simple_cnn: {width: {choice: [0.0625, 0.125]}}}",
+        f'{{python: {{factory: "{module}:Net", args: {{width: {widths}}}}}}}',
+    )
+    assert module in text
+    tiny.write_text(text)
+
+
+def test_failing_trial_is_recorded_and_the_study_goes_on(tiny: Path, cli: Any) -> None:
+    with_nets(tiny, "failing_nets", "{choice: [4, 7]}")
+    said = cli("run", tiny, "--set", "search={sampler: random, trials: 6, seed: 3}")
+    assert said.code == 0, said.err
+    failed = [t for t in record_of(tiny).trials if t.state == "failed"]
+    done = [t for t in record_of(tiny).trials if t.number and t.state == "complete"]
+    assert failed and done
+    reason = failed[0].reason
+    assert reason is not None
+    assert (reason["stage"], reason["type"]) == ("pretrain", "RuntimeError")
+    assert "seven is no width" in reason["text"]
+    assert "Traceback" in reason["traceback"]
+    assert "seven is no width" in cli("show", tiny, failed[0].number).out
+    assert "FAIL" in {t.state.name for t in load_optuna(tiny).trials}
+
+
+@pytest.mark.parametrize(
+    ("width", "stage", "text"), [(8, "pretrain", "loss"), (9, "pretrain", "nine is no width")]
+)
+def test_candidate_that_cannot_be_is_infeasible_with_the_reason(
+    tiny: Path, cli: Any, width: int, stage: str, text: str
+) -> None:
+    with_nets(tiny, f"impossible_nets_{width}", str(width))
+    cli("run", tiny, "--trials", 1)
+    trial = record_of(tiny).trials[1]
+    assert trial.state == "pruned"
+    assert trial.reason is not None
+    assert trial.reason["stage"] == stage
+    assert text in trial.reason["text"]
+    assert load_optuna(tiny).trials[1].state.name == "PRUNED"
+
+
+def test_run_gives_up_when_every_trial_fails(tiny: Path, cli: Any) -> None:
+    with_nets(tiny, "broken_nets", "7")
+    said = cli("run", tiny, "--trials", 60)
+    assert said.code == 1
+    assert "in a row failed" in said.out
+
+
+def test_time_budget_ends_the_run(tiny: Path, cli: Any) -> None:
+    said = cli("run", tiny, "--trials", 100000, "--time", "4s")
+    assert said.code == 0
+    assert "the time of 4 s is spent" in said.out
+    assert len(record_of(tiny).trials) < 100
+
+
+def test_study_without_a_limit_stops_at_its_goals(tiny: Path, cli: Any) -> None:
+    said = cli("run", tiny, "--set", "budget={stop_at_goals: true}", "--trials", 50)
+    assert said.code == 0, said.err
+    assert "all goals are reached" in said.out
+    assert len(record_of(tiny).trials) < 50

@@ -1,0 +1,158 @@
+"""Siblings: one trained network in every number format that needs no further training."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from paretune.search.database.store import reading
+from paretune.search.study.number_formats import formats
+from paretune.search.study.records import StudyRecord
+from paretune.search.study_file.loading import load_study
+
+FORMATS = "{choice: {none: {}, dynamic: {}, static: {}}}"
+
+
+@pytest.fixture
+def study(tiny: Path) -> Path:
+    text = tiny.read_text().replace(", siblings: false", ", siblings: true")
+    tiny.write_text(text.replace("{choice: [none, dynamic]}", FORMATS))
+    return tiny
+
+
+def record_of(file: Path) -> StudyRecord:
+    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
+        return store.record()
+
+
+def searched(file: Path, quantization: str) -> list[dict[str, Any]]:
+    file.write_text(file.read_text().replace(FORMATS, quantization))
+    return formats(load_study(file).space)
+
+
+def test_formats_are_those_that_need_no_training(study: Path) -> None:
+    found = searched(study, "{choice: {none: {}, static: {}, qat: {epochs: 1}}}")
+    assert found == [{"quantization": "none"}, {"quantization": "static"}]
+
+
+def test_formats_with_few_variants_are_all_there(study: Path) -> None:
+    found = searched(study, "{choice: {none: {}, static: {keep_float: {choice: [0, 1]}}}}")
+    assert found == [
+        {"quantization": "none"},
+        {"quantization": "static", "quantization.static.keep_float": "0"},
+        {"quantization": "static", "quantization.static.keep_float": "1"},
+    ]
+
+
+@pytest.mark.parametrize("quantization", ["static", "{choice: {static: {percentile: PERCENT}}}"])
+def test_formats_are_none_when_there_is_nothing_to_enumerate(
+    study: Path, quantization: str
+) -> None:
+    percent = "{float: [90, 99.9]}"
+    assert searched(study, quantization.replace("PERCENT", percent)) == []
+
+
+def test_siblings_share_the_training_and_do_not_count_as_trials(study: Path, cli: Any) -> None:
+    said = cli("run", study, "--trials", 2)
+    assert said.code == 0, said.err
+    record = record_of(study)
+    own = [t for t in record.trials if t.number and t.sibling is None]
+    assert len(own) == 2
+    for trial in own:
+        family = [trial, *(t for t in record.trials if t.sibling == trial.number)]
+        assert {t.params["quantization"] for t in family} == {"none", "dynamic", "static"}
+        rest = [{k: v for k, v in t.params.items() if k != "quantization"} for t in family]
+        assert rest == [rest[0]] * 3
+        for sibling in family[1:]:
+            assert {"pretrain", "finetune"} <= set(sibling.cached)
+            assert sibling.state == "complete"
+            assert sibling.artifact and sibling.artifact["sha256"] != trial.artifact["sha256"]
+    status = json.loads(cli("status", study, "--json").out)
+    assert (status["done"], status["siblings"]) == (2, 4)
+    assert "and 4 siblings of theirs" in cli("status", study).out
+    assert "(trained in 1)" in said.out
+
+
+def test_sampler_and_optuna_hear_of_siblings(study: Path, cli: Any) -> None:
+    assert cli("run", study, "--trials", 2).code == 0
+    url = f"sqlite:///{study.with_suffix('') / 'study.db'}"
+    theirs = optuna.load_study(study_name="tiny", storage=url).trials
+    marked = [t for t in theirs if "sibling_of" in t.user_attrs]
+    assert len(marked) == 4
+    assert all(len(t.values) == 3 for t in marked)
+
+
+def test_siblings_that_a_killed_run_left_are_tried_by_the_next(study: Path, cli: Any) -> None:
+    assert cli("run", study, "--trials", 1).code == 0
+    before = record_of(study)
+    database = study.with_suffix("") / "study.db"
+    with sqlite3.connect(database) as connection:  # as if killed before the last sibling began
+        connection.execute("DELETE FROM paretune_trials WHERE number = 3")
+        connection.execute("DELETE FROM paretune_measurements WHERE trial = 3")
+    assert cli("run", study, "--trials", 1).code == 0
+    after = record_of(study)
+    assert [(t.number, t.params, t.sibling) for t in after.trials] == [
+        (t.number, t.params, t.sibling) for t in before.trials
+    ]
+
+
+def test_no_siblings_when_switched_off(study: Path, cli: Any) -> None:
+    assert cli("run", study, "--trials", 2, "--set", "search.siblings=false").code == 0
+    assert len(record_of(study).trials) == 3
+
+
+def families(record: StudyRecord) -> dict[int, set[str]]:
+    """Trial -> the number formats that its network was tried in."""
+    found = {t.number: {t.params["quantization"]} for t in record.trials[1:] if t.sibling is None}
+    for trial in record.trials:
+        if trial.sibling is not None:
+            found[trial.sibling].add(trial.params["quantization"])
+    return found
+
+
+def test_siblings_of_the_front_come_in_the_end(study: Path, cli: Any) -> None:
+    said = cli("run", study, "--trials", 4, "--set", "search.siblings=front")
+    assert said.code == 0, said.err
+    record = record_of(study)
+    own = [t.number for t in record.trials if t.sibling is None]
+    assert own == [0, 1, 2, 3, 4], "the search is not kept waiting"
+    front = {number for point in record.growth for number in point.members}
+    complete = {n for n, formats in families(record).items() if len(formats) == 3}
+    assert complete
+    assert complete <= front
+    again = cli("run", study, "--trials", 4, "--set", "search.siblings=front")
+    assert again.code == 0
+    assert len(record_of(study).trials) == len(record.trials), "they are all there"
+
+
+@pytest.mark.parametrize(
+    ("sampler", "given", "wanted"),
+    [
+        ("auto", "", "front"),
+        ("forest", "", "front"),
+        ("{auto: {forest: false}}", "", True),
+        ("tpe", "", True),
+        ("tpe", ", siblings: front", "front"),
+        ("auto", ", siblings: true", True),
+        ("auto", ", siblings: false", False),
+    ],
+)
+def test_model_chooses_formats_by_itself(
+    study: Path, sampler: str, given: str, wanted: Any
+) -> None:
+    text = study.read_text().replace(", siblings: true", f", sampler: {sampler}{given}")
+    study.write_text(text)
+    assert load_study(study).siblings == wanted
+
+
+def test_wrong_word_for_siblings_is_refused(study: Path, cli: Any) -> None:
+    study.write_text(study.read_text().replace("siblings: true", "siblings: some"))
+    said = cli("check", study)
+    assert said.code == 2
+    assert "search.siblings" in said.err
+    assert "front" in said.err

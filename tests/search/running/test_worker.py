@@ -1,0 +1,37 @@
+"""Who works on a study signs on and off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paretune.search.database.store import Store
+from paretune.search.database.tables import open_engine
+from paretune.search.running.worker import Worker
+
+
+@pytest.mark.parametrize("place", ["join", "remove"])
+def test_worker_that_is_interrupted_while_it_signs_off_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    store = Store(open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True))
+    worker = Worker(store)
+    remove, calls = store.remove_worker, []
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def removed(name: str) -> None:
+        calls.append(name)
+        if place == "remove" and len(calls) == 1:
+            raise KeyboardInterrupt
+        remove(name)
+
+    if place == "join":
+        monkeypatch.setattr(worker._thread, "join", interrupted)
+    monkeypatch.setattr(store, "remove_worker", removed)
+    with pytest.raises(KeyboardInterrupt), worker:
+        assert [row["id"] for row in store.workers()] == [worker.id]
+    assert store.workers() == []
+    store.close()

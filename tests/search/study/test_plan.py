@@ -1,0 +1,241 @@
+"""Plans: content, key, JSON; and a plan in a few words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paretune.search.study.plan import Plan, Stage, baseline_plan, make_plan
+from paretune.search.study.spec import BaselineSpec, Chosen, canonical, digest
+from paretune.search.views.plan_text import architecture_text, plan_text
+
+RUNTIME = Chosen("onnxruntime", {"provider": "cpu", "threads": 1})
+DEPLOY = Stage("deploy", {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}})
+RECIPE = {"epochs": 2, "optimizer": {"adam": {"lr": 0.001}}}
+
+CHOICES: dict[str, Any] = {
+    "architecture": {"simple_cnn": {"width": 0.5}},
+    "checkpoint": None,
+    "pretrain": RECIPE,
+    "pruning": {"structured": {"ratio": 0.4}},
+    "distillation": {"logits": {"alpha": 0.5}},
+    "finetune": {**RECIPE, "epochs": 1},
+    "quantization": {"static": {"images": 64}},
+}
+
+
+def test_plan_has_every_stage_in_order() -> None:
+    plan = make_plan(CHOICES, RUNTIME)
+
+    assert plan.stages == (
+        Stage(
+            "pretrain",
+            {
+                "architecture": {"simple_cnn": {"width": 0.5}},
+                "checkpoint": None,
+                "recipe": RECIPE,
+            },
+        ),
+        Stage("prune", {"pruning": {"structured": {"ratio": 0.4}}}),
+        Stage(
+            "finetune",
+            {"recipe": {**RECIPE, "epochs": 1}, "distillation": {"logits": {"alpha": 0.5}}},
+        ),
+        Stage("quantize", {"quantization": {"static": {"images": 64}}}),
+        DEPLOY,
+    )
+
+
+@pytest.mark.parametrize("off", [None, {"none": {}}, {}])
+@pytest.mark.parametrize(("name", "kind"), [("pruning", "prune"), ("quantization", "quantize")])
+def test_stage_is_left_out_when_its_technique_is_none(name: str, kind: str, off: Any) -> None:
+    plan = make_plan({**CHOICES, name: off}, RUNTIME)
+
+    assert plan.stage(kind) is None
+    assert len(plan.stages) == 4
+
+
+@pytest.mark.parametrize("off", [None, {**RECIPE, "epochs": 0}])
+def test_finetune_is_left_out_when_it_trains_nothing(off: Any) -> None:
+    assert make_plan({**CHOICES, "finetune": off}, RUNTIME).stage("finetune") is None
+
+
+@pytest.mark.parametrize("off", [None, {"none": {}}])
+def test_finetune_has_no_teacher_when_distillation_is_none(off: Any) -> None:
+    stage = make_plan({**CHOICES, "distillation": off}, RUNTIME).stage("finetune")
+
+    assert stage is not None
+    assert stage.params["distillation"] is None
+
+
+def test_baseline_plan_deploys_the_model_as_it_is() -> None:
+    baseline = BaselineSpec({"simple_cnn": {"width": 1.0}}, "/a/weights.pt", None)
+
+    assert baseline_plan(baseline, RUNTIME).stages == (
+        Stage(
+            "pretrain",
+            {
+                "architecture": {"simple_cnn": {"width": 1.0}},
+                "checkpoint": "/a/weights.pt",
+                "recipe": None,
+            },
+        ),
+        DEPLOY,
+    )
+
+
+def test_key_does_not_change_between_versions() -> None:
+    # Stored databases and stage caches hold these keys: a change here forgets all their work.
+    assert (
+        make_plan(CHOICES, RUNTIME).key
+        == "aa8039c8e3cb85172dd84693ca6548e17da9d7b78e3becbdd98d05bb23df1b9c"
+    )
+
+
+def test_equal_choices_give_equal_plans() -> None:
+    other = {name: json.loads(json.dumps(value)) for name, value in reversed(CHOICES.items())}
+    other["pretrain"] = dict(reversed(other["pretrain"].items()))
+
+    one, two = make_plan(CHOICES, RUNTIME), make_plan(other, RUNTIME)
+
+    assert one == two
+    assert one.key == two.key
+    assert hash(one) == hash(two)
+    assert len({one, two}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("architecture", {"simple_cnn": {"width": 0.25}}),
+        ("architecture", {"separable_cnn": {"width": 0.5}}),
+        ("pretrain", {**RECIPE, "epochs": 3}),
+        ("pruning", {"structured": {"ratio": 0.41}}),
+        ("pruning", None),
+        ("distillation", None),
+        ("finetune", {**RECIPE, "epochs": 2}),
+        ("quantization", {"dynamic": {}}),
+        ("checkpoint", "/a/weights.pt"),
+    ],
+)
+def test_other_choice_gives_another_key(name: str, value: Any) -> None:
+    one, two = make_plan(CHOICES, RUNTIME), make_plan({**CHOICES, name: value}, RUNTIME)
+
+    assert one != two
+    assert one.key != two.key
+
+
+def test_other_runtime_gives_another_key() -> None:
+    other = Chosen("onnxruntime", {"provider": "cpu", "threads": 2})
+
+    assert make_plan(CHOICES, RUNTIME).key != make_plan(CHOICES, other).key
+
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+stages = st.builds(
+    Stage,
+    st.sampled_from(["pretrain", "prune", "finetune", "quantize", "deploy"]),
+    st.dictionaries(st.text(max_size=4), plain, max_size=3),
+)
+
+
+@given(st.lists(stages, max_size=4))
+def test_plan_survives_json(made: list[Stage]) -> None:
+    plan = Plan(tuple(made))
+
+    again = Plan.from_json(json.loads(json.dumps(plan.to_json())))
+
+    assert again == plan
+    assert again.key == plan.key == digest(plan.to_json())
+
+
+@given(plain, plain)
+def test_digests_are_equal_exactly_when_the_content_is(one: Any, two: Any) -> None:
+    assert (digest(one) == digest(two)) == (canonical(one) == canonical(two))
+    assert digest(json.loads(canonical(one))) == digest(one)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_digest_refuses_what_json_has_not(value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        digest({"lr": value})
+
+
+# -- in words ------------------------------------------------------------------------------------
+
+
+def test_plan_is_told_in_a_few_words() -> None:
+    text = plan_text(make_plan(CHOICES, RUNTIME).to_json())
+
+    assert text == "simple_cnn width 0.5 · pruned 40 % · distilled · static int8"
+
+
+def test_plan_without_techniques_is_its_architecture() -> None:
+    choices = {"architecture": {"resnet": {"stages": 3, "width": 8}}, "finetune": RECIPE}
+
+    assert plan_text(make_plan(choices, RUNTIME).to_json()) == "resnet stages 3 width 8"
+
+
+@pytest.mark.parametrize(
+    ("pruning", "text"),
+    [
+        ({"structured": {"ratio": 0.45}}, "pruned 45 %"),
+        (
+            {"structured": {"ratio": None, "macs": 0.47, "criterion": "taylor", "steps": 3}},
+            "pruned to 47 % of the MACs by taylor in 3 steps",
+        ),
+        ({"structured": {"ratio": None, "per_layer": {"0": 0.5}}}, "pruned layer by layer"),
+        ({"unstructured": {"ratio": 0.5}}, "50 % zeros"),
+        ({"semi_structured": {}}, "2:4 sparse"),
+        ({"depth": {"blocks": 1, "share": None}}, "1 block less"),
+        ({"depth": {"blocks": None, "share": 0.3}}, "30 % of the blocks less"),
+        ({"mine:Own": {"amount": 2, "args": {}, "flag": True}}, "mine:Own amount 2"),
+    ],
+    ids=str,
+)
+def test_pruning_is_told_in_a_few_words(pruning: Any, text: str) -> None:
+    assert plan_text([{"kind": "prune", "params": {"pruning": pruning}}]) == text
+
+
+@pytest.mark.parametrize(
+    ("quantization", "text"),
+    [
+        ({"dynamic": {"per_channel": False}}, "dynamic int8"),
+        ({"static": {"keep_float": 0}}, "static int8"),
+        ({"static": {"keep_float": 1}}, "static int8 but 1 layer"),
+        ({"qat": {"keep_float": 2}}, "qat int8 but 2 layers"),
+        ({"weight_only": {"bits": 4}}, "int4 weights"),
+        ({"float16": {}}, "float16"),
+    ],
+    ids=str,
+)
+def test_number_format_is_told_in_a_few_words(quantization: Any, text: str) -> None:
+    assert plan_text([{"kind": "quantize", "params": {"quantization": quantization}}]) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        ("simple_cnn", {"width": 1.0}, "simple_cnn width 1"),
+        ("mobilenet_v2", {"width": 0.35, "stem": "auto"}, "mobilenet_v2 width 0.35"),
+        ("torchvision", {"name": "resnet18", "weights": "DEFAULT", "args": {}}, "resnet18"),
+        ("python", {"factory": "my.nets:Net", "args": {"n": 3}}, "my.nets:Net"),
+        ("own", {"kind": "wide"}, "own kind wide"),
+    ],
+)
+def test_architecture_is_told_in_a_few_words(name: str, options: Any, text: str) -> None:
+    assert architecture_text(name, options) == text

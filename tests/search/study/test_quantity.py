@@ -1,0 +1,129 @@
+"""Names of quantities."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from paretune.objectives.base import ValueSpec
+from paretune.objectives.latency import Latency
+from paretune.objectives.macs import Macs
+from paretune.search.study.quantity import Quantity, further, local_of, of_artifact, resolved, units
+
+USER = '''\
+"""An objective of the user's own with two further values."""
+
+from paretune.objectives.base import ValueSpec, measurement
+from paretune.objectives.params import Params as Base
+
+
+class Noise:
+    """Accuracy under noise."""
+
+    name = "noise"
+    unit = "fraction"
+    better = "higher"
+    cost = 3
+    values = {"blur": ValueSpec("fraction", "higher", "under blur")}
+
+    class Params(Base):
+        """No options."""
+
+    @staticmethod
+    def measure(subject, params, part):
+        return [measurement(Noise, 0.5), measurement(Noise, 0.25, further="blur")]
+
+
+nothing = 3
+'''
+
+
+@pytest.fixture
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "quantity_user.py").write_text(USER)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "quantity_user", raising=False)
+    return "quantity_user"
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity"),
+    [
+        ("latency", Quantity("latency")),
+        ("accuracy.balanced", Quantity("accuracy", "balanced")),
+        ("latency@phone", Quantity("latency", None, "phone")),
+        ("accuracy.top5@phone", Quantity("accuracy", "top5", "phone")),
+        ("my.pkg:Cost", Quantity("my.pkg:Cost")),
+        ("my.pkg:Cost.worst", Quantity("my.pkg:Cost", "worst")),
+        ("my.pkg:Cost.worst@phone", Quantity("my.pkg:Cost", "worst", "phone")),
+    ],
+)
+def test_name_is_read_and_written_back(name: str, quantity: Quantity) -> None:
+    assert Quantity.of(name) == quantity
+    assert quantity.name == name
+    assert Quantity.of(quantity.at("b").name) == quantity.at("b")
+
+
+def test_plain_name_means_the_first_target_where_it_is_not_known_by_itself() -> None:
+    known = {"latency@phone", "latency@server", "macs"}
+    targets = ("phone", "server")
+    assert resolved("latency", known, targets) == "latency@phone"
+    assert resolved("latency@server", known, targets) == "latency@server"
+    assert resolved("macs", known, targets) == "macs"
+    assert resolved("latncy", known, targets) == "latncy"
+    assert resolved("latency", {"latency"}, ()) == "latency"
+
+
+def test_what_the_model_alone_decides_has_no_target() -> None:
+    assert of_artifact(Latency)
+    assert not of_artifact(Macs)
+
+
+def test_quantities_of_one_target_go_by_their_local_names() -> None:
+    measured = {"latency@a": 1, "latency@b": 2, "accuracy.top5@b": 3, "macs": 4}
+    assert local_of(measured, "b") == {"latency": 2, "accuracy.top5": 3, "macs": 4}
+    assert local_of({"latency": 1, "macs": 4}, None) == {"latency": 1, "macs": 4}
+
+
+def test_spec_of_an_objective_is_what_its_class_declares() -> None:
+    found = Quantity.of("latency").spec()
+    assert (found.unit, found.better) == ("ms", "lower")
+    assert found.about.startswith("Milliseconds")
+
+
+def test_spec_of_a_further_value_of_the_users_own(user_module: str) -> None:
+    name = f"{user_module}:Noise"
+    assert Quantity.of(f"{name}.blur").spec() == ValueSpec("fraction", "higher", "under blur")
+    assert Quantity.of(name).spec().about == "Accuracy under noise."
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("latenzy", 'unknown objective "latenzy"; did you mean "latency"?'),
+        ("latenzy.p99", 'unknown objective "latenzy"; did you mean "latency"?'),
+        ("size.compressed", 'size has one value only, no "compressed": write size'),
+        (
+            "quantity_user:Noise.blurr",
+            'has no value "blurr"; did you mean "blur"? It has quantity_user:Noise.blur.',
+        ),
+        ("quantity_user:nothing", "is no objective: it has no Params, unit or better"),
+        ("quantity_user:None", "has no attribute 'None'"),
+        ("no_such_module_of_mine:Noise", "No module named 'no_such_module_of_mine'"),
+    ],
+)
+def test_what_is_no_quantity_is_refused(name: str, said: str, user_module: str) -> None:
+    with pytest.raises(ValueError) as error:
+        Quantity.of(name).spec()
+    assert said in str(error.value)
+
+
+def test_units_hold_every_objective_and_its_further_values() -> None:
+    found = units()
+    assert found["latency"] == "ms"
+    for name in found:
+        quantity = Quantity.of(name)
+        assert quantity.spec().unit == found[name]
+        assert quantity.value is None or quantity.value in further(quantity.entry())

@@ -1,0 +1,34 @@
+"""Where plans of the built-in stages are compared: in the training after pruning, if any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paretune.search.study.raced_stage import longest, raced_stage
+from paretune.search.study_file.loading import load_study
+
+
+@pytest.mark.parametrize(
+    ("change", "stage", "epochs"),
+    [
+        ("space.finetune.epochs=4", "finetune", 4),
+        ("space.finetune.epochs={int: [2, 9]}", "finetune", 9),
+        ("space.finetune.epochs={choice: [3, 27, 9]}", "finetune", 27),
+        ("space.finetune.epochs={choice: [0, 5]}", "finetune", 5),
+        ("space.finetune.epochs=0", "pretrain", 1),
+        ("space.finetune=null", "pretrain", 1),
+    ],
+)
+def test_plans_are_compared_in_their_last_training(
+    tiny: Path, change: str, stage: str, epochs: int
+) -> None:
+    space = load_study(tiny, [change]).space
+    assert raced_stage(space) == stage
+    assert longest(space, stage) == epochs
+
+
+def test_searched_pretraining_counts_with_its_most_epochs(tiny: Path) -> None:
+    sets = ["space.finetune=null", "space.pretrain={epochs: {int: [1, 6]}, optimizer: adam}"]
+    assert longest(load_study(tiny, sets).space, "pretrain") == 6

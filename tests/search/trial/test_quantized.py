@@ -1,0 +1,184 @@
+"""Quantization from plan to file: what a network simulates, and what its file answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from paretune.objectives.runtimes.base import Artifact
+from paretune.objectives.runtimes.onnx_quantization.optimized import float_layers
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.search.building.watch import StageError, Watch
+from paretune.search.export.picked_artifact import Chosen
+from paretune.search.export.writing import _converted
+from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.records import TrialRecord
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.stage_study import OpenStudy
+from paretune.spaces.base import Candidate
+from paretune.spaces.training.recipe import Recipe
+
+CNN = {"simple_cnn": {"width": 0.125}}
+RECIPE = Recipe.model_validate({"epochs": 3, "optimizer": {"adam": {"lr": 3e-3}}}).model_dump()
+PRETRAIN = {"checkpoint": None, "recipe": RECIPE}
+QAT = {"qat": {"epochs": 1, "images": 128}}
+DEPLOY = Stage("deploy", {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}})
+
+
+def plan(quantization: dict[str, Any], architecture: Any = CNN, *between: Stage) -> Plan:
+    first = Stage("pretrain", {"architecture": architecture, **PRETRAIN})
+    return Plan((first, *between, Stage("quantize", {"quantization": quantization}), DEPLOY))
+
+
+@pytest.fixture
+def study(tiny: Path) -> Iterator[OpenStudy]:
+    opened = OpenStudy(load_study(tiny))
+    yield opened
+    opened.close()
+
+
+def deployed(study: OpenStudy, plan_: Plan, folder: Path) -> tuple[Candidate, Path]:
+    candidate = study.pipeline.candidate(plan_, Watch())
+    return candidate, study.pipeline.deploy(plan_, candidate, folder / "m.onnx", Watch()).path
+
+
+def answers(study: OpenStudy, candidate: Candidate, file: Path) -> tuple[np.ndarray, ...]:
+    """Logits of network and file on all test images, and the labels."""
+    [(inputs, labels)] = study.data.arrays("test", 10_000)
+    with torch.inference_mode():
+        simulated = candidate.model(torch.from_numpy(inputs)).numpy()
+    return simulated, OnnxRuntime.load(file, OnnxRuntime.Params())(inputs), labels
+
+
+@pytest.mark.parametrize(
+    ("architecture", "alike"),
+    [
+        (CNN, 0.99),
+        pytest.param({"resnet": {"blocks": 1, "width": 8}}, 0.99, marks=pytest.mark.slow),
+        pytest.param(
+            {"vit": {"patch": 2, "depth": 1, "heads": 2, "width": 32}}, 0.97, marks=pytest.mark.slow
+        ),
+    ],
+    ids=["simple_cnn", "resnet", "vit"],
+)
+def test_trained_in_int8_answers_as_it_was_simulated(
+    architecture: dict[str, Any], alike: float, study: OpenStudy, tmp_path: Path
+) -> None:
+    """Inside of attention the file rounds what the simulation does not: there it is less exact."""
+    well = Recipe.model_validate({**RECIPE, "epochs": 12}).model_dump()
+    network = {"architecture": architecture, "checkpoint": None, "recipe": well}
+    stages = (Stage("pretrain", network), *plan(QAT).stages[1:])
+    candidate, file = deployed(study, Plan(stages), tmp_path)
+    assert float_layers(file) == []
+    simulated, runs, labels = answers(study, candidate, file)
+    assert (simulated.argmax(1) == runs.argmax(1)).mean() >= alike
+    hits = [(logits.argmax(1) == labels).mean() for logits in (simulated, runs)]
+    assert hits[0] > 0.7, "it has learnt something"
+    assert abs(hits[0] - hits[1]) <= (1 - alike) / 2
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_trained_stage_comes_back_from_the_cache_as_it_was(keep: int, study: OpenStudy) -> None:
+    """Weights, ranges and what is told of them; the network rounds as before."""
+    quantization = {"qat": {**QAT["qat"], "keep_float": keep}}
+    first = study.pipeline.candidate(plan(quantization), Watch())
+    watch = Watch()
+    second = study.pipeline.candidate(plan(quantization), watch)
+    assert watch.cached == ["pretrain", "quantize"]
+    assert first.history == second.history
+    assert first.quantization == second.quantization
+    ours, theirs = first.model.state_dict(), second.model.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    [(inputs, _)] = study.data.arrays("test", 10_000)
+    with torch.inference_mode():
+        images = torch.from_numpy(inputs)
+        assert torch.equal(first.model(images), second.model(images))
+
+
+def test_layers_kept_in_float_are_the_only_float_ones_in_the_file(
+    study: OpenStudy, tmp_path: Path
+) -> None:
+    quantization = {"qat": {**QAT["qat"], "keep_float": 2}}
+    candidate, file = deployed(study, plan(quantization), tmp_path)
+    assert candidate.quantization is not None
+    assert len(candidate.quantization["qat"]["kept"]) == 2
+    assert len(float_layers(file)) == 2
+    simulated, runs, _ = answers(study, candidate, file)
+    assert (simulated.argmax(1) == runs.argmax(1)).mean() >= 0.99
+
+
+def test_zeros_of_pruning_are_zeros_of_the_int8_file(study: OpenStudy, tmp_path: Path) -> None:
+    prune = Stage("prune", {"pruning": {"unstructured": {"ratio": 0.75}}})
+    _, file = deployed(study, plan(QAT, CNN, prune), tmp_path)
+    weights = [
+        numpy_helper.to_array(tensor)
+        for tensor in onnx.load(str(file)).graph.initializer
+        if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) > 1
+    ]
+    assert len(weights) == 4
+    assert all((weight == 0).mean() >= 0.74 for weight in weights)
+
+
+def test_qat_learns_from_a_teacher_when_its_stage_names_a_distillation(study: OpenStudy) -> None:
+    alone = plan(QAT)
+    lesson = {"quantization": QAT, "distillation": {"logits": {"alpha": 0.9}}}
+    taught = Plan((alone.stages[0], Stage("quantize", lesson), DEPLOY))
+    watch = Watch()
+    after = study.pipeline.candidate(taught, watch)
+    assert {"pretrain", "teacher", "quantize"} <= set(watch.seconds)
+    before = study.pipeline.candidate(alone, Watch())
+    ours, theirs = after.model.state_dict(), before.model.state_dict()
+    assert any(not torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_weights_that_few_linear_layers_hold_are_refused_before_any_training(
+    study: OpenStudy,
+) -> None:
+    """Nothing is in the cache and no epoch has been: the network alone says it."""
+    epochs: list[int] = []
+    watch = Watch(epoch=lambda event: epochs.append(event.epoch))
+    resnet = {"resnet": {"blocks": 1, "width": 8}}
+    reason = r"weight_only int4: linear layers with at least 32 inputs hold \d\.\d% of the weights"
+    with pytest.raises(StageError, match=reason) as caught:
+        study.pipeline.candidate(plan({"weight_only": {"bits": 4}}, resnet), watch)
+    assert (caught.value.stage, caught.value.infeasible) == ("quantize", True)
+    assert epochs == []
+    assert not list(study.spec.folder.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("quantization", "note"),
+    [
+        (QAT, "qat, simulated: rounds as it was trained to, computed in float32; accuracy"),
+        ({"static": {"images": 64}}, "float32: not quantized here; accuracy"),
+        ({"none": {}}, "converted; accuracy"),
+    ],
+    ids=["qat", "static", "none"],
+)
+def test_export_to_a_runtime_without_int8_says_what_it_computes(
+    quantization: dict[str, Any], note: str, study: OpenStudy, tmp_path: Path
+) -> None:
+    made = plan(quantization)
+    pick = Chosen(
+        trial=TrialRecord(number=1, state="complete", params={}, plan=made.to_json()),
+        plan=made,
+        artifact=Artifact(tmp_path / "model.onnx", "onnxruntime", "", 0, {}),
+        target=study.targets[0],
+        formats=(),
+        validation={},
+        test={},
+        baseline=None,
+        reference={},
+        quantities={"accuracy": {}},
+    )
+    said = _converted(study, pick, "torchscript", tmp_path / "model.pt")
+    assert re.fullmatch(rf"{note} \d+\.\d+ % on validation", said["note"])

@@ -1,0 +1,184 @@
+"""What may change between two runs of a study, and what may not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.search.errors import UserError
+from paretune.search.study.spec import StudySpec
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.resume_check import identity, refuse_changes
+
+STUDY = """\
+study: small
+data: {npz: data.npz, workers: 0}
+baseline:
+  architecture: simple_cnn
+  pretrain: {epochs: 2}
+space:
+  architecture:
+    choice:
+      simple_cnn: {width: {choice: [0.25, 0.5]}}
+      separable_cnn: {width: {float: [0.5, 1.0], step: 0.25}}
+  pruning:
+    choice:
+      none: {}
+      structured: {ratio: {float: [0.1, 0.8]}}
+  finetune:
+    optimizer: {adam: {lr: {float: [1e-3, 1e-1], log: true}}}
+    epochs: {int: [1, 4]}
+  quantization: {choice: [none, dynamic]}
+objectives:
+  accuracy: maximize
+  latency: {minimize: p50, batch: 4}
+  size: minimize
+constraints: ["accuracy >= baseline - 3%"]
+goals: ["size <= 20 KB"]
+search: {sampler: random, seed: 7}
+budget: {trials: 10}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "small.yaml"
+    file.write_text(STUDY)
+    return file
+
+
+def stored(spec: StudySpec) -> Any:
+    """The identity as the database gives it back."""
+    return json.loads(json.dumps(identity(spec)))
+
+
+def refusal(file: Path, *overrides: str) -> str:
+    with pytest.raises(UserError) as error:
+        refuse_changes(stored(load_study(file)), load_study(file, overrides))
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "budget.trials=50",
+        "budget={time: 1h}",
+        "budget.stop_at_goals=true",
+        "goals=[]",
+        "goals=[latency <= 1 ms]",
+        "storage=postgresql://me@host/db",
+        "search.max_failures=2",
+        "device=cpu",
+        "data.workers=4",
+        "data={npz: data.npz, memory: stream, pin_memory: true, prefetch: 4}",
+        # the same in other words
+        "space.quantization={choice: {none: {}, dynamic: {}}}",
+        "baseline.architecture={simple_cnn: {width: 1}}",
+        "runtime={onnxruntime: {threads: 1}}",
+        "space.distillation=",
+        "space.pretrain={epochs: 2}",
+    ],
+)
+def test_compatible_change_passes(file: Path, override: str) -> None:
+    refuse_changes(stored(load_study(file)), load_study(file, [override]))
+
+
+@pytest.mark.parametrize(
+    ("override", "change"),
+    [
+        ("data={npz: other.npz}", "data.npz.file: was data.npz, now other.npz"),
+        ("data={npz: data.npz, validation: 0.3}", "data.npz.validation: was 0.2, now 0.3"),
+        ("baseline.pretrain.epochs=3", "baseline.pretrain.epochs: was 2, now 3"),
+        (
+            "baseline.architecture={simple_cnn: {width: 2}}",
+            "baseline.architecture.simple_cnn.width: was 1.0, now 2.0",
+        ),
+        (
+            "space.pruning.choice.structured.ratio={float: [0.2, 0.8]}",
+            "space.pruning.choice.structured.ratio.float: was [0.1, 0.8], now [0.2, 0.8]",
+        ),
+        (
+            "space.pruning.choice.structured.ratio={float: [0.1, 0.8], log: true}",
+            "space.pruning.choice.structured.ratio.log: was False, now True",
+        ),
+        (
+            "space.finetune.epochs={int: [1, 5]}",
+            "space.finetune.epochs.int: was [1, 4], now [1, 5]",
+        ),
+        ("space.finetune.epochs=3", "space.finetune.epochs: was {'int': [1, 4], "),
+        (
+            "space.architecture.choice.simple_cnn.width={choice: [0.25]}",
+            "space.architecture.choice.simple_cnn.width.choice.0.5: was 0.5, now absent",
+        ),
+        (
+            "space.quantization={choice: [none, dynamic, static]}",
+            "space.quantization.choice.static: was absent, now {'static': ",
+        ),
+        (
+            "space.quantization={choice: [dynamic, none]}",
+            "order.quantization: was ['none', 'dynamic'], now ['dynamic', 'none']",
+        ),
+        ("runtime={onnxruntime: {threads: 2}}", "runtime.onnxruntime.threads: was 1, now 2"),
+        ("objectives.latency.batch=1", "objectives.latency.minimize.batch: was 4, now 1"),
+        ("objectives.macs=minimize", "objectives.macs: was absent, now {'minimize': {}}"),
+        (
+            "objectives={accuracy: maximize, size: minimize, latency: {minimize: p50, batch: 4}}",
+            "order.objectives: was ['accuracy', 'latency', 'size'], now ['accuracy', 'size', 'lat",
+        ),
+        (
+            'constraints=["accuracy >= baseline - 2%"]',
+            "constraints: was ['accuracy >= baseline - 3%'], now ['accuracy >= baseline - 2%']",
+        ),
+        ("search.seed=8", "search.seed: was 7, now 8"),
+        ("search.sampler=tpe", "search.sampler.random: was {}, now absent"),
+    ],
+)
+def test_other_change_is_refused_by_its_key(file: Path, override: str, change: str) -> None:
+    text = refusal(file, override)
+
+    assert text.startswith("small.yaml: the study file changed in what its trials depend on:\n  ")
+    assert f"\n  {change}" in text
+    assert f"remove {file.parent / 'small'}. (Budget, trials and goals may change.)" in text
+
+
+def test_changed_order_is_named_alone_only_when_nothing_else_changed(file: Path) -> None:
+    text = refusal(file, "space.quantization={choice: [static, none]}")
+
+    assert "space.quantization.choice.static: was absent" in text
+    assert "order." not in text
+
+
+def test_other_study_is_named(file: Path) -> None:
+    text = refusal(file, "study=another")
+
+    assert 'small.yaml: this is the database of another study, "small":' in text
+    assert "\n  study: was small, now another\n" in text
+
+
+def test_every_change_is_named_up_to_eight(file: Path) -> None:
+    two = refusal(file, "search.seed=8", "baseline.pretrain.epochs=3")
+    many = refusal(file, "space.pretrain={epochs: 9}", "space.architecture=", "search.seed=9",
+                   "space.pruning=", "space.quantization=", "space.finetune=", "constraints=",
+                   "data={npz: x.npz, validation: 0.1}", "runtime={onnxruntime: {threads: 3}}",
+                   "baseline.pretrain.epochs=3", "baseline.pretrain.batch_size=9")  # fmt: skip
+
+    assert "search.seed: was 7, now 8" in two
+    assert "baseline.pretrain.epochs: was 2, now 3" in two
+    assert many.count(": was ") == 8
+    assert "\n  and " in many
+
+
+def test_study_stored_before_the_order_was_is_taken(file: Path) -> None:
+    old = stored(load_study(file))
+    del old["order"]
+
+    refuse_changes(old, load_study(file))
+
+
+def test_identity_survives_json(file: Path) -> None:
+    found = identity(load_study(file))
+
+    assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -1,0 +1,434 @@
+"""Trials of the built-in stages that race: real training, files, runtimes, workers, kills."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from paretune.search.building.network_structure import zeros
+from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
+from paretune.search.database.rungs import Rungs
+from paretune.search.database.store import reading
+from paretune.search.database.tables import open_engine
+from paretune.search.errors import UserError
+from paretune.search.racing.ladder import Entry, chosen
+from paretune.search.running.runner import Runner
+from paretune.search.study.plan import Plan
+from paretune.search.study.records import StudyRecord, TrialRecord
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.events import EpochDone, Event, TrialEnded
+from paretune.search.trial.stage_study import OpenStudy
+
+STUDY = """\
+study: hurdles
+data: digits
+baseline:
+  architecture: {simple_cnn: {width: 0.0625}}
+  pretrain: {optimizer: {adam: {lr: 2e-3}}, schedule: cosine, epochs: 1, batch_size: 64}
+space:
+  pruning: {choice: {none: {}, structured: {ratio: {choice: [0.2, 0.4]}, round_to: 1}}}
+  quantization: {choice: [none, dynamic]}
+  finetune:
+    epochs: 4
+    batch_size: 64
+    schedule: {choice: [cosine, one_cycle]}
+    optimizer: {adam: {lr: {float: [1e-4, 1e-2], log: true}}}
+objectives: {accuracy: maximize, latency: {minimize: p50, seconds: 0.1}, size: minimize}
+search: {sampler: random, trials: 9, seed: 3, siblings: false, racing: {}}
+budget: {final: off}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    study = tmp_path / "hurdles.yaml"
+    study.write_text(STUDY)
+    return study
+
+
+def record_of(file: Path) -> StudyRecord:
+    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
+        return store.record()
+
+
+def rungs_of(file: Path) -> Rungs:
+    return Rungs(open_engine(f"sqlite:///{file.with_suffix('') / 'study.db'}"))
+
+
+def trainings(file: Path) -> list[str]:
+    """Names of the trainings that are kept to go on."""
+    folder = file.with_suffix("") / "stages" / "trainings"
+    return sorted(path.name for path in folder.glob("*.safetensors"))
+
+
+def run(file: Path, *sets: str) -> list[Event]:
+    events: list[Event] = []
+    Runner(load_study(file, sets), events.append).run()
+    return events
+
+
+def epochs_of(events: list[Event]) -> list[tuple[int, int]]:
+    """(trial, epoch) of each that was trained in the stage that races."""
+    found = [e for e in events if isinstance(e, EpochDone) and e.trial and e.stage == "finetune"]
+    return [(event.trial, event.epoch) for event in found]
+
+
+def own(record: StudyRecord) -> list[TrialRecord]:
+    return [t for t in record.trials if t.number and t.repeats is None]
+
+
+def losses(values: Any) -> dict[str, float]:
+    return {name: -v if name == "accuracy" else v for name, v in values.items()}
+
+
+def check_race(file: Path) -> None:
+    """What must hold at the end of any run of the study above."""
+    trials = own(record_of(file))
+    assert {t.state for t in trials} == {"complete", "pruned"}
+    assert all(t.raced == (t.state == "pruned") for t in trials)
+    assert all(set(t.values) == {"accuracy", "latency", "size"} for t in trials)
+    assert trainings(file) == []
+    for step, reached in rungs_of(file).all().items():
+        found = [Entry(r.trial, losses(r.values), r.promoted) for r in reached]
+        waits = {e.trial for e in found if not e.promoted}
+        assert step == 1
+        assert not waits & set(chosen(found, 3)), f"nobody of the best waits at epoch {step}"
+
+
+# -- a training in parts -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def study(file: Path) -> Iterator[OpenStudy]:
+    opened = OpenStudy(load_study(file))
+    yield opened
+    opened.close()
+
+
+def plan_of(study: OpenStudy, schedule: str = "cosine", quantization: Any = None) -> Plan:
+    from paretune.spaces.training.recipe import Recipe
+
+    optimizer = {"adam": {"lr": 1e-3}}
+    recipe = {"epochs": 4, "batch_size": 64, "schedule": schedule, "optimizer": optimizer}
+    return study.plan(
+        {
+            "architecture": {"simple_cnn": {"width": 0.0625}},
+            "pretrain": study.spec.baseline.pretrain,
+            "pruning": {"structured": {"ratio": 0.4, "round_to": 1}},
+            "finetune": Recipe.model_validate(recipe).model_dump(),
+            "quantization": quantization or {"none": {}},
+        }
+    )
+
+
+def held_up_at(*epochs: int) -> Watch:
+    """A watch that stops the training of the last stage at its first rung."""
+
+    def look(candidate: Any, epoch: int, seconds: float) -> None:
+        raise HeldUp(f"epoch {epoch}")
+
+    return Watch(pace=Pace("finetune", epochs, look))
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "cosine",
+        "one_cycle",
+        pytest.param("constant", marks=pytest.mark.slow),
+        pytest.param("plateau", marks=pytest.mark.slow),
+    ],
+)
+def test_training_held_up_twice_gives_the_weights_of_one_go(
+    study: OpenStudy, tmp_path: Path, schedule: str
+) -> None:
+    plan = plan_of(study, schedule)
+    for epochs in ((1, 3), (3,)):
+        with pytest.raises(StageError, match=f"epoch {epochs[0]}"):
+            study.pipeline.candidate(plan, held_up_at(*epochs))
+    resumed = Watch(pace=Pace("finetune", (), lambda *_: None))
+    parts = study.pipeline.candidate(plan, resumed)
+    other = tmp_path / "other" / "hurdles.yaml"
+    other.parent.mkdir()
+    other.write_text(STUDY)
+    whole_study = OpenStudy(load_study(other))
+    whole = whole_study.pipeline.candidate(plan, Watch())
+    whole_study.close()
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, parts.model.state_dict()[name]), name
+
+
+def test_held_up_training_goes_on_from_its_last_epoch(study: OpenStudy) -> None:
+    plan = plan_of(study)
+    with pytest.raises(StageError):
+        study.pipeline.candidate(plan, held_up_at(3))
+    heard: list[int] = []
+    watch = Watch(
+        epoch=lambda event: heard.append(event.epoch),
+        pace=Pace("finetune", (), lambda *_: None),
+    )
+    study.pipeline.candidate(plan, watch)
+    assert heard == [4]
+
+
+def test_what_looking_took_is_no_time_of_the_training(study: OpenStudy) -> None:
+    import time
+
+    watch = Watch(pace=Pace("finetune", (1,), lambda *_: time.sleep(5)))
+    begun = time.perf_counter()
+    study.pipeline.candidate(plan_of(study), watch)
+    spent = time.perf_counter() - begun
+    assert watch.seconds["finetune"] < spent - 5
+    assert watch.made["finetune"] < spent - 5
+
+
+def test_forgotten_training_is_gone_from_folder_and_books(study: OpenStudy, file: Path) -> None:
+    with pytest.raises(StageError):
+        study.pipeline.candidate(plan_of(study), held_up_at(1))
+    assert len(trainings(file)) == 1
+    before = study.store.stages_bytes()
+    study.forget(plan_of(study))
+    assert trainings(file) == []
+    assert study.store.stages_bytes() < before
+
+
+def test_foreseen_candidate_is_quantized_as_the_plan_says(study: OpenStudy) -> None:
+    for mode, stands in (("dynamic", "dynamic"), ("qat", "static")):
+        plan = plan_of(study, quantization={mode: {}})
+        finetuned = Plan(tuple(s for s in plan.stages if s.kind != "quantize"))
+        trained = study.pipeline.candidate(finetuned, Watch())
+        early = study.pipeline.ended_early(plan, "finetune", trained)
+        assert list(early.quantization or {}) == [stands]
+        assert early.model is trained.model
+
+
+def test_zeros_are_the_share_of_pruned_weights() -> None:
+    model = torch.nn.Linear(10, 9)
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+        model.bias.fill_(1.0)
+        assert zeros(model) == 0
+        model.weight[:5] = 0.0
+    assert zeros(model) == round(50 / 99, 2)
+
+
+# -- whole runs ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Event]]:
+    """The study after a run, and what it told; several tests look at it."""
+    study = tmp_path_factory.mktemp("raced") / "hurdles.yaml"
+    study.write_text(STUDY)
+    return study, run(study)
+
+
+def test_run_trains_the_best_to_the_end_and_stops_the_others(
+    raced: tuple[Path, list[Event]],
+) -> None:
+    file, events = raced
+    check_race(file)
+    trials = own(record_of(file))
+    assert len(trials) == 9
+    complete = [t for t in trials if t.state == "complete"]
+    assert 3 <= len(complete) <= 5
+    epochs = epochs_of(events)
+    assert len(epochs) == len(set(epochs)), "no epoch is trained twice"
+    assert len(epochs) <= 9 + 3 * len(complete)
+    assert {e for t, e in epochs if t == complete[0].number} == {1, 2, 3, 4}
+    stopped = next(t for t in trials if t.raced)
+    assert stopped.reason is not None
+    assert stopped.reason["stage"] == "finetune"
+    assert stopped.reason["text"].startswith("after epoch ")
+    assert stopped.seconds["finetune"] > 0
+
+
+def test_race_gives_the_file_that_an_undisturbed_run_gives(
+    raced: tuple[Path, list[Event]], tmp_path: Path
+) -> None:
+    file, _ = raced
+    alone = tmp_path / "alone" / "hurdles.yaml"
+    alone.parent.mkdir()
+    alone.write_text(STUDY)
+    complete = next(t for t in own(record_of(file)) if t.state == "complete")
+    opened = OpenStudy(load_study(alone, ["search.racing=null"]))
+    plan = Plan.from_json(complete.plan)
+    candidate = opened.pipeline.candidate(plan, Watch())
+    artifact = opened.pipeline.deploy(plan, candidate, tmp_path / "a.onnx", Watch())
+    opened.close()
+    assert complete.artifact is not None
+    assert artifact.sha256 == complete.artifact["sha256"]
+
+
+def test_stopped_trial_keeps_the_values_of_its_last_rung(
+    raced: tuple[Path, list[Event]],
+) -> None:
+    file, _ = raced
+    rungs = rungs_of(file).all()
+    for trial in own(record_of(file)):
+        if trial.raced:
+            [reached] = [r for r in rungs[1] if r.trial == trial.number]
+            assert trial.values == reached.values
+    sizes = {r.trial: (r.values or {})["size"] for r in rungs[1]}
+    for trial in own(record_of(file)):
+        if trial.state == "complete":
+            assert trial.values["size"] == pytest.approx(sizes[trial.number], rel=0.02)
+
+
+def test_networks_of_one_structure_are_timed_once_at_rungs(
+    raced: tuple[Path, list[Event]],
+) -> None:
+    file, _ = raced
+    named = {
+        t.number: (t.params.get("pruning.structured.ratio"), t.params["quantization"])
+        for t in own(record_of(file))
+    }
+    latencies: dict[Any, set[float]] = {}
+    for reached in rungs_of(file).at(1):
+        latencies.setdefault(named[reached.trial], set()).add((reached.values or {})["latency"])
+    assert len(latencies) < 9, "some have the same"
+    assert all(len(found) == 1 for found in latencies.values())
+
+
+def test_waiting_trial_whose_training_another_has_done_goes_on_at_once(file: Path) -> None:
+    sets = [
+        "space.pruning=null",
+        "space.finetune.schedule=cosine",
+        "space.finetune.optimizer={adam: {lr: {choice: [1e-5, 1e-2]}}}",
+        "search.sampler=grid",
+        "search.racing.eta=2",
+    ]
+    events = run(file, *sets)
+    trials = own(record_of(file))
+    assert len(trials) == 4
+    trained: dict[float, set[str]] = {}
+    for trial in trials:
+        rate = trial.params["finetune.optimizer.adam.lr"]
+        trained.setdefault(rate, set()).add(trial.state)
+    assert {"complete"} in trained.values(), "both formats of the better rate"
+    assert len(epochs_of(events)) <= 4 + 2, "and its epochs are trained once"
+    assert trainings(file) == []
+
+
+@pytest.mark.slow
+def test_siblings_come_after_a_whole_training_only(file: Path) -> None:
+    events = run(
+        file, "search.siblings=true", "search.trials=4", "search.racing={first: 2, eta: 2}"
+    )
+    record = record_of(file)
+    siblings = [t for t in record.trials if t.sibling is not None]
+    states = {t.number: t.state for t in record.trials}
+    assert siblings
+    assert all(states[t.sibling] == "complete" for t in siblings if t.sibling is not None)
+    assert {t.state for t in record.trials} == {"complete", "pruned"}
+    ended = [e for e in events if isinstance(e, TrialEnded) and e.sibling is not None]
+    assert all(e.result.seconds["finetune"] == 0 for e in ended)
+
+
+@pytest.mark.slow
+def test_without_finetuning_trials_race_in_the_training_that_there_is(file: Path) -> None:
+    events = run(
+        file,
+        "space.finetune=null",
+        "space.architecture={simple_cnn: {width: {choice: [0.0625, 0.125]}}}",
+        "space.pretrain={epochs: 3, batch_size: 64, schedule: cosine, "
+        "optimizer: {adam: {lr: {float: [1e-4, 1e-2], log: true}}}}",
+        "search.trials=3",
+    )
+    trials = own(record_of(file))
+    stopped = [t for t in trials if t.raced]
+    assert len(stopped) == 2
+    assert all((t.reason or {})["stage"] == "pretrain" for t in stopped)
+    trained = [e for e in events if isinstance(e, EpochDone) and e.trial]
+    assert len(trained) == 1 + 1 + 3
+    assert trainings(file) == []
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on_with_its_waiting_trials(
+    file: Path, start: Callable[..., Any], cli: Any
+) -> None:
+    running = start("run", file)
+    running.wait_for("trial   2  waits")
+    assert running.ended(signal.SIGKILL) == -signal.SIGKILL
+    waiting = [t.number for t in record_of(file).trials if t.state == "paused"]
+    assert waiting
+    assert trainings(file)
+    said = cli("run", file)
+    assert said.code == 0, said.err
+    check_race(file)
+    assert len(own(record_of(file))) == 9
+    assert f"{sum(t.raced for t in own(record_of(file)))} trials were stopped early" in said.out
+    assert "stopped early, 0 waiting" in cli("status", file).out
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_race(file: Path, start: Callable[..., Any]) -> None:
+    running = start("run", file, "--workers", 2, "--trials", 6)
+    assert running.ended() == 0, running.log.read_text()
+    check_race(file)
+
+
+@pytest.mark.slow
+def test_several_targets_are_all_measured_at_a_rung(file: Path) -> None:
+    run(
+        file,
+        "targets={one: {onnxruntime: {threads: 1}}, plain: {torchscript: {}}}",
+        "objectives={accuracy: maximize, latency@plain: {minimize: p50, seconds: 0.1}, "
+        "size@one: minimize}",
+        "search.trials=1",
+    )
+    values = rungs_of(file).at(1)[0].values
+    assert values is not None
+    assert set(values) == {"accuracy@one", "latency@plain", "size@one"}
+
+
+def test_constraint_on_what_is_exact_is_told_of_a_stopped_trial(file: Path) -> None:
+    run(file, 'constraints=["size <= 0.9 x baseline", "accuracy >= 99%"]', "search.trials=2")
+    stopped = [t for t in own(record_of(file)) if t.raced]
+    assert stopped
+    assert all(set(t.violations) == {"size <= 0.9 x baseline"} for t in stopped)
+
+
+# -- the study file ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (["search.racing=3"], "search.racing: give a mapping, {first: 1, eta: 3}, not 3"),
+        (["search.racing.steps=9"], "search.racing.steps: is for a trainer of your own"),
+        (
+            ["search.racing.first=4"],
+            "search.racing.first: must be at most half of finetune's epochs (4), got 4",
+        ),
+        (
+            ["space.finetune=null"],
+            "search.racing.first: must be at most half of pretrain's epochs (1), got 1",
+        ),
+        (["objectives={size: minimize}"], "search.racing: compares what training changes"),
+    ],
+)
+def test_mistake_is_refused(file: Path, changes: list[str], text: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_study(file, changes)
+    assert text in str(error.value)
+
+
+def test_check_shows_where_trials_are_compared(file: Path, cli: Any) -> None:
+    said = cli("check", file)
+    assert said.code == 0
+    assert "at epoch 1 of 4 of finetune, the best 1 of 3 goes on" in said.out
+    assert json.loads(cli("check", file, "--json").out)["racing"].startswith("at epoch 1 of 4")
+
+
+def test_check_says_when_too_few_trials_come_for_one_to_be_trained(file: Path, cli: Any) -> None:
+    assert "to its end" not in cli("check", file).out
+    said = cli("check", file, "--set", "search.trials=2")
+    assert "no trial is trained to its end before 3 have come, of 2 in all" in said.out

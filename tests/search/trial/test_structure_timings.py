@@ -1,0 +1,191 @@
+"""A structure is timed once, whatever the weights; every network of it has that timing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from paretune.objectives.latency import Latency
+from paretune.objectives.timing.rounds import Rounds
+from paretune.search.building.network_structure import structure_of
+from paretune.search.study.records import STRUCTURE_OF, Result, TrialRecord
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.evaluation import evaluate
+from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.views.show import trial_text
+
+
+@pytest.fixture
+def file(tiny: Path) -> Path:
+    """Timed without references, which is quicker."""
+    text = tiny.read_text()
+    tiny.write_text(text.replace("seconds: 0.1", "seconds: 0.1, references: false"))
+    return tiny
+
+
+@pytest.fixture
+def study(file: Path) -> Iterator[OpenStudy]:
+    found = OpenStudy(load_study(file))
+    yield found
+    found.close()
+
+
+def recorded(study: OpenStudy, number: int, plan: Any, baseline: TrialRecord | None) -> Result:
+    """What comes of a plan, written as a trial's end."""
+    study.store.begin(number, "me", plan, {}, {})
+    result = evaluate(study, number, plan, baseline, lambda event: None)
+    study.store.finish(number, result, study.host)
+    return result
+
+
+def based(study: OpenStudy) -> TrialRecord:
+    recorded(study, 0, study.baseline, None)
+    found = study.store.trial(0)
+    assert found is not None
+    return found
+
+
+def plan_of(study: OpenStudy, width: float, lr: float = 2e-3, **more: Any) -> Any:
+    recipe = {**(study.spec.baseline.pretrain or {}), "optimizer": {"adam": {"lr": lr}}}
+    architecture = {"simple_cnn": {"width": width}}
+    return study.plan({"architecture": architecture, "pretrain": recipe, **more})
+
+
+def latency(result: Result) -> Any:
+    [found] = [m for m in result.measured if m.name == "latency"]
+    return found
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Everything that is timed, on a host that counts as calm whatever its neighbours do."""
+    timed: list[Any] = []
+    real = Latency.measure
+
+    def measure(*given: Any) -> Any:
+        timed.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(Latency, "measure", staticmethod(measure))
+    monkeypatch.setattr(Rounds, "disturbed", False)
+    monkeypatch.setattr("paretune.objectives.latency.DEAFENED", 1e9)
+    return timed
+
+
+def test_second_network_of_a_structure_has_the_first_ones_timing_and_its_own_accuracy(
+    study: OpenStudy, counted: list[Any]
+) -> None:
+    baseline = based(study)
+    first = recorded(study, 1, plan_of(study, 0.125), baseline)
+    second = recorded(study, 2, plan_of(study, 0.125, lr=1e-5), baseline)
+    assert len(counted) == 2  # the baseline's and the first
+    assert latency(second).conditions.pop(STRUCTURE_OF) == 1
+    assert STRUCTURE_OF not in latency(first).conditions
+    assert latency(second) == latency(first)
+    assert second.values["latency"] == first.values["latency"]
+    assert second.values["accuracy"] < first.values["accuracy"]
+
+
+def test_third_names_the_trial_that_was_timed_and_show_says_so(
+    study: OpenStudy, counted: list[Any]
+) -> None:
+    baseline = based(study)
+    for number, lr in enumerate((1e-3, 1e-4, 1e-5), 1):
+        last = recorded(study, number, plan_of(study, 0.125, lr=lr), baseline)
+    assert latency(last).conditions[STRUCTURE_OF] == 1
+    assert len(counted) == 2
+    texts = [trial_text(t) for n in (1, 3) if (t := study.store.trial(n))]
+    assert [", as trial 1 of this structure" in text for text in texts] == [False, True]
+
+
+def test_other_shape_format_or_share_of_zeros_is_timed(
+    study: OpenStudy, counted: list[Any]
+) -> None:
+    baseline = based(study)
+    half = {"unstructured": {"ratio": 0.5}}
+    plans = [
+        plan_of(study, 0.125),
+        plan_of(study, 0.0625),
+        plan_of(study, 0.125, quantization={"dynamic": {}}),
+        plan_of(study, 0.125, pruning=half),
+    ]
+    for number, plan in enumerate(plans, 1):
+        result = recorded(study, number, plan, baseline)
+        assert result.state == "complete", result.reason
+        assert STRUCTURE_OF not in latency(result).conditions
+    assert len(counted) == 1 + len(plans)
+
+
+def test_baseline_itself_is_nobodys_timing(study: OpenStudy, counted: list[Any]) -> None:
+    """Its interval is of milliseconds; the others' are of their ratio to it."""
+    baseline = based(study)
+    result = recorded(study, 1, plan_of(study, 0.25, lr=1e-4), baseline)
+    assert STRUCTURE_OF not in latency(result).conditions
+    assert len(counted) == 2
+
+
+def test_timing_of_a_busy_host_is_made_again(
+    study: OpenStudy, counted: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baseline = based(study)
+    with monkeypatch.context() as busy:
+        busy.setattr(Rounds, "disturbed", True)
+        recorded(study, 1, plan_of(study, 0.125), baseline)
+    second = recorded(study, 2, plan_of(study, 0.125, lr=1e-4), baseline)
+    third = recorded(study, 3, plan_of(study, 0.125, lr=1e-5), baseline)
+    assert STRUCTURE_OF not in latency(second).conditions
+    assert latency(third).conditions[STRUCTURE_OF] == 2
+    assert len(counted) == 3
+
+
+def test_other_host_times_it_anew(study: OpenStudy, counted: list[Any]) -> None:
+    baseline = based(study)
+    recorded(study, 1, plan_of(study, 0.125), baseline)
+    study.host = "elsewhere"
+    result = recorded(study, 2, plan_of(study, 0.125, lr=1e-4), baseline)
+    assert STRUCTURE_OF not in latency(result).conditions
+
+
+def test_every_network_is_timed_where_that_is_switched_off(file: Path, counted: list[Any]) -> None:
+    study = OpenStudy(load_study(file, ["search.structures=false"]))
+    baseline = based(study)
+    for number, lr in enumerate((1e-3, 1e-4), 1):
+        result = recorded(study, number, plan_of(study, 0.125, lr=lr), baseline)
+        assert STRUCTURE_OF not in latency(result).conditions
+    assert len(counted) == 3
+    study.close()
+
+
+def test_structure_is_shapes_and_zeros_whatever_the_weights() -> None:
+    def network(seed: int, width: int = 3) -> torch.nn.Module:
+        torch.manual_seed(seed)
+        return torch.nn.Linear(4, width)
+
+    assert structure_of(network(0)) == structure_of(network(1))
+    assert structure_of(network(0)) != structure_of(network(0, width=2))
+    sparse = network(0)
+    with torch.no_grad():
+        sparse.weight[0] = 0
+    assert structure_of(sparse) != structure_of(network(0))
+
+
+def test_targets_have_timings_of_their_own(file: Path, counted: list[Any]) -> None:
+    there = "latency@b: {minimize: p50, seconds: 0.1, references: false}, "
+    targets = "targets: {a: {onnxruntime: {}}, b: {torchscript: {}}}\n"
+    file.write_text(file.read_text().replace("size: minimize", there + "size: minimize") + targets)
+    study = OpenStudy(load_study(file))
+    baseline = based(study)
+    found = [
+        recorded(study, number, plan_of(study, 0.125, lr=lr), baseline)
+        for number, lr in enumerate((1e-3, 1e-4), 1)
+    ]
+    for name in ("latency@a", "latency@b"):
+        first, second = ({m.name: m for m in r.measured}[name] for r in found)
+        assert second.value == first.value
+        assert second.conditions[STRUCTURE_OF] == 1
+    assert len(counted) == 4
+    study.close()

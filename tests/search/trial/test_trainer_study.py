@@ -1,0 +1,420 @@
+"""Studies of the user's own trainer: whole runs through the command line, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from paretune.objectives.base import Measurement
+from paretune.search.database.store import reading
+from paretune.search.errors import UserError
+from paretune.search.running.opening import open_study
+from paretune.search.study.records import StudyRecord
+from paretune.search.study_file.check import check_info
+from paretune.search.study_file.loading import load_study
+
+STUDY = """\
+study: mine
+evaluate: "MODULE:evaluate"
+cheap: "MODULE:cheap"
+space:
+  width: {int: [1, 64], log: true}
+  lr: {float: [1e-3, 1.0], log: true}
+  optimizer: {choice: {sgd: {momentum: {float: [0, 0.9]}}, adam: {}}}
+  steps: 3
+objectives: {error: {minimize: fraction}, latency: {minimize: ms, worst: 8}}
+quantities: {memory: bytes}
+constraints: ["memory <= 50 KB", "error <= 60%"]
+goals: ["latency <= 3 ms"]
+search: {sampler: random, trials: 12, seed: 3}
+"""
+
+CODE = """\
+import math, os, time
+from pathlib import Path
+
+from paretune.objectives.base import Measurement
+from paretune.spaces.base import InfeasibleCandidate
+
+CALLS = Path(__file__).with_suffix(".calls")
+
+def cheap(plan):
+    return {"latency": 0.1 * plan["width"], "memory": 1000.0 * plan["width"]}
+
+def evaluate(plan, report):
+    with CALLS.open("a") as calls:
+        calls.write(f"{plan['width']}\\n")
+    assert set(plan["optimizer"]) in ({"sgd"}, {"adam"}) and plan["steps"] == 3
+    error = min(1.0, 0.9 / plan["width"] ** 0.5 + 0.05 * abs(math.log10(plan["lr"]) + 2))
+    for step in range(plan["steps"]):
+        report(step + 1, error=error * (3 - step))
+    time.sleep(float(os.environ.get("SLOW", 0)))
+    plan.clear()
+    return {"error": Measurement("error", error, "fraction", "lower", 0.9 * error, 1.1 * error, 99)}
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A study file with its trainer beside it, in a module that no other test has."""
+    module = f"mine_{abs(hash(request.node.nodeid))}"
+    (tmp_path / f"{module}.py").write_text(CODE)
+    file = tmp_path / "mine.yaml"
+    file.write_text(STUDY.replace("MODULE", module))
+    return file
+
+
+@pytest.fixture(scope="session")  # its trainer is a module, which Python imports once
+def _ran(tmp_path_factory: pytest.TempPathFactory, cli: Any) -> tuple[Path, Any]:
+    folder = tmp_path_factory.mktemp("ran")
+    (folder / "mine_shared.py").write_text(CODE)
+    (folder / "mine.yaml").write_text(STUDY.replace("MODULE", "mine_shared"))
+    return folder, cli("run", folder / "mine.yaml")
+
+
+@pytest.fixture
+def ran(_ran: tuple[Path, Any], tmp_path: Path) -> Path:
+    """The study after its run; a copy that a test may change."""
+    shutil.copytree(_ran[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path / "mine.yaml"
+
+
+@pytest.fixture
+def first_run(_ran: tuple[Path, Any]) -> Any:
+    """What that run printed."""
+    return _ran[1]
+
+
+def code_of(file: Path) -> Path:
+    return next(file.parent.glob("mine_*.py"))
+
+
+def record_of(file: Path) -> StudyRecord:
+    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
+        return store.record()
+
+
+def outcomes(record: StudyRecord) -> list[tuple[Any, ...]]:
+    return [(t.number, t.state, dict(t.params), dict(t.values)) for t in record.trials]
+
+
+# -- whole runs ----------------------------------------------------------------------------------
+
+
+def test_run_needs_neither_data_nor_baseline(ran: Path, first_run: Any) -> None:
+    said, record = first_run, record_of(ran)
+    assert said.code == 0, said.err
+    assert [t.number for t in record.trials] == list(range(1, 13))
+    assert record.baseline is None
+    assert {t.state for t in record.trials} <= {"complete", "pruned"}
+    assert record.front and all(t.feasible for t in record.front)
+    for text in ("the front", "goal latency <= 3 ms: reached", "paretune show ", "report: "):
+        assert text in said.out
+    for text in ("faster", "on test", "paretune export", "baseline"):
+        assert text not in said.out
+
+
+def test_values_units_and_intervals_are_the_trainers(ran: Path) -> None:
+    trial = next(t for t in record_of(ran).trials if t.state == "complete")
+    width = trial.plan[0]["params"]["width"]
+    assert trial.values["latency"] == pytest.approx(0.1 * width)
+    assert trial.measurements["memory"].value == 1000.0 * width
+    error = trial.measurements["error"]
+    assert (error.unit, error.count) == ("fraction", 99)
+    assert error.low == pytest.approx(0.9 * error.value)
+
+
+def test_broken_cheap_constraint_ends_a_trial_before_training(ran: Path, cli: Any) -> None:
+    record = record_of(ran)
+    calls = (ran.parent / "mine_shared.calls").read_text().split()
+    pruned = [t for t in record.trials if t.reason]
+    assert pruned and len(calls) == len(record.trials) - len(pruned)
+    assert max(map(int, calls)) <= 50
+    trial = pruned[0]
+    width = trial.params["width"]
+    assert (trial.state, trial.reason["stage"]) == ("pruned", "cheap")  # type: ignore[index]
+    assert trial.violations == {"memory <= 50 KB": pytest.approx((width - 50) / 50)}
+    assert trial.measurements["latency"].value == pytest.approx(0.1 * width)
+    assert "before any training" in cli("show", ran, trial.number).out
+
+
+def test_reported_steps_are_kept_as_a_curve(ran: Path, cli: Any) -> None:
+    trial = next(t for t in record_of(ran).trials if t.state == "complete")
+    shown = json.loads(cli("show", ran, trial.number, "--json").out)["steps"]
+    error = trial.values["error"]
+    assert [step["step"] for step in shown] == [1, 2, 3]
+    assert [s["values"]["error"] for s in shown] == pytest.approx([3 * error, 2 * error, error])
+    assert "reported" in cli("show", ran, trial.number).out
+
+
+def test_baseline_is_trial_0_and_constraints_may_refer_to_it(mine: Path, cli: Any) -> None:
+    text = mine.read_text() + "baseline: {width: 32, lr: 0.01, optimizer: {adam: {}}}\n"
+    mine.write_text(text.replace('"latency <= 3 ms"', '"latency <= 0.5 x baseline"'))
+    said = cli("run", mine)
+    assert said.code == 0, said.err
+    record = record_of(mine)
+    assert record.baseline is not None
+    assert record.baseline.values["latency"] == pytest.approx(3.2)
+    assert record.baseline.plan[0]["params"]["steps"] == 3, "the space's literal is filled in"
+    assert all(point.hypervolume is not None for point in record.growth)
+    assert "faster" in said.out
+    assert "goal latency <= 0.5 x baseline" in said.out
+
+
+def test_hypervolume_is_known_looking_back_where_nothing_gives_a_scale(
+    mine: Path, cli: Any
+) -> None:
+    mine.write_text(mine.read_text().replace(", worst: 8", ""))
+    assert cli("run", mine).code == 0
+    with reading(f"sqlite:///{mine.with_suffix('') / 'study.db'}"):
+        database = sqlite3.connect(mine.with_suffix("") / "study.db")
+        stored = database.execute("select hypervolume from paretune_front").fetchall()
+        database.close()
+    assert {value for (value,) in stored} == {None}
+    volumes = [point.hypervolume for point in record_of(mine).growth]
+    assert volumes == sorted(volumes)  # type: ignore[type-var]
+    assert 0 < volumes[-1] <= 1  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("command", ["status", "front", "report"])
+def test_views_work_the_same(ran: Path, cli: Any, command: str) -> None:
+    said = cli(command, ran)
+    assert said.code == 0, said.err
+    if command == "report":
+        page = (ran.with_suffix("") / "report.html").read_text()
+        assert "latency against error" in page or "error against latency" in page
+        assert "width" in page
+    elif command == "front":
+        assert "latency" in said.out and "error" in said.out
+        assert json.loads(cli(command, ran, "--json").out)["rows"]
+    else:
+        assert "12 of 12 trials done" in said.out
+
+
+def test_killed_run_goes_on_and_loses_no_trial(
+    mine: Path, start: Callable[..., Any], cli: Any
+) -> None:
+    running = start("run", mine, SLOW="0.3")
+    running.wait_for("trial   3 [")
+    assert running.ended(signal.SIGKILL) == -signal.SIGKILL
+    done = [o for o in outcomes(record_of(mine)) if o[1] != "running"]
+    assert cli("run", mine).code == 0
+    after = outcomes(record_of(mine))
+    assert [o for o in after if o[0] <= len(done)] == done
+    other = mine.parent / "whole.yaml"
+    other.write_text(mine.read_text())
+    assert cli("run", other).code == 0
+    assert outcomes(record_of(other)) == after, "as if it had never been killed"
+    url = f"sqlite:///{mine.with_suffix('') / 'study.db'}"
+    mirrored = optuna.load_study(study_name="mine", storage=url).trials
+    states = {"complete": "COMPLETE", "pruned": "PRUNED"}
+    assert [(t.number, t.state.name) for t in mirrored] == [(o[0], states[o[1]]) for o in after]
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_study(mine: Path, start: Callable[..., Any]) -> None:
+    running = start("run", mine, "--workers", 2, SLOW="0.05")
+    assert running.ended() == 0, running.log.read_text()
+    record = record_of(mine)
+    assert [t.number for t in record.trials] == list(range(1, len(record.trials) + 1))
+    url = f"sqlite:///{mine.with_suffix('') / 'study.db'}"
+    mirrored = optuna.load_study(study_name="mine", storage=url).trials
+    assert [t.number for t in mirrored] == [t.number for t in record.trials]
+
+
+def test_known_plan_is_answered_from_the_database(mine: Path, cli: Any) -> None:
+    space = "space={width: {choice: [2, 4]}, lr: 0.01, optimizer: {adam: {}}, steps: 3}"
+    said = cli("run", mine, "--set", space)
+    assert said.code == 0, said.err
+    assert "the same plan as trial" in said.out
+    assert len(code_of(mine).with_suffix(".calls").read_text().split()) == 2
+
+
+# -- what goes wrong -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("{}", "gave no error"),
+        ("None", "gave a NoneType; it must give a mapping"),
+        ("{'error': float('nan')}", "gave nan for error; it must be finite"),
+        ("{'error': 'x'}", "gave 'x' for error; it must be a number"),
+        ("{'error': 0.1, 'eror': 1}", "gave 'eror', which is neither an objective nor a quantity"),
+        ("{'error': 0.1, 'latency': 7}", "gave latency 7 where the cheap function gave"),
+        ("{'error': Measurement('e', 1, 'ms', 'lower', 1, 1)}", r"a measurement of e \[ms\] for"),
+        ("1 / 0", "division by zero"),
+        ("report('x')", "takes an integer and numbers"),
+        ("report(1, error='x')", "takes an integer and numbers"),
+    ],
+)
+def test_wrong_answer_fails_the_trial_and_says_so(
+    ran: Path, monkeypatch: pytest.MonkeyPatch, answer: str, text: str
+) -> None:
+    spec = load_study(ran)
+    study = open_study(spec)
+    code = f"lambda plan, report: {answer}"
+    monkeypatch.setattr(study, "_evaluate", eval(code, {"Measurement": Measurement}))
+    plan = study.plan({"width": 4, "lr": 0.1, "optimizer": {"adam": {}}, "steps": 3})
+    result = study.evaluate(13, plan, None, lambda event: None)
+    study.close()
+    assert result.state == "failed"
+    assert result.reason is not None
+    with pytest.raises(AssertionError, match=text):
+        raise AssertionError(result.reason["text"])
+    assert "Traceback" in result.reason["traceback"]
+    assert [m.name for m in result.measured] == ["latency", "memory"], "what was known is kept"
+
+
+def test_failed_trial_keeps_its_traceback_and_the_study_goes_on(mine: Path, cli: Any) -> None:
+    code = CODE.replace("    plan.clear()\n", "    1 / (plan['width'] % 3)\n")
+    code_of(mine).write_text(code)
+    assert cli("run", mine).code == 0
+    failed = [t for t in record_of(mine).trials if t.state == "failed"]
+    assert failed and len(failed) < 12
+    assert failed[0].reason["type"] == "ZeroDivisionError"  # type: ignore[index]
+    assert "1 / (plan['width'] % 3)" in cli("show", mine, failed[0].number).out
+
+
+def test_infeasible_candidate_is_pruned_with_its_reason(mine: Path, cli: Any) -> None:
+    code_of(mine).write_text(
+        CODE.replace("    plan.clear()\n", "    raise InfeasibleCandidate('no such net')\n")
+    )
+    cli("run", mine, "--trials", 1, "--set", "space.width=4")
+    trial = record_of(mine).trials[0]
+    assert (trial.state, trial.reason["text"]) == ("pruned", "no such net")  # type: ignore[index]
+
+
+def test_failing_baseline_ends_the_run(mine: Path, cli: Any) -> None:
+    code_of(mine).write_text(CODE.replace("    plan.clear()\n", "    1 / 0\n"))
+    mine.write_text(mine.read_text() + "baseline: {width: 2, lr: 0.1, optimizer: {adam: {}}}\n")
+    said = cli("run", mine)
+    assert said.code == 2
+    assert "the baseline fails in evaluate: division by zero" in said.err
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ("evaluate=MODULE:nothing", "evaluate: MODULE:nothing: .*has no attribute"),
+        ("evaluate=MODULE:CALLS", "is a PosixPath; give a function"),
+        ("evaluate=MODULE:cheap", r"is called with \(plan, report\), and does not take that"),
+        ("cheap=MODULE:evaluate", r"is called with \(plan\), and does not take that"),
+    ],
+)
+def test_function_that_is_not_there_is_refused(mine: Path, change: str, text: str) -> None:
+    module = code_of(mine).stem
+    spec = load_study(mine, [change.replace("MODULE", module)])
+    with pytest.raises(UserError, match=text.replace("MODULE", module)):
+        open_study(spec)
+
+
+def test_export_says_that_there_is_nothing_to_export(ran: Path, cli: Any, tmp_path: Path) -> None:
+    said = cli("export", ran, "--pick", "knee", "-o", tmp_path / "out")
+    assert said.code == 2
+    assert "made by your own trainer" in said.err
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("objectives.latency.worst=9", "objectives.latency.minimize.worst: was 8.0, now 9.0"),
+        ("objectives.latency.minimize=s", "units.latency: was ms, now s"),
+        ("space.steps=4", "space.steps: was 3, now 4"),
+        ("quantities={memory: KB}", "quantities.memory"),
+    ],
+)
+def test_changed_study_is_refused_naming_the_key(
+    ran: Path, cli: Any, change: str, key: str
+) -> None:
+    constraints = 'constraints=["error <= 60%"]' if "quantities" in change else "goals=[]"
+    said = cli("run", ran, "--set", change, "--set", constraints)
+    assert said.code == 2
+    assert f"  {key}" in said.err
+
+
+# -- the study file ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ("evaluate=3", 'evaluate: give a function, "pkg.mod:function", not 3'),
+        ("evaluate=no.such:thing", "there is no module no, neither installed nor beside"),
+        ("data=digits", "data: is for the built-in stages"),
+        ("device=cpu", "device: is for the built-in stages"),
+        ("objectives=", "objectives: is missing; name what your trainer gives"),
+        ("objectives={a-b: minimize}", "give a name of letters, digits and _"),
+        ("objectives.error=lower", "objectives.error: give a direction"),
+        ("objectives.error={minimize: 3}", "give a unit such as ms, not 3"),
+        ("objectives.error={minimize: ms, wrst: 3}", 'unknown key; did you mean "worst"'),
+        ("objectives.error={minimize: ms, worst: x}", "worst: give a number, not 'x'"),
+        ("quantities={error: ms}", "quantities.error: is an objective already"),
+        ("quantities={a-b: ms}", "give a name of letters, digits and _"),
+        ("quantities={memory: 3}", "give a unit such as ms, not 3"),
+        ('constraints=["memry <= 3"]', 'unknown objective "memry"; did you mean "memory"'),
+        ('constraints=["error <= 0.5 x baseline"]', "refers to the baseline, and there is none"),
+        ('constraints=["latency <= 3 MB"]', '"MB" is no unit of it; give'),
+        ("space=", "space: is missing; give what your trainer takes"),
+        ("space.lr={float: [2, 1]}", "low must not be above high"),
+        ("space.lr={choice: []}", "an empty choice"),
+        ("space.lr={choice: {}}", "an empty choice"),
+        ("space.lr={choice: [1, 1]}", 'the option "1" is there twice'),
+        ("space.lr={choice: [{a: {}}, a]}", 'the option "a" is there twice'),
+        ("space.lr={choice: {a: {}}, float: [1, 2]}", "give one of choice, float, int"),
+        ("space.lr={choice: {a: {}}, log: true}", "unknown key for choice"),
+        ("space={a.b: {int: [1, 2]}, a: {b: {int: [1, 2]}}}", "two parameters are called a.b"),
+        ("baseline={width: 3, lr: 1}", "baseline: give optimizer as well"),
+        ("baseline={widht: 3}", 'unknown key; did you mean "width"'),
+        ("baseline={width: {int: [1, 2]}, lr: 1, optimizer: a}", "takes fixed values"),
+    ],
+)
+def test_mistake_is_refused(mine: Path, change: str, text: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_study(mine, [change])
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize("section", ["cheap=a:b", "quantities={a: ms}"])
+def test_section_of_own_trainers_is_refused_without_evaluate(tiny: Path, section: str) -> None:
+    with pytest.raises(UserError, match="goes with evaluate"):
+        load_study(tiny, [section])
+
+
+def test_check_shows_the_functions_and_the_space(mine: Path, cli: Any) -> None:
+    module = code_of(mine).stem
+    info = check_info(load_study(mine))
+    assert info.stages == (f"cheap {module}:cheap", f"evaluate {module}:evaluate")
+    assert info.objectives == (
+        "minimize error [fraction]",
+        "minimize latency [ms], worth nothing from 8",
+    )
+    assert [p.name for p in info.parameters] == [
+        "width",
+        "lr",
+        "optimizer",
+        "optimizer.sgd.momentum",
+    ]
+    said = cli("check", mine)
+    assert said.code == 0
+    assert "evaluate" in said.out and "runtime" not in said.out
+    assert not code_of(mine).with_suffix(".calls").exists()
+
+
+def test_check_notes_what_may_be_overlooked(mine: Path) -> None:
+    def notes(change: str) -> str:
+        return " / ".join(check_info(load_study(mine, [change])).notes)
+
+    unscaled = "objectives.latency={minimize: ms}"
+    assert "give a baseline, or worst: to latency" in notes(unscaled)
+    assert "give a baseline" not in notes("goals=[]")
+    assert "quantities that nothing bounds: memory" in notes("constraints=[]")
+    assert "measured for constraints or goals only: memory" in notes("goals=[]")
