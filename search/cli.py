@@ -227,10 +227,10 @@ def report(study: str, storage: str | None, output: Path | None) -> None:
     from paretune.search.locate import locate
     from paretune.search.views.report import write_report
 
-    place = locate(study, storage)
-    with records(place.url) as found:
+    location = locate(study, storage)
+    with records(location.url) as found:
         record = settled(found.record())
-    file = output or place.folder / "report.html"
+    file = output or location.folder / "report.html"
     write_report(record, file)
     click.echo(str(file))
 

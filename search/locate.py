@@ -18,7 +18,7 @@ ENDINGS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
-class Located:
+class StudyLocation:
     """Where a study lives.
 
     Attributes:
@@ -44,7 +44,7 @@ class Located:
         return load_source(source, self.file, storage=self.url)
 
 
-def locate(study: str, storage: str | None = None) -> Located:
+def locate(study: str, storage: str | None = None) -> StudyLocation:
     """Finds a study.
 
     Args:
@@ -65,7 +65,7 @@ def locate(study: str, storage: str | None = None) -> Located:
         raise UserError(f"{study}: there is no such study file, and no such folder")
     if storage is None and file.is_file():
         storage = _named_in(file)
-    return Located(file, folder, storage_url(storage or "sqlite", folder))
+    return StudyLocation(file, folder, storage_url(storage or "sqlite", folder))
 
 
 def _named_in(file: Path) -> str | None:

@@ -41,7 +41,7 @@ space:
     {epochs: 1, batch_size: 64, optimizer: {adam: {lr: {float: [1e-3, 1e-2], log: true}}}}
 objectives: {accuracy: maximize, latency: {minimize: p50, seconds: 0.1}, size: minimize}
 goals: ["size <= 0.2 x baseline"]
-search: {trials: 6, seed: 1, siblings: false}
+search: {trials: 6, seed: 1, format_variants: false}
 """
 
 

@@ -30,7 +30,7 @@ def copied(name: str, folder: Path) -> Path:
 def test_quickstart_runs_when_shortened(tmp_path: Path, cli: Any) -> None:
     file = copied("quickstart.yaml", tmp_path)
     short = ["--set", "baseline.pretrain.epochs=1", "--set", "space.finetune.epochs=1"]
-    said = cli("run", file, "--trials", 3, *short, "--set", "search.siblings=false")
+    said = cli("run", file, "--trials", 3, *short, "--set", "search.format_variants=false")
     assert said.code == 0, said.err
     rows = json.loads(cli("front", file, "--json").out)["rows"]
     assert rows[0]["trial"] == 0
@@ -95,7 +95,7 @@ SHORT = [
     "space.pretrain.epochs=1",
     "space.finetune.epochs=1",
     "objectives.latency.seconds=0.2",
-    "search.siblings=false",
+    "search.format_variants=false",
 ]
 """One epoch on small images."""
 

@@ -162,7 +162,7 @@ def load(path):
 
 
 def session_options(threads: int) -> Any:
-    """How every session here is set: denormals flushed, idle threads asleep, quiet."""
+    """How every session here is set: denormals flushed, idle threads asleep, host_lock."""
     import onnxruntime as ort
 
     settings = ort.SessionOptions()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from paretune.search.data.labelled import Labelled
-    from paretune.search.study.deployment import Place
+    from paretune.search.study.deployment import Deployment
 
 _ROUNDED = re.compile(r"parametrizations\.(\w+)\.original\b")
 
@@ -77,7 +77,9 @@ def zeros(model: torch.nn.Module) -> float:
     return round(sum(int((weight == 0).sum()) for weight in weights) / total, 2)
 
 
-def key_of(plan: Plan, structure: str, shape: Any, place: Place, host: str | None) -> str | None:
+def key_of(
+    plan: Plan, structure: str, shape: Any, deployment: Deployment, host: str | None
+) -> str | None:
     """What equal structures in a place have in common; None where their weights differ in more.
 
     Args:
@@ -91,12 +93,12 @@ def key_of(plan: Plan, structure: str, shape: Any, place: Place, host: str | Non
     stage = plan.stage("quantize")
     if stage is not None:
         name, _, params = technique(stage.kind, stage.params)
-        if not place.lacks({name: {}}):
+        if not deployment.lacks({name: {}}):
             layout = _layout(name, params.model_dump())
     if layout is None:
         return None
     architecture = plan.stages[0].params["architecture"]
-    where = [place.name, place.options.model_dump(), host]
+    where = [deployment.name, deployment.options.model_dump(), host]
     return digest([architecture, structure, list(shape), layout, *where])
 
 

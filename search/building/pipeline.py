@@ -23,8 +23,14 @@ from paretune.search.building.stage_keys import Chain, Link
 from paretune.search.building.teachers import Teachers
 from paretune.search.building.watch import HeldUp, Pace, Watch
 from paretune.search.errors import UserError
-from paretune.search.measuring.host_lock import quiet
-from paretune.search.study.deployment import Place, placement, places, rounding_runtime, unquantized
+from paretune.search.measuring.host_lock import host_lock
+from paretune.search.study.deployment import (
+    Deployment,
+    deployments,
+    placement,
+    rounding_runtime,
+    unquantized,
+)
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.study.technique_stages import TECHNIQUES, stand_in, technique, trains
@@ -92,7 +98,7 @@ class Pipeline:
         """
         if self.trained(plan):
             return
-        for name in dict.fromkeys(place.name for place in places(plan)):
+        for name in dict.fromkeys(deployment.name for deployment in deployments(plan)):
             self._probe.ask(plan.stages[0].params["architecture"], name, watch)
 
     def trained(self, plan: Plan) -> bool:
@@ -171,18 +177,20 @@ class Pipeline:
         candidate: Candidate,
         path: Path,
         watch: Watch,
-        place: Place | None = None,
+        deployment: Deployment | None = None,
     ) -> Artifact:
         """Exports a candidate as a runtime wants it: the plan's, or that of one of its places.
 
         Raises:
             StageError: The runtime cannot export or quantize it.
         """
-        name = (place or places(plan)[0]).name
-        with watch.stage("deploy"), quiet.working():
+        name = (deployment or deployments(plan)[0]).name
+        with watch.stage("deploy"), host_lock.working():
             return export(candidate, name, path, self._data)
 
-    def suited(self, plan: Plan, candidate: Candidate, place: Place) -> tuple[Candidate, str]:
+    def suited(
+        self, plan: Plan, candidate: Candidate, deployment: Deployment
+    ) -> tuple[Candidate, str]:
         """The candidate as a place can have it, and what is to be said of it; mostly nothing.
 
         Where the runtime lacks the plan's quantization, it is the float network before that stage:
@@ -191,10 +199,10 @@ class Pipeline:
         Raises:
             StageError: As for `candidate`.
         """
-        lacking = place.lacks(candidate.quantization)
+        lacking = deployment.lacks(candidate.quantization)
         if not lacking:
             return candidate, ""
-        said = f"float32: {place.name} has no {', '.join(lacking)}"
+        said = f"float32: {deployment.name} has no {', '.join(lacking)}"
         return self.candidate(unquantized(plan), Watch()), said
 
     # -- one stage -------------------------------------------------------------------------------
@@ -241,7 +249,7 @@ class Pipeline:
 
         context = self._context(link, report, watch)
         try:
-            with quiet.working():
+            with host_lock.working():
                 made = self._stage(link, candidate, context, resume, pace)
         except HeldUp:
             self._save_curve(link.digest, curve)
@@ -258,7 +266,7 @@ class Pipeline:
             report=report,
             memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
             placement=placement(link.runtime),
-            breathe=quiet.breathe,
+            breathe=host_lock.breathe,
         )
         distillation = link.stage.params.get("distillation")
         if not distillation:
@@ -326,8 +334,8 @@ class Pipeline:
             InfeasibleCandidate: A stage refuses the candidate.
         """
         links = self._links(plan)
-        place = [link.stage.kind for link in links].index(kind)
-        for link in links[place + 1 :]:
+        index = [link.stage.kind for link in links].index(kind)
+        for link in links[index + 1 :]:
             params = stand_in(link.stage.kind, link.stage.params)
             assert params is not None, "such a plan is not interrupted"
             instead = replace(link, stage=Stage(link.stage.kind, params))

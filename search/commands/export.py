@@ -70,8 +70,10 @@ def export(
     from paretune.search.export.summary_text import exported_text
     from paretune.search.locate import locate
 
-    place = locate(study, storage)
+    location = locate(study, storage)
     wanted = tuple(formats.split(",")) if formats else ()
-    done = export_trial(place, Wish(pick, wanted, output, force, baseline, target, latency, strict))
+    done = export_trial(
+        location, Wish(pick, wanted, output, force, baseline, target, latency, strict)
+    )
     click.echo(exported_text(done))
     return DONE if done.verification.ok else NOTHING

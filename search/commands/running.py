@@ -62,7 +62,7 @@ def work(spec: StudySpec, console: Console, threads: int | None) -> bool:
 
 def _set_threads(spec: StudySpec, threads: int) -> None:
     """Of training in this process; a trainer of the user's own sees to its threads itself."""
-    if spec.own is None:
+    if spec.trainer is None:
         import torch
 
         torch.set_num_threads(threads)
@@ -80,7 +80,7 @@ def _say(record: StudyRecord, report: Path, spec: StudySpec, console: Console, s
         console.print("next:", soft_wrap=True)
         knee = info.marked("knee")
         first = f"paretune export {study} --pick knee -o exported"
-        if spec.own is not None:  # what there is to hand out, the user's code has
+        if spec.trainer is not None:  # what there is to hand out, the user's code has
             first = f"paretune show {study} {knee.trial if knee else info.rows[-1].trial}"
         for command in (
             first,

@@ -15,7 +15,7 @@ PARTIAL = " so far"
 """Ending of the kind of a training that can go on: its seconds are part of another's."""
 
 _NOTHING = "('[]', 'null')"  # JSON without a stage
-_SEARCHED = "number > 0 AND repeats IS NULL AND sibling IS NULL"
+_SEARCHED = "number > 0 AND repeats IS NULL AND variant_of IS NULL"
 
 
 def counts_of(rows: Rows) -> Counts:
@@ -35,8 +35,8 @@ def counts_of(rows: Rows) -> Counts:
     return Counts(
         states={row["state"]: row["n"] for row in states},
         repeats=trials_that(rows, "repeats IS NOT NULL"),
-        siblings=trials_that(rows, "sibling IS NOT NULL"),
-        stopped=held_up(rows, f"{_SEARCHED} AND state = 'pruned'"),
+        variants=trials_that(rows, "variant_of IS NOT NULL"),
+        stopped=held_up(rows, f"{_SEARCHED} AND state = 'stopped'"),
         # Of a trainer of the user's there are no stages, and nothing is counted.
         stage_seconds=0.0 if made is None else float(made) + _held_up_seconds(rows),
         saved_seconds=_saved(rows),
@@ -73,7 +73,7 @@ def _held_up(rows: Rows, columns: str, which: str) -> list[dict[str, Any]]:
 
 def _held_up_seconds(rows: Rows) -> float:
     """What the trainings took that racing holds up or has stopped: no stage was made of them."""
-    found = _held_up(rows, "reason, seconds", "state IN ('paused', 'pruned')")
+    found = _held_up(rows, "reason, seconds", "state IN ('paused', 'stopped')")
     took = [(row["seconds"] or {}).get(row["reason"]["stage"], 0.0) for row in found]
     return float(sum(took))
 

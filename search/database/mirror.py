@@ -37,7 +37,8 @@ _DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.M
 _STATES = {
     "running": TrialState.RUNNING,
     "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
+    "infeasible": TrialState.PRUNED,
+    "stopped": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
 
@@ -54,7 +55,7 @@ class Mirrored:
 
     Attributes:
         number: Of the trial.
-        state: "running", "complete", "pruned" or "failed".
+        state: "running", "complete", "infeasible", "stopped" or "failed".
         params: All that the sampler was asked for.
         attributes: For people who read the study with Optuna.
         sampler: The sampler's own attributes.

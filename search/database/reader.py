@@ -1,4 +1,4 @@
-"""Reading: the study database -> read-only records. Writes nothing."""
+"""StudyReader: the study database -> read-only records. Writes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paretune.search.database.rows import Rows, listed, only, quoted, rows_at
 from paretune.search.errors import UserError
 from paretune.search.study.records import Axis, Counts, FrontPoint, Others, StudyRecord, TrialRecord
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables (search/database/tables.py); a database of another version is refused."""
 
 PARTS = {"validation": "measurements", "test": "test", "final": "final"}
@@ -32,7 +32,7 @@ _EMPTY: dict[str, Any] = {
 _COLUMNS = tuple(field for field in _FIELDS if field not in {*PARTS.values(), "searched"})
 
 
-class Reading:
+class StudyReader:
     """Records of one study database.
 
     Args:
@@ -86,7 +86,7 @@ class Reading:
         growth = self._last_growth()
         whole = self._named(growth)
         record = self._record(study, growth, tuple(self.trials(whole)))
-        stopped = held_up(self._rows, "state IN ('paused', 'pruned') AND repeats IS NULL")
+        stopped = held_up(self._rows, "state IN ('paused', 'stopped') AND repeats IS NULL")
         [now] = self._rows(  # at once: each time it would take as long as to read the front
             "SELECT count(CASE WHEN number > 0 AND repeats IS NULL THEN 1 END) AS begun, "
             "count(finished) AS ended, max(finished) AS last FROM paretune_trials"
@@ -263,11 +263,11 @@ def wrong_version(found: int) -> str:
 
 
 @contextmanager
-def records(url: str) -> Iterator[Reading]:
+def records(url: str) -> Iterator[StudyReader]:
     """What lies in an existing database.
 
     Raises:
         UserError: There is no such database, or it is none.
     """
     with rows_at(url) as rows:
-        yield Reading(rows)
+        yield StudyReader(rows)

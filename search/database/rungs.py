@@ -114,7 +114,7 @@ class Rungs:
         That is told to everybody who asks for the trials that have ended.
         """
         finished = time.time()
-        return finished if self._set(trial, "paused", state="pruned", finished=finished) else None
+        return finished if self._set(trial, "paused", state="stopped", finished=finished) else None
 
     def _set(self, trial: int, of: str, **columns: Any) -> bool:
         with self._engine.begin() as connection:

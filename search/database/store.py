@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from paretune.search.database import tables
 from paretune.search.database.base import Row, replacing
 from paretune.search.database.fronts import put_front
-from paretune.search.database.reader import Reading, wrong_version
+from paretune.search.database.reader import StudyReader, wrong_version
 from paretune.search.database.rows import rows_of
 from paretune.search.database.stages import Stages
 from paretune.search.database.trials import OPEN, Trials
@@ -107,7 +107,7 @@ class Store(Trials, Stages, Workers):
         Raises:
             UserError: There is no study in this database.
         """
-        return Reading(rows_of(self._engine)).record()
+        return StudyReader(rows_of(self._engine)).record()
 
     def close(self) -> None:
         """Gives the connections back."""

@@ -71,7 +71,7 @@ trials = sa.Table(
     sa.Column("artifact", sa.JSON),  # of the first target, where there are several
     sa.Column("artifacts", sa.JSON),  # by target, where there are several
     sa.Column("repeats", sa.Integer),
-    sa.Column("sibling", sa.Integer),  # the trial whose trained network it shares
+    sa.Column("variant_of", sa.Integer),  # the trial whose trained network it shares
 )
 
 measurements = sa.Table(

@@ -12,7 +12,7 @@ from paretune.objectives.base import Measurement
 from paretune.search.database import tables
 from paretune.search.database.base import Row, Tables, replacing
 from paretune.search.database.fronts import put_front
-from paretune.search.database.reader import Reading
+from paretune.search.database.reader import StudyReader
 from paretune.search.database.rows import rows_of
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import FrontPoint, Result, TrialRecord
@@ -57,7 +57,7 @@ class Trials(Tables):
         plan: Plan,
         params: Mapping[str, Any],
         proposal: Mapping[str, Any],
-        sibling: int | None = None,
+        variant_of: int | None = None,
         later: bool = True,
     ) -> Begun | None:
         """As `begin`, with the first free number from this one on.
@@ -68,14 +68,14 @@ class Trials(Tables):
             plan: What to do.
             params: Parameter name -> value.
             proposal: What the sampler said, as JSON.
-            sibling: The trial whose sibling it is.
+            variant_of: The trial whose variant_of it is.
             later: Whether a later number will do.
 
         Returns:
             None when another worker is at this plan at the moment, or has taken the number and a
             later one will not do: then nothing was written.
         """
-        row = _begun(worker, plan, params, proposal, sibling)
+        row = _begun(worker, plan, params, proposal, variant_of)
         key = {"key": plan.key}
         while True:
             try:
@@ -158,7 +158,7 @@ class Trials(Tables):
                 tables.trials.c.number > 0,
                 tables.trials.c.state.not_in(OPEN),
                 tables.trials.c.repeats.is_(None),
-                tables.trials.c.sibling.is_(None),
+                tables.trials.c.variant_of.is_(None),
             )
         )
         with self._engine.connect() as connection:
@@ -210,7 +210,7 @@ class Trials(Tables):
 
     def trial(self, number: int) -> TrialRecord | None:
         """One trial, or None."""
-        return Reading(rows_of(self._engine)).trial(number)
+        return StudyReader(rows_of(self._engine)).trial(number)
 
     def last_number(self) -> int:
         """The highest trial number, -1 when there is none."""
@@ -249,7 +249,7 @@ def _begun(
     plan: Plan,
     params: Mapping[str, Any],
     proposal: Mapping[str, Any],
-    sibling: int | None,
+    variant_of: int | None,
 ) -> dict[str, Any]:
     """A row of a trial that runs from now on, but for its number."""
     return {
@@ -260,7 +260,7 @@ def _begun(
         "params": dict(params),
         "proposal": dict(proposal),
         "started": time.time(),
-        "sibling": sibling,
+        "variant_of": variant_of,
     }
 
 
@@ -278,7 +278,7 @@ _SAME_PLAN = (
     sa.select(_T.number)
     .where(
         _T.plan_key == sa.bindparam("key"),
-        _T.state.in_(["complete", "pruned", "paused"]),
+        _T.state.in_(["complete", "infeasible", "stopped", "paused"]),
         _T.repeats.is_(None),
     )
     .order_by(_T.number)
@@ -297,7 +297,7 @@ _STEPS = (
 
 _NEWS = sa.select(
     *(_T.number, _T.state, _T.worker, _T.params, _T.proposal, _T["values"], _T.violations),
-    *(_T.reason, _T.seconds, _T.repeats, _T.sibling),
+    *(_T.reason, _T.seconds, _T.repeats, _T.variant_of),
 ).order_by(_T.number)
 
 _ABOVE = _NEWS.where(_T.number > sa.bindparam("highest"))

@@ -26,7 +26,7 @@ from paretune.search.export.clean_process import CleanProcess
 from paretune.search.export.findings import Finding, Verification
 from paretune.search.export.licence import licences
 from paretune.search.export.manifest import CARD, MANIFEST, VERSION, Manifest
-from paretune.search.export.picked_artifact import Chosen, chosen
+from paretune.search.export.picked_artifact import PickedArtifact, chosen
 from paretune.search.export.raw_examples import AT_HAND, StudyExamples
 from paretune.search.export.verifying import Check, checked
 from paretune.search.export.writing import (
@@ -46,9 +46,9 @@ from paretune.search.views.plan_text import plan_text
 from paretune.spaces.table import nearest
 
 if TYPE_CHECKING:
-    from paretune.search.locate import Located
+    from paretune.search.locate import StudyLocation
     from paretune.search.study.records import StudyRecord
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
 
 FORMATS = {"onnx": "onnxruntime", **{name: name for name in RUNTIMES.names}}
 """What --to takes -> the runtime that writes it."""
@@ -98,7 +98,7 @@ class Exported:
     verification: Verification
 
 
-def export_trial(place: Located, wish: Wish) -> Exported:
+def export_trial(location: StudyLocation, wish: Wish) -> Exported:
     """Exports the trial that a query picks.
 
     Raises:
@@ -109,7 +109,7 @@ def export_trial(place: Located, wish: Wish) -> Exported:
         if name not in FORMATS:
             hint = nearest(name, list(FORMATS)) or "."
             raise UserError(f'--to: unknown format "{name}"{hint} Known: {", ".join(FORMATS)}.')
-    with reading(place.url) as store:
+    with reading(location.url) as store:
         record = settled(store.record())
     if "evaluate" in record.source:
         raise UserError(
@@ -118,9 +118,9 @@ def export_trial(place: Located, wish: Wish) -> Exported:
         )
     trial = pick(record, wish.query)
     _check_folder(wish)
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
 
-    study = OpenStudy(place.spec())
+    study = StageStudy(location.spec())
     try:
         return _Exporting(study, record, chosen(study, record, trial, wish.target), wish).done()
     except NotTheMeasured as error:
@@ -156,7 +156,9 @@ class _Exporting:
         wish: How.
     """
 
-    def __init__(self, study: OpenStudy, record: StudyRecord, pick: Chosen, wish: Wish) -> None:
+    def __init__(
+        self, study: StageStudy, record: StudyRecord, pick: PickedArtifact, wish: Wish
+    ) -> None:
         self._study, self._record, self._pick, self._wish = study, record, pick, wish
 
     def done(self) -> Exported:
@@ -276,8 +278,8 @@ class _Exporting:
         inputs, _ = next(data.arrays("validation", COMPARED))
         logits, found = process(examples), []
         if artifact["measured"]:
-            place = self._pick.target.place
-            session = place.runtime.load(self._pick.artifact.path, place.options)
+            deployment = self._pick.target.deployment
+            session = deployment.runtime.load(self._pick.artifact.path, deployment.options)
             plain = not artifact["formats"]
             same = same_outputs(name, plain, session(inputs), logits)
             found.append(replace(same, what="the study's file"))
@@ -287,7 +289,7 @@ class _Exporting:
             return [*found, Finding(name, "model", "warning", text)]
         candidate = pipeline.candidate(plan, Watch())
         if artifact["measured"]:
-            candidate, _ = pipeline.suited(plan, candidate, self._pick.target.place)
+            candidate, _ = pipeline.suited(plan, candidate, self._pick.target.deployment)
         answers = _answers(candidate.model, inputs)
         return [*found, like_model(name, not artifact["formats"], answers, logits)]
 

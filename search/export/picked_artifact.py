@@ -15,11 +15,11 @@ from paretune.search.study.quantity import local_of
 if TYPE_CHECKING:
     from paretune.search.measuring.targets import Target
     from paretune.search.study.records import StudyRecord, TrialRecord
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
 
 
 @dataclass(frozen=True)
-class Chosen:
+class PickedArtifact:
     """A trial's artifact with what was measured of it.
 
     Attributes:
@@ -49,7 +49,7 @@ class Chosen:
     @property
     def options(self) -> Any:
         """The runtime's, as it was measured."""
-        return self.target.place.options
+        return self.target.deployment.options
 
     def latency(self) -> dict[str, Any] | None:
         """How a ratio of latencies was measured, and what came out; None where none was."""
@@ -64,8 +64,8 @@ class Chosen:
 
 
 def chosen(
-    study: OpenStudy, record: StudyRecord, trial: TrialRecord, target: str | None = None
-) -> Chosen:
+    study: StageStudy, record: StudyRecord, trial: TrialRecord, target: str | None = None
+) -> PickedArtifact:
     """What of a trial is exported: the one place that says so.
 
     Args:
@@ -83,12 +83,12 @@ def chosen(
     stage = plan.stage("quantize")
     modes = stage.params["quantization"] if stage else {}
     beside = baseline if baseline is not None and baseline.number != trial.number else None
-    return Chosen(
+    return PickedArtifact(
         trial,
         plan,
         artifact,
         where,
-        () if where.place.lacks(modes) else tuple(modes),
+        () if where.deployment.lacks(modes) else tuple(modes),
         local_of(trial.measurements, where.name),
         local_of(trial.test, where.name),
         study.artifact(beside, where.name) if beside else None,

@@ -17,7 +17,7 @@ import numpy as np
 
 from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.runtimes.base import Artifact
-from paretune.search.measuring.host_lock import quiet
+from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 
 LATENCY = "latency"
@@ -123,7 +123,7 @@ def beside_baseline(
         _artifact(folder, baseline),
         {LATENCY: Measurement(**expected["reference"])},
     )
-    with quiet.measuring():
+    with host_lock.measuring():
         measured: Measurement = objective.measure(subject, params, "validation")
     return measured
 

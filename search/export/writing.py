@@ -16,7 +16,7 @@ from paretune.objectives.base import Measurement, Subject, Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
 from paretune.search.export.manifest import PROBE, file_entry
-from paretune.search.export.picked_artifact import Chosen
+from paretune.search.export.picked_artifact import PickedArtifact
 from paretune.search.export.script import script_name, script_of
 from paretune.search.files import sha256_of, written_whole
 from paretune.search.measuring.gauge import NEEDS_WEIGHTS, answered
@@ -25,7 +25,7 @@ from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 from paretune.search.study.units import format_value
 
 if TYPE_CHECKING:
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
     from paretune.spaces.base import Candidate
 
 PROBE_EXAMPLES = 16
@@ -39,7 +39,7 @@ class NotTheMeasured(Exception):
 
 
 def write_artifacts(
-    study: OpenStudy, pick: Chosen, runtimes: Sequence[str], folder: Path
+    study: StageStudy, pick: PickedArtifact, runtimes: Sequence[str], folder: Path
 ) -> list[dict[str, Any]]:
     """The file for each runtime, as its entry in the manifest.
 
@@ -56,7 +56,7 @@ def write_artifacts(
     return entries
 
 
-def write_baseline(pick: Chosen, folder: Path) -> dict[str, Any] | None:
+def write_baseline(pick: PickedArtifact, folder: Path) -> dict[str, Any] | None:
     """The baseline's file, as its entry; None where the trial is the baseline.
 
     Raises:
@@ -73,7 +73,7 @@ def write_baseline(pick: Chosen, folder: Path) -> dict[str, Any] | None:
 
 
 def write_probe(
-    study: OpenStudy, pick: Chosen, entries: Sequence[Mapping[str, Any]], folder: Path
+    study: StageStudy, pick: PickedArtifact, entries: Sequence[Mapping[str, Any]], folder: Path
 ) -> None:
     """A few validation examples, what the model takes of them, and each file's logits.
 
@@ -93,7 +93,7 @@ def write_probe(
 
 
 def write_assets(
-    study: OpenStudy, manifest: Mapping[str, Any], folder: Path
+    study: StageStudy, manifest: Mapping[str, Any], folder: Path
 ) -> list[dict[str, Any]]:
     """Probe, code that loads each file, and what the model needs (a tokenizer), as entries."""
     several = len(manifest["artifacts"]) > 1
@@ -126,7 +126,7 @@ def _copy(artifact: Artifact, file: Path) -> None:
         )
 
 
-def _copied(pick: Chosen, file: Path) -> dict[str, Any]:
+def _copied(pick: PickedArtifact, file: Path) -> dict[str, Any]:
     """The measured file, byte for byte."""
     _copy(pick.artifact, file)
     return {
@@ -143,7 +143,7 @@ def _copied(pick: Chosen, file: Path) -> dict[str, Any]:
     }
 
 
-def _converted(study: OpenStudy, pick: Chosen, runtime: str, file: Path) -> dict[str, Any]:
+def _converted(study: StageStudy, pick: PickedArtifact, runtime: str, file: Path) -> dict[str, Any]:
     """The trial's network in another format, measured anew on the validation part.
 
     It is quantized as in the trial where the format's own quantizer has that mode; else computed in
@@ -202,7 +202,7 @@ def _entry(file: Path, runtime: str, options: Any, formats: Collection[str]) -> 
     }
 
 
-def _on_data(pick: Chosen) -> dict[str, Mapping[str, Any]]:
+def _on_data(pick: PickedArtifact) -> dict[str, Mapping[str, Any]]:
     """Quantities that depend on data, with their options.
 
     Not those of a user's own: they may ask for the network, which is not there elsewhere.
@@ -216,7 +216,7 @@ def _on_data(pick: Chosen) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _json(measured: Mapping[str, Any], pick: Chosen) -> dict[str, Any]:
+def _json(measured: Mapping[str, Any], pick: PickedArtifact) -> dict[str, Any]:
     """Measurements of the quantities that depend on data."""
     names = set(_on_data(pick))
     return {name: m.to_json() for name, m in measured.items() if name.partition(".")[0] in names}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Measurement, Subject
 from paretune.search.errors import UserError
-from paretune.search.measuring.host_lock import quiet
+from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.quantity import Quantity, further, of_artifact
 from paretune.search.study.spec import Constraint, ObjectiveSpec, StudySpec
 from paretune.search.study.tables import OBJECTIVES
@@ -146,7 +146,7 @@ class Gauge:
                 several = [_answer(subject, name, options, part) for subject in subjects]
             else:
                 params = entry.Params.model_validate(dict(options))
-                with quiet.measuring():
+                with host_lock.measuring():
                     several = entry.together(subjects, params)
             for known, given in zip(found, several, strict=True):
                 known += self.named_values(name, given)
@@ -202,9 +202,9 @@ def _answer(subject: Subject, name: str, options: Mapping[str, Any], part: str) 
     objective = OBJECTIVES.get(name)
     params = objective.Params.model_validate(dict(options))
     if objective.cost != TIMING or not getattr(objective, "alone", True):
-        with quiet.working():
+        with host_lock.working():
             return objective.measure(subject, params, part)
-    with quiet.measuring() as alone:
+    with host_lock.measuring() as alone:
         return noted(objective.measure(subject, params, part), alone)
 
 

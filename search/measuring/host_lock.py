@@ -1,4 +1,4 @@
-"""Quiet: while one process of ours measures time, the others of this host and user stand still.
+"""HostLock: while one process of ours measures time, the others of this host and user stand still.
 
 Two lock files, whose locks the kernel drops with the process that holds them:
 
@@ -31,7 +31,7 @@ LOOK_EVERY = 0.002
 """Seconds between two looks of a measurer."""
 
 
-class Quiet:
+class HostLock:
     """The locks of one process.
 
     Not for several threads at once: who works and who measures is one thread of a process.
@@ -143,5 +143,5 @@ def _taken(lock: int, kind: int) -> bool:
     return True
 
 
-quiet = Quiet()
+host_lock = HostLock()
 """This process's."""

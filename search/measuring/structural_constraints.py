@@ -15,7 +15,7 @@ STRUCTURAL = ("parameters", "macs", "activations", "size", "latency", "throughpu
 
 def foreseen(spec: StudySpec) -> tuple[Constraint, ...]:
     """The constraints that are looked at before training; none where that is switched off."""
-    if not spec.screening or spec.own is not None:
+    if not spec.screening or spec.trainer is not None:
         return ()
     return tuple(constraint for constraint in spec.constraints if _structural(spec, constraint))
 

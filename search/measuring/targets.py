@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Measurement
 from paretune.search.measuring.gauge import Gauge
-from paretune.search.study.deployment import Place
+from paretune.search.study.deployment import Deployment
 from paretune.search.study.quantity import Quantity, local_of, of_artifact
 from paretune.search.study.tables import OBJECTIVES
 
@@ -31,13 +31,13 @@ class Target:
         gauge: What is measured there.
     """
 
-    place: Place
+    deployment: Deployment
     gauge: Gauge
 
     @property
     def name(self) -> str | None:
         """Its name; None in a study of one runtime."""
-        return self.place.target
+        return self.deployment.target
 
     def measure(
         self,
@@ -62,13 +62,13 @@ class Target:
             Unmeasurable: A quantity cannot be measured.
         """
         known = local_of(reference, self.name)
-        runtime, options = self.place.runtime, self.place.options
+        runtime, options = self.deployment.runtime, self.deployment.options
         found = self.gauge.measure(artifact, runtime, options, model, data, baseline, known, made)
         return self.named(found)
 
     def test(self, artifact: Artifact, data: Labelled) -> list[Measurement]:
         """What depends on data, on the test part; empty when there is none."""
-        runtime, options = self.place.runtime, self.place.options
+        runtime, options = self.deployment.runtime, self.deployment.options
         return self.named(self.gauge.test(artifact, runtime, options, None, data))
 
     def named(self, found: Sequence[Measurement]) -> list[Measurement]:
@@ -81,7 +81,7 @@ class Target:
         return quantity.at(self.name).name if here else local
 
 
-def targets_of(spec: StudySpec, where: Sequence[Place]) -> tuple[Target, ...]:
+def targets_of(spec: StudySpec, where: Sequence[Deployment]) -> tuple[Target, ...]:
     """The targets of a study.
 
     Args:

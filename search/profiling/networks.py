@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from paretune.objectives.runtimes.base import Artifact
-    from paretune.search.locate import Located
+    from paretune.search.locate import StudyLocation
     from paretune.search.study.records import TrialRecord
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
 
 EXAMPLES = 64
 
@@ -137,12 +137,12 @@ def named_network(
 
 @contextmanager
 def trial_network(
-    place: Located, query: str, runtime: str | None, threads: int | None, folder: Path
+    location: StudyLocation, query: str, runtime: str | None, threads: int | None, folder: Path
 ) -> Iterator[Network]:
     """A trial of a study: the measured file in the study's runtime, or deployed to another one.
 
     Args:
-        place: The study, which stays open for as long as its data is needed.
+        location: The study, which stays open for as long as its data is needed.
         query: "baseline", a trial's number, "knee", ... as for `search.picks.pick`.
         runtime: A target of the study, or a runtime's name; None for the study's (first).
         threads: Of one inference; None for the study's.
@@ -153,11 +153,11 @@ def trial_network(
     """
     from paretune.search.building.pipeline import export
     from paretune.search.building.watch import StageError, Watch
-    from paretune.search.study.deployment import Place
+    from paretune.search.study.deployment import Deployment
     from paretune.search.study.plan import Plan
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
 
-    with reading(place.url) as store:
+    with reading(location.url) as store:
         record = store.record()
     if "evaluate" in record.source:
         raise UserError(
@@ -167,22 +167,24 @@ def trial_network(
     trial = pick(record, query)
     if trial.repeats is not None:
         trial = record.trials[trial.repeats]
-    study = OpenStudy(place.spec())
+    study = StageStudy(location.spec())
     try:
         plan = Plan.from_json(trial.plan)
         try:
             candidate = study.pipeline.candidate(plan, Watch())
         except StageError as error:
             raise UserError(f"trial {trial.number}: {error}") from error
-        stored = next((t for t in study.targets if runtime in (None, t.name, t.place.name)), None)
+        stored = next(
+            (t for t in study.targets if runtime in (None, t.name, t.deployment.name)), None
+        )
         if stored is not None:
-            entry, options = stored.place.runtime, stored.place.options
+            entry, options = stored.deployment.runtime, stored.deployment.options
             options = options if threads is None else _threaded(entry, options, threads)
-            candidate, _ = study.pipeline.suited(plan, candidate, stored.place)
+            candidate, _ = study.pipeline.suited(plan, candidate, stored.deployment)
             artifact = _measured(trial, study, stored.name)
         else:
             entry, options = runtime_of(runtime or "", threads)
-            where = Place(None, entry.name, options)
+            where = Deployment(None, entry.name, options)
             candidate, _ = study.pipeline.suited(plan, candidate, where)
             suited = candidate
             artifact = _exported(
@@ -260,7 +262,7 @@ def _exported(write: Any, entry: Any, folder: Path) -> Artifact:
         raise UserError(f"--runtime {entry.name}: {error}") from error
 
 
-def _measured(trial: TrialRecord, study: OpenStudy, target: str | None) -> Artifact:
+def _measured(trial: TrialRecord, study: StageStudy, target: str | None) -> Artifact:
     artifact = study.artifact(trial, target)
     if not artifact.path.is_file() or sha256_of(artifact.path) != artifact.sha256:
         raise UserError(

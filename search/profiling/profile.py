@@ -13,7 +13,7 @@ from paretune.objectives.profiling.layers import layer_costs
 from paretune.objectives.profiling.onnx_profile import onnx_times
 from paretune.objectives.timing.inputs import validation_batch
 from paretune.search.errors import UserError
-from paretune.search.measuring.host_lock import quiet
+from paretune.search.measuring.host_lock import host_lock
 from paretune.search.profiling.advice.findings import findings
 from paretune.search.profiling.advice.gains import Sheet
 from paretune.search.profiling.advice.trying import tried
@@ -49,7 +49,7 @@ def profile(network: Network, batch: int = 1) -> Profile:
     """
     try:
         layers = layer_costs(network.model, network.shape)
-        with quiet.measuring():
+        with host_lock.measuring():
             times, note = _times(network, batch)
         layers = _with_fused(network.model, layers, times)
         numbers = (*network.known, *_numbers(network, batch))
@@ -112,6 +112,6 @@ def _numbers(network: Network, batch: int) -> Iterator[Measurement]:
         objective = OBJECTIVES.get(name)
         given = {**options, "batch": batch} if name == "latency" else options
         params = objective.Params.model_validate(given)
-        with quiet.measuring():
+        with host_lock.measuring():
             measured = objective.measure(subject, params, "validation")
         yield from [measured] if isinstance(measured, Measurement) else list(measured)[:1]

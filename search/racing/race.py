@@ -102,7 +102,7 @@ class Race:
         if finished is None:
             return None
         kept = (row["values"] or {}, row["violations"] or {})
-        return Result("pruned", *kept, reason=row["reason"], seconds=row["seconds"]), finished
+        return Result("stopped", *kept, reason=row["reason"], seconds=row["seconds"]), finished
 
     # -- comparing -------------------------------------------------------------------------------
 

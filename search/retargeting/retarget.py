@@ -23,21 +23,21 @@ from paretune.search.database.store import reading
 from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
-from paretune.search.study.deployment import Place
+from paretune.search.study.deployment import Deployment
 from paretune.search.study.plan import Plan
 from paretune.search.study.quantity import local_of
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.retarget_records import Retargeted, Retargeting
-from paretune.search.study.spec import Chosen, StudySpec, canonical, digest
+from paretune.search.study.spec import Selection, StudySpec, canonical, digest
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.study_file.space import message
 from paretune.spaces.table import UnknownName, nearest
 
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
-    from paretune.search.locate import Located
+    from paretune.search.locate import StudyLocation
     from paretune.search.measuring.targets import Target
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
 
 Notice = Callable[[str], None]
 
@@ -61,7 +61,9 @@ class Wanted:
     again: bool = False
 
 
-def retarget(located: Located, wanted: Wanted, say: Notice = lambda text: None) -> Retargeting:
+def retarget(
+    located: StudyLocation, wanted: Wanted, say: Notice = lambda text: None
+) -> Retargeting:
     """Measures a study's models in another place, or gives what is stored of that.
 
     Args:
@@ -82,22 +84,24 @@ def retarget(located: Located, wanted: Wanted, say: Notice = lambda text: None) 
     if record.baseline is None or not record.members:
         raise UserError("there is no front yet; run the study first")
     spec = located.spec()
-    place = place_of(spec, wanted)
+    deployment = place_of(spec, wanted)
     trials = chosen(record, wanted.trials)
     host = fingerprint()
-    setting = digest([place.target, place.name, place.options.model_dump(), canonical(host)])[:16]
+    setting = digest(
+        [deployment.target, deployment.name, deployment.options.model_dump(), canonical(host)]
+    )[:16]
     retargets = Retargets(open_engine(located.url, create=True))
     known = retargets.of(setting)
     if wanted.again or any(trial.number not in known for trial in trials):
-        why = place.runtime.unavailable()
+        why = deployment.runtime.unavailable()
         if why:
-            raise UserError(f"--runtime {place.name}: cannot be used here: {why}")
-        known = _measured(spec, record, trials, place, setting, retargets, say)
+            raise UserError(f"--runtime {deployment.name}: cannot be used here: {why}")
+        known = _measured(spec, record, trials, deployment, setting, retargets, say)
     rows = {trial.number: known[trial.number] for trial in trials}
-    return Retargeting(record, place, rows, host)
+    return Retargeting(record, deployment, rows, host)
 
 
-def place_of(spec: StudySpec, wanted: Wanted) -> Place:
+def place_of(spec: StudySpec, wanted: Wanted) -> Deployment:
     """The runtime with its options: the study's own, those given, then defaults.
 
     Of the study's options an other runtime gets the thread count, so that the two compare.
@@ -127,14 +131,14 @@ def place_of(spec: StudySpec, wanted: Wanted) -> Place:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise UserError(f"--option {where}: {message(error, merged.get(where))}") from error
     target = (wanted.target or next(iter(spec.targets))) if spec.targets else None
-    return Place(target, name, options)
+    return Deployment(target, name, options)
 
 
 THREADS = ("threads",)
 """Options that mean the same in every runtime."""
 
 
-def _own_place(spec: StudySpec, target: str | None) -> Chosen:
+def _own_place(spec: StudySpec, target: str | None) -> Selection:
     if target is None:
         return spec.runtime
     if target not in spec.targets:
@@ -191,29 +195,29 @@ def _measured(
     spec: StudySpec,
     record: StudyRecord,
     trials: Sequence[TrialRecord],
-    place: Place,
+    deployment: Deployment,
     setting: str,
     retargets: Retargets,
     say: Notice,
 ) -> dict[int, Retargeted]:
     from paretune.search.measuring.targets import Target
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
 
-    study = OpenStudy(spec)
+    study = StageStudy(spec)
     try:
         _check_data(study, record)
         study.store.add_host(study.host, fingerprint())
-        [gauge] = [t.gauge for t in study.targets if t.name == place.target]
-        target = Target(place, gauge.of_artifacts())
-        bench = _Bench(study, target, retargets.files(place.name))
+        [gauge] = [t.gauge for t in study.targets if t.name == deployment.target]
+        target = Target(deployment, gauge.of_artifacts())
+        bench = _Bench(study, target, retargets.files(deployment.name))
         rows: dict[int, Retargeted] = {}
         ready: dict[int, Artifact] = {}
         empty = Retargeted(
             -1,
             setting,
-            place.target,
-            place.name,
-            place.options.model_dump(),
+            deployment.target,
+            deployment.name,
+            deployment.options.model_dump(),
             study.host,
             time.time(),
             "",
@@ -226,7 +230,7 @@ def _measured(
                     raise UserError(f"the baseline cannot be measured: {error}") from error
                 note = f"not measured: {error}"
             rows[trial.number] = replace(empty, trial=trial.number, note=note)
-        say(f"{len(ready)} networks are measured in {place.name}, side by side")
+        say(f"{len(ready)} networks are measured in {deployment.name}, side by side")
         for number, (artifact, found) in bench.measure(ready).items():
             stored = study.artifact_json(artifact)
             rows[number] = replace(rows[number], artifact=stored, measured=found)
@@ -236,7 +240,7 @@ def _measured(
         study.close()
 
 
-def _check_data(study: OpenStudy, record: StudyRecord) -> None:
+def _check_data(study: StageStudy, record: StudyRecord) -> None:
     known = record.info.get("fingerprint")
     if known is not None and known != study.data.fingerprint:
         raise UserError(
@@ -255,7 +259,7 @@ class _Bench:
     """
 
     def __init__(
-        self, study: OpenStudy, target: Target, made: Mapping[int, Mapping[str, Any]]
+        self, study: StageStudy, target: Target, made: Mapping[int, Mapping[str, Any]]
     ) -> None:
         self._study = study
         self._target = target
@@ -267,9 +271,9 @@ class _Bench:
         Raises:
             Missing: There is none, and it cannot be made without training.
         """
-        place = self._target.place
-        stored = self._study.artifact(trial, place.target)
-        if stored.runtime == place.name:
+        deployment = self._target.deployment
+        stored = self._study.artifact(trial, deployment.target)
+        if stored.runtime == deployment.name:
             return _same(stored), "the stored file"
         known = self._made.get(trial.number)
         if known is not None:
@@ -281,7 +285,7 @@ class _Bench:
         return self._exported(trial)
 
     def _exported(self, trial: TrialRecord) -> tuple[Artifact, str]:
-        pipeline, place = self._study.pipeline, self._target.place
+        pipeline, deployment = self._study.pipeline, self._target.deployment
         plan = Plan.from_json(trial.plan)
         gone = pipeline.dropped(plan)
         if gone:
@@ -290,10 +294,10 @@ class _Bench:
                 "trained here"
             )
         try:
-            candidate, said = pipeline.suited(plan, pipeline.candidate(plan, Watch()), place)
-            folder = self._study.spec.folder / "retargets" / place.name
-            file = folder / f"trial-{trial.number:05d}{place.runtime.suffix}"
-            made = pipeline.deploy(plan, candidate, file, Watch(), place)
+            candidate, said = pipeline.suited(plan, pipeline.candidate(plan, Watch()), deployment)
+            folder = self._study.spec.folder / "retargets" / deployment.name
+            file = folder / f"trial-{trial.number:05d}{deployment.runtime.suffix}"
+            made = pipeline.deploy(plan, candidate, file, Watch(), deployment)
         except StageError as error:
             raise Missing(error.text) from error
         note = said or "exported anew"
@@ -326,7 +330,7 @@ class _Bench:
                     },
                 )
         except Unmeasurable as error:
-            raise UserError(f"{self._target.place.name}: {error}") from error
+            raise UserError(f"{self._target.deployment.name}: {error}") from error
         return parts
 
     def _together(
@@ -335,13 +339,13 @@ class _Bench:
         baseline: Artifact | None,
         reference: Mapping[str, Measurement],
     ) -> list[list[Measurement]]:
-        place = self._target.place
-        known = local_of(reference, place.target)
+        deployment = self._target.deployment
+        known = local_of(reference, deployment.target)
         subjects = [
             Subject(
                 artifact,
-                place.runtime,
-                place.options,
+                deployment.runtime,
+                deployment.options,
                 None,  # type: ignore[arg-type]  # what needs the model is not measured here
                 self._study.data,
                 baseline,

@@ -89,9 +89,9 @@ def retarget_info(found: Retargeting) -> RetargetInfo:
     rows = [*front, *(replace(row, on_front=False, marks=()) for row in left)]
     return RetargetInfo(
         found.record.name,
-        found.place.target,
-        found.place.name,
-        found.place.options.model_dump(),
+        found.deployment.target,
+        found.deployment.name,
+        found.deployment.options.model_dump(),
         found.host,
         max(row.taken for row in found.rows.values()),
         found.record.axes,

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from paretune.objectives.base import Measurement, Subject, Unmeasurable
 from paretune.search.front.final_front import chances_of, finalists_of, uncertain, worth_again
 from paretune.search.measuring.gauge import TIMING, Gauge, WrongMeasurement
-from paretune.search.measuring.host_lock import quiet
+from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.records import StudyRecord
 from paretune.search.study.tables import OBJECTIVES
 from paretune.search.trial.events import Notice, Reporter
 
 if TYPE_CHECKING:
-    from paretune.search.trial.open_study import Opened
+    from paretune.search.trial.open_study import OpenStudy
 
 SHARE = 0.1
 """Of the time that the trials took: what a session may take where the study file does not say."""
@@ -40,7 +40,7 @@ SHORTEST = 0.05
 """Seconds for one network below which a measurement is not made."""
 
 
-def settle(study: Opened, report: Reporter) -> None:
+def settle(study: OpenStudy, report: Reporter) -> None:
     """Measures front and baseline again, where that has not been done since the last trial.
 
     Args:
@@ -63,7 +63,7 @@ def settle(study: Opened, report: Reporter) -> None:
     if not seconds or not study.timed or not record.members or _up_to_date(record):
         return
     trials = [trial for trial in record.trials if trial.number in numbers]
-    with quiet.measuring():
+    with host_lock.measuring():
         if _up_to_date(study.store.record()):
             return  # another worker of this host was quicker
         what = f"front and baseline, {len(trials)} networks,"

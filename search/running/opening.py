@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from paretune.search.study.spec import StudySpec
-from paretune.search.trial.open_study import Opened
+from paretune.search.trial.open_study import OpenStudy
 
 
-def open_study(spec: StudySpec) -> Opened:
+def open_study(spec: StudySpec) -> OpenStudy:
     """The study, open. What neither needs is not imported.
 
     Raises:
         UserError: It cannot be worked on as it is.
     """
-    if spec.own is not None:
-        from paretune.search.trial.trainer_study import OwnStudy
+    if spec.trainer is not None:
+        from paretune.search.trial.trainer_study import TrainerStudy
 
-        return OwnStudy(spec)
-    from paretune.search.trial.stage_study import OpenStudy
+        return TrainerStudy(spec)
+    from paretune.search.trial.stage_study import StageStudy
 
-    return OpenStudy(spec)
+    return StageStudy(spec)

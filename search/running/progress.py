@@ -210,8 +210,8 @@ def ended_text(event: TrialEnded, axes: Sequence[Axis], wanted: int | None) -> s
     """A finished trial in one line."""
     result, number = event.result, event.trial
     head = f"trial {number:>3}" if number else "baseline "
-    if event.sibling is not None:
-        head += f" (trained in {event.sibling})"
+    if event.variant_of is not None:
+        head += f" (trained in {event.variant_of})"
     elif number and wanted:
         head += f" [{event.done}/{wanted}]"
     body = _body(result, axes, event.baseline if number else None)
@@ -230,7 +230,7 @@ def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | 
         return f"the same plan as trial {result.repeats}"
     if result.state != "complete":
         reason = result.reason or {}
-        word = "infeasible" if result.state == "pruned" else "FAILED"
+        word = "FAILED" if result.state == "failed" else result.state
         text = reason.get("text", "").splitlines() or [""]
         kind = f"{reason.get('type')}: " if result.state == "failed" else ""
         return f"{word} in {reason.get('stage', '?')}: {kind}{text[0]}"

@@ -1,7 +1,7 @@
-"""Turns: what racing adds to the loop of a run: who goes on, who waits, who is given up.
+"""RacingTurns: what racing adds to the loop of a run: who goes on, who waits, who is given up.
 
 The sampler hears of a waiting trial at once, with the values that it had last: on recorded curves
-`forest` then has .88 of the best hypervolume after 200 epochs, and .81 when it is told nothing (10
+`thompson` then has .88 of the best hypervolume after 200 epochs, and .81 when it is told nothing (10
 seeds); from 400 epochs on it makes no difference (.955 and .953).
 """
 
@@ -18,10 +18,10 @@ from paretune.search.trial.events import Notice, Reporter, TrialPaused
 
 if TYPE_CHECKING:
     from paretune.search.study.records import Result
-    from paretune.search.trial.open_study import Opened
+    from paretune.search.trial.open_study import OpenStudy
 
 
-class Turns:
+class RacingTurns:
     """The waiting trials of a study, as one worker sees them; in a study that races not, none.
 
     Args:
@@ -34,7 +34,7 @@ class Turns:
 
     def __init__(
         self,
-        study: Opened,
+        study: OpenStudy,
         worker: str,
         proposer: Proposer,
         progress: Progress,

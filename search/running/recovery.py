@@ -13,7 +13,7 @@ from paretune.search.study.records import Result
 
 if TYPE_CHECKING:
     from paretune.search.running.worker import Worker
-    from paretune.search.trial.open_study import Opened
+    from paretune.search.trial.open_study import OpenStudy
 
 NO_PROPOSAL: Mapping[str, Any] = {"params": {}, "attributes": {}}
 
@@ -29,7 +29,7 @@ class Task:
         proposal: What the sampler said, as JSON.
         started: Unix time of its beginning.
         again: A worker that died had begun it.
-        sibling: The trial whose trained network this one deploys in another number format.
+        variant_of: The trial whose trained network this one deploys in another number format.
         spent: Stage -> seconds that earlier turns took.
     """
 
@@ -39,7 +39,7 @@ class Task:
     proposal: Mapping[str, Any]
     started: float
     again: bool = False
-    sibling: int | None = None
+    variant_of: int | None = None
     spent: Mapping[str, float] = field(default_factory=dict)
 
     def mirrored(self, result: Result | None = None, finished: float | None = None) -> Mirrored:
@@ -59,8 +59,8 @@ class Task:
     def _attributes(self) -> dict[str, Any]:
         if not self.number:
             return {"baseline": True}
-        sibling = {} if self.sibling is None else {"sibling_of": self.sibling}
-        return {"params": dict(self.params), **sibling}
+        variant = {} if self.variant_of is None else {"variant_of": self.variant_of}
+        return {"params": dict(self.params), **variant}
 
 
 def task_of(row: Row, again: bool) -> Task:
@@ -72,7 +72,7 @@ def task_of(row: Row, again: bool) -> Task:
         row["proposal"],
         row["started"],
         again,
-        row["sibling"],
+        row["variant_of"],
         row["seconds"] or {},
     )
 
@@ -89,7 +89,7 @@ def result_of(row: Row) -> Result:
     )
 
 
-def adopted(study: Opened, worker: Worker, running: Sequence[Row]) -> Task | None:
+def adopted(study: OpenStudy, worker: Worker, running: Sequence[Row]) -> Task | None:
     """A running trial whose worker is dead, now this worker's; None when there is none.
 
     Args:
@@ -110,7 +110,7 @@ def adopted(study: Opened, worker: Worker, running: Sequence[Row]) -> Task | Non
     return None
 
 
-def reconcile(study: Opened, worker: Worker) -> None:
+def reconcile(study: OpenStudy, worker: Worker) -> None:
     """Writes to Optuna's tables what a worker that died had not written."""
     worker.bury()
     if len(worker.living()) > 1:

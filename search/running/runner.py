@@ -13,10 +13,10 @@ from paretune.search.database.store import OPEN, Row
 from paretune.search.front.growth import Growth
 from paretune.search.measuring.gauge import values_by_name
 from paretune.search.running.final_session import settle
+from paretune.search.running.format_variants import FormatVariants
 from paretune.search.running.opening import open_study
-from paretune.search.running.racing_turns import Turns
+from paretune.search.running.racing_turns import RacingTurns
 from paretune.search.running.recovery import NO_PROPOSAL, Task, adopted, reconcile, result_of
-from paretune.search.running.siblings import Siblings
 from paretune.search.running.stopping import Ending, Progress, ending
 from paretune.search.running.worker import Worker
 from paretune.search.sampling.proposer import Exhausted, Outcome, Proposer
@@ -98,14 +98,14 @@ class Runner:
         if plan is not None:
             self._baseline = self._ensured_baseline(plan)
             self._proposer.compare_with(values_by_name(self._baseline.measurements))
-        self._turns = Turns(
+        self._turns = RacingTurns(
             self._study, self._worker.id, self._proposer, self._progress, self._report
         )
         self._growth = Growth(self._study.axes, self._against or None, self._study.classes)
         first = self._baseline
         if first and first.feasible and self._growth.add(0, first.values):
             self._store.add_front(self._growth.point(0, first.finished))
-        self._siblings = Siblings(self._study)
+        self._siblings = FormatVariants(self._study)
         end = self._search()
         if end.over:
             for number, result in self._turns.give_up():
@@ -201,7 +201,7 @@ class Runner:
         self._end(
             task,
             Result(
-                "pruned" if known.state == "paused" else known.state,
+                "stopped" if known.state == "paused" else known.state,
                 known.values,
                 known.violations,
                 reason=known.reason,
@@ -251,7 +251,7 @@ class Runner:
         baseline = None if task.number == 0 else self._baseline
         result = self._study.evaluate(task.number, task.plan, baseline, self._report)
         result = result.besides(task.spent)
-        if task.number and task.sibling is None and result.state != "paused":
+        if task.number and task.variant_of is None and result.state != "paused":
             self._siblings.expect(task.number, task.params)
         self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0
         self._progress.durations.append(result.duration)
@@ -262,7 +262,7 @@ class Runner:
 
     def _end(self, task: Task, result: Result) -> None:
         """Writes a trial's end: our tables first, which are the truth; Optuna's in their time."""
-        grew = task.number > 0 and self._take_in(task.number, result, task.sibling)
+        grew = task.number > 0 and self._take_in(task.number, result, task.variant_of)
         point = self._growth.point(task.number) if grew else None
         finished = self._store.finish(task.number, result, self._study.host, point)
         self._study.mirror.put(task.mirrored(result, finished))
@@ -279,24 +279,24 @@ class Runner:
                 grew=grew,
                 front=self._growth.front if task.number else {},
                 hypervolume=self._growth.hypervolume if task.number else None,
-                sibling=task.sibling,
+                variant_of=task.variant_of,
             )
         )
 
-    def _take_in(self, number: int, result: Result, sibling: int | None) -> bool:
+    def _take_in(self, number: int, result: Result, variant_of: int | None) -> bool:
         """Counts a finished trial and lets it into the front; True when the front changed."""
         self._missing.update(range(self._highest + 1, number))
         self._missing.discard(number)
         self._highest = max(self._highest, number)
         if result.repeats is not None:
             return False
-        self._progress.done += sibling is None
+        self._progress.done += variant_of is None
         return result.feasible and self._growth.add(number, result.values)
 
     def _learn(self) -> tuple[int, Mapping[str, Any]] | None:
         """Takes in the trials that an earlier run or another worker finished; sees who runs.
 
-        Gives number and parameters of the last one that was no sibling.
+        Gives number and parameters of the last one that was no variant_of.
         """
         last, self._running = None, []
         for row in self._store.news(self._highest, self._missing):
@@ -307,8 +307,8 @@ class Runner:
                 continue
             result = result_of(row)
             self._proposer.replay(row["proposal"], Outcome.of(result))
-            self._take_in(row["number"], result, row["sibling"])
-            if row["sibling"] is None and row["repeats"] is None:
+            self._take_in(row["number"], result, row["variant_of"])
+            if row["variant_of"] is None and row["repeats"] is None:
                 last = (row["number"], row["params"])
         return last
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paretune.search.study.sampler_options import AutoParams, ForestParams, has_model
-from paretune.search.study.spec import Chosen
+from paretune.search.study.sampler_options import AutoParams, ThompsonParams, has_model
+from paretune.search.study.spec import Selection
 
 SHARE = 0.05
 """Of the trials' time that proposals may take."""
@@ -32,13 +32,13 @@ class Choosing:
 
     Args:
         sampler: Of the study file.
-        model: By which `forest` would go here; None where nothing is known without training.
+        model: By which `thompson` would go here; None where nothing is known without training.
     """
 
-    def __init__(self, sampler: Chosen, model: str | None) -> None:
+    def __init__(self, sampler: Selection, model: str | None) -> None:
         self._name = sampler.name
         taken = model if has_model(sampler) else None
-        self._model = "forest" if taken else "tpe"
+        self._model = "thompson" if taken else "tpe"
         self._cost = COST[taken or "tpe"]
         self._told = 0
         self._timed = 0
@@ -48,7 +48,7 @@ class Choosing:
     @property
     def optuna(self) -> bool:
         """Whether one of Optuna's samplers may be asked."""
-        return self._name not in ("forest", "evolve") and self._auto_model != "forest"
+        return self._name not in ("thompson", "evolution") and self._auto_model != "thompson"
 
     @property
     def _auto_model(self) -> str | None:
@@ -69,11 +69,11 @@ class Choosing:
         if model is None:
             return self._name
         if self._timed and (number - 1) // BLOCK * BLOCK * self._cost > self._allowed:
-            return "evolve"
+            return "evolution"
         return "auto" if model == "tpe" else model
 
 
-def model_of(sampler: Chosen, cheap: bool, cost: bool) -> str | None:
+def model_of(sampler: Selection, cheap: bool, cost: bool) -> str | None:
     """By what `auto` learns from training: None is TPE's way.
 
     Args:
@@ -84,19 +84,19 @@ def model_of(sampler: Chosen, cheap: bool, cost: bool) -> str | None:
     return sampler.params.get("model") or ("gaussian" if cost else "trees" if cheap else None)
 
 
-def forest_options(sampler: Chosen, model: str | None) -> ForestParams:
+def forest_options(sampler: Selection, model: str | None) -> ThompsonParams:
     """The options of our own samplers; their defaults for another.
 
     Args:
         sampler: Of the study file.
         model: Of `auto`.
     """
-    if sampler.name in ("forest", "evolve"):
-        return ForestParams.model_validate(dict(sampler.params))
-    return ForestParams.model_validate({"model": model or "trees"})
+    if sampler.name in ("thompson", "evolution"):
+        return ThompsonParams.model_validate(dict(sampler.params))
+    return ThompsonParams.model_validate({"model": model or "trees"})
 
 
-def optuna_options(sampler: Chosen) -> Mapping[str, Any]:
+def optuna_options(sampler: Selection) -> Mapping[str, Any]:
     """The options that go on to Optuna's sampler: of `auto` those that are not its own."""
     own = AutoParams.model_fields if sampler.name == "auto" else {}
     return {name: value for name, value in sampler.params.items() if name not in own}

@@ -11,7 +11,7 @@ import numpy as np
 from paretune.search.sampling.features import Draws, Features, Params, key_of
 from paretune.search.sampling.history import History
 from paretune.search.study.number_formats import network_of, others_of
-from paretune.search.study.sampler_options import ForestParams
+from paretune.search.study.sampler_options import ThompsonParams
 from paretune.search.study.spec import Constraint
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.domains import Node
@@ -51,7 +51,7 @@ class Candidates:
         space: Node,
         features: Features,
         constraints: Sequence[Constraint],
-        options: ForestParams,
+        options: ThompsonParams,
         history: History,
         seed: int = 0,
         cheap: Cheap | None = None,

@@ -40,7 +40,8 @@ from paretune.spaces.domains import Choice, Domain, Float, Int, Node, assign, pa
 
 _STATES = {
     "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
+    "infeasible": TrialState.PRUNED,
+    "stopped": TrialState.PRUNED,
     "failed": TrialState.FAIL,
     "paused": TrialState.PRUNED,  # to a sampler of Optuna's: none of the good ones
 }
@@ -76,7 +77,7 @@ class Outcome:
     """What came of a proposal.
 
     Attributes:
-        state: "complete", "pruned" or "failed".
+        state: "complete", "infeasible", "stopped", "paused" or "failed".
         values: Objective values in order.
         violations: Constraint text -> violation.
         seconds: What the trial took; None where that is not known.
@@ -120,7 +121,7 @@ class Proposer:
         self._spec = spec
         self._options = optuna_options(spec.sampler)
         make_sampler(spec.sampler.name, 0, spec.trials, self._options)  # says so at once
-        thrifty = spec.sampler.name == "auto" and spec.sampler.params.get("thrift", True)
+        cost_aware = spec.sampler.name == "auto" and spec.sampler.params.get("cost_aware", True)
         model = model_of(spec.sampler, cheap is not None, cost is not None)
         self._auto = Choosing(spec.sampler, model)
         self._thompson = Thompson(
@@ -130,8 +131,8 @@ class Proposer:
             forest_options(spec.sampler, model),
             spec.seed,
             cheap,
-            cost if thrifty else None,
-            free_formats(spec) if spec.siblings is True else (),
+            cost if cost_aware else None,
+            free_formats(spec) if spec.format_variants is True else (),
         )
         self._baseline: Mapping[str, float] = {}
         self._asked: dict[int, Proposal] = {}
@@ -170,7 +171,7 @@ class Proposer:
 
     def _from_ours(self, number: int, name: str, turn: int) -> Proposal:
         random = np.random.default_rng(self._seed(number, turn))
-        if name == "forest":
+        if name == "thompson":
             choices, params = self._thompson.proposed(number, random)
         else:
             choices, params = self._thompson.evolved(random)

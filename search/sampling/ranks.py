@@ -41,7 +41,7 @@ class Ranks:
 
 
 def _ranked(values: np.ndarray) -> np.ndarray:
-    """Place [N] of each among the others, from 1; equal ones share the mean of theirs."""
+    """Deployment [N] of each among the others, from 1; equal ones share the mean of theirs."""
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     places: np.ndarray = np.cumsum(counts) - (counts - 1) / 2
     return places[which]

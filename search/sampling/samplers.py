@@ -98,15 +98,15 @@ SAMPLERS: dict[str, SamplerInfo] = {
     "auto": SamplerInfo(
         _tpe,
         False,
-        "forest for networks and where objectives are known untrained; else TPE; evolve if slow",
+        "forest for networks and where objectives are known untrained; else TPE; evolution if slow",
     ),
-    "forest": SamplerInfo(
+    "thompson": SamplerInfo(
         _own,
         False,
         "cheap objectives known, the others drawn from a model; takes what adds most hypervolume",
         own=True,
     ),
-    "evolve": SamplerInfo(
+    "evolution": SamplerInfo(
         _own, False, "changes members of the front a little; half a millisecond a trial", own=True
     ),
     "tpe": SamplerInfo(

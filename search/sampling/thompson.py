@@ -23,7 +23,7 @@ from paretune.search.sampling.gains import Gains
 from paretune.search.sampling.gaussian import Gaussian
 from paretune.search.sampling.history import History
 from paretune.search.sampling.trees import Trees
-from paretune.search.study.sampler_options import ForestParams
+from paretune.search.study.sampler_options import ThompsonParams
 from paretune.search.study.spec import Constraint
 from paretune.spaces.domains import Node
 
@@ -73,7 +73,7 @@ class Thompson:
         space: Node,
         objectives: Mapping[str, str],
         constraints: Sequence[Constraint],
-        options: ForestParams,
+        options: ThompsonParams,
         seed: int = 0,
         cheap: Cheap | None = None,
         cost: Cost | None = None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from paretune.search.sampling.ranks import Ranks
-from paretune.search.study.sampler_options import ForestParams
+from paretune.search.study.sampler_options import ThompsonParams
 
 BOOTSTRAP = 400
 """Trials that a tree is grown on at most, so that a proposal's cost does not grow."""
@@ -23,7 +23,7 @@ class Trees:
         options: Of the sampler.
     """
 
-    def __init__(self, options: ForestParams) -> None:
+    def __init__(self, options: ThompsonParams) -> None:
         self._options = options
 
     def draw(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class Deployment:
     """A runtime with its checked options.
 
     Attributes:
@@ -51,7 +51,7 @@ class Place:
         return replace(candidate, quantization=None) if lacking else candidate
 
 
-def places(plan: Plan) -> tuple[Place, ...]:
+def deployments(plan: Plan) -> tuple[Deployment, ...]:
     """Where a plan is deployed, the first target first."""
     stage = plan.stage("deploy")
     assert stage is not None
@@ -59,13 +59,13 @@ def places(plan: Plan) -> tuple[Place, ...]:
     found = []
     for target, described in given.items():
         option = Slot(RUNTIMES).option(described)
-        found.append(Place(target, option.name, option.params))
+        found.append(Deployment(target, option.name, option.params))
     return tuple(found)
 
 
-def trained_for(where: Sequence[Place], quantization: Mapping[str, Any]) -> str:
+def trained_for(where: Sequence[Deployment], quantization: Mapping[str, Any]) -> str:
     """The runtime whose rounding is trained in: of the first place that has the mode."""
-    able = [place for place in where if not place.lacks(quantization)]
+    able = [deployment for deployment in where if not deployment.lacks(quantization)]
     return (able or where)[0].name
 
 
@@ -77,7 +77,7 @@ def rounding_runtime(plan: Plan) -> str | None:
     if plan.stage("deploy") is None:
         return None
     stage = plan.stage("quantize")
-    return trained_for(places(plan), stage.params["quantization"] if stage else {})
+    return trained_for(deployments(plan), stage.params["quantization"] if stage else {})
 
 
 def placement(runtime: str | None) -> Any:

@@ -37,7 +37,7 @@ def formats(space: Node) -> list[dict[str, Any]]:
 
 def free_formats(spec: StudySpec) -> list[dict[str, Any]]:
     """Those that networks of a study are tried in once they are trained; none if it wants none."""
-    return formats(spec.space) if spec.siblings and spec.own is None else []
+    return formats(spec.space) if spec.format_variants and spec.trainer is None else []
 
 
 def network_of(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from paretune.search.study.spec import BaselineSpec, Chosen, digest
+from paretune.search.study.spec import BaselineSpec, Selection, digest
 from paretune.search.study.technique_stages import TECHNIQUES, trains
 from paretune.spaces.distillation.base import BASELINE, STAGES
 
@@ -58,9 +58,9 @@ class Plan:
 
 def make_plan(
     choices: Mapping[str, Any],
-    runtime: Chosen,
+    runtime: Selection,
     teachers: Mapping[str, Mapping[str, Any]] | None = None,
-    targets: Mapping[str, Chosen] | None = None,
+    targets: Mapping[str, Selection] | None = None,
 ) -> Plan:
     """The plan for one assignment of the study's space.
 
@@ -92,7 +92,7 @@ def make_plan(
 
 
 def baseline_plan(
-    baseline: BaselineSpec, runtime: Chosen, targets: Mapping[str, Chosen] | None = None
+    baseline: BaselineSpec, runtime: Selection, targets: Mapping[str, Selection] | None = None
 ) -> Plan:
     """The plan of trial 0: the user's model as it is, deployed in float."""
     return make_plan(
@@ -106,7 +106,7 @@ def baseline_plan(
     )
 
 
-def _deployed(runtime: Chosen, targets: Mapping[str, Chosen]) -> dict[str, Any]:
+def _deployed(runtime: Selection, targets: Mapping[str, Selection]) -> dict[str, Any]:
     """{"runtime": {name: options}}, or {"targets": {target: {name: options}}}."""
     if not targets:
         return {"runtime": {runtime.name: dict(runtime.params)}}

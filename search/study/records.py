@@ -12,7 +12,7 @@ from paretune.objectives.base import Better, Measurement
 if TYPE_CHECKING:
     from numpy import ndarray
 
-State = Literal["running", "paused", "complete", "pruned", "failed"]
+State = Literal["running", "paused", "complete", "infeasible", "stopped", "failed"]
 
 STRUCTURE_OF = "structure_of_trial"
 """The condition of a timing that was made of another trial's network of the same structure."""
@@ -27,8 +27,9 @@ class TrialRecord:
 
     Attributes:
         number: 0 is the baseline.
-        state: "pruned" is an infeasible candidate, or one that racing has stopped; "paused" one
-            that waits to go on; "failed" an error in one of its stages.
+        state: "infeasible": the candidate cannot exist, or breaks a constraint before training;
+            "stopped": racing ended its training early; "paused": racing holds it up for now;
+            "failed": one of its stages raised an error.
         params: Parameter name -> value, only those that exist in the branches taken.
         plan: The Plan as JSON.
         values: Objective name -> value on the validation part. A complete trial that breaks a
@@ -40,7 +41,7 @@ class TrialRecord:
             front and who is within noise of it.
         searched: Name -> the search's Measurement, of what a settled record has final ones of.
         violations: Constraint text -> violation; positive is broken.
-        reason: {"stage", "type", "text"} of a paused, pruned or failed trial.
+        reason: {"stage", "type", "text"} of a paused, stopped, infeasible or failed trial.
         started: Unix time.
         finished: Unix time, or None.
         seconds: Stage -> seconds it took in this trial; a stage taken from the cache is 0.
@@ -49,7 +50,7 @@ class TrialRecord:
             the study's folder. Of several targets the first's.
         artifacts: Target -> its artifact, in a study of several targets; else empty.
         repeats: Number of the trial whose plan this one repeats, or None.
-        sibling: Number of the trial whose trained network this one deploys in another number
+        variant_of: Number of the trial whose trained network this one deploys in another number
             format, or None; it does not count among the trials that were asked for.
     """
 
@@ -71,7 +72,7 @@ class TrialRecord:
     artifact: Mapping[str, Any] | None = None
     repeats: int | None = None
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    sibling: int | None = None
+    variant_of: int | None = None
 
     @property
     def feasible(self) -> bool:
@@ -231,7 +232,7 @@ class Counts:
 
     states: Mapping[str, int]
     repeats: int
-    siblings: int
+    variants: int
     stopped: int
     stage_seconds: float
     saved_seconds: float

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretune.objectives.base import Measurement
-from paretune.search.study.deployment import Place
+from paretune.search.study.deployment import Deployment
 from paretune.search.study.records import StudyRecord
 
 
@@ -52,6 +52,6 @@ class Retargeting:
     """
 
     record: StudyRecord
-    place: Place
+    deployment: Deployment
     rows: Mapping[int, Retargeted]
     host: Mapping[str, Any]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from paretune.search.study.spec import Chosen
+from paretune.search.study.spec import Selection
 from paretune.spaces.params import Params
 
 Model = Literal["trees", "gaussian"]
@@ -18,17 +18,18 @@ Model = Literal["trees", "gaussian"]
 class AutoParams(Params):
     """Options of `auto`; any others go on to Optuna's TPE."""
 
-    forest: bool = Field(
-        True, description="take `forest` for networks, and where objectives are known untrained"
+    thompson: bool = Field(
+        True, description="take `thompson` for networks, and where objectives are known untrained"
     )
-    thrift: bool = Field(True, description="weigh what a network may add against its training")
+    cost_aware: bool = Field(True, description="weigh what a network may add against its training")
     model: Model | None = Field(
-        None, description="of `forest`; of itself trees for your own trainer, gaussian for networks"
+        None,
+        description="of `thompson`; of itself trees for your own trainer, gaussian for networks",
     )
 
 
-class ForestParams(Params):
-    """Options of the samplers forest and evolve."""
+class ThompsonParams(Params):
+    """Options of the samplers forest and evolution."""
 
     pool: int = Field(512, ge=1, le=100_000, description="uniform draws of which one may be tried")
     mutations: int = Field(128, ge=0, le=100_000, description="changed members of the front")
@@ -53,12 +54,12 @@ class ForestParams(Params):
 
 OPTIONS: dict[str, type[Params]] = {
     "auto": AutoParams,
-    "forest": ForestParams,
-    "evolve": ForestParams,
+    "thompson": ThompsonParams,
+    "evolution": ThompsonParams,
 }
 """Sampler -> its options."""
 
 
-def has_model(sampler: Chosen) -> bool:
+def has_model(sampler: Selection) -> bool:
     """Whether a sampler proposes by a model of ours, where the study has something to learn."""
-    return sampler.name in ("auto", "forest") and bool(sampler.params.get("forest", True))
+    return sampler.name in ("auto", "thompson") and bool(sampler.params.get("thompson", True))

@@ -18,7 +18,7 @@ Direction = Literal["minimize", "maximize"]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Selection:
     """An option of a table with its checked parameters as plain JSON, defaults included."""
 
     name: str
@@ -107,7 +107,7 @@ class BaselineSpec:
 
 
 @dataclass(frozen=True)
-class OwnSpec:
+class TrainerSpec:
     """The user's own trainer, in place of the built-in stages.
 
     Attributes:
@@ -149,7 +149,8 @@ class StudySpec:
         stop_at_goals: End the run when a trial reaches all goals.
         seed: Every random stream starts from it.
         device: Where training happens: "auto", "cpu", "cuda", "mps".
-        siblings: Each trained network is tried in every number format that needs no training, or
+        format_variants: Each trained network is tried in every number format that needs no
+            training, or
             those of the "front" in the end.
         screening: A trial whose untrained network breaks a constraint ends before training.
         structures: A network of a structure that has been timed before is not timed again.
@@ -159,7 +160,7 @@ class StudySpec:
         source: The study file as plain data after --set, for the database and for resume.
         targets: Name -> where candidates are deployed, in order, when the study gives several;
             empty when it gives one runtime.
-        own: The user's own trainer; then `space` holds whatever the trainer takes, and data,
+        trainer: The user's own trainer; then `space` holds whatever the trainer takes, and data,
             baseline, runtime and device mean nothing.
         racing: How trials are compared while they train; None where each trains to its end.
     """
@@ -167,15 +168,15 @@ class StudySpec:
     name: str
     file: Path
     folder: Path
-    data: Chosen
+    data: Selection
     baseline: BaselineSpec
     space: Node
-    runtime: Chosen
+    runtime: Selection
     teachers: Mapping[str, Mapping[str, Any]]
     objectives: tuple[ObjectiveSpec, ...]
     constraints: tuple[Constraint, ...]
     goals: tuple[Constraint, ...]
-    sampler: Chosen
+    sampler: Selection
     trials: int | None
     seconds: float | None
     stop_at_goals: bool
@@ -185,11 +186,11 @@ class StudySpec:
     cache_limit: int
     storage: str
     source: Mapping[str, Any]
-    targets: Mapping[str, Chosen] = field(default_factory=dict)
-    own: OwnSpec | None = None
-    siblings: bool | Literal["front"] = True
+    targets: Mapping[str, Selection] = field(default_factory=dict)
+    trainer: TrainerSpec | None = None
+    format_variants: bool | Literal["front"] = True
     screening: bool = True
-    structures: bool = True
+    reuse_timings: bool = True
     final_seconds: float | None = None
     racing: RacingParams | None = None
 

@@ -9,5 +9,16 @@ from paretune.spaces.table import Table
 OBJECTIVES = Table("objective", OBJECTIVE_ENTRIES)
 RUNTIMES = Table("runtime", RUNTIME_ENTRIES)
 
-SAMPLER_NAMES = ("auto", "forest", "evolve", "tpe", "nsga2", "nsga3", "gp", "random", "grid", "qmc")
+SAMPLER_NAMES = (
+    "auto",
+    "thompson",
+    "evolution",
+    "tpe",
+    "nsga2",
+    "nsga3",
+    "gp",
+    "random",
+    "grid",
+    "qmc",
+)
 """The keys of `search.sampling.samplers.SAMPLERS`, here so that `check` need not import Optuna."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from paretune.search.measuring.structural_constraints import SCREEN, foreseen
 from paretune.search.study.raced_stage import longest, raced_stage
-from paretune.search.study.spec import Chosen, ObjectiveSpec, OwnSpec, StudySpec
+from paretune.search.study.spec import ObjectiveSpec, Selection, StudySpec, TrainerSpec
 from paretune.search.study_file.distillation import named_teachers, taught, training_stages
 from paretune.search.study_file.input_kinds import named
 from paretune.search.study_file.networks import AVERAGE, described
@@ -78,8 +78,10 @@ def check_info(spec: StudySpec) -> CheckInfo:
     limits += [_final_text(spec.final_seconds)] if spec.final_seconds is not None else []
     return CheckInfo(
         study=spec.name,
-        data="" if spec.own else _chosen(spec.data.name, spec.data.params),
-        baseline=_plan_text(spec.own) if spec.own else _network_text(described(spec.baseline)),
+        data="" if spec.trainer else _chosen(spec.data.name, spec.data.params),
+        baseline=_plan_text(spec.trainer)
+        if spec.trainer
+        else _network_text(described(spec.baseline)),
         teachers=tuple(
             f"{name}: {_network_text(teacher)}" for name, teacher in spec.teachers.items()
         ),
@@ -87,11 +89,11 @@ def check_info(spec: StudySpec) -> CheckInfo:
             ParameterInfo(p.name, domain_text(p.domain), _condition_text(p)) for p in space
         ),
         plans=plans_text(spec.space),
-        stages=tuple(_calls(spec.own) if spec.own else _stages(spec)),
+        stages=tuple(_calls(spec.trainer) if spec.trainer else _stages(spec)),
         objectives=tuple(map(_objective_text, spec.objectives)),
         constraints=tuple(c.text for c in spec.constraints),
         goals=tuple(g.text for g in spec.goals),
-        runtime="" if spec.own or spec.targets else _place(spec.runtime),
+        runtime="" if spec.trainer or spec.targets else _place(spec.runtime),
         targets=tuple(f"{name}: {_place(place)}" for name, place in spec.targets.items()),
         sampler=_chosen(spec.sampler.name, spec.sampler.params) + f", seed {spec.seed}",
         racing=_race_text(spec),
@@ -176,7 +178,7 @@ def _race_notes(spec: StudySpec) -> list[str]:
     return [f"no trial is trained to its end before {first} have come, of {spec.trials} in all"]
 
 
-def _calls(own: OwnSpec) -> list[str]:
+def _calls(own: TrainerSpec) -> list[str]:
     """The user's functions, in the order they are called."""
     first = [f"cheap {own.cheap}"] if own.cheap else []
     return [*first, f"evaluate {own.evaluate}"]
@@ -226,8 +228,8 @@ def _notes(spec: StudySpec) -> list[str]:
     """What a user may have overlooked."""
     notes = []
     named = {c.quantity for c in (*spec.constraints, *spec.goals)}
-    if spec.own is not None:
-        unused = sorted(set(spec.own.quantities) - named)
+    if spec.trainer is not None:
+        unused = sorted(set(spec.trainer.quantities) - named)
         if unused:
             notes.append(f"quantities that nothing bounds: {', '.join(unused)}")
         notes += _unscaled(spec)
@@ -276,7 +278,7 @@ def _entry_notes(spec: StudySpec) -> dict[str, str]:
 
 def _unscaled(spec: StudySpec) -> list[str]:
     """Objectives of a trainer of one's own that nothing gives a scale while the study runs."""
-    if spec.own is None or spec.own.baseline is not None:
+    if spec.trainer is None or spec.trainer.baseline is not None:
         return []
     names = [o.name for o in spec.objectives if o.worst is None and o.unit != "fraction"]
     if not names:
@@ -285,7 +287,7 @@ def _unscaled(spec: StudySpec) -> list[str]:
     return [f"the hypervolume is known at the end only: {what}"]
 
 
-def _plan_text(own: OwnSpec) -> str:
+def _plan_text(own: TrainerSpec) -> str:
     """The baseline of a trainer of one's own."""
     plan = own.baseline
     return "" if plan is None else ", ".join(f"{name} {value}" for name, value in plan.items())
@@ -304,7 +306,7 @@ def _network_text(network: Mapping[str, Any]) -> str:
     return text
 
 
-def _place(place: Chosen) -> str:
+def _place(place: Selection) -> str:
     return _chosen(place.name, place.params)
 
 

@@ -12,7 +12,7 @@ from paretune.search.data import DATASETS, load_data
 from paretune.search.errors import UserError
 from paretune.search.study.spec import (
     BaselineSpec,
-    Chosen,
+    Selection,
     StudySpec,
 )
 from paretune.search.study_file.distillation import check_distillation
@@ -22,7 +22,11 @@ from paretune.search.study_file.networks import NetworkReader
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.quantities import QuantityReader
 from paretune.search.study_file.racing import RaceReader
-from paretune.search.study_file.search_and_budget import LimitReader, siblings_of, size_in_bytes
+from paretune.search.study_file.search_and_budget import (
+    LimitReader,
+    format_variants_of,
+    size_in_bytes,
+)
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.space import SLOTS, SpaceReader
 from paretune.search.study_file.targets import TargetReader
@@ -59,7 +63,7 @@ SECTIONS = (
 )
 SPACE_KEYS = ("architecture", "pretrain", "pruning", "distillation", "finetune", "quantization")
 NONE = Fixed({"none": {}})
-NOTHING = Chosen("none", {})
+NOTHING = Selection("none", {})
 """Data and runtime of a study with a trainer of its own."""
 
 
@@ -172,9 +176,9 @@ class _Loader(SectionReader):
             seed=search["seed"],
             device=plain.get("device", "auto"),
             max_failures=search["max_failures"],
-            siblings=siblings_of(search["siblings"], sampler),
+            format_variants=format_variants_of(search["format_variants"], sampler),
             screening=search["screening"],
-            structures=search["structures"],
+            reuse_timings=search["reuse_timings"],
             cache_limit=size_in_bytes(search["cache"]),
             storage=url,
             source=self.data,
@@ -189,19 +193,19 @@ class _Loader(SectionReader):
             if section in self.data:
                 self.problems.add((section,), 'goes with evaluate: "pkg.mod:function" only')
         data = self._fixed(DATASETS, "data")
-        places = self._targets.places()
+        deployments = self._targets.deployments()
         baseline = self._networks.baseline()
         teachers = self._networks.teachers(baseline)
-        space = self._space(baseline, places, list(self.mapping("teachers") or ()))
+        space = self._space(baseline, deployments, list(self.mapping("teachers") or ()))
         self._check_kinds(data, baseline, teachers, space)
         if self.measures:
-            self._quantities.here(places)
+            self._quantities.here(deployments)
         return {
             "data": data,
             "baseline": baseline,
             "space": space,
-            "runtime": next(iter(places.values()), NOTHING),
-            "targets": {name: place for name, place in places.items() if name is not None},
+            "runtime": next(iter(deployments.values()), NOTHING),
+            "targets": {name: place for name, place in deployments.items() if name is not None},
             "teachers": teachers,
             "objectives": self._quantities.objectives(),
             "constraints": self._quantities.constraints("constraints"),
@@ -229,7 +233,7 @@ class _Loader(SectionReader):
             "own": own,
         }
 
-    def _fixed(self, table: Table, section: str) -> Chosen | None:
+    def _fixed(self, table: Table, section: str) -> Selection | None:
         """A section that picks one option, without domains."""
         value = self.data.get(section)
         if value is None:
@@ -242,7 +246,7 @@ class _Loader(SectionReader):
     def _space(
         self,
         baseline: BaselineSpec | None,
-        places: Mapping[str | None, Chosen],
+        deployments: Mapping[str | None, Selection],
         teachers: list[str],
     ) -> Node:
         section = self.mapping("space")
@@ -267,7 +271,7 @@ class _Loader(SectionReader):
         ]
         space = Record(tuple(fields))
         self._check_space(dict(fields), own)
-        self._targets.check_modes(places, named(dict(fields)["quantization"]))
+        self._targets.check_modes(deployments, named(dict(fields)["quantization"]))
         check_distillation(self.problems, section.get("distillation"), dict(fields), teachers)
         return space
 
@@ -310,7 +314,7 @@ class _Loader(SectionReader):
 
     def _check_kinds(
         self,
-        data: Chosen | None,
+        data: Selection | None,
         baseline: BaselineSpec | None,
         teachers: Mapping[str, Mapping[str, Any]],
         space: Node,

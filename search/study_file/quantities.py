@@ -8,7 +8,7 @@ from typing import Any
 
 from paretune.search.study.constraints import bounded, read_constraint
 from paretune.search.study.quantity import Quantity, absent, units
-from paretune.search.study.spec import Chosen, Constraint, Direction, ObjectiveSpec
+from paretune.search.study.spec import Constraint, Direction, ObjectiveSpec, Selection
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 from paretune.search.study_file.document import Document
 from paretune.search.study_file.problems import Key, Problems
@@ -120,7 +120,7 @@ class QuantityReader(SectionReader):
                 known[quantity.local] = quantity.spec().unit
         return self.bounds(section, self._placed.units(known))
 
-    def here(self, places: Mapping[str | None, Chosen]) -> None:
+    def here(self, deployments: Mapping[str | None, Selection]) -> None:
         """Notes quantities that cannot be measured on this machine, with the reason.
 
         Args:
@@ -128,7 +128,7 @@ class QuantityReader(SectionReader):
         """
         for key, name in self._named():
             quantity = Quantity.of(name)
-            chosen = places.get(quantity.target) or next(iter(places.values()), None)
+            chosen = deployments.get(quantity.target) or next(iter(deployments.values()), None)
             if chosen is None:
                 continue
             runtime = RUNTIMES.get(chosen.name)

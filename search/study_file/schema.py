@@ -91,7 +91,7 @@ def _study(build: _Builder) -> Schema:
                                 "propertyNames": {"enum": list(SAMPLER_NAMES)},
                                 "properties": {
                                     name: build.record(OPTIONS[name], False)
-                                    for name in ("forest", "evolve")
+                                    for name in ("thompson", "evolution")
                                 },
                             },
                         ]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from paretune.search.study.sampler_options import OPTIONS, has_model
-from paretune.search.study.spec import Chosen
+from paretune.search.study.spec import Selection
 from paretune.search.study.tables import SAMPLER_NAMES
 from paretune.search.study_file.problems import Key
 from paretune.search.study_file.section_reader import SectionReader
@@ -52,7 +52,7 @@ class SearchParams(Params):
 
     trials: int | None = Field(None, ge=1, description="how many, besides the baseline")
     seed: int = Field(0, ge=0, lt=2**32, description="every random stream starts from it")
-    siblings: bool | Literal["front"] | None = Field(
+    format_variants: bool | Literal["front"] | None = Field(
         None,
         description="try trained networks in every number format that needs no training: each at "
         "once (true), those of the front in the end (front), none (false); of itself front where "
@@ -61,7 +61,7 @@ class SearchParams(Params):
     screening: bool = Field(
         True, description="end a trial before training where its structure breaks a constraint"
     )
-    structures: bool = Field(
+    reuse_timings: bool = Field(
         True, description="time a network's structure once, whatever the weights"
     )
     max_failures: int = Field(5, ge=1, description="failed trials in a row that end the run")
@@ -70,7 +70,9 @@ class SearchParams(Params):
     )
 
 
-def siblings_of(given: bool | Literal["front"] | None, sampler: Chosen) -> bool | Literal["front"]:
+def format_variants_of(
+    given: bool | Literal["front"] | None, sampler: Selection
+) -> bool | Literal["front"]:
     """Which networks are tried in all formats, where the study does not say.
 
     A sampler that learns from all trials tells by itself which format is worth its time, and finds
@@ -91,7 +93,7 @@ class BudgetParams(Params):
 class LimitReader(SectionReader):
     """Reads `search`, `budget` and `storage`."""
 
-    def search(self, space: Node) -> tuple[dict[str, Any] | None, Chosen]:
+    def search(self, space: Node) -> tuple[dict[str, Any] | None, Selection]:
         """The section `search`: its plain values, and the sampler with its options."""
         section = dict(self.mapping("search") or {})
         sampler = section.pop("sampler", "auto")
@@ -110,7 +112,7 @@ class LimitReader(SectionReader):
             self.problems.add(
                 key, f'unknown sampler "{sampler}"{hint} Known: {", ".join(SAMPLER_NAMES)}.'
             )
-            return checked, Chosen("auto", {})
+            return checked, Selection("auto", {})
         own = OPTIONS.get(sampler)
         if own is not None:
             passed_on = sampler == "auto"  # what it does not know is TPE's
@@ -127,7 +129,7 @@ class LimitReader(SectionReader):
                     key,
                     f"grid needs finite domains; give a step or a choice to {', '.join(endless)}",
                 )
-        return checked, Chosen(str(sampler), dict(options))
+        return checked, Selection(str(sampler), dict(options))
 
     def budget(self, option: str | None) -> tuple[dict[str, Any] | None, float | None]:
         """The section `budget`: its plain values, and the seconds of a run; --time goes first."""

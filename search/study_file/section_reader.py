@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from paretune.search.study.spec import Chosen
+from paretune.search.study.spec import Selection
 from paretune.search.study_file.document import Document
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.space import message
@@ -64,7 +64,7 @@ class SectionReader:
                 self.problems.add(where, message(single, one["input"]))
             return None
 
-    def concrete(self, node: Node, key: Key) -> Chosen | None:
+    def concrete(self, node: Node, key: Key) -> Selection | None:
         """The single option of a tree, which must have no parameters to search."""
         searched = [p.name for p in parameters(node)]
         if searched:
@@ -74,7 +74,7 @@ class SectionReader:
         if not isinstance(value, Mapping):
             return None  # a mistake that is noted already
         [(name, params)] = value.items()
-        return Chosen(name, params)
+        return Selection(name, params)
 
 
 def _line(error: Any) -> Any:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from paretune.search.study.constraints import bounded
-from paretune.search.study.spec import Chosen, StudySpec
+from paretune.search.study.spec import Selection, StudySpec
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.study_file.document import Document
 from paretune.search.study_file.input_kinds import named
@@ -38,7 +38,7 @@ class TargetReader(SectionReader):
         given = self.data.get("targets")
         return tuple(map(str, given)) if isinstance(given, Mapping) else ()
 
-    def places(self) -> dict[str | None, Chosen]:
+    def deployments(self) -> dict[str | None, Selection]:
         """Target -> runtime with its options, the first target first; None for `runtime`.
 
         What is wrong is noted and left out.
@@ -58,7 +58,7 @@ class TargetReader(SectionReader):
             return {}
         return dict(self._named(section))
 
-    def _named(self, section: Mapping[str, object]) -> Iterator[tuple[str, Chosen]]:
+    def _named(self, section: Mapping[str, object]) -> Iterator[tuple[str, Selection]]:
         for name, value in section.items():
             key = ("targets", str(name))
             if not NAME.match(str(name)):
@@ -68,30 +68,34 @@ class TargetReader(SectionReader):
             if runtime is not None:
                 yield str(name), runtime
 
-    def _runtime(self, value: object, key: tuple[str, ...]) -> Chosen | None:
+    def _runtime(self, value: object, key: tuple[str, ...]) -> Selection | None:
         if value is None:
             names = ", ".join(RUNTIMES.names)
             self.problems.add(key, f"is missing; give one runtime: {names}")
             return None
         return self.concrete(self._reader.option(RUNTIMES, value, key), key)
 
-    def check_modes(self, places: Mapping[str | None, Chosen], modes: Iterator[str]) -> None:
+    def check_modes(
+        self, deployments: Mapping[str | None, Selection], modes: Iterator[str]
+    ) -> None:
         """Notes the quantizations of a space that no place has.
 
         One that only some targets have is no mistake: the others take such candidates in float.
         """
         has = {
             name: ("none", *RUNTIMES.get(place.name).quantizations)
-            for name, place in places.items()
+            for name, place in deployments.items()
         }
         for mode in modes:
             if not has or any(mode in supported for supported in has.values()):
                 continue
-            if None in places:
-                text = f'{places[None].name} has no quantization "{mode}"; it has '
+            if None in deployments:
+                text = f'{deployments[None].name} has no quantization "{mode}"; it has '
                 text += ", ".join(has[None])
             else:
-                known = [f"{name} ({places[name].name}) has {', '.join(has[name])}" for name in has]
+                known = [
+                    f"{name} ({deployments[name].name}) has {', '.join(has[name])}" for name in has
+                ]
                 text = f'no target has quantization "{mode}"; {"; ".join(known)}'
             self.problems.add(("space", "quantization"), text)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paretune.search.study.spec import ObjectiveSpec, OwnSpec
+from paretune.search.study.spec import ObjectiveSpec, TrainerSpec
 from paretune.search.study_file.problems import Key
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.space import DOMAINS
@@ -135,9 +135,9 @@ class OwnReader(SectionReader):
         functions: tuple[str, str | None],
         space: Node,
         objectives: tuple[ObjectiveSpec, ...],
-    ) -> OwnSpec:
+    ) -> TrainerSpec:
         """All that is known of the trainer."""
-        return OwnSpec(*functions, self.baseline(space), self.quantities(objectives))
+        return TrainerSpec(*functions, self.baseline(space), self.quantities(objectives))
 
 
 def _is_there(module: str, folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """Evaluation: a plan -> what came of it. Decides, in one place, what a failure means.
 
-An infeasible candidate is "pruned" with the reason, any other error of a stage is "failed" with
+An infeasible candidate ends as "infeasible" with the reason, any other error of a stage is "failed" with
 stage, type, text and traceback; errors of the engine itself are not caught.
 """
 
@@ -17,17 +17,17 @@ from paretune.search.measuring.gauge import values_by_name, values_of, violation
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.trial.events import EpochDone, Reporter, StageDone, StageStarted
-from paretune.search.trial.rung_checks import Hurdles, hurdles_of
-from paretune.search.trial.screening import Hopeless
+from paretune.search.trial.rung_checks import RungChecks, rung_checks_of
+from paretune.search.trial.screening import ScreenedOut
 from paretune.spaces.base import InfeasibleCandidate
 
 if TYPE_CHECKING:
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
     from paretune.spaces.base import EpochEnd
 
 
 def evaluate(
-    study: OpenStudy, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
+    study: StageStudy, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
 ) -> Result:
     """Builds, deploys and measures a plan.
 
@@ -42,33 +42,33 @@ def evaluate(
         UserError: The baseline fails, or the disk is full.
     """
     watch = _watch(number, report)
-    hurdles = hurdles_of(study, number, plan, baseline, watch)
-    result = _result(study, number, plan, baseline, watch, hurdles)
-    if hurdles and result.state != "paused":
-        hurdles.over()
+    rung_checks = rung_checks_of(study, number, plan, baseline, watch)
+    result = _result(study, number, plan, baseline, watch, rung_checks)
+    if rung_checks and result.state != "paused":
+        rung_checks.over()
     return result
 
 
 def _result(
-    study: OpenStudy,
+    study: StageStudy,
     number: int,
     plan: Plan,
     baseline: TrialRecord | None,
     watch: Watch,
-    hurdles: Hurdles | None,
+    rung_checks: RungChecks | None,
 ) -> Result:
     begun = time.monotonic()
     try:
         artifacts, measured = _measured(study, number, plan, baseline, watch)
-    except Hopeless as hopeless:
-        return hopeless.result.after(watch.seconds, time.monotonic() - begun)
+    except ScreenedOut as screened_out:
+        return screened_out.result.after(watch.seconds, time.monotonic() - begun)
     except StageError as error:
-        if hurdles and hurdles.stopped:
-            return hurdles.waits(time.monotonic() - begun)
+        if rung_checks and rung_checks.stopped:
+            return rung_checks.waits(time.monotonic() - begun)
         if baseline is None:
             raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
         return Result(
-            "pruned" if error.infeasible else "failed",
+            "infeasible" if error.infeasible else "failed",
             reason=error.to_json(),
             seconds=watch.seconds,
             cached=tuple(watch.cached),
@@ -90,7 +90,7 @@ def _result(
 
 
 def _measured(
-    study: OpenStudy, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
+    study: StageStudy, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
 ) -> tuple[dict[str | None, dict[str, Any]], list[Measurement]]:
     """Target -> its artifact, and what was measured on all of them."""
     study.pipeline.probe(plan, watch)

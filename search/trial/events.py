@@ -88,7 +88,7 @@ class TrialEnded:
     grew: bool
     front: Mapping[int, Mapping[str, float]]
     hypervolume: float | None
-    sibling: int | None = None
+    variant_of: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Opened: what every study has when it is open for work, whoever trains its candidates."""
+"""OpenStudy: what every study has when it is open for work, whoever trains its candidates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ It raises `InfeasibleCandidate` for a plan that cannot be.
 """
 
 
-class Opened(ABC):
+class OpenStudy(ABC):
     """The database of a study and the work of its trials.
 
     Attributes:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from paretune.search.errors import UserError
-from paretune.search.study.spec import ObjectiveSpec, OwnSpec, StudySpec, canonical
+from paretune.search.study.spec import ObjectiveSpec, StudySpec, TrainerSpec, canonical
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record, parameters
 
 LOADING = ("workers", "pin_memory", "prefetch", "memory")
@@ -19,7 +19,7 @@ def identity(spec: StudySpec) -> dict[str, Any]:
     """All that the trials of a study depend on, as JSON. Budget, goals and storage may change."""
     return {
         "study": spec.name,
-        **(_stages(spec) if spec.own is None else _own(spec.own, spec.objectives)),
+        **(_stages(spec) if spec.trainer is None else _own(spec.trainer, spec.objectives)),
         "space": _tree(spec.space),
         "objectives": {o.name: {o.direction: _options(o)} for o in spec.objectives},
         "constraints": [c.text for c in spec.constraints],
@@ -61,7 +61,7 @@ def _deployed(spec: StudySpec) -> dict[str, Any]:
     return {"targets": {name: {one.name: dict(one.params)} for name, one in spec.targets.items()}}
 
 
-def _own(own: OwnSpec, objectives: Sequence[ObjectiveSpec]) -> dict[str, Any]:
+def _own(own: TrainerSpec, objectives: Sequence[ObjectiveSpec]) -> dict[str, Any]:
     return {
         "evaluate": own.evaluate,
         "cheap": own.cheap,

@@ -1,4 +1,4 @@
-"""Hurdles: where a trial of the built-in stages is measured while it trains, and may have to wait.
+"""RungChecks: where a trial of the built-in stages is measured while it trains, and may have to wait.
 
 At a rung the network is taken as if its training ended there: the later stages are applied to a
 copy, it is deployed as the plan says, and accuracy is measured on that file. Latency, size and the
@@ -9,7 +9,7 @@ Off unless asked for, as it has not paid yet (`bench_search.py`, sides paretune 
 studies/benchmark.yaml with digits, after some 80 s of processor time a side, the front has .331 and
 .363 of the box with it and .339 and .358 without (seeds 0 and 1); its mean on the way is .246 and
 .186 instead of .252 and .297. Pretraining is shared there, finetuning is a quarter of a trial's
-time, measuring a third, and every whole training has free siblings: to stop a trial gives up more
+time, measuring a third, and every whole training has free format_variants: to stop a trial gives up more
 than it saves. With 27 epochs of finetuning (two widths, seed 0, 123 s) it is .612 and .627.
 """
 
@@ -38,10 +38,10 @@ from paretune.spaces.base import Candidate, InfeasibleCandidate
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
     from paretune.search.measuring.targets import Target
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
 
 
-class Hurdles:
+class RungChecks:
     """The rungs of one trial's training.
 
     Args:
@@ -58,7 +58,7 @@ class Hurdles:
 
     def __init__(
         self,
-        study: OpenStudy,
+        study: StageStudy,
         plan: Plan,
         baseline: TrialRecord,
         watch: Watch,
@@ -129,9 +129,11 @@ class Hurdles:
         found: dict[str, float | None] = {}
         with tempfile.TemporaryDirectory() as folder:
             for target in study.targets:
-                suited = target.place.unmarked(early)
-                path = Path(folder) / f"rung{target.place.suffix}"
-                artifact = study.pipeline.deploy(self._plan, suited, path, Watch(), target.place)
+                suited = target.deployment.unmarked(early)
+                path = Path(folder) / f"rung{target.deployment.suffix}"
+                artifact = study.pipeline.deploy(
+                    self._plan, suited, path, Watch(), target.deployment
+                )
                 found |= self._of_target(target, artifact, suited, made)
         return found
 
@@ -148,7 +150,7 @@ class Hurdles:
             return {m.name: m.value if math.isfinite(m.value) else None for m in given}
 
         own = structure_of(candidate.model)
-        structure = key_of(self._plan, own, study.data.shape, target.place, study.host)
+        structure = key_of(self._plan, own, study.data.shape, target.deployment, study.host)
         if structure is None:  # the weights decide some of it
             known = measured(exact)
         else:
@@ -158,10 +160,10 @@ class Hurdles:
         return {**known, **measured(learnt)}
 
 
-def hurdles_of(
-    study: OpenStudy, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
-) -> Hurdles | None:
-    """The hurdles of a trial; None for one that goes to its end, as every one without racing."""
+def rung_checks_of(
+    study: StageStudy, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
+) -> RungChecks | None:
+    """The rung_checks of a trial; None for one that goes to its end, as every one without racing."""
     race, kind = study.race, raced_stage(study.spec.space)
     if race is None or baseline is None or not number:
         return None
@@ -169,7 +171,7 @@ def hurdles_of(
     if not whole or study.trained(plan):
         return None
     judge = race.judge(number, {}, whole)
-    return Hurdles(study, plan, baseline, watch, judge, (kind, race.ahead(number, whole)))
+    return RungChecks(study, plan, baseline, watch, judge, (kind, race.ahead(number, whole)))
 
 
 def _epochs(plan: Plan, kind: str) -> int:
@@ -177,9 +179,9 @@ def _epochs(plan: Plan, kind: str) -> int:
     kinds = [stage.kind for stage in plan.stages]
     if kind not in kinds:
         return 0
-    place = kinds.index(kind)
-    later = [stage for stage in plan.stages[place + 1 :] if stage.kind != "deploy"]
+    index = kinds.index(kind)
+    later = [stage for stage in plan.stages[index + 1 :] if stage.kind != "deploy"]
     if any(stand_in(stage.kind, stage.params) is None for stage in later):
         return 0
-    recipe = plan.stages[place].params["recipe"]
+    recipe = plan.stages[index].params["recipe"]
     return int(recipe["epochs"]) if recipe else 0

@@ -21,21 +21,21 @@ from paretune.objectives.base import Measurement
 from paretune.search.building.network_structure import outline, structure_of
 from paretune.search.building.watch import Watch
 from paretune.search.measuring.gauge import values_by_name, violations_of
-from paretune.search.measuring.host_lock import quiet
+from paretune.search.measuring.host_lock import host_lock
 from paretune.search.measuring.structural_constraints import SCREEN, foreseen
 from paretune.search.study.quantity import Quantity, local_of
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study.spec import Constraint, digest
 from paretune.search.study.tables import OBJECTIVES
 from paretune.search.study.units import format_interval, format_value
-from paretune.search.trial.structure_timings import Known, timed
+from paretune.search.trial.structure_timings import StructureTimings, timed
 from paretune.spaces.base import InfeasibleCandidate
 
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
     from paretune.search.measuring.targets import Target
     from paretune.search.study.plan import Plan
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
     from paretune.spaces.base import Candidate
 
 SECONDS = 0.5
@@ -50,7 +50,7 @@ MARGIN = {"size": 0.01, "latency": 0.02, "throughput": 0.02}
 _log = logging.getLogger(__name__)
 
 
-class Hopeless(Exception):
+class ScreenedOut(Exception):
     """A trial ends before its training; `result` says why."""
 
     def __init__(self, result: Result) -> None:
@@ -66,7 +66,7 @@ class Screening:
         known: What is known of structures.
     """
 
-    def __init__(self, study: OpenStudy, known: Known) -> None:
+    def __init__(self, study: StageStudy, known: StructureTimings) -> None:
         self._study = study
         self._structures = known
         self._constraints = foreseen(study.spec)
@@ -76,7 +76,7 @@ class Screening:
         """Returns for a plan that may hold all constraints, and for one that is trained already.
 
         Raises:
-            Hopeless: It breaks one, whatever its training may give.
+            ScreenedOut: It breaks one, whatever its training may give.
             StageError: There is no such network, or a technique cannot be applied to it.
         """
         if not self._constraints or baseline is None or self._study.trained(plan):
@@ -99,7 +99,7 @@ class Screening:
                 values_by_name(found),
                 values_by_name(against),
             )
-            raise Hopeless(Result("pruned", {}, violations, tuple(found.values()), reason))
+            raise ScreenedOut(Result("infeasible", {}, violations, tuple(found.values()), reason))
 
     # -- what is known ---------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class _Untrained:
         folder: For its files.
     """
 
-    def __init__(self, study: OpenStudy, plan: Plan, folder: Path) -> None:
+    def __init__(self, study: StageStudy, plan: Plan, folder: Path) -> None:
         self.plan = plan
         self._study = study
         self._folder = folder
@@ -189,7 +189,7 @@ class _Untrained:
     @cached_property
     def candidate(self) -> Candidate | None:
         """The network; None where its structure depends on the weights."""
-        with quiet.working():
+        with host_lock.working():
             return outline(self.plan, self._study.data)
 
     def measured(self, target: Target, name: str, baseline: TrialRecord) -> dict[str, Measurement]:
@@ -206,10 +206,10 @@ class _Untrained:
 
         if target.name not in self._artifacts:
             assert self.candidate is not None
-            suited = target.place.unmarked(self.candidate)
-            path = self._folder / f"untrained{target.place.suffix}"
-            with quiet.working():
-                made = export(suited, target.place.name, path, self._study.data)
+            suited = target.deployment.unmarked(self.candidate)
+            path = self._folder / f"untrained{target.deployment.suffix}"
+            with host_lock.working():
+                made = export(suited, target.deployment.name, path, self._study.data)
             self._artifacts[target.name] = made
         return self._artifacts[target.name]
 

@@ -21,23 +21,23 @@ from paretune.search.database.structures import Structures
 from paretune.search.errors import UserError
 from paretune.search.measuring.targets import Target, targets_of
 from paretune.search.running.final_session import measure_again
-from paretune.search.study.deployment import places
+from paretune.search.study.deployment import deployments
 from paretune.search.study.plan import Plan, baseline_plan, make_plan
 from paretune.search.study.quantity import local_of
 from paretune.search.study.raced_stage import raced_stage
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.trial.evaluation import evaluate
 from paretune.search.trial.events import Reporter
-from paretune.search.trial.open_study import Opened
+from paretune.search.trial.open_study import OpenStudy
 from paretune.search.trial.screening import Screening
-from paretune.search.trial.structure_timings import Known
+from paretune.search.trial.structure_timings import StructureTimings
 from paretune.spaces.table import nearest
 
 if TYPE_CHECKING:
     from paretune.spaces.base import Candidate
 
 
-class OpenStudy(Opened):
+class StageStudy(OpenStudy):
     """Everything that a run, an export and a verification need of a study.
 
     Attributes:
@@ -66,8 +66,11 @@ class OpenStudy(Opened):
         self.data = load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed)
         self.classes = self.data.classes
         self.baseline = baseline_plan(spec.baseline, spec.runtime, spec.targets)
-        self.targets = targets_of(spec, places(self.baseline))
-        self.runtime, self.options = self.targets[0].place.runtime, self.targets[0].place.options
+        self.targets = targets_of(spec, deployments(self.baseline))
+        self.runtime, self.options = (
+            self.targets[0].deployment.runtime,
+            self.targets[0].deployment.options,
+        )
         for target in self.targets:
             target.gauge.refuse(self.classes)
         self.timed = any(target.gauge.timed for target in self.targets)
@@ -82,7 +85,7 @@ class OpenStudy(Opened):
         )
         costs = Costs(self.pipeline, self.cache, self.data)
         self.cost = lambda choices: costs.of(self.plan(choices))
-        self.known = Known(self, Structures(self._engine))
+        self.known = StructureTimings(self, Structures(self._engine))
         self.screening = Screening(self, self.known)
 
     def _needed(self) -> set[str]:
@@ -127,8 +130,8 @@ class OpenStudy(Opened):
         """Baseline and trials in turn, a session for each target; the baseline is the first."""
         found: dict[int, list[Measurement]] = {trial.number: [] for trial in trials}
         until = time.monotonic() + seconds
-        for place, target in enumerate(self.targets):
-            left = (until - time.monotonic()) / (len(self.targets) - place)
+        for index, target in enumerate(self.targets):
+            left = (until - time.monotonic()) / (len(self.targets) - index)
             subjects = self._subjects(trials, target)
             measured = measure_again(target.gauge, subjects, left)
             for trial, known in zip(trials, measured, strict=True):
@@ -142,10 +145,16 @@ class OpenStudy(Opened):
             if not artifact.path.is_file():
                 raise Unmeasurable(f"{artifact.path}: this file is gone")
         known = local_of(trials[0].measurements, target.name)
-        place, no_model = target.place, cast(Any, None)  # no clock looks at a model
+        deployment, no_model = target.deployment, cast(Any, None)  # no clock looks at a model
         return [
             Subject(
-                artifact, place.runtime, place.options, no_model, self.data, artifacts[0], known
+                artifact,
+                deployment.runtime,
+                deployment.options,
+                no_model,
+                self.data,
+                artifacts[0],
+                known,
             )
             for artifact in artifacts
         ]
@@ -171,16 +180,16 @@ class OpenStudy(Opened):
         for target in self.targets:
             suited, said = candidate, ""
             if target.name is not None:  # one runtime takes the plan as it is, or refuses it
-                suited, said = self.pipeline.suited(plan, candidate, target.place)
+                suited, said = self.pipeline.suited(plan, candidate, target.deployment)
             file = self.artifact_path(number, target)
-            made = self.pipeline.deploy(plan, suited, file, watch, target.place)
+            made = self.pipeline.deploy(plan, suited, file, watch, target.deployment)
             if said:
                 made = replace(made, info={**made.info, "note": said})
             yield target, made, suited.model
 
     def artifact_path(self, number: int, target: Target) -> Path:
         """Where a trial's artifact for a target lies."""
-        return self.spec.folder / "artifacts" / f"trial-{number:05d}{target.place.suffix}"
+        return self.spec.folder / "artifacts" / f"trial-{number:05d}{target.deployment.suffix}"
 
     def artifact_json(self, artifact: Artifact) -> dict[str, Any]:
         """An artifact as it is stored: its path relative to the study's folder."""
@@ -232,7 +241,7 @@ def stored_artifact(trial: TrialRecord, folder: Path, target: str | None = None)
 
 
 def artifact_of(stored: Mapping[str, Any], folder: Path) -> Artifact:
-    """An artifact from what `OpenStudy.artifact_json` made of it."""
+    """An artifact from what `StageStudy.artifact_json` made of it."""
     return Artifact(
         folder / stored["path"],
         stored["runtime"],

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from paretune.search.measuring.targets import Target
     from paretune.search.study.plan import Plan
     from paretune.search.study.records import TrialRecord
-    from paretune.search.trial.stage_study import OpenStudy
+    from paretune.search.trial.stage_study import StageStudy
 
 
-class Known:
+class StructureTimings:
     """What is known of structures in a study.
 
     Args:
@@ -43,7 +43,7 @@ class Known:
         structures: Where it is kept.
     """
 
-    def __init__(self, study: OpenStudy, structures: Structures) -> None:
+    def __init__(self, study: StageStudy, structures: Structures) -> None:
         self._study = study
         self._structures = structures
 
@@ -57,7 +57,7 @@ class Known:
             timed: Whether for what a clock measures, which holds for this host only.
         """
         host = self._study.host if timed else None
-        return key_of(plan, structure, self._study.data.shape, target.place, host)
+        return key_of(plan, structure, self._study.data.shape, target.deployment, host)
 
     def of(self, key: str) -> dict[str, Measurement]:
         """Quantity, without its target -> what is known."""
@@ -98,7 +98,7 @@ class Known:
     def _timings(self, plan: Plan, structure: str, target: Target) -> dict[str, Measurement]:
         """Quantity -> what another trial of the structure was measured to have, on a calm host."""
         key = self.key(plan, structure, target, timed=True)
-        if key is None or not self._study.spec.structures:
+        if key is None or not self._study.spec.reuse_timings:
             return {}
         found = {}
         for kept in target.named(list(self.of(key).values())):

@@ -14,19 +14,19 @@ from paretune.search.errors import UserError
 from paretune.search.measuring.gauge import values_by_name, violations_of
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study.records import RACING, Result, TrialRecord
-from paretune.search.study.spec import OwnSpec
+from paretune.search.study.spec import TrainerSpec
 from paretune.search.trial.events import Reporter, StageDone, StageStarted, StepDone
-from paretune.search.trial.open_study import Opened
+from paretune.search.trial.open_study import OpenStudy
 from paretune.search.trial.trainer import Answers, Report, Step, Stop, load_function
 
 EVALUATE, CHEAP = "evaluate", "cheap"
 
 
-class OwnStudy(Opened):
+class TrainerStudy(OpenStudy):
     """A study whose candidates are trained and measured by the user's own code.
 
     Args:
-        spec: The study; `spec.own` says whose.
+        spec: The study; `spec.trainer` says whose.
 
     Raises:
         UserError: The database cannot be used or holds another study, or a function is not there.
@@ -52,9 +52,9 @@ class OwnStudy(Opened):
         self.baseline = None if own.baseline is None else self.plan(own.baseline)
 
     @property
-    def _own(self) -> OwnSpec:
-        assert self.spec.own is not None, "open_study looks"
-        return self.spec.own
+    def _own(self) -> TrainerSpec:
+        assert self.spec.trainer is not None, "open_study looks"
+        return self.spec.trainer
 
     def plan(self, choices: Mapping[str, Any]) -> Plan:
         """One stage, whose parameters are the choices."""
@@ -91,11 +91,11 @@ class OwnStudy(Opened):
                 with watch.stage(CHEAP):
                     known = self._known(plan)
             broken = self._violations(known, baseline)
-            hopeless = [text for text, violation in broken.items() if violation > 0]
-            if hopeless and number > 0:
-                text = f"breaks {'; '.join(hopeless)} before any training"
+            screened_out = [text for text, violation in broken.items() if violation > 0]
+            if screened_out and number > 0:
+                text = f"breaks {'; '.join(screened_out)} before any training"
                 reason = {"stage": CHEAP, "type": "Constraint", "text": text}
-                result = Result("pruned", {}, broken, tuple(known.values()), reason)
+                result = Result("infeasible", {}, broken, tuple(known.values()), reason)
             else:
                 hook = self._hook(number, plan, known, report)
                 with watch.stage(EVALUATE):
@@ -159,7 +159,7 @@ class OwnStudy(Opened):
         measured = tuple(known.values())
         if hook is None or hook.stopped is None:
             over = error.infeasible or error.type == Stop.__name__
-            return Result("pruned" if over else "failed", {}, broken, measured, error.to_json())
+            return Result("infeasible" if over else "failed", {}, broken, measured, error.to_json())
         last = {**hook.last, **values_by_name(known)}
         values = {a.name: v for a in self.axes if (v := last.get(a.name)) is not None}
         reason = {"stage": error.stage, "type": RACING, "text": hook.stopped}

@@ -199,7 +199,7 @@ def _state(trial: TrialRecord, record: StudyRecord) -> str:
         if trial.number in record.members:
             return "front"
         return "dominated" if trial.feasible else "infeasible"
-    if trial.state == "pruned":
+    if trial.state in ("infeasible", "stopped"):
         return "stopped early" if trial.raced else "infeasible"
     return trial.state
 

@@ -20,7 +20,7 @@ class StatusInfo:
         done: Finished trials that repeat no other, baseline not counted.
         states: State -> number of trials, baseline not counted.
         repeats: Trials answered from the database.
-        siblings: Trials besides, of networks that others had trained, in other number formats.
+        variants: Trials besides, of networks that others had trained, in other number formats.
         stopped: Trials that racing has stopped early.
         front: Numbers of the front's members.
         hypervolume: Of the front, as a share of the reference box.
@@ -38,7 +38,7 @@ class StatusInfo:
     done: int
     states: Mapping[str, int]
     repeats: int
-    siblings: int
+    variants: int
     stopped: int
     front: tuple[int, ...]
     hypervolume: float | None
@@ -60,7 +60,7 @@ class StatusInfo:
         lines = [
             f"{self.study}: {self.done}{goal} trials done ({states or 'none'}"
             + (f", {self.repeats} repeated)" if self.repeats else ")")
-            + (f", and {self.siblings} siblings of theirs" if self.siblings else ""),
+            + (f", and {self.variants} format variants" if self.variants else ""),
             f"front: {len(self.front)} trials"
             + (f", hypervolume {self.hypervolume:.4f}" if self.hypervolume is not None else ""),
             *([self._race_line()] if self.stopped or "paused" in self.states else []),

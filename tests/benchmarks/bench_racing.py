@@ -65,8 +65,8 @@ SPACE: dict[str, tuple[Any, ...]] = {
 }
 OURS = {
     "random, racing": ("random", True),
-    "forest": ("forest", False),
-    "forest, racing": ("forest", True),
+    "thompson": ("thompson", False),
+    "thompson, racing": ("thompson", True),
 }
 THEIRS = ("MOASHA", "MOASHA, ranks")
 
@@ -189,7 +189,7 @@ def ours(sampler: str, races: bool, epochs: int, seed: int) -> list[Trained]:
             proposal = proposer.ask(number)
             row = {"number": number, "choices": proposal.choices, "done": 0}
             if row_of(proposal.choices) in seen:
-                proposer.tell(number, Outcome("pruned"))  # nobody trains a network twice
+                proposer.tell(number, Outcome("infeasible"))  # nobody trains a network twice
                 continue
             seen.add(row_of(proposal.choices))
             row["proposal"] = proposal.to_json()

@@ -44,11 +44,11 @@ from paretune.search.front.pareto import Front, hypervolume, to_losses
 from paretune.search.measuring.gauge import Gauge, values_of, violations_of
 from paretune.search.measuring.structural_constraints import SCREEN
 from paretune.search.running.runner import Runner
-from paretune.search.study.deployment import places
+from paretune.search.study.deployment import deployments
 from paretune.search.study.plan import Plan, baseline_plan, make_plan
 from paretune.search.study.racing_options import RacingParams
 from paretune.search.study.records import Axis
-from paretune.search.study.spec import Chosen, StudySpec
+from paretune.search.study.spec import Selection, StudySpec
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.events import Event, TrialEnded, TrialPaused
 from paretune.spaces.domains import assign
@@ -244,7 +244,7 @@ class Plain:
     def _measured(self, plan: Plan, name: str) -> tuple[Any, Any]:
         watch = Watch()
         candidate = self._pipeline.candidate(plan, watch)
-        [place] = places(plan)
+        [place] = deployments(plan)
         path = self._folder / f"{name}{place.suffix}"
         artifact = self._pipeline.deploy(plan, candidate, path, watch)
         baseline, reference = self._known
@@ -295,7 +295,7 @@ class Recorder:
         """An event of the Runner's."""
         if isinstance(event, TrialEnded):
             result = event.result
-            new = result.repeats is None and event.sibling is None
+            new = result.repeats is None and event.variant_of is None
             trained = new and (result.reason or {}).get("stage") != SCREEN
             self.told(result.values if event.trial == 0 or result.feasible else None, trained)
         elif isinstance(event, TrialPaused):
@@ -327,7 +327,9 @@ def paretune(
     def run(spec: StudySpec, folder: Path, recorder: Recorder) -> None:
         url = f"sqlite:///{folder / 'study.db'}"
         given = {**changes, "trials": more * (spec.trials or 0)}
-        ours = replace(spec, folder=folder, storage=url, sampler=Chosen(sampler, options), **given)
+        ours = replace(
+            spec, folder=folder, storage=url, sampler=Selection(sampler, options), **given
+        )
         forget = mock.patch("search.study.StageCache", lambda *_: Forgetful())
         with contextlib.nullcontext() if cached else forget:
             Runner(ours, recorder.event).run()
@@ -342,16 +344,16 @@ SIDES: dict[str, Callable[[StudySpec, Path, Recorder], None]] = {
     "paretune, as many trials": paretune(),
     "racing": paretune(more=3, racing=RacingParams()),
     "racing eta 2": paretune(more=2, racing=RacingParams(eta=2)),
-    "no siblings": paretune(more=2, siblings=False),
-    "all siblings": paretune(more=2, siblings=True),
-    "no thrift": paretune(options={"thrift": False}, more=2),
+    "no siblings": paretune(more=2, format_variants=False),
+    "all siblings": paretune(more=2, format_variants=True),
+    "no cost_aware": paretune(options={"cost_aware": False}, more=2),
     "by trees": paretune(options={"model": "trees"}, more=2),
-    "no structures": paretune(more=2, structures=False),
+    "no structures": paretune(more=2, reuse_timings=False),
     "no screening": paretune(more=2, screening=False),
-    "no cache": paretune(cached=False, more=2, siblings=False),
-    "sampler tpe": paretune("tpe", more=2, siblings=True),
-    "sampler forest": paretune("forest", more=2),
-    "sampler random": paretune("random", more=2, siblings=True),
+    "no cache": paretune(cached=False, more=2, format_variants=False),
+    "sampler tpe": paretune("tpe", more=2, format_variants=True),
+    "sampler forest": paretune("thompson", more=2),
+    "sampler random": paretune("random", more=2, format_variants=True),
 }
 """The plain scripts; Paretune; and Paretune with one of its means changed. What screening is worth
 shows with constraints only: --set 'constraints=["latency <= 0.3 x baseline"]'. Paretune has twice

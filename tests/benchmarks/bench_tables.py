@@ -5,12 +5,12 @@ accuracy, latency and size of all 15,625 cells on three data sets. Two objective
 costs a training, and the latency, which is known without. The hypervolume is measured to the worst
 error and the worst latency of the table, as a share of that of the table's own front.
 
-Sides, on the same table with the same seeds: the sampler `forest`; the same with the mean of many
+Sides, on the same table with the same seeds: the sampler `thompson`; the same with the mean of many
 trees in place of Thompson draws, with trees by values only, without counts of the operations, and
-without knowing the latency (each mean switched off); `evolve`; and Optuna's random, TPE and NSGA-II
+without knowing the latency (each mean switched off); `evolution`; and Optuna's random, TPE and NSGA-II
 samplers with their defaults, which repeat cells: a repeated cell counts as no training for anybody.
 Proposals are driven directly, as the engine's own time is `bench_engine.py`'s; one study of
-`forest` is run by the whole engine, from a study file with `evaluate` and `cheap`, and must find
+`thompson` is run by the whole engine, from a study file with `evaluate` and `cheap`, and must find
 what the direct one finds.
 
 Aim: 0.95 at 100 and 0.985 at 200 trainings, above NSGA-II at 500; never below NSGA-II or random at
@@ -43,12 +43,12 @@ from paretune.search.study_file.loading import load_study
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 DATA = ("cifar10", "cifar100", "imagenet")
 OURS = {
-    "forest": "forest",
-    "forest, mean": "{forest: {draw: mean}}",
-    "forest, values only": "{forest: {ranks: false}}",
-    "forest, no counts": "{forest: {counts: false}}",
-    "forest, not knowing": "forest",
-    "evolve": "evolve",
+    "thompson": "thompson",
+    "thompson, mean": "{thompson: {draw: mean}}",
+    "thompson, values only": "{thompson: {ranks: false}}",
+    "thompson, no counts": "{thompson: {counts: false}}",
+    "thompson, not knowing": "thompson",
+    "evolution": "evolution",
 }
 PEERS = ("random", "nsga2", "tpe")
 
@@ -158,8 +158,8 @@ def shares(cells: Iterator[str], data: str, at: list[int]) -> tuple[list[float],
 
 
 def run_engine(data: str, trials: int, folder: Path) -> list[str]:
-    """Cells of a study of `forest` that the whole engine runs, in order."""
-    spec = study(data, "forest", 0, folder, trials)
+    """Cells of a study of `thompson` that the whole engine runs, in order."""
+    spec = study(data, "thompson", 0, folder, trials)
     Runner(spec, lambda event: None).run()
     with reading(spec.storage) as store:
         return [cell_of(t.plan[0]["params"]) for t in store.record().trials if t.repeats is None]
@@ -181,12 +181,12 @@ def main() -> None:
         folder = Path(name)
         for data in options.data:
             means = compare(data, options.at, options.seeds, options.sides, folder)
-            if "forest" not in means:
+            if "thompson" not in means:
                 continue
             for peer in [side for side in options.sides if side in PEERS]:
-                ratio = means["forest"][0] / means[peer][0]
+                ratio = means["thompson"][0] / means[peer][0]
                 print(f"  RATIO forest / {peer}, share at {options.at[0]}: {ratio:.3f}")
-        if "forest" in options.sides:
+        if "thompson" in options.sides:
             check(options.data[0], options.at[0], folder)
 
 
@@ -215,7 +215,7 @@ def compare(
 def check(data: str, trials: int, folder: Path) -> None:
     """The engine, from the study file, finds what the proposals driven directly find."""
     cells = run_engine(data, trials, folder)
-    direct = ours("forest", data, 0, folder)
+    direct = ours("thompson", data, 0, folder)
     same = cells == [next(direct) for _ in cells]
     print(f"  the engine's {len(cells)} trials are the same as the direct ones: {same}")
     assert same

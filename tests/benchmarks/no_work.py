@@ -35,7 +35,7 @@ QUICKSTART = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
 def study(folder: Path, trials: int) -> StudySpec:
     """The quickstart study in a folder of its own."""
     spec = load_study(QUICKSTART, storage=f"sqlite:///{folder / 'study.db'}", trials=trials)
-    return replace(spec, folder=folder / "study", siblings=False)
+    return replace(spec, folder=folder / "study", format_variants=False)
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def _trial(number: int, axes: tuple[Axis, ...], random: np.random.Generator) -> 
             "type": "InfeasibleCandidate",
             "text": "nothing left & <b>bold</b>",
         }
-        return TrialRecord(state="pruned", reason=reason, **common)
+        return TrialRecord(state="infeasible", reason=reason, **common)
     if number % 17 == 9:
         reason = {"stage": "pretrain", "type": "RuntimeError", "text": "</script><script>alert(1)"}
         return TrialRecord(state="failed", reason=reason, **common)

@@ -16,7 +16,7 @@ from paretune.search.study.plan import Plan, Stage
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.evaluation import evaluate
 from paretune.search.trial.events import EpochDone, Event
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 from paretune.spaces.training.recipe import Recipe
 
 NETS = '''
@@ -45,8 +45,8 @@ def module(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def study(tiny: Path, module: str) -> Iterator[OpenStudy]:
-    opened = OpenStudy(load_study(tiny))
+def study(tiny: Path, module: str) -> Iterator[StageStudy]:
+    opened = StageStudy(load_study(tiny))
     yield opened
     opened.close()
 
@@ -64,7 +64,7 @@ def spectral(module: str) -> dict[str, Any]:
 
 
 def test_network_that_cannot_be_exported_is_pruned_before_it_is_trained(
-    study: OpenStudy, module: str
+    study: StageStudy, module: str
 ) -> None:
     events: list[Event] = []
     study.store.create_study("tiny", {}, {}, study.axes)
@@ -72,9 +72,9 @@ def test_network_that_cannot_be_exported_is_pruned_before_it_is_trained(
     assert baseline.state == "complete"
     assert any(isinstance(event, EpochDone) for event in events)
     events.clear()
-    known: Any = type("Known", (), {"measurements": {}})()
+    known: Any = type("StructureTimings", (), {"measurements": {}})()
     result = evaluate(study, 1, plan(spectral(module)), known, events.append)
-    assert result.state == "pruned"
+    assert result.state == "infeasible"
     assert result.reason is not None
     assert result.reason["stage"] == "deploy"
     assert "the network cannot be exported to ONNX" in result.reason["text"]
@@ -83,7 +83,7 @@ def test_network_that_cannot_be_exported_is_pruned_before_it_is_trained(
 
 
 def test_baseline_that_cannot_be_exported_ends_the_run_before_training(
-    study: OpenStudy, module: str
+    study: StageStudy, module: str
 ) -> None:
     events: list[Event] = []
     with pytest.raises(UserError, match="the baseline fails in deploy: the network cannot be exp"):
@@ -92,7 +92,7 @@ def test_baseline_that_cannot_be_exported_ends_the_run_before_training(
 
 
 def test_architecture_is_asked_once_whatever_its_plan(
-    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+    study: StageStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[Any] = []
     real = Probe._tried
@@ -109,7 +109,7 @@ def test_architecture_is_asked_once_whatever_its_plan(
 
 
 def test_refusal_is_asked_once_a_process_and_not_kept_beyond_it(
-    study: OpenStudy, module: str, monkeypatch: pytest.MonkeyPatch
+    study: StageStudy, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = plan(spectral(module))
     for _ in range(2):
@@ -124,12 +124,12 @@ def test_refusal_is_asked_once_a_process_and_not_kept_beyond_it(
         )
 
 
-def test_plan_that_trains_nothing_is_not_probed(study: OpenStudy, module: str) -> None:
+def test_plan_that_trains_nothing_is_not_probed(study: StageStudy, module: str) -> None:
     study.pipeline.probe(plan(spectral(module), epochs=0), Watch())
 
 
 def test_network_that_cannot_be_built_is_left_to_the_stage_that_builds_it(
-    study: OpenStudy,
+    study: StageStudy,
 ) -> None:
     watch = Watch()
     broken = plan({"python": {"factory": "no_such_module:Net", "args": {}}})
@@ -156,5 +156,5 @@ def test_search_goes_on_past_networks_that_cannot_be_exported(
     refused = [t for t in trials if "Spectral" in str(t.plan)]
     assert refused
     for trial in refused:
-        assert trial.state == "pruned"
+        assert trial.state == "infeasible"
         assert trial.reason is not None and trial.reason["stage"] == "deploy"

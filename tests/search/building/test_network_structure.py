@@ -13,11 +13,11 @@ from paretune.objectives.macs import count_macs
 from paretune.search.building.network_structure import key_of, outline, shapes_of, structure_of
 from paretune.search.building.pipeline import export
 from paretune.search.building.watch import Watch
-from paretune.search.study.deployment import places
+from paretune.search.study.deployment import deployments
 from paretune.search.study.plan import Plan, make_plan
-from paretune.search.study.spec import Chosen
+from paretune.search.study.spec import Selection
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 from paretune.spaces.training.recipe import Recipe
 
 RECIPE = Recipe.model_validate(
@@ -77,8 +77,8 @@ SIZE = 2e-4
 
 
 @pytest.fixture
-def study(tiny: Path) -> Iterator[OpenStudy]:
-    opened = OpenStudy(load_study(tiny))
+def study(tiny: Path) -> Iterator[StageStudy]:
+    opened = StageStudy(load_study(tiny))
     yield opened
     opened.close()
 
@@ -91,7 +91,7 @@ def plan_of(network: str, pruning: dict[str, Any], quantization: dict[str, Any])
         "finetune": RECIPE,
         "quantization": quantization,
     }
-    return make_plan(choices, Chosen("onnxruntime", {}))
+    return make_plan(choices, Selection("onnxruntime", {}))
 
 
 CASES = [
@@ -102,7 +102,7 @@ CASES = [
 
 @pytest.mark.parametrize(("network", "pruning", "form"), CASES)
 def test_untrained_network_has_the_size_and_shapes_of_the_trained_one(
-    network: str, pruning: str, form: str, study: OpenStudy, tmp_path: Path
+    network: str, pruning: str, form: str, study: StageStudy, tmp_path: Path
 ) -> None:
     plan = plan_of(network, {pruning: PRUNINGS[pruning]}, {form.partition(" ")[0]: FORMATS[form]})
     untrained = outline(plan, study.data)
@@ -115,9 +115,10 @@ def test_untrained_network_has_the_size_and_shapes_of_the_trained_one(
     ours = export(untrained, "onnxruntime", tmp_path / "ours.onnx", study.data)
     theirs = export(trained, "onnxruntime", tmp_path / "theirs.onnx", study.data)
     assert ours.bytes == pytest.approx(theirs.bytes, rel=SIZE)
-    [place] = places(plan)
+    [deployment] = deployments(plan)
     keys = {
-        key_of(plan, structure_of(c.model), (1, 8, 8), place, None) for c in (untrained, trained)
+        key_of(plan, structure_of(c.model), (1, 8, 8), deployment, None)
+        for c in (untrained, trained)
     }
     assert len(keys) == 1
 
@@ -133,17 +134,17 @@ def test_untrained_network_has_the_size_and_shapes_of_the_trained_one(
     ids=["global", "sensitivity", "macs-in-steps", "depth"],
 )
 def test_structure_that_depends_on_the_weights_is_not_known(
-    pruning: dict[str, Any], study: OpenStudy
+    pruning: dict[str, Any], study: StageStudy
 ) -> None:
     assert outline(plan_of("resnet", pruning, {"none": {}}), study.data) is None
 
 
-def test_structure_with_layers_kept_in_float_is_not_known(study: OpenStudy) -> None:
+def test_structure_with_layers_kept_in_float_is_not_known(study: StageStudy) -> None:
     for mode in ("static", "dynamic", "qat"):
         plan = plan_of("simple_cnn", {"none": {}}, {mode: {"keep_float": 1}})
         assert outline(plan, study.data) is None
-        [place] = places(plan)
-        assert key_of(plan, "", (1, 8, 8), place, None) is None
+        [deployment] = deployments(plan)
+        assert key_of(plan, "", (1, 8, 8), deployment, None) is None
 
 
 @pytest.mark.parametrize(
@@ -157,21 +158,21 @@ def test_structure_with_layers_kept_in_float_is_not_known(study: OpenStudy) -> N
     ],
     ids=["steps", "macs", "per-layer", "bn-scale", "depth-last"],
 )
-def test_structure_is_that_of_the_long_way(pruning: dict[str, Any], study: OpenStudy) -> None:
+def test_structure_is_that_of_the_long_way(pruning: dict[str, Any], study: StageStudy) -> None:
     plan = plan_of("resnet", pruning, {"none": {}})
     untrained = outline(plan, study.data)
     assert untrained is not None
     assert shapes_of(untrained.model) == shapes_of(study.pipeline.candidate(plan, Watch()).model)
 
 
-def test_key_tells_structures_and_places_apart_and_nothing_else(study: OpenStudy) -> None:
+def test_key_tells_structures_and_places_apart_and_nothing_else(study: StageStudy) -> None:
     def key(ratio: float, mode: dict[str, Any], host: str | None = None, **options: Any) -> Any:
         plan = plan_of("simple_cnn", {"structured": {"ratio": ratio, "round_to": 8}}, mode)
         found = outline(plan, study.data)
         assert found is not None
-        runtime = Chosen("onnxruntime", options)
-        [place] = places(make_plan({"architecture": {}}, runtime))
-        return key_of(plan, structure_of(found.model), (1, 8, 8), place, host)
+        runtime = Selection("onnxruntime", options)
+        [deployment] = deployments(make_plan({"architecture": {}}, runtime))
+        return key_of(plan, structure_of(found.model), (1, 8, 8), deployment, host)
 
     first = key(0.52, {"static": {}})
     assert first == key(0.54, {"static": {"images": 7, "calibration": "entropy"}})
@@ -185,7 +186,7 @@ def test_key_tells_structures_and_places_apart_and_nothing_else(study: OpenStudy
     assert len({first, *others}) == 6
 
 
-def test_outline_leaves_the_global_random_state_alone(study: OpenStudy) -> None:
+def test_outline_leaves_the_global_random_state_alone(study: StageStudy) -> None:
     state = torch.get_rng_state()
     outline(plan_of("resnet", {"structured": {"ratio": 0.5}}, {"static": {}}), study.data)
     assert torch.equal(torch.get_rng_state(), state)

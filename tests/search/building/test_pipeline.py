@@ -12,7 +12,7 @@ import torch
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization.marking import marked
 
@@ -38,8 +38,8 @@ def plan(width: float = 0.0625, ratio: float | None = None, lr: float = 1e-3) ->
 
 
 @pytest.fixture
-def study(tiny: Path) -> Iterator[OpenStudy]:
-    opened = OpenStudy(load_study(tiny))
+def study(tiny: Path) -> Iterator[StageStudy]:
+    opened = StageStudy(load_study(tiny))
     yield opened
     opened.close()
 
@@ -48,7 +48,7 @@ def weights(candidate: Any) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in candidate.model.parameters()])
 
 
-def test_plan_typed_by_hand_is_built_and_deployed(study: OpenStudy, tmp_path: Path) -> None:
+def test_plan_typed_by_hand_is_built_and_deployed(study: StageStudy, tmp_path: Path) -> None:
     watch = Watch()
     candidate = study.pipeline.candidate(plan(ratio=0.5), watch)
     assert [step.technique for step in candidate.history] == [
@@ -62,7 +62,7 @@ def test_plan_typed_by_hand_is_built_and_deployed(study: OpenStudy, tmp_path: Pa
     assert artifact.bytes == (tmp_path / "a.onnx").stat().st_size
 
 
-def test_same_plan_again_comes_from_the_cache_and_is_equal(study: OpenStudy) -> None:
+def test_same_plan_again_comes_from_the_cache_and_is_equal(study: StageStudy) -> None:
     first = study.pipeline.candidate(plan(ratio=0.4), Watch())
     again = Watch()
     second = study.pipeline.candidate(plan(ratio=0.4), again)
@@ -70,14 +70,14 @@ def test_same_plan_again_comes_from_the_cache_and_is_equal(study: OpenStudy) -> 
     assert torch.equal(weights(first), weights(second))
 
 
-def test_plans_with_a_common_beginning_share_it(study: OpenStudy) -> None:
+def test_plans_with_a_common_beginning_share_it(study: StageStudy) -> None:
     study.pipeline.candidate(plan(), Watch())
     watch = Watch()
     study.pipeline.candidate(plan(lr=5e-3), watch)
     assert watch.cached == ["pretrain"]
 
 
-def test_damaged_stage_is_made_again(study: OpenStudy) -> None:
+def test_damaged_stage_is_made_again(study: StageStudy) -> None:
     first = study.pipeline.candidate(plan(), Watch())
     for file in (study.spec.folder / "stages").glob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:100])
@@ -88,19 +88,19 @@ def test_damaged_stage_is_made_again(study: OpenStudy) -> None:
 
 
 def test_same_seed_gives_the_same_weights_in_another_study(
-    study: OpenStudy, tmp_path: Path
+    study: StageStudy, tmp_path: Path
 ) -> None:
     other = tmp_path / "other" / "tiny.yaml"
     other.parent.mkdir()
     other.write_text(study.spec.file.read_text())
-    opened = OpenStudy(load_study(other))
+    opened = StageStudy(load_study(other))
     first = study.pipeline.candidate(plan(ratio=0.3), Watch())
     second = opened.pipeline.candidate(plan(ratio=0.3), Watch())
     opened.close()
     assert torch.equal(weights(first), weights(second))
 
 
-def test_learning_curve_is_stored_for_each_epoch(study: OpenStudy) -> None:
+def test_learning_curve_is_stored_for_each_epoch(study: StageStudy) -> None:
     import sqlite3
 
     study.pipeline.candidate(plan(), Watch())
@@ -111,7 +111,7 @@ def test_learning_curve_is_stored_for_each_epoch(study: OpenStudy) -> None:
     assert all(epoch == 1 and loss > 0 for epoch, loss, _ in rows)
 
 
-def test_error_names_the_stage_it_came_from(study: OpenStudy) -> None:
+def test_error_names_the_stage_it_came_from(study: StageStudy) -> None:
     broken = plan()
     stages = (
         broken.stages[0],
@@ -125,7 +125,7 @@ def test_error_names_the_stage_it_came_from(study: OpenStudy) -> None:
 
 
 def test_technique_that_trains_is_kept_and_comes_back_with_its_quantization(
-    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+    study: StageStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cache gives back all of a candidate, and what a technique measured is measured once."""
     from paretune.spaces.quantization.dynamic import Dynamic
@@ -162,7 +162,7 @@ def pretrained(epochs: int, schedule: Any = "constant") -> Plan:
     return Plan((Stage("pretrain", given), Stage("deploy", RUNTIME)))
 
 
-def epochs_of(study: OpenStudy, plan: Plan) -> tuple[list[int], torch.Tensor]:
+def epochs_of(study: StageStudy, plan: Plan) -> tuple[list[int], torch.Tensor]:
     """The epochs that a plan has to train, and the weights that come of it."""
     seen: list[int] = []
     watch = Watch(epoch=lambda event: seen.append(event.epoch))
@@ -170,7 +170,7 @@ def epochs_of(study: OpenStudy, plan: Plan) -> tuple[list[int], torch.Tensor]:
 
 
 def test_longer_training_goes_on_from_the_shorter_one_and_gives_the_same_weights(
-    study: OpenStudy, tmp_path: Path
+    study: StageStudy, tmp_path: Path
 ) -> None:
     assert epochs_of(study, pretrained(1))[0] == [1]
     went_on, first = epochs_of(study, pretrained(3))
@@ -178,7 +178,7 @@ def test_longer_training_goes_on_from_the_shorter_one_and_gives_the_same_weights
     other = tmp_path / "other" / "tiny.yaml"
     other.parent.mkdir()
     other.write_text(study.spec.file.read_text())
-    fresh = OpenStudy(load_study(other))
+    fresh = StageStudy(load_study(other))
     in_one_go, second = epochs_of(fresh, pretrained(3))
     assert in_one_go == [1, 2, 3]
     assert torch.equal(first, second)
@@ -186,12 +186,12 @@ def test_longer_training_goes_on_from_the_shorter_one_and_gives_the_same_weights
     fresh.close()
 
 
-def test_longer_training_begins_anew_where_the_schedule_goes_by_its_end(study: OpenStudy) -> None:
+def test_longer_training_begins_anew_where_the_schedule_goes_by_its_end(study: StageStudy) -> None:
     assert epochs_of(study, pretrained(1, "cosine"))[0] == [1]
     assert epochs_of(study, pretrained(2, "cosine"))[0] == [1, 2]
 
 
-def test_curve_and_cost_of_a_continued_training_are_of_the_whole(study: OpenStudy) -> None:
+def test_curve_and_cost_of_a_continued_training_are_of_the_whole(study: StageStudy) -> None:
     import sqlite3
 
     epochs_of(study, pretrained(1))
@@ -206,7 +206,7 @@ def test_curve_and_cost_of_a_continued_training_are_of_the_whole(study: OpenStud
     assert all(costs[key] >= seconds for key, _, seconds in rows)
 
 
-def test_damaged_training_begins_anew(study: OpenStudy) -> None:
+def test_damaged_training_begins_anew(study: StageStudy) -> None:
     epochs_of(study, pretrained(1))
     [file] = (study.spec.folder / "stages" / "trainings").glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:200])

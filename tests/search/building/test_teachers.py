@@ -14,7 +14,7 @@ from paretune.search.building.watch import StageError, Watch
 from paretune.search.database.store import reading
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 from paretune.search.views.plan_text import plan_text
 from paretune.spaces.rebuild import start
 from paretune.spaces.training.recipe import Recipe
@@ -38,8 +38,8 @@ def plan(described: dict[str, Any] | None, name: str = "logits", **params: Any) 
 
 
 @pytest.fixture
-def study(tiny: Path) -> Iterator[OpenStudy]:
-    opened = OpenStudy(load_study(tiny))
+def study(tiny: Path) -> Iterator[StageStudy]:
+    opened = StageStudy(load_study(tiny))
     yield opened
     opened.close()
 
@@ -48,7 +48,7 @@ def weights(candidate: Any) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in candidate.model.parameters()])
 
 
-def trained(study: OpenStudy, plan_: Plan) -> tuple[torch.Tensor, Watch, list[str]]:
+def trained(study: StageStudy, plan_: Plan) -> tuple[torch.Tensor, Watch, list[str]]:
     """Weights, what was watched, and the stages in whose name epochs were reported."""
     epochs: list[str] = []
     watch = Watch(epoch=lambda event: epochs.append(event.stage))
@@ -59,7 +59,7 @@ def stages(folder: Path) -> set[str]:
     return {file.name for file in (folder / "stages").glob("*.safetensors")}
 
 
-def test_teacher_is_trained_once_for_all_plans_and_workers(study: OpenStudy) -> None:
+def test_teacher_is_trained_once_for_all_plans_and_workers(study: StageStudy) -> None:
     big = network(0.125)
     _, first, epochs = trained(study, plan(big))
     assert list(first.seconds) == ["pretrain", "teacher", "finetune"]
@@ -67,21 +67,21 @@ def test_teacher_is_trained_once_for_all_plans_and_workers(study: OpenStudy) -> 
     _, second, epochs = trained(study, plan(big, alpha=0.9))
     assert epochs == ["finetune"]
     assert "teacher" not in second.seconds
-    other = OpenStudy(study.spec)
+    other = StageStudy(study.spec)
     _, third, epochs = trained(other, plan(big, alpha=0.1))
     other.close()
     assert epochs == ["finetune"]
     assert "teacher" in third.seconds
 
 
-def test_teacher_lies_in_the_cache_as_the_candidate_of_its_own_plan(study: OpenStudy) -> None:
+def test_teacher_lies_in_the_cache_as_the_candidate_of_its_own_plan(study: StageStudy) -> None:
     trained(study, plan(network(0.125)))
     _, alone, epochs = trained(study, Plan((Stage("pretrain", network(0.125)), DEPLOY)))
     assert alone.cached == ["pretrain"]
     assert epochs == []
 
 
-def test_other_teacher_gives_other_weights_and_another_key(study: OpenStudy) -> None:
+def test_other_teacher_gives_other_weights_and_another_key(study: StageStudy) -> None:
     taught = [plan(None), plan(network(0.125)), plan(network(0.125, {**RECIPE, "epochs": 2}))]
     taught.append(plan({"average": [network(0.125), network(0.25)]}))
     keys = [study.pipeline._links(each)[-1].digest for each in taught]
@@ -90,7 +90,7 @@ def test_other_teacher_gives_other_weights_and_another_key(study: OpenStudy) -> 
     assert not any(torch.equal(a, b) for i, a in enumerate(found) for b in found[:i])
 
 
-def test_name_of_a_teacher_changes_no_key(study: OpenStudy) -> None:
+def test_name_of_a_teacher_changes_no_key(study: StageStudy) -> None:
     """Nor the other stages in which it teaches, nor whether the baseline is spelled out."""
     baseline = dict(study.baseline.stages[0].params)
     same = [
@@ -101,7 +101,7 @@ def test_name_of_a_teacher_changes_no_key(study: OpenStudy) -> None:
         assert study.pipeline._links(one)[-1].digest == study.pipeline._links(other)[-1].digest
 
 
-def test_pretraining_is_keyed_by_its_teacher(study: OpenStudy) -> None:
+def test_pretraining_is_keyed_by_its_teacher(study: StageStudy) -> None:
     lesson = {"distillation": {"logits": {}}}
     first = [
         Stage("pretrain", network(0.0625)),
@@ -114,7 +114,7 @@ def test_pretraining_is_keyed_by_its_teacher(study: OpenStudy) -> None:
     assert list(watch.seconds) == ["teacher", "pretrain"]
 
 
-def test_teacher_s_weights_may_come_from_a_checkpoint(study: OpenStudy, tmp_path: Path) -> None:
+def test_teacher_s_weights_may_come_from_a_checkpoint(study: StageStudy, tmp_path: Path) -> None:
     made = start({"simple_cnn": {"width": 0.125}}, study.data.shape, study.data.classes, 5)
     file = tmp_path / "teacher.safetensors"
     save_file(made.model.state_dict(), file)
@@ -124,7 +124,7 @@ def test_teacher_s_weights_may_come_from_a_checkpoint(study: OpenStudy, tmp_path
     assert all(torch.equal(t, model.state_dict()[n]) for n, t in made.model.state_dict().items())
 
 
-def test_average_asks_each_of_its_members(study: OpenStudy) -> None:
+def test_average_asks_each_of_its_members(study: StageStudy) -> None:
     both = {"average": [network(0.125), {"average": [network(0.125), network(0.25)]}]}
     trained(study, plan(both))
     teachers = study.pipeline._teachers
@@ -136,32 +136,32 @@ def test_average_asks_each_of_its_members(study: OpenStudy) -> None:
     torch.testing.assert_close(found, 0.75 * first + 0.25 * second)
 
 
-def test_logits_are_kept_beside_the_stages_and_read_again(study: OpenStudy) -> None:
+def test_logits_are_kept_beside_the_stages_and_read_again(study: StageStudy) -> None:
     trained(study, plan(network(0.125)))
     [name] = [name for name in stages(study.spec.folder) if "logits" in name]
     file = study.spec.folder / "stages" / name
     written = file.read_bytes()
-    other = OpenStudy(study.spec)
+    other = StageStudy(study.spec)
     first, *_ = trained(other, plan(network(0.125), alpha=0.75))
     other.close()
     assert file.read_bytes() == written
     file.write_bytes(written[:50])  # cut short by a full disk
     key = study.pipeline._links(plan(network(0.125), alpha=0.75))[-1].digest
     file.with_name(f"{key}.safetensors").unlink()
-    again = OpenStudy(study.spec)
+    again = StageStudy(study.spec)
     second, *_ = trained(again, plan(network(0.125), alpha=0.75))
     again.close()
     assert file.read_bytes() == written
     assert torch.equal(first, second)
 
 
-def test_history_says_who_taught(study: OpenStudy) -> None:
+def test_history_says_who_taught(study: StageStudy) -> None:
     candidate = study.pipeline.candidate(plan(network(0.125), "hints", teacher="big"), Watch())
     told = candidate.history[-1].params["distillation"]["hints"]
     assert told["teacher"] == "big"
 
 
-def test_teacher_that_cannot_be_makes_the_trial_infeasible(study: OpenStudy) -> None:
+def test_teacher_that_cannot_be_makes_the_trial_infeasible(study: StageStudy) -> None:
     (study.spec.file.parent / "seven_classes.py").write_text(
         "from torch import nn\n"
         "def net() -> nn.Module:\n"

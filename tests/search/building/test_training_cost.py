@@ -13,20 +13,20 @@ from paretune.objectives.forward import forward_of
 from paretune.search.building.training_cost import ACTIVATION, EXAMPLE, Costs
 from paretune.search.building.watch import Watch
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 from paretune.spaces.rebuild import start
 
 SMALL = {"simple_cnn": {"width": 0.0625}}
 
 
 @pytest.fixture
-def study(tiny: Path) -> Iterator[OpenStudy]:
-    found = OpenStudy(load_study(tiny))
+def study(tiny: Path) -> Iterator[StageStudy]:
+    found = StageStudy(load_study(tiny))
     yield found
     found.close()
 
 
-def choices(study: OpenStudy, architecture: Any = SMALL, **more: Any) -> dict[str, Any]:
+def choices(study: StageStudy, architecture: Any = SMALL, **more: Any) -> dict[str, Any]:
     recipe = study.spec.baseline.pretrain or {}
     finetune = {**recipe, "epochs": 2}
     return {"architecture": architecture, "pretrain": recipe, "finetune": finetune, **more}
@@ -38,14 +38,14 @@ def example(architecture: Any = SMALL) -> float:
     return found.macs + ACTIVATION * found.activations + EXAMPLE
 
 
-def test_all_epochs_count_while_nothing_is_trained(study: OpenStudy) -> None:
+def test_all_epochs_count_while_nothing_is_trained(study: StageStudy) -> None:
     assert study.cost is not None
     assert study.cost(choices(study)) == 3 * example()
     wide = {"simple_cnn": {"width": 0.125}}
     assert study.cost(choices(study, wide)) == 3 * example(wide) > 3 * example()
 
 
-def test_stage_in_the_cache_costs_nothing(study: OpenStudy) -> None:
+def test_stage_in_the_cache_costs_nothing(study: StageStudy) -> None:
     assert study.cost is not None
     given = choices(study)
     pretrained = {k: v for k, v in given.items() if k != "finetune"}
@@ -55,13 +55,13 @@ def test_stage_in_the_cache_costs_nothing(study: OpenStudy) -> None:
     assert study.cost(given) == 0.0
 
 
-def test_pruning_and_format_cost_no_training(study: OpenStudy) -> None:
+def test_pruning_and_format_cost_no_training(study: StageStudy) -> None:
     assert study.cost is not None
     more = {"pruning": {"structured": {"ratio": 0.5}}, "quantization": {"dynamic": {}}}
     assert study.cost(choices(study, **more)) == study.cost(choices(study))
 
 
-def test_techniques_that_train_say_how_long(study: OpenStudy) -> None:
+def test_techniques_that_train_say_how_long(study: StageStudy) -> None:
     assert study.cost is not None
     recipe = {**(study.spec.baseline.pretrain or {}), "epochs": 3}
     steps = {"structured": {"ratio": 0.5, "steps": 3, "between": recipe}}
@@ -70,14 +70,14 @@ def test_techniques_that_train_say_how_long(study: OpenStudy) -> None:
     assert study.cost(choices(study, quantization=qat)) == (3 + 5) * example()
 
 
-def test_network_that_cannot_be_costs_more_than_any(study: OpenStudy) -> None:
+def test_network_that_cannot_be_costs_more_than_any(study: StageStudy) -> None:
     assert study.cost is not None
     shrunk = {"resnet": {"stages": 9, "blocks": 1, "width": 8, "shortcut": "nonsense"}}
     assert study.cost(choices(study, shrunk)) == math.inf
 
 
 def test_network_is_counted_once_for_all_runs_and_without_published_weights(
-    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+    study: StageStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[Any] = []
 

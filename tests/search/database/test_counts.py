@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from paretune.search.database.counts import counts_of
-from paretune.search.database.reader import Reading, records
+from paretune.search.database.reader import StudyReader, records
 from paretune.search.database.rows import rows_of
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
@@ -39,8 +39,8 @@ def store(url: str) -> Iterator[Store]:
 def trial(store: Store, number: int, *stages: tuple[str, Any], **result: Any) -> None:
     """A trial of these (kind, parameter) stages that ended so, or runs on."""
     plan = Plan(tuple(Stage(kind, {"kind": {"x": value}}) for kind, value in stages))
-    sibling = result.pop("sibling", None)
-    store.begin_next(number, "w", plan, {}, {"params": {}}, sibling)
+    variant_of = result.pop("variant_of", None)
+    store.begin_next(number, "w", plan, {}, {"params": {}}, variant_of)
     if result:
         store.finish(number, Result(**result), "host")
 
@@ -51,21 +51,22 @@ def test_trials_are_counted_by_what_became_of_them(store: Store) -> None:
     trial(store, 0, state="complete")
     trial(store, 1, state="failed")
     trial(store, 2, state="complete", values={"error": 0.1, "latency": 1.0})
-    trial(store, 3, state="pruned", reason=held_up)
-    trial(store, 4, state="pruned", reason=broken)
+    trial(store, 3, state="stopped", reason=held_up)
+    trial(store, 4, state="infeasible", reason=broken)
     trial(store, 5, state="complete", repeats=2)
-    trial(store, 6, state="complete", sibling=2)
-    trial(store, 7, state="pruned", reason=held_up, sibling=3)
+    trial(store, 6, state="complete", variant_of=2)
+    trial(store, 7, state="stopped", reason=held_up, variant_of=3)
     trial(store, 8, state="complete", values={"error": 0.2, "latency": 0.5})
     trial(store, 9)
     found = counts_of(rows_of(store._engine))
     assert list(found.states.items()) == [
         ("failed", 1),
         ("complete", 2),
-        ("pruned", 2),
+        ("stopped", 1),
+        ("infeasible", 1),
         ("running", 1),
     ]
-    assert (found.repeats, found.siblings, found.stopped) == (1, 2, 1)
+    assert (found.repeats, found.variants, found.stopped) == (1, 2, 1)
     info = status_info(store.record(), found)
     assert info.done == 5
     assert "1 stopped early" in info.text() and "5 trials done" in info.text()
@@ -103,8 +104,8 @@ def test_training_that_racing_holds_up_or_has_stopped_is_spent(store: Store) -> 
     held_up = {"stage": "finetune", "type": RACING, "text": "not among the best"}
     broken = {"stage": "finetune", "type": "InfeasibleCandidate", "text": f'no "{RACING}"'}
     spent = {"pretrain": 0.0, "finetune": 5.0, "measure": 1.0}
-    trial(store, 1, state="pruned", reason=held_up, seconds=spent)
-    trial(store, 2, state="pruned", reason=broken, seconds=spent)
+    trial(store, 1, state="stopped", reason=held_up, seconds=spent)
+    trial(store, 2, state="infeasible", reason=broken, seconds=spent)
     trial(store, 3)
     Rungs(store._engine).pause(3, Result("paused", reason=held_up, seconds={"finetune": 2.0}))
     found = counts_of(rows_of(store._engine))
@@ -113,7 +114,9 @@ def test_training_that_racing_holds_up_or_has_stopped_is_spent(store: Store) -> 
 
 
 def test_nothing_is_counted_in_a_study_without_trials(store: Store) -> None:
-    info = status_info(Reading(rows_of(store._engine)).outline(), counts_of(rows_of(store._engine)))
+    info = status_info(
+        StudyReader(rows_of(store._engine)).outline(), counts_of(rows_of(store._engine))
+    )
     assert (info.done, info.states, info.front, info.hypervolume) == (0, {}, (), None)
     assert "0 trials done (none)" in info.text()
 
@@ -125,7 +128,9 @@ def test_status_of_a_finished_study_is_the_same_as_from_all_its_trials(finished:
     info = status_info(outline, counts)
     assert info == status_info(whole, counts)
     assert info.front and info.hypervolume
-    search = [t for t in whole.trials if t.number > 0 and t.repeats is None and t.sibling is None]
+    search = [
+        t for t in whole.trials if t.number > 0 and t.repeats is None and t.variant_of is None
+    ]
     assert info.states == Counter(t.state for t in search)
     assert counts.saved_seconds > 0 and counts.stage_seconds > 0
 

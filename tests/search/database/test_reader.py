@@ -1,4 +1,4 @@
-"""Reading only what the front takes: the same table as from all trials."""
+"""StudyReader only what the front takes: the same table as from all trials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from paretune.objectives.base import Measurement
-from paretune.search.database.reader import Reading, records
+from paretune.search.database.reader import StudyReader, records
 from paretune.search.database.rows import listed, rows_of
 from paretune.search.database.store import Store
 from paretune.search.database.tables import open_engine
@@ -129,10 +129,10 @@ def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
     both(url, 0.05)
     engine = open_engine(url)
     with records(url) as plain:
-        assert plain.record() == Reading(rows_of(engine)).record()
-        assert plain.trial(3) == Reading(rows_of(engine)).trial(3)
+        assert plain.record() == StudyReader(rows_of(engine)).record()
+        assert plain.trial(3) == StudyReader(rows_of(engine)).trial(3)
         assert plain.trial(99) is None
-        one, other = plain.front_record(), Reading(rows_of(engine)).front_record()
+        one, other = plain.front_record(), StudyReader(rows_of(engine)).front_record()
     assert replace(one, others=None) == replace(other, others=None)
     assert one.others is not None and other.others is not None
     assert (one.others.numbers == other.others.numbers).all()
@@ -168,9 +168,11 @@ def test_database_without_a_study_is_refused(tmp_path: Path) -> None:
         found.front_record()
 
 
-@pytest.mark.parametrize("read", [Reading.record, Reading.front_record, Reading.outline])
+@pytest.mark.parametrize(
+    "read", [StudyReader.record, StudyReader.front_record, StudyReader.outline]
+)
 def test_database_of_others_is_refused(
-    tmp_path: Path, read: Callable[[Reading], StudyRecord]
+    tmp_path: Path, read: Callable[[StudyReader], StudyRecord]
 ) -> None:
     file = tmp_path / "others.db"
     with closing(sqlite3.connect(file)) as connection:

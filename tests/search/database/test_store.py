@@ -100,7 +100,7 @@ def test_same_plan_finds_the_first_that_was_measured(store: Store) -> None:
     assert store.same_plan(plan(0.5).key) is None
     store.finish(1, Result("failed"), "host")
     assert store.same_plan(plan(0.5).key) is None, "an error may not come again"
-    store.finish(2, Result("pruned"), "host")
+    store.finish(2, Result("infeasible"), "host")
     assert store.same_plan(plan(0.5).key) == 2
     assert store.same_plan(plan(0.25).key) is None
 
@@ -187,7 +187,7 @@ def test_waiting_trial_is_news_only_while_its_number_is_new(store: Store) -> Non
 def test_next_trial_takes_the_first_free_number_and_knows_its_plan(store: Store) -> None:
     begun(store, 1, width=0.125)
     begun(store, 2, width=0.5)
-    store.finish(2, Result("pruned"), "host")
+    store.finish(2, Result("infeasible"), "host")
     third = store.begin_next(1, "me", plan(0.25), {}, {"params": {}})
     fourth = store.begin_next(4, "me", plan(0.5), {}, {"params": {}})
     assert third and (third.number, third.same) == (3, None)

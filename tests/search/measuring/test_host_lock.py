@@ -1,4 +1,4 @@
-"""Quiet: real processes that train and measure on one host."""
+"""HostLock: real processes that train and measure on one host."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from paretune.search.measuring.host_lock import Quiet
+from paretune.search.measuring.host_lock import HostLock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to lock with")
 
 TRAINER = """
 import pathlib, sys, time
-from paretune.search.measuring.host_lock import Quiet
+from paretune.search.measuring.host_lock import HostLock
 from paretune.spaces.base import Context
 from paretune.spaces.rebuild import start
 from paretune.spaces.training.loop import train
@@ -27,7 +27,7 @@ from paretune.spaces.training.recipe import Recipe
 import torch
 
 torch.set_num_threads(1)
-quiet, log = Quiet(pathlib.Path(sys.argv[1])), open(sys.argv[2], "a", buffering=1)
+host_lock, log = HostLock(pathlib.Path(sys.argv[1])), open(sys.argv[2], "a", buffering=1)
 
 class Noise:
     classes, shape = 3, (1, 8, 8)
@@ -39,16 +39,16 @@ class Noise:
             log.write(f"{time.monotonic()}\\n")
 
 recipe = Recipe.model_validate({"epochs": 1, "batch_size": 8, "optimizer": {"sgd": {"lr": 1e-6}}})
-with quiet.working():
+with host_lock.working():
     candidate = start({"simple_cnn": {"width": 0.0625}}, (1, 8, 8), 3, 0)
-    train(candidate, recipe, Context(Noise(), breathe=quiet.breathe), stage="pretrain")
+    train(candidate, recipe, Context(Noise(), breathe=host_lock.breathe), stage="pretrain")
 """
 
 MEASURER = """
 import pathlib, sys, time
-from paretune.search.measuring.host_lock import Quiet
+from paretune.search.measuring.host_lock import HostLock
 
-with Quiet(pathlib.Path(sys.argv[1])).measuring() as alone:
+with HostLock(pathlib.Path(sys.argv[1])).measuring() as alone:
     print(alone, flush=True)
     time.sleep(600)
 """
@@ -90,7 +90,7 @@ def test_training_stands_still_while_somebody_measures(
     """Two trainers stop between steps, go on after, and outlive a measurer that is killed."""
     for trainer in trainers:
         until(trainer.steps, "a trainer takes its first step")
-    with Quiet(tmp_path).measuring() as alone:
+    with HostLock(tmp_path).measuring() as alone:
         begun = time.monotonic()
         time.sleep(0.5)
         ended = time.monotonic()
@@ -115,19 +115,19 @@ def test_training_stands_still_while_somebody_measures(
 
 
 def test_measuring_goes_on_beside_work_that_never_breathes_and_says_so(tmp_path: Path) -> None:
-    with Quiet(tmp_path).working(), Quiet(tmp_path).measuring(patience=0.05) as alone:
+    with HostLock(tmp_path).working(), HostLock(tmp_path).measuring(patience=0.05) as alone:
         assert not alone
-    with Quiet(tmp_path).measuring(patience=0.05) as alone:
+    with HostLock(tmp_path).measuring(patience=0.05) as alone:
         assert alone
 
 
 def test_two_work_at_once(tmp_path: Path) -> None:
-    with Quiet(tmp_path).working(), Quiet(tmp_path).working():
+    with HostLock(tmp_path).working(), HostLock(tmp_path).working():
         pass
 
 
 def test_work_within_work_and_measuring_within_work_hold_what_they_held(tmp_path: Path) -> None:
-    ours, theirs = Quiet(tmp_path), Quiet(tmp_path)
+    ours, theirs = HostLock(tmp_path), HostLock(tmp_path)
     with ours.working():
         with ours.working():
             ours.breathe()
@@ -141,17 +141,17 @@ def test_work_within_work_and_measuring_within_work_hold_what_they_held(tmp_path
 
 
 def test_folder_that_cannot_be_written_keeps_nobody_from_working(tmp_path: Path) -> None:
-    quiet = Quiet(tmp_path / "missing")
-    with quiet.working():
-        quiet.breathe()
-    with quiet.measuring() as alone:
+    host_lock = HostLock(tmp_path / "missing")
+    with host_lock.working():
+        host_lock.breathe()
+    with host_lock.measuring() as alone:
         assert not alone
 
 
 def test_breathing_opens_no_file(tmp_path: Path) -> None:
-    quiet = Quiet(tmp_path)
-    with quiet.working():
+    host_lock = HostLock(tmp_path)
+    with host_lock.working():
         opened = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
         for _ in range(100):
-            quiet.breathe()
+            host_lock.breathe()
         assert not opened or len(os.listdir("/proc/self/fd")) == opened

@@ -12,7 +12,7 @@ from paretune.search.database.store import reading
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
 from paretune.search.measuring.gauge import Gauge
-from paretune.search.study.deployment import places, trained_for, unquantized
+from paretune.search.study.deployment import deployments, trained_for, unquantized
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.check import check_info
@@ -285,8 +285,8 @@ def plan_for(targets: dict[str, Any]) -> Plan:
 
 
 def test_places_of_a_plan_keep_their_order_and_name_their_files() -> None:
-    found = places(plan_for({"b": {"torchscript": {}}, "a": {"onnxruntime": {"threads": 2}}}))
-    assert [(place.target, place.name, place.suffix) for place in found] == [
+    found = deployments(plan_for({"b": {"torchscript": {}}, "a": {"onnxruntime": {"threads": 2}}}))
+    assert [(deployment.target, deployment.name, deployment.suffix) for deployment in found] == [
         ("b", "torchscript", ".b.pt"),
         ("a", "onnxruntime", ".a.onnx"),
     ]
@@ -295,8 +295,8 @@ def test_places_of_a_plan_keep_their_order_and_name_their_files() -> None:
 
 def test_int8_is_trained_for_the_first_target_that_has_it() -> None:
     plan = plan_for({"b": {"torchscript": {}}, "a": {"onnxruntime": {}}})
-    assert trained_for(places(plan), {"qat": {}}) == "onnxruntime"
-    assert trained_for(places(plan), {}) == "torchscript"
+    assert trained_for(deployments(plan), {"qat": {}}) == "onnxruntime"
+    assert trained_for(deployments(plan), {}) == "torchscript"
     kinds = [stage.kind for stage in unquantized(plan).stages]
     assert kinds == ["pretrain", "deploy"]
 

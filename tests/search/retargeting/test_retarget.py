@@ -16,7 +16,7 @@ from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
 from paretune.search.retargeting.retarget import option_of
 from paretune.search.retargeting.retarget_text import moved_record, retarget_info
-from paretune.search.study.deployment import Place
+from paretune.search.study.deployment import Deployment
 from paretune.search.study.records import StudyRecord
 from paretune.search.study.retarget_records import Retargeted, Retargeting
 from paretune.search.study.tables import RUNTIMES
@@ -81,7 +81,7 @@ def test_front_in_another_runtime_is_exported_measured_and_kept(
 
     # Again: what is stored is shown, and the study is not even opened.
     with monkeypatch.context() as patch:
-        patch.setattr("paretune.search.trial.stage_study.OpenStudy", None)
+        patch.setattr("paretune.search.trial.stage_study.StageStudy", None)
         assert retargeted(cli, finished, "--runtime", "torchscript") == found
         said = cli("retarget", finished, "--runtime", "torchscript")
     assert said.code == 0, said.err
@@ -188,7 +188,10 @@ def test_static_int8_is_quantized_anew_by_the_other_runtime(tiny: Path, cli: Any
         (["--option", "threads={"], "the value is no YAML"),
         (["--trials", "some"], "--trials some: give front, all, or numbers: 3,7"),
         (["--trials", "99"], "--trials: trial 99 has no model of its own"),
-        (["--target", "phone"], '--target: the study has no target "phone". Known: none'),
+        (
+            ["--target", "phone"],
+            '--target: the study has no target "phone". Known: none',
+        ),
     ],
 )
 def test_mistake_is_told(finished: Path, cli: Any, options: list[str], text: str) -> None:
@@ -220,20 +223,20 @@ def measured(name: str, value: float, unit: str) -> Measurement:
 
 def moved(record: StudyRecord, latencies: dict[int, float], **source: Any) -> Retargeting:
     """The record with other latencies for some trials; NaN: it could not be measured."""
-    place = Place(None, "torch", RUNTIMES.get("torch").Params())
+    deployment = Deployment(None, "torch", RUNTIMES.get("torch").Params())
     rows = {}
     for number, latency in latencies.items():
         new = {"latency": measured("latency", latency, "ms")}
         parts = {} if latency != latency else {"validation": new, "test": {}}
         rows[number] = Retargeted(number, "s", None, "torch", {}, "h", 5.0, "why", None, parts)
     changed = replace(record, source={**record.source, **source})
-    return Retargeting(changed, place, rows, {"cpu": "a", "cores": 1})
+    return Retargeting(changed, deployment, rows, {"cpu": "a", "cores": 1})
 
 
 def test_front_there_is_that_of_the_new_numbers(make_record: Any) -> None:
     record = make_record(40, 2)
     [*members] = sorted(record.members - {0})
-    fast = {number: 1.0 + 0.01 * place for place, number in enumerate(members)}
+    fast = {number: 1.0 + 0.01 * index for index, number in enumerate(members)}
     best = max(members, key=lambda n: record.trials[n].values["accuracy"])
     fast[best] = 0.5  # the most accurate is the fastest there: nothing else is on the front
     found = moved(record, {0: 2.0, **fast})

@@ -19,7 +19,7 @@ from paretune.search.measuring.gauge import Gauge
 from paretune.search.running.final_session import LEAST, MOST, SHARE, allowed
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 
 SAID = "are measured again in one session"
 
@@ -189,7 +189,7 @@ def test_export_hands_out_the_final_numbers(finished: Path, cli: Any, tmp_path: 
 def test_everything_that_is_timed_is_measured_again_while_there_is_time(
     finished: Path, seconds: float, expected: list[str]
 ) -> None:
-    study = OpenStudy(load_study(finished))
+    study = StageStudy(load_study(finished))
     try:
         wanted = (("size", {}), ("throughput", {"seconds": 0.1}), ("latency", {"seconds": 0.1}))
         [target] = study.targets

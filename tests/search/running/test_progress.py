@@ -71,7 +71,7 @@ def test_infeasible_failed_and_broken_trials_say_why() -> None:
     said = lines(
         False,
         STARTED,
-        ended(1, Result("pruned", reason=reason)),
+        ended(1, Result("infeasible", reason=reason)),
         ended(2, Result("failed", reason=reason)),
         ended(3, Result("complete", dict(BASE), {"latency <= 1 ms": 1.0})),
         ended(4, Result("complete", dict(BASE), repeats=3)),

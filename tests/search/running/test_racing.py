@@ -80,8 +80,8 @@ def check_race(file: Path) -> None:
     """What must hold at the end of any run of the study above."""
     record = record_of(file)
     own = [t for t in record.trials if t.repeats is None]
-    assert {t.state for t in own} == {"complete", "pruned"}
-    assert all(t.raced == (t.state == "pruned") for t in own)
+    assert {t.state for t in own} == {"complete", "stopped"}
+    assert all(t.raced == (t.state == "stopped") for t in own)
     epochs = epochs_of(file)
     assert len(epochs) == len(set(epochs)), "no epoch is trained twice"
     rungs = rungs_of(file)
@@ -107,14 +107,14 @@ def test_run_trains_the_best_to_the_end_and_stops_the_others(racing: Path, cli: 
     assert 1 <= states.count("complete") <= 9
     assert len(epochs_of(racing)) < 18 * 9 / 2
     assert "among the best now; goes on" in said.out
-    assert f"racing: {states.count('pruned')} trials were stopped early" in said.out
-    assert f"{states.count('pruned')} of 18 trials were held up early by racing" in said.out
+    assert f"racing: {states.count('stopped')} trials were stopped early" in said.out
+    assert f"{states.count('stopped')} of 18 trials were held up early by racing" in said.out
 
 
 def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any) -> None:
     assert cli("run", racing).code == 0
     record = record_of(racing)
-    stopped = next(t for t in record.trials if t.state == "pruned")
+    stopped = next(t for t in record.trials if t.state == "stopped")
     width, rate = stopped.params["width"], stopped.params["rate"]
     step = int(stopped.reason["text"].split()[2])  # type: ignore[index]
     assert stopped.values == pytest.approx({"error": rate / width**0.5 + 0.3 / step, "size": width})
@@ -124,7 +124,7 @@ def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any
     assert f"after step {step} of 9 not among the best" in shown
     assert "values when it was held up: error" in shown
     status = json.loads(cli("status", racing, "--json").out)
-    assert status["stopped"] == sum(t.state == "pruned" for t in record.trials)
+    assert status["stopped"] == sum(t.state == "stopped" for t in record.trials)
     assert "stopped early, 0 waiting" in cli("status", racing).out
     front = json.loads(cli("front", racing, "--json").out)
     assert (front["stopped"], front["trials"]) == (status["stopped"], 18)
@@ -132,7 +132,7 @@ def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any
     assert "stopped early" in (racing.with_suffix("") / "report.html").read_text()
     url = f"sqlite:///{racing.with_suffix('') / 'study.db'}"
     mirrored = optuna.load_study(study_name="racing", storage=url).trials
-    names = {"complete": "COMPLETE", "pruned": "PRUNED"}
+    names = {"complete": "COMPLETE", "stopped": "PRUNED"}
     assert [t.state.name for t in mirrored] == [names[t.state] for t in record.trials]
 
 
@@ -150,7 +150,7 @@ def test_killed_run_goes_on_with_its_waiting_trials(
     rungs = rungs_of(racing)
     assert any(r.promoted for r in rungs.at(1) if r.trial in waiting), "some are called up"
     assert len([t for t in record_of(racing).trials if t.repeats is None]) == 18
-    assert {t.state for t in record_of(racing).trials} == {"complete", "pruned"}
+    assert {t.state for t in record_of(racing).trials} == {"complete", "stopped"}
     url = f"sqlite:///{racing.with_suffix('') / 'study.db'}"
     states = {t.state.name for t in optuna.load_study(study_name="racing", storage=url).trials}
     assert states == {"COMPLETE", "PRUNED"}
@@ -160,7 +160,7 @@ def test_run_that_ends_before_all_is_tried_leaves_trials_waiting(racing: Path, c
     goal = ["--set", 'goals=["error <= 90%"]', "--set", "budget={stop_at_goals: true}"]
     assert cli("run", racing, *goal).code == 0
     states = [t.state for t in record_of(racing).trials]
-    assert (states.count("complete"), states.count("pruned")) == (1, 0)
+    assert (states.count("complete"), states.count("stopped")) == (1, 0)
     assert "paused" in states
     assert cli("run", racing).code == 0
     check_race(racing)
@@ -174,7 +174,7 @@ def test_two_workers_share_a_race(racing: Path, start: Callable[..., Any]) -> No
 
 
 def test_samplers_hear_of_waiting_trials(racing: Path, cli: Any) -> None:
-    for sampler in ("forest", "tpe", "nsga2"):
+    for sampler in ("thompson", "tpe", "nsga2"):
         file = racing.with_name(f"{sampler}.yaml")
         file.write_text(racing.read_text().replace("random", sampler))
         said = cli("run", file)

@@ -298,7 +298,7 @@ def test_candidate_that_cannot_be_is_infeasible_with_the_reason(
     with_nets(tiny, f"impossible_nets_{width}", str(width))
     cli("run", tiny, "--trials", 1)
     trial = record_of(tiny).trials[1]
-    assert trial.state == "pruned"
+    assert trial.state == "infeasible"
     assert trial.reason is not None
     assert trial.reason["stage"] == stage
     assert text in trial.reason["text"]

@@ -115,7 +115,10 @@ def test_text_study_runs_from_data_to_verified_export(study: Path, cli: Any) -> 
             "baseline.architecture={text_transformer: {width: 30, heads: 4}}",
             "heads must divide the width: 30 is no multiple of 4; 3 would fit",
         ),
-        ("data.text.tokenizer=wordpiece", 'unknown tokenizer "wordpiece". Known: bpe, words, char'),
+        (
+            "data.text.tokenizer=wordpiece",
+            'unknown tokenizer "wordpiece". Known: bpe, words, char',
+        ),
         ("data.text.path=gone.csv", "gone.csv: there is no such file or folder"),
     ],
 )

@@ -13,7 +13,7 @@ from paretune.search.errors import UserError
 from paretune.search.sampling.auto import BLOCK, COST, FREE, SHARE, Choosing
 from paretune.search.sampling.features import ABSENT, Draws, Features
 from paretune.search.sampling.proposer import Outcome, Proposer
-from paretune.search.study.spec import Chosen, StudySpec
+from paretune.search.study.spec import Selection, StudySpec
 from paretune.search.study_file.loading import load_study
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.domains import parameters
@@ -55,7 +55,7 @@ def outcome(choices: Mapping[str, Any], seconds: float | None = None) -> Outcome
 
 
 def test_row_is_one_hot_scaled_and_marks_what_is_absent(tmp_path: Path) -> None:
-    features = Features(spec(tmp_path, "forest").space)
+    features = Features(spec(tmp_path, "thompson").space)
     plain = features.row({"depth": 40, "width": 8, "kind": "plain"})
     cut = {"depth": 1, "width": 36, "kind": "cut", "kind.cut.ratio": 0.45, "kind.cut.steps": 1.0}
     assert features.width == 6
@@ -65,7 +65,7 @@ def test_row_is_one_hot_scaled_and_marks_what_is_absent(tmp_path: Path) -> None:
 
 def test_choices_of_the_same_labels_are_counted(tmp_path: Path) -> None:
     op = "{choice: [conv, pool]}"
-    given = spec(tmp_path, "forest", space=f"{{a: {op}, b: {op}, c: {{choice: [x, y]}}}}")
+    given = spec(tmp_path, "thompson", space=f"{{a: {op}, b: {op}, c: {{choice: [x, y]}}}}")
     rows = [
         Features(given.space, counts).row({"a": "pool", "b": "pool", "c": "y"}).tolist()
         for counts in (True, False)
@@ -73,12 +73,12 @@ def test_choices_of_the_same_labels_are_counted(tmp_path: Path) -> None:
     assert rows[1] == [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]
     assert rows[0] == [*rows[1], 0.0, 1.0]
     branch = "{choice: {no: {}, yes: {b: {choice: [conv, pool]}}}}"  # b may be absent
-    given = spec(tmp_path, "forest", space=f"{{a: {op}, k: {branch}}}")
+    given = spec(tmp_path, "thompson", space=f"{{a: {op}, k: {branch}}}")
     assert Features(given.space).row({"a": "conv", "k": "no"}).tolist()[-2:] == [0.5, 0.0]
 
 
 def test_draws_and_changes_lie_in_the_space(tmp_path: Path) -> None:
-    space = spec(tmp_path, "forest").space
+    space = spec(tmp_path, "thompson").space
     random = np.random.default_rng(0)
     domains = {p.name: p.domain for p in parameters(space)}
     draws = Draws(space)
@@ -98,7 +98,7 @@ def test_draws_and_changes_lie_in_the_space(tmp_path: Path) -> None:
 
 
 def test_change_is_small_more_often_than_a_draw(tmp_path: Path) -> None:
-    space = spec(tmp_path, "forest").space
+    space = spec(tmp_path, "thompson").space
     parent = {"depth": 20, "width": 32, "kind": "plain"}
     random = np.random.default_rng(0)
     same = [
@@ -111,7 +111,7 @@ def test_change_is_small_more_often_than_a_draw(tmp_path: Path) -> None:
 # -- proposals -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["forest", "evolve", "auto"])
+@pytest.mark.parametrize("name", ["thompson", "evolution", "auto"])
 def test_resumed_search_proposes_what_an_uninterrupted_one_would(tmp_path: Path, name: str) -> None:
     study = spec(tmp_path, name)
     first, history, wanted = Proposer(study, cheap), [], []
@@ -132,7 +132,7 @@ def test_resumed_search_proposes_what_an_uninterrupted_one_would(tmp_path: Path,
 
 
 def test_no_plan_is_proposed_twice_while_there_are_others(tmp_path: Path) -> None:
-    study = spec(tmp_path, "forest", space="{a: {int: [1, 6]}, b: {choice: [x, y, z]}}")
+    study = spec(tmp_path, "thompson", space="{a: {int: [1, 6]}, b: {choice: [x, y, z]}}")
     proposer = Proposer(study, lambda choices: {"size": float(choices["a"])})
     seen = set()
     for number in range(1, 19):
@@ -147,7 +147,7 @@ def test_candidate_that_breaks_a_cheap_constraint_is_not_proposed(tmp_path: Path
     for bound in ('["size <= 300"]', '["size <= 0.5 x baseline"]'):
         study = spec(
             tmp_path,
-            "forest",
+            "thompson",
             constraints=bound,
             baseline="{depth: 20, width: 30, kind: {plain: {}}}",
         )
@@ -165,7 +165,7 @@ def test_candidate_that_cannot_be_is_not_proposed(tmp_path: Path) -> None:
             raise InfeasibleCandidate("too deep")
         return cheap(choices)
 
-    proposer = Proposer(spec(tmp_path, "forest"), picky)
+    proposer = Proposer(spec(tmp_path, "thompson"), picky)
     for number in range(1, 26):
         proposal = proposer.ask(number)
         assert proposal.params["depth"] <= 4
@@ -186,30 +186,30 @@ def held(folder: Path, sampler: str, known: Any) -> list[bool]:
 
 def test_constraint_on_an_expensive_objective_is_learnt(tmp_path: Path) -> None:
     uniform = np.mean(held(tmp_path, "random", None))
-    late = np.mean(held(tmp_path, "forest", cheap)[25:])
+    late = np.mean(held(tmp_path, "thompson", cheap)[25:])
     assert late > uniform + 0.2
 
 
 def test_region_without_values_is_left(tmp_path: Path) -> None:
-    proposer = Proposer(spec(tmp_path, "forest"), cheap)
+    proposer = Proposer(spec(tmp_path, "thompson"), cheap)
     cut = []
     for number in range(1, 61):
         proposal = proposer.ask(number)
         gone = proposal.params["kind"] == "cut"
         cut.append(gone)
-        proposer.tell(number, Outcome("pruned") if gone else outcome(proposal.choices))
+        proposer.tell(number, Outcome("infeasible") if gone else outcome(proposal.choices))
     assert np.mean(cut[40:]) < 0.2
 
 
 @pytest.mark.parametrize(
     "sampler",
     [
-        "forest",
-        "{forest: {draw: mean}}",
-        "{forest: {ranks: false}}",
-        "{forest: {model: gaussian}}",
-        "{forest: {model: gaussian, draw: mean}}",
-        "evolve",
+        "thompson",
+        "{thompson: {draw: mean}}",
+        "{thompson: {ranks: false}}",
+        "{thompson: {model: gaussian}}",
+        "{thompson: {model: gaussian, draw: mean}}",
+        "evolution",
     ],
 )
 def test_sampler_works_without_cheap_objectives(tmp_path: Path, sampler: str) -> None:
@@ -223,10 +223,13 @@ def test_sampler_works_without_cheap_objectives(tmp_path: Path, sampler: str) ->
 @pytest.mark.parametrize(
     ("sampler", "text"),
     [
-        ("{forest: {trees: 0}}", "forest.trees: must be greater than or equal to 1, got 0"),
-        ("{evolve: {foo: 1}}", "sampler.evolve.foo: unknown key"),
-        ("{auto: {forest: 3}}", "auto.forest: must be a valid boolean, got 3"),
-        ("{auto: {thrift: maybe}}", "s.yaml:.*auto.thrift: must be a valid boolean, got 'maybe'"),
+        ("{thompson: {trees: 0}}", "thompson.trees: must be greater than or equal to 1, got 0"),
+        ("{evolution: {foo: 1}}", "sampler.evolve.foo: unknown key"),
+        ("{auto: {thompson: 3}}", "auto.thompson: must be a valid boolean, got 3"),
+        (
+            "{auto: {cost_aware: maybe}}",
+            "s.yaml:.*auto.cost_aware: must be a valid boolean, got 'maybe'",
+        ),
         ("{auto: {n_startups: 3}}", "search.sampler.auto: it does not take"),
     ],
 )
@@ -238,7 +241,7 @@ def test_option_that_does_not_fit_is_refused(tmp_path: Path, sampler: str, text:
 # -- auto ----------------------------------------------------------------------------------------
 
 
-def chosen(sampler: Chosen, known: bool, seconds: float | None, trials: int) -> list[str]:
+def chosen(sampler: Selection, known: bool, seconds: float | None, trials: int) -> list[str]:
     choosing = Choosing(sampler, "trees" if known else None)
     found = []
     for number in range(1, trials + 1):
@@ -248,10 +251,10 @@ def chosen(sampler: Chosen, known: bool, seconds: float | None, trials: int) -> 
 
 
 def test_auto_takes_the_forest_where_objectives_are_known(tmp_path: Path) -> None:
-    assert set(chosen(Chosen("auto", {}), True, 60.0, 300)) == {"forest"}
-    assert set(chosen(Chosen("auto", {}), False, 60.0, 300)) == {"auto"}
-    assert set(chosen(Chosen("auto", {"forest": False}), True, 60.0, 300)) == {"auto"}
-    assert set(chosen(Chosen("tpe", {}), True, 1e-3, 3000)) == {"tpe"}
+    assert set(chosen(Selection("auto", {}), True, 60.0, 300)) == {"thompson"}
+    assert set(chosen(Selection("auto", {}), False, 60.0, 300)) == {"auto"}
+    assert set(chosen(Selection("auto", {"thompson": False}), True, 60.0, 300)) == {"auto"}
+    assert set(chosen(Selection("tpe", {}), True, 1e-3, 3000)) == {"tpe"}
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -260,14 +263,14 @@ def test_auto_spends_a_few_seconds_where_a_twentieth_is_not_enough(
     known: bool, seconds: float
 ) -> None:
     cost = COST["trees" if known else "tpe"]
-    quick = chosen(Chosen("auto", {}), known, seconds, 2000)
-    good = sum(name != "evolve" for name in quick)
+    quick = chosen(Selection("auto", {}), known, seconds, 2000)
+    good = sum(name != "evolution" for name in quick)
     assert good * cost == pytest.approx(FREE, abs=BLOCK * cost)
-    assert quick[-1] == "evolve"
+    assert quick[-1] == "evolution"
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_auto_takes_good_proposals_throughout_that_cost_less_than_a_twentieth(known: bool) -> None:
     cost = COST["trees" if known else "tpe"]
-    slow = chosen(Chosen("auto", {}), known, 1.01 * cost / SHARE, 2000)
-    assert "evolve" not in slow
+    slow = chosen(Selection("auto", {}), known, 1.01 * cost / SHARE, 2000)
+    assert "evolution" not in slow

@@ -122,13 +122,13 @@ def test_infeasible_and_failed_trials_are_taken_in(tmp_path: Path) -> None:
     proposer = Proposer(spec(tmp_path, "auto"))
     for number in range(1, 25):
         proposer.ask(number)
-        assert proposer.tell(number, Outcome(["pruned", "failed"][number % 2]))
+        assert proposer.tell(number, Outcome(["infeasible", "failed"][number % 2]))
     assert proposer.ask(25).params
 
 
 def test_trial_that_was_not_asked_for_here_is_told_by_replay(tmp_path: Path) -> None:
     proposer = Proposer(spec(tmp_path, "auto"))
-    assert not proposer.tell(99, Outcome("pruned"))
+    assert not proposer.tell(99, Outcome("infeasible"))
 
 
 def test_memory_of_auto_stays_bounded(tmp_path: Path) -> None:
@@ -173,10 +173,10 @@ def mean_width(proposer: Proposer, count: int = 40) -> float:
 
 
 def test_auto_begins_with_the_cheapest_of_several(tmp_path: Path) -> None:
-    thrifty = mean_width(Proposer(spec(tmp_path, "auto"), None, widths))
+    cost_aware = mean_width(Proposer(spec(tmp_path, "auto"), None, widths))
     # By chance .5625. Half of the cheapest ones, those not pruned, are soon known; of the others
     # one is nearly always among twenty.
-    assert thrifty == pytest.approx(0.265, abs=0.02)
+    assert cost_aware == pytest.approx(0.265, abs=0.02)
     assert mean_width(Proposer(spec(tmp_path, "auto"))) == pytest.approx(0.5625, abs=0.1)
 
 
@@ -197,15 +197,17 @@ def trained(folder: Path, sampler: str) -> list[float]:
 
 
 def test_what_is_gained_is_weighed_against_its_price(tmp_path: Path) -> None:
-    thrifty = trained(tmp_path, "auto")
-    free = trained(tmp_path, "{auto: {thrift: false}}")
-    assert thrifty.count(1.0) < 0.5 * free.count(1.0)
-    assert thrifty.count(0.5) > thrifty.count(0.25), "being cheap is not worth anything by itself"
+    cost_aware = trained(tmp_path, "auto")
+    free = trained(tmp_path, "{auto: {cost_aware: false}}")
+    assert cost_aware.count(1.0) < 0.5 * free.count(1.0)
+    assert cost_aware.count(0.5) > cost_aware.count(0.25), (
+        "being cheap is not worth anything by itself"
+    )
 
 
 def test_network_is_worth_what_all_its_formats_add(tmp_path: Path) -> None:
     """Small is what only the dynamic format is, which every trained network comes in."""
-    study = replace(spec(tmp_path, "auto"), siblings=True)
+    study = replace(spec(tmp_path, "auto"), format_variants=True)
     proposer = Proposer(study, None, lambda choices: 1.0)
     networks: list[tuple[tuple[str, Any], ...]] = []
     for number in range(1, 41):
@@ -223,7 +225,7 @@ def test_network_is_worth_what_all_its_formats_add(tmp_path: Path) -> None:
     assert len(set(networks)) == len(networks), "no network is proposed again in another format"
 
 
-@pytest.mark.parametrize("sampler", ["{auto: {thrift: false}}", "tpe", "random"])
+@pytest.mark.parametrize("sampler", ["{auto: {cost_aware: false}}", "tpe", "random"])
 def test_sampler_that_was_asked_for_proposes_what_it_likes(tmp_path: Path, sampler: str) -> None:
     study = spec(tmp_path, sampler)
     costs = [lambda choices: 1.0, widths]
@@ -285,7 +287,7 @@ def test_size_of_a_trial_that_ends_before_its_training_is_learnt(
         screened = proposal.params["architecture"] == "separable_cnn"
         size = 80.0 + number % 7 if screened else 40.0 - number % 7
         values = None if screened else [0.5 + 0.01 * (number % 9), size]
-        came = Outcome("pruned" if screened else "complete", values, {text: size / 50 - 1})
+        came = Outcome("infeasible" if screened else "complete", values, {text: size / 50 - 1})
         if number > 20:
             assert second.ask(number).params == proposal.params, "a resumed run learns the same"
             second.tell(number, came)
@@ -305,7 +307,7 @@ def test_trial_that_cannot_be_is_a_failure_though_it_holds_its_bounds(tmp_path: 
         wrong = proposer.ask(number).params["architecture"] == "separable_cnn"
         size = 40.0 - number % 7
         values = None if wrong else [0.5 + 0.01 * (number % 9), size]
-        came = Outcome("pruned" if wrong else "complete", values, {text: size / 50 - 1})
+        came = Outcome("infeasible" if wrong else "complete", values, {text: size / 50 - 1})
         proposer.tell(number, came)
         found.append(wrong)
     assert sum(found[20:]) <= 5  # by chance half of them

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretune.search.study.plan import Plan, Stage, baseline_plan, make_plan
-from paretune.search.study.spec import BaselineSpec, Chosen, canonical, digest
+from paretune.search.study.spec import BaselineSpec, Selection, canonical, digest
 from paretune.search.views.plan_text import architecture_text, plan_text
 
-RUNTIME = Chosen("onnxruntime", {"provider": "cpu", "threads": 1})
+RUNTIME = Selection("onnxruntime", {"provider": "cpu", "threads": 1})
 DEPLOY = Stage("deploy", {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}})
 RECIPE = {"epochs": 2, "optimizer": {"adam": {"lr": 0.001}}}
 
@@ -130,7 +130,7 @@ def test_other_choice_gives_another_key(name: str, value: Any) -> None:
 
 
 def test_other_runtime_gives_another_key() -> None:
-    other = Chosen("onnxruntime", {"provider": "cpu", "threads": 2})
+    other = Selection("onnxruntime", {"provider": "cpu", "threads": 2})
 
     assert make_plan(CHOICES, RUNTIME).key != make_plan(CHOICES, other).key
 

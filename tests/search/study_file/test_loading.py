@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paretune.search.errors import UserError
-from paretune.search.study.spec import Bound, Chosen, canonical
+from paretune.search.study.spec import Bound, Selection, canonical
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_source, load_study
 from paretune.search.study_file.problems import StudyFileError
@@ -106,7 +106,7 @@ def test_every_section_is_read(file: Path) -> None:
     assert spec.baseline.checkpoint is None
     assert spec.baseline.pretrain is not None
     assert spec.baseline.pretrain["optimizer"]["adam"]["lr"] == 0.001
-    assert spec.runtime == Chosen("onnxruntime", {"provider": "cpu", "threads": 1})
+    assert spec.runtime == Selection("onnxruntime", {"provider": "cpu", "threads": 1})
     assert [(o.name, o.direction, o.unit) for o in spec.objectives] == [
         ("accuracy", "maximize", "fraction"),
         ("latency", "minimize", "ms"),
@@ -116,7 +116,7 @@ def test_every_section_is_read(file: Path) -> None:
     assert spec.objectives[1].options["batch"] == 4
     assert [c.bound for c in spec.constraints] == [Bound(1.0, -0.03)]
     assert [g.bound for g in spec.goals] == [Bound(0.0, 20_000.0)]
-    assert spec.sampler == Chosen("random", {})
+    assert spec.sampler == Selection("random", {})
     assert (spec.trials, spec.seconds, spec.stop_at_goals) == (10, 3600.0, False)
     assert (spec.seed, spec.device, spec.max_failures) == (7, "auto", 5)
     assert spec.source == yaml.safe_load(STUDY.replace("1e-3", "0.001").replace("1e-1", "0.1"))
@@ -193,9 +193,9 @@ def test_parameters_carry_their_branches(file: Path) -> None:
         (
             "search.sampler={tpe: {multivariate: true}}",
             "sampler",
-            Chosen("tpe", {"multivariate": True}),
+            Selection("tpe", {"multivariate": True}),
         ),
-        ("search.sampler={tpe: }", "sampler", Chosen("tpe", {})),
+        ("search.sampler={tpe: }", "sampler", Selection("tpe", {})),
         ("data={digits: {validation: 0.1}}", "data", None),
         ("storage=sqlite:////var/x.db", "storage", "sqlite:////var/x.db"),
         ("storage=postgresql://me@host/db", "storage", "postgresql+psycopg://me@host/db"),

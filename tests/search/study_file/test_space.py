@@ -210,7 +210,10 @@ def test_left_out_fields_are_their_defaults() -> None:
     ("given", "said"),
     [
         (3, "give a mapping of parameters, not 3"),
-        ({"epohcs": 3}, 'epohcs: unknown key for everything; did you mean "epochs"? Known: '),
+        (
+            {"epohcs": 3},
+            'epohcs: unknown key for everything; did you mean "epochs"? Known: ',
+        ),
         ({"lr": "0.1"}, "lr: must be a valid number, got '0.1'"),
         ({"lr": True}, "lr: must be a valid number, got True"),
         ({"lr": None}, "lr: must be a valid number"),
@@ -222,10 +225,16 @@ def test_left_out_fields_are_their_defaults() -> None:
         ({"mode": "c"}, "mode: must be 'a' or 'b', got 'c'"),
         ({"args": 3}, "args: must be a valid dictionary"),
         ({"inner": 3}, "inner: give a mapping of parameters, not 3"),
-        ({"inner": {"flop": True}}, 'inner.flop: unknown key; did you mean "flip"? Known: flip.'),
+        (
+            {"inner": {"flop": True}},
+            'inner.flop: unknown key; did you mean "flip"? Known: flip.',
+        ),
         ({"toy": 3}, "toy: give one toy: a name, or {name: parameters}"),
         ({"toy": {}}, "toy: give one toy: a name, or {name: parameters}"),
-        ({"toy": "smal"}, 'toy: unknown toy "smal"; did you mean "small"? Known: small, named.'),
+        (
+            {"toy": "smal"},
+            'toy: unknown toy "smal"; did you mean "small"? Known: small, named.',
+        ),
         ({"toy": {"small": 3}}, "toy: small takes a mapping of parameters, not 3"),
         ({"toy": {"small": {"rate": 1}}}, "toy.small.rate: must be less than 1, got 1"),
         ({"toy": "named"}, 'toy: "file" is missing for named'),
@@ -258,7 +267,10 @@ def test_left_out_fields_are_their_defaults() -> None:
         ({"epochs": {"int": [False, 2]}}, "epochs.int: give two integers [low, high], not [False,"),
         ({"mode": {"int": [1, 1]}}, "mode.int: must be 'a' or 'b', got 1"),
         ({"lr": {"float": [0.1, 1], "lgo": True}}, 'lr.lgo: unknown key for float; did you mean "'),
-        ({"lr": {"choice": [1], "log": True}}, "lr.log: unknown key for choice. Known: choice."),
+        (
+            {"lr": {"choice": [1], "log": True}},
+            "lr.log: unknown key for choice. Known: choice.",
+        ),
         ({"ratio": {"float": [0, 0.5], "log": True}}, "ratio: log needs a low end above 0, got 0"),
         ({"epochs": {"int": [0, 5], "log": True}}, "epochs: log needs a low end above 0, got 0"),
         ({"lr": {"float": [0.1, 1], "log": 1}}, "lr.log: give true or false, not 1"),

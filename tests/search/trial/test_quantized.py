@@ -17,12 +17,12 @@ from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.runtimes.onnx_quantization.optimized import float_layers
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.search.building.watch import StageError, Watch
-from paretune.search.export.picked_artifact import Chosen
+from paretune.search.export.picked_artifact import Selection
 from paretune.search.export.writing import _converted
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study.records import TrialRecord
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 from paretune.spaces.base import Candidate
 from paretune.spaces.training.recipe import Recipe
 
@@ -39,18 +39,18 @@ def plan(quantization: dict[str, Any], architecture: Any = CNN, *between: Stage)
 
 
 @pytest.fixture
-def study(tiny: Path) -> Iterator[OpenStudy]:
-    opened = OpenStudy(load_study(tiny))
+def study(tiny: Path) -> Iterator[StageStudy]:
+    opened = StageStudy(load_study(tiny))
     yield opened
     opened.close()
 
 
-def deployed(study: OpenStudy, plan_: Plan, folder: Path) -> tuple[Candidate, Path]:
+def deployed(study: StageStudy, plan_: Plan, folder: Path) -> tuple[Candidate, Path]:
     candidate = study.pipeline.candidate(plan_, Watch())
     return candidate, study.pipeline.deploy(plan_, candidate, folder / "m.onnx", Watch()).path
 
 
-def answers(study: OpenStudy, candidate: Candidate, file: Path) -> tuple[np.ndarray, ...]:
+def answers(study: StageStudy, candidate: Candidate, file: Path) -> tuple[np.ndarray, ...]:
     """Logits of network and file on all test images, and the labels."""
     [(inputs, labels)] = study.data.arrays("test", 10_000)
     with torch.inference_mode():
@@ -70,7 +70,7 @@ def answers(study: OpenStudy, candidate: Candidate, file: Path) -> tuple[np.ndar
     ids=["simple_cnn", "resnet", "vit"],
 )
 def test_trained_in_int8_answers_as_it_was_simulated(
-    architecture: dict[str, Any], alike: float, study: OpenStudy, tmp_path: Path
+    architecture: dict[str, Any], alike: float, study: StageStudy, tmp_path: Path
 ) -> None:
     """Inside of attention the file rounds what the simulation does not: there it is less exact."""
     well = Recipe.model_validate({**RECIPE, "epochs": 12}).model_dump()
@@ -86,7 +86,7 @@ def test_trained_in_int8_answers_as_it_was_simulated(
 
 
 @pytest.mark.parametrize("keep", [0, 1])
-def test_trained_stage_comes_back_from_the_cache_as_it_was(keep: int, study: OpenStudy) -> None:
+def test_trained_stage_comes_back_from_the_cache_as_it_was(keep: int, study: StageStudy) -> None:
     """Weights, ranges and what is told of them; the network rounds as before."""
     quantization = {"qat": {**QAT["qat"], "keep_float": keep}}
     first = study.pipeline.candidate(plan(quantization), Watch())
@@ -105,7 +105,7 @@ def test_trained_stage_comes_back_from_the_cache_as_it_was(keep: int, study: Ope
 
 
 def test_layers_kept_in_float_are_the_only_float_ones_in_the_file(
-    study: OpenStudy, tmp_path: Path
+    study: StageStudy, tmp_path: Path
 ) -> None:
     quantization = {"qat": {**QAT["qat"], "keep_float": 2}}
     candidate, file = deployed(study, plan(quantization), tmp_path)
@@ -116,7 +116,7 @@ def test_layers_kept_in_float_are_the_only_float_ones_in_the_file(
     assert (simulated.argmax(1) == runs.argmax(1)).mean() >= 0.99
 
 
-def test_zeros_of_pruning_are_zeros_of_the_int8_file(study: OpenStudy, tmp_path: Path) -> None:
+def test_zeros_of_pruning_are_zeros_of_the_int8_file(study: StageStudy, tmp_path: Path) -> None:
     prune = Stage("prune", {"pruning": {"unstructured": {"ratio": 0.75}}})
     _, file = deployed(study, plan(QAT, CNN, prune), tmp_path)
     weights = [
@@ -128,7 +128,7 @@ def test_zeros_of_pruning_are_zeros_of_the_int8_file(study: OpenStudy, tmp_path:
     assert all((weight == 0).mean() >= 0.74 for weight in weights)
 
 
-def test_qat_learns_from_a_teacher_when_its_stage_names_a_distillation(study: OpenStudy) -> None:
+def test_qat_learns_from_a_teacher_when_its_stage_names_a_distillation(study: StageStudy) -> None:
     alone = plan(QAT)
     lesson = {"quantization": QAT, "distillation": {"logits": {"alpha": 0.9}}}
     taught = Plan((alone.stages[0], Stage("quantize", lesson), DEPLOY))
@@ -141,7 +141,7 @@ def test_qat_learns_from_a_teacher_when_its_stage_names_a_distillation(study: Op
 
 
 def test_weights_that_few_linear_layers_hold_are_refused_before_any_training(
-    study: OpenStudy,
+    study: StageStudy,
 ) -> None:
     """Nothing is in the cache and no epoch has been: the network alone says it."""
     epochs: list[int] = []
@@ -165,10 +165,10 @@ def test_weights_that_few_linear_layers_hold_are_refused_before_any_training(
     ids=["qat", "static", "none"],
 )
 def test_export_to_a_runtime_without_int8_says_what_it_computes(
-    quantization: dict[str, Any], note: str, study: OpenStudy, tmp_path: Path
+    quantization: dict[str, Any], note: str, study: StageStudy, tmp_path: Path
 ) -> None:
     made = plan(quantization)
-    pick = Chosen(
+    pick = Selection(
         trial=TrialRecord(number=1, state="complete", params={}, plan=made.to_json()),
         plan=made,
         artifact=Artifact(tmp_path / "model.onnx", "onnxruntime", "", 0, {}),

@@ -23,10 +23,10 @@ from paretune.search.study.plan import Plan
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.events import EpochDone, Event, TrialEnded
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 
 STUDY = """\
-study: hurdles
+study: rung_checks
 data: digits
 baseline:
   architecture: {simple_cnn: {width: 0.0625}}
@@ -40,14 +40,14 @@ space:
     schedule: {choice: [cosine, one_cycle]}
     optimizer: {adam: {lr: {float: [1e-4, 1e-2], log: true}}}
 objectives: {accuracy: maximize, latency: {minimize: p50, seconds: 0.1}, size: minimize}
-search: {sampler: random, trials: 9, seed: 3, siblings: false, racing: {}}
+search: {sampler: random, trials: 9, seed: 3, format_variants: false, racing: {}}
 budget: {final: off}
 """
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    study = tmp_path / "hurdles.yaml"
+    study = tmp_path / "rung_checks.yaml"
     study.write_text(STUDY)
     return study
 
@@ -90,8 +90,8 @@ def losses(values: Any) -> dict[str, float]:
 def check_race(file: Path) -> None:
     """What must hold at the end of any run of the study above."""
     trials = own(record_of(file))
-    assert {t.state for t in trials} == {"complete", "pruned"}
-    assert all(t.raced == (t.state == "pruned") for t in trials)
+    assert {t.state for t in trials} == {"complete", "stopped"}
+    assert all(t.raced == (t.state == "stopped") for t in trials)
     assert all(set(t.values) == {"accuracy", "latency", "size"} for t in trials)
     assert trainings(file) == []
     for step, reached in rungs_of(file).all().items():
@@ -105,13 +105,13 @@ def check_race(file: Path) -> None:
 
 
 @pytest.fixture
-def study(file: Path) -> Iterator[OpenStudy]:
-    opened = OpenStudy(load_study(file))
+def study(file: Path) -> Iterator[StageStudy]:
+    opened = StageStudy(load_study(file))
     yield opened
     opened.close()
 
 
-def plan_of(study: OpenStudy, schedule: str = "cosine", quantization: Any = None) -> Plan:
+def plan_of(study: StageStudy, schedule: str = "cosine", quantization: Any = None) -> Plan:
     from paretune.spaces.training.recipe import Recipe
 
     optimizer = {"adam": {"lr": 1e-3}}
@@ -146,7 +146,7 @@ def held_up_at(*epochs: int) -> Watch:
     ],
 )
 def test_training_held_up_twice_gives_the_weights_of_one_go(
-    study: OpenStudy, tmp_path: Path, schedule: str
+    study: StageStudy, tmp_path: Path, schedule: str
 ) -> None:
     plan = plan_of(study, schedule)
     for epochs in ((1, 3), (3,)):
@@ -154,17 +154,17 @@ def test_training_held_up_twice_gives_the_weights_of_one_go(
             study.pipeline.candidate(plan, held_up_at(*epochs))
     resumed = Watch(pace=Pace("finetune", (), lambda *_: None))
     parts = study.pipeline.candidate(plan, resumed)
-    other = tmp_path / "other" / "hurdles.yaml"
+    other = tmp_path / "other" / "rung_checks.yaml"
     other.parent.mkdir()
     other.write_text(STUDY)
-    whole_study = OpenStudy(load_study(other))
+    whole_study = StageStudy(load_study(other))
     whole = whole_study.pipeline.candidate(plan, Watch())
     whole_study.close()
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, parts.model.state_dict()[name]), name
 
 
-def test_held_up_training_goes_on_from_its_last_epoch(study: OpenStudy) -> None:
+def test_held_up_training_goes_on_from_its_last_epoch(study: StageStudy) -> None:
     plan = plan_of(study)
     with pytest.raises(StageError):
         study.pipeline.candidate(plan, held_up_at(3))
@@ -177,7 +177,7 @@ def test_held_up_training_goes_on_from_its_last_epoch(study: OpenStudy) -> None:
     assert heard == [4]
 
 
-def test_what_looking_took_is_no_time_of_the_training(study: OpenStudy) -> None:
+def test_what_looking_took_is_no_time_of_the_training(study: StageStudy) -> None:
     import time
 
     watch = Watch(pace=Pace("finetune", (1,), lambda *_: time.sleep(5)))
@@ -188,7 +188,7 @@ def test_what_looking_took_is_no_time_of_the_training(study: OpenStudy) -> None:
     assert watch.made["finetune"] < spent - 5
 
 
-def test_forgotten_training_is_gone_from_folder_and_books(study: OpenStudy, file: Path) -> None:
+def test_forgotten_training_is_gone_from_folder_and_books(study: StageStudy, file: Path) -> None:
     with pytest.raises(StageError):
         study.pipeline.candidate(plan_of(study), held_up_at(1))
     assert len(trainings(file)) == 1
@@ -198,7 +198,7 @@ def test_forgotten_training_is_gone_from_folder_and_books(study: OpenStudy, file
     assert study.store.stages_bytes() < before
 
 
-def test_foreseen_candidate_is_quantized_as_the_plan_says(study: OpenStudy) -> None:
+def test_foreseen_candidate_is_quantized_as_the_plan_says(study: StageStudy) -> None:
     for mode, stands in (("dynamic", "dynamic"), ("qat", "static")):
         plan = plan_of(study, quantization={mode: {}})
         finetuned = Plan(tuple(s for s in plan.stages if s.kind != "quantize"))
@@ -224,7 +224,7 @@ def test_zeros_are_the_share_of_pruned_weights() -> None:
 @pytest.fixture(scope="module")
 def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Event]]:
     """The study after a run, and what it told; several tests look at it."""
-    study = tmp_path_factory.mktemp("raced") / "hurdles.yaml"
+    study = tmp_path_factory.mktemp("raced") / "rung_checks.yaml"
     study.write_text(STUDY)
     return study, run(study)
 
@@ -253,11 +253,11 @@ def test_race_gives_the_file_that_an_undisturbed_run_gives(
     raced: tuple[Path, list[Event]], tmp_path: Path
 ) -> None:
     file, _ = raced
-    alone = tmp_path / "alone" / "hurdles.yaml"
+    alone = tmp_path / "alone" / "rung_checks.yaml"
     alone.parent.mkdir()
     alone.write_text(STUDY)
     complete = next(t for t in own(record_of(file)) if t.state == "complete")
-    opened = OpenStudy(load_study(alone, ["search.racing=null"]))
+    opened = StageStudy(load_study(alone, ["search.racing=null"]))
     plan = Plan.from_json(complete.plan)
     candidate = opened.pipeline.candidate(plan, Watch())
     artifact = opened.pipeline.deploy(plan, candidate, tmp_path / "a.onnx", Watch())
@@ -319,15 +319,15 @@ def test_waiting_trial_whose_training_another_has_done_goes_on_at_once(file: Pat
 @pytest.mark.slow
 def test_siblings_come_after_a_whole_training_only(file: Path) -> None:
     events = run(
-        file, "search.siblings=true", "search.trials=4", "search.racing={first: 2, eta: 2}"
+        file, "search.format_variants=true", "search.trials=4", "search.racing={first: 2, eta: 2}"
     )
     record = record_of(file)
-    siblings = [t for t in record.trials if t.sibling is not None]
+    siblings = [t for t in record.trials if t.variant_of is not None]
     states = {t.number: t.state for t in record.trials}
     assert siblings
-    assert all(states[t.sibling] == "complete" for t in siblings if t.sibling is not None)
-    assert {t.state for t in record.trials} == {"complete", "pruned"}
-    ended = [e for e in events if isinstance(e, TrialEnded) and e.sibling is not None]
+    assert all(states[t.variant_of] == "complete" for t in siblings if t.variant_of is not None)
+    assert {t.state for t in record.trials} == {"complete", "stopped"}
+    ended = [e for e in events if isinstance(e, TrialEnded) and e.variant_of is not None]
     assert all(e.result.seconds["finetune"] == 0 for e in ended)
 
 

@@ -20,7 +20,7 @@ from paretune.search.study_file.loading import load_study
 from paretune.search.trial.evaluation import evaluate
 from paretune.search.trial.events import EpochDone, Event
 from paretune.search.trial.screening import MARGIN, _Untrained
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 
 STUDY = """\
 study: tiny
@@ -35,7 +35,7 @@ objectives:
   accuracy: maximize
   latency: {minimize: p50, seconds: 0.1, references: false}
   size: minimize
-search: {sampler: random, trials: 4, seed: 1, siblings: false}
+search: {sampler: random, trials: 4, seed: 1, format_variants: false}
 """
 
 BOUNDS = "parameters <= 0.5 x baseline", "size <= 0.5 x baseline", "latency <= 1.1 x baseline"
@@ -44,8 +44,8 @@ BOUNDS = "parameters <= 0.5 x baseline", "size <= 0.5 x baseline", "latency <= 1
 ALL = (*BOUNDS, "throughput >= 1", "accuracy >= 1%")
 
 
-def opened(file: Path, constraints: Any, *sets: str) -> OpenStudy:
-    return OpenStudy(load_study(file, [f"constraints={json.dumps(list(constraints))}", *sets]))
+def opened(file: Path, constraints: Any, *sets: str) -> StageStudy:
+    return StageStudy(load_study(file, [f"constraints={json.dumps(list(constraints))}", *sets]))
 
 
 @pytest.fixture(scope="module", name="_based")
@@ -73,13 +73,13 @@ def baseline(_based: tuple[Path, TrialRecord]) -> TrialRecord:
 
 
 @pytest.fixture
-def study(file: Path) -> Iterator[OpenStudy]:
+def study(file: Path) -> Iterator[StageStudy]:
     found = opened(file, BOUNDS)
     yield found
     found.close()
 
 
-def based(study: OpenStudy) -> TrialRecord:
+def based(study: StageStudy) -> TrialRecord:
     """The baseline, as it is recorded."""
     result = evaluate(study, 0, study.baseline, None, lambda event: None)
     measured = {m.name: m for m in result.measured}
@@ -88,7 +88,7 @@ def based(study: OpenStudy) -> TrialRecord:
 
 
 def tried(
-    study: OpenStudy, number: int, baseline: TrialRecord, width: float, **more: Any
+    study: StageStudy, number: int, baseline: TrialRecord, width: float, **more: Any
 ) -> tuple[Result, list[Event]]:
     events: list[Event] = []
     recipe = study.spec.baseline.pretrain
@@ -106,12 +106,12 @@ def trained(events: list[Event]) -> bool:
 
 
 def test_broken_bound_ends_the_trial_before_training_with_a_graded_violation(
-    study: OpenStudy, baseline: TrialRecord
+    study: StageStudy, baseline: TrialRecord
 ) -> None:
     found = []
     for number, width in enumerate((0.3, 0.5), 1):
         result, events = tried(study, number, baseline, width)
-        assert result.state == "pruned"
+        assert result.state == "infeasible"
         assert not trained(events)
         assert not result.values
         assert result.reason is not None
@@ -125,7 +125,7 @@ def test_broken_bound_ends_the_trial_before_training_with_a_graded_violation(
 
 
 def test_costlier_quantities_are_not_asked_for_once_a_bound_is_broken(
-    study: OpenStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
+    study: StageStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_Untrained, "_artifact", lambda *_: pytest.fail("deployed"))
     result, _ = tried(study, 1, baseline, 0.5)
@@ -156,7 +156,7 @@ def test_candidate_that_holds_all_is_trained_and_comes_out_the_same(
 def test_slow_network_is_found_by_a_short_measurement(file: Path, baseline: TrialRecord) -> None:
     study = opened(file, ["latency <= 1.1 x baseline"])
     result, events = tried(study, 1, baseline, 2.0)  # 64 times the multiply-adds
-    assert result.state == "pruned", result.reason
+    assert result.state == "infeasible", result.reason
     assert not trained(events)
     [latency] = result.measured
     assert latency.conditions["untrained"]
@@ -168,13 +168,13 @@ def test_slow_network_is_found_by_a_short_measurement(file: Path, baseline: Tria
 def test_bound_from_below_is_judged_by_the_upper_end(file: Path, baseline: TrialRecord) -> None:
     study = opened(file, ["throughput >= 4 x baseline"])
     result, events = tried(study, 1, baseline, 1.0)
-    assert result.state == "pruned", result.reason
+    assert result.state == "infeasible", result.reason
     assert not trained(events)
     study.close()
 
 
 def test_known_structure_is_answered_from_the_earlier_trial(
-    study: OpenStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
+    study: StageStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = tried(study, 1, baseline, 0.125)
     assert first.state == "complete"
@@ -183,13 +183,13 @@ def test_known_structure_is_answered_from_the_earlier_trial(
     tight = (replace(c, bound=replace(c.bound, factor=1e-3)) for c in foreseen(study.spec)[1:])
     study.screening._constraints = tuple(tight)
     second, events = tried(study, 2, baseline, 0.125, pretrain=other)
-    assert second.state == "pruned" and not trained(events)
+    assert second.state == "infeasible" and not trained(events)
     [size] = second.measured
     assert (size.value, size.conditions) == (first.values["size"], {"trial": 1})
 
 
 def test_structure_is_measured_once_untrained(
-    study: OpenStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
+    study: StageStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = tried(study, 1, baseline, 0.5)
     monkeypatch.setattr(_Untrained, "measured", lambda *_: pytest.fail("measured"))
@@ -198,7 +198,7 @@ def test_structure_is_measured_once_untrained(
 
 
 def test_candidate_whose_training_is_there_is_not_screened(
-    study: OpenStudy, baseline: TrialRecord
+    study: StageStudy, baseline: TrialRecord
 ) -> None:
     own = study.spec.baseline.architecture
     result, events = tried(study, 1, baseline, 0.25, architecture=own)
@@ -208,7 +208,7 @@ def test_candidate_whose_training_is_there_is_not_screened(
 
 
 def test_structure_that_depends_on_the_weights_is_trained(
-    study: OpenStudy, baseline: TrialRecord
+    study: StageStudy, baseline: TrialRecord
 ) -> None:
     pruning = {"structured": {"ratio": 0.1, "scope": "global"}}
     result, events = tried(study, 1, baseline, 0.5, pruning=pruning)
@@ -217,7 +217,7 @@ def test_structure_that_depends_on_the_weights_is_trained(
 
 
 def test_error_of_the_looking_is_no_verdict(
-    study: OpenStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
+    study: StageStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
     def fails(*_: Any) -> Any:
@@ -229,11 +229,11 @@ def test_error_of_the_looking_is_no_verdict(
 
 
 def test_pruning_that_cannot_be_is_refused_before_training(
-    study: OpenStudy, baseline: TrialRecord
+    study: StageStudy, baseline: TrialRecord
 ) -> None:
     pruning = {"structured": {"macs": 0.01, "round_to": 64}}
     result, events = tried(study, 1, baseline, 0.125, pruning=pruning)
-    assert result.state == "pruned" and not trained(events)
+    assert result.state == "infeasible" and not trained(events)
     assert "cannot be met within 2 %" in (result.reason or {})["text"]
 
 
@@ -296,6 +296,6 @@ def test_targets_are_looked_at_each_in_its_place(file: Path) -> None:
     study = opened(file, ["size@b <= 0.5 x baseline", "parameters <= 9 M"])
     baseline = based(study)
     result, events = tried(study, 1, baseline, 0.5, quantization={"dynamic": {}})
-    assert result.state == "pruned" and not trained(events), result.reason
+    assert result.state == "infeasible" and not trained(events), result.reason
     assert list(result.violations) == ["size@b <= 0.5 x baseline", "parameters <= 9 M"]
     study.close()

@@ -15,7 +15,7 @@ from paretune.search.building.network_structure import structure_of
 from paretune.search.study.records import STRUCTURE_OF, Result, TrialRecord
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.evaluation import evaluate
-from paretune.search.trial.stage_study import OpenStudy
+from paretune.search.trial.stage_study import StageStudy
 from paretune.search.views.show import trial_text
 
 
@@ -28,13 +28,13 @@ def file(tiny: Path) -> Path:
 
 
 @pytest.fixture
-def study(file: Path) -> Iterator[OpenStudy]:
-    found = OpenStudy(load_study(file))
+def study(file: Path) -> Iterator[StageStudy]:
+    found = StageStudy(load_study(file))
     yield found
     found.close()
 
 
-def recorded(study: OpenStudy, number: int, plan: Any, baseline: TrialRecord | None) -> Result:
+def recorded(study: StageStudy, number: int, plan: Any, baseline: TrialRecord | None) -> Result:
     """What comes of a plan, written as a trial's end."""
     study.store.begin(number, "me", plan, {}, {})
     result = evaluate(study, number, plan, baseline, lambda event: None)
@@ -42,14 +42,14 @@ def recorded(study: OpenStudy, number: int, plan: Any, baseline: TrialRecord | N
     return result
 
 
-def based(study: OpenStudy) -> TrialRecord:
+def based(study: StageStudy) -> TrialRecord:
     recorded(study, 0, study.baseline, None)
     found = study.store.trial(0)
     assert found is not None
     return found
 
 
-def plan_of(study: OpenStudy, width: float, lr: float = 2e-3, **more: Any) -> Any:
+def plan_of(study: StageStudy, width: float, lr: float = 2e-3, **more: Any) -> Any:
     recipe = {**(study.spec.baseline.pretrain or {}), "optimizer": {"adam": {"lr": lr}}}
     architecture = {"simple_cnn": {"width": width}}
     return study.plan({"architecture": architecture, "pretrain": recipe, **more})
@@ -77,7 +77,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_second_network_of_a_structure_has_the_first_ones_timing_and_its_own_accuracy(
-    study: OpenStudy, counted: list[Any]
+    study: StageStudy, counted: list[Any]
 ) -> None:
     baseline = based(study)
     first = recorded(study, 1, plan_of(study, 0.125), baseline)
@@ -91,7 +91,7 @@ def test_second_network_of_a_structure_has_the_first_ones_timing_and_its_own_acc
 
 
 def test_third_names_the_trial_that_was_timed_and_show_says_so(
-    study: OpenStudy, counted: list[Any]
+    study: StageStudy, counted: list[Any]
 ) -> None:
     baseline = based(study)
     for number, lr in enumerate((1e-3, 1e-4, 1e-5), 1):
@@ -103,7 +103,7 @@ def test_third_names_the_trial_that_was_timed_and_show_says_so(
 
 
 def test_other_shape_format_or_share_of_zeros_is_timed(
-    study: OpenStudy, counted: list[Any]
+    study: StageStudy, counted: list[Any]
 ) -> None:
     baseline = based(study)
     half = {"unstructured": {"ratio": 0.5}}
@@ -120,7 +120,7 @@ def test_other_shape_format_or_share_of_zeros_is_timed(
     assert len(counted) == 1 + len(plans)
 
 
-def test_baseline_itself_is_nobodys_timing(study: OpenStudy, counted: list[Any]) -> None:
+def test_baseline_itself_is_nobodys_timing(study: StageStudy, counted: list[Any]) -> None:
     """Its interval is of milliseconds; the others' are of their ratio to it."""
     baseline = based(study)
     result = recorded(study, 1, plan_of(study, 0.25, lr=1e-4), baseline)
@@ -129,7 +129,7 @@ def test_baseline_itself_is_nobodys_timing(study: OpenStudy, counted: list[Any])
 
 
 def test_timing_of_a_busy_host_is_made_again(
-    study: OpenStudy, counted: list[Any], monkeypatch: pytest.MonkeyPatch
+    study: StageStudy, counted: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     baseline = based(study)
     with monkeypatch.context() as busy:
@@ -142,7 +142,7 @@ def test_timing_of_a_busy_host_is_made_again(
     assert len(counted) == 3
 
 
-def test_other_host_times_it_anew(study: OpenStudy, counted: list[Any]) -> None:
+def test_other_host_times_it_anew(study: StageStudy, counted: list[Any]) -> None:
     baseline = based(study)
     recorded(study, 1, plan_of(study, 0.125), baseline)
     study.host = "elsewhere"
@@ -151,7 +151,7 @@ def test_other_host_times_it_anew(study: OpenStudy, counted: list[Any]) -> None:
 
 
 def test_every_network_is_timed_where_that_is_switched_off(file: Path, counted: list[Any]) -> None:
-    study = OpenStudy(load_study(file, ["search.structures=false"]))
+    study = StageStudy(load_study(file, ["search.reuse_timings=false"]))
     baseline = based(study)
     for number, lr in enumerate((1e-3, 1e-4), 1):
         result = recorded(study, number, plan_of(study, 0.125, lr=lr), baseline)
@@ -177,7 +177,7 @@ def test_targets_have_timings_of_their_own(file: Path, counted: list[Any]) -> No
     there = "latency@b: {minimize: p50, seconds: 0.1, references: false}, "
     targets = "targets: {a: {onnxruntime: {}}, b: {torchscript: {}}}\n"
     file.write_text(file.read_text().replace("size: minimize", there + "size: minimize") + targets)
-    study = OpenStudy(load_study(file))
+    study = StageStudy(load_study(file))
     baseline = based(study)
     found = [
         recorded(study, number, plan_of(study, 0.125, lr=lr), baseline)

@@ -114,7 +114,7 @@ def test_run_needs_neither_data_nor_baseline(ran: Path, first_run: Any) -> None:
     assert said.code == 0, said.err
     assert [t.number for t in record.trials] == list(range(1, 13))
     assert record.baseline is None
-    assert {t.state for t in record.trials} <= {"complete", "pruned"}
+    assert {t.state for t in record.trials} <= {"complete", "infeasible"}
     assert record.front and all(t.feasible for t in record.front)
     for text in ("the front", "goal latency <= 3 ms: reached", "paretune show ", "report: "):
         assert text in said.out
@@ -140,7 +140,7 @@ def test_broken_cheap_constraint_ends_a_trial_before_training(ran: Path, cli: An
     assert max(map(int, calls)) <= 50
     trial = pruned[0]
     width = trial.params["width"]
-    assert (trial.state, trial.reason["stage"]) == ("pruned", "cheap")  # type: ignore[index]
+    assert (trial.state, trial.reason["stage"]) == ("infeasible", "cheap")  # type: ignore[index]
     assert trial.violations == {"memory <= 50 KB": pytest.approx((width - 50) / 50)}
     assert trial.measurements["latency"].value == pytest.approx(0.1 * width)
     assert "before any training" in cli("show", ran, trial.number).out
@@ -215,7 +215,7 @@ def test_killed_run_goes_on_and_loses_no_trial(
     assert outcomes(record_of(other)) == after, "as if it had never been killed"
     url = f"sqlite:///{mine.with_suffix('') / 'study.db'}"
     mirrored = optuna.load_study(study_name="mine", storage=url).trials
-    states = {"complete": "COMPLETE", "pruned": "PRUNED"}
+    states = {"complete": "COMPLETE", "infeasible": "PRUNED"}
     assert [(t.number, t.state.name) for t in mirrored] == [(o[0], states[o[1]]) for o in after]
 
 
@@ -290,7 +290,7 @@ def test_infeasible_candidate_is_pruned_with_its_reason(mine: Path, cli: Any) ->
     )
     cli("run", mine, "--trials", 1, "--set", "space.width=4")
     trial = record_of(mine).trials[0]
-    assert (trial.state, trial.reason["text"]) == ("pruned", "no such net")  # type: ignore[index]
+    assert (trial.state, trial.reason["text"]) == ("infeasible", "no such net")  # type: ignore[index]
 
 
 def test_failing_baseline_ends_the_run(mine: Path, cli: Any) -> None:

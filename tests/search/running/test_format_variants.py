@@ -1,4 +1,4 @@
-"""Siblings: one trained network in every number format that needs no further training."""
+"""FormatVariants: one trained network in every number format that needs no further training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMATS = "{choice: {none: {}, dynamic: {}, static: {}}}"
 
 @pytest.fixture
 def study(tiny: Path) -> Path:
-    text = tiny.read_text().replace(", siblings: false", ", siblings: true")
+    text = tiny.read_text().replace(", format_variants: false", ", format_variants: true")
     tiny.write_text(text.replace("{choice: [none, dynamic]}", FORMATS))
     return tiny
 
@@ -61,20 +61,20 @@ def test_siblings_share_the_training_and_do_not_count_as_trials(study: Path, cli
     said = cli("run", study, "--trials", 2)
     assert said.code == 0, said.err
     record = record_of(study)
-    own = [t for t in record.trials if t.number and t.sibling is None]
+    own = [t for t in record.trials if t.number and t.variant_of is None]
     assert len(own) == 2
     for trial in own:
-        family = [trial, *(t for t in record.trials if t.sibling == trial.number)]
+        family = [trial, *(t for t in record.trials if t.variant_of == trial.number)]
         assert {t.params["quantization"] for t in family} == {"none", "dynamic", "static"}
         rest = [{k: v for k, v in t.params.items() if k != "quantization"} for t in family]
         assert rest == [rest[0]] * 3
-        for sibling in family[1:]:
-            assert {"pretrain", "finetune"} <= set(sibling.cached)
-            assert sibling.state == "complete"
-            assert sibling.artifact and sibling.artifact["sha256"] != trial.artifact["sha256"]
+        for variant_of in family[1:]:
+            assert {"pretrain", "finetune"} <= set(variant_of.cached)
+            assert variant_of.state == "complete"
+            assert variant_of.artifact and variant_of.artifact["sha256"] != trial.artifact["sha256"]
     status = json.loads(cli("status", study, "--json").out)
-    assert (status["done"], status["siblings"]) == (2, 4)
-    assert "and 4 siblings of theirs" in cli("status", study).out
+    assert (status["done"], status["variants"]) == (2, 4)
+    assert "and 4 format variants" in cli("status", study).out
     assert "(trained in 1)" in said.out
 
 
@@ -82,7 +82,7 @@ def test_sampler_and_optuna_hear_of_siblings(study: Path, cli: Any) -> None:
     assert cli("run", study, "--trials", 2).code == 0
     url = f"sqlite:///{study.with_suffix('') / 'study.db'}"
     theirs = optuna.load_study(study_name="tiny", storage=url).trials
-    marked = [t for t in theirs if "sibling_of" in t.user_attrs]
+    marked = [t for t in theirs if "variant_of" in t.user_attrs]
     assert len(marked) == 4
     assert all(len(t.values) == 3 for t in marked)
 
@@ -91,41 +91,43 @@ def test_siblings_that_a_killed_run_left_are_tried_by_the_next(study: Path, cli:
     assert cli("run", study, "--trials", 1).code == 0
     before = record_of(study)
     database = study.with_suffix("") / "study.db"
-    with sqlite3.connect(database) as connection:  # as if killed before the last sibling began
+    with sqlite3.connect(database) as connection:  # as if killed before the last variant_of began
         connection.execute("DELETE FROM paretune_trials WHERE number = 3")
         connection.execute("DELETE FROM paretune_measurements WHERE trial = 3")
     assert cli("run", study, "--trials", 1).code == 0
     after = record_of(study)
-    assert [(t.number, t.params, t.sibling) for t in after.trials] == [
-        (t.number, t.params, t.sibling) for t in before.trials
+    assert [(t.number, t.params, t.variant_of) for t in after.trials] == [
+        (t.number, t.params, t.variant_of) for t in before.trials
     ]
 
 
 def test_no_siblings_when_switched_off(study: Path, cli: Any) -> None:
-    assert cli("run", study, "--trials", 2, "--set", "search.siblings=false").code == 0
+    assert cli("run", study, "--trials", 2, "--set", "search.format_variants=false").code == 0
     assert len(record_of(study).trials) == 3
 
 
 def families(record: StudyRecord) -> dict[int, set[str]]:
     """Trial -> the number formats that its network was tried in."""
-    found = {t.number: {t.params["quantization"]} for t in record.trials[1:] if t.sibling is None}
+    found = {
+        t.number: {t.params["quantization"]} for t in record.trials[1:] if t.variant_of is None
+    }
     for trial in record.trials:
-        if trial.sibling is not None:
-            found[trial.sibling].add(trial.params["quantization"])
+        if trial.variant_of is not None:
+            found[trial.variant_of].add(trial.params["quantization"])
     return found
 
 
 def test_siblings_of_the_front_come_in_the_end(study: Path, cli: Any) -> None:
-    said = cli("run", study, "--trials", 4, "--set", "search.siblings=front")
+    said = cli("run", study, "--trials", 4, "--set", "search.format_variants=front")
     assert said.code == 0, said.err
     record = record_of(study)
-    own = [t.number for t in record.trials if t.sibling is None]
+    own = [t.number for t in record.trials if t.variant_of is None]
     assert own == [0, 1, 2, 3, 4], "the search is not kept waiting"
     front = {number for point in record.growth for number in point.members}
     complete = {n for n, formats in families(record).items() if len(formats) == 3}
     assert complete
     assert complete <= front
-    again = cli("run", study, "--trials", 4, "--set", "search.siblings=front")
+    again = cli("run", study, "--trials", 4, "--set", "search.format_variants=front")
     assert again.code == 0
     assert len(record_of(study).trials) == len(record.trials), "they are all there"
 
@@ -134,25 +136,25 @@ def test_siblings_of_the_front_come_in_the_end(study: Path, cli: Any) -> None:
     ("sampler", "given", "wanted"),
     [
         ("auto", "", "front"),
-        ("forest", "", "front"),
-        ("{auto: {forest: false}}", "", True),
+        ("thompson", "", "front"),
+        ("{auto: {thompson: false}}", "", True),
         ("tpe", "", True),
-        ("tpe", ", siblings: front", "front"),
-        ("auto", ", siblings: true", True),
-        ("auto", ", siblings: false", False),
+        ("tpe", ", format_variants: front", "front"),
+        ("auto", ", format_variants: true", True),
+        ("auto", ", format_variants: false", False),
     ],
 )
 def test_model_chooses_formats_by_itself(
     study: Path, sampler: str, given: str, wanted: Any
 ) -> None:
-    text = study.read_text().replace(", siblings: true", f", sampler: {sampler}{given}")
+    text = study.read_text().replace(", format_variants: true", f", sampler: {sampler}{given}")
     study.write_text(text)
-    assert load_study(study).siblings == wanted
+    assert load_study(study).format_variants == wanted
 
 
 def test_wrong_word_for_siblings_is_refused(study: Path, cli: Any) -> None:
-    study.write_text(study.read_text().replace("siblings: true", "siblings: some"))
+    study.write_text(study.read_text().replace("format_variants: true", "format_variants: some"))
     said = cli("check", study)
     assert said.code == 2
-    assert "search.siblings" in said.err
+    assert "search.format_variants" in said.err
     assert "front" in said.err

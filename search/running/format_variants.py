@@ -1,4 +1,4 @@
-"""Siblings: one trained network in every number format that needs no further training.
+"""FormatVariants: one trained network in every number format that needs no further training.
 
 Training is what a trial costs; to quantize, deploy and measure what is trained already takes
 seconds. So after a trial, or in the end for the networks of the front, the same choices with each
@@ -18,21 +18,21 @@ from paretune.spaces.domains import assign
 if TYPE_CHECKING:
     from paretune.search.running.recovery import Task
     from paretune.search.running.worker import Worker
-    from paretune.search.trial.open_study import Opened
+    from paretune.search.trial.open_study import OpenStudy
 
 
-class Siblings:
+class FormatVariants:
     """The siblings that are still to be tried.
 
     Args:
         study: The open study.
     """
 
-    def __init__(self, study: Opened) -> None:
+    def __init__(self, study: OpenStudy) -> None:
         self._study = study
         self._waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
         self._formats = free_formats(study.spec)
-        self._of_front = study.spec.siblings == "front"  # of its networks only, in the end
+        self._of_front = study.spec.format_variants == "front"  # of its networks only, in the end
         self._search_ended = False
 
     def expect(self, number: int, params: Mapping[str, Any]) -> None:
@@ -58,14 +58,14 @@ class Siblings:
             return False
         self._search_ended = True
         for row in self._study.store.rows(set(members) - {0}):
-            self._wait_for(row["sibling"] or row["number"], row["params"])
+            self._wait_for(row["variant_of"] or row["number"], row["params"])
         return bool(self._waiting)
 
     def _wait_for(self, number: int, params: Mapping[str, Any]) -> None:
         self._waiting.extend((number, other) for other in others_of(params, self._formats))
 
     def begun(self, worker: Worker) -> Task | None:
-        """The next sibling as a trial that runs from now on; None when there is none."""
+        """The next variant_of as a trial that runs from now on; None when there is none."""
         from paretune.search.running.recovery import Task
 
         while self._waiting:
@@ -76,11 +76,11 @@ class Siblings:
             proposal = {"params": params, "attributes": {}}
             store = self._study.store
             begun = store.begin_next(
-                store.last_number() + 1, worker.id, plan, params, proposal, sibling=first
+                store.last_number() + 1, worker.id, plan, params, proposal, variant_of=first
             )
             if begun is None:  # another worker is at it
                 continue
-            task = Task(begun.number, plan, params, proposal, begun.started, sibling=first)
+            task = Task(begun.number, plan, params, proposal, begun.started, variant_of=first)
             self._study.mirror.put(task.mirrored())
             return task
         return None
