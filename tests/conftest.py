@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import signal
@@ -11,11 +10,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from support.command_line import Cli, CommandResult, invoke
+from support.studies import TINY
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks: threads only wait for each other
 os.environ["COLUMNS"] = "120"
@@ -26,52 +27,6 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     Path(tempfile.tempdir).mkdir(exist_ok=True)
 
 ROOT = Path(__file__).parents[1]
-
-TINY = """\
-study: tiny
-data: digits
-baseline:
-  architecture: {simple_cnn: {width: 0.25}}
-  pretrain: {optimizer: {adam: {lr: 2e-3}}, epochs: 1, batch_size: 64}
-space:
-  architecture: {simple_cnn: {width: {choice: [0.0625, 0.125]}}}
-  pruning: {choice: {none: {}, structured: {ratio: {float: [0.1, 0.5]}}}}
-  quantization: {choice: [none, dynamic]}
-  finetune:
-    {epochs: 1, batch_size: 64, optimizer: {adam: {lr: {float: [1e-3, 1e-2], log: true}}}}
-objectives: {accuracy: maximize, latency: {minimize: p50, seconds: 0.1}, size: minimize}
-goals: ["size <= 0.2 x baseline"]
-search: {trials: 6, seed: 1, format_variants: false}
-"""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Said]
-
-
-def invoke(*arguments: object) -> Said:
-    """Runs a command of paretune in this process."""
-    from paretune.search.cli import main
-
-    out, err = io.StringIO(), io.StringIO()
-    terminate = signal.getsignal(signal.SIGTERM)
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            main([str(a) for a in arguments])
-        code = 0
-    except SystemExit as end:
-        code = int(end.code or 0)
-    finally:
-        signal.signal(signal.SIGTERM, terminate)
-    return Said(code, out.getvalue(), err.getvalue())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -102,20 +57,20 @@ def tiny(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
+def _finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CommandResult]:
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(TINY)
     return folder, invoke("run", folder / "tiny.yaml")
 
 
 @pytest.fixture(scope="session")
-def first_run(_finished: tuple[Path, Said]) -> Said:
+def first_run(_finished: tuple[Path, CommandResult]) -> CommandResult:
     """What the run of the finished study printed."""
     return _finished[1]
 
 
 @pytest.fixture
-def finished(_finished: tuple[Path, Said], tmp_path: Path) -> Path:
+def finished(_finished: tuple[Path, CommandResult], tmp_path: Path) -> Path:
     """The tiny study file, after its run; a copy that a test may change."""
     shutil.copytree(_finished[0], tmp_path, dirs_exist_ok=True)
     return tmp_path / "tiny.yaml"

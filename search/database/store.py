@@ -20,7 +20,7 @@ from paretune.search.database.workers import Workers
 from paretune.search.errors import UserError
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord
 
-__all__ = ["OPEN", "Row", "Store", "reading"]
+__all__ = ["OPEN", "Row", "Store", "existing_store"]
 
 
 class Store(Trials, Stages, Workers):
@@ -115,7 +115,7 @@ class Store(Trials, Stages, Workers):
 
 
 @contextmanager
-def reading(url: str) -> Iterator[Store]:
+def existing_store(url: str) -> Iterator[Store]:
     """A store on an existing database, closed at the end.
 
     Raises:

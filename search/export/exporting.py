@@ -18,7 +18,7 @@ import numpy as np
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.host import fingerprint
-from paretune.search.database.store import reading
+from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
 from paretune.search.export.card import card_of
 from paretune.search.export.checks import like_model, same_outputs
@@ -109,7 +109,7 @@ def export_trial(location: StudyLocation, wish: Wish) -> Exported:
         if name not in FORMATS:
             hint = nearest(name, list(FORMATS)) or "."
             raise UserError(f'--to: unknown format "{name}"{hint} Known: {", ".join(FORMATS)}.')
-    with reading(location.url) as store:
+    with existing_store(location.url) as store:
         record = settled(store.record())
     if "evaluate" in record.source:
         raise UserError(

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from paretune.objectives.base import Measurement, Unmeasurable
 from paretune.objectives.inputs import Shape
-from paretune.search.database.store import reading
+from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
 from paretune.search.front.pick import pick
@@ -157,7 +157,7 @@ def trial_network(
     from paretune.search.study.plan import Plan
     from paretune.search.trial.stage_study import StageStudy
 
-    with reading(location.url) as store:
+    with existing_store(location.url) as store:
         record = store.record()
     if "evaluate" in record.source:
         raise UserError(

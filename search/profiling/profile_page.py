@@ -22,6 +22,9 @@ from paretune.search.study.units import format_value
 
 PAGE = Path(__file__).parent / "page"
 
+STYLE = Path(__file__).parents[1] / "views" / "page" / "report.css"
+"""The report and the profile look alike: one style sheet."""
+
 HTML, JSON = "profile.html", "profile.json"
 
 
@@ -64,6 +67,6 @@ def profile_html(profile: Profile) -> str:
         value=format_value,
         # "</" could end the script that holds it.
         figures=json.dumps(figures).replace("</", "<\\/"),
-        style=(PAGE / "report.css").read_text(encoding="utf-8"),
+        style=STYLE.read_text(encoding="utf-8"),
         plotly=get_plotlyjs(),
     )

@@ -19,7 +19,7 @@ from paretune.objectives.base import Measurement, Subject, Unmeasurable
 from paretune.objectives.host import fingerprint
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.database.retargets import Retargets
-from paretune.search.database.store import reading
+from paretune.search.database.store import existing_store
 from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
@@ -75,7 +75,7 @@ def retarget(
         UserError: There is no such study, runtime, option, target or trial, or nothing can be
             measured.
     """
-    with reading(located.url) as store:
+    with existing_store(located.url) as store:
         record = store.record()
     if "evaluate" in record.source:
         raise UserError(

@@ -230,7 +230,7 @@ class _Loader(SectionReader):
             "objectives": objectives,
             "constraints": self._quantities.bounds("constraints", units, relative),
             "goals": self._quantities.bounds("goals", units, relative),
-            "own": own,
+            "trainer": own,
         }
 
     def _fixed(self, table: Table, section: str) -> Selection | None:

@@ -135,7 +135,7 @@ def compare(title: str, pairs: list[tuple[Process, Process]], repeats: int) -> N
         print(f"  RATIO {ours.name} / {theirs.name}, processor time: {ratio:.3f}")
 
 
-def reading(folder: Path, trials: int, repeats: int, only: list[str]) -> None:
+def read_commands(folder: Path, trials: int, repeats: int, only: list[str]) -> None:
     """The commands that read a finished study."""
     spec = trivial.study(folder, trials)
     begun = time.process_time()
@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--reading", nargs="*", choices=READING, default=list(READING))
     options = parser.parse_args()
     for act in (
-        partial(reading, trials=options.trials, repeats=options.repeats, only=options.reading),
+        partial(read_commands, trials=options.trials, repeats=options.repeats, only=options.reading),
         partial(starting, repeats=options.repeats),
     ):
         with tempfile.TemporaryDirectory(prefix="paretune-bench-") as name:

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from paretune.search.database.store import reading
+from paretune.search.database.store import existing_store
 from paretune.search.front.pareto import hypervolume
 from paretune.search.running.runner import Runner
 from paretune.search.sampling.proposer import Outcome, Proposer
@@ -161,7 +161,7 @@ def run_engine(data: str, trials: int, folder: Path) -> list[str]:
     """Cells of a study of `thompson` that the whole engine runs, in order."""
     spec = study(data, "thompson", 0, folder, trials)
     Runner(spec, lambda event: None).run()
-    with reading(spec.storage) as store:
+    with existing_store(spec.storage) as store:
         return [cell_of(t.plan[0]["params"]) for t in store.record().trials if t.repeats is None]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from paretune.search.building.export_probe import Probe
 from paretune.search.building.watch import StageError, Watch
-from paretune.search.database.store import reading
+from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study_file.loading import load_study
@@ -151,7 +151,7 @@ def test_search_goes_on_past_networks_that_cannot_be_exported(
     tiny.write_text(text)
     said = cli("run", tiny, "--trials", 6)
     assert said.code == 0, said.err
-    with reading(load_study(tiny).storage) as store:
+    with existing_store(load_study(tiny).storage) as store:
         trials = store.record().trials
     refused = [t for t in trials if "Spectral" in str(t.plan)]
     assert refused

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from paretune.search.building.watch import StageError, Watch
-from paretune.search.database.store import reading
+from paretune.search.database.store import existing_store
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
@@ -206,7 +206,7 @@ def test_study_with_teachers_runs_from_its_file(tmp_path: Path, cli: Any) -> Non
     file.write_text(STUDY)
     said = cli("run", file)
     assert said.code == 0, said.err
-    with reading(load_study(file).storage) as store:
+    with existing_store(load_study(file).storage) as store:
         trials = [trial for trial in store.record().trials if trial.number > 0]
     assert {trial.state for trial in trials} == {"complete"}, [t.reason for t in trials]
     texts = [plan_text(trial.plan).removeprefix("simple_cnn width 0.0625 · ") for trial in trials]

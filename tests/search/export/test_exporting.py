@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from paretune.search.database.store import reading
+from paretune.search.database.store import existing_store
 from paretune.search.files import sha256_of
 
 
@@ -33,7 +33,7 @@ def change(study: Path, statement: str) -> None:
 
 def test_export_is_the_measured_file(exported: Path, finished: Path) -> None:
     manifest = manifest_of(exported)
-    with reading(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as store:
+    with existing_store(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as store:
         trial = store.trial(manifest["trial"])
     assert trial is not None and trial.artifact is not None
     measured = finished.with_suffix("") / trial.artifact["path"]

@@ -10,7 +10,7 @@ import pytest
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.classification_scores import wilson
-from paretune.search import noise
+from paretune.search.front import probabilities
 from paretune.search.front.pareto import knee, non_dominated
 from paretune.search.front.probabilities import (
     DRAWS,
@@ -154,14 +154,14 @@ def test_of_too_many_the_first_layers_are_drawn_and_the_rest_beside_them_changes
     random = np.random.default_rng(6)
     middles, deviations = random.uniform(size=(600, 3)), np.full((600, 3), [0.1, 0.0, 0.0])
     whole = front_chances(middles, deviations)
-    monkeypatch.setattr(noise, "DRAWN", 150)
+    monkeypatch.setattr(probabilities, "DRAWN", 150)
     found = front_chances(middles, deviations)
     front = non_dominated(middles)
     assert (found[front] > 0).all() and front.sum() > 20
     assert (found > 0).sum() < (whole > 0).sum()
     assert found.sum() == pytest.approx(whole.sum(), rel=0.1)
     assert found[front] == pytest.approx(whole[front], abs=2 * ERROR)
-    monkeypatch.setattr(noise, "DRAWN", 1)
+    monkeypatch.setattr(probabilities, "DRAWN", 1)
     assert (front_chances(middles, deviations)[front] > 0).all()  # it is never left out
 
 

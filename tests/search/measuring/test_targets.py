@@ -8,18 +8,17 @@ from typing import Any
 
 import pytest
 
-from paretune.search.database.store import reading
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
 from paretune.search.measuring.gauge import Gauge
 from paretune.search.study.deployment import deployments, trained_for, unquantized
 from paretune.search.study.plan import Plan, Stage
-from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
 from paretune.search.study_file.problems import StudyFileError
 from paretune.search.trial.resume_check import identity, refuse_changes
 from paretune.search.trial.stage_study import stored_artifact
+from support.studies import record_of
 
 TWO = """\
 study: two
@@ -57,11 +56,6 @@ def file(tmp_path: Path) -> Path:
     found = tmp_path / "two.yaml"
     found.write_text(TWO)
     return found
-
-
-def record_of(file: Path) -> StudyRecord:
-    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
-        return store.record()
 
 
 def problems(file: Path, *overrides: str) -> str:

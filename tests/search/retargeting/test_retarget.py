@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from paretune.objectives.base import Measurement
-from paretune.search.database.store import reading
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
 from paretune.search.retargeting.retarget import option_of
@@ -21,12 +20,7 @@ from paretune.search.study.records import StudyRecord
 from paretune.search.study.retarget_records import Retargeted, Retargeting
 from paretune.search.study.tables import RUNTIMES
 from paretune.spaces.training import loop
-
-
-def record_of(file: Path) -> StudyRecord:
-    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
-        return store.record()
-
+from support.studies import record_of
 
 TRAINING = "paretune.search.building.resumable_training"
 TRAINERS = ("train", "train_part")

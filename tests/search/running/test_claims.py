@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paretune.search.database.store import Store, reading
+from paretune.search.database.store import Store, existing_store
 from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.running.opening import open_study
@@ -44,7 +44,7 @@ def url(file: Path) -> str:
 
 
 def trials_of(file: Path) -> list[TrialRecord]:
-    with reading(url(file)) as store:
+    with existing_store(url(file)) as store:
         return list(store.record().trials)
 
 

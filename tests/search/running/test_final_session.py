@@ -13,24 +13,19 @@ from typing import Any
 import pytest
 
 from paretune.search.database.reader import records
-from paretune.search.database.store import reading
 from paretune.search.front.final_front import settled, worth_again
 from paretune.search.measuring.gauge import Gauge
 from paretune.search.running.final_session import LEAST, MOST, SHARE, allowed
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
+from support.studies import record_of
 
 SAID = "are measured again in one session"
 
 
 def database(file: Path) -> Path:
     return file.with_suffix("") / "study.db"
-
-
-def record_of(file: Path) -> StudyRecord:
-    with reading(f"sqlite:///{database(file)}") as store:
-        return store.record()
 
 
 def forget(file: Path, part: str = "final") -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import optuna
 import pytest
 
-from paretune.search.database.store import reading
 from paretune.search.study.number_formats import formats
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
+from support.studies import record_of
 
 FORMATS = "{choice: {none: {}, dynamic: {}, static: {}}}"
 
@@ -23,11 +23,6 @@ def study(tiny: Path) -> Path:
     text = tiny.read_text().replace(", format_variants: false", ", format_variants: true")
     tiny.write_text(text.replace("{choice: [none, dynamic]}", FORMATS))
     return tiny
-
-
-def record_of(file: Path) -> StudyRecord:
-    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
-        return store.record()
 
 
 def searched(file: Path, quantization: str) -> list[dict[str, Any]]:

@@ -12,12 +12,11 @@ import optuna
 import pytest
 
 from paretune.search.database.rungs import Rungs
-from paretune.search.database.store import reading
 from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.racing.ladder import Entry, chosen
-from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
+from support.studies import record_of
 
 STUDY = """\
 study: racing
@@ -60,11 +59,6 @@ def racing(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     file = tmp_path / "racing.yaml"
     file.write_text(STUDY.replace("MODULE", module))
     return file
-
-
-def record_of(file: Path) -> StudyRecord:
-    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
-        return store.record()
 
 
 def epochs_of(file: Path) -> list[str]:

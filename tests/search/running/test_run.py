@@ -13,14 +13,10 @@ from typing import Any
 import optuna
 import pytest
 
-from paretune.search.database.store import reading
+from paretune.search.database.store import existing_store
 from paretune.search.front.final_front import worth_again
 from paretune.search.study.records import StudyRecord
-
-
-def record_of(file: Path) -> StudyRecord:
-    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
-        return store.record()
+from support.studies import record_of
 
 
 def outcomes(record: StudyRecord) -> list[tuple[Any, ...]]:
@@ -156,7 +152,7 @@ def test_two_workers_do_each_trial_once(tiny: Path, start: Callable[..., Any]) -
     own = [t for t in record.trials if t.number and t.repeats is None]
     assert len(own) == 8
     assert [t.number for t in record.trials] == list(range(len(record.trials)))
-    with reading(f"sqlite:///{tiny.with_suffix('') / 'study.db'}") as store:
+    with existing_store(f"sqlite:///{tiny.with_suffix('') / 'study.db'}") as store:
         assert store.workers() == []
 
 

@@ -174,7 +174,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ASKED = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from conftest import invoke
+from support.command_line import invoke
 print(json.dumps([vars(invoke(*command)) for command in json.loads(sys.argv[2])]))
 """
 

@@ -17,10 +17,10 @@ from paretune.search.errors import UserError
 from paretune.search.study.spec import Bound, Selection, canonical
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_source, load_study
-from paretune.search.study_file.problems import StudyFileError
 from paretune.search.study_file.search_and_budget import DEFAULT_TRIALS, storage_url
 from paretune.search.trial.resume_check import identity
 from paretune.spaces.domains import Choice, Fixed, Float, Int, parameters
+from support.studies import problems
 
 STUDIES = Path(__file__).parents[3] / "studies"
 
@@ -70,13 +70,6 @@ def changed(file: Path, old: str, new: str) -> int:
     before, after = STUDY.split(old)
     file.write_text(before + new + after, encoding="utf-8")
     return (before + new).count("\n") + 1 - new.endswith("\n")
-
-
-def problems(file: Path, *overrides: str, **options: Any) -> list[str]:
-    with pytest.raises(StudyFileError) as error:
-        load_study(file, overrides, **options)
-    assert str(error.value) == "\n".join(error.value.problems)
-    return list(error.value.problems)
 
 
 # -- what loads ----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.runtimes.onnx_quantization.optimized import float_layers
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.search.building.watch import StageError, Watch
-from paretune.search.export.picked_artifact import Selection
+from paretune.search.export.picked_artifact import PickedArtifact
 from paretune.search.export.writing import _converted
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study.records import TrialRecord
@@ -168,7 +168,7 @@ def test_export_to_a_runtime_without_int8_says_what_it_computes(
     quantization: dict[str, Any], note: str, study: StageStudy, tmp_path: Path
 ) -> None:
     made = plan(quantization)
-    pick = Selection(
+    pick = PickedArtifact(
         trial=TrialRecord(number=1, state="complete", params={}, plan=made.to_json()),
         plan=made,
         artifact=Artifact(tmp_path / "model.onnx", "onnxruntime", "", 0, {}),

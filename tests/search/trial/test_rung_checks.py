@@ -14,7 +14,6 @@ import torch
 from paretune.search.building.network_structure import zeros
 from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
 from paretune.search.database.rungs import Rungs
-from paretune.search.database.store import reading
 from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.racing.ladder import Entry, chosen
@@ -24,6 +23,7 @@ from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.events import EpochDone, Event, TrialEnded
 from paretune.search.trial.stage_study import StageStudy
+from support.studies import record_of
 
 STUDY = """\
 study: rung_checks
@@ -50,11 +50,6 @@ def file(tmp_path: Path) -> Path:
     study = tmp_path / "rung_checks.yaml"
     study.write_text(STUDY)
     return study
-
-
-def record_of(file: Path) -> StudyRecord:
-    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
-        return store.record()
 
 
 def rungs_of(file: Path) -> Rungs:

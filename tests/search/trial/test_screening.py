@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from paretune.search.building.pipeline import Pipeline
-from paretune.search.database.store import reading
 from paretune.search.measuring.structural_constraints import SCREEN, foreseen
-from paretune.search.study.records import Result, StudyRecord, TrialRecord
+from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.evaluation import evaluate
 from paretune.search.trial.events import EpochDone, Event
 from paretune.search.trial.screening import MARGIN, _Untrained
 from paretune.search.trial.stage_study import StageStudy
+from support.studies import record_of
 
 STUDY = """\
 study: tiny
@@ -270,11 +270,6 @@ def test_check_says_what_is_looked_at(file: Path) -> None:
 
 
 # -- whole runs ----------------------------------------------------------------------------------
-
-
-def record_of(file: Path) -> StudyRecord:
-    with reading(load_study(file).storage) as store:
-        return store.record()
 
 
 def test_run_shows_and_counts_what_was_not_trained(file: Path, cli: Any) -> None:

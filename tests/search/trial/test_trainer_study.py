@@ -14,12 +14,13 @@ import optuna
 import pytest
 
 from paretune.objectives.base import Measurement
-from paretune.search.database.store import reading
+from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
 from paretune.search.running.opening import open_study
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
+from support.studies import record_of
 
 STUDY = """\
 study: mine
@@ -97,11 +98,6 @@ def code_of(file: Path) -> Path:
     return next(file.parent.glob("mine_*.py"))
 
 
-def record_of(file: Path) -> StudyRecord:
-    with reading(f"sqlite:///{file.with_suffix('') / 'study.db'}") as store:
-        return store.record()
-
-
 def outcomes(record: StudyRecord) -> list[tuple[Any, ...]]:
     return [(t.number, t.state, dict(t.params), dict(t.values)) for t in record.trials]
 
@@ -174,7 +170,7 @@ def test_hypervolume_is_known_looking_back_where_nothing_gives_a_scale(
 ) -> None:
     mine.write_text(mine.read_text().replace(", worst: 8", ""))
     assert cli("run", mine).code == 0
-    with reading(f"sqlite:///{mine.with_suffix('') / 'study.db'}"):
+    with existing_store(f"sqlite:///{mine.with_suffix('') / 'study.db'}"):
         database = sqlite3.connect(mine.with_suffix("") / "study.db")
         stored = database.execute("select hypervolume from paretune_front").fetchall()
         database.close()

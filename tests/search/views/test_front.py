@@ -106,7 +106,7 @@ def test_pick_by_constraint_gives_the_most_accurate(make_record: MakeRecord) -> 
         ("latncy <= 1 ms", "latncy"),
         ("nonsense", "is no constraint"),
         ("9999", "there is no such trial"),
-        ("7", "this trial has no model: pruned"),
+        ("7", "this trial has no model: infeasible"),
     ],
 )
 def test_pick_says_what_is_wrong(make_record: MakeRecord, query: str, text: str) -> None:

@@ -224,7 +224,7 @@ def test_sampler_works_without_cheap_objectives(tmp_path: Path, sampler: str) ->
     ("sampler", "text"),
     [
         ("{thompson: {trees: 0}}", "thompson.trees: must be greater than or equal to 1, got 0"),
-        ("{evolution: {foo: 1}}", "sampler.evolve.foo: unknown key"),
+        ("{evolution: {foo: 1}}", "sampler.evolution.foo: unknown key"),
         ("{auto: {thompson: 3}}", "auto.thompson: must be a valid boolean, got 3"),
         (
             "{auto: {cost_aware: maybe}}",
