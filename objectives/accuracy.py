@@ -7,15 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from paretune.objectives.base import (
-    Better,
-    Measurement,
-    Subject,
-    Unmeasurable,
-    ValueSpec,
-    measurement,
-)
+from paretune.objectives.base import Better, Measurement, Subject, ValueSpec, measurement
 from paretune.objectives.classification_scores import Answers, scores_of
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params as Base
 
 BATCH = 256

@@ -18,10 +18,6 @@ if TYPE_CHECKING:  # heavy, and not needed to name an objective
     from paretune.objectives.runtimes.base import Artifact, Runtime
 
 
-class Unmeasurable(Exception):
-    """The artifact cannot be made or measured here: the trial is infeasible, with this reason."""
-
-
 Better = Literal["lower", "higher"]
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import Field
 
-from paretune.objectives.base import Better, Measurement, Subject, Unmeasurable, measurement
+from paretune.objectives.base import Better, Measurement, Subject, measurement
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores, load_average
 from paretune.objectives.params import Params as Base
 from paretune.objectives.timing.estimates import median_of

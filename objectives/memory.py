@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import Field
 
-from paretune.objectives.base import Better, Measurement, Subject, Unmeasurable, measurement
+from paretune.objectives.base import Better, Measurement, Subject, measurement
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params as Base
 from paretune.objectives.timing.estimates import median_of
 from paretune.objectives.timing.inputs import validation_batch

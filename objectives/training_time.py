@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from paretune.objectives.base import Better, Measurement, Subject, Unmeasurable, measurement
+from paretune.objectives.base import Better, Measurement, Subject, measurement
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params as Base
 
 TEACHER = "teacher"

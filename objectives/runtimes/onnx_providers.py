@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 
 PROVIDERS = {

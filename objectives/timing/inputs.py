@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from paretune.objectives.base import EvaluationData, Unmeasurable
+from paretune.objectives.base import EvaluationData
+from paretune.objectives.errors import Unmeasurable
 
 
 def validation_batch(data: EvaluationData, batch: int) -> Any:

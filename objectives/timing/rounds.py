@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.base import Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.timing.contention_probe import Probe
 from paretune.objectives.timing.estimates import Estimate, beside, mean_of, quantile, statistic
 from paretune.objectives.timing.inputs import validation_batch

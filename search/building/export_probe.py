@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.search.building.watch import Watch
 from paretune.search.study.tables import RUNTIMES
 from paretune.spaces.rebuild import start

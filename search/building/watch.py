@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.search.errors import UserError
 from paretune.spaces.base import Candidate, EpochEnd, InfeasibleCandidate
 

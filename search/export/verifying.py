@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from paretune.objectives.base import Measurement, Subject, Unmeasurable
+from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
 from paretune.search.export.checks import (

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paretune.objectives.base import Measurement, Subject, Unmeasurable
+from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
 from paretune.search.export.manifest import PROBE, file_entry

@@ -12,7 +12,8 @@ import numpy as np
 import yaml
 from pydantic import ValidationError
 
-from paretune.objectives.base import Measurement, Unmeasurable
+from paretune.objectives.base import Measurement
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.inputs import Shape
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError

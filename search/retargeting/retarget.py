@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
-from paretune.objectives.base import Measurement, Subject, Unmeasurable
+from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import fingerprint
 from paretune.search.building.watch import StageError, Watch
+from paretune.search.database.engine import open_engine
 from paretune.search.database.retargets import Retargets
 from paretune.search.database.store import existing_store
-from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
 from paretune.search.study.deployment import Deployment

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from paretune.objectives.base import Measurement, Subject, Unmeasurable
+from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.search.front.final_front import chances_of, finalists_of, uncertain, worth_again
 from paretune.search.measuring.gauge import TIMING, Gauge, WrongMeasurement
 from paretune.search.measuring.host_lock import host_lock

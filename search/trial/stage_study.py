@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from paretune.objectives.base import Measurement, Subject, Unmeasurable
+from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.building.pipeline import Pipeline
 from paretune.search.building.stage_cache import StageCache

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from paretune.objectives.accuracy import BATCH, Accuracy
-from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.base import Subject
 from paretune.objectives.classification_scores import wilson
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.timing.estimates import Z95
 
 FEW = ("top1", "balanced", "f1", "loss", "calibration")

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from paretune.objectives import energy
-from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.base import Subject
 from paretune.objectives.energy import Energy, on_gpu
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
 MakeSubject = Callable[..., Subject]

@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.base import Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.memory import Memory
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.runtimes.torchscript import TorchScript

@@ -12,7 +12,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.onnx_quantization.calibration import Reader
 from paretune.objectives.runtimes.onnx_quantization.layers import module_of
 from paretune.objectives.runtimes.onnx_quantization.marks import stripped

@@ -13,7 +13,7 @@ import onnxruntime as ort
 import pytest
 from torch import nn
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.onnx_providers import options_of
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.programs import exported, loaded, saved
 from paretune.objectives.runtimes.torch import Torch
 

@@ -21,7 +21,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes import RUNTIMES

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.base import Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.throughput import WINDOWS, Throughput
 
 MakeSubject = Callable[..., Subject]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from paretune.objectives.base import Subject, Unmeasurable
+from paretune.objectives.base import Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.training_time import TrainingTime
 
 MakeSubject = Callable[..., Subject]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that carry weights."""

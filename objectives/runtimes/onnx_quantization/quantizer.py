@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.onnx_quantization.dynamic import quantize_dynamic
 from paretune.objectives.runtimes.onnx_quantization.half import store_half
 from paretune.objectives.runtimes.onnx_quantization.static import quantize_marked, quantize_static

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.attention_scores import masked_scores
 from paretune.objectives.runtimes.onnx_quantization.calibration import Reader
 from paretune.objectives.runtimes.onnx_quantization.layers import LAYERS, nodes_of

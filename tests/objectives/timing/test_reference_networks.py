@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from paretune.objectives.base import Unmeasurable
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.inputs import Shape, example
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.timing.reference_networks import NAMES, networks, panel
