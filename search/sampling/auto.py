@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paretune.search.study.sampler_options import AutoParams, ThompsonParams, has_model
+from paretune.search.study.sampler_options import AutoParams, ThompsonParams, uses_surrogate
 from paretune.search.study.spec import Selection
 
 SHARE = 0.05
@@ -20,7 +20,7 @@ SHARE = 0.05
 FREE = 5.0
 """Seconds that they may take in any case: hundreds of good proposals in the quickest study."""
 
-COST = {"trees": 0.012, "gaussian": 0.06, "tpe": 0.025}
+COST = {"random_forest": 0.012, "gaussian_process": 0.06, "tpe": 0.025}
 """Seconds of a proposal."""
 
 BLOCK = 50
@@ -37,7 +37,7 @@ class Choosing:
 
     def __init__(self, sampler: Selection, model: str | None) -> None:
         self._name = sampler.name
-        taken = model if has_model(sampler) else None
+        taken = model if uses_surrogate(sampler) else None
         self._model = "thompson" if taken else "tpe"
         self._cost = COST[taken or "tpe"]
         self._told = 0
@@ -81,7 +81,9 @@ def model_of(sampler: Selection, cheap: bool, cost: bool) -> str | None:
         cheap: Whether objectives are known without training.
         cost: Whether it is known what training costs, as that of a network is.
     """
-    return sampler.params.get("model") or ("gaussian" if cost else "trees" if cheap else None)
+    return sampler.params.get("surrogate") or (
+        "gaussian_process" if cost else "random_forest" if cheap else None
+    )
 
 
 def forest_options(sampler: Selection, model: str | None) -> ThompsonParams:
@@ -93,7 +95,7 @@ def forest_options(sampler: Selection, model: str | None) -> ThompsonParams:
     """
     if sampler.name in ("thompson", "evolution"):
         return ThompsonParams.model_validate(dict(sampler.params))
-    return ThompsonParams.model_validate({"model": model or "trees"})
+    return ThompsonParams.model_validate({"surrogate": model or "random_forest"})
 
 
 def optuna_options(sampler: Selection) -> Mapping[str, Any]:

@@ -84,11 +84,12 @@ class Thompson:
         self._constraints = constraints
         self._cost = cost
         self._trees = Trees(options)
-        self._gaussian = options.model == "gaussian"
-        self._noise = options.noise if options.draw == "thompson" else 0.0
+        self._gaussian = options.surrogate == "gaussian_process"
+        self._noise = options.noise if options.acquisition == "thompson" else 0.0
         priced = TRAININGS * max(1, len(formats))
-        self._startup = options.startup if cost is None else min(options.startup, priced)
-        features = Features(space, options.counts)
+        startup = options.startup_trials
+        self._startup = startup if cost is None else min(startup, priced)
+        features = Features(space, options.label_counts)
         self.history = History(features, self._signs.tolist())
         self._candidates = Candidates(
             space, features, constraints, options, self.history, seed, cheap, formats

@@ -30,7 +30,7 @@ class Trees:
         self, rows: np.ndarray, told: np.ndarray, at: np.ndarray, random: np.random.Generator
     ) -> np.ndarray:
         """A draw [N, K] of K quantities at N rows from what was told [T, K] at T rows."""
-        if not self._options.ranks:
+        if not self._options.rank_transform:
             return self._by_values(rows, told, at, random)
         ranks = Ranks(told)
         return ranks.values(self._by_values(rows, ranks.of, at, random))
@@ -39,7 +39,7 @@ class Trees:
         self, rows: np.ndarray, told: np.ndarray, at: np.ndarray, random: np.random.Generator
     ) -> np.ndarray:
         """As `draw`, by trees that are grown on the numbers as they are."""
-        thompson = self._options.draw == "thompson"
+        thompson = self._options.acquisition == "thompson"
         trees = self._options.trees * (1 if thompson else 10)
         said = np.array([_grown(rows, told, at, random) for _ in range(trees)])
         mean: np.ndarray = said.mean(axis=0)

@@ -1,6 +1,6 @@
-"""Options of the samplers that are our own, as a study file gives them (search/sampling asks them).
+"""Options of Paretune's own samplers in a study file; search/sampling uses them.
 
-Options of Optuna's samplers are Optuna's to check, when the run begins: that takes its import.
+Optuna checks the options of its samplers when a run begins: its import takes too long for `check`.
 """
 
 from __future__ import annotations
@@ -12,47 +12,64 @@ from pydantic import Field
 from paretune.search.study.spec import Selection
 from paretune.spaces.params import Params
 
-Model = Literal["trees", "gaussian"]
+Surrogate = Literal["random_forest", "gaussian_process"]
 
 
 class AutoParams(Params):
-    """Options of `auto`; any others go on to Optuna's TPE."""
+    """Options of `auto`; all others are passed on to Optuna's TPE sampler."""
 
     thompson: bool = Field(
-        True, description="take `thompson` for networks, and where objectives are known untrained"
+        True,
+        description="use the sampler thompson for networks, and where objectives are known without "
+        "training; false: use TPE",
     )
-    cost_aware: bool = Field(True, description="weigh what a network may add against its training")
-    model: Model | None = Field(
+    cost_aware: bool = Field(
+        True, description="divide a network's expected gain by the training that it still needs"
+    )
+    surrogate: Surrogate | None = Field(
         None,
-        description="of `thompson`; of itself trees for your own trainer, gaussian for networks",
+        description="model that thompson learns from trials; null: gaussian_process for networks, "
+        "random_forest for your own trainer with `cheap`",
     )
 
 
 class ThompsonParams(Params):
-    """Options of the samplers forest and evolution."""
+    """Options of the samplers thompson and evolution; evolution fits no surrogate."""
 
-    pool: int = Field(512, ge=1, le=100_000, description="uniform draws of which one may be tried")
-    mutations: int = Field(128, ge=0, le=100_000, description="changed members of the front")
-    trees: int = Field(6, ge=1, le=1000, description="whose mean is a draw")
+    pool: int = Field(
+        512, ge=1, le=100_000, description="uniform random candidates that a proposal chooses from"
+    )
+    mutations: int = Field(
+        128, ge=0, le=100_000, description="further candidates: changed trials of the front"
+    )
+    trees: int = Field(6, ge=1, le=1000, description="trees of the random forest")
     noise: float = Field(
-        1.0, ge=0, le=10, description="of a draw, in errors of the mean of the trees"
+        1.0,
+        ge=0,
+        le=10,
+        description="spread of a Thompson draw, in standard errors of the surrogate's mean",
     )
-    startup: int = Field(10, ge=1, le=10_000, description="uniform draws before there is a model")
-    ranks: bool = Field(
-        True, description="grow the trees on the order of what was told, not on its values"
+    startup_trials: int = Field(
+        10, ge=1, le=10_000, description="first trials, proposed before a surrogate is fitted"
     )
-    counts: bool = Field(
-        True, description="learn also from how often a label occurs among choices of the same ones"
+    rank_transform: bool = Field(
+        True, description="fit the random forest to the ranks of the results, not to their values"
     )
-    model: Model = Field(
-        "trees", description="of what training tells: few trees, or a Gaussian process"
+    label_counts: bool = Field(
+        True,
+        description="also learn from how often a label occurs among choices with equal labels",
     )
-    draw: Literal["thompson", "mean"] = Field(
-        "thompson", description="explore by draws, or go by the mean (of ten times the trees)"
+    surrogate: Surrogate = Field(
+        "random_forest", description="model that is fitted to the results of the trials"
+    )
+    acquisition: Literal["thompson", "mean"] = Field(
+        "thompson",
+        description="thompson: explore by random draws from the surrogate; mean: use its mean (of "
+        "ten times as many trees)",
     )
 
 
-OPTIONS: dict[str, type[Params]] = {
+SAMPLER_OPTIONS: dict[str, type[Params]] = {
     "auto": AutoParams,
     "thompson": ThompsonParams,
     "evolution": ThompsonParams,
@@ -60,6 +77,6 @@ OPTIONS: dict[str, type[Params]] = {
 """Sampler -> its options."""
 
 
-def has_model(sampler: Selection) -> bool:
-    """Whether a sampler proposes by a model of ours, where the study has something to learn."""
+def uses_surrogate(sampler: Selection) -> bool:
+    """Returns whether a sampler may propose by a surrogate of Paretune's own."""
     return sampler.name in ("auto", "thompson") and bool(sampler.params.get("thompson", True))

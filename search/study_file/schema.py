@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from paretune.search.data import DATASETS
 from paretune.search.study.quantity import Quantity, of_artifact, units
 from paretune.search.study.racing_options import RacingParams
-from paretune.search.study.sampler_options import OPTIONS
+from paretune.search.study.sampler_options import SAMPLER_OPTIONS
 from paretune.search.study.tables import RUNTIMES, SAMPLER_NAMES
 from paretune.search.study_file.loading import StudyParams
 from paretune.search.study_file.networks import AVERAGE
@@ -90,7 +90,7 @@ def _study(build: _Builder) -> Schema:
                                 "minProperties": 1,
                                 "propertyNames": {"enum": list(SAMPLER_NAMES)},
                                 "properties": {
-                                    name: build.record(OPTIONS[name], False)
+                                    name: build.record(SAMPLER_OPTIONS[name], False)
                                     for name in ("thompson", "evolution")
                                 },
                             },

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from paretune.search.study.sampler_options import OPTIONS, has_model
+from paretune.search.study.sampler_options import SAMPLER_OPTIONS, uses_surrogate
 from paretune.search.study.spec import Selection
 from paretune.search.study.tables import SAMPLER_NAMES
 from paretune.search.study_file.problems import Key
@@ -80,7 +80,7 @@ def format_variants_of(
     """
     if given is not None:
         return given
-    return "front" if has_model(sampler) else True
+    return "front" if uses_surrogate(sampler) else True
 
 
 class BudgetParams(Params):
@@ -113,7 +113,7 @@ class LimitReader(SectionReader):
                 key, f'unknown sampler "{sampler}"{hint} Known: {", ".join(SAMPLER_NAMES)}.'
             )
             return checked, Selection("auto", {})
-        own = OPTIONS.get(sampler)
+        own = SAMPLER_OPTIONS.get(sampler)
         if own is not None:
             passed_on = sampler == "auto"  # what it does not know is TPE's
             given = {n: v for n, v in options.items() if n in own.model_fields or not passed_on}

@@ -347,7 +347,7 @@ SIDES: dict[str, Callable[[StudySpec, Path, Recorder], None]] = {
     "no siblings": paretune(more=2, format_variants=False),
     "all siblings": paretune(more=2, format_variants=True),
     "no cost_aware": paretune(options={"cost_aware": False}, more=2),
-    "by trees": paretune(options={"model": "trees"}, more=2),
+    "by trees": paretune(options={"surrogate": "random_forest"}, more=2),
     "no structures": paretune(more=2, reuse_timings=False),
     "no screening": paretune(more=2, screening=False),
     "no cache": paretune(cached=False, more=2, format_variants=False),

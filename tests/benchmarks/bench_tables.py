@@ -44,9 +44,9 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 DATA = ("cifar10", "cifar100", "imagenet")
 OURS = {
     "thompson": "thompson",
-    "thompson, mean": "{thompson: {draw: mean}}",
-    "thompson, values only": "{thompson: {ranks: false}}",
-    "thompson, no counts": "{thompson: {counts: false}}",
+    "thompson, mean": "{thompson: {acquisition: mean}}",
+    "thompson, values only": "{thompson: {rank_transform: false}}",
+    "thompson, no counts": "{thompson: {label_counts: false}}",
     "thompson, not knowing": "thompson",
     "evolution": "evolution",
 }

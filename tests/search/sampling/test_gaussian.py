@@ -69,7 +69,7 @@ def test_it_foresees_networks_better_than_trees_do() -> None:
     random = np.random.default_rng(1)
     told, at = rows(random, 12), rows(random, 200)
     gaussian = Gaussian(SIGNS[:2], noise=0).draw(told, network(told), at, random)
-    trees = Trees(ThompsonParams(draw="mean")).draw(told, network(told), at, random)
+    trees = Trees(ThompsonParams(acquisition="mean")).draw(told, network(told), at, random)
     wrong = [np.abs(said - network(at)).mean(axis=0) for said in (gaussian, trees)]
     assert (wrong[0] < 0.5 * wrong[1]).all()
 

@@ -273,13 +273,13 @@ def test_constraint_on_what_is_no_objective_is_learnt(tmp_path: Path) -> None:
     assert sum(found[20:]) <= 5  # by chance half of them
 
 
-@pytest.mark.parametrize("model", ["gaussian", "trees"])
+@pytest.mark.parametrize("surrogate", ["gaussian_process", "random_forest"])
 def test_size_of_a_trial_that_ends_before_its_training_is_learnt(
-    tmp_path: Path, model: str
+    tmp_path: Path, surrogate: str
 ) -> None:
     """Separable networks are too large; it is told of them how large, and no accuracy."""
     text = "size <= 50 bytes"
-    study = spec(tmp_path, f"{{auto: {{model: {model}}}}}", f'{STUDY}constraints: ["{text}"]\n')
+    study = spec(tmp_path, f"{{auto: {{surrogate: {surrogate}}}}}", f'{STUDY}constraints: ["{text}"]\n')
     first, second = (Proposer(study, None, widths) for _ in range(2))
     found = []
     for number in range(1, 41):

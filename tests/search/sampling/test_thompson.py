@@ -205,10 +205,10 @@ def test_region_without_values_is_left(tmp_path: Path) -> None:
     "sampler",
     [
         "thompson",
-        "{thompson: {draw: mean}}",
-        "{thompson: {ranks: false}}",
-        "{thompson: {model: gaussian}}",
-        "{thompson: {model: gaussian, draw: mean}}",
+        "{thompson: {acquisition: mean}}",
+        "{thompson: {rank_transform: false}}",
+        "{thompson: {surrogate: gaussian_process}}",
+        "{thompson: {surrogate: gaussian_process, acquisition: mean}}",
         "evolution",
     ],
 )
@@ -242,7 +242,7 @@ def test_option_that_does_not_fit_is_refused(tmp_path: Path, sampler: str, text:
 
 
 def chosen(sampler: Selection, known: bool, seconds: float | None, trials: int) -> list[str]:
-    choosing = Choosing(sampler, "trees" if known else None)
+    choosing = Choosing(sampler, "random_forest" if known else None)
     found = []
     for number in range(1, trials + 1):
         found.append(choosing.sampler(number))
@@ -262,7 +262,7 @@ def test_auto_takes_the_forest_where_objectives_are_known(tmp_path: Path) -> Non
 def test_auto_spends_a_few_seconds_where_a_twentieth_is_not_enough(
     known: bool, seconds: float
 ) -> None:
-    cost = COST["trees" if known else "tpe"]
+    cost = COST["random_forest" if known else "tpe"]
     quick = chosen(Selection("auto", {}), known, seconds, 2000)
     good = sum(name != "evolution" for name in quick)
     assert good * cost == pytest.approx(FREE, abs=BLOCK * cost)
@@ -271,6 +271,6 @@ def test_auto_spends_a_few_seconds_where_a_twentieth_is_not_enough(
 
 @pytest.mark.parametrize("known", [True, False])
 def test_auto_takes_good_proposals_throughout_that_cost_less_than_a_twentieth(known: bool) -> None:
-    cost = COST["trees" if known else "tpe"]
+    cost = COST["random_forest" if known else "tpe"]
     slow = chosen(Selection("auto", {}), known, 1.01 * cost / SHARE, 2000)
     assert "evolution" not in slow
