@@ -11,7 +11,7 @@ from paretune.search.building.watch import StageError, Watch
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study.spec import canonical, digest
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.distillation.average import Average
+from paretune.spaces.distillation.teacher_average import Average
 
 if TYPE_CHECKING:
     import torch

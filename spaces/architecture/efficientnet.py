@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.architecture.image_params import StemParams
 from paretune.spaces.inputs import ImageShape
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class EfficientNet:
         from torchvision.models.efficientnet import EfficientNet as Network
         from torchvision.models.efficientnet import MBConvConfig
 
-        from paretune.spaces.architecture.stems import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import for_channels, keep_sides
 
         phi = params.phi or 0.0
         width, depth = params.width or WIDTH**phi, params.depth or DEPTH**phi

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.architecture.image_params import StemParams
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,7 @@ class MobileNetV2:
         """[B, C, H, W] -> [B, classes]."""
         from torchvision.models import mobilenet_v2
 
-        from paretune.spaces.architecture.stems import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import for_channels, keep_sides
 
         network = mobilenet_v2(width_mult=params.width, num_classes=classes)
         for_channels(network, shape[0], keep=False)

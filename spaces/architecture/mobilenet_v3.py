@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.architecture.image_params import StemParams
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ class MobileNetV3:
         """[B, C, H, W] -> [B, classes]."""
         from torchvision import models
 
-        from paretune.spaces.architecture.stems import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import for_channels, keep_sides
 
         made = models.mobilenet_v3_small if params.size == "small" else models.mobilenet_v3_large
         network = made(width_mult=params.width, num_classes=classes, dropout=params.dropout)

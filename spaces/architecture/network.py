@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from paretune.spaces.architecture import ARCHITECTURES, refusal, takes
-from paretune.spaces.architecture.image import seen_shape
+from paretune.spaces.architecture.image_params import seen_shape
 from paretune.spaces.architecture.resizing import Resized
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.inputs import Shape, example, kind_of, shape_text

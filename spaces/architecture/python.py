@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image import ImageParams
+from paretune.spaces.architecture.image_params import ImageParams
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.inputs import Shape
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.architecture.image_params import StemParams
 
 if TYPE_CHECKING:
     import torch
@@ -83,7 +83,7 @@ class RegNet:
         from torchvision.models.regnet import BlockParams
         from torchvision.models.regnet import RegNet as Network
 
-        from paretune.spaces.architecture.stems import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import for_channels, keep_sides
 
         depth, w_0, w_a, w_m, group_width = params.design()
         blocks = BlockParams.from_init_params(

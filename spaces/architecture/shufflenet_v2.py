@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.architecture.image_params import StemParams
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ class ShuffleNetV2:
         from torch import nn
         from torchvision.models import ShuffleNetV2 as Network
 
-        from paretune.spaces.architecture.stems import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import for_channels, keep_sides
 
         network = Network([4, 8, 4], [24, *_channels(params.width)], num_classes=classes)
         for_channels(network, shape[0], keep=False)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image import StemParams
-from paretune.spaces.architecture.widths import scaled
+from paretune.spaces.architecture.image_params import StemParams
+from paretune.spaces.architecture.width_multiplier import scaled
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image import StemParams
+from paretune.spaces.architecture.image_params import StemParams
 from paretune.spaces.params import Params
 
 if TYPE_CHECKING:

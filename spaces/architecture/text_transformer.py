@@ -54,7 +54,7 @@ class TextTransformer:
     @staticmethod
     def build(params: Params, shape: tuple[int, int], classes: int) -> torch.nn.Module:
         """Token ids int64 [B, length] -> [B, classes]."""
-        from paretune.spaces.architecture.encoder import TextEncoder
+        from paretune.spaces.architecture.text_encoder import TextEncoder
 
         length, vocabulary = shape
         return TextEncoder(

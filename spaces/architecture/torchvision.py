@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image import ImageParams
+from paretune.spaces.architecture.image_params import ImageParams
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.table import UnknownName, nearest
 
@@ -39,7 +39,7 @@ class Torchvision:
         """
         from torchvision import models
 
-        from paretune.spaces.architecture.stems import for_channels, for_classes
+        from paretune.spaces.architecture.fitting import for_channels, for_classes
 
         known = models.list_models(module=models)
         if params.name not in known:

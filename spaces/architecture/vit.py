@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from paretune.spaces.architecture.image import ImageParams
+from paretune.spaces.architecture.image_params import ImageParams
 from paretune.spaces.base import InfeasibleCandidate
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ViT:
         Raises:
             InfeasibleCandidate: The patch does not divide the image.
         """
-        from paretune.spaces.architecture.transformer import VisionTransformer
+        from paretune.spaces.architecture.vision_transformer import VisionTransformer
 
         channels, height, width = shape
         if height % params.patch or width % params.patch:

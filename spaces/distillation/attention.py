@@ -41,7 +41,7 @@ class Attention:
         """
         from torch import nn
 
-        from paretune.spaces.distillation.layers import matched
+        from paretune.spaces.distillation.layer_pairs import matched
 
         pairs = matched(student, teacher, example, params)
         for pair in pairs:
@@ -61,7 +61,7 @@ class Attention:
         """
         import torch
 
-        from paretune.spaces.distillation.layers import same_size
+        from paretune.spaces.distillation.layer_pairs import same_size
 
         differences = []
         for ours, theirs in zip(lesson.student, lesson.teacher, strict=True):

@@ -38,7 +38,7 @@ class Hints:
         """
         from torch import nn
 
-        from paretune.spaces.distillation.layers import matched
+        from paretune.spaces.distillation.layer_pairs import matched
 
         pairs = matched(student, teacher, example, params)
         return Bridge(pairs, nn.ModuleList(_adapter(pair) for pair in pairs).to(example.device))
@@ -67,7 +67,7 @@ def error(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
     """
     import torch
 
-    from paretune.spaces.distillation.layers import same_size
+    from paretune.spaces.distillation.layer_pairs import same_size
 
     ours, theirs = same_size(ours.float(), theirs.float())
     scale = torch.maximum(theirs.square().mean(), ours.detach().square().mean())

@@ -11,7 +11,7 @@ from torch import nn
 from paretune.spaces.base import Context, InfeasibleCandidate
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.distillation.base import Bridge, Lesson
-from paretune.spaces.distillation.layers import Taps
+from paretune.spaces.distillation.layer_pairs import Taps
 from paretune.spaces.inputs import PADDING, example
 from paretune.spaces.training.recipe import Augment, Recipe
 

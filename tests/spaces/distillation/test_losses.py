@@ -15,7 +15,7 @@ from torch import nn
 
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.distillation.attention import Attention
-from paretune.spaces.distillation.average import Average
+from paretune.spaces.distillation.teacher_average import Average
 from paretune.spaces.distillation.base import Lesson
 from paretune.spaces.distillation.decoupled import Decoupled, parts
 from paretune.spaces.distillation.hints import Hints, error

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.distillation.average import Average
+from paretune.spaces.distillation.teacher_average import Average
 from paretune.spaces.distillation.base import FeatureParams, Pair
 from paretune.spaces.table import nearest
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from paretune.spaces.architecture.stems import for_channels, for_classes, put
+from paretune.spaces.architecture.fitting import for_channels, for_classes, put
 
 
 def network() -> nn.Sequential:

@@ -15,7 +15,7 @@ from paretune.spaces.architecture.network import build_network
 from paretune.spaces.architecture.resnet import ResNet
 from paretune.spaces.architecture.separable_cnn import SeparableCnn
 from paretune.spaces.architecture.simple_cnn import SimpleCnn
-from paretune.spaces.architecture.widths import scaled
+from paretune.spaces.architecture.width_multiplier import scaled
 from paretune.spaces.base import InfeasibleCandidate
 
 Shape = tuple[int, int, int]

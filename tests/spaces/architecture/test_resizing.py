@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from paretune.spaces.architecture.checkpoint import load_weights
-from paretune.spaces.architecture.image import ImageParams, seen_shape
+from paretune.spaces.architecture.image_params import ImageParams, seen_shape
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.architecture.resizing import Resized
 from paretune.spaces.base import Context

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
-from paretune.spaces.distillation.average import Average
+from paretune.spaces.distillation.teacher_average import Average
 from paretune.spaces.distillation.base import FeatureParams
 from paretune.spaces.distillation.hints import Hints
-from paretune.spaces.distillation.layers import Taps, blocks, calls, maps, matched, same_size
+from paretune.spaces.distillation.layer_pairs import Taps, blocks, calls, maps, matched, same_size
 from paretune.spaces.pruning.structured import Structured
 from paretune.spaces.rebuild import start
 
