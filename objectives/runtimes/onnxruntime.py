@@ -21,7 +21,7 @@ from paretune.objectives.runtimes.files import written
 from paretune.objectives.runtimes.identities import drop_weight_copies
 from paretune.objectives.runtimes.onnx_providers import PROVIDERS, check_used, options_of, provider
 from paretune.objectives.runtimes.onnx_quantization import MODES
-from paretune.objectives.runtimes.onnx_quantization.marks import placement
+from paretune.objectives.runtimes.onnx_quantization.placement import placement
 from paretune.objectives.runtimes.onnx_quantization.quantizer import quantize
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from published_weights import CLASSES, SHAPE, normalized, published_resnet
 
-from paretune.objectives.runtimes.onnx_quantization.optimized import float_layers
+from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float_layers
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization import QUANTIZATIONS

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from paretune.objectives.inputs import Shape
-from paretune.objectives.runtimes.onnx_quantization.optimized import float_layers, optimized
+from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float_layers, optimized
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization.qat import Qat

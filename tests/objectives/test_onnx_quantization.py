@@ -15,8 +15,8 @@ from torch import nn
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.onnx_quantization.calibration import Reader
 from paretune.objectives.runtimes.onnx_quantization.layers import module_of
-from paretune.objectives.runtimes.onnx_quantization.marks import stripped
-from paretune.objectives.runtimes.onnx_quantization.optimized import float_layers, optimized
+from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float_layers, optimized
+from paretune.objectives.runtimes.onnx_quantization.range_marks import stripped
 from paretune.objectives.runtimes.onnx_quantization.weight_only import packed
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.rebuild import start
@@ -137,7 +137,7 @@ def test_half_files_keep_weights_to_so_many_bits_and_compute_in_float(
 
 
 def test_bfloat16_rounds_as_torch_does(tmp_path: Path) -> None:
-    from paretune.objectives.runtimes.onnx_quantization.half import _bfloat16
+    from paretune.objectives.runtimes.onnx_quantization.half_precision import _bfloat16
 
     values = np.random.default_rng(0).normal(size=1000).astype(np.float32)
     expected = torch.from_numpy(values).bfloat16().view(torch.int16).numpy().view(np.uint16)

@@ -20,7 +20,7 @@ from paretune.objectives.profiling.layers import layer_costs
 from paretune.objectives.profiling.naming import module_of
 from paretune.objectives.profiling.onnx_profile import onnx_times
 from paretune.objectives.profiling.turns import faster_half, turns
-from paretune.objectives.runtimes.onnx_quantization.optimized import optimized
+from paretune.objectives.runtimes.onnx_quantization.optimized_graph import optimized
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.architecture.network import build_network
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.onnx_quantization.dynamic import quantize_dynamic
-from paretune.objectives.runtimes.onnx_quantization.half import store_half
+from paretune.objectives.runtimes.onnx_quantization.half_precision import store_half
 from paretune.objectives.runtimes.onnx_quantization.static import quantize_marked, quantize_static
 from paretune.objectives.runtimes.onnx_quantization.weight_only import quantize_weights
 

@@ -14,7 +14,7 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.attention_scores import masked_scores
 from paretune.objectives.runtimes.onnx_quantization.calibration import Reader
 from paretune.objectives.runtimes.onnx_quantization.layers import LAYERS, nodes_of
-from paretune.objectives.runtimes.onnx_quantization.marks import stripped
+from paretune.objectives.runtimes.onnx_quantization.range_marks import stripped
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,11 +14,11 @@ import torch
 from onnx import numpy_helper
 
 from paretune.objectives.runtimes.base import Artifact
-from paretune.objectives.runtimes.onnx_quantization.optimized import float_layers
+from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float_layers
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.export.picked_artifact import PickedArtifact
-from paretune.search.export.writing import _converted
+from paretune.search.export.export_files import _converted
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study.records import TrialRecord
 from paretune.search.study_file.loading import load_study
