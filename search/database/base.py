@@ -15,15 +15,15 @@ Row: TypeAlias = sa.RowMapping
 class Tables:
     """Some tables of one study database.
 
-    Args:
-        engine: From `tables.open_engine`.
+    Attributes:
+        engine: The database's engine, from `engine.open_engine`.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     def _write(self, statement: Any) -> None:
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(statement)
 
 

@@ -8,29 +8,22 @@ import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
-from paretune.search.database.base import replacing
+from paretune.search.database.base import Tables, replacing
 from paretune.search.database.trials import measurement_row
 
 FINAL = "final"
 """The `part` of these measurements."""
 
 
-class Finals:
-    """The final measurements of one study database.
-
-    Args:
-        engine: From `tables.open_engine`.
-    """
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+class Finals(Tables):
+    """The final measurements of one study database."""
 
     def replace(self, measured: Mapping[int, Sequence[Measurement]], host: str) -> None:
         """Writes a session's measurements by trial, in place of any earlier session's."""
         rows = [
             measurement_row(number, FINAL, m, host) for number, ms in measured.items() for m in ms
         ]
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             part = tables.measurements.c.part
             connection.execute(sa.delete(tables.measurements).where(part == FINAL))
             if rows:

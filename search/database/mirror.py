@@ -24,7 +24,7 @@ from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from paretune.search.database.tables import set_pragmas
+from paretune.search.database.engine import set_pragmas
 from paretune.search.errors import UserError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # search/running/progress.py says what happens

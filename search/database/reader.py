@@ -11,11 +11,9 @@ from typing import Any
 from paretune.objectives.base import Measurement
 from paretune.search.database.counts import counts_of, held_up
 from paretune.search.database.rows import Rows, listed, only, quoted, rows_at
+from paretune.search.database.version import SCHEMA, wrong_version
 from paretune.search.errors import UserError
 from paretune.search.study.records import Axis, Counts, FrontPoint, Others, StudyRecord, TrialRecord
-
-SCHEMA = 4
-"""Version of the tables (search/database/tables.py); a database of another version is refused."""
 
 PARTS = {"validation": "measurements", "test": "test", "final": "final"}
 """What a measurement was taken on -> field of a trial's record."""
@@ -252,14 +250,6 @@ def _trial(row: Mapping[str, Any], measured: Mapping[str, Any]) -> TrialRecord:
     for name, empty in _EMPTY.items():
         given[name] = given[name] or empty
     return TrialRecord(**{**given, "cached": tuple(given["cached"])}, **measured)
-
-
-def wrong_version(found: int) -> str:
-    """What is said of tables of another version."""
-    return (
-        f"storage: the tables are of version {found}, this Paretune writes {SCHEMA}; give the "
-        "study another storage"
-    )
 
 
 @contextmanager

@@ -9,24 +9,17 @@ import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
-from paretune.search.database.base import replacing
+from paretune.search.database.base import Tables, replacing
 from paretune.search.study.retarget_records import Retargeted
 
 
-class Retargets:
-    """The table of a study database.
-
-    Args:
-        engine: From `tables.open_engine`.
-    """
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+class Retargets(Tables):
+    """The table of a study database."""
 
     def put(self, rows: Sequence[Retargeted]) -> None:
         """Writes what was measured; it replaces what the same setting gave before."""
         table = tables.retargets
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             for row in rows:
                 same = (table.c.setting == row.setting) & (table.c.trial == row.trial)
                 connection.execute(sa.delete(table).where(same))
@@ -47,7 +40,7 @@ class Retargets:
 
     def _rows(self, which: Any) -> list[Retargeted]:
         statement = sa.select(tables.retargets).where(which).order_by(tables.retargets.c.trial)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             rows = list(connection.execute(statement).mappings())
         return [
             Retargeted(

@@ -80,9 +80,7 @@ def rows_at(url: str) -> Iterator[Rows]:
         finally:
             connection.close()
         return
-    from paretune.search.database.tables import (
-        open_engine,  # says what is wrong with a file that is none
-    )
+    from paretune.search.database.engine import open_engine  # reports a file that is no database
 
     engine = open_engine(url)
     try:

@@ -11,8 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import replacing
-from paretune.search.database.store import Row
+from paretune.search.database.base import Row, Tables, replacing
 from paretune.search.study.records import Result
 
 
@@ -25,28 +24,21 @@ class Reached:
     promoted: bool
 
 
-class Rungs:
-    """The rungs of one study, shared by its workers.
-
-    Args:
-        engine: On the study database.
-    """
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+class Rungs(Tables):
+    """The rungs of one study, shared by its workers."""
 
     def enter(self, trial: int, step: int, values: Mapping[str, float] | None) -> None:
         """A trial has reached a rung; one that is there already is left as it is."""
         table = tables.rungs
         row = {"trial": trial, "step": step, "values": values, "promoted": False}
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             there = sa.select(table.c.trial).where(table.c.trial == trial, table.c.step == step)
             if connection.execute(there).first() is None:
                 connection.execute(sa.insert(table).values(row))
 
     def promote(self, trial: int, step: int) -> None:
         """A trial goes on from a rung."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(_promotion(trial, step))
 
     def at(self, step: int) -> list[Reached]:
@@ -60,7 +52,7 @@ class Rungs:
         if step is not None:
             statement = statement.where(table.c.step == step)
         found: dict[int, list[Reached]] = defaultdict(list)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             for row in connection.execute(statement).mappings():
                 found[row["step"]].append(Reached(row["trial"], row["values"], row["promoted"]))
         return dict(found)
@@ -69,7 +61,7 @@ class Rungs:
         """The rungs that a trial has gone on from."""
         table = tables.rungs
         statement = sa.select(table.c.step).where(table.c.trial == trial, table.c.promoted)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return set(connection.execute(statement).scalars())
 
     # -- trials that wait ------------------------------------------------------------------------
@@ -91,7 +83,7 @@ class Rungs:
         """Rows of the trials that wait, by number."""
         table = tables.trials
         statement = sa.select(table).where(table.c.state == "paused").order_by(table.c.number)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(statement).mappings())
 
     def take_up(self, trial: int, step: int | None, worker: str) -> bool:
@@ -102,7 +94,7 @@ class Rungs:
             step: The rung that it goes on from; None where it does so without being among the best.
             worker: Who takes it.
         """
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             ours = connection.execute(_change(trial, "paused", state="running", worker=worker))
             if ours.rowcount == 1 and step is not None:
                 connection.execute(_promotion(trial, step))
@@ -117,7 +109,7 @@ class Rungs:
         return finished if self._set(trial, "paused", state="stopped", finished=finished) else None
 
     def _set(self, trial: int, of: str, **columns: Any) -> bool:
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             return connection.execute(_change(trial, of, **columns)).rowcount == 1
 
 

@@ -18,7 +18,7 @@ class Stages(Tables):
 
     def add_stage(self, **columns: Any) -> None:
         """A stage that now lies in the cache; made again, it replaces its entry."""
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             connection.execute(
                 sa.delete(tables.stages).where(tables.stages.c.key == columns["key"])
             )
@@ -27,13 +27,13 @@ class Stages(Tables):
     def stages_kept(self) -> list[Row]:
         """Rows of the stages that lie in the cache."""
         statement = sa.select(tables.stages).where(tables.stages.c.file != DROPPED)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(statement).mappings())
 
     def stages_bytes(self) -> int:
         """What the stages in the cache take, in bytes."""
         total = sa.select(sa.func.sum(tables.stages.c.bytes)).where(tables.stages.c.file != DROPPED)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return int(connection.execute(total).scalar() or 0)
 
     def drop_stages(self, keys: Collection[str]) -> None:
@@ -47,7 +47,7 @@ class Stages(Tables):
 
     def add_curve(self, key: str, points: Sequence[Mapping[str, Any]]) -> None:
         """The learning curve of a stage: [{"epoch", "loss", "accuracy", "seconds"}, ...]."""
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             connection.execute(sa.delete(tables.curves).where(tables.curves.c.stage_key == key))
             if points:
                 connection.execute(

@@ -11,11 +11,13 @@ import sqlalchemy as sa
 
 from paretune.search.database import tables
 from paretune.search.database.base import Row, replacing
+from paretune.search.database.engine import open_engine
 from paretune.search.database.fronts import put_front
-from paretune.search.database.reader import StudyReader, wrong_version
+from paretune.search.database.reader import StudyReader
 from paretune.search.database.rows import rows_of
 from paretune.search.database.stages import Stages
 from paretune.search.database.trials import OPEN, Trials
+from paretune.search.database.version import SCHEMA, wrong_version
 from paretune.search.database.workers import Workers
 from paretune.search.errors import UserError
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord
@@ -27,7 +29,7 @@ class Store(Trials, Stages, Workers):
     """Our tables of one study database.
 
     Args:
-        engine: From `tables.open_engine`.
+        engine: From `engine.open_engine`.
     """
 
     # -- the study -------------------------------------------------------------------------------
@@ -38,11 +40,11 @@ class Store(Trials, Stages, Workers):
         Raises:
             UserError: The tables are of another version of Paretune.
         """
-        if not sa.inspect(self._engine).has_table(tables.studies.name):
+        if not sa.inspect(self.engine).has_table(tables.studies.name):
             return None
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             row = connection.execute(sa.select(tables.studies)).mappings().first()
-        if row is not None and row["schema"] != tables.SCHEMA:
+        if row is not None and row["schema"] != SCHEMA:
             raise UserError(wrong_version(row["schema"]))
         return row
 
@@ -57,7 +59,7 @@ class Store(Trials, Stages, Workers):
         values = {
             "id": 1,
             "name": name,
-            "schema": tables.SCHEMA,
+            "schema": SCHEMA,
             "created": time.time(),
             "source": source,
             "identity": identity,
@@ -84,19 +86,19 @@ class Store(Trials, Stages, Workers):
         """
         ends = [trial.finished for trial in record.trials if trial.finished is not None]
         kept = {"of": [len(ends), max(ends)], "trials": {str(n): p for n, p in chances.items()}}
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             info = connection.execute(sa.select(tables.studies.c.info)).scalar_one()
             connection.execute(sa.update(tables.studies).values(info={**info, "chances": kept}))
 
     def add_front(self, point: FrontPoint) -> None:
         """The front after a trial that changed it; a trial told twice replaces its entry."""
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             put_front(connection, point)
 
     def front_members(self) -> tuple[int, ...]:
         """Numbers of the front's trials."""
         statement = sa.select(tables.fronts.c.members).order_by(tables.fronts.c.time.desc())
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return tuple(connection.execute(statement.limit(1)).scalar() or ())
 
     # -- reading ---------------------------------------------------------------------------------
@@ -107,11 +109,11 @@ class Store(Trials, Stages, Workers):
         Raises:
             UserError: There is no study in this database.
         """
-        return StudyReader(rows_of(self._engine)).record()
+        return StudyReader(rows_of(self.engine)).record()
 
     def close(self) -> None:
         """Gives the connections back."""
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 @contextmanager
@@ -121,7 +123,7 @@ def existing_store(url: str) -> Iterator[Store]:
     Raises:
         UserError: There is no such database, or it is none.
     """
-    store = Store(tables.open_engine(url))
+    store = Store(open_engine(url))
     try:
         yield store
     finally:

@@ -20,7 +20,7 @@ class Structures(Tables):
     def known(self, key: str) -> dict[str, Measurement]:
         """Quantity, without its target -> what was measured of this structure."""
         statement = sa.select(tables.structures).where(tables.structures.c.key == key)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             rows = list(connection.execute(statement).mappings())
         return {
             row["name"]: Measurement(
@@ -44,6 +44,6 @@ class Structures(Tables):
             return
         table = tables.structures
         same = sa.and_(table.c.key == key, table.c.name.in_([m.name for m in measured]))
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             connection.execute(sa.delete(table).where(same))
             connection.execute(sa.insert(table), rows)

@@ -46,7 +46,7 @@ class Trials(Tables):
             sqlalchemy.exc.IntegrityError: There is a trial of this number.
         """
         row = _begun(worker, plan, params, proposal, None)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(_BEGIN, {**row, "number": number})
         return float(row["started"])
 
@@ -79,7 +79,7 @@ class Trials(Tables):
         key = {"key": plan.key}
         while True:
             try:
-                with replacing(self._engine) as connection:
+                with replacing(self.engine) as connection:
                     if connection.execute(_RUNNING_PLAN, key).first():
                         return None
                     connection.execute(_BEGIN, {**row, "number": number})
@@ -116,7 +116,7 @@ class Trials(Tables):
             "artifacts": dict(result.artifacts) or None,
             "repeats": result.repeats,
         }
-        writing = self._engine.begin() if front is None else replacing(self._engine)
+        writing = self.engine.begin() if front is None else replacing(self.engine)
         with writing as connection:
             if rows:
                 connection.execute(_MEASURED, rows)
@@ -127,7 +127,7 @@ class Trials(Tables):
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
         """Measurements on the test part; replaces earlier ones."""
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             connection.execute(
                 sa.delete(tables.measurements).where(
                     tables.measurements.c.trial == number, tables.measurements.c.part == "test"
@@ -144,7 +144,7 @@ class Trials(Tables):
         What a worker has to know of the others' and of earlier trials (`_NEWS`), and no more.
         """
         # Two statements, as SQLite reads the whole table for an OR of the two.
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             late = connection.execute(_MISSED, {"missing": list(missing)}) if missing else None
             found = list(late.mappings()) if late else []
             return [*found, *connection.execute(_ABOVE, {"highest": highest}).mappings()]
@@ -161,12 +161,12 @@ class Trials(Tables):
                 tables.trials.c.variant_of.is_(None),
             )
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return int(connection.execute(statement).scalar_one())
 
     def states(self) -> dict[int, str]:
         """Number -> state of every trial."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             found = connection.execute(sa.select(tables.trials.c.number, tables.trials.c.state))
             return {number: state for number, state in found}
 
@@ -175,7 +175,7 @@ class Trials(Tables):
         number = tables.trials.c.number
         found: list[Row] = []
         wanted = sorted(numbers)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             for first in range(0, len(wanted), 500):  # databases bound the parameters of one query
                 some = number.in_(wanted[first : first + 500])
                 statement = sa.select(tables.trials).where(some).order_by(number)
@@ -189,13 +189,13 @@ class Trials(Tables):
             .where(tables.trials.c.state == "running")
             .order_by(tables.trials.c.number)
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(statement).mappings().all())
 
     def take_over(self, number: int, old: str | None, new: str) -> bool:
         """Makes a dead worker's trial ours; False when somebody else was quicker."""
         same = tables.trials.c.worker.is_(None) if old is None else tables.trials.c.worker == old
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             result = connection.execute(
                 sa.update(tables.trials)
                 .where(tables.trials.c.number == number, tables.trials.c.state == "running", same)
@@ -205,16 +205,16 @@ class Trials(Tables):
 
     def same_plan(self, plan_key: str) -> int | None:
         """The first trial with this plan that was measured, found infeasible or held up."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return connection.execute(_SAME_PLAN, {"key": plan_key}).scalars().first()
 
     def trial(self, number: int) -> TrialRecord | None:
         """One trial, or None."""
-        return StudyReader(rows_of(self._engine)).trial(number)
+        return StudyReader(rows_of(self.engine)).trial(number)
 
     def last_number(self) -> int:
         """The highest trial number, -1 when there is none."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             number = connection.execute(sa.select(sa.func.max(tables.trials.c.number))).scalar()
         return -1 if number is None else int(number)
 
@@ -227,7 +227,7 @@ class Trials(Tables):
             for step, values, seconds in points
         }
         steps = tables.steps
-        with replacing(self._engine) as connection:
+        with replacing(self.engine) as connection:
             connection.execute(
                 sa.delete(steps).where(steps.c.trial == trial, steps.c.step.in_(rows))
             )
@@ -235,7 +235,7 @@ class Trials(Tables):
 
     def steps(self, trial: int) -> list[Row]:
         """Rows of what a trial's trainer reported, by step."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(_STEPS, {"of": trial}).mappings())
 
 

@@ -17,7 +17,7 @@ class Workers(Tables):
 
     def add_host(self, digest: str, facts: Mapping[str, Any]) -> None:
         """Facts about a host that measures; known ones are left alone."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             known = connection.execute(
                 sa.select(tables.hosts.c.digest).where(tables.hosts.c.digest == digest)
             ).first()
@@ -43,5 +43,5 @@ class Workers(Tables):
 
     def workers(self) -> list[Row]:
         """Rows of the workers that did not end properly, living or dead."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(sa.select(tables.workers)).mappings())

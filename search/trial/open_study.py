@@ -10,11 +10,11 @@ from typing import Any
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.host import fingerprint
+from paretune.search.database.engine import alone, open_engine
 from paretune.search.database.finals import Finals
 from paretune.search.database.mirror import Mirror
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
-from paretune.search.database.tables import alone, open_engine
 from paretune.search.racing.race import Race
 from paretune.search.sampling.proposer import distributions_of
 from paretune.search.study.plan import Plan

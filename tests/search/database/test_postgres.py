@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
+from paretune.search.database.engine import open_engine
 from paretune.search.database.finals import Finals
 from paretune.search.database.store import Store, existing_store
 
@@ -71,12 +72,12 @@ def test_server_that_does_not_answer_is_said(tiny: Path, cli: Any) -> None:
 def test_workers_that_write_the_same_rows_at_the_same_moment_both_succeed(server: str) -> None:
     """Both tests of a trial, both sessions at the end, a stage made twice: the later one stays."""
     url = server.replace("postgresql://", "postgresql+psycopg://")
-    tables.open_engine(url, create=True).dispose()
+    open_engine(url, create=True).dispose()
     together = threading.Barrier(2)
 
     def write(worker: float) -> None:
-        store = Store(tables.open_engine(url))
-        finals = Finals(engine := tables.open_engine(url))
+        store = Store(open_engine(url))
+        finals = Finals(engine := open_engine(url))
         measured = [Measurement("accuracy", worker, "fraction", "higher", 0.0, 1.0, 9, {})]
         for trial in range(1000, 1030):
             together.wait(60)
@@ -88,7 +89,7 @@ def test_workers_that_write_the_same_rows_at_the_same_moment_both_succeed(server
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, (0.25, 0.75)))
-    with existing_store(url) as store, store._engine.connect() as connection:
+    with existing_store(url) as store, store.engine.connect() as connection:
         rows = connection.execute(sa.select(tables.measurements)).mappings().all()
     assert sum(row["part"] == "test" for row in rows if row["trial"] >= 1000) == 30
     assert [row["trial"] for row in rows if row["part"] == "final"] == [1029]

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from paretune.objectives.base import Measurement
+from paretune.search.database.engine import open_engine
 from paretune.search.database.reader import StudyReader, records
 from paretune.search.database.rows import listed, rows_of
 from paretune.search.database.store import Store
-from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.front.final_front import chances_of
 from paretune.search.front.growth import Growth

@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
-from paretune.search.database import tables
+from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store, existing_store
+from paretune.search.database.version import SCHEMA
 from paretune.search.errors import UserError
 from paretune.search.study.plan import Plan, Stage
 from paretune.search.study.records import Axis, FrontPoint, Result
@@ -22,7 +23,7 @@ AXES = (Axis("accuracy", "fraction", "higher"), Axis("size", "bytes", "lower"))
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tables.open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True))
+    made = Store(open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True))
     made.create_study("made-up", {"study": "made-up"}, {"study": "made-up"}, AXES)
     yield made
     made.close()
@@ -143,7 +144,7 @@ def test_database_has_the_settings_that_survive_a_kill(store: Store, tmp_path: P
 
 
 def test_tables_of_another_version_are_refused(store: Store, tmp_path: Path) -> None:
-    store.update_study(schema=tables.SCHEMA + 1)
+    store.update_study(schema=SCHEMA + 1)
     with (
         existing_store(f"sqlite:///{tmp_path / 'study.db'}") as again,
         pytest.raises(UserError, match="version"),
@@ -179,7 +180,7 @@ def test_news_are_what_is_above_a_number_and_what_was_missing(store: Store) -> N
 
 def test_waiting_trial_is_news_only_while_its_number_is_new(store: Store) -> None:
     begun(store, 1)
-    Rungs(store._engine).pause(1, Result("paused"))
+    Rungs(store.engine).pause(1, Result("paused"))
     assert [row["state"] for row in store.news(0, set())] == ["paused"]
     assert store.news(1, {1}) == []
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from paretune.objectives.base import Measurement
+from paretune.search.database.engine import open_engine
 from paretune.search.database.structures import Structures
-from paretune.search.database.tables import open_engine
 
 
 @pytest.fixture

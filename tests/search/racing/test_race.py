@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from paretune.search.database import tables
+from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
 from paretune.search.racing.race import Race, Uncomparable
@@ -40,7 +40,7 @@ class Made:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Made]:
-    engine = tables.open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True)
+    engine = open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True)
     params, rungs = RacingParams(steps=9), Rungs(engine)
     store = Store(engine)
     yield Made(store, rungs, Race(params, AXES, rungs), Race(params, AXES, Rungs(engine)))

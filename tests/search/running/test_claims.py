@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from paretune.search.database.engine import open_engine
 from paretune.search.database.store import Store, existing_store
-from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.running.opening import open_study
 from paretune.search.running.worker import Worker

@@ -11,8 +11,8 @@ from typing import Any
 import optuna
 import pytest
 
+from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
-from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.racing.ladder import Entry, chosen
 from paretune.search.study_file.loading import load_study

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from paretune.search.database.engine import open_engine
 from paretune.search.database.store import Store
-from paretune.search.database.tables import open_engine
 from paretune.search.running.worker import Worker
 
 

@@ -13,8 +13,8 @@ import torch
 
 from paretune.search.building.network_structure import zeros
 from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
+from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
-from paretune.search.database.tables import open_engine
 from paretune.search.errors import UserError
 from paretune.search.racing.ladder import Entry, chosen
 from paretune.search.running.runner import Runner

@@ -1,0 +1,103 @@
+"""Opens the study database.
+
+SQLite is opened with WAL, synchronous=NORMAL and a busy timeout. Readers then never block the
+writer, a killed process loses no committed transaction, and a commit costs no fsync
+(https://www.sqlite.org/wal.html).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock
+from sqlalchemy.engine import make_url
+
+from paretune.search.database import tables
+from paretune.search.errors import UserError
+
+
+def open_engine(url: str, create: bool = False) -> sa.Engine:
+    """An engine on the study database, our tables made when `create` is set.
+
+    Raises:
+        UserError: The URL means nothing, the file is no database, or no server answers.
+    """
+    try:
+        parsed = make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise UserError(
+            f'storage: "{url}" is not a database URL; give sqlite, sqlite:///FILE or '
+            "postgresql://USER@HOST/DATABASE"
+        ) from error
+    sqlite = parsed.get_backend_name() == "sqlite"
+    if sqlite:
+        file = Path(parsed.database or "")
+        if create:
+            _make_folder(file.parent)
+        elif not file.is_file():
+            raise UserError(
+                f"{file}: there is no study database; start it with: paretune run STUDY"
+            )
+    shown = parsed.render_as_string(hide_password=True)
+    try:
+        engine = sa.create_engine(parsed, connect_args={"timeout": 60} if sqlite else {})
+    except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        extra = " (pip install 'paretune[postgres]')" if "postgres" in url else ""
+        raise UserError(f"storage: {shown}: no driver for this database{extra}: {error}") from error
+    if sqlite:
+        sa.event.listen(engine, "connect", set_pragmas)
+    try:
+        if create:
+            with alone(engine):
+                tables.metadata.create_all(engine)
+        else:
+            with engine.connect() as connection:
+                connection.execute(sa.select(sa.literal(1)))
+    except sa.exc.DBAPIError as error:
+        raise UserError(f"storage: {shown} cannot be used as a database: {error.orig}") from error
+    return engine
+
+
+@contextmanager
+def alone(engine: sa.Engine) -> Iterator[None]:
+    """Makes workers that start at the same moment make tables one after the other.
+
+    Neither database does that by itself: `CREATE TABLE IF NOT EXISTS` fails when another
+    transaction has just created it.
+    """
+    match engine.url.get_backend_name():
+        case "sqlite":
+            with FileLock(f"{engine.url.database}.lock"):
+                yield
+        case "postgresql":
+            with engine.connect() as connection:
+                connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK)))
+                try:
+                    yield
+                finally:
+                    connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK)))
+        case _:
+            yield
+
+
+_LOCK = 0x50_61_72_65  # any number that nobody else of this server takes: "Pare"
+
+
+def set_pragmas(connection: Any, _record: Any = None) -> None:
+    """The SQLite settings of every connection, ours and Optuna's."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA busy_timeout=60000")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: the study's folder cannot be made: {error.strerror}") from error

@@ -1,0 +1,14 @@
+"""The version of the tables, which a database must have to be used."""
+
+from __future__ import annotations
+
+SCHEMA = 4
+"""Version of the tables (search/database/tables.py); a database of another version is refused."""
+
+
+def wrong_version(version: int) -> str:
+    """Returns the error text for tables of another version."""
+    return (
+        f"storage: the tables are of version {version}, this Paretune writes {SCHEMA}; give the "
+        "study another storage"
+    )
