@@ -140,7 +140,7 @@ def test_transfer_study_runs_on_photos_with_the_weights_that_lie_here(
     import torch
     from torchvision import models
 
-    from paretune.search.data.digits import Digits
+    from paretune.search.data.digits import DigitsData
 
     checkpoints = tmp_path / "torch" / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
@@ -149,7 +149,7 @@ def test_transfer_study_runs_on_photos_with_the_weights_that_lie_here(
     torch.manual_seed(0)
     file_name = weights.url.rsplit("/", 1)[1]
     torch.save(models.mobilenet_v3_small().state_dict(), checkpoints / file_name)
-    part = Digits.load(Digits.Params(), tmp_path).parts["train"]
+    part = DigitsData.load(DigitsData.Params(), tmp_path).parts["train"]
     for index in range(120):
         label = int(part.labels[index])
         (tmp_path / "photos" / str(label)).mkdir(parents=True, exist_ok=True)

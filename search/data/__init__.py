@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 from paretune.spaces.table import Table
 
 if TYPE_CHECKING:
-    from paretune.search.data.labelled import Labelled
+    from paretune.search.data.dataset import Dataset
 
 DATASETS = Table(
     "data set",
     {
-        "digits": "paretune.search.data.digits:Digits",
-        "torchvision": "paretune.search.data.torchvision:Torchvision",
-        "npz": "paretune.search.data.npz:Npz",
-        "images": "paretune.search.data.images:Images",
-        "python": "paretune.search.data.python:Python",
-        "text": "paretune.search.data.text:Text",
+        "digits": "paretune.search.data.digits:DigitsData",
+        "torchvision": "paretune.search.data.torchvision:TorchvisionData",
+        "npz": "paretune.search.data.npz:NpzData",
+        "images": "paretune.search.data.images:ImagesData",
+        "python": "paretune.search.data.python:PythonData",
+        "text": "paretune.search.data.text:TextData",
     },
 )
 
 
-def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -> Labelled:
+def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -> Dataset:
     """A data set with train, validation and test parts.
 
     Args:
@@ -40,9 +40,9 @@ def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -
     options = entry.Params.model_validate(dict(params))
     raw = entry.load(options, base)
     if getattr(entry, "holds", "images") == "text":
-        from paretune.search.data.texts import make_texts
+        from paretune.search.data.text_dataset import make_text_dataset
 
-        return make_texts(raw, options, base, seed)
-    from paretune.search.data.dataset import make_dataset
+        return make_text_dataset(raw, options, base, seed)
+    from paretune.search.data.image_dataset import make_image_dataset
 
-    return make_dataset(raw, options, seed)
+    return make_image_dataset(raw, options, seed)

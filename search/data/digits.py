@@ -6,24 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from paretune.search.data.params import DataParams
-from paretune.search.data.raw import Raw, checked_part, classes_of
+from paretune.search.data.params import ImageDataParams
+from paretune.search.data.raw_data import RawData, checked_part, classes_of
 
 FILE = Path(__file__).with_name("digits.npz")
 
 
-class Digits:
+class DigitsData:
     """1,797 handwritten digits of 8x8 pixels, embedded: nothing is downloaded."""
 
-    class Params(DataParams):
+    class Params(ImageDataParams):
         """Options of digits."""
 
     @staticmethod
-    def load(params: Params, base: Path) -> Raw:
+    def load(params: Params, base: Path) -> RawData:
         """Train (half), validation and test (a quarter each), balanced by class."""
         with np.load(FILE) as arrays:
             parts = {
                 part: checked_part("digits", part, arrays[f"x_{part}"], arrays[f"y_{part}"])
                 for part in ("train", "validation", "test")
             }
-        return Raw("digits", parts, classes_of("digits", parts))
+        return RawData("digits", parts, classes_of("digits", parts))

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from paretune.search.data.folders import class_folders, files_by_class, part_folders
-from paretune.search.data.params import DataParams
-from paretune.search.data.raw import Part, Raw, classes_of
+from paretune.search.data.class_folders import class_folders, files_by_class, part_folders
+from paretune.search.data.params import ImageDataParams
+from paretune.search.data.raw_data import RawData, RawPart, classes_of
 from paretune.search.errors import UserError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
@@ -19,12 +19,12 @@ MEMORY_SHARE = 0.25
 """Decoded images stay in memory when they take no more than this share of it."""
 
 
-class Images:
+class ImagesData:
     """A folder with a folder for each class, or train/, val/ and test/ with one for each class."""
 
     primary = "folder"
 
-    class Params(DataParams):
+    class Params(ImageDataParams):
         """Options of images."""
 
         folder: str = Field(description="path of the folder, relative to the study file")
@@ -33,7 +33,7 @@ class Images:
         )
 
     @staticmethod
-    def load(params: Params, base: Path) -> Raw:
+    def load(params: Params, base: Path) -> RawData:
         """The parts that the folder holds, decoded when they fit into memory.
 
         Raises:
@@ -57,23 +57,23 @@ class Images:
         size = (params.size, params.size) if params.size else _common_size(parts["train"])
         if _in_memory(params, parts, size):
             parts = {part: _read(files, size) for part, files in parts.items()}
-        return Raw(folder.name, parts, classes, tuple(names), size)
+        return RawData(folder.name, parts, classes, tuple(names), size)
 
 
-def _listed(root: Path, names: list[str]) -> Part:
+def _listed(root: Path, names: list[str]) -> RawPart:
     labels, files = files_by_class(root, names, ENDINGS, "images")
-    return Part(labels, None, files)
+    return RawPart(labels, None, files)
 
 
-def _common_size(part: Part) -> tuple[int, int]:
+def _common_size(part: RawPart) -> tuple[int, int]:
     """(H, W) of the first image; the others are resized to it."""
-    from paretune.search.data.stream import decoded
+    from paretune.search.data.image_stream import decode_image
 
-    _, height, width = decoded(part.files[0], None).shape
+    _, height, width = decode_image(part.files[0], None).shape
     return height, width
 
 
-def _in_memory(params: Images.Params, parts: dict[str, Part], size: tuple[int, int]) -> bool:
+def _in_memory(params: ImagesData.Params, parts: dict[str, RawPart], size: tuple[int, int]) -> bool:
     if params.memory != "auto":
         return params.memory == "ram"
     needed = sum(len(part) for part in parts.values()) * 3 * size[0] * size[1]
@@ -81,10 +81,10 @@ def _in_memory(params: Images.Params, parts: dict[str, Part], size: tuple[int, i
     return needed <= MEMORY_SHARE * have
 
 
-def _read(part: Part, size: tuple[int, int]) -> Part:
-    from paretune.search.data.stream import decoded
+def _read(part: RawPart, size: tuple[int, int]) -> RawPart:
+    from paretune.search.data.image_stream import decode_image
 
     images = np.empty((len(part), 3, *size), dtype=np.uint8)
     for row, file in enumerate(part.files):
-        images[row] = decoded(file, size)
-    return Part(part.labels, images)
+        images[row] = decode_image(file, size)
+    return RawPart(part.labels, images)

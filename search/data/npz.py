@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from paretune.search.data.params import DataParams
-from paretune.search.data.raw import Part, Raw, checked_part, classes_of
+from paretune.search.data.params import ImageDataParams
+from paretune.search.data.raw_data import RawData, RawPart, checked_part, classes_of
 from paretune.search.errors import UserError
 
 KEYS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
@@ -29,18 +29,18 @@ DAMAGED = (
 """What reading a damaged archive raises."""
 
 
-class Npz:
+class NpzData:
     """An .npz file with x_train, y_train and, if there are such, x_val, y_val, x_test, y_test."""
 
     primary = "file"
 
-    class Params(DataParams):
+    class Params(ImageDataParams):
         """Options of npz."""
 
         file: str = Field(description="path of the .npz file, relative to the study file")
 
     @staticmethod
-    def load(params: Params, base: Path) -> Raw:
+    def load(params: Params, base: Path) -> RawData:
         """The parts that the file holds.
 
         Raises:
@@ -60,14 +60,14 @@ class Npz:
         return raw_from_arrays(f"data: {file.name}", arrays)
 
 
-def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> Raw:
+def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> RawData:
     """Raw data from x_ and y_ arrays.
 
     Raises:
         UserError: x_train or y_train is missing, a part has only one of the two, or they do not
             fit.
     """
-    parts: dict[str, Part] = {}
+    parts: dict[str, RawPart] = {}
     for part, endings in KEYS.items():
         for ending in endings:
             x, y = arrays.get(f"x_{ending}"), arrays.get(f"y_{ending}")
@@ -86,4 +86,4 @@ def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> Raw:
     if len(set(shapes.values())) > 1:
         shown = ", ".join(f"{part} {list(shape)}" for part, shape in shapes.items())
         raise UserError(f"{name}: the parts' images differ in shape: {shown}")
-    return Raw(name.removeprefix("data: "), parts, classes_of(name, parts))
+    return RawData(name.removeprefix("data: "), parts, classes_of(name, parts))

@@ -20,7 +20,7 @@ class SplitParams(Params):
     )
 
 
-class DataParams(SplitParams):
+class ImageDataParams(SplitParams):
     """How parts are split off, and how images are read."""
 
     memory: Literal["auto", "ram", "stream"] = Field(

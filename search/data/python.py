@@ -10,25 +10,25 @@ import numpy as np
 from pydantic import Field
 
 from paretune.search.data.npz import raw_from_arrays
-from paretune.search.data.params import DataParams
-from paretune.search.data.raw import Raw
+from paretune.search.data.params import ImageDataParams
+from paretune.search.data.raw_data import RawData
 from paretune.search.errors import UserError
 from paretune.search.user_code import resolve
 
 
-class Python:
+class PythonData:
     """Your own function "pkg.mod:function", which gives a mapping of the arrays of an .npz."""
 
     primary = "function"
 
-    class Params(DataParams):
+    class Params(ImageDataParams):
         """Options of python."""
 
         function: str = Field(pattern=r"^[\w.]+:[\w.]+$", description='"pkg.mod:function"')
         args: dict[str, Any] = Field({}, description="keyword arguments of the function")
 
     @staticmethod
-    def load(params: Params, base: Path) -> Raw:
+    def load(params: Params, base: Path) -> RawData:
         """What the function gives.
 
         Raises:

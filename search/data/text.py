@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, model_validator
 
-from paretune.search.data.folders import PART_NAMES, class_folders, files_by_class, part_folders
+from paretune.search.data.class_folders import (
+    PART_NAMES,
+    class_folders,
+    files_by_class,
+    part_folders,
+)
+from paretune.search.data.csv_table import ENDINGS, Rows, read_rows
 from paretune.search.data.params import SplitParams
-from paretune.search.data.raw import Part, Raw, classes_of
-from paretune.search.data.table import ENDINGS, Rows, read_rows
+from paretune.search.data.raw_data import RawData, RawPart, classes_of
 from paretune.search.errors import UserError
-from paretune.spaces.table import nearest
+from paretune.spaces.table import did_you_mean
 
 TOKENIZERS = ("bpe", "words", "characters")
 """What can be trained here; the same texts give the same tokenizer in every process. (The WordPiece
@@ -21,7 +26,7 @@ trainer of `tokenizers` does not: another vocabulary each time. Load such a toke
 DEFAULT_VOCABULARY = 8000
 
 
-class Text:
+class TextData:
     """Texts by class: a folder of .txt files for each, or a .csv or .tsv with two columns."""
 
     primary = "path"
@@ -54,12 +59,12 @@ class Text:
         lowercase: bool = Field(True, description="of the tokenizer trained here")
 
         @model_validator(mode="after")
-        def _known_tokenizer(self) -> Text.Params:
+        def _known_tokenizer(self) -> TextData.Params:
             if self.tokenizer.endswith(".json"):
                 if self.vocabulary is not None:
                     raise ValueError("a tokenizer.json has its own vocabulary; leave it out")
             elif self.tokenizer not in TOKENIZERS:
-                hint = nearest(self.tokenizer, list(TOKENIZERS)) or "."
+                hint = did_you_mean(self.tokenizer, list(TOKENIZERS)) or "."
                 raise ValueError(
                     f'unknown tokenizer "{self.tokenizer}"{hint} Known: {", ".join(TOKENIZERS)}, '
                     "or the path of a tokenizer.json"
@@ -67,7 +72,7 @@ class Text:
             return self
 
     @staticmethod
-    def load(params: Params, base: Path) -> Raw:
+    def load(params: Params, base: Path) -> RawData:
         """The parts that the folder or the table holds.
 
         Raises:
@@ -91,7 +96,7 @@ class Text:
         return _from_folders(place)
 
 
-def _from_tables(tables: dict[str, Path], name: str, params: Text.Params) -> Raw:
+def _from_tables(tables: dict[str, Path], name: str, params: TextData.Params) -> RawData:
     rows = {part: read_rows(file, params.text, params.label) for part, file in tables.items()}
     names = _sorted_labels(rows["train"])
     numbers = {label: number for number, label in enumerate(names)}
@@ -102,10 +107,10 @@ def _from_tables(tables: dict[str, Path], name: str, params: Text.Params) -> Raw
                 f"data: {tables[part]} has classes that train has not: {', '.join(strange[:5])}"
             )
     parts = {
-        part: Part(np.array([numbers[x] for x in labels], dtype=np.int64), texts=tuple(texts))
+        part: RawPart(np.array([numbers[x] for x in labels], dtype=np.int64), texts=tuple(texts))
         for part, (texts, labels) in rows.items()
     }
-    return Raw(name, parts, classes_of(f"data: {name}", parts, len(names)), tuple(names))
+    return RawData(name, parts, classes_of(f"data: {name}", parts, len(names)), tuple(names))
 
 
 def _sorted_labels(rows: Rows) -> list[str]:
@@ -117,7 +122,7 @@ def _sorted_labels(rows: Rows) -> list[str]:
         return sorted(names)
 
 
-def _from_folders(folder: Path) -> Raw:
+def _from_folders(folder: Path) -> RawData:
     roots = part_folders(folder)
     names = class_folders(roots["train"])
     if not names:
@@ -130,10 +135,10 @@ def _from_folders(folder: Path) -> Raw:
     if empty:
         raise UserError(f"data: {roots['train'] / empty[0]} holds no .txt files")
     classes = classes_of(f"data: {folder.name}", parts, len(names))
-    return Raw(folder.name, parts, classes, tuple(names))
+    return RawData(folder.name, parts, classes, tuple(names))
 
 
-def _read(root: Path, names: list[str]) -> Part:
+def _read(root: Path, names: list[str]) -> RawPart:
     labels, files = files_by_class(root, names, (".txt",), "texts")
     texts = []
     for file in files:
@@ -143,4 +148,4 @@ def _read(root: Path, names: list[str]) -> Part:
             raise UserError(
                 f"data: {file} is not UTF-8 at byte {error.start}; save it so"
             ) from error
-    return Part(labels, texts=tuple(texts))
+    return RawPart(labels, texts=tuple(texts))

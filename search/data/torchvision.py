@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from paretune.search.data.params import DataParams
-from paretune.search.data.raw import Part, Raw, checked_part, classes_of
+from paretune.search.data.params import ImageDataParams
+from paretune.search.data.raw_data import RawData, RawPart, checked_part, classes_of
 from paretune.search.errors import UserError
-from paretune.spaces.table import nearest
+from paretune.spaces.table import did_you_mean
 
 
-class Torchvision:
+class TorchvisionData:
     """A torchvision data set by name (CIFAR10, MNIST, ...), downloaded when it is not there."""
 
     primary = "name"
 
-    class Params(DataParams):
+    class Params(ImageDataParams):
         """Options of torchvision."""
 
         name: str = Field(description="of the class in torchvision.datasets: CIFAR10, MNIST, ...")
@@ -28,7 +28,7 @@ class Torchvision:
         download: bool = Field(True, description="fetch the files when they are not there")
 
     @staticmethod
-    def load(params: Params, base: Path) -> Raw:
+    def load(params: Params, base: Path) -> RawData:
         """Train and test parts (and a validation part where the data set has one).
 
         Raises:
@@ -38,7 +38,7 @@ class Torchvision:
 
         known = [n for n in datasets.__all__ if inspect.isclass(getattr(datasets, n, None))]
         if params.name not in known:
-            hint = nearest(params.name, known) or "."
+            hint = did_you_mean(params.name, known) or "."
             raise UserError(f'data: torchvision has no data set "{params.name}"{hint}')
         kind = getattr(datasets, params.name)
         taken = inspect.signature(kind.__init__).parameters
@@ -57,11 +57,15 @@ class Torchvision:
         name = f"data: {params.name}"
         parts = {part: _arrays(name, part, source) for part, source in opened.items()}
         names = tuple(str(c) for c in getattr(opened["train"], "classes", ()))
-        return Raw(params.name, parts, classes_of(name, parts), names)
+        return RawData(params.name, parts, classes_of(name, parts), names)
 
 
 def _opened(
-    kind: Any, root: Path, params: Torchvision.Params, which: dict[str, Any], optional: bool = False
+    kind: Any,
+    root: Path,
+    params: TorchvisionData.Params,
+    which: dict[str, Any],
+    optional: bool = False,
 ) -> Any:
     taken = inspect.signature(kind.__init__).parameters
     arguments = {**which, **({"download": params.download} if "download" in taken else {})}
@@ -76,7 +80,7 @@ def _opened(
         ) from error
 
 
-def _arrays(name: str, part: str, source: Any) -> Part:
+def _arrays(name: str, part: str, source: Any) -> RawPart:
     """A torchvision data set as arrays; its images are decoded when it does not hold them."""
     labels = next((getattr(source, k) for k in ("targets", "labels") if hasattr(source, k)), None)
     images = getattr(source, "data", None)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from paretune.objectives.base import Measurement
-from paretune.search.export.findings import Finding, Level
+from paretune.search.export.check_results import Finding, Level
+from paretune.search.export.latency_ratio import Ratio
 from paretune.search.export.manifest import DIGEST, MANIFEST, content_digest
-from paretune.search.export.timing import Ratio
 from paretune.search.files import sha256_of
 from paretune.search.study.units import format_interval, format_times, format_value
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.runtimes.base import Artifact
-from paretune.search.export.timing import LATENCY, Ratio
+from paretune.search.export.latency_ratio import LATENCY, Ratio
 from paretune.search.study.plan import Plan
 from paretune.search.study.quantity import local_of
 

@@ -12,7 +12,7 @@ import numpy as np
 from paretune.search.errors import UserError
 
 if TYPE_CHECKING:
-    from paretune.search.data.labelled import Labelled
+    from paretune.search.data.dataset import Dataset
 
 AT_HAND = ("digits", "torchvision")
 """Data sets that another machine may have under the same name."""
@@ -55,7 +55,7 @@ class StudyExamples:
 
     same = True
 
-    def __init__(self, data: Labelled) -> None:
+    def __init__(self, data: Dataset) -> None:
         self._data = data
         self.shape: Any = data.shape
         self.classes = data.classes
@@ -126,7 +126,7 @@ def given(manifest: Mapping[str, Any], data: Path) -> Examples:
 
 def _archive(data: Path) -> tuple[np.ndarray, np.ndarray]:
     from paretune.search.data.npz import DAMAGED
-    from paretune.search.data.raw import checked_part
+    from paretune.search.data.raw_data import checked_part
 
     try:
         with data.open("rb") as stream:  # np.load leaves it open where the archive is damaged
@@ -151,13 +151,13 @@ class _Decoded:
         self.shape = (len(files), 3, *size)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        from paretune.search.data.stream import decoded
+        from paretune.search.data.image_stream import decode_image
 
-        return np.stack([decoded(file, self._size) for file in self._files[rows]])
+        return np.stack([decode_image(file, self._size) for file in self._files[rows]])
 
 
 def _folder(shape: Sequence[int], names: list[str], data: Path) -> tuple[_Decoded, np.ndarray]:
-    from paretune.search.data.folders import files_by_class
+    from paretune.search.data.class_folders import files_by_class
     from paretune.search.data.images import ENDINGS
 
     root = data / "test" if (data / "test").is_dir() else data
@@ -166,7 +166,7 @@ def _folder(shape: Sequence[int], names: list[str], data: Path) -> tuple[_Decode
 
 
 def _texts(columns: Sequence[str], names: list[str], data: Path) -> tuple[list[str], np.ndarray]:
-    from paretune.search.data.table import read_rows
+    from paretune.search.data.csv_table import read_rows
 
     texts, said = read_rows(data, *columns)
     numbers = {name: number for number, name in enumerate(names)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paretune.search.export.exporting import Exported
+from paretune.search.export.exporter import Exported
 from paretune.search.export.manifest import CARD, MANIFEST
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_value

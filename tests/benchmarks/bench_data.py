@@ -26,8 +26,8 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms
 
-from paretune.search.data.dataset import Dataset
-from paretune.spaces.training.augment import augmented
+from paretune.search.data.image_dataset import ImageDataset
+from paretune.spaces.training.augmentation import augmented
 from paretune.spaces.training.recipe import Augment, RandAugment
 
 BATCH = 128
@@ -38,7 +38,7 @@ PLAIN = Augment(flip=True, crop=CROP)
 RICH = Augment(flip=True, crop=CROP, randaugment=RandAugment(operations=2, magnitude=9))
 
 
-def paretune_epoch(data: Dataset, seed: int, augment: Augment) -> int:
+def paretune_epoch(data: ImageDataset, seed: int, augment: Augment) -> int:
     """One pass as the training loop makes it; gives the number of images."""
     generator = torch.Generator().manual_seed(seed)
     seen = 0
@@ -62,7 +62,7 @@ class PilImages(TorchDataset[Any]):
 
 
 def make_loader(
-    arrays: dict[str, np.ndarray], data: Dataset, workers: int, rich: bool
+    arrays: dict[str, np.ndarray], data: ImageDataset, workers: int, rich: bool
 ) -> DataLoader[Any]:
     """The peer, with the same augmentation and normalization."""
     change = transforms.Compose(

@@ -18,10 +18,10 @@ from typing import Any
 import torch
 
 from paretune.search.data import load_data
-from paretune.search.data.dataset import Dataset
+from paretune.search.data.image_dataset import ImageDataset
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.distillation import DISTILLATIONS
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.table import Option
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
@@ -36,7 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def accuracy(model: torch.nn.Module, data: Dataset) -> float:
+def accuracy(model: torch.nn.Module, data: ImageDataset) -> float:
     """On the test part, in per cent."""
     right = total = 0
     with torch.inference_mode():
@@ -46,14 +46,14 @@ def accuracy(model: torch.nn.Module, data: Dataset) -> float:
     return 100 * right / total
 
 
-def students(data: Dataset, seed: int, epochs: int) -> dict[str, float]:
+def students(data: ImageDataset, seed: int, epochs: int) -> dict[str, float]:
     """Accuracy of the teacher, of the student alone, and with each distillation."""
     recipe = Recipe.model_validate(
         {"epochs": epochs, "batch_size": 32, "optimizer": {"adam": {"lr": 2e-3}}}
     )
 
     def trained(network: dict[str, Any], context: Context) -> Candidate:
-        fresh = start(network, data.shape, data.classes, seed)
+        fresh = initial_candidate(network, data.shape, data.classes, seed)
         return train(fresh, recipe, context, stage="pretrain")
 
     teacher = trained(TEACHER, Context(data, seed=seed)).model

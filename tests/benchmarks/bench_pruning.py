@@ -22,21 +22,21 @@ import torch
 from published_weights import MEAN, STD, accuracy, published_resnet
 from random_images import as_dataset, random_arrays
 
-from paretune.search.data.dataset import Dataset
+from paretune.search.data.image_dataset import ImageDataset
 from paretune.spaces.base import Candidate, Context, EpochEnd
 from paretune.spaces.pruning.structured import Structured
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 
 PUBLISHED = "93.39-93.5 % -> 92.9-93.8 %"
 
 
-def loaded(options: argparse.Namespace) -> tuple[Candidate, Dataset, dict[str, np.ndarray]]:
+def loaded(options: argparse.Namespace) -> tuple[Candidate, ImageDataset, dict[str, np.ndarray]]:
     """The network, its training images normalized as it was trained, and all arrays."""
     if options.data is None or options.weights is None:
         arrays = random_arrays(options.images or 256)
-        candidate = start({"resnet": {"blocks": 1, "shortcut": "padding"}}, (3, 32, 32), 10, 0)
+        candidate = initial_candidate({"resnet": {"blocks": 1, "shortcut": "padding"}}, (3, 32, 32), 10, 0)
     else:
         arrays = dict(np.load(options.data))
         candidate = published_resnet(options.weights / f"{options.model}.safetensors")

@@ -20,9 +20,9 @@ from random_images import as_dataset, random_arrays
 from sides import in_turn, median_ratio, range_of_ratios
 from torch.nn import functional
 
-from paretune.search.data.dataset import Dataset
+from paretune.search.data.image_dataset import ImageDataset
 from paretune.spaces.base import Candidate, Context
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.training.adam import AdamParams
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
@@ -31,7 +31,7 @@ SEED = 3
 BATCH = 64
 
 
-def by_hand(candidate: Candidate, recipe: Recipe, data: Dataset) -> torch.nn.Module:
+def by_hand(candidate: Candidate, recipe: Recipe, data: ImageDataset) -> torch.nn.Module:
     """The loop of every tutorial."""
     model = copy.deepcopy(candidate.model).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=AdamParams().lr)
@@ -54,7 +54,7 @@ def difference(a: torch.nn.Module, b: torch.nn.Module) -> float:
 def compare(width: float, images: int, repeats: int) -> None:
     """Trains both ways in turn and prints the ratio."""
     data = as_dataset(random_arrays(images))
-    candidate = start({"simple_cnn": {"width": width}}, data.shape, data.classes, SEED)
+    candidate = initial_candidate({"simple_cnn": {"width": width}}, data.shape, data.classes, SEED)
     recipe = Recipe(epochs=2, batch_size=BATCH)
     context = Context(data, seed=SEED)
     apart = difference(

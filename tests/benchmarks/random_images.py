@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretune.search.data.dataset import Dataset, make_dataset
+from paretune.search.data.image_dataset import ImageDataset, make_image_dataset
 from paretune.search.data.npz import raw_from_arrays
-from paretune.search.data.params import DataParams
+from paretune.search.data.params import ImageDataParams
 
 CLASSES = 10
 
@@ -21,6 +21,6 @@ def random_arrays(train: int, others: int = 100) -> dict[str, np.ndarray]:
     return arrays
 
 
-def as_dataset(arrays: dict[str, np.ndarray]) -> Dataset:
+def as_dataset(arrays: dict[str, np.ndarray]) -> ImageDataset:
     """The arrays as Paretune holds them."""
-    return make_dataset(raw_from_arrays("random", arrays), DataParams(), 0)
+    return make_image_dataset(raw_from_arrays("random", arrays), ImageDataParams(), 0)

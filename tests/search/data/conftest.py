@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from paretune.search.data import load_data
-from paretune.search.data.dataset import Dataset
+from paretune.search.data.image_dataset import ImageDataset
 
 Arrays = dict[str, np.ndarray]
 WriteNpz = Callable[..., Path]
 WriteImages = Callable[..., Path]
-LoadNpz = Callable[..., Dataset]
+LoadNpz = Callable[..., ImageDataset]
 
 
 def made_up(rows: int, classes: int = 4, seed: int = 0, side: int = 4) -> tuple[Any, Any]:
@@ -48,7 +48,7 @@ def write_npz(tmp_path: Path) -> WriteNpz:
 def load_npz(write_npz: WriteNpz) -> LoadNpz:
     """Writes arrays and loads them as a data set."""
 
-    def load(seed: int = 0, validation: float = 0.2, **given: Any) -> Dataset:
+    def load(seed: int = 0, validation: float = 0.2, **given: Any) -> ImageDataset:
         file = write_npz(**given)
         return load_data("npz", {"file": file.name, "validation": validation}, file.parent, seed)
 

@@ -12,17 +12,17 @@ import torch
 from PIL import Image
 
 from paretune.search.data import load_data
-from paretune.search.data.dataset import Dataset
+from paretune.search.data.image_dataset import ImageDataset
 from paretune.search.errors import UserError
 
 WriteImages = Callable[..., Path]
 
 
-def load(folder: Path, seed: int = 0, **options: Any) -> Dataset:
+def load(folder: Path, seed: int = 0, **options: Any) -> ImageDataset:
     return load_data("images", {"folder": folder.name, **options}, folder.parent, seed)
 
 
-def whole(data: Dataset, part: str, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def whole(data: ImageDataset, part: str, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
     images, labels = zip(*data.batches(part, 7, **options), strict=True)
     return torch.cat(images), torch.cat(labels)
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from paretune.search.data import load_data
-from paretune.search.data.dataset import Dataset
+from paretune.search.data.image_dataset import ImageDataset
 from paretune.search.data.npz import raw_from_arrays
 from paretune.search.errors import UserError
 
 Arrays = dict[str, np.ndarray]
-LoadNpz = Callable[..., Dataset]
+LoadNpz = Callable[..., ImageDataset]
 
 
 def test_parts_are_split_off_when_there_is_only_training(load_npz: LoadNpz, arrays: Arrays) -> None:

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from tokenizers import Tokenizer
 
 from paretune.search.data import load_data
-from paretune.search.data.labelled import PARTS
-from paretune.search.data.text import Text
-from paretune.search.data.texts import Texts
+from paretune.search.data.dataset import PARTS
+from paretune.search.data.text import TextData
+from paretune.search.data.text_dataset import TextDataset
 from paretune.search.errors import UserError
 
 COLOURS = {"warm": ["red", "orange", "crimson"], "cold": ["blue", "cyan", "azure"]}
@@ -51,9 +51,9 @@ def write_folders(root: Path, rows: list[tuple[str, str]]) -> Path:
     return root
 
 
-def load(place: Path, seed: int = 0, **options: Any) -> Texts:
+def load(place: Path, seed: int = 0, **options: Any) -> TextDataset:
     found = load_data("text", {"path": place.name, **options}, place.parent, seed)
-    assert isinstance(found, Texts)
+    assert isinstance(found, TextDataset)
     return found
 
 
@@ -63,7 +63,7 @@ def table(tmp_path: Path) -> Path:
     return write_table(tmp_path / "colours.csv", sentences(60), ("text", "label"))
 
 
-def decoded(data: Texts, part: str) -> list[str]:
+def decoded(data: TextDataset, part: str) -> list[str]:
     """The words of a part, in order."""
     tokenizer = Tokenizer.from_str(data.assets()["tokenizer.json"])
     [(tokens, _)] = data.batches(part, data.size(part))
@@ -402,4 +402,4 @@ def test_mistake_is_said(mistake: str, tmp_path: Path) -> None:
 )
 def test_options_are_checked(options: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValidationError, match=expected):
-        Text.Params.model_validate({"path": "x.csv", **options})
+        TextData.Params.model_validate({"path": "x.csv", **options})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from paretune.objectives.base import Measurement
+from paretune.search.export.check_results import Finding, Verification
 from paretune.search.export.checks import (
     FAR,
     FLOAT,
@@ -19,8 +20,7 @@ from paretune.search.export.checks import (
     same_stamp,
     same_value,
 )
-from paretune.search.export.findings import Finding, Verification
-from paretune.search.export.timing import Ratio
+from paretune.search.export.latency_ratio import Ratio
 
 LOGITS = np.eye(10, dtype=np.float32)[[0, 1, 2, 3] * 5]  # their span is 1
 

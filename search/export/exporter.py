@@ -20,22 +20,22 @@ from paretune.objectives.base import Measurement
 from paretune.objectives.host import fingerprint
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
-from paretune.search.export.card import card_of
+from paretune.search.export.check_results import Finding, Verification
 from paretune.search.export.checks import like_model, same_outputs
 from paretune.search.export.clean_process import CleanProcess
-from paretune.search.export.findings import Finding, Verification
-from paretune.search.export.licence import licences
-from paretune.search.export.manifest import CARD, MANIFEST, VERSION, Manifest
-from paretune.search.export.picked_artifact import PickedArtifact, chosen
-from paretune.search.export.raw_examples import AT_HAND, StudyExamples
-from paretune.search.export.verifying import Check, checked
-from paretune.search.export.writing import (
+from paretune.search.export.export_files import (
     NotTheMeasured,
     write_artifacts,
     write_assets,
     write_baseline,
     write_probe,
 )
+from paretune.search.export.licence import licences
+from paretune.search.export.manifest import CARD, MANIFEST, VERSION, Manifest
+from paretune.search.export.model_card import card_of
+from paretune.search.export.picked_artifact import PickedArtifact, chosen
+from paretune.search.export.raw_examples import AT_HAND, StudyExamples
+from paretune.search.export.verifier import Check, checked
 from paretune.search.files import written_whole
 from paretune.search.front.final_front import settled
 from paretune.search.front.pick import pick
@@ -43,7 +43,7 @@ from paretune.search.study.quantity import local_of
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.views.front import ratios_of
 from paretune.search.views.plan_text import plan_text
-from paretune.spaces.table import nearest
+from paretune.spaces.table import did_you_mean
 
 if TYPE_CHECKING:
     from paretune.search.locate import StudyLocation
@@ -107,7 +107,7 @@ def export_trial(location: StudyLocation, wish: Wish) -> Exported:
     """
     for name in wish.formats:
         if name not in FORMATS:
-            hint = nearest(name, list(FORMATS)) or "."
+            hint = did_you_mean(name, list(FORMATS)) or "."
             raise UserError(f'--to: unknown format "{name}"{hint} Known: {", ".join(FORMATS)}.')
     with existing_store(location.url) as store:
         record = settled(store.record())

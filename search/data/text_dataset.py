@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from paretune.search.data.dataset import with_all_parts
-from paretune.search.data.labelled import PARTS, Labelled
-from paretune.search.data.raw import Part, Raw
-from paretune.search.data.text import DEFAULT_VOCABULARY, Text
-from paretune.search.data.tokenizing import as_text, encoded, fitted, loaded, trained, vocabulary_of
+from paretune.search.data.dataset import PARTS, Dataset
+from paretune.search.data.image_dataset import with_all_parts
+from paretune.search.data.raw_data import RawData, RawPart
+from paretune.search.data.text import DEFAULT_VOCABULARY, TextData
+from paretune.search.data.tokenizer import as_text, encoded, fitted, loaded, trained, vocabulary_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TOKENIZER_FILE = "tokenizer.json"
 
 
-def make_texts(raw: Raw, params: Text.Params, base: Path, seed: int) -> Texts:
+def make_text_dataset(raw: RawData, params: TextData.Params, base: Path, seed: int) -> TextDataset:
     """Splits off what is missing and trains (or reads) the tokenizer.
 
     Raises:
@@ -39,10 +39,10 @@ def make_texts(raw: Raw, params: Text.Params, base: Path, seed: int) -> Texts:
             params.lowercase,
         )
     length = fitted(tokenizer, parts["train"].texts, params.length)
-    return Texts(raw, parts, tokenizer, length, (params.text, params.label))
+    return TextDataset(raw, parts, tokenizer, length, (params.text, params.label))
 
 
-class Texts(Labelled):
+class TextDataset(Dataset):
     """Labelled texts in three parts.
 
     Args:
@@ -55,8 +55,8 @@ class Texts(Labelled):
 
     def __init__(
         self,
-        raw: Raw,
-        parts: Mapping[str, Part],
+        raw: RawData,
+        parts: Mapping[str, RawPart],
         tokenizer: Tokenizer,
         length: int,
         columns: tuple[str, str],

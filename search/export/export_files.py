@@ -16,9 +16,9 @@ from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
+from paretune.search.export.load_script import script_name, script_of
 from paretune.search.export.manifest import PROBE, file_entry
 from paretune.search.export.picked_artifact import PickedArtifact
-from paretune.search.export.script import script_name, script_of
 from paretune.search.files import sha256_of, written_whole
 from paretune.search.measuring.gauge import NEEDS_WEIGHTS, answered
 from paretune.search.study.quantity import Quantity, of_artifact
@@ -152,7 +152,7 @@ def _converted(study: StageStudy, pick: PickedArtifact, runtime: str, file: Path
     """
     from paretune.search.building.pipeline import export
     from paretune.search.building.watch import StageError, Watch
-    from paretune.spaces.quantization.fake import rounds
+    from paretune.spaces.quantization.fake_quantization import rounds
 
     entry = RUNTIMES.get(runtime)
     try:
@@ -230,7 +230,7 @@ def _conversion(candidate: Candidate, modes: Collection[str]) -> str:
         candidate: As it was exported.
         modes: Of the trial's quantization.
     """
-    from paretune.spaces.quantization.fake import rounds
+    from paretune.spaces.quantization.fake_quantization import rounds
 
     if not modes:
         return "converted"

@@ -20,6 +20,7 @@ from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
+from paretune.search.export.check_results import Finding, Verification
 from paretune.search.export.checks import (
     same_file,
     same_latency,
@@ -29,11 +30,10 @@ from paretune.search.export.checks import (
     same_value,
 )
 from paretune.search.export.clean_process import CleanFailure, CleanProcess, CleanRuntime
-from paretune.search.export.findings import Finding, Verification
+from paretune.search.export.latency_ratio import LATENCY, ProbeData, Ratio, beside_baseline
+from paretune.search.export.load_script import script_name, script_of
 from paretune.search.export.manifest import PROBE, Manifest, read_manifest
 from paretune.search.export.raw_examples import Examples, StudyExamples, at_hand, given
-from paretune.search.export.script import script_name, script_of
-from paretune.search.export.timing import LATENCY, ProbeData, Ratio, beside_baseline
 from paretune.search.measuring.gauge import answered
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from paretune.search.data import DATASETS, load_data
-from paretune.search.data.dataset import PARTS, Dataset
+from paretune.search.data.image_dataset import PARTS, ImageDataset
 from paretune.search.errors import UserError
 
-LoadNpz = Callable[..., Dataset]
+LoadNpz = Callable[..., ImageDataset]
 Arrays = dict[str, np.ndarray]
 
 
-def raw_rows(data: Dataset, part: str, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+def raw_rows(data: ImageDataset, part: str, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     """Images as bytes [N, H, W, C] and labels, with the normalization undone."""
     images, labels = zip(*data.batches(part, 7, **options), strict=True)
     pixels = torch.cat(images).permute(0, 2, 3, 1) * torch.tensor(data.std)

@@ -12,7 +12,7 @@ from paretune.search.errors import UserError
 
 
 @dataclass(frozen=True)
-class Part:
+class RawPart:
     """Labelled examples: images in memory, files of images, or texts.
 
     Attributes:
@@ -30,16 +30,16 @@ class Part:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: np.ndarray) -> Part:
+    def take(self, rows: np.ndarray) -> RawPart:
         """The examples at these rows."""
         images = None if self.images is None else self.images[rows]
         files = tuple(self.files[i] for i in rows) if self.files else ()
         texts = tuple(self.texts[i] for i in rows) if self.texts else ()
-        return Part(self.labels[rows], images, files, texts)
+        return RawPart(self.labels[rows], images, files, texts)
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawData:
     """What a source gives.
 
     Attributes:
@@ -51,13 +51,13 @@ class Raw:
     """
 
     name: str
-    parts: Mapping[str, Part]
+    parts: Mapping[str, RawPart]
     classes: int
     class_names: tuple[str, ...] = ()
     size: tuple[int, int] | None = field(default=None)
 
 
-def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> Part:
+def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> RawPart:
     """Arrays as a Part: images as uint8 [N, C, H, W], labels as int64 [N].
 
     Args:
@@ -88,10 +88,10 @@ def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -
         if not 0 <= label < 2**31:
             raise UserError(f"{name}: {part}: label {label} is out of range; count from 0")
     labels = labels.astype(np.int64)
-    return Part(labels, _as_bytes(name, part, _channels_first(name, part, images)))
+    return RawPart(labels, _as_bytes(name, part, _channels_first(name, part, images)))
 
 
-def classes_of(name: str, parts: Mapping[str, Part], stated: int | None = None) -> int:
+def classes_of(name: str, parts: Mapping[str, RawPart], stated: int | None = None) -> int:
     """The number of classes, from the training labels unless it is stated.
 
     Raises:

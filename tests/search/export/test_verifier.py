@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 import pytest
 
-from paretune.search.export.findings import Finding
-from paretune.search.export.verifying import verify_export
+from paretune.search.export.check_results import Finding
+from paretune.search.export.verifier import verify_export
 
 
 class Trap:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from paretune.search.errors import UserError
-from paretune.spaces.table import nearest
+from paretune.spaces.table import did_you_mean
 
 ENDINGS = (".csv", ".tsv")
 
@@ -51,7 +51,7 @@ def _rows(reader: csv.DictReader[str], file: Path, text: str, label: str) -> Row
     columns = list(reader.fieldnames or ())
     for what, name in (("text", text), ("label", label)):
         if name not in columns:
-            hint = nearest(name, columns) or "."
+            hint = did_you_mean(name, columns) or "."
             raise UserError(
                 f'data: {file} has no column "{name}"{hint} Its columns are '
                 f"{', '.join(columns)}; name yours with {what}: ..."

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from paretune.objectives.base import Measurement
+from paretune.search.export.latency_ratio import Ratio
+from paretune.search.export.load_script import script_name
 from paretune.search.export.manifest import MANIFEST, PROBE
-from paretune.search.export.script import script_name
-from paretune.search.export.timing import Ratio
 from paretune.search.study.units import format_interval, format_value
 from paretune.search.views.plan_text import plan_text
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from paretune.search.export.script import MOST_NAMES, script_of
+from paretune.search.export.load_script import MOST_NAMES, script_of
 
 
 def test_card_tells_what_how_and_how_good(exported: Path) -> None:

@@ -13,16 +13,18 @@ import pytest
 import torch
 from PIL import Image
 
-from paretune.search.data.images import Images
-from paretune.search.data.stream import FileImages, Order, Stream, decoded
+from paretune.search.data.image_stream import ImageFiles, ImageStream, RowOrder, decode_image
+from paretune.search.data.images import ImagesData
 from paretune.search.errors import UserError
 
 WriteImages = Callable[..., Path]
 
 
-def stream(files: list[Path], **options: int | bool) -> Stream:
+def stream(files: list[Path], **options: int | bool) -> ImageStream:
     """Streamed with these data options."""
-    return Stream(FileImages(files, None), Images.Params.model_validate({"folder": ".", **options}))
+    return ImageStream(
+        ImageFiles(files, None), ImagesData.Params.model_validate({"folder": ".", **options})
+    )
 
 
 def busy() -> set[int | None]:
@@ -39,7 +41,7 @@ def test_image_is_decoded_to_its_pixels(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
 
-    assert (decoded(tmp_path / "x.png", None) == pixels.transpose(2, 0, 1)).all()
+    assert (decode_image(tmp_path / "x.png", None) == pixels.transpose(2, 0, 1)).all()
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def test_image_of_any_mode_becomes_rgb(
 ) -> None:
     Image.new(mode, (4, 3), colour).save(tmp_path / "x.png")  # type: ignore[arg-type]
 
-    found = decoded(tmp_path / "x.png", None)
+    found = decode_image(tmp_path / "x.png", None)
 
     assert found.shape == (3, 3, 4)
     assert found[:, 0, 0].tolist() == list(rgb)
@@ -60,7 +62,7 @@ def test_image_of_any_mode_becomes_rgb(
 def test_image_is_resized_to_height_and_width(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9), (10, 20, 30)).save(tmp_path / "x.png")
 
-    found = decoded(tmp_path / "x.png", (2, 6))
+    found = decode_image(tmp_path / "x.png", (2, 6))
 
     assert found.shape == (3, 2, 6)
     assert (found == np.array([10, 20, 30])[:, None, None]).all()
@@ -68,7 +70,7 @@ def test_image_is_resized_to_height_and_width(tmp_path: Path) -> None:
 
 def test_batches_follow_the_order(files: list[Path]) -> None:
     order = torch.randperm(7, generator=torch.Generator().manual_seed(3))
-    images = FileImages(files, None)
+    images = ImageFiles(files, None)
 
     batches = list(stream(files).batches(order, 3))
 
@@ -78,7 +80,7 @@ def test_batches_follow_the_order(files: list[Path]) -> None:
 
 def test_workers_stay_between_passes_and_end_with_the_stream(files: list[Path]) -> None:
     before = busy()
-    images, source = FileImages(files, None), stream(files, workers=2, prefetch=3)
+    images, source = ImageFiles(files, None), stream(files, workers=2, prefetch=3)
     seen = []
     for seed in (1, 2, 3):
         order = torch.randperm(7, generator=torch.Generator().manual_seed(seed))
@@ -93,7 +95,7 @@ def test_workers_stay_between_passes_and_end_with_the_stream(files: list[Path]) 
 
 
 def test_pass_that_is_left_early_or_nested_spoils_no_other(files: list[Path]) -> None:
-    images, source = FileImages(files, None), stream(files, workers=1)
+    images, source = ImageFiles(files, None), stream(files, workers=1)
     order = torch.arange(7)
     expected = torch.stack([images[row] for row in range(7)])
     next(iter(source.batches(order, 2)))
@@ -129,13 +131,15 @@ def test_loader_reads_ahead_into_page_locked_memory_where_there_is_a_gpu(
     """No pass is made: without a GPU there is nothing to lock pages for."""
     for there in (False, True):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        made = stream(files, workers=2, prefetch=5, pin_memory=True)._loader(Order(), 2, stay=True)
+        made = stream(files, workers=2, prefetch=5, pin_memory=True)._loader(
+            RowOrder(), 2, stay=True
+        )
         assert (made.num_workers, made.prefetch_factor, made.pin_memory) == (2, 5, there)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no\.png: cannot be read as an image: "):
-        decoded(tmp_path / "no.png", None)
+        decode_image(tmp_path / "no.png", None)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "gif", "bmp", "webp", "ppm"])
@@ -150,7 +154,7 @@ def test_damaged_image_is_refused_or_read(tmp_path: Path, ending: str) -> None:
         damaged[chance.randrange(2, 30)] = chance.randrange(256)
         file.write_bytes(damaged[: chance.choice([len(whole), len(whole) // 2])])
         try:
-            assert decoded(file, (8, 8)).shape == (3, 8, 8)
+            assert decode_image(file, (8, 8)).shape == (3, 8, 8)
         except UserError as error:
             assert f"x.{ending}: cannot be read as an image: " in str(error)
             refused += 1

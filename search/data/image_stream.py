@@ -11,11 +11,11 @@ from PIL import Image
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
-from paretune.search.data.params import DataParams
+from paretune.search.data.params import ImageDataParams
 from paretune.search.errors import UserError
 
 
-def decoded(file: Path, size: tuple[int, int] | None) -> np.ndarray:
+def decode_image(file: Path, size: tuple[int, int] | None) -> np.ndarray:
     """An image file as uint8 [3, H, W], resized to `size` (H, W) when that is given.
 
     Raises:
@@ -31,7 +31,7 @@ def decoded(file: Path, size: tuple[int, int] | None) -> np.ndarray:
         raise UserError(f"{file}: cannot be read as an image: {error}") from error
 
 
-class FileImages(TorchDataset[torch.Tensor]):
+class ImageFiles(TorchDataset[torch.Tensor]):
     """Image files as uint8 [3, H, W] tensors.
 
     Args:
@@ -47,10 +47,10 @@ class FileImages(TorchDataset[torch.Tensor]):
         return len(self._files)
 
     def __getitem__(self, row: int) -> torch.Tensor:
-        return torch.from_numpy(decoded(self._files[row], self._size).copy())
+        return torch.from_numpy(decode_image(self._files[row], self._size).copy())
 
 
-class Stream:
+class ImageStream:
     """Batches of a part read from its files, whose workers stay from one epoch to the next.
 
     Starting processes anew takes longer than a small epoch. Workers end with the data set, or with
@@ -61,10 +61,10 @@ class Stream:
         params: How many workers, how far they read ahead, and whether into page-locked memory.
     """
 
-    def __init__(self, images: FileImages, params: DataParams) -> None:
+    def __init__(self, images: ImageFiles, params: ImageDataParams) -> None:
         self._images = images
         self._params = params
-        self._order = Order()
+        self._order = RowOrder()
         self._kept: DataLoader[torch.Tensor] | None = None
         self._busy = False
 
@@ -75,7 +75,7 @@ class Stream:
             UserError: A file cannot be read as an image.
         """
         if self._busy or not self._params.workers:  # a pass within a pass has its own workers
-            own = Order(order.tolist())
+            own = RowOrder(order.tolist())
             yield from _reported(self._loader(own, batch_size, stay=False))
             return
         self._busy = True
@@ -87,7 +87,7 @@ class Stream:
         finally:
             self._busy = False
 
-    def _loader(self, order: Order, batch_size: int, stay: bool) -> DataLoader[torch.Tensor]:
+    def _loader(self, order: RowOrder, batch_size: int, stay: bool) -> DataLoader[torch.Tensor]:
         params = self._params
         return DataLoader(
             self._images,
@@ -102,7 +102,7 @@ class Stream:
         )
 
 
-class Order(Sampler[int]):
+class RowOrder(Sampler[int]):
     """The rows of the next pass, which may change between passes."""
 
     def __init__(self, rows: Sequence[int] = ()) -> None:
