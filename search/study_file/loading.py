@@ -283,7 +283,7 @@ class _Loader(SectionReader):
         data = self._fixed(DATASETS, "data")
         if list(parameters(architecture)) or data is None:
             return SLOTS
-        from paretune.spaces.pruning.listing import prunable_layers
+        from paretune.spaces.pruning.layer_names import prunable_layer_names
 
         value = assign(architecture, lambda name, domain: None)
         if not isinstance(value, Mapping):
@@ -296,7 +296,7 @@ class _Loader(SectionReader):
                 f"one domain for every layer needs the data, to know the layers: {error}",
             )
             return SLOTS
-        return prunable_layers(value, found.shape, found.classes) or SLOTS
+        return prunable_layer_names(value, found.shape, found.classes) or SLOTS
 
     def _part(
         self, section: Mapping[str, Any], name: str, table: Table, baseline: Any = None

@@ -20,7 +20,7 @@ COMPUTES = ("convolution", "addmm", "mm", "bmm", "linear", "attention", "mul", "
 """Names of autograd's nodes (in part) that are no shortcut."""
 
 
-class Passed(nn.Module):
+class PassThrough(nn.Module):
     """Stands in the place of a block that was removed, and gives what it is given.
 
     Args:
@@ -37,7 +37,7 @@ class Passed(nn.Module):
 
 
 @dataclass(frozen=True)
-class Block:
+class ResidualBlock:
     """A residual block.
 
     Attributes:
@@ -53,7 +53,7 @@ class Block:
     pair: bool
 
 
-def find_blocks(model: nn.Module, shape: Shape) -> list[Block]:
+def find_blocks(model: nn.Module, shape: Shape) -> list[ResidualBlock]:
     """The residual blocks in the network's order. A module used twice is none."""
     listed = {
         module: f"{name}.{child}".lstrip(".")
@@ -64,8 +64,8 @@ def find_blocks(model: nn.Module, shape: Shape) -> list[Block]:
         if any(isinstance(m, _LAYERS) for m in module.modules() if m is not module)
     }
     calls = _calls(model, shape, list(listed))
-    blocks: dict[nn.Module, Block] = {}
-    others: dict[nn.Module, Block] = {}
+    blocks: dict[nn.Module, ResidualBlock] = {}
+    others: dict[nn.Module, ResidualBlock] = {}
     for module, name in listed.items():
         if len(calls.get(module, [])) != 1:
             continue
@@ -74,7 +74,7 @@ def find_blocks(model: nn.Module, shape: Shape) -> list[Block]:
         output = output[0] if pair else output
         if not args or not isinstance(args[0], torch.Tensor) or not args[0].is_floating_point():
             continue
-        block = Block(name, tuple(output.shape[1:]), output.shape == args[0].shape, pair)
+        block = ResidualBlock(name, tuple(output.shape[1:]), output.shape == args[0].shape, pair)
         if _has_shortcut(module, args, options):
             blocks[module] = block
         else:
@@ -144,7 +144,7 @@ def leave_out(model: nn.Module, name: str, pair: bool) -> nn.Module:
     parent, _, child = name.rpartition(".")
     owner = model.get_submodule(parent)
     block = owner.get_submodule(child)
-    setattr(owner, child, Passed(pair))
+    setattr(owner, child, PassThrough(pair))
     return block
 
 

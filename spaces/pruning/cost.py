@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from paretune.spaces.pruning.layer import Layer
+from paretune.spaces.pruning.layer import PrunableLayer
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Cost:
 
     def __init__(
         self,
-        layers: Sequence[Layer],
+        layers: Sequence[PrunableLayer],
         macs: Mapping[str, int],
         widths: Mapping[str, tuple[int, int]],
     ) -> None:

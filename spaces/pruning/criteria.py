@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from paretune.spaces.pruning.layer import Kind, Layer, Part
+from paretune.spaces.pruning.layer import LayerPart, PartKind, PrunableLayer
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ GRADIENTS = ("taylor", "hessian")
 Tensors = Mapping[str, "torch.Tensor"]
 
 
-def scores(layer: Layer, criterion: Criterion, gradients: Tensors) -> torch.Tensor | None:
+def scores(layer: PrunableLayer, criterion: Criterion, gradients: Tensors) -> torch.Tensor | None:
     """The importance of a layer's units, float32 [units]; None where the criterion has no say.
 
     Divided by their mean, as layers differ in scale; LAMP and random scores are comparable already.
@@ -51,17 +51,17 @@ def scores(layer: Layer, criterion: Criterion, gradients: Tensors) -> torch.Tens
     return total.reshape(layer.blocks, -1).mean(0)
 
 
-def _squares(part: Part, gradients: Tensors) -> torch.Tensor:
+def _squares(part: LayerPart, gradients: Tensors) -> torch.Tensor:
     """Sum of w^2 (Li et al. 2017, https://arxiv.org/abs/1608.08710, with the L2 norm)."""
     return part.rows().pow(2).sum(1)
 
 
-def _absolutes(part: Part, gradients: Tensors) -> torch.Tensor:
+def _absolutes(part: LayerPart, gradients: Tensors) -> torch.Tensor:
     """Sum of |w| (Li et al. 2017)."""
     return part.rows().abs().sum(1)
 
 
-def _distances(part: Part, gradients: Tensors) -> torch.Tensor:
+def _distances(part: LayerPart, gradients: Tensors) -> torch.Tensor:
     """Sum of the distances to the layer's other filters (He et al. 2019, FPGM).
 
     https://arxiv.org/abs/1811.00250: what lies near the geometric median can be replaced.
@@ -72,7 +72,7 @@ def _distances(part: Part, gradients: Tensors) -> torch.Tensor:
     return torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist").sum(1)
 
 
-def _taylor(part: Part, gradients: Tensors) -> torch.Tensor:
+def _taylor(part: LayerPart, gradients: Tensors) -> torch.Tensor:
     """Sum of |w g|, g the mean gradient (Molchanov et al. 2019).
 
     https://arxiv.org/abs/1906.10771: the first-order change of the loss without the weight.
@@ -80,7 +80,7 @@ def _taylor(part: Part, gradients: Tensors) -> torch.Tensor:
     return (part.rows() * part.rows(gradients[part.name])).abs().sum(1)
 
 
-def _hessian(part: Part, gradients: Tensors) -> torch.Tensor:
+def _hessian(part: LayerPart, gradients: Tensors) -> torch.Tensor:
     """Sum of w^2 F / 2, F the mean of squared gradients of single examples.
 
     OBD for channels (Wang et al. 2019, https://arxiv.org/abs/1905.05934), with the diagonal of the
@@ -89,7 +89,7 @@ def _hessian(part: Part, gradients: Tensors) -> torch.Tensor:
     return part.rows().pow(2).mul(part.rows(gradients[part.name])).sum(1) / 2
 
 
-FORMULAS: dict[str, tuple[tuple[Kind, ...], Callable[[Part, Tensors], torch.Tensor]]] = {
+FORMULAS: dict[str, tuple[tuple[PartKind, ...], Callable[[LayerPart, Tensors], torch.Tensor]]] = {
     "magnitude": (("filters", "inputs", "norm"), _squares),
     "l1": (("filters", "inputs", "norm"), _absolutes),
     "lamp": (("filters", "inputs", "norm"), _squares),

@@ -12,12 +12,12 @@ from pydantic import Field, model_validator
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
-from paretune.spaces.pruning.naming import check_known, is_named
+from paretune.spaces.pruning.module_names import check_names, is_within
 
 if TYPE_CHECKING:
     import torch
 
-    from paretune.spaces.pruning.blocks import Block
+    from paretune.spaces.pruning.blocks import ResidualBlock
 
 
 class Depth:
@@ -63,7 +63,7 @@ class Depth:
 
         model = copy.deepcopy(candidate.model).cpu().eval()
         blocks = find_blocks(model, candidate.shape)
-        check_known(params.ignore, [n for n, _ in model.named_modules() if n], "ignore")
+        check_names(params.ignore, [n for n, _ in model.named_modules() if n], "ignore")
         if not any(block.removable for block in blocks):
             raise InfeasibleCandidate("depth pruning found no residual block that can be left out")
         worth = _worth(model, blocks, params, context)
@@ -80,7 +80,7 @@ class Depth:
             "parameters": [before[1], _size(model)],
             "macs": [before[0], count_macs(model, candidate.shape)],
         }
-        return candidate.then(model, Step("depth", params.model_dump(), info))
+        return candidate.with_step(model, Step("depth", params.model_dump(), info))
 
     @staticmethod
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
@@ -115,20 +115,20 @@ def _count(params: Depth.Params, available: int) -> int:
 
 
 def _removable(
-    blocks: Sequence[Block], worth: Mapping[str, float], ignore: Sequence[str]
-) -> list[Block]:
+    blocks: Sequence[ResidualBlock], worth: Mapping[str, float], ignore: Sequence[str]
+) -> list[ResidualBlock]:
     """The blocks that can go, the least important first; one of each stage is not among them."""
     left = Counter(block.stage for block in blocks)
     found = []
     for block in sorted(blocks, key=lambda block: worth.get(block.name, 0.0)):
-        if block.removable and left[block.stage] > 1 and not is_named(block.name, ignore):
+        if block.removable and left[block.stage] > 1 and not is_within(block.name, ignore):
             left[block.stage] -= 1
             found.append(block)
     return found
 
 
 def _worth(
-    model: torch.nn.Module, blocks: Sequence[Block], params: Depth.Params, context: Context
+    model: torch.nn.Module, blocks: Sequence[ResidualBlock], params: Depth.Params, context: Context
 ) -> dict[str, float]:
     """Importance of each removable block by its name, measured once for a network and kept."""
     names = [block for block in blocks if block.removable]
@@ -144,23 +144,23 @@ def _worth(
 
 
 def _loss_rise(
-    model: torch.nn.Module, blocks: Sequence[Block], context: Context, images: int
+    model: torch.nn.Module, blocks: Sequence[ResidualBlock], context: Context, images: int
 ) -> dict[str, float]:
     """How much the loss on training images rises when one block is left out."""
     from paretune.spaces.pruning.blocks import leave_out, put_back
-    from paretune.spaces.pruning.evidence import loss_of
+    from paretune.spaces.pruning.training_loss import mean_loss
 
-    whole = loss_of(model, context, images)
+    whole = mean_loss(model, context, images)
     found = {}
     for block in blocks:
         module = leave_out(model, block.name, block.pair)
-        found[block.name] = loss_of(model, context, images) - whole
+        found[block.name] = mean_loss(model, context, images) - whole
         put_back(model, block.name, module)
     return found
 
 
 def _dissimilarity(
-    model: torch.nn.Module, blocks: Sequence[Block], context: Context, images: int
+    model: torch.nn.Module, blocks: Sequence[ResidualBlock], context: Context, images: int
 ) -> dict[str, float]:
     """1 - cosine of a block's input and output, mean over training examples.
 
@@ -169,7 +169,7 @@ def _dissimilarity(
     import torch
     from torch.nn import functional
 
-    from paretune.spaces.pruning.evidence import batches
+    from paretune.spaces.pruning.training_loss import batches
 
     total = {block.name: 0.0 for block in blocks}
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.spaces.inputs import Shape, example
 from paretune.spaces.pruning.heads import attention_projections
-from paretune.spaces.pruning.layer import Layer, Part
-from paretune.spaces.pruning.naming import is_named
+from paretune.spaces.pruning.layer import LayerPart, PrunableLayer
+from paretune.spaces.pruning.module_names import is_within
 
 if TYPE_CHECKING:
     import torch
 
 
 @contextmanager
-def thawed(model: torch.nn.Module) -> Iterator[None]:
+def unfrozen(model: torch.nn.Module) -> Iterator[None]:
     """All parameters take gradients meanwhile; pruned ones keep their names."""
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     for parameter in model.parameters():
@@ -48,7 +48,7 @@ def trace(model: torch.nn.Module, shape: Shape) -> Any:
     )
 
 
-def channel_layers(graph: Any, ignore: Sequence[str]) -> list[Layer]:
+def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
     """The layers whose channels can go, without those that are or hold an ignored module."""
     from torch import nn
 
@@ -63,7 +63,7 @@ def channel_layers(graph: Any, ignore: Sequence[str]) -> list[Layer]:
             if isinstance(dep.target.module, nn.modules.conv._ConvNd | nn.Linear)
             and graph.is_out_channel_pruning_fn(dep.handler)
         ]
-        if not _free(graph, group, heads) or any(is_named(name, ignore) for name in members):
+        if not _free(graph, group, heads) or any(is_within(name, ignore) for name in members):
             continue
         members.sort(key=order.__getitem__)
         found.append(_layer(graph, group, tuple(members), names))
@@ -89,7 +89,9 @@ def _free(graph: Any, group: Any, heads: set[Any]) -> bool:
     return True
 
 
-def _layer(graph: Any, group: Any, members: tuple[str, ...], names: dict[Any, str]) -> Layer:
+def _layer(
+    graph: Any, group: Any, members: tuple[str, ...], names: dict[Any, str]
+) -> PrunableLayer:
     root, handler = group[0].dep.target.module, group[0].dep.handler
     blocks = _blocks(group)
 
@@ -98,7 +100,7 @@ def _layer(graph: Any, group: Any, members: tuple[str, ...], names: dict[Any, st
         name, is_out, indices = graph.pruning_history()[-1]
         return [name, bool(is_out), [int(i) for i in indices]]
 
-    return Layer(
+    return PrunableLayer(
         name=members[0],
         members=members,
         units=len(group[0].idxs) // blocks,
@@ -110,7 +112,7 @@ def _layer(graph: Any, group: Any, members: tuple[str, ...], names: dict[Any, st
     )
 
 
-def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[Part]:
+def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[LayerPart]:
     """The weights of a group's convolutions, linear layers and batch normalizations.
 
     Depthwise filters follow the channels that they filter and have no say.
@@ -130,13 +132,13 @@ def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[Part]:
         roots = torch.tensor(roots)
         flipped = bool(getattr(module, "transposed", False))
         if handler in outwards:
-            yield Part("filters", name, module.weight, module.bias, int(flipped), index, roots)
+            yield LayerPart("filters", name, module.weight, module.bias, int(flipped), index, roots)
         elif handler in inwards:
             if getattr(module, "groups", 1) > 1:
                 index = index % module.weight.shape[1]  # each group's filters see their own inputs
-            yield Part("inputs", name, module.weight, None, int(not flipped), index, roots)
+            yield LayerPart("inputs", name, module.weight, None, int(not flipped), index, roots)
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
-            yield Part("norm", name, module.weight, module.bias, 0, index, roots)
+            yield LayerPart("norm", name, module.weight, module.bias, 0, index, roots)
 
 
 def _touched(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[tuple[str, str, int]]:

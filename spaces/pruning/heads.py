@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from paretune.spaces.pruning.layer import Layer, Part
-from paretune.spaces.pruning.naming import is_named
+from paretune.spaces.pruning.layer import LayerPart, PrunableLayer
+from paretune.spaces.pruning.module_names import is_within
 
 if TYPE_CHECKING:
     import torch
@@ -28,13 +28,13 @@ def attention_projections(model: torch.nn.Module) -> set[Any]:
     return found
 
 
-def head_layers(model: torch.nn.Module, ignore: Sequence[str]) -> list[Layer]:
+def head_layers(model: torch.nn.Module, ignore: Sequence[str]) -> list[PrunableLayer]:
     """The attentions whose heads can go: torch's own and those of `architecture/attention.py`."""
     from torch import nn
 
     found = []
     for name, module in model.named_modules():
-        if is_named(name, ignore):
+        if is_within(name, ignore):
             continue
         if isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
             if module.bias_k is None and not module.add_zero_attn:
@@ -74,8 +74,10 @@ def _is_separate(module: Any) -> bool:
     return hasattr(module, "head_dim") and all(isinstance(part, nn.Linear) for part in parts)
 
 
-def _layer(model: torch.nn.Module, name: str, heads: int, parts: Iterator[Part]) -> Layer:
-    return Layer(
+def _layer(
+    model: torch.nn.Module, name: str, heads: int, parts: Iterator[LayerPart]
+) -> PrunableLayer:
+    return PrunableLayer(
         name=name,
         members=(name,),
         units=heads,
@@ -87,7 +89,7 @@ def _layer(model: torch.nn.Module, name: str, heads: int, parts: Iterator[Part])
     )
 
 
-def _separate_parts(name: str, module: Any) -> Iterator[Part]:
+def _separate_parts(name: str, module: Any) -> Iterator[LayerPart]:
     import torch
 
     for part in ("query", "key", "value"):
@@ -95,14 +97,14 @@ def _separate_parts(name: str, module: Any) -> Iterator[Part]:
         index = torch.arange(len(linear.weight))
         roots = index // module.head_dim
         weight = f"{name}.{part}.weight"
-        yield Part("filters", weight, linear.weight, linear.bias, 0, index, roots)
+        yield LayerPart("filters", weight, linear.weight, linear.bias, 0, index, roots)
     index = torch.arange(module.output.weight.shape[1])
     weight = f"{name}.output.weight"
     roots = index // module.head_dim
-    yield Part("inputs", weight, module.output.weight, None, 1, index, roots)
+    yield LayerPart("inputs", weight, module.output.weight, None, 1, index, roots)
 
 
-def _packed_parts(name: str, module: Any) -> Iterator[Part]:
+def _packed_parts(name: str, module: Any) -> Iterator[LayerPart]:
     import torch
 
     inside = torch.arange(module.embed_dim)
@@ -110,9 +112,9 @@ def _packed_parts(name: str, module: Any) -> Iterator[Part]:
     packed, bias = module.in_proj_weight, module.in_proj_bias
     for offset in range(3):  # queries, keys, values
         index = inside + offset * module.embed_dim
-        yield Part("filters", f"{name}.in_proj_weight", packed, bias, 0, index, roots)
+        yield LayerPart("filters", f"{name}.in_proj_weight", packed, bias, 0, index, roots)
     weight = module.out_proj.weight
-    yield Part("inputs", f"{name}.out_proj.weight", weight, None, 1, inside, roots)
+    yield LayerPart("inputs", f"{name}.out_proj.weight", weight, None, 1, inside, roots)
 
 
 def _keep(module: Any, name: str, dim: int, heads: Sequence[int], head_dim: int) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import torch
 
-Kind = Literal["filters", "inputs", "norm"]
+PartKind = Literal["filters", "inputs", "norm"]
 
 
 @dataclass(frozen=True)
-class Part:
+class LayerPart:
     """Slices of one weight that belong to a layer's units.
 
     Attributes:
@@ -26,7 +26,7 @@ class Part:
         roots: int64 [N], the unit that each of them belongs to.
     """
 
-    kind: Kind
+    kind: PartKind
     name: str
     weight: torch.nn.Parameter
     bias: torch.nn.Parameter | None
@@ -45,7 +45,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Layer:
+class PrunableLayer:
     """Units (channels, or attention heads) that are cut together with all that is coupled to them.
 
     Attributes:
@@ -64,6 +64,6 @@ class Layer:
     units: int
     blocks: int
     heads: bool
-    parts: tuple[Part, ...]
+    parts: tuple[LayerPart, ...]
     touched: tuple[tuple[str, str, int], ...]
     cut: Callable[[list[int]], list[Any]]

@@ -16,22 +16,22 @@ from paretune.spaces.macs import count_macs, macs_by_module
 from paretune.spaces.pruning import widths
 from paretune.spaces.pruning.cost import Cost
 from paretune.spaces.pruning.criteria import GRADIENTS, scores
-from paretune.spaces.pruning.evidence import gradients
-from paretune.spaces.pruning.graph import channel_layers, thawed, trace
+from paretune.spaces.pruning.graph import channel_layers, trace, unfrozen
 from paretune.spaces.pruning.heads import head_layers, remove_heads
-from paretune.spaces.pruning.layer import Layer
-from paretune.spaces.pruning.naming import check_known, is_named
-from paretune.spaces.pruning.per_layer import ratios
+from paretune.spaces.pruning.layer import PrunableLayer
+from paretune.spaces.pruning.layer_ratios import ratios
+from paretune.spaces.pruning.module_names import check_names, is_within
 from paretune.spaces.pruning.sensitivity import Rise, scan, units_to_cut
+from paretune.spaces.pruning.training_loss import gradients
 
 TOLERANCE = 0.02
 """A target in multiply-adds is met when what stays is within this share of it."""
 
-UNFOLLOWED = (ArithmeticError, AssertionError, AttributeError, IndexError, KeyError, RuntimeError)
+GRAPH_ERRORS = (ArithmeticError, AssertionError, AttributeError, IndexError, KeyError, RuntimeError)
 """What Torch-Pruning raises where it cannot follow a network."""
 
 
-class Rounds:
+class PruningRounds:
     """Prunes a model, in place or, where it is trained between, as copies.
 
     Args:
@@ -55,7 +55,7 @@ class Rounds:
     def run(self) -> dict[str, Any]:
         """All rounds; gives the step's `info`."""
         shape, params = self._candidate.shape, self._params
-        check_known(params.ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
+        check_names(params.ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
         before, size = _sides(self.model), _size(self.model)
         self._dense = count_macs(self.model, shape)
         removed: list[Any] = []
@@ -73,17 +73,17 @@ class Rounds:
             **_changes(self.model, before, after),
             "parameters": [size, _size(self.model)],
             "macs": [self._dense, macs],
-            "whole": [n for n in before if not is_named(n, self._members)],
+            "whole": [n for n in before if not is_within(n, self._members)],
         }
 
     def _round(self, share: float) -> list[Any]:
         """Brings the network to this share of what is to go in all."""
-        with thawed(self.model), followed():
+        with unfrozen(self.model), infeasible_on_graph_error():
             graph = trace(self.model, self._candidate.shape)
-        with thawed(self.model):
+        with unfrozen(self.model):
             plan = self._plan(graph)
             keep = self._keep(plan, share)
-            with followed():
+            with infeasible_on_graph_error():
                 removed = [
                     layer.cut(gone)
                     for layer, score, count in zip(plan.layers, plan.scores, keep, strict=True)
@@ -93,7 +93,7 @@ class Rounds:
                     self.model(example(self._candidate.shape))
         return removed
 
-    def _plan(self, graph: Any) -> widths.Plan:
+    def _plan(self, graph: Any) -> widths.WidthPlan:
         """The layers that can go, and what their units matter."""
         params = self._params
         known: dict[str, torch.Tensor] = {}
@@ -116,9 +116,9 @@ class Rounds:
             self._full = {layer.name: layer.units for layer in layers}
             self._members = {member for layer in layers for member in layer.members}
         full = [self._full.get(layer.name, layer.units) for layer in layers]
-        return widths.Plan(layers, full, [score for _, score in found], params.round_to)
+        return widths.WidthPlan(layers, full, [score for _, score in found], params.round_to)
 
-    def _keep(self, plan: widths.Plan, share: float) -> list[int]:
+    def _keep(self, plan: widths.WidthPlan, share: float) -> list[int]:
         params = self._params
         if params.per_layer:
             order = [n for n, _ in self.model.named_modules() if n in self._full]
@@ -133,7 +133,7 @@ class Rounds:
         target = self._dense * (1 - (1 - params.macs) * share)
         return widths.keep_by_cost(plan, cuts, cost, target, TOLERANCE)
 
-    def _cuts(self, plan: widths.Plan) -> list[widths.Cut]:
+    def _cuts(self, plan: widths.WidthPlan) -> list[widths.Cut]:
         match self._params.scope:
             case "uniform":
                 return widths.uniform(plan)
@@ -142,7 +142,7 @@ class Rounds:
             case _:
                 return widths.by_sensitivity(plan, self._sensitivity(plan))
 
-    def _sensitivity(self, plan: widths.Plan) -> Rise:
+    def _sensitivity(self, plan: widths.WidthPlan) -> Rise:
         """The scan of the first round, measured once for a network and kept."""
         params = self._params
 
@@ -173,7 +173,7 @@ class Rounds:
 
 
 @contextmanager
-def followed() -> Iterator[None]:
+def infeasible_on_graph_error() -> Iterator[None]:
     """Says of Torch-Pruning's errors that the network cannot be pruned.
 
     Its graph does not follow every network (a ShuffleNet's channel split), and some it leaves in
@@ -181,7 +181,7 @@ def followed() -> Iterator[None]:
     """
     try:
         yield
-    except UNFOLLOWED as error:
+    except GRAPH_ERRORS as error:
         raise InfeasibleCandidate(
             f"Torch-Pruning cannot prune this network: {type(error).__name__}: {error}"
         ) from error
@@ -189,7 +189,7 @@ def followed() -> Iterator[None]:
 
 def replay(model: nn.Module, removed: Sequence[Sequence[Any]], shape: Shape) -> None:
     """Removes in place what a history's entries say: channels by the graph, heads without."""
-    with thawed(model):
+    with unfrozen(model):
         graph = None
         for name, what, indices in removed:
             if what == "heads":
@@ -226,5 +226,5 @@ def _sides(model: nn.Module) -> dict[str, tuple[int, int]]:
             found[name] = (module.out_channels, module.in_channels)
         elif isinstance(module, nn.Linear):
             found[name] = (module.out_features, module.in_features)
-    heads: list[Layer] = head_layers(model, [])
+    heads: list[PrunableLayer] = head_layers(model, [])
     return found | {layer.name: (layer.units, layer.units) for layer in heads}

@@ -10,7 +10,7 @@ from pydantic import Field
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
 from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
-from paretune.spaces.pruning.weights import Masks, thinned
+from paretune.spaces.pruning.masking import Masks, with_masked_weights
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +54,7 @@ class SemiStructured:
             masks = {n: _mask(w) for n, w in weights.items() if n not in skipped}
             return masks, {"skipped": skipped}
 
-        return thinned(candidate, SemiStructured.name, params, make)
+        return with_masked_weights(candidate, SemiStructured.name, params, make)
 
     outline = apply  # it changes no shape
 

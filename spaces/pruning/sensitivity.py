@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from paretune.spaces.base import Context
-from paretune.spaces.pruning.evidence import loss_of
-from paretune.spaces.pruning.layer import Layer
+from paretune.spaces.pruning.layer import PrunableLayer
+from paretune.spaces.pruning.training_loss import mean_loss
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ Rise = dict[str, list[tuple[float, float]]]
 
 def scan(
     model: torch.nn.Module,
-    layers: Sequence[Layer],
+    layers: Sequence[PrunableLayer],
     scores: Sequence[torch.Tensor],
     context: Context,
     images: int,
@@ -39,20 +39,20 @@ def scan(
         images: How many training examples.
     """
     model.to(context.device)
-    whole = loss_of(model, context, images)
+    whole = mean_loss(model, context, images)
     found: Rise = {}
     for layer, score in zip(layers, scores, strict=True):
         found[layer.name] = []
         for share in SHARES:
             with _silenced(layer, score, round(share * layer.units)):
-                rise = loss_of(model, context, images) - whole
+                rise = mean_loss(model, context, images) - whole
             found[layer.name].append((share, rise))
     model.cpu()
     return found
 
 
 @contextmanager
-def _silenced(layer: Layer, score: torch.Tensor, count: int) -> Iterator[None]:
+def _silenced(layer: PrunableLayer, score: torch.Tensor, count: int) -> Iterator[None]:
     """The `count` least important units of a layer are zero meanwhile."""
     import torch
 
@@ -76,7 +76,7 @@ def _silenced(layer: Layer, score: torch.Tensor, count: int) -> Iterator[None]:
                 weight.copy_(before)
 
 
-def units_to_cut(layer: Layer, score: torch.Tensor, keep: int) -> list[int]:
+def units_to_cut(layer: PrunableLayer, score: torch.Tensor, keep: int) -> list[int]:
     """The least important units when so many stay in each block, numbered over all blocks."""
     import torch
 

@@ -17,7 +17,7 @@ from paretune.spaces.base import Candidate, Context, Step
 from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
 from paretune.spaces.pruning.criteria import GRADIENTS, Criterion
-from paretune.spaces.pruning.per_layer import check_slots
+from paretune.spaces.pruning.layer_ratios import check_slots
 from paretune.spaces.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -97,12 +97,12 @@ class Structured:
             InfeasibleCandidate: No layer can be pruned, an amount cannot be met, a name is unknown,
                 or the network cannot run afterwards.
         """
-        from paretune.spaces.pruning.rounds import Rounds
+        from paretune.spaces.pruning.rounds import PruningRounds
 
         model = copy.deepcopy(candidate.model).cpu().eval()
-        rounds = Rounds(model, candidate, params, context)
+        rounds = PruningRounds(model, candidate, params, context)
         info = rounds.run()
-        return candidate.then(rounds.model, Step("structured", params.model_dump(), info))
+        return candidate.with_step(rounds.model, Step("structured", params.model_dump(), info))
 
     @staticmethod
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:

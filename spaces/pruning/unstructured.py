@@ -10,7 +10,7 @@ from pydantic import Field
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
-from paretune.spaces.pruning.weights import Masks, thinned
+from paretune.spaces.pruning.masking import Masks, with_masked_weights
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class Unstructured:
                 torch.manual_seed(context.seed)
                 return _masks(weights, params), {}
 
-        return thinned(candidate, Unstructured.name, params, make)
+        return with_masked_weights(candidate, Unstructured.name, params, make)
 
     outline = apply  # it changes no shape
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paretune.spaces.pruning.layer import Layer
+from paretune.spaces.pruning.layer import PrunableLayer
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Plan:
+class WidthPlan:
     """The layers of a network that is about to lose units.
 
     Attributes:
@@ -48,7 +48,7 @@ class Plan:
         round_to: Channels that stay are a multiple of this.
     """
 
-    layers: Sequence[Layer]
+    layers: Sequence[PrunableLayer]
     full: Sequence[int]
     scores: Sequence[torch.Tensor]
     round_to: int
@@ -64,18 +64,18 @@ class Plan:
         return range((self.layers[index].units - 1) // multiple * multiple, 0, -multiple)
 
 
-def uniform(plan: Plan) -> list[Cut]:
+def uniform(plan: WidthPlan) -> list[Cut]:
     """The same ratio in each layer, rounded down to a group."""
     return [_at_ratio(plan, index, keep) for index in _indices(plan) for keep in plan.steps(index)]
 
 
-def _at_ratio(plan: Plan, index: int, keep: int) -> Cut:
+def _at_ratio(plan: WidthPlan, index: int, keep: int) -> Cut:
     full, multiple = plan.full[index], plan.multiple(index)
     above = 1 - (keep + multiple - EPSILON) / full
     return Cut(index, keep, above, 1 - (keep + multiple / 2) / full)
 
 
-def ranked(plan: Plan) -> list[Cut]:
+def ranked(plan: WidthPlan) -> list[Cut]:
     """One ranking over all layers: importances are divided by their layer's mean before."""
     import torch
 
@@ -95,7 +95,7 @@ def ranked(plan: Plan) -> list[Cut]:
     return found
 
 
-def by_sensitivity(plan: Plan, rise: Mapping[str, Sequence[tuple[float, float]]]) -> list[Cut]:
+def by_sensitivity(plan: WidthPlan, rise: Mapping[str, Sequence[tuple[float, float]]]) -> list[Cut]:
     """First what raises the loss least.
 
     Args:
@@ -130,19 +130,19 @@ def _interpolated(points: Sequence[tuple[float, float]], share: float) -> float:
     return y0 + slope * (share - x0)
 
 
-def keep_by_ratio(plan: Plan, cuts: Sequence[Cut], ratio: float) -> list[int]:
+def keep_by_ratio(plan: WidthPlan, cuts: Sequence[Cut], ratio: float) -> list[int]:
     """Units that stay in each layer at a ratio."""
     return _after(plan, [cut for cut in cuts if ratio > max(cut.above, 0.0)])
 
 
-def keep_by_layer(plan: Plan, ratios: Sequence[float]) -> list[int]:
+def keep_by_layer(plan: WidthPlan, ratios: Sequence[float]) -> list[int]:
     """Units that stay where each layer has a ratio of its own."""
     cuts = uniform(plan)
     return _after(plan, [cut for cut in cuts if ratios[cut.layer] > max(cut.above, 0.0)])
 
 
 def keep_by_cost(
-    plan: Plan,
+    plan: WidthPlan,
     cuts: Sequence[Cut],
     cost: Callable[[list[int]], float],
     target: float,
@@ -167,7 +167,7 @@ def keep_by_cost(
     return min(_near(plan, best), key=lambda keep: abs(cost(keep) - target))
 
 
-def _near(plan: Plan, keep: list[int]) -> Iterator[list[int]]:
+def _near(plan: WidthPlan, keep: list[int]) -> Iterator[list[int]]:
     """What differs from `keep` by up to two groups in up to two layers; itself comes first."""
     yield keep
     choices = []
@@ -182,12 +182,12 @@ def _near(plan: Plan, keep: list[int]) -> Iterator[list[int]]:
             yield changed
 
 
-def _after(plan: Plan, cuts: Sequence[Cut]) -> list[int]:
+def _after(plan: WidthPlan, cuts: Sequence[Cut]) -> list[int]:
     keep = [layer.units for layer in plan.layers]
     for cut in cuts:
         keep[cut.layer] = min(keep[cut.layer], cut.keep)
     return keep
 
 
-def _indices(plan: Plan) -> range:
+def _indices(plan: WidthPlan) -> range:
     return range(len(plan.layers))

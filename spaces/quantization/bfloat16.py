@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
-from paretune.spaces.quantization.marking import marked
+from paretune.spaces.quantization.request import with_request
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class BFloat16:
         Raises:
             InfeasibleCandidate: A weight is not finite.
         """
-        return marked(candidate, "bfloat16", params)
+        return with_request(candidate, "bfloat16", params)
 
     outline = apply  # it looks at shapes only
 

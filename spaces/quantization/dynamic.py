@@ -9,7 +9,7 @@ from pydantic import Field
 
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.inputs import Shape
-from paretune.spaces.quantization.marking import Int8Params, marked_int8
+from paretune.spaces.quantization.request import Int8Params, with_int8_request
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ class Dynamic:
         Raises:
             InfeasibleCandidate: A weight is not finite, or no layer is left to quantize.
         """
-        return marked_int8(candidate, "dynamic", params, context)
+        return with_int8_request(candidate, "dynamic", params, context)
 
     @staticmethod
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
-from paretune.spaces.quantization.marking import marked
+from paretune.spaces.quantization.request import with_request
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +31,7 @@ class Float16:
         Raises:
             InfeasibleCandidate: A weight is not finite.
         """
-        return marked(candidate, "float16", params)
+        return with_request(candidate, "float16", params)
 
     outline = apply  # it looks at shapes only
 

@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.inputs import Shape, example
-from paretune.spaces.quantization.fake import FakeActivation, FakeWeight, Mark
+from paretune.spaces.quantization.fake_quantization import FakeActivation, FakeWeight, TensorMark
 
 WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.ConvTranspose1d, nn.ConvTranspose2d)
 """Modules whose weights int8 rounds."""
@@ -47,17 +47,17 @@ def activations(graph: fx.GraphModule, shape: Shape) -> list[str]:
     return finder.names
 
 
-def marked(graph: fx.GraphModule, names: Sequence[str]) -> fx.GraphModule:
+def with_marks(graph: fx.GraphModule, names: Sequence[str]) -> fx.GraphModule:
     """Puts a mark with a number (1, 2, ...) behind each of these nodes; changed in place."""
     nodes = {node.name: node for node in graph.graph.nodes}
     for number, name in enumerate(names, 1):
-        graph.add_submodule(f"mark_{number}", Mark(number))
+        graph.add_submodule(f"mark_{number}", TensorMark(number))
         _insert(graph, nodes[name], f"mark_{number}", {})
     graph.recompile()
     return graph
 
 
-def with_fakes(
+def with_fake_quantization(
     graph: fx.GraphModule, groups: Sequence[Sequence[str]], momentum: float
 ) -> fx.GraphModule:
     """Puts fake quantization behind nodes; each group of nodes shares a range.

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.inputs import Shape
-from paretune.spaces.quantization.marking import OUTLINED, Int8Params, check_finite
+from paretune.spaces.quantization.request import OUTLINED, Int8Params, check_finite
 from paretune.spaces.table import Option, Slot
 from paretune.spaces.training import OPTIMIZERS, SCHEDULES
 from paretune.spaces.training.cosine import CosineParams
@@ -107,11 +107,11 @@ class Qat:
         Raises:
             InfeasibleCandidate: torch.fx cannot trace the network.
         """
-        from paretune.spaces.quantization.graph import round_weights, traced, with_fakes
+        from paretune.spaces.quantization.graph import round_weights, traced, with_fake_quantization
 
         graph = traced(model)
         round_weights(graph, info["layers"], params)
-        return with_fakes(graph, info["groups"], params.momentum).eval()
+        return with_fake_quantization(graph, info["groups"], params.momentum).eval()
 
 
 def _rounded(
@@ -138,7 +138,7 @@ def _marked(
 ) -> Candidate:
     """The candidate with this model, for the runtime's quantizer."""
     options = params.model_dump()
-    made = candidate.then(model, Step("qat", options, info))
+    made = candidate.with_step(model, Step("qat", options, info))
     return replace(made, quantization={"qat": {**options, "kept": info["kept"]}})
 
 
@@ -155,13 +155,13 @@ def _places(
     Raises:
         InfeasibleCandidate: The runtime cannot say, or quantizes nothing.
     """
-    from paretune.spaces.quantization.graph import activations, layers_fed_by, marked, traced
+    from paretune.spaces.quantization.graph import activations, layers_fed_by, traced, with_marks
 
     if context.placement is None:
         raise InfeasibleCandidate("qat: this runtime has no int8 to train for")
     graph = traced(candidate.model)
     names = activations(graph, candidate.shape)
-    found = context.placement(marked(copy.deepcopy(graph), names), candidate.shape, rounding)
+    found = context.placement(with_marks(copy.deepcopy(graph), names), candidate.shape, rounding)
     groups: list[Sequence[str]] = [
         [names[number - 1] for number in sorted(group)] for group in found["groups"]
     ]
@@ -176,7 +176,7 @@ def _look(model: torch.nn.Module, images: int, context: Context) -> None:
     """First ranges: wide enough for every value of some training images."""
     import torch
 
-    from paretune.spaces.quantization.fake import FakeActivation
+    from paretune.spaces.quantization.fake_quantization import FakeActivation
 
     fakes = [m for m in model.modules() if isinstance(m, FakeActivation)]
     for fake in fakes:

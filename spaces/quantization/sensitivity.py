@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
-from paretune.spaces.quantization.fake import FakeActivation, rounded_weight
+from paretune.spaces.quantization.fake_quantization import FakeActivation, rounded_weight
 from paretune.spaces.quantization.graph import WEIGHTED, channel_axis
 
 IMAGES = 64

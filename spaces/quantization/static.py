@@ -9,7 +9,7 @@ from pydantic import Field
 
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.inputs import Shape
-from paretune.spaces.quantization.marking import OUTLINED, Int8Params, marked_int8
+from paretune.spaces.quantization.request import OUTLINED, Int8Params, with_int8_request
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ class Static:
         Raises:
             InfeasibleCandidate: A weight is not finite, or no layer is left to quantize.
         """
-        return marked_int8(candidate, "static", params, context)
+        return with_int8_request(candidate, "static", params, context)
 
     @staticmethod
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:

@@ -10,7 +10,7 @@ from pydantic import Field
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
 from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
-from paretune.spaces.quantization.marking import marked
+from paretune.spaces.quantization.request import with_request
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,7 @@ class WeightOnly:
         """
         WeightOnly.check(candidate.model, params)
         share = _share(candidate.model, params.block)
-        return marked(candidate, "weight_only", params, {"share": round(share, 4)})
+        return with_request(candidate, "weight_only", params, {"share": round(share, 4)})
 
     @staticmethod
     def check(model: torch.nn.Module, params: Params) -> None:

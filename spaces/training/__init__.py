@@ -11,7 +11,7 @@ OPTIMIZERS = Table(
         "rmsprop": "paretune.spaces.training.rmsprop:RmsProp",
         "adagrad": "paretune.spaces.training.adagrad:Adagrad",
         "lion": "paretune.spaces.training.lion:Lion",
-        "torch": "paretune.spaces.training.torch_optim:Torch",
+        "torch": "paretune.spaces.training.torch_optim:TorchOptimizer",
     },
 )
 

@@ -12,7 +12,7 @@ from paretune.spaces.base import InfeasibleCandidate
 
 
 @contextmanager
-def compiler(wanted: bool) -> Iterator[None]:
+def compilation(wanted: bool) -> Iterator[None]:
     """What goes wrong in the compiler makes the candidate infeasible; nothing is left behind.
 
     Compiled code is kept for each class of network, and torch compiles no more after eight of them

@@ -7,7 +7,7 @@ import math
 from pydantic import Field
 
 from paretune.spaces.params import Params
-from paretune.spaces.training.warmup import WarmupParams, warmed
+from paretune.spaces.training.warmup import WarmupParams, split_warmup
 
 
 class CosineParams(WarmupParams):
@@ -24,7 +24,7 @@ class Cosine:
     @staticmethod
     def factor(params: CosineParams, progress: float) -> float:
         """End + (1 - end) * (1 + cos(pi * progress)) / 2, after the warm-up."""
-        rise, rest = warmed(progress, params.warmup)
+        rise, rest = split_warmup(progress, params.warmup)
         return rise * (params.end + (1 - params.end) * (1 + math.cos(math.pi * rest)) / 2)
 
 
@@ -47,7 +47,7 @@ class CosineRestarts:
         Cycle i (from 0) is stretch ** i times as long as the first; together they fill the
         training, so that it ends at the end of a fall.
         """
-        rise, rest = warmed(progress, params.warmup)
+        rise, rest = split_warmup(progress, params.warmup)
         lengths = [params.stretch**i for i in range(params.cycles)]
         left = rest * sum(lengths)
         for length in lengths[:-1]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 
-class Average:
+class WeightAverage:
     """Exponential moving average of a model's weights (https://arxiv.org/abs/1412.6980, sec. 7.2).
 
     After step t (from 1): mean = d * mean + (1 - d) * weights, d = min(decay, (1 + t) / (10 + t)),

@@ -12,17 +12,18 @@ import torch
 
 from paretune.spaces.base import Context, EpochEnd, InfeasibleCandidate
 from paretune.spaces.inputs import kind_of
-from paretune.spaces.strides import differentiable
-from paretune.spaces.training.augment import augmented
-from paretune.spaces.training.ema import Average
+from paretune.spaces.strides import correct_gradients
+from paretune.spaces.training.augmentation import augmented
+from paretune.spaces.training.distiller import Distiller
+from paretune.spaces.training.ema import WeightAverage
 from paretune.spaces.training.freezing import Trunk, optimizer_of
-from paretune.spaces.training.mixing import Labels, mixed
+from paretune.spaces.training.learning_rates import LearningRates
+from paretune.spaces.training.mixing import MixedLabels, mixed
 from paretune.spaces.training.precision import Precision
-from paretune.spaces.training.rates import Rates
 from paretune.spaces.training.recipe import Augment, Recipe
 from paretune.spaces.training.snapshot import (
     Snapshot,
-    copied,
+    copy_tree,
     optimizer_state,
     random_state,
     restore_model,
@@ -31,7 +32,6 @@ from paretune.spaces.training.snapshot import (
     tensors_of,
 )
 from paretune.spaces.training.stopping import Monitor
-from paretune.spaces.training.teaching import Teaching
 from paretune.spaces.training.zeros import Zeros
 
 LOOK_EVERY = 50
@@ -73,15 +73,15 @@ class Epochs:
         self.channels_last = _channels_last(recipe, context)
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
-        self.teaching = Teaching(model, context, recipe) if context.distillation else None
+        self.teaching = Distiller(model, context, recipe) if context.distillation else None
         taught = self.teaching.parameters if self.teaching else []
         self.parameters = [*(p for p in model.parameters() if p.requires_grad), *taught]
         apart = recipe.freeze_epochs or recipe.trunk_lr < 1
         self.trunk = Trunk(model, context.data.classes) if apart else None
         self.optimizer = optimizer_of(self.parameters, self.trunk, recipe)
-        self.rates = Rates(self.optimizer, recipe.schedule)
+        self.rates = LearningRates(self.optimizer, recipe.schedule)
         self.precision = Precision(recipe.amp, context.device)
-        self.average = Average(model, recipe.ema) if recipe.ema else None
+        self.average = WeightAverage(model, recipe.ema) if recipe.ema else None
         self.monitor = Monitor(recipe, context)
         self.forward: Any = torch.compile(model) if recipe.compile else model
         self.examples, self.batches = _trained_on(context.data.size("train"), recipe.batch_size)
@@ -98,7 +98,7 @@ class Epochs:
         try:
             if resume:
                 self._restore(resume)
-            with differentiable(self.model, self.context.device):
+            with correct_gradients(self.model, self.context.device):
                 self._epochs(until)
             self.snapshot = self._taken() if keep else None
         finally:
@@ -108,7 +108,7 @@ class Epochs:
             self.average.put()
         self.monitor.restore(self.model)
         if self.trunk:
-            self.trunk.thaw()
+            self.trunk.unfreeze()
 
     @property
     def over(self) -> bool:
@@ -150,12 +150,12 @@ class Epochs:
     def _taken(self) -> Snapshot:
         """All that the epochs so far have changed. Rates follow from the losses and the epoch."""
         state = {
-            "model": copied(tensors_of(self.model)),
+            "model": copy_tree(tensors_of(self.model)),
             "optimizer": optimizer_state(self.optimizer),
             "scaler": self.precision.scaler.state_dict(),
-            "average": copied(self.average.state()) if self.average else None,
-            "monitor": copied(self.monitor.state()),
-            "adapters": copied(self.teaching.state()) if self.teaching else None,
+            "average": copy_tree(self.average.state()) if self.average else None,
+            "monitor": copy_tree(self.monitor.state()),
+            "adapters": copy_tree(self.teaching.state()) if self.teaching else None,
             "random": random_state(self.context.device),
             "seen": self.seen,
         }
@@ -192,7 +192,7 @@ class Epochs:
             self.teaching.begin(seed)
         batches = data.batches("train", size, seed=seed, device=device)
         for step, (images, labels) in enumerate(batches):
-            self.context.breathe()
+            self.context.yield_to_measurements()
             if step == self.batches:
                 continue  # one example left over: batch normalization cannot train on it
             images, targets = self._prepared(images, labels, generator)
@@ -213,22 +213,22 @@ class Epochs:
         if self.trunk and epoch < self.recipe.freeze_epochs:
             self.trunk.freeze()
         elif self.trunk:
-            self.trunk.thaw()
+            self.trunk.unfreeze()
 
     def _prepared(
         self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
-    ) -> tuple[torch.Tensor, Labels]:
-        augment, targets = self.recipe.augment, Labels(labels)
+    ) -> tuple[torch.Tensor, MixedLabels]:
+        augment, targets = self.recipe.augment, MixedLabels(labels)
         if augment != Augment():
             data = self.context.data
-            images = augmented(images, augment, data.border(), data.white(), generator)
+            images = augmented(images, augment, data.black(), data.white(), generator)
             images, targets = mixed(images, labels, augment, generator)
         if self.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         return images, targets
 
     def _step(
-        self, images: torch.Tensor, targets: Labels, step: int
+        self, images: torch.Tensor, targets: MixedLabels, step: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Adds a batch's gradients; the last batch of a group then moves the weights."""
         place = step % self.recipe.accumulate

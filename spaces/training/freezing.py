@@ -59,7 +59,7 @@ class Trunk:
             if isinstance(layer, _BatchNorm):
                 layer.eval()
 
-    def thaw(self) -> None:
+    def unfreeze(self) -> None:
         """All layers learn again."""
         for parameter in self.parameters:
             parameter.requires_grad_(True)

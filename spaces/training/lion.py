@@ -27,7 +27,7 @@ class Lion:
     @staticmethod
     def build(parameters: Iterable[torch.nn.Parameter], params: Params) -> torch.optim.Optimizer:
         """The optimizer on these parameters."""
-        from paretune.spaces.training.sign import SignMomentum
+        from paretune.spaces.training.sign_momentum import SignMomentum
 
         betas = (params.beta1, params.beta2)
         return SignMomentum(parameters, params.lr, betas, params.weight_decay)

@@ -9,7 +9,7 @@ import torch
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.inputs import kind_of
-from paretune.spaces.training.compiling import compiler
+from paretune.spaces.training.compiling import compilation
 from paretune.spaces.training.epochs import Epochs
 from paretune.spaces.training.recipe import Augment, Recipe
 from paretune.spaces.training.snapshot import Snapshot
@@ -17,7 +17,7 @@ from paretune.spaces.training.zeros import Zeros
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainingPart:
     """What a training has come to.
 
     Attributes:
@@ -60,7 +60,7 @@ def train_part(
     stage: str,
     until: int,
     resume: Snapshot | None = None,
-) -> Part:
+) -> TrainingPart:
     """A training up to some epoch, from the start or from where an earlier part has stopped.
 
     Parts give the very weights that `train` gives in one go, on the same machine: each begins at
@@ -75,7 +75,7 @@ def train_part(
     Args:
         candidate: What the *first* part was given, and for every other part the same.
         recipe: How; `epochs` says how long the whole is, by which a schedule goes. Where the
-            schedule is endless (`spaces.training.rates.endless`) a part may go on by a recipe that
+            schedule is endless (`spaces.training.learning_rates.endless`) a part may go on by a recipe that
             is longer than the one that it began with, and differs in nothing else.
         context: As for `train`; the same seed for every part. Only this part's epochs are reported.
         stage: Name of the stage, for reports.
@@ -89,7 +89,7 @@ def train_part(
     last = min(until, recipe.epochs)
     made, epochs = _trained(candidate, recipe, context, stage, last, resume, keep=True)
     assert epochs.snapshot is not None
-    return Part(made, epochs.snapshot, epochs.over)
+    return TrainingPart(made, epochs.snapshot, epochs.over)
 
 
 def _trained(
@@ -104,7 +104,7 @@ def _trained(
     if recipe.augment != Augment() and kind_of(candidate.shape) == "text":
         raise InfeasibleCandidate("augmentation changes images, and the data is text")
     model = copy.deepcopy(candidate.model).to(context.device)
-    with torch.random.fork_rng(), compiler(recipe.compile):
+    with torch.random.fork_rng(), compilation(recipe.compile):
         torch.manual_seed(context.seed)  # dropout, and whatever the model draws itself
         epochs = Epochs(model, recipe, context, stage, Zeros(model, candidate.history))
         epochs.run(until, resume, keep)
@@ -116,7 +116,7 @@ def _trained(
         "recipe": recipe.to_json(),
         "distillation": context.distillation.dump() if context.distillation else None,
     }
-    return candidate.then(model, Step("train", params, info)), epochs
+    return candidate.with_step(model, Step("train", params, info)), epochs
 
 
 def _check_finite(model: torch.nn.Module, stage: str) -> None:

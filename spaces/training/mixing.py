@@ -12,7 +12,7 @@ from paretune.spaces.training.recipe import Augment
 
 
 @dataclass(frozen=True)
-class Labels:
+class MixedLabels:
     """The labels of a batch, mixed or not.
 
     Attributes:
@@ -52,7 +52,7 @@ class Labels:
 
 def mixed(
     images: torch.Tensor, labels: torch.Tensor, augment: Augment, generator: torch.Generator
-) -> tuple[torch.Tensor, Labels]:
+) -> tuple[torch.Tensor, MixedLabels]:
     """Each image mixed with the one before it, by one share for the whole batch.
 
     With both on, each batch takes one of them by a coin. The order of examples is random already,
@@ -65,7 +65,7 @@ def mixed(
         generator: On the CPU, so that every device sees the same changes.
     """
     if not (augment.mixup or augment.cutmix):
-        return images, Labels(labels)
+        return images, MixedLabels(labels)
     cut = bool(augment.cutmix)
     if augment.mixup and augment.cutmix:
         cut = float(torch.rand((), generator=generator)) < 0.5
@@ -78,7 +78,7 @@ def mixed(
         images, share = _cut(images, partners, share, random)
     else:
         images = torch.lerp(partners, images, share)
-    return images, Labels(labels, labels.roll(1, 0), share)
+    return images, MixedLabels(labels, labels.roll(1, 0), share)
 
 
 def _cut(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from paretune.spaces.training.warmup import WarmupParams, warmed
+from paretune.spaces.training.warmup import WarmupParams, split_warmup
 
 
 class PlateauParams(WarmupParams):
@@ -30,7 +30,7 @@ class Plateau:
     @staticmethod
     def factor(params: PlateauParams, progress: float) -> float:
         """The warm-up; everything after it comes from `answer`."""
-        return warmed(progress, params.warmup)[0]
+        return split_warmup(progress, params.warmup)[0]
 
     @staticmethod
     def endless(params: PlateauParams) -> bool:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from paretune.spaces.training.warmup import WarmupParams, warmed
+from paretune.spaces.training.warmup import WarmupParams, split_warmup
 
 EPSILON = 1e-9
 """A drop at progress 0.3 also comes at 0.1 + 0.1 + 0.1."""
@@ -28,7 +28,7 @@ class Constant:
     @staticmethod
     def factor(params: WarmupParams, progress: float) -> float:
         """Factor in [0, 1] of the base rate."""
-        return warmed(progress, params.warmup)[0]
+        return split_warmup(progress, params.warmup)[0]
 
     @staticmethod
     def endless(params: WarmupParams) -> bool:
@@ -51,7 +51,7 @@ class StepDecay:
     @staticmethod
     def factor(params: StepParams, progress: float) -> float:
         """Gamma ** floor(progress / every), after the warm-up."""
-        rise, rest = warmed(progress, params.warmup)
+        rise, rest = split_warmup(progress, params.warmup)
         return rise * params.gamma ** math.floor(rest / params.every + EPSILON)
 
 
@@ -80,7 +80,7 @@ class MultiStep:
     @staticmethod
     def factor(params: MultiStepParams, progress: float) -> float:
         """Gamma ** (number of milestones at or before the progress), after the warm-up."""
-        rise, rest = warmed(progress, params.warmup)
+        rise, rest = split_warmup(progress, params.warmup)
         passed = sum(rest + EPSILON >= milestone for milestone in params.milestones)
         return float(rise * params.gamma**passed)
 
@@ -100,7 +100,7 @@ class Polynomial:
     @staticmethod
     def factor(params: PolynomialParams, progress: float) -> float:
         """End + (1 - end) * (1 - progress) ** power, after the warm-up."""
-        rise, rest = warmed(progress, params.warmup)
+        rise, rest = split_warmup(progress, params.warmup)
         left: float = (1 - rest) ** params.power
         return rise * (params.end + (1 - params.end) * left)
 
@@ -119,5 +119,5 @@ class Exponential:
     @staticmethod
     def factor(params: ExponentialParams, progress: float) -> float:
         """End ** progress, after the warm-up."""
-        rise, rest = warmed(progress, params.warmup)
+        rise, rest = split_warmup(progress, params.warmup)
         return float(rise * params.end**rest)

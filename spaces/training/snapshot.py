@@ -71,7 +71,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """What the steps so far have left in an optimizer; tensors are copies."""
     whole = optimizer.state_dict()
     plain = [{k: v for k, v in group.items() if _is_plain(v)} for group in whole["param_groups"]]
-    return {"state": copied(whole["state"]), "groups": plain}
+    return {"state": copy_tree(whole["state"]), "groups": plain}
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
@@ -80,7 +80,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]
     for group, plain in zip(groups, state["groups"], strict=True):
         group.update(plain)
     kept = {int(number): values for number, values in state["state"].items()}
-    optimizer.load_state_dict({"state": copied(kept), "param_groups": groups})
+    optimizer.load_state_dict({"state": copy_tree(kept), "param_groups": groups})
 
 
 def random_state(device: str) -> dict[str, torch.Tensor]:
@@ -121,15 +121,15 @@ def restore_model(model: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> 
         tensor.copy_(state[name])
 
 
-def copied(tree: Any) -> Any:
+def copy_tree(tree: Any) -> Any:
     """A tree with copies of its tensors, on the CPU."""
     match tree:
         case torch.Tensor():
             return tree.detach().to("cpu", copy=True)
         case Mapping():
-            return {key: copied(value) for key, value in tree.items()}
+            return {key: copy_tree(value) for key, value in tree.items()}
         case list() | tuple():
-            return [copied(value) for value in tree]
+            return [copy_tree(value) for value in tree]
         case _:
             return tree
 

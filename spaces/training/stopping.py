@@ -16,7 +16,7 @@ BATCH = 512
 """Examples at a time when the validation part is looked at."""
 
 
-def waited(losses: Sequence[float], min_delta: float) -> int:
+def epochs_without_improvement(losses: Sequence[float], min_delta: float) -> int:
     """Epochs since the loss was last lower by more than `min_delta` than the lowest before it."""
     best, waiting = float("inf"), 0
     for loss in losses:
@@ -57,7 +57,7 @@ class Monitor:
         self.losses.append(loss)
         if not self._stop.patience:
             return
-        waiting = waited(self.losses, self._stop.min_delta)
+        waiting = epochs_without_improvement(self.losses, self._stop.min_delta)
         if self._stop.best and not waiting:
             self._kept = copy.deepcopy(model.state_dict())
         if waiting >= self._stop.patience:

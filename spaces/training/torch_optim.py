@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.params import Params
-from paretune.spaces.table import nearest
+from paretune.spaces.table import did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,7 @@ REFUSED = {
 
 
 @cache
-def known() -> dict[str, Path]:
+def torch_optimizers() -> dict[str, Path]:
     """The optimizers of the installed torch: name -> the file that defines it.
 
     Read from torch's source, because importing torch takes seconds and `paretune check` does not.
@@ -48,7 +48,7 @@ def known() -> dict[str, Path]:
 @cache
 def arguments(name: str) -> tuple[str, ...]:
     """What the class of this name takes besides the parameters."""
-    tree = ast.parse(known()[name].read_text(encoding="utf-8"))
+    tree = ast.parse(torch_optimizers()[name].read_text(encoding="utf-8"))
     for owner in [node for node in tree.body if isinstance(node, ast.ClassDef)]:
         for node in owner.body:
             if owner.name == name and isinstance(node, ast.FunctionDef) and node.name == "__init__":
@@ -60,14 +60,14 @@ def arguments(name: str) -> tuple[str, ...]:
 def _usable(name: str) -> str:
     if name in REFUSED:
         raise ValueError(f"torch.optim.{name} {REFUSED[name]}")
-    if name not in known():
-        names = sorted(set(known()) - set(REFUSED))
-        hint = nearest(name, names) or "."
+    if name not in torch_optimizers():
+        names = sorted(set(torch_optimizers()) - set(REFUSED))
+        hint = did_you_mean(name, names) or "."
         raise ValueError(f'torch.optim has no "{name}"{hint} Known: {", ".join(names)}')
     return name
 
 
-class Torch:
+class TorchOptimizer:
     """Any optimizer of torch.optim by name, with its own arguments."""
 
     primary = "name"
@@ -81,11 +81,11 @@ class Torch:
         args: dict[str, Any] = Field({}, description="its arguments: lr, betas, weight_decay, ...")
 
         @model_validator(mode="after")
-        def _arguments_are_taken(self) -> Torch.Params:
+        def _arguments_are_taken(self) -> TorchOptimizer.Params:
             taken = arguments(self.name)
             for given in self.args:
                 if given not in taken:
-                    hint = nearest(given, list(taken)) or "."
+                    hint = did_you_mean(given, list(taken)) or "."
                     raise ValueError(
                         f'torch.optim.{self.name} has no argument "{given}"{hint} '
                         f"Known: {', '.join(taken)}"

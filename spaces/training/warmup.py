@@ -13,7 +13,7 @@ class WarmupParams(Params):
     warmup: float = Field(0.0, ge=0, lt=1, description="share of training with a linear rise")
 
 
-def warmed(progress: float, warmup: float) -> tuple[float, float]:
+def split_warmup(progress: float, warmup: float) -> tuple[float, float]:
     """(factor of the warm-up, progress in [0, 1) of what comes after it)."""
     if progress < warmup:
         return progress / warmup, 0.0

@@ -14,7 +14,7 @@ from paretune.spaces.architecture.attention import EncoderBlock
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.pruning.blocks import find_blocks
 from paretune.spaces.pruning.depth import Depth
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 
 SHAPE, CLASSES = (1, 8, 8), 3
 
@@ -26,7 +26,7 @@ def shallower(candidate: Candidate, context: Context, **params: Any) -> Candidat
 def residual(**params: Any) -> Candidate:
     """Blocks 3, 4, 5 of the first stage and 6, 7, 8 of the second, which begins narrower."""
     architecture = {"resnet": {"stages": 2, "width": 8, **params}}
-    return start(architecture, SHAPE, CLASSES, seed=0)
+    return initial_candidate(architecture, SHAPE, CLASSES, seed=0)
 
 
 def encoder(blocks: int = 3) -> Candidate:
@@ -51,7 +51,7 @@ def test_blocks_of_a_resnet_are_found_and_where_a_stage_begins_stays(shortcut: s
 )
 def test_blocks_of_torchvision_are_found(name: str, blocks: int, removable: int) -> None:
     """mobilenet_v2: ten of 17 inverted residuals have use_res_connect; resnet18: 8 - 3 halvings."""
-    candidate = start({"torchvision": name}, (3, 64, 64), CLASSES, seed=0)
+    candidate = initial_candidate({"torchvision": name}, (3, 64, 64), CLASSES, seed=0)
     found = find_blocks(candidate.model, (3, 64, 64))
     assert (len(found), sum(block.removable for block in found)) == (blocks, removable)
 

@@ -15,7 +15,7 @@ from paretune.spaces.training.recipe import Augment
 def augmented(
     images: torch.Tensor,
     augment: Augment,
-    border: Sequence[float],
+    black: Sequence[float],
     white: Sequence[float],
     generator: torch.Generator,
 ) -> torch.Tensor:
@@ -29,13 +29,13 @@ def augmented(
         generator: On the CPU, so that every device sees the same changes.
     """
     if augment.crop:
-        images = _shifted(images, augment.crop, border, generator)
+        images = _shifted(images, augment.crop, black, generator)
     if augment.flip:
         mirrored = torch.rand(len(images), generator=generator) < 0.5
         where = mirrored.to(images.device)[:, None, None, None]
         images = torch.where(where, images.flip(3), images)
     if augment.randaugment.operations:
-        ends = torch.tensor(border), torch.tensor(white)
+        ends = torch.tensor(black), torch.tensor(white)
         images = randaugmented(images, augment.randaugment, *ends, generator)
     if augment.erase:
         images = erased(images, augment.erase, generator)
@@ -43,12 +43,12 @@ def augmented(
 
 
 def _shifted(
-    images: torch.Tensor, most: int, border: Sequence[float], generator: torch.Generator
+    images: torch.Tensor, most: int, black: Sequence[float], generator: torch.Generator
 ) -> torch.Tensor:
     """Pads by `most` and cuts each image out at its own offset, by one gather."""
     count, _, height, width = images.shape
     # Padding with zeros of images whose black is zero is padding with black.
-    black = torch.tensor(border, dtype=images.dtype, device=images.device)[None, :, None, None]
+    black = torch.tensor(black, dtype=images.dtype, device=images.device)[None, :, None, None]
     padded = functional.pad(images - black, (most,) * 4) + black
     offsets = torch.randint(0, 2 * most + 1, (2, count), generator=generator).to(images.device)
     rows = offsets[0][:, None] + torch.arange(height, device=images.device)

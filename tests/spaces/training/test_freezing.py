@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.training.freezing import head_of
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
@@ -20,7 +20,7 @@ from paretune.spaces.training.recipe import Recipe
 def resnet(context: Context) -> Candidate:
     """With BatchNorm, whose statistics could move."""
     architecture = {"resnet": {"stages": 2, "blocks": 1, "width": 8}}
-    return start(architecture, context.data.shape, context.data.classes, seed=0)
+    return initial_candidate(architecture, context.data.shape, context.data.classes, seed=0)
 
 
 def changed(candidate: Candidate, context: Context, **fields: Any) -> set[str]:

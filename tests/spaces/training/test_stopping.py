@@ -13,7 +13,7 @@ from torch.nn import functional
 from paretune.spaces.base import Candidate, Context, Data, EpochEnd
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
-from paretune.spaces.training.stopping import Monitor, validation_loss, waited
+from paretune.spaces.training.stopping import Monitor, epochs_without_improvement, validation_loss
 
 
 def linear(data: Data) -> Candidate:
@@ -45,7 +45,7 @@ def trained(candidate: Candidate, data: Data, **fields: Any) -> tuple[Candidate,
 def test_waited_counts_the_epochs_since_the_last_improvement(
     losses: list[float], min_delta: float, expected: int
 ) -> None:
-    assert waited(losses, min_delta) == expected
+    assert epochs_without_improvement(losses, min_delta) == expected
 
 
 @pytest.mark.parametrize("monitor", ["training", "validation"])

@@ -19,7 +19,7 @@ BATCH = 512
 """Images at a time when the teacher answers the whole training part at once."""
 
 
-class Teaching:
+class Distiller:
     """The distillation of a context, with its teacher.
 
     Where nothing random happens to the inputs the teacher says the same in every epoch, so its
@@ -132,7 +132,7 @@ class Teaching:
                 parts = [self._teacher(x) for x, _ in data.batches("train", BATCH, device=device)]
                 return torch.cat(parts).float().cpu()
 
-        return self._context.answers(asked).to(device).clone()
+        return self._context.teacher_logits(asked).to(device).clone()
 
     def _check_classes(self, given: torch.Tensor) -> None:
         with torch.inference_mode():

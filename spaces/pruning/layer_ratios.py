@@ -6,15 +6,15 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from paretune.spaces.pruning.layer import Layer
-from paretune.spaces.pruning.naming import check_known
+from paretune.spaces.pruning.layer import PrunableLayer
+from paretune.spaces.pruning.module_names import check_names
 
 SLOT = re.compile(r"^([1-9]\d*)/([1-9]\d*)$")
 """`2/8`: the layers in the second eighth of the network."""
 
 
 def ratios(
-    layers: Sequence[Layer], order: Sequence[str], given: Mapping[str, float], other: float
+    layers: Sequence[PrunableLayer], order: Sequence[str], given: Mapping[str, float], other: float
 ) -> list[float]:
     """The ratio of each layer.
 
@@ -28,7 +28,7 @@ def ratios(
         InfeasibleCandidate: No layer has such a name; says the nearest ones.
     """
     named = {member: layer.name for layer in layers for member in layer.members}
-    check_known([key for key in given if not SLOT.match(key)], list(named), "per_layer")
+    check_names([key for key in given if not SLOT.match(key)], list(named), "per_layer")
     found = dict.fromkeys(order, other)
     for key, ratio in given.items():
         if slot := SLOT.match(key):

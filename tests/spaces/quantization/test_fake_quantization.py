@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from paretune.spaces.quantization.fake import FakeActivation, FakeWeight, rounded_weight
+from paretune.spaces.quantization.fake_quantization import (
+    FakeActivation,
+    FakeWeight,
+    rounded_weight,
+)
 
 
 def ranged(low: float, high: float) -> FakeActivation:

@@ -11,11 +11,11 @@ from torch import nn
 
 from paretune.spaces.base import Candidate, Context, Data, EpochEnd
 from paretune.spaces.distillation import DISTILLATIONS
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.table import Slot
 from paretune.spaces.training import OPTIMIZERS, SCHEDULES
-from paretune.spaces.training.loop import Part, train, train_part
-from paretune.spaces.training.rates import endless
+from paretune.spaces.training.learning_rates import endless
+from paretune.spaces.training.loop import TrainingPart, train, train_part
 from paretune.spaces.training.recipe import Recipe
 from paretune.spaces.training.snapshot import Snapshot
 
@@ -32,7 +32,7 @@ def recipe(**fields: Any) -> Recipe:
 @pytest.fixture
 def network(data: Data) -> Candidate:
     """Batch normalization, and a dropout that draws from torch's generator."""
-    made = start(NETWORK, data.shape, data.classes, seed=0)
+    made = initial_candidate(NETWORK, data.shape, data.classes, seed=0)
     noisy = nn.Sequential(made.model, nn.Dropout(0.2))
     return Candidate(noisy.eval(), made.shape, made.classes)
 
@@ -49,7 +49,7 @@ def through_a_file(snapshot: Snapshot, folder: Path) -> Snapshot:
 
 def in_parts(
     candidate: Candidate, how: Recipe, context: Context, folder: Path, ends: tuple[int, ...]
-) -> Part:
+) -> TrainingPart:
     """A training that stops after each of these epochs, its state being kept in a file."""
     snapshot = None
     for end in ends:
@@ -98,7 +98,7 @@ def test_training_in_parts_gives_the_very_weights_with_each_schedule(
 def test_training_in_parts_gives_the_very_weights_with_whatever_a_recipe_asks_for(
     data: Data, context: Context, tmp_path: Path, fields: dict[str, Any]
 ) -> None:
-    network = start(NETWORK, data.shape, data.classes, seed=0)
+    network = initial_candidate(NETWORK, data.shape, data.classes, seed=0)
     how = recipe(**fields)
     whole = train(network, how, context, stage="finetune")
     part = in_parts(network, how, context, tmp_path, (1, 2, 4, 5))
@@ -111,8 +111,10 @@ def test_training_in_parts_gives_the_very_weights_with_whatever_a_recipe_asks_fo
 def test_training_in_parts_gives_the_very_weights_beside_a_teacher(
     data: Data, tmp_path: Path, name: str
 ) -> None:
-    network = start(NETWORK, data.shape, data.classes, seed=0)
-    teacher = start({"resnet": {"stages": 2, "blocks": 1, "width": 16}}, data.shape, 3, seed=1)
+    network = initial_candidate(NETWORK, data.shape, data.classes, seed=0)
+    teacher = initial_candidate(
+        {"resnet": {"stages": 2, "blocks": 1, "width": 16}}, data.shape, 3, seed=1
+    )
     option = Slot(DISTILLATIONS).option({name: {}})
     context = Context(data, teacher=teacher.model.eval(), distillation=option)
     whole = train(network, recipe(), context, stage="finetune")
@@ -165,7 +167,7 @@ def test_training_that_stopped_early_stays_stopped(network: Candidate, context: 
 
 def test_snapshot_of_another_network_is_refused(data: Data, context: Context) -> None:
     one, other = (
-        start({"simple_cnn": {"width": width}}, data.shape, data.classes, seed=0)
+        initial_candidate({"simple_cnn": {"width": width}}, data.shape, data.classes, seed=0)
         for width in (0.125, 0.25)
     )
     part = train_part(one, recipe(), context, stage="finetune", until=1)

@@ -19,7 +19,12 @@ from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 from paretune.spaces.training.rmsprop import RmsProp
 from paretune.spaces.training.sgd import Sgd
-from paretune.spaces.training.torch_optim import REFUSED, Torch, arguments, known
+from paretune.spaces.training.torch_optim import (
+    REFUSED,
+    TorchOptimizer,
+    arguments,
+    torch_optimizers,
+)
 
 OWN = [name for name in OPTIMIZERS.names if name != "torch"]
 """`torch` stands for many others, which are tested below."""
@@ -58,8 +63,8 @@ def test_learning_rate_is_the_option_s(name: str) -> None:
         (AdamW, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1 * 0.5 - 0.1),
         (RmsProp, {"lr": 0.1, "alpha": 0.75}, 1 - 0.1 * 2 / math.sqrt(0.25 * 2**2)),
         (Lion, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1 * (1 + 0.5 * 1)),
-        (Torch, {"name": "SGD", "args": {"lr": 0.1, "momentum": 0.5}}, 1 - 0.1 * 2),
-        (Torch, {"name": "Adamax", "args": {"lr": 0.1}}, 1 - 0.1),
+        (TorchOptimizer, {"name": "SGD", "args": {"lr": 0.1, "momentum": 0.5}}, 1 - 0.1 * 2),
+        (TorchOptimizer, {"name": "Adamax", "args": {"lr": 0.1}}, 1 - 0.1),
         (Adagrad, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1),
     ],
 )
@@ -82,12 +87,16 @@ def test_betas_are_the_options() -> None:
         (Sgd, {"momentum": 1.0}, "less than 1"),
         (Adam, {"beta2": 1.0}, "less than 1"),
         (AdamW, {"weight_decay": -0.1}, "greater than or equal to 0"),
-        (Torch, {"name": "Radam"}, r'torch.optim has no "Radam"; did you mean "RAdam"\? Known: '),
-        (Torch, {"name": "LBFGS"}, "evaluates the loss several times a step"),
-        (Torch, {"name": "SparseAdam"}, "sparse gradients only"),
-        (Torch, {"name": "Optimizer"}, 'has no "Optimizer"'),
         (
-            Torch,
+            TorchOptimizer,
+            {"name": "Radam"},
+            r'torch.optim has no "Radam"; did you mean "RAdam"\? Known: ',
+        ),
+        (TorchOptimizer, {"name": "LBFGS"}, "evaluates the loss several times a step"),
+        (TorchOptimizer, {"name": "SparseAdam"}, "sparse gradients only"),
+        (TorchOptimizer, {"name": "Optimizer"}, 'has no "Optimizer"'),
+        (
+            TorchOptimizer,
             {"name": "NAdam", "args": {"weigth_decay": 0.1}},
             'NAdam has no argument "weigth_decay"; did you mean "weight_decay"',
         ),
@@ -130,16 +139,16 @@ def test_known_optimizers_are_torch_s() -> None:
         and issubclass(entry, torch.optim.Optimizer)
         and entry is not torch.optim.Optimizer
     }
-    assert set(known()) == theirs
+    assert set(torch_optimizers()) == theirs
 
 
-@pytest.mark.parametrize("name", sorted(set(known()) - set(REFUSED)))
+@pytest.mark.parametrize("name", sorted(set(torch_optimizers()) - set(REFUSED)))
 def test_arguments_are_those_of_the_class(name: str) -> None:
     signature = inspect.signature(getattr(torch.optim, name))
     assert list(arguments(name)) == list(signature.parameters)[1:]
 
 
-@pytest.mark.parametrize("name", sorted(set(known()) - set(REFUSED) - {"Muon"}))
+@pytest.mark.parametrize("name", sorted(set(torch_optimizers()) - set(REFUSED) - {"Muon"}))
 def test_network_learns_by_each_of_torch_s(
     name: str, candidate: Candidate, context: Context
 ) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from paretune.spaces.base import Candidate, Context, Data
 from paretune.spaces.pruning.unstructured import Unstructured
-from paretune.spaces.training.ema import Average
+from paretune.spaces.training.ema import WeightAverage
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 
@@ -22,7 +22,7 @@ def network() -> nn.Module:
 
 def test_mean_follows_the_recursion_with_its_warm_up() -> None:
     model = network()
-    average = Average(model, 0.5)
+    average = WeightAverage(model, 0.5)
     expected = {k: v.clone() for k, v in model.state_dict().items() if v.is_floating_point()}
     for step in range(1, 21):
         model(torch.randn(8, 4))  # moves BatchNorm's statistics
@@ -43,7 +43,7 @@ def test_mean_follows_the_recursion_with_its_warm_up() -> None:
 
 def test_mean_is_lent_for_the_block_only() -> None:
     model = network()
-    average = Average(model, 0.9)
+    average = WeightAverage(model, 0.9)
     start = model[0].weight.detach().clone()
     with torch.no_grad():
         model[0].weight += 1

@@ -13,10 +13,10 @@ from torch.nn.utils import parametrize
 from paretune.spaces.base import Candidate, Context, Data, InfeasibleCandidate
 from paretune.spaces.distillation.logits import Logits
 from paretune.spaces.pruning.unstructured import Unstructured
-from paretune.spaces.quantization.fake import FakeActivation, FakeWeight
+from paretune.spaces.quantization.fake_quantization import FakeActivation, FakeWeight
 from paretune.spaces.quantization.qat import Qat
 from paretune.spaces.quantization.sensitivity import sensitivity
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.table import Option
 
 SHAPE, CLASSES = (1, 8, 8), 3
@@ -48,7 +48,9 @@ def weights(model: nn.Module) -> torch.Tensor:
 
 
 def test_network_that_cannot_be_traced_is_refused_with_the_reason(context: Context) -> None:
-    network = start({"python": {"factory": "user_nets:branching"}}, SHAPE, CLASSES, seed=0)
+    network = initial_candidate(
+        {"python": {"factory": "user_nets:branching"}}, SHAPE, CLASSES, seed=0
+    )
     reason = r"qat: torch\.fx cannot trace the network: TraceError: .*control flow"
     with pytest.raises(InfeasibleCandidate, match=reason):
         trained(network, context)
@@ -119,7 +121,7 @@ def test_distillation_alone_does_not_look_at_labels(
     """alpha = 1 leaves the teacher alone to learn from."""
     taught = replace(
         context,
-        teacher=start({"simple_cnn": {"width": 0.25}}, SHAPE, CLASSES, seed=7).model,
+        teacher=initial_candidate({"simple_cnn": {"width": 0.25}}, SHAPE, CLASSES, seed=7).model,
         distillation=Option("logits", Logits.Params(alpha=1.0)),
     )
     fast = {"optimizer": {"sgd": {"lr": 0.1}}}
@@ -153,7 +155,7 @@ def test_zeros_of_unstructured_pruning_stay_zero(
     architecture: dict[str, Any], context: Context
 ) -> None:
     """Also where batch normalization is folded into the weights."""
-    network = start(architecture, SHAPE, CLASSES, seed=0)
+    network = initial_candidate(architecture, SHAPE, CLASSES, seed=0)
     sparse = Unstructured.apply(network, Unstructured.Params(ratio=0.6), context)
     after = trained(sparse, context, optimizer={"sgd": {"lr": 0.1}})
     counts = sparse.history[-1].info["zeros"]

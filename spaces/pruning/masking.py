@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretune.spaces.base import Candidate, InfeasibleCandidate, Step
-from paretune.spaces.pruning.naming import check_known, is_named
+from paretune.spaces.pruning.module_names import check_names, is_within
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Masks = Mapping[str, "torch.Tensor"]
 
 
-def weights_of(model: torch.nn.Module, ignore: Sequence[str]) -> dict[str, torch.Tensor]:
+def prunable_weights(model: torch.nn.Module, ignore: Sequence[str]) -> dict[str, torch.Tensor]:
     """Name -> weight [out, in, ...] of each convolution, linear layer and attention, once each.
 
     Args:
@@ -27,10 +27,10 @@ def weights_of(model: torch.nn.Module, ignore: Sequence[str]) -> dict[str, torch
     """
     from torch import nn
 
-    check_known(ignore, [name for name, _ in model.named_modules() if name], "ignore")
+    check_names(ignore, [name for name, _ in model.named_modules() if name], "ignore")
     found: dict[str, torch.Tensor] = {}
     for name, module in model.named_modules():
-        if is_named(name, ignore):
+        if is_within(name, ignore):
             continue
         if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
             found[f"{name}.weight".lstrip(".")] = module.weight
@@ -43,7 +43,7 @@ def weights_of(model: torch.nn.Module, ignore: Sequence[str]) -> dict[str, torch
     return found
 
 
-def thinned(
+def with_masked_weights(
     candidate: Candidate,
     technique: str,
     params: Any,
@@ -60,7 +60,7 @@ def thinned(
     import torch
 
     model = copy.deepcopy(candidate.model)
-    weights = weights_of(model, params.ignore)
+    weights = prunable_weights(model, params.ignore)
     masks, info = make_masks(weights)
     zeros = {}
     with torch.no_grad():
@@ -71,4 +71,4 @@ def thinned(
     gone = sum(zero for zero, _ in zeros.values())
     total = sum(p.numel() for p in model.parameters())
     info = {"zeros": zeros, "share": round(gone / total, 6), **info}
-    return candidate.then(model, Step(technique, params.model_dump(), info))
+    return candidate.with_step(model, Step(technique, params.model_dump(), info))

@@ -13,7 +13,7 @@ from paretune.spaces.base import Candidate, Context, Data, EpochEnd
 from paretune.spaces.distillation.logits import Logits
 from paretune.spaces.table import Option
 from paretune.spaces.training.loop import train
-from paretune.spaces.training.mixing import Labels, mixed
+from paretune.spaces.training.mixing import MixedLabels, mixed
 from paretune.spaces.training.recipe import Augment, Recipe
 
 COUNT, SIDE = 8, 16
@@ -25,7 +25,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     return labels.float()[:, None, None, None].expand(-1, 2, SIDE, SIDE).contiguous(), labels
 
 
-def run(seed: int = 0, **options: Any) -> tuple[torch.Tensor, Labels]:
+def run(seed: int = 0, **options: Any) -> tuple[torch.Tensor, MixedLabels]:
     return mixed(*batch(), Augment(**options), torch.Generator().manual_seed(seed))
 
 
@@ -90,7 +90,7 @@ def test_same_generator_mixes_alike_and_inputs_are_left_alone() -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_loss_is_that_of_the_mixed_label_distribution(smoothing: float) -> None:
     logits = torch.randn(6, 5)
-    labels = Labels(torch.tensor([0, 1, 2, 3, 4, 0]), torch.tensor([1, 1, 0, 4, 2, 3]), 0.3)
+    labels = MixedLabels(torch.tensor([0, 1, 2, 3, 4, 0]), torch.tensor([1, 1, 0, 4, 2, 3]), 0.3)
     assert labels.other is not None
     target = 0.3 * functional.one_hot(labels.own, 5) + 0.7 * functional.one_hot(labels.other, 5)
     target = (1 - smoothing) * target + smoothing / 5

@@ -23,7 +23,7 @@ class Int8Params(Params):
     )
 
 
-def marked(
+def with_request(
     candidate: Candidate,
     name: str,
     params: Params,
@@ -45,10 +45,12 @@ def marked(
     check_finite(candidate, name)
     options = params.model_dump()
     step = Step(name, options, dict(info or {}))
-    return replace(candidate.then(candidate.model, step), quantization={name: {**options, **more}})
+    return replace(
+        candidate.with_step(candidate.model, step), quantization={name: {**options, **more}}
+    )
 
 
-def marked_int8(candidate: Candidate, name: str, params: Any, context: Context) -> Candidate:
+def with_int8_request(candidate: Candidate, name: str, params: Any, context: Context) -> Candidate:
     """As `marked`, with the layers named that stay in float: `kept` in the step's info too.
 
     Raises:
@@ -59,7 +61,7 @@ def marked_int8(candidate: Candidate, name: str, params: Any, context: Context) 
     check_finite(candidate, name)
     kept, ratios = kept_layers(candidate, params.keep_float, context, params)
     info = {"kept": kept, "sensitivity_db": ratios}
-    return marked(candidate, name, params, info, kept=kept)
+    return with_request(candidate, name, params, info, kept=kept)
 
 
 def check_finite(candidate: Candidate, name: str) -> None:

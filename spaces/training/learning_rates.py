@@ -10,7 +10,7 @@ from paretune.spaces.table import Option
 from paretune.spaces.training import SCHEDULES
 
 
-class Rates:
+class LearningRates:
     """Sets an optimizer's rates as a schedule says; each group keeps its share of the rate.
 
     Args:

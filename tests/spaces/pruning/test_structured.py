@@ -17,7 +17,7 @@ from paretune.spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleC
 from paretune.spaces.macs import count_macs
 from paretune.spaces.pruning.criteria import FORMULAS
 from paretune.spaces.pruning.structured import Structured
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 
 SHAPE, CLASSES = (1, 8, 8), 3
 
@@ -45,7 +45,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 def network(name: str) -> Candidate:
     """Pruning leaves its input alone, so one of each will do."""
     shape = (3, 8, 8) if name == "transformer" else SHAPE
-    return start(NETWORKS[name], shape, CLASSES, seed=0)
+    return initial_candidate(NETWORKS[name], shape, CLASSES, seed=0)
 
 
 def pruned(candidate: Candidate, context: Context, **params: Any) -> Candidate:
@@ -156,9 +156,11 @@ def test_half_of_a_network_is_the_network_of_half_the_width(
     wide: dict[str, Any], narrow: dict[str, Any], criterion: str, context: Context
 ) -> None:
     """The layer before the last one included: only the logits themselves stay."""
-    half = pruned(start(wide, SHAPE, CLASSES, 0), context, ratio=0.5, criterion=criterion)
-    assert widths(half.model) == widths(start(narrow, SHAPE, CLASSES, 0).model)
-    assert size_of(half) == size_of(start(narrow, SHAPE, CLASSES, 0))
+    half = pruned(
+        initial_candidate(wide, SHAPE, CLASSES, 0), context, ratio=0.5, criterion=criterion
+    )
+    assert widths(half.model) == widths(initial_candidate(narrow, SHAPE, CLASSES, 0).model)
+    assert size_of(half) == size_of(initial_candidate(narrow, SHAPE, CLASSES, 0))
 
 
 def test_nothing_goes_when_the_ratio_is_zero(candidate: Candidate, context: Context) -> None:
@@ -234,7 +236,7 @@ def test_two_prunings_rebuild_one_after_the_other(candidate: Candidate, context:
 
 @pytest.mark.slow  # the first trace of a transformer imports half of torch
 def test_transformer_loses_hidden_widths_and_keeps_its_residual_stream(context: Context) -> None:
-    candidate = start({"python": "user_nets:transformer"}, (3, 8, 8), CLASSES, seed=0)
+    candidate = initial_candidate({"python": "user_nets:transformer"}, (3, 8, 8), CLASSES, seed=0)
     after = pruned(candidate, context, ratio=0.5, round_to=4)
     info = after.history[-1].info
     name = "encoder.layers.encoder_layer_{}.{}"
@@ -257,7 +259,7 @@ def test_transformer_loses_hidden_widths_and_keeps_its_residual_stream(context: 
 def test_network_that_cannot_be_pruned_is_infeasible(
     architecture: dict[str, Any], reason: str, context: Context
 ) -> None:
-    candidate = start(architecture, SHAPE, CLASSES, seed=0)
+    candidate = initial_candidate(architecture, SHAPE, CLASSES, seed=0)
     with pytest.raises(InfeasibleCandidate, match=reason):
         pruned(candidate, context, ratio=0.5)
 
@@ -303,7 +305,7 @@ def test_frozen_weights_stay_frozen(candidate: Candidate, context: Context) -> N
 def test_target_in_multiply_adds_is_met_within_2_percent(
     architecture: dict[str, Any], share: float, scope: str, context: Context
 ) -> None:
-    candidate = start(architecture, SHAPE, CLASSES, seed=0)
+    candidate = initial_candidate(architecture, SHAPE, CLASSES, seed=0)
     after = pruned(candidate, context, macs=share, scope=scope, round_to=2)
     dense = count_macs(candidate.model, candidate.shape)
     reached = count_macs(after.model, candidate.shape)
@@ -312,7 +314,7 @@ def test_target_in_multiply_adds_is_met_within_2_percent(
 
 
 def test_target_keeps_to_whole_groups(context: Context) -> None:
-    candidate = start({"simple_cnn": {"width": 1.0}}, SHAPE, CLASSES, seed=0)
+    candidate = initial_candidate({"simple_cnn": {"width": 1.0}}, SHAPE, CLASSES, seed=0)
     after = pruned(candidate, context, macs=0.47)
     assert all(width % 8 == 0 for width in list(widths(after.model).values())[:-1])
     dense, reached = after.history[-1].info["macs"]

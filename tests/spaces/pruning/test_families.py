@@ -9,7 +9,7 @@ import torch
 
 from paretune.spaces.base import Context, InfeasibleCandidate
 from paretune.spaces.pruning.structured import Structured
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 
 SHAPE, CLASSES = (3, 32, 32), 5
 
@@ -33,7 +33,7 @@ FAMILIES: list[dict[str, Any]] = [
 def test_family_loses_channels_and_is_rebuilt(
     architecture: dict[str, Any], context: Context
 ) -> None:
-    before = start(architecture, SHAPE, CLASSES, seed=0)
+    before = initial_candidate(architecture, SHAPE, CLASSES, seed=0)
     after = Structured.apply(before, PARAMS, context)
     sizes = [sum(p.numel() for p in c.model.parameters()) for c in (before, after)]
     assert sizes[1] < 0.75 * sizes[0]
@@ -45,6 +45,6 @@ def test_family_loses_channels_and_is_rebuilt(
 
 
 def test_shuffled_channels_cannot_be_followed(context: Context) -> None:
-    before = start({"shufflenet_v2": {"width": 0.5}}, SHAPE, CLASSES, seed=0)
+    before = initial_candidate({"shufflenet_v2": {"width": 0.5}}, SHAPE, CLASSES, seed=0)
     with pytest.raises(InfeasibleCandidate, match="cannot prune this network"):
         Structured.apply(before, PARAMS, context)

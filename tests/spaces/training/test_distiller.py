@@ -13,11 +13,11 @@ from torch import nn
 from paretune.spaces.base import Candidate, Context, Data, EpochEnd, InfeasibleCandidate
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.pruning.structured import Structured
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.table import Option
+from paretune.spaces.training.distiller import Distiller
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
-from paretune.spaces.training.teaching import Teaching
 
 SHAPE, CLASSES = (1, 8, 8), 3
 
@@ -44,7 +44,7 @@ AUGMENTS = pytest.mark.parametrize("augment", [{}, {"flip": True}], ids=["plain"
 
 
 def made(architecture: dict[str, Any], seed: int = 0) -> Candidate:
-    return start(architecture, SHAPE, CLASSES, seed)
+    return initial_candidate(architecture, SHAPE, CLASSES, seed)
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -171,7 +171,7 @@ def test_mixed_precision_trains_with_it(name: str, data: Data) -> None:
 # -- the protocol ------------------------------------------------------------------------------
 
 
-def one_loss(teaching: Teaching, student: nn.Module, data: Data, seed: int = 5) -> torch.Tensor:
+def one_loss(teaching: Distiller, student: nn.Module, data: Data, seed: int = 5) -> torch.Tensor:
     images, labels = next(data.batches("train", 8, seed=seed))
     teaching.begin(seed)
     return teaching.loss(images, labels, student(images), torch.tensor(0.0), 0)
@@ -182,7 +182,7 @@ def test_gradients_of_hints_reach_adapter_and_student_and_not_the_teacher(
     student: Any, teacher: Any, data: Data
 ) -> None:
     ours, theirs = made(student).model, made(teacher, 1).model
-    teaching = Teaching(ours, taught(data, "hints", theirs), recipe())
+    teaching = Distiller(ours, taught(data, "hints", theirs), recipe())
     one_loss(teaching, ours, data).backward()
     assert teaching.parameters
     assert all(p.grad is not None and p.grad.any() for p in teaching.parameters)
@@ -229,7 +229,7 @@ def test_kept_logits_are_what_the_teacher_says_beside_the_student(data: Data) ->
     counting = Counting(teacher)
     context = taught(data, "logits", counting)
     kept, beside = (
-        Teaching(student, context, recipe(augment=augment)) for augment in ({}, {"flip": True})
+        Distiller(student, context, recipe(augment=augment)) for augment in ({}, {"flip": True})
     )
     counting.asked.clear()
     first = one_loss(kept, student, data)
@@ -270,7 +270,7 @@ def test_kept_logits_may_come_from_an_earlier_training(data: Data) -> None:
 
 
 def test_padding_of_texts_is_not_compared() -> None:
-    from paretune.spaces.training.teaching import _unpadded
+    from paretune.spaces.training.distiller import _unpadded
 
     ids = torch.tensor([[5, 7, 0], [3, 0, 0]])
     tokens, pooled = torch.ones(2, 3, 4), torch.ones(2, 4)

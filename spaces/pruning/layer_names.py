@@ -8,7 +8,7 @@ from typing import Any
 from paretune.spaces.inputs import Shape
 
 
-def prunable_layers(architecture: Mapping[str, Any], shape: Shape, classes: int) -> list[str]:
+def prunable_layer_names(architecture: Mapping[str, Any], shape: Shape, classes: int) -> list[str]:
     """The layers' names from the input to the output; empty where the network cannot be pruned.
 
     Args:
@@ -20,9 +20,9 @@ def prunable_layers(architecture: Mapping[str, Any], shape: Shape, classes: int)
 
     from paretune.spaces.architecture.network import build_network
     from paretune.spaces.base import InfeasibleCandidate
-    from paretune.spaces.pruning.graph import channel_layers, thawed, trace
+    from paretune.spaces.pruning.graph import channel_layers, trace, unfrozen
     from paretune.spaces.pruning.heads import head_layers
-    from paretune.spaces.pruning.rounds import followed
+    from paretune.spaces.pruning.rounds import infeasible_on_graph_error
 
     bare = copy.deepcopy(dict(architecture))
     for options in bare.values():
@@ -30,7 +30,7 @@ def prunable_layers(architecture: Mapping[str, Any], shape: Shape, classes: int)
             options["weights"] = None
     try:
         model = build_network(bare, shape, classes, seed=0)
-        with thawed(model), followed():
+        with unfrozen(model), infeasible_on_graph_error():
             layers = channel_layers(trace(model, shape), []) + head_layers(model, [])
     except InfeasibleCandidate:
         return []

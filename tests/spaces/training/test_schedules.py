@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from paretune.spaces.training import SCHEDULES
-from paretune.spaces.training.warmup import warmed
+from paretune.spaces.training.warmup import split_warmup
 
 PROGRESS = st.floats(0, 1)
 
@@ -112,11 +112,11 @@ def test_one_cycle_is_torch_s() -> None:
 
 
 def test_warmed_splits_the_progress() -> None:
-    assert warmed(0.0, 0.0) == (1.0, 0.0)
-    assert warmed(0.1, 0.4) == (0.25, 0.0)
-    assert warmed(0.4, 0.4) == (1.0, 0.0)
-    assert warmed(0.7, 0.4) == (1.0, pytest.approx(0.5))
-    assert math.isclose(warmed(1.0, 0.4)[1], 1.0)
+    assert split_warmup(0.0, 0.0) == (1.0, 0.0)
+    assert split_warmup(0.1, 0.4) == (0.25, 0.0)
+    assert split_warmup(0.4, 0.4) == (1.0, 0.0)
+    assert split_warmup(0.7, 0.4) == (1.0, pytest.approx(0.5))
+    assert math.isclose(split_warmup(1.0, 0.4)[1], 1.0)
 
 
 def test_cosine_restarts_are_torch_s() -> None:

@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from paretune.spaces.base import Context, Data
 from paretune.spaces.pruning.criteria import scores
-from paretune.spaces.pruning.evidence import gradients
-from paretune.spaces.pruning.graph import channel_layers, thawed, trace
+from paretune.spaces.pruning.graph import channel_layers, trace, unfrozen
 from paretune.spaces.pruning.heads import head_layers
-from paretune.spaces.pruning.layer import Layer
+from paretune.spaces.pruning.layer import PrunableLayer
+from paretune.spaces.pruning.training_loss import gradients
 
 SHAPE = (1, 8, 8)
 
@@ -36,8 +36,8 @@ def network() -> nn.Sequential:
     return model.eval()
 
 
-def layer_of(model: nn.Module) -> Layer:
-    with thawed(model):
+def layer_of(model: nn.Module) -> PrunableLayer:
+    with unfrozen(model):
         [layer] = channel_layers(trace(model, SHAPE), [])
     return layer
 
@@ -103,7 +103,7 @@ def test_gradient_criteria_are_their_formulas(criterion: Any, data: Data) -> Non
     """|w g| with the mean gradient; w^2 g^2 / 2 with the mean of each example's own square."""
     model = network()
     layer = layer_of(model)
-    with thawed(model):
+    with unfrozen(model):
         known = gradients(model, Context(data), 10, squared=criterion == "hessian")
     images, labels = next(iter(data.batches("train", 10, seed=0)))
     each = []
@@ -130,7 +130,7 @@ def test_gradient_criteria_are_their_formulas(criterion: Any, data: Data) -> Non
 def test_gradients_leave_the_model_without_any(data: Data) -> None:
     model = network()
     model[0].weight.requires_grad_(False)
-    with thawed(model):
+    with unfrozen(model):
         known = gradients(model, Context(data), 5, squared=False)
     assert known["0.weight"].abs().sum() > 0
     assert all(p.grad is None for p in model.parameters())

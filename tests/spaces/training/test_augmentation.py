@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from paretune.spaces.training.augment import augmented
+from paretune.spaces.training.augmentation import augmented
 from paretune.spaces.training.erasing import erased
 from paretune.spaces.training.recipe import Augment, RandAugment
 

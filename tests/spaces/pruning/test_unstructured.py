@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize, prune
 from paretune.spaces.base import Candidate, Context, Data, InfeasibleCandidate
 from paretune.spaces.pruning.semi_structured import SemiStructured
 from paretune.spaces.pruning.unstructured import Unstructured
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 from paretune.spaces.training.zeros import Zeros
@@ -69,7 +69,7 @@ def test_small_weights_go_and_the_others_stay_as_they_were(
 
 def test_one_ranking_over_all_layers_is_torch_s_own(candidate: Candidate, context: Context) -> None:
     after = weights(thinned(candidate, context, ratio=0.7, scope="global").model)
-    theirs = start({"simple_cnn": {"width": 0.125}}, SHAPE, CLASSES, seed=0).model
+    theirs = initial_candidate({"simple_cnn": {"width": 0.125}}, SHAPE, CLASSES, seed=0).model
     layers = [(m, "weight") for m in theirs.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     prune.global_unstructured(layers, pruning_method=prune.L1Unstructured, amount=0.7)
     assert all(torch.equal(after[name], w) for name, w in weights(theirs).items())
@@ -87,7 +87,7 @@ def test_random_weights_follow_the_seed(data: Data, candidate: Candidate) -> Non
 
 
 def test_biases_and_normalization_are_left_alone(context: Context) -> None:
-    candidate = start({"resnet": {"blocks": 1, "width": 8}}, SHAPE, CLASSES, seed=0)
+    candidate = initial_candidate({"resnet": {"blocks": 1, "width": 8}}, SHAPE, CLASSES, seed=0)
     after = thinned(candidate, context, ratio=0.9)
     touched = set(after.history[-1].info["zeros"])
     before = dict(candidate.model.named_parameters())
@@ -96,14 +96,14 @@ def test_biases_and_normalization_are_left_alone(context: Context) -> None:
 
 
 def test_attention_s_packed_projection_is_pruned_too(context: Context) -> None:
-    candidate = start({"python": "user_nets:transformer"}, (3, 8, 8), CLASSES, seed=0)
+    candidate = initial_candidate({"python": "user_nets:transformer"}, (3, 8, 8), CLASSES, seed=0)
     found = thinned(candidate, context, ratio=0.5).history[-1].info["zeros"]
     name = "encoder.layers.encoder_layer_0.self_attention.in_proj_weight"
     assert found[name] == [3 * 16 * 16 // 2, 3 * 16 * 16]
 
 
 def test_ignored_modules_are_left_alone(context: Context) -> None:
-    candidate = start({"resnet": {"blocks": 1, "width": 8}}, SHAPE, CLASSES, seed=0)
+    candidate = initial_candidate({"resnet": {"blocks": 1, "width": 8}}, SHAPE, CLASSES, seed=0)
     every = thinned(candidate, context, ratio=0.5).history[-1].info["zeros"]
     some = thinned(candidate, context, ratio=0.5, ignore=["0", "4"]).history[-1].info["zeros"]
     gone = {name for name in every if name.startswith(("0.", "4."))}
@@ -148,7 +148,7 @@ def test_two_of_every_four_inputs_are_zero_and_they_are_the_smallest(context: Co
 
 
 def test_layers_that_do_not_fit_are_skipped_and_named(context: Context) -> None:
-    candidate = start({"separable_cnn": {"width": 0.25}}, (3, 8, 8), CLASSES, seed=0)
+    candidate = initial_candidate({"separable_cnn": {"width": 0.25}}, (3, 8, 8), CLASSES, seed=0)
     after = halved(candidate, context)
     info = after.history[-1].info
     assert info["skipped"]

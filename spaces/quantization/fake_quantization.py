@@ -66,7 +66,7 @@ class FakeActivation(nn.Module):
             self.high.lerp_(high, self.momentum)
 
 
-class Mark(nn.Module):
+class TensorMark(nn.Module):
     """Nothing; in an export a fake quantization that shows which tensor this is.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from paretune.spaces.base import Context
-from paretune.spaces.strides import differentiable
+from paretune.spaces.strides import correct_gradients
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ def gradients(
     model.to(context.device).zero_grad(set_to_none=True)
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     seen = 0
-    with differentiable(model, context.device):
+    with correct_gradients(model, context.device):
         for inputs, labels in batches(context, images, 1 if squared else BATCH):
             loss = functional.cross_entropy(model(inputs), labels, reduction="sum")
             torch.autograd.backward(loss)
@@ -61,7 +61,7 @@ def gradients(
     return {name: (tensor / max(seen, 1)).cpu() for name, tensor in total.items()}
 
 
-def loss_of(model: torch.nn.Module, context: Context, images: int) -> float:
+def mean_loss(model: torch.nn.Module, context: Context, images: int) -> float:
     """Mean cross-entropy on training examples, of a model in evaluation mode on the device."""
     import torch
     from torch.nn import functional

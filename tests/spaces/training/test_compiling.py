@@ -10,7 +10,7 @@ from torch import nn
 from torch._dynamo.exc import BackendCompilerFailed
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
-from paretune.spaces.training.compiling import compiler
+from paretune.spaces.training.compiling import compilation
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 
@@ -54,7 +54,7 @@ def test_compiler_that_cannot_run_makes_the_candidate_infeasible(
 
 
 def test_other_errors_pass_as_they_are() -> None:
-    with pytest.raises(ValueError, match="mine"), compiler(wanted=True):
+    with pytest.raises(ValueError, match="mine"), compilation(wanted=True):
         raise ValueError("mine")
-    with pytest.raises(BackendCompilerFailed), compiler(wanted=False):
+    with pytest.raises(BackendCompilerFailed), compilation(wanted=False):
         raise BackendCompilerFailed(lambda graph: None, RuntimeError("x"), None)

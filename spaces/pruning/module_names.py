@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from paretune.spaces.base import InfeasibleCandidate
 
 
-def check_known(names: Iterable[str], known: Sequence[str], what: str) -> None:
+def check_names(names: Iterable[str], known: Sequence[str], what: str) -> None:
     """Sees to it that each name is known.
 
     Args:
@@ -27,6 +27,6 @@ def check_known(names: Iterable[str], known: Sequence[str], what: str) -> None:
             )
 
 
-def is_named(name: str, named: Iterable[str]) -> bool:
+def is_within(name: str, named: Iterable[str]) -> bool:
     """Whether a module is one of those named, or inside one."""
     return any(name == one or name.startswith(f"{one}.") for one in named)
