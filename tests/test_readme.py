@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +38,8 @@ def test_command_is_one_that_exists(command: str) -> None:
     from paretune.search.cli import main
 
     arguments = shlex.split(command)[1:]
-    made = main.commands[arguments[0]]
+    made = main.get_command(click.Context(main), arguments[0])
+    assert made is not None
     required = sum(p.required for p in made.params if p.param_type_name == "argument")
     given = arguments[1:] or ["STUDY"] * required
     with contextlib.suppress(SystemExit):

@@ -1,4 +1,4 @@
-"""paretune export."""
+"""`paretune export`: a trial's model with manifest, model card and checks."""
 
 from __future__ import annotations
 
@@ -10,47 +10,48 @@ from paretune.search.commands.shared import (
     DONE,
     NOTHING,
     latency_option,
+    output_option,
     storage_option,
     strict_option,
     study_argument,
 )
 
 
-@click.command()
+@click.command("export")
 @study_argument
 @storage_option
 @click.option(
     "--pick",
     default="knee",
+    show_default=True,
     metavar="WHICH",
-    help='knee, fastest, smallest, baseline, a trial\'s number, or "latency <= 2 ms".',
+    help="The trial: knee, fastest, smallest, baseline, its number, or a condition such as "
+    '"latency <= 2 ms".',
 )
-@click.option("--target", metavar="NAME", help="Of a study's targets; the first when not given.")
+@click.option(
+    "--target",
+    metavar="NAME",
+    help="A target of the study; the first if not given.",
+)
 @click.option(
     "--to",
     "formats",
     default=None,
     metavar="FORMATS",
-    help="onnx,torchscript,openvino,...: other runtimes; the measured file when not given.",
+    help="Formats to write in place of the measured file: onnx,torchscript,openvino,...",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="Folder to write into.",
-)
-@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+@output_option("DIR", "The folder to write.", required=True)
+@click.option("--force", is_flag=True, help="Write even if the folder is not empty.")
 @click.option(
     "--with-baseline/--without-baseline",
     "baseline",
     default=None,
-    help="The baseline's file goes along, to compare latency with; by default below 50 MB.",
+    help="Add the baseline's file, so that `verify` can compare latencies; by default if it is "
+    "below 50 MB.",
 )
 @latency_option
 @strict_option
-def export(
+def command(
     study: str,
     storage: str | None,
     pick: str,
@@ -62,18 +63,20 @@ def export(
     latency: bool,
     strict: bool,
 ) -> int:
-    """Export the chosen trade-off: the measured file, checked, with manifest and model card.
+    """Export a trial's model, checked, with a model card.
 
-    Exit code 1 if the file is not what the study measured; it then stays in DIR.unverified.
+    STUDY is a study file, or the folder of a study that was run. The file that was measured is
+    copied to DIR and checked there. If a check fails, the exit code is 1 and the files are in
+    DIR.unverified.
     """
-    from paretune.search.export.exporting import Wish, export_trial
+    from paretune.search.export.exporter import Wish, export_trial
     from paretune.search.export.summary_text import exported_text
     from paretune.search.locate import locate
 
     location = locate(study, storage)
-    wanted = tuple(formats.split(",")) if formats else ()
-    done = export_trial(
-        location, Wish(pick, wanted, output, force, baseline, target, latency, strict)
+    names = tuple(formats.split(",")) if formats else ()
+    exported = export_trial(
+        location, Wish(pick, names, output, force, baseline, target, latency, strict)
     )
-    click.echo(exported_text(done))
-    return DONE if done.verification.ok else NOTHING
+    click.echo(exported_text(exported))
+    return DONE if exported.verification.ok else NOTHING

@@ -1,8 +1,7 @@
-"""`paretune profile`: where time, memory, parameters and multiply-adds go, and what to try."""
+"""`paretune profile`: where the time and size of a network go, and what to change."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from paretune.search.commands.shared import (
+    THREADS,
+    console,
+    json_option,
+    output_option,
+    print_json,
+    storage_option,
+)
 from paretune.search.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,43 +25,56 @@ if TYPE_CHECKING:
 DEFAULT_RUNTIME = "onnxruntime"
 
 
-@click.command()
+@click.command("profile")
 @click.argument("study", metavar="[STUDY]", required=False)
 @click.option(
     "--trial",
     default="baseline",
+    show_default=True,
     metavar="WHICH",
-    help="Of the study: baseline, a number, knee, fastest, smallest.",
+    help="The trial of STUDY: baseline, its number, knee, fastest or smallest.",
 )
 @click.option(
     "--model",
     metavar="MODEL",
-    help='In place of a study: "torchvision:mobilenet_v2", "pkg.mod:factory", or an architecture '
-    'as in a study file: "{vit: {depth: 4}}".',
+    help='A network in place of STUDY: "torchvision:mobilenet_v2", "pkg.mod:factory", or an '
+    'architecture as in a study file: "{vit: {depth: 4}}".',
 )
-@click.option("--shape", metavar="C,H,W", help="Of --model's input; LENGTH,VOCABULARY for texts.")
 @click.option(
-    "--classes", type=click.IntRange(2), default=10, show_default=True, help="Of --model."
+    "--shape", metavar="C,H,W", help="Shape of one input of --model; LENGTH,VOCABULARY for texts."
+)
+@click.option(
+    "--classes",
+    type=click.IntRange(2, 1_000_000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Number of classes of --model.",
 )
 @click.option(
     "--runtime",
     metavar="NAME",
-    help="Where it runs: a runtime, or a target of the study; else the study's, or onnxruntime.",
+    help="A runtime, or a target of STUDY; the study's own if not given, onnxruntime for --model.",
 )
-@click.option("--threads", type=click.IntRange(0), help="Of one inference; 0: all cores.")
 @click.option(
-    "--batch", type=click.IntRange(1, 65536), default=1, show_default=True, help="Inputs in a run."
+    "--threads", type=THREADS, metavar="N", help="Threads of one inference; 0: all cores."
 )
-@click.option("--storage", metavar="URL", help="Database of the study, when not in its folder.")
 @click.option(
-    "-o",
-    "--output",
+    "--batch",
+    type=click.IntRange(1, 65536),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Inputs per run.",
+)
+@storage_option
+@output_option(
+    "DIR",
+    "The folder for profile.html (with figures) and profile.json.",
     type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Folder for profile.html (the picture) and profile.json.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def profile(
+@json_option
+def command(
     study: str | None,
     trial: str,
     model: str | None,
@@ -67,17 +87,18 @@ def profile(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Show where a model's time and size go, layer by layer, and what to try.
+    """Show which layers take time and memory, and what to change.
 
-    STUDY is a study file or folder that was run; --model takes any network instead.
+    STUDY is a study file, or the folder of a study that was run. To profile any other network,
+    give --model and --shape.
     """
     if (study is None) == (model is None):
         raise UserError("give a STUDY, or --model MODEL --shape C,H,W: one of the two")
     if model is not None and shape is None:
         raise UserError("--model: give --shape too: 3,32,32 for images, 128,8000 for texts")
-    import tempfile  # every command reads this file
+    import tempfile
 
-    from paretune.search.profiling.profile import profile as profiled
+    from paretune.search.profiling.profile import profile
 
     with tempfile.TemporaryDirectory(prefix="paretune-") as scratch:
         if model is not None:
@@ -85,29 +106,27 @@ def profile(
 
             name = runtime or DEFAULT_RUNTIME
             network = named_network(model, shape or "", classes, name, threads, Path(scratch))
-            found = profiled(network, batch)
+            result = profile(network, batch)
         else:
-            with _of_study(study or "", storage, trial, runtime, threads, scratch) as network:
-                found = profiled(network, batch)
-    content = json.dumps(found.to_json(), indent=2)
+            with _trial_network(study or "", storage, trial, runtime, threads, scratch) as network:
+                result = profile(network, batch)
+    files = []
     if output is not None:
         from paretune.search.profiling.profile_page import write_profile
 
-        written = write_profile(found, content, output)
+        files = write_profile(result, output)
     if as_json:
-        click.echo(content)
+        print_json(result.to_json())
         return
-    from rich.console import Console
-
     from paretune.search.profiling.profile_text import profile_view
 
-    Console(highlight=False).print(profile_view(found))
-    if output is not None:
-        click.echo("\n".join(map(str, written)))
+    console().print(profile_view(result))
+    if files:
+        click.echo("\n".join(map(str, files)))
 
 
 @contextmanager
-def _of_study(
+def _trial_network(
     study: str, storage: str | None, trial: str, runtime: str | None, threads: int | None, to: str
 ) -> Iterator[Network]:
     from paretune.search.locate import locate

@@ -1,29 +1,44 @@
-"""`paretune retarget`: the stored models of a study in another runtime, or on another machine."""
+"""`paretune retarget`: the models of a study in another runtime or on another machine."""
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from paretune.search.commands.shared import (
+    THREADS,
+    console,
+    json_option,
+    print_json,
+    storage_option,
+    study_argument,
+)
 
-@click.command()
-@click.argument("study", metavar="STUDY")
+
+@click.command("retarget")
+@study_argument
+@storage_option
+@click.option("--runtime", metavar="NAME", help="The runtime; the study's own if not given.")
 @click.option(
-    "--storage", metavar="URL", help="Database: sqlite, sqlite:///FILE, postgresql://USER@HOST/DB."
+    "--threads", type=THREADS, metavar="N", help="Threads of one inference; 0: all cores."
 )
-@click.option("--runtime", metavar="NAME", help="Where to measure; the study's own if not given.")
-@click.option("--threads", type=click.IntRange(0, 1024), help="Of one inference; 0: all cores.")
 @click.option(
-    "--option", "options", multiple=True, metavar="K=V", help="Another option of the runtime."
+    "--option",
+    "options",
+    multiple=True,
+    metavar="K=V",
+    help="Another option of the runtime; can be repeated.",
 )
-@click.option("--target", metavar="NAME", help="Of a study with targets; the first if not given.")
+@click.option("--target", metavar="NAME", help="A target of the study; the first if not given.")
 @click.option(
-    "--trials", default="front", metavar="WHICH", help="front, all, or numbers: 3,7. [front]"
+    "--trials",
+    default="front",
+    show_default=True,
+    metavar="WHICH",
+    help="The trials: front, all, or numbers such as 3,7.",
 )
-@click.option("--again", is_flag=True, help="Measure even what is stored already.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def retarget(
+@click.option("--again", is_flag=True, help="Repeat measurements that are already stored.")
+@json_option
+def command(
     study: str,
     storage: str | None,
     runtime: str | None,
@@ -34,22 +49,23 @@ def retarget(
     again: bool,
     as_json: bool,
 ) -> None:
-    """Measure a study's models elsewhere: another runtime, options, machine. Trains nothing."""
+    """Measure the models of a study in another runtime or machine.
+
+    STUDY is a study file, or the folder of a study that was run, which may be copied from another
+    machine. Nothing is trained, and the study's own measurements stay as they are.
+    """
     from paretune.search.locate import locate
-    from paretune.search.retargeting.retarget import Wanted, option_of
-    from paretune.search.retargeting.retarget import retarget as measured
+    from paretune.search.retargeting.retarget import Wanted, option_of, retarget
     from paretune.search.retargeting.retarget_text import retarget_info, retarget_view
 
-    given = dict(map(option_of, options))
+    values = dict(map(option_of, options))
     if threads is not None:
-        given["threads"] = threads
-    wanted = Wanted(runtime, given, target, trials, again)
-    found = measured(locate(study, storage), wanted, lambda text: click.echo(text, err=True))
-    info = retarget_info(found)
+        values["threads"] = threads
+    request = Wanted(runtime, values, target, trials, again)
+    result = retarget(locate(study, storage), request, lambda text: click.echo(text, err=True))
+    info = retarget_info(result)
     if as_json:
-        click.echo(json.dumps(info.to_json(), indent=2))
+        print_json(info.to_json())
         return
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.print(retarget_view(info, console.width))
+    output = console()
+    output.print(retarget_view(info, output.width))

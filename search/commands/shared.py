@@ -1,41 +1,96 @@
-"""What commands have in common: arguments, options, exit codes, JSON."""
+"""Arguments, options, exit codes and output that several commands share."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+F = TypeVar("F", bound="Callable[..., Any] | click.Command")
+
 DONE, NOTHING, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: done; nothing usable, or a check failed; the input is wrong; interrupted."""
+"""Exit codes: done; no usable result or a failed check; wrong input; interrupted."""
 
 WIDTH = 80
-"""Columns where there is no terminal."""
+"""Columns of the output if there is no terminal."""
+
+MOST_TRIALS = 1_000_000_000
+"""The largest number of trials, and of a trial: databases store it in 32 bits."""
+
+MOST_THREADS = 1024
+
+TRIAL_NUMBER = click.IntRange(0, MOST_TRIALS)
+THREADS = click.IntRange(0, MOST_THREADS)
 
 study_argument = click.argument("study", metavar="STUDY")
 set_option = click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Change a value of the study file."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Replace a value of the study file; can be repeated.",
 )
 storage_option = click.option(
-    "--storage", metavar="URL", help="Database: sqlite, sqlite:///FILE, postgresql://USER@HOST/DB."
+    "--storage",
+    metavar="URL",
+    help="Database of the study: sqlite, sqlite:///FILE or postgresql://USER@HOST/DB.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+trials_option = click.option(
+    "--trials",
+    type=click.IntRange(1, MOST_TRIALS),
+    metavar="N",
+    help="Number of trials in all: finished ones count, the baseline does not.",
+)
+time_option = click.option("--time", metavar="30m", help="Time limit of this run.")
 latency_option = click.option(
-    "--latency/--no-latency", default=True, help="Run it beside the baseline's file, or not."
+    "--latency/--no-latency",
+    default=True,
+    show_default=True,
+    help="Compare the latency with that of the baseline's file.",
 )
 strict_option = click.option(
-    "--strict", is_flag=True, help="Fail for a latency that differs a little, too."
+    "--strict", is_flag=True, help="Treat even a small difference in latency as an error."
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def output_option(metavar: str, text: str, **options: Any) -> Callable[[F], F]:
+    """Returns the option `-o` of a command that writes a file or folder."""
+    options.setdefault("type", click.Path(path_type=Path))
+    return click.option("-o", "--output", metavar=metavar, help=text, **options)
+
+
+def console() -> Console:
+    """Returns the console that tables and progress are printed on."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def stop_on_terminate() -> None:
+    """Makes SIGTERM end a run like Ctrl-C, so that other processes can take over its trial."""
+
+    def stop(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def terminal_width() -> int:
-    """Columns of the terminal that any of the streams is at, or as COLUMNS says; as rich has it."""
-    given = os.environ.get("COLUMNS", "")
-    if given.isdigit():
-        return int(given)
+    """Returns the width in columns: COLUMNS, else the terminal's, else 80; the same as rich."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit():
+        return int(columns)
     for stream in (0, 1, 2):
         with suppress(OSError):
             return os.get_terminal_size(stream).columns or WIDTH
@@ -43,13 +98,13 @@ def terminal_width() -> int:
 
 
 def coloured() -> bool | None:
-    """False where the user wants no colours; None leaves it to click, which knows a terminal."""
+    """Returns False if the user wants no colours; None lets click look for a terminal."""
     unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown")
     return False if unwanted else None
 
 
 def print_json(value: Any) -> None:
-    """Prints what JSON can hold, and mappings and tuples that are not quite dicts and lists."""
+    """Prints a value as JSON; mappings and objects with `to_json` are converted."""
     click.echo(json.dumps(value, indent=2, default=_jsonable))
 
 

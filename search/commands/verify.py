@@ -1,4 +1,4 @@
-"""paretune verify."""
+"""`paretune verify`: an exported model against its manifest."""
 
 from __future__ import annotations
 
@@ -16,20 +16,25 @@ from paretune.search.commands.shared import (
 )
 
 
-@click.command()
+@click.command("verify")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
     "--data",
     metavar="FILE",
-    help="Examples to measure accuracy on: an .npz with x_test and y_test, a folder with a folder "
-    "for each class, a .csv or .tsv of texts. Without, the study's own where they are at hand.",
+    help="Examples to measure accuracy on: an .npz with x_test and y_test, a folder with one "
+    "subfolder per class, or a .csv or .tsv of texts. If not given, the study's own data is "
+    "used if it is available here.",
 )
 @latency_option
 @strict_option
 @json_option
-def verify(folder: Path, data: str | None, latency: bool, strict: bool, as_json: bool) -> int:
-    """Check an exported model against its manifest; exit 1 if it is off."""
-    from paretune.search.export.verifying import verify_export
+def command(folder: Path, data: str | None, latency: bool, strict: bool, as_json: bool) -> int:
+    """Check an exported model against its manifest.
+
+    DIR is a folder that `paretune export` wrote. Outputs, accuracy and latency are measured in a
+    process without Paretune. The exit code is 1 if one of them differs.
+    """
+    from paretune.search.export.verifier import verify_export
 
     result = verify_export(folder, data, latency, strict)
     if as_json:

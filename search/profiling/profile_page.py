@@ -28,17 +28,17 @@ STYLE = Path(__file__).parents[1] / "views" / "page" / "report.css"
 HTML, JSON = "profile.html", "profile.json"
 
 
-def write_profile(profile: Profile, content: str, folder: Path) -> list[Path]:
-    """Writes the page and the JSON; gives both files.
+def write_profile(profile: Profile, folder: Path) -> list[Path]:
+    """Writes the page and the JSON; returns the paths of both.
 
     Args:
-        profile: What the page shows.
-        content: The JSON.
-        folder: Made when it is not there.
+        profile: The profile.
+        folder: Created if it does not exist.
 
     Raises:
         UserError: They cannot be written.
     """
+    content = json.dumps(profile.to_json(), indent=2)
     try:
         return [
             written_whole(folder / HTML, profile_html(profile)),

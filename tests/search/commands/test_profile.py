@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from paretune.objectives.base import Measurement
-from paretune.objectives.profiling.base import Layer, Part, Times
+from paretune.objectives.profiling.base import LayerCosts, NetworkPart, Times
 from paretune.search.profiling.advice.findings import Finding
 from paretune.search.profiling.advice.gains import Estimate
 from paretune.search.profiling.advice.tried import Change, Tried
@@ -135,11 +135,11 @@ def test_an_unknown_trial_is_refused(finished: Path, cli: Any) -> None:
 def made_up() -> Profile:
     name = "encoder.layers.encoder_layer_11.self_attention.out_proj"
     layers = (
-        Layer(name, "NonDynamicallyQuantizableLinear", 900, 9000, 64, 4000, (64,)),
-        Layer("act", "ReLU", 0, 0, 64, 512, (64,)),
-        Layer("", "Network", 0, 0, 32, 256, (64,)),
+        LayerCosts(name, "NonDynamicallyQuantizableLinear", 900, 9000, 64, 4000, (64,)),
+        LayerCosts("act", "ReLU", 0, 0, 64, 512, (64,)),
+        LayerCosts("", "Network", 0, 0, 32, 256, (64,)),
     )
-    parts = (Part(name, "FusedMatMul", 3.0), Part("", "Add", 1.0))
+    parts = (NetworkPart(name, "FusedMatMul", 3.0), NetworkPart("", "Add", 1.0))
     times = Times("onnxruntime", parts, 0.5, 4.4, 4.6, 12)
     left = Estimate(0.6, 0.5, 0.5, 0.51, 0.5)
     tries = (("pruned by half: </script>", Tried(name, Change.HALVE, left, "pruning: {}")),)

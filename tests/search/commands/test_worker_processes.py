@@ -1,4 +1,4 @@
-"""How many threads a run trains with."""
+"""The training threads of each worker of a run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from paretune.search.commands.running import _threads
+from paretune.search.commands.worker_processes import threads_per_worker
 
 
 @pytest.mark.parametrize(
-    ("cores", "workers", "wanted", "expected"),
+    ("cores", "workers", "variable", "expected"),
     [
         (8, 1, None, 8),
         (8, 2, None, 4),
@@ -23,12 +23,12 @@ from paretune.search.commands.running import _threads
         (8, 1, "many", 8),
     ],
 )
-def test_cores_are_divided_and_no_more_are_taken_than_the_user_wants(
-    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, wanted: str | None, expected: int
+def test_threads_are_cores_divided_by_workers_and_at_most_omp_num_threads(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, variable: str | None, expected: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    if wanted is None:
+    if variable is None:
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     else:
-        monkeypatch.setenv("OMP_NUM_THREADS", wanted)
-    assert _threads(workers) == expected
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert threads_per_worker(workers) == expected
