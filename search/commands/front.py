@@ -1,0 +1,41 @@
+"""`paretune front`: the Pareto front of a study."""
+
+from __future__ import annotations
+
+import click
+
+from paretune.search.commands.shared import (
+    DONE,
+    NOTHING,
+    coloured,
+    json_option,
+    print_json,
+    storage_option,
+    study_argument,
+    terminal_width,
+)
+
+
+@click.command("front")
+@study_argument
+@storage_option
+@json_option
+def command(study: str, storage: str | None, as_json: bool) -> int:
+    """Show the best trade-offs (the Pareto front) and the baseline.
+
+    STUDY is a study file, or the folder of a study that was run.
+    """
+    from paretune.search.database.reader import records
+    from paretune.search.front.final_front import with_final_front
+    from paretune.search.locate import locate
+    from paretune.search.views.front_table import front_info
+
+    with records(locate(study, storage).url) as reader:
+        info = front_info(with_final_front(reader.front_record()), reader.trials)
+    if as_json:
+        print_json(info.to_json())
+    else:
+        from paretune.search.views.front_text import front_view
+
+        click.echo(front_view(info, terminal_width()).text(), color=coloured())
+    return DONE if info.rows else NOTHING

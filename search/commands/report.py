@@ -1,0 +1,31 @@
+"""`paretune report`: the HTML report of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from paretune.search.commands.shared import output_option, storage_option, study_argument
+
+
+@click.command("report")
+@study_argument
+@storage_option
+@output_option("FILE", "The file to write; report.html in the study's folder if not given.")
+def command(study: str, storage: str | None, output: Path | None) -> None:
+    """Write the report: one HTML file that opens offline.
+
+    STUDY is a study file, or the folder of a study that was run.
+    """
+    from paretune.search.database.reader import records
+    from paretune.search.front.final_front import with_final_front
+    from paretune.search.locate import locate
+    from paretune.search.views.report import write_report
+
+    location = locate(study, storage)
+    with records(location.url) as reader:
+        record = with_final_front(reader.record())
+    file = output or location.folder / "report.html"
+    write_report(record, file)
+    click.echo(str(file))

@@ -1,0 +1,57 @@
+"""`paretune worker`: runs trials of a study next to other processes."""
+
+from __future__ import annotations
+
+import click
+
+from paretune.search.commands.shared import (
+    DONE,
+    MOST_THREADS,
+    NOTHING,
+    console,
+    set_option,
+    stop_on_terminate,
+    storage_option,
+    study_argument,
+    time_option,
+    trials_option,
+)
+
+
+@click.command("worker")
+@study_argument
+@set_option
+@storage_option
+@trials_option
+@time_option
+@click.option(
+    "--threads",
+    type=click.IntRange(1, MOST_THREADS),
+    metavar="N",
+    help="Training threads of this process; torch's default if not given.",
+)
+def command(
+    study: str,
+    trials: int | None,
+    time: str | None,
+    overrides: tuple[str, ...],
+    storage: str | None,
+    threads: int | None,
+) -> int:
+    """Join a running study from another process or machine.
+
+    The processes share the study's folder and its database. On several machines, put both on
+    storage that all of them reach: a network folder, and a PostgreSQL database (--storage).
+    """
+    from paretune.search.study_file.loading import load_study
+
+    spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
+    stop_on_terminate()
+    from paretune.search.commands.worker_processes import set_training_threads
+    from paretune.search.running.progress import make_progress
+    from paretune.search.running.runner import Runner
+
+    if threads is not None:
+        set_training_threads(spec, threads)
+    with make_progress(console()) as progress:
+        return DONE if Runner(spec, progress).run().ok else NOTHING

@@ -1,0 +1,61 @@
+"""Worker processes of a run, and the threads that each of them trains with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from paretune.objectives.host import cores
+from paretune.search.study.spec import StudySpec
+
+
+def threads_per_worker(workers: int) -> int:
+    """Returns the number of training threads of each worker on this machine.
+
+    The cores are divided among the workers: threads that wait for each other make training
+    several times as slow. OMP_NUM_THREADS, which a user or a cluster sets, can lower the number
+    (https://www.openmp.org/spec-html/5.0/openmpse50.html).
+    """
+    share = max(1, cores() // workers)
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(share, int(limit)) if limit.isdecimal() and int(limit) else share
+
+
+def set_training_threads(spec: StudySpec, threads: int) -> None:
+    """Sets the training threads of this process; a custom trainer sets its own."""
+    if spec.trainer is None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def worker_processes(spec: StudySpec, workers: int, study: str) -> Iterator[None]:
+    """Starts the other workers of a run, and terminates them at the end of the block.
+
+    Args:
+        spec: The study.
+        workers: Number of processes, this one included.
+        study: STUDY as the user typed it.
+    """
+    command = [sys.executable, "-m", "paretune", "worker", study, "--storage", spec.storage]
+    if spec.trials is not None:
+        command += ["--trials", str(spec.trials)]
+    if spec.seconds is not None:
+        command += ["--time", f"{round(spec.seconds)}s"]
+    command += ["--threads", str(threads_per_worker(workers))]
+    spec.folder.mkdir(parents=True, exist_ok=True)
+    processes = []
+    for number in range(2, workers + 1):
+        with (spec.folder / f"worker-{number}.log").open("w") as log:
+            processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT))
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
