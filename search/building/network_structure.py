@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from paretune.search.study.deployment import placement, rounding_runtime
 from paretune.search.study.plan import Plan
 from paretune.search.study.spec import digest
-from paretune.search.study.technique_stages import TECHNIQUES, technique
+from paretune.search.study.stage import TECHNIQUES
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization import QUANTIZATIONS
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 if TYPE_CHECKING:
     import torch
 
-    from paretune.search.data.labelled import Labelled
+    from paretune.search.data.dataset import Dataset
     from paretune.search.study.deployment import Deployment
 
 _ROUNDED = re.compile(r"parametrizations\.(\w+)\.original\b")
@@ -31,7 +31,7 @@ LAYOUT = ("per_channel", "symmetric", "bits", "block")
 """Options of a number format that say how the file is laid out; the others change values in it."""
 
 
-def outline(plan: Plan, data: Labelled) -> Candidate | None:
+def outline(plan: Plan, data: Dataset) -> Candidate | None:
     """A plan's candidate, built, pruned and marked for quantization without any training.
 
     Its layers have the shapes of the trained one's. None where those depend on the weights, or a
@@ -40,12 +40,14 @@ def outline(plan: Plan, data: Labelled) -> Candidate | None:
     Raises:
         InfeasibleCandidate: There is no such network, or a technique cannot be applied to it.
     """
-    candidate = start(plan.stages[0].params["architecture"], data.shape, data.classes, seed=0)
+    candidate = initial_candidate(
+        plan.stages[0].params["architecture"], data.shape, data.classes, seed=0
+    )
     _stir(candidate.model)
     context = Context(data, placement=placement(rounding_runtime(plan)))
     for stage in plan.stages:
         if stage.kind in TECHNIQUES:
-            _, entry, params = technique(stage.kind, stage.params)
+            _, entry, params = stage.technique
             made = entry.outline(candidate, params, context) if hasattr(entry, "outline") else None
             if made is None:
                 return None
@@ -92,7 +94,7 @@ def key_of(
     layout: Mapping[str, Any] | None = {}
     stage = plan.stage("quantize")
     if stage is not None:
-        name, _, params = technique(stage.kind, stage.params)
+        name, _, params = stage.technique
         if not deployment.lacks({name: {}}):
             layout = _layout(name, params.model_dump())
     if layout is None:

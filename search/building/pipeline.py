@@ -31,17 +31,17 @@ from paretune.search.study.deployment import (
     rounding_runtime,
     unquantized,
 )
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
+from paretune.search.study.stage import TECHNIQUES, Stage
 from paretune.search.study.tables import RUNTIMES
-from paretune.search.study.technique_stages import TECHNIQUES, stand_in, technique, trains
 from paretune.spaces.architecture.checkpoint import load_weights
 from paretune.spaces.base import Candidate, Context, EpochEnd
 from paretune.spaces.distillation import DISTILLATIONS
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.spaces.table import Option, Slot, Table
 
 if TYPE_CHECKING:
-    from paretune.search.data.labelled import Labelled
+    from paretune.search.data.dataset import Dataset
     from paretune.spaces.training.snapshot import Snapshot
 
 CALIBRATION_BATCH = 32
@@ -61,7 +61,7 @@ class Pipeline:
 
     def __init__(
         self,
-        data: Labelled,
+        data: Dataset,
         cache: StageCache,
         baseline: Plan,
         seed: int,
@@ -165,10 +165,12 @@ class Pipeline:
             if stage.kind not in TECHNIQUES:
                 continue
             with watch.stage(stage.kind):
-                _, entry, params = technique(stage.kind, stage.params)
+                _, entry, params = stage.technique
                 if hasattr(entry, "check"):
                     architecture = plan.stages[0].params["architecture"]
-                    network = start(architecture, self._data.shape, self._data.classes, self._seed)
+                    network = initial_candidate(
+                        architecture, self._data.shape, self._data.classes, self._seed
+                    )
                     entry.check(network.model, params)
 
     def deploy(
@@ -211,7 +213,7 @@ class Pipeline:
         """A stage's result, made under its lock so that two workers do not make it both."""
         kind, begun = link.stage.kind, time.perf_counter()
         pace = watch.pace if watch.pace and watch.pace.kind == kind else None
-        if not trains(kind, link.stage.params):
+        if not link.stage.trains:
             made = self._apply(link, candidate, watch)
             watch.made[kind] = time.perf_counter() - begun
             return made
@@ -266,7 +268,7 @@ class Pipeline:
             report=report,
             memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
             placement=placement(link.runtime),
-            breathe=host_lock.breathe,
+            yield_to_measurements=host_lock.breathe,
         )
         distillation = link.stage.params.get("distillation")
         if not distillation:
@@ -276,7 +278,7 @@ class Pipeline:
             context,
             teacher=self._teachers.model(described, watch),
             distillation=_option(DISTILLATIONS, distillation),
-            answers=lambda make: self._teachers.answers(described, make),
+            teacher_logits=lambda make: self._teachers.answers(described, make),
         )
 
     def _prepare_teacher(self, link: Link, watch: Watch) -> None:
@@ -300,7 +302,7 @@ class Pipeline:
         assert candidate is not None
         if stage.kind == "finetune":
             return trained(self._cache, link, candidate, context, resume, pace)
-        name, entry, params = technique(stage.kind, stage.params)
+        name, entry, params = stage.technique
         made: Candidate = entry.apply(candidate, params, context)
         if len(made.history) == len(candidate.history):
             return made  # it did nothing
@@ -312,7 +314,9 @@ class Pipeline:
         self, link: Link, context: Context, resume: Snapshot | None, pace: Pace | None
     ) -> Candidate:
         params = link.stage.params
-        candidate = start(params["architecture"], self._data.shape, self._data.classes, self._seed)
+        candidate = initial_candidate(
+            params["architecture"], self._data.shape, self._data.classes, self._seed
+        )
         if params["checkpoint"]:
             try:
                 load_weights(candidate.model, params["checkpoint"])
@@ -336,9 +340,9 @@ class Pipeline:
         links = self._links(plan)
         index = [link.stage.kind for link in links].index(kind)
         for link in links[index + 1 :]:
-            params = stand_in(link.stage.kind, link.stage.params)
-            assert params is not None, "such a plan is not interrupted"
-            instead = replace(link, stage=Stage(link.stage.kind, params))
+            stage = link.stage.stand_in
+            assert stage is not None, "such a plan is not interrupted"
+            instead = replace(link, stage=stage)
             context = self._context(instead, lambda event: None, Watch())
             # What is remembered by the stage's key is of the trained network.
             context = replace(context, memo=lambda name, make: make())
@@ -365,7 +369,7 @@ def _single(teacher: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
         yield teacher
 
 
-def export(candidate: Candidate, runtime: str, path: Path, data: Labelled) -> Artifact:
+def export(candidate: Candidate, runtime: str, path: Path, data: Dataset) -> Artifact:
     """A candidate as a runtime's file, calibrated on training images where that is asked for.
 
     Raises:
@@ -386,7 +390,7 @@ def _learns(stage: Stage) -> bool:
     if stage.kind == "pretrain":
         recipe = stage.params["recipe"]
         return recipe is not None and recipe["epochs"] > 0
-    return trains(stage.kind, stage.params)
+    return stage.trains
 
 
 def resolve_device(device: str) -> str:

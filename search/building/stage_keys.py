@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from paretune.search.files import sha256_of
-from paretune.search.study.plan import Plan, Stage, without_teacher
+from paretune.search.study.plan import Plan, without_teacher
 from paretune.search.study.spec import digest
-from paretune.search.study.technique_stages import TECHNIQUES
+from paretune.search.study.stage import TECHNIQUES, Stage
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
-from paretune.spaces.training import rates
+from paretune.spaces.training import learning_rates
 from paretune.spaces.training.recipe import Recipe
 
 TRAINING_VERSION = 2
@@ -136,7 +136,7 @@ def _content(file: Path, changed: int, size: int) -> str:
 def is_endless(stage: Stage) -> bool:
     """Whether a longer training of this kind begins with the very epochs of a shorter one."""
     recipe = stage.params.get("recipe")
-    return bool(recipe) and rates.endless(Recipe.model_validate(recipe).schedule)
+    return bool(recipe) and learning_rates.endless(Recipe.model_validate(recipe).schedule)
 
 
 def _versions(stage: Stage, endless: bool) -> dict[str, int]:
@@ -147,6 +147,6 @@ def _versions(stage: Stage, endless: bool) -> dict[str, int]:
     tables = (("architecture", ARCHITECTURES), ("distillation", DISTILLATIONS))
     for key, table in (*tables, *TECHNIQUES.values()):
         if stage.params.get(key):
-            name, _ = table.pick(stage.params[key])
+            name, _ = table.parse(stage.params[key])
             versions[name] = table.get(name).version
     return versions

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.watch import StageError, Watch
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
 from paretune.search.study.spec import canonical, digest
+from paretune.search.study.stage import Stage
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.distillation.teacher_average import Average
+from paretune.spaces.distillation.teacher_average import TeacherAverage
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +78,7 @@ class Teachers:
         if key not in self._models:
             if described and "average" in described:
                 members = [self.model(member, watch) for member in described["average"]]
-                self._models[key] = Average(members).eval()
+                self._models[key] = TeacherAverage(members).eval()
             else:
                 self._models[key] = self._made(key, self._plan(described), watch)
         return self._models[key]

@@ -14,15 +14,14 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from paretune.objectives.forward import forward_of
+from paretune.objectives.forward_counts import count_forward
 from paretune.search.study.spec import digest
-from paretune.search.study.technique_stages import epochs
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 if TYPE_CHECKING:
     from paretune.search.building.pipeline import Pipeline
     from paretune.search.building.stage_cache import StageCache
-    from paretune.search.data.labelled import Labelled
+    from paretune.search.data.dataset import Dataset
     from paretune.search.study.plan import Plan
 
 ACTIVATION = 100.0
@@ -41,7 +40,7 @@ class Costs:
         data: The study's.
     """
 
-    def __init__(self, pipeline: Pipeline, cache: StageCache, data: Labelled) -> None:
+    def __init__(self, pipeline: Pipeline, cache: StageCache, data: Dataset) -> None:
         self._pipeline = pipeline
         self._cache = cache
         self._data = data
@@ -49,7 +48,7 @@ class Costs:
 
     def of(self, plan: Plan) -> float:
         """Multiply-adds, about, for one example; infinite where there is no such network."""
-        left = sum(epochs(s.kind, s.params) for s in self._pipeline.untrained(plan))
+        left = sum(stage.epochs for stage in self._pipeline.untrained(plan))
         return left * self._example(plan.stages[0].params["architecture"]) if left else 0.0
 
     def _example(self, architecture: Mapping[str, Any]) -> float:
@@ -67,7 +66,9 @@ class Costs:
             for name, params in architecture.items()
         }
         try:
-            forward = forward_of(start(light, shape, self._data.classes, seed=0).model, shape)
+            forward = count_forward(
+                initial_candidate(light, shape, self._data.classes, seed=0).model, shape
+            )
         except Exception:  # the trial itself says why
             return None
         return forward.macs + ACTIVATION * forward.activations + EXAMPLE

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from paretune.search.study.number_formats import free_formats, others_of
+from paretune.search.study.number_formats import variant_formats, variants_of
 from paretune.spaces.domains import assign
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class FormatVariants:
     def __init__(self, study: OpenStudy) -> None:
         self._study = study
         self._waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
-        self._formats = free_formats(study.spec)
+        self._formats = variant_formats(study.spec)
         self._of_front = study.spec.format_variants == "front"  # of its networks only, in the end
         self._search_ended = False
 
@@ -62,7 +62,7 @@ class FormatVariants:
         return bool(self._waiting)
 
     def _wait_for(self, number: int, params: Mapping[str, Any]) -> None:
-        self._waiting.extend((number, other) for other in others_of(params, self._formats))
+        self._waiting.extend((number, other) for other in variants_of(params, self._formats))
 
     def begun(self, worker: Worker) -> Task | None:
         """The next variant_of as a trial that runs from now on; None when there is none."""

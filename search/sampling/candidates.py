@@ -10,7 +10,7 @@ import numpy as np
 
 from paretune.search.sampling.features import Draws, Features, Params, key_of
 from paretune.search.sampling.history import History
-from paretune.search.study.number_formats import network_of, others_of
+from paretune.search.study.number_formats import network_params, variants_of
 from paretune.search.study.sampler_options import ThompsonParams
 from paretune.search.study.spec import Constraint
 from paretune.spaces.base import InfeasibleCandidate
@@ -97,7 +97,7 @@ class Candidates:
 
     def _network(self, params: Params) -> tuple[object, ...]:
         """Equal for what is measured together."""
-        return key_of(network_of(params) if self._formats else params)
+        return key_of(network_params(params) if self._formats else params)
 
     def with_formats(self, networks: Sequence[Candidate]) -> tuple[list[Candidate], np.ndarray]:
         """All that is measured of the networks, and the place of its network [V], in order."""
@@ -105,7 +105,7 @@ class Candidates:
             return list(networks), np.arange(len(networks))
         found, owners = [], []
         for place, network in enumerate(networks):
-            others = map(self.of, others_of(network.params, self._formats))
+            others = map(self.of, variants_of(network.params, self._formats))
             own = [network, *(c for c in others if c and c.key not in self._history.known)]
             found += own
             owners += [place] * len(own)

@@ -33,7 +33,7 @@ from paretune.search.sampling.features import key_of
 from paretune.search.sampling.memory import MEMORY, worth_remembering
 from paretune.search.sampling.samplers import SAMPLERS, grid, make_sampler
 from paretune.search.sampling.thompson import Cost, Thompson
-from paretune.search.study.number_formats import free_formats
+from paretune.search.study.number_formats import variant_formats
 from paretune.search.study.records import Result
 from paretune.search.study.spec import StudySpec
 from paretune.spaces.domains import Choice, Domain, Float, Int, Node, assign, parameters
@@ -91,7 +91,7 @@ class Outcome:
     @classmethod
     def of(cls, result: Result) -> Outcome:
         """What the sampler is told of a trial that has ended, or waits."""
-        unknown = result.repeats is not None or result.state == "paused"
+        unknown = result.repeat_of is not None or result.state == "paused"
         took = None if unknown else sum(result.seconds.values())
         values = list(result.values.values()) or None
         return cls(result.state, values, result.violations, took)
@@ -132,7 +132,7 @@ class Proposer:
             spec.seed,
             cheap,
             cost if cost_aware else None,
-            free_formats(spec) if spec.format_variants is True else (),
+            variant_formats(spec) if spec.format_variants is True else (),
         )
         self._baseline: Mapping[str, float] = {}
         self._asked: dict[int, Proposal] = {}

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from paretune.search.study.spec import BaselineSpec, Selection, digest
-from paretune.search.study.technique_stages import TECHNIQUES, trains
+from paretune.search.study.stage import TECHNIQUES, Stage
 from paretune.spaces.distillation.base import BASELINE, STAGES
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of a plan.
-
-    Attributes:
-        kind: "pretrain", "prune", "finetune", "quantize" or "deploy".
-        params: JSON, all defaults spelled out.
-    """
-
-    kind: str
-    params: Mapping[str, Any]
-
-    def __hash__(self) -> int:
-        return hash(digest([self.kind, self.params]))
-
-
-@dataclass(frozen=True)
 class Plan:
-    """What one trial does, from nothing to an artifact.
+    """What one trial does, from an architecture to an artifact.
 
-    Hashable and JSON-able; one typed by hand builds, measures and exports like any other.
+    Hashable, and convertible to JSON. A plan written by hand builds, measures and exports like any
+    other.
     """
 
     stages: tuple[Stage, ...]
@@ -62,39 +47,39 @@ def make_plan(
     teachers: Mapping[str, Mapping[str, Any]] | None = None,
     targets: Mapping[str, Selection] | None = None,
 ) -> Plan:
-    """The plan for one assignment of the study's space.
+    """Makes the plan of one assignment of the study's space.
 
-    A stage that learns from a teacher holds "distillation", and for another teacher than the
-    baseline also "teacher": its description, so that the plan says all there is to know.
+    A stage that learns from a teacher holds "distillation". If the teacher is not the baseline, it
+    also holds "teacher", the teacher's description: a plan is complete without its study.
 
     Args:
-        choices: What `assign(spec.space, ...)` gives: architecture, pretrain, pruning,
+        choices: The result of `assign(spec.space, ...)`: architecture, pretrain, pruning,
             distillation, finetune, quantization; the last five may be None or {"none": {}}.
-        runtime: Where it is deployed.
-        teachers: Descriptions by name (`StudySpec.teachers`).
-        targets: Where it is deployed instead, when there are several (`StudySpec.targets`).
+        runtime: The runtime of a study without targets.
+        teachers: Name -> description (`StudySpec.teachers`).
+        targets: Target -> runtime (`StudySpec.targets`); used instead of `runtime` unless empty.
     """
     first = {
         "architecture": choices["architecture"],
         "checkpoint": choices.get("checkpoint"),
         "recipe": choices.get("pretrain"),
     }
-    stages = [("pretrain", first)]
-    if _taken(choices.get("pruning")):
-        stages.append(("prune", {"pruning": choices["pruning"]}))
-    if _trained(choices.get("finetune")):
-        stages.append(("finetune", {"recipe": choices["finetune"], "distillation": None}))
-    if _taken(choices.get("quantization")):
-        stages.append(("quantize", {"quantization": choices["quantization"]}))
-    deploy = Stage("deploy", _deployed(runtime, targets or {}))
-    lesson = _lesson(choices.get("distillation"), teachers or {})
-    return Plan((*(Stage(kind, {**p, **lesson(kind, p)}) for kind, p in stages), deploy))
+    stages = [Stage("pretrain", first)]
+    if _picked(choices.get("pruning")):
+        stages.append(Stage("prune", {"pruning": choices["pruning"]}))
+    if _trains(choices.get("finetune")):
+        stages.append(Stage("finetune", {"recipe": choices["finetune"], "distillation": None}))
+    if _picked(choices.get("quantization")):
+        stages.append(Stage("quantize", {"quantization": choices["quantization"]}))
+    deploy = Stage("deploy", _deployment(runtime, targets or {}))
+    distillation = choices.get("distillation")
+    return Plan((*(_taught(stage, distillation, teachers or {}) for stage in stages), deploy))
 
 
 def baseline_plan(
     baseline: BaselineSpec, runtime: Selection, targets: Mapping[str, Selection] | None = None
 ) -> Plan:
-    """The plan of trial 0: the user's model as it is, deployed in float."""
+    """Makes the plan of trial 0: the user's model, unchanged and deployed in float."""
     return make_plan(
         {
             "architecture": baseline.architecture,
@@ -106,7 +91,7 @@ def baseline_plan(
     )
 
 
-def _deployed(runtime: Selection, targets: Mapping[str, Selection]) -> dict[str, Any]:
+def _deployment(runtime: Selection, targets: Mapping[str, Selection]) -> dict[str, Any]:
     """{"runtime": {name: options}}, or {"targets": {target: {name: options}}}."""
     if not targets:
         return {"runtime": {runtime.name: dict(runtime.params)}}
@@ -114,38 +99,37 @@ def _deployed(runtime: Selection, targets: Mapping[str, Selection]) -> dict[str,
 
 
 def without_teacher(distillation: Mapping[str, Any]) -> dict[str, Any]:
-    """{name: {parameters}} of the loss alone, without who teaches and in which stages."""
+    """Returns {name: {parameters}} of a distillation without its teacher and its stages."""
     [(name, options)] = distillation.items()
     return {name: {k: v for k, v in options.items() if k not in ("teacher", "stages")}}
 
 
-def _lesson(
-    distillation: Mapping[str, Any] | None, teachers: Mapping[str, Mapping[str, Any]]
-) -> Callable[[str, Mapping[str, Any]], dict[str, Any]]:
-    """(a stage's kind, its parameters) -> what they hold besides when it learns from a teacher."""
-    if not _taken(distillation):
-        return lambda kind, params: {}
-    assert distillation is not None
+def _taught(
+    stage: Stage,
+    distillation: Mapping[str, Any] | None,
+    teachers: Mapping[str, Mapping[str, Any]],
+) -> Stage:
+    """Returns the stage, with the loss and the teacher if it learns from one."""
+    if distillation is None or not _picked(distillation):
+        return stage
     [(name, options)] = distillation.items()
-    stages, teacher = options.get("stages", STAGES), options.get("teacher", BASELINE)
-    loss = without_teacher(distillation)
-    found: dict[str, Any] = {"distillation": loss}
+    if stage.kind not in options.get("stages", STAGES) or not _learns(stage):
+        return stage
+    loss, teacher = without_teacher(distillation), options.get("teacher", BASELINE)
+    params = {**stage.params, "distillation": loss}
     if teacher != BASELINE:
         loss[name]["teacher"] = teacher
-        found["teacher"] = teachers[teacher]
-
-    def lesson(kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        learns = kind in stages and (
-            trains(kind, params) if kind in TECHNIQUES else _trained(params["recipe"])
-        )
-        return found if learns else {}
-
-    return lesson
+        params["teacher"] = teachers[teacher]
+    return Stage(stage.kind, params)
 
 
-def _trained(recipe: Mapping[str, Any] | None) -> bool:
+def _learns(stage: Stage) -> bool:
+    return stage.trains if stage.kind in TECHNIQUES else _trains(stage.params["recipe"])
+
+
+def _trains(recipe: Mapping[str, Any] | None) -> bool:
     return recipe is not None and recipe["epochs"] > 0
 
 
-def _taken(option: Mapping[str, Any] | None) -> bool:
-    return option is not None and bool(option) and "none" not in option
+def _picked(option: Mapping[str, Any] | None) -> bool:
+    return bool(option) and "none" not in (option or {})

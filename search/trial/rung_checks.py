@@ -1,16 +1,17 @@
-"""RungChecks: where a trial of the built-in stages is measured while it trains, and may have to wait.
+"""Rung checks: a trial with built-in stages is measured at rungs while it trains, and may pause.
 
-At a rung the network is taken as if its training ended there: the later stages are applied to a
-copy, it is deployed as the plan says, and accuracy is measured on that file. Latency, size and the
-like do not change any more once a network has its shape, so that one measurement is enough for all
-networks of the same structure.
+At a rung the network is treated as if its training ended there. The later stages are applied to a
+copy, the copy is deployed as the plan says, and accuracy is measured on that file. Latency, size
+and other quantities of the structure no longer change, so one measurement serves all networks of
+the same structure.
 
-Off unless asked for, as it has not paid yet (`bench_search.py`, sides paretune and racing). On
-studies/benchmark.yaml with digits, after some 80 s of processor time a side, the front has .331 and
-.363 of the box with it and .339 and .358 without (seeds 0 and 1); its mean on the way is .246 and
-.186 instead of .252 and .297. Pretraining is shared there, finetuning is a quarter of a trial's
-time, measuring a third, and every whole training has free format_variants: to stop a trial gives up more
-than it saves. With 27 epochs of finetuning (two widths, seed 0, 123 s) it is .612 and .627.
+Racing is off by default, as it has not paid yet (`bench_search.py`, sides paretune and racing). On
+studies/benchmark.yaml with digits, after about 80 s of processor time per side, the front covers
+.331 and .363 of the box with racing, and .339 and .358 without (seeds 0 and 1). Its mean over the
+run is .246 and .186 instead of .252 and .297. Pretraining is shared there, finetuning is a quarter
+of a trial's time, measuring a third, and every complete training has free format variants: stopping
+a trial loses more than it saves. With 27 epochs of finetuning (two widths, seed 0, 123 s) the front
+covers .612 with racing and .627 without.
 """
 
 from __future__ import annotations
@@ -21,44 +22,44 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from paretune.search.building.network_structure import key_of, structure_of
 from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
-from paretune.search.measuring.gauge import values_by_name, violations_of
+from paretune.search.measuring.gauge import Gauge, values_by_name, violations_of
+from paretune.search.measuring.quick import quick_options
 from paretune.search.racing.race import Judge
 from paretune.search.study.plan import Plan
 from paretune.search.study.raced_stage import raced_stage
 from paretune.search.study.records import RACING, Result, TrialRecord
 from paretune.search.study.spec import digest
-from paretune.search.study.technique_stages import stand_in
-from paretune.search.trial.screening import shortened
+from paretune.search.study.stage import stand_in
+from paretune.search.trial.workbench import Workbench
 from paretune.spaces.base import Candidate, InfeasibleCandidate
 
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
     from paretune.search.measuring.targets import Target
-    from paretune.search.trial.stage_study import StageStudy
 
 
 class RungChecks:
     """The rungs of one trial's training.
 
     Args:
-        study: The open study.
-        plan: What the trial does.
+        workbench: The study's parts.
+        plan: Plan of the trial.
         baseline: Trial 0.
-        watch: Of the trial; interrupts the training from now on.
-        judge: Who decides at a rung.
-        pace: The training stage, and the rungs that lie ahead.
+        watch: Watch of the trial; from now on it interrupts the training at rungs.
+        judge: Decides at a rung whether the trial goes on.
+        pace: Kind of the training stage, and the rungs ahead.
 
     Attributes:
-        stopped: Why the trial is to wait; None where it is not.
+        stopped: Why the trial must pause; None while it goes on.
     """
 
     def __init__(
         self,
-        study: StageStudy,
+        workbench: Workbench,
         plan: Plan,
         baseline: TrialRecord,
         watch: Watch,
@@ -66,7 +67,7 @@ class RungChecks:
         pace: tuple[str, list[int]],
     ) -> None:
         self.stopped: str | None = None
-        self._study = study
+        self._bench = workbench
         self._plan = plan
         self._baseline = baseline
         self._watch = watch
@@ -74,17 +75,17 @@ class RungChecks:
         self._values: dict[str, float | None] = {}
         self._exact: set[str] = set()
         self._stage, rungs = pace
-        spec = study.spec
+        spec = workbench.spec
         self._names = [o.name for o in spec.objectives] + [c.quantity for c in spec.constraints]
-        watch.pace = Pace(self._stage, rungs, self._look)
+        watch.pace = Pace(self._stage, rungs, self._check)
 
-    def waits(self, duration: float) -> Result:
-        """What has come of the trial so far, with the values that it had last."""
-        spec, known = self._study.spec, self._values
-        exact = {n: v for n, v in known.items() if n in self._exact and v is not None}
+    def paused(self, duration: float) -> Result:
+        """Returns the result of the paused trial, with its values at the last rung."""
+        spec, values = self._bench.spec, self._values
+        exact = {n: v for n, v in values.items() if n in self._exact and v is not None}
         return Result(
             "paused",
-            {o.name: v for o in spec.objectives if (v := known.get(o.name)) is not None},
+            {o.name: v for o in spec.objectives if (v := values.get(o.name)) is not None},
             violations_of(
                 [c for c in spec.constraints if c.quantity in exact],
                 exact,
@@ -97,15 +98,15 @@ class RungChecks:
         )
 
     def over(self) -> None:
-        """The trial has ended: what its training had come to at a rung is wanted no more."""
-        self._study.forget(self._plan)
+        """Drops the snapshot of the training, as the trial has ended."""
+        self._bench.forget(self._plan)
 
-    def _look(self, candidate: Candidate, epoch: int, seconds: float) -> None:
-        """Measures the candidate, and compares it.
+    def _check(self, candidate: Candidate, epoch: int, seconds: float) -> None:
+        """Measures the candidate at a rung, and compares it with other trials.
 
         Raises:
-            HeldUp: It is to wait.
-            InfeasibleCandidate: It cannot be deployed.
+            HeldUp: The trial must pause.
+            InfeasibleCandidate: The candidate cannot be deployed.
         """
         begun, spent = time.perf_counter(), self._watch.seconds
         try:
@@ -116,66 +117,68 @@ class RungChecks:
             raise
         finally:
             spent["measure"] = spent.get("measure", 0.0) + time.perf_counter() - begun
-        objectives = [objective.name for objective in self._study.spec.objectives]
+        objectives = [objective.name for objective in self._bench.spec.objectives]
         self.stopped = self._judge(epoch, {n: self._values[n] for n in objectives})
         if self.stopped is not None:
             raise HeldUp(self.stopped)
 
     def _measured(self, candidate: Candidate, seconds: float) -> dict[str, float | None]:
-        """Objectives and what constraints name, of the candidate as it is."""
-        study = self._study
-        early = study.pipeline.ended_early(self._plan, self._stage, candidate)
+        """Returns quantity -> value of the candidate as it is, None if the value is not finite."""
+        bench = self._bench
+        early = bench.pipeline.ended_early(self._plan, self._stage, candidate)
         made = {**self._watch.made, self._stage: seconds}
-        found: dict[str, float | None] = {}
+        values: dict[str, float | None] = {}
         with tempfile.TemporaryDirectory() as folder:
-            for target in study.targets:
+            for target in bench.targets:
                 suited = target.deployment.unmarked(early)
                 path = Path(folder) / f"rung{target.deployment.suffix}"
-                artifact = study.pipeline.deploy(
+                artifact = bench.pipeline.deploy(
                     self._plan, suited, path, Watch(), target.deployment
                 )
-                found |= self._of_target(target, artifact, suited, made)
-        return found
+                values |= self._on_target(target, artifact, suited, made)
+        return values
 
-    def _of_target(
+    def _on_target(
         self, target: Target, artifact: Artifact, candidate: Candidate, made: Mapping[str, float]
     ) -> dict[str, float | None]:
-        study = self._study
-        exact, learnt = target.gauge.parted(self._names)
-        exact = replace(exact, quantities=tuple((n, shortened(n, o)) for n, o in exact.quantities))
+        bench = self._bench
+        fixed, trained = target.gauge.split_by_training(self._names)
+        quick = tuple((name, quick_options(name, options)) for name, options in fixed.quantities)
+        fixed = replace(fixed, quantities=quick)
 
-        def measured(gauge: Any) -> dict[str, float | None]:
+        def measure(gauge: Gauge) -> dict[str, float | None]:
             only = replace(target, gauge=gauge)
-            given = study.measure(only, artifact, candidate.model, self._baseline, made)
-            return {m.name: m.value if math.isfinite(m.value) else None for m in given}
+            subject = bench.subject(only, artifact, candidate.model, self._baseline, made)
+            measurements = only.measure(subject)
+            return {m.name: m.value if math.isfinite(m.value) else None for m in measurements}
 
-        own = structure_of(candidate.model)
-        structure = key_of(self._plan, own, study.data.shape, target.deployment, study.host)
-        if structure is None:  # the weights decide some of it
-            known = measured(exact)
+        structure = structure_of(candidate.model)
+        key = key_of(self._plan, structure, bench.data.shape, target.deployment, bench.host)
+        if key is None:  # the weights decide some of it
+            exact = measure(fixed)
         else:
-            key = digest([structure, target.name, exact.quantities])
-            known = study.cache.memo(f"exact.{key}", lambda: measured(exact))
-        self._exact |= known.keys()
-        return {**known, **measured(learnt)}
+            name = digest([key, target.name, fixed.quantities])
+            exact = bench.cache.memo(f"exact.{name}", lambda: measure(fixed))
+        self._exact |= exact.keys()
+        return {**exact, **measure(trained)}
 
 
 def rung_checks_of(
-    study: StageStudy, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
+    workbench: Workbench, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
 ) -> RungChecks | None:
-    """The rung_checks of a trial; None for one that goes to its end, as every one without racing."""
-    race, kind = study.race, raced_stage(study.spec.space)
+    """Returns the rung checks of a trial; None if it trains to its end without a comparison."""
+    race, kind = workbench.race, raced_stage(workbench.spec.space)
     if race is None or baseline is None or not number:
         return None
-    whole = _epochs(plan, kind)
-    if not whole or study.trained(plan):
+    epochs = _epochs(plan, kind)
+    if not epochs or workbench.trained(plan):
         return None
-    judge = race.judge(number, {}, whole)
-    return RungChecks(study, plan, baseline, watch, judge, (kind, race.ahead(number, whole)))
+    judge = race.judge(number, {}, epochs)
+    return RungChecks(workbench, plan, baseline, watch, judge, (kind, race.ahead(number, epochs)))
 
 
 def _epochs(plan: Plan, kind: str) -> int:
-    """Epochs of the training that races; 0 where the plan has none that can be held up."""
+    """Returns the epochs of the raced training; 0 if the plan has none that can be paused."""
     kinds = [stage.kind for stage in plan.stages]
     if kind not in kinds:
         return 0

@@ -12,9 +12,10 @@ from paretune.objectives.base import Measurement
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.errors import UserError
 from paretune.search.measuring.gauge import values_by_name, violations_of
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
 from paretune.search.study.records import RACING, Result, TrialRecord
 from paretune.search.study.spec import TrainerSpec
+from paretune.search.study.stage import Stage
 from paretune.search.trial.events import Reporter, StageDone, StageStarted, StepDone
 from paretune.search.trial.open_study import OpenStudy
 from paretune.search.trial.trainer import Answers, Report, Step, Stop, load_function

@@ -23,8 +23,9 @@ from paretune.search.building.pipeline import Pipeline
 from paretune.search.building.stage_keys import Link
 from paretune.search.building.watch import Watch
 from paretune.search.measuring.gauge import Gauge
-from paretune.search.study.plan import Plan, Stage, make_plan
+from paretune.search.study.plan import Plan, make_plan
 from paretune.search.study.spec import StudySpec
+from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 from paretune.spaces.base import Candidate
 from paretune.spaces.domains import assign

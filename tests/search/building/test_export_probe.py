@@ -12,7 +12,8 @@ from paretune.search.building.export_probe import Probe
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
+from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.evaluation import evaluate
 from paretune.search.trial.events import EpochDone, Event
@@ -104,7 +105,7 @@ def test_architecture_is_asked_once_whatever_its_plan(
     monkeypatch.setattr(Probe, "_tried", counted)
     for width in (0.0625, 0.125, 0.0625):
         for epochs in (1, 2):
-            study.pipeline.probe(plan({"simple_cnn": {"width": width}}, epochs), Watch())
+            study.workbench.pipeline.probe(plan({"simple_cnn": {"width": width}}, epochs), Watch())
     assert tried == [{"simple_cnn": {"width": 0.0625}}, {"simple_cnn": {"width": 0.125}}]
 
 
@@ -114,18 +115,18 @@ def test_refusal_is_asked_once_a_process_and_not_kept_beyond_it(
     network = plan(spectral(module))
     for _ in range(2):
         with pytest.raises(StageError, match="cannot be exported to ONNX") as caught:
-            study.pipeline.probe(network, Watch())
+            study.workbench.pipeline.probe(network, Watch())
         assert caught.value.infeasible
         monkeypatch.setattr(Probe, "_tried", lambda *_: pytest.fail("asked again"))
     monkeypatch.undo()
     with pytest.raises(StageError, match="cannot be exported to ONNX"):
-        study.pipeline._probe.__class__(study.pipeline._cache, (1, 8, 8), 10).ask(
-            spectral(module), "onnxruntime", Watch()
-        )
+        study.workbench.pipeline._probe.__class__(
+            study.workbench.pipeline._cache, (1, 8, 8), 10
+        ).ask(spectral(module), "onnxruntime", Watch())
 
 
 def test_plan_that_trains_nothing_is_not_probed(study: StageStudy, module: str) -> None:
-    study.pipeline.probe(plan(spectral(module), epochs=0), Watch())
+    study.workbench.pipeline.probe(plan(spectral(module), epochs=0), Watch())
 
 
 def test_network_that_cannot_be_built_is_left_to_the_stage_that_builds_it(
@@ -133,9 +134,9 @@ def test_network_that_cannot_be_built_is_left_to_the_stage_that_builds_it(
 ) -> None:
     watch = Watch()
     broken = plan({"python": {"factory": "no_such_module:Net", "args": {}}})
-    study.pipeline.probe(broken, watch)
+    study.workbench.pipeline.probe(broken, watch)
     with pytest.raises(StageError, match="no_such_module") as caught:
-        study.pipeline.candidate(broken, watch)
+        study.workbench.pipeline.candidate(broken, watch)
     assert caught.value.stage == "pretrain"
 
 

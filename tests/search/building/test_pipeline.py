@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from paretune.search.building.watch import StageError, Watch
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
+from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
 from paretune.spaces.base import Candidate, Context
-from paretune.spaces.quantization.marking import marked
+from paretune.spaces.quantization.request import with_request
 
 RECIPE = {"epochs": 1, "batch_size": 64, "optimizer": {"adam": {"lr": 2e-3}}}
 RUNTIME = {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}}
@@ -50,7 +51,7 @@ def weights(candidate: Any) -> torch.Tensor:
 
 def test_plan_typed_by_hand_is_built_and_deployed(study: StageStudy, tmp_path: Path) -> None:
     watch = Watch()
-    candidate = study.pipeline.candidate(plan(ratio=0.5), watch)
+    candidate = study.workbench.pipeline.candidate(plan(ratio=0.5), watch)
     assert [step.technique for step in candidate.history] == [
         "architecture",
         "train",
@@ -58,31 +59,33 @@ def test_plan_typed_by_hand_is_built_and_deployed(study: StageStudy, tmp_path: P
         "train",
     ]
     assert set(watch.seconds) == {"pretrain", "prune", "finetune"}
-    artifact = study.pipeline.deploy(plan(ratio=0.5), candidate, tmp_path / "a.onnx", watch)
+    artifact = study.workbench.pipeline.deploy(
+        plan(ratio=0.5), candidate, tmp_path / "a.onnx", watch
+    )
     assert artifact.bytes == (tmp_path / "a.onnx").stat().st_size
 
 
 def test_same_plan_again_comes_from_the_cache_and_is_equal(study: StageStudy) -> None:
-    first = study.pipeline.candidate(plan(ratio=0.4), Watch())
+    first = study.workbench.pipeline.candidate(plan(ratio=0.4), Watch())
     again = Watch()
-    second = study.pipeline.candidate(plan(ratio=0.4), again)
+    second = study.workbench.pipeline.candidate(plan(ratio=0.4), again)
     assert again.cached == ["pretrain", "prune", "finetune"]
     assert torch.equal(weights(first), weights(second))
 
 
 def test_plans_with_a_common_beginning_share_it(study: StageStudy) -> None:
-    study.pipeline.candidate(plan(), Watch())
+    study.workbench.pipeline.candidate(plan(), Watch())
     watch = Watch()
-    study.pipeline.candidate(plan(lr=5e-3), watch)
+    study.workbench.pipeline.candidate(plan(lr=5e-3), watch)
     assert watch.cached == ["pretrain"]
 
 
 def test_damaged_stage_is_made_again(study: StageStudy) -> None:
-    first = study.pipeline.candidate(plan(), Watch())
+    first = study.workbench.pipeline.candidate(plan(), Watch())
     for file in (study.spec.folder / "stages").glob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:100])
     watch = Watch()
-    second = study.pipeline.candidate(plan(), watch)
+    second = study.workbench.pipeline.candidate(plan(), watch)
     assert watch.cached == []
     assert torch.equal(weights(first), weights(second))
 
@@ -94,8 +97,8 @@ def test_same_seed_gives_the_same_weights_in_another_study(
     other.parent.mkdir()
     other.write_text(study.spec.file.read_text())
     opened = StageStudy(load_study(other))
-    first = study.pipeline.candidate(plan(ratio=0.3), Watch())
-    second = opened.pipeline.candidate(plan(ratio=0.3), Watch())
+    first = study.workbench.pipeline.candidate(plan(ratio=0.3), Watch())
+    second = opened.workbench.pipeline.candidate(plan(ratio=0.3), Watch())
     opened.close()
     assert torch.equal(weights(first), weights(second))
 
@@ -103,7 +106,7 @@ def test_same_seed_gives_the_same_weights_in_another_study(
 def test_learning_curve_is_stored_for_each_epoch(study: StageStudy) -> None:
     import sqlite3
 
-    study.pipeline.candidate(plan(), Watch())
+    study.workbench.pipeline.candidate(plan(), Watch())
     connection = sqlite3.connect(study.spec.folder / "study.db")
     rows = connection.execute("select epoch, loss, accuracy from paretune_curves").fetchall()
     connection.close()
@@ -119,7 +122,7 @@ def test_error_names_the_stage_it_came_from(study: StageStudy) -> None:
         *broken.stages[1:],
     )
     with pytest.raises(StageError) as caught:
-        study.pipeline.candidate(Plan(stages), Watch())
+        study.workbench.pipeline.candidate(Plan(stages), Watch())
     assert caught.value.stage == "prune"
     assert caught.value.infeasible, "parameters that no Params takes cannot be"
 
@@ -134,7 +137,7 @@ def test_technique_that_trains_is_kept_and_comes_back_with_its_quantization(
 
     def apply(candidate: Candidate, params: Any, context: Context) -> Candidate:
         assert context.memo("sensitivity", lambda: asked.append(1) or {"0": 0.5}) == {"0": 0.5}
-        return marked(candidate, "dynamic", params)
+        return with_request(candidate, "dynamic", params)
 
     monkeypatch.setattr(Dynamic, "apply", staticmethod(apply))
     monkeypatch.setattr(Dynamic, "trains", staticmethod(lambda params: params.per_channel), False)
@@ -142,7 +145,7 @@ def test_technique_that_trains_is_kept_and_comes_back_with_its_quantization(
         option = {"dynamic": {"per_channel": per_channel}}
         stages = (*plan().stages[:-1], Stage("quantize", {"quantization": option}))
         watch = Watch()
-        candidate = study.pipeline.candidate(Plan(stages), watch)
+        candidate = study.workbench.pipeline.candidate(Plan(stages), watch)
         assert candidate.quantization is not None
         assert candidate.quantization["dynamic"]["per_channel"] is per_channel
         assert ("quantize" in watch.cached) is kept
@@ -166,7 +169,7 @@ def epochs_of(study: StageStudy, plan: Plan) -> tuple[list[int], torch.Tensor]:
     """The epochs that a plan has to train, and the weights that come of it."""
     seen: list[int] = []
     watch = Watch(epoch=lambda event: seen.append(event.epoch))
-    return seen, weights(study.pipeline.candidate(plan, watch))
+    return seen, weights(study.workbench.pipeline.candidate(plan, watch))
 
 
 def test_longer_training_goes_on_from_the_shorter_one_and_gives_the_same_weights(

@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.database.store import existing_store
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
+from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
 from paretune.search.views.plan_text import plan_text
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.training.recipe import Recipe
 
 RECIPE = Recipe.model_validate({"epochs": 1, "batch_size": 64}).model_dump()
@@ -52,7 +53,7 @@ def trained(study: StageStudy, plan_: Plan) -> tuple[torch.Tensor, Watch, list[s
     """Weights, what was watched, and the stages in whose name epochs were reported."""
     epochs: list[str] = []
     watch = Watch(epoch=lambda event: epochs.append(event.stage))
-    return weights(study.pipeline.candidate(plan_, watch)), watch, epochs
+    return weights(study.workbench.pipeline.candidate(plan_, watch)), watch, epochs
 
 
 def stages(folder: Path) -> set[str]:
@@ -84,7 +85,7 @@ def test_teacher_lies_in_the_cache_as_the_candidate_of_its_own_plan(study: Stage
 def test_other_teacher_gives_other_weights_and_another_key(study: StageStudy) -> None:
     taught = [plan(None), plan(network(0.125)), plan(network(0.125, {**RECIPE, "epochs": 2}))]
     taught.append(plan({"average": [network(0.125), network(0.25)]}))
-    keys = [study.pipeline._links(each)[-1].digest for each in taught]
+    keys = [study.workbench.pipeline._links(each)[-1].digest for each in taught]
     assert len(set(keys)) == 4
     found = [trained(study, each)[0] for each in taught]
     assert not any(torch.equal(a, b) for i, a in enumerate(found) for b in found[:i])
@@ -98,7 +99,10 @@ def test_name_of_a_teacher_changes_no_key(study: StageStudy) -> None:
         [plan(None), plan(baseline, teacher="again", stages=["finetune", "pretrain"])],
     ]
     for one, other in same:
-        assert study.pipeline._links(one)[-1].digest == study.pipeline._links(other)[-1].digest
+        assert (
+            study.workbench.pipeline._links(one)[-1].digest
+            == study.workbench.pipeline._links(other)[-1].digest
+        )
 
 
 def test_pretraining_is_keyed_by_its_teacher(study: StageStudy) -> None:
@@ -108,18 +112,23 @@ def test_pretraining_is_keyed_by_its_teacher(study: StageStudy) -> None:
         Stage("pretrain", {**network(0.0625), **lesson}),
         Stage("pretrain", {**network(0.0625), **lesson, "teacher": network(0.125)}),
     ]
-    keys = [study.pipeline._links(Plan((stage, DEPLOY)))[0].digest for stage in first]
+    keys = [study.workbench.pipeline._links(Plan((stage, DEPLOY)))[0].digest for stage in first]
     assert len(set(keys)) == 3
     _, watch, _ = trained(study, Plan((first[2], DEPLOY)))
     assert list(watch.seconds) == ["teacher", "pretrain"]
 
 
 def test_teacher_s_weights_may_come_from_a_checkpoint(study: StageStudy, tmp_path: Path) -> None:
-    made = start({"simple_cnn": {"width": 0.125}}, study.data.shape, study.data.classes, 5)
+    made = initial_candidate(
+        {"simple_cnn": {"width": 0.125}},
+        study.workbench.data.shape,
+        study.workbench.data.classes,
+        5,
+    )
     file = tmp_path / "teacher.safetensors"
     save_file(made.model.state_dict(), file)
     described = network(0.125, None, str(file))
-    model = study.pipeline._teachers.model(described, Watch())
+    model = study.workbench.pipeline._teachers.model(described, Watch())
     assert not model.training
     assert all(torch.equal(t, model.state_dict()[n]) for n, t in made.model.state_dict().items())
 
@@ -127,8 +136,8 @@ def test_teacher_s_weights_may_come_from_a_checkpoint(study: StageStudy, tmp_pat
 def test_average_asks_each_of_its_members(study: StageStudy) -> None:
     both = {"average": [network(0.125), {"average": [network(0.125), network(0.25)]}]}
     trained(study, plan(both))
-    teachers = study.pipeline._teachers
-    images, _ = next(study.data.batches("validation", 8))
+    teachers = study.workbench.pipeline._teachers
+    images, _ = next(study.workbench.data.batches("validation", 8))
     first, second = (
         teachers.model(network(width), Watch())(images).softmax(1) for width in (0.125, 0.25)
     )
@@ -146,7 +155,7 @@ def test_logits_are_kept_beside_the_stages_and_read_again(study: StageStudy) -> 
     other.close()
     assert file.read_bytes() == written
     file.write_bytes(written[:50])  # cut short by a full disk
-    key = study.pipeline._links(plan(network(0.125), alpha=0.75))[-1].digest
+    key = study.workbench.pipeline._links(plan(network(0.125), alpha=0.75))[-1].digest
     file.with_name(f"{key}.safetensors").unlink()
     again = StageStudy(study.spec)
     second, *_ = trained(again, plan(network(0.125), alpha=0.75))
@@ -156,7 +165,9 @@ def test_logits_are_kept_beside_the_stages_and_read_again(study: StageStudy) -> 
 
 
 def test_history_says_who_taught(study: StageStudy) -> None:
-    candidate = study.pipeline.candidate(plan(network(0.125), "hints", teacher="big"), Watch())
+    candidate = study.workbench.pipeline.candidate(
+        plan(network(0.125), "hints", teacher="big"), Watch()
+    )
     told = candidate.history[-1].params["distillation"]["hints"]
     assert told["teacher"] == "big"
 
@@ -174,7 +185,7 @@ def test_teacher_that_cannot_be_makes_the_trial_infeasible(study: StageStudy) ->
     }
     said = "teacher: the teacher: python gives 7 outputs, the data has 10 classes"
     with pytest.raises(StageError, match=said) as caught:
-        study.pipeline.candidate(plan(wrong), Watch())
+        study.workbench.pipeline.candidate(plan(wrong), Watch())
     assert caught.value.infeasible
     assert caught.value.stage == "teacher"
 

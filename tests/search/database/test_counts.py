@@ -15,9 +15,10 @@ from paretune.search.database.reader import StudyReader, records
 from paretune.search.database.rows import rows_of
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
-from paretune.search.front.final_front import settled
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.front.final_front import with_final_front
+from paretune.search.study.plan import Plan
 from paretune.search.study.records import RACING, Axis, FrontPoint, Result
+from paretune.search.study.stage import Stage
 from paretune.search.views.status import status_info
 
 AXES = (Axis("error", "fraction", "lower"), Axis("latency", "ms", "lower"))
@@ -53,7 +54,7 @@ def test_trials_are_counted_by_what_became_of_them(store: Store) -> None:
     trial(store, 2, state="complete", values={"error": 0.1, "latency": 1.0})
     trial(store, 3, state="stopped", reason=held_up)
     trial(store, 4, state="infeasible", reason=broken)
-    trial(store, 5, state="complete", repeats=2)
+    trial(store, 5, state="complete", repeat_of=2)
     trial(store, 6, state="complete", variant_of=2)
     trial(store, 7, state="stopped", reason=held_up, variant_of=3)
     trial(store, 8, state="complete", values={"error": 0.2, "latency": 0.5})
@@ -123,13 +124,13 @@ def test_nothing_is_counted_in_a_study_without_trials(store: Store) -> None:
 
 def test_status_of_a_finished_study_is_the_same_as_from_all_its_trials(finished: Path) -> None:
     with records(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
-        outline, whole = settled(found.outline()), settled(found.record())
+        outline, whole = with_final_front(found.outline()), with_final_front(found.record())
         counts = found.counts()
     info = status_info(outline, counts)
     assert info == status_info(whole, counts)
     assert info.front and info.hypervolume
     search = [
-        t for t in whole.trials if t.number > 0 and t.repeats is None and t.variant_of is None
+        t for t in whole.trials if t.number > 0 and t.repeat_of is None and t.variant_of is None
     ]
     assert info.states == Counter(t.state for t in search)
     assert counts.saved_seconds > 0 and counts.stage_seconds > 0

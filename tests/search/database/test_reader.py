@@ -20,9 +20,10 @@ from paretune.search.database.store import Store
 from paretune.search.errors import UserError
 from paretune.search.front.final_front import chances_of
 from paretune.search.front.growth import Growth
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
 from paretune.search.study.records import Axis, Result, StudyRecord
-from paretune.search.views.front import front_info
+from paretune.search.study.stage import Stage
+from paretune.search.views.front_table import front_info
 
 AXES = (Axis("error", "fraction", "lower", 1.0), Axis("latency", "ms", "lower", 2.0))
 

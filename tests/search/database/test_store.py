@@ -15,8 +15,9 @@ from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store, existing_store
 from paretune.search.database.version import SCHEMA
 from paretune.search.errors import UserError
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
 from paretune.search.study.records import Axis, FrontPoint, Result
+from paretune.search.study.stage import Stage
 
 AXES = (Axis("accuracy", "fraction", "higher"), Axis("size", "bytes", "lower"))
 
@@ -111,7 +112,7 @@ def test_done_counts_neither_baseline_nor_repeats_nor_running(store: Store) -> N
         begun(store, number)
     store.finish(0, Result("complete", {"accuracy": 1, "size": 1}), "host")
     store.finish(1, Result("complete", {"accuracy": 1, "size": 1}), "host")
-    store.finish(2, Result("complete", {"accuracy": 1, "size": 1}, repeats=1), "host")
+    store.finish(2, Result("complete", {"accuracy": 1, "size": 1}, repeat_of=1), "host")
     assert store.count_done() == 1
 
 

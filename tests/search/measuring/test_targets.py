@@ -12,12 +12,13 @@ from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
 from paretune.search.measuring.gauge import Gauge
 from paretune.search.study.deployment import deployments, trained_for, unquantized
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
+from paretune.search.study.stage import Stage
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
 from paretune.search.study_file.problems import StudyFileError
 from paretune.search.trial.resume_check import identity, refuse_changes
-from paretune.search.trial.stage_study import stored_artifact
+from paretune.search.trial.workbench import stored_artifact
 from support.studies import record_of
 
 TWO = """\

@@ -12,9 +12,10 @@ from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
 from paretune.search.racing.race import Race, Uncomparable
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
 from paretune.search.study.racing_options import RacingParams
 from paretune.search.study.records import Axis, Result
+from paretune.search.study.stage import Stage
 
 AXES = (Axis("accuracy", "fraction", "higher"), Axis("size", "bytes", "lower"))
 WAITS = {"stage": "evaluate", "type": "Racing", "text": "not among the best"}

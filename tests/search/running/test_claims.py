@@ -10,11 +10,12 @@ import pytest
 from paretune.search.database.engine import open_engine
 from paretune.search.database.store import Store, existing_store
 from paretune.search.errors import UserError
-from paretune.search.running.opening import open_study
+from paretune.search.running.runner import open_study
 from paretune.search.running.worker import Worker
 from paretune.search.sampling.proposer import Proposal, Proposer
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.study.plan import Plan
 from paretune.search.study.records import TrialRecord
+from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 
 STUDY = """\

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 
-from paretune.search.study.number_formats import formats
+from paretune.search.study.number_formats import untrained_formats
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
 from support.studies import record_of
@@ -27,7 +27,7 @@ def study(tiny: Path) -> Path:
 
 def searched(file: Path, quantization: str) -> list[dict[str, Any]]:
     file.write_text(file.read_text().replace(FORMATS, quantization))
-    return formats(load_study(file).space)
+    return untrained_formats(load_study(file).space)
 
 
 def test_formats_are_those_that_need_no_training(study: Path) -> None:

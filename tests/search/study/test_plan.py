@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretune.search.study.plan import Plan, Stage, baseline_plan, make_plan
+from paretune.search.study.plan import Plan, baseline_plan, make_plan
 from paretune.search.study.spec import BaselineSpec, Selection, canonical, digest
+from paretune.search.study.stage import Stage
 from paretune.search.views.plan_text import architecture_text, plan_text
 
 RUNTIME = Selection("onnxruntime", {"provider": "cpu", "threads": 1})

@@ -17,10 +17,11 @@ from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float_layers
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.search.building.watch import StageError, Watch
-from paretune.search.export.picked_artifact import PickedArtifact
 from paretune.search.export.export_files import _converted
-from paretune.search.study.plan import Plan, Stage
+from paretune.search.export.picked_artifact import PickedArtifact
+from paretune.search.study.plan import Plan
 from paretune.search.study.records import TrialRecord
+from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
 from paretune.spaces.base import Candidate
@@ -46,13 +47,15 @@ def study(tiny: Path) -> Iterator[StageStudy]:
 
 
 def deployed(study: StageStudy, plan_: Plan, folder: Path) -> tuple[Candidate, Path]:
-    candidate = study.pipeline.candidate(plan_, Watch())
-    return candidate, study.pipeline.deploy(plan_, candidate, folder / "m.onnx", Watch()).path
+    candidate = study.workbench.pipeline.candidate(plan_, Watch())
+    return candidate, study.workbench.pipeline.deploy(
+        plan_, candidate, folder / "m.onnx", Watch()
+    ).path
 
 
 def answers(study: StageStudy, candidate: Candidate, file: Path) -> tuple[np.ndarray, ...]:
     """Logits of network and file on all test images, and the labels."""
-    [(inputs, labels)] = study.data.arrays("test", 10_000)
+    [(inputs, labels)] = study.workbench.data.arrays("test", 10_000)
     with torch.inference_mode():
         simulated = candidate.model(torch.from_numpy(inputs)).numpy()
     return simulated, OnnxRuntime.load(file, OnnxRuntime.Params())(inputs), labels
@@ -89,16 +92,16 @@ def test_trained_in_int8_answers_as_it_was_simulated(
 def test_trained_stage_comes_back_from_the_cache_as_it_was(keep: int, study: StageStudy) -> None:
     """Weights, ranges and what is told of them; the network rounds as before."""
     quantization = {"qat": {**QAT["qat"], "keep_float": keep}}
-    first = study.pipeline.candidate(plan(quantization), Watch())
+    first = study.workbench.pipeline.candidate(plan(quantization), Watch())
     watch = Watch()
-    second = study.pipeline.candidate(plan(quantization), watch)
+    second = study.workbench.pipeline.candidate(plan(quantization), watch)
     assert watch.cached == ["pretrain", "quantize"]
     assert first.history == second.history
     assert first.quantization == second.quantization
     ours, theirs = first.model.state_dict(), second.model.state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    [(inputs, _)] = study.data.arrays("test", 10_000)
+    [(inputs, _)] = study.workbench.data.arrays("test", 10_000)
     with torch.inference_mode():
         images = torch.from_numpy(inputs)
         assert torch.equal(first.model(images), second.model(images))
@@ -133,9 +136,9 @@ def test_qat_learns_from_a_teacher_when_its_stage_names_a_distillation(study: St
     lesson = {"quantization": QAT, "distillation": {"logits": {"alpha": 0.9}}}
     taught = Plan((alone.stages[0], Stage("quantize", lesson), DEPLOY))
     watch = Watch()
-    after = study.pipeline.candidate(taught, watch)
+    after = study.workbench.pipeline.candidate(taught, watch)
     assert {"pretrain", "teacher", "quantize"} <= set(watch.seconds)
-    before = study.pipeline.candidate(alone, Watch())
+    before = study.workbench.pipeline.candidate(alone, Watch())
     ours, theirs = after.model.state_dict(), before.model.state_dict()
     assert any(not torch.equal(ours[name], theirs[name]) for name in ours)
 
@@ -149,7 +152,7 @@ def test_weights_that_few_linear_layers_hold_are_refused_before_any_training(
     resnet = {"resnet": {"blocks": 1, "width": 8}}
     reason = r"weight_only int4: linear layers with at least 32 inputs hold \d\.\d% of the weights"
     with pytest.raises(StageError, match=reason) as caught:
-        study.pipeline.candidate(plan({"weight_only": {"bits": 4}}, resnet), watch)
+        study.workbench.pipeline.candidate(plan({"weight_only": {"bits": 4}}, resnet), watch)
     assert (caught.value.stage, caught.value.infeasible) == ("quantize", True)
     assert epochs == []
     assert not list(study.spec.folder.rglob("*.safetensors"))
@@ -172,7 +175,7 @@ def test_export_to_a_runtime_without_int8_says_what_it_computes(
         trial=TrialRecord(number=1, state="complete", params={}, plan=made.to_json()),
         plan=made,
         artifact=Artifact(tmp_path / "model.onnx", "onnxruntime", "", 0, {}),
-        target=study.targets[0],
+        target=study.workbench.targets[0],
         formats=(),
         validation={},
         test={},
