@@ -15,7 +15,7 @@ PARTIAL = " so far"
 """Ending of the kind of a training that can go on: its seconds are part of another's."""
 
 _NOTHING = "('[]', 'null')"  # JSON without a stage
-_SEARCHED = "number > 0 AND repeats IS NULL AND variant_of IS NULL"
+_SEARCHED = "number > 0 AND repeat_of IS NULL AND variant_of IS NULL"
 
 
 def counts_of(rows: Rows) -> Counts:
@@ -34,7 +34,7 @@ def counts_of(rows: Rows) -> Counts:
     made = _one(rows, f"sum(seconds) AS seconds FROM paretune_stages WHERE {whole}")["seconds"]
     return Counts(
         states={row["state"]: row["n"] for row in states},
-        repeats=trials_that(rows, "repeats IS NOT NULL"),
+        repeats=trials_that(rows, "repeat_of IS NOT NULL"),
         variants=trials_that(rows, "variant_of IS NOT NULL"),
         stopped=held_up(rows, f"{_SEARCHED} AND state = 'stopped'"),
         # Of a trainer of the user's there are no stages, and nothing is counted.

@@ -84,9 +84,9 @@ class StudyReader:
         growth = self._last_growth()
         whole = self._named(growth)
         record = self._record(study, growth, tuple(self.trials(whole)))
-        stopped = held_up(self._rows, "state IN ('paused', 'stopped') AND repeats IS NULL")
+        stopped = held_up(self._rows, "state IN ('paused', 'stopped') AND repeat_of IS NULL")
         [now] = self._rows(  # at once: each time it would take as long as to read the front
-            "SELECT count(CASE WHEN number > 0 AND repeats IS NULL THEN 1 END) AS begun, "
+            "SELECT count(CASE WHEN number > 0 AND repeat_of IS NULL THEN 1 END) AS begun, "
             "count(finished) AS ended, max(finished) AS last FROM paretune_trials"
         )
         chances = _kept_chances(study["info"], [now["ended"], now["last"]])
@@ -171,8 +171,8 @@ class StudyReader:
                 FrontPoint(f["trial"], f["time"], f["hypervolume"], tuple(f["members"]))
                 for f in growth
             ),
-            wanted=study["wanted"],
-            info={**info, "hosts": facts, "finished": study["finished"]},
+            trial_limit=study["trial_limit"],
+            info={**info, "hosts": facts, "end_reason": study["end_reason"]},
         )
 
     def _others(self, axes: Sequence[Axis], whole: Collection[int]) -> Others | None:
@@ -229,7 +229,7 @@ class StudyReader:
         return [trial for trial in found if trial.feasible]
 
 
-_MEASURED = "WHERE state = 'complete' AND repeats IS NULL"
+_MEASURED = "WHERE state = 'complete' AND repeat_of IS NULL"
 
 _BOUND = (
     "CASE WHEN violations IS NULL OR CAST(violations AS TEXT) IN ('{}', 'null') THEN 0 ELSE 1 END"

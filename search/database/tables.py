@@ -33,8 +33,8 @@ studies = sa.Table(
     sa.Column("identity", sa.JSON, nullable=False),  # what must not change on resume
     sa.Column("axes", sa.JSON, nullable=False),
     sa.Column("info", sa.JSON, nullable=False),  # facts worth showing: data, host, versions
-    sa.Column("wanted", sa.Integer),  # trials besides the baseline
-    sa.Column("finished", sa.Text),  # why the last run ended
+    sa.Column("trial_limit", sa.Integer),  # without the baseline; null for no limit
+    sa.Column("end_reason", sa.Text),  # of the last run
 )
 
 trials = sa.Table(
@@ -56,7 +56,7 @@ trials = sa.Table(
     sa.Column("cached", sa.JSON),
     sa.Column("artifact", sa.JSON),  # of the first target, where there are several
     sa.Column("artifacts", sa.JSON),  # by target, where there are several
-    sa.Column("repeats", sa.Integer),
+    sa.Column("repeat_of", sa.Integer),  # the trial with the same plan, which answered it
     sa.Column("variant_of", sa.Integer),  # the trial whose trained network it shares
 )
 
@@ -68,7 +68,7 @@ measurements = sa.Table(
     *_measured(),
     sa.Column("conditions", sa.JSON, nullable=False),
     sa.Column("host", sa.Text, nullable=False),
-    sa.Column("taken", sa.Float, nullable=False),
+    sa.Column("measured_at", sa.Float, nullable=False),
     sa.PrimaryKeyConstraint("trial", "part", "name"),
 )
 
@@ -143,7 +143,7 @@ retargets = sa.Table(
     sa.Column("runtime", sa.Text, nullable=False),
     sa.Column("options", sa.JSON, nullable=False),
     sa.Column("host", sa.Text, nullable=False),
-    sa.Column("taken", sa.Float, nullable=False),
+    sa.Column("measured_at", sa.Float, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("artifact", sa.JSON),
     sa.Column("measured", sa.JSON, nullable=False),  # part -> quantity -> measurement
@@ -164,5 +164,5 @@ workers = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("process_started", sa.Float, nullable=False),
-    sa.Column("beat", sa.Float, nullable=False),
+    sa.Column("heartbeat", sa.Float, nullable=False),
 )

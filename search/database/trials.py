@@ -114,7 +114,7 @@ class Trials(Tables):
             "cached": list(result.cached),
             "artifact": result.artifact,
             "artifacts": dict(result.artifacts) or None,
-            "repeats": result.repeats,
+            "repeat_of": result.repeat_of,
         }
         writing = self.engine.begin() if front is None else replacing(self.engine)
         with writing as connection:
@@ -157,7 +157,7 @@ class Trials(Tables):
             .where(
                 tables.trials.c.number > 0,
                 tables.trials.c.state.not_in(OPEN),
-                tables.trials.c.repeats.is_(None),
+                tables.trials.c.repeat_of.is_(None),
                 tables.trials.c.variant_of.is_(None),
             )
         )
@@ -241,7 +241,7 @@ class Trials(Tables):
 
 def measurement_row(trial: int, part: str, m: Measurement, host: str) -> dict[str, Any]:
     """A row of the measurements, taken now."""
-    return {**vars(m), "trial": trial, "part": part, "host": host, "taken": time.time()}
+    return {**vars(m), "trial": trial, "part": part, "host": host, "measured_at": time.time()}
 
 
 def _begun(
@@ -279,7 +279,7 @@ _SAME_PLAN = (
     .where(
         _T.plan_key == sa.bindparam("key"),
         _T.state.in_(["complete", "infeasible", "stopped", "paused"]),
-        _T.repeats.is_(None),
+        _T.repeat_of.is_(None),
     )
     .order_by(_T.number)
     .limit(1)
@@ -297,7 +297,7 @@ _STEPS = (
 
 _NEWS = sa.select(
     *(_T.number, _T.state, _T.worker, _T.params, _T.proposal, _T["values"], _T.violations),
-    *(_T.reason, _T.seconds, _T.repeats, _T.variant_of),
+    *(_T.reason, _T.seconds, _T.repeat_of, _T.variant_of),
 ).order_by(_T.number)
 
 _ABOVE = _NEWS.where(_T.number > sa.bindparam("highest"))

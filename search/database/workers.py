@@ -31,10 +31,10 @@ class Workers(Tables):
         """A worker that lives from now on."""
         self._write(sa.insert(tables.workers).values(dict(row)))
 
-    def beat(self, worker: str) -> None:
+    def heartbeat(self, worker: str) -> None:
         """This worker lives."""
         self._write(
-            sa.update(tables.workers).where(tables.workers.c.id == worker).values(beat=time.time())
+            sa.update(tables.workers).where(tables.workers.c.id == worker).values(heartbeat=time.time())
         )
 
     def remove_worker(self, worker: str) -> None:

@@ -34,7 +34,7 @@ def finalists_of(record: StudyRecord) -> tuple[TrialRecord, ...]:
     return timed or tuple(trial for trial in record.trials if trial.test)
 
 
-def settled(record: StudyRecord) -> StudyRecord:
+def with_final_front(record: StudyRecord) -> StudyRecord:
     """The record with the final numbers in place of the search's, and the front by them.
 
     The front is then of those measured again. Where the final numbers do not cover the front, as
@@ -42,7 +42,7 @@ def settled(record: StudyRecord) -> StudyRecord:
     """
     finalists = finalists_of(record)
     numbers = {trial.number for trial in finalists}
-    if record.settled is not None or not record.members or not record.members <= numbers:
+    if record.final_members is not None or not record.members or not record.members <= numbers:
         return record
     base = record.baseline
     against = {**base.measurements, **base.final} if base else {}
@@ -52,7 +52,7 @@ def settled(record: StudyRecord) -> StudyRecord:
     losses = [to_losses(trial.values, record.axes, None, None)[0] for trial in able]
     keep = non_dominated(np.array(losses)) if able else ()
     members = frozenset(t.number for t, kept in zip(able, keep, strict=True) if kept)
-    return replace(record, trials=trials, settled=members)
+    return replace(record, trials=trials, final_members=members)
 
 
 def _final(
@@ -110,7 +110,7 @@ def chances_of(record: StudyRecord) -> dict[int, float]:
     Of a settled record those measured again are compared with each other.
     """
     found = _searched(record) if record.chances is None else dict(record.chances)
-    if record.settled is not None:
+    if record.final_members is not None:
         able = [trial for trial in finalists_of(record) if trial.feasible]
         chances = front_chances(*normals(numbers_of(able, record), record.axes))
         found |= dict(zip([trial.number for trial in able], chances.tolist(), strict=True))
@@ -119,7 +119,7 @@ def chances_of(record: StudyRecord) -> dict[int, float]:
 
 def _searched(record: StudyRecord) -> dict[int, float]:
     """By the search's numbers."""
-    trials = [t for t in record.trials if t.feasible and t.repeats is None]
+    trials = [t for t in record.trials if t.feasible and t.repeat_of is None]
     numbers = np.array([trial.number for trial in trials], dtype=int)
     if record.others is not None:
         numbers = np.concatenate([numbers, record.others.numbers])

@@ -40,8 +40,8 @@ def _numbered(record: StudyRecord, number: int) -> TrialRecord:
     if trial is None:
         last = record.trials[-1].number if record.trials else "none"
         raise UserError(f"--pick {number}: there is no such trial; the last is {last}")
-    if trial.repeats is not None:
-        return _numbered(record, trial.repeats)
+    if trial.repeat_of is not None:
+        return _numbered(record, trial.repeat_of)
     if trial.state != "complete":
         why = (trial.reason or {}).get("text", trial.state)
         raise UserError(f"--pick {number}: this trial has no model: {trial.state} ({why})")

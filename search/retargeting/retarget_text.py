@@ -20,7 +20,7 @@ from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
 from paretune.search.study.retarget_records import Retargeting
 from paretune.search.study.units import format_interval, format_times, format_value
-from paretune.search.views.front import FrontRow, front_info
+from paretune.search.views.front_table import FrontRow, front_info
 from paretune.search.views.front_text import disturbed_notes
 from paretune.search.views.headline import better_word
 from paretune.search.views.table_wrapping import Column, packed
@@ -57,7 +57,7 @@ class RetargetInfo:
     runtime: str
     options: Mapping[str, Any]
     host: Mapping[str, Any]
-    taken: float
+    measured_at: float
     axes: tuple[Axis, ...]
     rows: tuple[RetargetRow, ...]
     skipped: Mapping[int, str]
@@ -71,7 +71,7 @@ class RetargetInfo:
         """Where and when."""
         options = ", ".join(f"{key} {value}" for key, value in self.options.items())
         where = f"{self.target}: " if self.target else ""
-        when = f"{datetime.fromtimestamp(self.taken):%Y-%m-%d %H:%M}"
+        when = f"{datetime.fromtimestamp(self.measured_at):%Y-%m-%d %H:%M}"
         return (
             f"{self.study}: the front in {where}{self.runtime} ({options}), measured {when} on "
             f"{self.host.get('cpu')}, {self.host.get('cores')} cores"
@@ -93,7 +93,7 @@ def retarget_info(found: Retargeting) -> RetargetInfo:
         found.deployment.name,
         found.deployment.options.model_dump(),
         found.host,
-        max(row.taken for row in found.rows.values()),
+        max(row.measured_at for row in found.rows.values()),
         found.record.axes,
         tuple(
             RetargetRow(
@@ -124,7 +124,7 @@ def moved_record(found: Retargeting) -> StudyRecord:
     on_front = list(non_dominated(values * signs)) if feasible else []
     members = tuple(t.number for t, on in zip(feasible, on_front, strict=True) if on)
     point = FrontPoint(max(found.rows), 0.0, None, members)
-    return replace(record, trials=tuple(trials), growth=(point,), settled=None)
+    return replace(record, trials=tuple(trials), growth=(point,), final_members=None)
 
 
 def _moved(

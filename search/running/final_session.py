@@ -9,17 +9,14 @@ session is over: killed in it, a run goes on with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.front.final_front import chances_of, finalists_of, uncertain, worth_again
-from paretune.search.measuring.gauge import TIMING, Gauge, WrongMeasurement
+from paretune.search.measuring.gauge import WrongMeasurement
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.records import StudyRecord
-from paretune.search.study.tables import OBJECTIVES
 from paretune.search.trial.events import Notice, Reporter
 
 if TYPE_CHECKING:
@@ -93,7 +90,7 @@ def allowed(given: float | None, record: StudyRecord) -> float:
     """
     if given is not None:
         return given
-    spent = sum(t.finished - t.started for t in record.trials if t.finished and t.repeats is None)
+    spent = sum(t.finished - t.started for t in record.trials if t.finished and t.repeat_of is None)
     return min(MOST, max(LEAST, SHARE * spent))
 
 
@@ -109,51 +106,3 @@ def _up_to_date(record: StudyRecord) -> bool:
         return False
     first = next(iter(finalists[0].final.values()))
     return bool(first.conditions["final"]["after"] == _last(record))
-
-
-def measure_again(
-    gauge: Gauge, subjects: Sequence[Subject], seconds: float
-) -> list[list[Measurement]]:
-    """Everything that is timed, of several artifacts in one session.
-
-    An objective that has `together(subjects, params)` measures them in the same visits; of another
-    one they are measured one after the other. An objective without an option `seconds` is left out,
-    for nothing bounds it.
-
-    Args:
-        gauge: What is measured; what is not timed is passed over.
-        subjects: The artifacts.
-        seconds: The most that is spent, about; a disturbed host takes longer.
-
-    Returns:
-        For each subject its measurements.
-
-    Raises:
-        Unmeasurable: A quantity cannot be measured.
-        WrongMeasurement: An objective gave something else than it must.
-    """
-    found: list[list[Measurement]] = [[] for _ in subjects]
-    timed = []
-    for name, options in gauge.quantities:
-        objective = OBJECTIVES.get(name)
-        params = objective.Params.model_validate(dict(options))
-        if objective.cost == TIMING and hasattr(params, "seconds"):
-            timed.append((name, objective, params))
-    begun = time.monotonic()
-    for place, (name, objective, params) in enumerate(timed):
-        left = seconds - (time.monotonic() - begun)
-        share = left / (len(timed) - place)
-        each = min(params.seconds, share / len(subjects))
-        if each < min(SHORTEST, params.seconds):
-            break
-        pauses = {"spread": min(params.spread, share)} if hasattr(params, "spread") else {}
-        params = params.model_copy(update={"seconds": each, **pauses})
-        together = getattr(objective, "together", None)
-        measured = (
-            together(subjects, params)
-            if together
-            else [objective.measure(subject, params, "validation") for subject in subjects]
-        )
-        for known, given in zip(found, measured, strict=True):
-            known += gauge.named_values(name, given)
-    return found

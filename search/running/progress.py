@@ -38,7 +38,7 @@ class PlainProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._axes: Sequence[Axis] = ()
-        self._wanted: int | None = None
+        self._trial_limit: int | None = None
 
     def __enter__(self) -> PlainProgress:
         """Nothing to prepare."""
@@ -50,10 +50,12 @@ class PlainProgress:
     def __call__(self, event: Event) -> None:
         """Prints the events worth a line."""
         match event:
-            case RunStarted(study, axes, wanted, done, _, host):
-                self._axes, self._wanted = axes, wanted
+            case RunStarted(study, axes, trial_limit, done, _, host):
+                self._axes, self._trial_limit = axes, trial_limit
                 so_far = f", {done} done already" if done else ""
-                self._line(f"study {study}: {wanted or 'any number of'} trials{so_far}; {host}")
+                self._line(
+                    f"study {study}: {trial_limit or 'any number of'} trials{so_far}; {host}"
+                )
             case TrialStarted(trial, _, _, True):
                 self._line(f"trial {trial}: begun by a worker that died; taken up again")
             case TrialStarted(trial, called_up=True):
@@ -63,7 +65,7 @@ class PlainProgress:
             case StageDone(trial, stage, seconds, cached) if seconds > 30 and not cached:
                 self._line(f"trial {trial}: {stage} {seconds:.0f} s")
             case TrialEnded():
-                self._line(ended_text(event, self._axes, self._wanted))
+                self._line(ended_text(event, self._axes, self._trial_limit))
             case Notice(text):
                 self._line(text)
             case RunEnded(reason):
@@ -79,7 +81,7 @@ class LiveProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._axes: Sequence[Axis] = ()
-        self._wanted: int | None = None
+        self._trial_limit: int | None = None
         self._budget: float | None = None
         self._done = 0
         self._begun = time.monotonic()
@@ -111,11 +113,13 @@ class LiveProgress:
     def __call__(self, event: Event) -> None:
         """Takes an event in; finished trials become lines above the view."""
         match event:
-            case RunStarted(study, axes, wanted, done, seconds, host):
-                self._axes, self._wanted, self._budget = axes, wanted, seconds
+            case RunStarted(study, axes, trial_limit, done, seconds, host):
+                self._axes, self._trial_limit, self._budget = axes, trial_limit, seconds
                 self._done = self._first_done = done
                 so_far = f", {done} done already" if done else ""
-                self._line(f"study {study}: {wanted or 'any number of'} trials{so_far}; {host}")
+                self._line(
+                    f"study {study}: {trial_limit or 'any number of'} trials{so_far}; {host}"
+                )
             case TrialStarted():
                 self._trial, self._stage, self._epoch = event, "", None
             case StageStarted(_, stage):
@@ -125,7 +129,7 @@ class LiveProgress:
             case TrialEnded():
                 self._done, self._front = event.done, event.front
                 self._baseline, self._volume = event.baseline, event.hypervolume
-                self._line(ended_text(event, self._axes, self._wanted))
+                self._line(ended_text(event, self._axes, self._trial_limit))
                 self._trial = None
             case TrialPaused(trial, result):
                 self._line(paused_text(trial, result))
@@ -150,7 +154,9 @@ class LiveProgress:
 
     def _headline(self) -> str:
         spent = time.monotonic() - self._begun
-        text = f"{self._done}" + (f" of {self._wanted}" if self._wanted else "") + " trials"
+        text = (
+            f"{self._done}" + (f" of {self._trial_limit}" if self._trial_limit else "") + " trials"
+        )
         text += f" · {_clock(spent)}"
         left = self._left(spent)
         return text + (f" · about {_clock(left)} left" if left is not None else "")
@@ -159,7 +165,9 @@ class LiveProgress:
         """Seconds left by the trials of this run, or by the time budget if that ends sooner."""
         ours = self._done - self._first_done
         by_trials = (
-            (self._wanted - self._done) * spent / ours if self._wanted and ours > 0 else None
+            (self._trial_limit - self._done) * spent / ours
+            if self._trial_limit and ours > 0
+            else None
         )
         by_time = max(self._budget - spent, 0.0) if self._budget else None
         known = [seconds for seconds in (by_trials, by_time) if seconds is not None]
@@ -206,14 +214,14 @@ def make_progress(console: Console) -> PlainProgress | LiveProgress:
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
-def ended_text(event: TrialEnded, axes: Sequence[Axis], wanted: int | None) -> str:
+def ended_text(event: TrialEnded, axes: Sequence[Axis], trial_limit: int | None) -> str:
     """A finished trial in one line."""
     result, number = event.result, event.trial
     head = f"trial {number:>3}" if number else "baseline "
     if event.variant_of is not None:
         head += f" (trained in {event.variant_of})"
-    elif number and wanted:
-        head += f" [{event.done}/{wanted}]"
+    elif number and trial_limit:
+        head += f" [{event.done}/{trial_limit}]"
     body = _body(result, axes, event.baseline if number else None)
     marks = "  on the front" if event.grew and number else ""
     return f"{head}  {body}{marks}  ({result.duration:.1f} s)"
@@ -226,8 +234,8 @@ def paused_text(trial: int, result: Result) -> str:
 
 
 def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | None) -> str:
-    if result.repeats is not None:
-        return f"the same plan as trial {result.repeats}"
+    if result.repeat_of is not None:
+        return f"the same plan as trial {result.repeat_of}"
     if result.state != "complete":
         reason = result.reason or {}
         word = "FAILED" if result.state == "failed" else result.state

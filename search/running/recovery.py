@@ -85,7 +85,7 @@ def result_of(row: Row) -> Result:
         row["violations"] or {},
         reason=row["reason"],
         seconds=row["seconds"] or {},
-        repeats=row["repeats"],
+        repeat_of=row["repeat_of"],
     )
 
 

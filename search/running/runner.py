@@ -14,7 +14,6 @@ from paretune.search.front.growth import Growth
 from paretune.search.measuring.gauge import values_by_name
 from paretune.search.running.final_session import settle
 from paretune.search.running.format_variants import FormatVariants
-from paretune.search.running.opening import open_study
 from paretune.search.running.racing_turns import RacingTurns
 from paretune.search.running.recovery import NO_PROPOSAL, Task, adopted, reconcile, result_of
 from paretune.search.running.stopping import Ending, Progress, ending
@@ -31,6 +30,7 @@ from paretune.search.trial.events import (
     TrialEnded,
     TrialStarted,
 )
+from paretune.search.trial.open_study import OpenStudy
 
 PATIENCE = 0.5
 """Seconds between two looks at what other workers are doing."""
@@ -111,7 +111,7 @@ class Runner:
             for number, result in self._turns.give_up():
                 self._take_in(number, result, None)
         settle(self._study, self._report)
-        self._store.update_study(finished=end.reason)
+        self._store.update_study(end_reason=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, self._spec.trials))
         return end
 
@@ -205,7 +205,7 @@ class Runner:
                 known.values,
                 known.violations,
                 reason=known.reason,
-                repeats=first,
+                repeat_of=first,
             ),
         )
 
@@ -288,7 +288,7 @@ class Runner:
         self._missing.update(range(self._highest + 1, number))
         self._missing.discard(number)
         self._highest = max(self._highest, number)
-        if result.repeats is not None:
+        if result.repeat_of is not None:
             return False
         self._progress.done += variant_of is None
         return result.feasible and self._growth.add(number, result.values)
@@ -308,7 +308,7 @@ class Runner:
             result = result_of(row)
             self._proposer.replay(row["proposal"], Outcome.of(result))
             self._take_in(row["number"], result, row["variant_of"])
-            if row["variant_of"] is None and row["repeats"] is None:
+            if row["variant_of"] is None and row["repeat_of"] is None:
                 last = (row["number"], row["params"])
         return last
 
@@ -326,3 +326,18 @@ class Runner:
             return 0
         living = self._worker.living()
         return sum(row["worker"] in living for row in strangers)
+
+
+def open_study(spec: StudySpec) -> OpenStudy:
+    """Opens a study for work. The kind of study that is not needed is not imported.
+
+    Raises:
+        UserError: The study cannot be run as it is.
+    """
+    if spec.trainer is not None:
+        from paretune.search.trial.trainer_study import TrainerStudy
+
+        return TrainerStudy(spec)
+    from paretune.search.trial.stage_study import StageStudy
+
+    return StageStudy(spec)

@@ -40,7 +40,7 @@ class Worker:
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
                 "process_started": _process_started(os.getpid()) or 0.0,
-                "beat": time.time(),
+                "heartbeat": time.time(),
             }
         )
         self._thread.start()
@@ -68,12 +68,12 @@ class Worker:
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
-            self._store.beat(self.id)
+            self._store.heartbeat(self.id)
 
 
 def _lives(worker: Row) -> bool:
     if worker["host"] != socket.gethostname():
-        return bool(time.time() - worker["beat"] < SILENCE)
+        return bool(time.time() - worker["heartbeat"] < SILENCE)
     started = _process_started(worker["pid"])
     if started is None:
         return False

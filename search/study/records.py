@@ -39,7 +39,7 @@ class TrialRecord:
         test: Name -> Measurement on the test part (accuracy), for the baseline and the front.
         final: Name -> Measurement (latency) of the session at the end of the run, for baseline,
             front and who is within noise of it.
-        searched: Name -> the search's Measurement, of what a settled record has final ones of.
+        searched: Name -> the Measurement of the search, where a final one has replaced it.
         violations: Constraint text -> violation; positive is broken.
         reason: {"stage", "type", "text"} of a paused, stopped, infeasible or failed trial.
         started: Unix time.
@@ -49,7 +49,7 @@ class TrialRecord:
         artifact: {"path", "runtime", "sha256", "bytes", "info"} or None; the path is relative to
             the study's folder. Of several targets the first's.
         artifacts: Target -> its artifact, in a study of several targets; else empty.
-        repeats: Number of the trial whose plan this one repeats, or None.
+        repeat_of: Number of the trial that has the same plan and answered this one, or None.
         variant_of: Number of the trial whose trained network this one deploys in another number
             format, or None; it does not count among the trials that were asked for.
     """
@@ -70,7 +70,7 @@ class TrialRecord:
     seconds: Mapping[str, float] = field(default_factory=dict)
     cached: tuple[str, ...] = ()
     artifact: Mapping[str, Any] | None = None
-    repeats: int | None = None
+    repeat_of: int | None = None
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variant_of: int | None = None
 
@@ -98,7 +98,7 @@ class Result:
     seconds: Mapping[str, float] = field(default_factory=dict)
     cached: tuple[str, ...] = ()
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    repeats: int | None = None
+    repeat_of: int | None = None
     duration: float = 0.0
 
     def after(self, seconds: Mapping[str, float], duration: float) -> Result:
@@ -166,9 +166,9 @@ class StudyRecord:
         axes: The objectives, in order.
         trials: By number; trial 0 is the baseline.
         growth: The front and its hypervolume each time it grew, in order of time.
-        wanted: How many trials the study shall have besides the baseline, or None.
+        trial_limit: How many trials the study shall have besides the baseline, or None.
         info: Facts worth showing: host, versions, data set and sizes of its parts.
-        settled: Numbers of the front by the final numbers (`front.final_front`); None where
+        final_members: Numbers of the front by the final numbers (`front.final_front`); None where
             the search's stand.
         counted: (begun, stopped), where not all trials are here; see the properties.
         others: Feasible trials besides, where the front is uncertain and not all are here.
@@ -181,9 +181,9 @@ class StudyRecord:
     axes: tuple[Axis, ...]
     trials: tuple[TrialRecord, ...]
     growth: tuple[FrontPoint, ...] = ()
-    wanted: int | None = None
+    trial_limit: int | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
-    settled: frozenset[int] | None = None
+    final_members: frozenset[int] | None = None
     counted: tuple[int, int] | None = None
     others: Others | None = None
     chances: Mapping[int, float] | None = None
@@ -193,14 +193,14 @@ class StudyRecord:
         """How many trials of the search there are that repeat no other."""
         if self.counted is not None:
             return self.counted[0]
-        return sum(trial.number > 0 and trial.repeats is None for trial in self.trials)
+        return sum(trial.number > 0 and trial.repeat_of is None for trial in self.trials)
 
     @property
     def stopped(self) -> int:
         """How many of them racing has stopped or holds up."""
         if self.counted is not None:
             return self.counted[1]
-        return sum(trial.raced and trial.repeats is None for trial in self.trials)
+        return sum(trial.raced and trial.repeat_of is None for trial in self.trials)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -216,8 +216,8 @@ class StudyRecord:
     @cached_property
     def members(self) -> frozenset[int]:
         """Numbers of the trials on the front."""
-        if self.settled is not None:
-            return self.settled
+        if self.final_members is not None:
+            return self.final_members
         return frozenset(self.growth[-1].members if self.growth else ())
 
     @cached_property

@@ -22,7 +22,7 @@ class Retargeted:
         runtime: Where it was measured.
         options: Of the runtime.
         host: Digest of the machine.
-        taken: Unix time.
+        measured_at: Unix time.
         note: Which file was measured, or why none was.
         artifact: As in a TrialRecord; None where nothing was measured.
         measured: Part ("validation", "test") -> quantity -> measurement.
@@ -34,7 +34,7 @@ class Retargeted:
     runtime: str
     options: Mapping[str, Any]
     host: str
-    taken: float
+    measured_at: float
     note: str
     artifact: Mapping[str, Any] | None = None
     measured: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)

@@ -11,11 +11,11 @@ from paretune.search.study.records import Axis, Result
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run begins, or goes on: `done` trials of `wanted` are there already."""
+    """A run begins, or goes on: `done` trials of `trial_limit` are there already."""
 
     study: str
     axes: Sequence[Axis]
-    wanted: int | None
+    trial_limit: int | None
     done: int
     seconds: float | None
     host: str
@@ -112,7 +112,7 @@ class RunEnded:
 
     reason: str
     done: int
-    wanted: int | None
+    trial_limit: int | None
 
 
 Event = (

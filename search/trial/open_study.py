@@ -1,4 +1,4 @@
-"""OpenStudy: what every study has when it is open for work, whoever trains its candidates."""
+"""The base class of studies that are open for work."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ from paretune.search.trial.resume_check import identity, refuse_changes
 from paretune.search.user_code import find_user_code
 
 Cheap = Callable[[Mapping[str, Any]], Mapping[str, float]]
-Cost = Callable[[Mapping[str, Any]], float]
-"""The choices of a plan -> the objectives that are known exactly without training.
+"""The choices of a plan -> exact objective values that need no training.
 
-It raises `InfeasibleCandidate` for a plan that cannot be.
+Raises `InfeasibleCandidate` if the candidate cannot exist.
 """
+
+Cost = Callable[[Mapping[str, Any]], float]
+"""The choices of a plan -> remaining training cost, in a unit of the study."""
 
 
 class OpenStudy(ABC):
-    """The database of a study and the work of its trials.
+    """The database of a study, and the work of its trials.
 
     Attributes:
-        baseline: The plan of trial 0; None in a study without a baseline.
-        classes: Number of classes, which gives chance level; None where there are none.
-        cheap: What is known without training; None where nothing is.
-        cost: The choices of a plan -> how much training it has left, in a unit of its own; None
-            where that is not known.
-        timed: Whether anything is measured by a clock, and so again at the end.
-        race: Compares trials while they train; None where each trains to its end.
+        baseline: Plan of trial 0; None for a study without a baseline.
+        classes: Number of classes, which gives the chance level; None if there are none.
+        cheap: Objective values that need no training; None if there are none.
+        cost: Remaining training cost of a plan; None if it is unknown.
+        timed: Whether any quantity is timed, and so measured again in the final session.
+        race: Compares trials while they train; None if each trains to its end.
 
     Args:
         spec: The study.
@@ -61,51 +62,51 @@ class OpenStudy(ABC):
         self.spec = spec
         find_user_code(spec.file.parent)
         self.axes = axes_of(spec)
-        self._engine = open_engine(spec.storage, create=True)
-        self.store = Store(self._engine)
-        self.finals = Finals(self._engine)
+        self.engine = open_engine(spec.storage, create=True)
+        self.store = Store(self.engine)
+        self.finals = Finals(self.engine)
         racing = spec.racing
-        self.race = Race(racing, self.axes, Rungs(self._engine)) if racing else None
-        known = self.store.study()  # of another study or version: refused before data is loaded
-        if known is not None:
-            refuse_changes(known["identity"], spec)
-        self._new = known is None
+        self.race = Race(racing, self.axes, Rungs(self.engine)) if racing else None
+        stored = self.store.study()
+        if stored is not None:  # another study or version is refused before data is loaded
+            refuse_changes(stored["identity"], spec)
+        self._new = stored is None
         self.host = digest(fingerprint())[:12]
         self.prepare()
-        with alone(self._engine):
+        with alone(self.engine):
             self.mirror = Mirror(
-                self._engine,
+                self.engine,
                 spec.name,
                 [o.direction for o in spec.objectives],
                 [o.name for o in spec.objectives],
                 distributions_of(spec.space),
             )
 
-    # -- what differs ----------------------------------------------------------------------------
+    # -- what differs between kinds of studies ---------------------------------------------------
 
     @abstractmethod
     def prepare(self) -> None:
-        """Opens what the work needs: data, pipeline, the user's functions."""
+        """Opens what the trials need: data, pipeline, the user's functions."""
 
     @abstractmethod
     def plan(self, choices: Mapping[str, Any]) -> Plan:
-        """The plan for one assignment of the study's space."""
+        """Returns the plan for one assignment of the study's space."""
 
     @abstractmethod
     def stages(self, plan: Plan) -> Sequence[str]:
-        """What a trial of this plan goes through, in order."""
+        """Returns the names of the stages of a trial with this plan, in order."""
 
     @abstractmethod
     def evaluate(
         self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
     ) -> Result:
-        """Does a trial: what came of the plan.
+        """Evaluates a trial.
 
         Args:
-            number: Of the trial.
-            plan: What to do.
-            baseline: Trial 0, to compare with; None for trial 0 itself, or where there is none.
-            report: Told of stages and epochs.
+            number: Trial number.
+            plan: What to build.
+            baseline: Trial 0, to compare with; None for trial 0 or a study without a baseline.
+            report: Receives an event for each stage and epoch.
 
         Raises:
             UserError: The baseline fails, or the disk is full.
@@ -113,12 +114,16 @@ class OpenStudy(ABC):
 
     @abstractmethod
     def test(self, trial: TrialRecord) -> Sequence[Measurement]:
-        """What is measured on data that the search has not seen; empty where there is none."""
+        """Measures a trial on data that the search has not seen; empty if there is none."""
 
     def again(
         self, trials: Sequence[TrialRecord], seconds: float
     ) -> Mapping[int, Sequence[Measurement]]:
-        """What is timed, of several trials in one session of about so many seconds at most.
+        """Times trials again in one session.
+
+        Args:
+            trials: The baseline first.
+            seconds: Approximate length of the session.
 
         Raises:
             Unmeasurable: A trial's file is gone, or cannot be measured.
@@ -127,33 +132,33 @@ class OpenStudy(ABC):
 
     @abstractmethod
     def facts(self) -> Mapping[str, Any]:
-        """What is worth showing besides host and versions."""
+        """Returns what to show besides host and versions."""
 
     @property
     @abstractmethod
     def packages(self) -> Sequence[str]:
-        """Whose versions are worth keeping."""
+        """Packages whose versions are stored."""
 
     def trained(self, plan: Plan) -> bool:
-        """Whether all that a plan trains lies here, so that the rest takes seconds."""
+        """Returns whether everything that a plan trains is stored, so that the rest is quick."""
         return False
 
     def forget(self, plan: Plan) -> None:
-        """Drops what was kept for a trial that waited, and never goes on."""
+        """Drops what was kept for a paused trial that never goes on."""
         return None
 
-    # -- what does not ---------------------------------------------------------------------------
+    # -- what all kinds of studies share ---------------------------------------------------------
 
     def register(self) -> None:
-        """Writes what this run brings: the study itself, its latest budget, this host.
+        """Writes the study, its latest budget and this host to the database.
 
         Raises:
-            UserError: A run that began at the same moment has made another study of it.
+            UserError: A run that began at the same moment wrote another study.
         """
         spec = self.spec
         if self._new:
             self.store.create_study(spec.name, spec.source, identity(spec), self.axes)
-            written = self.store.study()  # by this run, or by another that began as this one did
+            written = self.store.study()  # by this run, or by one that began at the same moment
             assert written is not None
             refuse_changes(written["identity"], spec)
         self.store.add_host(self.host, fingerprint())
@@ -162,7 +167,9 @@ class OpenStudy(ABC):
             **{name: version(name) for name in self.packages},
         }
         info = {**self.facts(), "host": self.host, "versions": versions}
-        self.store.update_study(wanted=spec.trials, source=spec.source, info=info, finished=None)
+        self.store.update_study(
+            trial_limit=spec.trials, source=spec.source, info=info, end_reason=None
+        )
 
     @property
     def host_text(self) -> str:
@@ -171,7 +178,7 @@ class OpenStudy(ABC):
         return f"{facts.get('cpu', platform.machine())}, {facts.get('cores', '?')} cores"
 
     def close(self) -> None:
-        """Writes what is left to write, and gives the connections back."""
+        """Writes pending rows of the mirror, and closes the connections."""
         try:
             self.mirror.flush()
         finally:
@@ -179,7 +186,7 @@ class OpenStudy(ABC):
 
 
 def axes_of(spec: StudySpec) -> tuple[Axis, ...]:
-    """The objectives as plots and tables need them."""
+    """Returns the objectives as plots and tables need them."""
     better = {"minimize": "lower", "maximize": "higher"}
     return tuple(
         Axis(o.name, o.unit, better[o.direction], o.worst)  # type: ignore[arg-type]

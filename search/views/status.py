@@ -16,7 +16,7 @@ class StatusInfo:
 
     Attributes:
         study: Its name.
-        wanted: Trials it shall have besides the baseline, or None.
+        trial_limit: Trials it shall have besides the baseline, or None.
         done: Finished trials that repeat no other, baseline not counted.
         states: State -> number of trials, baseline not counted.
         repeats: Trials answered from the database.
@@ -30,11 +30,11 @@ class StatusInfo:
         cache_bytes: What the stage cache takes.
         cache_stages: Files in it.
         dropped: Stages that the cache's limit has cost.
-        finished: Why the last run ended, or None.
+        end_reason: Why the last run ended, or None.
     """
 
     study: str
-    wanted: int | None
+    trial_limit: int | None
     done: int
     states: Mapping[str, int]
     repeats: int
@@ -47,7 +47,7 @@ class StatusInfo:
     cache_bytes: int
     cache_stages: int
     dropped: int
-    finished: str | None
+    end_reason: str | None
 
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON."""
@@ -56,7 +56,7 @@ class StatusInfo:
     def text(self) -> str:
         """Lines for people."""
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
-        goal = f" of {self.wanted}" if self.wanted else ""
+        goal = f" of {self.trial_limit}" if self.trial_limit else ""
         lines = [
             f"{self.study}: {self.done}{goal} trials done ({states or 'none'}"
             + (f", {self.repeats} repeated)" if self.repeats else ")")
@@ -73,8 +73,8 @@ class StatusInfo:
                 f"{self.cache_stages} files"
                 + (f", {self.dropped} stages dropped to keep its limit" if self.dropped else "")
             )
-        if self.finished:
-            lines.append(f"last run: {self.finished}")
+        if self.end_reason:
+            lines.append(f"last run: {self.end_reason}")
         return "\n".join(lines)
 
     def _race_line(self) -> str:
@@ -89,17 +89,17 @@ def status_info(record: StudyRecord, counts: Counts) -> StatusInfo:
     """How far a study is; pure.
 
     Args:
-        record: The study, settled; of its trials only the front matters.
+        record: The study, with its final front; of its trials only the front matters.
         counts: Of all its trials and stages.
     """
     last = record.growth[-1] if record.growth else None
     return StatusInfo(
         study=record.name,
-        wanted=record.wanted,
+        trial_limit=record.trial_limit,
         done=sum(n for state, n in counts.states.items() if state not in ("running", "paused")),
         front=tuple(sorted(record.members)),
         hypervolume=last.hypervolume if last else None,
-        finished=record.info.get("finished"),
+        end_reason=record.info.get("end_reason"),
         **vars(counts),
     )
 

@@ -295,7 +295,7 @@ class Recorder:
         """An event of the Runner's."""
         if isinstance(event, TrialEnded):
             result = event.result
-            new = result.repeats is None and event.variant_of is None
+            new = result.repeat_of is None and event.variant_of is None
             trained = new and (result.reason or {}).get("stage") != SCREEN
             self.told(result.values if event.trial == 0 or result.feasible else None, trained)
         elif isinstance(event, TrialPaused):

@@ -162,7 +162,7 @@ def run_engine(data: str, trials: int, folder: Path) -> list[str]:
     spec = study(data, "thompson", 0, folder, trials)
     Runner(spec, lambda event: None).run()
     with existing_store(spec.storage) as store:
-        return [cell_of(t.plan[0]["params"]) for t in store.record().trials if t.repeats is None]
+        return [cell_of(t.plan[0]["params"]) for t in store.record().trials if t.repeat_of is None]
 
 
 # -- what is printed -----------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def make_record(
     for number in range(trials + 1):
         trial = _baseline(axes) if number == 0 else _trial(number, axes, random)
         made.append(trial)
-        if not trial.feasible or trial.repeats is not None:
+        if not trial.feasible or trial.repeat_of is not None:
             continue
         losses = [trial.values[a.name] * (1 if a.better == "lower" else -1) for a in axes]
         if front.add(number, np.array(losses)):
@@ -49,7 +49,7 @@ def make_record(
         axes=axes,
         trials=tuple(made),
         growth=tuple(growth),
-        wanted=trials,
+        trial_limit=trials,
         info={
             "data": {"name": "digits", "train": 899},
             "hosts": {"abc": {"cpu": "a <fast> one", "cores": 2, "memory_bytes": 8e9}},

@@ -42,7 +42,7 @@ def test_two_workers_share_a_study_on_postgresql(
     with existing_store(server.replace("postgresql://", "postgresql+psycopg://")) as store:
         record = store.record()
         assert store.workers() == []
-    own = [t for t in record.trials if t.number and t.repeats is None]
+    own = [t for t in record.trials if t.number and t.repeat_of is None]
     assert len(own) == 6
     assert {t.state for t in record.trials} == {"complete"}
     assert record.front

@@ -9,7 +9,7 @@ import pytest
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.classification_scores import wilson
-from paretune.search.front.final_front import EXTRA, chances_of, settled, worth_again
+from paretune.search.front.final_front import EXTRA, chances_of, with_final_front, worth_again
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
 
 AXES = (Axis("accuracy", "fraction", "higher"), Axis("latency", "ms", "lower"))
@@ -52,7 +52,7 @@ def study(*trials: TrialRecord, front: tuple[int, ...]) -> StudyRecord:
 
 
 def test_final_numbers_take_the_place_of_the_searchs_and_both_are_kept() -> None:
-    found = settled(study(trial(0, 0.9, 2.0, 2.2), trial(1, 0.8, 1.0, 1.1), front=(0, 1)))
+    found = with_final_front(study(trial(0, 0.9, 2.0, 2.2), trial(1, 0.8, 1.0, 1.1), front=(0, 1)))
     one = found.trials[1]
     assert one.values == {"accuracy": 0.8, "latency": 1.1}
     assert one.measurements["latency"].value == 1.1
@@ -69,7 +69,7 @@ def test_front_is_of_the_final_numbers() -> None:
         trial(2, 0.82, 1.0, 1.0),
         front=(0, 1, 2),
     )
-    assert settled(record).members == {0, 2}
+    assert with_final_front(record).members == {0, 2}
 
 
 def test_trial_beside_the_front_gets_on_it_by_its_final_numbers() -> None:
@@ -79,24 +79,24 @@ def test_trial_beside_the_front_gets_on_it_by_its_final_numbers() -> None:
         trial(2, 0.849, 1.01, 0.99),
         front=(0, 1),
     )
-    assert settled(record).members == {0, 1, 2}
+    assert with_final_front(record).members == {0, 1, 2}
 
 
 def test_front_is_the_searchs_while_the_final_numbers_do_not_cover_it() -> None:
     record = study(
         trial(0, 0.9, 2.0, 2.1), trial(1, 0.8, 1.0, 1.1), trial(2, 0.7, 0.5), front=(0, 1, 2)
     )
-    assert settled(record) == record
+    assert with_final_front(record) == record
 
 
 def test_settled_record_stays_as_it_is() -> None:
-    found = settled(study(trial(0, 0.9, 2.0, 2.2), trial(1, 0.8, 1.0, 1.1), front=(0, 1)))
-    assert settled(found) is found
+    found = with_final_front(study(trial(0, 0.9, 2.0, 2.2), trial(1, 0.8, 1.0, 1.1), front=(0, 1)))
+    assert with_final_front(found) is found
 
 
 def test_study_without_trials_is_left_alone() -> None:
     record = StudyRecord("made", {}, AXES, ())
-    assert settled(record) is record
+    assert with_final_front(record) is record
     assert chances_of(record) == {}
     assert worth_again(record) == ()
 
@@ -110,7 +110,7 @@ def test_constraint_on_a_time_is_looked_at_again(final: float, able: bool) -> No
         trial(2, 0.8, 0.7, 0.7, violations={limit: -0.3}),
         front=(1, 2),
     )
-    found = settled(record)
+    found = with_final_front(record)
     assert found.trials[1].feasible == able
     assert found.trials[1].violations[limit] == pytest.approx(final - 1)
     assert found.members == ({1, 2} if able else {2})
@@ -118,7 +118,7 @@ def test_constraint_on_a_time_is_looked_at_again(final: float, able: bool) -> No
 
 
 def test_chance_goes_by_the_test_part_and_the_front_by_validation() -> None:
-    record = settled(
+    record = with_final_front(
         study(
             trial(0, 0.95, 3.0, 3.0, test=0.95),
             trial(1, 0.93, 1.0, 1.0, test=0.80),  # chosen by validation, and lucky there
@@ -131,7 +131,7 @@ def test_chance_goes_by_the_test_part_and_the_front_by_validation() -> None:
 
 
 def test_chance_goes_by_validation_when_a_finalist_lacks_the_test_part() -> None:
-    record = settled(
+    record = with_final_front(
         study(
             trial(0, 0.95, 3.0, 3.0, test=0.95),
             trial(1, 0.93, 1.0, 1.0),
@@ -144,7 +144,7 @@ def test_chance_goes_by_validation_when_a_finalist_lacks_the_test_part() -> None
 
 def test_test_part_settles_a_study_in_which_nothing_is_timed() -> None:
     record = study(trial(0, 0.9, 2.0, test=0.9), trial(1, 0.8, 1.0, test=0.7), front=(0, 1))
-    assert settled(record).settled == {0, 1}
+    assert with_final_front(record).final_members == {0, 1}
 
 
 def test_baseline_front_and_those_in_the_noise_are_worth_measuring_again() -> None:
@@ -165,7 +165,7 @@ def test_only_so_many_beside_the_front_are_measured_again() -> None:
 
 
 def test_repeated_and_failed_trials_have_no_chance() -> None:
-    again = replace(trial(2, 0.95, 2.0), repeats=1)
+    again = replace(trial(2, 0.95, 2.0), repeat_of=1)
     failed = TrialRecord(number=3, state="failed", params={}, plan=[])
     record = study(trial(0, 0.90, 9.0), trial(1, 0.95, 2.0), again, failed, front=(1,))
     assert set(chances_of(record)) == {0, 1}

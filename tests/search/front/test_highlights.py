@@ -8,7 +8,7 @@ from dataclasses import replace
 from paretune.objectives.base import Measurement
 from paretune.search.front.highlights import alike_of, claims_of
 from paretune.search.study.records import StudyRecord
-from paretune.search.views.front import front_info
+from paretune.search.views.front_table import front_info
 from paretune.search.views.headline import answer_text
 
 MakeRecord = Callable[..., StudyRecord]
@@ -40,7 +40,7 @@ def near_study(make_record: MakeRecord, latencies: list[float]) -> tuple[StudyRe
         number: {"accuracy": 0.945, "latency": ms, "size": 1e6 * (10 - place)}
         for place, (number, ms) in enumerate(zip(numbers, latencies, strict=True))
     }
-    return replace(with_values(record, values), settled=frozenset(numbers)), numbers
+    return replace(with_values(record, values), final_members=frozenset(numbers)), numbers
 
 
 def test_fastest_names_those_that_are_as_fast(make_record: MakeRecord) -> None:

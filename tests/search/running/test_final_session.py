@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from paretune.search.database.reader import records
-from paretune.search.front.final_front import settled, worth_again
+from paretune.search.front.final_front import with_final_front, worth_again
 from paretune.search.measuring.gauge import Gauge
 from paretune.search.running.final_session import LEAST, MOST, SHARE, allowed
 from paretune.search.study.records import StudyRecord
@@ -130,7 +130,7 @@ def test_gone_file_is_told_and_the_searchs_numbers_stand(finished: Path, cli: An
 
 
 def test_commands_show_the_final_numbers_and_json_both(finished: Path, cli: Any) -> None:
-    record = settled(record_of(finished))
+    record = with_final_front(record_of(finished))
     rows = json.loads(cli("front", finished, "--json").out)["rows"]
     assert {row["trial"] for row in rows} == {0, *record.members}
     for row in rows:
@@ -147,7 +147,7 @@ def test_commands_show_the_final_numbers_and_json_both(finished: Path, cli: Any)
 
 
 def test_membership_changes_by_the_final_numbers(finished: Path, cli: Any) -> None:
-    record = settled(record_of(finished))
+    record = with_final_front(record_of(finished))
     slow = max(record.members - {0})
     with sqlite3.connect(database(finished)) as connection:
         connection.execute(
@@ -171,7 +171,7 @@ def test_membership_changes_by_the_final_numbers(finished: Path, cli: Any) -> No
 
 
 def test_export_hands_out_the_final_numbers(finished: Path, cli: Any, tmp_path: Path) -> None:
-    record = settled(record_of(finished))
+    record = with_final_front(record_of(finished))
     number = max(record.members)
     said = cli("export", finished, "--pick", number, "-o", tmp_path / "out")
     assert said.code == 0, said.err
@@ -187,8 +187,8 @@ def test_everything_that_is_timed_is_measured_again_while_there_is_time(
     study = StageStudy(load_study(finished))
     try:
         wanted = (("size", {}), ("throughput", {"seconds": 0.1}), ("latency", {"seconds": 0.1}))
-        [target] = study.targets
-        study.targets = (replace(target, gauge=Gauge(wanted)),)
+        [target] = study.workbench.targets
+        study.workbench.targets = (replace(target, gauge=Gauge(wanted)),)
         found = study.again(list(study.store.record().trials[:2]), seconds)
     finally:
         study.close()

@@ -74,7 +74,7 @@ def test_infeasible_failed_and_broken_trials_say_why() -> None:
         ended(1, Result("infeasible", reason=reason)),
         ended(2, Result("failed", reason=reason)),
         ended(3, Result("complete", dict(BASE), {"latency <= 1 ms": 1.0})),
-        ended(4, Result("complete", dict(BASE), repeats=3)),
+        ended(4, Result("complete", dict(BASE), repeat_of=3)),
     )
     assert "infeasible in prune: no layer [left]" in said
     assert "FAILED in prune: RuntimeError: no layer [left]" in said

@@ -73,7 +73,7 @@ def rungs_of(file: Path) -> Rungs:
 def check_race(file: Path) -> None:
     """What must hold at the end of any run of the study above."""
     record = record_of(file)
-    own = [t for t in record.trials if t.repeats is None]
+    own = [t for t in record.trials if t.repeat_of is None]
     assert {t.state for t in own} == {"complete", "stopped"}
     assert all(t.raced == (t.state == "stopped") for t in own)
     epochs = epochs_of(file)
@@ -143,7 +143,7 @@ def test_killed_run_goes_on_with_its_waiting_trials(
     assert cli("run", racing).code == 0
     rungs = rungs_of(racing)
     assert any(r.promoted for r in rungs.at(1) if r.trial in waiting), "some are called up"
-    assert len([t for t in record_of(racing).trials if t.repeats is None]) == 18
+    assert len([t for t in record_of(racing).trials if t.repeat_of is None]) == 18
     assert {t.state for t in record_of(racing).trials} == {"complete", "stopped"}
     url = f"sqlite:///{racing.with_suffix('') / 'study.db'}"
     states = {t.state.name for t in optuna.load_study(study_name="racing", storage=url).trials}

@@ -149,7 +149,7 @@ def test_two_workers_do_each_trial_once(tiny: Path, start: Callable[..., Any]) -
     running = start("run", tiny, "--workers", 2, "--trials", 8)
     assert running.ended() == 0, running.log.read_text()
     record = record_of(tiny)
-    own = [t for t in record.trials if t.number and t.repeats is None]
+    own = [t for t in record.trials if t.number and t.repeat_of is None]
     assert len(own) == 8
     assert [t.number for t in record.trials] == list(range(len(record.trials)))
     with existing_store(f"sqlite:///{tiny.with_suffix('') / 'study.db'}") as store:
@@ -229,12 +229,12 @@ def test_repeated_plan_is_answered_from_the_database(tiny: Path, cli: Any) -> No
     said = cli("run", tiny, "--set", space, "--set", "search={sampler: random, trials: 5}")
     assert said.code == 0, said.err
     record = record_of(tiny)
-    own = [t for t in record.trials if t.number and t.repeats is None]
-    repeated = [t for t in record.trials if t.repeats is not None]
+    own = [t for t in record.trials if t.number and t.repeat_of is None]
+    repeated = [t for t in record.trials if t.repeat_of is not None]
     assert len(own) <= 2
     assert repeated
     for trial in repeated:
-        assert trial.values == record.trials[trial.repeats].values  # type: ignore[index]
+        assert trial.values == record.trials[trial.repeat_of].values  # type: ignore[index]
         assert trial.artifact is None
     assert "the same plan as trial" in said.out
     assert "nothing new to propose" in said.out

@@ -75,7 +75,7 @@ def epochs_of(events: list[Event]) -> list[tuple[int, int]]:
 
 
 def own(record: StudyRecord) -> list[TrialRecord]:
-    return [t for t in record.trials if t.number and t.repeats is None]
+    return [t for t in record.trials if t.number and t.repeat_of is None]
 
 
 def losses(values: Any) -> dict[str, float]:
@@ -146,9 +146,9 @@ def test_training_held_up_twice_gives_the_weights_of_one_go(
     plan = plan_of(study, schedule)
     for epochs in ((1, 3), (3,)):
         with pytest.raises(StageError, match=f"epoch {epochs[0]}"):
-            study.pipeline.candidate(plan, held_up_at(*epochs))
+            study.workbench.pipeline.candidate(plan, held_up_at(*epochs))
     resumed = Watch(pace=Pace("finetune", (), lambda *_: None))
-    parts = study.pipeline.candidate(plan, resumed)
+    parts = study.workbench.pipeline.candidate(plan, resumed)
     other = tmp_path / "other" / "rung_checks.yaml"
     other.parent.mkdir()
     other.write_text(STUDY)
@@ -162,13 +162,13 @@ def test_training_held_up_twice_gives_the_weights_of_one_go(
 def test_held_up_training_goes_on_from_its_last_epoch(study: StageStudy) -> None:
     plan = plan_of(study)
     with pytest.raises(StageError):
-        study.pipeline.candidate(plan, held_up_at(3))
+        study.workbench.pipeline.candidate(plan, held_up_at(3))
     heard: list[int] = []
     watch = Watch(
         epoch=lambda event: heard.append(event.epoch),
         pace=Pace("finetune", (), lambda *_: None),
     )
-    study.pipeline.candidate(plan, watch)
+    study.workbench.pipeline.candidate(plan, watch)
     assert heard == [4]
 
 
@@ -177,7 +177,7 @@ def test_what_looking_took_is_no_time_of_the_training(study: StageStudy) -> None
 
     watch = Watch(pace=Pace("finetune", (1,), lambda *_: time.sleep(5)))
     begun = time.perf_counter()
-    study.pipeline.candidate(plan_of(study), watch)
+    study.workbench.pipeline.candidate(plan_of(study), watch)
     spent = time.perf_counter() - begun
     assert watch.seconds["finetune"] < spent - 5
     assert watch.made["finetune"] < spent - 5
@@ -185,7 +185,7 @@ def test_what_looking_took_is_no_time_of_the_training(study: StageStudy) -> None
 
 def test_forgotten_training_is_gone_from_folder_and_books(study: StageStudy, file: Path) -> None:
     with pytest.raises(StageError):
-        study.pipeline.candidate(plan_of(study), held_up_at(1))
+        study.workbench.pipeline.candidate(plan_of(study), held_up_at(1))
     assert len(trainings(file)) == 1
     before = study.store.stages_bytes()
     study.forget(plan_of(study))
@@ -197,8 +197,8 @@ def test_foreseen_candidate_is_quantized_as_the_plan_says(study: StageStudy) -> 
     for mode, stands in (("dynamic", "dynamic"), ("qat", "static")):
         plan = plan_of(study, quantization={mode: {}})
         finetuned = Plan(tuple(s for s in plan.stages if s.kind != "quantize"))
-        trained = study.pipeline.candidate(finetuned, Watch())
-        early = study.pipeline.ended_early(plan, "finetune", trained)
+        trained = study.workbench.pipeline.candidate(finetuned, Watch())
+        early = study.workbench.pipeline.ended_early(plan, "finetune", trained)
         assert list(early.quantization or {}) == [stands]
         assert early.model is trained.model
 
@@ -254,8 +254,8 @@ def test_race_gives_the_file_that_an_undisturbed_run_gives(
     complete = next(t for t in own(record_of(file)) if t.state == "complete")
     opened = StageStudy(load_study(alone, ["search.racing=null"]))
     plan = Plan.from_json(complete.plan)
-    candidate = opened.pipeline.candidate(plan, Watch())
-    artifact = opened.pipeline.deploy(plan, candidate, tmp_path / "a.onnx", Watch())
+    candidate = opened.workbench.pipeline.candidate(plan, Watch())
+    artifact = opened.workbench.pipeline.deploy(plan, candidate, tmp_path / "a.onnx", Watch())
     opened.close()
     assert complete.artifact is not None
     assert artifact.sha256 == complete.artifact["sha256"]
