@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from paretune.objectives.base import Better, Measurement, Subject, ValueSpec, measurement
-from paretune.objectives.classification_scores import Answers, scores_of
+from paretune.objectives.classification_scores import Predictions, scores_of
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params as Base
 
@@ -51,12 +51,12 @@ class Accuracy:
         """
         session = subject.runtime.load(subject.artifact.path, subject.options, threads=0)
         batches = [
-            Answers.of(session(inputs), labels)
+            Predictions.of(session(inputs), labels)
             for inputs, labels in subject.data.arrays(part, BATCH)
         ]
         if not batches:
             raise Unmeasurable(f"the {part} part has no examples")
-        answers = Answers.joined(batches)
+        answers = Predictions.joined(batches)
         found = scores_of(answers)
         common = {"part": part, "runtime": subject.runtime.name}
 

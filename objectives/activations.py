@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from paretune.objectives.base import Better, Measurement, Subject, ValueSpec, measurement
-from paretune.objectives.forward import forward_of
+from paretune.objectives.forward_counts import count_forward
 from paretune.objectives.params import Params as Base
 
 
@@ -33,7 +33,7 @@ class Activations:
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> list[Measurement]:
         """Counts them in a forward pass; exact."""
-        found = forward_of(subject.model, subject.data.shape)
+        found = count_forward(subject.model, subject.data.shape)
         said = {"batch": 1, "without_rule": found.without_rule}
         return [
             measurement(Activations, float(found.activations), conditions=said),

@@ -135,8 +135,8 @@ class Subject:
     model: torch.nn.Module
     data: EvaluationData
     baseline: Artifact | None = None
-    reference: Mapping[str, Measurement] = field(default_factory=dict)
-    made: Mapping[str, float] = field(default_factory=dict)
+    baseline_measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class Objective(Protocol):

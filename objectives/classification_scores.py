@@ -34,7 +34,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """What a classifier said to N examples.
 
     Attributes:
@@ -52,7 +52,7 @@ class Answers:
     confidence: np.ndarray
 
     @staticmethod
-    def of(logits: np.ndarray, labels: np.ndarray) -> Answers:
+    def of(logits: np.ndarray, labels: np.ndarray) -> Predictions:
         """Of one batch: logits [B, C] and labels [B].
 
         Of equal logits the first class comes first, as in argmax: a network that says the same of
@@ -70,15 +70,15 @@ class Answers:
             norm = np.log(np.exp(shifted).sum(axis=1))
             losses = norm - shifted[rows, labels]
             confidence = np.exp(-norm)
-        return Answers(labels, given.argmax(axis=1), rank < TOP, losses, confidence)
+        return Predictions(labels, given.argmax(axis=1), rank < TOP, losses, confidence)
 
     @staticmethod
-    def joined(batches: list[Answers]) -> Answers:
+    def joined(batches: list[Predictions]) -> Predictions:
         """Of several batches."""
         import numpy as np
 
         names = ("labels", "predicted", "among_five", "losses", "confidence")
-        return Answers(*(np.concatenate([getattr(b, name) for b in batches]) for name in names))
+        return Predictions(*(np.concatenate([getattr(b, name) for b in batches]) for name in names))
 
     @property
     def right(self) -> np.ndarray:
@@ -87,7 +87,7 @@ class Answers:
         return found
 
 
-def scores_of(answers: Answers) -> dict[str, Score]:
+def scores_of(answers: Predictions) -> dict[str, Score]:
     """Every figure: top1, top5, balanced, f1, loss, calibration."""
     seen = len(answers.labels)
     balanced = _balanced(answers)
@@ -116,7 +116,7 @@ def wilson(right: int, seen: int, z: float = Z95) -> tuple[float, float]:
     return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)
 
 
-def _balanced(answers: Answers) -> Score:
+def _balanced(answers: Predictions) -> Score:
     """Mean recall over the classes that have examples.
 
     The interval is made of the classes' own: Zou and Donner 2008, Statistics in Medicine 27,
@@ -141,7 +141,7 @@ def _mean(values: np.ndarray) -> Score:
     return Score(value, max(0.0, value - half), value + half)
 
 
-def _bootstrapped(answers: Answers, balanced: Score) -> tuple[Score, Score]:
+def _bootstrapped(answers: Predictions, balanced: Score) -> tuple[Score, Score]:
     """Macro F1 and calibration error; value plus and minus 1.96 standard errors.
 
     A resampled calibration error is larger on average than the sample's own, so that its quantiles
@@ -174,7 +174,7 @@ def _within(value: float, half: float) -> Score:
     return Score(value, max(0.0, value - half), min(1.0, value + half))
 
 
-def _f1(answers: Answers, weights: np.ndarray) -> float:
+def _f1(answers: Predictions, weights: np.ndarray) -> float:
     """Mean F1 over the classes that are a label or a prediction; weights [N] of the examples."""
     import numpy as np
 

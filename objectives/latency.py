@@ -26,7 +26,7 @@ from paretune.objectives.timing.contention_probe import DEAFENED
 from paretune.objectives.timing.cuda import clocks
 from paretune.objectives.timing.estimates import Estimate, quantile, statistic
 from paretune.objectives.timing.reference_networks import NAMES, VERSION
-from paretune.objectives.timing.rounds import Rounds
+from paretune.objectives.timing.rounds import TimingRounds
 
 ALIKE = (
     *("statistic", "batch", "shape", "runtime", "threads", "provider", "device", "graph"),
@@ -82,23 +82,23 @@ class Latency:
             Unmeasurable: There are no inputs.
         """
         first = subjects[0]
-        rounds = Rounds(subjects, params, lambda: _known(first, params))
+        rounds = TimingRounds(subjects, params, lambda: _known(first, params))
         rounds.run(rest)
         return [_measurement(subject, params, rounds, i) for i, subject in enumerate(subjects)]
 
 
 def _known(subject: Subject, params: Any) -> Sequence[float] | None:
     """The references' ratios to the baseline, if measured in the same way and place."""
-    known = subject.reference.get(Latency.name)
+    known = subject.baseline_measurements.get(Latency.name)
     if known is None or not _alike(known, conditions(subject, params)):
         return None
     ratios: Sequence[float] = known.conditions["references"]["log_ratios"]
     return ratios
 
 
-def _measurement(subject: Subject, params: Any, rounds: Rounds, place: int) -> Measurement:
+def _measurement(subject: Subject, params: Any, rounds: TimingRounds, place: int) -> Measurement:
     ours, found = rounds.ours[place], rounds.estimate(place)
-    reference = subject.reference.get(Latency.name) if rounds.base else None
+    reference = subject.baseline_measurements.get(Latency.name) if rounds.base else None
     value = math.exp(found.value) * (reference.value if reference else 1.0)
     base = rounds.base or ours
     counted, base_counted = (_flat(runs.counted(rounds.used())) for runs in (ours, base))

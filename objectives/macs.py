@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Better, Measurement, Subject, measurement
-from paretune.objectives.forward import forward_of
+from paretune.objectives.forward_counts import count_forward
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params as Base
 
@@ -32,7 +32,7 @@ class Macs:
         normalization and pooling are not counted, as is usual; the conditions say so, and name
         under `without_rule` every operator besides that nothing counts.
         """
-        found = forward_of(subject.model, subject.data.shape)
+        found = count_forward(subject.model, subject.data.shape)
         conditions = {
             "batch": 1,
             "not_counted": ["elementwise", "normalization", "pooling"],
@@ -43,4 +43,4 @@ class Macs:
 
 def count_macs(model: torch.nn.Module, shape: Shape) -> int:
     """Multiply-adds of convolutions, linear layers and matrix products for one example."""
-    return forward_of(model, shape).macs
+    return count_forward(model, shape).macs

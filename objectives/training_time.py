@@ -45,7 +45,7 @@ class TrainingTime:
         """
         made = {
             kind: seconds
-            for kind, seconds in subject.made.items()
+            for kind, seconds in subject.stage_seconds.items()
             if params.teacher or kind != TEACHER
         }
         unknown = [kind for kind, seconds in made.items() if math.isnan(seconds)]

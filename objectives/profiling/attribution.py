@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from paretune.objectives.profiling.naming import module_of
+from paretune.objectives.profiling.module_names import module_of
 
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Parts of the names of operators that carry weights: also of QLinearConv, FusedGemm, ..."""

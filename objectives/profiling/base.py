@@ -10,7 +10,7 @@ OWN_CODE = ""
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerCosts:
     """A module that does work of its own or holds parameters; counts are for one input.
 
     Attributes:
@@ -36,7 +36,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Part:
+class NetworkPart:
     """Milliseconds of one kind of operator in one layer, for one run."""
 
     path: str
@@ -63,7 +63,7 @@ class Times:
     """
 
     source: str
-    parts: tuple[Part, ...]
+    parts: tuple[NetworkPart, ...]
     between: float
     whole: float
     profiled: float

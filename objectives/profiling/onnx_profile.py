@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.profiling.attribution import Attribution
-from paretune.objectives.profiling.base import Part, Times
-from paretune.objectives.profiling.turns import SECONDS, faster_half, turns
+from paretune.objectives.profiling.base import NetworkPart, Times
+from paretune.objectives.profiling.paired_runs import SECONDS, faster_half, run_pairs
 from paretune.objectives.runtimes.onnxruntime import INPUT, OUTPUT, OnnxRuntime, session_options
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def onnx_times(
         def profiled() -> None:
             session.run([OUTPUT], {INPUT: inputs})
 
-        whole, having = turns(lambda: plain(inputs), profiled, seconds, options.threads == 1)
+        whole, having = run_pairs(lambda: plain(inputs), profiled, seconds, options.threads == 1)
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         optimized = onnx.load(settings.optimized_model_filepath, load_external_data=False).graph
     origins = Attribution(onnx.load(str(path)).graph, optimized, modules)
@@ -65,16 +65,16 @@ def onnx_times(
     return Times(name, half.parts, half.between, whole, half.ms, half.count, batch)
 
 
-def _runs(events: list[dict[str, Any]], origins: Attribution) -> list[list[Part]]:
+def _runs(events: list[dict[str, Any]], origins: Attribution) -> list[list[NetworkPart]]:
     """The parts of each run; the event of a run comes after those of its nodes."""
-    runs: list[list[Part]] = []
-    parts: list[Part] = []
+    runs: list[list[NetworkPart]] = []
+    parts: list[NetworkPart] = []
     for event in events:
         name = event.get("name", "")
         if event.get("cat") == "Node" and name.endswith(KERNEL):
             node = name.removesuffix(KERNEL)
             operator = event["args"]["op_name"]
-            parts.append(Part(origins.path(node), operator, (event["dur"] + CUT) / 1e3))
+            parts.append(NetworkPart(origins.path(node), operator, (event["dur"] + CUT) / 1e3))
         elif event.get("cat") == "Session" and name == RUN:
             runs.append(parts)
             parts = []

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.objectives.profiling.base import Part, Times
-from paretune.objectives.profiling.naming import module_of
-from paretune.objectives.profiling.turns import SECONDS, faster_half, turns
+from paretune.objectives.profiling.base import NetworkPart, Times
+from paretune.objectives.profiling.module_names import module_of
+from paretune.objectives.profiling.paired_runs import SECONDS, faster_half, run_pairs
 from paretune.objectives.runtimes.openvino import OpenVino, request
 
 if TYPE_CHECKING:
@@ -44,20 +44,20 @@ def openvino_times(
     makers = {
         output: node.name for node in onnx.load(str(path)).graph.node for output in node.output
     }
-    runs: list[list[Part]] = []
+    runs: list[list[NetworkPart]] = []
 
     def profiled() -> None:
         profiling.infer({0: inputs}, share_inputs=True)
         runs.append(
             [
-                Part(_module(node.node_name, makers, modules), node.node_type, _ms(node))
+                NetworkPart(_module(node.node_name, makers, modules), node.node_type, _ms(node))
                 for node in profiling.get_profiling_info()
                 if node.status == node.Status.EXECUTED
             ]
         )
 
     pin = options.threads == 1
-    whole, having = turns(lambda: plain(inputs), profiled, seconds, pin)
+    whole, having = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
     half = faster_half(list(zip(having, runs[-len(having) :], strict=True)))
     name, batch = OpenVino.name, len(inputs)
     return Times(name, half.parts, half.between, whole, half.ms, half.count, batch)

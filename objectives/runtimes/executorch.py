@@ -16,9 +16,9 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 from paretune.objectives.inputs import Shape, example
 from paretune.objectives.params import Params
+from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.files import written
-from paretune.objectives.runtimes.programs import exported
+from paretune.objectives.runtimes.torch_programs import export_program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,7 @@ class ExecuTorch:
 
         def write(draft: Path) -> dict[str, Any]:
             # The batch of the example is what ExecuTorch plans memory for, not the bound.
-            program = exported(model, shape, LARGEST, LARGEST)
+            program = export_program(model, shape, LARGEST, LARGEST)
             with _quiet():
                 if quantization:
                     program = _quantized(program.module(), shape, quantization, calibration)
@@ -84,7 +84,7 @@ class ExecuTorch:
                 "not_by_xnnpack": portable,
             }
 
-        return written(path, ExecuTorch.name, write)
+        return write_artifact(path, ExecuTorch.name, write)
 
     @staticmethod
     def probe(model: torch.nn.Module, shape: Shape) -> None:
@@ -94,7 +94,7 @@ class ExecuTorch:
             Unmeasurable: The model cannot be exported.
         """
         _check_here()
-        exported(model, shape, LARGEST, LARGEST)
+        export_program(model, shape, LARGEST, LARGEST)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:

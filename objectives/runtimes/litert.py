@@ -25,9 +25,9 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
+from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.files import written
-from paretune.objectives.runtimes.programs import exported, saved
+from paretune.objectives.runtimes.torch_programs import export_program, save_program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,12 +81,12 @@ class LiteRt:
             OSError: The file cannot be written.
         """
         check_mode(LiteRt, quantization)
-        program = exported(model, shape, batch=1)
+        program = export_program(model, shape, batch=1)
         _check_here(LiteRt.unavailable())
 
         def write(draft: Path) -> dict[str, Any]:
             source, plain = draft.with_name("program.pt2"), draft.with_name("float.tflite")
-            saved(program, source)
+            save_program(program, source)
             _Converter.get().convert(source, plain)
             if quantization:
                 draft.write_bytes(_quantized(plain, quantization, calibration))
@@ -94,7 +94,7 @@ class LiteRt:
                 plain.rename(draft)
             return {"quantization": dict(quantization or {}), "batch": 1}
 
-        return written(path, LiteRt.name, write)
+        return write_artifact(path, LiteRt.name, write)
 
     @staticmethod
     def probe(model: torch.nn.Module, shape: Shape) -> None:
@@ -104,7 +104,7 @@ class LiteRt:
             Unmeasurable: The model cannot be exported.
         """
         _check_here(LiteRt.unavailable())
-        exported(model, shape, batch=1)
+        export_program(model, shape, batch=1)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:

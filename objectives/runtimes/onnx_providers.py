@@ -38,7 +38,7 @@ def provider(name: str) -> str:
     return full
 
 
-def options_of(full: str, threads: int) -> dict[str, str]:
+def provider_options(full: str, threads: int) -> dict[str, str]:
     """A provider's own options: OpenVINO's does not look at the session's thread count.
 
     Args:

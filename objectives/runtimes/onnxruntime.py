@@ -16,13 +16,18 @@ from pydantic import Field
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.inputs import Shape, example
 from paretune.objectives.params import Params
+from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact
-from paretune.objectives.runtimes.files import written
-from paretune.objectives.runtimes.identities import drop_weight_copies
-from paretune.objectives.runtimes.onnx_providers import PROVIDERS, check_used, options_of, provider
+from paretune.objectives.runtimes.onnx_providers import (
+    PROVIDERS,
+    check_used,
+    provider,
+    provider_options,
+)
 from paretune.objectives.runtimes.onnx_quantization import MODES
 from paretune.objectives.runtimes.onnx_quantization.placement import placement
 from paretune.objectives.runtimes.onnx_quantization.quantizer import quantize
+from paretune.objectives.runtimes.weight_copies import drop_weight_copies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +81,7 @@ class OnnxRuntime:
                 info |= quantize(plain, draft, quantization, calibration)
             return info
 
-        return written(path, OnnxRuntime.name, write)
+        return write_artifact(path, OnnxRuntime.name, write)
 
     @staticmethod
     def placement(
@@ -117,7 +122,7 @@ class OnnxRuntime:
         full = provider(options.provider)
         try:
             session = ort.InferenceSession(
-                str(path), settings, providers=[(full, options_of(full, threads))]
+                str(path), settings, providers=[(full, provider_options(full, threads))]
             )
         except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
             raise Unmeasurable(f"ONNX Runtime cannot load {path.name}: {error}") from error

@@ -16,8 +16,8 @@ from pydantic import Field
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
+from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.files import written
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class TensorRt:
             draft.write_bytes(_engine(plain, shape))
             return {"largest_batch": LARGEST}
 
-        return written(path, TensorRt.name, write)
+        return write_artifact(path, TensorRt.name, write)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:

@@ -14,8 +14,13 @@ from paretune.objectives.host import cores
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.programs import TorchSession, checked, exported, loaded
 from paretune.objectives.runtimes.torch_export import TorchExport
+from paretune.objectives.runtimes.torch_programs import (
+    TorchSession,
+    export_program,
+    load_program,
+    refuse_pickles,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +75,7 @@ class Torch:
         Raises:
             Unmeasurable: The model cannot be exported.
         """
-        exported(model, shape)
+        export_program(model, shape)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
@@ -82,7 +87,7 @@ class Torch:
         from torch.export.passes import move_to_device_pass
 
         _check_device(options.device)
-        program = loaded(path)
+        program = load_program(path)
         if options.device != "cpu":
             program = move_to_device_pass(program, options.device)
         threads = options.threads if threads is None else threads
@@ -117,7 +122,7 @@ def load(path):
         Raises:
             Unmeasurable: It is damaged, or holds pickled objects, which would run code.
         """
-        checked(path)
+        refuse_pickles(path)
 
     @staticmethod
     def unavailable() -> str | None:

@@ -14,9 +14,9 @@ from pydantic import Field
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
+from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.files import written
-from paretune.objectives.runtimes.programs import TorchSession, exported, loading
+from paretune.objectives.runtimes.torch_programs import TorchSession, export_program, loading_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,13 +68,13 @@ class TorchCompile:
         _check_here()
 
         def write(draft: Path) -> dict[str, Any]:
-            program = exported(model, shape)
+            program = export_program(model, shape)
             package = draft.with_name("package.pt2")  # the only suffix that AOTInductor takes
             _compile(program, package)
             package.rename(draft)
             return {}
 
-        return written(path, TorchCompile.name, write)
+        return write_artifact(path, TorchCompile.name, write)
 
     @staticmethod
     def probe(model: torch.nn.Module, shape: Shape) -> None:
@@ -84,7 +84,7 @@ class TorchCompile:
             Unmeasurable: The model cannot be exported.
         """
         _check_here()
-        exported(model, shape)
+        export_program(model, shape)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
@@ -106,7 +106,7 @@ class TorchCompile:
     @staticmethod
     def standalone(options: Any) -> str:
         """Python that loads a file without Paretune."""
-        return loading("torch._inductor.aoti_load_package(path)", options.threads)
+        return loading_code("torch._inductor.aoti_load_package(path)", options.threads)
 
     @staticmethod
     def unavailable() -> str | None:

@@ -10,15 +10,15 @@ from pydantic import Field
 
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
+from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.files import written
-from paretune.objectives.runtimes.programs import (
+from paretune.objectives.runtimes.torch_programs import (
     TorchSession,
-    checked,
-    exported,
-    loaded,
-    loading,
-    saved,
+    export_program,
+    load_program,
+    loading_code,
+    refuse_pickles,
+    save_program,
 )
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ class TorchExport:
         check_mode(TorchExport, quantization)
 
         def write(draft: Path) -> dict[str, Any]:
-            saved(exported(model, shape), draft)
+            save_program(export_program(model, shape), draft)
             return {}
 
-        return written(path, TorchExport.name, write)
+        return write_artifact(path, TorchExport.name, write)
 
     @staticmethod
     def probe(model: torch.nn.Module, shape: Shape) -> None:
@@ -74,7 +74,7 @@ class TorchExport:
         Raises:
             Unmeasurable: The model cannot be exported.
         """
-        exported(model, shape)
+        export_program(model, shape)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
@@ -84,12 +84,12 @@ class TorchExport:
             Unmeasurable: The file is damaged, or holds pickled objects.
         """
         threads = options.threads if threads is None else threads
-        return TorchSession(loaded(path).module(), threads)
+        return TorchSession(load_program(path).module(), threads)
 
     @staticmethod
     def standalone(options: Any) -> str:
         """Python that loads a file without Paretune."""
-        return loading("torch.export.load(path).module()", options.threads)
+        return loading_code("torch.export.load(path).module()", options.threads)
 
     @staticmethod
     def refuse(path: Path) -> None:
@@ -98,7 +98,7 @@ class TorchExport:
         Raises:
             Unmeasurable: It is damaged, or holds pickled objects, which would run code.
         """
-        checked(path)
+        refuse_pickles(path)
 
     @staticmethod
     def unavailable() -> str | None:

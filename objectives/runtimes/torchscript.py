@@ -12,9 +12,9 @@ from pydantic import Field
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.inputs import Shape, example
 from paretune.objectives.params import Params
+from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.files import written
-from paretune.objectives.runtimes.programs import TorchSession, loading
+from paretune.objectives.runtimes.torch_programs import TorchSession, loading_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ class TorchScript:
                     ) from error
             return {}
 
-        return written(path, TorchScript.name, write)
+        return write_artifact(path, TorchScript.name, write)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
@@ -92,7 +92,7 @@ class TorchScript:
     @staticmethod
     def standalone(options: Any) -> str:
         """Python that loads a file without Paretune."""
-        return loading("torch.jit.load(path).eval()", options.threads)
+        return loading_code("torch.jit.load(path).eval()", options.threads)
 
     @staticmethod
     def unavailable() -> str | None:

@@ -27,7 +27,7 @@ BEST_SHARE = 0.05
 """The best probe is this quantile: a single one may be lucky."""
 
 
-class Probe:
+class ContentionProbe:
     """Times a tiny piece of fixed work.
 
     Attributes:

@@ -11,11 +11,11 @@ from typing import Any
 
 from paretune.objectives.base import Subject
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.timing.contention_probe import Probe
+from paretune.objectives.timing.contention_probe import ContentionProbe
 from paretune.objectives.timing.estimates import Estimate, beside, mean_of, quantile, statistic
 from paretune.objectives.timing.inputs import validation_batch
 from paretune.objectives.timing.reference_networks import panel
-from paretune.objectives.timing.runs import Runs, steady
+from paretune.objectives.timing.runs import TimedRuns, steady
 
 BLOCKS = 64
 """Parts of a session, each with sessions of its own where they are quick to load: how far their
@@ -43,7 +43,7 @@ LEVEL = 0.25
 repeated better (0.6 % beside 1.0 %) in one minute of a loaded host, by which it was chosen."""
 
 
-class Rounds:
+class TimingRounds:
     """Visits of all subjects, of the baseline and of the references, in turn.
 
     Args:
@@ -68,19 +68,19 @@ class Rounds:
         self._params = params
         self._pin = getattr(first.options, "threads", 0) == 1
         self.id = uuid.uuid4().hex
-        self.probe = Probe()
+        self.probe = ContentionProbe()
 
-        def runs(path: Any) -> Runs:
-            return Runs(lambda: first.runtime.load(path, first.options), inputs, self.probe)
+        def runs(path: Any) -> TimedRuns:
+            return TimedRuns(lambda: first.runtime.load(path, first.options), inputs, self.probe)
 
         self.ours = [runs(subject.artifact.path) for subject in subjects]
         self.base = runs(first.baseline.path) if first.baseline else None
-        self.panel: list[Runs] = []
+        self.panel: list[TimedRuns] = []
         self.alone: str | None = None if params.references else "references: false"
         if params.references:
             try:
                 loaders = panel(first.runtime, first.options, first.data.shape)
-                self.panel = [Runs(load, inputs, self.probe) for load in loaders]
+                self.panel = [TimedRuns(load, inputs, self.probe) for load in loaders]
             except Unmeasurable as error:
                 self.alone = str(error)
         self.known = known() if self.panel else None
@@ -116,7 +116,7 @@ class Rounds:
             if self._params.spread and not self._enough(spent, seconds):
                 rest(max(0.0, self._params.spread / BLOCKS - took))
 
-    def _all(self) -> list[Runs]:
+    def _all(self) -> list[TimedRuns]:
         return [runs for runs in (self.base, *self.panel, *self.ours) if runs]
 
     def _block(self, seconds: float) -> None:
@@ -187,7 +187,7 @@ class Rounds:
             return mean_of(_minus(own, base))
         return beside(own, [*map(self.levels, self.panel), base], [*self.known, 0.0])
 
-    def levels(self, runs: Runs, which: str | None = None) -> list[float]:
+    def levels(self, runs: TimedRuns, which: str | None = None) -> list[float]:
         """Log of what two networks are compared by, or of a statistic, in each block."""
         which = which or ("level" if self._params.statistic == "p50" else self._params.statistic)
         return [
@@ -195,7 +195,7 @@ class Rounds:
             for good in runs.counted(self.used())
         ]
 
-    def ratios(self, runs: Runs) -> list[float]:
+    def ratios(self, runs: TimedRuns) -> list[float]:
         """Log of each reference's ratio to a network that was visited with it."""
         own = self.levels(runs)
         return [statistics.fmean(_minus(self.levels(other), own)) for other in self.panel]

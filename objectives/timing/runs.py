@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from paretune.objectives.timing.contention_probe import CALM, Probe
+from paretune.objectives.timing.contention_probe import CALM, ContentionProbe
 from paretune.objectives.timing.estimates import quantile
 
 VISIT_SECONDS = 0.006
@@ -40,7 +40,7 @@ TOLERATED_MS = 0.003
 """...and so many milliseconds more: what reading the clocks takes."""
 
 
-class Block:
+class TimedBlock:
     """Runs of one session, in visits spread over a while.
 
     Attributes:
@@ -73,7 +73,7 @@ class Block:
         return [ms for _, ms in by_probe[: max(LEAST_CALM, len(by_probe) // 10)]]
 
 
-class Runs:
+class TimedRuns:
     """Runs of one artifact on one input.
 
     Args:
@@ -88,12 +88,14 @@ class Runs:
             runtime works in threads of its own or on another device.
     """
 
-    def __init__(self, load: Callable[[], Callable[[Any], Any]], inputs: Any, probe: Probe) -> None:
+    def __init__(
+        self, load: Callable[[], Callable[[Any], Any]], inputs: Any, probe: ContentionProbe
+    ) -> None:
         self._load = load
         self._inputs = inputs
         self._session: Any = None
         self._probe = probe
-        self.blocks: list[Block] = []
+        self.blocks: list[TimedBlock] = []
         self.visits = 0
         self.clocked = True
         self.renew()
@@ -124,7 +126,7 @@ class Runs:
 
     def begin(self) -> None:
         """Begins a block."""
-        self.blocks.append(Block())
+        self.blocks.append(TimedBlock())
 
     def visit(self, seconds: float = VISIT_SECONDS) -> None:
         """Some runs in a row; the first one, on another network's caches, does not count."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import fingerprint
-from paretune.objectives.profiling.base import Layer, Times
-from paretune.objectives.profiling.eager import eager_times
-from paretune.objectives.profiling.layers import layer_costs
+from paretune.objectives.profiling.base import LayerCosts, Times
+from paretune.objectives.profiling.eager_profile import eager_times
+from paretune.objectives.profiling.layer_costs import layer_costs
 from paretune.objectives.profiling.onnx_profile import onnx_times
 from paretune.objectives.timing.inputs import validation_batch
 from paretune.search.errors import UserError
@@ -95,12 +95,12 @@ def _times(network: Network, batch: int) -> tuple[Times, str | None]:
     return eager_times(network.model, inputs, threads), note
 
 
-def _with_fused(model: nn.Module, layers: Sequence[Layer], times: Times) -> tuple[Layer, ...]:
+def _with_fused(model: nn.Module, layers: Sequence[LayerCosts], times: Times) -> tuple[LayerCosts, ...]:
     """The layers, and the modules that take time though nothing is counted of them (a view)."""
     known = {layer.path for layer in layers}
     more = [path for path in times.by_layer() if path not in known]
     kinds = {path: type(module).__name__ for path, module in model.named_modules()}
-    return (*layers, *(Layer(path, kinds.get(path, ""), 0, 0, 0, 0) for path in more))
+    return (*layers, *(LayerCosts(path, kinds.get(path, ""), 0, 0, 0, 0) for path in more))
 
 
 def _numbers(network: Network, batch: int) -> Iterator[Measurement]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from paretune.objectives.base import Measurement
-from paretune.objectives.profiling.base import Layer, Times, shares
+from paretune.objectives.profiling.base import LayerCosts, Times, shares
 from paretune.search.profiling.advice.findings import Finding, to_json
 
 SCHEMA = 1
@@ -31,7 +31,7 @@ class Row:
         shares: "time", "macs", "parameters", "memory" -> share.
     """
 
-    layer: Layer
+    layer: LayerCosts
     ms: float
     memory: int
     shares: Mapping[str, float]
@@ -65,7 +65,7 @@ class Profile:
     shape: tuple[int, ...]
     classes: int
     numbers: tuple[Measurement, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerCosts, ...]
     times: Times
     note: str | None
     findings: tuple[Finding, ...]

@@ -21,7 +21,7 @@ from sides import in_turn
 from torch import nn
 
 from paretune.objectives.inputs import Shape
-from paretune.objectives.profiling.layers import layer_costs
+from paretune.objectives.profiling.layer_costs import layer_costs
 from paretune.objectives.profiling.onnx_profile import onnx_times
 from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime

@@ -12,7 +12,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from paretune.objectives.classification_scores import BINS, Answers, Score, scores_of
+from paretune.objectives.classification_scores import BINS, Predictions, Score, scores_of
 
 
 def made(count: int, classes: int, seed: int, signal: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -27,10 +27,10 @@ def made(count: int, classes: int, seed: int, signal: float = 1.0) -> tuple[np.n
 
 def scores(logits: np.ndarray, labels: np.ndarray, batch: int = 64) -> dict[str, Score]:
     parts = [
-        Answers.of(logits[start : start + batch], labels[start : start + batch])
+        Predictions.of(logits[start : start + batch], labels[start : start + batch])
         for start in range(0, len(labels), batch)
     ]
-    return scores_of(Answers.joined(parts))
+    return scores_of(Predictions.joined(parts))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

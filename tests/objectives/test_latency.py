@@ -19,7 +19,7 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 from paretune.objectives.latency import Latency
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
-from paretune.objectives.timing.contention_probe import Probe
+from paretune.objectives.timing.contention_probe import ContentionProbe
 from paretune.objectives.timing.reference_networks import NAMES
 from paretune.objectives.timing.rounds import BLOCKS, LEAST_BLOCKS, LEAST_ROUNDS
 
@@ -88,7 +88,9 @@ def test_latency_of_a_candidate_is_the_ratio_times_the_reference(
     make_subject: MakeSubject,
 ) -> None:
     subject = make_subject()
-    subject = replace(subject, baseline=subject.artifact, reference={"latency": reference(1000.0)})
+    subject = replace(
+        subject, baseline=subject.artifact, baseline_measurements={"latency": reference(1000.0)}
+    )
     found = latency(subject)
     assert found.conditions["relative_to"] == "baseline"
     assert found.value == pytest.approx(1000.0 * found.conditions["ratio"])
@@ -108,7 +110,7 @@ def test_candidate_and_baseline_run_in_turn(make_subject: MakeSubject) -> None:
     runtime = Recorded()
     subject = make_subject(runtime=runtime)
     baseline = replace(subject.artifact, path=Path("baseline"))
-    subject = replace(subject, baseline=baseline, reference={"latency": reference(1.0)})
+    subject = replace(subject, baseline=baseline, baseline_measurements={"latency": reference(1.0)})
     found = latency(subject)
     names = [name for name, _ in runtime.calls]
     order = [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
@@ -122,7 +124,7 @@ def base_and_candidate(make_subject: MakeSubject, **more: Any) -> tuple[Measurem
     """The baseline's measurement beside references, and a candidate that is the same file."""
     subject = make_subject()
     known = latency(subject, references=True)
-    changed = {"baseline": subject.artifact, "reference": {"latency": known}, **more}
+    changed = {"baseline": subject.artifact, "baseline_measurements": {"latency": known}, **more}
     return known, replace(subject, **changed)
 
 
@@ -147,7 +149,7 @@ def test_interval_grows_with_what_the_references_moved_against_each_other(
     moved = [ratio + (5.0 if i == 0 else 0.0) for i, ratio in enumerate(ratios)]
     references = {**known.conditions["references"], "log_ratios": moved}
     other = replace(known, conditions={**known.conditions, "references": references})
-    found = latency(replace(subject, reference={"latency": other}), references=True)
+    found = latency(replace(subject, baseline_measurements={"latency": other}), references=True)
     # log of it: twice Student's 2.776, of 5 / sqrt(5) for one and a fifth of it for the mean
     assert math.log(found.high / found.low) == pytest.approx(13.6, rel=0.1)
 
@@ -160,7 +162,7 @@ def test_references_of_another_host_or_way_are_not_used(
 ) -> None:
     known, subject = base_and_candidate(make_subject)
     other = replace(known, conditions={**known.conditions, **change})
-    found = latency(replace(subject, reference={"latency": other}), references=True)
+    found = latency(replace(subject, baseline_measurements={"latency": other}), references=True)
     said = found.conditions
     assert not said["references"]["used"]
     assert said["ratio"] == pytest.approx(said["ratio_beside_baseline"])
@@ -188,7 +190,7 @@ def test_several_measured_together_are_visited_equally_often(make_subject: MakeS
             subject,
             artifact=replace(subject.artifact, path=Path(name)),
             baseline=subject.artifact,
-            reference=known,
+            baseline_measurements=known,
         )
         for name in ("a", "b", "c")
     ]
@@ -199,7 +201,7 @@ def test_several_measured_together_are_visited_equally_often(make_subject: MakeS
     assert {name for name, _ in runtime.calls} == {"a", "b", "c", "subject.onnx"}
 
 
-class Shared(Probe):
+class Shared(ContentionProbe):
     """As on a processor with a neighbour who never rests."""
 
     def learn(self, seen: Any) -> None:
@@ -209,7 +211,7 @@ class Shared(Probe):
 def test_host_that_never_rests_is_waited_for_and_marked(
     make_subject: MakeSubject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("paretune.objectives.timing.rounds.Probe", Shared)
+    monkeypatch.setattr("paretune.objectives.timing.rounds.ContentionProbe", Shared)
     found = latency(make_subject(), seconds=0.05)
     said = found.conditions
     assert said["disturbed_host"] and said["disturbed"] == 1
@@ -219,7 +221,7 @@ def test_host_that_never_rests_is_waited_for_and_marked(
 def test_host_slower_than_at_the_baseline_s_time_is_marked(make_subject: MakeSubject) -> None:
     subject = make_subject()
     known = replace(reference(1.0), conditions={"probe_ms": 1e-6})
-    subject = replace(subject, baseline=subject.artifact, reference={"latency": known})
+    subject = replace(subject, baseline=subject.artifact, baseline_measurements={"latency": known})
     assert latency(subject).conditions["disturbed_host"]
 
 

@@ -91,7 +91,7 @@ def test_objective_gives_a_finite_value_with_unit_direction_and_conditions(
     name: str, make_subject: MakeSubject
 ) -> None:
     entry = objective(name)
-    own, *others = measured(name, make_subject(made=MADE))
+    own, *others = measured(name, make_subject(stage_seconds=MADE))
     assert (own.name, own.unit, own.better) == (entry.name, entry.unit, entry.better)
     declared = {f"{name}.{value}": spec for value, spec in getattr(entry, "values", {}).items()}
     for other in others:
@@ -108,7 +108,7 @@ def test_objective_gives_a_finite_value_with_unit_direction_and_conditions(
 
 @ENTRIES
 def test_objective_leaves_the_model_alone(name: str, make_subject: MakeSubject) -> None:
-    subject = make_subject(made=MADE)
+    subject = make_subject(stage_seconds=MADE)
     before = copy.deepcopy(subject.model.state_dict())
     random = torch.get_rng_state()
     measured(name, subject)
@@ -122,7 +122,7 @@ def test_objective_leaves_the_model_alone(name: str, make_subject: MakeSubject) 
 def test_objective_gives_the_same_twice_unless_it_is_timed(
     name: str, make_subject: MakeSubject
 ) -> None:
-    subject = make_subject(made=MADE)
+    subject = make_subject(stage_seconds=MADE)
     assert measured(name, subject) == measured(name, subject)
 
 

@@ -18,7 +18,7 @@ def test_training_time_is_the_sum_of_the_stages_without_the_teacher(
     make_subject: MakeSubject,
 ) -> None:
     made = {"pretrain": 10.0, "prune": 0.5, "teacher": 100.0, "finetune": 4.0}
-    subject = make_subject(made=made)
+    subject = make_subject(stage_seconds=made)
     found = TrainingTime.measure(subject, TrainingTime.Params(), "validation")
     assert (found.value, found.low, found.high) == (14.5, 14.5, 14.5)
     assert found.conditions["stages"] == {"pretrain": 10.0, "prune": 0.5, "finetune": 4.0}
@@ -37,4 +37,4 @@ def test_training_time_that_nobody_noted_cannot_be_given(
     made: dict[str, float], said: str, make_subject: MakeSubject
 ) -> None:
     with pytest.raises(Unmeasurable, match=said):
-        TrainingTime.measure(make_subject(made=made), TrainingTime.Params(), "validation")
+        TrainingTime.measure(make_subject(stage_seconds=made), TrainingTime.Params(), "validation")

@@ -14,7 +14,7 @@ CHUNK = 16
 """Images whose activations are held in memory at once; all of them would be gigabytes."""
 
 
-class Reader:
+class CalibrationReader:
     """Training inputs, one at a time and in chunks.
 
     One at a time, because the histogram calibrators refuse batches of different sizes, and a last

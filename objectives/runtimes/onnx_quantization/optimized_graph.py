@@ -11,7 +11,7 @@ from paretune.objectives.runtimes.onnx_quantization.layers import LAYERS
 FLOAT_LAYERS = frozenset({*LAYERS, "FusedConv", "FusedGemm", "FusedMatMul", "NhwcFusedConv"})
 
 
-def optimized(path: Path) -> Any:
+def load_optimized(path: Path) -> Any:
     """The onnx.ModelProto that the CPU provider runs for a file."""
     import onnx
     import onnxruntime as ort
@@ -30,4 +30,4 @@ def float_layers(path: Path) -> list[str]:
 
     A product of two activations, as in attention, counts as well.
     """
-    return [n.name for n in optimized(path).graph.node if n.op_type in FLOAT_LAYERS]
+    return [n.name for n in load_optimized(path).graph.node if n.op_type in FLOAT_LAYERS]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paretune.objectives.runtimes.onnx_quantization.range_marks import stripped
+from paretune.objectives.runtimes.onnx_quantization.range_marks import strip_marks
 from paretune.objectives.runtimes.onnx_quantization.static import activations, quantize_static
 
 
@@ -24,7 +24,7 @@ def placement(plain: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
     import onnx
 
-    model, marks = stripped(onnx.load(str(plain)))
+    model, marks = strip_marks(onnx.load(str(plain)))
     onnx.save(model, str(plain))
     shape = [d.dim_value or 1 for d in model.graph.input[0].type.tensor_type.shape.dim]
     if model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT:

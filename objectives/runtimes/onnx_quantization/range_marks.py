@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def stripped(model: Any) -> tuple[Any, dict[str, tuple[float, int]]]:
+def strip_marks(model: Any) -> tuple[Any, dict[str, tuple[float, int]]]:
     """The model without its Q/DQ pairs, and (scale, zero point) of each tensor that had one.
 
     Args:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.attention_scores import masked_scores
-from paretune.objectives.runtimes.onnx_quantization.calibration import Reader
+from paretune.objectives.runtimes.onnx_quantization.calibration import CalibrationReader
 from paretune.objectives.runtimes.onnx_quantization.layers import LAYERS, nodes_of
-from paretune.objectives.runtimes.onnx_quantization.range_marks import stripped
+from paretune.objectives.runtimes.onnx_quantization.range_marks import strip_marks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ def quantize_marked(
     """
     import onnx
 
-    model, ranges = stripped(onnx.load(str(plain)))
+    model, ranges = strip_marks(onnx.load(str(plain)))
     onnx.save(model, str(plain))
     _quantize(_prepared(plain), draft, options, calibration, ranges)
     placed = activations(onnx.load(str(draft)).graph)
@@ -95,7 +95,7 @@ def _quantize(
     from onnxruntime.quantization import quantize_static as by_runtime
 
     graph = onnx.load(str(prepared)).graph
-    reader = Reader(calibration, graph.input[0].name)
+    reader = CalibrationReader(calibration, graph.input[0].name)
     symmetric = options.get("symmetric", False)
     there = {name for node in graph.node for name in node.output} | {graph.input[0].name}
     given = {

@@ -53,7 +53,7 @@ def quantize_weights(plain: Path, draft: Path, options: Mapping[str, Any]) -> di
     return {"layers": done, "float_layers": kept}
 
 
-def packed(matrix: np.ndarray, bits: int, block: int) -> tuple[np.ndarray, np.ndarray]:
+def pack_weights(matrix: np.ndarray, bits: int, block: int) -> tuple[np.ndarray, np.ndarray]:
     """A weight matrix as MatMulNBits wants it: round to nearest, symmetric, a scale for each block.
 
     Format: MatMulNBits in
@@ -103,7 +103,7 @@ def _replacement(graph: Any, node: Any, matrix: np.ndarray, bits: int, block: in
     """MatMulNBits, and Add where a Gemm had a bias."""
     from onnx import helper, numpy_helper
 
-    values, scales = packed(matrix, bits, block)
+    values, scales = pack_weights(matrix, bits, block)
     names = [f"{node.name}_int{bits}", f"{node.name}_scales"]
     graph.initializer.append(numpy_helper.from_array(values, names[0]))
     graph.initializer.append(numpy_helper.from_array(scales, names[1]))

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from paretune.objectives.profiling.base import Layer
+from paretune.objectives.profiling.base import LayerCosts
 
 INT8_SPEED = 3.0
 """Seen with AVX512-VNNI: 2 to 4 for whole layers of ResNets, MobileNets and transformers."""
@@ -47,13 +47,13 @@ class Sheet:
         bytes: Of the file.
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerCosts, ...]
     ms: Mapping[str, float]
     between: float
     bytes: float
 
     @cached_property
-    def by_path(self) -> dict[str, Layer]:
+    def by_path(self) -> dict[str, LayerCosts]:
         """Path -> layer."""
         return {layer.path: layer for layer in self.layers}
 
@@ -97,7 +97,7 @@ class Estimate:
     layer_macs: float = 1.0
 
 
-def estimate(before: Sheet, after: Sequence[Layer], changed: str | None = None) -> Estimate:
+def estimate(before: Sheet, after: Sequence[LayerCosts], changed: str | None = None) -> Estimate:
     """What stays when a network's layers become others.
 
     Args:
@@ -139,7 +139,7 @@ def estimate_int8(before: Sheet, speed: float = INT8_SPEED) -> Estimate:
     return Estimate(_ratio(ms, whole), 1.0, 1.0, _ratio(size, before.bytes))
 
 
-def _time(before: Sheet, layer: Layer) -> float:
+def _time(before: Sheet, layer: LayerCosts) -> float:
     """Milliseconds of a layer of the changed network."""
     old = before.by_path.get(layer.path)
     bound = layer.traffic / before.bandwidth if before.bandwidth else 0.0
@@ -158,7 +158,7 @@ def _time(before: Sheet, layer: Layer) -> float:
     return max(computing, min(bound, taken))
 
 
-def _origin(before: Sheet, path: str) -> Layer | None:
+def _origin(before: Sheet, path: str) -> LayerCosts | None:
     """The layer in whose place a new one is: the one whose path its own begins with."""
     while path:
         path = path.rpartition(".")[0]
@@ -167,7 +167,7 @@ def _origin(before: Sheet, path: str) -> Layer | None:
     return None
 
 
-def _within(before: Sheet, after: Sequence[Layer], changed: str | None) -> float:
+def _within(before: Sheet, after: Sequence[LayerCosts], changed: str | None) -> float:
     """What stays of a layer's multiply-adds, in what is now in its place."""
     old = before.by_path.get(changed or "")
     if changed is None or old is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from paretune.objectives.timing.contention_probe import Probe
+from paretune.objectives.timing.contention_probe import ContentionProbe
 
 
 def test_best_is_a_low_quantile_and_never_rises() -> None:
-    probe = Probe()
+    probe = ContentionProbe()
     assert 0 < probe.best_ms < float("inf")
     probe.best_ms = 9.0
     probe.learn([float(x) for x in range(1, 101)])
@@ -16,7 +16,7 @@ def test_best_is_a_low_quantile_and_never_rises() -> None:
 
 
 def test_few_probes_teach_nothing() -> None:
-    probe = Probe()
+    probe = ContentionProbe()
     before = probe.best_ms
     probe.learn([0.0] * 19)
     assert probe.best_ms == before
@@ -25,5 +25,5 @@ def test_few_probes_teach_nothing() -> None:
 
 
 def test_probe_takes_microseconds() -> None:
-    probe = Probe()
+    probe = ContentionProbe()
     assert 0 < min(probe() for _ in range(10)) < 1

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from paretune.objectives.latency import Latency
-from paretune.objectives.runtimes.programs import TorchSession
+from paretune.objectives.runtimes.torch_programs import TorchSession
 from paretune.objectives.timing.cuda import BEFORE_CAPTURE, EventTimer, clocks
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paretune.objectives.timing.contention_probe import Probe
-from paretune.objectives.timing.runs import LEAST_CALM, Block, Runs
+from paretune.objectives.timing.contention_probe import ContentionProbe
+from paretune.objectives.timing.runs import LEAST_CALM, TimedBlock, TimedRuns
 
 INPUTS = np.ones((120, 120), dtype=np.float32)
 
 
-class Fixed(Probe):
+class Fixed(ContentionProbe):
     """Takes as long as it is told, in turn; 1 ms is the best."""
 
     def __init__(self, *takes: float) -> None:
@@ -28,8 +28,8 @@ class Fixed(Probe):
         return next(self._takes)
 
 
-def runs_of(session: Callable[[Any], Any], probe: Probe | None = None) -> Runs:
-    made = Runs(lambda: session, INPUTS, probe or Fixed(1.0))
+def runs_of(session: Callable[[Any], Any], probe: ContentionProbe | None = None) -> TimedRuns:
+    made = TimedRuns(lambda: session, INPUTS, probe or Fixed(1.0))
     made.begin()
     return made
 
@@ -51,8 +51,8 @@ class Interrupted:
         return work(inputs)
 
 
-def block(wall: Sequence[float], cpu: Sequence[float], probe: Sequence[float]) -> Block:
-    made = Block()
+def block(wall: Sequence[float], cpu: Sequence[float], probe: Sequence[float]) -> TimedBlock:
+    made = TimedBlock()
     made.wall, made.cpu, made.probe = (array("d", row) for row in (wall, cpu, probe))
     return made
 
@@ -149,6 +149,6 @@ def test_artifact_is_loaded_anew() -> None:
         loads.append(1)
         return work
 
-    runs = Runs(load, INPUTS, Fixed(1.0))
+    runs = TimedRuns(load, INPUTS, Fixed(1.0))
     runs.renew()
     assert len(loads) == 2

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from paretune.objectives.profiling.layers import layer_costs
+from paretune.objectives.profiling.layer_costs import layer_costs
 from paretune.search.profiling.advice import changes
 from paretune.search.profiling.advice.findings import findings, worst_layers
 from paretune.search.profiling.advice.gains import Sheet

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from paretune.objectives.profiling.base import Layer
+from paretune.objectives.profiling.base import LayerCosts
 from paretune.search.profiling.advice.gains import Sheet, estimate, estimate_int8
 
 
-def layer(path: str, macs: int, traffic: int, parameters: int = 0) -> Layer:
-    return Layer(path, "Conv2d" if macs else "ReLU", parameters, macs, 0, traffic)
+def layer(path: str, macs: int, traffic: int, parameters: int = 0) -> LayerCosts:
+    return LayerCosts(path, "Conv2d" if macs else "ReLU", parameters, macs, 0, traffic)
 
 
 CONV = layer("conv", macs=8_000, traffic=400, parameters=900)

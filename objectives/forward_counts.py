@@ -53,7 +53,7 @@ copies. So are all elementwise operators, and all views."""
 
 
 @dataclass(frozen=True)
-class Forward:
+class ForwardCounts:
     """One example's forward pass.
 
     Attributes:
@@ -69,7 +69,7 @@ class Forward:
     without_rule: dict[str, int]
 
 
-def forward_of(model: torch.nn.Module, shape: Shape) -> Forward:
+def count_forward(model: torch.nn.Module, shape: Shape) -> ForwardCounts:
     """Runs the model once on one example, in evaluation mode on the CPU, and counts."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -94,10 +94,10 @@ def forward_of(model: torch.nn.Module, shape: Shape) -> Forward:
 
     # With gradients: without, the counter stumbles over a weight that flows from module to
     # module as activations do (DeBERTa's relative positions).
-    with torch.enable_grad(), Recorder(), counting() as counter:  # type: ignore[no-untyped-call]
+    with torch.enable_grad(), Recorder(), flop_counter() as counter:  # type: ignore[no-untyped-call]
         model.eval()(example(shape))
     made = [one for several in outputs.values() for one in several]
-    return Forward(
+    return ForwardCounts(
         macs=int(counter.get_total_flops()) // 2,
         activations=sum(count for count, _ in made),
         bytes=sum(count * size for count, size in made),
@@ -106,7 +106,7 @@ def forward_of(model: torch.nn.Module, shape: Shape) -> Forward:
 
 
 @contextmanager
-def counting() -> Iterator[FlopCounterMode]:
+def flop_counter() -> Iterator[FlopCounterMode]:
     """Torch's counter at work; it counts two operations for each multiply-add."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode

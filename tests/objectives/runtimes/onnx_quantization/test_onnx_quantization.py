@@ -13,13 +13,16 @@ from onnx import numpy_helper
 from torch import nn
 
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.runtimes.onnx_quantization.calibration import Reader
+from paretune.objectives.runtimes.onnx_quantization.calibration import CalibrationReader
 from paretune.objectives.runtimes.onnx_quantization.layers import module_of
-from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float_layers, optimized
-from paretune.objectives.runtimes.onnx_quantization.range_marks import stripped
-from paretune.objectives.runtimes.onnx_quantization.weight_only import packed
+from paretune.objectives.runtimes.onnx_quantization.optimized_graph import (
+    float_layers,
+    load_optimized,
+)
+from paretune.objectives.runtimes.onnx_quantization.range_marks import strip_marks
+from paretune.objectives.runtimes.onnx_quantization.weight_only import pack_weights
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 SHAPE = (1, 8, 8)
 
@@ -56,7 +59,7 @@ def exported(
 def test_static_int8_runs_no_float_layer(
     architecture: dict[str, Any], symmetric: bool, tmp_path: Path, images: np.ndarray
 ) -> None:
-    model = start(architecture, SHAPE, 3, seed=0).model
+    model = initial_candidate(architecture, SHAPE, 3, seed=0).model
     path, _ = exported(model, tmp_path, static(symmetric=symmetric), images)
     assert float_layers(path) == []
 
@@ -65,12 +68,12 @@ def test_layers_kept_in_float_are_the_only_ones_that_run_in_float(
     tmp_path: Path, images: np.ndarray
 ) -> None:
     """ONNX Runtime would quantize a float layer between int8 ones by itself."""
-    model = start({"resnet": {"blocks": 1, "width": 8}}, SHAPE, 3, seed=0).model
+    model = initial_candidate({"resnet": {"blocks": 1, "width": 8}}, SHAPE, 3, seed=0).model
     kept = ["3.conv1", "4.shortcut.0"]
     path, info = exported(model, tmp_path, static(kept=kept), images)
     assert len(float_layers(path)) == 2
     assert info["kept"] == kept
-    kinds = [node.op_type for node in optimized(path).graph.node]
+    kinds = [node.op_type for node in load_optimized(path).graph.node]
     assert kinds.count("QLinearConv") == 7
 
 
@@ -155,7 +158,7 @@ def test_weight_too_large_for_float16_is_unmeasurable(
 @pytest.mark.parametrize("bits", [4, 8])
 def test_packed_weights_are_within_half_a_step(bits: int) -> None:
     matrix = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
-    values, scales = packed(matrix, bits, block=16)
+    values, scales = pack_weights(matrix, bits, block=16)
     assert values.shape == (3, 3, 16 * bits // 8)
     if bits == 4:
         values = np.stack([values & 15, values >> 4], axis=-1).reshape(3, 3, 16)
@@ -228,7 +231,7 @@ def test_stripped_graph_computes_what_the_network_without_marks_does(
     import onnxruntime as ort
 
     path = OnnxRuntime.export(Marked().eval(), SHAPE, tmp_path / "marked.onnx").path
-    model, marks = stripped(onnx.load(str(path)))
+    model, marks = strip_marks(onnx.load(str(path)))
     kinds = {node.op_type for node in model.graph.node}
     assert not {"QuantizeLinear", "DequantizeLinear"} & kinds
     assert sorted(marks.values()) == [(0.015625, 0), (0.03125, 0), (0.0625, 128), (0.125, 100)]
@@ -252,7 +255,7 @@ def test_node_tells_its_module(node: str, module: str) -> None:
 
 @pytest.mark.parametrize(("count", "chunk"), [(1, 1), (13, 13), (16, 16), (17, 1), (100, 10)])
 def test_calibration_comes_in_chunks_of_one_size(count: int, chunk: int) -> None:
-    reader = Reader(iter([np.zeros((count, 2), np.float32)]), "input")
+    reader = CalibrationReader(iter([np.zeros((count, 2), np.float32)]), "input")
     assert reader.chunk == chunk
     reader.set_range(0, chunk)
     seen = 0

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.host import cores
-from paretune.objectives.profiling.base import Part, Times
-from paretune.objectives.profiling.turns import SECONDS, faster_half, turns
+from paretune.objectives.profiling.base import NetworkPart, Times
+from paretune.objectives.profiling.paired_runs import SECONDS, faster_half, run_pairs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,19 +31,19 @@ def eager_times(
     """
     import torch
 
-    from paretune.objectives.profiling.functions import Watching
+    from paretune.objectives.profiling.function_calls import CallWatcher
 
     given = torch.from_numpy(inputs)
-    parts: list[Part] = []
-    runs: list[list[Part]] = []
+    parts: list[NetworkPart] = []
+    runs: list[list[NetworkPart]] = []
 
     def watch(path: str, name: str, run: Any, arguments: Any) -> Any:
         begun = time.perf_counter_ns()
         result = run()
-        parts.append(Part(path, name, (time.perf_counter_ns() - begun) / 1e6))
+        parts.append(NetworkPart(path, name, (time.perf_counter_ns() - begun) / 1e6))
         return result
 
-    watching = Watching(model.eval(), watch)
+    watching = CallWatcher(model.eval(), watch)
 
     def profiled() -> None:
         parts.clear()
@@ -56,7 +56,7 @@ def eager_times(
     torch.set_num_threads(threads or cores())
     try:
         with torch.inference_mode():
-            whole, having = turns(lambda: model(given), profiled, seconds, threads == 1)
+            whole, having = run_pairs(lambda: model(given), profiled, seconds, threads == 1)
     finally:
         torch.set_num_threads(before)
     half = faster_half(list(zip(having, runs[-len(having) :], strict=True)))

@@ -20,7 +20,7 @@ QUIET = frozenset({"__get__", "__set__", "size", "dim", "numel", "is_floating_po
 """Questions about a tensor, not work."""
 
 
-class Watching(TorchFunctionMode):
+class CallWatcher(TorchFunctionMode):
     """Shows each outermost torch function to a watcher: `conv2d`, not what it is made of.
 
     Args:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def exported(
+def export_program(
     model: torch.nn.Module, shape: Shape, batch: int = 2, largest: int | None = None
 ) -> torch.export.ExportedProgram:
     """The model as a program.
@@ -48,7 +48,7 @@ def exported(
             raise Unmeasurable(f"torch.export refuses the network: {error}") from error
 
 
-def saved(program: torch.export.ExportedProgram, path: Path) -> None:
+def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
     """Writes a program.
 
     Raises:
@@ -61,7 +61,7 @@ def saved(program: torch.export.ExportedProgram, path: Path) -> None:
         torch.export.save(program, str(path))
 
 
-def loaded(path: Path) -> torch.export.ExportedProgram:
+def load_program(path: Path) -> torch.export.ExportedProgram:
     """The program of a file.
 
     Raises:
@@ -69,7 +69,7 @@ def loaded(path: Path) -> torch.export.ExportedProgram:
     """
     import torch
 
-    checked(path)
+    refuse_pickles(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -78,7 +78,7 @@ def loaded(path: Path) -> torch.export.ExportedProgram:
             raise Unmeasurable(f"torch.export cannot load {path.name}: {error}") from error
 
 
-def checked(path: Path) -> None:
+def refuse_pickles(path: Path) -> None:
     """Looks for pickles in a program's file without loading it.
 
     Raises:
@@ -92,7 +92,7 @@ def checked(path: Path) -> None:
         raise Unmeasurable(f"torch.export cannot load {path.name}: {error}") from error
 
 
-def loading(how: str, threads: int) -> str:
+def loading_code(how: str, threads: int) -> str:
     """Python that loads a file of torch's without Paretune.
 
     Args:

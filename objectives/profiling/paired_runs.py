@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from paretune.objectives.profiling.base import Part
+from paretune.objectives.profiling.base import NetworkPart
 from paretune.objectives.timing.estimates import quantile
 from paretune.objectives.timing.runs import steady
 
-Ran = tuple[float, Sequence[Part]]
+Ran = tuple[float, Sequence[NetworkPart]]
 """Milliseconds of a profiled run, and its parts."""
 
 SECONDS = 1.5
@@ -21,7 +21,7 @@ LEAST, MOST = 12, 400
 WARM = 5
 
 
-def turns(
+def run_pairs(
     plain: Callable[[], object],
     profiled: Callable[[], float | None],
     seconds: float = SECONDS,
@@ -59,7 +59,7 @@ def turns(
 
 
 @dataclass(frozen=True)
-class Half:
+class FasterHalf:
     """The faster half of some runs.
 
     Attributes:
@@ -71,12 +71,12 @@ class Half:
     """
 
     ms: float
-    parts: tuple[Part, ...]
+    parts: tuple[NetworkPart, ...]
     between: float
     count: int
 
 
-def faster_half(runs: Sequence[Ran]) -> Half:
+def faster_half(runs: Sequence[Ran]) -> FasterHalf:
     """What is typical of runs that nothing interrupted for long."""
     kept = sorted(runs, key=lambda run: run[0])[: (len(runs) + 1) // 2]
     found: dict[tuple[str, str], list[float]] = {}
@@ -87,9 +87,9 @@ def faster_half(runs: Sequence[Ran]) -> Half:
             in_run[key] = in_run.get(key, 0.0) + part.ms
         for key, ms in in_run.items():
             found.setdefault(key, []).append(ms)
-    return Half(
+    return FasterHalf(
         statistics.median(ms for ms, _ in kept),
-        tuple(Part(path, name, quantile(ms, 0.25)) for (path, name), ms in found.items()),
+        tuple(NetworkPart(path, name, quantile(ms, 0.25)) for (path, name), ms in found.items()),
         max(0.0, statistics.median(ms - sum(part.ms for part in parts) for ms, parts in kept)),
         len(runs),
     )

@@ -12,8 +12,8 @@ import pytest
 from torch import nn
 
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.runtimes.programs import exported, loaded, saved
 from paretune.objectives.runtimes.torch import Torch
+from paretune.objectives.runtimes.torch_programs import export_program, load_program, save_program
 
 
 class Trap:
@@ -31,7 +31,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with weights."""
     path = tmp_path_factory.mktemp("program") / "net.pt2"
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 3))
-    saved(exported(network, (1, 8, 8)), path)
+    save_program(export_program(network, (1, 8, 8)), path)
     return path
 
 
@@ -54,7 +54,7 @@ def test_weights_that_are_pickled_are_refused(program: Path, tmp_path: Path) -> 
 
     path = changed(program, tmp_path / "net.pt2", change)
     with pytest.raises(Unmeasurable, match=r"net\.pt2 holds pickled objects .*: not loaded"):
-        loaded(path)
+        load_program(path)
     assert not trap.exists()
 
 
@@ -71,7 +71,7 @@ def test_constants_that_are_objects_are_refused(program: Path, tmp_path: Path) -
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("net/data/constants/opaque_obj_0", pickle.dumps(Trap(trap)))
     with pytest.raises(Unmeasurable, match=r"holds pickled objects .*constants"):
-        loaded(path)
+        load_program(path)
     assert not trap.exists()
 
 
@@ -88,7 +88,7 @@ def test_examples_that_are_objects_are_refused(program: Path, tmp_path: Path) ->
 
     path = changed(program, tmp_path / "net.pt2", change)
     with pytest.raises(Unmeasurable, match=r"torch\.export cannot load net\.pt2"):
-        loaded(path)
+        load_program(path)
     assert not trap.exists()
 
 
@@ -97,7 +97,7 @@ def test_weights_of_an_older_format_are_refused(program: Path, tmp_path: Path) -
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("net/data/weights/model.pt", pickle.dumps(Trap(tmp_path / "sprung")))
     with pytest.raises(Unmeasurable, match=r"holds pickled objects .*model\.pt"):
-        loaded(path)
+        load_program(path)
 
 
 def test_device_that_is_not_here_names_the_ones_that_are(program: Path) -> None:

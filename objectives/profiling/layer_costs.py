@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from paretune.objectives.forward import counting
+from paretune.objectives.forward_counts import flop_counter
 from paretune.objectives.inputs import Shape, example
-from paretune.objectives.profiling.base import Layer
+from paretune.objectives.profiling.base import LayerCosts
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ class _Count:
     output: tuple[int, ...] = ()
 
 
-def layer_costs(model: torch.nn.Module, shape: Shape) -> tuple[Layer, ...]:
+def layer_costs(model: torch.nn.Module, shape: Shape) -> tuple[LayerCosts, ...]:
     """The layers in the order in which they run, from one forward pass.
 
     Multiply-adds are those of the objective `macs`, parameters those of `parameters`: their sums
@@ -40,7 +40,7 @@ def layer_costs(model: torch.nn.Module, shape: Shape) -> tuple[Layer, ...]:
     """
     import torch
 
-    from paretune.objectives.profiling.functions import Watching, tensors
+    from paretune.objectives.profiling.function_calls import CallWatcher, tensors
 
     counts: dict[str, _Count] = {}
     begun: list[list[int]] = []
@@ -69,14 +69,14 @@ def layer_costs(model: torch.nn.Module, shape: Shape) -> tuple[Layer, ...]:
         return result
 
     inputs = example(shape)
-    with counting() as counter, torch.enable_grad():
-        watching = Watching(model.eval(), watch, entered)
+    with flop_counter() as counter, torch.enable_grad():
+        watching = CallWatcher(model.eval(), watch, entered)
         with watching.hooked(), watching:
             model(inputs)
     return tuple(_layers(model, counts))
 
 
-def _layers(model: torch.nn.Module, counts: dict[str, _Count]) -> Iterable[Layer]:
+def _layers(model: torch.nn.Module, counts: dict[str, _Count]) -> Iterable[LayerCosts]:
     modules = dict(model.named_modules())
     seen: set[int] = set()
     own: dict[str, int] = {}
@@ -88,7 +88,7 @@ def _layers(model: torch.nn.Module, counts: dict[str, _Count]) -> Iterable[Layer
         count = counts.get(path, _Count())
         if not (own[path] or count.macs or count.traffic):
             continue
-        yield Layer(
+        yield LayerCosts(
             path,
             type(modules[path]).__name__,
             own[path],

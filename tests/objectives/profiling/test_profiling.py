@@ -14,13 +14,13 @@ from torch import nn
 from paretune.objectives.inputs import Shape
 from paretune.objectives.macs import count_macs
 from paretune.objectives.profiling.attribution import PRODUCTS, Attribution
-from paretune.objectives.profiling.base import Part, Times, shares
-from paretune.objectives.profiling.eager import eager_times
-from paretune.objectives.profiling.layers import layer_costs
-from paretune.objectives.profiling.naming import module_of
+from paretune.objectives.profiling.base import NetworkPart, Times, shares
+from paretune.objectives.profiling.eager_profile import eager_times
+from paretune.objectives.profiling.layer_costs import layer_costs
+from paretune.objectives.profiling.module_names import module_of
 from paretune.objectives.profiling.onnx_profile import onnx_times
-from paretune.objectives.profiling.turns import faster_half, turns
-from paretune.objectives.runtimes.onnx_quantization.optimized_graph import optimized
+from paretune.objectives.profiling.paired_runs import faster_half, run_pairs
+from paretune.objectives.runtimes.onnx_quantization.optimized_graph import load_optimized
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.architecture.network import build_network
 
@@ -174,7 +174,7 @@ def test_every_product_of_the_optimized_graph_is_said_of_a_layer_that_has_one(
     path = exported(model, shape, tmp_path / "net.onnx", quantization)
     import onnx
 
-    graph = optimized(path).graph
+    graph = load_optimized(path).graph
     modules = {n for n, _ in model.named_modules()}
     found = Attribution(onnx.load(str(path)).graph, graph, modules)
     busy = {layer.path for layer in layer_costs(model, shape) if layer.macs}
@@ -230,7 +230,7 @@ def check_dominates(times: Times) -> None:
 
 
 def test_time_outside_of_layers_is_not_that_of_profiling() -> None:
-    parts = (Part("a", "Conv", 3.0),)
+    parts = (NetworkPart("a", "Conv", 3.0),)
     assert Times("x", parts, between=2.0, whole=4.0, profiled=5.0, runs=1).outside == 1.0
     assert Times("x", parts, between=0.5, whole=4.0, profiled=3.5, runs=1).outside == 0.5
     assert Times("x", parts, between=0.5, whole=2.0, profiled=3.5, runs=1).outside == 0.0
@@ -244,17 +244,21 @@ def test_threads_of_torch_are_set_back() -> None:
 
 
 def test_faster_half_adds_up_calls_of_a_run_and_takes_quartiles_of_parts() -> None:
-    def run(ms: float, conv: float) -> tuple[float, list[Part]]:
-        return ms, [Part("a", "Conv", conv), Part("a", "Conv", 1.0), Part("b", "Relu", 0.5)]
+    def run(ms: float, conv: float) -> tuple[float, list[NetworkPart]]:
+        return ms, [
+            NetworkPart("a", "Conv", conv),
+            NetworkPart("a", "Conv", 1.0),
+            NetworkPart("b", "Relu", 0.5),
+        ]
 
     half = faster_half([run(4, 2), run(90, 80), run(5, 3), run(6, 4), run(99, 90)])
     assert (half.ms, half.count, half.between) == (5, 5, 0.5)
-    assert half.parts == (Part("a", "Conv", 4.0), Part("b", "Relu", 0.5))
+    assert half.parts == (NetworkPart("a", "Conv", 4.0), NetworkPart("b", "Relu", 0.5))
 
 
 def test_turns_runs_both_sides_equally_often() -> None:
     calls: list[str] = []
     note: Callable[[str], Callable[[], None]] = lambda side: lambda: calls.append(side)  # noqa: E731
-    _, having = turns(note("plain"), note("profiled"), seconds=0)
+    _, having = run_pairs(note("plain"), note("profiled"), seconds=0)
     assert calls.count("plain") == calls.count("profiled") > len(having)
     assert shares({"a": 0.0}) == {"a": 0.0}

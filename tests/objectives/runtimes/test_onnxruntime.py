@@ -14,7 +14,7 @@ import pytest
 from torch import nn
 
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.runtimes.onnx_providers import options_of
+from paretune.objectives.runtimes.onnx_providers import provider_options
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
 SHAPE = (1, 8, 8)
@@ -125,9 +125,9 @@ def test_provider_that_is_not_there_names_the_ones_that_are(
 
 
 def test_openvino_s_provider_is_told_the_thread_count() -> None:
-    assert options_of("CPUExecutionProvider", 3) == {}
-    assert options_of("OpenVINOExecutionProvider", 3)["num_of_threads"] == "3"
-    assert int(options_of("OpenVINOExecutionProvider", 0)["num_of_threads"]) >= 1
+    assert provider_options("CPUExecutionProvider", 3) == {}
+    assert provider_options("OpenVINOExecutionProvider", 3)["num_of_threads"] == "3"
+    assert int(provider_options("OpenVINOExecutionProvider", 0)["num_of_threads"]) >= 1
 
 
 def test_provider_that_falls_back_to_the_cpu_is_refused(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paretune.objectives.runtimes.files import written
+from paretune.objectives.runtimes.artifact_file import write_artifact
 
 
 def writer(content: bytes) -> Any:
@@ -22,7 +22,7 @@ def writer(content: bytes) -> Any:
 
 def test_written_gives_digest_size_and_info(tmp_path: Path) -> None:
     path = tmp_path / "a" / "net.bin"
-    artifact = written(path, "some", writer(b"content"))
+    artifact = write_artifact(path, "some", writer(b"content"))
     assert path.read_bytes() == b"content"
     assert (artifact.path, artifact.runtime, artifact.bytes) == (path, "some", 7)
     assert artifact.sha256 == hashlib.sha256(b"content").hexdigest()
@@ -34,19 +34,19 @@ def test_written_gives_digest_size_and_info(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt(), ValueError("bug")])
 def test_written_leaves_the_older_file_when_it_fails(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "net.bin"
-    written(path, "some", writer(b"old"))
+    write_artifact(path, "some", writer(b"old"))
 
     def write(draft: Path) -> dict[str, Any]:
         draft.write_bytes(b"half")
         raise error
 
     with pytest.raises(type(error)):
-        written(path, "some", write)
+        write_artifact(path, "some", write)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_written_fails_when_nothing_was_written(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        written(tmp_path / "net.bin", "some", lambda draft: {})
+        write_artifact(tmp_path / "net.bin", "some", lambda draft: {})
     assert list(tmp_path.iterdir()) == []

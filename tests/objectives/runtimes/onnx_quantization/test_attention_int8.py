@@ -12,12 +12,15 @@ import pytest
 import torch
 
 from paretune.objectives.inputs import Shape
-from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float_layers, optimized
+from paretune.objectives.runtimes.onnx_quantization.optimized_graph import (
+    float_layers,
+    load_optimized,
+)
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization.qat import Qat
 from paretune.spaces.quantization.static import Static
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 IMAGE, TEXT, CLASSES = (1, 8, 8), (12, 50), 3
 SMALL = {"depth": 1, "heads": 2, "width": 32}
@@ -87,7 +90,7 @@ def check(candidate: Candidate, inputs: torch.Tensor, masked: int, folder: Path)
         candidate.model, candidate.shape, folder / "m.onnx", candidate.quantization, calibration
     )
     assert float_layers(artifact.path) == []
-    kinds = Counter(node.op_type for node in optimized(artifact.path).graph.node)
+    kinds = Counter(node.op_type for node in load_optimized(artifact.path).graph.node)
     assert kinds["Softmax"] == masked
     assert kinds["QLinearMatMul"] >= 2, "attention's products"
     runs = OnnxRuntime.load(artifact.path, OnnxRuntime.Params())(inputs.numpy())
@@ -101,7 +104,7 @@ def test_calibrated_transformer_runs_no_float_product(
     architecture: dict[str, Any], shape: Shape, masked: int, tmp_path: Path
 ) -> None:
     data = Noise(shape)
-    network = start(architecture, shape, CLASSES, seed=0)
+    network = initial_candidate(architecture, shape, CLASSES, seed=0)
     check(
         Static.apply(network, Static.Params(images=32), Context(data)),
         data.inputs,
@@ -117,7 +120,7 @@ def test_transformer_trained_in_int8_runs_no_float_product(
 ) -> None:
     """What training could not see is named, and calibrated."""
     data = Noise(shape)
-    network = start(architecture, shape, CLASSES, seed=0)
+    network = initial_candidate(architecture, shape, CLASSES, seed=0)
     context = Context(data, placement=OnnxRuntime.placement)
     trained = Qat.apply(network, Qat.Params(epochs=1, images=32), context)
     info = trained.history[-1].info

@@ -12,7 +12,7 @@ from torch import nn
 
 from paretune.objectives.activations import Activations
 from paretune.objectives.base import Subject
-from paretune.objectives.forward import forward_of
+from paretune.objectives.forward_counts import count_forward
 from paretune.objectives.macs import Macs
 
 
@@ -47,7 +47,7 @@ class Net(nn.Module):
 def test_forward_is_counted_by_its_formula(
     net: nn.Module, shape: tuple[int, int, int], macs: int, activations: int
 ) -> None:
-    found = forward_of(net, shape)
+    found = count_forward(net, shape)
     assert (found.macs, found.activations) == (macs, activations)
     assert found.bytes == 4 * activations
     assert found.without_rule == {}
@@ -62,7 +62,7 @@ def test_forward_is_counted_by_its_formula(
     ],
 )
 def test_operator_that_nothing_counts_is_named(net: nn.Module, operator: str) -> None:
-    found = forward_of(net, (1, 4, 4))
+    found = count_forward(net, (1, 4, 4))
     assert found.macs == 0
     assert operator in found.without_rule
 
@@ -75,7 +75,7 @@ def test_activations_are_those_of_the_tables(name: str, millions: float) -> None
     """timm's tables: resnet18 2.48 M, mobilenetv2_100 6.68 M, resnet50 11.11 M at 224x224."""
     import torchvision
 
-    found = forward_of(getattr(torchvision.models, name)(weights=None), (3, 224, 224))
+    found = count_forward(getattr(torchvision.models, name)(weights=None), (3, 224, 224))
     assert found.activations / 1e6 == pytest.approx(millions, abs=0.006)
     assert found.without_rule == {}
 

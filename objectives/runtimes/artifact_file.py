@@ -14,7 +14,7 @@ from typing import Any
 from paretune.objectives.runtimes.base import Artifact
 
 
-def written(path: Path, runtime: str, write: Callable[[Path], dict[str, Any]]) -> Artifact:
+def write_artifact(path: Path, runtime: str, write: Callable[[Path], dict[str, Any]]) -> Artifact:
     """The artifact that `write` makes.
 
     Args:

@@ -29,7 +29,7 @@ from paretune.objectives.runtimes.base import Artifact
 from paretune.search.data import load_data
 from paretune.spaces.base import Candidate, Context, Data
 from paretune.spaces.pruning.structured import Structured
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 
@@ -160,7 +160,7 @@ def trained() -> nn.Module:
     recipe = Recipe.model_validate(
         {"epochs": 3, "batch_size": 32, "optimizer": {"adam": {"lr": 3e-3}}}
     )
-    whole = start({"simple_cnn": {"width": 0.125}}, SHAPE, 10, seed=0)
+    whole = initial_candidate({"simple_cnn": {"width": 0.125}}, SHAPE, 10, seed=0)
     return train(whole, recipe, Context(data), stage="pretrain").model.eval()
 
 
@@ -341,7 +341,7 @@ def pruned() -> Candidate:
     """A residual network of which half is gone."""
     nothing: Any = None
     data: Data = nothing
-    whole = start({"resnet": {"stages": 2, "blocks": 1, "width": 8}}, SHAPE, 3, seed=0)
+    whole = initial_candidate({"resnet": {"stages": 2, "blocks": 1, "width": 8}}, SHAPE, 3, seed=0)
     params = Structured.Params(ratio=0.5, round_to=1)
     return Structured.apply(whole, params, Context(data))
 
