@@ -50,7 +50,7 @@ class Candidate:
     history: tuple[Step, ...] = ()
     quantization: Mapping[str, Any] | None = None
 
-    def then(self, model: torch.nn.Module, step: Step) -> Candidate:
+    def with_step(self, model: torch.nn.Module, step: Step) -> Candidate:
         """This candidate after one more step."""
         return replace(self, model=model, history=(*self.history, step))
 
@@ -90,7 +90,7 @@ class Data(Protocol):
     def order(self, part: str, seed: int | None) -> torch.Tensor:
         """The permutation int64 [N] that `batches` with this seed follows."""
 
-    def border(self) -> tuple[float, ...]:
+    def black(self) -> tuple[float, ...]:
         """The normalized value of a black pixel for each channel: what a crop pads with.
 
         Empty for text.
@@ -144,8 +144,8 @@ class Context:
     placement: Callable[[torch.nn.Module, Shape, Mapping[str, Any]], Mapping[str, Any]] | None = (
         None
     )
-    answers: Callable[[Callable[[], torch.Tensor]], torch.Tensor] = lambda make: make()
-    breathe: Callable[[], None] = lambda: None
+    teacher_logits: Callable[[Callable[[], torch.Tensor]], torch.Tensor] = lambda make: make()
+    yield_to_measurements: Callable[[], None] = lambda: None
 
 
 class Architecture(Protocol):

@@ -83,7 +83,7 @@ class Choice:
         """The options' labels, in the order of the study file."""
         return [label for label, _ in self.options]
 
-    def at(self, label: str) -> Node:
+    def branch(self, label: str) -> Node:
         """The tree under a label.
 
         Raises:
@@ -171,7 +171,7 @@ def assign(node: Node, choose: Callable[[str, Domain], Any], path: str = "") -> 
                 for place, child in enumerate(items)
             ]
         case Choice():
-            return assign(node.at(choose(path, node)), choose, path)
+            return assign(node.branch(choose(path, node)), choose, path)
         case Float() | Int():
             return choose(path, node)
 
@@ -209,15 +209,15 @@ def assignments(node: Node, path: str = "") -> Iterator[dict[str, Any]]:
                 yield {path: value}
 
 
-def ends(node: Node) -> Node:
+def with_ends_only(node: Node) -> Node:
     """The same tree with each continuous parameter at its two ends only: a finite one."""
     match node:
         case Record(fields):
-            return Record(tuple((key, ends(child)) for key, child in fields))
+            return Record(tuple((key, with_ends_only(child)) for key, child in fields))
         case Items(items):
-            return Items(tuple(ends(child) for child in items))
+            return Items(tuple(with_ends_only(child) for child in items))
         case Choice(options):
-            return Choice(tuple((label, ends(child)) for label, child in options))
+            return Choice(tuple((label, with_ends_only(child)) for label, child in options))
         case Float(low, high) if math.isinf(node.count):
             return Float(low, high, step=high - low)
         case _:

@@ -18,7 +18,9 @@ ARCHITECTURE = "architecture"
 """The technique of every history's first step."""
 
 
-def start(architecture: Mapping[str, Any], shape: Shape, classes: int, seed: int) -> Candidate:
+def initial_candidate(
+    architecture: Mapping[str, Any], shape: Shape, classes: int, seed: int
+) -> Candidate:
     """A candidate with random weights (or the ones its library ships) and a history of one step.
 
     Raises:
@@ -37,7 +39,7 @@ def rebuild(history: Sequence[Step], shape: Shape, classes: int) -> torch.nn.Mod
     first, *rest = history
     network = build_network(first.params[ARCHITECTURE], shape, classes, first.params["seed"])
     for step in rest:
-        table = next((t for t in (PRUNINGS, QUANTIZATIONS) if t.knows(step.technique)), None)
+        table = next((t for t in (PRUNINGS, QUANTIZATIONS) if t.accepts(step.technique)), None)
         if table is not None:
             technique = table.get(step.technique)
             params = technique.Params.model_validate(dict(step.params))

@@ -21,7 +21,7 @@ NARROW = 16
 
 
 @contextmanager
-def differentiable(model: torch.nn.Module, device: str) -> Iterator[None]:
+def correct_gradients(model: torch.nn.Module, device: str) -> Iterator[None]:
     """The network computes the same meanwhile, and its gradients are right.
 
     Args:

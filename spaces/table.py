@@ -20,7 +20,7 @@ class UnknownName(ValueError):
     """A name that is in no table; the text says which names there are."""
 
 
-def nearest(name: str, known: list[str]) -> str:
+def did_you_mean(name: str, known: list[str]) -> str:
     """`; did you mean "x"?` for the nearest of `known`, or an empty string."""
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f'; did you mean "{found[0]}"?' if found else ""
@@ -54,7 +54,7 @@ class Table:
         """The names that installed packages add; a built-in entry keeps its name."""
         return [name for name in plugins_of(self.kind) if name not in self._entries]
 
-    def knows(self, name: str) -> bool:
+    def accepts(self, name: str) -> bool:
         """Whether this is the name of a built-in entry, of a plugin, or a dotted path."""
         return name in self._entries or ":" in name or name in self.plugins
 
@@ -87,10 +87,10 @@ class Table:
                 f'the {self.kind} "{name}" is brought by {both}; give the dotted path of one'
             )
         names = [*self.names, *self.plugins]
-        hint = nearest(name, names) or "."
+        hint = did_you_mean(name, names) or "."
         raise UnknownName(f'unknown {self.kind} "{name}"{hint} Known: {", ".join(names)}.')
 
-    def pick(self, value: Any) -> tuple[str, dict[str, Any]]:
+    def parse(self, value: Any) -> tuple[str, dict[str, Any]]:
         """The name and the parameters that a spelling of the study file means.
 
         `sgd` | `{sgd: {lr: 0.1}}` | `{torchvision: resnet18, weights: DEFAULT}`: in the last the
@@ -107,7 +107,7 @@ class Table:
         if len(value) == 1:
             [(name, params)] = value.items()
         else:
-            named = [key for key in value if self.knows(str(key))]
+            named = [key for key in value if self.accepts(str(key))]
             if len(named) != 1:
                 keys = ", ".join(map(str, value))
                 raise ValueError(
@@ -154,7 +154,7 @@ class Slot:
         """
         if isinstance(value, Option):
             return value
-        name, params = self.table.pick(value)
+        name, params = self.table.parse(value)
         return Option(name, self.table.get(name).Params.model_validate(params))
 
     def __get_pydantic_core_schema__(

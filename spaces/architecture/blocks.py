@@ -80,11 +80,11 @@ class InvertedResidual(nn.Module):
         hidden = expansion * channels_in
         layers: list[nn.Module] = []
         if expansion > 1:
-            layers += normed(channels_in, hidden, kernel=1)
-        layers += normed(hidden, hidden, kernel, stride, groups=hidden)
+            layers += conv_bn_relu(channels_in, hidden, kernel=1)
+        layers += conv_bn_relu(hidden, hidden, kernel, stride, groups=hidden)
         if se:
             layers.append(SqueezeExcitation(hidden, max(1, channels_in // 4)))
-        layers += normed(hidden, channels_out, kernel=1)[:-1]  # a linear bottleneck
+        layers += conv_bn_relu(hidden, channels_out, kernel=1)[:-1]  # a linear bottleneck
         self.layers = nn.Sequential(*layers)
         self.adds = stride == 1 and channels_in == channels_out
 
@@ -94,7 +94,7 @@ class InvertedResidual(nn.Module):
         return x + out if self.adds else out
 
 
-def normed(
+def conv_bn_relu(
     channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1, groups: int = 1
 ) -> list[nn.Module]:
     """A convolution that keeps the sides (but for the stride), batch normalization and ReLU."""
@@ -107,11 +107,11 @@ def normed(
     ]
 
 
-def separable(channels_in: int, channels_out: int, stride: int) -> list[nn.Module]:
+def separable_block(channels_in: int, channels_out: int, stride: int) -> list[nn.Module]:
     """MobileNetV1's block: a depthwise 3x3 and a 1x1 convolution."""
     return [
-        *normed(channels_in, channels_in, 3, stride, groups=channels_in),
-        *normed(channels_in, channels_out, kernel=1),
+        *conv_bn_relu(channels_in, channels_in, 3, stride, groups=channels_in),
+        *conv_bn_relu(channels_in, channels_out, kernel=1),
     ]
 
 

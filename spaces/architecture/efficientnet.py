@@ -66,14 +66,14 @@ class EfficientNet:
         from torchvision.models.efficientnet import EfficientNet as Network
         from torchvision.models.efficientnet import MBConvConfig
 
-        from paretune.spaces.architecture.fitting import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import fit_channels, remove_strides
 
         phi = params.phi or 0.0
         width, depth = params.width or WIDTH**phi, params.depth or DEPTH**phi
         # 1.1 ** 1 * 1.2 ** 0 and the like must not round up to a layer more.
         stages = [MBConvConfig(*stage, width, round(depth, 9)) for stage in STAGES]
         network = Network(stages, dropout=params.dropout, num_classes=classes)
-        for_channels(network, shape[0], keep=False)
+        fit_channels(network, shape[0], keep=False)
         if params.small(shape):
-            keep_sides(network.features[0], network.features[2])
+            remove_strides(network.features[0], network.features[2])
         return network  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-def for_channels(network: nn.Module, channels: int, keep: bool) -> None:
+def fit_channels(network: nn.Module, channels: int, keep: bool) -> None:
     """Replaces the first convolution by one that takes `channels` input channels.
 
     Args:
@@ -35,11 +35,11 @@ def for_channels(network: nn.Module, channels: int, keep: bool) -> None:
                 fresh.weight.copy_(mean.expand_as(fresh.weight))
                 if module.bias is not None and fresh.bias is not None:
                     fresh.bias.copy_(module.bias)
-        put(network, name, fresh)
+        replace_module(network, name, fresh)
         return
 
 
-def for_classes(network: nn.Module, classes: int) -> None:
+def fit_classes(network: nn.Module, classes: int) -> None:
     """Replaces the last layer that gives logits by one for `classes`; it starts from random.
 
     Works for a last Linear (ResNet, MobileNet, ViT, ...) and a last 1x1 convolution (SqueezeNet).
@@ -52,12 +52,14 @@ def for_classes(network: nn.Module, classes: int) -> None:
     name, head = heads[-1]
     if isinstance(head, nn.Linear):
         if head.out_features != classes:
-            put(network, name, nn.Linear(head.in_features, classes, bias=head.bias is not None))
+            replace_module(
+                network, name, nn.Linear(head.in_features, classes, bias=head.bias is not None)
+            )
     elif head.out_channels != classes:
-        put(network, name, nn.Conv2d(head.in_channels, classes, kernel_size=1))
+        replace_module(network, name, nn.Conv2d(head.in_channels, classes, kernel_size=1))
 
 
-def keep_sides(*parts: nn.Module) -> None:
+def remove_strides(*parts: nn.Module) -> None:
     """Takes the halving out of parts of a network: all their convolutions step by one pixel."""
     for part in parts:
         for module in part.modules():
@@ -65,7 +67,7 @@ def keep_sides(*parts: nn.Module) -> None:
                 module.stride = (1, 1)
 
 
-def put(network: nn.Module, name: str, module: nn.Module) -> None:
+def replace_module(network: nn.Module, name: str, module: nn.Module) -> None:
     """Puts a module in the place of the one with this dotted name."""
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, module)

@@ -40,7 +40,7 @@ class StemParams(ImageParams):
         return self.stem == "small" or (self.stem == "auto" and min(shape[1:]) < SMALL_STEM_UNDER)
 
 
-def seen_shape(params: Params, shape: ImageShape) -> ImageShape:
+def resized_shape(params: Params, shape: ImageShape) -> ImageShape:
     """(C, H, W) that the network sees: the shorter side as asked for, the sides' ratio kept."""
     side = params.side(shape) if isinstance(params, ImageParams) else None
     if side is None:

@@ -35,15 +35,15 @@ class MobileNetV1:
         """[B, C, H, W] -> [B, classes]."""
         from torch import nn
 
-        from paretune.spaces.architecture.blocks import normed, separable
+        from paretune.spaces.architecture.blocks import conv_bn_relu, separable_block
 
         small = params.small(shape)  # the stem's halving and the first after it are left out
         width = scaled(32, params.width)
-        layers = normed(shape[0], width, stride=1 if small else 2)
+        layers = conv_bn_relu(shape[0], width, stride=1 if small else 2)
         for channels, wanted in BLOCKS:
             stride = 1 if channels == 128 and small else wanted
             out = scaled(channels, params.width)
-            layers += separable(width, out, stride)
+            layers += separable_block(width, out, stride)
             width = out
         return nn.Sequential(
             *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)

@@ -27,10 +27,10 @@ class MobileNetV2:
         """[B, C, H, W] -> [B, classes]."""
         from torchvision.models import mobilenet_v2
 
-        from paretune.spaces.architecture.fitting import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import fit_channels, remove_strides
 
         network = mobilenet_v2(width_mult=params.width, num_classes=classes)
-        for_channels(network, shape[0], keep=False)
+        fit_channels(network, shape[0], keep=False)
         if params.small(shape):
-            keep_sides(network.features[0], network.features[2])
+            remove_strides(network.features[0], network.features[2])
         return network  # type: ignore[no-any-return]

@@ -29,11 +29,13 @@ class MobileNetV3:
         """[B, C, H, W] -> [B, classes]."""
         from torchvision import models
 
-        from paretune.spaces.architecture.fitting import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import fit_channels, remove_strides
 
         made = models.mobilenet_v3_small if params.size == "small" else models.mobilenet_v3_large
         network = made(width_mult=params.width, num_classes=classes, dropout=params.dropout)
-        for_channels(network, shape[0], keep=False)
+        fit_channels(network, shape[0], keep=False)
         if params.small(shape):  # the second halving is in block 1 (small) or 2 (large)
-            keep_sides(network.features[0], network.features[1 if params.size == "small" else 2])
+            remove_strides(
+                network.features[0], network.features[1 if params.size == "small" else 2]
+            )
         return network  # type: ignore[no-any-return]

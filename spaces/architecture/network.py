@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from paretune.spaces.architecture import ARCHITECTURES, refusal, takes
-from paretune.spaces.architecture.image_params import seen_shape
+from paretune.spaces.architecture.image_params import resized_shape
 from paretune.spaces.architecture.resizing import Resized
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.inputs import Shape, example, kind_of, shape_text
@@ -29,7 +29,7 @@ def build_network(
         InfeasibleCandidate: There is no such network, or it does not fit the data.
         ValueError: The name or the parameters are wrong.
     """
-    name, given = ARCHITECTURES.pick(architecture)
+    name, given = ARCHITECTURES.parse(architecture)
     entry = ARCHITECTURES.get(name)
     kind = kind_of(shape)
     if not takes(name, kind):
@@ -47,7 +47,7 @@ def _built(entry: Any, params: Any, shape: Shape, classes: int) -> torch.nn.Modu
     """The network, behind a resizing where its parameters ask for another resolution."""
     if len(shape) == 2:
         return entry.build(params, shape, classes)  # type: ignore[no-any-return]
-    seen = seen_shape(params, shape)
+    seen = resized_shape(params, shape)
     network: torch.nn.Module = entry.build(params, seen, classes)
     return network if seen == shape else Resized(network, shape[1:], seen[1:])
 

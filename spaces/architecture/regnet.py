@@ -83,14 +83,14 @@ class RegNet:
         from torchvision.models.regnet import BlockParams
         from torchvision.models.regnet import RegNet as Network
 
-        from paretune.spaces.architecture.fitting import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import fit_channels, remove_strides
 
         depth, w_0, w_a, w_m, group_width = params.design()
         blocks = BlockParams.from_init_params(
             depth, w_0, w_a, w_m, group_width, se_ratio=0.25 if params.kind == "y" else None
         )
         network = Network(blocks, num_classes=classes)
-        for_channels(network, shape[0], keep=False)
+        fit_channels(network, shape[0], keep=False)
         if params.small(shape):
-            keep_sides(network.stem, network.trunk_output[0])
+            remove_strides(network.stem, network.trunk_output[0])
         return network  # type: ignore[no-any-return]

@@ -110,8 +110,11 @@ class ResNet:
 def _stem(channels: int, width: int, small: bool) -> list[nn.Module]:
     from torch import nn
 
-    from paretune.spaces.architecture.blocks import normed
+    from paretune.spaces.architecture.blocks import conv_bn_relu
 
     if small:
-        return normed(channels, width)
-    return [*normed(channels, width, kernel=7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)]
+        return conv_bn_relu(channels, width)
+    return [
+        *conv_bn_relu(channels, width, kernel=7, stride=2),
+        nn.MaxPool2d(3, stride=2, padding=1),
+    ]

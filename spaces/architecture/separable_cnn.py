@@ -34,17 +34,17 @@ class SeparableCnn:
         """[B, C, H, W] -> [B, classes]: a 3x3 stem, five separable blocks, average pooling."""
         from torch import nn
 
-        from paretune.spaces.architecture.blocks import normed, separable
+        from paretune.spaces.architecture.blocks import conv_bn_relu, separable_block
 
         channels, *sides = shape
         side = min(sides)
         width = scaled(32, params.width)
-        layers = normed(channels, width)
+        layers = conv_bn_relu(channels, width)
         for base, wanted in STAGES:
             out = scaled(base, params.width)
             stride = wanted if side // wanted >= SMALLEST else 1
             side //= stride
-            layers += separable(width, out, stride)
+            layers += separable_block(width, out, stride)
             width = out
         layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)]
         return nn.Sequential(*layers)

@@ -15,7 +15,7 @@ from torch import nn
 
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.inputs import PADDING, TextShape
-from paretune.spaces.table import UnknownName, nearest
+from paretune.spaces.table import UnknownName, did_you_mean
 
 PLAIN = "eager"
 """Attention spelled out in matrix products: every exporter follows it, and int8 reaches it."""
@@ -163,7 +163,7 @@ def _refuse_misspelt(kind: str, given: Mapping[str, Any], known: Mapping[str, An
 
 def _check_kind(kind: str, classifiers: Mapping[str, Any]) -> None:
     if kind not in classifiers:
-        hint = nearest(kind, list(classifiers)) or "."
+        hint = did_you_mean(kind, list(classifiers)) or "."
         raise UnknownName(f'transformers has no sequence classifier "{kind}"{hint}')
 
 

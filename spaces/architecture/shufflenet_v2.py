@@ -39,12 +39,12 @@ class ShuffleNetV2:
         from torch import nn
         from torchvision.models import ShuffleNetV2 as Network
 
-        from paretune.spaces.architecture.fitting import for_channels, keep_sides
+        from paretune.spaces.architecture.fitting import fit_channels, remove_strides
 
         network = Network([4, 8, 4], [24, *_channels(params.width)], num_classes=classes)
-        for_channels(network, shape[0], keep=False)
+        fit_channels(network, shape[0], keep=False)
         if params.small(shape):
-            keep_sides(network.conv1)
+            remove_strides(network.conv1)
             network.maxpool = nn.Identity()
         return network  # type: ignore[no-any-return]
 

@@ -16,7 +16,7 @@ SMALLEST = 4
 """No stage halves an image to fewer pixels than this."""
 
 
-class Stage(Params):
+class StagedStage(Params):
     """One stage."""
 
     width: int = Field(ge=4, le=2048, description="channels")
@@ -28,10 +28,10 @@ class Stage(Params):
 
 
 DEFAULT = [
-    Stage(width=16, expansion=1, stride=1),
-    Stage(width=24, depth=2),
-    Stage(width=40, depth=2, kernel=5),
-    Stage(width=80, depth=2),
+    StagedStage(width=16, expansion=1, stride=1),
+    StagedStage(width=24, depth=2),
+    StagedStage(width=40, depth=2, kernel=5),
+    StagedStage(width=80, depth=2),
 ]
 
 
@@ -47,7 +47,7 @@ class Staged:
     class Params(StemParams):
         """Options of staged."""
 
-        stages: list[Stage] = Field(
+        stages: list[StagedStage] = Field(
             DEFAULT, min_length=1, max_length=10, description="from the image to the head"
         )
         stem_width: int = Field(16, ge=4, le=512, description="channels of the first convolution")
@@ -63,11 +63,11 @@ class Staged:
         """
         from torch import nn
 
-        from paretune.spaces.architecture.blocks import InvertedResidual, normed
+        from paretune.spaces.architecture.blocks import InvertedResidual, conv_bn_relu
 
         small, width = params.small(shape), params.stem_width
         side = min(shape[1:]) // (1 if small else 2)
-        layers = normed(shape[0], width, stride=1 if small else 2)
+        layers = conv_bn_relu(shape[0], width, stride=1 if small else 2)
         for stage in params.stages:
             halves = stage.stride == 2 and side // 2 >= SMALLEST
             side //= 2 if halves else 1
@@ -79,6 +79,6 @@ class Staged:
                     )
                 )
                 width = stage.width
-        layers += normed(width, params.head_width, kernel=1)
+        layers += conv_bn_relu(width, params.head_width, kernel=1)
         head = nn.Linear(params.head_width, classes)
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from paretune.spaces.architecture.image_params import ImageParams
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.table import UnknownName, nearest
+from paretune.spaces.table import UnknownName, did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,7 @@ class Timm:
         known = timm.list_models()
         name, _, _tag = params.name.partition(".")  # convnext_atto.d2_in1k: weights of that tag
         if name not in known:
-            hint = nearest(name, known) or "."
+            hint = did_you_mean(name, known) or "."
             raise UnknownName(f'timm has no model "{params.name}"{hint}')
         arguments = {"num_classes": classes, "in_chans": shape[0], **params.args}
         try:

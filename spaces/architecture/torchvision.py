@@ -8,7 +8,7 @@ from pydantic import Field
 
 from paretune.spaces.architecture.image_params import ImageParams
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.table import UnknownName, nearest
+from paretune.spaces.table import UnknownName, did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -39,11 +39,11 @@ class Torchvision:
         """
         from torchvision import models
 
-        from paretune.spaces.architecture.fitting import for_channels, for_classes
+        from paretune.spaces.architecture.fitting import fit_channels, fit_classes
 
         known = models.list_models(module=models)
         if params.name not in known:
-            hint = nearest(params.name, known) or "."
+            hint = did_you_mean(params.name, known) or "."
             raise UnknownName(f'torchvision has no classification model "{params.name}"{hint}')
         arguments = dict(params.args)
         if params.name in ("googlenet", "inception_v3") and params.weights is None:
@@ -58,6 +58,6 @@ class Torchvision:
             network.aux_logits = False
             for name in [n for n, _ in network.named_children() if n.lower().startswith("aux")]:
                 setattr(network, name, None)
-        for_classes(network, classes)
-        for_channels(network, shape[0], keep=params.weights is not None)
+        fit_classes(network, classes)
+        fit_channels(network, shape[0], keep=params.weights is not None)
         return network  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ DISTILLATIONS = Table(
         "none": "paretune.spaces.distillation.none:NoDistillation",
         "logits": "paretune.spaces.distillation.logits:Logits",
         "hints": "paretune.spaces.distillation.hints:Hints",
-        "attention": "paretune.spaces.distillation.attention:Attention",
+        "attention": "paretune.spaces.distillation.attention:AttentionTransfer",
         "decoupled": "paretune.spaces.distillation.decoupled:Decoupled",
     },
 )

@@ -8,13 +8,13 @@ from pydantic import Field
 
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.distillation.base import Bridge, FeatureParams, Lesson
-from paretune.spaces.distillation.logits import softened
+from paretune.spaces.distillation.logits import softened_loss
 
 if TYPE_CHECKING:
     import torch
 
 
-class Attention:
+class AttentionTransfer:
     """Learns where the teacher's features are strong, whatever their width (attention transfer)."""
 
     version = 1
@@ -45,9 +45,9 @@ class Attention:
 
         pairs = matched(student, teacher, example, params)
         for pair in pairs:
-            if len(pair.ours) == 2:
+            if len(pair.student_shape) == 2:
                 raise InfeasibleCandidate(
-                    f"attention compares positions, and {pair.student} gives {list(pair.ours)}; "
+                    f"attention compares positions, and {pair.student} gives {list(pair.student_shape)}; "
                     "name layers that give [B, C, H, W] or [B, T, D]"
                 )
         return Bridge(pairs, nn.ModuleList())
@@ -64,11 +64,11 @@ class Attention:
         from paretune.spaces.distillation.layer_pairs import same_size
 
         differences = []
-        for ours, theirs in zip(lesson.student, lesson.teacher, strict=True):
+        for ours, theirs in zip(lesson.student_features, lesson.teacher_features, strict=True):
             maps = same_size(strength(ours), strength(theirs))
             one, other = (normalized(m) for m in maps)
             differences.append((one - other).square().mean())
-        soft = softened(lesson, params.alpha, params.temperature)
+        soft = softened_loss(lesson, params.alpha, params.temperature)
         return soft + params.beta * torch.stack(differences).sum()
 
 

@@ -22,7 +22,7 @@ BASELINE = "baseline"
 """The teacher where a distillation does not say."""
 
 
-class Taught(Params):
+class DistillationParams(Params):
     """Options that every distillation has: who teaches, and in which stages."""
 
     teacher: str = Field(
@@ -33,7 +33,7 @@ class Taught(Params):
     )
 
 
-class FeatureParams(Taught):
+class FeatureParams(DistillationParams):
     """Options of a distillation that compares feature maps."""
 
     layers: int = Field(
@@ -67,7 +67,7 @@ class FeatureParams(Taught):
 
 
 @dataclass(frozen=True)
-class Pair:
+class LayerPair:
     """A layer of the student and the layer of the teacher that it is compared with.
 
     Attributes:
@@ -79,8 +79,8 @@ class Pair:
 
     student: str
     teacher: str
-    ours: tuple[int, ...]
-    theirs: tuple[int, ...]
+    student_shape: tuple[int, ...]
+    teacher_shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Bridge:
         adapters: For each pair what is learnt beside the student and thrown away with it, or empty.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[LayerPair, ...]
     adapters: torch.nn.ModuleList
 
 
@@ -110,12 +110,12 @@ class Lesson:
         adapters: The bridge's.
     """
 
-    hard: torch.Tensor
-    logits: torch.Tensor
-    taught: torch.Tensor
+    label_loss: torch.Tensor
+    student_logits: torch.Tensor
+    teacher_logits: torch.Tensor
     labels: torch.Tensor
-    student: Sequence[torch.Tensor] = ()
-    teacher: Sequence[torch.Tensor] = ()
+    student_features: Sequence[torch.Tensor] = ()
+    teacher_features: Sequence[torch.Tensor] = ()
     adapters: Sequence[torch.nn.Module] = ()
 
 

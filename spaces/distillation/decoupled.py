@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.distillation.base import Lesson, Taught
+from paretune.spaces.distillation.base import DistillationParams, Lesson
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ class Decoupled:
 
     version = 1
 
-    class Params(Taught):
+    class Params(DistillationParams):
         """Options of decoupled.
 
         The paper's beta is 8 on CIFAR-100 (240 epochs, the first 20 with a rising weight) and 0.5
@@ -41,7 +41,7 @@ class Decoupled:
         """
         target, others = parts(lesson, params.temperature)
         soft = params.alpha * target.mean() + params.beta * others.mean()
-        return lesson.hard + params.temperature**2 * soft
+        return lesson.label_loss + params.temperature**2 * soft
 
 
 def parts(lesson: Lesson, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -53,9 +53,9 @@ def parts(lesson: Lesson, temperature: float) -> tuple[torch.Tensor, torch.Tenso
     import torch
     from torch.nn import functional
 
-    wanted = functional.one_hot(lesson.labels, lesson.logits.shape[1]).bool()
+    wanted = functional.one_hot(lesson.labels, lesson.student_logits.shape[1]).bool()
     binary, among = [], []
-    for logits in (lesson.logits, lesson.taught):
+    for logits in (lesson.student_logits, lesson.teacher_logits):
         scaled = logits.float() / temperature
         whole = scaled.logsumexp(dim=1)
         other = scaled[~wanted].reshape(len(scaled), -1)  # [B, classes - 1]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.distillation.base import Bridge, FeatureParams, Lesson, Pair
-from paretune.spaces.distillation.logits import softened
+from paretune.spaces.distillation.base import Bridge, FeatureParams, LayerPair, Lesson
+from paretune.spaces.distillation.logits import softened_loss
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +48,9 @@ class Hints:
         """Hard + weight * the mean over the pairs of `error`; hard is softened where alpha > 0."""
         import torch
 
-        pairs = zip(lesson.student, lesson.teacher, lesson.adapters, strict=True)
+        pairs = zip(lesson.student_features, lesson.teacher_features, lesson.adapters, strict=True)
         errors = [error(adapter(ours), theirs) for ours, theirs, adapter in pairs]
-        soft = softened(lesson, params.alpha, params.temperature)
+        soft = softened_loss(lesson, params.alpha, params.temperature)
         return soft + params.weight * torch.stack(errors).mean()
 
 
@@ -74,11 +74,11 @@ def error(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
     return (ours - theirs).square().mean() / scale.clamp(min=1e-12)
 
 
-def _adapter(pair: Pair) -> torch.nn.Module:
+def _adapter(pair: LayerPair) -> torch.nn.Module:
     from torch import nn
 
-    if len(pair.ours) == 4:
-        ours, theirs = pair.ours[1], pair.theirs[1]
+    if len(pair.student_shape) == 4:
+        ours, theirs = pair.student_shape[1], pair.teacher_shape[1]
         return nn.Identity() if ours == theirs else nn.Conv2d(ours, theirs, 1)
-    ours, theirs = pair.ours[-1], pair.theirs[-1]
+    ours, theirs = pair.student_shape[-1], pair.teacher_shape[-1]
     return nn.Identity() if ours == theirs else nn.Linear(ours, theirs)

@@ -17,9 +17,9 @@ from torch import nn
 from torch.nn import functional
 
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.distillation.teacher_average import Average
-from paretune.spaces.distillation.base import FeatureParams, Pair
-from paretune.spaces.table import nearest
+from paretune.spaces.distillation.base import FeatureParams, LayerPair
+from paretune.spaces.distillation.teacher_average import TeacherAverage
+from paretune.spaces.table import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Call:
 
 def matched(
     student: nn.Module, teacher: nn.Module, example: torch.Tensor, params: FeatureParams
-) -> tuple[Pair, ...]:
+) -> tuple[LayerPair, ...]:
     """The pairs of layers to compare, from the first to the last.
 
     Of several teachers averaged, each one is compared with the student.
@@ -58,16 +58,16 @@ def matched(
         InfeasibleCandidate: A name is unknown, or there is nothing to compare.
     """
     ours = calls(student, example)
-    members = list(teacher.members) if isinstance(teacher, Average) else [teacher]
-    found: list[Pair] = []
+    members = list(teacher.members) if isinstance(teacher, TeacherAverage) else [teacher]
+    found: list[LayerPair] = []
     for index, member in enumerate(members):
         theirs = calls(member, example)
         named = params.names[0]
         pairs = _named(ours, theirs, params) if named else _found(ours, theirs, example)
         pairs = pairs if named else pairs[-params.layers :]
-        prefix = f"members.{index}." if isinstance(teacher, Average) else ""
+        prefix = f"members.{index}." if isinstance(teacher, TeacherAverage) else ""
         found += [
-            Pair(one.name, prefix + other.name, one.shape, other.shape) for one, other in pairs
+            LayerPair(one.name, prefix + other.name, one.shape, other.shape) for one, other in pairs
         ]
     return tuple(found)
 
@@ -205,7 +205,7 @@ def _by_name(found: list[Call], name: str, whose: str) -> Call:
     call = next((call for call in found if call.name == name), None)
     if call is None:
         known = [call.name for call in found]
-        hint = nearest(name, known) or "."
+        hint = did_you_mean(name, known) or "."
         some = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
         raise InfeasibleCandidate(f'the {whose} has no layer "{name}"{hint} It has: {some}.')
     if len(call.shape) not in (2, 3, 4):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.distillation.base import Lesson, Taught
+from paretune.spaces.distillation.base import DistillationParams, Lesson
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ class Logits:
 
     version = 1
 
-    class Params(Taught):
+    class Params(DistillationParams):
         """Options of logits."""
 
         temperature: float = Field(4.0, gt=0, le=100, description="softens both distributions")
@@ -26,10 +26,10 @@ class Logits:
     @staticmethod
     def loss(params: Params, lesson: Lesson) -> torch.Tensor:
         """(1 - alpha) * hard + alpha * T^2 * KL(teacher || student), a scalar."""
-        return softened(lesson, params.alpha, params.temperature)
+        return softened_loss(lesson, params.alpha, params.temperature)
 
 
-def softened(lesson: Lesson, alpha: float, temperature: float) -> torch.Tensor:
+def softened_loss(lesson: Lesson, alpha: float, temperature: float) -> torch.Tensor:
     """(1 - alpha) * hard + alpha * T^2 * KL(teacher || student), a scalar.
 
     The factor T^2 keeps the soft loss's gradients at the same scale for every temperature.
@@ -42,11 +42,11 @@ def softened(lesson: Lesson, alpha: float, temperature: float) -> torch.Tensor:
     from torch.nn import functional
 
     if alpha == 0:
-        return lesson.hard
+        return lesson.label_loss
     soft = functional.kl_div(
-        functional.log_softmax(lesson.logits / temperature, dim=1),
-        functional.log_softmax(lesson.taught / temperature, dim=1),
+        functional.log_softmax(lesson.student_logits / temperature, dim=1),
+        functional.log_softmax(lesson.teacher_logits / temperature, dim=1),
         reduction="batchmean",
         log_target=True,
     )
-    return (1 - alpha) * lesson.hard + alpha * temperature**2 * soft
+    return (1 - alpha) * lesson.label_loss + alpha * temperature**2 * soft

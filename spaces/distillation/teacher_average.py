@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 
-class Average(nn.Module):
+class TeacherAverage(nn.Module):
     """Gives the logarithm of its members' mean class probabilities, [B, classes].
 
     Probabilities and not logits: the scale of a network's logits is its own, and in a mean of

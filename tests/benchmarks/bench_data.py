@@ -43,7 +43,7 @@ def paretune_epoch(data: ImageDataset, seed: int, augment: Augment) -> int:
     generator = torch.Generator().manual_seed(seed)
     seen = 0
     for images, labels in data.batches("train", BATCH, seed=seed):
-        images = augmented(images, augment, data.border(), data.white(), generator)
+        images = augmented(images, augment, data.black(), data.white(), generator)
         seen += len(labels) if images.is_floating_point() else 0
     return seen
 

@@ -49,7 +49,7 @@ class Images:
         for rows in self.order(part, seed).split(batch_size):
             yield self._images[rows].to(device), self._labels[rows].to(device)
 
-    def border(self) -> tuple[float, ...]:
+    def black(self) -> tuple[float, ...]:
         return self._normalized(0)
 
     def white(self) -> tuple[float, ...]:

@@ -31,7 +31,7 @@ from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.size import Size
 from paretune.objectives.timing.reference_networks import panel
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 AIM = 3.0
 
@@ -45,7 +45,7 @@ NETWORKS: dict[str, dict[str, Any]] = {"simple_cnn": SMALL, "mobilenet_v2": LARG
 
 def subject_of(architecture: dict[str, Any], file: Path, data: Any) -> Subject:
     """A float network, exported."""
-    model = start(architecture, data.shape, CLASSES, 0).model.eval()
+    model = initial_candidate(architecture, data.shape, CLASSES, 0).model.eval()
     artifact = OnnxRuntime.export(model, data.shape, file)
     return Subject(artifact, OnnxRuntime, OnnxRuntime.Params(), model, data)
 
@@ -57,7 +57,7 @@ def costs(name: str, folder: Path, repeats: int, params: Any) -> tuple[dict[str,
     panel(base.runtime, base.options, data.shape)
     known = Latency.measure(base, params, "validation")
     subject = subject_of(NETWORKS[name], folder / f"{name}.onnx", data)
-    subject = replace(subject, baseline=base.artifact, reference={Latency.name: known})
+    subject = replace(subject, baseline=base.artifact, baseline_measurements={Latency.name: known})
     draft = folder / "again.onnx"
     steps: dict[str, Callable[[], Any]] = {
         "export": lambda: OnnxRuntime.export(subject.model, data.shape, draft),

@@ -36,7 +36,9 @@ def loaded(options: argparse.Namespace) -> tuple[Candidate, ImageDataset, dict[s
     """The network, its training images normalized as it was trained, and all arrays."""
     if options.data is None or options.weights is None:
         arrays = random_arrays(options.images or 256)
-        candidate = initial_candidate({"resnet": {"blocks": 1, "shortcut": "padding"}}, (3, 32, 32), 10, 0)
+        candidate = initial_candidate(
+            {"resnet": {"blocks": 1, "shortcut": "padding"}}, (3, 32, 32), 10, 0
+        )
     else:
         arrays = dict(np.load(options.data))
         candidate = published_resnet(options.weights / f"{options.model}.safetensors")

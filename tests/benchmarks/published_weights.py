@@ -16,7 +16,7 @@ import torch
 
 from paretune.spaces.architecture.checkpoint import load_checkpoint
 from paretune.spaces.base import Candidate
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 SHAPE, CLASSES = (3, 32, 32), 10
 
@@ -29,7 +29,7 @@ def published_resnet(path: Path) -> Candidate:
     weights = load_checkpoint(path)
     blocks = len({key.split(".")[1] for key in weights if key.startswith("layer1.")})
     architecture = {"resnet": {"blocks": blocks, "shortcut": "padding"}}
-    candidate = start(architecture, SHAPE, CLASSES, seed=0)
+    candidate = initial_candidate(architecture, SHAPE, CLASSES, seed=0)
     candidate.model.load_state_dict(ours(weights, blocks))
     candidate.model.eval()
     return candidate

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 HERE = Path(__file__).parent
 
@@ -52,7 +52,9 @@ def noise_and_random_weights(folder: Path) -> list[str]:
     draw = np.random.default_rng(0)
     images, labels = draw.integers(0, 256, (64, 32, 32, 3), np.uint8), draw.integers(0, 10, 64)
     np.savez(folder / "c.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
-    network = start({"resnet": {"blocks": 1, "shortcut": "padding"}}, (3, 32, 32), 10, seed=0)
+    network = initial_candidate(
+        {"resnet": {"blocks": 1, "shortcut": "padding"}}, (3, 32, 32), 10, seed=0
+    )
     places = {"0": "conv1", "1": "bn1", "3": "layer1.0", "4": "layer2.0", "5": "layer3.0"}
     weights = {}
     for key, value in network.model.state_dict().items():

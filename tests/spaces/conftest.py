@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.base import Candidate, Context, Data
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 settings.register_profile(
     "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -60,7 +60,7 @@ class ToyData:
         for rows in self.order(part, seed).split(batch_size):
             yield images[rows].to(device), labels[rows].to(device)
 
-    def border(self) -> tuple[float, ...]:
+    def black(self) -> tuple[float, ...]:
         return (-0.5,)
 
     def white(self) -> tuple[float, ...]:
@@ -106,4 +106,4 @@ def context(data: Data) -> Context:
 @pytest.fixture
 def candidate() -> Candidate:
     """A convolutional network of 8 and 16 channels and a hidden layer of 32."""
-    return start({"simple_cnn": {"width": 0.125}}, SHAPE, CLASSES, seed=0)
+    return initial_candidate({"simple_cnn": {"width": 0.125}}, SHAPE, CLASSES, seed=0)

@@ -15,7 +15,7 @@ def test_then_adds_a_step_and_keeps_the_rest() -> None:
         torch.nn.Identity(), (1, 2, 3), 4, (Step("a", {}),), quantization={"dynamic": {}}
     )
     model = torch.nn.ReLU()
-    second = first.then(model, Step("b", {"x": 1}, {"y": 2}))
+    second = first.with_step(model, Step("b", {"x": 1}, {"y": 2}))
     assert second == dataclasses.replace(
         first, model=model, history=(Step("a", {}), Step("b", {"x": 1}, {"y": 2}))
     )
@@ -48,4 +48,4 @@ def test_toy_data_keeps_the_promises_of_the_protocol(data: Data) -> None:
     assert images.shape == (data.size("train"), *data.shape)
     assert torch.equal(images[data.order("train", 3)], shuffled)
     assert not torch.equal(images, shuffled)
-    assert len(data.border()) == data.shape[0]
+    assert len(data.black()) == data.shape[0]

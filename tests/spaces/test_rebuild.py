@@ -8,7 +8,7 @@ import torch
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.pruning.structured import Structured
 from paretune.spaces.quantization.dynamic import Dynamic
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 
@@ -17,7 +17,7 @@ SHAPE, CLASSES = (1, 8, 8), 3
 
 def test_start_gives_a_float_candidate_with_a_history_of_one_step() -> None:
     architecture = {"simple_cnn": {"width": 0.125}}
-    candidate = start(architecture, SHAPE, CLASSES, seed=4)
+    candidate = initial_candidate(architecture, SHAPE, CLASSES, seed=4)
     step = Step("architecture", {"architecture": architecture, "seed": 4})
     assert candidate.history == (step,)
     assert (candidate.shape, candidate.classes, candidate.quantization) == (SHAPE, CLASSES, None)
@@ -26,11 +26,11 @@ def test_start_gives_a_float_candidate_with_a_history_of_one_step() -> None:
 
 def test_start_says_why_there_is_no_such_candidate() -> None:
     with pytest.raises(InfeasibleCandidate, match="needs 4x4 pixels"):
-        start({"simple_cnn": {}}, (1, 2, 2), CLASSES, seed=0)
+        initial_candidate({"simple_cnn": {}}, (1, 2, 2), CLASSES, seed=0)
 
 
 def test_rebuild_of_a_start_is_the_same_network() -> None:
-    candidate = start({"resnet": {"blocks": 1, "width": 8}}, SHAPE, CLASSES, seed=4)
+    candidate = initial_candidate({"resnet": {"blocks": 1, "width": 8}}, SHAPE, CLASSES, seed=4)
     fresh = rebuild(candidate.history, SHAPE, CLASSES)
     weights = candidate.model.state_dict()
     assert all(torch.equal(t, weights[name]) for name, t in fresh.state_dict().items())

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from paretune.spaces.base import Context, Data
-from paretune.spaces.pruning.evidence import gradients as gradients_of
-from paretune.spaces.rebuild import start
-from paretune.spaces.strides import differentiable
+from paretune.spaces.pruning.training_loss import gradients as gradients_of
+from paretune.spaces.rebuild import initial_candidate
+from paretune.spaces.strides import correct_gradients
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 
@@ -39,7 +39,7 @@ def test_gradients_are_those_of_double_precision(channels: int, turned: bool) ->
     exact = gradients(copy.deepcopy(model).double(), images.double())
     if turned:
         model.to(memory_format=torch.channels_last)
-    with differentiable(model, "cpu"):
+    with correct_gradients(model, "cpu"):
         found = gradients(model, channels_last(images))
     for ours, true in zip(found, exact, strict=True):
         torch.testing.assert_close(
@@ -62,7 +62,7 @@ def test_gradients_are_those_of_double_precision(channels: int, turned: bool) ->
 def test_layer_computes_the_same_meanwhile_and_is_as_before_afterwards(layer: nn.Conv2d) -> None:
     images = torch.randn(2, layer.in_channels, 7, 8)
     before, stride = layer(images), layer.stride
-    with pytest.raises(KeyboardInterrupt), differentiable(nn.Sequential(layer), "cpu"):
+    with pytest.raises(KeyboardInterrupt), correct_gradients(nn.Sequential(layer), "cpu"):
         torch.testing.assert_close(layer(images), before)
         raise KeyboardInterrupt
     assert layer.stride == stride
@@ -72,9 +72,9 @@ def test_layer_computes_the_same_meanwhile_and_is_as_before_afterwards(layer: nn
 
 def test_only_a_narrow_layer_on_a_cpu_is_touched() -> None:
     narrow, wide = nn.Conv2d(4, 8, 1, stride=2), nn.Conv2d(16, 8, 1, stride=2)
-    with differentiable(nn.Sequential(narrow, wide), "cpu"):
+    with correct_gradients(nn.Sequential(narrow, wide), "cpu"):
         assert (narrow.stride, wide.stride) == ((1, 1), (2, 2))
-    with differentiable(nn.Sequential(narrow), "cuda"):
+    with correct_gradients(nn.Sequential(narrow), "cuda"):
         assert narrow.stride == (2, 2)
 
 
@@ -85,7 +85,7 @@ def test_order_of_the_pixels_in_memory_changes_no_training(
     plain, turned = make_data(64), make_data(64)
     batches = plain.batches
     turned.batches = lambda *a, **k: ((channels_last(x), y) for x, y in batches(*a, **k))  # type: ignore[method-assign]
-    made = start({"resnet": {"width": 4, "blocks": 1}}, plain.shape, plain.classes, 0)
+    made = initial_candidate({"resnet": {"width": 4, "blocks": 1}}, plain.shape, plain.classes, 0)
     found = []
     threads = torch.get_num_threads()
     torch.set_num_threads(2)  # where a fault gives wrong numbers instead of a crash

@@ -12,7 +12,7 @@ from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.params import Params
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
-from paretune.spaces.table import Option, Slot, Table, UnknownName, nearest
+from paretune.spaces.table import Option, Slot, Table, UnknownName, did_you_mean
 from paretune.spaces.training import OPTIMIZERS, SCHEDULES
 from paretune.spaces.training.sgd import Sgd
 
@@ -71,7 +71,7 @@ def test_get_raises_the_import_error_itself_when_the_entry_is_ours() -> None:
 
 
 def test_nearest_is_empty_when_nothing_is_known() -> None:
-    assert nearest("adam", []) == ""
+    assert did_you_mean("adam", []) == ""
 
 
 # -- pick --------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_nearest_is_empty_when_nothing_is_known() -> None:
 def test_pick_gives_name_and_parameters_of_every_spelling(
     value: Any, expected: tuple[str, dict[str, Any]]
 ) -> None:
-    assert ARCHITECTURES.pick(value) == expected
+    assert ARCHITECTURES.parse(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_pick_gives_name_and_parameters_of_every_spelling(
 )
 def test_pick_refuses_a_value_that_names_no_single_entry(value: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        ARCHITECTURES.pick(value)
+        ARCHITECTURES.parse(value)
 
 
 # -- Option and Slot ---------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from paretune.spaces.architecture.fitting import for_channels, for_classes, put
+from paretune.spaces.architecture.fitting import fit_channels, fit_classes, replace_module
 
 
 def network() -> nn.Sequential:
@@ -20,14 +20,14 @@ def test_kept_stem_answers_the_same_when_every_channel_shows_the_same_image(chan
     ours = network()
     grey = torch.rand(2, 1, 8, 8)
     expected = ours(grey.expand(-1, 3, -1, -1))
-    for_channels(ours, channels, keep=True)
+    fit_channels(ours, channels, keep=True)
     torch.testing.assert_close(ours(grey.expand(-1, channels, -1, -1)), expected)
 
 
 def test_fresh_stem_keeps_its_geometry() -> None:
     ours = network()
     old = ours[0]
-    for_channels(ours, 1, keep=False)
+    fit_channels(ours, 1, keep=False)
     stem = ours[0]
     assert isinstance(stem, nn.Conv2d)
     assert stem is not old
@@ -42,14 +42,14 @@ def test_fresh_stem_keeps_its_geometry() -> None:
 def test_stem_and_head_that_fit_are_left_alone() -> None:
     ours = network()
     before = list(ours)
-    for_channels(ours, 3, keep=False)
-    for_classes(ours, 10)
+    fit_channels(ours, 3, keep=False)
+    fit_classes(ours, 10)
     assert all(now is then for now, then in zip(ours, before, strict=True))
 
 
 def test_head_is_replaced_with_or_without_bias_as_before() -> None:
     ours = network()
-    for_classes(ours, 5)
+    fit_classes(ours, 5)
     head = ours[2]
     assert isinstance(head, nn.Linear)
     assert (head.in_features, head.out_features) == (64, 5)
@@ -59,5 +59,5 @@ def test_head_is_replaced_with_or_without_bias_as_before() -> None:
 def test_put_replaces_a_nested_module() -> None:
     outer = nn.Sequential(nn.Sequential(nn.ReLU(), nn.Tanh()), nn.ReLU())
     fresh = nn.Identity()
-    put(outer, "0.1", fresh)
+    replace_module(outer, "0.1", fresh)
     assert outer.get_submodule("0.1") is fresh

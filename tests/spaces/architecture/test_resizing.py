@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from paretune.spaces.architecture.checkpoint import load_weights
-from paretune.spaces.architecture.image_params import ImageParams, seen_shape
+from paretune.spaces.architecture.image_params import ImageParams, resized_shape
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.architecture.resizing import Resized
 from paretune.spaces.base import Context
 from paretune.spaces.pruning.structured import Structured
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 
 
 def shown(before: tuple[int, int], after: tuple[int, int]) -> Resized:
@@ -37,7 +37,7 @@ def shown(before: tuple[int, int], after: tuple[int, int]) -> Resized:
 def test_network_sees_the_shorter_side_and_the_ratio_of_the_sides(
     shape: Any, side: int | None, seen: Any
 ) -> None:
-    assert seen_shape(ImageParams(resolution=side), shape) == seen
+    assert resized_shape(ImageParams(resolution=side), shape) == seen
 
 
 def test_half_the_side_is_the_mean_of_four_pixels() -> None:
@@ -72,7 +72,7 @@ def test_network_is_as_it_was_when_the_resolution_is_that_of_the_images() -> Non
 
 def test_resized_network_is_pruned_and_rebuilt(context: Context) -> None:
     shape = (1, 8, 8)
-    before = start({"resnet": {"blocks": 1, "resolution": 12}}, shape, 3, seed=0)
+    before = initial_candidate({"resnet": {"blocks": 1, "resolution": 12}}, shape, 3, seed=0)
     after = Structured.apply(before, Structured.Params(ratio=0.5), context)
     fresh = rebuild(after.history, shape, 3)
     fresh.load_state_dict(after.model.state_dict())

@@ -15,7 +15,7 @@ from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import Context, InfeasibleCandidate
 from paretune.spaces.macs import count_macs as counted_by_spaces
 from paretune.spaces.pruning import PRUNINGS
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.spaces.table import UnknownName
 
 pytest.importorskip("transformers")
@@ -129,7 +129,7 @@ def test_checkpoint_that_cannot_be_is_said(tmp_path: Path) -> None:
 @BY_NAME
 @pytest.mark.parametrize("mode", ["float", "dynamic", "static"])
 def test_network_runs_in_onnx_runtime(name: str, mode: str, tmp_path: Path) -> None:
-    candidate = start(spelled(name), SHAPE, CLASSES, seed=0)
+    candidate = initial_candidate(spelled(name), SHAPE, CLASSES, seed=0)
     options = {
         "dynamic": {"per_channel": False},
         "static": {"images": 64, "calibration": "minmax", "per_channel": True},
@@ -151,7 +151,7 @@ def test_network_runs_in_onnx_runtime(name: str, mode: str, tmp_path: Path) -> N
 def test_network_can_be_pruned_and_rebuilt(name: str, technique: str) -> None:
     entry = PRUNINGS.get(technique)
     given = {"ratio": 0.5, **({"round_to": 4} if technique == "structured" else {})}
-    before = start(spelled(name), SHAPE, CLASSES, seed=0)
+    before = initial_candidate(spelled(name), SHAPE, CLASSES, seed=0)
     after = entry.apply(before, entry.Params(**given), Context(None))  # type: ignore[arg-type]
     fresh = rebuild(after.history, SHAPE, CLASSES)
     fresh.load_state_dict(after.model.state_dict(), strict=True)

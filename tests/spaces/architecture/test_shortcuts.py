@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from paretune.spaces.architecture.shortcuts import PaddedShortcut
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.pruning.structured import Structured
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 
 
 def test_shortcut_shows_every_second_pixel_between_zeros() -> None:
@@ -48,7 +48,7 @@ def test_pruned_shortcut_shows_what_is_left_in_its_place(
 
 def padded(blocks: int = 1) -> Candidate:
     architecture = {"resnet": {"blocks": blocks, "width": 16, "shortcut": "padding"}}
-    return start(architecture, (3, 16, 16), 5, seed=0)
+    return initial_candidate(architecture, (3, 16, 16), 5, seed=0)
 
 
 def test_network_with_padded_shortcuts_is_pruned_as_a_whole_and_rebuilt(context: Context) -> None:

@@ -15,7 +15,7 @@ from paretune.spaces.architecture.text_transformer import TextTransformer
 from paretune.spaces.base import Context, InfeasibleCandidate, Step
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 
 SHAPE, CLASSES = (16, 50), 3
 
@@ -138,7 +138,9 @@ def test_technique_works_and_can_be_rebuilt(
     table: Any, name: str, params: dict[str, Any], variant: dict[str, Any]
 ) -> None:
     technique = table.get(name)
-    before = start({"text_transformer": {"width": 32, **variant}}, SHAPE, CLASSES, seed=0)
+    before = initial_candidate(
+        {"text_transformer": {"width": 32, **variant}}, SHAPE, CLASSES, seed=0
+    )
     after = technique.apply(before, technique.Params.model_validate(params), Context(None))  # type: ignore[arg-type]
     history = [Step(**s) for s in json.loads(json.dumps([vars(s) for s in after.history]))]
     fresh = rebuild(history, SHAPE, CLASSES)

@@ -12,18 +12,18 @@ import torch
 from torch import nn
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
-from paretune.spaces.distillation.teacher_average import Average
 from paretune.spaces.distillation.base import FeatureParams
 from paretune.spaces.distillation.hints import Hints
 from paretune.spaces.distillation.layer_pairs import Taps, blocks, calls, maps, matched, same_size
+from paretune.spaces.distillation.teacher_average import TeacherAverage
 from paretune.spaces.pruning.structured import Structured
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 IMAGE = torch.zeros(1, 1, 16, 16)
 
 
 def network(architecture: dict[str, Any], shape: tuple[int, int, int] = (1, 16, 16)) -> nn.Module:
-    return start(architecture, shape, 3, seed=0).model
+    return initial_candidate(architecture, shape, 3, seed=0).model
 
 
 def tokens(width: int, depth: int) -> nn.Module:
@@ -134,7 +134,7 @@ def test_pairs_are_counted_from_the_end_when_no_resolution_is_common() -> None:
     odd = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 2, padding=2, stride=3))
     even = network({"simple_cnn": {"width": 0.125}})
     found = matched(odd, even, IMAGE, FeatureParams())
-    assert [(p.student, p.ours[2:], p.teacher, p.theirs[2:]) for p in found] == [
+    assert [(p.student, p.student_shape[2:], p.teacher, p.teacher_shape[2:]) for p in found] == [
         ("1", (14, 14), "4", (8, 8)),
         ("2", (6, 6), "5", (4, 4)),
     ]
@@ -150,7 +150,7 @@ def test_pairs_of_blocks_are_spread_over_the_deeper_network() -> None:
 
 def test_pairs_of_an_average_are_those_with_each_member() -> None:
     student = network({"simple_cnn": {"width": 0.125}})
-    both = Average([network({"resnet": {"blocks": n, "width": 8}}) for n in (1, 2)])
+    both = TeacherAverage([network({"resnet": {"blocks": n, "width": 8}}) for n in (1, 2)])
     assert pairs(student, both, layers=2) == [
         ("4", "members.0.4"),
         ("5", "members.0.5"),
@@ -164,7 +164,11 @@ def test_pairs_are_found_after_pruning(candidate: Candidate, context: Context) -
     found = matched(
         pruned.model, candidate.model, torch.zeros(1, *candidate.shape), FeatureParams()
     )
-    assert [(pair.ours[1], pair.theirs[1]) for pair in found] == [(4, 8), (8, 16), (8, 16)]
+    assert [(pair.student_shape[1], pair.teacher_shape[1]) for pair in found] == [
+        (4, 8),
+        (8, 16),
+        (8, 16),
+    ]
 
 
 def test_named_layers_are_taken_as_they_are_named() -> None:

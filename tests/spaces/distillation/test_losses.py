@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from torch import nn
 
 from paretune.spaces.distillation import DISTILLATIONS
-from paretune.spaces.distillation.attention import Attention
-from paretune.spaces.distillation.teacher_average import Average
+from paretune.spaces.distillation.attention import AttentionTransfer
 from paretune.spaces.distillation.base import Lesson
 from paretune.spaces.distillation.decoupled import Decoupled, parts
 from paretune.spaces.distillation.hints import Hints, error
 from paretune.spaces.distillation.logits import Logits
+from paretune.spaces.distillation.teacher_average import TeacherAverage
 
 LOGITS = arrays(np.float32, (4, 3), elements=st.floats(-20, 20, width=32))
 LABELS = arrays(np.int64, 4, elements=st.integers(0, 2))
@@ -181,7 +181,7 @@ def random_features(*shapes: tuple[int, ...]) -> list[torch.Tensor]:
 
 def with_features(ours: list[torch.Tensor], theirs: list[torch.Tensor], adapters: Any) -> Lesson:
     none = np.zeros((2, 3), dtype=np.float32)
-    return lesson(none, none, 0.75, student=ours, teacher=theirs, adapters=adapters)
+    return lesson(none, none, 0.75, student_features=ours, teacher_features=theirs, adapters=adapters)
 
 
 def test_attention_loss_is_the_authors_formula() -> None:
@@ -193,7 +193,9 @@ def test_attention_loss_is_the_authors_formula() -> None:
         q = [np.sum(x.numpy().astype(np.float64) ** 2, axis=1).reshape(2, -1) for x in (one, other)]
         unit = [x / np.sqrt((x**2).sum(axis=1, keepdims=True)) for x in q]
         expected += ((unit[0] - unit[1]) ** 2).mean()
-    found = Attention.loss(Attention.Params(beta=10), with_features(ours, theirs, []))
+    found = AttentionTransfer.loss(
+        AttentionTransfer.Params(beta=10), with_features(ours, theirs, [])
+    )
     assert float(found) == pytest.approx(0.75 + 10 * expected, rel=1e-5)
 
 
@@ -201,7 +203,9 @@ def test_attention_loss_of_tokens_is_over_their_positions() -> None:
     ours, theirs = random_features((2, 6, 4)), random_features((2, 6, 9))
     q = [(x[0].numpy().astype(np.float64) ** 2).sum(axis=2) for x in (ours, theirs)]
     unit = [x / np.sqrt((x**2).sum(axis=1, keepdims=True)) for x in q]
-    found = Attention.loss(Attention.Params(beta=1), with_features(ours, theirs, []))
+    found = AttentionTransfer.loss(
+        AttentionTransfer.Params(beta=1), with_features(ours, theirs, [])
+    )
     assert float(found) == pytest.approx(0.75 + ((unit[0] - unit[1]) ** 2).mean(), rel=1e-5)
 
 
@@ -211,7 +215,9 @@ def test_attention_loss_compares_pooled_maps_when_sizes_differ() -> None:
     theirs[0][:, :, :2, :2] = 2.0  # squares: 4 in the first quarter, 1 elsewhere
     unit = np.array([4, 1, 1, 1]) / np.sqrt(19)
     expected = ((0.5 - unit) ** 2).mean()
-    found = Attention.loss(Attention.Params(beta=1), with_features(ours, theirs, []))
+    found = AttentionTransfer.loss(
+        AttentionTransfer.Params(beta=1), with_features(ours, theirs, [])
+    )
     assert float(found) == pytest.approx(0.75 + expected, rel=1e-5)
 
 
@@ -262,9 +268,11 @@ def test_features_go_beside_softened_logits_when_alpha_is_given() -> None:
     student, teacher = np.float32([[1, 2, 3]]), np.float32([[3, 1, 0]])
     same = [torch.ones(1, 1, 2, 2)]
     soft = float(Logits.loss(Logits.Params(alpha=0.3), lesson(student, teacher, 0.5)))
-    given_ = lesson(student, teacher, 0.5, student=same, teacher=same, adapters=[nn.Identity()])
+    given_ = lesson(student, teacher, 0.5, student_features=same, teacher_features=same, adapters=[nn.Identity()])
     assert float(Hints.loss(Hints.Params(alpha=0.3), given_)) == pytest.approx(soft)
-    assert float(Attention.loss(Attention.Params(alpha=0.3), given_)) == pytest.approx(soft)
+    assert float(
+        AttentionTransfer.loss(AttentionTransfer.Params(alpha=0.3), given_)
+    ) == pytest.approx(soft)
 
 
 # -- several teachers --------------------------------------------------------------------------
@@ -283,7 +291,7 @@ class Says(nn.Module):
 
 def test_average_of_teachers_has_their_mean_probabilities() -> None:
     members = [Says(5.0, 0.0, 1.0), Says(-2.0, 300.0, 4.0), Says(0.0, 0.0, 0.0)]
-    found = Average(members)(torch.zeros(2, 1))
+    found = TeacherAverage(members)(torch.zeros(2, 1))
     rows = np.stack([m.logits.numpy()[0] for m in members])
     expected = shares(rows, 1.0).mean(axis=0)
     assert found.softmax(1).numpy() == pytest.approx(np.stack([expected] * 2), rel=1e-5)
