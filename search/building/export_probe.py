@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.building.watch import Watch
 from paretune.search.study.tables import RUNTIMES
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 if TYPE_CHECKING:
     from paretune.objectives.inputs import Shape
@@ -58,7 +58,7 @@ class Probe:
     def _tried(self, architecture: Mapping[str, Any], runtime: str) -> dict[str, Any]:
         """Exports it, or the part of exporting that can fail where all of it takes long."""
         try:
-            model = start(architecture, self._shape, self._classes, seed=0).model.eval()
+            model = initial_candidate(architecture, self._shape, self._classes, seed=0).model.eval()
         except Exception:
             return {"built": False}
         entry = RUNTIMES.get(runtime)

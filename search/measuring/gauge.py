@@ -1,11 +1,11 @@
-"""Measures an artifact: the study's objectives, what its constraints name, parameters and MACs."""
+"""Measures an artifact: the study's objectives, constrained quantities, parameters and MACs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from paretune.objectives.base import Measurement, Subject
 from paretune.search.errors import UserError
@@ -13,36 +13,30 @@ from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.quantity import Quantity, further, of_artifact
 from paretune.search.study.spec import Constraint, ObjectiveSpec, StudySpec
 from paretune.search.study.tables import OBJECTIVES
-from paretune.spaces.table import nearest
-
-if TYPE_CHECKING:
-    import torch
-
-    from paretune.objectives.runtimes.base import Artifact
-    from paretune.search.data.labelled import Labelled
+from paretune.spaces.table import did_you_mean
 
 ALWAYS = ("parameters", "macs")
-"""Recorded for every candidate, whether or not the study optimizes them."""
+"""Quantities recorded for every candidate, even if the study does not name them."""
 
 TIMING = 2
-"""The `cost` of what a clock measures: while it does, nothing else of ours runs on this host."""
+"""The `cost` of a timed objective. No other Paretune process of the host works meanwhile."""
 
 NEEDS_WEIGHTS = 3
-"""The `cost` of a quantity that depends on trained weights, and so on data."""
+"""The `cost` of an objective that depends on trained weights, and so on data."""
 
 
 class WrongMeasurement(Exception):
-    """An objective of the user's own gave something else than it must; the text says what."""
+    """An objective returned something invalid; the text says what."""
 
 
 @dataclass(frozen=True)
 class Gauge:
-    """What to measure, and how.
+    """What to measure, and with which options.
 
     Attributes:
-        quantities: Objective -> options as JSON; cheap ones first. Each is measured once, whichever
-            of its values the study names.
-        named: Names of the quantities that the study itself asks for.
+        quantities: Objective -> options as JSON, cheap ones first. Each is measured once, however
+            many of its values the study names.
+        named: Names of the quantities that the study asks for.
     """
 
     quantities: tuple[tuple[str, Mapping[str, Any]], ...]
@@ -50,33 +44,35 @@ class Gauge:
 
     @staticmethod
     def of(spec: StudySpec, target: str | None = None, model: bool = True) -> Gauge:
-        """The study's objectives, the other quantities its constraints and goals name, ALWAYS.
+        """Returns the gauge for one target of a study.
+
+        It holds the objectives, the quantities in constraints and goals, and `ALWAYS`.
 
         Args:
             spec: The study.
-            target: Whose quantities; None in a study of one runtime.
-            model: With those that have no target, as the model alone decides them.
+            target: Target name; None for a study with one runtime.
+            model: Include quantities without a target, which depend on the model alone.
         """
-        given = {Quantity.of(o.name): o.options for o in spec.objectives}
+        options = {Quantity.of(o.name): o.options for o in spec.objectives}
         bounded = (Quantity.of(c.quantity) for c in (*spec.constraints, *spec.goals))
-        every = dict.fromkeys((*given, *bounded, *map(Quantity.of, ALWAYS)))
-        ours = [q for q in every if q.target == target or (q.target is None and model)]
-        wanted = {q.objective: _options(q.objective, target, given) for q in ours}
+        every = dict.fromkeys((*options, *bounded, *map(Quantity.of, ALWAYS)))
+        here = [q for q in every if q.target == target or (q.target is None and model)]
+        wanted = {q.objective: _options(q.objective, target, options) for q in here}
         cheap_first = sorted(wanted.items(), key=lambda item: OBJECTIVES.get(item[0]).cost)
-        return Gauge(tuple(cheap_first), frozenset(q.local for q in ours))
+        return Gauge(tuple(cheap_first), frozenset(q.local for q in here))
 
     def refuse(self, classes: int) -> None:
-        """Refuses what has no meaning for data of so few classes, before any work.
+        """Refuses quantities that are undefined for so few classes, before any work.
 
         Raises:
-            UserError: Such a quantity is asked for.
+            UserError: The study asks for such a quantity.
         """
-        chosen = {
+        statistics = {
             f"{name}.{options['statistic']}"
             for name, options in self.quantities
             if options.get("statistic") in further(OBJECTIVES.get(name))
         }
-        for name in sorted(self.named | chosen):
+        for name in sorted(self.named | statistics):
             least = Quantity.of(name).spec().least_classes
             if classes < least:
                 raise UserError(
@@ -84,204 +80,192 @@ class Gauge:
                     "out of objectives, constraints and goals"
                 )
 
-    def measure(
-        self,
-        artifact: Artifact,
-        runtime: Any,
-        options: Any,
-        model: torch.nn.Module,
-        data: Labelled,
-        baseline: Artifact | None,
-        reference: Mapping[str, Measurement],
-        made: Mapping[str, float] | None = None,
-    ) -> list[Measurement]:
-        """Everything, on the validation part; `made` as in Subject.
-
-        Raises:
-            Unmeasurable: A quantity cannot be measured.
-            WrongMeasurement: An objective gave something else than it must.
-        """
-        subject = Subject(artifact, runtime, options, model, data, baseline, reference, made or {})
-        names = [name for name, _ in self.quantities]
-        return self._measured(subject, names, "validation")
-
     @property
     def timed(self) -> bool:
-        """Whether any of it is measured by a clock."""
+        """Whether any quantity is timed."""
         return any(OBJECTIVES.get(name).cost == TIMING for name, _ in self.quantities)
 
     def of_artifacts(self) -> Gauge:
-        """Without what the model alone decides: that is the same in every place."""
+        """Returns the gauge without quantities of the model, which equal those of any target."""
         kept = [(n, o) for n, o in self.quantities if of_artifact(OBJECTIVES.get(n))]
         return replace(self, quantities=tuple(kept))
 
-    def without(self, known: Collection[str]) -> Gauge:
-        """Without the objectives all of whose wanted values are known."""
+    def only(self, name: str, options: Mapping[str, Any]) -> Gauge:
+        """Returns the gauge for one objective, measured with these options."""
+        return replace(self, quantities=((name, options),))
+
+    def without(self, measured: Collection[str]) -> Gauge:
+        """Returns the gauge without objectives whose wanted values are all measured."""
 
         def lacking(name: str) -> bool:
             wanted = {n for n in self.named if Quantity.of(n).objective == name} | {name}
-            return not wanted <= set(known)
+            return not wanted <= set(measured)
 
         return replace(self, quantities=tuple((n, o) for n, o in self.quantities if lacking(n)))
 
-    def parted(self, names: Collection[str]) -> tuple[Gauge, Gauge]:
-        """Of these quantities, what training does not change, and what it does."""
-        asked = {Quantity.of(name).objective for name in names}
-        ours = [(n, o, OBJECTIVES.get(n).cost) for n, o in self.quantities if n in asked]
-        exact = tuple((name, options) for name, options, cost in ours if cost < NEEDS_WEIGHTS)
-        learnt = tuple((name, options) for name, options, cost in ours if cost >= NEEDS_WEIGHTS)
-        return replace(self, quantities=exact), replace(self, quantities=learnt)
+    def split_by_training(self, names: Collection[str]) -> tuple[Gauge, Gauge]:
+        """Splits these quantities into those that training leaves unchanged, and the others."""
+        wanted = {Quantity.of(name).objective for name in names}
+        entries = [(n, o, OBJECTIVES.get(n).cost) for n, o in self.quantities if n in wanted]
+        fixed = tuple((name, options) for name, options, cost in entries if cost < NEEDS_WEIGHTS)
+        trained = tuple((name, options) for name, options, cost in entries if cost >= NEEDS_WEIGHTS)
+        return replace(self, quantities=fixed), replace(self, quantities=trained)
 
-    def together(self, subjects: Sequence[Subject], part: str) -> list[list[Measurement]]:
-        """Everything for each of several artifacts; what can be timed in the same visits is.
+    def measure(self, subject: Subject) -> list[Measurement]:
+        """Measures every quantity on the validation part.
 
         Raises:
             Unmeasurable: A quantity cannot be measured.
-            WrongMeasurement: An objective gave something else than it must.
+            WrongMeasurement: An objective returned something invalid.
         """
-        found: list[list[Measurement]] = [[] for _ in subjects]
-        for name, options in self.quantities:
-            entry = OBJECTIVES.get(name)
-            if entry.cost != TIMING or not hasattr(entry, "together"):
-                several = [_answer(subject, name, options, part) for subject in subjects]
-            else:
-                params = entry.Params.model_validate(dict(options))
-                with host_lock.measuring():
-                    several = entry.together(subjects, params)
-            for known, given in zip(found, several, strict=True):
-                known += self.named_values(name, given)
-        return found
+        return self._measured(subject, [name for name, _ in self.quantities], "validation")
 
-    def test(
-        self, artifact: Artifact, runtime: Any, options: Any, model: Any, data: Labelled
-    ) -> list[Measurement]:
-        """What depends on data, on the test part; empty when there is none."""
-        if data.size("test") == 0:
+    def test(self, subject: Subject) -> list[Measurement]:
+        """Measures what depends on data on the test part; empty if there is no test part."""
+        if subject.data.size("test") == 0:
             return []
-        subject = Subject(artifact, runtime, options, model, data)
         names = [name for name, _ in self.quantities if _by_data(OBJECTIVES.get(name))]
         return self._measured(subject, names, "test")
 
     def _measured(self, subject: Subject, names: Sequence[str], part: str) -> list[Measurement]:
-        """Each objective once."""
-        found: list[Measurement] = []
-        for name, options in self.quantities:
-            if name in names:
-                found += self.named_values(name, _answer(subject, name, options, part))
-        return found
+        """Measures each of these objectives once."""
+        return [
+            measurement
+            for name, options in self.quantities
+            if name in names
+            for measurement in self.named_values(name, measure_one(subject, name, options, part))
+        ]
 
-    def named_values(self, name: str, given: Any) -> list[Measurement]:
-        """What an objective gave, without further values that are no number and not asked for.
+    def named_values(self, name: str, answer: Any) -> list[Measurement]:
+        """Returns an objective's measurements, checked and under the names of the study.
+
+        Further values that are not finite are left out, unless the study asks for them.
+
+        Args:
+            name: Objective.
+            answer: What its `measure` returned.
 
         Raises:
-            WrongMeasurement: It gave something else than it must.
+            WrongMeasurement: The answer is invalid.
         """
         wanted = {q for q in self.named if Quantity.of(q).objective == name}
-        known = answered(name, given, wanted)
-        return [m for m in known if math.isfinite(m.value) or m.name in (name, *wanted)]
+        measurements = checked_measurements(name, answer, wanted)
+        return [m for m in measurements if math.isfinite(m.value) or m.name in (name, *wanted)]
 
 
-def _options(
-    objective: str, target: str | None, given: Mapping[Quantity, Mapping[str, Any]]
-) -> Mapping[str, Any]:
-    """How an objective is measured: as the study says for this target, else for another one.
-
-    The options of an objective itself come before those of a further value of it.
-    """
-    found = [q for q in given if q.objective == objective]
-    found.sort(key=lambda q: (q.target != target, q.value is not None))
-    return given[found[0]] if found else {}
-
-
-def _by_data(objective: Any) -> bool:
-    """Whether it differs from one part of the data to another."""
-    return objective.cost == NEEDS_WEIGHTS and of_artifact(objective)
-
-
-def _answer(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Any:
+def measure_one(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Any:
+    """Returns what one objective measures on one artifact, under the host lock."""
     objective = OBJECTIVES.get(name)
     params = objective.Params.model_validate(dict(options))
     if objective.cost != TIMING or not getattr(objective, "alone", True):
         with host_lock.working():
             return objective.measure(subject, params, part)
     with host_lock.measuring() as alone:
-        return noted(objective.measure(subject, params, part), alone)
+        return mark_alone(objective.measure(subject, params, part), alone)
 
 
-def noted(given: Any, alone: bool) -> Any:
-    """Measurements that say whether all other work of ours on this host stood still meanwhile."""
-    if isinstance(given, Measurement):
-        return replace(given, conditions={**given.conditions, "alone": alone})
-    return [noted(m, alone) for m in given] if isinstance(given, list | tuple) else given
+def mark_alone(answer: Any, alone: bool) -> Any:
+    """Adds the condition `alone`: all other Paretune work on the host stood still meanwhile."""
+    if isinstance(answer, Measurement):
+        return replace(answer, conditions={**answer.conditions, "alone": alone})
+    return [mark_alone(m, alone) for m in answer] if isinstance(answer, list | tuple) else answer
 
 
-def answered(name: str, given: Any, wanted: frozenset[str] | set[str]) -> list[Measurement]:
-    """What an objective's `measure` gave, under the names that the study has for it.
+def checked_measurements(
+    name: str, answer: Any, wanted: frozenset[str] | set[str]
+) -> list[Measurement]:
+    """Checks what an objective's `measure` returned, and renames it for the study.
 
     Args:
-        name: Of the objective, as the study file has it; its class may call itself otherwise.
-        given: One Measurement, or several.
-        wanted: Quantities of it that have to be there, besides its own value.
+        name: Objective as the study file names it; its class may have another name.
+        answer: One Measurement, or several.
+        wanted: Further quantities of the objective that must be there.
 
     Raises:
-        WrongMeasurement: It is something else, names what it has not declared, gives a value twice
-            or in another unit, or lacks what is wanted.
+        WrongMeasurement: The answer is no Measurement, has an undeclared name, repeats a value, has
+            another unit, or lacks a wanted quantity.
     """
-    entry = OBJECTIVES.get(name)
-    several = [given] if isinstance(given, Measurement) else given
+    objective = OBJECTIVES.get(name)
+    several = [answer] if isinstance(answer, Measurement) else answer
     if not isinstance(several, list | tuple) or not all(
         isinstance(m, Measurement) for m in several
     ):
         raise WrongMeasurement(
-            f"{name} gave a {type(given).__name__}; measure must return a Measurement, or a list of"
+            f"{name} returned a {type(answer).__name__}; measure must return a Measurement, or a "
+            "list of them"
         )
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for one in several:
-        quantity = _named(name, entry, one.name)
+        quantity = _quantity_of(name, objective, one.name)
         spec = quantity.spec()
         if (one.unit, one.better) != (spec.unit, spec.better):
             raise WrongMeasurement(
-                f"{quantity.name} was given in {one.unit}, {one.better} is better; it is declared "
+                f"{quantity.name} came in {one.unit}, {one.better} is better; it is declared "
                 f"in {spec.unit}, {spec.better} is better"
             )
-        if quantity.name in found:
-            raise WrongMeasurement(f"{name} gave {quantity.name} twice")
-        found[quantity.name] = replace(one, name=quantity.name)
-    missing = sorted({name, *wanted} - set(found))
+        if quantity.name in measurements:
+            raise WrongMeasurement(f"{name} returned {quantity.name} twice")
+        measurements[quantity.name] = replace(one, name=quantity.name)
+    missing = sorted({name, *wanted} - set(measurements))
     if missing:
-        raise WrongMeasurement(f"{name} gave no {', '.join(missing)}; it gave {', '.join(found)}")
-    return list(found.values())
-
-
-def _named(name: str, entry: Any, given: str) -> Quantity:
-    """The quantity that an objective means by a name."""
-    own = getattr(entry, "name", name)
-    if given in (own, name):
-        return Quantity(name)
-    values = further(entry)
-    value = given.removeprefix(f"{own}.").removeprefix(f"{name}.")
-    if value in values:
-        return Quantity(name, value)
-    known = [own, *(f"{own}.{value}" for value in values)]
-    hint = nearest(given, known) or "."
-    raise WrongMeasurement(f'{name} gave "{given}"{hint} It declares {", ".join(known)}.')
+        raise WrongMeasurement(
+            f"{name} returned no {', '.join(missing)}; it returned {', '.join(measurements)}"
+        )
+    return list(measurements.values())
 
 
 def values_of(
     measured: Sequence[Measurement], objectives: Sequence[ObjectiveSpec]
 ) -> dict[str, float]:
-    """Objective name -> value, in the study's order."""
-    found = {m.name: m.value for m in measured}
-    return {objective.name: found[objective.name] for objective in objectives}
+    """Returns objective name -> value, in the study's order."""
+    values = {m.name: m.value for m in measured}
+    return {objective.name: values[objective.name] for objective in objectives}
 
 
 def values_by_name(measured: Mapping[str, Measurement]) -> dict[str, float]:
-    """Quantity -> its value."""
+    """Returns quantity -> value."""
     return {name: m.value for name, m in measured.items()}
 
 
 def violations_of(
     constraints: Iterable[Constraint], measured: Mapping[str, float], baseline: Mapping[str, float]
 ) -> dict[str, float]:
-    """Constraint text -> violation; positive is broken. All that is bounded must be known."""
+    """Returns constraint text -> violation; a positive one breaks the constraint.
+
+    Args:
+        constraints: Constraints; all their quantities must be measured.
+        measured: Quantity -> value of the trial.
+        baseline: Quantity -> value of the baseline.
+    """
     return {c.text: c.violation(measured[c.quantity], baseline[c.quantity]) for c in constraints}
+
+
+def _options(
+    objective: str, target: str | None, options: Mapping[Quantity, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """Returns an objective's options: those for this target, else those for another one.
+
+    The options of an objective itself come before those of a further value of it.
+    """
+    quantities = [q for q in options if q.objective == objective]
+    quantities.sort(key=lambda q: (q.target != target, q.value is not None))
+    return options[quantities[0]] if quantities else {}
+
+
+def _by_data(objective: Any) -> bool:
+    """Returns whether an objective differs between parts of the data."""
+    return objective.cost == NEEDS_WEIGHTS and of_artifact(objective)
+
+
+def _quantity_of(name: str, objective: Any, measured: str) -> Quantity:
+    """Returns the quantity that an objective means by the name of a measurement."""
+    own = getattr(objective, "name", name)
+    if measured in (own, name):
+        return Quantity(name)
+    values = further(objective)
+    value = measured.removeprefix(f"{own}.").removeprefix(f"{name}.")
+    if value in values:
+        return Quantity(name, value)
+    declared = [own, *(f"{own}.{value}" for value in values)]
+    hint = did_you_mean(measured, declared) or "."
+    raise WrongMeasurement(f'{name} returned "{measured}"{hint} It declares {", ".join(declared)}.')

@@ -1,27 +1,39 @@
-"""Foreseen: the constraints of a study that a network's structure decides, before any training."""
+"""The constraints of a study that follow from a network's structure, before any training."""
 
 from __future__ import annotations
 
-from paretune.search.measuring.gauge import Gauge
+from paretune.search.measuring.gauge import TIMING, Gauge
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.spec import Constraint, StudySpec
+from paretune.search.study.tables import OBJECTIVES
 
 SCREEN = "screen"
-"""What looking at them is called among a trial's stages."""
+"""Name of screening among the stages of a trial."""
 
 STRUCTURAL = ("parameters", "macs", "activations", "size", "latency", "throughput")
 """Objectives that follow from a network's structure, whatever its weights."""
 
 
-def foreseen(spec: StudySpec) -> tuple[Constraint, ...]:
-    """The constraints that are looked at before training; none where that is switched off."""
+def structural_constraints(spec: StudySpec) -> tuple[Constraint, ...]:
+    """Returns the constraints to check before training; none if screening is off."""
     if not spec.screening or spec.trainer is not None:
         return ()
-    return tuple(constraint for constraint in spec.constraints if _structural(spec, constraint))
+    return tuple(constraint for constraint in spec.constraints if _bounds(spec, constraint))
 
 
-def _structural(spec: StudySpec, constraint: Constraint) -> bool:
+def structural(name: str) -> bool:
+    """Returns whether a quantity follows from the structure."""
+    return Quantity.of(name).objective in STRUCTURAL
+
+
+def timed(name: str) -> bool:
+    """Returns whether a quantity is timed with a clock."""
+    return bool(OBJECTIVES.get(Quantity.of(name).objective).cost == TIMING)
+
+
+def _bounds(spec: StudySpec, constraint: Constraint) -> bool:
+    """Returns whether a constraint bounds a structural quantity."""
     quantity = Quantity.of(constraint.quantity)
     options = dict(Gauge.of(spec, quantity.target).quantities).get(quantity.objective, {})
-    # Zeros that pruning made, and few distinct values, make a compressed file smaller.
+    # A compressed file is smaller if pruning made zeros or weights share few values.
     return quantity.objective in STRUCTURAL and not options.get("compressed")

@@ -1,16 +1,16 @@
-"""Targets: where a study's candidates are deployed, each with what is measured there.
+"""Targets: where the candidates of a study are deployed, and what is measured there.
 
-A study of one runtime has one target without a name. What the model alone decides (parameters,
-MACs) is measured with the first.
+A study with one runtime has one target without a name. Quantities of the model alone (parameters,
+MACs) are measured with the first target.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from paretune.objectives.base import Measurement
+from paretune.objectives.base import Measurement, Subject
 from paretune.search.measuring.gauge import Gauge
 from paretune.search.study.deployment import Deployment
 from paretune.search.study.quantity import Quantity, local_of, of_artifact
@@ -18,17 +18,23 @@ from paretune.search.study.tables import OBJECTIVES
 
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
-    from paretune.search.data.labelled import Labelled
+    from paretune.search.data.dataset import Dataset
     from paretune.search.study.spec import StudySpec
+
+NO_MODEL = cast(Any, None)
+"""Model of a subject if no quantity needs one: a timing runs the artifact alone."""
+
+NO_ARTIFACT = cast(Any, None)
+"""Artifact of a subject if every quantity follows from the model."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A place of deployment.
+    """A deployment of a study, with what is measured there.
 
     Attributes:
-        place: Runtime and options.
-        gauge: What is measured there.
+        deployment: Runtime and options.
+        gauge: What is measured.
     """
 
     deployment: Deployment
@@ -36,44 +42,54 @@ class Target:
 
     @property
     def name(self) -> str | None:
-        """Its name; None in a study of one runtime."""
+        """Target name; None for a study with one runtime."""
         return self.deployment.target
 
-    def measure(
+    def subject(
         self,
         artifact: Artifact,
         model: Any,
-        data: Labelled,
-        baseline: Artifact | None,
-        reference: Mapping[str, Measurement],
+        data: Dataset,
+        baseline: Artifact | None = None,
+        reference: Mapping[str, Measurement] | None = None,
         made: Mapping[str, float] | None = None,
-    ) -> list[Measurement]:
-        """Everything that is measured here, on the validation part.
+    ) -> Subject:
+        """Returns an artifact of this target, ready to be measured.
 
         Args:
-            artifact: For this target.
-            model: The float model it was made from.
-            data: The study's.
+            artifact: File for this target.
+            model: Float model behind it; `NO_MODEL` if no quantity needs it.
+            data: The study's data.
             baseline: The baseline's artifact for this target; None for the baseline itself.
             reference: The baseline's measurements, as the study names them.
             made: As in Subject.
+        """
+        return Subject(
+            artifact,
+            self.deployment.runtime,
+            self.deployment.options,
+            model,
+            data,
+            baseline,
+            local_of(reference or {}, self.name),
+            made or {},
+        )
+
+    def measure(self, subject: Subject) -> list[Measurement]:
+        """Measures everything on the validation part, under the names of the study.
 
         Raises:
             Unmeasurable: A quantity cannot be measured.
         """
-        known = local_of(reference, self.name)
-        runtime, options = self.deployment.runtime, self.deployment.options
-        found = self.gauge.measure(artifact, runtime, options, model, data, baseline, known, made)
-        return self.named(found)
+        return self.named(self.gauge.measure(subject))
 
-    def test(self, artifact: Artifact, data: Labelled) -> list[Measurement]:
-        """What depends on data, on the test part; empty when there is none."""
-        runtime, options = self.deployment.runtime, self.deployment.options
-        return self.named(self.gauge.test(artifact, runtime, options, None, data))
+    def test(self, artifact: Artifact, data: Dataset) -> list[Measurement]:
+        """Measures what depends on data on the test part; empty if there is no test part."""
+        return self.named(self.gauge.test(self.subject(artifact, NO_MODEL, data)))
 
-    def named(self, found: Sequence[Measurement]) -> list[Measurement]:
-        """Measurements of this target's artifact, as the study names them."""
-        return [replace(m, name=self._name(m.name)) for m in found]
+    def named(self, measurements: Sequence[Measurement]) -> list[Measurement]:
+        """Returns measurements of this target's artifact under the names of the study."""
+        return [replace(m, name=self._name(m.name)) for m in measurements]
 
     def _name(self, local: str) -> str:
         quantity = Quantity.of(local)
@@ -81,12 +97,14 @@ class Target:
         return quantity.at(self.name).name if here else local
 
 
-def targets_of(spec: StudySpec, where: Sequence[Deployment]) -> tuple[Target, ...]:
-    """The targets of a study.
+def targets_of(spec: StudySpec, deployments: Sequence[Deployment]) -> tuple[Target, ...]:
+    """Returns the targets of a study.
 
     Args:
         spec: The study.
-        where: Where its plans are deployed.
+        deployments: Deployments of its plans, in order.
     """
-    first = where[0].target
-    return tuple(Target(p, Gauge.of(spec, p.target, p.target == first)) for p in where)
+    first = deployments[0].target
+    return tuple(
+        Target(each, Gauge.of(spec, each.target, each.target == first)) for each in deployments
+    )

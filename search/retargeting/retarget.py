@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
-from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.base import Measurement
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import fingerprint
 from paretune.search.building.watch import StageError, Watch
@@ -24,20 +24,20 @@ from paretune.search.database.retargets import Retargets
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
+from paretune.search.measuring.session import measure_side_by_side
+from paretune.search.measuring.targets import NO_MODEL, Target
 from paretune.search.study.deployment import Deployment
 from paretune.search.study.plan import Plan
-from paretune.search.study.quantity import local_of
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.retarget_records import Retargeted, Retargeting
 from paretune.search.study.spec import Selection, StudySpec, canonical, digest
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.study_file.space import message
-from paretune.spaces.table import UnknownName, nearest
+from paretune.spaces.table import UnknownName, did_you_mean
 
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
     from paretune.search.locate import StudyLocation
-    from paretune.search.measuring.targets import Target
     from paretune.search.trial.stage_study import StageStudy
 
 Notice = Callable[[str], None]
@@ -121,7 +121,7 @@ def place_of(spec: StudySpec, wanted: Wanted) -> Deployment:
     given = dict(wanted.options or {})
     for key in given:
         if key not in fields:
-            hint = nearest(key, list(fields)) or "."
+            hint = did_you_mean(key, list(fields)) or "."
             raise UserError(
                 f"--option {key}: {name} has no such option{hint} Known: {', '.join(fields)}."
             )
@@ -144,7 +144,7 @@ def _own_place(spec: StudySpec, target: str | None) -> Selection:
         return spec.runtime
     if target not in spec.targets:
         known = ", ".join(spec.targets) or "none: the study has one runtime"
-        hint = nearest(target, list(spec.targets)) or "."
+        hint = did_you_mean(target, list(spec.targets)) or "."
         raise UserError(f'--target: the study has no target "{target}"{hint} Known: {known}.')
     return spec.targets[target]
 
@@ -170,7 +170,7 @@ def chosen(record: StudyRecord, trials: str) -> list[TrialRecord]:
     Raises:
         UserError: There is no such trial, or it has no model.
     """
-    whole = {t.number: t for t in record.trials if t.state == "complete" and t.repeats is None}
+    whole = {t.number: t for t in record.trials if t.state == "complete" and t.repeat_of is None}
     if trials == "front":
         numbers = set(record.members)
     elif trials == "all":
@@ -201,14 +201,13 @@ def _measured(
     retargets: Retargets,
     say: Notice,
 ) -> dict[int, Retargeted]:
-    from paretune.search.measuring.targets import Target
     from paretune.search.trial.stage_study import StageStudy
 
     study = StageStudy(spec)
     try:
         _check_data(study, record)
         study.store.add_host(study.host, fingerprint())
-        [gauge] = [t.gauge for t in study.targets if t.name == deployment.target]
+        [gauge] = [t.gauge for t in study.workbench.targets if t.name == deployment.target]
         target = Target(deployment, gauge.of_artifacts())
         bench = _Bench(study, target, retargets.files(deployment.name))
         rows: dict[int, Retargeted] = {}
@@ -233,7 +232,7 @@ def _measured(
             rows[trial.number] = replace(empty, trial=trial.number, note=note)
         say(f"{len(ready)} networks are measured in {deployment.name}, side by side")
         for number, (artifact, found) in bench.measure(ready).items():
-            stored = study.artifact_json(artifact)
+            stored = study.workbench.artifact_json(artifact)
             rows[number] = replace(rows[number], artifact=stored, measured=found)
         retargets.put(list(rows.values()))
         return rows
@@ -243,7 +242,7 @@ def _measured(
 
 def _check_data(study: StageStudy, record: StudyRecord) -> None:
     known = record.info.get("fingerprint")
-    if known is not None and known != study.data.fingerprint:
+    if known is not None and known != study.workbench.data.fingerprint:
         raise UserError(
             "the data is not what the study was run on: accuracies could not be compared; give it "
             "the same data"
@@ -273,12 +272,12 @@ class _Bench:
             Missing: There is none, and it cannot be made without training.
         """
         deployment = self._target.deployment
-        stored = self._study.artifact(trial, deployment.target)
+        stored = self._study.workbench.artifact(trial, deployment.target)
         if stored.runtime == deployment.name:
             return _same(stored), "the stored file"
         known = self._made.get(trial.number)
         if known is not None:
-            from paretune.search.trial.stage_study import artifact_of
+            from paretune.search.trial.workbench import artifact_of
 
             earlier = artifact_of(known, self._study.spec.folder)
             if earlier.path.is_file() and sha256_of(earlier.path) == earlier.sha256:
@@ -286,7 +285,7 @@ class _Bench:
         return self._exported(trial)
 
     def _exported(self, trial: TrialRecord) -> tuple[Artifact, str]:
-        pipeline, deployment = self._study.pipeline, self._target.deployment
+        pipeline, deployment = self._study.workbench.pipeline, self._target.deployment
         plan = Plan.from_json(trial.plan)
         gone = pipeline.dropped(plan)
         if gone:
@@ -322,7 +321,7 @@ class _Bench:
                 found |= dict(zip(others, rest, strict=True))
             parts = {}
             for number, measured in found.items():
-                on_test = self._target.test(artifacts[number], self._study.data)
+                on_test = self._target.test(artifacts[number], self._study.workbench.data)
                 parts[number] = (
                     artifacts[number],
                     {
@@ -340,21 +339,13 @@ class _Bench:
         baseline: Artifact | None,
         reference: Mapping[str, Measurement],
     ) -> list[list[Measurement]]:
-        deployment = self._target.deployment
-        known = local_of(reference, deployment.target)
         subjects = [
-            Subject(
-                artifact,
-                deployment.runtime,
-                deployment.options,
-                None,  # type: ignore[arg-type]  # what needs the model is not measured here
-                self._study.data,
-                baseline,
-                known,
+            self._target.subject(
+                artifact, NO_MODEL, self._study.workbench.data, baseline, reference
             )
             for artifact in artifacts.values()
         ]
-        measured = self._target.gauge.together(subjects, "validation")
+        measured = measure_side_by_side(self._target.gauge, subjects, "validation")
         return [self._target.named(found) for found in measured]
 
 

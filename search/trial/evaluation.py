@@ -1,13 +1,14 @@
-"""Evaluation: a plan -> what came of it. Decides, in one place, what a failure means.
+"""Evaluation: builds, deploys and measures a plan, and decides what a failure means.
 
-An infeasible candidate ends as "infeasible" with the reason, any other error of a stage is "failed" with
-stage, type, text and traceback; errors of the engine itself are not caught.
+An infeasible candidate ends as "infeasible" with the reason. Any other error of a stage ends as
+"failed" with stage, type, text and traceback. Errors of the engine itself are not caught.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Measurement
@@ -18,95 +19,112 @@ from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.trial.events import EpochDone, Reporter, StageDone, StageStarted
 from paretune.search.trial.rung_checks import RungChecks, rung_checks_of
-from paretune.search.trial.screening import ScreenedOut
+from paretune.search.trial.screening import ScreenedOut, Screening
+from paretune.search.trial.structure_timings import StructureTimings
+from paretune.search.trial.workbench import Workbench
 from paretune.spaces.base import InfeasibleCandidate
 
 if TYPE_CHECKING:
-    from paretune.search.trial.stage_study import StageStudy
     from paretune.spaces.base import EpochEnd
 
+Artifacts = dict[str | None, dict[str, Any]]
+"""Target -> artifact as the database stores it."""
 
-def evaluate(
-    study: StageStudy, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
-) -> Result:
-    """Builds, deploys and measures a plan.
 
-    Args:
-        study: The open study.
-        number: Of the trial; names its artifact.
-        plan: What to do.
-        baseline: Trial 0, against which latency and constraints are measured; None for itself.
-        report: Told of stages and epochs.
+@dataclass(frozen=True)
+class Evaluation:
+    """Evaluates the trials of one study.
 
-    Raises:
-        UserError: The baseline fails, or the disk is full.
+    Attributes:
+        workbench: The study's parts.
+        timings: Measurements by structure.
+        screening: Checks untrained networks.
     """
-    watch = _watch(number, report)
-    rung_checks = rung_checks_of(study, number, plan, baseline, watch)
-    result = _result(study, number, plan, baseline, watch, rung_checks)
-    if rung_checks and result.state != "paused":
-        rung_checks.over()
-    return result
 
+    workbench: Workbench
+    timings: StructureTimings
+    screening: Screening
 
-def _result(
-    study: StageStudy,
-    number: int,
-    plan: Plan,
-    baseline: TrialRecord | None,
-    watch: Watch,
-    rung_checks: RungChecks | None,
-) -> Result:
-    begun = time.monotonic()
-    try:
-        artifacts, measured = _measured(study, number, plan, baseline, watch)
-    except ScreenedOut as screened_out:
-        return screened_out.result.after(watch.seconds, time.monotonic() - begun)
-    except StageError as error:
-        if rung_checks and rung_checks.stopped:
-            return rung_checks.waits(time.monotonic() - begun)
-        if baseline is None:
-            raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
+    def evaluate(
+        self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
+    ) -> Result:
+        """Builds, deploys and measures a plan.
+
+        Args:
+            number: Trial number; names its artifact.
+            plan: What to build.
+            baseline: Trial 0, to which latency and constraints refer; None for trial 0 itself.
+            report: Receives an event for each stage and epoch.
+
+        Raises:
+            UserError: The baseline fails, or the disk is full.
+        """
+        watch = _watch(number, report)
+        checks = rung_checks_of(self.workbench, number, plan, baseline, watch)
+        result = self._result(number, plan, baseline, watch, checks)
+        if checks and result.state != "paused":
+            checks.over()
+        return result
+
+    def _result(
+        self,
+        number: int,
+        plan: Plan,
+        baseline: TrialRecord | None,
+        watch: Watch,
+        checks: RungChecks | None,
+    ) -> Result:
+        begun = time.monotonic()
+        try:
+            artifacts, measurements = self._measured(number, plan, baseline, watch)
+        except ScreenedOut as screened_out:
+            return screened_out.result.after(watch.seconds, time.monotonic() - begun)
+        except StageError as error:
+            if checks and checks.stopped:
+                return checks.paused(time.monotonic() - begun)
+            if baseline is None:
+                raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
+            return Result(
+                "infeasible" if error.infeasible else "failed",
+                reason=error.to_json(),
+                seconds=watch.seconds,
+                cached=tuple(watch.cached),
+                duration=time.monotonic() - begun,
+            )
+        spec = self.workbench.spec
+        values = {m.name: m.value for m in measurements}
+        reference = values_by_name(baseline.measurements) if baseline else values
         return Result(
-            "infeasible" if error.infeasible else "failed",
-            reason=error.to_json(),
+            "complete",
+            values_of(measurements, spec.objectives),
+            violations_of(spec.constraints, values, reference),
+            tuple(measurements),
+            artifact=next(iter(artifacts.values())),
+            artifacts={name: stored for name, stored in artifacts.items() if name is not None},
             seconds=watch.seconds,
             cached=tuple(watch.cached),
             duration=time.monotonic() - begun,
         )
-    found = {m.name: m.value for m in measured}
-    against = values_by_name(baseline.measurements) if baseline else found
-    return Result(
-        "complete",
-        values_of(measured, study.spec.objectives),
-        violations_of(study.spec.constraints, found, against),
-        tuple(measured),
-        artifact=next(iter(artifacts.values())),
-        artifacts={name: stored for name, stored in artifacts.items() if name is not None},
-        seconds=watch.seconds,
-        cached=tuple(watch.cached),
-        duration=time.monotonic() - begun,
-    )
 
-
-def _measured(
-    study: StageStudy, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
-) -> tuple[dict[str | None, dict[str, Any]], list[Measurement]]:
-    """Target -> its artifact, and what was measured on all of them."""
-    study.pipeline.probe(plan, watch)
-    study.screening.look(plan, baseline, watch)
-    candidate = study.pipeline.candidate(plan, watch)
-    deployed = list(study.deploy(plan, candidate, number, watch))
-    with watch.stage("measure"):
-        measured = [
-            found
-            for one in deployed
-            for found in study.known.measured(number, plan, one, baseline, watch.made)
-        ]
-        wrong = [m.name for m in measured if not math.isfinite(m.value)]
-        if wrong:
-            raise InfeasibleCandidate(f"{', '.join(wrong)} came out as no finite number")
-    return {t.name: study.artifact_json(artifact) for t, artifact, _ in deployed}, measured
+    def _measured(
+        self, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
+    ) -> tuple[Artifacts, list[Measurement]]:
+        """Returns the artifacts of a plan, and the measurements on all targets."""
+        bench = self.workbench
+        bench.pipeline.probe(plan, watch)
+        self.screening.check(plan, baseline, watch)
+        candidate = bench.pipeline.candidate(plan, watch)
+        deployed = list(bench.deploy(plan, candidate, number, watch))
+        with watch.stage("measure"):
+            measurements = [
+                measurement
+                for one in deployed
+                for measurement in self.timings.measure(number, plan, one, baseline, watch.made)
+            ]
+            wrong = [m.name for m in measurements if not math.isfinite(m.value)]
+            if wrong:
+                raise InfeasibleCandidate(f"{', '.join(wrong)} came out as no finite number")
+        return {d.target.name: bench.artifact_json(d.artifact) for d in deployed}, measurements
 
 
 def _watch(number: int, report: Reporter) -> Watch:

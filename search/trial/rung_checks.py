@@ -33,7 +33,6 @@ from paretune.search.study.plan import Plan
 from paretune.search.study.raced_stage import raced_stage
 from paretune.search.study.records import RACING, Result, TrialRecord
 from paretune.search.study.spec import digest
-from paretune.search.study.stage import stand_in
 from paretune.search.trial.workbench import Workbench
 from paretune.spaces.base import Candidate, InfeasibleCandidate
 
@@ -184,7 +183,7 @@ def _epochs(plan: Plan, kind: str) -> int:
         return 0
     index = kinds.index(kind)
     later = [stage for stage in plan.stages[index + 1 :] if stage.kind != "deploy"]
-    if any(stand_in(stage.kind, stage.params) is None for stage in later):
+    if any(stage.stand_in is None for stage in later):
         return 0
     recipe = plan.stages[index].params["recipe"]
     return int(recipe["epochs"]) if recipe else 0

@@ -1,10 +1,10 @@
-"""Screening: constraints that an untrained network breaks already, looked at before training.
+"""Screening: checks constraints on the untrained network, before any training.
 
-What a constraint bounds may follow from the structure alone (`building.network_structure`): parameters,
-multiply-adds, activations, the file's size, and the speed. A trial that breaks such a bound ends
-before anything of it is trained, with how much it breaks it, so that the sampler learns as from any
-other. What is known of a structure is kept, of trained candidates too, and a known one is answered
-from there. An error of all this is no verdict: the trial goes on as if nobody had looked.
+A constraint may bound what follows from the structure alone (`building.network_structure`):
+parameters, multiply-adds, activations, file size and speed. A trial that breaks such a constraint
+ends before training, with its violation, so that the sampler learns from it as from any trial.
+Measurements are kept by structure, also those of trained candidates, and used again. If an error
+occurs here, the trial goes on unscreened.
 """
 
 from __future__ import annotations
@@ -15,37 +15,38 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from paretune.objectives.base import Measurement
 from paretune.search.building.network_structure import outline, structure_of
+from paretune.search.building.pipeline import export
 from paretune.search.building.watch import Watch
 from paretune.search.measuring.gauge import values_by_name, violations_of
 from paretune.search.measuring.host_lock import host_lock
-from paretune.search.measuring.structural_constraints import SCREEN, foreseen
+from paretune.search.measuring.quick import quick_options
+from paretune.search.measuring.structural_constraints import (
+    SCREEN,
+    structural_constraints,
+    timed,
+)
+from paretune.search.measuring.targets import NO_ARTIFACT
 from paretune.search.study.quantity import Quantity, local_of
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study.spec import Constraint, digest
 from paretune.search.study.tables import OBJECTIVES
 from paretune.search.study.units import format_interval, format_value
-from paretune.search.trial.structure_timings import StructureTimings, timed
+from paretune.search.trial.structure_timings import StructureTimings
+from paretune.search.trial.workbench import Workbench
 from paretune.spaces.base import InfeasibleCandidate
 
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
     from paretune.search.measuring.targets import Target
     from paretune.search.study.plan import Plan
-    from paretune.search.trial.stage_study import StageStudy
     from paretune.spaces.base import Candidate
 
-SECONDS = 0.5
-"""The most that a timing takes here."""
-
-PRECISION = 0.05
-"""Wanted half width of a timing's interval, relative."""
-
 MARGIN = {"size": 0.01, "latency": 0.02, "throughput": 0.02}
-"""By what share a trained network may differ from an untrained one, beyond the interval."""
+"""Share by which a trained network may differ from an untrained one, beyond the interval."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,173 +60,172 @@ class ScreenedOut(Exception):
 
 
 class Screening:
-    """Looks at the untrained networks of a study's plans.
+    """Checks the untrained networks of a study's plans.
 
     Args:
-        study: The open study.
-        known: What is known of structures.
+        workbench: The study's parts.
+        timings: Measurements by structure.
     """
 
-    def __init__(self, study: StageStudy, known: StructureTimings) -> None:
-        self._study = study
-        self._structures = known
-        self._constraints = foreseen(study.spec)
-        self._outlined: dict[str, str | None] = {}
+    def __init__(self, workbench: Workbench, timings: StructureTimings) -> None:
+        self._bench = workbench
+        self._timings = timings
+        self._constraints = structural_constraints(workbench.spec)
+        self._structures: dict[str, str | None] = {}
 
-    def look(self, plan: Plan, baseline: TrialRecord | None, watch: Watch) -> None:
-        """Returns for a plan that may hold all constraints, and for one that is trained already.
+    def check(self, plan: Plan, baseline: TrialRecord | None, watch: Watch) -> None:
+        """Returns if the plan may hold all constraints, or is trained already.
 
         Raises:
-            ScreenedOut: It breaks one, whatever its training may give.
-            StageError: There is no such network, or a technique cannot be applied to it.
+            ScreenedOut: It breaks a constraint, whatever its training gives.
+            StageError: The network cannot exist, or a technique cannot be applied to it.
         """
-        if not self._constraints or baseline is None or self._study.trained(plan):
+        if not self._constraints or baseline is None or self._bench.trained(plan):
             return
         with watch.stage(SCREEN), TemporaryDirectory(prefix="paretune-") as folder:
             try:
-                found = self._found(_Untrained(self._study, plan, Path(folder)), baseline)
+                network = UntrainedNetwork(self._bench, plan, Path(folder))
+                measurements = self._measured(network, baseline)
             except InfeasibleCandidate:
                 raise
-            except Exception as error:  # whatever runtimes raise; the trial itself will tell
+            except Exception as error:  # whatever a runtime raises; the trial itself will show it
                 _log.info("not screened: %s: %s", type(error).__name__, error)
                 return
-        against = baseline.measurements
-        broken = [c for c in self._constraints if self._breaks(c, found, against)]
+        reference = baseline.measurements
+        broken = [c for c in self._constraints if self._breaks(c, measurements, reference)]
         if broken:
-            text = "; ".join(f"{_text(found[c.quantity])} breaks {c.text}" for c in broken)
+            text = "; ".join(f"{_text(measurements[c.quantity])} breaks {c.text}" for c in broken)
             reason = {"stage": SCREEN, "type": "Constraint", "text": f"{text}: not trained"}
             violations = violations_of(
-                [c for c in self._constraints if c.quantity in found],
-                values_by_name(found),
-                values_by_name(against),
+                [c for c in self._constraints if c.quantity in measurements],
+                values_by_name(measurements),
+                values_by_name(reference),
             )
-            raise ScreenedOut(Result("infeasible", {}, violations, tuple(found.values()), reason))
+            measured = tuple(measurements.values())
+            raise ScreenedOut(Result("infeasible", {}, violations, measured, reason))
 
-    # -- what is known ---------------------------------------------------------------------------
-
-    def _found(self, network: _Untrained, baseline: TrialRecord) -> dict[str, Measurement]:
-        """Quantity -> its measurement, cheap ones first, until a constraint is broken."""
+    def _measured(self, network: UntrainedNetwork, baseline: TrialRecord) -> dict[str, Measurement]:
+        """Returns quantity -> measurement, cheap ones first, until a constraint is broken."""
         structure = self._structure_of(network)
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         if structure is None:
-            return found
+            return measurements
         for target, name in self._wanted():
-            found |= self._known(network, structure, target, name, baseline)
-            if any(self._breaks(c, found, baseline.measurements) for c in self._constraints):
+            measurements |= self._objective(network, structure, target, name, baseline)
+            if any(self._breaks(c, measurements, baseline.measurements) for c in self._constraints):
                 break
-        return found
+        return measurements
 
     def _wanted(self) -> list[tuple[Target, str]]:
-        """What is to be known where, cheap ones first; what the model decides, of the first."""
+        """Returns (target, objective) to measure, cheap ones first.
+
+        A quantity of the model alone belongs to the first target.
+        """
         bounded = [Quantity.of(constraint.quantity) for constraint in self._constraints]
-        first = self._study.targets[0].name
+        first = self._bench.targets[0].name
         wanted = {
             (target.name, quantity.objective): target
-            for target in self._study.targets
+            for target in self._bench.targets
             for quantity in bounded
             if target.name in (quantity.target, None if quantity.target else first)
         }
         pairs = [(target, name) for (_, name), target in wanted.items()]
         return sorted(pairs, key=lambda pair: OBJECTIVES.get(pair[1]).cost)
 
-    def _known(
-        self, network: _Untrained, structure: str, target: Target, name: str, baseline: TrialRecord
+    def _objective(
+        self,
+        network: UntrainedNetwork,
+        structure: str,
+        target: Target,
+        name: str,
+        baseline: TrialRecord,
     ) -> dict[str, Measurement]:
-        """An objective's values by quantity, from what is kept, or measured and kept."""
-        key = self._structures.key(network.plan, structure, target, timed(name))
+        """Returns an objective's quantity -> measurement, stored before or measured now."""
+        key = self._timings.key(network.plan, structure, target, timed(name))
         if key is None:
             return {}
         wanted = {Quantity.of(c.quantity).local for c in self._constraints}
         kept = {
-            local: found
-            for local, found in self._structures.of(key).items()
+            local: measurement
+            for local, measurement in self._timings.of(key).items()
             if Quantity.of(local).objective == name
         }
         if not {n for n in wanted if Quantity.of(n).objective == name} <= kept.keys():
-            measured = network.measured(target, name, baseline)
-            kept = local_of(measured, target.name)
-            self._structures.note(key, kept)
+            kept = local_of(network.measure(target, name, baseline), target.name)
+            self._timings.note(key, kept)
         return {m.name: m for m in target.named(list(kept.values()))}
 
-    def _structure_of(self, network: _Untrained) -> str | None:
-        """Its network's structure; None where the weights decide some of it."""
+    def _structure_of(self, network: UntrainedNetwork) -> str | None:
+        """Returns the structure of a network; None if the weights decide some of it."""
         parts = [s.params for s in network.plan.stages if s.kind in ("prune", "quantize")]
         key = digest([network.plan.stages[0].params["architecture"], parts])
-        if key not in self._outlined:
-            made = network.candidate
-            self._outlined[key] = None if made is None else structure_of(made.model)
-        return self._outlined[key]
+        if key not in self._structures:
+            candidate = network.candidate
+            self._structures[key] = None if candidate is None else structure_of(candidate.model)
+        return self._structures[key]
 
     @staticmethod
     def _breaks(
         constraint: Constraint,
-        found: Mapping[str, Measurement],
-        against: Mapping[str, Measurement],
+        measurements: Mapping[str, Measurement],
+        reference: Mapping[str, Measurement],
     ) -> bool:
-        """Whether a bound is broken at the better end of what is known, and a little beyond."""
-        measured = found.get(constraint.quantity)
-        if measured is None:
+        """Returns whether even the better end of the interval, plus a margin, is out of bounds."""
+        measurement = measurements.get(constraint.quantity)
+        if measurement is None:
             return False
         margin = MARGIN.get(Quantity.of(constraint.quantity).objective, 0.0)
-        best = measured.low * (1 - margin) if constraint.upper else measured.high * (1 + margin)
-        return constraint.violation(best, against[constraint.quantity].value) > 0
+        low, high = measurement.low * (1 - margin), measurement.high * (1 + margin)
+        best = low if constraint.upper else high
+        return constraint.violation(best, reference[constraint.quantity].value) > 0
 
 
-class _Untrained:
-    """A plan's network without training: made, deployed and measured where that is asked for.
+class UntrainedNetwork:
+    """The network of a plan without training; built, deployed and measured on demand.
 
     Args:
-        study: The open study.
-        plan: Of the trial.
-        folder: For its files.
+        workbench: The study's parts.
+        plan: Plan of the trial.
+        folder: Folder for its files.
     """
 
-    def __init__(self, study: StageStudy, plan: Plan, folder: Path) -> None:
+    def __init__(self, workbench: Workbench, plan: Plan, folder: Path) -> None:
         self.plan = plan
-        self._study = study
+        self._bench = workbench
         self._folder = folder
         self._artifacts: dict[str | None, Artifact] = {}
 
     @cached_property
     def candidate(self) -> Candidate | None:
-        """The network; None where its structure depends on the weights."""
+        """The network; None if its structure depends on the weights."""
         with host_lock.working():
-            return outline(self.plan, self._study.data)
+            return outline(self.plan, self._bench.data)
 
-    def measured(self, target: Target, name: str, baseline: TrialRecord) -> dict[str, Measurement]:
-        """One objective's values by quantity, of the network deployed to a target."""
-        assert self.candidate is not None, "then nothing is asked for"
-        options = shortened(name, dict(target.gauge.quantities)[name])
-        only = replace(target, gauge=replace(target.gauge, quantities=((name, options),)))
-        artifact = self._artifact(target) if OBJECTIVES.get(name).cost else cast(Any, None)
-        found = self._study.measure(only, artifact, self.candidate.model, baseline)
-        return {m.name: replace(m, conditions={**m.conditions, "untrained": True}) for m in found}
+    def measure(self, target: Target, name: str, baseline: TrialRecord) -> dict[str, Measurement]:
+        """Returns one objective's quantity -> measurement, of the network on a target."""
+        assert self.candidate is not None, "a network without structure is not measured"
+        options = quick_options(name, dict(target.gauge.quantities)[name])
+        only = replace(target, gauge=target.gauge.only(name, options))
+        artifact = self.artifact(target) if OBJECTIVES.get(name).cost else NO_ARTIFACT
+        subject = self._bench.subject(only, artifact, self.candidate.model, baseline)
+        return {
+            m.name: replace(m, conditions={**m.conditions, "untrained": True})
+            for m in only.measure(subject)
+        }
 
-    def _artifact(self, target: Target) -> Artifact:
-        from paretune.search.building.pipeline import export
-
+    def artifact(self, target: Target) -> Artifact:
+        """Returns the network's file for a target; exported once."""
         if target.name not in self._artifacts:
             assert self.candidate is not None
             suited = target.deployment.unmarked(self.candidate)
             path = self._folder / f"untrained{target.deployment.suffix}"
             with host_lock.working():
-                made = export(suited, target.deployment.name, path, self._study.data)
-            self._artifacts[target.name] = made
+                artifact = export(suited, target.deployment.name, path, self._bench.data)
+            self._artifacts[target.name] = artifact
         return self._artifacts[target.name]
 
 
-def shortened(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a measurement that shall be quick: whoever is near a bound is trained."""
-    full: dict[str, Any] = OBJECTIVES.get(name).Params.model_validate(dict(options)).model_dump()
-    quick = {
-        "seconds": min(SECONDS, full.get("seconds", SECONDS)),
-        "precision": max(PRECISION, full.get("precision", PRECISION)),
-        "spread": 0.0,
-    }
-    return {key: quick.get(key, value) for key, value in full.items()}
-
-
-def _text(measured: Measurement) -> str:
-    """`latency 1.31 ms ± 7 %`."""
-    value, interval = format_value(measured.value, measured.unit), format_interval(measured)
-    return f"{measured.name} {value} {interval}".rstrip()
+def _text(measurement: Measurement) -> str:
+    """Returns `latency 1.31 ms ± 7 %`."""
+    value = format_value(measurement.value, measurement.unit)
+    return f"{measurement.name} {value} {format_interval(measurement)}".rstrip()

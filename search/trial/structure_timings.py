@@ -1,13 +1,14 @@
-"""Known: what was measured of a network's structure, for all others of that structure.
+"""Structure timings: what was measured of one network serves all networks of its structure.
 
 Two networks of one structure have files of one size and run at one speed, whatever their weights.
-So a trained candidate is timed only where no trial of its structure has been timed before it: its
-siblings, or another recipe's network, get that trial's figures, which name it. The front is timed
-once more at the end of a run, every network by itself (search/running/final_session.py).
+So a trained candidate is timed only if no trial of its structure was timed before. Its format
+variants, or a network of another recipe, take that trial's figures, and name it. At the end of a
+run every network of the front is timed by itself (`running.final_session`).
 
-To foresee a structure's speed from those timed, and not to time who is beaten whatever it is, would
-have saved 2 to 11 of 63 timings of a third of a second under `auto`, whose proposals are seldom
-beaten so, and 470 of 690 under random ones (none of them wrongly): not worth its code.
+Two more savings were tried and did not pay: to predict a structure's speed from those timed, and
+not to time a network that is dominated at any speed. They would have saved 2 to 11 of 63 timings of
+a third of a second under `auto`, whose proposals are seldom dominated in that way. Under random
+proposals they would have saved 470 of 690, none wrongly.
 """
 
 from __future__ import annotations
@@ -18,70 +19,74 @@ from typing import TYPE_CHECKING
 
 from paretune.objectives.base import Measurement
 from paretune.search.building.network_structure import key_of, structure_of
-from paretune.search.measuring.gauge import TIMING
-from paretune.search.measuring.structural_constraints import STRUCTURAL
-from paretune.search.study.quantity import Quantity, local_of
+from paretune.search.measuring.structural_constraints import structural, timed
+from paretune.search.study.quantity import local_of
 from paretune.search.study.records import STRUCTURE_OF
-from paretune.search.study.tables import OBJECTIVES
+from paretune.search.trial.workbench import Deployed, Workbench
 
 if TYPE_CHECKING:
-    import torch
-
-    from paretune.objectives.runtimes.base import Artifact
     from paretune.search.database.structures import Structures
     from paretune.search.measuring.targets import Target
     from paretune.search.study.plan import Plan
     from paretune.search.study.records import TrialRecord
-    from paretune.search.trial.stage_study import StageStudy
 
 
 class StructureTimings:
-    """What is known of structures in a study.
+    """The measurements of a study by structure.
 
     Args:
-        study: The open study.
-        structures: Where it is kept.
+        workbench: The study's parts.
+        structures: Database table that keeps them.
     """
 
-    def __init__(self, study: StageStudy, structures: Structures) -> None:
-        self._study = study
+    def __init__(self, workbench: Workbench, structures: Structures) -> None:
+        self._bench = workbench
         self._structures = structures
 
     def key(self, plan: Plan, structure: str, target: Target, timed: bool) -> str | None:
-        """Of a structure in a place; None where the weights decide more than it tells.
+        """Returns the key of a structure on a target; None if weights decide more than it tells.
 
         Args:
-            plan: The network's.
-            structure: Of the float network, as `structure_of` has it.
-            target: Where it is deployed.
-            timed: Whether for what a clock measures, which holds for this host only.
+            plan: Plan of the network.
+            structure: Structure of the float network, from `structure_of`.
+            target: Where the network is deployed.
+            timed: Key for timed quantities, which hold for this host only.
         """
-        host = self._study.host if timed else None
-        return key_of(plan, structure, self._study.data.shape, target.deployment, host)
+        host = self._bench.host if timed else None
+        return key_of(plan, structure, self._bench.data.shape, target.deployment, host)
 
     def of(self, key: str) -> dict[str, Measurement]:
-        """Quantity, without its target -> what is known."""
+        """Returns quantity, without its target -> stored measurement."""
         return self._structures.known(key)
 
-    def note(self, key: str, measured: Mapping[str, Measurement], trial: int | None = None) -> None:
-        """Keeps measurements by quantity, without target; of an untrained network without trial."""
-        self._structures.note(key, [replace(m, name=n) for n, m in measured.items()], trial)
+    def note(
+        self, key: str, measurements: Mapping[str, Measurement], trial: int | None = None
+    ) -> None:
+        """Stores measurements by quantity, without target.
 
-    def measured(
+        Args:
+            key: Key of the structure.
+            measurements: Quantity -> measurement.
+            trial: Number of the trained network's trial; None for an untrained network.
+        """
+        named = [replace(m, name=name) for name, m in measurements.items()]
+        self._structures.note(key, named, trial)
+
+    def measure(
         self,
         number: int,
         plan: Plan,
-        deployed: tuple[Target, Artifact, torch.nn.Module],
+        deployed: Deployed,
         baseline: TrialRecord | None,
         made: Mapping[str, float],
     ) -> list[Measurement]:
-        """All that a target measures of a trained candidate; timings as they are known.
+        """Measures a trained candidate on one target, but for timings of its structure.
 
         Args:
-            number: Of the trial.
-            plan: Of the trial.
-            deployed: Target, artifact, and the float model behind it.
-            baseline: Trial 0; None for itself.
+            number: Trial number.
+            plan: Plan of the trial.
+            deployed: The candidate on the target.
+            baseline: Trial 0; None for the baseline itself.
             made: As in Subject.
 
         Raises:
@@ -89,44 +94,39 @@ class StructureTimings:
         """
         target, artifact, model = deployed
         structure = structure_of(model)
-        known = self._timings(plan, structure, target) if baseline else {}
-        rest = replace(target, gauge=target.gauge.without(local_of(known, target.name)))
-        found = self._study.measure(rest, artifact, model, baseline, made)
-        self._learn(number, plan, structure, target, found)
-        return list((known | {m.name: m for m in found}).values())
+        timings = self._timings(plan, structure, target) if baseline else {}
+        rest = replace(target, gauge=target.gauge.without(local_of(timings, target.name)))
+        measurements = rest.measure(self._bench.subject(rest, artifact, model, baseline, made))
+        self._keep(number, plan, structure, target, measurements)
+        return list((timings | {m.name: m for m in measurements}).values())
 
     def _timings(self, plan: Plan, structure: str, target: Target) -> dict[str, Measurement]:
-        """Quantity -> what another trial of the structure was measured to have, on a calm host."""
+        """Returns quantity -> timing of another trial with this structure, on a calm host."""
         key = self.key(plan, structure, target, timed=True)
-        if key is None or not self._study.spec.reuse_timings:
+        if key is None or not self._bench.spec.reuse_timings:
             return {}
-        found = {}
+        timings = {}
         for kept in target.named(list(self.of(key).values())):
-            trial = self._study.store.trial(kept.conditions.get("trial") or 0)
-            measured = trial.measurements.get(kept.name) if trial and trial.number else None
-            if measured is not None and not measured.conditions.get("disturbed_host"):
+            trial = self._bench.store.trial(kept.conditions.get("trial") or 0)
+            measurement = trial.measurements.get(kept.name) if trial and trial.number else None
+            if measurement is not None and not measurement.conditions.get("disturbed_host"):
                 assert trial is not None
-                said = {**measured.conditions, STRUCTURE_OF: trial.number}
-                found[kept.name] = replace(measured, conditions=said)
-        return found
+                conditions = {**measurement.conditions, STRUCTURE_OF: trial.number}
+                timings[kept.name] = replace(measurement, conditions=conditions)
+        return timings
 
-    def _learn(
-        self, number: int, plan: Plan, structure: str, target: Target, measured: list[Measurement]
+    def _keep(
+        self,
+        number: int,
+        plan: Plan,
+        structure: str,
+        target: Target,
+        measurements: list[Measurement],
     ) -> None:
-        """Keeps what was measured of a trained candidate."""
-        local = local_of({m.name: m for m in measured}, target.name)
+        """Stores the structural measurements of a trained candidate."""
+        local = local_of({m.name: m for m in measurements}, target.name)
         for clock in (False, True):
-            known = {n: m for n, m in local.items() if structural(n) and timed(n) == clock}
-            key = self.key(plan, structure, target, clock) if known else None
+            kept = {n: m for n, m in local.items() if structural(n) and timed(n) == clock}
+            key = self.key(plan, structure, target, clock) if kept else None
             if key is not None:
-                self.note(key, known, number)
-
-
-def structural(name: str) -> bool:
-    """Whether a quantity follows from the structure."""
-    return Quantity.of(name).objective in STRUCTURAL
-
-
-def timed(name: str) -> bool:
-    """Whether a clock measures a quantity."""
-    return bool(OBJECTIVES.get(Quantity.of(name).objective).cost == TIMING)
+                self.note(key, kept, number)

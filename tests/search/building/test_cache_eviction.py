@@ -13,7 +13,7 @@ from paretune.search.database.engine import open_engine
 from paretune.search.database.rows import rows_of
 from paretune.search.database.store import Store
 from paretune.spaces.base import Candidate
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 
 NOW = 1000.0
 
@@ -60,7 +60,7 @@ def test_needed_stages_stay_whatever_they_take() -> None:
 
 @pytest.fixture
 def network() -> Candidate:
-    return start({"simple_cnn": {"width": 0.0625}}, (1, 8, 8), 10, seed=0)
+    return initial_candidate({"simple_cnn": {"width": 0.0625}}, (1, 8, 8), 10, seed=0)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from paretune.search.errors import UserError
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.evaluation import evaluate
 from paretune.search.trial.events import EpochDone, Event
 from paretune.search.trial.stage_study import StageStudy
 from paretune.spaces.training.recipe import Recipe
@@ -69,12 +68,12 @@ def test_network_that_cannot_be_exported_is_pruned_before_it_is_trained(
 ) -> None:
     events: list[Event] = []
     study.store.create_study("tiny", {}, {}, study.axes)
-    baseline = evaluate(study, 0, plan({"simple_cnn": {"width": 0.0625}}), None, events.append)
+    baseline = study.evaluate(0, plan({"simple_cnn": {"width": 0.0625}}), None, events.append)
     assert baseline.state == "complete"
     assert any(isinstance(event, EpochDone) for event in events)
     events.clear()
     known: Any = type("StructureTimings", (), {"measurements": {}})()
-    result = evaluate(study, 1, plan(spectral(module)), known, events.append)
+    result = study.evaluate(1, plan(spectral(module)), known, events.append)
     assert result.state == "infeasible"
     assert result.reason is not None
     assert result.reason["stage"] == "deploy"
@@ -88,7 +87,7 @@ def test_baseline_that_cannot_be_exported_ends_the_run_before_training(
 ) -> None:
     events: list[Event] = []
     with pytest.raises(UserError, match="the baseline fails in deploy: the network cannot be exp"):
-        evaluate(study, 0, plan(spectral(module)), None, events.append)
+        study.evaluate(0, plan(spectral(module)), None, events.append)
     assert not any(isinstance(event, EpochDone) for event in events)
 
 

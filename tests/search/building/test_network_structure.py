@@ -105,15 +105,15 @@ def test_untrained_network_has_the_size_and_shapes_of_the_trained_one(
     network: str, pruning: str, form: str, study: StageStudy, tmp_path: Path
 ) -> None:
     plan = plan_of(network, {pruning: PRUNINGS[pruning]}, {form.partition(" ")[0]: FORMATS[form]})
-    untrained = outline(plan, study.data)
-    trained = study.pipeline.candidate(plan, Watch())
+    untrained = outline(plan, study.workbench.data)
+    trained = study.workbench.pipeline.candidate(plan, Watch())
     assert untrained is not None
-    assert count_macs(untrained.model, study.data.shape) == count_macs(
-        trained.model, study.data.shape
+    assert count_macs(untrained.model, study.workbench.data.shape) == count_macs(
+        trained.model, study.workbench.data.shape
     )
     assert shapes_of(untrained.model) == shapes_of(trained.model)
-    ours = export(untrained, "onnxruntime", tmp_path / "ours.onnx", study.data)
-    theirs = export(trained, "onnxruntime", tmp_path / "theirs.onnx", study.data)
+    ours = export(untrained, "onnxruntime", tmp_path / "ours.onnx", study.workbench.data)
+    theirs = export(trained, "onnxruntime", tmp_path / "theirs.onnx", study.workbench.data)
     assert ours.bytes == pytest.approx(theirs.bytes, rel=SIZE)
     [deployment] = deployments(plan)
     keys = {
@@ -136,13 +136,13 @@ def test_untrained_network_has_the_size_and_shapes_of_the_trained_one(
 def test_structure_that_depends_on_the_weights_is_not_known(
     pruning: dict[str, Any], study: StageStudy
 ) -> None:
-    assert outline(plan_of("resnet", pruning, {"none": {}}), study.data) is None
+    assert outline(plan_of("resnet", pruning, {"none": {}}), study.workbench.data) is None
 
 
 def test_structure_with_layers_kept_in_float_is_not_known(study: StageStudy) -> None:
     for mode in ("static", "dynamic", "qat"):
         plan = plan_of("simple_cnn", {"none": {}}, {mode: {"keep_float": 1}})
-        assert outline(plan, study.data) is None
+        assert outline(plan, study.workbench.data) is None
         [deployment] = deployments(plan)
         assert key_of(plan, "", (1, 8, 8), deployment, None) is None
 
@@ -160,15 +160,17 @@ def test_structure_with_layers_kept_in_float_is_not_known(study: StageStudy) -> 
 )
 def test_structure_is_that_of_the_long_way(pruning: dict[str, Any], study: StageStudy) -> None:
     plan = plan_of("resnet", pruning, {"none": {}})
-    untrained = outline(plan, study.data)
+    untrained = outline(plan, study.workbench.data)
     assert untrained is not None
-    assert shapes_of(untrained.model) == shapes_of(study.pipeline.candidate(plan, Watch()).model)
+    assert shapes_of(untrained.model) == shapes_of(
+        study.workbench.pipeline.candidate(plan, Watch()).model
+    )
 
 
 def test_key_tells_structures_and_places_apart_and_nothing_else(study: StageStudy) -> None:
     def key(ratio: float, mode: dict[str, Any], host: str | None = None, **options: Any) -> Any:
         plan = plan_of("simple_cnn", {"structured": {"ratio": ratio, "round_to": 8}}, mode)
-        found = outline(plan, study.data)
+        found = outline(plan, study.workbench.data)
         assert found is not None
         runtime = Selection("onnxruntime", options)
         [deployment] = deployments(make_plan({"architecture": {}}, runtime))
@@ -188,5 +190,5 @@ def test_key_tells_structures_and_places_apart_and_nothing_else(study: StageStud
 
 def test_outline_leaves_the_global_random_state_alone(study: StageStudy) -> None:
     state = torch.get_rng_state()
-    outline(plan_of("resnet", {"structured": {"ratio": 0.5}}, {"static": {}}), study.data)
+    outline(plan_of("resnet", {"structured": {"ratio": 0.5}}, {"static": {}}), study.workbench.data)
     assert torch.equal(torch.get_rng_state(), state)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from paretune.objectives.forward import forward_of
+from paretune.objectives.forward_counts import count_forward
 from paretune.search.building.training_cost import ACTIVATION, EXAMPLE, Costs
 from paretune.search.building.watch import Watch
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 
 SMALL = {"simple_cnn": {"width": 0.0625}}
 
@@ -34,7 +34,7 @@ def choices(study: StageStudy, architecture: Any = SMALL, **more: Any) -> dict[s
 
 def example(architecture: Any = SMALL) -> float:
     """By the formula."""
-    found = forward_of(start(architecture, (1, 8, 8), 10, seed=0).model, (1, 8, 8))
+    found = count_forward(initial_candidate(architecture, (1, 8, 8), 10, seed=0).model, (1, 8, 8))
     return found.macs + ACTIVATION * found.activations + EXAMPLE
 
 
@@ -49,9 +49,9 @@ def test_stage_in_the_cache_costs_nothing(study: StageStudy) -> None:
     assert study.cost is not None
     given = choices(study)
     pretrained = {k: v for k, v in given.items() if k != "finetune"}
-    study.pipeline.candidate(study.plan(pretrained), Watch())
+    study.workbench.pipeline.candidate(study.plan(pretrained), Watch())
     assert study.cost(given) == 2 * example()
-    study.pipeline.candidate(study.plan(given), Watch())
+    study.workbench.pipeline.candidate(study.plan(given), Watch())
     assert study.cost(given) == 0.0
 
 
@@ -83,11 +83,11 @@ def test_network_is_counted_once_for_all_runs_and_without_published_weights(
 
     def built_(architecture: Any, *given: Any, **named: Any) -> Any:
         built.append(architecture)
-        return start(SMALL, *given, **named)
+        return initial_candidate(SMALL, *given, **named)
 
     monkeypatch.setattr("paretune.search.building.training_cost.start", built_)
     loaded = {"timm": {"name": "resnet18", "pretrained": True}}
     for _ in range(2):
-        costs = Costs(study.pipeline, study.cache, study.data)
+        costs = Costs(study.workbench.pipeline, study.workbench.cache, study.workbench.data)
         assert costs.of(study.plan(choices(study, loaded))) == 3 * example()
     assert built == [{"timm": {"name": "resnet18", "pretrained": False}}]

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from paretune.objectives.base import Measurement, ValueSpec
-from paretune.search.measuring.gauge import Gauge, WrongMeasurement, answered, noted
+from paretune.search.measuring.gauge import (
+    Gauge,
+    WrongMeasurement,
+    checked_measurements,
+    mark_alone,
+)
 
 USER = '''\
 """Accuracy on corrupted images: a user's own objective with further values."""
@@ -95,26 +100,31 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_values_are_kept_under_the_names_of_the_study(study: Path) -> None:
-    found = answered(NAME, [given("robustness"), given("robustness.blur")], {f"{NAME}.blur"})
+    found = checked_measurements(
+        NAME, [given("robustness"), given("robustness.blur")], {f"{NAME}.blur"}
+    )
     assert [m.name for m in found] == [NAME, f"{NAME}.blur"]
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (0.5, "gave a float; measure must return a Measurement, or a list of"),
-        ([given("robustness"), 0.5], "gave a list; measure must return a Measurement"),
-        (None, "gave a NoneType; measure must return a Measurement"),
-        ([given("robustness")] * 2, f"gave {NAME} twice"),
-        ([given("robustness", "ms")], "was given in ms, higher is better; it is declared in frac"),
-        ([given("robustness", better="lower")], "was given in fraction, lower is better; it is"),
-        ([given("robustness.blurr")], 'gave "robustness.blurr"; did you mean "robustness.blur"?'),
-        ([given("robustness.noise")], f"gave no {NAME}, {NAME}.blur; it gave {NAME}.noise"),
+        (0.5, "returned a float; measure must return a Measurement, or a list of"),
+        ([given("robustness"), 0.5], "returned a list; measure must return a Measurement"),
+        (None, "returned a NoneType; measure must return a Measurement"),
+        ([given("robustness")] * 2, f"returned {NAME} twice"),
+        ([given("robustness", "ms")], "came in ms, higher is better; it is declared in frac"),
+        ([given("robustness", better="lower")], "came in fraction, lower is better; it is"),
+        (
+            [given("robustness.blurr")],
+            'returned "robustness.blurr"; did you mean "robustness.blur"?',
+        ),
+        ([given("robustness.noise")], f"returned no {NAME}, {NAME}.blur; it returned {NAME}.noise"),
     ],
 )
 def test_wrong_answer_is_told(answer: Any, said: str, study: Path) -> None:
     with pytest.raises(WrongMeasurement) as error:
-        answered(NAME, answer, {f"{NAME}.blur"})
+        checked_measurements(NAME, answer, {f"{NAME}.blur"})
     assert said in str(error.value)
 
 
@@ -131,7 +141,7 @@ def test_parts_are_what_training_leaves_alone_and_what_it_changes(study: Path) -
     from paretune.search.study_file.loading import load_study
 
     gauge = Gauge.of(load_study(study))
-    exact, learnt = gauge.parted([f"{NAME}.blur", "accuracy", "parameters"])
+    exact, learnt = gauge.split_by_training([f"{NAME}.blur", "accuracy", "parameters"])
     assert [name for name, _ in exact.quantities] == ["parameters"], "MACs are not asked for"
     assert {name for name, _ in learnt.quantities} == {"accuracy", NAME}
     assert learnt.named == gauge.named
@@ -219,9 +229,9 @@ def test_quantity_that_needs_more_classes_is_refused_before_any_work(
 
 def test_timed_measurements_say_whether_other_work_stood_still() -> None:
     one = Measurement("latency", 1.0, "ms", "lower", 1.0, 1.0, 1, {"batch": 1})
-    assert noted(one, True).conditions == {"batch": 1, "alone": True}
-    assert [m.conditions["alone"] for m in noted((one, one), False)] == [False, False]
-    assert noted("something else", True) == "something else"  # is refused elsewhere
+    assert mark_alone(one, True).conditions == {"batch": 1, "alone": True}
+    assert [m.conditions["alone"] for m in mark_alone((one, one), False)] == [False, False]
+    assert mark_alone("something else", True) == "something else"  # is refused elsewhere
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ TRAINER = """
 import pathlib, sys, time
 from paretune.search.measuring.host_lock import HostLock
 from paretune.spaces.base import Context
-from paretune.spaces.rebuild import start
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 import torch
@@ -40,8 +40,8 @@ class Noise:
 
 recipe = Recipe.model_validate({"epochs": 1, "batch_size": 8, "optimizer": {"sgd": {"lr": 1e-6}}})
 with host_lock.working():
-    candidate = start({"simple_cnn": {"width": 0.0625}}, (1, 8, 8), 3, 0)
-    train(candidate, recipe, Context(Noise(), breathe=host_lock.breathe), stage="pretrain")
+    candidate = initial_candidate({"simple_cnn": {"width": 0.0625}}, (1, 8, 8), 3, 0)
+    train(candidate, recipe, Context(Noise(), yield_to_measurements=host_lock.breathe), stage="pretrain")
 """
 
 MEASURER = """

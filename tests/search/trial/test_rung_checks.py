@@ -153,7 +153,7 @@ def test_training_held_up_twice_gives_the_weights_of_one_go(
     other.parent.mkdir()
     other.write_text(STUDY)
     whole_study = StageStudy(load_study(other))
-    whole = whole_study.pipeline.candidate(plan, Watch())
+    whole = whole_study.workbench.pipeline.candidate(plan, Watch())
     whole_study.close()
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, parts.model.state_dict()[name]), name

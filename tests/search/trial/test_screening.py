@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from paretune.search.building.pipeline import Pipeline
-from paretune.search.measuring.structural_constraints import SCREEN, foreseen
+from paretune.search.measuring.structural_constraints import SCREEN, structural_constraints
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.evaluation import evaluate
 from paretune.search.trial.events import EpochDone, Event
-from paretune.search.trial.screening import MARGIN, _Untrained
+from paretune.search.trial.screening import MARGIN, Screening, UntrainedNetwork
 from paretune.search.trial.stage_study import StageStudy
 from support.studies import record_of
 
@@ -74,14 +73,14 @@ def baseline(_based: tuple[Path, TrialRecord]) -> TrialRecord:
 
 @pytest.fixture
 def study(file: Path) -> Iterator[StageStudy]:
-    found = opened(file, BOUNDS)
-    yield found
-    found.close()
+    study = opened(file, BOUNDS)
+    yield study
+    study.close()
 
 
 def based(study: StageStudy) -> TrialRecord:
     """The baseline, as it is recorded."""
-    result = evaluate(study, 0, study.baseline, None, lambda event: None)
+    result = study.evaluate(0, study.baseline, None, lambda event: None)
     measured = {m.name: m for m in result.measured}
     files = {"artifact": result.artifact, "artifacts": result.artifacts}
     return TrialRecord(0, "complete", {}, [], result.values, measured, **files)
@@ -94,7 +93,7 @@ def tried(
     recipe = study.spec.baseline.pretrain
     assert recipe is not None
     choices = {"architecture": {"simple_cnn": {"width": width}}, "pretrain": recipe, **more}
-    result = evaluate(study, number, study.plan(choices), baseline, events.append)
+    result = study.evaluate(number, study.plan(choices), baseline, events.append)
     return result, events
 
 
@@ -127,7 +126,7 @@ def test_broken_bound_ends_the_trial_before_training_with_a_graded_violation(
 def test_costlier_quantities_are_not_asked_for_once_a_bound_is_broken(
     study: StageStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_Untrained, "_artifact", lambda *_: pytest.fail("deployed"))
+    monkeypatch.setattr(UntrainedNetwork, "artifact", lambda *_: pytest.fail("deployed"))
     result, _ = tried(study, 1, baseline, 0.5)
     assert list(result.violations) == ["parameters <= 0.5 x baseline"]
 
@@ -173,15 +172,19 @@ def test_bound_from_below_is_judged_by_the_upper_end(file: Path, baseline: Trial
     study.close()
 
 
-def test_known_structure_is_answered_from_the_earlier_trial(
+def test_structure_takes_its_measurements_from_the_earlier_trial(
     study: StageStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = tried(study, 1, baseline, 0.125)
     assert first.state == "complete"
-    monkeypatch.setattr(_Untrained, "measured", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(UntrainedNetwork, "measure", lambda *_: pytest.fail("measured"))
     other = {**(study.spec.baseline.pretrain or {}), "epochs": 2}
-    tight = (replace(c, bound=replace(c.bound, factor=1e-3)) for c in foreseen(study.spec)[1:])
-    study.screening._constraints = tuple(tight)
+    constraints = structural_constraints(study.spec)[1:]
+    tight = tuple(replace(c, bound=replace(c.bound, factor=1e-3)) for c in constraints)
+    bench = replace(study.workbench, spec=replace(study.spec, constraints=tight))
+    evaluation = study.evaluation
+    screening = Screening(bench, evaluation.timings)
+    study.evaluation = replace(evaluation, screening=screening)
     second, events = tried(study, 2, baseline, 0.125, pretrain=other)
     assert second.state == "infeasible" and not trained(events)
     [size] = second.measured
@@ -192,14 +195,12 @@ def test_structure_is_measured_once_untrained(
     study: StageStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = tried(study, 1, baseline, 0.5)
-    monkeypatch.setattr(_Untrained, "measured", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(UntrainedNetwork, "measure", lambda *_: pytest.fail("measured"))
     second, _ = tried(study, 2, baseline, 0.5, finetune=study.spec.baseline.pretrain)
     assert second.violations == first.violations
 
 
-def test_candidate_whose_training_is_there_is_not_screened(
-    study: StageStudy, baseline: TrialRecord
-) -> None:
+def test_trained_candidate_is_not_screened(study: StageStudy, baseline: TrialRecord) -> None:
     own = study.spec.baseline.architecture
     result, events = tried(study, 1, baseline, 0.25, architecture=own)
     assert result.state == "complete"
@@ -216,19 +217,19 @@ def test_structure_that_depends_on_the_weights_is_trained(
     assert result.violations["parameters <= 0.5 x baseline"] > 0
 
 
-def test_error_of_the_looking_is_no_verdict(
+def test_error_of_screening_leaves_the_trial_to_its_training(
     study: StageStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
     def fails(*_: Any) -> Any:
         raise RuntimeError("scale issue")
 
-    monkeypatch.setattr(_Untrained, "measured", fails)
+    monkeypatch.setattr(UntrainedNetwork, "measure", fails)
     result, events = tried(study, 1, baseline, 0.5)
     assert result.state == "complete" and trained(events)
 
 
-def test_pruning_that_cannot_be_is_refused_before_training(
+def test_impossible_pruning_is_refused_before_training(
     study: StageStudy, baseline: TrialRecord
 ) -> None:
     pruning = {"structured": {"macs": 0.01, "round_to": 64}}
@@ -237,7 +238,7 @@ def test_pruning_that_cannot_be_is_refused_before_training(
     assert "cannot be met within 2 %" in (result.reason or {})["text"]
 
 
-def test_nothing_is_spent_where_no_constraint_can_be_foreseen(
+def test_nothing_is_built_when_no_constraint_is_structural(
     file: Path, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = opened(file, ["accuracy >= 1%"])
@@ -248,19 +249,21 @@ def test_nothing_is_spent_where_no_constraint_can_be_foreseen(
     study.close()
 
 
-# -- what is foreseen ----------------------------------------------------------------------------
+# -- structural constraints -----------------------------------------------------------------------
 
 
-def test_foreseen_are_bounds_on_what_the_structure_decides(file: Path) -> None:
+def test_structural_constraints_bound_what_the_structure_decides(file: Path) -> None:
     wanted = ["macs <= 1 M", "activations.bytes <= 1 MB", "size <= 1 MB", "latency <= 9 ms"]
     text = f"constraints={json.dumps([*wanted, 'accuracy >= 1%', 'training_time <= 99'])}"
-    assert [c.text for c in foreseen(load_study(file, [text]))] == wanted
-    assert foreseen(load_study(file, [text, "search.screening=false"])) == ()
+    assert [c.text for c in structural_constraints(load_study(file, [text]))] == wanted
+    assert structural_constraints(load_study(file, [text, "search.screening=false"])) == ()
     compressed = "objectives.size={minimize: null, compressed: true}"
-    assert "size <= 1 MB" not in [c.text for c in foreseen(load_study(file, [text, compressed]))]
+    assert "size <= 1 MB" not in [
+        c.text for c in structural_constraints(load_study(file, [text, compressed]))
+    ]
 
 
-def test_check_says_what_is_looked_at(file: Path) -> None:
+def test_check_names_the_screened_quantities(file: Path) -> None:
     bounds = f"constraints={json.dumps(BOUNDS)}"
     first, *_ = check_info(load_study(file, [bounds])).stages
     assert first == "screen by parameters and size and latency"
@@ -272,21 +275,21 @@ def test_check_says_what_is_looked_at(file: Path) -> None:
 # -- whole runs ----------------------------------------------------------------------------------
 
 
-def test_run_shows_and_counts_what_was_not_trained(file: Path, cli: Any) -> None:
+def test_run_shows_and_counts_screened_trials(file: Path, cli: Any) -> None:
     file.write_text(STUDY + 'constraints: ["size <= 0.5 x baseline"]\n')
-    said = cli("run", file)
-    assert said.code == 0, said.err
+    result = cli("run", file)
+    assert result.code == 0, result.err
     record = record_of(file)
     ended = [t for t in record.trials if t.reason and t.reason["stage"] == SCREEN]
-    assert ended, said.out
+    assert ended, result.out
     assert all(t.params["architecture.simple_cnn.width"] == "0.5" for t in ended)
-    assert "infeasible in screen: size" in said.out
+    assert "infeasible in screen: size" in result.out
     assert record.begun == 4
     shown = cli("show", file, ended[0].number)
     assert shown.code == 0 and "not trained" in shown.out
 
 
-def test_targets_are_looked_at_each_in_its_place(file: Path) -> None:
+def test_each_target_is_screened_by_its_own_constraints(file: Path) -> None:
     file.write_text(STUDY + "targets: {a: {onnxruntime: {}}, b: {torchscript: {}}}\n")
     study = opened(file, ["size@b <= 0.5 x baseline", "parameters <= 9 M"])
     baseline = based(study)

@@ -1,8 +1,9 @@
-"""A structure is timed once, whatever the weights; every network of it has that timing."""
+"""A structure is timed once, whatever the weights; all its networks take that timing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest
 import torch
 
 from paretune.objectives.latency import Latency
-from paretune.objectives.timing.rounds import Rounds
+from paretune.objectives.timing.rounds import TimingRounds
 from paretune.search.building.network_structure import structure_of
+from paretune.search.database.structures import Structures
 from paretune.search.study.records import STRUCTURE_OF, Result, TrialRecord
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.evaluation import evaluate
 from paretune.search.trial.stage_study import StageStudy
-from paretune.search.views.show import trial_text
+from paretune.search.trial.structure_timings import StructureTimings
+from paretune.search.views.trial_text import trial_text
 
 
 @pytest.fixture
@@ -29,24 +31,24 @@ def file(tiny: Path) -> Path:
 
 @pytest.fixture
 def study(file: Path) -> Iterator[StageStudy]:
-    found = StageStudy(load_study(file))
-    yield found
-    found.close()
+    study = StageStudy(load_study(file))
+    yield study
+    study.close()
 
 
 def recorded(study: StageStudy, number: int, plan: Any, baseline: TrialRecord | None) -> Result:
-    """What comes of a plan, written as a trial's end."""
+    """Evaluates a plan as a trial, and stores its result."""
     study.store.begin(number, "me", plan, {}, {})
-    result = evaluate(study, number, plan, baseline, lambda event: None)
+    result = study.evaluate(number, plan, baseline, lambda event: None)
     study.store.finish(number, result, study.host)
     return result
 
 
 def based(study: StageStudy) -> TrialRecord:
     recorded(study, 0, study.baseline, None)
-    found = study.store.trial(0)
-    assert found is not None
-    return found
+    baseline = study.store.trial(0)
+    assert baseline is not None
+    return baseline
 
 
 def plan_of(study: StageStudy, width: float, lr: float = 2e-3, **more: Any) -> Any:
@@ -56,27 +58,27 @@ def plan_of(study: StageStudy, width: float, lr: float = 2e-3, **more: Any) -> A
 
 
 def latency(result: Result) -> Any:
-    [found] = [m for m in result.measured if m.name == "latency"]
-    return found
+    [measurement] = [m for m in result.measured if m.name == "latency"]
+    return measurement
 
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Everything that is timed, on a host that counts as calm whatever its neighbours do."""
+    """The calls that time a network, on a host that counts as calm whatever else it does."""
     timed: list[Any] = []
     real = Latency.measure
 
-    def measure(*given: Any) -> Any:
-        timed.append(given)
-        return real(*given)
+    def measure(*arguments: Any) -> Any:
+        timed.append(arguments)
+        return real(*arguments)
 
     monkeypatch.setattr(Latency, "measure", staticmethod(measure))
-    monkeypatch.setattr(Rounds, "disturbed", False)
+    monkeypatch.setattr(TimingRounds, "disturbed", False)
     monkeypatch.setattr("paretune.objectives.latency.DEAFENED", 1e9)
     return timed
 
 
-def test_second_network_of_a_structure_has_the_first_ones_timing_and_its_own_accuracy(
+def test_second_network_of_a_structure_takes_the_first_timing_and_its_own_accuracy(
     study: StageStudy, counted: list[Any]
 ) -> None:
     baseline = based(study)
@@ -90,7 +92,7 @@ def test_second_network_of_a_structure_has_the_first_ones_timing_and_its_own_acc
     assert second.values["accuracy"] < first.values["accuracy"]
 
 
-def test_third_names_the_trial_that_was_timed_and_show_says_so(
+def test_third_network_names_the_timed_trial_and_show_prints_it(
     study: StageStudy, counted: list[Any]
 ) -> None:
     baseline = based(study)
@@ -120,20 +122,20 @@ def test_other_shape_format_or_share_of_zeros_is_timed(
     assert len(counted) == 1 + len(plans)
 
 
-def test_baseline_itself_is_nobodys_timing(study: StageStudy, counted: list[Any]) -> None:
-    """Its interval is of milliseconds; the others' are of their ratio to it."""
+def test_baseline_timing_is_not_reused(study: StageStudy, counted: list[Any]) -> None:
+    """Its interval is in milliseconds; other intervals are of the ratio to the baseline."""
     baseline = based(study)
     result = recorded(study, 1, plan_of(study, 0.25, lr=1e-4), baseline)
     assert STRUCTURE_OF not in latency(result).conditions
     assert len(counted) == 2
 
 
-def test_timing_of_a_busy_host_is_made_again(
+def test_timing_of_a_busy_host_is_repeated(
     study: StageStudy, counted: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     baseline = based(study)
     with monkeypatch.context() as busy:
-        busy.setattr(Rounds, "disturbed", True)
+        busy.setattr(TimingRounds, "disturbed", True)
         recorded(study, 1, plan_of(study, 0.125), baseline)
     second = recorded(study, 2, plan_of(study, 0.125, lr=1e-4), baseline)
     third = recorded(study, 3, plan_of(study, 0.125, lr=1e-5), baseline)
@@ -142,15 +144,17 @@ def test_timing_of_a_busy_host_is_made_again(
     assert len(counted) == 3
 
 
-def test_other_host_times_it_anew(study: StageStudy, counted: list[Any]) -> None:
+def test_other_host_times_the_structure_again(study: StageStudy, counted: list[Any]) -> None:
     baseline = based(study)
     recorded(study, 1, plan_of(study, 0.125), baseline)
-    study.host = "elsewhere"
+    elsewhere = replace(study.workbench, host="elsewhere")
+    timings = StructureTimings(elsewhere, Structures(study.engine))
+    study.evaluation = replace(study.evaluation, timings=timings)
     result = recorded(study, 2, plan_of(study, 0.125, lr=1e-4), baseline)
     assert STRUCTURE_OF not in latency(result).conditions
 
 
-def test_every_network_is_timed_where_that_is_switched_off(file: Path, counted: list[Any]) -> None:
+def test_every_network_is_timed_when_reuse_is_off(file: Path, counted: list[Any]) -> None:
     study = StageStudy(load_study(file, ["search.reuse_timings=false"]))
     baseline = based(study)
     for number, lr in enumerate((1e-3, 1e-4), 1):
@@ -160,7 +164,7 @@ def test_every_network_is_timed_where_that_is_switched_off(file: Path, counted: 
     study.close()
 
 
-def test_structure_is_shapes_and_zeros_whatever_the_weights() -> None:
+def test_structure_depends_on_shapes_and_zeros_only() -> None:
     def network(seed: int, width: int = 3) -> torch.nn.Module:
         torch.manual_seed(seed)
         return torch.nn.Linear(4, width)
@@ -173,18 +177,18 @@ def test_structure_is_shapes_and_zeros_whatever_the_weights() -> None:
     assert structure_of(sparse) != structure_of(network(0))
 
 
-def test_targets_have_timings_of_their_own(file: Path, counted: list[Any]) -> None:
+def test_each_target_reuses_its_own_timings(file: Path, counted: list[Any]) -> None:
     there = "latency@b: {minimize: p50, seconds: 0.1, references: false}, "
     targets = "targets: {a: {onnxruntime: {}}, b: {torchscript: {}}}\n"
     file.write_text(file.read_text().replace("size: minimize", there + "size: minimize") + targets)
     study = StageStudy(load_study(file))
     baseline = based(study)
-    found = [
+    results = [
         recorded(study, number, plan_of(study, 0.125, lr=lr), baseline)
         for number, lr in enumerate((1e-3, 1e-4), 1)
     ]
     for name in ("latency@a", "latency@b"):
-        first, second = ({m.name: m for m in r.measured}[name] for r in found)
+        first, second = ({m.name: m for m in r.measured}[name] for r in results)
         assert second.value == first.value
         assert second.conditions[STRUCTURE_OF] == 1
     assert len(counted) == 4
