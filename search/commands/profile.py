@@ -20,7 +20,7 @@ from paretune.search.commands.shared import (
 from paretune.search.errors import UserError
 
 if TYPE_CHECKING:
-    from paretune.search.profiling.networks import Network
+    from paretune.search.profiling.networks import ProfiledNetwork
 
 DEFAULT_RUNTIME = "onnxruntime"
 
@@ -98,27 +98,27 @@ def command(
         raise UserError("--model: give --shape too: 3,32,32 for images, 128,8000 for texts")
     import tempfile
 
-    from paretune.search.profiling.profile import profile
+    from paretune.search.profiling.profiler import profile_network
 
     with tempfile.TemporaryDirectory(prefix="paretune-") as scratch:
         if model is not None:
-            from paretune.search.profiling.networks import named_network
+            from paretune.search.profiling.named_network import named_network
 
             name = runtime or DEFAULT_RUNTIME
             network = named_network(model, shape or "", classes, name, threads, Path(scratch))
-            result = profile(network, batch)
+            result = profile_network(network, batch)
         else:
             with _trial_network(study or "", storage, trial, runtime, threads, scratch) as network:
-                result = profile(network, batch)
+                result = profile_network(network, batch)
     files = []
     if output is not None:
-        from paretune.search.profiling.profile_page import write_profile
+        from paretune.search.profiling.html_page import write_profile
 
         files = write_profile(result, output)
     if as_json:
         print_json(result.to_json())
         return
-    from paretune.search.profiling.profile_text import profile_view
+    from paretune.search.profiling.text import profile_view
 
     console().print(profile_view(result))
     if files:
@@ -128,9 +128,9 @@ def command(
 @contextmanager
 def _trial_network(
     study: str, storage: str | None, trial: str, runtime: str | None, threads: int | None, to: str
-) -> Iterator[Network]:
+) -> Iterator[ProfiledNetwork]:
     from paretune.search.locate import locate
-    from paretune.search.profiling.networks import trial_network
+    from paretune.search.profiling.trial_network import trial_network
 
     with trial_network(locate(study, storage), trial, runtime, threads, Path(to)) as network:
         yield network

@@ -1,118 +1,155 @@
-"""Profiles a deployed network: numbers, times by layer and operator, and what to try."""
+"""A profile: the share of each layer and operator in time, multiply-adds and memory. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from paretune.objectives.base import Measurement, Subject
-from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.host import fingerprint
-from paretune.objectives.profiling.base import LayerCosts, Times
-from paretune.objectives.profiling.eager_profile import eager_times
-from paretune.objectives.profiling.layer_costs import layer_costs
-from paretune.objectives.profiling.onnx_profile import onnx_times
-from paretune.objectives.timing.inputs import validation_batch
-from paretune.search.errors import UserError
-from paretune.search.measuring.host_lock import host_lock
-from paretune.search.profiling.advice.findings import findings
-from paretune.search.profiling.advice.gains import Sheet
-from paretune.search.profiling.advice.trying import tried
-from paretune.search.profiling.profile_info import Profile
-from paretune.search.study.tables import OBJECTIVES
+from paretune.objectives.base import Measurement
+from paretune.objectives.profiling.base import LayerCosts, Times, shares
+from paretune.search.profiling.advice.advice import Advice, to_json
 
-if TYPE_CHECKING:
-    from torch import nn
+SCHEMA = 1
+"""Version of the JSON; raised when a key changes its meaning or is removed."""
 
-    from paretune.search.profiling.networks import Network
+FLOAT = 4
+"""Bytes of a float32 number."""
 
-NUMBERS: dict[str, dict[str, Any]] = {
-    "latency": {"seconds": 1.0, "references": False},
-    "throughput": {"seconds": 1.0},
-    "size": {},
-    "parameters": {},
-    "macs": {},
-    "activations": {},
-    "memory": {},
-}
-"""What is measured anew, where there is such an objective, and how."""
+ROOT = "(network)"
+"""Name of the network's own code, outside of its modules."""
 
 
-def profile(network: Network, batch: int = 1) -> Profile:
-    """Measures and profiles a network.
+@dataclass(frozen=True)
+class ProfileRow:
+    """The costs of one layer, and its shares in those of the whole network.
 
-    Args:
-        network: What.
-        batch: Inputs in one run.
-
-    Raises:
-        UserError: It cannot be measured here.
+    Attributes:
+        layer: Counts of the layer.
+        ms: Milliseconds in one run; 0 if the runtime fused the layer into another.
+        memory: Bytes of its weights (as float32) and of its output for one input.
+        shares: "time", "macs", "parameters", "memory" -> share, in [0, 1].
     """
-    try:
-        layers = layer_costs(network.model, network.shape)
-        with host_lock.measuring():
-            times, note = _times(network, batch)
-        layers = _with_fused(network.model, layers, times)
-        numbers = (*network.known, *_numbers(network, batch))
-    except Unmeasurable as error:
-        raise UserError(f"it cannot be profiled: {error}") from error
-    sheet = Sheet(layers, times.by_layer(), times.outside, float(network.artifact.bytes))
-    modes: Sequence[str] = () if network.quantized else network.runtime.quantizations
-    options = tried(
-        network.model, network.shape, network.classes, sheet, network.architecture, modes
-    )
-    return Profile(
-        network.subject,
-        network.runtime.name,
-        network.options.model_dump(),
-        network.shape,
-        network.classes,
-        numbers,
-        layers,
-        times,
-        note,
-        tuple(findings(sheet, options)),
-        fingerprint(),
-    )
+
+    layer: LayerCosts
+    ms: float
+    memory: int
+    shares: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """Path of the layer; ROOT for the network's own code."""
+        return self.layer.path or ROOT
 
 
-def _times(network: Network, batch: int) -> tuple[Times, str | None]:
-    """The runtime's own profile where it has one, else that of the torch network."""
-    inputs = validation_batch(network.data, batch)
-    modules = {path for path, _ in network.model.named_modules()}
-    if network.runtime.name == "onnxruntime":
-        return onnx_times(network.artifact.path, network.options, inputs, modules), None
-    if network.runtime.name == "openvino":
-        from paretune.objectives.profiling.openvino_profile import openvino_times
+@dataclass(frozen=True)
+class Profile:
+    """Measurements, times and advice for one network in one runtime.
 
-        return openvino_times(network.artifact.path, network.options, inputs, modules), None
-    threads = getattr(network.options, "threads", 1)
-    note = (
-        f"{network.runtime.name} has no profile of its own here: the times by layer are those of "
-        "the torch network run eagerly, one operator after the other; the shares may differ "
-        f"in {network.runtime.name}, the numbers above are measured there"
-    )
-    return eager_times(network.model, inputs, threads), note
+    Attributes:
+        subject: Short description of the network.
+        runtime: Name of the runtime.
+        options: Options of the runtime, as JSON.
+        shape: Shape of one input.
+        classes: Number of logits.
+        numbers: Measurements, in the order in which they are shown.
+        layers: Counts by layer, in the order in which the layers run.
+        times: Times by layer and operator; `times.source` names the profiler.
+        note: A remark on the times, or None.
+        advice: Changes to try.
+        host: Facts about the machine.
+    """
+
+    subject: str
+    runtime: str
+    options: Mapping[str, Any]
+    shape: tuple[int, ...]
+    classes: int
+    numbers: tuple[Measurement, ...]
+    layers: tuple[LayerCosts, ...]
+    times: Times
+    note: str | None
+    advice: tuple[Advice, ...]
+    host: Mapping[str, Any]
+
+    @property
+    def rows(self) -> list[ProfileRow]:
+        """The layers, slowest first; layers of equal time by multiply-adds."""
+        ms = self.times.by_layer()
+        memory = {x.path: FLOAT * (x.parameters + x.activations) for x in self.layers}
+        columns: dict[str, dict[str, float]] = {
+            "time": shares({x.path: ms.get(x.path, 0.0) for x in self.layers}),
+            "macs": shares({x.path: float(x.macs) for x in self.layers}),
+            "parameters": shares({x.path: float(x.parameters) for x in self.layers}),
+            "memory": shares({path: float(size) for path, size in memory.items()}),
+        }
+        rows = [
+            ProfileRow(
+                layer,
+                ms.get(layer.path, 0.0),
+                memory[layer.path],
+                {name: column[layer.path] for name, column in columns.items()},
+            )
+            for layer in self.layers
+        ]
+        return sorted(rows, key=lambda row: (-row.ms, -row.layer.macs, -row.layer.parameters))
+
+    @property
+    def operators(self) -> list[tuple[str, float, float]]:
+        """(operator, ms, share of the time), slowest first."""
+        ms = self.times.by_operator()
+        part = shares(ms)
+        return sorted(((name, ms[name], part[name]) for name in ms), key=lambda row: -row[1])
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the whole profile as JSON."""
+        times = self.times
+        return {
+            "schema": SCHEMA,
+            "subject": self.subject,
+            "runtime": self.runtime,
+            "options": dict(self.options),
+            "shape": list(self.shape),
+            "classes": self.classes,
+            "numbers": [m.to_json() for m in self.numbers],
+            "times": {
+                "source": times.source,
+                "note": self.note,
+                "batch": times.batch,
+                "runs": times.runs,
+                "whole_ms": times.whole,
+                "profiled_ms": times.profiled,
+                "layers_ms": times.total,
+                "between_ms": times.between,
+                "overhead": times.overhead,
+            },
+            "layers": [_row_json(row) for row in self.rows],
+            "operators": [
+                {"operator": name, "ms": ms, "share": share} for name, ms, share in self.operators
+            ],
+            "parts": [asdict(part) for part in times.parts],
+            "advice": to_json(self.advice),
+            "host": dict(self.host),
+        }
 
 
-def _with_fused(model: nn.Module, layers: Sequence[LayerCosts], times: Times) -> tuple[LayerCosts, ...]:
-    """The layers, and the modules that take time though nothing is counted of them (a view)."""
-    known = {layer.path for layer in layers}
-    more = [path for path in times.by_layer() if path not in known]
-    kinds = {path: type(module).__name__ for path, module in model.named_modules()}
-    return (*layers, *(LayerCosts(path, kinds.get(path, ""), 0, 0, 0, 0) for path in more))
+def _row_json(row: ProfileRow) -> dict[str, Any]:
+    layer = row.layer
+    return {
+        "layer": layer.path,
+        "kind": layer.kind,
+        "calls": layer.calls,
+        "output": list(layer.output),
+        "ms": row.ms,
+        "macs": layer.macs,
+        "parameters": layer.parameters,
+        "activations": layer.activations,
+        "memory_bytes": row.memory,
+        "traffic_bytes": layer.traffic,
+        "shares": dict(row.shares),
+    }
 
 
-def _numbers(network: Network, batch: int) -> Iterator[Measurement]:
-    subject = Subject(
-        network.artifact, network.runtime, network.options, network.model, network.data
-    )
-    for name, options in NUMBERS.items():
-        if name not in OBJECTIVES.names:
-            continue
-        objective = OBJECTIVES.get(name)
-        given = {**options, "batch": batch} if name == "latency" else options
-        params = objective.Params.model_validate(given)
-        with host_lock.measuring():
-            measured = objective.measure(subject, params, "validation")
-        yield from [measured] if isinstance(measured, Measurement) else list(measured)[:1]
+def worst_rows(rows: Sequence[ProfileRow], most: int, least: float = 0.005) -> list[ProfileRow]:
+    """Returns the first `most` rows, without those whose every share is below `least`."""
+    return [row for row in rows[:most] if max(row.shares.values()) >= least]

@@ -25,10 +25,10 @@ from paretune.objectives.profiling.layer_costs import layer_costs
 from paretune.objectives.profiling.onnx_profile import onnx_times
 from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
-from paretune.search.profiling.advice import changes
-from paretune.search.profiling.advice.gains import Sheet
-from paretune.search.profiling.advice.tried import WHAT, Change, Tried
-from paretune.search.profiling.advice.trying import tried
+from paretune.search.profiling.advice import changed_networks
+from paretune.search.profiling.advice.change import DESCRIPTIONS, Change, EstimatedChange
+from paretune.search.profiling.advice.estimated_changes import estimated_changes
+from paretune.search.profiling.advice.estimates import NetworkCosts
 from paretune.spaces.architecture.network import build_network
 
 SHAPE: Shape = (3, 32, 32)
@@ -50,15 +50,15 @@ def calibration() -> Iterator[np.ndarray]:
         yield draw.normal(size=(8, *SHAPE)).astype(np.float32)
 
 
-def changed(model: nn.Module, option: Tried) -> nn.Module | None:
+def changed(model: nn.Module, change: EstimatedChange) -> nn.Module | None:
     """The network with a change really made; int8 is made by the export."""
-    match option.change:
+    match change.kind:
         case Change.SEPARABLE:
-            return changes.separable(model, option.layer)
+            return changed_networks.separable(model, change.layer)
         case Change.POOL:
-            return changes.pooled(model, option.layer, SHAPE)
+            return changed_networks.pooled(model, change.layer, SHAPE)
         case Change.HALVE | Change.HALVE_ALL:
-            return changes.pruned(model, SHAPE, CLASSES, option.layer or None)
+            return changed_networks.pruned(model, SHAPE, CLASSES, change.layer or None)
         case _:
             return model
 
@@ -94,22 +94,23 @@ def one(name: str, architecture: dict[str, Any], seconds: float, folder: Path) -
     modules = {path for path, _ in model.named_modules()}
     times = onnx_times(file.path, options, inputs, modules, seconds)
     layers = layer_costs(model, SHAPE)
-    sheet = Sheet(layers, times.by_layer(), times.outside, float(file.bytes))
+    costs = NetworkCosts(layers, times.by_layer(), times.outside, float(file.bytes))
     print(f"{name}: {times.whole:.3f} ms, {file.bytes / 1e6:.2f} MB; layers {times.total:.3f} ms")
     before = OnnxRuntime.load(file.path, options)
     errors = []
-    for option in tried(model, SHAPE, CLASSES, sheet, architecture, OnnxRuntime.quantizations):
-        network = changed(model, option)
+    modes = OnnxRuntime.quantizations
+    for change in estimated_changes(model, SHAPE, CLASSES, costs, architecture, modes):
+        network = changed(model, change)
         if network is None:
             continue
-        made = exported(network, folder / "after.onnx", option.change is Change.INT8)
+        made = exported(network, folder / "after.onnx", change.kind is Change.INT8)
         measured = ratio_of_runs(before, OnnxRuntime.load(made.path, options), inputs, seconds)
-        left = option.estimate
-        errors.append(left.time - measured)
+        estimate = change.estimate
+        errors.append(estimate.time - measured)
         print(
-            f"  {option.layer or 'whole':>14} {WHAT[option.change]:<33}"
-            f"time {left.time:.2f} estimated, {measured:.2f} measured; "
-            f"file {left.size:.3f}, {made.bytes / file.bytes:.3f}"
+            f"  {change.layer or 'whole':>14} {DESCRIPTIONS[change.kind]:<33}"
+            f"time {estimate.time:.2f} estimated, {measured:.2f} measured; "
+            f"file {estimate.size:.3f}, {made.bytes / file.bytes:.3f}"
         )
     return errors
 

@@ -1,1 +1,1 @@
-"""What to try for the layers that cost most, with the gain that can be expected of it."""
+"""Advice for the layers that cost most, with the gain that each change is expected to bring."""

@@ -1,24 +1,16 @@
-"""`paretune profile`: what it prints and writes, and how it refuses."""
+"""`paretune profile`: what it prints, writes and refuses."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from paretune.objectives.base import Measurement
-from paretune.objectives.profiling.base import LayerCosts, NetworkPart, Times
-from paretune.search.profiling.advice.findings import Finding
-from paretune.search.profiling.advice.gains import Estimate
-from paretune.search.profiling.advice.tried import Change, Tried
-from paretune.search.profiling.profile_info import SCHEMA, Profile
-from paretune.search.profiling.profile_page import profile_html
-from paretune.search.profiling.profile_text import profile_view
+from paretune.search.profiling.profile import SCHEMA
+from support.command_line import Cli
 
 SMALL = ("--model", "{simple_cnn: {width: 0.25}}", "--shape", "3,32,32")
 
@@ -36,71 +28,70 @@ TIMES = {
 }
 
 
-def test_profile_of_a_network_writes_page_and_json(cli: Any, tmp_path: Path) -> None:
-    said = cli("profile", *SMALL, "-o", tmp_path / "out", "--json")
-    assert said.code == 0, said.err
-    found = json.loads(said.out)
-    assert json.loads((tmp_path / "out" / "profile.json").read_text()) == found
+def test_profile_of_a_named_network_writes_page_and_json(cli: Cli, tmp_path: Path) -> None:
+    result = cli("profile", *SMALL, "-o", tmp_path / "out", "--json")
+    assert result.code == 0, result.err
+    profile = json.loads(result.out)
+    assert json.loads((tmp_path / "out" / "profile.json").read_text()) == profile
     assert "Plotly.newPlot" in (tmp_path / "out" / "profile.html").read_text()
-    check_json(found)
-    numbers = {m["name"]: m for m in found["numbers"]}
+    check_json(profile)
+    numbers = {m["name"]: m for m in profile["numbers"]}
     assert {"latency", "throughput", "size", "parameters", "macs"} <= set(numbers)
     for name in ("macs", "parameters"):
-        assert sum(layer[name] for layer in found["layers"]) == numbers[name]["value"]
+        assert sum(layer[name] for layer in profile["layers"]) == numbers[name]["value"]
     assert {"p50_ms", "p90_ms", "p99_ms"} <= set(numbers["latency"]["conditions"])
-    assert found["times"]["source"] == "onnxruntime" and found["times"]["note"] is None
-    advised = {t["change"] for finding in found["advice"] for t in finding["tries"]}
+    assert profile["times"]["source"] == "onnxruntime" and profile["times"]["note"] is None
+    advised = {change["change"] for advice in profile["advice"] for change in advice["tries"]}
     assert {"pool", "halve_all", "int8"} <= advised
 
 
-def check_json(found: dict[str, Any]) -> None:
-    assert found["schema"] == SCHEMA and set(found) == TOP and set(found["times"]) == TIMES
-    assert all(set(layer) == LAYER for layer in found["layers"])
+def check_json(profile: dict[str, Any]) -> None:
+    assert profile["schema"] == SCHEMA and set(profile) == TOP and set(profile["times"]) == TIMES
+    assert all(set(layer) == LAYER for layer in profile["layers"])
     for name in ("time", "macs", "parameters", "memory"):
-        total = sum(layer["shares"][name] for layer in found["layers"])
+        total = sum(layer["shares"][name] for layer in profile["layers"])
         assert total == pytest.approx(1), name
-    assert sum(row["share"] for row in found["operators"]) == pytest.approx(1)
-    assert [x["ms"] for x in found["layers"]] == sorted(
-        (x["ms"] for x in found["layers"]), reverse=True
-    )
-    for finding in found["advice"]:
-        assert set(finding) == {"layer", "fact", "tries"}
-        for t in finding["tries"]:
-            assert set(t) == {"change", "text", "stays", "space"}
-            assert set(t["stays"]) == {"time", "macs", "parameters", "size", "layer_macs"}
+    assert sum(row["share"] for row in profile["operators"]) == pytest.approx(1)
+    times = [layer["ms"] for layer in profile["layers"]]
+    assert times == sorted(times, reverse=True)
+    for advice in profile["advice"]:
+        assert set(advice) == {"layer", "fact", "tries"}
+        for change in advice["tries"]:
+            assert set(change) == {"change", "text", "stays", "space"}
+            assert set(change["stays"]) == {"time", "macs", "parameters", "size", "layer_macs"}
 
 
-def test_profile_of_a_trial_knows_its_accuracy(finished: Path, cli: Any) -> None:
-    said = cli("profile", finished, "--trial", "baseline", "--json")
-    assert said.code == 0, said.err
-    found = json.loads(said.out)
-    check_json(found)
-    names = [m["name"] for m in found["numbers"]]
+def test_profile_of_a_trial_shows_its_accuracies(finished: Path, cli: Cli) -> None:
+    result = cli("profile", finished, "--trial", "baseline", "--json")
+    assert result.code == 0, result.err
+    profile = json.loads(result.out)
+    check_json(profile)
+    names = [m["name"] for m in profile["numbers"]]
     assert names[:2] == ["accuracy", "accuracy (test)"]
-    assert found["subject"].startswith("tiny, trial 0: ")
+    assert profile["subject"].startswith("tiny, trial 0: ")
 
 
-def test_a_trial_is_deployed_to_another_runtime(finished: Path, cli: Any) -> None:
-    said = cli("profile", finished, "--trial", "1", "--runtime", "torchscript", "--json")
-    assert said.code == 0, said.err
-    found = json.loads(said.out)
-    assert (found["runtime"], found["times"]["source"]) == ("torchscript", "torch")
+def test_trial_can_be_profiled_in_another_runtime(finished: Path, cli: Cli) -> None:
+    result = cli("profile", finished, "--trial", "1", "--runtime", "torchscript", "--json")
+    assert result.code == 0, result.err
+    profile = json.loads(result.out)
+    assert (profile["runtime"], profile["times"]["source"]) == ("torchscript", "torch")
 
 
-def test_a_runtime_without_a_profile_falls_back_and_says_so(cli: Any) -> None:
+def test_torch_is_profiled_with_a_note_when_the_runtime_has_no_profiler(cli: Cli) -> None:
     architecture = "{text_transformer: {layers: 1, width: 16, heads: 2}}"
-    said = cli(
+    result = cli(
         *("profile", "--model", architecture, "--shape", "8,50"),
         *("--runtime", "torchscript", "--batch", "2"),
     )
-    assert said.code == 0, said.err
-    joined = " ".join(said.out.split())
-    assert "torchscript has no profile of its own here" in joined
-    assert "torch's profile" in joined and "batch 2, input 8 tokens of 50" in joined
+    assert result.code == 0, result.err
+    text = " ".join(result.out.split())
+    assert "Paretune has no profiler for torchscript" in text
+    assert "torch's profile" in text and "batch 2, input 8 tokens, vocabulary 50" in text
 
 
 @pytest.mark.parametrize(
-    ("given", "text"),
+    ("arguments", "text"),
     [
         ((), "give a STUDY, or --model MODEL --shape C,H,W"),
         (("x.yaml", "--model", "vit"), "one of the two"),
@@ -118,61 +109,12 @@ def test_a_runtime_without_a_profile_falls_back_and_says_so(cli: Any) -> None:
     ],
 )
 def test_wrong_input_is_refused_with_what_to_type(
-    cli: Any, given: tuple[str, ...], text: str
+    cli: Cli, arguments: tuple[str, ...], text: str
 ) -> None:
-    said = cli("profile", *given)
-    assert said.code == 2, said.out
-    assert re.search(text, " ".join(said.err.split())), said.err
+    result = cli("profile", *arguments)
+    assert result.code == 2, result.out
+    assert re.search(text, " ".join(result.err.split())), result.err
 
 
-def test_an_unknown_trial_is_refused(finished: Path, cli: Any) -> None:
+def test_unknown_trial_is_refused(finished: Path, cli: Cli) -> None:
     assert cli("profile", finished, "--trial", "99").code == 2
-
-
-# -- views -----------------------------------------------------------------------------------------
-
-
-def made_up() -> Profile:
-    name = "encoder.layers.encoder_layer_11.self_attention.out_proj"
-    layers = (
-        LayerCosts(name, "NonDynamicallyQuantizableLinear", 900, 9000, 64, 4000, (64,)),
-        LayerCosts("act", "ReLU", 0, 0, 64, 512, (64,)),
-        LayerCosts("", "Network", 0, 0, 32, 256, (64,)),
-    )
-    parts = (NetworkPart(name, "FusedMatMul", 3.0), NetworkPart("", "Add", 1.0))
-    times = Times("onnxruntime", parts, 0.5, 4.4, 4.6, 12)
-    left = Estimate(0.6, 0.5, 0.5, 0.51, 0.5)
-    tries = (("pruned by half: </script>", Tried(name, Change.HALVE, left, "pruning: {}")),)
-    size = Measurement("size", 4e6, "bytes", "lower", 4e6, 4e6)
-    return Profile(
-        subject="<b>mine</b>",
-        runtime="onnxruntime",
-        options={"threads": 1},
-        shape=(3, 32, 32),
-        classes=10,
-        numbers=(size,),
-        layers=layers,
-        times=times,
-        note=None,
-        findings=(Finding(name, "it takes 75 % of the time", tries), Finding("", "the whole", ())),
-        host={"cpu": "a processor"},
-    )
-
-
-def test_table_fits_80_columns_and_adds_up() -> None:
-    console = Console(width=80, file=io.StringIO())
-    console.print(profile_view(made_up()))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert max(map(len, text.splitlines())) <= 80
-    [worst] = [line for line in text.splitlines() if "out_proj" in line and "75 %" in line]
-    assert worst.split()[0].startswith("…")
-    [own] = [line for line in text.splitlines() if line.split()[:1] == ["(network)"]]
-    assert "25 %" in own and "100 %" in own
-    assert any("act" in line and "fused" in line for line in text.splitlines())
-    assert "the whole: nothing here gains 3 % or more" in text
-
-
-def test_page_escapes_what_comes_from_the_network() -> None:
-    page = profile_html(made_up())
-    assert "<b>mine</b>" not in page and "&lt;b&gt;mine&lt;/b&gt;" in page
-    assert "pruned by half: &lt;/script&gt;" in page

@@ -1,4 +1,4 @@
-"""A profile as one HTML file that needs no network and no server, and as JSON beside it."""
+"""A profile as one HTML file that opens offline, and as JSON next to it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from plotly.offline import get_plotlyjs
 
 from paretune.search.errors import UserError
 from paretune.search.files import written_whole
-from paretune.search.profiling.profile_info import Profile
-from paretune.search.profiling.profile_plot import layers_figure, operators_figure
-from paretune.search.profiling.profile_text import (
+from paretune.search.profiling.figures import layers_figure, operators_figure
+from paretune.search.profiling.profile import Profile
+from paretune.search.profiling.text import (
     conditions_text,
     number_text,
     share_text,
@@ -23,7 +23,7 @@ from paretune.search.study.units import format_value
 PAGE = Path(__file__).parent / "page"
 
 STYLE = Path(__file__).parents[1] / "views" / "page" / "report.css"
-"""The report and the profile look alike: one style sheet."""
+"""The report and the profile share one style sheet."""
 
 HTML, JSON = "profile.html", "profile.json"
 
@@ -36,7 +36,7 @@ def write_profile(profile: Profile, folder: Path) -> list[Path]:
         folder: Created if it does not exist.
 
     Raises:
-        UserError: They cannot be written.
+        UserError: A file cannot be written.
     """
     content = json.dumps(profile.to_json(), indent=2)
     try:
@@ -49,7 +49,7 @@ def write_profile(profile: Profile, folder: Path) -> list[Path]:
 
 
 def profile_html(profile: Profile) -> str:
-    """The whole page; everything that comes from the network is escaped by the template."""
+    """Returns the page; the template escapes every text of the network."""
     figures = {
         "layers": json.loads(layers_figure(profile).to_json()),
         "operators": json.loads(operators_figure(profile).to_json()),
@@ -65,7 +65,7 @@ def profile_html(profile: Profile) -> str:
         rows=profile.rows,
         share=share_text,
         value=format_value,
-        # "</" could end the script that holds it.
+        # "</" could end the script element around it.
         figures=json.dumps(figures).replace("</", "<\\/"),
         style=STYLE.read_text(encoding="utf-8"),
         plotly=get_plotlyjs(),

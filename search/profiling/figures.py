@@ -1,4 +1,4 @@
-"""Figures of a profile: bars of the layers side by side, and of the operators. Pure."""
+"""Figures of a profile: bars of the layers and bars of the operators. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from paretune.search.profiling.profile_info import Profile, Row, shown
-from paretune.search.profiling.profile_text import cut, share_text
+from paretune.search.profiling.profile import Profile, ProfileRow, worst_rows
+from paretune.search.profiling.text import share_text, shorten
 from paretune.search.study.units import format_value
-from paretune.search.views.style import BASELINE, DOMINATED, FRONT, INFEASIBLE, layout
+from paretune.search.views.plot_style import BASELINE, DOMINATED, FRONT, INFEASIBLE, layout
 
 MOST_LAYERS, MOST_OPERATORS = 24, 12
 
@@ -24,9 +24,9 @@ TITLES = ("time", "multiply-adds", "parameters", "memory")
 
 
 def layers_figure(profile: Profile) -> go.Figure:
-    """Shares of time, multiply-adds, parameters and memory of each layer, worst on top."""
-    rows = shown(profile.rows, MOST_LAYERS)[::-1]
-    names = [cut(row.name, 34) for row in rows]
+    """Returns bars of each layer's share of time, multiply-adds, parameters and memory."""
+    rows = worst_rows(profile.rows, MOST_LAYERS)[::-1]
+    names = [shorten(row.name, 34) for row in rows]
     figure = make_subplots(
         1, len(COLUMNS), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=TITLES
     )
@@ -54,7 +54,7 @@ def layers_figure(profile: Profile) -> go.Figure:
 
 
 def operators_figure(profile: Profile) -> go.Figure:
-    """Milliseconds of each kind of operator."""
+    """Returns bars of the milliseconds of each operator."""
     rows = profile.operators[:MOST_OPERATORS][::-1]
     figure = go.Figure()
     figure.add_bar(
@@ -77,7 +77,7 @@ def operators_figure(profile: Profile) -> go.Figure:
     )
 
 
-def _hover(row: Row) -> str:
+def _hover(row: ProfileRow) -> str:
     layer = row.layer
     lines = [
         f"<b>{row.name}</b> {layer.kind}",

@@ -1,4 +1,4 @@
-"""What in a study would search a change: a line to paste below `space:`. Pure."""
+"""Lines for the section `space` of a study file that make a study search a change. Pure."""
 
 from __future__ import annotations
 
@@ -7,40 +7,37 @@ from typing import Any
 
 import yaml
 
-from paretune.search.profiling.advice.tried import Change
+from paretune.search.profiling.advice.change import Change
 from paretune.spaces.architecture import ARCHITECTURES
 
 SEPARABLE: tuple[dict[str, Any], ...] = (
     {"separable_cnn": {"width": {"choice": [0.5, 1.0]}}},
     {"mobilenet_v2": {"width": {"choice": [0.35, 0.5, 1.0]}}},
 )
-"""Families of depthwise separable convolutions, which also pool before their last layer."""
+"""Architectures of depthwise separable convolutions, which also pool before their last layer."""
 
 
-def hint(
+def space_line(
     change: Change,
     layer: str,
     architecture: Mapping[str, Any],
     quantizations: Sequence[str] = (),
     sides: Sequence[int] = (),
 ) -> str:
-    """The line, for an architecture {name: parameters}.
+    """Returns the line that searches a change of a network.
 
     Args:
-        change: What is to be searched.
-        layer: Path of the layer it is about; "" for the whole network.
-        architecture: Of the network as it is.
+        change: The change.
+        layer: Path of the layer; "" for the whole network.
+        architecture: The network's {name: parameters}.
         quantizations: Modes of the runtime, for int8.
         sides: Resolutions to choose from.
     """
     match change:
         case Change.SEPARABLE | Change.POOL:
-            own = (
-                []
-                if next(iter(architecture)) in ("separable_cnn", "mobilenet_v2")
-                else [short(architecture)]
-            )
-            return _line("architecture", {"choice": [*own, *SEPARABLE]})
+            is_separable = next(iter(architecture)) in ("separable_cnn", "mobilenet_v2")
+            same = [] if is_separable else [without_defaults(architecture)]
+            return _line("architecture", {"choice": [*same, *SEPARABLE]})
         case Change.HALVE:
             amount: dict[str, Any] = {"per_layer": {layer: {"float": [0.0, 0.8]}}}
             return _line("pruning", {"choice": {"none": {}, "structured": amount}})
@@ -51,15 +48,15 @@ def hint(
             modes = [mode for mode in ("static", "dynamic") if mode in quantizations]
             return _line("quantization", {"choice": ["none", *modes]})
         case Change.LOWER:
-            [(name, params)] = short(architecture).items()
+            [(name, params)] = without_defaults(architecture).items()
             resolution = {"resolution": {"choice": list(sides)}}
             return _line("architecture", {name: {**params, **resolution}})
 
 
-def short(architecture: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """An architecture without what is the default."""
-    [(name, given)] = architecture.items()
-    params = ARCHITECTURES.get(name).Params.model_validate(dict(given))
+def without_defaults(architecture: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns an architecture without the parameters that have their default value."""
+    [(name, values)] = architecture.items()
+    params = ARCHITECTURES.get(name).Params.model_validate(dict(values))
     return {name: params.model_dump(mode="json", exclude_defaults=True)}
 
 

@@ -1,4 +1,4 @@
-"""A profile for the terminal, in 80 columns. Returns what is to be printed, and prints nothing."""
+"""A profile for the terminal, in 80 columns. Returns what to print, and prints nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from paretune.objectives.base import Measurement
-from paretune.search.profiling.profile_info import Profile, Row, shown
+from paretune.search.profiling.profile import Profile, ProfileRow, worst_rows
 from paretune.search.study.units import format_interval, format_value
 
 MOST_LAYERS, MOST_OPERATORS = 15, 8
 
 WIDTH = 22
-"""Columns of a layer's name; of a longer one the end stays, which tells more."""
+"""Columns of a layer's path; of a longer one the end is shown, which differs most."""
 
 KIND = 9
 """Columns of a layer's kind."""
@@ -27,7 +27,7 @@ PERCENTILES = ("p50", "p90", "p99")
 
 
 def profile_view(profile: Profile) -> RenderableType:
-    """Numbers, layers, operators, and what to try."""
+    """Returns measurements, layers, operators and advice."""
     parts: list[RenderableType] = [
         Text(profile.subject, style="bold"),
         Text(conditions_text(profile), style="dim"),
@@ -46,7 +46,7 @@ def conditions_text(profile: Profile) -> str:
     options = ", ".join(f"{name} {value}" for name, value in profile.options.items())
     shape = "x".join(map(str, profile.shape))
     if len(profile.shape) == 2:
-        shape = f"{profile.shape[0]} tokens of {profile.shape[1]}"
+        shape = f"{profile.shape[0]} tokens, vocabulary {profile.shape[1]}"
     return (
         f"{profile.runtime}{f' ({options})' if options else ''}, batch {profile.times.batch}, "
         f"input {shape}; {profile.host.get('cpu', 'unknown processor')}"
@@ -54,26 +54,26 @@ def conditions_text(profile: Profile) -> str:
 
 
 def times_text(profile: Profile) -> str:
-    """Whose times these are, and what profiling cost."""
+    """Returns which profiler measured the times, and how much it slowed the network."""
     times = profile.times
     return (
-        f"times: {times.source}'s profile, lower quartiles of {times.runs} runs; the layers take "
-        f"{format_value(times.total, 'ms')}, the runtime and profiling between them "
-        f"{format_value(times.between, 'ms')}; a run without profiling takes "
-        f"{format_value(times.whole, 'ms')} (profiling: {100 * times.overhead:+.0f} %)"
+        f"Times by {times.source}'s profiler, lower quartile of {times.runs} runs: layers "
+        f"{format_value(times.total, 'ms')}, between the layers (runtime and profiler) "
+        f"{format_value(times.between, 'ms')}. A run without the profiler takes "
+        f"{format_value(times.whole, 'ms')}; the profiler adds {100 * times.overhead:+.0f} %."
     )
 
 
 def number_text(measured: Measurement) -> str:
-    """The value with its interval, and the percentiles of a latency."""
+    """Returns the value with its interval, and the percentiles of a latency."""
     text = format_value(measured.value, measured.unit)
     spread = format_interval(measured)
-    further = [
+    percentiles = [
         f"{name} {format_value(measured.conditions[f'{name}_ms'], 'ms')}"
         for name in PERCENTILES
         if measured.name == "latency" and f"{name}_ms" in measured.conditions
     ]
-    return "  ".join(x for x in (text, spread, ", ".join(further)) if x)
+    return "  ".join(x for x in (text, spread, ", ".join(percentiles)) if x)
 
 
 def _numbers(profile: Profile) -> RenderableType:
@@ -86,35 +86,35 @@ def _numbers(profile: Profile) -> RenderableType:
 def _layers(profile: Profile) -> RenderableType:
     table = Table(
         box=box.SIMPLE_HEAD,
-        title="by layer, worst first",
+        title="by layer, slowest first",
         title_justify="left",
-        padding=(0, 1, 0, 0),  # the box puts another space between two columns
+        padding=(0, 1, 0, 0),  # the box adds another space between two columns
     )
     table.add_column("layer", no_wrap=True, max_width=WIDTH)
     table.add_column("kind", no_wrap=True, max_width=KIND)
     for heading in ("ms", "time", "cum.", "MACs", "param.", "mem."):
         table.add_column(heading, justify="right", no_wrap=True)
     rows = profile.rows
-    first = shown(rows, MOST_LAYERS)
+    first = worst_rows(rows, MOST_LAYERS)
     sums = accumulate(row.shares["time"] for row in first)
-    for row, so_far in zip(first, sums, strict=True):
-        table.add_row(*_cells(row, so_far))
+    for row, cumulative in zip(first, sums, strict=True):
+        table.add_row(*_cells(row, cumulative))
     rest = rows[len(first) :]
     if any(max(row.shares.values()) > 0 for row in rest):
         table.add_row(*_rest(rest), style="dim")
     return table
 
 
-def _cells(row: Row, so_far: float) -> Iterator[str]:
-    yield cut(row.name, WIDTH)
+def _cells(row: ProfileRow, cumulative: float) -> Iterator[str]:
+    yield shorten(row.name, WIDTH)
     yield row.layer.kind[:KIND]
     yield f"{row.ms:.3g}" if row.ms else "fused"
     yield share_text(row.shares["time"])
-    yield share_text(so_far)
+    yield share_text(cumulative)
     yield from (share_text(row.shares[name]) for name in ("macs", "parameters", "memory"))
 
 
-def _rest(rows: list[Row]) -> Iterator[str]:
+def _rest(rows: list[ProfileRow]) -> Iterator[str]:
     yield f"{len(rows)} more"
     yield ""
     yield f"{sum(row.ms for row in rows):.3g}"
@@ -130,29 +130,28 @@ def _operators(profile: Profile) -> RenderableType:
     for heading in ("ms", "time", "cum."):
         table.add_column(heading, justify="right", no_wrap=True)
     first = profile.operators[:MOST_OPERATORS]
-    for (name, ms, share), so_far in zip(
-        first, accumulate(share for _, _, share in first), strict=True
-    ):
-        table.add_row(name, f"{ms:.3g}", share_text(share), share_text(so_far))
+    sums = accumulate(share for _, _, share in first)
+    for (name, ms, share), cumulative in zip(first, sums, strict=True):
+        table.add_row(name, f"{ms:.3g}", share_text(share), share_text(cumulative))
     return table
 
 
 def _advice(profile: Profile) -> Iterator[RenderableType]:
-    yield Text("what to try (estimates; what accuracy it costs, a search tells)", style="bold")
-    for finding in profile.findings:
-        yield Text(finding.fact + (":" if finding.tries else ": nothing here gains 3 % or more"))
-        for text, tried in finding.tries:
+    yield Text("what to try (estimates; a search measures the loss of accuracy)", style="bold")
+    for advice in profile.advice:
+        yield Text(advice.heading)
+        for text, change in advice.changes:
             yield Padding(Text(text), (0, 0, 0, 2))
-            yield Padding(Text(tried.hint, style="dim"), (0, 0, 0, 6))
+            yield Padding(Text(change.space_line, style="dim"), (0, 0, 0, 6))
 
 
-def cut(name: str, width: int) -> str:
-    """A name with its beginning left out where it is too long."""
+def shorten(name: str, width: int) -> str:
+    """Returns the end of a name that is longer than `width`."""
     return name if len(name) <= width else "…" + name[1 - width :]
 
 
 def share_text(share: float) -> str:
-    """`61 %`; `<1 %` for a little, nothing for nothing."""
+    """`61 %`; `<1 %` for a small share, and no text for 0."""
     if not share:
         return ""
     return f"{100 * share:.0f} %" if share >= 0.0095 else "<1 %"

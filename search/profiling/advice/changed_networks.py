@@ -1,6 +1,6 @@
-"""Makes the changes that are advised on a copy of a network, so that their costs can be counted.
+"""Applies changes to a copy of a network, so that the costs after the change can be counted.
 
-The weights that come of it mean nothing; the shapes are those that a search would build.
+The weights of the copy have no meaning; its shapes are those that a search would build.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from paretune.objectives.profiling.base import Layer
-from paretune.objectives.profiling.layers import layer_costs
+from paretune.objectives.profiling.base import LayerCosts
+from paretune.objectives.profiling.layer_costs import layer_costs
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
 from paretune.spaces.inputs import Shape, example
 from paretune.spaces.pruning.structured import Structured
@@ -20,22 +20,22 @@ from paretune.spaces.pruning.structured import Structured
 HALF = 0.5
 
 SMALLER = 0.75
-"""Of the resolution."""
+"""Lower resolution, as a share of the present one."""
 
 LARGE = 64
-"""Pixels of the shorter side from which on a lower resolution is worth a try."""
+"""A lower resolution is considered if the shorter side has at least this many pixels."""
 
 FEWEST = 8
-"""Input channels under which a convolution does not become separable: the first of a network."""
+"""A convolution with fewer input channels does not become separable: a network's first."""
 
 UNFIT = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
-"""What networks raise for inputs or modules that do not fit them."""
+"""Errors that networks raise for inputs or modules that do not fit them."""
 
 
 def separable(model: nn.Module, path: str) -> nn.Module | None:
-    """A convolution as a depthwise and a pointwise one (https://arxiv.org/abs/1704.04861).
+    """Replaces a convolution by a depthwise and a pointwise one (https://arxiv.org/abs/1704.04861).
 
-    None where it is not a dense convolution with a kernel larger than a point.
+    Returns None if the layer is no dense convolution, or its kernel is a single point.
     """
     conv = model.get_submodule(path)
     if not isinstance(conv, nn.Conv2d) or conv.groups > 1 or conv.in_channels < FEWEST:
@@ -55,32 +55,32 @@ def separable(model: nn.Module, path: str) -> nn.Module | None:
             bias=False,
         )
         pointwise = nn.Conv2d(width, conv.out_channels, 1, bias=conv.bias is not None)
-    return _with(model, path, nn.Sequential(depthwise, pointwise))
+    return _replaced(model, path, nn.Sequential(depthwise, pointwise))
 
 
 def pooled(model: nn.Module, path: str, shape: Shape) -> nn.Module | None:
-    """A linear layer behind the mean of each channel, in place of all its pixels.
+    """Lets a linear layer read the mean of each channel instead of all its pixels.
 
-    None where the layer does not read a flattened map of more than one pixel.
+    Returns None if the layer does not read a flattened map of more than one pixel.
     """
     linear = model.get_submodule(path)
     if not isinstance(linear, nn.Linear):
         return None
-    channels = _map_before(model, linear, shape)
+    channels = _channels_before(model, linear, shape)
     if channels is None:
         return None
     with torch.random.fork_rng(devices=[]):
         smaller = nn.Linear(channels, linear.out_features, bias=linear.bias is not None)
-    return _with(model, path, nn.Sequential(_Mean(channels), smaller))
+    return _replaced(model, path, nn.Sequential(_Mean(channels), smaller))
 
 
 def pruned(model: nn.Module, shape: Shape, classes: int, path: str | None) -> nn.Module | None:
-    """Half of a layer's outputs gone, with all that is coupled to them; of every layer for None.
+    """Removes half of a layer's outputs and all that depends on them; every layer's for None.
 
-    None where it cannot be pruned.
+    Returns None if the layer cannot be pruned.
     """
     amount: dict[str, Any] = {"ratio": HALF} if path is None else {"per_layer": {path: HALF}}
-    context = Context(data=cast(Any, None))  # the criterion of magnitude asks for no data
+    context = Context(data=cast(Any, None))  # the magnitude criterion needs no data
     candidate = Candidate(model, shape, classes)
     try:
         return Structured.apply(candidate, Structured.Params(**amount), context).model
@@ -88,8 +88,8 @@ def pruned(model: nn.Module, shape: Shape, classes: int, path: str | None) -> nn
         return None
 
 
-def lower(shape: Shape) -> Shape | None:
-    """Images at three quarters of their resolution; None for small ones and for texts."""
+def lower_resolution(shape: Shape) -> Shape | None:
+    """Returns three quarters of the resolution; None for small images and for texts."""
     if len(shape) == 2 or min(shape[1:]) < LARGE:
         return None
     step = 32 if min(shape[1:]) >= 128 else 8
@@ -97,8 +97,8 @@ def lower(shape: Shape) -> Shape | None:
     return shape[0], height, width
 
 
-def costs(model: nn.Module | None, shape: Shape | None) -> tuple[Layer, ...] | None:
-    """The layers of a changed network; None where the change cannot be made."""
+def costs(model: nn.Module | None, shape: Shape | None) -> tuple[LayerCosts, ...] | None:
+    """Counts the layers of a changed network; returns None if the change is not possible."""
     if model is None or shape is None:
         return None
     try:
@@ -118,34 +118,34 @@ class _Mean(nn.Module):
         return flat.reshape(flat.shape[0], self._channels, -1).mean(2)
 
 
-def _with(model: nn.Module, path: str, module: nn.Module) -> nn.Module:
-    """A copy of the model with another module in a place."""
+def _replaced(model: nn.Module, path: str, module: nn.Module) -> nn.Module:
+    """Returns a copy of the network with another module at a path."""
     changed = copy.deepcopy(model)
     parent, _, name = path.rpartition(".")
     setattr(changed.get_submodule(parent), name, module)
     return changed.eval()
 
 
-def _map_before(model: nn.Module, linear: nn.Linear, shape: Shape) -> int | None:
-    """Channels of the map that the layer reads flattened."""
-    seen: list[torch.Size] = []
-    fits: list[int] = []
+def _channels_before(model: nn.Module, linear: nn.Linear, shape: Shape) -> int | None:
+    """Returns the number of channels of the map that the layer reads flattened."""
+    maps: list[torch.Size] = []
+    channels: list[int] = []
 
-    def note(module: nn.Module, inputs: Any, output: Any) -> None:
+    def record_map(module: nn.Module, inputs: Any, output: Any) -> None:
         if isinstance(output, torch.Tensor) and output.ndim == 4:
-            seen.append(output.shape)
+            maps.append(output.shape)
 
-    def look(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        last = seen[-1] if seen and inputs[0].ndim == 2 else torch.Size()
+    def compare_input(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        last = maps[-1] if maps and inputs[0].ndim == 2 else torch.Size()
         if last[1:].numel() == linear.in_features and last[2:].numel() > 1:
-            fits.append(last[1])
+            channels.append(last[1])
 
-    handles = [module.register_forward_hook(note) for module in model.modules()]
-    handles.append(linear.register_forward_pre_hook(look))
+    handles = [module.register_forward_hook(record_map) for module in model.modules()]
+    handles.append(linear.register_forward_pre_hook(compare_input))
     try:
         with torch.inference_mode():
             model.eval()(example(shape))
     finally:
         for handle in handles:
             handle.remove()
-    return fits[0] if fits else None
+    return channels[0] if channels else None

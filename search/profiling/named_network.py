@@ -1,0 +1,113 @@
+"""A network to profile by its name, without a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from pydantic import ValidationError
+
+from paretune.objectives.inputs import Shape
+from paretune.search.errors import UserError
+from paretune.search.profiling.networks import ProfiledNetwork, exported, runtime_of
+from paretune.search.user_code import find_user_code
+from paretune.spaces.architecture import ARCHITECTURES
+from paretune.spaces.architecture.network import build_network
+from paretune.spaces.base import InfeasibleCandidate
+
+EXAMPLES = 64
+
+
+class RandomInputs:
+    """Random inputs for a network without data: normally distributed, or random tokens.
+
+    Args:
+        shape: Shape of one input: (C, H, W) or (length, vocabulary).
+        classes: Number of classes; the labels are all 0 and not used.
+    """
+
+    def __init__(self, shape: Shape, classes: int) -> None:
+        self.shape = shape
+        self.classes = classes
+
+    def size(self, part: str) -> int:
+        """Returns the number of examples in a part."""
+        return EXAMPLES
+
+    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields batches (inputs [B, ...], labels [B]); each pass yields the same."""
+        random = np.random.default_rng(0)
+        for begin in range(0, EXAMPLES, batch_size):
+            count = min(batch_size, EXAMPLES - begin)
+            yield self._inputs(random, count), np.zeros(count, dtype=np.int64)
+
+    def _inputs(self, random: np.random.Generator, count: int) -> np.ndarray:
+        if len(self.shape) == 3:
+            return random.normal(size=(count, *self.shape)).astype(np.float32)
+        length, vocabulary = self.shape
+        return random.integers(min(1, vocabulary - 1), vocabulary, (count, length))
+
+
+def named_network(
+    text: str, shape: str, classes: int, runtime: str, threads: int | None, folder: Path
+) -> ProfiledNetwork:
+    """Builds and deploys a network by name; its weights are random unless its library ships some.
+
+    Args:
+        text: "torchvision:mobilenet_v2", "pkg.mod:factory", or an architecture as in a study file.
+        shape: "3,32,32", or "128,8000" for texts.
+        classes: Number of logits.
+        runtime: Name of the runtime.
+        threads: Threads of one inference; None for the runtime's default.
+        folder: Folder of the deployed file.
+
+    Raises:
+        UserError: The network, shape or runtime does not exist, or they do not fit together.
+    """
+    find_user_code(Path.cwd())
+    sides = _shape(shape)
+    entry, options = runtime_of(runtime, threads)
+    try:
+        name, values = ARCHITECTURES.parse(_architecture(text))
+        params = ARCHITECTURES.get(name).Params.model_validate(values)
+        architecture = {name: params.model_dump(mode="json")}
+        model = build_network(architecture, sides, classes, seed=0)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UserError(f"--model {text}: {problems}") from error
+    except (InfeasibleCandidate, ValueError) as error:
+        raise UserError(f"--model {text}: {error}") from error
+    artifact = exported(lambda path: entry.export(model, sides, path), entry, folder)
+    data = RandomInputs(sides, classes)
+    subject = f"{text}, random inputs"
+    return ProfiledNetwork(
+        subject, model, sides, classes, architecture, artifact, entry, options, False, (), data
+    )
+
+
+def _architecture(text: str) -> Any:
+    """Returns the value that stands for --model in a study file."""
+    name, colon, rest = text.partition(":")
+    if colon and not rest.startswith((" ", "\n")) and "{" not in text:
+        if name in ARCHITECTURES.names or name in ARCHITECTURES.plugins:
+            return {name: rest}
+        return {"python": text}
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--model {text}: this is no YAML: {error}") from error
+
+
+def _shape(text: str) -> Shape:
+    try:
+        sides = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        sides = ()
+    if len(sides) not in (2, 3) or min(sides) < 1:
+        raise UserError(
+            f'--shape: give C,H,W of images (3,32,32) or LENGTH,VOCABULARY of texts, not "{text}"'
+        )
+    return sides  # type: ignore[return-value]  # two or three numbers

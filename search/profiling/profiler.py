@@ -1,0 +1,120 @@
+"""Profiles a deployed network: measurements, times by layer and operator, and advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.errors import Unmeasurable
+from paretune.objectives.host import fingerprint
+from paretune.objectives.profiling.base import LayerCosts, Times
+from paretune.objectives.profiling.eager_profile import eager_times
+from paretune.objectives.profiling.layer_costs import layer_costs
+from paretune.objectives.profiling.onnx_profile import onnx_times
+from paretune.objectives.timing.inputs import validation_batch
+from paretune.search.errors import UserError
+from paretune.search.measuring.host_lock import host_lock
+from paretune.search.profiling.advice.advice import advice_for
+from paretune.search.profiling.advice.estimated_changes import estimated_changes
+from paretune.search.profiling.advice.estimates import NetworkCosts
+from paretune.search.profiling.profile import Profile
+from paretune.search.study.tables import OBJECTIVES
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from paretune.search.profiling.networks import ProfiledNetwork
+
+NUMBERS: dict[str, dict[str, Any]] = {
+    "latency": {"seconds": 1.0, "references": False},
+    "throughput": {"seconds": 1.0},
+    "size": {},
+    "parameters": {},
+    "macs": {},
+    "activations": {},
+    "memory": {},
+}
+"""Objective -> its options. They are measured for the profile if they are in the table."""
+
+
+def profile_network(network: ProfiledNetwork, batch: int = 1) -> Profile:
+    """Measures and profiles a network.
+
+    Args:
+        network: The network.
+        batch: Inputs per run.
+
+    Raises:
+        UserError: The network cannot be measured on this machine.
+    """
+    try:
+        layers = layer_costs(network.model, network.shape)
+        with host_lock.measuring():
+            times, note = _times(network, batch)
+        layers = _with_uncounted(network.model, layers, times)
+        numbers = (*network.accuracies, *_numbers(network, batch))
+    except Unmeasurable as error:
+        raise UserError(f"it cannot be profiled: {error}") from error
+    costs = NetworkCosts(layers, times.by_layer(), times.outside, float(network.artifact.bytes))
+    modes: Sequence[str] = () if network.quantized else network.runtime.quantizations
+    changes = estimated_changes(
+        network.model, network.shape, network.classes, costs, network.architecture, modes
+    )
+    return Profile(
+        network.subject,
+        network.runtime.name,
+        network.options.model_dump(),
+        network.shape,
+        network.classes,
+        numbers,
+        layers,
+        times,
+        note,
+        tuple(advice_for(costs, changes)),
+        fingerprint(),
+    )
+
+
+def _times(network: ProfiledNetwork, batch: int) -> tuple[Times, str | None]:
+    """Returns the times by the runtime's own profiler, else by torch's, with a note."""
+    inputs = validation_batch(network.data, batch)
+    modules = {path for path, _ in network.model.named_modules()}
+    if network.runtime.name == "onnxruntime":
+        return onnx_times(network.artifact.path, network.options, inputs, modules), None
+    if network.runtime.name == "openvino":
+        from paretune.objectives.profiling.openvino_profile import openvino_times
+
+        return openvino_times(network.artifact.path, network.options, inputs, modules), None
+    threads = getattr(network.options, "threads", 1)
+    name = network.runtime.name
+    note = (
+        f"Paretune has no profiler for {name}: the times by layer are those of the torch network "
+        f"in eager mode. In {name} the shares may differ; the numbers above are measured there."
+    )
+    return eager_times(network.model, inputs, threads), note
+
+
+def _with_uncounted(
+    model: nn.Module, layers: Sequence[LayerCosts], times: Times
+) -> tuple[LayerCosts, ...]:
+    """Adds the modules that take time although nothing is counted for them, such as views."""
+    counted = {layer.path for layer in layers}
+    others = [path for path in times.by_layer() if path not in counted]
+    kinds = {path: type(module).__name__ for path, module in model.named_modules()}
+    return (*layers, *(LayerCosts(path, kinds.get(path, ""), 0, 0, 0, 0) for path in others))
+
+
+def _numbers(network: ProfiledNetwork, batch: int) -> Iterator[Measurement]:
+    subject = Subject(
+        network.artifact, network.runtime, network.options, network.model, network.data
+    )
+    for name, options in NUMBERS.items():
+        if name not in OBJECTIVES.names:
+            continue
+        objective = OBJECTIVES.get(name)
+        values = {**options, "batch": batch} if name == "latency" else options
+        params = objective.Params.model_validate(values)
+        with host_lock.measuring():
+            measured = objective.measure(subject, params, "validation")
+        yield from [measured] if isinstance(measured, Measurement) else list(measured)[:1]
