@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretune.search.database.reader import records
+from paretune.search.database.reader import study_reader
 from paretune.search.errors import UserError
 from paretune.search.study_file.storage import storage_url
 
@@ -39,7 +39,7 @@ class StudyLocation:
         """
         from paretune.search.study_file.loading import load_source
 
-        with records(self.url) as found:
+        with study_reader(self.url) as found:
             source = dict(found.study()["source"])
         return load_source(source, self.file, storage=self.url)
 

@@ -218,7 +218,7 @@ class StageCache:
         for file in self._trainings.glob(f"{key}.*.safetensors"):
             file.unlink(missing_ok=True)
             dropped.append(file.name.removesuffix(".safetensors"))
-        self._store.drop_stages(dropped)
+        self._store.mark_dropped(dropped)
 
     def _note(self, key: str, kind: str, parent: str | None, file: Path, seconds: float) -> None:
         size = file.stat().st_size
@@ -233,13 +233,13 @@ class StageCache:
         )
         self._room -= size
         if self._room < 0:  # the sum of thousands of stages takes longer than to note one
-            self._room = SHARE * (self._limit - self._store.stages_bytes())
+            self._room = SHARE * (self._limit - self._store.cached_bytes())
             if self._room < 0:
                 self._trim({key})
 
     def _trim(self, just_made: set[str]) -> None:
         """Drops what is worth least, but nothing that somebody holds the lock of."""
-        found = {row["key"]: row for row in self._store.stages_kept()}
+        found = {row["key"]: row for row in self._store.cached_stages()}
         entries = []
         for key, row in found.items():
             file = self._folder.parent / row["file"]
@@ -254,7 +254,7 @@ class StageCache:
             for entry in to_drop(entries, self._limit, needed, time.time())
             if self._dropped(entry.key, self._folder.parent / found[entry.key]["file"])
         ]
-        self._store.drop_stages(dropped)
+        self._store.mark_dropped(dropped)
 
     def _dropped(self, key: str, file: Path) -> bool:
         """Removes a file; False while somebody makes or reads it."""

@@ -25,12 +25,12 @@ def command(study: str, storage: str | None, as_json: bool) -> int:
 
     STUDY is a study file, or the folder of a study that was run.
     """
-    from paretune.search.database.reader import records
+    from paretune.search.database.reader import study_reader
     from paretune.search.front.final_front import with_final_front
     from paretune.search.locate import locate
     from paretune.search.views.front_table import front_info
 
-    with records(locate(study, storage).url) as reader:
+    with study_reader(locate(study, storage).url) as reader:
         info = front_info(with_final_front(reader.front_record()), reader.trials)
     if as_json:
         print_json(info.to_json())

@@ -82,7 +82,7 @@ def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bo
         threads_per_worker,
         worker_processes,
     )
-    from paretune.search.database.reader import records
+    from paretune.search.database.reader import study_reader
     from paretune.search.front.final_front import with_final_front
     from paretune.search.running.progress import make_progress
     from paretune.search.running.runner import Runner
@@ -93,7 +93,7 @@ def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bo
     # Takes half a second to import, which the first trial need not wait for.
     from paretune.search.views.report import write_report
 
-    with records(spec.storage) as reader:
+    with study_reader(spec.storage) as reader:
         record = with_final_front(reader.record())
     report = spec.folder / "report.html"
     write_report(record, report)

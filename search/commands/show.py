@@ -25,11 +25,11 @@ def command(study: str, trial: int, storage: str | None, as_json: bool) -> None:
     STUDY is a study file, or the folder of a study that was run. TRIAL is the number of a trial;
     0 is the baseline.
     """
-    from paretune.search.database.reader import records
+    from paretune.search.database.reader import study_reader
     from paretune.search.locate import locate
     from paretune.search.views.trial_text import trial_json, trial_text
 
-    with records(locate(study, storage).url) as reader:
+    with study_reader(locate(study, storage).url) as reader:
         record = reader.trial(trial)
         steps = reader.steps(trial)
         last = reader.last_number()

@@ -28,7 +28,7 @@ class Tables:
 
 
 @contextmanager
-def replacing(engine: sa.Engine) -> Iterator[sa.Connection]:
+def exclusive_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that writes by what it finds, one worker after the other.
 
     SQLite has one writer at a time anyway. On PostgreSQL two workers that both find nothing to

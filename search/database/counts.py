@@ -34,8 +34,8 @@ def counts_of(rows: Rows) -> Counts:
     made = _one(rows, f"sum(seconds) AS seconds FROM paretune_stages WHERE {whole}")["seconds"]
     return Counts(
         states={row["state"]: row["n"] for row in states},
-        repeats=trials_that(rows, "repeat_of IS NOT NULL"),
-        variants=trials_that(rows, "variant_of IS NOT NULL"),
+        repeats=count_trials(rows, "repeat_of IS NOT NULL"),
+        variants=count_trials(rows, "variant_of IS NOT NULL"),
         stopped=held_up(rows, f"{_SEARCHED} AND state = 'stopped'"),
         # Of a trainer of the user's there are no stages, and nothing is counted.
         stage_seconds=0.0 if made is None else float(made) + _held_up_seconds(rows),
@@ -52,7 +52,7 @@ def _one(rows: Rows, what: str) -> dict[str, Any]:
     return rows(f"SELECT {what}")[0]
 
 
-def trials_that(rows: Rows, which: str) -> int:
+def count_trials(rows: Rows, which: str) -> int:
     """How many trials of the search there are of a kind, a condition in SQL."""
     found = _one(rows, f"count(*) AS n FROM paretune_trials WHERE number > 0 AND {which}")
     return int(found["n"])

@@ -8,7 +8,7 @@ from paretune.search.database import tables
 from paretune.search.study.records import FrontPoint
 
 
-def put_front(connection: sa.Connection, point: FrontPoint) -> None:
+def write_front(connection: sa.Connection, point: FrontPoint) -> None:
     """Writes a front; a trial told twice replaces its entry (`base.replacing`)."""
     connection.execute(_OLD, {"of": point.trial})
     connection.execute(_NEW, {**vars(point), "members": list(point.members)})

@@ -50,7 +50,7 @@ _VALUES = models.TrialValueModel.__table__
 
 
 @dataclass(frozen=True)
-class Mirrored:
+class MirroredTrial:
     """A trial as Optuna keeps it.
 
     Attributes:
@@ -103,10 +103,10 @@ class Mirror:
         self._study_id = _study(engine.url, name, directions, objectives)
         self._distributions = distributions
         self._json = {key: distribution_to_json(d) for key, d in distributions.items()}
-        self._pending: dict[int, Mirrored] = {}
+        self._pending: dict[int, MirroredTrial] = {}
         self._written = time.monotonic()
 
-    def put(self, trial: Mirrored) -> None:
+    def put(self, trial: MirroredTrial) -> None:
         """Takes what is known of a trial now; written when its time has come, or by `flush`."""
         self._pending[trial.number] = trial
         begun = trial.state == "running"  # the one before it has ended: both in one go
@@ -149,7 +149,9 @@ class Mirror:
             for number, trial_id, state in connection.execute(statement)
         }
 
-    def _inserted(self, connection: sa.Connection, trials: Sequence[Mirrored]) -> dict[int, int]:
+    def _inserted(
+        self, connection: sa.Connection, trials: Sequence[MirroredTrial]
+    ) -> dict[int, int]:
         """Number -> Optuna's id of trials that were not there, with what they began with."""
         if not trials:
             return {}
@@ -187,7 +189,7 @@ class Mirror:
     def _end(
         self,
         connection: sa.Connection,
-        trials: Sequence[Mirrored],
+        trials: Sequence[MirroredTrial],
         ids: Mapping[int, int],
         known: Collection[int],
     ) -> None:
@@ -222,7 +224,7 @@ class Mirror:
             )
 
 
-def _items(trial: Mirrored, which: str) -> Collection[tuple[str, Any]]:
+def _items(trial: MirroredTrial, which: str) -> Collection[tuple[str, Any]]:
     attributes: Mapping[str, Any] = getattr(trial, which)
     return attributes.items()
 

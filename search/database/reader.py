@@ -10,10 +10,17 @@ from typing import Any
 
 from paretune.objectives.base import Measurement
 from paretune.search.database.counts import counts_of, held_up
-from paretune.search.database.rows import Rows, listed, only, quoted, rows_at
+from paretune.search.database.rows import Rows, open_rows, sql_columns, sql_list, subset
 from paretune.search.database.version import SCHEMA, wrong_version
 from paretune.search.errors import UserError
-from paretune.search.study.records import Axis, Counts, FrontPoint, Others, StudyRecord, TrialRecord
+from paretune.search.study.records import (
+    Axis,
+    Counts,
+    FrontPoint,
+    StudyRecord,
+    TrialIntervals,
+    TrialRecord,
+)
 
 PARTS = {"validation": "measurements", "test": "test", "final": "final"}
 """What a measurement was taken on -> field of a trial's record."""
@@ -64,11 +71,11 @@ class StudyReader:
         Raises:
             UserError: There is no study in this database.
         """
-        from paretune.search.front.growth import with_volumes
+        from paretune.search.front.growth import with_hypervolumes
 
         study = self.study()
         growth = self._rows("SELECT * FROM paretune_front ORDER BY time")
-        return with_volumes(self._record(study, growth, tuple(self.trials())))
+        return with_hypervolumes(self._record(study, growth, tuple(self.trials())))
 
     def front_record(self) -> StudyRecord:
         """The record for who looks at the front, and only what that takes.
@@ -92,7 +99,7 @@ class StudyReader:
         chances = _kept_chances(study["info"], [now["ended"], now["last"]])
         record = replace(record, counted=(now["begun"], stopped), chances=chances)
         if record.chances is None:
-            record = replace(record, others=self._others(record.axes, whole))
+            record = replace(record, other_intervals=self._others(record.axes, whole))
         return record
 
     def outline(self) -> StudyRecord:
@@ -106,9 +113,9 @@ class StudyReader:
         record = self._record(study, growth, tuple(self.trials(self._named(growth))))
         if all(point.hypervolume is not None for point in record.growth):
             return record
-        from paretune.search.front.growth import with_volumes
+        from paretune.search.front.growth import with_hypervolumes
 
-        every = with_volumes(replace(record, trials=tuple(self._valued())))
+        every = with_hypervolumes(replace(record, trials=tuple(self._valued())))
         return replace(record, growth=every.growth)
 
     def counts(self) -> Counts:
@@ -121,16 +128,16 @@ class StudyReader:
 
     def trials(self, numbers: Collection[int] | None = None) -> list[TrialRecord]:
         """All trials, or these, by number."""
-        some = "" if numbers is None else f"WHERE number IN {listed(numbers)}"
-        theirs = "" if numbers is None else f"WHERE trial IN {listed(numbers)}"
+        some = "" if numbers is None else f"WHERE number IN {sql_list(numbers)}"
+        theirs = "" if numbers is None else f"WHERE trial IN {sql_list(numbers)}"
         measured: dict[int, dict[str, dict[str, Measurement]]] = defaultdict(
             lambda: {name: {} for name in PARTS.values() if name in _FIELDS}
         )
-        columns = quoted(("trial", "part", *_MEASUREMENT))
+        columns = sql_columns(("trial", "part", *_MEASUREMENT))
         for row in self._rows(f"SELECT {columns} FROM paretune_measurements {theirs}"):
             parts = measured[row["trial"]]
-            parts[PARTS[row["part"]]][row["name"]] = Measurement(**only(row, _MEASUREMENT))
-        rows = self._rows(f"SELECT {quoted(_COLUMNS)} FROM paretune_trials {some} ORDER BY number")
+            parts[PARTS[row["part"]]][row["name"]] = Measurement(**subset(row, _MEASUREMENT))
+        rows = self._rows(f"SELECT {sql_columns(_COLUMNS)} FROM paretune_trials {some} ORDER BY number")
         return [_trial(row, measured[row["number"]]) for row in rows]
 
     def steps(self, trial: int) -> list[dict[str, Any]]:
@@ -175,7 +182,7 @@ class StudyReader:
             info={**info, "hosts": facts, "end_reason": study["end_reason"]},
         )
 
-    def _others(self, axes: Sequence[Axis], whole: Collection[int]) -> Others | None:
+    def _others(self, axes: Sequence[Axis], whole: Collection[int]) -> TrialIntervals | None:
         """The intervals of the feasible trials that repeat no other, without those read whole.
 
         None where no objective has an interval: then the front is certain.
@@ -201,7 +208,7 @@ class StudyReader:
         table = np.array(found, dtype=float).reshape(len(found), 2 + 2 * len(axes))
         left_out = [*whole, *(self._broken() if table[:, 1].any() else ())]
         table = table[~np.isin(table[:, 0], left_out)]
-        return Others(table[:, 0].astype(int), table[:, 2::2], table[:, 3::2])
+        return TrialIntervals(table[:, 0].astype(int), table[:, 2::2], table[:, 3::2])
 
     def _broken(self) -> list[int]:
         """The measured trials that break a constraint."""
@@ -253,11 +260,11 @@ def _trial(row: Mapping[str, Any], measured: Mapping[str, Any]) -> TrialRecord:
 
 
 @contextmanager
-def records(url: str) -> Iterator[StudyReader]:
+def study_reader(url: str) -> Iterator[StudyReader]:
     """What lies in an existing database.
 
     Raises:
         UserError: There is no such database, or it is none.
     """
-    with rows_at(url) as rows:
+    with open_rows(url) as rows:
         yield StudyReader(rows)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
-from paretune.search.database.base import Tables, replacing
+from paretune.search.database.base import Tables, exclusive_transaction
 from paretune.search.study.retarget_records import Retargeted
 
 
@@ -19,7 +19,7 @@ class Retargets(Tables):
     def put(self, rows: Sequence[Retargeted]) -> None:
         """Writes what was measured; it replaces what the same setting gave before."""
         table = tables.retargets
-        with replacing(self.engine) as connection:
+        with exclusive_transaction(self.engine) as connection:
             for row in rows:
                 same = (table.c.setting == row.setting) & (table.c.trial == row.trial)
                 connection.execute(sa.delete(table).where(same))

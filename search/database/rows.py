@@ -66,7 +66,7 @@ class Rows:
 
 
 @contextmanager
-def rows_at(url: str) -> Iterator[Rows]:
+def open_rows(url: str) -> Iterator[Rows]:
     """Reads an existing database.
 
     Raises:
@@ -76,7 +76,7 @@ def rows_at(url: str) -> Iterator[Rows]:
     if url.startswith(PREFIX) and "?" not in url and _is_database(file):
         connection = sqlite3.connect(file, timeout=60)
         try:
-            yield rows_in(connection)
+            yield sqlite_rows(connection)
         finally:
             connection.close()
         return
@@ -84,12 +84,12 @@ def rows_at(url: str) -> Iterator[Rows]:
 
     engine = open_engine(url)
     try:
-        yield rows_of(engine)
+        yield engine_rows(engine)
     finally:
         engine.dispose()
 
 
-def rows_in(connection: sqlite3.Connection) -> Rows:
+def sqlite_rows(connection: sqlite3.Connection) -> Rows:
     """Reads a SQLite file."""
 
     def read(statement: str) -> tuple[Sequence[str], list[Any]]:
@@ -99,7 +99,7 @@ def rows_in(connection: sqlite3.Connection) -> Rows:
     return Rows(read)
 
 
-def rows_of(engine: sa.Engine) -> Rows:
+def engine_rows(engine: sa.Engine) -> Rows:
     """Reads through an engine."""
     import sqlalchemy as sa
 
@@ -111,7 +111,7 @@ def rows_of(engine: sa.Engine) -> Rows:
     return Rows(read)
 
 
-def listed(numbers: Collection[int]) -> str:
+def sql_list(numbers: Collection[int]) -> str:
     """Trial numbers for an IN."""
     return f"({', '.join(str(int(number)) for number in sorted(numbers))})"
 
@@ -135,11 +135,11 @@ def _decoded(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def quoted(names: Collection[str]) -> str:
+def sql_columns(names: Collection[str]) -> str:
     """Column names for a SELECT; some are words of SQL."""
     return ", ".join(f'"{name}"' for name in names)
 
 
-def only(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+def subset(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """These columns of a row."""
     return {name: row[name] for name in names}

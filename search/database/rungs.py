@@ -11,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables, replacing
+from paretune.search.database.base import Row, Tables, exclusive_transaction
 from paretune.search.study.records import Result
 
 
 @dataclass(frozen=True)
-class Reached:
+class RungValues:
     """A trial at a rung: the values it had there (None: one was no number), and if it went on."""
 
     trial: int
@@ -31,7 +31,7 @@ class Rungs(Tables):
         """A trial has reached a rung; one that is there already is left as it is."""
         table = tables.rungs
         row = {"trial": trial, "step": step, "values": values, "promoted": False}
-        with replacing(self.engine) as connection:
+        with exclusive_transaction(self.engine) as connection:
             there = sa.select(table.c.trial).where(table.c.trial == trial, table.c.step == step)
             if connection.execute(there).first() is None:
                 connection.execute(sa.insert(table).values(row))
@@ -41,23 +41,23 @@ class Rungs(Tables):
         with self.engine.begin() as connection:
             connection.execute(_promotion(trial, step))
 
-    def at(self, step: int) -> list[Reached]:
+    def at(self, step: int) -> list[RungValues]:
         """The trials that have reached a rung, by number."""
         return self.all(step).get(step, [])
 
-    def all(self, step: int | None = None) -> dict[int, list[Reached]]:
+    def all(self, step: int | None = None) -> dict[int, list[RungValues]]:
         """Step -> the trials that have reached the rung, by number; of one rung, or of all."""
         table = tables.rungs
         statement = sa.select(table).order_by(table.c.trial)
         if step is not None:
             statement = statement.where(table.c.step == step)
-        found: dict[int, list[Reached]] = defaultdict(list)
+        found: dict[int, list[RungValues]] = defaultdict(list)
         with self.engine.connect() as connection:
             for row in connection.execute(statement).mappings():
-                found[row["step"]].append(Reached(row["trial"], row["values"], row["promoted"]))
+                found[row["step"]].append(RungValues(row["trial"], row["values"], row["promoted"]))
         return dict(found)
 
-    def promoted(self, trial: int) -> set[int]:
+    def promoted_rungs(self, trial: int) -> set[int]:
         """The rungs that a trial has gone on from."""
         table = tables.rungs
         statement = sa.select(table.c.step).where(table.c.trial == trial, table.c.promoted)
@@ -79,14 +79,14 @@ class Rungs(Tables):
             seconds=dict(result.seconds),
         )
 
-    def paused(self) -> list[Row]:
+    def paused_trials(self) -> list[Row]:
         """Rows of the trials that wait, by number."""
         table = tables.trials
         statement = sa.select(table).where(table.c.state == "paused").order_by(table.c.number)
         with self.engine.connect() as connection:
             return list(connection.execute(statement).mappings())
 
-    def take_up(self, trial: int, step: int | None, worker: str) -> bool:
+    def resume(self, trial: int, step: int | None, worker: str) -> bool:
         """Lets a waiting trial go on with this worker; False when somebody else was quicker.
 
         Args:

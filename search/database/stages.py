@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables, replacing
+from paretune.search.database.base import Row, Tables, exclusive_transaction
 from paretune.search.database.counts import DROPPED
 
 
@@ -18,25 +18,25 @@ class Stages(Tables):
 
     def add_stage(self, **columns: Any) -> None:
         """A stage that now lies in the cache; made again, it replaces its entry."""
-        with replacing(self.engine) as connection:
+        with exclusive_transaction(self.engine) as connection:
             connection.execute(
                 sa.delete(tables.stages).where(tables.stages.c.key == columns["key"])
             )
             connection.execute(sa.insert(tables.stages).values(created=time.time(), **columns))
 
-    def stages_kept(self) -> list[Row]:
+    def cached_stages(self) -> list[Row]:
         """Rows of the stages that lie in the cache."""
         statement = sa.select(tables.stages).where(tables.stages.c.file != DROPPED)
         with self.engine.connect() as connection:
             return list(connection.execute(statement).mappings())
 
-    def stages_bytes(self) -> int:
+    def cached_bytes(self) -> int:
         """What the stages in the cache take, in bytes."""
         total = sa.select(sa.func.sum(tables.stages.c.bytes)).where(tables.stages.c.file != DROPPED)
         with self.engine.connect() as connection:
             return int(connection.execute(total).scalar() or 0)
 
-    def drop_stages(self, keys: Collection[str]) -> None:
+    def mark_dropped(self, keys: Collection[str]) -> None:
         """Notes that these lie in the cache no more."""
         if keys:
             self._write(
@@ -47,7 +47,7 @@ class Stages(Tables):
 
     def add_curve(self, key: str, points: Sequence[Mapping[str, Any]]) -> None:
         """The learning curve of a stage: [{"epoch", "loss", "accuracy", "seconds"}, ...]."""
-        with replacing(self.engine) as connection:
+        with exclusive_transaction(self.engine) as connection:
             connection.execute(sa.delete(tables.curves).where(tables.curves.c.stage_key == key))
             if points:
                 connection.execute(

@@ -10,19 +10,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, replacing
+from paretune.search.database.base import Row, exclusive_transaction
 from paretune.search.database.engine import open_engine
-from paretune.search.database.fronts import put_front
+from paretune.search.database.fronts import write_front
 from paretune.search.database.reader import StudyReader
-from paretune.search.database.rows import rows_of
+from paretune.search.database.rows import engine_rows
 from paretune.search.database.stages import Stages
-from paretune.search.database.trials import OPEN, Trials
+from paretune.search.database.trials import OPEN_STATES, Trials
 from paretune.search.database.version import SCHEMA, wrong_version
 from paretune.search.database.workers import Workers
 from paretune.search.errors import UserError
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord
 
-__all__ = ["OPEN", "Row", "Store", "existing_store"]
+__all__ = ["OPEN_STATES", "Row", "Store", "existing_store"]
 
 
 class Store(Trials, Stages, Workers):
@@ -77,7 +77,7 @@ class Store(Trials, Stages, Workers):
 
     # -- the front -------------------------------------------------------------------------------
 
-    def keep_chances(self, chances: Mapping[int, float], record: StudyRecord) -> None:
+    def save_chances(self, chances: Mapping[int, float], record: StudyRecord) -> None:
         """Keeps who is on the front with which probability, until there is another trial.
 
         Args:
@@ -86,14 +86,14 @@ class Store(Trials, Stages, Workers):
         """
         ends = [trial.finished for trial in record.trials if trial.finished is not None]
         kept = {"of": [len(ends), max(ends)], "trials": {str(n): p for n, p in chances.items()}}
-        with replacing(self.engine) as connection:
+        with exclusive_transaction(self.engine) as connection:
             info = connection.execute(sa.select(tables.studies.c.info)).scalar_one()
             connection.execute(sa.update(tables.studies).values(info={**info, "chances": kept}))
 
     def add_front(self, point: FrontPoint) -> None:
         """The front after a trial that changed it; a trial told twice replaces its entry."""
-        with replacing(self.engine) as connection:
-            put_front(connection, point)
+        with exclusive_transaction(self.engine) as connection:
+            write_front(connection, point)
 
     def front_members(self) -> tuple[int, ...]:
         """Numbers of the front's trials."""
@@ -109,7 +109,7 @@ class Store(Trials, Stages, Workers):
         Raises:
             UserError: There is no study in this database.
         """
-        return StudyReader(rows_of(self.engine)).record()
+        return StudyReader(engine_rows(self.engine)).record()
 
     def close(self) -> None:
         """Gives the connections back."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
-from paretune.search.database.base import Tables, replacing
+from paretune.search.database.base import Tables, exclusive_transaction
 
 COLUMNS = ("name", "value", "unit", "better", "low", "high", "count")
 """Of a Measurement."""
@@ -44,6 +44,6 @@ class Structures(Tables):
             return
         table = tables.structures
         same = sa.and_(table.c.key == key, table.c.name.in_([m.name for m in measured]))
-        with replacing(self.engine) as connection:
+        with exclusive_transaction(self.engine) as connection:
             connection.execute(sa.delete(table).where(same))
             connection.execute(sa.insert(table), rows)

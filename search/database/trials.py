@@ -10,18 +10,18 @@ import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables, replacing
-from paretune.search.database.fronts import put_front
+from paretune.search.database.base import Row, Tables, exclusive_transaction
+from paretune.search.database.fronts import write_front
 from paretune.search.database.reader import StudyReader
-from paretune.search.database.rows import rows_of
+from paretune.search.database.rows import engine_rows
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import FrontPoint, Result, TrialRecord
 
-OPEN = ("running", "paused")
+OPEN_STATES = ("running", "paused")
 """States of trials that have not ended."""
 
 
-class Begun(NamedTuple):
+class StartedTrial(NamedTuple):
     """A trial that runs: its number, since when, and the first trial that answers its plan."""
 
     number: int
@@ -59,7 +59,7 @@ class Trials(Tables):
         proposal: Mapping[str, Any],
         variant_of: int | None = None,
         later: bool = True,
-    ) -> Begun | None:
+    ) -> StartedTrial | None:
         """As `begin`, with the first free number from this one on.
 
         Args:
@@ -79,12 +79,12 @@ class Trials(Tables):
         key = {"key": plan.key}
         while True:
             try:
-                with replacing(self.engine) as connection:
+                with exclusive_transaction(self.engine) as connection:
                     if connection.execute(_RUNNING_PLAN, key).first():
                         return None
                     connection.execute(_BEGIN, {**row, "number": number})
                     first = connection.execute(_SAME_PLAN, key).scalars().first()
-                return Begun(number, row["started"], first)
+                return StartedTrial(number, row["started"], first)
             except sa.exc.IntegrityError:  # another worker was quicker
                 if not later:
                     return None
@@ -116,18 +116,18 @@ class Trials(Tables):
             "artifacts": dict(result.artifacts) or None,
             "repeat_of": result.repeat_of,
         }
-        writing = self.engine.begin() if front is None else replacing(self.engine)
+        writing = self.engine.begin() if front is None else exclusive_transaction(self.engine)
         with writing as connection:
             if rows:
                 connection.execute(_MEASURED, rows)
             connection.execute(_END, ended)
             if front is not None:
-                put_front(connection, front)
+                write_front(connection, front)
         return finished
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
         """Measurements on the test part; replaces earlier ones."""
-        with replacing(self.engine) as connection:
+        with exclusive_transaction(self.engine) as connection:
             connection.execute(
                 sa.delete(tables.measurements).where(
                     tables.measurements.c.trial == number, tables.measurements.c.part == "test"
@@ -138,7 +138,7 @@ class Trials(Tables):
                 [measurement_row(number, "test", m, host) for m in measured],
             )
 
-    def news(self, highest: int, missing: Collection[int]) -> list[Row]:
+    def new_trials(self, highest: int, missing: Collection[int]) -> list[Row]:
         """The trials above a number, and those among the missing numbers that do not wait.
 
         What a worker has to know of the others' and of earlier trials (`_NEWS`), and no more.
@@ -156,7 +156,7 @@ class Trials(Tables):
             .select_from(tables.trials)
             .where(
                 tables.trials.c.number > 0,
-                tables.trials.c.state.not_in(OPEN),
+                tables.trials.c.state.not_in(OPEN_STATES),
                 tables.trials.c.repeat_of.is_(None),
                 tables.trials.c.variant_of.is_(None),
             )
@@ -210,7 +210,7 @@ class Trials(Tables):
 
     def trial(self, number: int) -> TrialRecord | None:
         """One trial, or None."""
-        return StudyReader(rows_of(self.engine)).trial(number)
+        return StudyReader(engine_rows(self.engine)).trial(number)
 
     def last_number(self) -> int:
         """The highest trial number, -1 when there is none."""
@@ -227,7 +227,7 @@ class Trials(Tables):
             for step, values, seconds in points
         }
         steps = tables.steps
-        with replacing(self.engine) as connection:
+        with exclusive_transaction(self.engine) as connection:
             connection.execute(
                 sa.delete(steps).where(steps.c.trial == trial, steps.c.step.in_(rows))
             )

@@ -18,7 +18,7 @@ import numpy as np
 
 from paretune.objectives.base import Measurement
 from paretune.search.front.pareto import non_dominated, to_losses
-from paretune.search.front.probabilities import front_chances, normals, shrunk
+from paretune.search.front.probabilities import non_dominated_chances, normals, shrunk
 from paretune.search.study.records import StudyRecord, TrialRecord
 
 NEAR = 0.05
@@ -28,7 +28,7 @@ EXTRA = 8
 """The most trials beside the front that are."""
 
 
-def finalists_of(record: StudyRecord) -> tuple[TrialRecord, ...]:
+def remeasured_trials(record: StudyRecord) -> tuple[TrialRecord, ...]:
     """The trials that were measured again: the last session's, or on test data where none was."""
     timed = tuple(trial for trial in record.trials if trial.final)
     return timed or tuple(trial for trial in record.trials if trial.test)
@@ -40,7 +40,7 @@ def with_final_front(record: StudyRecord) -> StudyRecord:
     The front is then of those measured again. Where the final numbers do not cover the front, as
     after new trials, the search's numbers stand.
     """
-    finalists = finalists_of(record)
+    finalists = remeasured_trials(record)
     numbers = {trial.number for trial in finalists}
     if record.final_members is not None or not record.members or not record.members <= numbers:
         return record
@@ -75,7 +75,7 @@ def _final(
     )
 
 
-def numbers_of(
+def compared_measurements(
     trials: Sequence[TrialRecord], record: StudyRecord
 ) -> list[Mapping[str, Measurement]]:
     """The measurements to compare trials by: on the test part where all of them have it."""
@@ -91,9 +91,9 @@ def numbers_of(
     ]
 
 
-def uncertain(record: StudyRecord) -> bool:
+def is_uncertain(record: StudyRecord) -> bool:
     """Whether an objective of a feasible trial has an interval."""
-    if record.others is not None or record.chances is not None:
+    if record.other_intervals is not None or record.chances is not None:
         return True
     return any(
         m.low < m.high
@@ -104,15 +104,15 @@ def uncertain(record: StudyRecord) -> bool:
     )
 
 
-def chances_of(record: StudyRecord) -> dict[int, float]:
+def front_chances(record: StudyRecord) -> dict[int, float]:
     """Trial -> probability to be on the front, of all that are feasible.
 
     Of a settled record those measured again are compared with each other.
     """
     found = _searched(record) if record.chances is None else dict(record.chances)
     if record.final_members is not None:
-        able = [trial for trial in finalists_of(record) if trial.feasible]
-        chances = front_chances(*normals(numbers_of(able, record), record.axes))
+        able = [trial for trial in remeasured_trials(record) if trial.feasible]
+        chances = non_dominated_chances(*normals(compared_measurements(able, record), record.axes))
         found |= dict(zip([trial.number for trial in able], chances.tolist(), strict=True))
     return found
 
@@ -121,23 +121,25 @@ def _searched(record: StudyRecord) -> dict[int, float]:
     """By the search's numbers."""
     trials = [t for t in record.trials if t.feasible and t.repeat_of is None]
     numbers = np.array([trial.number for trial in trials], dtype=int)
-    if record.others is not None:
-        numbers = np.concatenate([numbers, record.others.numbers])
+    if record.other_intervals is not None:
+        numbers = np.concatenate([numbers, record.other_intervals.numbers])
     order = np.argsort(numbers)
-    measured = normals([t.measurements for t in trials], record.axes, record.others)
+    measured = normals([t.measurements for t in trials], record.axes, record.other_intervals)
     middles, deviations = (column[order] for column in measured)
-    chances = front_chances(shrunk(middles, deviations), deviations)
+    chances = non_dominated_chances(shrunk(middles, deviations), deviations)
     return dict(zip(numbers[order].tolist(), chances.tolist(), strict=True))
 
 
-def worth_again(record: StudyRecord, chances: Mapping[int, float] | None = None) -> tuple[int, ...]:
+def trials_to_remeasure(
+    record: StudyRecord, chances: Mapping[int, float] | None = None
+) -> tuple[int, ...]:
     """Who is to be measured again: the baseline, the front, and who is within noise of it.
 
     Args:
         record: The study.
         chances: Of it, from `chances_of`, where they are known.
     """
-    chances = chances_of(record) if chances is None else chances
+    chances = front_chances(record) if chances is None else chances
     near = [n for n, p in chances.items() if p >= NEAR and n not in record.members]
     near.sort(key=lambda number: -chances[number])
     wanted = {*record.members, *near[:EXTRA]}

@@ -12,7 +12,7 @@ from paretune.search.front.pareto import Array, Front, hypervolume, to_losses
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord
 
 
-class Growth:
+class FrontTracker:
     """The front of a study's feasible trials.
 
     Args:
@@ -64,7 +64,7 @@ class Growth:
         return FrontPoint(trial, when or time.time(), self.hypervolume, tuple(self._values))
 
 
-def with_volumes(record: StudyRecord) -> StudyRecord:
+def with_hypervolumes(record: StudyRecord) -> StudyRecord:
     """The record with the hypervolumes that could not be known while the study ran.
 
     Looking back, the worst value of any feasible trial is the reference, and the share is of the

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretune.objectives.base import Measurement
-from paretune.search.front.final_front import numbers_of
+from paretune.search.front.final_front import compared_measurements
 from paretune.search.front.probabilities import Z95, differ, knee_chances
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
@@ -24,7 +24,7 @@ HALF = 0.5
 
 
 @dataclass(frozen=True)
-class Claim:
+class Highlight:
     """What speaks for a trial.
 
     Attributes:
@@ -38,7 +38,7 @@ class Claim:
     like: tuple[int, ...] = ()
 
 
-def claims_of(record: StudyRecord) -> list[Claim]:
+def highlights_of(record: StudyRecord) -> list[Highlight]:
     """The knee of the front, and the best in each cost within a point of the baseline."""
     trials = [trial for trial in record.front if trial.number != 0]
     if not trials:
@@ -54,10 +54,10 @@ def claims_of(record: StudyRecord) -> list[Claim]:
     return found
 
 
-def marks_of(record: StudyRecord) -> dict[int, tuple[str, ...]]:
+def highlight_texts(record: StudyRecord) -> dict[int, tuple[str, ...]]:
     """Trial -> the texts of what is claimed for it."""
     found: dict[int, list[str]] = {}
-    for claim in claims_of(record):
+    for claim in highlights_of(record):
         found.setdefault(claim.trial, []).append(claim.text)
     return {number: tuple(marks) for number, marks in found.items()}
 
@@ -80,14 +80,16 @@ def near_baseline(trials: Sequence[TrialRecord], record: StudyRecord) -> list[Tr
     ]
 
 
-def alike_of(
+def tied_groups(
     trials: Sequence[TrialRecord], record: StudyRecord
 ) -> dict[str, tuple[tuple[int, ...], ...]]:
     """Objective -> groups of trials; the others of a group do not differ from its first, the best.
 
     By the final numbers, on the test part where all trials have it. Exact objectives are left out.
     """
-    numbers = dict(zip([t.number for t in trials], numbers_of(trials, record), strict=True))
+    numbers = dict(
+        zip([t.number for t in trials], compared_measurements(trials, record), strict=True)
+    )
     found = {}
     for axis in record.axes:
         measured = {number: by_name[axis.name] for number, by_name in numbers.items()}
@@ -112,7 +114,7 @@ def _groups(measured: Mapping[int, Measurement], axis: Axis) -> list[tuple[int, 
     return groups
 
 
-def _knee(trials: Sequence[TrialRecord], axes: Sequence[Axis]) -> Claim:
+def _knee(trials: Sequence[TrialRecord], axes: Sequence[Axis]) -> Highlight:
     signs = np.array([1.0 if axis.better == "lower" else -1.0 for axis in axes])
     measured = [[trial.measurements[axis.name] for axis in axes] for trial in trials]
     values = signs * np.array([[m.value for m in row] for row in measured])
@@ -120,10 +122,10 @@ def _knee(trials: Sequence[TrialRecord], axes: Sequence[Axis]) -> Claim:
     chances = knee_chances(values, deviations)
     best = int(chances.argmax())
     like = [i for i in np.argsort(-chances) if i != best and chances[i] >= HALF * chances[best]]
-    return Claim(trials[best].number, "knee", tuple(trials[i].number for i in like))
+    return Highlight(trials[best].number, "knee", tuple(trials[i].number for i in like))
 
 
-def _least(trials: Sequence[TrialRecord], axis: Axis, text: str) -> Claim:
+def _least(trials: Sequence[TrialRecord], axis: Axis, text: str) -> Highlight:
     best = min(trials, key=lambda trial: trial.values[axis.name])
     own = best.measurements[axis.name]
     like = [
@@ -131,4 +133,4 @@ def _least(trials: Sequence[TrialRecord], axis: Axis, text: str) -> Claim:
         for trial in sorted(trials, key=lambda trial: trial.values[axis.name])
         if trial is not best and not differ(own, trial.measurements[axis.name])
     ]
-    return Claim(best.number, text, tuple(like))
+    return Highlight(best.number, text, tuple(like))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paretune.search.errors import UserError
-from paretune.search.front.highlights import marks_of
+from paretune.search.front.highlights import highlight_texts
 from paretune.search.study.constraints import read_constraint
 from paretune.search.study.records import StudyRecord, TrialRecord
 
@@ -28,7 +28,7 @@ def pick(record: StudyRecord, query: str) -> TrialRecord:
     if not record.front:
         raise UserError("there is no front yet; run the study first")
     if query in WORDS:
-        for number, marks in marks_of(record).items():
+        for number, marks in highlight_texts(record).items():
             if any(mark.startswith(query) for mark in marks):
                 return _numbered(record, number)
         raise UserError(f"--pick {query}: no trial of the front is within a point of the baseline")

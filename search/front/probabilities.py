@@ -16,7 +16,7 @@ import numpy as np
 
 from paretune.objectives.base import Measurement
 from paretune.search.front.pareto import Array
-from paretune.search.study.records import Axis, Others
+from paretune.search.study.records import Axis, TrialIntervals
 
 Z95 = 1.959964
 """The normal distribution's 97.5 % quantile."""
@@ -71,7 +71,7 @@ def logarithmic(measured: Sequence[Measurement]) -> bool:
 def normals(
     trials: Sequence[Mapping[str, Measurement]],
     axes: Sequence[Axis],
-    others: Others | None = None,
+    other_intervals: TrialIntervals | None = None,
 ) -> tuple[Array, Array]:
     """Measurements as losses: their middles [N, M] and standard deviations [N, M].
 
@@ -80,21 +80,23 @@ def normals(
         axes: The objectives.
         others: Further trials, which come behind; each was measured in a session of its own.
     """
-    count = len(trials) + (len(others.numbers) if others else 0)
+    count = len(trials) + (len(other_intervals.numbers) if other_intervals else 0)
     middles, deviations = np.empty((2, count, len(axes)))
     for column, axis in enumerate(axes):
         measured = [trial[axis.name] for trial in trials]
         ends = np.array([(m.low, m.high) for m in measured], dtype=float).reshape(-1, 2)
         relative = logarithmic(measured)
-        if others:
-            more = np.column_stack([others.low[:, column], others.high[:, column]])
+        if other_intervals:
+            more = np.column_stack(
+                [other_intervals.low[:, column], other_intervals.high[:, column]]
+            )
             relative = relative and axis.unit != "fraction" and bool((more > 0).all())
             ends = np.vstack([ends, more])
         if relative:
             ends = np.log(ends)
         sign = 1.0 if axis.better == "lower" else -1.0
         middles[:, column] = sign * ends.mean(axis=1)
-        own = of_one_session(measured) if relative and not others else None
+        own = of_one_session(measured) if relative and not other_intervals else None
         deviations[:, column] = (ends[:, 1] - ends[:, 0]) / (2 * Z95) if own is None else own
     return middles, deviations
 
@@ -140,7 +142,9 @@ def shrunk(middles: Array, deviations: Array) -> Array:
     return found
 
 
-def front_chances(middles: Array, deviations: Array, draws: int = DRAWS, seed: int = 0) -> Array:
+def non_dominated_chances(
+    middles: Array, deviations: Array, draws: int = DRAWS, seed: int = 0
+) -> Array:
     """Probability [N] of each point that no other is better, by drawing all of them anew.
 
     Of more than DRAWN points, those that lie behind the most layers get none. For 10,000 trials

@@ -18,7 +18,7 @@ from paretune.search.racing.ranking import best
 
 
 @dataclass(frozen=True)
-class Entry:
+class RungEntry:
     """A trial at a rung.
 
     Attributes:
@@ -34,25 +34,25 @@ class Entry:
     promoted: bool = False
 
 
-Best: TypeAlias = Callable[[int, Sequence[Entry]], Sequence[int]]
+Best: TypeAlias = Callable[[int, Sequence[RungEntry]], Sequence[int]]
 """(rung, the entries there) -> who may go on, the best first."""
 
 
-def chosen(entries: Sequence[Entry], eta: int) -> list[int]:
+def best_trials(entries: Sequence[RungEntry], eta: int) -> list[int]:
     """Numbers of the best n / eta (rounded down) of the n trials at a rung, the best first.
 
     They are compared by the objectives that are known of all of them.
     """
     known = [e for e in entries if e.losses is not None]
-    names = shared([e.losses for e in known if e.losses is not None])
+    names = common_names([e.losses for e in known if e.losses is not None])
     if not known or not names:
         return []
     losses = np.array([[e.losses[name] for name in names] for e in known if e.losses is not None])
     return [known[place].trial for place in best(losses, len(entries) // eta)]
 
 
-def promotable(
-    rungs: Mapping[int, Sequence[Entry]], best: Best, paused: Collection[int]
+def promotions(
+    rungs: Mapping[int, Sequence[RungEntry]], best: Best, paused: Collection[int]
 ) -> Iterator[tuple[int, int]]:
     """(trial, rung) of the paused trials that may go on, the highest rung and the best first."""
     for step in sorted(rungs, reverse=True):
@@ -61,7 +61,7 @@ def promotable(
             yield from ((trial, step) for trial in best(step, rungs[step]) if trial in waiting)
 
 
-def shared(losses: Sequence[Mapping[str, float]]) -> list[str]:
+def common_names(losses: Sequence[Mapping[str, float]]) -> list[str]:
     """Names that are in all mappings, in the order of the first."""
     if not losses:
         return []

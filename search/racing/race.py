@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from paretune.search.database.rungs import Reached, Rungs
+from paretune.search.database.rungs import Rungs, RungValues
 from paretune.search.database.store import Row
-from paretune.search.racing.ladder import Entry, chosen, promotable
+from paretune.search.racing.ladder import RungEntry, best_trials, promotions
 from paretune.search.study.racing_options import RacingParams
 from paretune.search.study.records import Axis, Result
 
-Judge = Callable[[int, Mapping[str, float | None]], str | None]
+PauseCheck = Callable[[int, Mapping[str, float | None]], str | None]
 """(step, values) -> why the trial is to wait here, or None when it goes on."""
 
 
-class Uncomparable(Exception):
+class MissingObjective(Exception):
     """A trial that races told of no objective; the text says what to do."""
 
 
@@ -38,12 +38,14 @@ class Race:
         self._rungs = rungs
         self._chosen: dict[int, tuple[int, list[int]]] = {}
 
-    def ahead(self, trial: int, whole: int) -> list[int]:
+    def remaining_rungs(self, trial: int, whole: int) -> list[int]:
         """The rungs that a trial has not gone on from, of a training of so many epochs."""
-        gone = self._rungs.promoted(trial)
+        gone = self._rungs.promoted_rungs(trial)
         return [rung for rung in self._params.rungs(whole) if rung not in gone]
 
-    def judge(self, trial: int, exact: Mapping[str, float], whole: int | None = None) -> Judge:
+    def pause_check(
+        self, trial: int, exact: Mapping[str, float], whole: int | None = None
+    ) -> PauseCheck:
         """Who decides after each step of a trial.
 
         Args:
@@ -51,11 +53,11 @@ class Race:
             exact: Objectives that are known exactly, which training does not change.
             whole: Epochs of its training, where the study does not say how many steps there are.
         """
-        gone = self._rungs.promoted(trial)
+        gone = self._rungs.promoted_rungs(trial)
         unit = "step" if whole is None else "epoch"
         steps = whole or self._params.steps or 0
 
-        def judge(step: int, values: Mapping[str, float | None]) -> str | None:
+        def pause_check(step: int, values: Mapping[str, float | None]) -> str | None:
             rung = self._params.rung(step, steps)
             if rung is None or rung in gone:
                 return None
@@ -71,26 +73,26 @@ class Race:
             gone.add(rung)
             return None
 
-        return judge
+        return pause_check
 
-    def waiting(self) -> list[Row]:
+    def paused_trials(self) -> list[Row]:
         """Rows of the trials that wait."""
-        return self._rungs.paused()
+        return self._rungs.paused_trials()
 
-    def called_up(self, waiting: Sequence[Row], worker: str) -> Row | None:
+    def resume_next(self, waiting: Sequence[Row], worker: str) -> Row | None:
         """One of the waiting trials that may go on now, this worker's from now on; or None."""
         if not waiting:
             return None
         rows = {row["number"]: row for row in waiting}
         rungs = {step: self._entries(found) for step, found in self._rungs.all().items()}
-        for trial, step in promotable(rungs, self._best, rows):
-            if self._rungs.take_up(trial, step, worker):
+        for trial, step in promotions(rungs, self._best, rows):
+            if self._rungs.resume(trial, step, worker):
                 return rows[trial]
         return None
 
-    def ready(self, row: Row, worker: str) -> bool:
+    def resume(self, row: Row, worker: str) -> bool:
         """Takes up a waiting trial that needs no more training; False when it waits no more."""
-        return self._rungs.take_up(row["number"], None, worker)
+        return self._rungs.resume(row["number"], None, worker)
 
     def pause(self, trial: int, result: Result) -> None:
         """A trial waits from now on."""
@@ -112,7 +114,7 @@ class Race:
         """The objectives at a step; None where one is no number."""
         told = {name: value for name, value in values.items() if name in self._signs}
         if not told.keys() - exact.keys():
-            raise Uncomparable(
+            raise MissingObjective(
                 f"racing compares trials by {', '.join(self._signs)}, and report({step}, ...) "
                 f"named none that training changes: report({step}, {next(iter(self._signs))}=...)"
             )
@@ -121,18 +123,18 @@ class Race:
             return None
         return {**known, **{n: v for n, v in exact.items() if n in self._signs}}
 
-    def _entries(self, reached: Sequence[Reached]) -> list[Entry]:
-        return [Entry(r.trial, self._losses(r.values), r.promoted) for r in reached]
+    def _entries(self, reached: Sequence[RungValues]) -> list[RungEntry]:
+        return [RungEntry(r.trial, self._losses(r.values), r.promoted) for r in reached]
 
     def _losses(self, values: Mapping[str, float] | None) -> dict[str, float] | None:
         if values is None:
             return None
         return {n: sign * values[n] for n, sign in self._signs.items() if n in values}
 
-    def _best(self, rung: int, entries: Sequence[Entry]) -> list[int]:
+    def _best(self, rung: int, entries: Sequence[RungEntry]) -> list[int]:
         """Who is among the best of a rung; found anew when somebody has come."""
         count, best = self._chosen.get(rung, (0, []))
         if count != len(entries):
-            best = chosen(entries, self._params.eta)
+            best = best_trials(entries, self._params.eta)
             self._chosen[rung] = (len(entries), best)
         return best

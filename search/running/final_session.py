@@ -13,7 +13,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from paretune.objectives.errors import Unmeasurable
-from paretune.search.front.final_front import chances_of, finalists_of, uncertain, worth_again
+from paretune.search.front.final_front import (
+    front_chances,
+    is_uncertain,
+    remeasured_trials,
+    trials_to_remeasure,
+)
 from paretune.search.measuring.gauge import WrongMeasurement
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.records import StudyRecord
@@ -46,12 +51,12 @@ def settle(study: OpenStudy, report: Reporter) -> None:
         report: Told of what is done.
     """
     record = study.store.record()
-    chances = chances_of(record)
-    if len(record.trials) >= MANY and uncertain(record):
-        study.store.keep_chances(
+    chances = front_chances(record)
+    if len(record.trials) >= MANY and is_uncertain(record):
+        study.store.save_chances(
             {n: p for n, p in chances.items() if p >= CHANCE or n in record.members}, record
         )
-    numbers = worth_again(record, chances)
+    numbers = trials_to_remeasure(record, chances)
     for trial in record.trials:
         if trial.number in numbers and not trial.test and trial.artifact is not None:
             on_test = study.test(trial)
@@ -101,7 +106,7 @@ def _last(record: StudyRecord) -> int:
 
 def _up_to_date(record: StudyRecord) -> bool:
     """Whether the last session saw the front as it is, and there was no trial since."""
-    finalists = [trial for trial in finalists_of(record) if trial.final]
+    finalists = [trial for trial in remeasured_trials(record) if trial.final]
     if not finalists or not record.members <= {trial.number for trial in finalists}:
         return False
     first = next(iter(finalists[0].final.values()))

@@ -53,7 +53,7 @@ class RacingTurns:
         """Sees who waits, and lets the sampler learn from those of other workers."""
         if self._study.race is None:
             return
-        self._waiting = self._study.race.waiting()
+        self._waiting = self._study.race.paused_trials()
         self._progress.waiting = len(self._waiting)
         for row in self._waiting:
             if row["number"] not in self._heard:
@@ -65,7 +65,7 @@ class RacingTurns:
         race = self._study.race
         if race is None or not self._waiting:
             return None
-        row = self._trained() or race.called_up(self._waiting, self._worker)
+        row = self._trained() or race.resume_next(self._waiting, self._worker)
         return None if row is None else task_of(row, again=False)
 
     def _trained(self) -> Row | None:
@@ -75,7 +75,7 @@ class RacingTurns:
             return None
         for row in self._waiting:
             trained = self._study.trained(Plan.from_json(row["plan"]))
-            if trained and self._study.race.ready(row, self._worker):
+            if trained and self._study.race.resume(row, self._worker):
                 return row
         self._looked = self._progress.done
         return None
@@ -94,7 +94,7 @@ class RacingTurns:
         """Ends the trials that wait, as the study is over; gives those that this worker ended."""
         race = self._study.race
         ended = []
-        for row in race.waiting() if race else ():
+        for row in race.paused_trials() if race else ():
             stopped = race.stop(row) if race else None
             if stopped is not None:
                 result, finished = stopped

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from paretune.search.database.mirror import Mirrored
-from paretune.search.database.store import OPEN, Row
+from paretune.search.database.mirror import MirroredTrial
+from paretune.search.database.store import OPEN_STATES, Row
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result
 
@@ -42,9 +42,11 @@ class Task:
     variant_of: int | None = None
     spent: Mapping[str, float] = field(default_factory=dict)
 
-    def mirrored(self, result: Result | None = None, finished: float | None = None) -> Mirrored:
+    def mirrored(
+        self, result: Result | None = None, finished: float | None = None
+    ) -> MirroredTrial:
         """The trial for Optuna's tables, with what came of it when there is a result."""
-        return Mirrored(
+        return MirroredTrial(
             number=self.number,
             state=result.state if result else "running",
             params=self.proposal["params"],
@@ -117,11 +119,11 @@ def reconcile(study: OpenStudy, worker: Worker) -> None:
         return  # what is missing may be what another worker is about to write
     theirs = study.mirror.states()
     ours = {
-        number: "running" if state in OPEN else state  # Optuna knows none that wait
+        number: "running" if state in OPEN_STATES else state  # Optuna knows none that wait
         for number, state in study.store.states().items()
     }
     missing = [n for n, state in ours.items() if theirs.get(n) != state]
     for row in study.store.rows(missing):
-        result = None if row["state"] in OPEN else result_of(row)
+        result = None if row["state"] in OPEN_STATES else result_of(row)
         study.mirror.put(task_of(row, again=False).mirrored(result, row["finished"]))
     study.mirror.flush()

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from paretune.search.database.store import OPEN, Row
-from paretune.search.front.growth import Growth
+from paretune.search.database.store import OPEN_STATES, Row
+from paretune.search.front.growth import FrontTracker
 from paretune.search.measuring.gauge import values_by_name
 from paretune.search.running.final_session import settle
 from paretune.search.running.format_variants import FormatVariants
@@ -101,7 +101,7 @@ class Runner:
         self._turns = RacingTurns(
             self._study, self._worker.id, self._proposer, self._progress, self._report
         )
-        self._growth = Growth(self._study.axes, self._against or None, self._study.classes)
+        self._growth = FrontTracker(self._study.axes, self._against or None, self._study.classes)
         first = self._baseline
         if first and first.feasible and self._growth.add(0, first.values):
             self._store.add_front(self._growth.point(0, first.finished))
@@ -299,11 +299,11 @@ class Runner:
         Gives number and parameters of the last one that was no variant_of.
         """
         last, self._running = None, []
-        for row in self._store.news(self._highest, self._missing):
+        for row in self._store.new_trials(self._highest, self._missing):
             self._seen = max(self._seen, row["number"])
             if row["state"] == "running":
                 self._running.append(row)
-            if row["state"] in OPEN:
+            if row["state"] in OPEN_STATES:
                 continue
             result = result_of(row)
             self._proposer.replay(row["proposal"], Outcome.of(result))

@@ -27,7 +27,7 @@ BLOCK = 50
 """Trials after which the time is looked at again, so that two runs hardly ever differ."""
 
 
-class Choosing:
+class SamplerChoice:
     """The sampler of each trial.
 
     Args:
@@ -73,7 +73,7 @@ class Choosing:
         return "auto" if model == "tpe" else model
 
 
-def model_of(sampler: Selection, cheap: bool, cost: bool) -> str | None:
+def surrogate_of(sampler: Selection, cheap: bool, cost: bool) -> str | None:
     """By what `auto` learns from training: None is TPE's way.
 
     Args:
@@ -86,7 +86,7 @@ def model_of(sampler: Selection, cheap: bool, cost: bool) -> str | None:
     )
 
 
-def forest_options(sampler: Selection, model: str | None) -> ThompsonParams:
+def thompson_options(sampler: Selection, model: str | None) -> ThompsonParams:
     """The options of our own samplers; their defaults for another.
 
     Args:

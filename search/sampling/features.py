@@ -25,7 +25,7 @@ def key_of(params: Params) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(params.items()))
 
 
-class Features:
+class FeatureEncoder:
     """An assignment as a row: one-hot for a choice (all zero when absent), [0, 1] for a number.
 
     Where several choices have the same labels, as the operations of a cell's edges or the kernels
@@ -90,7 +90,7 @@ def _alike(space: Node) -> list[tuple[Sequence[str], list[str]]]:
     ]
 
 
-class Draws:
+class RandomAssignments:
     """Assignments of a space at random.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from paretune.search.front.pareto import Front
-from paretune.search.sampling.features import Features, Params, key_of
+from paretune.search.sampling.features import FeatureEncoder, Params, key_of
 
 
 class History:
@@ -18,7 +18,7 @@ class History:
         signs: -1 for an objective that is maximized, 1 for one that is minimized.
     """
 
-    def __init__(self, features: Features, signs: Sequence[float]) -> None:
+    def __init__(self, features: FeatureEncoder, signs: Sequence[float]) -> None:
         self._features = features
         self._signs = np.array(signs)
         self._params: list[Params] = []

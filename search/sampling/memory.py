@@ -19,7 +19,7 @@ MEMORY = 120
 """Trials kept: half the best by non-dominated rank, half the latest."""
 
 
-def worth_remembering(
+def trials_to_keep(
     trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]
 ) -> list[FrozenTrial]:
     """MEMORY of the finished trials, in their old order."""

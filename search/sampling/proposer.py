@@ -27,12 +27,17 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from paretune.search.sampling.auto import Choosing, forest_options, model_of, optuna_options
-from paretune.search.sampling.candidates import Cheap
+from paretune.search.sampling.auto import (
+    SamplerChoice,
+    optuna_options,
+    surrogate_of,
+    thompson_options,
+)
 from paretune.search.sampling.features import key_of
-from paretune.search.sampling.memory import MEMORY, worth_remembering
+from paretune.search.sampling.memory import MEMORY, trials_to_keep
+from paretune.search.sampling.pool import CheapObjectives
 from paretune.search.sampling.samplers import SAMPLERS, grid, make_sampler
-from paretune.search.sampling.thompson import Cost, Thompson
+from paretune.search.sampling.thompson import ThompsonSampler, TrainingCost
 from paretune.search.study.number_formats import variant_formats
 from paretune.search.study.records import Result
 from paretune.search.study.spec import StudySpec
@@ -116,19 +121,22 @@ class Proposer:
     """
 
     def __init__(
-        self, spec: StudySpec, cheap: Cheap | None = None, cost: Cost | None = None
+        self,
+        spec: StudySpec,
+        cheap: CheapObjectives | None = None,
+        cost: TrainingCost | None = None,
     ) -> None:
         self._spec = spec
         self._options = optuna_options(spec.sampler)
         make_sampler(spec.sampler.name, 0, spec.trials, self._options)  # says so at once
         cost_aware = spec.sampler.name == "auto" and spec.sampler.params.get("cost_aware", True)
-        model = model_of(spec.sampler, cheap is not None, cost is not None)
-        self._auto = Choosing(spec.sampler, model)
-        self._thompson = Thompson(
+        model = surrogate_of(spec.sampler, cheap is not None, cost is not None)
+        self._auto = SamplerChoice(spec.sampler, model)
+        self._thompson = ThompsonSampler(
             spec.space,
             {o.name: o.direction for o in spec.objectives},
             spec.constraints,
-            forest_options(spec.sampler, model),
+            thompson_options(spec.sampler, model),
             spec.seed,
             cheap,
             cost if cost_aware else None,
@@ -319,7 +327,7 @@ class Proposer:
         )
 
     @property
-    def remembered(self) -> list[FrozenTrial]:
+    def learned_trials(self) -> list[FrozenTrial]:
         """The trials that Optuna's samplers learn from."""
         return [*self._study.get_trials(deepcopy=False), *self._untaught]
 
@@ -327,9 +335,9 @@ class Proposer:
         """Keeps what `auto` learns from bounded, so that a proposal's cost does not grow."""
         if self._spec.sampler.name != "auto" or self._open:
             return
-        trials = self.remembered
+        trials = self.learned_trials
         if len(trials) >= 2 * MEMORY:
-            self._untaught = worth_remembering(trials, self._study.directions)
+            self._untaught = trials_to_keep(trials, self._study.directions)
             self._study = self._empty_study()
 
     def _suggest(self, trial: optuna.Trial, name: str, domain: Domain) -> Any:

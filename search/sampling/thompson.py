@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from paretune.search.sampling.candidates import Candidate, Candidates, Cheap
-from paretune.search.sampling.features import Features, Params, key_of
-from paretune.search.sampling.gains import Gains
-from paretune.search.sampling.gaussian import Gaussian
+from paretune.search.sampling.features import FeatureEncoder, Params, key_of
+from paretune.search.sampling.gaussian_process import GaussianProcess
 from paretune.search.sampling.history import History
-from paretune.search.sampling.trees import Trees
+from paretune.search.sampling.hypervolume_improvement import HypervolumeImprovement
+from paretune.search.sampling.pool import CheapObjectives, Pool, PoolEntry
+from paretune.search.sampling.tree_surrogate import TreeSurrogate
 from paretune.search.study.sampler_options import ThompsonParams
 from paretune.search.study.spec import Constraint
 from paretune.spaces.domains import Node
@@ -50,10 +50,10 @@ is all but free is not worth all there is."""
 FAR = 30.0
 """Widths of the front that are worse than anything: what comes out with no values is so far off."""
 
-Cost = Callable[[Mapping[str, Any]], float]
+TrainingCost = Callable[[Mapping[str, Any]], float]
 
 
-class Thompson:
+class ThompsonSampler:
     """Proposes assignments of a space.
 
     Args:
@@ -75,23 +75,23 @@ class Thompson:
         constraints: Sequence[Constraint],
         options: ThompsonParams,
         seed: int = 0,
-        cheap: Cheap | None = None,
-        cost: Cost | None = None,
+        cheap: CheapObjectives | None = None,
+        cost: TrainingCost | None = None,
         formats: Sequence[Params] = (),
     ) -> None:
         self._names = list(objectives)
         self._signs = np.array([-1.0 if d == "maximize" else 1.0 for d in objectives.values()])
         self._constraints = constraints
         self._cost = cost
-        self._trees = Trees(options)
+        self._trees = TreeSurrogate(options)
         self._gaussian = options.surrogate == "gaussian_process"
         self._noise = options.noise if options.acquisition == "thompson" else 0.0
         priced = TRAININGS * max(1, len(formats))
         startup = options.startup_trials
         self._startup = startup if cost is None else min(startup, priced)
-        features = Features(space, options.label_counts)
+        features = FeatureEncoder(space, options.label_counts)
         self.history = History(features, self._signs.tolist())
-        self._candidates = Candidates(
+        self._candidates = Pool(
             space, features, constraints, options, self.history, seed, cheap, formats
         )
 
@@ -126,7 +126,7 @@ class Thompson:
         broken = self._broken(losses)
         likely = self._survival(rows[np.unique(owners, return_index=True)[1]], random)
         history = self.history
-        gains = Gains(history.front, history.losses, losses, owners, broken > 0)
+        gains = HypervolumeImprovement(history.front, history.losses, losses, owners, broken > 0)
         best = self._most_for_its_price(gains, likely, candidates, owners)
         if best is None:  # nothing promises a gain: the one that misses it by least
             missed = gains.distances + FAR * (1 - likely[owners]) + FAR**2 * broken
@@ -147,9 +147,9 @@ class Thompson:
 
     def _most_for_its_price(
         self,
-        gains: Gains,
+        gains: HypervolumeImprovement,
         likely: np.ndarray,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[PoolEntry],
         owners: np.ndarray,
     ) -> int | None:
         """The candidate that adds most for its price; None when none adds anything."""
@@ -186,7 +186,7 @@ class Thompson:
     # -- the model -------------------------------------------------------------------------------
 
     def _drawn_losses(
-        self, candidates: Sequence[Candidate], rows: np.ndarray, random: np.random.Generator
+        self, candidates: Sequence[PoolEntry], rows: np.ndarray, random: np.random.Generator
     ) -> np.ndarray:
         """Losses [N, M]: exact where they are cheap, drawn where they are not."""
         losses = np.empty((len(candidates), len(self._names)))
@@ -207,9 +207,9 @@ class Thompson:
                 losses[:, group] = model.draw(seen[there], told[there][:, group], rows, random)
         return losses
 
-    def _model(self, wanted: np.ndarray) -> Gaussian | Trees:
+    def _model(self, wanted: np.ndarray) -> GaussianProcess | TreeSurrogate:
         """Of some of the objectives, by their places."""
-        return Gaussian(self._signs[wanted], self._noise) if self._gaussian else self._trees
+        return GaussianProcess(self._signs[wanted], self._noise) if self._gaussian else self._trees
 
     def _survival(self, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """How likely [N] a candidate is to come out with values, where trials have not."""

@@ -142,7 +142,7 @@ class FrontPoint:
 
 
 @dataclass(frozen=True, eq=False)
-class Others:
+class TrialIntervals:
     """Feasible trials that are not read whole: only what makes the front uncertain.
 
     Attributes:
@@ -185,7 +185,7 @@ class StudyRecord:
     info: Mapping[str, Any] = field(default_factory=dict)
     final_members: frozenset[int] | None = None
     counted: tuple[int, int] | None = None
-    others: Others | None = None
+    other_intervals: TrialIntervals | None = None
     chances: Mapping[int, float] | None = None
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 from paretune.objectives.base import Measurement
 from paretune.objectives.host import fingerprint
 from paretune.search.database.engine import alone, open_engine
-from paretune.search.database.finals import Finals
+from paretune.search.database.final_measurements import FinalMeasurements
 from paretune.search.database.mirror import Mirror
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
@@ -64,7 +64,7 @@ class OpenStudy(ABC):
         self.axes = axes_of(spec)
         self.engine = open_engine(spec.storage, create=True)
         self.store = Store(self.engine)
-        self.finals = Finals(self.engine)
+        self.finals = FinalMeasurements(self.engine)
         racing = spec.racing
         self.race = Race(racing, self.axes, Rungs(self.engine)) if racing else None
         stored = self.store.study()

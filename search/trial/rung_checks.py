@@ -28,7 +28,7 @@ from paretune.search.building.network_structure import key_of, structure_of
 from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
 from paretune.search.measuring.gauge import Gauge, values_by_name, violations_of
 from paretune.search.measuring.quick import quick_options
-from paretune.search.racing.race import Judge
+from paretune.search.racing.race import PauseCheck
 from paretune.search.study.plan import Plan
 from paretune.search.study.raced_stage import raced_stage
 from paretune.search.study.records import RACING, Result, TrialRecord
@@ -62,7 +62,7 @@ class RungChecks:
         plan: Plan,
         baseline: TrialRecord,
         watch: Watch,
-        judge: Judge,
+        pause_check: PauseCheck,
         pace: tuple[str, list[int]],
     ) -> None:
         self.stopped: str | None = None
@@ -70,7 +70,7 @@ class RungChecks:
         self._plan = plan
         self._baseline = baseline
         self._watch = watch
-        self._judge = judge
+        self._pause_check = pause_check
         self._values: dict[str, float | None] = {}
         self._exact: set[str] = set()
         self._stage, rungs = pace
@@ -117,7 +117,7 @@ class RungChecks:
         finally:
             spent["measure"] = spent.get("measure", 0.0) + time.perf_counter() - begun
         objectives = [objective.name for objective in self._bench.spec.objectives]
-        self.stopped = self._judge(epoch, {n: self._values[n] for n in objectives})
+        self.stopped = self._pause_check(epoch, {n: self._values[n] for n in objectives})
         if self.stopped is not None:
             raise HeldUp(self.stopped)
 
@@ -172,8 +172,10 @@ def rung_checks_of(
     epochs = _epochs(plan, kind)
     if not epochs or workbench.trained(plan):
         return None
-    judge = race.judge(number, {}, epochs)
-    return RungChecks(workbench, plan, baseline, watch, judge, (kind, race.ahead(number, epochs)))
+    pause_check = race.pause_check(number, {}, epochs)
+    return RungChecks(
+        workbench, plan, baseline, watch, pause_check, (kind, race.remaining_rungs(number, epochs))
+    )
 
 
 def _epochs(plan: Plan, kind: str) -> int:

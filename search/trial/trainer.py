@@ -38,7 +38,7 @@ AGREE = 1e-9
 Step = tuple[int, Mapping[str, float | None], float]
 """(step, name -> value, seconds since the trial began)."""
 
-Judge = Callable[[int, Mapping[str, float | None]], str | None]
+PauseCheck = Callable[[int, Mapping[str, float | None]], str | None]
 """(step, values) -> why the trial is to wait here, or None: where racing comes in."""
 
 
@@ -87,7 +87,7 @@ class Report:
         self._folder = folder
         self._save = save
         self._tell = tell
-        self.judge: Judge = lambda step, values: None
+        self.pause_check: PauseCheck = lambda step, values: None
         self.stopped: str | None = None
         self.last: Mapping[str, float | None] = {}
         self.done, spent = before
@@ -121,7 +121,7 @@ class Report:
         self._tell(point)
         if time.monotonic() - self._saved >= EVERY:
             self.flush()
-        self.stopped = self.judge(number, kept)
+        self.stopped = self.pause_check(number, kept)
         if self.stopped is not None:
             raise Stop(self.stopped)
 

@@ -127,7 +127,7 @@ class TrainerStudy(OpenStudy):
         )
         if self.race is not None and number > 0:
             exact = values_by_name(known)
-            hook.judge = self.race.judge(number, exact)
+            hook.pause_check = self.race.pause_check(number, exact)
         return hook
 
     def _trained(

@@ -29,7 +29,7 @@ from pathlib import Path
 import trivial
 from sides import in_turn, median_ratio
 
-from paretune.search.database.reader import records
+from paretune.search.database.reader import study_reader
 from paretune.search.running.runner import Runner
 
 READING = ("front", "status", "show", "report")
@@ -141,7 +141,7 @@ def read_commands(folder: Path, trials: int, repeats: int, only: list[str]) -> N
     begun = time.process_time()
     Runner(spec, lambda event: None).run()
     made = time.process_time() - begun
-    with records(spec.storage) as found:
+    with study_reader(spec.storage) as found:
         front = len(found.outline().members)
     size = Path(spec.storage.removeprefix("sqlite:///")).stat().st_size / 1e6
     file = folder / "trivial.yaml"
@@ -177,7 +177,9 @@ def main() -> None:
     parser.add_argument("--reading", nargs="*", choices=READING, default=list(READING))
     options = parser.parse_args()
     for act in (
-        partial(read_commands, trials=options.trials, repeats=options.repeats, only=options.reading),
+        partial(
+            read_commands, trials=options.trials, repeats=options.repeats, only=options.reading
+        ),
         partial(starting, repeats=options.repeats),
     ):
         with tempfile.TemporaryDirectory(prefix="paretune-bench-") as name:

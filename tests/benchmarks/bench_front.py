@@ -21,7 +21,7 @@ import optuna
 from optuna._hypervolume import compute_hypervolume
 from optuna.trial import TrialState, create_trial
 
-from paretune.search.front.growth import Growth
+from paretune.search.front.growth import FrontTracker
 from paretune.search.front.pareto import COST_REFERENCE, hypervolume, non_dominated
 from paretune.search.study.records import Axis
 
@@ -44,7 +44,7 @@ class Incremental:
     """Paretune's side."""
 
     def __init__(self) -> None:
-        self._growth = Growth(AXES, BASELINE, classes=10)
+        self._growth = FrontTracker(AXES, BASELINE, classes=10)
 
     def add(self, number: int, point: np.ndarray) -> float:
         """What the runner does for one finished trial; gives the hypervolume."""

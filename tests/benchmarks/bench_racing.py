@@ -39,9 +39,9 @@ from typing import Any
 import numpy as np
 
 try:
-    from paretune.search.database.rungs import Reached, Rungs
+    from paretune.search.database.rungs import Rungs, RungValues
     from paretune.search.front.pareto import hypervolume
-    from paretune.search.racing.race import Judge, Race
+    from paretune.search.racing.race import PauseCheck, Race
     from paretune.search.running.runner import Runner
     from paretune.search.sampling.proposer import Outcome, Proposer
     from paretune.search.study.racing_options import RacingParams
@@ -147,29 +147,29 @@ class Memory(Rungs):
     """The rungs of a race without a database."""
 
     def __init__(self) -> None:
-        self._rungs: dict[int, dict[int, Reached]] = {}
+        self._rungs: dict[int, dict[int, RungValues]] = {}
         self._paused: dict[int, Any] = {}
 
     def enter(self, trial: int, step: int, values: Mapping[str, float] | None) -> None:
-        self._rungs.setdefault(step, {})[trial] = Reached(trial, values, False)
+        self._rungs.setdefault(step, {})[trial] = RungValues(trial, values, False)
 
     def promote(self, trial: int, step: int) -> None:
         self._rungs[step][trial] = replace(self._rungs[step][trial], promoted=True)
 
-    def all(self, step: int | None = None) -> dict[int, list[Reached]]:
+    def all(self, step: int | None = None) -> dict[int, list[RungValues]]:
         found = {s: list(at.values()) for s, at in self._rungs.items()}
         return found if step is None else {step: found[step]}
 
-    def promoted(self, trial: int) -> set[int]:
+    def promoted_rungs(self, trial: int) -> set[int]:
         return {s for s, at in self._rungs.items() if trial in at and at[trial].promoted}
 
     def wait(self, row: Any) -> None:
         self._paused[row["number"]] = row
 
-    def paused(self) -> list[Any]:
+    def paused_trials(self) -> list[Any]:
         return list(self._paused.values())
 
-    def take_up(self, trial: int, step: int, worker: str) -> bool:
+    def resume(self, trial: int, step: int, worker: str) -> bool:
         self.promote(trial, step)
         return self._paused.pop(trial, None) is not None
 
@@ -183,7 +183,7 @@ def ours(sampler: str, races: bool, epochs: int, seed: int) -> list[Trained]:
     LOG.clear()
     number, seen = 0, set()
     while len(LOG) < epochs:
-        row = race.called_up(rungs.paused(), "me") if races else None
+        row = race.resume_next(rungs.paused_trials(), "me") if races else None
         if row is None:
             number += 1
             proposal = proposer.ask(number)
@@ -194,7 +194,7 @@ def ours(sampler: str, races: bool, epochs: int, seed: int) -> list[Trained]:
             seen.add(row_of(proposal.choices))
             row["proposal"] = proposal.to_json()
         hook = Hook(
-            row["done"], race.judge(row["number"], cheap(row["choices"])) if races else None
+            row["done"], race.pause_check(row["number"], cheap(row["choices"])) if races else None
         )
         try:
             outcome = Outcome("complete", values_of(row, evaluate(row["choices"], hook)["error"]))
@@ -214,15 +214,15 @@ def values_of(row: Mapping[str, Any], error: float) -> list[float]:
 class Hook:
     """What `evaluate` reports to."""
 
-    def __init__(self, done: int, judge: Judge | None) -> None:
+    def __init__(self, done: int, pause_check: PauseCheck | None) -> None:
         self.done = done
         self.last = 1.0
-        self._judge = judge
+        self._pause_check = pause_check
 
     def __call__(self, step: int, error: float) -> None:
         """Keeps the error; stops the trial where the race says so."""
         self.done, self.last = step, error
-        if self._judge and self._judge(step, {"error": error}) is not None:
+        if self._pause_check and self._pause_check(step, {"error": error}) is not None:
             raise Stop
 
 

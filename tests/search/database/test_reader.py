@@ -14,12 +14,12 @@ import pytest
 
 from paretune.objectives.base import Measurement
 from paretune.search.database.engine import open_engine
-from paretune.search.database.reader import StudyReader, records
-from paretune.search.database.rows import listed, rows_of
+from paretune.search.database.reader import StudyReader, study_reader
+from paretune.search.database.rows import engine_rows, sql_list
 from paretune.search.database.store import Store
 from paretune.search.errors import UserError
-from paretune.search.front.final_front import chances_of
-from paretune.search.front.growth import Growth
+from paretune.search.front.final_front import front_chances
+from paretune.search.front.growth import FrontTracker
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Axis, Result, StudyRecord
 from paretune.search.study.stage import Stage
@@ -31,7 +31,7 @@ AXES = (Axis("error", "fraction", "lower", 1.0), Axis("latency", "ms", "lower", 
 def fill(store: Store, half: float, count: int = 60) -> None:
     """A study whose errors are known to so much on either side."""
     random = np.random.default_rng(3)
-    growth = Growth(AXES, None, None)
+    growth = FrontTracker(AXES, None, None)
     store.create_study("s", {"study": "s"}, {}, AXES)
     for number in range(1, count + 1):
         error, latency = (float(v) for v in random.random(2))
@@ -60,14 +60,14 @@ def both(url: str, half: float) -> tuple[StudyRecord, StudyRecord]:
     fill(store, half)
     whole = store.record()
     store.close()
-    with records(url) as found:
+    with study_reader(url) as found:
         return found.front_record(), whole
 
 
 @pytest.mark.parametrize("half", [0.0, 0.05])
 def test_front_is_the_same_as_from_all_trials(url: str, half: float) -> None:
     part, whole = both(url, half)
-    with records(url) as found:
+    with study_reader(url) as found:
         info = front_info(part, found.trials)
     assert info == front_info(whole)
     assert bool(info.close) == bool(half)
@@ -79,7 +79,7 @@ def test_front_is_the_same_as_from_all_trials(url: str, half: float) -> None:
 def test_only_the_front_is_read_where_it_is_certain(url: str) -> None:
     part, whole = both(url, 0.0)
     assert {trial.number for trial in part.trials} == part.members
-    assert part.others is None
+    assert part.other_intervals is None
     assert len(whole.trials) == 60
 
 
@@ -87,8 +87,13 @@ def test_others_are_the_feasible_with_their_intervals_and_no_more(url: str) -> N
     part, whole = both(url, 0.05)
     expected = [t for t in whole.trials if t.feasible and t.number not in part.members]
     assert {trial.number for trial in part.trials} == part.members
-    assert part.others is not None and len(expected) > 20
-    found = zip(part.others.numbers, part.others.low, part.others.high, strict=True)
+    assert part.other_intervals is not None and len(expected) > 20
+    found = zip(
+        part.other_intervals.numbers,
+        part.other_intervals.low,
+        part.other_intervals.high,
+        strict=True,
+    )
     ends = {number: (list(low), list(high)) for number, low, high in found}
     assert ends == {
         t.number: (
@@ -101,49 +106,49 @@ def test_others_are_the_feasible_with_their_intervals_and_no_more(url: str) -> N
 
 def test_chances_are_the_same_as_from_all_trials(url: str) -> None:
     part, whole = both(url, 0.05)
-    assert chances_of(part) == chances_of(whole)
-    assert list(chances_of(part)) == sorted(chances_of(whole))
-    assert sum(0.0 < p < 1.0 for p in chances_of(part).values()) > 3
+    assert front_chances(part) == front_chances(whole)
+    assert list(front_chances(part)) == sorted(front_chances(whole))
+    assert sum(0.0 < p < 1.0 for p in front_chances(part).values()) > 3
 
 
 def test_kept_chances_are_taken_until_there_is_another_trial(url: str) -> None:
     part, whole = both(url, 0.05)
     store = Store(open_engine(url))
-    chances = {n: p for n, p in chances_of(whole).items() if p >= 0.005 or n in whole.members}
-    store.keep_chances(chances, whole)
-    with records(url) as found:
+    chances = {n: p for n, p in front_chances(whole).items() if p >= 0.005 or n in whole.members}
+    store.save_chances(chances, whole)
+    with study_reader(url) as found:
         kept = found.front_record()
-        assert (kept.chances, kept.others) == (chances, None)
+        assert (kept.chances, kept.other_intervals) == (chances, None)
         assert front_info(kept, found.trials) == front_info(part, found.trials)
         assert "chances" not in kept.info
     again = store.begin(90, "w", Plan((Stage("evaluate", {"x": 90}),)), {}, {"params": {}})
-    with records(url) as found:
+    with study_reader(url) as found:
         assert found.front_record().chances == chances, "a trial that runs changes nothing yet"
     assert store.finish(90, Result("failed"), "host") >= again
     store.close()
-    with records(url) as found:
+    with study_reader(url) as found:
         kept = found.front_record()
-        assert kept.chances is None and kept.others is not None
+        assert kept.chances is None and kept.other_intervals is not None
 
 
 def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
     both(url, 0.05)
     engine = open_engine(url)
-    with records(url) as plain:
-        assert plain.record() == StudyReader(rows_of(engine)).record()
-        assert plain.trial(3) == StudyReader(rows_of(engine)).trial(3)
+    with study_reader(url) as plain:
+        assert plain.record() == StudyReader(engine_rows(engine)).record()
+        assert plain.trial(3) == StudyReader(engine_rows(engine)).trial(3)
         assert plain.trial(99) is None
-        one, other = plain.front_record(), StudyReader(rows_of(engine)).front_record()
-    assert replace(one, others=None) == replace(other, others=None)
-    assert one.others is not None and other.others is not None
-    assert (one.others.numbers == other.others.numbers).all()
-    assert (one.others.low == other.others.low).all()
-    assert (one.others.high == other.others.high).all()
+        one, other = plain.front_record(), StudyReader(engine_rows(engine)).front_record()
+    assert replace(one, other_intervals=None) == replace(other, other_intervals=None)
+    assert one.other_intervals is not None and other.other_intervals is not None
+    assert (one.other_intervals.numbers == other.other_intervals.numbers).all()
+    assert (one.other_intervals.low == other.other_intervals.low).all()
+    assert (one.other_intervals.high == other.other_intervals.high).all()
     engine.dispose()
 
 
 def test_front_of_a_finished_study_is_the_same_as_from_all_its_trials(finished: Path) -> None:
-    with records(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
+    with study_reader(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
         assert front_info(found.front_record(), found.trials) == front_info(found.record())
 
 
@@ -152,12 +157,12 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     file.write_text("a text that is long enough to be looked at as a database file")
     with (
         pytest.raises(UserError, match="cannot be used as a database"),
-        records(f"sqlite:///{file}"),
+        study_reader(f"sqlite:///{file}"),
     ):
         pass
     with (
         pytest.raises(UserError, match="there is no study database"),
-        records(f"sqlite:///{tmp_path / 'none.db'}"),
+        study_reader(f"sqlite:///{tmp_path / 'none.db'}"),
     ):
         pass
 
@@ -165,7 +170,7 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_database_without_a_study_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     open_engine(url, create=True).dispose()
-    with records(url) as found, pytest.raises(UserError, match="no Paretune study in this"):
+    with study_reader(url) as found, pytest.raises(UserError, match="no Paretune study in this"):
         found.front_record()
 
 
@@ -179,11 +184,11 @@ def test_database_of_others_is_refused(
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE theirs (a INTEGER)")
     with (
-        records(f"sqlite:///{file}") as found,
+        study_reader(f"sqlite:///{file}") as found,
         pytest.raises(UserError, match="no Paretune study in this"),
     ):
         read(found)
 
 
 def test_listed_numbers_are_sql() -> None:
-    assert listed({3, 1}) == "(1, 3)"
+    assert sql_list({3, 1}) == "(1, 3)"

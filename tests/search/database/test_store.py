@@ -169,7 +169,7 @@ def test_news_are_what_is_above_a_number_and_what_was_missing(store: Store) -> N
         store.finish(number, Result("failed"), "host")
 
     def new(highest: int, missing: set[int]) -> dict[int, str]:
-        return {row["number"]: row["state"] for row in store.news(highest, missing)}
+        return {row["number"]: row["state"] for row in store.new_trials(highest, missing)}
 
     assert new(0, set()) == {1: "failed", 2: "running", 4: "failed", 5: "running"}
     assert new(4, {2, 3}) == {2: "running", 5: "running"}
@@ -182,8 +182,8 @@ def test_news_are_what_is_above_a_number_and_what_was_missing(store: Store) -> N
 def test_waiting_trial_is_news_only_while_its_number_is_new(store: Store) -> None:
     begun(store, 1)
     Rungs(store.engine).pause(1, Result("paused"))
-    assert [row["state"] for row in store.news(0, set())] == ["paused"]
-    assert store.news(1, {1}) == []
+    assert [row["state"] for row in store.new_trials(0, set())] == ["paused"]
+    assert store.new_trials(1, {1}) == []
 
 
 def test_next_trial_takes_the_first_free_number_and_knows_its_plan(store: Store) -> None:

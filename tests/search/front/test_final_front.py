@@ -9,7 +9,12 @@ import pytest
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.classification_scores import wilson
-from paretune.search.front.final_front import EXTRA, chances_of, with_final_front, worth_again
+from paretune.search.front.final_front import (
+    EXTRA,
+    front_chances,
+    trials_to_remeasure,
+    with_final_front,
+)
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
 
 AXES = (Axis("accuracy", "fraction", "higher"), Axis("latency", "ms", "lower"))
@@ -97,8 +102,8 @@ def test_settled_record_stays_as_it_is() -> None:
 def test_study_without_trials_is_left_alone() -> None:
     record = StudyRecord("made", {}, AXES, ())
     assert with_final_front(record) is record
-    assert chances_of(record) == {}
-    assert worth_again(record) == ()
+    assert front_chances(record) == {}
+    assert trials_to_remeasure(record) == ()
 
 
 @pytest.mark.parametrize(("final", "able"), [(0.99, True), (1.01, False)])
@@ -114,7 +119,7 @@ def test_constraint_on_a_time_is_looked_at_again(final: float, able: bool) -> No
     assert found.trials[1].feasible == able
     assert found.trials[1].violations[limit] == pytest.approx(final - 1)
     assert found.members == ({1, 2} if able else {2})
-    assert (1 in chances_of(found)) == able
+    assert (1 in front_chances(found)) == able
 
 
 def test_chance_goes_by_the_test_part_and_the_front_by_validation() -> None:
@@ -127,7 +132,7 @@ def test_chance_goes_by_the_test_part_and_the_front_by_validation() -> None:
         )
     )
     assert record.members == {0, 1, 2}
-    assert chances_of(record) == {0: 1.0, 1: 0.0, 2: 1.0}
+    assert front_chances(record) == {0: 1.0, 1: 0.0, 2: 1.0}
 
 
 def test_chance_goes_by_validation_when_a_finalist_lacks_the_test_part() -> None:
@@ -139,7 +144,7 @@ def test_chance_goes_by_validation_when_a_finalist_lacks_the_test_part() -> None
             front=(0, 1, 2),
         )
     )
-    assert chances_of(record) == {0: 1.0, 1: 1.0, 2: 1.0}
+    assert front_chances(record) == {0: 1.0, 1: 1.0, 2: 1.0}
 
 
 def test_test_part_settles_a_study_in_which_nothing_is_timed() -> None:
@@ -155,17 +160,17 @@ def test_baseline_front_and_those_in_the_noise_are_worth_measuring_again() -> No
         trial(3, 0.94, 4.0),  # beaten by 1 for certain
         front=(1,),
     )
-    assert worth_again(record) == (0, 1, 2)
+    assert trials_to_remeasure(record) == (0, 1, 2)
 
 
 def test_only_so_many_beside_the_front_are_measured_again() -> None:
     twins = [trial(n, 0.95 - n / 1e6, 2.0 + n / 1e4) for n in range(2, 30)]
     record = study(trial(0, 0.90, 9.0), trial(1, 0.95, 2.0), *twins, front=(1,))
-    assert len(worth_again(record)) == 2 + EXTRA
+    assert len(trials_to_remeasure(record)) == 2 + EXTRA
 
 
 def test_repeated_and_failed_trials_have_no_chance() -> None:
     again = replace(trial(2, 0.95, 2.0), repeat_of=1)
     failed = TrialRecord(number=3, state="failed", params={}, plan=[])
     record = study(trial(0, 0.90, 9.0), trial(1, 0.95, 2.0), again, failed, front=(1,))
-    assert set(chances_of(record)) == {0, 1}
+    assert set(front_chances(record)) == {0, 1}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from paretune.objectives.base import Measurement
-from paretune.search.front.highlights import alike_of, claims_of
+from paretune.search.front.highlights import highlights_of, tied_groups
 from paretune.search.study.records import StudyRecord
 from paretune.search.views.front_table import front_info
 from paretune.search.views.headline import answer_text
@@ -45,15 +45,17 @@ def near_study(make_record: MakeRecord, latencies: list[float]) -> tuple[StudyRe
 
 def test_fastest_names_those_that_are_as_fast(make_record: MakeRecord) -> None:
     record, (a, b, c) = near_study(make_record, [1.0, 1.03, 1.2])
-    [claim] = [claim for claim in claims_of(record) if claim.text == "fastest within 1 point"]
+    [claim] = [claim for claim in highlights_of(record) if claim.text == "fastest within 1 point"]
     assert (claim.trial, claim.like) == (a, (b,))
-    [smallest] = [claim for claim in claims_of(record) if claim.text == "smallest within 1 point"]
+    [smallest] = [
+        claim for claim in highlights_of(record) if claim.text == "smallest within 1 point"
+    ]
     assert (smallest.trial, smallest.like) == (c, ())
 
 
 def test_fastest_is_alone_when_the_others_are_slower(make_record: MakeRecord) -> None:
     record, (a, *_) = near_study(make_record, [1.0, 1.1, 1.2])
-    [claim] = [claim for claim in claims_of(record) if claim.text == "fastest within 1 point"]
+    [claim] = [claim for claim in highlights_of(record) if claim.text == "fastest within 1 point"]
     assert (claim.trial, claim.like) == (a, ())
 
 
@@ -64,7 +66,9 @@ def test_trial_that_loses_more_on_test_data_is_not_within_a_point(make_record: M
     test = {"accuracy": replace(base, value=base.value - 0.02)}
     trials = tuple(replace(lucky, test=test) if t is lucky else t for t in record.trials)
     [claim] = [
-        c for c in claims_of(replace(record, trials=trials)) if c.text == "fastest within 1 point"
+        c
+        for c in highlights_of(replace(record, trials=trials))
+        if c.text == "fastest within 1 point"
     ]
     assert claim.trial == b
 
@@ -79,7 +83,7 @@ def test_answer_names_those_that_are_as_fast(make_record: MakeRecord) -> None:
 def test_groups_are_led_by_the_best_and_leave_exact_objectives_out(make_record: MakeRecord) -> None:
     record, (a, b, c) = near_study(make_record, [1.2, 1.0, 1.03])
     trials = [record.trials[n] for n in (a, b, c)]
-    found = alike_of(trials, record)
+    found = tied_groups(trials, record)
     assert found["latency"] == ((b, c),)
     assert found["accuracy"] == ((a, b, c),)
     assert "size" not in found
@@ -97,5 +101,5 @@ def test_knee_names_its_twin(make_record: MakeRecord) -> None:
             d: {"accuracy": 0.70, "size": 1e6},
         },
     )
-    [claim] = [claim for claim in claims_of(record) if claim.text == "knee"]
+    [claim] = [claim for claim in highlights_of(record) if claim.text == "knee"]
     assert {claim.trial, *claim.like} == {a, b}

@@ -16,9 +16,9 @@ from paretune.search.front.probabilities import (
     DRAWS,
     Z95,
     differ,
-    front_chances,
     interval,
     knee_chances,
+    non_dominated_chances,
     normals,
     of_one_session,
     shrunk,
@@ -106,32 +106,32 @@ def test_measurements_of_several_sessions_have_no_common_error() -> None:
 
 
 def test_chance_of_two_by_one_objective_is_the_normal_integral() -> None:
-    found = front_chances(np.array([[0.0], [0.5]]), np.array([[0.3], [0.4]]))
+    found = non_dominated_chances(np.array([[0.0], [0.5]]), np.array([[0.3], [0.4]]))
     expected = NormalDist().cdf(0.5 / 0.5)
     assert found == pytest.approx([expected, 1 - expected], abs=ERROR)
 
 
 def test_chance_of_twins_that_differ_in_noise_alone() -> None:
     # Equal in an exact objective: one is beaten when the other is lower in both noisy ones.
-    found = front_chances(np.zeros((2, 3)), np.array([[0.1, 0.1, 0.0]] * 2))
+    found = non_dominated_chances(np.zeros((2, 3)), np.array([[0.1, 0.1, 0.0]] * 2))
     assert found == pytest.approx([0.75, 0.75], abs=ERROR)
 
 
 def test_chances_without_noise_are_the_front() -> None:
     losses = np.random.default_rng(0).uniform(size=(60, 3))
-    found = front_chances(losses, np.zeros_like(losses))
+    found = non_dominated_chances(losses, np.zeros_like(losses))
     assert list(found) == list(non_dominated(losses).astype(float))
 
 
 def test_equal_exact_points_are_both_on_the_front() -> None:
-    assert list(front_chances(np.ones((2, 2)), np.zeros((2, 2)))) == [1.0, 1.0]
+    assert list(non_dominated_chances(np.ones((2, 2)), np.zeros((2, 2)))) == [1.0, 1.0]
 
 
 def test_what_is_surely_beaten_has_no_chance_and_changes_no_other() -> None:
     points, noise = np.array([[0.0, 1.0], [1.0, 0.0]]), np.full((2, 2), 0.01)
     worse = np.vstack([points, np.full((500, 2), 5.0)])
-    found = front_chances(worse, np.full((502, 2), 0.01))
-    assert list(found[:2]) == list(front_chances(points, noise)) == [1.0, 1.0]
+    found = non_dominated_chances(worse, np.full((502, 2), 0.01))
+    assert list(found[:2]) == list(non_dominated_chances(points, noise)) == [1.0, 1.0]
     assert not found[2:].any()
 
 
@@ -143,7 +143,7 @@ def test_chances_agree_with_drawing_each_point_and_comparing_all() -> None:
         deviations = np.array(noisy) * random.uniform(0.2, 1.0, size=(40, 1))
         drawn = middles + deviations * random.normal(size=(3000, 40, 3))
         expected = np.mean([non_dominated(points) for points in drawn], axis=0)
-        found = front_chances(middles, deviations)
+        found = non_dominated_chances(middles, deviations)
         assert found == pytest.approx(expected, abs=1.5 * ERROR)
         assert ((found > 0.05) & (found < 0.95)).sum() > 5
 
@@ -153,29 +153,31 @@ def test_of_too_many_the_first_layers_are_drawn_and_the_rest_beside_them_changes
 ) -> None:
     random = np.random.default_rng(6)
     middles, deviations = random.uniform(size=(600, 3)), np.full((600, 3), [0.1, 0.0, 0.0])
-    whole = front_chances(middles, deviations)
+    whole = non_dominated_chances(middles, deviations)
     monkeypatch.setattr(probabilities, "DRAWN", 150)
-    found = front_chances(middles, deviations)
+    found = non_dominated_chances(middles, deviations)
     front = non_dominated(middles)
     assert (found[front] > 0).all() and front.sum() > 20
     assert (found > 0).sum() < (whole > 0).sum()
     assert found.sum() == pytest.approx(whole.sum(), rel=0.1)
     assert found[front] == pytest.approx(whole[front], abs=2 * ERROR)
     monkeypatch.setattr(probabilities, "DRAWN", 1)
-    assert (front_chances(middles, deviations)[front] > 0).all()  # it is never left out
+    assert (non_dominated_chances(middles, deviations)[front] > 0).all()  # it is never left out
 
 
 def test_chances_are_the_same_again_and_leave_the_global_state_alone() -> None:
     random = np.random.default_rng(1)
     points, noise = random.normal(size=(50, 3)), np.full((50, 3), 0.3)
     before = np.random.get_state()[1].copy()
-    assert list(front_chances(points, noise)) == list(front_chances(points, noise))
-    assert list(front_chances(points, noise)) != list(front_chances(points, noise, seed=1))
+    assert list(non_dominated_chances(points, noise)) == list(non_dominated_chances(points, noise))
+    assert list(non_dominated_chances(points, noise)) != list(
+        non_dominated_chances(points, noise, seed=1)
+    )
     assert (np.random.get_state()[1] == before).all()
 
 
 def test_no_points_have_no_chances() -> None:
-    assert len(front_chances(np.empty((0, 2)), np.empty((0, 2)))) == 0
+    assert len(non_dominated_chances(np.empty((0, 2)), np.empty((0, 2)))) == 0
 
 
 def test_luck_of_equals_is_taken_out() -> None:

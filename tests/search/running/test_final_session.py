@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from paretune.search.database.reader import records
-from paretune.search.front.final_front import with_final_front, worth_again
+from paretune.search.database.reader import study_reader
+from paretune.search.front.final_front import trials_to_remeasure, with_final_front
 from paretune.search.measuring.gauge import Gauge
 from paretune.search.running.final_session import LEAST, MOST, SHARE, allowed
 from paretune.search.study.records import StudyRecord
@@ -44,7 +44,7 @@ def test_front_and_baseline_are_measured_again_in_one_session(
 ) -> None:
     record = record_of(finished)
     again = {t.number for t in record.trials if t.final}
-    assert again == set(worth_again(record)) >= {0, *record.members}
+    assert again == set(trials_to_remeasure(record)) >= {0, *record.members}
     assert len(sessions(record)) == 1
     assert f"front and baseline, {len(again)} networks, {SAID}" in first_run.out
     for number in again:
@@ -60,7 +60,7 @@ def test_front_and_baseline_are_measured_again_in_one_session(
 
 def test_all_that_were_measured_again_have_the_test_part(finished: Path) -> None:
     record = record_of(finished)
-    assert {t.number for t in record.trials if t.test} == set(worth_again(record))
+    assert {t.number for t in record.trials if t.test} == set(trials_to_remeasure(record))
 
 
 def test_killed_while_it_measures_again_loses_nothing_and_does_it_again(
@@ -75,7 +75,7 @@ def test_killed_while_it_measures_again_loses_nothing_and_does_it_again(
     said = cli("run", finished)
     assert said.code == 0, said.err
     after = record_of(finished)
-    assert {t.number for t in after.trials if t.final} == set(worth_again(before))
+    assert {t.number for t in after.trials if t.final} == set(trials_to_remeasure(before))
     assert tuple(replace(t, final={}) for t in after.trials) == before.trials
 
 
@@ -102,7 +102,7 @@ def test_chances_of_a_large_study_are_kept_for_who_looks_later(
     before = cli("front", finished, "--json").out
     monkeypatch.setattr("paretune.search.running.final_session.MANY", 5)
     assert cli("run", finished).code == 0
-    with records(f"sqlite:///{database(finished)}") as found:
+    with study_reader(f"sqlite:///{database(finished)}") as found:
         assert found.front_record().chances
     assert cli("front", finished, "--json").out == before
 

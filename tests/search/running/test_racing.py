@@ -14,7 +14,7 @@ import pytest
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.errors import UserError
-from paretune.search.racing.ladder import Entry, chosen
+from paretune.search.racing.ladder import RungEntry, best_trials
 from paretune.search.study_file.loading import load_study
 from support.studies import record_of
 
@@ -82,11 +82,11 @@ def check_race(file: Path) -> None:
     assert len(rungs.at(1)) == len(own)
     for step, reached in rungs.all().items():
         found = [
-            Entry(r.trial, {**r.values, "error": r.values["error"]}, r.promoted)  # type: ignore[dict-item]
+            RungEntry(r.trial, {**r.values, "error": r.values["error"]}, r.promoted)  # type: ignore[dict-item]
             for r in reached
         ]
         waits = {e.trial for e in found if not e.promoted}
-        assert not waits & set(chosen(found, 3)), f"nobody of the best waits at step {step}"
+        assert not waits & set(best_trials(found, 3)), f"nobody of the best waits at step {step}"
         trained = [t.number for t in own if t.state == "complete"]
         assert set(trained) <= {e.trial for e in found if e.promoted}
 

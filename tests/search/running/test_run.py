@@ -14,7 +14,7 @@ import optuna
 import pytest
 
 from paretune.search.database.store import existing_store
-from paretune.search.front.final_front import worth_again
+from paretune.search.front.final_front import trials_to_remeasure
 from paretune.search.study.records import StudyRecord
 from support.studies import record_of
 
@@ -65,7 +65,7 @@ def test_test_part_is_measured_for_baseline_and_front_and_those_in_the_noise(
     finished: Path,
 ) -> None:
     record = record_of(finished)
-    assert {t.number for t in record.trials if t.test} == set(worth_again(record))
+    assert {t.number for t in record.trials if t.test} == set(trials_to_remeasure(record))
     assert {t.test["accuracy"].count for t in record.trials if t.test} == {450}
 
 

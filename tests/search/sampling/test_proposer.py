@@ -140,8 +140,8 @@ def test_memory_of_auto_stays_bounded(tmp_path: Path) -> None:
     for value in range(5 * MEMORY):
         told = Outcome("complete", [0.5, float(value)])
         proposer.replay({"params": params, "attributes": {}}, told)
-        assert len(proposer.remembered) <= 2 * MEMORY
-    kept = [t.values[1] for t in proposer.remembered]
+        assert len(proposer.learned_trials) <= 2 * MEMORY
+    kept = [t.values[1] for t in proposer.learned_trials]
     assert min(kept) == 0.0, "the best is remembered"
     assert max(kept) == 5 * MEMORY - 1, "the latest is remembered"
 
@@ -279,7 +279,9 @@ def test_size_of_a_trial_that_ends_before_its_training_is_learnt(
 ) -> None:
     """Separable networks are too large; it is told of them how large, and no accuracy."""
     text = "size <= 50 bytes"
-    study = spec(tmp_path, f"{{auto: {{surrogate: {surrogate}}}}}", f'{STUDY}constraints: ["{text}"]\n')
+    study = spec(
+        tmp_path, f"{{auto: {{surrogate: {surrogate}}}}}", f'{STUDY}constraints: ["{text}"]\n'
+    )
     first, second = (Proposer(study, None, widths) for _ in range(2))
     found = []
     for number in range(1, 41):

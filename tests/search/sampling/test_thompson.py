@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from paretune.search.errors import UserError
-from paretune.search.sampling.auto import BLOCK, COST, FREE, SHARE, Choosing
-from paretune.search.sampling.features import ABSENT, Draws, Features
+from paretune.search.sampling.auto import BLOCK, COST, FREE, SHARE, SamplerChoice
+from paretune.search.sampling.features import ABSENT, FeatureEncoder, RandomAssignments
 from paretune.search.sampling.proposer import Outcome, Proposer
 from paretune.search.study.spec import Selection, StudySpec
 from paretune.search.study_file.loading import load_study
@@ -55,7 +55,7 @@ def outcome(choices: Mapping[str, Any], seconds: float | None = None) -> Outcome
 
 
 def test_row_is_one_hot_scaled_and_marks_what_is_absent(tmp_path: Path) -> None:
-    features = Features(spec(tmp_path, "thompson").space)
+    features = FeatureEncoder(spec(tmp_path, "thompson").space)
     plain = features.row({"depth": 40, "width": 8, "kind": "plain"})
     cut = {"depth": 1, "width": 36, "kind": "cut", "kind.cut.ratio": 0.45, "kind.cut.steps": 1.0}
     assert features.width == 6
@@ -67,21 +67,21 @@ def test_choices_of_the_same_labels_are_counted(tmp_path: Path) -> None:
     op = "{choice: [conv, pool]}"
     given = spec(tmp_path, "thompson", space=f"{{a: {op}, b: {op}, c: {{choice: [x, y]}}}}")
     rows = [
-        Features(given.space, counts).row({"a": "pool", "b": "pool", "c": "y"}).tolist()
+        FeatureEncoder(given.space, counts).row({"a": "pool", "b": "pool", "c": "y"}).tolist()
         for counts in (True, False)
     ]
     assert rows[1] == [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]
     assert rows[0] == [*rows[1], 0.0, 1.0]
     branch = "{choice: {no: {}, yes: {b: {choice: [conv, pool]}}}}"  # b may be absent
     given = spec(tmp_path, "thompson", space=f"{{a: {op}, k: {branch}}}")
-    assert Features(given.space).row({"a": "conv", "k": "no"}).tolist()[-2:] == [0.5, 0.0]
+    assert FeatureEncoder(given.space).row({"a": "conv", "k": "no"}).tolist()[-2:] == [0.5, 0.0]
 
 
 def test_draws_and_changes_lie_in_the_space(tmp_path: Path) -> None:
     space = spec(tmp_path, "thompson").space
     random = np.random.default_rng(0)
     domains = {p.name: p.domain for p in parameters(space)}
-    draws = Draws(space)
+    draws = RandomAssignments(space)
     params = draws.drawn(random)
     seen: dict[str, set[Any]] = {name: set() for name in domains}
     for _ in range(600):
@@ -103,7 +103,7 @@ def test_change_is_small_more_often_than_a_draw(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     same = [
         sum(params.get(name) == value for name, value in parent.items())
-        for params in (Draws(space).mutated(parent, random) for _ in range(300))
+        for params in (RandomAssignments(space).mutated(parent, random) for _ in range(300))
     ]
     assert np.mean(same) > 1.5
 
@@ -242,7 +242,7 @@ def test_option_that_does_not_fit_is_refused(tmp_path: Path, sampler: str, text:
 
 
 def chosen(sampler: Selection, known: bool, seconds: float | None, trials: int) -> list[str]:
-    choosing = Choosing(sampler, "random_forest" if known else None)
+    choosing = SamplerChoice(sampler, "random_forest" if known else None)
     found = []
     for number in range(1, trials + 1):
         found.append(choosing.sampler(number))

@@ -16,7 +16,7 @@ from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.errors import UserError
-from paretune.search.racing.ladder import Entry, chosen
+from paretune.search.racing.ladder import RungEntry, best_trials
 from paretune.search.running.runner import Runner
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import StudyRecord, TrialRecord
@@ -90,10 +90,10 @@ def check_race(file: Path) -> None:
     assert all(set(t.values) == {"accuracy", "latency", "size"} for t in trials)
     assert trainings(file) == []
     for step, reached in rungs_of(file).all().items():
-        found = [Entry(r.trial, losses(r.values), r.promoted) for r in reached]
+        found = [RungEntry(r.trial, losses(r.values), r.promoted) for r in reached]
         waits = {e.trial for e in found if not e.promoted}
         assert step == 1
-        assert not waits & set(chosen(found, 3)), f"nobody of the best waits at epoch {step}"
+        assert not waits & set(best_trials(found, 3)), f"nobody of the best waits at epoch {step}"
 
 
 # -- a training in parts -------------------------------------------------------------------------
@@ -187,10 +187,10 @@ def test_forgotten_training_is_gone_from_folder_and_books(study: StageStudy, fil
     with pytest.raises(StageError):
         study.workbench.pipeline.candidate(plan_of(study), held_up_at(1))
     assert len(trainings(file)) == 1
-    before = study.store.stages_bytes()
+    before = study.store.cached_bytes()
     study.forget(plan_of(study))
     assert trainings(file) == []
-    assert study.store.stages_bytes() < before
+    assert study.store.cached_bytes() < before
 
 
 def test_foreseen_candidate_is_quantized_as_the_plan_says(study: StageStudy) -> None:

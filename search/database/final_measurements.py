@@ -8,14 +8,14 @@ import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
-from paretune.search.database.base import Tables, replacing
+from paretune.search.database.base import Tables, exclusive_transaction
 from paretune.search.database.trials import measurement_row
 
 FINAL = "final"
 """The `part` of these measurements."""
 
 
-class Finals(Tables):
+class FinalMeasurements(Tables):
     """The final measurements of one study database."""
 
     def replace(self, measured: Mapping[int, Sequence[Measurement]], host: str) -> None:
@@ -23,7 +23,7 @@ class Finals(Tables):
         rows = [
             measurement_row(number, FINAL, m, host) for number, ms in measured.items() for m in ms
         ]
-        with replacing(self.engine) as connection:
+        with exclusive_transaction(self.engine) as connection:
             part = tables.measurements.c.part
             connection.execute(sa.delete(tables.measurements).where(part == FINAL))
             if rows:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretune.search.sampling.ranks import Ranks
+from paretune.search.sampling.rank_transform import RankTransform
 from paretune.search.study.sampler_options import ThompsonParams
 
 BOOTSTRAP = 400
 """Trials that a tree is grown on at most, so that a proposal's cost does not grow."""
 
 
-class Trees:
+class TreeSurrogate:
     """Draws quantities by trees.
 
     Args:
@@ -32,7 +32,7 @@ class Trees:
         """A draw [N, K] of K quantities at N rows from what was told [T, K] at T rows."""
         if not self._options.rank_transform:
             return self._by_values(rows, told, at, random)
-        ranks = Ranks(told)
+        ranks = RankTransform(told)
         return ranks.values(self._by_values(rows, ranks.of, at, random))
 
     def _by_values(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from paretune.search.sampling.features import Draws, Features, Params, key_of
+from paretune.search.sampling.features import FeatureEncoder, Params, RandomAssignments, key_of
 from paretune.search.sampling.history import History
 from paretune.search.study.number_formats import network_params, variants_of
 from paretune.search.study.sampler_options import ThompsonParams
@@ -19,11 +19,11 @@ from paretune.spaces.domains import Node
 RENEWED = 16
 """Proposals that share their uniform draws."""
 
-Cheap = Callable[[Mapping[str, Any]], Mapping[str, float]]
+CheapObjectives = Callable[[Mapping[str, Any]], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PoolEntry:
     """An assignment that may be tried, with the objectives that are known of it."""
 
     key: tuple[object, ...]
@@ -32,7 +32,7 @@ class Candidate:
     cheap: Mapping[str, float]
 
 
-class Candidates:
+class Pool:
     """Uniform draws, and the front's members changed a little.
 
     Args:
@@ -49,19 +49,19 @@ class Candidates:
     def __init__(
         self,
         space: Node,
-        features: Features,
+        features: FeatureEncoder,
         constraints: Sequence[Constraint],
         options: ThompsonParams,
         history: History,
         seed: int = 0,
-        cheap: Cheap | None = None,
+        cheap: CheapObjectives | None = None,
         formats: Sequence[Params] = (),
     ) -> None:
         self._features, self._constraints, self._options = features, constraints, options
         self._history, self._seed = history, seed
         self._cheap, self._formats = cheap, formats
-        self._draws = Draws(space)
-        self._pool: tuple[int, list[Candidate]] = (-1, [])
+        self._draws = RandomAssignments(space)
+        self._pool: tuple[int, list[PoolEntry]] = (-1, [])
         self.baseline: Mapping[str, float] = {}
 
     def drawn(self, random: np.random.Generator) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Candidates:
         """The concrete value of the space."""
         return self._draws.choices(params)
 
-    def networks(self, number: int, random: np.random.Generator) -> list[Candidate]:
+    def networks(self, number: int, random: np.random.Generator) -> list[PoolEntry]:
         """Feasible ones that are not known, each network once, for a trial of this number."""
         known = self._history.known
         found = {
@@ -99,7 +99,7 @@ class Candidates:
         """Equal for what is measured together."""
         return key_of(network_params(params) if self._formats else params)
 
-    def with_formats(self, networks: Sequence[Candidate]) -> tuple[list[Candidate], np.ndarray]:
+    def with_formats(self, networks: Sequence[PoolEntry]) -> tuple[list[PoolEntry], np.ndarray]:
         """All that is measured of the networks, and the place of its network [V], in order."""
         if not self._formats:
             return list(networks), np.arange(len(networks))
@@ -111,7 +111,7 @@ class Candidates:
             owners += [place] * len(own)
         return found, np.array(owners)
 
-    def _uniform(self, block: int) -> list[Candidate]:
+    def _uniform(self, block: int) -> list[PoolEntry]:
         """Uniform draws, the same for all proposals of a block: they cost most of the time."""
         if self._pool[0] != block:
             random = np.random.default_rng([self._seed, block])
@@ -119,12 +119,12 @@ class Candidates:
             self._pool = (block, [c for c in map(self.of, draws) if c is not None])
         return self._pool[1]
 
-    def of(self, params: Params) -> Candidate | None:
+    def of(self, params: Params) -> PoolEntry | None:
         """The assignment with what is known of it; None where that is enough to drop it."""
         cheap = self._known(self._draws.choices(params)) if self._cheap is not None else {}
         if cheap is None:
             return None
-        return Candidate(key_of(params), params, self._features.row(params), cheap)
+        return PoolEntry(key_of(params), params, self._features.row(params), cheap)
 
     def _known(self, choices: Mapping[str, Any]) -> Mapping[str, float] | None:
         """The cheap objectives; None for what cannot be, or breaks a constraint on them."""

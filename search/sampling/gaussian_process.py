@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 
 from paretune.search.sampling.features import ABSENT
-from paretune.search.sampling.scales import Scales
+from paretune.search.sampling.log_transform import LogTransform
 
 LINEAR = (0.0, 0.1, 0.3)
 """Variance of the linear part, in those of the smooth one..."""
@@ -31,7 +31,7 @@ MOST = 400
 """Trials that it is fitted to at most, so that a proposal's cost does not grow."""
 
 
-class Gaussian:
+class GaussianProcess:
     """Draws quantities from a posterior.
 
     Args:
@@ -52,7 +52,7 @@ class Gaussian:
         if len(rows) > MOST:
             some = np.sort(random.choice(len(rows), size=MOST, replace=False))
             rows, told = rows[some], told[some]
-        scales = Scales(told, self._signs)
+        scales = LogTransform(told, self._signs)
         middle, width = scales.of.mean(axis=0), scales.of.std(axis=0)
         wanted = (scales.of - middle) / np.where(width > 0, width, 1.0)
         kernels = _Kernels(_filled(rows), _filled(at))

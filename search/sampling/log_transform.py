@@ -8,7 +8,7 @@ SURE = 0.003
 """Least error that is told from another: nothing is right always."""
 
 
-class Scales:
+class LogTransform:
     """Costs by their logarithms, and shares of what is right by the logit of the error.
 
     Halving a width halves a size whatever it was before, and does so in a sum once both are

@@ -12,7 +12,7 @@ FEW = 4
 """Of the best: how they lie says how far beyond the best a lower rank is."""
 
 
-class Ranks:
+class RankTransform:
     """The order of some values, which must not be none.
 
     Args:

@@ -11,7 +11,7 @@ BEYOND = 0.1
 so far in one objective may yet be worth something for another."""
 
 
-class Gains:
+class HypervolumeImprovement:
     """Hypervolume that points add to a front, to a little beyond the worst seen.
 
     Args:
