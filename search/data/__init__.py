@@ -1,4 +1,4 @@
-"""Data sets by name, and how one is loaded."""
+"""Data sets by name, and the function that loads them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ DATASETS = Table(
 
 
 def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -> Dataset:
-    """A data set with train, validation and test parts.
+    """Loads a data set with train, validation and test parts.
 
     Args:
         name: Key of DATASETS.
-        params: Its options as JSON.
-        base: Folder that relative paths start from: the study file's.
-        seed: Of the split, where a part has to be split off.
+        params: Options of the data set, as JSON.
+        base: Folder of the study file; relative paths start there.
+        seed: Seed of the split, for parts that are split off the training part.
 
     Raises:
-        UserError: It is not there, damaged, or cannot be used for classification.
+        UserError: The data is missing, damaged, or cannot be used for classification.
     """
     entry = DATASETS.get(name)
     options = entry.Params.model_validate(dict(params))

@@ -1,4 +1,4 @@
-"""What image and text data have in common: labelled examples in three parts."""
+"""The base class of image and text data: labelled examples in three parts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PARTS = ("train", "validation", "test")
 
 
 class Dataset(ABC):
-    """Labelled examples in three parts, as training, calibration and measuring ask for them.
+    """Labelled examples in three parts, for training, calibration and measuring.
 
     Args:
-        raw: Where they come from.
+        raw: Data as its source gives it.
         parts: "train", "validation" and "test".
     """
 
@@ -35,7 +35,7 @@ class Dataset(ABC):
 
     @property
     def class_names(self) -> list[str]:
-        """A name for each class; its number where it has none."""
+        """Name of each class; its number if the source has no names."""
         return list(self._raw.class_names) or [str(i) for i in range(self.classes)]
 
     @property
@@ -46,14 +46,14 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Digest of examples, labels and split: other content gives another one."""
+        """Digest of examples, labels and split; it changes with the content."""
 
     def size(self, part: str) -> int:
-        """Number of examples in a part."""
+        """Returns the number of examples in a part."""
         return len(self._labels[part])
 
     def info(self) -> dict[str, Any]:
-        """Facts for reports."""
+        """Returns facts for reports."""
         return {
             "source": self._raw.name,
             "sizes": {part: self.size(part) for part in PARTS},
@@ -63,26 +63,26 @@ class Dataset(ABC):
 
     @abstractmethod
     def preprocessing(self) -> dict[str, Any]:
-        """How an example becomes the model's input, as JSON for the export's manifest."""
+        """Returns how an example becomes the model's input, as JSON for an export's manifest."""
 
     @abstractmethod
     def input_json(self) -> dict[str, Any]:
-        """The model's input as the export's manifest gives it: dtype and shape."""
+        """Returns dtype and shape of the model's input, as JSON for an export's manifest."""
 
     def assets(self) -> dict[str, str]:
-        """Files that an exported model needs beside it: name -> text."""
+        """Returns further files that an exported model needs: name -> text."""
         return {}
 
-    def border(self) -> tuple[float, ...]:
-        """The normalized value of black for each channel; empty for text."""
+    def black(self) -> tuple[float, ...]:
+        """Returns the normalized value of black for each channel; empty for text."""
         return ()
 
     def white(self) -> tuple[float, ...]:
-        """The normalized value of white for each channel; empty for text."""
+        """Returns the normalized value of white for each channel; empty for text."""
         return ()
 
     def order(self, part: str, seed: int | None) -> torch.Tensor:
-        """The permutation int64 [N] that `batches` with this seed follows."""
+        """Returns the permutation int64 [N] that `batches` with this seed follows."""
         count = self.size(part)
         if seed is None:
             return torch.arange(count)
@@ -92,17 +92,17 @@ class Dataset(ABC):
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One pass as (inputs, labels int64 [B]); shuffled when a seed is given."""
+        """Yields one pass as (inputs, labels int64 [B]); a seed shuffles it."""
 
     @abstractmethod
     def examples(self, part: str, batch_size: int) -> Iterator[tuple[Any, np.ndarray]]:
-        """One pass in order as (8-bit images [B, C, H, W] or texts, labels int64 [B])."""
+        """Yields one ordered pass as (8-bit images [B, C, H, W] or texts, labels int64 [B])."""
 
     def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """One pass in order as NumPy arrays, for runtimes."""
+        """Yields one ordered pass as NumPy arrays, for runtimes."""
         for inputs, labels in self.batches(part, batch_size):
             yield inputs.numpy(), labels.numpy()
 
     @abstractmethod
-    def calibration(self, images: int, batch_size: int) -> Iterator[np.ndarray]:
-        """So many training inputs, the same ones each time."""
+    def calibration(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
+        """Yields `count` training inputs in batches, the same ones each time."""

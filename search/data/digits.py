@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from paretune.search.data.params import ImageDataParams
-from paretune.search.data.raw_data import RawData, checked_part, classes_of
+from paretune.search.data.raw_data import RawData, checked_part, count_classes
 
 FILE = Path(__file__).with_name("digits.npz")
 
@@ -20,10 +20,10 @@ class DigitsData:
 
     @staticmethod
     def load(params: Params, base: Path) -> RawData:
-        """Train (half), validation and test (a quarter each), balanced by class."""
+        """Returns train (half), validation and test (a quarter each), balanced by class."""
         with np.load(FILE) as arrays:
             parts = {
                 part: checked_part("digits", part, arrays[f"x_{part}"], arrays[f"y_{part}"])
                 for part in ("train", "validation", "test")
             }
-        return RawData("digits", parts, classes_of("digits", parts))
+        return RawData("digits", parts, count_classes("digits", parts))

@@ -11,49 +11,27 @@ import torch
 
 from paretune.search.data.dataset import PARTS, Dataset
 from paretune.search.data.image_stream import ImageFiles, ImageStream
-from paretune.search.data.params import ImageDataParams, SplitParams
+from paretune.search.data.params import ImageDataParams
 from paretune.search.data.raw_data import RawData, RawPart
-from paretune.search.data.split import split_by_class
-from paretune.search.errors import UserError
-
-TEST_SHARE = 0.2
-"""Of the training part, split off where a source has no test part."""
-
-
-def with_all_parts(raw: RawData, params: SplitParams, seed: int) -> dict[str, RawPart]:
-    """The source's parts, and those split off the training part that it lacks.
-
-    Raises:
-        UserError: A class has too few examples to split.
-    """
-    parts = dict(raw.parts)
-    for part, share in (("test", TEST_SHARE), ("validation", params.validation)):
-        if part in parts:
-            continue
-        try:
-            stay, off = split_by_class(parts["train"].labels, share, seed)
-        except ValueError as error:
-            raise UserError(f"{raw.name}: no {part} part is given, and {error}") from error
-        parts[part], parts["train"] = parts["train"].take(off), parts["train"].take(stay)
-    return parts
+from paretune.search.data.split import complete_parts
 
 
 def make_image_dataset(raw: RawData, params: ImageDataParams, seed: int) -> ImageDataset:
-    """Splits off what is missing and measures mean and deviation on what is left for training.
+    """Splits off missing parts and normalizes by the remaining training part.
 
     Raises:
         UserError: A class has too few examples to split.
     """
-    return ImageDataset(raw, with_all_parts(raw, params, seed), params)
+    return ImageDataset(raw, complete_parts(raw, params, seed), params)
 
 
 class ImageDataset(Dataset):
     """Labelled images in three parts.
 
     Args:
-        raw: Where they come from.
+        raw: Data as its source gives it.
         parts: "train", "validation" and "test".
-        params: How they are read.
+        params: How images are read.
     """
 
     def __init__(self, raw: RawData, parts: Mapping[str, RawPart], params: ImageDataParams) -> None:
@@ -76,7 +54,7 @@ class ImageDataset(Dataset):
         self.mean, self.std = self._statistics()
         self._fingerprint = self._digest()
 
-    # -- what it is ------------------------------------------------------------------------------
+    # -- properties ------------------------------------------------------------------------------
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -85,15 +63,15 @@ class ImageDataset(Dataset):
 
     @property
     def fingerprint(self) -> str:
-        """Digest of images, labels and split: other content gives another one."""
+        """Digest of images, labels and split; it changes with the content."""
         return self._fingerprint
 
     def info(self) -> dict[str, Any]:
-        """Facts for reports."""
+        """Returns facts for reports."""
         return {**super().info(), "streamed": bool(self._files)}
 
     def preprocessing(self) -> dict[str, Any]:
-        """How an image becomes the model's input, as JSON for the export's manifest."""
+        """Returns how an image becomes the model's input, as JSON for an export's manifest."""
         return {
             "input": "float32 [B, C, H, W]",
             "shape": list(self.shape),
@@ -105,15 +83,15 @@ class ImageDataset(Dataset):
         }
 
     def input_json(self) -> dict[str, Any]:
-        """The model's input as the export's manifest gives it."""
+        """Returns dtype and shape of the model's input, as JSON for an export's manifest."""
         return {"dtype": "float32", "shape": ["batch", *self.shape]}
 
-    def border(self) -> tuple[float, ...]:
-        """The normalized value of black for each channel."""
+    def black(self) -> tuple[float, ...]:
+        """Returns the normalized value of black for each channel."""
         return tuple(-m / s for m, s in zip(self.mean, self.std, strict=True))
 
     def white(self) -> tuple[float, ...]:
-        """The normalized value of white for each channel."""
+        """Returns the normalized value of white for each channel."""
         return tuple((1 - m) / s for m, s in zip(self.mean, self.std, strict=True))
 
     # -- examples --------------------------------------------------------------------------------
@@ -121,7 +99,7 @@ class ImageDataset(Dataset):
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One pass as (images float32 [B, C, H, W] normalized, labels int64 [B])."""
+        """Yields one pass as (normalized images float32 [B, C, H, W], labels int64 [B])."""
         order = self.order(part, seed)
         scale, shift = self._affine(device)
         if part in self._files:
@@ -129,33 +107,33 @@ class ImageDataset(Dataset):
             rows = iter(order.split(batch_size))  # type: ignore[no-untyped-call]
             for images in self._streams[part].batches(order, batch_size):
                 batch = images.to(device, non_blocking=True)
-                wanted = labels[next(rows)].to(device)
-                yield torch.addcmul(shift, batch.float(), scale), wanted
+                batch_labels = labels[next(rows)].to(device)
+                yield torch.addcmul(shift, batch.float(), scale), batch_labels
             return
-        held, labels = self._held(part, device)
+        images, labels = self._on_device(part, device)
         for rows in order.to(device).split(batch_size):  # type: ignore[no-untyped-call]
             # One fused multiply-add instead of a division, a subtraction and a division.
-            yield torch.addcmul(shift, held[rows].float(), scale), labels[rows]
+            yield torch.addcmul(shift, images[rows].float(), scale), labels[rows]
 
     def examples(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """One pass in order as (uint8 [B, C, H, W], labels int64 [B])."""
+        """Yields one ordered pass as (images uint8 [B, C, H, W], labels int64 [B])."""
         labels = self._labels[part].split(batch_size)  # type: ignore[no-untyped-call]
-        for images, wanted in zip(self._rows(part, batch_size), labels, strict=True):
-            yield images.numpy(), wanted.numpy()
+        for images, batch_labels in zip(self._pixels(part, batch_size), labels, strict=True):
+            yield images.numpy(), batch_labels.numpy()
 
-    def calibration(self, images: int, batch_size: int) -> Iterator[np.ndarray]:
-        """Normalized training images float32 [B, C, H, W], the same ones each time."""
-        rows = self.order("train", 0)[:images]
+    def calibration(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
+        """Yields normalized training images float32 [B, C, H, W], the same ones each time."""
+        order = self.order("train", 0)[:count]
         scale, shift = self._affine("cpu")
-        for some in rows.split(batch_size):  # type: ignore[no-untyped-call]
+        for rows in order.split(batch_size):  # type: ignore[no-untyped-call]
             if "train" in self._files:
-                picked = torch.stack([self._files["train"][int(row)] for row in some])
+                images = torch.stack([self._files["train"][int(row)] for row in rows])
             else:
-                picked = self._images["train"][some]
-            yield torch.addcmul(shift, picked.float(), scale).numpy()
+                images = self._images["train"][rows]
+            yield torch.addcmul(shift, images.float(), scale).numpy()
 
-    def _held(self, part: str, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """A part in the device's memory; moved there once."""
+    def _on_device(self, part: str, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns a part in the memory of a device; it is moved there once."""
         if device == "cpu":
             return self._images[part], self._labels[part]
         if (part, device) not in self._moved:
@@ -166,25 +144,25 @@ class ImageDataset(Dataset):
         return self._moved[part, device]
 
     def _affine(self, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scale and shift [1, C, 1, 1] that normalize bytes."""
+        """Returns scale and shift [1, C, 1, 1] that normalize bytes."""
         mean, std = torch.tensor(self.mean), torch.tensor(self.std)
         scale = (1 / (255 * std))[None, :, None, None].to(device)
         shift = (-mean / std)[None, :, None, None].to(device)
         return scale, shift
 
-    def _rows(self, part: str, batch_size: int) -> Iterator[torch.Tensor]:
-        """Raw bytes uint8 [B, C, H, W] in order."""
+    def _pixels(self, part: str, batch_size: int) -> Iterator[torch.Tensor]:
+        """Yields images uint8 [B, C, H, W] in order."""
         if part in self._files:
             yield from self._streams[part].batches(torch.arange(self.size(part)), batch_size)
         else:
             yield from self._images[part].split(batch_size)  # type: ignore[no-untyped-call]
 
     def _statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation of each channel of the training part, in [0, 1]."""
+        """Returns mean and standard deviation in [0, 1] of each channel of the training part."""
         count = 0
         total = torch.zeros(self._shape[0], dtype=torch.float64)
         squares = torch.zeros_like(total)
-        for images in self._rows("train", 1024):
+        for images in self._pixels("train", 1024):
             pixels = images.float().div_(255).transpose(0, 1).flatten(1)
             total += pixels.sum(1, dtype=torch.float64)
             squares += pixels.square().sum(1, dtype=torch.float64)
@@ -192,7 +170,7 @@ class ImageDataset(Dataset):
         mean = total / count
         deviation = (squares / count - mean**2).clamp(min=0).sqrt()
         deviation[deviation < 1e-6] = 1.0  # a constant channel stays constant
-        # Rounded, so that a sum in another order gives no other stage keys.
+        # Rounded, so that a sum in another order gives the same stage keys.
         return (
             tuple(round(float(m), 6) for m in mean),
             tuple(round(float(d), 6) for d in deviation),

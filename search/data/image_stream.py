@@ -1,4 +1,4 @@
-"""Images read from files while training, for data that does not fit into memory."""
+"""Reads images from files during training, for data that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from paretune.search.errors import UserError
 
 
 def decode_image(file: Path, size: tuple[int, int] | None) -> np.ndarray:
-    """An image file as uint8 [3, H, W], resized to `size` (H, W) when that is given.
+    """Returns an image file as uint8 [3, H, W].
+
+    Args:
+        file: Image file.
+        size: (H, W) to resize to; None keeps the size of the file.
 
     Raises:
         UserError: The file cannot be read as an image.
@@ -35,8 +39,8 @@ class ImageFiles(TorchDataset[torch.Tensor]):
     """Image files as uint8 [3, H, W] tensors.
 
     Args:
-        files: One for each example.
-        size: (H, W) of every image, or None when they are alike.
+        files: One file per example.
+        size: (H, W) to resize every image to; None if all images have one size.
     """
 
     def __init__(self, files: Sequence[Path], size: tuple[int, int] | None) -> None:
@@ -51,14 +55,14 @@ class ImageFiles(TorchDataset[torch.Tensor]):
 
 
 class ImageStream:
-    """Batches of a part read from its files, whose workers stay from one epoch to the next.
+    """Batches of a part, read from its files by workers that are kept between epochs.
 
-    Starting processes anew takes longer than a small epoch. Workers end with the data set, or with
-    this process, however that ends.
+    Starting processes anew takes longer than a small epoch. Workers end with this object, or with
+    this process, however it ends.
 
     Args:
-        images: Of the part.
-        params: How many workers, how far they read ahead, and whether into page-locked memory.
+        images: Images of the part.
+        params: Number of workers, how far they read ahead, and whether into page-locked memory.
     """
 
     def __init__(self, images: ImageFiles, params: ImageDataParams) -> None:
@@ -69,25 +73,25 @@ class ImageStream:
         self._busy = False
 
     def batches(self, order: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
-        """Batches uint8 [B, 3, H, W] in this order.
+        """Yields batches uint8 [B, 3, H, W] in this order.
 
         Raises:
             UserError: A file cannot be read as an image.
         """
         if self._busy or not self._params.workers:  # a pass within a pass has its own workers
-            own = RowOrder(order.tolist())
-            yield from _reported(self._loader(own, batch_size, stay=False))
+            single = RowOrder(order.tolist())
+            yield from _without_traceback(self._loader(single, batch_size, keep=False))
             return
         self._busy = True
         try:
             if self._kept is None or self._kept.batch_size != batch_size:
-                self._kept = self._loader(self._order, batch_size, stay=True)
+                self._kept = self._loader(self._order, batch_size, keep=True)
             self._order.rows = order.tolist()
-            yield from _reported(self._kept)
+            yield from _without_traceback(self._kept)
         finally:
             self._busy = False
 
-    def _loader(self, order: RowOrder, batch_size: int, stay: bool) -> DataLoader[torch.Tensor]:
+    def _loader(self, order: RowOrder, batch_size: int, keep: bool) -> DataLoader[torch.Tensor]:
         params = self._params
         return DataLoader(
             self._images,
@@ -96,14 +100,14 @@ class ImageStream:
             num_workers=params.workers,
             pin_memory=params.pin_memory and torch.cuda.is_available(),
             prefetch_factor=params.prefetch if params.workers else None,
-            persistent_workers=stay,
-            # Its own, or each pass would draw a number from torch's global generator.
+            persistent_workers=keep,
+            # Without a generator, each pass would draw from the global one of torch.
             generator=torch.Generator().manual_seed(0),
         )
 
 
 class RowOrder(Sampler[int]):
-    """The rows of the next pass, which may change between passes."""
+    """The rows of the next pass; they may change between passes."""
 
     def __init__(self, rows: Sequence[int] = ()) -> None:
         self.rows = rows
@@ -115,10 +119,10 @@ class RowOrder(Sampler[int]):
         return len(self.rows)
 
 
-def _reported(batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """Says of a worker's UserError what it said, without the worker's traceback."""
+def _without_traceback(batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Yields the batches; a worker's UserError is raised without the worker's traceback."""
     try:
         yield from batches
     except UserError as error:
-        _, _, said = str(error).strip().rpartition(f"{UserError.__name__}: ")
-        raise UserError(said) from None
+        _, _, message = str(error).strip().rpartition(f"{UserError.__name__}: ")
+        raise UserError(message) from None

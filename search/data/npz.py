@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from paretune.search.data.class_folders import PART_NAMES
 from paretune.search.data.params import ImageDataParams
-from paretune.search.data.raw_data import RawData, RawPart, checked_part, classes_of
+from paretune.search.data.raw_data import RawData, RawPart, checked_part, count_classes
 from paretune.search.errors import UserError
-
-KEYS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
-"""Part -> the endings of its arrays' names: x_train, y_train, x_val, ..."""
 
 DAMAGED = (
     zipfile.BadZipFile,
@@ -26,11 +24,11 @@ DAMAGED = (
     KeyError,
     NotImplementedError,
 )
-"""What reading a damaged archive raises."""
+"""Exceptions that reading a damaged archive raises."""
 
 
 class NpzData:
-    """An .npz file with x_train, y_train and, if there are such, x_val, y_val, x_test, y_test."""
+    """An .npz file with x_train and y_train; x_val, y_val, x_test and y_test are optional."""
 
     primary = "file"
 
@@ -41,7 +39,7 @@ class NpzData:
 
     @staticmethod
     def load(params: Params, base: Path) -> RawData:
-        """The parts that the file holds.
+        """Returns the parts of the file.
 
         Raises:
             UserError: The file is missing or damaged, lacks an array, or its arrays do not fit.
@@ -50,7 +48,7 @@ class NpzData:
         if not file.is_file():
             raise UserError(f"data: {file}: there is no such file")
         try:
-            with file.open("rb") as stream:  # np.load leaves it open where the archive is damaged
+            with file.open("rb") as stream:  # np.load does not close a damaged archive
                 archive = np.load(stream, allow_pickle=False)
                 if not isinstance(archive, np.lib.npyio.NpzFile):
                     raise UserError(f"data: {file} holds one array; give an .npz archive")
@@ -61,14 +59,18 @@ class NpzData:
 
 
 def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> RawData:
-    """Raw data from x_ and y_ arrays.
+    """Returns the parts of x_ and y_ arrays: x_train, y_train, x_val, ...
+
+    Args:
+        name: Name of the source, for messages.
+        arrays: Array name -> array. Other names are ignored.
 
     Raises:
-        UserError: x_train or y_train is missing, a part has only one of the two, or they do not
-            fit.
+        UserError: x_train or y_train is missing, a part has only one of the two, or the arrays do
+            not fit.
     """
     parts: dict[str, RawPart] = {}
-    for part, endings in KEYS.items():
+    for part, endings in PART_NAMES.items():
         for ending in endings:
             x, y = arrays.get(f"x_{ending}"), arrays.get(f"y_{ending}")
             if x is None and y is None:
@@ -78,12 +80,12 @@ def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> RawData:
                 raise UserError(f"{name}: the array {missing} is missing")
             parts[part] = checked_part(name, part, x, y)
     if "train" not in parts:
-        found = ", ".join(map(str, arrays)) or "none"
-        raise UserError(f"{name}: x_train and y_train are missing; arrays found: {found}")
+        present = ", ".join(map(str, arrays)) or "none"
+        raise UserError(f"{name}: x_train and y_train are missing; arrays found: {present}")
     shapes = {
         part: images.images.shape[1:] for part, images in parts.items() if images.images is not None
     }
     if len(set(shapes.values())) > 1:
         shown = ", ".join(f"{part} {list(shape)}" for part, shape in shapes.items())
         raise UserError(f"{name}: the parts' images differ in shape: {shown}")
-    return RawData(name.removeprefix("data: "), parts, classes_of(name, parts))
+    return RawData(name.removeprefix("data: "), parts, count_classes(name, parts))

@@ -1,4 +1,4 @@
-"""Options that data sets have in common."""
+"""Options that several data sets share."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from paretune.spaces.params import Params
 
 
 class SplitParams(Params):
-    """How parts are split off."""
+    """How a validation part is split off."""
 
     validation: float = Field(
         0.2,
         gt=0,
         le=0.5,
-        description="share of the training part to validate on, where no part is given",
+        description="share of the training part to validate on, if the data has no validation part",
     )
 
 
 class ImageDataParams(SplitParams):
-    """How parts are split off, and how images are read."""
+    """How a validation part is split off, and how images are read."""
 
     memory: Literal["auto", "ram", "stream"] = Field(
-        "auto", description="keep decoded images in memory, or read them anew each epoch"
+        "auto",
+        description="ram keeps decoded images in memory, stream reads the files in each epoch; "
+        "auto takes ram if the images fit",
     )
-    workers: int = Field(0, ge=0, le=256, description="processes that read, when streaming")
-    pin_memory: bool = Field(False, description="page-locked batches, when streaming to a GPU")
-    prefetch: int = Field(2, ge=1, le=64, description="batches each worker reads ahead")
+    workers: int = Field(0, ge=0, le=256, description="processes that read files, for stream")
+    pin_memory: bool = Field(
+        False, description="put batches into page-locked memory for a GPU, for stream"
+    )
+    prefetch: int = Field(
+        2, ge=1, le=64, description="batches that each worker reads ahead, for stream"
+    )

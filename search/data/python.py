@@ -1,4 +1,4 @@
-"""Arrays from the user's own function."""
+"""Arrays from your own function."""
 
 from __future__ import annotations
 
@@ -17,43 +17,45 @@ from paretune.search.user_code import resolve
 
 
 class PythonData:
-    """Your own function "pkg.mod:function", which gives a mapping of the arrays of an .npz."""
+    """Your own function, "pkg.mod:function"; it returns a mapping of arrays as in an .npz file."""
 
     primary = "function"
 
     class Params(ImageDataParams):
         """Options of python."""
 
-        function: str = Field(pattern=r"^[\w.]+:[\w.]+$", description='"pkg.mod:function"')
+        function: str = Field(
+            pattern=r"^[\w.]+:[\w.]+$", description='import path: "pkg.mod:function"'
+        )
         args: dict[str, Any] = Field({}, description="keyword arguments of the function")
 
     @staticmethod
     def load(params: Params, base: Path) -> RawData:
-        """What the function gives.
+        """Calls the function and returns the parts of its arrays.
 
         Raises:
-            UserError: It cannot be found, raises, or gives something else.
+            UserError: The function cannot be imported, raises, or returns anything else.
         """
         name = f"data: python {params.function}"
         try:
             function = resolve(params.function)
         except (ImportError, AttributeError) as error:
             raise UserError(
-                f"{name}: {error}; is it installed, or beside the study file?"
+                f"{name}: {error}; is it installed, or in the folder of the study file?"
             ) from error
-        except Exception as error:  # the user's module runs when it is imported
+        except Exception as error:  # importing runs the user's module
             raise UserError(f"{name}: importing it: {type(error).__name__}: {error}") from error
         try:
-            given = function(**params.args)
+            returned = function(**params.args)
         except Exception as error:
             raise UserError(f"{name} raised {type(error).__name__}: {error}") from error
-        if not isinstance(given, Mapping):
+        if not isinstance(returned, Mapping):
             raise UserError(
-                f"{name} gave a {type(given).__name__}; give a mapping with x_train, y_train and, "
-                "if there are such, x_val, y_val, x_test, y_test"
+                f"{name} returned a {type(returned).__name__}; return a mapping with x_train and "
+                "y_train; x_val, y_val, x_test and y_test are optional"
             )
         try:
-            arrays = {key: np.asarray(value) for key, value in given.items()}
+            arrays = {key: np.asarray(value) for key, value in returned.items()}
         except ValueError as error:
-            raise UserError(f"{name} gave what is no array: {error}") from error
+            raise UserError(f"{name} returned a value that is no array: {error}") from error
         return raw_from_arrays(name, arrays)

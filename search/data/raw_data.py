@@ -1,4 +1,4 @@
-"""What a source of data gives: labelled parts, checked, not yet split or normalized."""
+"""Data as a source gives it: labelled parts, checked, not yet split or normalized."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class RawPart:
 
     Attributes:
         labels: int64 [N].
-        images: uint8 [N, C, H, W] in memory, or None when they are read from `files`.
-        files: The image of each label, for a part that streams.
-        texts: The text of each label.
+        images: uint8 [N, C, H, W] in memory; None if they are read from `files`.
+        files: Image file of each label, for a streamed part.
+        texts: Text of each label.
     """
 
     labels: np.ndarray
@@ -31,7 +31,7 @@ class RawPart:
         return len(self.labels)
 
     def take(self, rows: np.ndarray) -> RawPart:
-        """The examples at these rows."""
+        """Returns the examples at these rows."""
         images = None if self.images is None else self.images[rows]
         files = tuple(self.files[i] for i in rows) if self.files else ()
         texts = tuple(self.texts[i] for i in rows) if self.texts else ()
@@ -40,13 +40,13 @@ class RawPart:
 
 @dataclass(frozen=True)
 class RawData:
-    """What a source gives.
+    """All parts that a source has.
 
     Attributes:
-        name: Of the source, for messages.
-        parts: "train" always; "validation" and "test" where there are such.
-        classes: Their number.
-        class_names: Their names, if known.
+        name: Name of the source, for messages.
+        parts: "train", and "validation" and "test" if the source has them.
+        classes: Number of classes.
+        class_names: Class names; empty if the source has none.
         size: (H, W) that streamed images are resized to.
     """
 
@@ -58,13 +58,13 @@ class RawData:
 
 
 def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> RawPart:
-    """Arrays as a Part: images as uint8 [N, C, H, W], labels as int64 [N].
+    """Returns arrays as a part: images as uint8 [N, C, H, W], labels as int64 [N].
 
     Args:
-        name: Of the source, for messages.
-        part: "train", ...
+        name: Name of the source, for messages.
+        part: "train", "validation" or "test".
         images: uint8, or float in [0, 1]; [N, H, W], [N, H, W, C] or [N, C, H, W].
-        labels: Integers from 0, [N].
+        labels: Integers from 0, [N] or [N, 1].
 
     Raises:
         UserError: Shapes, types or values do not fit.
@@ -91,11 +91,16 @@ def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -
     return RawPart(labels, _as_bytes(name, part, _channels_first(name, part, images)))
 
 
-def classes_of(name: str, parts: Mapping[str, RawPart], stated: int | None = None) -> int:
-    """The number of classes, from the training labels unless it is stated.
+def count_classes(name: str, parts: Mapping[str, RawPart], stated: int | None = None) -> int:
+    """Returns the number of classes.
+
+    Args:
+        name: Name of the source, for messages.
+        parts: Parts of the source.
+        stated: Number of classes according to the source; None counts the training labels.
 
     Raises:
-        UserError: One class only, or a label beyond the number of classes.
+        UserError: There is only one class, or a label beyond the number of classes.
     """
     classes = stated or int(parts["train"].labels.max()) + 1
     for part, examples in parts.items():

@@ -1,4 +1,4 @@
-"""Texts in a folder for each class, or in a table of texts and labels."""
+"""Texts in one folder per class, or in a table of texts and labels."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from paretune.search.data.class_folders import (
     files_by_class,
     part_folders,
 )
-from paretune.search.data.csv_table import ENDINGS, Rows, read_rows
+from paretune.search.data.csv_table import ENDINGS, TextsAndLabels, read_table
 from paretune.search.data.params import SplitParams
-from paretune.search.data.raw_data import RawData, RawPart, classes_of
+from paretune.search.data.raw_data import RawData, RawPart, count_classes
 from paretune.search.errors import UserError
 from paretune.spaces.table import did_you_mean
 
 TOKENIZERS = ("bpe", "words", "characters")
-"""What can be trained here; the same texts give the same tokenizer in every process. (The WordPiece
-trainer of `tokenizers` does not: another vocabulary each time. Load such a tokenizer as a file.)"""
+"""Tokenizers that can be trained: the same texts give the same tokenizer in every process.
+
+The WordPiece trainer of `tokenizers` gives another vocabulary each time; load such a tokenizer from
+a file."""
 
 DEFAULT_VOCABULARY = 8000
 
 
 class TextData:
-    """Texts by class: a folder of .txt files for each, or a .csv or .tsv with two columns."""
+    """Texts by class: one folder of .txt files per class, or a .csv or .tsv table."""
 
     primary = "path"
     holds = "text"
@@ -36,18 +38,21 @@ class TextData:
         """Options of text."""
 
         path: str = Field(
-            description="a .csv or .tsv file, a folder with a folder of .txt files for each class, "
-            "or one with train, val and test of either kind; relative to the study file"
+            description="a .csv or .tsv file; or a folder with one folder of .txt files per class; "
+            "or a folder with train, val and test of either kind; relative to the study file"
         )
-        text: str = Field("text", description="column of a table that holds the texts")
-        label: str = Field("label", description="column that holds the classes")
+        text: str = Field("text", description="column of a table with the texts")
+        label: str = Field("label", description="column of a table with the classes")
         tokenizer: str = Field(
             "bpe",
             description="bpe, words or characters, trained on the training part; or the path of a "
             "tokenizer.json of the library tokenizers",
         )
         vocabulary: int | None = Field(
-            None, ge=8, le=1_000_000, description="most tokens; 8000 if not given"
+            None,
+            ge=8,
+            le=1_000_000,
+            description="most tokens of a trained tokenizer; 8000 if not given",
         )
         length: int | None = Field(
             None,
@@ -56,10 +61,10 @@ class TextData:
             description="tokens of a text, longer ones are cut; if not given, what 99 % of the "
             "training texts need, at most 512",
         )
-        lowercase: bool = Field(True, description="of the tokenizer trained here")
+        lowercase: bool = Field(True, description="a trained tokenizer ignores the case of letters")
 
         @model_validator(mode="after")
-        def _known_tokenizer(self) -> TextData.Params:
+        def _check_tokenizer(self) -> TextData.Params:
             if self.tokenizer.endswith(".json"):
                 if self.vocabulary is not None:
                     raise ValueError("a tokenizer.json has its own vocabulary; leave it out")
@@ -73,48 +78,49 @@ class TextData:
 
     @staticmethod
     def load(params: Params, base: Path) -> RawData:
-        """The parts that the folder or the table holds.
+        """Returns the parts of the folder or the table.
 
         Raises:
             UserError: There is no such path, a file cannot be read, a column is missing, or there
                 is nothing to classify.
         """
-        place = (base / params.path).resolve()
-        if place.is_file():
-            return _from_tables({"train": place}, place.name, params)
-        if not place.is_dir():
-            raise UserError(f"data: {place}: there is no such file or folder")
+        path = (base / params.path).resolve()
+        if path.is_file():
+            return _from_tables({"train": path}, path.name, params)
+        if not path.is_dir():
+            raise UserError(f"data: {path}: there is no such file or folder")
         tables = {
-            part: place / f"{name}{ending}"
+            part: path / f"{name}{ending}"
             for part, names in PART_NAMES.items()
             for name in names
             for ending in ENDINGS
-            if (place / f"{name}{ending}").is_file()
+            if (path / f"{name}{ending}").is_file()
         }
         if "train" in tables:
-            return _from_tables(tables, place.name, params)
-        return _from_folders(place)
+            return _from_tables(tables, path.name, params)
+        return _from_folders(path)
 
 
 def _from_tables(tables: dict[str, Path], name: str, params: TextData.Params) -> RawData:
-    rows = {part: read_rows(file, params.text, params.label) for part, file in tables.items()}
-    names = _sorted_labels(rows["train"])
+    rows = {part: read_table(file, params.text, params.label) for part, file in tables.items()}
+    names = _sorted_classes(rows["train"])
     numbers = {label: number for number, label in enumerate(names)}
     for part, (_, labels) in rows.items():
-        strange = sorted(set(labels) - set(names))
-        if strange:
+        unknown = sorted(set(labels) - set(names))
+        if unknown:
             raise UserError(
-                f"data: {tables[part]} has classes that train has not: {', '.join(strange[:5])}"
+                f"data: {tables[part]} has classes that the training part lacks: "
+                f"{', '.join(unknown[:5])}"
             )
     parts = {
         part: RawPart(np.array([numbers[x] for x in labels], dtype=np.int64), texts=tuple(texts))
         for part, (texts, labels) in rows.items()
     }
-    return RawData(name, parts, classes_of(f"data: {name}", parts, len(names)), tuple(names))
+    return RawData(name, parts, count_classes(f"data: {name}", parts, len(names)), tuple(names))
 
 
-def _sorted_labels(rows: Rows) -> list[str]:
-    """The classes in order: as numbers where all of them are such."""
+def _sorted_classes(rows: TextsAndLabels) -> list[str]:
+    """Returns the classes in order: by value if all of them are numbers, else by name."""
     names = set(rows[1])
     try:
         return sorted(names, key=lambda name: (float(name), name))
@@ -130,15 +136,15 @@ def _from_folders(folder: Path) -> RawData:
             f"data: {roots['train']} has no folders and no train.csv; put each class's .txt files "
             "into a folder, or give a table"
         )
-    parts = {part: _read(root, names) for part, root in roots.items()}
+    parts = {part: _read_texts(root, names) for part, root in roots.items()}
     empty = [name for label, name in enumerate(names) if label not in parts["train"].labels]
     if empty:
         raise UserError(f"data: {roots['train'] / empty[0]} holds no .txt files")
-    classes = classes_of(f"data: {folder.name}", parts, len(names))
+    classes = count_classes(f"data: {folder.name}", parts, len(names))
     return RawData(folder.name, parts, classes, tuple(names))
 
 
-def _read(root: Path, names: list[str]) -> RawPart:
+def _read_texts(root: Path, names: list[str]) -> RawPart:
     labels, files = files_by_class(root, names, (".txt",), "texts")
     texts = []
     for file in files:
@@ -146,6 +152,6 @@ def _read(root: Path, names: list[str]) -> RawPart:
             texts.append(file.read_text(encoding="utf-8-sig"))
         except UnicodeDecodeError as error:
             raise UserError(
-                f"data: {file} is not UTF-8 at byte {error.start}; save it so"
+                f"data: {file} is not UTF-8 at byte {error.start}; save it as UTF-8"
             ) from error
     return RawPart(labels, texts=tuple(texts))

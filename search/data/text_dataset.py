@@ -11,10 +11,17 @@ import numpy as np
 import torch
 
 from paretune.search.data.dataset import PARTS, Dataset
-from paretune.search.data.image_dataset import with_all_parts
 from paretune.search.data.raw_data import RawData, RawPart
+from paretune.search.data.split import complete_parts
 from paretune.search.data.text import DEFAULT_VOCABULARY, TextData
-from paretune.search.data.tokenizer import as_text, encoded, fitted, loaded, trained, vocabulary_of
+from paretune.search.data.tokenizer import (
+    encode,
+    fix_length,
+    load_tokenizer,
+    tokenizer_json,
+    train_tokenizer,
+    vocabulary_size,
+)
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -23,22 +30,22 @@ TOKENIZER_FILE = "tokenizer.json"
 
 
 def make_text_dataset(raw: RawData, params: TextData.Params, base: Path, seed: int) -> TextDataset:
-    """Splits off what is missing and trains (or reads) the tokenizer.
+    """Splits off missing parts, and trains or loads the tokenizer.
 
     Raises:
         UserError: A class has too few examples to split, or the tokenizer cannot be used.
     """
-    parts = with_all_parts(raw, params, seed)
+    parts = complete_parts(raw, params, seed)
     if params.tokenizer.endswith(".json"):
-        tokenizer = loaded((base / params.tokenizer).resolve())
+        tokenizer = load_tokenizer((base / params.tokenizer).resolve())
     else:
-        tokenizer = trained(
+        tokenizer = train_tokenizer(
             params.tokenizer,
             parts["train"].texts,
             params.vocabulary or DEFAULT_VOCABULARY,
             params.lowercase,
         )
-    length = fitted(tokenizer, parts["train"].texts, params.length)
+    length = fix_length(tokenizer, parts["train"].texts, params.length)
     return TextDataset(raw, parts, tokenizer, length, (params.text, params.label))
 
 
@@ -46,11 +53,11 @@ class TextDataset(Dataset):
     """Labelled texts in three parts.
 
     Args:
-        raw: Where they come from.
+        raw: Data as its source gives it.
         parts: "train", "validation" and "test".
-        tokenizer: Gives each text `length` tokens.
+        tokenizer: Tokenizer that gives each text `length` tokens.
         length: Tokens of a text.
-        columns: Names of the columns of texts and labels, where they come from a table.
+        columns: Names of the columns of texts and labels in a table.
     """
 
     def __init__(
@@ -62,12 +69,12 @@ class TextDataset(Dataset):
         columns: tuple[str, str],
     ) -> None:
         super().__init__(raw, parts)
-        self._shape = (length, vocabulary_of(tokenizer))
+        self._shape = (length, vocabulary_size(tokenizer))
         self._columns = columns
-        self._tokenizer = as_text(tokenizer)
-        # Half the memory of int64; a batch is widened when it is asked for.
+        self._tokenizer = tokenizer_json(tokenizer)
+        # int32 takes half the memory of int64; batches are widened when they are read.
         self._tokens = {
-            name: torch.from_numpy(encoded(tokenizer, part.texts)) for name, part in parts.items()
+            name: torch.from_numpy(encode(tokenizer, part.texts)) for name, part in parts.items()
         }
         self._moved: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
         self._fingerprint = self._digest()
@@ -79,11 +86,11 @@ class TextDataset(Dataset):
 
     @property
     def fingerprint(self) -> str:
-        """Digest of texts, labels, split and tokenizer."""
+        """Digest of texts, labels, split and tokenizer; it changes with the content."""
         return self._fingerprint
 
     def preprocessing(self) -> dict[str, Any]:
-        """How a text becomes the model's input, as JSON for the export's manifest."""
+        """Returns how a text becomes the model's input, as JSON for an export's manifest."""
         length, vocabulary = self.shape
         return {
             "input": "int64 [B, length]",
@@ -92,43 +99,43 @@ class TextDataset(Dataset):
             "length": length,
             "vocabulary": vocabulary,
             "padding": 0,
-            "formula": "Tokenizer.from_file(tokenizer).encode_batch(texts), the ids of each "
-            "(library tokenizers; it cuts and pads by itself)",
+            "formula": "the ids of Tokenizer.from_file(tokenizer).encode_batch(texts), of the "
+            "library tokenizers; the tokenizer cuts and pads the texts",
             "columns": list(self._columns),
             "class_names": self.class_names,
         }
 
     def input_json(self) -> dict[str, Any]:
-        """The model's input as the export's manifest gives it."""
+        """Returns dtype and shape of the model's input, as JSON for an export's manifest."""
         return {"dtype": "int64", "shape": ["batch", self.shape[0]]}
 
     def assets(self) -> dict[str, str]:
-        """The tokenizer, with its cutting and padding."""
+        """Returns the tokenizer file; the tokenizer cuts and pads to the length."""
         return {TOKENIZER_FILE: self._tokenizer}
 
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One pass as (token ids int64 [B, length], labels int64 [B])."""
-        tokens, labels = self._held(part, device)
+        """Yields one pass as (token ids int64 [B, length], labels int64 [B])."""
+        tokens, labels = self._on_device(part, device)
         order = self.order(part, seed).to(device)
         for rows in order.split(batch_size):  # type: ignore[no-untyped-call]
             yield tokens[rows].long(), labels[rows]
 
     def examples(self, part: str, batch_size: int) -> Iterator[tuple[list[str], np.ndarray]]:
-        """One pass in order as (texts, labels int64 [B])."""
+        """Yields one ordered pass as (texts, labels int64 [B])."""
         texts, labels = self._parts[part].texts, self._labels[part].numpy()
         for start in range(0, len(labels), batch_size):
             rows = slice(start, start + batch_size)
             yield list(texts[rows]), labels[rows]
 
-    def calibration(self, images: int, batch_size: int) -> Iterator[np.ndarray]:
-        """Token ids int64 [B, length] of so many training texts, the same ones each time."""
-        for rows in self.order("train", 0)[:images].split(batch_size):  # type: ignore[no-untyped-call]
+    def calibration(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
+        """Yields token ids int64 [B, length] of training texts, the same ones each time."""
+        for rows in self.order("train", 0)[:count].split(batch_size):  # type: ignore[no-untyped-call]
             yield self._tokens["train"][rows].long().numpy()
 
-    def _held(self, part: str, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """A part in the device's memory; moved there once."""
+    def _on_device(self, part: str, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns a part in the memory of a device; it is moved there once."""
         if device == "cpu":
             return self._tokens[part], self._labels[part]
         if (part, device) not in self._moved:

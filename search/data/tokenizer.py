@@ -1,4 +1,4 @@
-"""Tokenizers: trained on the training part, or read from a file. Token 0 is always padding."""
+"""Trains or loads tokenizers of the library `tokenizers`. Token 0 is always padding."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 PADDING_NAMES = ("[PAD]", "<pad>", "<|pad|>", "[pad]", "<PAD>")
 
-SHARE = 0.99
-"""Of the training texts, that are not cut where no length is given."""
+UNCUT_SHARE = 0.99
+"""Share of the training texts that are not cut if the study names no length."""
 
-MOST = 512
+MOST_TOKENS = 512
+"""Greatest length of a text if the study names no length."""
 
 
-def trained(kind: str, texts: Sequence[str], vocabulary: int, lowercase: bool) -> Tokenizer:
-    """A tokenizer for these texts.
+def train_tokenizer(kind: str, texts: Sequence[str], vocabulary: int, lowercase: bool) -> Tokenizer:
+    """Trains a tokenizer on texts.
 
     Args:
         kind: "bpe" (byte-pair encoding, Sennrich et al. 2016, https://arxiv.org/abs/1508.07909),
             "words" or "characters".
-        texts: The training part's.
-        vocabulary: Most tokens, the special ones included; single characters are always kept by
-            bpe, so that there may be more.
-        lowercase: Whether capital letters are made small.
+        texts: Texts of the training part.
+        vocabulary: Most tokens, special ones included. bpe keeps all single characters, so that it
+            may have more.
+        lowercase: Whether to lower the case of all texts.
     """
     from tokenizers import (
         Regex,
@@ -58,7 +59,7 @@ def trained(kind: str, texts: Sequence[str], vocabulary: int, lowercase: bool) -
     if kind == "bpe":
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         trainer = trainers.BpeTrainer(**settings)
-        # The mark before a word tells its beginning from the same letters inside another word.
+        # Metaspace marks word beginnings: the same letters inside a word are another token.
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
         )
@@ -80,8 +81,8 @@ def trained(kind: str, texts: Sequence[str], vocabulary: int, lowercase: bool) -
     return tokenizer
 
 
-def loaded(file: Path) -> Tokenizer:
-    """The tokenizer of a tokenizer.json file.
+def load_tokenizer(file: Path) -> Tokenizer:
+    """Loads the tokenizer of a tokenizer.json file.
 
     Raises:
         UserError: There is no such file, it is no tokenizer, or its token 0 is not padding.
@@ -99,42 +100,43 @@ def loaded(file: Path) -> Tokenizer:
     if (padding["pad_id"] if padding else None) != PADDING and first not in PADDING_NAMES:
         raise UserError(
             f"data: {file}: token 0 is {first!r}; it must be padding, one of "
-            f"{', '.join(PADDING_NAMES)}, as networks find padding by it"
+            f"{', '.join(PADDING_NAMES)}, because networks take token 0 for padding"
         )
     return tokenizer
 
 
-def fitted(tokenizer: Tokenizer, texts: Sequence[str], length: int | None) -> int:
-    """Makes a tokenizer give every text the same number of tokens, and gives that number.
+def fix_length(tokenizer: Tokenizer, texts: Sequence[str], length: int | None) -> int:
+    """Makes a tokenizer cut and pad every text to one length, and returns that length.
 
     Args:
-        tokenizer: Changed in place.
-        texts: The training part's.
-        length: Tokens of a text; None for what SHARE of the texts need, in steps of 8, at most
-            MOST.
+        tokenizer: Tokenizer; it is changed.
+        texts: Texts of the training part.
+        length: Tokens of a text. None takes what UNCUT_SHARE of the texts need, in steps of 8, at
+            most MOST_TOKENS.
     """
     tokenizer.no_truncation()
     tokenizer.no_padding()
     if length is None:
-        counts = sorted(len(found.ids) for found in tokenizer.encode_batch(list(texts)))
-        needed = counts[math.ceil(SHARE * len(counts)) - 1]
-        length = min(MOST, max(8, math.ceil(needed / 8) * 8))
+        counts = sorted(len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts)))
+        needed = counts[math.ceil(UNCUT_SHARE * len(counts)) - 1]
+        length = min(MOST_TOKENS, max(8, math.ceil(needed / 8) * 8))
     name = tokenizer.id_to_token(PADDING) or SPECIAL[0]
     tokenizer.enable_truncation(length)
     tokenizer.enable_padding(length=length, pad_id=PADDING, pad_token=name)
     return length
 
 
-def encoded(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:
-    """Token ids int32 [N, length] of a fitted tokenizer."""
-    return np.array([found.ids for found in tokenizer.encode_batch(list(texts))], dtype=np.int32)
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:
+    """Returns the token ids int32 [N, length]; the tokenizer must have a fixed length."""
+    encodings = tokenizer.encode_batch(list(texts))
+    return np.array([encoding.ids for encoding in encodings], dtype=np.int32)
 
 
-def vocabulary_of(tokenizer: Tokenizer) -> int:
-    """One more than the greatest token id."""
+def vocabulary_size(tokenizer: Tokenizer) -> int:
+    """Returns the greatest token id plus one."""
     return int(max(tokenizer.get_vocab(with_added_tokens=True).values())) + 1
 
 
-def as_text(tokenizer: Tokenizer) -> str:
-    """The tokenizer as the JSON of a tokenizer.json, the same text for the same tokenizer."""
+def tokenizer_json(tokenizer: Tokenizer) -> str:
+    """Returns the content of a tokenizer.json; equal tokenizers have equal texts."""
     return json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, indent=1) + "\n"

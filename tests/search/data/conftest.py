@@ -1,4 +1,4 @@
-"""Made-up images: small, labelled in turn, and different in each row."""
+"""Made-up images and texts: small, with the classes in turn, and different in each row."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from paretune.search.data import load_data
 from paretune.search.data.image_dataset import ImageDataset
+from support.text_files import sentences, write_table
 
 Arrays = dict[str, np.ndarray]
 WriteNpz = Callable[..., Path]
@@ -34,11 +35,11 @@ def arrays() -> Arrays:
 
 @pytest.fixture
 def write_npz(tmp_path: Path) -> WriteNpz:
-    """Writes arrays to data.npz in the test's folder."""
+    """Writes arrays to data.npz in the folder of the test."""
 
-    def write(**given: Any) -> Path:
+    def write(**arrays: Any) -> Path:
         file = tmp_path / "data.npz"
-        np.savez(file, **given)
+        np.savez(file, **arrays)
         return file
 
     return write
@@ -48,16 +49,18 @@ def write_npz(tmp_path: Path) -> WriteNpz:
 def load_npz(write_npz: WriteNpz) -> LoadNpz:
     """Writes arrays and loads them as a data set."""
 
-    def load(seed: int = 0, validation: float = 0.2, **given: Any) -> ImageDataset:
-        file = write_npz(**given)
-        return load_data("npz", {"file": file.name, "validation": validation}, file.parent, seed)
+    def load(seed: int = 0, validation: float = 0.2, **arrays: Any) -> ImageDataset:
+        file = write_npz(**arrays)
+        data = load_data("npz", {"file": file.name, "validation": validation}, file.parent, seed)
+        assert isinstance(data, ImageDataset)
+        return data
 
     return load
 
 
 @pytest.fixture
 def write_images(tmp_path: Path) -> WriteImages:
-    """Writes a folder with a folder of PNGs for each class."""
+    """Writes a folder with one subfolder of PNGs per class."""
 
     def write(
         name: str, classes: str = "ab", rows: int = 10, size: tuple[int, int] = (5, 7)
@@ -72,3 +75,9 @@ def write_images(tmp_path: Path) -> WriteImages:
         return folder
 
     return write
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A table of 60 sentences in 2 classes."""
+    return write_table(tmp_path / "colours.csv", sentences(60))

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from paretune.search.data import load_data
+from paretune.search.data.dataset import PARTS, Dataset
 from paretune.search.data.digits import FILE
-from paretune.search.data.image_dataset import PARTS, ImageDataset
 from paretune.search.data.split import split_by_class
 
 
 @pytest.fixture(scope="module")
-def digits() -> ImageDataset:
+def digits() -> Dataset:
     return load_data("digits", {}, Path("/nowhere"))
 
 
-def test_digits_have_the_sizes_that_the_readme_tells(digits: ImageDataset) -> None:
+def test_digits_have_the_sizes_of_the_readme(digits: Dataset) -> None:
     assert digits.info() == {
         "source": "digits",
         "sizes": {"train": 899, "validation": 448, "test": 450},
@@ -28,7 +28,7 @@ def test_digits_have_the_sizes_that_the_readme_tells(digits: ImageDataset) -> No
     }
 
 
-def test_digits_are_stratified(digits: ImageDataset) -> None:
+def test_digits_are_stratified(digits: Dataset) -> None:
     counts = {}
     for part in PARTS:
         labels = np.concatenate([labels for _, labels in digits.arrays(part, 256)])
@@ -39,19 +39,19 @@ def test_digits_are_stratified(digits: ImageDataset) -> None:
         assert np.abs(counts[part] - share * whole).max() <= 1
 
 
-def test_digits_do_not_depend_on_seed_or_share(digits: ImageDataset) -> None:
+def test_digits_do_not_depend_on_seed_or_share(digits: Dataset) -> None:
     other = load_data("digits", {"validation": 0.4}, Path("/nowhere"), seed=9)
 
     assert other.fingerprint == digits.fingerprint
 
 
-def test_digits_are_known_by_their_fingerprint(digits: ImageDataset) -> None:
-    # Stage caches hold it: another one forgets all their work.
-    known = "daa2d4546b40b3591daf8fff581f550628917819a30e8d85617e7cc9deeb1259"
-    assert digits.fingerprint == known
+def test_digits_keep_their_fingerprint(digits: Dataset) -> None:
+    # Part of every stage key: another fingerprint makes all stage caches useless.
+    expected = "daa2d4546b40b3591daf8fff581f550628917819a30e8d85617e7cc9deeb1259"
+    assert digits.fingerprint == expected
 
 
-def test_file_is_split_as_it_says() -> None:
+def test_file_has_the_documented_arrays() -> None:
     with np.load(FILE) as arrays:
         x = np.concatenate([arrays[f"x_{part}"] for part in PARTS])
         y = np.concatenate([arrays[f"y_{part}"] for part in PARTS])

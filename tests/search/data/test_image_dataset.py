@@ -1,4 +1,4 @@
-"""Dataset: parts, normalization, order, calibration, fingerprint."""
+"""Images in three parts: normalization, batches, calibration and fingerprint."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ import numpy as np
 import pytest
 import torch
 
-from paretune.search.data import DATASETS, load_data
+from paretune.search.data import load_data
 from paretune.search.data.image_dataset import PARTS, ImageDataset
-from paretune.search.errors import UserError
 
 LoadNpz = Callable[..., ImageDataset]
 Arrays = dict[str, np.ndarray]
 
 
 def raw_rows(data: ImageDataset, part: str, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Images as bytes [N, H, W, C] and labels, with the normalization undone."""
+    """Images as bytes [N, H, W, C] without normalization, and labels."""
     images, labels = zip(*data.batches(part, 7, **options), strict=True)
     pixels = torch.cat(images).permute(0, 2, 3, 1) * torch.tensor(data.std)
     restored = ((pixels + torch.tensor(data.mean)) * 255).round().numpy().astype(np.uint8)
     return restored, torch.cat(labels).numpy()
 
 
-def test_parts_are_the_whole_and_share_nothing(load_npz: LoadNpz, arrays: Arrays) -> None:
+def test_parts_are_disjoint_and_complete(load_npz: LoadNpz, arrays: Arrays) -> None:
     data = load_npz(**arrays)
 
     seen: dict[bytes, int] = {}
@@ -46,17 +45,13 @@ def test_parts_are_stratified(load_npz: LoadNpz, arrays: Arrays) -> None:
     assert counts == {"train": [6] * 4, "validation": [2] * 4, "test": [2] * 4}
 
 
-def test_split_is_that_of_the_seed(load_npz: LoadNpz, arrays: Arrays) -> None:
+def test_split_depends_on_the_seed(load_npz: LoadNpz, arrays: Arrays) -> None:
     one, same, other = (load_npz(seed=seed, **arrays) for seed in (0, 0, 1))
 
     for part in PARTS:
         assert (raw_rows(one, part)[0] == raw_rows(same, part)[0]).all()
     assert (raw_rows(one, "test")[0] != raw_rows(other, "test")[0]).any()
     assert one.fingerprint == same.fingerprint != other.fingerprint
-
-
-def test_share_of_validation_is_the_options(load_npz: LoadNpz, arrays: Arrays) -> None:
-    assert load_npz(validation=0.5, **arrays).size("validation") == 16
 
 
 # -- normalization -------------------------------------------------------------------------------
@@ -71,19 +66,23 @@ def test_training_part_is_normalized_to_mean_0_and_deviation_1(
     assert images.std((0, 2, 3), correction=0).tolist() == pytest.approx([1, 1, 1], abs=1e-4)
 
 
-def test_statistics_are_those_of_the_training_part_alone(load_npz: LoadNpz, arrays: Arrays) -> None:
+def test_mean_and_deviation_come_from_the_training_part_alone(
+    load_npz: LoadNpz, arrays: Arrays
+) -> None:
     bright = np.full_like(arrays["x_train"], 255)
-    given = {f"x_{part}": bright for part in ("val", "test")}
+    images = {f"x_{part}": bright for part in ("val", "test")}
     labels = {f"y_{part}": arrays["y_train"] for part in ("val", "test")}
 
-    data = load_npz(**arrays, **given, **labels)
+    data = load_npz(**arrays, **images, **labels)
 
     pixels = arrays["x_train"] / 255
     assert data.mean == pytest.approx(pixels.mean((0, 1, 2)), abs=1e-6)
     assert data.std == pytest.approx(pixels.std((0, 1, 2)), abs=1e-6)
 
 
-def test_statistics_leave_out_what_is_split_off(load_npz: LoadNpz, arrays: Arrays) -> None:
+def test_mean_and_deviation_leave_out_parts_that_are_split_off(
+    load_npz: LoadNpz, arrays: Arrays
+) -> None:
     data = load_npz(**arrays)
 
     pixels = raw_rows(data, "train")[0] / 255
@@ -101,34 +100,25 @@ def test_constant_channel_stays_finite(load_npz: LoadNpz, arrays: Arrays) -> Non
     assert images[:, 1].abs().max() < 1e-4
 
 
-def test_border_is_black(load_npz: LoadNpz, arrays: Arrays) -> None:
+def test_black_is_the_normalized_value_of_zero(load_npz: LoadNpz, arrays: Arrays) -> None:
     x = np.zeros_like(arrays["x_train"])
     data = load_npz(**arrays, x_test=x, y_test=arrays["y_train"])
 
     images = next(iter(data.batches("test", 1)))[0]
 
-    assert images[0, :, 0, 0].tolist() == pytest.approx(data.border())
+    assert images[0, :, 0, 0].tolist() == pytest.approx(data.black())
 
 
-def test_preprocessing_tells_the_formula(load_npz: LoadNpz, arrays: Arrays) -> None:
-    facts = load_npz(**arrays).preprocessing()
+def test_preprocessing_has_scale_mean_and_deviation(load_npz: LoadNpz, arrays: Arrays) -> None:
+    preprocessing = load_npz(**arrays).preprocessing()
 
-    assert facts["shape"] == [3, 4, 4]
-    assert facts["scale"] == 1 / 255
-    assert facts["class_names"] == ["0", "1", "2", "3"]
-    assert len(facts["mean"]) == len(facts["std"]) == 3
-
-
-# -- order ---------------------------------------------------------------------------------------
+    assert preprocessing["shape"] == [3, 4, 4]
+    assert preprocessing["scale"] == 1 / 255
+    assert preprocessing["class_names"] == ["0", "1", "2", "3"]
+    assert len(preprocessing["mean"]) == len(preprocessing["std"]) == 3
 
 
-def test_order_is_a_permutation_of_the_seed(load_npz: LoadNpz, arrays: Arrays) -> None:
-    data = load_npz(**arrays)
-
-    assert data.order("train", None).tolist() == list(range(24))
-    assert sorted(data.order("train", 3).tolist()) == list(range(24))
-    assert data.order("train", 3).tolist() == data.order("train", 3).tolist()
-    assert data.order("train", 3).tolist() != data.order("train", 4).tolist()
+# -- batches ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", [None, 0, 5])
@@ -140,36 +130,16 @@ def test_batches_follow_the_order(
     plain, plain_labels = raw_rows(data, "train")
     order = data.order("train", seed).numpy()
 
-    found = list(data.batches("train", batch, seed=seed))
+    batches = list(data.batches("train", batch, seed=seed))
 
-    assert [len(labels) for _, labels in found][:-1] == [batch] * (len(found) - 1)
-    assert torch.cat([labels for _, labels in found]).tolist() == plain_labels[order].tolist()
+    assert [len(labels) for _, labels in batches][:-1] == [batch] * (len(batches) - 1)
+    assert torch.cat([labels for _, labels in batches]).tolist() == plain_labels[order].tolist()
     assert (raw_rows(data, "train", seed=seed)[0] == plain[order]).all()
-    assert all(images.dtype == torch.float32 for images, _ in found)
-    assert all(labels.dtype == torch.int64 for _, labels in found)
+    assert all(images.dtype == torch.float32 for images, _ in batches)
+    assert all(labels.dtype == torch.int64 for _, labels in batches)
 
 
-def test_order_does_not_touch_the_global_generator(load_npz: LoadNpz, arrays: Arrays) -> None:
-    data = load_npz(**arrays)
-    torch.manual_seed(1)
-    expected = torch.rand(3)
-
-    torch.manual_seed(1)
-    list(data.batches("train", 8, seed=4))
-    list(data.calibration(4, 2))
-
-    assert torch.equal(torch.rand(3), expected)
-
-
-def test_arrays_are_the_batches(load_npz: LoadNpz, arrays: Arrays) -> None:
-    data = load_npz(**arrays)
-
-    for (a, b), (c, d) in zip(data.arrays("test", 3), data.batches("test", 3), strict=True):
-        assert (a == c.numpy()).all()
-        assert b.tolist() == d.tolist()
-
-
-def test_calibration_is_the_same_training_images_each_time(
+def test_calibration_yields_the_same_training_images_each_time(
     load_npz: LoadNpz, arrays: Arrays
 ) -> None:
     data = load_npz(**arrays)
@@ -186,7 +156,7 @@ def test_calibration_is_the_same_training_images_each_time(
 # -- fingerprint ---------------------------------------------------------------------------------
 
 
-def test_fingerprint_does_not_depend_on_where_the_file_lies(
+def test_fingerprint_does_not_depend_on_the_path(
     load_npz: LoadNpz, arrays: Arrays, tmp_path: Path
 ) -> None:
     here = load_npz(**arrays)
@@ -229,30 +199,10 @@ def test_fingerprint_changes_with_the_split(load_npz: LoadNpz, arrays: Arrays) -
     assert load_npz(**arrays).fingerprint != load_npz(validation=0.4, **arrays).fingerprint
 
 
-def test_fingerprint_does_not_depend_on_how_it_is_read(
+def test_fingerprint_does_not_depend_on_reading_options(
     load_npz: LoadNpz, arrays: Arrays, tmp_path: Path
 ) -> None:
     before = load_npz(**arrays).fingerprint
     options = {"file": "data.npz", "workers": 2, "prefetch": 4, "pin_memory": True}
 
     assert load_data("npz", options, tmp_path).fingerprint == before
-
-
-# -- the table -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", DATASETS.names)
-def test_every_source_has_params_and_a_line(name: str) -> None:
-    entry = DATASETS.get(name)
-
-    fields = {"validation"} if name == "text" else {"validation", "memory", "workers"}
-    assert fields <= set(entry.Params.model_fields)
-    assert (entry.__doc__ or "").splitlines()[0].endswith(".")
-    assert getattr(entry, "primary", "validation") in entry.Params.model_fields
-
-
-def test_split_is_refused_when_a_class_is_too_small(load_npz: LoadNpz, arrays: Arrays) -> None:
-    x, y = arrays["x_train"][:8], arrays["y_train"][:8]
-
-    with pytest.raises(UserError, match="no validation part is given, and class 0 has 1 example"):
-        load_npz(x_train=x, y_train=y)

@@ -1,4 +1,4 @@
-"""Images read from files while training."""
+"""Images read from files during training."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from paretune.search.errors import UserError
 WriteImages = Callable[..., Path]
 
 
-def stream(files: list[Path], **options: int | bool) -> ImageStream:
-    """Streamed with these data options."""
+def make_stream(files: list[Path], **options: int | bool) -> ImageStream:
+    """A stream of the files with these data options."""
     return ImageStream(
         ImageFiles(files, None), ImagesData.Params.model_validate({"folder": ".", **options})
     )
 
 
-def busy() -> set[int | None]:
-    """The processes that this one has started and that still run."""
+def children() -> set[int | None]:
+    """The child processes that are still running."""
     return {child.pid for child in multiprocessing.active_children()}
 
 
@@ -53,49 +53,49 @@ def test_image_of_any_mode_becomes_rgb(
 ) -> None:
     Image.new(mode, (4, 3), colour).save(tmp_path / "x.png")  # type: ignore[arg-type]
 
-    found = decode_image(tmp_path / "x.png", None)
+    image = decode_image(tmp_path / "x.png", None)
 
-    assert found.shape == (3, 3, 4)
-    assert found[:, 0, 0].tolist() == list(rgb)
+    assert image.shape == (3, 3, 4)
+    assert image[:, 0, 0].tolist() == list(rgb)
 
 
 def test_image_is_resized_to_height_and_width(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9), (10, 20, 30)).save(tmp_path / "x.png")
 
-    found = decode_image(tmp_path / "x.png", (2, 6))
+    image = decode_image(tmp_path / "x.png", (2, 6))
 
-    assert found.shape == (3, 2, 6)
-    assert (found == np.array([10, 20, 30])[:, None, None]).all()
+    assert image.shape == (3, 2, 6)
+    assert (image == np.array([10, 20, 30])[:, None, None]).all()
 
 
 def test_batches_follow_the_order(files: list[Path]) -> None:
     order = torch.randperm(7, generator=torch.Generator().manual_seed(3))
     images = ImageFiles(files, None)
 
-    batches = list(stream(files).batches(order, 3))
+    batches = list(make_stream(files).batches(order, 3))
 
     assert [len(batch) for batch in batches] == [3, 3, 1]
     assert torch.equal(torch.cat(batches), torch.stack([images[int(row)] for row in order]))
 
 
-def test_workers_stay_between_passes_and_end_with_the_stream(files: list[Path]) -> None:
-    before = busy()
-    images, source = ImageFiles(files, None), stream(files, workers=2, prefetch=3)
+def test_workers_are_kept_between_passes_and_end_with_the_stream(files: list[Path]) -> None:
+    before = children()
+    images, source = ImageFiles(files, None), make_stream(files, workers=2, prefetch=3)
     seen = []
     for seed in (1, 2, 3):
         order = torch.randperm(7, generator=torch.Generator().manual_seed(seed))
         expected = torch.stack([images[int(row)] for row in order])
         assert torch.equal(torch.cat(list(source.batches(order, 2))), expected)
-        seen.append(busy() - before)
+        seen.append(children() - before)
     assert len(seen[0]) == 2
     assert seen[0] == seen[1] == seen[2]
     del source
     gc.collect()
-    assert busy() == before
+    assert children() == before
 
 
-def test_pass_that_is_left_early_or_nested_spoils_no_other(files: list[Path]) -> None:
-    images, source = ImageFiles(files, None), stream(files, workers=1)
+def test_unfinished_or_nested_pass_leaves_others_intact(files: list[Path]) -> None:
+    images, source = ImageFiles(files, None), make_stream(files, workers=1)
     order = torch.arange(7)
     expected = torch.stack([images[row] for row in range(7)])
     next(iter(source.batches(order, 2)))
@@ -107,34 +107,34 @@ def test_pass_that_is_left_early_or_nested_spoils_no_other(files: list[Path]) ->
     assert torch.equal(torch.cat(list(source.batches(order, 2))), expected)
 
 
-def test_unreadable_file_is_named_by_a_worker_as_without_one(files: list[Path]) -> None:
+def test_unreadable_file_has_the_same_message_with_and_without_workers(files: list[Path]) -> None:
     files[3].write_bytes(b"no image")
-    said = []
+    messages = []
     for workers in (0, 2):
         with pytest.raises(UserError, match=r"cannot be read as an image") as error:
-            list(stream(files, workers=workers).batches(torch.arange(7), 2))
-        said.append(str(error.value))
-    assert said[0] == said[1]
-    assert said[0].startswith(str(files[3]))
+            list(make_stream(files, workers=workers).batches(torch.arange(7), 2))
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+    assert messages[0].startswith(str(files[3]))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_pass_leaves_the_global_random_state_alone(files: list[Path], workers: int) -> None:
+def test_pass_draws_nothing_from_the_global_generator(files: list[Path], workers: int) -> None:
     before = torch.get_rng_state()
-    list(stream(files, workers=workers).batches(torch.arange(7), 2))
+    list(make_stream(files, workers=workers).batches(torch.arange(7), 2))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_loader_reads_ahead_into_page_locked_memory_where_there_is_a_gpu(
+def test_loader_locks_pages_only_if_there_is_a_gpu(
     files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No pass is made: without a GPU there is nothing to lock pages for."""
-    for there in (False, True):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        made = stream(files, workers=2, prefetch=5, pin_memory=True)._loader(
-            RowOrder(), 2, stay=True
+    """No pass is made: without a GPU, torch cannot lock pages."""
+    for available in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        loader = make_stream(files, workers=2, prefetch=5, pin_memory=True)._loader(
+            RowOrder(), 2, keep=True
         )
-        assert (made.num_workers, made.prefetch_factor, made.pin_memory) == (2, 5, there)
+        assert (loader.num_workers, loader.prefetch_factor, loader.pin_memory) == (2, 5, available)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
@@ -147,18 +147,18 @@ def test_damaged_image_is_refused_or_read(tmp_path: Path, ending: str) -> None:
     file = tmp_path / f"x.{ending}"
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(file)
-    whole, chance = file.read_bytes(), random.Random(0)
+    content, chance = file.read_bytes(), random.Random(0)
     refused = 0
     for _ in range(60):
-        damaged = bytearray(whole)
+        damaged = bytearray(content)
         damaged[chance.randrange(2, 30)] = chance.randrange(256)
-        file.write_bytes(damaged[: chance.choice([len(whole), len(whole) // 2])])
+        file.write_bytes(damaged[: chance.choice([len(content), len(content) // 2])])
         try:
             assert decode_image(file, (8, 8)).shape == (3, 8, 8)
         except UserError as error:
             assert f"x.{ending}: cannot be read as an image: " in str(error)
             refused += 1
         except Image.DecompressionBombWarning:
-            refused += 1  # a warning outside of tests: the size is the header's to tell
+            refused += 1  # only a warning outside of tests: the header states a huge size
 
     assert refused > 10

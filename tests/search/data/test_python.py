@@ -1,4 +1,4 @@
-"""Arrays from the user's own function."""
+"""Arrays from your own function."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ NAMES = (f"own_data_{number}" for number in itertools.count())
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of a module of one's own; another one in each test."""
+    """The name of a module with data functions; another name in each test."""
     name = next(NAMES)
     (tmp_path / f"{name}.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
@@ -64,7 +64,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         ("Factory.make", {"train": 24, "validation": 8, "test": 8}),
     ],
 )
-def test_arrays_of_a_function_are_taken(
+def test_arrays_of_a_function_become_a_data_set(
     module: str, tmp_path: Path, function: str, sizes: dict[str, int]
 ) -> None:
     data = load_data("python", {"function": f"{module}:{function}"}, tmp_path)
@@ -73,7 +73,7 @@ def test_arrays_of_a_function_are_taken(
     assert data.info()["source"] == f"python {module}:{function}"
 
 
-def test_arguments_are_handed_on(module: str, tmp_path: Path) -> None:
+def test_arguments_are_passed_to_the_function(module: str, tmp_path: Path) -> None:
     options = {"function": f"{module}:make", "args": {"rows": 20, "classes": 2}}
 
     data = load_data("python", options, tmp_path)
@@ -83,10 +83,10 @@ def test_arguments_are_handed_on(module: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "said"),
+    ("function", "message"),
     [
-        ("number", " gave a int; give a mapping with x_train, y_train and, if there are such, "),
-        ("ragged", " gave what is no array: "),
+        ("number", " returned a int; return a mapping with x_train and y_train; x_val, y_val, "),
+        ("ragged", " returned a value that is no array: "),
         ("raises", " raised KeyError: 'no such thing'"),
         ("constant", " raised TypeError: 'int' object is not callable"),
         ("numbered", ": x_train and y_train are missing; arrays found: 1"),
@@ -94,16 +94,20 @@ def test_arguments_are_handed_on(module: str, tmp_path: Path) -> None:
         ("nothing", ": module '{module}' has no attribute 'nothing'; is it installed, or "),
     ],
 )
-def test_function_is_refused(module: str, tmp_path: Path, function: str, said: str) -> None:
+def test_function_is_refused_with_the_reason(
+    module: str, tmp_path: Path, function: str, message: str
+) -> None:
     with pytest.raises(UserError) as error:
         load_data("python", {"function": f"{module}:{function}"}, tmp_path)
 
     assert str(error.value).startswith(
-        f"data: python {module}:{function}{said.replace('{module}', module)}"
+        f"data: python {module}:{function}{message.replace('{module}', module)}"
     )
 
 
-def test_argument_is_refused_when_the_function_has_none_such(module: str, tmp_path: Path) -> None:
+def test_argument_is_refused_when_the_function_does_not_take_it(
+    module: str, tmp_path: Path
+) -> None:
     options = {"function": f"{module}:make", "args": {"row": 20}}
 
     with pytest.raises(UserError, match=r"raised TypeError: make\(\) got an unexpected keyword"):
@@ -111,7 +115,7 @@ def test_argument_is_refused_when_the_function_has_none_such(module: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("x = (", "importing it: SyntaxError: '(' was never closed"),
         ("raise RuntimeError('no GPU')", "importing it: RuntimeError: no GPU"),
@@ -119,18 +123,18 @@ def test_argument_is_refused_when_the_function_has_none_such(module: str, tmp_pa
     ],
 )
 def test_module_is_refused_when_it_cannot_be_imported(
-    module: str, tmp_path: Path, source: str, said: str
+    module: str, tmp_path: Path, source: str, message: str
 ) -> None:
     (tmp_path / f"{module}.py").write_text(source)
 
     with pytest.raises(UserError) as error:
         load_data("python", {"function": f"{module}:make"}, tmp_path)
 
-    assert str(error.value).startswith(f"data: python {module}:make: {said}")
+    assert str(error.value).startswith(f"data: python {module}:make: {message}")
 
 
 @pytest.mark.parametrize("name", ["no_such_module_at_all:make", ".x:make", "a..b:make"])
-def test_name_is_refused_when_it_leads_nowhere(tmp_path: Path, name: str) -> None:
+def test_name_is_refused_when_it_cannot_be_resolved(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError) as error:
         load_data("python", {"function": name}, tmp_path)
 

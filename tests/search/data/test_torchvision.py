@@ -16,8 +16,8 @@ from paretune.search.errors import UserError
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection is an error here, and not a slow one."""
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes every connection fail at once."""
 
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError("there is no network in tests")
@@ -27,7 +27,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_mnist(folder: Path, train: int, test: int) -> None:
-    """MNIST's own files (idx) with made-up images."""
+    """Writes files in MNIST's format (idx) with made-up images."""
     raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name, rows in (("train", train), ("t10k", test)):
@@ -52,15 +52,15 @@ def test_downloaded_data_set_is_read(tmp_path: Path) -> None:
     }
     assert data.preprocessing()["class_names"][3] == "3 - three"
     expected = datasets.MNIST(str(tmp_path / "data"), train=False).data
-    found = torch.cat([images for images, _ in data.batches("test", 16)])[:, 0]
-    assert torch.allclose((found * data.std[0] + data.mean[0]) * 255, expected.float(), atol=1e-2)
+    images = torch.cat([images for images, _ in data.batches("test", 16)])[:, 0]
+    assert torch.allclose((images * data.std[0] + data.mean[0]) * 255, expected.float(), atol=1e-2)
 
 
 def test_data_set_with_a_validation_part_keeps_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Parted:
-        """Takes a split, as many of torchvision's do, and gives images one by one."""
+        """Has splits, as many data sets of torchvision do, and yields images one by one."""
 
         def __init__(self, root: str, split: str = "train", download: bool = False) -> None:
             if split not in ("train", "val"):
@@ -97,7 +97,7 @@ def test_images_of_several_sizes_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("CIFAR", 'data: torchvision has no data set "CIFAR"; did you mean "CIFAR10"?'),
         ("nonsense", 'data: torchvision has no data set "nonsense".'),
@@ -112,15 +112,15 @@ def test_images_of_several_sizes_are_refused(
         ),
     ],
 )
-def test_name_is_refused(tmp_path: Path, name: str, said: str) -> None:
+def test_name_is_refused_with_the_reason(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         load_data("torchvision", {"name": name, "download": False}, tmp_path)
 
-    assert str(error.value).startswith(said.replace("{root}", str(tmp_path / "data")))
+    assert str(error.value).startswith(message.replace("{root}", str(tmp_path / "data")))
 
 
 @pytest.mark.parametrize("name", ["CIFAR10", "MNIST", "SVHN", "Flowers102"])
-def test_data_set_is_refused_when_it_is_not_downloaded(tmp_path: Path, name: str) -> None:
+def test_data_set_is_refused_when_its_files_are_missing(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError) as error:
         load_data("torchvision", {"name": name, "download": False, "root": "here"}, tmp_path)
 
