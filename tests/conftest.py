@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from support.command_line import Cli, CommandResult, invoke
-from support.studies import TINY
+from support.study_texts import TINY
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks: threads only wait for each other
 os.environ["COLUMNS"] = "120"

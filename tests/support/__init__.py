@@ -1,1 +1,1 @@
-"""Helpers that tests of several rooms share; pytest finds them by `pythonpath` in pyproject.toml."""
+"""Helpers that tests of several rooms share; `pythonpath` in pyproject.toml lists the folder."""

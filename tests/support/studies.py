@@ -1,4 +1,4 @@
-"""A small study that runs for real, and what its file and its database contain."""
+"""What the file of a study and its database contain."""
 
 from __future__ import annotations
 
@@ -11,24 +11,6 @@ from paretune.search.database.store import existing_store
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
 from paretune.search.study_file.problems import StudyFileError
-
-TINY = """\
-study: tiny
-data: digits
-baseline:
-  architecture: {simple_cnn: {width: 0.25}}
-  pretrain: {optimizer: {adam: {lr: 2e-3}}, epochs: 1, batch_size: 64}
-space:
-  architecture: {simple_cnn: {width: {choice: [0.0625, 0.125]}}}
-  pruning: {choice: {none: {}, structured: {ratio: {float: [0.1, 0.5]}}}}
-  quantization: {choice: [none, dynamic]}
-  finetune:
-    {epochs: 1, batch_size: 64, optimizer: {adam: {lr: {float: [1e-3, 1e-2], log: true}}}}
-objectives: {accuracy: maximize, latency: {minimize: p50, seconds: 0.1}, size: minimize}
-goals: ["size <= 0.2 x baseline"]
-search: {trials: 6, seed: 1, format_variants: false}
-"""
-"""A study file whose run takes seconds."""
 
 
 def database_of(file: Path) -> Path:
