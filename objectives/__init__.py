@@ -1,4 +1,4 @@
-"""What is measured on a deployed artifact, and the runtimes it is deployed to."""
+"""Objectives, which measure a deployed artifact, and the runtimes that it is deployed to."""
 
 OBJECTIVES: dict[str, str] = {
     "accuracy": "paretune.objectives.accuracy:Accuracy",

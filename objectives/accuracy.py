@@ -1,4 +1,4 @@
-"""Accuracy of the artifact in its runtime, and what else the same answers tell."""
+"""The objective `accuracy`: the artifact's predictions in its runtime, scored in six ways."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params as Base
 
 BATCH = 256
+"""Examples in one run."""
 
 
 class Accuracy:
-    """Share of examples whose class is right, with its 95 % interval; five more figures beside it.
+    """Share of correctly classified examples, with its 95 % interval; five further scores.
 
     All come from one pass over the examples. The calibration error has 15 bins of equal width (Guo
-    et al. 2017); F1 and balanced accuracy are means over classes, as scikit-learn has them.
+    et al. 2017); F1 and balanced accuracy are means over classes, as in scikit-learn.
     """
 
     name = "accuracy"
@@ -27,10 +28,10 @@ class Accuracy:
     better: Better = "higher"
     cost = 3
     values: ClassVar[Mapping[str, ValueSpec]] = {
-        "top1": ValueSpec("fraction", "higher", "the largest logit is right"),
-        "top5": ValueSpec("fraction", "higher", "the right class is among the five largest", 6),
-        "balanced": ValueSpec("fraction", "higher", "mean over the classes of their own share"),
-        "f1": ValueSpec("fraction", "higher", "mean over the classes of F1"),
+        "top1": ValueSpec("fraction", "higher", "the true class has the largest logit"),
+        "top5": ValueSpec("fraction", "higher", "the true class is among the top five logits", 6),
+        "balanced": ValueSpec("fraction", "higher", "mean of the accuracies of the classes"),
+        "f1": ValueSpec("fraction", "higher", "mean of the F1 scores of the classes"),
         "loss": ValueSpec("nats", "lower", "mean cross-entropy"),
         "calibration": ValueSpec("fraction", "lower", "expected calibration error, 15 bins"),
     }
@@ -39,12 +40,12 @@ class Accuracy:
         """Options of accuracy."""
 
         statistic: Literal["top1", "top5", "balanced", "f1"] = Field(
-            "top1", description="what the value itself is; accuracy.NAME gives each of them"
+            "top1", description="which score `accuracy` is; accuracy.NAME gives each of them"
         )
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> list[Measurement]:
-        """Runs the artifact over a part with all cores.
+        """Runs the artifact over a part of the data, on all cores.
 
         Raises:
             Unmeasurable: The part has no examples.
@@ -56,20 +57,20 @@ class Accuracy:
         ]
         if not batches:
             raise Unmeasurable(f"the {part} part has no examples")
-        answers = Predictions.joined(batches)
-        found = scores_of(answers)
+        predictions = Predictions.joined(batches)
+        scores = scores_of(predictions)
         common = {"part": part, "runtime": subject.runtime.name}
 
-        def said(score: str, further: str | None = None) -> Measurement:
-            one = found[score]
-            conditions = {**common, "statistic": score}
-            seen, ends = len(answers.labels), (one.low, one.high)
-            return measurement(Accuracy, one.value, ends, seen, conditions, further)
+        def score_measurement(name: str, further: str | None = None) -> Measurement:
+            score = scores[name]
+            conditions = {**common, "statistic": name}
+            count, interval = len(predictions.labels), (score.low, score.high)
+            return measurement(Accuracy, score.value, interval, count, conditions, further)
 
         return [
-            said(params.statistic),
+            score_measurement(params.statistic),
             *(
-                said(name, name)
+                score_measurement(name, name)
                 for name, spec in Accuracy.values.items()
                 if subject.data.classes >= spec.least_classes
             ),

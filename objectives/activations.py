@@ -1,4 +1,4 @@
-"""Activations of one inference."""
+"""The objective `activations`: output elements of the layers that multiply matrices."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from paretune.objectives.params import Params as Base
 
 
 class Activations:
-    """Elements that convolutions, linear layers and matrix products put out for one example.
+    """Output elements of convolutions, linear layers and matrix products, for one example.
 
-    The sum over the network, as in Radosavovic et al. 2020 (https://arxiv.org/abs/2003.13678, who
-    found that it goes with the time on accelerators better than multiply-adds do), fvcore's
-    ActivationCountAnalysis and timm's tables; not the peak that lives at one moment. Fused
-    attention counts its output, its scores are never put out.
+    The value is the sum over the network, not the largest number in memory at one moment. So count
+    fvcore's ActivationCountAnalysis, timm's tables and Radosavovic et al. 2020
+    (https://arxiv.org/abs/2003.13678), where it predicts the time on accelerators better than
+    multiply-adds do. Fused attention counts its output only, because it never stores its scores.
     """
 
     name = "activations"
@@ -24,7 +24,7 @@ class Activations:
     better: Better = "lower"
     cost = 0
     values: ClassVar[Mapping[str, ValueSpec]] = {
-        "bytes": ValueSpec("bytes", "lower", "the same in bytes of float32")
+        "bytes": ValueSpec("bytes", "lower", "the same in bytes, stored as float32")
     }
 
     class Params(Base):
@@ -32,10 +32,10 @@ class Activations:
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> list[Measurement]:
-        """Counts them in a forward pass; exact."""
-        found = count_forward(subject.model, subject.data.shape)
-        said = {"batch": 1, "without_rule": found.without_rule}
+        """Counts the activations of a forward pass; exact."""
+        counts = count_forward(subject.model, subject.data.shape)
+        conditions = {"batch": 1, "without_rule": counts.without_rule}
         return [
-            measurement(Activations, float(found.activations), conditions=said),
-            measurement(Activations, float(found.bytes), conditions=said, further="bytes"),
+            measurement(Activations, float(counts.activations), conditions=conditions),
+            measurement(Activations, float(counts.bytes), conditions=conditions, further="bytes"),
         ]

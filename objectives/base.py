@@ -1,4 +1,4 @@
-"""What an objective is, and the measurement it gives: a number never travels alone."""
+"""Defines objectives and measurements: values that always carry a unit and an interval."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Better = Literal["lower", "higher"]
 
 @dataclass(frozen=True)
 class Measurement:
-    """A value with its unit, its uncertainty and how it was taken.
+    """A value with its unit, its 95 % interval and the conditions it was measured under.
 
     Attributes:
-        name: The objective ("latency"), or a further value of it ("accuracy.balanced").
+        name: The objective ("latency"), or one of its further values ("accuracy.balanced").
         value: In `unit`.
         unit: "fraction", "ms", "bytes", "parameters", "MACs", ...
         better: Which direction is better.
-        low: Lower end of the 95 % interval; equal to value for an exact quantity.
+        low: Lower end of the 95 % interval; equal to `value` for an exact quantity.
         high: Upper end of the 95 % interval.
-        count: How many observations the value rests on.
+        count: Number of observations behind the value.
         conditions: JSON: device, threads, batch, part of the data, method, ...
     """
 
@@ -46,19 +46,19 @@ class Measurement:
     conditions: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON."""
+        """Returns all fields as JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class ValueSpec:
-    """A further value that an objective gives beside its own, from the same measurement.
+    """A further value that an objective returns from the same measurement as its own.
 
     Attributes:
-        unit: As of a Measurement.
+        unit: As in Measurement.
         better: Which direction is better.
         about: What it is, in a few words.
-        least_classes: Where it means nothing for data of fewer classes.
+        least_classes: The value is left out for data of fewer classes.
     """
 
     unit: str
@@ -75,15 +75,15 @@ def measurement(
     conditions: Mapping[str, Any] | None = None,
     further: str | None = None,
 ) -> Measurement:
-    """A Measurement with the name, unit and direction that an objective's class declares.
+    """Returns a Measurement with the name, unit and direction that an objective declares.
 
     Args:
-        objective: The class.
-        value: In its unit.
+        objective: The objective's class.
+        value: In the declared unit.
         interval: Ends of the 95 % interval; None for an exact value.
-        count: How many observations the value rests on.
-        conditions: How it was taken, as JSON.
-        further: The key in `objective.values` that the value belongs to; None for its own.
+        count: Number of observations behind the value.
+        conditions: JSON: how it was measured.
+        further: Key in `objective.values` of a further value; None for the objective's own.
     """
     spec = objective if further is None else objective.values[further]
     name = objective.name if further is None else f"{objective.name}.{further}"
@@ -92,7 +92,7 @@ def measurement(
 
 
 class EvaluationData(Protocol):
-    """Labelled examples to measure on. `search/data` provides it."""
+    """Labelled examples to measure on; `search/data` provides them."""
 
     @property
     def classes(self) -> int:
@@ -103,30 +103,30 @@ class EvaluationData(Protocol):
         """(C, H, W) of one image, or (length, vocabulary) of one text."""
 
     def size(self, part: str) -> int:
-        """Number of examples in a part."""
+        """Returns the number of examples in a part."""
 
     def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """One pass in order as (inputs, labels int64 [B]).
+        """Yields (inputs, labels int64 [B]) in order, each example once.
 
-        Inputs are images float32 [B, C, H, W], normalized, or token ids int64 [B, length].
+        Inputs are normalized images float32 [B, C, H, W], or token ids int64 [B, length].
         """
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: an artifact in its runtime, and the model it was made from.
+    """What an objective measures: an artifact in its runtime, and the model it was made from.
 
     Attributes:
         artifact: The file that would be shipped.
-        runtime: The runtime it was made for.
+        runtime: The runtime that the artifact was made for.
         options: The runtime's options (threads, provider, ...).
         model: The float torch model behind the artifact, on the CPU in evaluation mode.
         data: Validation and test parts.
-        baseline: The baseline's artifact, run interleaved with this one by relative objectives;
-            None when this is the baseline itself.
-        reference: The baseline's own measurements by name, once there are any.
-        made: Stage -> seconds that it took when it was made, NaN where nobody knows; "teacher"
-            among them for a distilled candidate. Empty where the model was not made for this.
+        baseline: The baseline's artifact, which relative objectives run in turn with this one; None
+            if this is the baseline itself.
+        baseline_measurements: The baseline's own measurements by name; empty until it was measured.
+        stage_seconds: Stage -> seconds it took to run, NaN if unknown. A distilled candidate has a
+            key "teacher". Empty if the model was not made for this measurement.
     """
 
     artifact: Artifact
@@ -140,24 +140,24 @@ class Subject:
 
 
 class Objective(Protocol):
-    """A quantity. The class docstring's first line is its description.
+    """A quantity to measure. The first line of the class docstring is its description.
 
-    It may declare
+    A class may also declare
 
     - `values: ClassVar[Mapping[str, ValueSpec]]`: further values of one measurement, which a study
       names `objective.value`;
     - `unavailable(runtime, options) -> str | None`: why it cannot be measured here, asked before
-      any work; both None for "in any runtime". Imports nothing heavy;
-    - `needs: ClassVar[str]`: what must be there for it;
-    - `of_artifact = False` for one of cost 1 to 3 that is the same for every target and data part;
-    - `alone = False` for one of cost 2 that other work on the host does not change.
+      any work; both arguments are None for "in any runtime". It imports nothing heavy;
+    - `needs: ClassVar[str]`: what must be installed or present to measure it;
+    - `of_artifact = False`: for cost 1 to 3, the value is the same for every target and data part;
+    - `alone = False`: for cost 2, other work on the host does not change the value.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str]
     better: ClassVar[Better]
     cost: ClassVar[int]
-    """0: the model alone, 1: the artifact, 2: timing, 3: trained weights are needed."""
+    """What it needs. 0: the model alone, 1: the artifact, 2: timing, 3: trained weights."""
     Params: ClassVar[type[Params]]
     """Its options; a field `statistic` may name which statistic is the value ("p50")."""
 
@@ -166,8 +166,8 @@ class Objective(Protocol):
         """Measures the artifact; `part` is the data part for objectives that need data.
 
         Returns:
-            Its Measurement; where it has further values, also those, named "objective.value". A
-            declared one may be left out where it has no meaning.
+            The objective's Measurement, and those of its further values, named "objective.value".
+            A declared value may be left out if it has no meaning for the data.
 
         Raises:
             Unmeasurable: It cannot be measured, with the reason.

@@ -1,8 +1,11 @@
-"""Figures of a classifier over examples, each with its 95 % interval.
+"""Scores of a classifier over examples, each with its 95 % interval.
 
-Proportions have Wilson's interval; a mean of proportions (balanced accuracy) the one made of
-Wilson's by the variances recovered from them; a mean (loss) the normal one; F1 and calibration
-error that of a bootstrap over examples with a fixed seed, so that the same answers give the same.
+- Proportions have Wilson's interval.
+- Balanced accuracy, a mean of proportions, combines their Wilson intervals, with the variances
+  that these imply.
+- The loss, a mean, has the normal interval.
+- F1 and calibration error are bootstrapped over examples. The seed is fixed, so that the same
+  predictions give the same interval.
 """
 
 from __future__ import annotations
@@ -17,16 +20,18 @@ if TYPE_CHECKING:
     import numpy as np
 
 BINS = 15
-"""Of confidence, equally wide, for the calibration error: as in Guo et al. 2017."""
+"""Bins of confidence for the calibration error, equally wide, as in Guo et al. 2017."""
 
 RESAMPLES = 400
+"""Bootstrap samples."""
 
 TOP = 5
+"""A class counts for top5 if its logit is among this many largest."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A figure and the ends of its 95 % interval."""
+    """A score and the ends of its 95 % interval."""
 
     value: float
     low: float
@@ -35,12 +40,12 @@ class Score:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a classifier said to N examples.
+    """A classifier's predictions for N examples.
 
     Attributes:
-        labels: The right classes, int64 [N].
-        predicted: The largest logits' classes, int64 [N].
-        among_five: Whether the right class is among the five largest, bool [N].
+        labels: True classes, int64 [N].
+        predicted: Classes with the largest logit, int64 [N].
+        among_five: Whether the true class's logit is among the five largest, bool [N].
         losses: Cross-entropy in nats, float64 [N].
         confidence: Probability of the predicted class, float64 [N].
     """
@@ -53,28 +58,28 @@ class Predictions:
 
     @staticmethod
     def of(logits: np.ndarray, labels: np.ndarray) -> Predictions:
-        """Of one batch: logits [B, C] and labels [B].
+        """Returns the predictions for one batch: logits [B, C] and labels [B].
 
-        Of equal logits the first class comes first, as in argmax: a network that says the same of
-        all classes is not right about five of them.
+        Equal logits rank in the order of their classes, as in argmax. So a network with equal
+        logits for all classes has only the first five among its top 5.
         """
         import numpy as np
 
-        given = logits.astype(np.float64)
+        values = logits.astype(np.float64)
         rows = np.arange(len(labels))
-        own = given[rows, labels][:, None]
-        earlier = np.arange(given.shape[1]) < labels[:, None]
-        rank = ((given > own) | ((given == own) & earlier)).sum(axis=1)
-        with np.errstate(invalid="ignore", over="ignore"):  # no finite number: so is the score
-            shifted = given - given.max(axis=1, keepdims=True)
+        own = values[rows, labels][:, None]
+        earlier = np.arange(values.shape[1]) < labels[:, None]
+        rank = ((values > own) | ((values == own) & earlier)).sum(axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):  # logits that are not finite
+            shifted = values - values.max(axis=1, keepdims=True)
             norm = np.log(np.exp(shifted).sum(axis=1))
             losses = norm - shifted[rows, labels]
             confidence = np.exp(-norm)
-        return Predictions(labels, given.argmax(axis=1), rank < TOP, losses, confidence)
+        return Predictions(labels, values.argmax(axis=1), rank < TOP, losses, confidence)
 
     @staticmethod
     def joined(batches: list[Predictions]) -> Predictions:
-        """Of several batches."""
+        """Returns the predictions of several batches as one."""
         import numpy as np
 
         names = ("labels", "predicted", "among_five", "losses", "confidence")
@@ -82,51 +87,51 @@ class Predictions:
 
     @property
     def right(self) -> np.ndarray:
-        """Whether the prediction is right, bool [N]."""
-        found: np.ndarray = self.predicted == self.labels
-        return found
+        """Whether each prediction is correct, bool [N]."""
+        right: np.ndarray = self.predicted == self.labels
+        return right
 
 
-def scores_of(answers: Predictions) -> dict[str, Score]:
-    """Every figure: top1, top5, balanced, f1, loss, calibration."""
-    seen = len(answers.labels)
-    balanced = _balanced(answers)
-    f1, calibration = _bootstrapped(answers, balanced)
+def scores_of(predictions: Predictions) -> dict[str, Score]:
+    """Returns every score: top1, top5, balanced, f1, loss, calibration."""
+    count = len(predictions.labels)
+    balanced = _balanced(predictions)
+    f1, calibration = _bootstrapped(predictions, balanced)
     return {
-        "top1": proportion(int(answers.right.sum()), seen),
-        "top5": proportion(int(answers.among_five.sum()), seen),
+        "top1": proportion(int(predictions.right.sum()), count),
+        "top5": proportion(int(predictions.among_five.sum()), count),
         "balanced": balanced,
         "f1": f1,
-        "loss": _mean(answers.losses),
+        "loss": _mean(predictions.losses),
         "calibration": calibration,
     }
 
 
-def proportion(right: int, seen: int) -> Score:
-    """A share with its Wilson interval."""
-    return Score(right / seen, *wilson(right, seen))
+def proportion(right: int, count: int) -> Score:
+    """Returns the share right / count with its Wilson interval."""
+    return Score(right / count, *wilson(right, count))
 
 
-def wilson(right: int, seen: int, z: float = Z95) -> tuple[float, float]:
-    """The Wilson score interval of a binomial proportion (Wilson 1927, JASA 22, 209-212)."""
-    share = right / seen
-    scale = 1 + z * z / seen
-    middle = (share + z * z / (2 * seen)) / scale
-    half = z * math.sqrt(share * (1 - share) / seen + z * z / (4 * seen * seen)) / scale
+def wilson(right: int, count: int, z: float = Z95) -> tuple[float, float]:
+    """Returns the Wilson score interval of right / count (Wilson 1927, JASA 22, 209-212)."""
+    share = right / count
+    scale = 1 + z * z / count
+    middle = (share + z * z / (2 * count)) / scale
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / scale
     return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)
 
 
-def _balanced(answers: Predictions) -> Score:
-    """Mean recall over the classes that have examples.
+def _balanced(predictions: Predictions) -> Score:
+    """Returns the mean recall over the classes that have examples.
 
-    The interval is made of the classes' own: Zou and Donner 2008, Statistics in Medicine 27,
-    1693-1702. It is not empty where every answer is right.
+    The interval combines those of the classes: Zou and Donner 2008, Statistics in Medicine 27,
+    1693-1702. It has a width even if every prediction is correct.
     """
     import numpy as np
 
-    seen = np.bincount(answers.labels)
-    right = np.bincount(answers.labels, answers.right, minlength=len(seen))
-    each = [proportion(int(r), int(n)) for r, n in zip(right, seen, strict=True) if n]
+    counts = np.bincount(predictions.labels)
+    right = np.bincount(predictions.labels, predictions.right, minlength=len(counts))
+    each = [proportion(int(r), int(n)) for r, n in zip(right, counts, strict=True) if n]
     value = math.fsum(s.value for s in each) / len(each)
     below = math.sqrt(math.fsum((s.value - s.low) ** 2 for s in each)) / len(each)
     above = math.sqrt(math.fsum((s.high - s.value) ** 2 for s in each)) / len(each)
@@ -141,64 +146,71 @@ def _mean(values: np.ndarray) -> Score:
     return Score(value, max(0.0, value - half), value + half)
 
 
-def _bootstrapped(answers: Predictions, balanced: Score) -> tuple[Score, Score]:
-    """Macro F1 and calibration error; value plus and minus 1.96 standard errors.
+def _bootstrapped(predictions: Predictions, balanced: Score) -> tuple[Score, Score]:
+    """Returns macro F1 and calibration error; the value plus and minus 1.96 standard errors.
 
-    A resampled calibration error is larger on average than the sample's own, so that its quantiles
-    would lie beside the value; its spread does not. Where no resample differs, because every answer
-    is right or every one wrong, F1 has the interval of the balanced accuracy, which it then equals.
+    Quantiles of the resampled calibration errors would miss the value, because resampling makes the
+    error larger on average. Their standard deviation has no such bias. If all resamples agree
+    (every prediction correct, or every one wrong), F1 equals the balanced accuracy and takes its
+    interval.
     """
     import numpy as np
 
-    seen = len(answers.labels)
+    count = len(predictions.labels)
     random = np.random.default_rng(0)
-    every = np.ones(seen)
-    bins = _bins(answers.confidence)
-    gaps = answers.confidence - answers.right
+    every = np.ones(count)
+    bins = _bins(predictions.confidence)
+    gaps = predictions.confidence - predictions.right
     draws = []
     for _ in range(RESAMPLES):
-        weights = np.bincount(random.integers(0, seen, seen), minlength=seen).astype(float)
-        draws.append((_f1(answers, weights), _error(bins, gaps, weights)))
+        weights = np.bincount(random.integers(0, count, count), minlength=count).astype(float)
+        draws.append((_f1(predictions, weights), _error(bins, gaps, weights)))
     spread = np.std(np.array(draws), axis=0, ddof=1)
-    f1, error = _f1(answers, every), _error(bins, gaps, every)
+    f1, error = _f1(predictions, every), _error(bins, gaps, every)
     if spread[0] == 0:
-        around = Score(f1, min(f1, balanced.low), max(f1, balanced.high))
+        f1_score = Score(f1, min(f1, balanced.low), max(f1, balanced.high))
     else:
-        around = _within(f1, Z95 * float(spread[0]))
-    return around, _within(error, Z95 * float(spread[1]))
+        f1_score = _plus_minus(f1, Z95 * float(spread[0]))
+    return f1_score, _plus_minus(error, Z95 * float(spread[1]))
 
 
-def _within(value: float, half: float) -> Score:
+def _plus_minus(value: float, half: float) -> Score:
     if not math.isfinite(value):
         return Score(value, value, value)
     return Score(value, max(0.0, value - half), min(1.0, value + half))
 
 
-def _f1(answers: Predictions, weights: np.ndarray) -> float:
-    """Mean F1 over the classes that are a label or a prediction; weights [N] of the examples."""
+def _f1(predictions: Predictions, weights: np.ndarray) -> float:
+    """Returns the mean F1 of the classes that occur as label or prediction.
+
+    Args:
+        predictions: For N examples.
+        weights: Weight of each example, [N].
+    """
     import numpy as np
 
-    size = int(max(answers.labels.max(), answers.predicted.max())) + 1
-    right = np.bincount(answers.labels, weights * answers.right, minlength=size)
-    total = np.bincount(answers.labels, weights, minlength=size)
-    total += np.bincount(answers.predicted, weights, minlength=size)
-    there = total > 0
-    return float((2 * right[there] / total[there]).mean())
+    size = int(max(predictions.labels.max(), predictions.predicted.max())) + 1
+    right = np.bincount(predictions.labels, weights * predictions.right, minlength=size)
+    total = np.bincount(predictions.labels, weights, minlength=size)
+    total += np.bincount(predictions.predicted, weights, minlength=size)
+    occurs = total > 0
+    return float((2 * right[occurs] / total[occurs]).mean())
 
 
 def _bins(confidence: np.ndarray) -> np.ndarray:
-    """The bin (i/15, (i+1)/15] of each confidence."""
+    """Returns the index i of the bin (i/15, (i+1)/15] of each confidence."""
     import numpy as np
 
-    known = np.nan_to_num(confidence)
-    found: np.ndarray = np.clip(np.ceil(known * BINS) - 1, 0, BINS - 1).astype(np.int64)
-    return found
+    finite = np.nan_to_num(confidence)
+    bins: np.ndarray = np.clip(np.ceil(finite * BINS) - 1, 0, BINS - 1).astype(np.int64)
+    return bins
 
 
 def _error(bins: np.ndarray, gaps: np.ndarray, weights: np.ndarray) -> float:
-    """Expected calibration error: mean over bins of |confidence - accuracy|, by their examples.
+    """Returns the expected calibration error: the mean of |confidence - accuracy| over bins.
 
-    Naeini et al. 2015; Guo et al. 2017, https://arxiv.org/abs/1706.04599, equation 3.
+    Bins are weighted by their number of examples. Sources: Naeini et al. 2015; Guo et al. 2017,
+    https://arxiv.org/abs/1706.04599, equation 3.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Energy of one inference, from the machine's own counters."""
+"""The objective `energy`: Joules of one inference, from the machine's own counters."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ from paretune.objectives.timing.estimates import median_of
 from paretune.objectives.timing.inputs import validation_batch
 
 POWERCAP = Path("/sys/class/powercap/intel-rapl")
-"""RAPL counters of Linux, on AMD's processors too."""
+"""Linux's folder of RAPL counters, on Intel's and AMD's processors."""
 
 NVIDIA = Path("/proc/driver/nvidia/version")
+"""A file that exists if NVIDIA's driver is loaded."""
 
 WINDOWS = 8
-"""Of which each gives a figure; the value is their median."""
+"""The time is split into windows. Each gives Joules per example, and the value is their median."""
 
 ON_GPU = ("cuda", "tensorrt")
+"""A provider, device or runtime whose name starts with one of these runs on an NVIDIA GPU."""
 
 Counters = dict[str, Callable[[], float]]
-"""Source -> the Joules that it has counted so far."""
+"""Source -> a function that returns the Joules it has counted until now."""
 
 
 class Energy:
-    """Joules for one example, of the whole processor package or GPU, its idle power included.
+    """Joules for one example, of the whole processor package or GPU, idle power included.
 
-    Read through Zeus (https://ml.energy/zeus) from counters only: RAPL of each package and its
-    memory, and NVML's total energy where the runtime runs on an NVIDIA GPU. Nothing is estimated;
-    where there is no counter, there is no measurement.
+    Zeus (https://ml.energy/zeus) reads counters: RAPL of each package and its memory, and NVML's
+    total energy if the runtime runs on an NVIDIA GPU. Nothing is estimated: without a counter there
+    is no measurement.
     """
 
     name = "energy"
@@ -51,11 +53,11 @@ class Energy:
         """Options of energy."""
 
         batch: int = Field(1, ge=1, le=65536, description="examples in one run")
-        seconds: float = Field(2.0, gt=0, le=3600, description="the time spent on it")
+        seconds: float = Field(2.0, gt=0, le=3600, description="seconds that it measures")
 
     @staticmethod
     def unavailable(runtime: Any = None, options: Any = None) -> str | None:
-        """Why nothing can be read here; of any runtime when None is given."""
+        """Returns why no counter can be read here, or None; in any runtime if `runtime` is None."""
         processor, gpu = _no_rapl(), _no_nvml()
         if runtime is None:
             why = f"{processor}; {gpu}" if processor and gpu else None
@@ -67,7 +69,7 @@ class Energy:
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
-        """Runs the artifact for some time; the interval is that of the windows.
+        """Runs the artifact for some time; the interval is the scatter of the windows.
 
         Raises:
             Unmeasurable: There are no counters here, or no inputs.
@@ -78,17 +80,17 @@ class Energy:
         inputs = validation_batch(subject.data, params.batch)
         session = subject.runtime.load(subject.artifact.path, subject.options)
         counters = _counters(on_gpu(subject.runtime, subject.options))
-        _window(session, inputs, counters, params.seconds / WINDOWS)  # warms both up
-        found = [
+        _window(session, inputs, counters, params.seconds / WINDOWS)  # warms up
+        windows = [
             _window(session, inputs, counters, params.seconds / WINDOWS) for _ in range(WINDOWS)
         ]
-        joules = median_of([spent / (runs * params.batch) for spent, runs, _ in found])
-        seconds = sum(took for _, _, took in found)
+        joules = median_of([spent / (runs * params.batch) for spent, runs, _ in windows])
+        seconds = sum(took for _, _, took in windows)
         conditions = {
             "source": list(counters),
             "library": f"zeus {version('zeus')}",
             "idle_included": True,
-            "watts": sum(spent for spent, _, _ in found) / seconds,
+            "watts": sum(spent for spent, _, _ in windows) / seconds,
             "batch": params.batch,
             "shape": list(subject.data.shape),
             "runtime": subject.runtime.name,
@@ -97,15 +99,15 @@ class Energy:
             "cores": cores(),
             "load_average": load_average(),
         }
-        ends = (max(0.0, joules.value - joules.half), joules.value + joules.half)
-        count = sum(runs for _, runs, _ in found)
-        return measurement(Energy, joules.value, ends, count, conditions)
+        interval = (max(0.0, joules.value - joules.half), joules.value + joules.half)
+        count = sum(runs for _, runs, _ in windows)
+        return measurement(Energy, joules.value, interval, count, conditions)
 
 
 def on_gpu(runtime: Any, options: Any) -> bool:
-    """Whether a runtime with these options computes on an NVIDIA GPU."""
-    chosen = (getattr(options, "provider", ""), getattr(options, "device", ""), runtime.name)
-    return any(str(one).lower().startswith(ON_GPU) for one in chosen)
+    """Returns whether a runtime with these options computes on an NVIDIA GPU."""
+    names = (getattr(options, "provider", ""), getattr(options, "device", ""), runtime.name)
+    return any(str(name).lower().startswith(ON_GPU) for name in names)
 
 
 def _no_rapl() -> str | None:
@@ -122,35 +124,42 @@ def _no_nvml() -> str | None:
 
 
 def _counters(gpu: bool) -> Counters:
-    """The counters that can be read; Zeus takes care of their running over."""
-    found: Counters = {}
+    """Returns the counters that can be read; Zeus handles their overflow.
+
+    Raises:
+        Unmeasurable: There are none any more.
+    """
+    counters: Counters = {}
     if _no_rapl() is None:
-        found |= _packages()
+        counters |= _packages()
     if gpu:
         from zeus.device.gpu.nvidia import NVIDIAGPUs
 
         gpus = NVIDIAGPUs()
-        found["NVML GPU 0"] = lambda: gpus.get_total_energy_consumption(0) / 1000
-    if not found:
+        counters["NVML GPU 0"] = lambda: gpus.get_total_energy_consumption(0) / 1000
+    if not counters:
         raise Unmeasurable("energy: the counters are gone")
-    return found
+    return counters
 
 
 def _packages() -> Counters:
-    """Each processor package, with its memory; `psys` would count them twice."""
+    """Returns the counters of each processor package and its memory.
+
+    The zone `psys` is left out, because it contains the packages and would count them twice.
+    """
     from zeus.device.cpu.rapl import RAPLCPU
 
-    found: Counters = {}
+    counters: Counters = {}
     for zone in sorted(POWERCAP.glob("intel-rapl:*")):
         number = zone.name.partition(":")[2]
         if not number.isdigit() or not (zone / "name").read_text().startswith("package"):
             continue
         package = RAPLCPU(int(number), str(POWERCAP))
         name = package.rapl_file.name
-        found[f"RAPL {name}"] = _joules(package.rapl_file)
+        counters[f"RAPL {name}"] = _joules(package.rapl_file)
         if package.dram is not None:
-            found[f"RAPL {name} dram"] = _joules(package.dram)
-    return found
+            counters[f"RAPL {name} dram"] = _joules(package.dram)
+    return counters
 
 
 def _joules(file: Any) -> Callable[[], float]:
@@ -160,7 +169,7 @@ def _joules(file: Any) -> Callable[[], float]:
 def _window(
     session: Callable[[Any], Any], inputs: Any, counters: Counters, seconds: float
 ) -> tuple[float, int, float]:
-    """Joules, runs and seconds of some runs in a row."""
+    """Runs the session for some seconds; returns Joules, runs and seconds."""
     before = sum(read() for read in counters.values())
     begun, runs = time.perf_counter(), 0
     while runs == 0 or time.perf_counter() - begun < seconds:

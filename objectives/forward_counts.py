@@ -1,6 +1,6 @@
-"""What a forward pass of a torch model does, operator by operator: multiply-adds and activations.
+"""Counts multiply-adds and activations of a torch model's forward pass, operator by operator.
 
-Operators are counted below autograd, where `F.linear`, `@`, `einsum` and attention written by hand
+Operators are counted below autograd: there, `F.linear`, `@`, `einsum` and hand-written attention
 have all become a few matrix products.
 """
 
@@ -26,7 +26,7 @@ PRODUCTS = (
     "_scaled_dot_product_flash_attention_for_cpu",
     "mkldnn_rnn_layer",
 )
-"""Operators that multiply matrices: those with a rule, whose outputs are the activations."""
+"""Operators that multiply matrices. They have a counting rule; their outputs are activations."""
 
 _NAMES = """
 _native_batch_norm_legit_no_training native_batch_norm cudnn_batch_norm native_layer_norm
@@ -48,19 +48,19 @@ _reshape_alias _unsafe_view set resize as_strided item _assert_async
 """
 
 NEGLIGIBLE = frozenset(_NAMES.split())
-"""By convention worth nothing: normalization, pooling, reductions, softmax, indexing, resizing,
-copies. So are all elementwise operators, and all views."""
+"""Operators that count 0 by convention: normalization, pooling, reductions, softmax, indexing,
+resizing, copies. All elementwise operators and all views count 0 as well."""
 
 
 @dataclass(frozen=True)
 class ForwardCounts:
-    """One example's forward pass.
+    """Counts of one example's forward pass.
 
     Attributes:
         macs: Multiply-adds of convolutions, linear layers and matrix products.
-        activations: Elements that these operators put out.
-        bytes: The same in bytes, in the float32 that the torch model computes in.
-        without_rule: Operator -> calls, of those that may multiply, and that nothing counts.
+        activations: Output elements of these operators.
+        bytes: Bytes of these outputs, in the float32 that the torch model computes in.
+        without_rule: Operator -> calls, for operators that may multiply but have no counting rule.
     """
 
     macs: int
@@ -70,7 +70,7 @@ class ForwardCounts:
 
 
 def count_forward(model: torch.nn.Module, shape: Shape) -> ForwardCounts:
-    """Runs the model once on one example, in evaluation mode on the CPU, and counts."""
+    """Counts a forward pass of the model on one example, in evaluation mode on the CPU."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -78,41 +78,41 @@ def count_forward(model: torch.nn.Module, shape: Shape) -> ForwardCounts:
     calls: dict[str, int] = {}
 
     class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        """Sees what the counter passes on: every operator, once it is no more than that."""
+        """Records the operators that the counter passes on, each broken down to its last level."""
 
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            given = func(*args, **(kwargs or {}))
+            result = func(*args, **(kwargs or {}))
             name = func.overloadpacket.__name__
             if name in PRODUCTS:
-                first = given[0] if isinstance(given, tuple | list) else given
+                first = result[0] if isinstance(result, tuple | list) else result
                 outputs.setdefault(name, []).append((first.numel(), first.element_size()))
             elif not _negligible(func, name):
                 calls[str(func.overloadpacket)] = calls.get(str(func.overloadpacket), 0) + 1
-            return given
+            return result
 
-    # With gradients: without, the counter stumbles over a weight that flows from module to
-    # module as activations do (DeBERTa's relative positions).
+    # Gradients stay on: without them, the counter fails if a weight is passed from module to
+    # module like an activation (DeBERTa's relative positions).
     with torch.enable_grad(), Recorder(), flop_counter() as counter:  # type: ignore[no-untyped-call]
         model.eval()(example(shape))
-    made = [one for several in outputs.values() for one in several]
+    sizes = [size for of_operator in outputs.values() for size in of_operator]
     return ForwardCounts(
         macs=int(counter.get_total_flops()) // 2,
-        activations=sum(count for count, _ in made),
-        bytes=sum(count * size for count, size in made),
+        activations=sum(elements for elements, _ in sizes),
+        bytes=sum(elements * width for elements, width in sizes),
         without_rule=calls,
     )
 
 
 @contextmanager
 def flop_counter() -> Iterator[FlopCounterMode]:
-    """Torch's counter at work; it counts two operations for each multiply-add."""
+    """Counts floating-point operations with torch's counter: two for each multiply-add."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one operation, of which nothing is counted
+    torch.backends.mha.set_fastpath_enabled(False)  # it is one operator without a counting rule
     try:
         with FlopCounterMode(display=False, custom_mapping=_rules()) as counter:
             yield counter
@@ -121,7 +121,7 @@ def flop_counter() -> Iterator[FlopCounterMode]:
 
 
 def _negligible(func: Any, name: str) -> bool:
-    """Whether an operator counts for nothing by convention: elementwise, a view, or listed."""
+    """Returns whether an operator counts 0 by convention: elementwise, a view, or listed."""
     import torch
 
     if torch.Tag.pointwise in func.tags or name in NEGLIGIBLE or name.rstrip("_") in NEGLIGIBLE:
@@ -132,11 +132,11 @@ def _negligible(func: Any, name: str) -> bool:
 
 
 def _rules() -> dict[Any, Callable[..., int]]:
-    """Rules that torch has not: an LSTM's fused layer."""
+    """Returns counting rules that torch lacks: the fused layer of an LSTM."""
     import torch
 
     def lstm(inputs: Any, kernel: Any, recurrent: Any, *_: Any, **__: Any) -> int:
-        """Each step of each example [T, B, I] multiplies by [4H, I] and [4H, H]."""
+        """Counts [4H, I] and [4H, H] products for each step of each example [T, B, I]."""
         length, batch, width = inputs
         weights = kernel[0] * kernel[1] + recurrent[0] * recurrent[1]
         assert kernel[1] == width

@@ -1,4 +1,4 @@
-"""Facts about the machine that measures."""
+"""Facts about the machine that a measurement runs on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @cache
 def fingerprint() -> dict[str, Any]:
-    """Processor, cores, memory, system: what a measurement has to be read with."""
+    """Returns the processor, cores, memory and operating system, to record with measurements."""
     return {
         "host": platform.node(),
         "cpu": _processor(),
@@ -23,14 +23,14 @@ def fingerprint() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def load_average() -> float | None:
-    """Of the last minute, in running processes; None where the system does not tell."""
+    """Returns the load of the last minute in running processes; None if the system has none."""
     try:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):
@@ -38,7 +38,7 @@ def load_average() -> float | None:
 
 
 def frequency() -> float | None:
-    """Of the first core as it is now, in MHz; None where the system does not tell."""
+    """Returns the present clock of the first core in MHz; None if the system does not report it."""
     try:
         current = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq").read_text()
         return round(int(current) / 1000, 1)

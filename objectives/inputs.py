@@ -1,4 +1,4 @@
-"""What networks take: images, or texts as token ids. `spaces/inputs.py` has the same words."""
+"""The shape of a network's inputs: images, or texts as token ids. As in `spaces/inputs.py`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:  # heavy, and not needed to name a shape
 
 Shape = tuple[int, int, int] | tuple[int, int]
 """(C, H, W): float32 [B, C, H, W], normalized. (length, vocabulary): int64 token ids [B, length] in
-[0, vocabulary), of which 0 is padding."""
+[0, vocabulary); token 0 is padding."""
 
 
 def example(shape: Shape, batch: int = 1) -> torch.Tensor:
-    """An input to trace or count with: black images, or texts without padding (all token 1)."""
+    """Returns an input to trace or count with: zero images, or texts of token 1 (no padding)."""
     import torch
 
     if len(shape) == 3:

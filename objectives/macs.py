@@ -1,4 +1,4 @@
-"""Multiply-adds of one inference."""
+"""The objective `macs`: multiply-adds of one inference."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class Macs:
         """Counts convolutions and matrix products of a forward pass; exact for those.
 
         Attention and recurrent layers are matrix products too. Elementwise operations,
-        normalization and pooling are not counted, as is usual; the conditions say so, and name
-        under `without_rule` every operator besides that nothing counts.
+        normalization and pooling are not counted, as is usual. The conditions list these, and under
+        `without_rule` every other operator that is not counted.
         """
-        found = count_forward(subject.model, subject.data.shape)
+        counts = count_forward(subject.model, subject.data.shape)
         conditions = {
             "batch": 1,
             "not_counted": ["elementwise", "normalization", "pooling"],
-            "without_rule": found.without_rule,
+            "without_rule": counts.without_rule,
         }
-        return measurement(Macs, float(found.macs), conditions=conditions)
+        return measurement(Macs, float(counts.macs), conditions=conditions)
 
 
 def count_macs(model: torch.nn.Module, shape: Shape) -> int:
-    """Multiply-adds of convolutions, linear layers and matrix products for one example."""
+    """Returns the multiply-adds of convolutions, linear layers and matrix products, per example."""
     return count_forward(model, shape).macs

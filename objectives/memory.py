@@ -1,4 +1,4 @@
-"""Memory that the artifact takes in a process of its own."""
+"""The objective `memory`: memory that a new process needs to load and run the artifact."""
 
 from __future__ import annotations
 
@@ -32,17 +32,18 @@ PATIENCE = 300
 """Seconds that a process may take to start, load and run."""
 
 RUNS = 3
-"""Inferences: a runtime takes memory for its second that it did not for its first."""
+"""Inferences in each process. Some runtimes allocate more memory at the second inference."""
 
 
 class Memory:
-    """Peak resident memory of a clean process that loads and runs it, above the runtime's own.
+    """Peak memory that loading and running the artifact adds to a process with the runtime alone.
 
-    The process imports the runtime, and neither torch nor Paretune's engine where that has no use
-    for them. Its resident memory is noted, its high-water mark is set back (/proc/self/clear_refs),
-    and then the artifact is loaded and run: the value is how far VmHWM of /proc/self/status rises
-    above what was noted, so that the empty process cancels in the same process. On CUDA it is the
-    peak of torch's allocator, in the runtimes that use it. Other systems than Linux: ru_maxrss.
+    A new process imports the runtime, but neither torch nor Paretune's engine unless the runtime
+    needs them. It notes its resident memory and resets its high-water mark
+    (/proc/self/clear_refs). Then it loads and runs the artifact. The value is the rise of VmHWM in
+    /proc/self/status above the noted memory, so the memory of the empty process cancels. On CUDA
+    it is the peak of torch's allocator, for runtimes that use it. Systems other than Linux use
+    ru_maxrss.
     """
 
     name = "memory"
@@ -50,24 +51,26 @@ class Memory:
     better: Better = "lower"
     cost = 2
     alone = False
-    """Other work on the host does not change it."""
+    """Other work on the host does not change the value."""
 
     class Params(Base):
         """Options of memory."""
 
         batch: int = Field(1, ge=1, le=65536, description="examples in one run")
-        repeats: int = Field(4, ge=2, le=100, description="processes, whose spread is the interval")
+        repeats: int = Field(
+            4, ge=2, le=100, description="processes that measure; their scatter gives the interval"
+        )
 
     @staticmethod
     def unavailable(runtime: Any = None, options: Any = None) -> str | None:
-        """Why it cannot be measured here, or None."""
+        """Returns why it cannot be measured here, or None if it can."""
         if os.name == "posix":
             return None
-        return "this system does not tell a process its peak memory (Linux and macOS do)"
+        return "this system does not report a process's peak memory (Linux and macOS do)"
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
-        """Starts the processes, two at a time; the value is their median.
+        """Runs the processes, two at a time; the value is their median.
 
         Raises:
             Unmeasurable: A process could not load or run the artifact, or took too long.
@@ -88,54 +91,54 @@ class Memory:
                     "path": [entry for entry in sys.path if entry],
                 }
             )
-            told: list[dict[str, Any]] = []
+            results: list[dict[str, Any]] = []
             for start in range(0, params.repeats, 2):
-                told += _told([task] * min(2, params.repeats - start))
-        found = median_of([float(one["bytes"]) for one in told])
-        ends = (max(0.0, found.value - found.half), found.value + found.half)
+                results += _run_workers([task] * min(2, params.repeats - start))
+        peak = median_of([float(result["bytes"]) for result in results])
+        interval = (max(0.0, peak.value - peak.half), peak.value + peak.half)
         conditions = {
             "batch": params.batch,
             "shape": list(subject.data.shape),
             "runtime": subject.runtime.name,
             **subject.options.model_dump(),
-            "method": told[0]["method"],
-            "empty_bytes": told[0]["empty"],
-            "processes": len(told),
+            "method": results[0]["method"],
+            "empty_bytes": results[0]["empty"],
+            "processes": len(results),
         }
-        return measurement(Memory, found.value, ends, len(told), conditions)
+        return measurement(Memory, peak.value, interval, len(results), conditions)
 
 
 def _path_of(runtime: Any) -> str:
-    """The dotted path of a runtime's class."""
+    """Returns the dotted path of a runtime's class."""
     return f"{runtime.__module__}:{runtime.__qualname__}"
 
 
-def _told(tasks: Sequence[str]) -> list[dict[str, Any]]:
-    """What clean processes say that run at once, one for each task.
+def _run_workers(tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """Runs one new process for each task, all at once, and returns their results.
 
     Raises:
-        Unmeasurable: One failed.
+        Unmeasurable: A process failed or took too long.
     """
     command = [sys.executable, "-I", "-c", WORKER, str(ROOT)]
-    # One arena: how many the C library makes depends on which threads meet.
+    # The C library makes a varying number of arenas, by the chance meeting of threads: allow one.
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
     pipes: dict[str, Any] = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-    running = [subprocess.Popen(command, text=True, env=environment, **pipes) for _ in tasks]
-    found = []
+    processes = [subprocess.Popen(command, text=True, env=environment, **pipes) for _ in tasks]
+    results = []
     try:
-        for task, process in zip(tasks, running, strict=True):
-            said, error = process.communicate(task, PATIENCE)
+        for task, process in zip(tasks, processes, strict=True):
+            output, error_output = process.communicate(task, PATIENCE)
             if process.returncode != 0:
-                last = (error.strip().splitlines() or ["no word"])[-1]
+                last = (error_output.strip().splitlines() or ["without a message"])[-1]
                 raise Unmeasurable(f"the process that loads the artifact failed: {last}")
-            found.append(json.loads(said.strip().splitlines()[-1]))
+            results.append(json.loads(output.strip().splitlines()[-1]))
     except subprocess.TimeoutExpired as error:
         raise Unmeasurable(
             f"the process that loads the artifact took more than {PATIENCE} s"
         ) from error
     finally:
-        for process in running:
+        for process in processes:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
-    return found
+    return results

@@ -1,6 +1,6 @@
-"""A clean process of `memory`: loads and runs one artifact, and says what memory that took.
+"""The process that `memory` starts: it loads and runs one artifact and reports the memory it took.
 
-It reads its task as JSON from standard input, and writes one line of JSON.
+It reads its task as JSON from standard input and writes its result as one line of JSON.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ RESET = Path("/proc/self/clear_refs")
 
 
 def main() -> None:
-    """Does the task."""
+    """Reads the task, does it and writes the result."""
     task = json.load(sys.stdin)
-    # A user's own runtime may lie anywhere that the asking process looks.
+    # A user's own runtime may be in any folder that the parent process imports from.
     sys.path += [entry for entry in task["path"] if entry not in sys.path]
     import numpy as np
 
@@ -32,29 +32,29 @@ def main() -> None:
     inputs = np.load(task["inputs"])
     gc.collect()
     cuda = _cuda(options)
-    empty, method = _begin()
+    empty, method = _reset_peak()
 
     session = runtime.load(Path(task["artifact"]), options)
     for _ in range(task["runs"]):
         session(inputs)
     peak = _peak()
-    taken = max(0, peak - empty)
+    added = max(0, peak - empty)
     if cuda is not None:
-        taken, method = int(cuda.max_memory_allocated()), "torch.cuda.max_memory_allocated"
-    sys.stdout.write(json.dumps({"bytes": taken, "empty": empty, "method": method}) + "\n")
+        added, method = int(cuda.max_memory_allocated()), "torch.cuda.max_memory_allocated"
+    sys.stdout.write(json.dumps({"bytes": added, "empty": empty, "method": method}) + "\n")
 
 
-def _begin() -> tuple[int, str]:
-    """Bytes that are resident now; from here on the peak counts."""
+def _reset_peak() -> tuple[int, str]:
+    """Resets the peak; returns the bytes resident now, and the name of the method."""
     try:
-        RESET.write_text("5")  # sets the high-water mark back to what is resident now
+        RESET.write_text("5")  # sets the high-water mark to the memory resident now
         return _status("VmRSS"), "VmHWM of /proc/self/status"
-    except OSError:  # not Linux, or not allowed: the peak so far has to do
+    except OSError:  # not Linux, or not allowed: use the peak until now instead
         return _peak(), "ru_maxrss"
 
 
 def _peak() -> int:
-    """Bytes that were resident at most."""
+    """Returns the peak of this process's resident memory, in bytes."""
     try:
         return _status("VmHWM")
     except OSError:
@@ -65,7 +65,7 @@ def _peak() -> int:
 
 
 def _status(field: str) -> int:
-    """A line of this process's status, in bytes."""
+    """Returns a field of this process's status, in bytes."""
     for line in STATUS.read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
@@ -73,7 +73,7 @@ def _status(field: str) -> int:
 
 
 def _cuda(options: Any) -> Any:
-    """torch.cuda, its peak set back, where the runtime runs on it by torch; None elsewhere."""
+    """Returns torch.cuda with its peak reset if the runtime uses torch on CUDA, else None."""
     torch = sys.modules.get("torch")
     if torch is None or not str(getattr(options, "device", "")).startswith("cuda"):
         return None

@@ -1,4 +1,4 @@
-"""Number of parameters."""
+"""The objective `parameters`: the number of trainable values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from paretune.objectives.params import Params as Base
 
 
 class Parameters:
-    """Trainable numbers of the torch model behind the artifact; a shared one counts once."""
+    """Trainable values of the torch model behind the artifact; a shared one counts once."""
 
     name = "parameters"
     unit = "parameters"
@@ -21,6 +21,6 @@ class Parameters:
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
-        """Counts them; exact."""
+        """Counts the parameters; exact."""
         count = float(sum(p.numel() for p in subject.model.parameters()))
         return Measurement(Parameters.name, count, Parameters.unit, Parameters.better, count, count)

@@ -1,4 +1,4 @@
-"""Base of the options of objectives and runtimes."""
+"""The base class of the options of objectives and runtimes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Params(BaseModel):
-    """Base of every objective's and runtime's options: frozen, strict, no unknown keys."""
+    """Options of an objective or a runtime: frozen, strict, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

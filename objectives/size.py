@@ -1,4 +1,4 @@
-"""Size of the artifact."""
+"""The objective `size`: bytes of the artifact."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEVEL = 6
-"""zlib's own default: what gzip, zip files and application packages use."""
+"""zlib's own default, which gzip, zip files and application packages use."""
 
 CHUNK = 1 << 20
+"""Bytes read at once."""
 
 
 class Size:
-    """Bytes of the file that is shipped."""
+    """Bytes of the deployed file."""
 
     name = "size"
     unit = "bytes"
@@ -31,14 +32,14 @@ class Size:
         """Options of size."""
 
         compressed: bool = Field(
-            False, description="count the file compressed by zlib, as in a package or download"
+            False, description="count the bytes after zlib compression, as in a package or download"
         )
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
-        """The file's size; exact.
+        """Returns the file's size; exact.
 
-        Compressed, zeros cost next to nothing, which is where unstructured pruning pays.
+        Zeros compress to almost nothing, so unstructured pruning shows only with `compressed`.
         """
         value = float(subject.artifact.bytes)
         conditions = {"runtime": subject.runtime.name}
@@ -49,7 +50,7 @@ class Size:
 
 
 def _compressed(path: Path) -> int:
-    """Bytes of a file compressed as one stream, read in pieces."""
+    """Returns the bytes of a file compressed as one stream; the file is read in pieces."""
     stream = zlib.compressobj(LEVEL)
     size = 0
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Throughput of the artifact: how many inputs several sessions get through together."""
+"""The objective `throughput`: inputs per second of several sessions that run at once."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 from pydantic import Field
 
-from paretune.objectives.base import Better, Measurement, Subject
+from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.host import cores, load_average
 from paretune.objectives.params import Params as Base
 from paretune.objectives.timing.estimates import median_of
 from paretune.objectives.timing.inputs import validation_batch
 
 WINDOWS = 16
-"""Of which each gives a rate; the value is their median."""
+"""The time is split into windows. Each gives a rate, and the value is their median."""
 
 LEAST_RUNS = 3
-"""Of each session in a window."""
+"""Runs that each session makes in a window at least."""
 
 
 class Throughput:
-    """Inputs per second of several sessions at once, each in a thread of its own."""
+    """Inputs per second of several sessions that run at once, each in its own thread."""
 
     name = "throughput"
     unit = "inputs/s"
@@ -36,13 +36,13 @@ class Throughput:
 
         replicas: int = Field(1, ge=1, le=256, description="sessions that run at once")
         batch: int = Field(32, ge=1, le=65536, description="examples in one run")
-        seconds: float = Field(2.0, gt=0, le=3600, description="the time spent on it")
+        seconds: float = Field(2.0, gt=0, le=3600, description="seconds that it measures")
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
-        """Loads `replicas` sessions and lets them run; the interval is that of the windows.
+        """Loads `replicas` sessions and runs them; the interval is the scatter of the windows.
 
-        Runtimes let other threads go on while they compute, so threads do as well as processes.
+        Runtimes release Python's lock while they compute, so threads serve as well as processes.
 
         Raises:
             Unmeasurable: There are no inputs, or the runtime cannot load the artifact.
@@ -59,7 +59,7 @@ class Throughput:
             _window(sessions, inputs, params.seconds / WINDOWS) * params.batch
             for _ in range(WINDOWS)
         ]
-        found = median_of(rates)
+        rate = median_of(rates)
         conditions = {
             "replicas": params.replicas,
             "batch": params.batch,
@@ -71,31 +71,28 @@ class Throughput:
             "mean": statistics.fmean(rates),
             "load_average": load_average(),
         }
-        low, high = max(0.0, found.value - found.half), found.value + found.half
-        name, unit = Throughput.name, Throughput.unit
-        return Measurement(
-            name, found.value, unit, Throughput.better, low, high, WINDOWS, conditions
-        )
+        interval = (max(0.0, rate.value - rate.half), rate.value + rate.half)
+        return measurement(Throughput, rate.value, interval, WINDOWS, conditions)
 
 
 def _window(sessions: Sequence[Callable[[Any], Any]], inputs: Any, seconds: float) -> float:
-    """Runs per second of all sessions together: the sum of what each does in its own time.
+    """Returns the runs per second of all sessions: the sum of their rates, each by its own clock.
 
     Raises:
-        Exception: What a session raised.
+        Exception: A session failed; its first exception is raised again.
     """
     rates: list[float] = []
     errors: list[Exception] = []
-    together = threading.Barrier(len(sessions))
+    start = threading.Barrier(len(sessions))
 
     def run(session: Callable[[Any], Any]) -> None:
-        together.wait()
+        start.wait()
         begun, runs = time.perf_counter(), 0
         try:
             while time.perf_counter() - begun < seconds or runs < LEAST_RUNS:
                 session(inputs)
                 runs += 1
-        except Exception as error:  # for the thread that asked
+        except Exception as error:  # raised again in the calling thread
             errors.append(error)
         rates.append(runs / max(time.perf_counter() - begun, 1e-9))
 

@@ -1,4 +1,4 @@
-"""Seconds that it took to produce the candidate."""
+"""The objective `training_time`: seconds that producing the candidate took."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params as Base
 
 TEACHER = "teacher"
-"""The key of what a distilled candidate's teacher took."""
+"""The key of the teacher's training in a distilled candidate's stage times."""
 
 
 class TrainingTime:
-    """Seconds of training, pruning and quantizing, each stage counted as when it was made.
+    """Seconds of training, pruning and quantizing; a cached stage counts as when it first ran.
 
-    A stage that came from the cache counts what it cost the trial that made it, so that trials
-    which share work compare fairly. A teacher counts only on request: it is there for all
-    candidates, and most often it is the baseline, which the user has. Deploying and measuring are
-    no part of it. The clock is that of the wall, of the worker that did it.
+    A stage from the cache counts the seconds that it took in the trial that ran it, so that trials
+    which share work compare fairly. A teacher counts only on request: all candidates share it, and
+    mostly it is the baseline, which the user has already. Deploying and measuring do not count.
+    Seconds are wall time on the worker that ran the stage.
     """
 
     name = "training_time"
@@ -29,7 +29,7 @@ class TrainingTime:
     better: Better = "lower"
     cost = 3
     of_artifact = False
-    """The same for every target and part of the data."""
+    """The value is the same for every target and part of the data."""
 
     class Params(Base):
         """Options of training_time."""
@@ -38,21 +38,21 @@ class TrainingTime:
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
-        """Adds the stages up; exact.
+        """Adds up the stages; exact.
 
         Raises:
-            Unmeasurable: The cost of a stage is not known.
+            Unmeasurable: The seconds of a stage are unknown.
         """
-        made = {
+        stages = {
             kind: seconds
             for kind, seconds in subject.stage_seconds.items()
             if params.teacher or kind != TEACHER
         }
-        unknown = [kind for kind, seconds in made.items() if math.isnan(seconds)]
-        if unknown or not made:
+        unknown = [kind for kind, seconds in stages.items() if math.isnan(seconds)]
+        if unknown or not stages:
             what = ", ".join(unknown) or "its stages"
             raise Unmeasurable(
-                f"nobody noted what {what} took, which an older Paretune made; remove the study's "
-                "folder stages to make it again"
+                f"the seconds of {what} were not recorded, because an older Paretune ran it; "
+                "remove the study's folder stages to run it again"
             )
-        return measurement(TrainingTime, math.fsum(made.values()), conditions={"stages": made})
+        return measurement(TrainingTime, math.fsum(stages.values()), conditions={"stages": stages})

@@ -29,8 +29,8 @@ def test_training_time_is_the_sum_of_the_stages_without_the_teacher(
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        ({}, "nobody noted what its stages took"),
-        ({"prune": math.nan}, "nobody noted what prune took"),
+        ({}, "the seconds of its stages were not recorded"),
+        ({"prune": math.nan}, "the seconds of prune were not recorded"),
     ],
 )
 def test_training_time_that_nobody_noted_cannot_be_given(

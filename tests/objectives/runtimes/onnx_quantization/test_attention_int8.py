@@ -76,7 +76,7 @@ class Noise:
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         yield from zip(self.inputs.split(batch_size), self.labels.split(batch_size), strict=True)
 
-    def border(self) -> tuple[float, ...]:
+    def black(self) -> tuple[float, ...]:
         return (0.0,) * (len(self.shape) == 3)
 
     def white(self) -> tuple[float, ...]:
