@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from paretune.search.data import DATASETS
-from paretune.search.study.quantity import absent, further
+from paretune.search.study.quantity import further_values, unavailable_reason
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 from paretune.search.study_file.space import item_of, nested_of, slot_of
 from paretune.spaces.architecture import ARCHITECTURES
@@ -92,12 +92,12 @@ def _entry(table: Table, name: str) -> dict[str, Any]:
         found |= {"unit": entry.unit, "better": entry.better}
         found["values"] = {
             value: f"[{spec.unit}, {spec.better} is better]: {spec.about}"
-            for value, spec in further(entry).items()
+            for value, spec in further_values(entry).items()
         }
         found |= {
             "cost": COSTS[entry.cost],
             "needs": getattr(entry, "needs", ""),
-            "unavailable": absent(entry),
+            "unavailable": unavailable_reason(entry),
         }
     if hasattr(entry, "quantizations"):
         found |= {

@@ -55,13 +55,15 @@ def command(
     machine. Nothing is trained, and the study's own measurements stay as they are.
     """
     from paretune.search.locate import locate
-    from paretune.search.retargeting.retarget import Wanted, option_of, retarget
-    from paretune.search.retargeting.retarget_text import retarget_info, retarget_view
+    from paretune.search.retargeting.request import RetargetRequest, parse_option
+    from paretune.search.retargeting.retarget import retarget
+    from paretune.search.retargeting.table import retarget_info
+    from paretune.search.retargeting.text import retarget_view
 
-    values = dict(map(option_of, options))
+    values = dict(map(parse_option, options))
     if threads is not None:
         values["threads"] = threads
-    request = Wanted(runtime, values, target, trials, again)
+    request = RetargetRequest(runtime, values, target, trials, again)
     result = retarget(locate(study, storage), request, lambda text: click.echo(text, err=True))
     info = retarget_info(result)
     if as_json:

@@ -1,1 +1,1 @@
-"""Measures the stored models of a study in another runtime or on another host."""
+"""Measures the stored models of a study in another runtime or on another machine."""
