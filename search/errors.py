@@ -1,7 +1,7 @@
-"""Errors that are the user's to mend: shown without a traceback, exit code 2."""
+"""The error for wrong input: the command line prints its text without a traceback, exit code 2."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something the user gave is wrong; the text says what, and what to type instead."""
+    """The user's input is wrong; the text says what is wrong and what to type instead."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import tempfile
 from pathlib import Path
 
 
-def written_whole(path: Path, content: bytes | str) -> Path:
-    """Writes a file through a temporary one beside it.
+def write_atomically(path: Path, content: bytes | str) -> Path:
+    """Writes a file by way of a temporary one in the same folder, and returns its path.
 
     Raises:
-        OSError: It cannot be written; neither file is left.
+        OSError: The file cannot be written; no part of it is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    raw = content.encode() if isinstance(content, str) else content
+    data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(raw)
+            file.write(data)
         os.chmod(name, 0o644)  # mkstemp's 0600 would hide a report from the web server's user
         os.replace(name, path)
     except BaseException:
@@ -29,6 +29,6 @@ def written_whole(path: Path, content: bytes | str) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """The digest of a file's content, in hex."""
+    """Returns the SHA-256 digest of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What STUDY on the command line means: a study file, or a study's folder."""
+"""Finds the study that STUDY on the command line names: by its file or its folder."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from paretune.search.study_file.storage import storage_url
 if TYPE_CHECKING:
     from paretune.search.study.spec import StudySpec
 
-ENDINGS = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
 class StudyLocation:
-    """Where a study lives.
+    """File, folder and database of a study.
 
     Attributes:
-        file: The study file; it need not be there any more.
-        folder: The study's own folder.
-        url: Of its database.
+        file: The study file; it may be gone.
+        folder: Folder of the study's trials and stages.
+        url: Storage URL of its database.
     """
 
     file: Path
@@ -32,15 +32,15 @@ class StudyLocation:
     url: str
 
     def spec(self) -> StudySpec:
-        """The study as it was run last, --set options included.
+        """Returns the study as it was run last, --set options included.
 
         Raises:
-            UserError: There is no study in the database.
+            UserError: The database has no study.
         """
         from paretune.search.study_file.loading import load_source
 
-        with study_reader(self.url) as found:
-            source = dict(found.study()["source"])
+        with study_reader(self.url) as reader:
+            source = dict(reader.study()["source"])
         return load_source(source, self.file, storage=self.url)
 
 
@@ -49,32 +49,32 @@ def locate(study: str, storage: str | None = None) -> StudyLocation:
 
     Args:
         study: A study file or a study's folder.
-        storage: --storage, in place of the file's.
+        storage: --storage, which replaces the storage that the file names.
 
     Raises:
-        UserError: There is neither.
+        UserError: Neither the file nor the folder exists.
     """
     path = Path(study)
     if path.is_dir():
         folder = path.resolve()
-        beside = [folder.with_name(folder.name + ending) for ending in ENDINGS]
-        file = next((f for f in beside if f.is_file()), beside[0])
+        candidates = [folder.with_name(folder.name + suffix) for suffix in SUFFIXES]
+        file = next((f for f in candidates if f.is_file()), candidates[0])
     elif path.is_file():
         file, folder = path.resolve(), path.resolve().with_suffix("")
     else:
         raise UserError(f"{study}: there is no such study file, and no such folder")
     if storage is None and file.is_file():
-        storage = _named_in(file)
+        storage = _storage_in(file)
     return StudyLocation(file, folder, storage_url(storage or "sqlite", folder))
 
 
-def _named_in(file: Path) -> str | None:
-    """The storage that a study file names."""
+def _storage_in(file: Path) -> str | None:
+    """Returns the storage that a study file names."""
     with suppress(OSError):
         if b"storage" not in file.read_bytes():
             return None
-    # To import YAML takes half as long as to read the front of ten thousand trials.
+    # Importing YAML takes half as long as reading the front of ten thousand trials.
     from paretune.search.study_file.document import read_document
 
-    given = read_document(file).data.get("storage")
-    return given if isinstance(given, str) else None
+    storage = read_document(file).data.get("storage")
+    return storage if isinstance(storage, str) else None

@@ -1,4 +1,4 @@
-"""The user's own Python code: where it lies, and what a dotted path leads to."""
+"""Imports the user's own Python code by dotted paths."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from pathlib import Path
 from typing import Any
 
 
-def find_user_code(folder: Path) -> None:
-    """Lets `pkg.mod:Net` lie beside the study file or in the current folder, after all else."""
-    for place in (str(folder), os.getcwd()):
-        if place not in sys.path:
-            sys.path.append(place)
+def add_import_folders(folder: Path) -> None:
+    """Lets modules be imported from the study's folder and the current one, after all others.
+
+    Args:
+        folder: Folder of the study file.
+    """
+    for entry in (str(folder), os.getcwd()):
+        if entry not in sys.path:
+            sys.path.append(entry)
 
 
 def resolve(path: str) -> Any:
-    """What "pkg.mod:name.attribute" leads to.
+    """Imports the object of a dotted path "pkg.mod:name.attribute".
 
     Raises:
-        ImportError, AttributeError: There is no such module or name.
-        Exception: Whatever the user's module raises when it is imported.
+        ImportError, AttributeError: The module or name does not exist.
+        Exception: Any error that the user's module raises when it is imported.
     """
-    module, _, attribute = path.partition(":")
-    found: Any = importlib.import_module(module)
-    for step in attribute.split("."):
-        found = getattr(found, step)
-    return found
+    module, _, attributes = path.partition(":")
+    value: Any = importlib.import_module(module)
+    for name in attributes.split("."):
+        value = getattr(value, name)
+    return value

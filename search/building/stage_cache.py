@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from paretune.search.building.cache_eviction import DEFAULT_LIMIT, Kept, to_drop
 from paretune.search.database.counts import PARTIAL
-from paretune.search.files import sha256_of, written_whole
+from paretune.search.files import sha256_of, write_atomically
 from paretune.search.study.spec import digest
 from paretune.spaces.base import Candidate, Step
 
@@ -126,7 +126,7 @@ class StageCache:
                 return json.loads(file.read_text())
             except (OSError, ValueError):  # not there, or cut short by a full disk
                 made = make()
-                written_whole(file, json.dumps(made))
+                write_atomically(file, json.dumps(made))
                 return made
 
     def tensor(self, key: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
@@ -144,7 +144,7 @@ class StageCache:
                 return load_file(file)["tensor"]
             except (SafetensorError, OSError, KeyError):  # not there, or cut short by a full disk
                 made = make().contiguous()
-                written_whole(file, save({"tensor": made}))
+                write_atomically(file, save({"tensor": made}))
                 return made
 
     def save(
@@ -174,7 +174,7 @@ class StageCache:
             name: tensor.contiguous() for name, tensor in candidate.model.state_dict().items()
         }
         metadata = {"paretune": json.dumps(header)}
-        file = written_whole(self._file(key), save(weights, metadata=metadata))
+        file = write_atomically(self._file(key), save(weights, metadata=metadata))
         self._note(key, kind, parent, file, seconds)
 
     # -- trainings that can go on -----------------------------------------------------------------
@@ -209,7 +209,7 @@ class StageCache:
             _log.info("%s: %s", kind, error)
             return
         name = f"{key}.{snapshot.epoch:06d}"
-        file = written_whole(self._trainings / f"{name}.safetensors", content)
+        file = write_atomically(self._trainings / f"{name}.safetensors", content)
         self._note(name, kind + PARTIAL, None, file, snapshot.seconds)
 
     def forget(self, key: str) -> None:

@@ -1,4 +1,4 @@
-"""What a study file can name: each entry with its parameters, ranges and one line."""
+"""The entries that a study file can name: one line, parameters and ranges of each."""
 
 from __future__ import annotations
 
@@ -33,14 +33,17 @@ COSTS = {
     2: "by running it",
     3: "needs the trained weights",
 }
-"""What an objective's `cost` means."""
+"""Value of an objective's `cost` -> how it is measured."""
 
 LONG = 80
-"""A default that takes more characters is left out."""
+"""Default values of more characters are left out."""
 
 
 def catalogue(what: str) -> list[dict[str, Any]]:
-    """Entries of one kind: {"kind", "name", "text", "parameters": {name: type and range}, ...}."""
+    """Returns the entries of one kind.
+
+    Each is {"kind", "name", "text", "parameters": {name: type, range and description}, ...}.
+    """
     if what == "samplers":
         from paretune.search.sampling.samplers import SAMPLERS
 
@@ -54,7 +57,7 @@ def catalogue(what: str) -> list[dict[str, Any]]:
 
 
 def catalogue_text(entries: list[dict[str, Any]]) -> str:
-    """The entries for people."""
+    """Returns the entries as text for the terminal."""
     lines = []
     kind = None
     width = max(len(entry["name"]) for entry in entries) + 2
@@ -65,7 +68,7 @@ def catalogue_text(entries: list[dict[str, Any]]) -> str:
             lines.append(f"{kind}:")
         cost = f"; {entry['cost']}" if "cost" in entry else ""
         extra = f" [{entry['unit']}, {entry['better']} is better{cost}]" if "unit" in entry else ""
-        why = f" NOT HERE: {entry['unavailable']}" if entry.get("unavailable") else ""
+        why = f" UNAVAILABLE: {entry['unavailable']}" if entry.get("unavailable") else ""
         lines.append(f"  {entry['name']:<{width}}{entry['text']}{extra}{why}")
         if "quantizations" not in entry and entry.get("needs"):
             lines.append(f"  {'':<{width}}  needs {entry['needs']}")
@@ -82,51 +85,51 @@ def catalogue_text(entries: list[dict[str, Any]]) -> str:
 
 def _entry(table: Table, name: str) -> dict[str, Any]:
     entry = table.get(name)
-    found: dict[str, Any] = {
+    content: dict[str, Any] = {
         "kind": table.kind,
         "name": name,
         "text": first_line(entry),
         "parameters": _parameters(entry.Params),
     }
     if hasattr(entry, "unit"):
-        found |= {"unit": entry.unit, "better": entry.better}
-        found["values"] = {
+        content |= {"unit": entry.unit, "better": entry.better}
+        content["values"] = {
             value: f"[{spec.unit}, {spec.better} is better]: {spec.about}"
             for value, spec in further_values(entry).items()
         }
-        found |= {
+        content |= {
             "cost": COSTS[entry.cost],
             "needs": getattr(entry, "needs", ""),
             "unavailable": unavailable_reason(entry),
         }
     if hasattr(entry, "quantizations"):
-        found |= {
+        content |= {
             "unavailable": entry.unavailable(),
             "quantizations": list(entry.quantizations),
             "dynamic_batch": entry.dynamic_batch,
             "needs": entry.needs,
         }
-    return found
+    return content
 
 
 def _parameters(params: type[BaseModel]) -> dict[str, str]:
-    """Name -> type and range; the parameters of a list's items as `stages.N.width`."""
-    found: dict[str, str] = {}
+    """Returns name -> type and range; parameters of a list's items are named `stages.N.width`."""
+    texts: dict[str, str] = {}
     for name, info in params.model_fields.items():
         item, slot = item_of(info), slot_of(info)
         about = f": {info.description}" if info.description else ""
         if isinstance(item, type) and issubclass(item, BaseModel):
-            found[name] = f"list{about}"
-            found |= {f"{name}.N.{child}": text for child, text in _parameters(item).items()}
+            texts[name] = f"list{about}"
+            texts |= {f"{name}.N.{child}": text for child, text in _parameters(item).items()}
         elif slot is not None:
-            found[name] = f"one {slot.table.kind}{about}"
+            texts[name] = f"one {slot.table.kind}{about}"
         elif nested_of(info) is not None:
-            found[name] = f"mapping{about}"
+            texts[name] = f"mapping{about}"
         else:
             field = TypeAdapter(info.rebuild_annotation()).json_schema()
             default = None if info.is_required() else info.get_default(call_default_factory=True)
-            found[name] = _describe({**field, "default": default, "description": info.description})
-    return found
+            texts[name] = _describe({**field, "default": default, "description": info.description})
+    return texts
 
 
 def _describe(field: dict[str, Any]) -> str:
@@ -143,7 +146,7 @@ def _describe(field: dict[str, Any]) -> str:
     elif "const" in field:
         kind = str(field["const"])
     default = "" if field.get("default") is None else f", default {field['default']}"
-    if len(default) > LONG:  # a whole recipe
+    if len(default) > LONG:  # a whole training recipe
         default = ""
     about = f": {field['description']}" if field.get("description") else ""
     return f"{kind}{default}{about}"
@@ -156,6 +159,6 @@ def _bounds(field: dict[str, Any]) -> str:
         return ""
     opening = "(" if "exclusiveMinimum" in field or low is None else "["
     closing = ")" if "exclusiveMaximum" in field or high is None else "]"
-    left = "-inf" if low is None else f"{low:g}"
-    right = "inf" if high is None else f"{high:g}"
+    left = "-inf" if low is None else f"{low:.7g}"
+    right = "inf" if high is None else f"{high:.7g}"
     return f" in {opening}{left}, {right}{closing}"

@@ -19,8 +19,8 @@ from paretune.search.errors import UserError
 from paretune.search.export.load_script import script_name, script_of
 from paretune.search.export.manifest import PROBE, file_entry
 from paretune.search.export.picked_artifact import PickedArtifact
-from paretune.search.files import sha256_of, written_whole
-from paretune.search.measuring.gauge import NEEDS_WEIGHTS, answered
+from paretune.search.files import sha256_of, write_atomically
+from paretune.search.measuring.gauge import NEEDS_WEIGHTS, checked_measurements
 from paretune.search.study.quantity import Quantity, of_artifact
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 from paretune.search.study.units import format_value
@@ -81,8 +81,8 @@ def write_probe(
     The measured file's are those of the file in the study's folder, run in this process as the
     study ran it.
     """
-    [examples, labels] = next(study.data.examples("validation", PROBE_EXAMPLES))
-    inputs, _ = next(study.data.arrays("validation", PROBE_EXAMPLES))
+    [examples, labels] = next(study.workbench.data.examples("validation", PROBE_EXAMPLES))
+    inputs, _ = next(study.workbench.data.arrays("validation", PROBE_EXAMPLES))
     arrays = {"examples": np.asarray(examples), "inputs": inputs, "labels": labels}
     for entry in entries:
         runtime = RUNTIMES.get(entry["runtime"])
@@ -98,11 +98,11 @@ def write_assets(
 ) -> list[dict[str, Any]]:
     """Probe, code that loads each file, and what the model needs (a tokenizer), as entries."""
     several = len(manifest["artifacts"]) > 1
-    texts = dict(study.data.assets())
+    texts = dict(study.workbench.data.assets())
     for entry in manifest["artifacts"]:
         texts[script_name(entry["runtime"], several)] = script_of(entry, manifest)
     for name, text in texts.items():
-        written_whole(folder / name, text)
+        write_atomically(folder / name, text)
     return [file_entry(folder, name) for name in (*texts, PROBE)]
 
 
@@ -152,31 +152,31 @@ def _converted(study: StageStudy, pick: PickedArtifact, runtime: str, file: Path
     """
     from paretune.search.building.pipeline import export
     from paretune.search.building.watch import StageError, Watch
-    from paretune.spaces.quantization.fake_quantization import rounds
+    from paretune.spaces.quantization.fake_quantization import has_fake_quantization
 
     entry = RUNTIMES.get(runtime)
     try:
-        candidate = study.pipeline.candidate(pick.plan, Watch())
+        candidate = study.workbench.pipeline.candidate(pick.plan, Watch())
         modes = candidate.quantization or {}
         if not set(modes) <= set(entry.quantizations):
             candidate = replace(candidate, quantization=None)
-        artifact = export(candidate, runtime, file, study.data)
+        artifact = export(candidate, runtime, file, study.workbench.data)
     except (StageError, Unmeasurable) as error:
         raise UserError(f"--to {runtime}: {error}") from error
     options = entry.Params()
-    subject = Subject(artifact, entry, options, candidate.model, study.data)
+    subject = Subject(artifact, entry, options, candidate.model, study.workbench.data)
     measured: dict[str, Measurement] = {}
     for name, given in _on_data(pick).items():
         objective = OBJECTIVES.get(name)
         params = objective.Params.model_validate(dict(given))
-        found = answered(name, objective.measure(subject, params, "validation"), set())
+        found = checked_measurements(name, objective.measure(subject, params, "validation"), set())
         measured |= {m.name: m for m in found if math.isfinite(m.value)}
     said = "".join(
         f"; {m.name} {format_value(m.value, m.unit)}"
         for m in measured.values()
         if Quantity.of(m.name).value is None
     )
-    formats = candidate.quantization or (("simulated int8",) if rounds(candidate.model) else ())
+    formats = candidate.quantization or (("simulated int8",) if has_fake_quantization(candidate.model) else ())
     return {
         **_entry(file, runtime, options, formats),
         "measured": False,
@@ -230,13 +230,13 @@ def _conversion(candidate: Candidate, modes: Collection[str]) -> str:
         candidate: As it was exported.
         modes: Of the trial's quantization.
     """
-    from paretune.spaces.quantization.fake_quantization import rounds
+    from paretune.spaces.quantization.fake_quantization import has_fake_quantization
 
     if not modes:
         return "converted"
     names = ", ".join(modes)
     if candidate.quantization is not None:
         return f"{names}, quantized anew"
-    if rounds(candidate.model):
+    if has_fake_quantization(candidate.model):
         return f"{names}, simulated: rounds as it was trained to, computed in float32"
     return "float32: not quantized here"

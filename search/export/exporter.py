@@ -36,12 +36,12 @@ from paretune.search.export.model_card import card_of
 from paretune.search.export.picked_artifact import PickedArtifact, chosen
 from paretune.search.export.raw_examples import AT_HAND, StudyExamples
 from paretune.search.export.verifier import Check, checked
-from paretune.search.files import written_whole
-from paretune.search.front.final_front import settled
+from paretune.search.files import write_atomically
+from paretune.search.front.final_front import with_final_front
 from paretune.search.front.pick import pick
-from paretune.search.study.quantity import local_of
+from paretune.search.study.quantity import local_values
 from paretune.search.study.tables import RUNTIMES
-from paretune.search.views.front import ratios_of
+from paretune.search.views.front_table import ratios_of
 from paretune.search.views.plan_text import plan_text
 from paretune.spaces.table import did_you_mean
 
@@ -110,7 +110,7 @@ def export_trial(location: StudyLocation, wish: Wish) -> Exported:
             hint = did_you_mean(name, list(FORMATS)) or "."
             raise UserError(f'--to: unknown format "{name}"{hint} Known: {", ".join(FORMATS)}.')
     with existing_store(location.url) as store:
-        record = settled(store.record())
+        record = with_final_front(store.record())
     if "evaluate" in record.source:
         raise UserError(
             "this study's models are made by your own trainer, and Paretune has no file of them; "
@@ -169,7 +169,7 @@ class _Exporting:
         try:
             draft.chmod(0o755)  # mkdtemp's 0700 would stay with the folder
             manifest = self._written(draft)
-            data = StudyExamples(self._study.data)
+            data = StudyExamples(self._study.workbench.data)
             check = Check(data, self._wish.latency, self._wish.strict, self._like_model)
             found = Verification(tuple(checked(manifest, check)))
             manifest = self._finished(manifest, found)
@@ -209,11 +209,11 @@ class _Exporting:
                 # Those of others are the user's own files: of no use elsewhere.
                 "params": dict(data.params) if data.name in AT_HAND else {},
                 "seed": study.spec.seed,
-                "fingerprint": study.data.fingerprint,
-                **study.data.info(),
+                "fingerprint": study.workbench.data.fingerprint,
+                **study.workbench.data.info(),
             },
-            "preprocessing": study.data.preprocessing(),
-            "input": {"name": "input", **study.data.input_json()},
+            "preprocessing": study.workbench.data.preprocessing(),
+            "input": {"name": "input", **study.workbench.data.input_json()},
             "output": {"name": "logits", "dtype": "float32"},
             "measurements": {
                 "validation": _json(self._pick.validation),
@@ -232,7 +232,7 @@ class _Exporting:
 
     def _local(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Of things by quantity, those of the target."""
-        return local_of(found, self._pick.target.name)
+        return local_values(found, self._pick.target.name)
 
     def _finished(self, manifest: Manifest, found: Verification) -> Manifest:
         """With what the check found, and without the baseline's file where it stays away."""
@@ -249,7 +249,7 @@ class _Exporting:
             **found.to_json(),
         }
         finished = Manifest(manifest.folder, content)
-        written_whole(manifest.folder / CARD, card_of(content, manifest.folder))
+        write_atomically(manifest.folder / CARD, card_of(content, manifest.folder))
         finished.write()
         return finished
 
@@ -273,7 +273,7 @@ class _Exporting:
         """The file in the clean process beside the study's own file, and the float network."""
         from paretune.search.building.watch import Watch
 
-        name, data = artifact["file"], self._study.data
+        name, data = artifact["file"], self._study.workbench.data
         examples, _ = next(data.examples("validation", COMPARED))
         inputs, _ = next(data.arrays("validation", COMPARED))
         logits, found = process(examples), []
@@ -283,7 +283,7 @@ class _Exporting:
             plain = not artifact["formats"]
             same = same_outputs(name, plain, session(inputs), logits)
             found.append(replace(same, what="the study's file"))
-        pipeline, plan = self._study.pipeline, self._pick.plan
+        pipeline, plan = self._study.workbench.pipeline, self._pick.plan
         if pipeline.dropped(plan):
             text = "not compared with the network: its trained stages are gone from the study"
             return [*found, Finding(name, "model", "warning", text)]

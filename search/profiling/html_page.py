@@ -9,7 +9,7 @@ import jinja2
 from plotly.offline import get_plotlyjs
 
 from paretune.search.errors import UserError
-from paretune.search.files import written_whole
+from paretune.search.files import write_atomically
 from paretune.search.profiling.figures import layers_figure, operators_figure
 from paretune.search.profiling.profile import Profile
 from paretune.search.profiling.text import (
@@ -41,8 +41,8 @@ def write_profile(profile: Profile, folder: Path) -> list[Path]:
     content = json.dumps(profile.to_json(), indent=2)
     try:
         return [
-            written_whole(folder / HTML, profile_html(profile)),
-            written_whole(folder / JSON, content + "\n"),
+            write_atomically(folder / HTML, profile_html(profile)),
+            write_atomically(folder / JSON, content + "\n"),
         ]
     except OSError as error:
         raise UserError(f"-o {folder}: cannot be written: {error.strerror}") from error

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from paretune.objectives.inputs import Shape
 from paretune.search.errors import UserError
 from paretune.search.profiling.networks import ProfiledNetwork, exported, runtime_of
-from paretune.search.user_code import find_user_code
+from paretune.search.user_code import add_import_folders
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import InfeasibleCandidate
@@ -67,7 +67,7 @@ def named_network(
     Raises:
         UserError: The network, shape or runtime does not exist, or they do not fit together.
     """
-    find_user_code(Path.cwd())
+    add_import_folders(Path.cwd())
     sides = _shape(shape)
     entry, options = runtime_of(runtime, threads)
     try:

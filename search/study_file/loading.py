@@ -1,4 +1,4 @@
-"""A study file -> a StudySpec. Reports every mistake in one go."""
+"""Loads a study file as a StudySpec; reports all its mistakes at once."""
 
 from __future__ import annotations
 
@@ -10,29 +10,25 @@ from pydantic import Field
 
 from paretune.search.data import DATASETS, load_data
 from paretune.search.errors import UserError
-from paretune.search.study.spec import (
-    BaselineSpec,
-    Selection,
-    StudySpec,
-)
+from paretune.search.study.spec import BaselineSpec, Selection, StudySpec
 from paretune.search.study_file.distillation import check_distillation
 from paretune.search.study_file.document import Document, read_document
-from paretune.search.study_file.input_kinds import check_kinds, named
+from paretune.search.study_file.input_kinds import check_kinds, option_names
 from paretune.search.study_file.networks import NetworkReader
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.quantities import QuantityReader
-from paretune.search.study_file.racing import RaceReader
+from paretune.search.study_file.racing import RacingReader
 from paretune.search.study_file.search_and_budget import (
-    LimitReader,
+    SearchAndBudgetReader,
     format_variants_of,
     size_in_bytes,
 )
 from paretune.search.study_file.section_reader import SectionReader
-from paretune.search.study_file.space import SLOTS, SpaceReader
+from paretune.search.study_file.space import EIGHTHS, SpaceReader
 from paretune.search.study_file.targets import TargetReader
-from paretune.search.study_file.trainer_section import OwnReader
-from paretune.search.study_file.trainer_space import FreeReader
-from paretune.search.user_code import find_user_code
+from paretune.search.study_file.trainer_section import TrainerReader
+from paretune.search.study_file.trainer_space import TrainerSpaceReader
+from paretune.search.user_code import add_import_folders
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.domains import Choice, Fixed, Node, Record, assign, parameters
@@ -64,15 +60,17 @@ SECTIONS = (
 SPACE_KEYS = ("architecture", "pretrain", "pruning", "distillation", "finetune", "quantization")
 NONE = Fixed({"none": {}})
 NOTHING = Selection("none", {})
-"""Data and runtime of a study with a trainer of its own."""
+"""Data and runtime of a study with the user's own trainer."""
 
 
 class StudyParams(Params):
     """Plain values at the top of a study file."""
 
-    study: str = Field(pattern=r"^[\w. -]+$", description="name of the study")
+    study: str = Field(
+        pattern=r"^[\w. -]+$", description="name of the study; the file's name if it is left out"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="where networks are trained"
+        "auto", description="where networks are trained; auto: a GPU if there is one, else the CPU"
     )
 
 
@@ -89,37 +87,38 @@ def load_study(
     Args:
         path: The file.
         overrides: --set options, `a.b=c`.
-        storage: --storage, in place of the file's.
-        trials: --trials, in place of the file's.
-        time: --time, in place of the file's ("30m").
+        storage: --storage; replaces the file's storage.
+        trials: --trials; replaces the file's number of trials.
+        time: --time ("30m"); replaces the file's time budget.
 
     Raises:
-        StudyFileError: With every mistake found.
+        StudyFileError: The file has mistakes; the error lists all of them.
         UserError: There is no such file.
     """
     file = Path(path)
     if not file.is_file():
         raise UserError(f"{file}: there is no such study file")
     document = read_document(file, overrides)
-    return _Loader(document, file, storage, trials, time).load()
+    return _StudyLoader(document, file, storage, trials, time).load()
 
 
 def load_source(source: Mapping[str, Any], file: Path, *, storage: str | None = None) -> StudySpec:
-    """A study from the plain data that a database keeps, as if it stood in `file`.
+    """Loads a study from the plain data that its database keeps, as if it were read from `file`.
 
     Raises:
-        StudyFileError: A checkpoint or the like is no longer there.
+        StudyFileError: Something that it names, such as a checkpoint, does not exist any more.
     """
-    loader = _Loader(Document(str(file), dict(source)), file, storage, None, None)
+    loader = _StudyLoader(Document(str(file), dict(source)), file, storage, None, None)
     loader.measures = False
     return loader.load()
 
 
-class _Loader(SectionReader):
-    """Reads the sections of one document: data, baseline and space itself.
+class _StudyLoader(SectionReader):
+    """Reads the sections of one document: data and space itself, the others by their readers.
 
     Attributes:
-        measures: Whether this machine is to measure: then what it cannot is a mistake.
+        measures: Whether this machine will measure; if so, quantities that it cannot measure are
+            mistakes.
     """
 
     measures = True
@@ -136,18 +135,18 @@ class _Loader(SectionReader):
         self._reader = SpaceReader(self.problems)
         self._targets = TargetReader(document, self.problems, self._reader)
         self._quantities = QuantityReader(document, self.problems, self._targets.names)
-        self._own = OwnReader(document, self.problems)
-        self._limits = LimitReader(document, self.problems)
+        self._trainer = TrainerReader(document, self.problems)
+        self._limits = SearchAndBudgetReader(document, self.problems)
         self._file = file.resolve()
         self._networks = NetworkReader(document, self.problems, self._file.parent)
         self._folder = self._file.with_suffix("")
         self._options = (storage, trials, time)
 
     def load(self) -> StudySpec:
-        find_user_code(self._file.parent)
-        self.known(self.data, SECTIONS, ())
+        add_import_folders(self._file.parent)
+        self.check_keys(self.data, SECTIONS, ())
         storage, trials, time = self._options
-        plain = self.plain(
+        plain = self.checked(
             StudyParams,
             {
                 "study": self.data.get("study", self._file.stem),
@@ -155,11 +154,13 @@ class _Loader(SectionReader):
             },
             (),
         )
-        work = self._own_trainer() if "evaluate" in self.data else self._stages()
-        search, sampler = self._limits.search(work["space"])
-        racing = RaceReader(self.document, self.problems).racing(work["space"], work["objectives"])
+        fields = self._own_trainer() if "evaluate" in self.data else self._built_in_stages()
+        search, sampler = self._limits.search(fields["space"])
+        racing = RacingReader(self.document, self.problems).racing(
+            fields["space"], fields["objectives"]
+        )
         budget, seconds = self._limits.budget(time)
-        wanted = trials or self._limits.trials(search, budget, seconds)
+        number = trials or self._limits.trials(search, budget, seconds)
         url = self._limits.storage(storage, self._folder)
         self.problems.raise_any()
         assert plain and search and budget
@@ -167,9 +168,9 @@ class _Loader(SectionReader):
             name=plain["study"],
             file=self._file,
             folder=self._folder,
-            **work,
+            **fields,
             sampler=sampler,
-            trials=wanted,
+            trials=number,
             seconds=seconds,
             stop_at_goals=budget["stop_at_goals"],
             final_seconds=budget["final"],
@@ -187,25 +188,25 @@ class _Loader(SectionReader):
 
     # -- sections --------------------------------------------------------------------------------
 
-    def _stages(self) -> dict[str, Any]:
-        """What the built-in stages work with, as fields of the StudySpec."""
+    def _built_in_stages(self) -> dict[str, Any]:
+        """Reads the sections of a study of the built-in stages, as fields of the StudySpec."""
         for section in ("cheap", "quantities"):
             if section in self.data:
                 self.problems.add((section,), 'goes with evaluate: "pkg.mod:function" only')
-        data = self._fixed(DATASETS, "data")
+        data = self._option(DATASETS, "data")
         deployments = self._targets.deployments()
         baseline = self._networks.baseline()
         teachers = self._networks.teachers(baseline)
         space = self._space(baseline, deployments, list(self.mapping("teachers") or ()))
         self._check_kinds(data, baseline, teachers, space)
         if self.measures:
-            self._quantities.here(deployments)
+            self._quantities.check_available(deployments)
         return {
             "data": data,
             "baseline": baseline,
             "space": space,
             "runtime": next(iter(deployments.values()), NOTHING),
-            "targets": {name: place for name, place in deployments.items() if name is not None},
+            "targets": {target: one for target, one in deployments.items() if target is not None},
             "teachers": teachers,
             "objectives": self._quantities.objectives(),
             "constraints": self._quantities.constraints("constraints"),
@@ -213,14 +214,14 @@ class _Loader(SectionReader):
         }
 
     def _own_trainer(self) -> dict[str, Any]:
-        """What a study with `evaluate` consists of, as fields of the StudySpec."""
-        self._own.refuse_built_in()
-        functions = self._own.functions(self._file.parent)
-        space = FreeReader(self.problems).space(self.mapping("space"))
-        objectives = self._own.objectives()
-        own = self._own.own(functions, space, objectives)
-        units = {**{o.name: o.unit for o in objectives}, **own.quantities}
-        relative = own.baseline is not None
+        """Reads the sections of a study with `evaluate`, as fields of the StudySpec."""
+        self._trainer.refuse_built_in()
+        functions = self._trainer.functions(self._file.parent)
+        space = TrainerSpaceReader(self.problems).space(self.mapping("space"))
+        objectives = self._trainer.objectives()
+        trainer = self._trainer.trainer(functions, space, objectives)
+        units = {**{o.name: o.unit for o in objectives}, **trainer.quantities}
+        relative = trainer.baseline is not None
         return {
             "data": NOTHING,
             "baseline": BaselineSpec({}, None, None),
@@ -230,18 +231,18 @@ class _Loader(SectionReader):
             "objectives": objectives,
             "constraints": self._quantities.bounds("constraints", units, relative),
             "goals": self._quantities.bounds("goals", units, relative),
-            "trainer": own,
+            "trainer": trainer,
         }
 
-    def _fixed(self, table: Table, section: str) -> Selection | None:
-        """A section that picks one option, without domains."""
+    def _option(self, table: Table, section: str) -> Selection | None:
+        """Reads a section that picks one option, without domains."""
         value = self.data.get(section)
         if value is None:
             names = ", ".join(table.names)
             self.problems.add((section,), f"is missing; give one {table.kind}: {names}")
             return None
         node = self._reader.option(table, value, (section,))
-        return self.concrete(node, (section,))
+        return self.fixed_option(node, (section,))
 
     def _space(
         self,
@@ -255,8 +256,8 @@ class _Loader(SectionReader):
                 ("space",), f"is missing; give what to search: {', '.join(SPACE_KEYS)}"
             )
             return Fixed(None)
-        self.known(section, SPACE_KEYS, ("space",))
-        own = section.get("architecture") is not None
+        self.check_keys(section, SPACE_KEYS, ("space",))
+        searched = section.get("architecture") is not None
         architecture = self._part(section, "architecture", ARCHITECTURES, baseline)
         self._reader.layers = lambda: self._layers(architecture)
         fields: list[tuple[str, Node]] = [
@@ -267,36 +268,36 @@ class _Loader(SectionReader):
             ("finetune", self._recipe(section, "finetune", None)),
             ("quantization", self._part(section, "quantization", QUANTIZATIONS)),
             # Only the baseline's own architecture can start from its checkpoint.
-            ("checkpoint", Fixed(None if own or baseline is None else baseline.checkpoint)),
+            ("checkpoint", Fixed(None if searched or baseline is None else baseline.checkpoint)),
         ]
         space = Record(tuple(fields))
-        self._check_space(dict(fields), own)
-        self._targets.check_modes(deployments, named(dict(fields)["quantization"]))
+        self._check_space(dict(fields), searched)
+        self._targets.check_modes(deployments, option_names(dict(fields)["quantization"]))
         check_distillation(self.problems, section.get("distillation"), dict(fields), teachers)
         return space
 
     def _layers(self, architecture: Node) -> Sequence[str]:
-        """The prunable layers of the one architecture of a space; of several, eighths.
+        """Returns the prunable layers if a space has one architecture, else eighths of a network.
 
-        Which layers there are depends on the inputs, so this reads the data, and builds a network.
+        The layers depend on the inputs, so this reads the data and builds a network.
         """
-        data = self._fixed(DATASETS, "data")
+        data = self._option(DATASETS, "data")
         if list(parameters(architecture)) or data is None:
-            return SLOTS
+            return EIGHTHS
         from paretune.spaces.pruning.layer_names import prunable_layer_names
 
         value = assign(architecture, lambda name, domain: None)
         if not isinstance(value, Mapping):
-            return SLOTS  # a mistake that is noted already
+            return EIGHTHS  # its mistake is noted already
         try:
-            found = load_data(data.name, data.params, self._file.parent)
+            dataset = load_data(data.name, data.params, self._file.parent)
         except UserError as error:
             self.problems.add(
                 ("space", "pruning"),
                 f"one domain for every layer needs the data, to know the layers: {error}",
             )
-            return SLOTS
-        return prunable_layer_names(value, found.shape, found.classes) or SLOTS
+            return EIGHTHS
+        return prunable_layer_names(value, dataset.shape, dataset.classes) or EIGHTHS
 
     def _part(
         self, section: Mapping[str, Any], name: str, table: Table, baseline: Any = None
@@ -322,7 +323,7 @@ class _Loader(SectionReader):
         if data is None or baseline is None or not isinstance(space, Record):
             return
         fields = dict(space.fields)
-        given = self.mapping("space") or {}
+        section = self.mapping("space") or {}
         parts: dict[Key, Node] = {
             ("baseline", "architecture"): Fixed(dict(baseline.architecture)),
             ("baseline", "pretrain"): Fixed(baseline.pretrain),
@@ -334,13 +335,13 @@ class _Loader(SectionReader):
             **{
                 ("space", name): fields[name]
                 for name in ("architecture", "pretrain", "finetune")
-                if given.get(name) is not None
+                if section.get(name) is not None
             },
         }
         check_kinds(self.problems, data.name, parts)
 
-    def _check_space(self, fields: dict[str, Node], own: bool) -> None:
-        untrained = own and fields["pretrain"] == Fixed(None) and not self.problems
+    def _check_space(self, fields: dict[str, Node], searched: bool) -> None:
+        untrained = searched and fields["pretrain"] == Fixed(None) and not self.problems
         if untrained and not _ships_weights(fields["architecture"]):
             self.problems.add(
                 ("space", "architecture"),
@@ -355,7 +356,7 @@ class _Loader(SectionReader):
 
 
 def _ships_weights(node: Node) -> bool:
-    """Whether every architecture of a tree may come with weights of its own."""
+    """Returns whether every architecture of a tree may load trained weights by itself."""
     match node:
         case Choice(options):
             return all(_ships_weights(child) for _, child in options)

@@ -10,7 +10,7 @@ from typing import Any
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.host import fingerprint
-from paretune.search.database.engine import alone, open_engine
+from paretune.search.database.engine import creation_lock, open_engine
 from paretune.search.database.final_measurements import FinalMeasurements
 from paretune.search.database.mirror import Mirror
 from paretune.search.database.rungs import Rungs
@@ -22,7 +22,7 @@ from paretune.search.study.records import Axis, Result, TrialRecord
 from paretune.search.study.spec import StudySpec, digest
 from paretune.search.trial.events import Reporter
 from paretune.search.trial.resume_check import identity, refuse_changes
-from paretune.search.user_code import find_user_code
+from paretune.search.user_code import add_import_folders
 
 Cheap = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """The choices of a plan -> exact objective values that need no training.
@@ -60,7 +60,7 @@ class OpenStudy(ABC):
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
-        find_user_code(spec.file.parent)
+        add_import_folders(spec.file.parent)
         self.axes = axes_of(spec)
         self.engine = open_engine(spec.storage, create=True)
         self.store = Store(self.engine)
@@ -73,7 +73,7 @@ class OpenStudy(ABC):
         self._new = stored is None
         self.host = digest(fingerprint())[:12]
         self.prepare()
-        with alone(self.engine):
+        with creation_lock(self.engine):
             self.mirror = Mirror(
                 self.engine,
                 spec.name,

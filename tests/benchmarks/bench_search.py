@@ -39,7 +39,7 @@ from paretune.search.building.pipeline import Pipeline
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.data import load_data
-from paretune.search.files import written_whole
+from paretune.search.files import write_atomically
 from paretune.search.front.pareto import Front, hypervolume, to_losses
 from paretune.search.measuring.gauge import Gauge, values_of, violations_of
 from paretune.search.measuring.structural_constraints import SCREEN
@@ -472,7 +472,7 @@ def save(folder: Path | None, seed: int, courses: Mapping[str, Course]) -> None:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         kept = {name: course.points for name, course in courses.items()}
-        written_whole(folder / f"seed-{seed}.json", json.dumps(kept))
+        write_atomically(folder / f"seed-{seed}.json", json.dumps(kept))
 
 
 def main() -> None:
