@@ -1,4 +1,4 @@
-"""What `paretune check` shows on the terminal."""
+"""The output of `paretune check` on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paretune.search.study_file.check import CheckInfo
 
 
 def check_view(info: CheckInfo) -> RenderableType:
-    """What `paretune check` prints."""
+    """Returns a table of facts, a table of parameters, and notes."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
@@ -31,7 +31,7 @@ def check_view(info: CheckInfo) -> RenderableType:
         ("budget", info.budget),
         ("storage", info.storage),
     ):
-        if value:  # a trainer of one's own has neither data nor runtime of ours
+        if value:  # a study with your own trainer names neither data nor runtime
             facts.add_row(name, Text(value))
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("parameter", no_wrap=True)

@@ -1,4 +1,4 @@
-"""The front for the terminal. Returns what is to be printed, and prints nothing."""
+"""The front as a table for the terminal. Prints nothing."""
 
 from __future__ import annotations
 
@@ -12,27 +12,36 @@ from rich.cells import cell_len
 from paretune.objectives.base import Measurement
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_about, format_chance, format_times, format_value
-from paretune.search.views.columns import headings_of
-from paretune.search.views.front import FrontInfo, FrontRow
-from paretune.search.views.headline import counted, listed
-from paretune.search.views.text_table import GAP, Piece, Row, Rows, fitting, right, widths_of
+from paretune.search.views.front_columns import headings_of
+from paretune.search.views.front_table import FrontInfo, FrontRow
+from paretune.search.views.text_table import (
+    GAP,
+    Piece,
+    TableRow,
+    TextTable,
+    align_right,
+    fit_widths,
+    widths_of,
+)
+from paretune.search.views.words import count_text, list_text
 
 WIDE = 130
-"""Columns from which the models stand beside their figures; else they follow below."""
+"""A terminal of this many columns shows models beside their figures; a narrower one below them."""
 
 MOST_GROUPS = 4
-"""Of trials that do not differ, in words; --json has all."""
+"""Most groups of trials within noise that are listed; --json gives all."""
 
 
 @dataclass(frozen=True)
-class Detail:
-    """How much the table shows; less where the terminal is narrow.
+class TableDetail:
+    """How much the table shows; less on a narrow terminal.
 
     Attributes:
-        spread: Intervals of fractions on the validation part, where the test part stands beside.
-        ratios: How many times better than the baseline.
+        spread: Whether fractions on the validation part have intervals although the test part is
+            shown beside them.
+        ratios: Whether columns show how many times better than the baseline a trial is.
         chance: Heading of the probability to be on the front.
-        short: Intervals of one digit where that says enough.
+        short: Whether intervals have one digit.
     """
 
     spread: bool = True
@@ -42,26 +51,27 @@ class Detail:
 
 
 LEVELS = (
-    Detail(),
-    Detail(spread=False),
-    Detail(False, True, "P", short=True),
-    Detail(False, False, "P", short=True),
+    TableDetail(),
+    TableDetail(spread=False),
+    TableDetail(False, True, "P", short=True),
+    TableDetail(False, False, "P", short=True),
 )
-"""From the most to the least."""
+"""From the most detail to the least."""
 
 
-def front_view(info: FrontInfo, width: int) -> Rows:
-    """The front beside the baseline, for a terminal of so many columns."""
+def front_view(info: FrontInfo, width: int) -> TextTable:
+    """Returns the baseline and the front as a table for a terminal of `width` columns."""
     if not info.rows:
-        return Rows([Row("no trial is on the front yet")])
+        return TextTable([TableRow("no trial is on the front yet")])
     shown = [*info.rows, *info.close]
-    headings, cells = _fitting(info, shown, width)
+    headings, cells = _fitted_columns(info, shown, width)
     models = [_model(row) for row in shown]
     if width >= WIDE:
         rows = _table(info, headings, cells, models, width)
     else:
         rows = [*_table(info, headings, cells, None, width), *_models(cells, models, width)]
-    return Rows([*rows, *(Row("", [(note, "dim")], width) for note in _notes(info, headings))])
+    notes = (TableRow("", [(note, "dim")], width) for note in _notes(info, headings))
+    return TextTable([*rows, *notes])
 
 
 def _table(
@@ -70,66 +80,66 @@ def _table(
     cells: Sequence[Sequence[str]],
     models: Sequence[Sequence[Piece]] | None,
     width: int,
-) -> list[Row]:
-    """Title, headings and figures, with the models beside them where these are given."""
-    widths = fitting(widths_of([headings, *cells]), width - 2)
+) -> list[TableRow]:
+    """Returns title, headings and figures, and the models beside them if these are passed."""
+    widths = fit_widths(widths_of([headings, *cells]), width - 2)
     taken = 1 + sum(widths) + GAP * (len(widths) - 1)
     models = models and [[("model", "")], *models]
     room = min(max(map(_length, models)), width - taken - GAP - 1) if models else 0
-    whole = taken + (GAP + room if models else 0)
+    total = taken + (GAP + room if models else 0)
 
-    def row(place: int, texts: Sequence[str], style: str) -> Row:
+    def row(index: int, texts: Sequence[str], style: str) -> TableRow:
         gap = " " * GAP if models else ""
-        body = models[place] if models else []
-        return Row(f" {right(texts, widths)}{gap}", body, room, room, style, " ")
+        model = models[index] if models else []
+        return TableRow(f" {align_right(texts, widths)}{gap}", model, room, room, style, " ")
 
-    blank = Row(" " * (whole + 1))
-    found = [
-        Row("", [(f"{info.study}: the front", "")], whole + 1, whole + 1, "italic"),
+    blank = TableRow(" " * (total + 1))
+    rows = [
+        TableRow("", [(f"{info.study}: the front", "")], total + 1, total + 1, "italic"),
         blank,
         row(0, headings, "bold"),
-        Row(f" {'─' * (whole - 1)} "),
+        TableRow(f" {'─' * (total - 1)} "),
     ]
-    for place, (shown, texts) in enumerate(zip([*info.rows, *info.close], cells, strict=True), 1):
-        if place == len(info.rows) + 1:
-            found.append(blank)
-        found.append(row(place, texts, "" if shown.on_front else "dim"))
-    return [*found, blank]
+    for index, (shown, texts) in enumerate(zip([*info.rows, *info.close], cells, strict=True), 1):
+        if index == len(info.rows) + 1:
+            rows.append(blank)
+        rows.append(row(index, texts, "" if shown.on_front else "dim"))
+    return [*rows, blank]
 
 
 def _models(
     cells: Sequence[Sequence[str]], models: Sequence[Sequence[Piece]], width: int
-) -> list[Row]:
-    """The models below the figures, each beside its trial."""
+) -> list[TableRow]:
+    """Returns the models, each after its trial number."""
     trials = [texts[0] for texts in cells]
     taken = max(5, *map(len, trials)) + GAP
     room = min(max(map(_length, models)), width - taken)
-    beside = (f"{trial:>{taken - GAP}}{' ' * GAP}" for trial in trials)
-    rows = zip(beside, models, strict=True)
-    return [*(Row(trial, model, room, room) for trial, model in rows), Row("")]
+    numbers = (f"{trial:>{taken - GAP}}{' ' * GAP}" for trial in trials)
+    rows = zip(numbers, models, strict=True)
+    return [*(TableRow(number, model, room, room) for number, model in rows), TableRow("")]
 
 
 def _length(pieces: Sequence[Piece]) -> int:
     return sum(cell_len(text) for text, _ in pieces)
 
 
-def _fitting(
+def _fitted_columns(
     info: FrontInfo, rows: Sequence[FrontRow], width: int
 ) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells with as much detail as the width bears."""
+    """Returns headings and cells with as much detail as fits the width."""
     for level in LEVELS:
         headings, cells = _columns(info, rows, level)
-        if sum(width_of + GAP for width_of in widths_of([headings, *cells])) <= width:
+        if sum(column + GAP for column in widths_of([headings, *cells])) <= width:
             break
     return headings, cells
 
 
 def _columns(
-    info: FrontInfo, rows: Sequence[FrontRow], detail: Detail
+    info: FrontInfo, rows: Sequence[FrontRow], detail: TableDetail
 ) -> tuple[list[str], list[list[str]]]:
-    """What there is something of: a study without a baseline has no "faster"."""
+    """Returns headings and cells of the columns that have content."""
     names = {"trial", *(axis.name for axis in info.axes)}
-    titles = ["trial", *headings_of(info.axes), detail.chance]
+    headings = ["trial", *headings_of(info.axes), detail.chance]
     lines = [
         [
             str(row.trial) if row.trial else "base",
@@ -138,14 +148,15 @@ def _columns(
         ]
         for row in rows
     ]
-    shown = [
-        title in names or any(line[place] for line in lines) for place, title in enumerate(titles)
+    visible = [
+        heading in names or any(line[index] for line in lines)
+        for index, heading in enumerate(headings)
     ]
-    return list(compress(titles, shown)), [list(compress(line, shown)) for line in lines]
+    return list(compress(headings, visible)), [list(compress(line, visible)) for line in lines]
 
 
-def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: Detail) -> tuple[str, str]:
-    """An objective's two cells: its value, and the test part's or times the baseline's."""
+def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) -> tuple[str, str]:
+    """Returns the two cells of an objective: its value, and the test value or the ratio."""
     measured = row.validation.get(axis.name)
     if measured is None:
         return "", ""
@@ -159,25 +170,25 @@ def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: Detail) -> tupl
 
 
 def _model(row: FrontRow) -> list[Piece]:
-    """What was built, and what speaks for it."""
+    """Returns the plan of a row, with its marks."""
     pieces = [(row.plan, "")]
     pieces += [(f"  <- {mark_text(row, mark)}", "bold green") for mark in row.marks]
     if not row.trial:
         pieces.append(("  (baseline)", "italic"))
     if row.trial and not row.on_front:
-        pieces.append(("  (close to it)", "italic"))
+        pieces.append(("  (close to the front)", "italic"))
     return pieces
 
 
 def mark_text(row: FrontRow, mark: str) -> str:
-    """A mark, with the trials that may as well have it: `knee (or 24)`."""
+    """Returns a mark with the trials that may deserve it as well: `knee (or 24)`."""
     like = row.like.get(mark, ())
-    return f"{mark} (or {listed(like)})" if like else mark
+    return f"{mark} (or {list_text(like)})" if like else mark
 
 
 def notes_of(info: FrontInfo) -> list[str]:
-    """What the figures rest on, and which of them do not differ."""
-    return [*_alike(info), *_measured(info)] if info.rows else []
+    """Returns notes on how the figures were measured, and which rows are within noise."""
+    return [*_alike_notes(info), *_measured_notes(info)] if info.rows else []
 
 
 def _notes(info: FrontInfo, headings: Sequence[str]) -> list[str]:
@@ -186,54 +197,58 @@ def _notes(info: FrontInfo, headings: Sequence[str]) -> list[str]:
         notes.append("x: times better than the baseline. ±: half of the 95 % interval.")
     if headings[-1] in {level.chance for level in LEVELS}:
         notes.append(
-            f"{headings[-1]}: probability to be on the front, that no other trial is better."
+            f"{headings[-1]}: probability that no other trial is better in every objective."
         )
     return notes
 
 
-def _alike(info: FrontInfo) -> list[str]:
-    """Lines such as `latency: 24 and 31 do not differ from 26; 20 does not from 2.`."""
-    found = []
+def _alike_notes(info: FrontInfo) -> list[str]:
+    """Returns `accuracy: 24 and 31 are within noise of 26; 20 is within noise of 2.`."""
+    notes = []
     for name, groups in info.alike.items():
-        where = f"{name} on test" if name in info.on_test else name
-        parts: list[str] = []
-        for first, *others in groups[:MOST_GROUPS]:
-            verb = "do" if len(others) > 1 else "does"
-            what = f"{verb} not differ from" if not parts else f"{verb} not from"
-            parts.append(f"{listed(others)} {what} {listed([first])}")
+        quantity = f"{name} on test" if name in info.on_test else name
+        parts = [
+            f"{list_text(others)} {'are' if len(others) > 1 else 'is'} within noise of "
+            f"{list_text([first])}"
+            for first, *others in groups[:MOST_GROUPS]
+        ]
         more = "; and so on" if len(groups) > MOST_GROUPS else ""
-        found.append(f"{where}: {'; '.join(parts)}{more}.")
-    return found
+        notes.append(f"{quantity}: {'; '.join(parts)}{more}.")
+    return notes
 
 
-def _measured(info: FrontInfo) -> list[str]:
-    """On how many examples, and in which session."""
-    found = []
+def _measured_notes(info: FrontInfo) -> list[str]:
+    """Returns notes on numbers of examples, the final session, busy hosts and racing."""
+    notes = []
     for axis in info.axes:
         first = info.rows[0].validation.get(axis.name)
         if axis.unit == "fraction" and first is not None and first.low < first.high:
             test = info.rows[0].test.get(axis.name)
-            found.append(f"{axis.name}: {_counts(first, test)}.")
+            notes.append(f"{axis.name}: {_counts(first, test)}.")
     if info.final is not None:
-        found.append(
-            f"Times are final: {counted(info.final, 'network')} measured again in one session."
-        )
-    found += disturbed_notes({row.trial: row.validation for row in info.rows})
+        networks = count_text(info.final, "network")
+        verb = "was" if info.final == 1 else "were"
+        notes.append(f"Times are final: {networks} {verb} measured again in one session.")
+    notes += disturbed_notes({row.trial: row.validation for row in info.rows})
     if info.stopped:
-        found.append(f"{info.stopped} of {info.trials} trials were held up early by racing.")
-    return found
+        notes.append(f"Racing stopped or paused {info.stopped} of {info.trials} trials.")
+    return notes
 
 
 def disturbed_notes(rows: Mapping[int, Mapping[str, Measurement]]) -> list[str]:
-    """What was timed while the host was too busy, of trials with their measurements."""
-    busy: dict[str, list[int]] = {}
+    """Returns notes on measurements that a busy host disturbed.
+
+    Args:
+        rows: Trial -> its measurements.
+    """
+    disturbed: dict[str, list[int]] = {}
     for trial, measured in rows.items():
         for name, m in measured.items():
             if m.conditions.get("disturbed_host"):
-                busy.setdefault(name, []).append(trial)
+                disturbed.setdefault(name, []).append(trial)
     return [
-        f"{name} of {listed(trials)}: taken while others kept the host busy, hence the intervals."
-        for name, trials in busy.items()
+        f"{name} of {list_text(trials)}: measured on a busy host, so the interval is wide."
+        for name, trials in disturbed.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which goals of a study are reached, and by whom."""
+"""The goals of a study, and the trials that reach them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from paretune.search.study.constraints import read_constraint
 from paretune.search.study.records import StudyRecord
+from paretune.search.views.words import list_text
 
 
 @dataclass(frozen=True)
 class GoalInfo:
-    """A goal and the members of the front that reach it.
+    """A goal and the trials of the front that reach it.
 
     Attributes:
-        text: As the user wrote it.
-        trials: Their numbers; empty while nobody does.
+        text: The goal as the user wrote it.
+        trials: Trial numbers; empty while no trial reaches it.
     """
 
     text: str
@@ -22,26 +23,28 @@ class GoalInfo:
 
     @property
     def line(self) -> str:
-        """The goal in one line."""
-        shown = ", ".join(map(str, self.trials[:6])) + (", ..." if len(self.trials) > 6 else "")
-        return f"goal {self.text}: " + (f"reached by trial {shown}" if shown else "not yet")
+        """The goal and its trials in one line."""
+        if not self.trials:
+            return f"goal {self.text}: not reached yet"
+        word = "trial" if len(self.trials) == 1 else "trials"
+        return f"goal {self.text}: reached by {word} {list_text(self.trials)}"
 
 
 def goals_info(record: StudyRecord) -> tuple[GoalInfo, ...]:
-    """The goals of a study; pure. None while nothing is measured that they may refer to."""
+    """Returns the goals of a study; empty until the baseline is measured. Pure."""
     first = record.baseline or next((t for t in record.trials if t.state == "complete"), None)
     if first is None or ("baseline" in record.source and record.baseline is None):
         return ()
     units = {name: m.unit for name, m in first.measurements.items()}
-    found = []
+    goals = []
     for text in record.source.get("goals") or ():
         goal = read_constraint(text, units, record.targets)
-        reference = first.measurements[goal.quantity].value  # of no weight without a baseline
+        reference = first.measurements[goal.quantity].value  # has no effect without a baseline
         reached = [
             trial.number
             for trial in record.front
             if trial.number
             and goal.violation(trial.measurements[goal.quantity].value, reference) <= 0
         ]
-        found.append(GoalInfo(goal.text, tuple(reached)))
-    return tuple(found)
+        goals.append(GoalInfo(goal.text, tuple(reached)))
+    return tuple(goals)

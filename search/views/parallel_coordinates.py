@@ -1,4 +1,4 @@
-"""Parallel coordinates: from the choices of a trial to what came of them."""
+"""Parallel coordinates: lines from the choices of each trial to its results."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ import plotly.graph_objects as go
 
 from paretune.search.study.records import StudyRecord
 from paretune.search.views.importance import Importance
-from paretune.search.views.plots import groups_of
-from paretune.search.views.scales import scale_of, tick_text, ticks_of
-from paretune.search.views.style import INK, SCALE, layout
+from paretune.search.views.plot_scales import scale_of, tick_text, ticks_of
+from paretune.search.views.plot_style import INK, SCALE, layout
+from paretune.search.views.trial_groups import group_trials
 
 MOST_LINES = 8
-"""Parameters among the parallel coordinates: the most important ones."""
+"""Most parameters drawn as axes: the most important ones."""
 
 MOST_TICKS = 5
-"""Different numbers that are written beside an axis as they are, unless..."""
+"""Most distinct values that all become ticks of an axis."""
 
 CLOSE = 0.06
-"""...two are so close, as a share of the axis: their texts would cover each other."""
+"""Two values closer than this share of an axis do not both become ticks: their texts would cover
+each other."""
 
 
 def lines_figure(record: StudyRecord, important: Sequence[Importance]) -> go.Figure | None:
-    """Parallel coordinates over feasible trials: the parameters that matter, then the objectives.
+    """Returns the figure of the feasible trials; None if there are fewer than two.
 
-    A parameter that a trial's branches do not have is drawn at "none", below its axis.
+    The axes are the most important parameters, then the objectives. A parameter that a trial does
+    not have (another branch was taken) is drawn at "none", below the axis.
     """
-    trials = [t for t in groups_of(record).feasible if t.number]
+    trials = [t for t in group_trials(record).feasible if t.number]
     if len(trials) < 2:
         return None
     names = [i.parameter for i in important[:MOST_LINES]]
@@ -61,27 +63,27 @@ def lines_figure(record: StudyRecord, important: Sequence[Importance]) -> go.Fig
 
 
 def _dimension(name: str, values: Sequence[object]) -> dict[str, Any]:
-    """A parameter as a vertical axis."""
+    """Returns the axis of a parameter."""
     label = _short(name)
     values = _numbers(values)
-    given = [v for v in values if v is not None]
-    if given and all(isinstance(v, int | float) and not isinstance(v, bool) for v in given):
+    present = [v for v in values if v is not None]
+    if present and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
         numbers = np.array([np.nan if v is None else v for v in values], float)
         low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
         return _number_dimension(label, numbers, low > 0 and high / low > 20)
-    kinds = sorted({"none" if v is None else str(v) for v in values})
-    places = [kinds.index("none" if v is None else str(v)) for v in values]
+    labels = sorted({"none" if v is None else str(v) for v in values})
+    indices = [labels.index("none" if v is None else str(v)) for v in values]
     return {
         "label": label,
-        "values": places,
-        "tickvals": list(range(len(kinds))),
-        "ticktext": kinds,
-        "range": [-0.1, max(len(kinds) - 1, 1) + 0.1],
+        "values": indices,
+        "tickvals": list(range(len(labels))),
+        "ticktext": labels,
+        "range": [-0.1, max(len(labels) - 1, 1) + 0.1],
     }
 
 
 def _numbers(values: Sequence[object]) -> Sequence[object]:
-    """Labels of a choice of numbers as the numbers they are; anything else as it came."""
+    """Returns labels that are numbers as floats; returns any other values unchanged."""
     try:
         return [None if v is None else float(v) for v in values]  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -89,10 +91,10 @@ def _numbers(values: Sequence[object]) -> Sequence[object]:
 
 
 def _number_dimension(label: str, values: np.ndarray, log: bool) -> dict[str, Any]:
-    """A number [N] as a vertical axis; NaN, a parameter that is not there, lies below it."""
+    """Returns the axis of numbers [N]; NaN (an absent parameter) is drawn below it."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     distinct = np.unique(values[~np.isnan(values)])
-    ticks = distinct if _legible(distinct, log) else _round(low, high, log)
+    ticks = distinct if _legible(distinct, log) else _round_ticks(low, high, log)
     ticks = ticks[(ticks >= low) & (ticks <= high)]
     texts = [tick_text(float(tick)) for tick in ticks]
     if log:
@@ -114,17 +116,17 @@ def _number_dimension(label: str, values: np.ndarray, log: bool) -> dict[str, An
 
 
 def _legible(ticks: np.ndarray, log: bool) -> bool:
-    """Whether each of the values can stand beside the axis."""
+    """Returns whether the texts of all these ticks fit beside the axis."""
     gaps = np.diff(np.log10(ticks) if log else ticks)
     return len(ticks) <= MOST_TICKS and bool((gaps >= CLOSE * gaps.sum()).all())
 
 
-def _round(low: float, high: float, log: bool) -> np.ndarray:
-    return np.array(ticks_of(low, high) if log else _even(low, high))
+def _round_ticks(low: float, high: float, log: bool) -> np.ndarray:
+    return np.array(ticks_of(low, high) if log else _even_ticks(low, high))
 
 
-def _even(low: float, high: float) -> list[float]:
-    """About five round numbers within [low, high]."""
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Returns about five round numbers within [low, high]."""
     rough = (high - low) / 4
     power = 10.0 ** np.floor(np.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.8)
@@ -133,5 +135,5 @@ def _even(low: float, high: float) -> list[float]:
 
 
 def _short(name: str) -> str:
-    """The last two words of a parameter's name; more do not fit over an axis."""
+    """Returns the last two words of a parameter's name; more do not fit above an axis."""
     return ".".join(name.split(".")[-2:])

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-QUIET = {"stem", "args", "weights", "pretrained"}
-"""Parameters of an architecture that are shown only when they say something."""
+HIDDEN = {"stem", "args", "weights", "pretrained"}
+"""Parameters of an architecture that are not shown."""
 
 
 def plan_text(plan: Sequence[Mapping[str, Any]]) -> str:
-    """A plan (as JSON) in a few words."""
+    """Returns a plan (as JSON) in a few words."""
     texts = [_stage_text(stage["kind"], stage["params"]) for stage in plan]
-    lessons = [_lesson_text(stage["params"]) for stage in plan]
-    said = [text for both in zip(texts, lessons, strict=True) for text in both if text]
-    return " · ".join(dict.fromkeys(said))  # of a lesson in several stages the first
+    distillations = [_distillation_text(stage["params"]) for stage in plan]
+    parts = [text for pair in zip(texts, distillations, strict=True) for text in pair if text]
+    return " · ".join(dict.fromkeys(parts))  # a distillation of several stages is shown once
 
 
 def _stage_text(kind: str, params: Mapping[str, Any]) -> str:
@@ -35,7 +35,7 @@ def _stage_text(kind: str, params: Mapping[str, Any]) -> str:
 
 
 def _pruning_text(name: str, options: Mapping[str, Any]) -> str:
-    """What went: `pruned 45 % by taylor in 3 steps`, `50 % zeros`, `2 blocks less`."""
+    """Returns the pruning: `pruned 45 % by taylor in 3 steps`, `50 % zeros`, `2 blocks removed`."""
     share = {key: f"{100 * options[key]:.0f} %" for key in ("ratio", "macs") if options.get(key)}
     match name:
         case "structured":
@@ -54,19 +54,19 @@ def _pruning_text(name: str, options: Mapping[str, Any]) -> str:
             amount = (
                 f"{100 * (options.get('share') or 0):.0f} % of the" if blocks is None else blocks
             )
-            return f"{amount} block{'' if blocks == 1 else 's'} less"
+            return f"{amount} block{'' if blocks == 1 else 's'} removed"
         case _:
             return " ".join([name, *_words({k: v for k, v in options.items() if _plain(v)})])
 
 
 def _quantization_text(name: str, options: Mapping[str, Any]) -> str:
-    """The number format: `static int8 but 2 layers`, `int4 weights`, `float16`."""
+    """Returns the number format: `static int8 except 2 layers`, `int4 weights`, `float16`."""
     if name == "weight_only":
         return f"int{options.get('bits', 8)} weights"
     if name not in ("dynamic", "static", "qat"):
         return name
     layers = options.get("keep_float", 0)
-    kept = f" but {layers} layer{'s' if layers > 1 else ''}" if layers else ""
+    kept = f" except {layers} layer{'s' if layers > 1 else ''}" if layers else ""
     return f"{name} int8{kept}"
 
 
@@ -74,43 +74,43 @@ def _plain(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
-def _lesson_text(params: Mapping[str, Any]) -> str:
-    """How a stage learns from a teacher: `distilled by hints from big`."""
+def _distillation_text(params: Mapping[str, Any]) -> str:
+    """Returns how a stage learns from a teacher: `distilled by hints from big`."""
     if not params.get("distillation"):
         return ""
     [(name, options)] = params["distillation"].items()
-    how = "" if name == "logits" else f" by {name}"
-    who = f" from {options['teacher']}" if options.get("teacher") else ""
-    return f"distilled{how}{who}"
+    method = "" if name == "logits" else f" by {name}"
+    teacher = f" from {options['teacher']}" if options.get("teacher") else ""
+    return f"distilled{method}{teacher}"
 
 
 def _words(params: Mapping[str, Any]) -> list[str]:
-    """The choices of a trainer of one's own: `lr 0.01 optimizer sgd momentum 0.9`."""
-    found = []
+    """Returns the choices for your own trainer: `lr 0.01`, `optimizer sgd`, `momentum 0.9`."""
+    words = []
     for name, value in params.items():
         if isinstance(value, Mapping):
-            [*inner] = value
-            taken = len(inner) == 1 and isinstance(value[inner[0]], Mapping)
-            found += [f"{name} {inner[0]}", *_words(value[inner[0]])] if taken else _words(value)
+            [*labels] = value
+            branch = len(labels) == 1 and isinstance(value[labels[0]], Mapping)
+            words += [f"{name} {labels[0]}", *_words(value[labels[0]])] if branch else _words(value)
         else:
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-            found.append(f"{name} {shown}")
-    return found
+            words.append(f"{name} {shown}")
+    return words
 
 
 def architecture_text(name: str, options: Mapping[str, Any]) -> str:
-    """An architecture with its options in a few words."""
+    """Returns an architecture with its options in a few words."""
     if name in ("torchvision", "timm"):
         name = str(options.get("name"))
         options = {k: v for k, v in options.items() if k != "name"}
     if name == "python":
         return str(options.get("factory"))
-    shown = [f"{k} {_value(v)}" for k, v in options.items() if k not in QUIET and v is not None]
+    shown = [f"{k} {_value(v)}" for k, v in options.items() if k not in HIDDEN and v is not None]
     return " ".join([name, *shown])
 
 
 def _value(value: Any) -> str:
-    """A number or a word as it is; a list's items apart by commas, a mapping's by slashes."""
+    """Returns a value as text: commas between the items of a list, slashes in a mapping."""
     match value:
         case bool() | str():
             return str(value).lower() if isinstance(value, bool) else value

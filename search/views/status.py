@@ -1,4 +1,4 @@
-"""How far a study is."""
+"""The progress of a study: `paretune status`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from typing import Any
 
 from paretune.search.study.records import Counts, StudyRecord
 from paretune.search.study.units import format_value
+from paretune.search.views.words import count_text
 
 
 @dataclass(frozen=True)
 class StatusInfo:
-    """What `paretune status` shows.
+    """The fields of `paretune status`.
 
     Attributes:
-        study: Its name.
-        trial_limit: Trials it shall have besides the baseline, or None.
-        done: Finished trials that repeat no other, baseline not counted.
-        states: State -> number of trials, baseline not counted.
-        repeats: Trials answered from the database.
-        variants: Trials besides, of networks that others had trained, in other number formats.
-        stopped: Trials that racing has stopped early.
-        front: Numbers of the front's members.
-        hypervolume: Of the front, as a share of the reference box.
-        stage_seconds: What the stages cost that were made, and the trainings that racing holds up
-            or has stopped.
-        saved_seconds: What the stages taken from the cache would have cost.
-        cache_bytes: What the stage cache takes.
-        cache_stages: Files in it.
-        dropped: Stages that the cache's limit has cost.
+        study: Study name.
+        trial_limit: Number of trials that the study asks for, without the baseline; None if it
+            sets no number.
+        done: Number of ended trials, without the baseline, repeated plans and format variants.
+        states: State -> number of trials, counted like `done`.
+        repeats: Number of trials that repeat the plan of another one.
+        variants: Number of format variants.
+        stopped: Number of trials that racing stopped.
+        front: Trial numbers of the front.
+        hypervolume: Hypervolume of the front, as a share of the reference box.
+        stage_seconds: Seconds spent on stages, and on trainings that racing paused or stopped.
+        saved_seconds: Seconds that the stages taken from the cache would have cost.
+        cache_bytes: Size of the stage cache.
+        cache_stages: Number of files in the stage cache.
+        dropped: Number of stages dropped to keep the limit of the cache.
         end_reason: Why the last run ended, or None.
     """
 
@@ -50,18 +51,18 @@ class StatusInfo:
     end_reason: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON."""
+        """Returns all fields as JSON."""
         return asdict(self)
 
     def text(self) -> str:
-        """Lines for people."""
+        """Returns the lines for a terminal."""
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
         goal = f" of {self.trial_limit}" if self.trial_limit else ""
         lines = [
             f"{self.study}: {self.done}{goal} trials done ({states or 'none'}"
             + (f", {self.repeats} repeated)" if self.repeats else ")")
             + (f", and {self.variants} format variants" if self.variants else ""),
-            f"front: {len(self.front)} trials"
+            f"front: {count_text(len(self.front), 'trial')}"
             + (f", hypervolume {self.hypervolume:.4f}" if self.hypervolume is not None else ""),
             *([self._race_line()] if self.stopped or "paused" in self.states else []),
             f"training: {_minutes(self.stage_seconds)} spent, "
@@ -78,19 +79,18 @@ class StatusInfo:
         return "\n".join(lines)
 
     def _race_line(self) -> str:
-        waiting = self.states.get("paused", 0)
         return (
-            f"racing: {self.states.get('complete', 0)} trained to the end, {self.stopped} stopped "
-            f"early, {waiting} waiting to go on"
+            f"racing: {self.states.get('complete', 0)} trained to the end, "
+            f"{self.stopped} stopped early, {self.states.get('paused', 0)} paused"
         )
 
 
 def status_info(record: StudyRecord, counts: Counts) -> StatusInfo:
-    """How far a study is; pure.
+    """Returns the progress of a study; pure.
 
     Args:
-        record: The study, with its final front; of its trials only the front matters.
-        counts: Of all its trials and stages.
+        record: The study with its final front; of its trials only the front is needed.
+        counts: Counts of all its trials and stages.
     """
     last = record.growth[-1] if record.growth else None
     return StatusInfo(

@@ -1,4 +1,4 @@
-"""Tables wider than a terminal, cut into several, each with the first column again."""
+"""Splits a table that is wider than the terminal; each part repeats the first column."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PADDING = 2
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A heading with a cell for each row.
 
     Attributes:
-        heading: At the top.
-        cells: One for each row.
-        dim: Shown as of less weight.
+        heading: Text at the top.
+        cells: One text for each row.
+        dim: Whether the column is drawn dim.
     """
 
     heading: str
@@ -28,34 +28,34 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Characters it takes."""
+        """Width of the column in characters, with padding."""
         return max(map(len, (self.heading, *self.cells))) + PADDING
 
 
-def packed(
-    first: Column,
-    groups: Sequence[Sequence[Column]],
+def wrap_columns(
+    first: TableColumn,
+    groups: Sequence[Sequence[TableColumn]],
     styles: Sequence[str | None],
     width: int,
 ) -> list[Table]:
-    """As few tables as a terminal of this width needs.
+    """Returns as few tables as a terminal of this width needs.
 
     Args:
-        first: Stands in each of them.
-        groups: Columns that belong together and stay together.
-        styles: Of the rows.
-        width: Characters.
+        first: The column that each table repeats.
+        groups: Columns that stay together in one table.
+        styles: The style of each row.
+        width: Width of the terminal in characters.
     """
-    tables: list[list[Column]] = []
+    tables: list[list[TableColumn]] = []
     for group in groups:
-        wide = sum(column.width for column in group)
-        if not tables or sum(c.width for c in tables[-1]) + wide > width - PADDING:
+        needed = sum(column.width for column in group)
+        if not tables or sum(c.width for c in tables[-1]) + needed > width - PADDING:
             tables.append([first])
         tables[-1] += group
     return [_table(columns, styles) for columns in tables]
 
 
-def _table(columns: Sequence[Column], styles: Sequence[str | None]) -> Table:
+def _table(columns: Sequence[TableColumn], styles: Sequence[str | None]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         style = "dim" if column.dim else None

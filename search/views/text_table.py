@@ -1,7 +1,7 @@
-"""A table of many rows for the terminal, whose last column may be wrapped. Prints nothing.
+"""A fast table for the terminal whose last column may wrap. Prints nothing.
 
-Rich's own tables look at each cell several times, and importing rich takes as long again: for
-hundreds of rows that is more than reading the ten thousand trials they are of.
+Rich's own tables look at each cell several times, and importing rich takes as long again. For
+hundreds of rows both take longer than reading the ten thousand trials behind them.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ STYLES: Mapping[str, Mapping[str, Any]] = {
     "italic": {"italic": True},
     "bold green": {"bold": True, "fg": "green"},
 }
-"""Style as rich has it -> as click has it."""
+"""Name of a style in rich -> options of `click.style`."""
 
 _WORD = re.compile(r"\s*\S+\s*")
 
 Piece = tuple[str, str]
-"""A text and its style, one of STYLES."""
+"""A text and its style, a key of STYLES."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """Cells, and behind them a text that may take several lines.
+class TableRow:
+    """Padded cells, and a text to the right of them that may take several lines.
 
     Attributes:
-        cells: As they are printed, padded.
-        body: The text's pieces.
-        width: Where the text is wrapped.
-        fill: Columns that the text's lines are filled to, with blanks.
-        style: Of the whole row.
-        end: Behind the text.
+        cells: The cells as one text, padded.
+        text: Pieces of the text.
+        width: Columns at which the text wraps.
+        fill: Columns to which each line of the text is filled with blanks.
+        style: Style of the whole row.
+        end: Text at the end of each line.
     """
 
     cells: str
-    body: Sequence[Piece] = ()
+    text: Sequence[Piece] = ()
     width: int = 0
     fill: int = 0
     style: str = ""
@@ -57,22 +57,22 @@ class Row:
 
     @property
     def lines(self) -> Iterator[list[Piece]]:
-        """Its lines; the style of the row is not in those of the pieces."""
+        """The lines of the row; the pieces do not include the style of the row."""
         cells = self.cells
-        for pieces in wrapped(self.body, self.width):
+        for pieces in wrap_pieces(self.text, self.width):
             taken = sum(cell_len(text) for text, _ in pieces)
             yield [(cells, ""), *pieces, (" " * (self.fill - taken) + self.end, "")]
             cells = " " * cell_len(cells)
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows one below the other."""
+class TextTable:
+    """Rows, one below the other."""
 
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
 
     def text(self) -> str:
-        """The lines with codes of colours, which `click.echo` leaves out where nobody sees them."""
+        """Returns the lines with colour codes; `click.echo` removes these for a file."""
         return "\n".join(
             "".join(_styled(text, row.style, style) for text, style in line)
             for row in self.rows
@@ -80,24 +80,24 @@ class Rows:
         )
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Rich's protocol, for what prints more than this."""
+        """Implements rich's protocol, for commands that print other things with rich."""
         from rich.segment import Segment
 
         for row in self.rows:
-            whole = console.get_style(row.style)
+            row_style = console.get_style(row.style)
             for line in row.lines:
                 for text, style in line:
-                    yield Segment(text, whole + console.get_style(style))
+                    yield Segment(text, row_style + console.get_style(style))
                 yield Segment.line()
 
 
 def _styled(text: str, row: str, style: str) -> str:
-    asked = {**STYLES[row], **STYLES[style]}
-    return click.style(text, **asked) if asked and text else text
+    options = {**STYLES[row], **STYLES[style]}
+    return click.style(text, **options) if options and text else text
 
 
-def wrapped(pieces: Sequence[Piece], width: int) -> Iterator[list[Piece]]:
-    """Lines of at most so many columns, broken between words; a longer word is cut."""
+def wrap_pieces(pieces: Sequence[Piece], width: int) -> Iterator[list[Piece]]:
+    """Yields lines of at most `width` columns, broken between words; cuts a longer word."""
     if sum(cell_len(text) for text, _ in pieces) <= width:
         yield list(pieces)
         return
@@ -114,10 +114,10 @@ def wrapped(pieces: Sequence[Piece], width: int) -> Iterator[list[Piece]]:
 
 
 def _words(pieces: Sequence[Piece], width: int) -> Iterator[Piece]:
-    """Words with the blanks behind them, none longer than the width without these."""
-    nexts = [*(text for text, _ in pieces[1:]), ""]
-    for place, ((text, style), after) in enumerate(zip(pieces, nexts, strict=True)):
-        own = text.lstrip() if place else text  # blanks between two belong to the first
+    """Yields words with the blanks behind them; without these none is wider than `width`."""
+    following = [*(text for text, _ in pieces[1:]), ""]
+    for index, ((text, style), after) in enumerate(zip(pieces, following, strict=True)):
+        own = text.lstrip() if index else text  # blanks between two pieces belong to the first
         for word in _WORD.findall(own + after[: len(after) - len(after.lstrip())]):
             rest = word
             while cell_len(rest.rstrip()) > width:
@@ -128,21 +128,21 @@ def _words(pieces: Sequence[Piece], width: int) -> Iterator[Piece]:
 
 
 def widths_of(lines: Sequence[Sequence[str]]) -> list[int]:
-    """Columns that each column of some lines takes."""
+    """Returns the width of each column of some lines."""
     return [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
 
 
-def fitting(widths: Sequence[int], room: int) -> list[int]:
-    """The same where there is room; else the widest are cut, as far as one is left of each."""
-    found = list(widths)
-    for _ in range(sum(found) + GAP * (len(found) - 1) - room):
-        widest = found.index(max(found))
-        found[widest] = max(1, found[widest] - 1)
-    return found
+def fit_widths(widths: Sequence[int], room: int) -> list[int]:
+    """Returns the widths, the widest reduced until all fit the room; none goes below 1."""
+    fitted = list(widths)
+    for _ in range(sum(fitted) + GAP * (len(fitted) - 1) - room):
+        widest = fitted.index(max(fitted))
+        fitted[widest] = max(1, fitted[widest] - 1)
+    return fitted
 
 
-def right(texts: Sequence[str], widths: Sequence[int]) -> str:
-    """Cells beside each other, each flush with the right end of its column."""
+def align_right(texts: Sequence[str], widths: Sequence[int]) -> str:
+    """Returns the texts as cells of one line, each aligned right; cuts a text that is too wide."""
     cells = [
         " " * (width - taken) + text
         if (taken := cell_len(text)) <= width

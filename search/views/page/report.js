@@ -4,7 +4,7 @@
   const byNumber = new Map(trials.map((trial) => [trial.n, trial]));
   const escape = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
-  // -- plots: drawn when they come into view; the texts of the points are put in here ------------
+  // -- plots: each is drawn when it scrolls into view, and gets the texts of its points -----------
   const hover = new Map();
   function hoverText(number) {
     if (!hover.has(number)) {
@@ -14,7 +14,7 @@
       trial.values.forEach(([, text, spread, better], i) => {
         lines.push(`${escape(axes[i])} <b>${escape(text)}</b> ${escape(spread)}${better ? ", " + escape(better) : ""}`);
       });
-      if (trial.chance) lines.push(`on the front with ${escape(trial.chance)}`);
+      if (trial.chance) lines.push(`P(front) ${escape(trial.chance)}`);
       if (trial.note) lines.push(escape(trial.note.slice(0, 90)));
       hover.set(number, lines.join("<br>"));
     }
@@ -30,15 +30,15 @@
     Plotly.newPlot(element, data, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",
       modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] });
   }
-  const watch = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) { watch.unobserve(entry.target); draw(entry.target); }
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) { observer.unobserve(entry.target); draw(entry.target); }
   }, { rootMargin: "400px" });
-  for (const element of document.querySelectorAll(".plot")) watch.observe(element);
+  for (const element of document.querySelectorAll(".plot")) observer.observe(element);
   addEventListener("beforeprint", () => {
     for (const element of document.querySelectorAll(".plot:empty")) draw(element);
   });
 
-  // -- the table of trials: sorted and filtered, some at a time ----------------------------------
+  // -- the table of trials: sorted, filtered, shown in pages --------------------------------------
   const PAGE = 100;
   const columns = [
     { name: "trial", key: (t) => t.n, show: (t) => t.n || "base" },
@@ -52,29 +52,29 @@
   const [head, body] = [document.querySelector("#trials thead"), document.querySelector("#trials tbody")];
   const [filter, state] = [document.getElementById("filter"), document.getElementById("state")];
   const [count, more] = [document.getElementById("count"), document.getElementById("more")];
-  let sorted = 0, down = false, shown = PAGE;
+  let sortColumn = 0, descending = false, shown = PAGE;
 
   for (const name of [...new Set(trials.map((t) => t.state))]) state.add(new Option(name, name));
   head.innerHTML = `<tr>${columns.map((c) => `<th tabindex="0">${c.name}</th>`).join("")}</tr>`;
   const texts = new Map(trials.map((t) => [t, `${t.n} ${t.state} ${t.plan} ${t.note} ${JSON.stringify(t.params)}`.toLowerCase()]));
 
   function compare(a, b) {
-    const [x, y] = [columns[sorted].key(a), columns[sorted].key(b)];
-    if (x === null || y === null) return (x === null) - (y === null); // missing stays last
+    const [x, y] = [columns[sortColumn].key(a), columns[sortColumn].key(b)];
+    if (x === null || y === null) return (x === null) - (y === null); // trials without a value stay last
     const order = x < y ? -1 : x > y ? 1 : a.n - b.n;
-    return down ? -order : order;
+    return descending ? -order : order;
   }
   function fill() {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = trials.filter((t) => (!state.value || t.state === state.value) && words.every((w) => texts.get(t).includes(w)));
-    found.sort(compare);
-    body.innerHTML = found.slice(0, shown).map((t) =>
+    const matching = trials.filter((t) => (!state.value || t.state === state.value) && words.every((w) => texts.get(t).includes(w)));
+    matching.sort(compare);
+    body.innerHTML = matching.slice(0, shown).map((t) =>
       `<tr data-n="${t.n}">${columns.map((c) => `<td${c.number ? ' class="number"' : ""}>${c.show(t)}</td>`).join("")}</tr>`).join("");
-    count.textContent = `${found.length} of ${trials.length}`;
-    more.hidden = found.length <= shown;
-    [...head.rows[0].cells].forEach((th, i) => th.setAttribute("aria-sort", i === sorted ? (down ? "descending" : "ascending") : "none"));
+    count.textContent = `${matching.length} of ${trials.length}`;
+    more.hidden = matching.length <= shown;
+    [...head.rows[0].cells].forEach((th, i) => th.setAttribute("aria-sort", i === sortColumn ? (descending ? "descending" : "ascending") : "none"));
   }
-  function sort(index) { down = index === sorted && !down; sorted = index; fill(); }
+  function sort(index) { descending = index === sortColumn && !descending; sortColumn = index; fill(); }
   head.addEventListener("click", (event) => sort(event.target.cellIndex));
   head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(event.target.cellIndex); });
   body.addEventListener("click", (event) => {

@@ -77,7 +77,7 @@ def test_answer_names_those_that_are_as_fast(make_record: MakeRecord) -> None:
     record, (a, b, c) = near_study(make_record, [1.0, 1.03, 1.02])
     text = answer_text(front_info(record))
     assert text.startswith(f"Trial {a} is 2.0x faster")
-    assert text.endswith(f"Trials {c} and {b} are as fast, by what can be told apart.")
+    assert text.endswith(f"Trials {c} and {b} are as fast, within noise.")
 
 
 def test_groups_are_led_by_the_best_and_leave_exact_objectives_out(make_record: MakeRecord) -> None:

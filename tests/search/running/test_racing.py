@@ -102,7 +102,7 @@ def test_run_trains_the_best_to_the_end_and_stops_the_others(racing: Path, cli: 
     assert len(epochs_of(racing)) < 18 * 9 / 2
     assert "among the best now; goes on" in said.out
     assert f"racing: {states.count('stopped')} trials were stopped early" in said.out
-    assert f"{states.count('stopped')} of 18 trials were held up early by racing" in said.out
+    assert f"Racing stopped or paused {states.count('stopped')} of 18 trials." in said.out
 
 
 def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any) -> None:
@@ -116,10 +116,10 @@ def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any
     assert stopped.number not in record.members
     shown = cli("show", racing, stopped.number).out
     assert f"after step {step} of 9 not among the best" in shown
-    assert "values when it was held up: error" in shown
+    assert "values when racing ended or paused it: error" in shown
     status = json.loads(cli("status", racing, "--json").out)
     assert status["stopped"] == sum(t.state == "stopped" for t in record.trials)
-    assert "stopped early, 0 waiting" in cli("status", racing).out
+    assert "stopped early, 0 paused" in cli("status", racing).out
     front = json.loads(cli("front", racing, "--json").out)
     assert (front["stopped"], front["trials"]) == (status["stopped"], 18)
     assert cli("report", racing).code == 0
@@ -134,12 +134,12 @@ def test_killed_run_goes_on_with_its_waiting_trials(
     racing: Path, start: Callable[..., Any], cli: Any
 ) -> None:
     running = start("run", racing, SLOW="0.1")
-    running.wait_for("trial   7  waits")
+    running.wait_for("trial   7  paused")
     assert running.ended(signal.SIGKILL) == -signal.SIGKILL
     before = {t.number: t.state for t in record_of(racing).trials}
     waiting = [number for number, state in before.items() if state == "paused"]
     assert waiting
-    assert f"{len(waiting)} waiting to go on" in cli("status", racing).out
+    assert f"{len(waiting)} paused" in cli("status", racing).out
     assert cli("run", racing).code == 0
     rungs = rungs_of(racing)
     assert any(r.promoted for r in rungs.at(1) if r.trial in waiting), "some are called up"

@@ -1,4 +1,4 @@
-"""Plans: content, key, JSON; and a plan in a few words."""
+"""Plans: content, key and JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from paretune.search.study.plan import Plan, baseline_plan, make_plan
 from paretune.search.study.spec import BaselineSpec, Selection, canonical, digest
 from paretune.search.study.stage import Stage
-from paretune.search.views.plan_text import architecture_text, plan_text
 
 RUNTIME = Selection("onnxruntime", {"provider": "cpu", "threads": 1})
 DEPLOY = Stage("deploy", {"runtime": {"onnxruntime": {"provider": "cpu", "threads": 1}}})
@@ -174,69 +173,3 @@ def test_digests_are_equal_exactly_when_the_content_is(one: Any, two: Any) -> No
 def test_digest_refuses_what_json_has_not(value: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         digest({"lr": value})
-
-
-# -- in words ------------------------------------------------------------------------------------
-
-
-def test_plan_is_told_in_a_few_words() -> None:
-    text = plan_text(make_plan(CHOICES, RUNTIME).to_json())
-
-    assert text == "simple_cnn width 0.5 · pruned 40 % · distilled · static int8"
-
-
-def test_plan_without_techniques_is_its_architecture() -> None:
-    choices = {"architecture": {"resnet": {"stages": 3, "width": 8}}, "finetune": RECIPE}
-
-    assert plan_text(make_plan(choices, RUNTIME).to_json()) == "resnet stages 3 width 8"
-
-
-@pytest.mark.parametrize(
-    ("pruning", "text"),
-    [
-        ({"structured": {"ratio": 0.45}}, "pruned 45 %"),
-        (
-            {"structured": {"ratio": None, "macs": 0.47, "criterion": "taylor", "steps": 3}},
-            "pruned to 47 % of the MACs by taylor in 3 steps",
-        ),
-        ({"structured": {"ratio": None, "per_layer": {"0": 0.5}}}, "pruned layer by layer"),
-        ({"unstructured": {"ratio": 0.5}}, "50 % zeros"),
-        ({"semi_structured": {}}, "2:4 sparse"),
-        ({"depth": {"blocks": 1, "share": None}}, "1 block less"),
-        ({"depth": {"blocks": None, "share": 0.3}}, "30 % of the blocks less"),
-        ({"mine:Own": {"amount": 2, "args": {}, "flag": True}}, "mine:Own amount 2"),
-    ],
-    ids=str,
-)
-def test_pruning_is_told_in_a_few_words(pruning: Any, text: str) -> None:
-    assert plan_text([{"kind": "prune", "params": {"pruning": pruning}}]) == text
-
-
-@pytest.mark.parametrize(
-    ("quantization", "text"),
-    [
-        ({"dynamic": {"per_channel": False}}, "dynamic int8"),
-        ({"static": {"keep_float": 0}}, "static int8"),
-        ({"static": {"keep_float": 1}}, "static int8 but 1 layer"),
-        ({"qat": {"keep_float": 2}}, "qat int8 but 2 layers"),
-        ({"weight_only": {"bits": 4}}, "int4 weights"),
-        ({"float16": {}}, "float16"),
-    ],
-    ids=str,
-)
-def test_number_format_is_told_in_a_few_words(quantization: Any, text: str) -> None:
-    assert plan_text([{"kind": "quantize", "params": {"quantization": quantization}}]) == text
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "text"),
-    [
-        ("simple_cnn", {"width": 1.0}, "simple_cnn width 1"),
-        ("mobilenet_v2", {"width": 0.35, "stem": "auto"}, "mobilenet_v2 width 0.35"),
-        ("torchvision", {"name": "resnet18", "weights": "DEFAULT", "args": {}}, "resnet18"),
-        ("python", {"factory": "my.nets:Net", "args": {"n": 3}}, "my.nets:Net"),
-        ("own", {"kind": "wide"}, "own kind wide"),
-    ],
-)
-def test_architecture_is_told_in_a_few_words(name: str, options: Any, text: str) -> None:
-    assert architecture_text(name, options) == text

@@ -350,7 +350,7 @@ def test_killed_run_goes_on_with_its_waiting_trials(
     file: Path, start: Callable[..., Any], cli: Any
 ) -> None:
     running = start("run", file)
-    running.wait_for("trial   2  waits")
+    running.wait_for("trial   2  paused")
     assert running.ended(signal.SIGKILL) == -signal.SIGKILL
     waiting = [t.number for t in record_of(file).trials if t.state == "paused"]
     assert waiting
@@ -360,7 +360,7 @@ def test_killed_run_goes_on_with_its_waiting_trials(
     check_race(file)
     assert len(own(record_of(file))) == 9
     assert f"{sum(t.raced for t in own(record_of(file)))} trials were stopped early" in said.out
-    assert "stopped early, 0 waiting" in cli("status", file).out
+    assert "stopped early, 0 paused" in cli("status", file).out
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_third_network_names_the_timed_trial_and_show_prints_it(
     assert latency(last).conditions[STRUCTURE_OF] == 1
     assert len(counted) == 2
     texts = [trial_text(t) for n in (1, 3) if (t := study.store.trial(n))]
-    assert [", as trial 1 of this structure" in text for text in texts] == [False, True]
+    assert [", from trial 1 (same structure)" in text for text in texts] == [False, True]
 
 
 def test_other_shape_format_or_share_of_zeros_is_timed(

@@ -1,4 +1,4 @@
-"""Parallel coordinates: what is written beside an axis can be read."""
+"""Parallel coordinates: the ticks of an axis are legible."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from paretune.search.views.parallel_coordinates import lines_figure
         ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], ["0", "1", "2", "3", "4", "5"]),
     ],
 )
-def test_few_numbers_stand_beside_their_axis_unless_two_are_close(
+def test_ticks_are_the_values_when_they_are_few_and_not_close(
     make_record: Callable[..., StudyRecord], values: list[float], texts: list[str]
 ) -> None:
     record = make_record(40)

@@ -10,7 +10,7 @@ SCALE = [[0.0, "#dbe4ff"], [0.35, "#91a7ff"], [0.7, "#4263eb"], [1.0, "#1b2f8a"]
 
 
 def layout() -> dict[str, Any]:
-    """A fresh layout for a figure to change."""
+    """Returns a new plotly layout that a figure may change."""
     return {
         "template": "plotly_white",
         "font": {"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "color": INK},

@@ -1,4 +1,4 @@
-"""One trial in full."""
+"""One trial in full: `paretune show`."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from paretune.search.study.units import format_interval, format_value
 from paretune.search.views.plan_text import plan_text
 
 LAST = 5
-"""Reported steps that are shown; --json gives all."""
+"""Most reported steps that are shown; --json gives all."""
 
 
 def trial_json(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """All that is stored of a trial."""
+    """Returns everything that is stored of a trial, as JSON."""
     reported = [{key: row[key] for key in ("step", "values", "seconds")} for row in steps]
     return {**asdict(trial), "feasible": trial.feasible, "steps": reported}
 
 
 def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> str:
-    """A trial for people.
+    """Returns a trial as lines for a terminal.
 
     Args:
         trial: The trial.
-        steps: What its trainer reported, when it was the user's own.
+        steps: The steps that your own trainer reported; empty for the built-in stages.
     """
     lines = [
         f"trial {trial.number}: {trial.state}" + ("" if trial.number else " (the baseline)"),
         f"  {plan_text(trial.plan)}",
-        f"  begun {datetime.fromtimestamp(trial.started):%Y-%m-%d %H:%M:%S}"
-        + (f", {trial.finished - trial.started:.1f} s" if trial.finished else ""),
+        f"  started {datetime.fromtimestamp(trial.started):%Y-%m-%d %H:%M:%S}"
+        + (f", took {trial.finished - trial.started:.1f} s" if trial.finished else ""),
     ]
-    if trial.repeats is not None:
-        lines.append(f"  the same plan as trial {trial.repeats}, and answered from there")
+    if trial.repeat_of is not None:
+        lines.append(f"  same plan as trial {trial.repeat_of}: takes its result")
     if trial.reason:
         lines.append(f"  {trial.reason['stage']}: {trial.reason['type']}: {trial.reason['text']}")
         lines += [f"    {line}" for line in trial.reason.get("traceback", "").splitlines()]
     if trial.raced and trial.values:
         last = "  ".join(f"{name} {value:.4g}" for name, value in trial.values.items())
-        lines.append(f"  values when it was held up: {last}")
-    for heading, found in (
+        lines.append(f"  values when racing ended or paused it: {last}")
+    for heading, measured in (
         ("validation", trial.measurements),
-        ("again at the end, beside the front", trial.final),
+        ("final session", trial.final),
         ("test", trial.test),
     ):
-        if found:
+        if measured:
             lines.append(heading)
-            width = max(10, *map(len, found)) + 2
-            lines += [f"  {_measurement_text(m, width)}" for m in found.values()]
+            width = max(10, *map(len, measured)) + 2
+            lines += [f"  {_measurement_text(m, width)}" for m in measured.values()]
     if steps:
         lines.append("reported" + (f", the last {LAST} of {len(steps)}" * (len(steps) > LAST)))
         lines += [_step_text(row) for row in steps[-LAST:]]
@@ -66,8 +66,8 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
         lines.append(f"  {stage['kind']}{cost}: {json.dumps(_short(stage['params']))}")
     for target, artifact in trial.artifacts.items():
         note = artifact["info"].get("note")
-        said = f" ({note})" if note else ""
-        lines.append(f"{target}: {artifact['path']}{said}, sha256 {artifact['sha256']}")
+        remark = f" ({note})" if note else ""
+        lines.append(f"{target}: {artifact['path']}{remark}, sha256 {artifact['sha256']}")
     if trial.artifact and not trial.artifacts:
         lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
     return "\n".join(lines)
@@ -75,7 +75,7 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
 
 def _step_text(row: Mapping[str, Any]) -> str:
     values = "  ".join(
-        f"{name} {'no number' if value is None else format(value, '.4g')}"
+        f"{name} {'not a number' if value is None else format(value, '.4g')}"
         for name, value in row["values"].items()
     )
     return f"  step {row['step']}, {row['seconds']:.1f} s: {values}"
@@ -83,14 +83,14 @@ def _step_text(row: Mapping[str, Any]) -> str:
 
 def _measurement_text(m: Measurement, width: int) -> str:
     spread = format_interval(m)
-    counted = f", {m.count} observations" if m.count > 1 else ""
-    unknown = ", ".join(m.conditions.get("without_rule") or ())
-    missed = f"; not counted: {unknown}" if unknown else ""
+    source = f", {m.count} observations" if m.count > 1 else ""
+    uncounted = ", ".join(m.conditions.get("without_rule") or ())
+    missing = f"; not counted: {uncounted}" if uncounted else ""
     first = m.conditions.get(STRUCTURE_OF)
-    counted += f", as trial {first} of this structure" if first is not None else ""
-    return f"{m.name:<{width}}{format_value(m.value, m.unit)} {spread}{counted}".rstrip() + missed
+    source += f", from trial {first} (same structure)" if first is not None else ""
+    return f"{m.name:<{width}}{format_value(m.value, m.unit)} {spread}{source}".rstrip() + missing
 
 
 def _short(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is not set."""
+    """Returns the parameters that are set."""
     return {key: value for key, value in params.items() if value is not None}

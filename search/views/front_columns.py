@@ -1,4 +1,4 @@
-"""The front's columns, two for each objective: what the terminal and the page both show."""
+"""Two columns for each objective of the front, for the terminal and the report."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Sequence
 
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_interval, format_times, format_value
-from paretune.search.views.front import FrontRow
+from paretune.search.views.front_table import FrontRow
 from paretune.search.views.headline import better_word
 
 
 def headings_of(axes: Sequence[Axis]) -> list[str]:
-    """An objective's name, and what stands beside it: the test part, or times the baseline."""
-    found = []
+    """Returns two headings for each objective: its name, and "on test" or "faster" or the like."""
+    headings = []
     for axis in axes:
-        found += [axis.name, "on test" if axis.unit == "fraction" else better_word(axis)]
-    return found
+        headings += [axis.name, "on test" if axis.unit == "fraction" else better_word(axis)]
+    return headings
 
 
-def shown_of(rows: Sequence[FrontRow], axes: Sequence[Axis]) -> list[bool]:
-    """Which columns have anything to show; an objective's own column always has.
+def visible_columns(rows: Sequence[FrontRow], axes: Sequence[Axis]) -> list[bool]:
+    """Returns for each column whether it has content; the value of an objective is always shown.
 
-    A study without a baseline has no "faster", one without a test part no "on test".
+    Without a baseline "faster" is empty, and without a test part "on test" is.
     """
     cells = [cells_of(row, axes) for row in rows]
-    return [place % 2 == 0 or any(row[place][0] for row in cells) for place in range(2 * len(axes))]
+    return [index % 2 == 0 or any(row[index][0] for row in cells) for index in range(2 * len(axes))]
 
 
 def cells_of(row: FrontRow, axes: Sequence[Axis]) -> list[tuple[str, str]]:
-    """(text, 95 % interval in small print) for each column; empty where nothing is known."""
+    """Returns (text, 95 % interval) for each column; empty texts if there is no measurement."""
     cells: list[tuple[str, str]] = []
     for axis in axes:
         measured = row.validation.get(axis.name)

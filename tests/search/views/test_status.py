@@ -1,0 +1,43 @@
+"""The progress of a study in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from paretune.search.study.records import Counts, StudyRecord
+from paretune.search.views.status import status_info
+
+MakeRecord = Callable[..., StudyRecord]
+
+
+def counts(**states: int) -> Counts:
+    return Counts(
+        states=states,
+        repeats=2,
+        variants=3,
+        stopped=states.get("stopped", 0),
+        stage_seconds=90.0,
+        saved_seconds=600.0,
+        cache_bytes=2_000_000,
+        cache_stages=7,
+        dropped=0,
+    )
+
+
+def test_status_counts_trials_that_have_ended(make_record: MakeRecord) -> None:
+    info = status_info(make_record(40), counts(complete=5, failed=1, running=1))
+    assert info.done == 6
+    lines = info.text().splitlines()
+    assert lines[0] == (
+        "made-up: 6 of 40 trials done (5 complete, 1 failed, 1 running, 2 repeated), "
+        "and 3 format variants"
+    )
+    assert lines[1].startswith(f"front: {len(info.front)} trials, hypervolume 0.")
+    assert lines[2] == "training: 90 s spent, 10 min saved by the stage cache"
+    assert lines[3] == "stage cache: 2.00 MB in 7 files"
+
+
+def test_status_has_a_line_on_racing_when_trials_are_paused(make_record: MakeRecord) -> None:
+    text = status_info(make_record(40), counts(complete=5, stopped=4, paused=2)).text()
+    assert "racing: 5 trained to the end, 4 stopped early, 2 paused" in text
+    assert "racing" not in status_info(make_record(40), counts(complete=5)).text()

@@ -1,0 +1,48 @@
+"""One trial in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from paretune.search.study.records import STRUCTURE_OF, StudyRecord, TrialRecord
+from paretune.search.views.trial_text import trial_json, trial_text
+
+MakeRecord = Callable[..., StudyRecord]
+
+
+def first_complete(record: StudyRecord) -> TrialRecord:
+    return next(t for t in record.trials if t.number and t.state == "complete")
+
+
+def test_trial_text_lists_plan_times_and_measurements(make_record: MakeRecord) -> None:
+    trial = first_complete(make_record(10))
+    text = trial_text(trial)
+    assert text.startswith(f"trial {trial.number}: complete\n  simple_cnn width")
+    assert ", took 8.0 s" in text
+    assert "validation\n  accuracy" in text and ", 400 observations" in text
+
+
+def test_trial_text_names_the_baseline(make_record: MakeRecord) -> None:
+    assert trial_text(make_record(1).trials[0]).startswith("trial 0: complete (the baseline)")
+
+
+def test_trial_text_names_the_trial_that_was_timed(make_record: MakeRecord) -> None:
+    trial = first_complete(make_record(10))
+    timing = replace(trial.measurements["latency"], conditions={STRUCTURE_OF: 3})
+    text = trial_text(replace(trial, measurements={"latency": timing}))
+    assert text.count(", from trial 3 (same structure)") == 1
+
+
+def test_trial_text_gives_the_reason_when_a_trial_failed(make_record: MakeRecord) -> None:
+    failed = next(t for t in make_record(20).trials if t.state == "failed")
+    assert "  pretrain: RuntimeError: " in trial_text(failed)
+
+
+def test_trial_text_shows_the_last_steps_that_a_trainer_reported(make_record: MakeRecord) -> None:
+    steps = [{"step": n, "values": {"error": None}, "seconds": 1.0} for n in range(1, 8)]
+    trial = first_complete(make_record(10))
+    text = trial_text(trial, steps)
+    assert "reported, the last 5 of 7" in text
+    assert text.count("error not a number") == 5
+    assert len(trial_json(trial, steps)["steps"]) == 7
