@@ -1,4 +1,4 @@
-"""What may change in a network, and how to change it.
+"""The search spaces: what may change in a network, and the code that changes it.
 
-The tables in this room are explicit: a name, and the place of the class that carries it.
+Each kind of option has an explicit table: a name, and the path of the class behind it.
 """

@@ -1,4 +1,4 @@
-"""What a technique is, and what it works on."""
+"""The interfaces of architectures and techniques, and the candidate that techniques change."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every
 
 
 class InfeasibleCandidate(Exception):
-    """This candidate cannot be: the trial ends as infeasible, with this reason."""
+    """A candidate cannot exist. The trial ends infeasible, with this text as its reason."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One entry of a candidate's history: what was applied, with which parameters, and what it did.
+    """One entry of a candidate's history.
 
-    `info` is JSON and holds whatever `rebuild` needs to restore the shape on a fresh model.
+    Attributes:
+        technique: Name of the technique that was applied.
+        params: Its parameters.
+        info: JSON that `rebuild` needs to restore the shape on a fresh model.
     """
 
     technique: str
@@ -32,16 +35,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model and how it came to be.
+    """A network and the steps that made it.
 
     Attributes:
         model: The network: float32 images [B, C, H, W], or int64 token ids [B, length], -> logits
             [B, classes].
-        shape: Of one input: (C, H, W), or (length, vocabulary).
+        shape: Shape of one input: (C, H, W), or (length, vocabulary).
         classes: Number of classes.
-        history: The steps that made it, enough to rebuild its shape on a fresh model.
-        quantization: What the runtime's own quantizer is to do when it is deployed:
-            {"dynamic": {...}} or {"static": {...}}; None for float.
+        history: The steps that made the network. They suffice to rebuild its shape on a fresh one.
+        quantization: Request to the runtime's own quantizer at deployment: {"dynamic": {...}} or
+            {"static": {...}}; None for float.
     """
 
     model: torch.nn.Module
@@ -51,12 +54,12 @@ class Candidate:
     quantization: Mapping[str, Any] | None = None
 
     def with_step(self, model: torch.nn.Module, step: Step) -> Candidate:
-        """This candidate after one more step."""
+        """Returns this candidate with another model and one more step in its history."""
         return replace(self, model=model, history=(*self.history, step))
 
 
 class Data(Protocol):
-    """The data a stage may see. `search/data` provides it."""
+    """The data that a stage may use. `search/data` provides it."""
 
     @property
     def classes(self) -> int:
@@ -64,45 +67,54 @@ class Data(Protocol):
 
     @property
     def shape(self) -> Shape:
-        """(C, H, W) of one image, or (length, vocabulary) of one text."""
+        """Shape of one input: (C, H, W) of an image, or (length, vocabulary) of a text."""
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the content of all parts; part of every stage's key."""
+        """Digest of the content of all parts. Every stage's cache key contains it."""
 
     def size(self, part: str) -> int:
-        """Number of examples in "train", "validation" or "test"."""
+        """Returns the number of examples in "train", "validation" or "test"."""
 
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One pass over a part as (inputs, labels int64 [B]).
+        """Yields one pass over a part as (inputs, labels int64 [B]).
 
         Inputs are images float32 [B, C, H, W], normalized, or token ids int64 [B, length].
 
         Args:
             part: "train", "validation" or "test".
             batch_size: Examples in a batch; the last one may be smaller.
-            seed: Shuffles when given: the same seed gives the same order. None keeps the order.
-            device: Where the tensors are put.
+            seed: Shuffles the part; the same seed gives the same order. None keeps the order.
+            device: Device of the tensors.
         """
 
     def order(self, part: str, seed: int | None) -> torch.Tensor:
-        """The permutation int64 [N] that `batches` with this seed follows."""
+        """Returns the permutation int64 [N] that `batches` follows with this seed."""
 
     def black(self) -> tuple[float, ...]:
-        """The normalized value of a black pixel for each channel: what a crop pads with.
+        """Returns the normalized value of a black pixel for each channel; empty for text.
 
-        Empty for text.
+        Random crops pad with it.
         """
 
     def white(self) -> tuple[float, ...]:
-        """The normalized value of a white pixel for each channel; empty for text."""
+        """Returns the normalized value of a white pixel for each channel; empty for text."""
 
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """What a training stage reports after each epoch. Losses are means over the examples."""
+    """The report of a training stage after one epoch.
+
+    Attributes:
+        stage: Name of the stage.
+        epoch: Number of the epoch, from 1.
+        epochs: Epochs of the whole stage.
+        loss: Mean loss over the examples.
+        accuracy: Training accuracy in [0, 1]; None if it was not measured.
+        seconds: Duration of the epoch in seconds.
+    """
 
     stage: str
     epoch: int
@@ -114,24 +126,26 @@ class EpochEnd:
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage may use besides its candidate.
+    """Everything that a stage may use in addition to its candidate.
 
     Attributes:
         data: Train and validation parts.
-        device: "cpu", "cuda", "mps", already resolved from "auto".
+        device: "cpu", "cuda" or "mps", already resolved from "auto".
         seed: Every source of randomness in the stage starts from it.
         report: Called after each epoch; may raise to stop the stage.
         teacher: A model in evaluation mode, for distillation.
-        distillation: The loss against the teacher that whatever the stage trains takes; None where
-            the stage learns from labels alone.
-        memo: `memo(name, make)` gives what `make()` gave for this stage's candidate before, or
-            makes and keeps it. The name says what it is and which options it depends on; the value
-            is JSON. For measurements that are dear and many trials want: a layer's sensitivity.
-        placement: `placement(model, shape, options)` asks the runtime which of a network's marked
-            activations its int8 rounds (`spaces/quantization/qat.py`); None where it has no int8.
-        answers: `answers(make)` gives the logits that this teacher gave for the training part
-            before, or has them made and keeps them: float32 [N, classes] in the part's own order.
-        breathe: Called between the steps of long work; may keep it waiting while somebody measures.
+        distillation: The loss against the teacher for all training of the stage; None if the stage
+            learns from labels alone.
+        memo: `memo(name, make)` returns a stored JSON value for this stage's candidate, or calls
+            `make()` and stores the result. The name contains the options that the value depends
+            on. For expensive measurements that many trials need: the sensitivity of a layer.
+        placement: `placement(model, shape, options)` asks the runtime which marked activations of
+            a network its int8 rounds (`spaces/quantization/qat.py`); None if it has no int8.
+        teacher_logits: `teacher_logits(make)` returns the stored logits of this teacher for the
+            training part, or calls `make()` and stores them: float32 [N, classes] in the part's
+            own order.
+        yield_to_measurements: Called between the steps of long work; may wait while another
+            process measures.
     """
 
     data: Data
@@ -151,36 +165,38 @@ class Context:
 class Architecture(Protocol):
     """A family of networks. The class docstring's first line is its description.
 
-    A class attribute `takes` says what its networks take: "images" (the default), "text" or "any".
+    A class attribute `takes` names the inputs of its networks: "images" (default), "text" or "any".
     """
 
     Params: ClassVar[type[Params]]
     version: ClassVar[int]
-    """Raised when the same parameters give another network: old stages are then not reused."""
+    """Increased when the same parameters give another network, so that no old stage is reused."""
 
     @staticmethod
     def build(params: Any, shape: Any, classes: int) -> torch.nn.Module:
-        """A fresh network with random weights drawn from torch's global generator.
+        """Returns a fresh network with random weights from torch's global generator.
 
         Args:
-            params: Its parameters.
-            shape: Of one input, of the kind that it takes.
+            params: Parameters of the family.
+            shape: Shape of one input, of a kind that the family takes.
             classes: Number of logits.
 
         Raises:
-            InfeasibleCandidate: No such network for this input shape or number of classes.
+            InfeasibleCandidate: No such network exists for this input shape or number of classes.
         """
 
 
 class Technique(Protocol):
     """A way to make a candidate cheaper. The class docstring's first line is its description.
 
-    It may have a `trains(params) -> bool` besides: whether `apply` trains, so that its result is
-    worth keeping in the stage cache, and with it `epochs(params) -> int`: how long; a `check(model,
-    params)` that raises InfeasibleCandidate for a network, trained or not, to which it cannot be
-    applied: asked before any training; and an `outline(candidate, params, context) -> Candidate |
-    None`: an untrained candidate in the shape that `apply` gives a trained one, at once; None where
-    that shape depends on the weights.
+    Optional methods:
+
+    * `trains(params) -> bool`: whether `apply` trains, so that the stage cache keeps its result.
+    * `epochs(params) -> int`: how many epochs `apply` trains.
+    * `check(model, params)`: raises InfeasibleCandidate if the technique cannot be applied to a
+      network, trained or not. Called before any training.
+    * `outline(candidate, params, context) -> Candidate | None`: an untrained candidate in the shape
+      that `apply` gives a trained one, without training; None if that shape depends on the weights.
     """
 
     name: ClassVar[str]
@@ -189,14 +205,17 @@ class Technique(Protocol):
 
     @staticmethod
     def apply(candidate: Candidate, params: Any, context: Context) -> Candidate:
-        """The candidate after this technique; the one given is left as it was.
+        """Returns the candidate after this technique; its argument stays unchanged.
 
         Raises:
-            InfeasibleCandidate: It cannot be applied to this candidate.
+            InfeasibleCandidate: The technique cannot be applied to this candidate.
         """
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Any, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """A fresh model brought into the shape that `apply` gave, without data; weights follow."""
+        """Brings a fresh model into the shape that `apply` gave, without data.
+
+        The caller loads the weights afterwards.
+        """

@@ -1,7 +1,7 @@
-"""A search space as a tree: literals, domains and conditional branches. Pure data, pure functions.
+"""A search space as a tree of literals, domains and conditional branches: pure data and functions.
 
-`assign` turns a tree into one concrete value by asking a function for every parameter that exists
-on the way; whether that function is an optimizer, a test or a grid, the tree does not know.
+`assign` turns a tree into one concrete value. It calls a function for each parameter that exists on
+the branches taken; the function can be an optimizer, a test or a grid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 @dataclass(frozen=True)
 class Fixed:
-    """A literal."""
+    """A fixed value."""
 
     value: Any
 
@@ -33,7 +33,7 @@ class Float:
 
     @property
     def count(self) -> float:
-        """How many values there are; infinite for a continuum."""
+        """Number of values; infinite for a continuous range."""
         if self.low == self.high:
             return 1
         if self.step is None:
@@ -41,7 +41,7 @@ class Float:
         return math.floor((self.high - self.low) / self.step + 1e-9) + 1
 
     def values(self) -> list[float]:
-        """Every value, in order; only for a finite domain."""
+        """Returns every value of a finite domain, in order."""
         if self.low == self.high or self.step is None:
             return [self.low]
         # Rounded so that 0.1 + 2 * 0.1 is 0.3 in a plan, a name and a hash.
@@ -59,35 +59,35 @@ class Int:
 
     @property
     def count(self) -> float:
-        """How many values there are."""
+        """Number of values."""
         return (self.high - self.low) // self.step + 1
 
     def values(self) -> list[int]:
-        """Every value, in order."""
+        """Returns every value, in order."""
         return list(range(self.low, self.high + 1, self.step))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several options, each a label and the tree that exists when it is taken."""
+    """One of several options. Each has a label, and a tree that exists if the option is taken."""
 
     options: tuple[tuple[str, Node], ...]
 
     @property
     def count(self) -> float:
-        """How many distinct concrete values there are over all branches."""
+        """Number of distinct concrete values over all branches."""
         return sum(count(node) for _, node in self.options)
 
     @property
     def labels(self) -> list[str]:
-        """The options' labels, in the order of the study file."""
+        """Labels of the options, in the order of the study file."""
         return [label for label, _ in self.options]
 
     def branch(self, label: str) -> Node:
-        """The tree under a label.
+        """Returns the tree of the option with this label.
 
         Raises:
-            KeyError: There is no such label.
+            KeyError: No option has this label.
         """
         return dict(self.options)[label]
 
@@ -101,14 +101,14 @@ class Record:
 
 @dataclass(frozen=True)
 class Items:
-    """A list of trees, named by their places: 0, 1, ..."""
+    """A list of trees, named by their indexes: 0, 1, ..."""
 
     items: tuple[Node, ...]
 
     @property
     def fields(self) -> tuple[tuple[str, Node], ...]:
-        """Each tree with its place as its key."""
-        return tuple((str(place), item) for place, item in enumerate(self.items))
+        """Each tree with its index as its key."""
+        return tuple((str(index), item) for index, item in enumerate(self.items))
 
 
 Node = Fixed | Float | Int | Choice | Record | Items
@@ -117,7 +117,7 @@ Domain = Float | Int | Choice
 
 @dataclass(frozen=True)
 class Parameter:
-    """A dimension of the space: its name, its domain, and the branches that must be taken."""
+    """A dimension of the space: its name, its domain, and the branches it depends on."""
 
     name: str
     domain: Domain
@@ -126,14 +126,14 @@ class Parameter:
 
 
 def label_of(value: Any) -> str:
-    """The label of a literal among the options of a choice."""
+    """Returns the label of a literal among the options of a choice."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def parameters(
     node: Node, path: str = "", condition: tuple[tuple[str, str], ...] = ()
 ) -> Iterator[Parameter]:
-    """Every parameter of a tree, in order, each with the branches it hangs on."""
+    """Yields every parameter of a tree, in order, with the branches it depends on."""
     match node:
         case Record() | Items():
             for key, child in node.fields:
@@ -149,13 +149,13 @@ def parameters(
 
 
 def assign(node: Node, choose: Callable[[str, Domain], Any], path: str = "") -> Any:
-    """One concrete value of a tree.
+    """Returns one concrete value of a tree.
 
     Args:
         node: The tree.
-        choose: Called with (parameter name, domain) for each parameter that exists on the way;
-            answers a number for Float and Int, a label for Choice.
-        path: The name that parameters of this tree begin with.
+        choose: Called with (parameter name, domain) for each parameter on the branches taken;
+            returns a number for Float and Int, a label for Choice.
+        path: Prefix of the parameter names of this tree.
     """
     match node:
         case Fixed(value):
@@ -167,8 +167,8 @@ def assign(node: Node, choose: Callable[[str, Domain], Any], path: str = "") -> 
             }
         case Items(items):
             return [
-                assign(child, choose, f"{path}.{place}" if path else str(place))
-                for place, child in enumerate(items)
+                assign(child, choose, f"{path}.{index}" if path else str(index))
+                for index, child in enumerate(items)
             ]
         case Choice():
             return assign(node.branch(choose(path, node)), choose, path)
@@ -177,7 +177,7 @@ def assign(node: Node, choose: Callable[[str, Domain], Any], path: str = "") -> 
 
 
 def count(node: Node) -> float:
-    """How many distinct concrete values a tree has; infinite with a continuous parameter."""
+    """Returns the number of distinct concrete values; infinite with a continuous parameter."""
     match node:
         case Fixed():
             return 1
@@ -188,7 +188,7 @@ def count(node: Node) -> float:
 
 
 def assignments(node: Node, path: str = "") -> Iterator[dict[str, Any]]:
-    """Every assignment (parameter name -> number or label) of a finite tree, once each, in order.
+    """Yields each assignment (parameter name -> number or label) of a finite tree once, in order.
 
     Raises:
         ValueError: A parameter is continuous.
@@ -210,7 +210,7 @@ def assignments(node: Node, path: str = "") -> Iterator[dict[str, Any]]:
 
 
 def with_ends_only(node: Node) -> Node:
-    """The same tree with each continuous parameter at its two ends only: a finite one."""
+    """Returns a finite tree: each continuous parameter is reduced to its two ends."""
     match node:
         case Record(fields):
             return Record(tuple((key, with_ends_only(child)) for key, child in fields))

@@ -1,4 +1,4 @@
-"""What networks take: images, or texts as token ids."""
+"""The inputs of networks: images, or texts as token ids."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ PADDING = 0
 
 
 def kind_of(shape: Sequence[int]) -> Kind:
-    """Which of the two a shape is of."""
+    """Returns "images" for a shape (C, H, W), "text" for (length, vocabulary)."""
     return "images" if len(shape) == 3 else "text"
 
 
 def example(shape: Shape, batch: int = 1) -> torch.Tensor:
-    """An input to trace or count with: black images, or texts without padding (all token 1).
+    """Returns an input for tracing and counting: black images, or texts of token 1 (no padding).
 
     Args:
-        shape: Of one example.
+        shape: Shape of one example.
         batch: Number of examples.
     """
     import torch
@@ -43,7 +43,7 @@ def example(shape: Shape, batch: int = 1) -> torch.Tensor:
 
 
 def shape_text(shape: Shape) -> str:
-    """A shape in words: `32x32 pixels and 3 channels`, `128 tokens of 8000`."""
+    """Returns a shape in words: `32x32 pixels and 3 channels`, `128 tokens of 8000`."""
     if len(shape) == 2:
         return f"{shape[0]} tokens of {shape[1]}"
     channels, height, width = shape

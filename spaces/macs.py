@@ -1,4 +1,4 @@
-"""Multiply-adds of a network, in all and by module: what a pruning target is counted in."""
+"""Multiply-adds of a network and of its modules. Pruning targets are counted in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 def macs_by_module(model: torch.nn.Module, shape: Shape) -> dict[str, int]:
-    """Dotted name -> multiply-adds for one input, with everything inside; "" is the whole network.
+    """Returns dotted module name -> multiply-adds for one input; "" is the whole network.
+
+    A module's count includes the modules inside it.
 
     Convolutions, linear layers and matrix products count; elementwise operations, normalization and
     pooling do not. torch's FlopCounterMode counts two operations for each multiply-add.
@@ -21,22 +23,22 @@ def macs_by_module(model: torch.nn.Module, shape: Shape) -> dict[str, int]:
 
     counter = FlopCounterMode(display=False)
     fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one operation, of which nothing is counted
+    torch.backends.mha.set_fastpath_enabled(False)  # a single operation, which counts as 0
     try:
-        # With gradients: without, the counter stumbles over a weight that flows from module to
-        # module as activations do (DeBERTa's relative positions).
+        # Without gradients the counter fails for a weight that is passed from module to module like
+        # an activation (DeBERTa's relative positions).
         with torch.enable_grad(), counter:
             model.eval()(example(shape))
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
     root = type(model).__name__
-    found = {"": int(counter.get_total_flops()) // 2}
+    macs = {"": int(counter.get_total_flops()) // 2}
     for path, operations in counter.get_flop_counts().items():
         if path.startswith(f"{root}."):
-            found[path.removeprefix(f"{root}.")] = sum(operations.values()) // 2
-    return found
+            macs[path.removeprefix(f"{root}.")] = sum(operations.values()) // 2
+    return macs
 
 
 def count_macs(model: torch.nn.Module, shape: Shape) -> int:
-    """Multiply-adds for one input."""
+    """Returns the multiply-adds of a network for one input."""
     return macs_by_module(model, shape)[""]

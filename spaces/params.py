@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Params(BaseModel):
-    """Base of every option's parameters: frozen, strict, no unknown keys.
+    """Base class of every option's parameters: frozen, strict, without unknown keys.
 
-    A subclass states each field's type and range once (`Field(ge=..., lt=...)`); the study
-    loader checks literals, both ends of every domain and every choice against it.
+    A subclass states the type and range of each field once (`Field(ge=..., lt=...)`). The study
+    loader checks literals, both ends of every domain and every choice against them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

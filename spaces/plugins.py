@@ -1,11 +1,11 @@
-"""Entries that installed packages add to our tables, by entry point.
+"""Entries that installed packages add to the tables of options, by entry point.
 
 A package names its classes under `paretune.<kind>` in its metadata, for instance
 
     [project.entry-points."paretune.pruning"]
     halving = "mypackage.halving:Halving"
 
-and a study file then says `pruning: halving`.
+and a study file can then contain `pruning: halving`.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ class Plugin:
     """An entry point.
 
     Attributes:
-        path: "module:Class".
-        owner: The package that brings it.
+        path: Path of the class, "module:Class".
+        owner: Name of the package that provides it.
     """
 
     path: str
     owner: str
 
 
-def group_of(kind: str) -> str:
-    """The entry-point group of a table: "data set" -> "paretune.data_set"."""
+def entry_point_group(kind: str) -> str:
+    """Returns the entry-point group of a table: "data set" -> "paretune.data_set"."""
     return f"paretune.{kind.replace(' ', '_')}"
 
 
 @cache
 def plugins_of(kind: str) -> dict[str, tuple[Plugin, ...]]:
-    """Name -> who brings it; more than one is a clash.
+    """Returns name -> plugins for one table; several plugins of one name are a clash.
 
-    Read once a process, and only when somebody asks for a name that is not built in: looking
-    through all installed packages takes longer than all else that reading a study file does.
+    Runs once per process, and only for a name that is not built in: the search through all
+    installed packages takes longer than everything else that reading a study file does.
     """
-    found: dict[str, tuple[Plugin, ...]] = {}
-    for point in sorted(entry_points(group=group_of(kind)), key=lambda p: (p.name, p.value)):
+    plugins: dict[str, tuple[Plugin, ...]] = {}
+    points = entry_points(group=entry_point_group(kind))
+    for point in sorted(points, key=lambda p: (p.name, p.value)):
         owner = point.dist.name if point.dist else "an installed package"
         plugin = Plugin(point.value, owner)
-        if plugin not in found.get(point.name, ()):  # a package can lie on the path twice
-            found[point.name] = (*found.get(point.name, ()), plugin)
-    return found
+        if plugin not in plugins.get(point.name, ()):  # a package can be on the path twice
+            plugins[point.name] = (*plugins.get(point.name, ()), plugin)
+    return plugins

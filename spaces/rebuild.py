@@ -1,4 +1,4 @@
-"""A candidate from nothing, and a model's shape from a candidate's history."""
+"""Builds an initial candidate, and rebuilds a network's shape from a candidate's history."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     import torch
 
 ARCHITECTURE = "architecture"
-"""The technique of every history's first step."""
+"""Technique name of the first step in every history."""
 
 
 def initial_candidate(
     architecture: Mapping[str, Any], shape: Shape, classes: int, seed: int
 ) -> Candidate:
-    """A candidate with random weights (or the ones its library ships) and a history of one step.
+    """Returns a candidate with random or published weights and a history of one step.
 
     Raises:
-        InfeasibleCandidate: There is no such network, or it does not fit the data.
+        InfeasibleCandidate: No such network exists, or it does not fit the data.
     """
     network = build_network(architecture, shape, classes, seed)
     step = Step(ARCHITECTURE, {ARCHITECTURE: dict(architecture), "seed": seed})
@@ -32,9 +32,10 @@ def initial_candidate(
 
 
 def rebuild(history: Sequence[Step], shape: Shape, classes: int) -> torch.nn.Module:
-    """A fresh model of the shape that a history leads to; the weights follow as a state dict.
+    """Returns a fresh model in the shape after all steps of a history.
 
-    Training changes no shape: its steps are passed over.
+    The caller loads the weights from a state dict. Training changes no shape, so its steps are
+    skipped.
     """
     first, *rest = history
     network = build_network(first.params[ARCHITECTURE], shape, classes, first.params["seed"])

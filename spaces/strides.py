@@ -1,10 +1,10 @@
-"""Convolutions of 1x1 with a stride, which oneDNN differentiates wrongly where they are narrow.
+"""A workaround for oneDNN's wrong gradients of narrow 1x1 convolutions with a stride.
 
-With few input channels and images in channels_last, the gradient of the weights is computed past
-the end of a buffer: wrong numbers on two threads, a crash on one. That is so as of oneDNN 3.13
-(https://github.com/uxlfoundation/oneDNN/issues/6035). Such shortcuts are in every narrow residual
-network. Stride 1 is not affected, and for a kernel of one pixel it is the same to take every second
-pixel first.
+With few input channels and images in channels_last, oneDNN accesses memory past a buffer for the
+gradient of the weights: wrong numbers on two threads, a crash on one. oneDNN 3.13 still has the
+bug (https://github.com/uxlfoundation/oneDNN/issues/6035). Every narrow residual network has such
+shortcuts. Stride 1 is not affected. With a kernel of one pixel, dropping the skipped pixels first
+and then using stride 1 computes the same.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     import torch
 
 NARROW = 16
-"""Input channels of a group from which on it is right: a block of AVX-512, two blocks of AVX2."""
+"""Gradients are right from this many input channels per group: one AVX-512 block, two of AVX2."""
 
 
 @contextmanager
 def correct_gradients(model: torch.nn.Module, device: str) -> Iterator[None]:
-    """The network computes the same meanwhile, and its gradients are right.
+    """Makes a network's gradients right inside the context; its outputs stay the same.
 
     Args:
-        model: Changed in place; as before at the end.
-        device: Where it runs; only "cpu" needs it.
+        model: Changed in place, and restored at the end.
+        device: Device the network runs on; only "cpu" needs the workaround.
     """
-    with ExitStack() as after:
+    with ExitStack() as stack:
         for module in model.modules() if device == "cpu" else ():
-            after.enter_context(_picking(module))
+            stack.enter_context(_stride_moved_to_input(module))
         yield
 
 
 @contextmanager
-def _picking(module: torch.nn.Module) -> Iterator[None]:
-    """A convolution that drops the pixels that its stride skips, and then has none."""
+def _stride_moved_to_input(module: torch.nn.Module) -> Iterator[None]:
+    """Lets a narrow 1x1 convolution drop the skipped pixels itself and use stride 1."""
     import torch
 
     if (
@@ -50,10 +50,10 @@ def _picking(module: torch.nn.Module) -> Iterator[None]:
         return
     down, across = stride = module.stride
 
-    def pick(_: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+    def drop_pixels(_: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
         return (inputs[0][..., ::down, ::across],)
 
-    hook = module.register_forward_pre_hook(pick)
+    hook = module.register_forward_pre_hook(drop_pixels)
     module.stride = (1, 1)
     try:
         yield

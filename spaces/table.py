@@ -1,4 +1,4 @@
-"""Table: name -> option, imported only when asked for; and Slot, a field that picks from one."""
+"""Tables of options, imported on demand, and Slot: a field that takes an option of a table."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from paretune.spaces.plugins import plugins_of
 
 
 class UnknownName(ValueError):
-    """A name that is in no table; the text says which names there are."""
+    """A name is in no table. The text lists the names that exist."""
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
-    """`; did you mean "x"?` for the nearest of `known`, or an empty string."""
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f'; did you mean "{found[0]}"?' if found else ""
+def did_you_mean(name: str, names: list[str]) -> str:
+    """Returns `; did you mean "x"?` for the most similar name, or "" if none is similar."""
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f'; did you mean "{matches[0]}"?' if matches else ""
 
 
 def first_line(entry: Any) -> str:
-    """An entry's description: the first line of its docstring."""
+    """Returns the description of an entry: the first line of its docstring."""
     return (inspect.getdoc(entry) or "").splitlines()[0]
 
 
@@ -35,9 +35,9 @@ class Table:
     """An explicit table of options of one kind.
 
     Args:
-        kind: What the entries are ("optimizer"), for messages.
-        entries: Name -> "module:Class". A module is imported when its entry is asked for, so that
-            naming a technique costs nothing.
+        kind: Kind of the entries ("optimizer"), for error texts and the entry-point group.
+        entries: Name -> "module:Class". A module is imported when its entry is requested, so that
+            a list of names costs no import.
     """
 
     def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
@@ -46,55 +46,56 @@ class Table:
 
     @property
     def names(self) -> list[str]:
-        """The names of the built-in entries, in the table's order."""
+        """Names of the built-in entries, in the table's order."""
         return list(self._entries)
 
     @property
     def plugins(self) -> list[str]:
-        """The names that installed packages add; a built-in entry keeps its name."""
+        """Names that installed packages add. A built-in entry wins over a plugin of its name."""
         return [name for name in plugins_of(self.kind) if name not in self._entries]
 
     def accepts(self, name: str) -> bool:
-        """Whether this is the name of a built-in entry, of a plugin, or a dotted path."""
+        """Returns whether `get` takes this name: built in, a plugin's, or a dotted path."""
         return name in self._entries or ":" in name or name in self.plugins
 
     def get(self, name: str) -> Any:
-        """The entry of this name: built in, by entry point, or a dotted path "pkg.mod:Class".
+        """Returns the entry of a name: built in, a plugin's, or a dotted path "pkg.mod:Class".
 
         Raises:
-            UnknownName: There is no such entry, two packages bring it, or the path does not lead
-                to one.
+            UnknownName: The name or the class behind a path does not exist, or two packages
+                provide the name.
         """
         path = self._entries.get(name) or self._path(name)
         module, _, attribute = path.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # a user's module raises whatever it likes
-            if name in self._entries:  # ours: a bug, or a missing dependency
+        except Exception as error:  # a user's module can raise anything
+            if name in self._entries:  # built in: a bug of Paretune, or a missing dependency
                 raise
             raise UnknownName(f'{self.kind} "{name}": {type(error).__name__}: {error}') from error
 
     def _path(self, name: str) -> str:
-        """The dotted path of a name that is not built in."""
+        """Returns the dotted path of a name that is not built in."""
         if ":" in name:
             return name
-        found = plugins_of(self.kind).get(name, ())
-        if len(found) == 1:
-            return found[0].path
-        if found:
-            both = " and ".join(f"{p.owner} ({p.path})" for p in found)
+        plugins = plugins_of(self.kind).get(name, ())
+        if len(plugins) == 1:
+            return plugins[0].path
+        if plugins:
+            owners = " and ".join(f"{p.owner} ({p.path})" for p in plugins)
             raise UnknownName(
-                f'the {self.kind} "{name}" is brought by {both}; give the dotted path of one'
+                f'the {self.kind} "{name}" is provided by {owners}; give the dotted path of one'
             )
         names = [*self.names, *self.plugins]
         hint = did_you_mean(name, names) or "."
         raise UnknownName(f'unknown {self.kind} "{name}"{hint} Known: {", ".join(names)}.')
 
     def parse(self, value: Any) -> tuple[str, dict[str, Any]]:
-        """The name and the parameters that a spelling of the study file means.
+        """Returns the name and the parameters of an option as it is written in a study file.
 
-        `sgd` | `{sgd: {lr: 0.1}}` | `{torchvision: resnet18, weights: DEFAULT}`: in the last the
-        name carries its option's `primary` parameter and the others stand beside it.
+        Spellings: `sgd`, `{sgd: {lr: 0.1}}`, `{torchvision: resnet18, weights: DEFAULT}`. In the
+        last one the value of the name is the option's `primary` parameter, and the other parameters
+        are keys of the same mapping.
 
         Raises:
             ValueError: The value is none of these (UnknownName for a name in no table).
@@ -107,13 +108,13 @@ class Table:
         if len(value) == 1:
             [(name, params)] = value.items()
         else:
-            named = [key for key in value if self.accepts(str(key))]
-            if len(named) != 1:
+            names = [key for key in value if self.accepts(str(key))]
+            if len(names) != 1:
                 keys = ", ".join(map(str, value))
                 raise ValueError(
                     f"give one {self.kind}: a name, or {{name: parameters}}, not {keys}"
                 )
-            name, params = named[0], value[named[0]]
+            name, params = names[0], value[names[0]]
         rest = {key: child for key, child in value.items() if key != name}
         entry = self.get(str(name))
         if params is None or isinstance(params, Mapping):
@@ -132,21 +133,22 @@ class Option:
     params: Params
 
     def dump(self) -> dict[str, Any]:
-        """`{name: {parameters}}`: the spelling of the study file, defaults included."""
+        """Returns `{name: {parameters}}` as in a study file, with defaults."""
         return {self.name: self.params.model_dump()}
 
 
 class Slot:
-    """Marks a field of a Params that holds an Option of a table.
+    """Marks a field of a Params that takes an option of a table.
 
-    `optimizer: Annotated[Option, Slot(OPTIMIZERS)]` accepts "sgd", {"sgd": {"lr": 0.1}}, an Option.
+    `optimizer: Annotated[Option, Slot(OPTIMIZERS)]` accepts "sgd", {"sgd": {"lr": 0.1}}, and an
+    Option.
     """
 
     def __init__(self, table: Table) -> None:
         self.table = table
 
     def option(self, value: Any) -> Option:
-        """The Option that a concrete value (no domains) names.
+        """Returns the Option of a concrete value, one without domains.
 
         Raises:
             ValueError: The value names no option (UnknownName), or its parameters do not fit
@@ -166,5 +168,5 @@ class Slot:
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        """For lists of parameters; an editor's schema of a study file spells the options out."""
+        """Returns a loose schema for lists of parameters; the study file's schema is exact."""
         return {"anyOf": [{"type": "string"}, {"type": "object"}]}

@@ -1,4 +1,4 @@
-"""Families of networks, and how a network is built from its name and parameters."""
+"""Families of networks, and which kind of input each family takes."""
 
 from paretune.spaces.inputs import Kind
 from paretune.spaces.table import Table
@@ -28,16 +28,16 @@ ARCHITECTURES = Table(
 
 
 def takes(name: str, kind: Kind) -> bool:
-    """Whether a family's networks take inputs of this kind; by its class attribute `takes`.
+    """Returns whether a family's networks take inputs of this kind (class attribute `takes`).
 
     Raises:
-        UnknownName: There is no such family.
+        UnknownName: No family has this name.
     """
     return getattr(ARCHITECTURES.get(name), "takes", "images") in (kind, "any")
 
 
 def refusal(name: str, kind: Kind) -> str:
-    """Why a family cannot take inputs of this kind, and which families do."""
+    """Returns the text that a family cannot take inputs of this kind, and which families can."""
     suitable = ", ".join(other for other in ARCHITECTURES.names if takes(other, kind))
     other = "text" if kind == "images" else "images"
     return f"{name} takes {other}, and the data is {kind}; for {kind} there are {suitable}"

@@ -1,8 +1,7 @@
-"""Transformer encoder blocks made to be pruned: whole heads, hidden units and blocks can go.
+"""Transformer encoder blocks that can be pruned by whole heads, hidden units and blocks.
 
-Query, key and value are linear layers of their own, and the number of heads follows from what is
-left of them, so that cutting `head_dim` rows of the three and the same columns of `output` leaves a
-network that runs.
+Query, key and value are separate linear layers, and the number of heads follows from their size.
+So a network still runs after `head_dim` rows of the three and the same columns of `output` are cut.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ class Attention(nn.Module):
     Args:
         width: Channels of the residual stream.
         heads: Number of heads.
-        head_dim: Channels of a head; width / heads when not given.
-        dropout: Share of the attention weights that training leaves out, in [0, 1).
+        head_dim: Channels of a head; None for width / heads.
+        dropout: Share of the attention weights that training drops, in [0, 1).
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class Attention(nn.Module):
 
     @property
     def num_heads(self) -> int:
-        """The heads that are left."""
+        """Current number of heads; pruning reduces it."""
         return self.query.out_features // self.head_dim
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -44,16 +43,16 @@ class Attention(nn.Module):
 
         Args:
             x: The residual stream, normalized.
-            mask: Added to the scores, [B, 1, 1, T]: 0 where a token may be looked at, and far
-                below 0 where not.
+            mask: Added to the scores, [B, 1, 1, T]: 0 for a visible token, far below 0 for a
+                hidden one.
         """
         batch, length, _ = x.shape
-        # The numbers of heads and channels are written out, so that an exported graph has constants
+        # Numbers of heads and channels are explicit, so that an exported graph has constants.
         query, key, value = (
             part(x).reshape(batch, length, self.num_heads, self.head_dim).transpose(1, 2)
             for part in (self.query, self.key, self.value)
         )
-        seen = functional.scaled_dot_product_attention(
+        mixed = functional.scaled_dot_product_attention(
             query,
             key,
             value,
@@ -62,11 +61,11 @@ class Attention(nn.Module):
             scale=self.head_dim**-0.5,
         )
         inner = self.num_heads * self.head_dim
-        return self.output(seen.transpose(1, 2).reshape(batch, length, inner))  # type: ignore[no-any-return]
+        return self.output(mixed.transpose(1, 2).reshape(batch, length, inner))  # type: ignore[no-any-return]
 
 
 class EncoderBlock(nn.Module):
-    """Attention and an MLP, each behind a LayerNorm and beside a shortcut.
+    """Attention and an MLP, each with a LayerNorm before it and a shortcut around it.
 
     The norm comes first (Xiong et al. 2020, https://arxiv.org/abs/2002.04745): such blocks train
     without a warm-up of the learning rate.
@@ -75,8 +74,8 @@ class EncoderBlock(nn.Module):
         width: Channels of the residual stream.
         heads: Attention heads.
         hidden: Hidden units of the MLP.
-        head_dim: Channels of a head; width / heads when not given.
-        dropout: Share that training leaves out, after attention and MLP, in [0, 1).
+        head_dim: Channels of a head; None for width / heads.
+        dropout: Share of the outputs of attention and MLP that training drops, in [0, 1).
     """
 
     def __init__(
@@ -96,7 +95,7 @@ class EncoderBlock(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """[B, T, width] -> [B, T, width]; the mask is Attention's."""
+        """[B, T, width] -> [B, T, width]; `mask` as for Attention."""
         x = x + self.drop(self.attention(self.norm1(x), mask))
         hidden = functional.gelu(self.fc1(self.norm2(x)))
         return x + self.drop(self.fc2(hidden))  # type: ignore[no-any-return]

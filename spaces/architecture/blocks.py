@@ -1,4 +1,4 @@
-"""Torch modules that several architectures are made of."""
+"""Torch modules that several architectures share."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from paretune.spaces.architecture.shortcuts import PaddedShortcut
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al. 2016, https://arxiv.org/abs/1512.03385).
 
-    Where the shape changes, the shortcut is a 1x1 convolution (option B) or, with `padded`, every
-    second pixel with channels of zeros (option A); elsewhere it is the identity.
+    If the shape changes, the shortcut is a 1x1 convolution (option B) or, with `padded`, every
+    second pixel plus channels of zeros (option A). Otherwise it is the identity.
     """
 
     expansion = 1
@@ -37,7 +37,7 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1x1 to `width`, 3x3, 1x1 to four times as many channels, and a shortcut.
 
-    The 3x3 convolution has the stride, as in torchvision.
+    The stride is in the 3x3 convolution, as in torchvision.
     """
 
     expansion = 4
@@ -61,10 +61,10 @@ class Bottleneck(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 to more channels, a depthwise convolution, 1x1 back, and a shortcut where shapes agree.
+    """1x1 to more channels, a depthwise convolution, 1x1 back, and a shortcut if the shapes agree.
 
-    MobileNetV2's block (https://arxiv.org/abs/1801.04381) with a kernel of any odd size and, where
-    asked for, squeeze-excitation of a quarter of the input's channels.
+    MobileNetV2's block (https://arxiv.org/abs/1801.04381) with a kernel of any odd size. `se` adds
+    squeeze-excitation with a quarter of the input channels.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class InvertedResidual(nn.Module):
 def conv_bn_relu(
     channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1, groups: int = 1
 ) -> list[nn.Module]:
-    """A convolution that keeps the sides (but for the stride), batch normalization and ReLU."""
+    """Returns a convolution, batch normalization and ReLU; only the stride changes the sides."""
     return [
         nn.Conv2d(
             channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False
@@ -108,7 +108,7 @@ def conv_bn_relu(
 
 
 def separable_block(channels_in: int, channels_out: int, stride: int) -> list[nn.Module]:
-    """MobileNetV1's block: a depthwise 3x3 and a 1x1 convolution."""
+    """Returns MobileNetV1's block: a depthwise 3x3 and a 1x1 convolution."""
     return [
         *conv_bn_relu(channels_in, channels_in, 3, stride, groups=channels_in),
         *conv_bn_relu(channels_in, channels_out, kernel=1),
@@ -116,7 +116,7 @@ def separable_block(channels_in: int, channels_out: int, stride: int) -> list[nn
 
 
 def shortcut(channels_in: int, channels_out: int, stride: int, padded: bool) -> nn.Module:
-    """The shortcut of a residual block: option A (padded) or B, or the identity."""
+    """Returns the shortcut of a residual block: option A (padded), option B, or the identity."""
     if stride == 1 and channels_in == channels_out:
         return nn.Identity()
     if padded:

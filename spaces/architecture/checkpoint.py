@@ -1,4 +1,4 @@
-"""Weights from a file. Nothing is unpickled that could run code."""
+"""Loads weights from a file, without unpickling anything that could run code."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     import torch
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Keys under which training scripts usually put the weights."""
+"""Keys under which training scripts usually store the weights."""
 
 
 def load_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
-    """The weights in a .safetensors file, or in a .pt/.pth file read with weights_only=True.
+    """Reads the weights in a .safetensors file, or in a .pt/.pth file with weights_only=True.
 
     Raises:
-        ValueError: The file is not there, damaged, holds more than tensors, or is of another kind.
+        ValueError: The file does not exist, is damaged, holds more than tensors, or is of another
+            kind.
     """
     import torch
     from safetensors.torch import load_file
@@ -33,13 +34,13 @@ def load_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"checkpoint {file} is damaged, or holds Python objects besides tensors, which are not "
-            "loaded because they can run code; save it again with "
+            f"checkpoint {file} is damaged, or holds Python objects other than tensors, which are "
+            "not loaded because they can run code; save it again with "
             "torch.save(model.state_dict(), ...)"
         ) from error
     except Exception as error:  # torch's unpickler raises almost anything for a damaged file
-        said = str(error) or type(error).__name__
-        raise ValueError(f"checkpoint {file} cannot be read: {said}") from error
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"checkpoint {file} cannot be read: {reason}") from error
     return _state_dict(content, file)
 
 
@@ -47,28 +48,29 @@ def load_weights(network: torch.nn.Module, path: str | Path) -> None:
     """Loads a checkpoint into a network of the same shape.
 
     Raises:
-        ValueError: As `load_checkpoint`, or names and shapes do not fit; the first few are named.
+        ValueError: As `load_checkpoint`, or names and shapes do not fit; the text lists the first
+            few.
     """
     from paretune.spaces.architecture.resizing import Resized
 
     weights = load_checkpoint(path)
     if isinstance(network, Resized) and not any(name.startswith("network.") for name in weights):
-        network = network.network  # weights of the network without its resizing
-    own = network.state_dict()
-    missing = [name for name in own if name not in weights]
-    surplus = [name for name in weights if name not in own]
+        network = network.network  # the file has the weights of the network inside
+    expected = network.state_dict()
+    missing = [name for name in expected if name not in weights]
+    surplus = [name for name in weights if name not in expected]
     shapes = [
-        f"{name} {list(weights[name].shape)} for {list(own[name].shape)}"
-        for name in own
-        if name in weights and weights[name].shape != own[name].shape
+        f"{name} {list(weights[name].shape)} for {list(expected[name].shape)}"
+        for name in expected
+        if name in weights and weights[name].shape != expected[name].shape
     ]
-    wrong = [
+    problems = [
         f"{what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
         for what, names in (("missing", missing), ("not in the model", surplus), ("shape", shapes))
         if names
     ]
-    if wrong:
-        raise ValueError(f"checkpoint {path} does not fit the architecture: {'; '.join(wrong)}")
+    if problems:
+        raise ValueError(f"checkpoint {path} does not fit the architecture: {'; '.join(problems)}")
     network.load_state_dict(weights)
 
 

@@ -1,4 +1,4 @@
-"""EfficientNet with compound scaling, or width, depth and resolution on their own."""
+"""EfficientNet with compound scaling, or with separate width, depth and resolution."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from paretune.spaces.architecture.image_params import StemParams
+from paretune.spaces.architecture.image_params import DROPOUT_TEXT, StemParams
 from paretune.spaces.inputs import ImageShape
 
 if TYPE_CHECKING:
     import torch
 
 DEPTH, WIDTH, RESOLUTION = 1.2, 1.1, 1.15
-"""What one step of phi multiplies (https://arxiv.org/abs/1905.11946, section 4): twice the MACs."""
+"""Factors per step of phi, for twice the MACs (https://arxiv.org/abs/1905.11946, section 4)."""
 
 STAGES = (
     (1, 3, 1, 32, 16, 1),
@@ -30,8 +30,8 @@ STAGES = (
 class EfficientNet:
     """EfficientNet by `phi`, or by width, depth and resolution (https://arxiv.org/abs/1905.11946).
 
-    phi = 0 is B0 on images as they are; each step multiplies depth by 1.2, width by 1.1 and the
-    images' side by 1.15. The published B1 to B7 round these (B1 is width 1.0, depth 1.1).
+    phi = 0 is B0 at the images' own resolution. Each step multiplies depth by 1.2, width by 1.1 and
+    the images' side by 1.15. The published B1 to B7 round these (B1 is width 1.0, depth 1.1).
     """
 
     version = 1
@@ -40,21 +40,28 @@ class EfficientNet:
         """Options of efficientnet."""
 
         phi: float | None = Field(
-            None, ge=-8, le=7, description="scales width, depth and resolution together; 0 is B0"
+            None,
+            ge=-8,
+            le=7,
+            description="compound scaling of width, depth and resolution; 0 is B0",
         )
-        width: float | None = Field(None, gt=0, le=4, description="multiplies the channels")
-        depth: float | None = Field(None, gt=0, le=4, description="multiplies the layers")
-        dropout: float = Field(0.2, ge=0, lt=1, description="before the last layer, in training")
+        width: float | None = Field(
+            None, gt=0, le=4, description="factor on the channels of B0; excludes phi"
+        )
+        depth: float | None = Field(
+            None, gt=0, le=4, description="factor on the layers of B0; excludes phi"
+        )
+        dropout: float = Field(0.2, ge=0, lt=1, description=DROPOUT_TEXT)
 
         @model_validator(mode="after")
         def _one_or_three(self) -> EfficientNet.Params:
-            given = [n for n in ("width", "depth", "resolution") if getattr(self, n) is not None]
-            if self.phi is not None and given:
-                raise ValueError(f"phi scales {', '.join(given)} already; give phi or these")
+            single = [n for n in ("width", "depth", "resolution") if getattr(self, n) is not None]
+            if self.phi is not None and single:
+                raise ValueError(f"phi scales {', '.join(single)} already; give phi or these")
             return self
 
         def side(self, shape: ImageShape) -> int | None:
-            """Shorter side in pixels; phi scales that of the data's images."""
+            """Returns the shorter side in pixels; phi scales the side of the data's images."""
             if self.phi is None:
                 return self.resolution
             scale: float = RESOLUTION**self.phi
@@ -70,7 +77,7 @@ class EfficientNet:
 
         phi = params.phi or 0.0
         width, depth = params.width or WIDTH**phi, params.depth or DEPTH**phi
-        # 1.1 ** 1 * 1.2 ** 0 and the like must not round up to a layer more.
+        # Rounding errors as in 1.1 ** 1 * 1.2 ** 0 must not add a layer.
         stages = [MBConvConfig(*stage, width, round(depth, 9)) for stage in STAGES]
         network = Network(stages, dropout=params.dropout, num_classes=classes)
         fit_channels(network, shape[0], keep=False)

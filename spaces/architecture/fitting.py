@@ -1,4 +1,4 @@
-"""Fits a network made for other images: number of input channels, number of classes."""
+"""Fits an existing network to the data: input channels, number of classes, small images."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import nn
 
 
 def fit_channels(network: nn.Module, channels: int, keep: bool) -> None:
-    """Replaces the first convolution by one that takes `channels` input channels.
+    """Replaces the first convolution by one with `channels` input channels, if they differ.
 
     Args:
-        network: Changed in place; left alone when it takes that many already.
-        channels: Of the images.
-        keep: Keep the trained weights' response: the mean over the old input channels, scaled so
-            that the same image in every channel gives the same output.
+        network: Changed in place.
+        channels: Channels of the images.
+        keep: Keep the response of trained weights. The new weights are the mean over the old input
+            channels, scaled so that the same image in every channel gives the same output.
     """
     for name, module in network.named_modules():
         if not isinstance(module, nn.Conv2d):
@@ -40,9 +40,9 @@ def fit_channels(network: nn.Module, channels: int, keep: bool) -> None:
 
 
 def fit_classes(network: nn.Module, classes: int) -> None:
-    """Replaces the last layer that gives logits by one for `classes`; it starts from random.
+    """Replaces the last layer by one with random weights for `classes`, if they differ.
 
-    Works for a last Linear (ResNet, MobileNet, ViT, ...) and a last 1x1 convolution (SqueezeNet).
+    The last layer can be Linear (ResNet, MobileNet, ViT, ...) or a 1x1 convolution (SqueezeNet).
     """
     heads = [
         (name, module)
@@ -60,7 +60,7 @@ def fit_classes(network: nn.Module, classes: int) -> None:
 
 
 def remove_strides(*parts: nn.Module) -> None:
-    """Takes the halving out of parts of a network: all their convolutions step by one pixel."""
+    """Sets the stride of all convolutions in parts of a network to 1, so that they do not halve."""
     for part in parts:
         for module in part.modules():
             if isinstance(module, nn.Conv2d):
@@ -68,6 +68,6 @@ def remove_strides(*parts: nn.Module) -> None:
 
 
 def replace_module(network: nn.Module, name: str, module: nn.Module) -> None:
-    """Puts a module in the place of the one with this dotted name."""
+    """Replaces the module with this dotted name by another one."""
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, module)

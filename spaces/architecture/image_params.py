@@ -1,4 +1,4 @@
-"""What all families of networks for images have in common: resolution and stem."""
+"""Options that the families of image networks share: resolution and stem."""
 
 from __future__ import annotations
 
@@ -10,38 +10,49 @@ from paretune.spaces.inputs import ImageShape
 from paretune.spaces.params import Params
 
 Stem = Literal["auto", "small", "standard"]
-"""How a network begins: made for photographs, or for images of 28 to 64 pixels."""
+"""The first layers of a network: standard for photographs, small for images of 28 to 64 pixels."""
 
-STEM_TEXT = "small: the first two halvings are left out; auto: under 64 pixels"
+STEM_TEXT = (
+    "first layers of the network; small omits the first two halvings of the image; "
+    "auto: small for images under 64 pixels"
+)
+
+WIDTH_TEXT = "factor on the number of channels"
+
+DROPOUT_TEXT = "share of units dropped before the last layer, in training only"
 
 SMALL_STEM_UNDER = 64
-"""Images with a smaller side lose too much to the standard networks' 32-fold reduction."""
+"""Images with a smaller side keep too few pixels after the standard networks' 32-fold reduction."""
 
 
 class ImageParams(Params):
     """Options of every family that takes images."""
 
     resolution: int | None = Field(
-        None, ge=4, le=1024, description="the model resizes its input to this shorter side, pixels"
+        None,
+        ge=4,
+        le=1024,
+        description="shorter side, in pixels, to which the model resizes its input; default: "
+        "no resizing",
     )
 
     def side(self, shape: ImageShape) -> int | None:
-        """Shorter side in pixels of what the network sees of such images; None: as they are."""
+        """Returns the shorter side in pixels after resizing; None if images are not resized."""
         return self.resolution
 
 
 class StemParams(ImageParams):
-    """Options of the families whose first layers may be fitted to small images."""
+    """Options of the families with a variant of their first layers for small images."""
 
     stem: Stem = Field("auto", description=STEM_TEXT)
 
     def small(self, shape: ImageShape) -> bool:
-        """Whether the network for images of this shape has the small stem."""
+        """Returns whether the network for images of this shape has the small stem."""
         return self.stem == "small" or (self.stem == "auto" and min(shape[1:]) < SMALL_STEM_UNDER)
 
 
 def resized_shape(params: Params, shape: ImageShape) -> ImageShape:
-    """(C, H, W) that the network sees: the shorter side as asked for, the sides' ratio kept."""
+    """Returns (C, H, W) after resizing: the shorter side from `params`, the ratio kept."""
     side = params.side(shape) if isinstance(params, ImageParams) else None
     if side is None:
         return shape

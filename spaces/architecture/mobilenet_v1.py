@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image_params import StemParams
+from paretune.spaces.architecture.image_params import WIDTH_TEXT, StemParams
 from paretune.spaces.architecture.width_multiplier import scaled
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class MobileNetV1:
     class Params(StemParams):
         """Options of mobilenet_v1."""
 
-        width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
+        width: float = Field(1.0, gt=0, le=4, description=WIDTH_TEXT)
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
@@ -37,11 +37,11 @@ class MobileNetV1:
 
         from paretune.spaces.architecture.blocks import conv_bn_relu, separable_block
 
-        small = params.small(shape)  # the stem's halving and the first after it are left out
+        small = params.small(shape)  # no halving in the stem and the 128-wide blocks
         width = scaled(32, params.width)
         layers = conv_bn_relu(shape[0], width, stride=1 if small else 2)
-        for channels, wanted in BLOCKS:
-            stride = 1 if channels == 128 and small else wanted
+        for channels, published_stride in BLOCKS:
+            stride = 1 if channels == 128 and small else published_stride
             out = scaled(channels, params.width)
             layers += separable_block(width, out, stride)
             width = out

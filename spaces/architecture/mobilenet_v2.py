@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image_params import StemParams
+from paretune.spaces.architecture.image_params import WIDTH_TEXT, StemParams
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ class MobileNetV2:
     class Params(StemParams):
         """Options of mobilenet_v2."""
 
-        width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
+        width: float = Field(1.0, gt=0, le=4, description=WIDTH_TEXT)
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image_params import StemParams
+from paretune.spaces.architecture.image_params import DROPOUT_TEXT, WIDTH_TEXT, StemParams
 
 if TYPE_CHECKING:
     import torch
@@ -20,9 +20,11 @@ class MobileNetV3:
     class Params(StemParams):
         """Options of mobilenet_v3."""
 
-        size: Literal["small", "large"] = Field("small", description="11 or 15 blocks")
-        width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
-        dropout: float = Field(0.2, ge=0, lt=1, description="before the last layer, in training")
+        size: Literal["small", "large"] = Field(
+            "small", description="published variant: small has 11 blocks, large has 15"
+        )
+        width: float = Field(1.0, gt=0, le=4, description=WIDTH_TEXT)
+        dropout: float = Field(0.2, ge=0, lt=1, description=DROPOUT_TEXT)
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
@@ -31,8 +33,8 @@ class MobileNetV3:
 
         from paretune.spaces.architecture.fitting import fit_channels, remove_strides
 
-        made = models.mobilenet_v3_small if params.size == "small" else models.mobilenet_v3_large
-        network = made(width_mult=params.width, num_classes=classes, dropout=params.dropout)
+        variant = models.mobilenet_v3_small if params.size == "small" else models.mobilenet_v3_large
+        network = variant(width_mult=params.width, num_classes=classes, dropout=params.dropout)
         fit_channels(network, shape[0], keep=False)
         if params.small(shape):  # the second halving is in block 1 (small) or 2 (large)
             remove_strides(

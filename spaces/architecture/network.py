@@ -17,24 +17,24 @@ from paretune.spaces.inputs import Shape, example, kind_of, shape_text
 def build_network(
     architecture: Mapping[str, Any], shape: Shape, classes: int, seed: int
 ) -> torch.nn.Module:
-    """A fresh network in evaluation mode; torch's global random state is left as it was.
+    """Returns a fresh network in evaluation mode; torch's global random state stays unchanged.
 
     Args:
         architecture: {name: {parameters}}.
-        shape: Of one input: (C, H, W), or (length, vocabulary).
+        shape: Shape of one input: (C, H, W), or (length, vocabulary).
         classes: Number of logits.
-        seed: Draws the weights.
+        seed: Seed of the random weights.
 
     Raises:
-        InfeasibleCandidate: There is no such network, or it does not fit the data.
+        InfeasibleCandidate: No such network exists, or it does not fit the data.
         ValueError: The name or the parameters are wrong.
     """
-    name, given = ARCHITECTURES.parse(architecture)
+    name, options = ARCHITECTURES.parse(architecture)
     entry = ARCHITECTURES.get(name)
     kind = kind_of(shape)
     if not takes(name, kind):
         raise InfeasibleCandidate(refusal(name, kind))
-    params = entry.Params.model_validate(given)
+    params = entry.Params.model_validate(options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _built(entry, params, shape, classes)
@@ -44,12 +44,12 @@ def build_network(
 
 
 def _built(entry: Any, params: Any, shape: Shape, classes: int) -> torch.nn.Module:
-    """The network, behind a resizing where its parameters ask for another resolution."""
+    """Returns the network; it resizes its input first if its parameters set a resolution."""
     if len(shape) == 2:
         return entry.build(params, shape, classes)  # type: ignore[no-any-return]
-    seen = resized_shape(params, shape)
-    network: torch.nn.Module = entry.build(params, seen, classes)
-    return network if seen == shape else Resized(network, shape[1:], seen[1:])
+    resized = resized_shape(params, shape)
+    network: torch.nn.Module = entry.build(params, resized, classes)
+    return network if resized == shape else Resized(network, shape[1:], resized[1:])
 
 
 def _check_head(name: str, network: torch.nn.Module, shape: Shape, classes: int) -> None:
@@ -57,14 +57,14 @@ def _check_head(name: str, network: torch.nn.Module, shape: Shape, classes: int)
         with torch.inference_mode():
             output = network(example(shape, 2))
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-        said = str(error).partition("\n")[0] or type(error).__name__
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise InfeasibleCandidate(
-            f"{name} does not take {kind_of(shape)} of {shape_text(shape)}: {said}"
+            f"{name} does not take {kind_of(shape)} of {shape_text(shape)}: {reason}"
         ) from error
     if not isinstance(output, torch.Tensor) or output.ndim != 2:
-        got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        result = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise InfeasibleCandidate(
-            f"{name} gives {got} for 2 {kind_of(shape)}, not [2, {classes}] logits"
+            f"{name} gives {result} for 2 {kind_of(shape)}, not [2, {classes}] logits"
         )
     if output.shape[1] != classes:
         raise InfeasibleCandidate(

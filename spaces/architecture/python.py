@@ -1,4 +1,4 @@
-"""The user's own network, by the dotted path of a factory."""
+"""Your own network, by the dotted path of a factory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Python:
-    """Your own factory, by dotted path "pkg.mod:Net"; called again for every rebuild."""
+    """Your own network, made by a class or function with the path "pkg.mod:Net".
+
+    It is called again for every rebuild.
+    """
 
     version = 1
     primary = "factory"
@@ -28,23 +31,24 @@ class Python:
         """Options of python."""
 
         factory: str = Field(
-            pattern=r"^[\w.]+:[\w.]+$", description='"pkg.mod:Net": a class or function'
+            pattern=r"^[\w.]+:[\w.]+$",
+            description='path of a class or function that returns the network: "pkg.mod:Net"',
         )
-        args: dict[str, Any] = Field({}, description="keyword arguments of the factory")
+        args: dict[str, Any] = Field({}, description="keyword arguments for the factory")
 
     @staticmethod
     def build(params: Params, shape: Shape, classes: int) -> torch.nn.Module:
-        """What the factory gives; it is told `classes` and `shape` if it has such parameters.
+        """Returns the factory's network; passes `classes` and `shape` if it has such parameters.
 
         Raises:
-            InfeasibleCandidate: The factory cannot be found, raises, or gives no torch module.
+            InfeasibleCandidate: The factory cannot be imported, raises, or returns no torch module.
         """
         from torch import nn
 
-        factory = _found(params.factory)
-        taken = _taken(factory)
-        told = {"classes": classes, "num_classes": classes, "shape": shape}
-        extra = {k: v for k, v in told.items() if k in taken and k not in params.args}
+        factory = _imported(params.factory)
+        accepted = _parameters(factory)
+        facts = {"classes": classes, "num_classes": classes, "shape": shape}
+        extra = {k: v for k, v in facts.items() if k in accepted and k not in params.args}
         try:
             network = factory(**params.args, **extra)
         except Exception as error:
@@ -58,24 +62,24 @@ class Python:
         return network
 
 
-def _taken(factory: Callable[..., Any]) -> Mapping[str, Any]:
+def _parameters(factory: Callable[..., Any]) -> Mapping[str, Any]:
     try:
         return inspect.signature(factory).parameters
-    except ValueError:  # a builtin that does not tell
+    except ValueError:  # a builtin without a signature
         return {}
 
 
-def _found(path: str) -> Callable[..., Any]:
+def _imported(path: str) -> Callable[..., Any]:
     module, _, attribute = path.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        factory: Any = importlib.import_module(module)
         for part in attribute.split("."):
-            found = getattr(found, part)
-    except Exception as error:  # a user's module raises whatever it likes
+            factory = getattr(factory, part)
+    except Exception as error:  # a user's module can raise anything
         raise InfeasibleCandidate(
             f"python {path}: {type(error).__name__}: {error}; "
-            "is it installed, or beside the study file?"
+            "is it installed, or in the study file's folder?"
         ) from error
-    if not callable(found):
-        raise InfeasibleCandidate(f"python {path} is a {type(found).__name__}, not a factory")
-    return found  # type: ignore[no-any-return]
+    if not callable(factory):
+        raise InfeasibleCandidate(f"python {path} is a {type(factory).__name__}, not a factory")
+    return factory  # type: ignore[no-any-return]

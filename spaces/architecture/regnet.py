@@ -1,4 +1,4 @@
-"""RegNet X and Y: by name, or by the parameters of their design space."""
+"""RegNet X and Y, by published size or by the parameters of their design space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 WIDEST = 8192
-"""Channels of a block at most."""
+"""Largest number of channels of a block."""
 
 DESIGN = ("depth", "w_0", "w_a", "w_m", "group_width")
 
@@ -34,14 +34,14 @@ Y: dict[str, tuple[int, int, float, float, int]] = {
     "1_6gf": (27, 48, 20.71, 2.65, 24),
     "3_2gf": (21, 80, 42.63, 2.66, 24),
 }
-"""The same with squeeze-excitation."""
+"""The same for RegNet Y, which has squeeze-excitation."""
 
 
 class RegNet:
-    """RegNet X or Y by name, or by its design parameters (https://arxiv.org/abs/2003.13678).
+    """RegNet X or Y by size, or by its design parameters (https://arxiv.org/abs/2003.13678).
 
-    Block j is w_0 + w_a * j wide, brought to the nearest w_0 * w_m ** k and a multiple of 8; blocks
-    of one width are a stage. Parameters that are given replace those of the named size.
+    Block j has w_0 + w_a * j channels, rounded to the nearest w_0 * w_m ** k and to a multiple of
+    8. Blocks of one width form a stage. A design parameter replaces that of the published size.
     """
 
     version = 1
@@ -49,33 +49,57 @@ class RegNet:
     class Params(StemParams):
         """Options of regnet."""
 
-        kind: Literal["x", "y"] = Field("y", description="y has squeeze-excitation")
+        kind: Literal["x", "y"] = Field(
+            "y", description="RegNet X, or RegNet Y with squeeze-excitation"
+        )
         size: Literal["200mf", "400mf", "600mf", "800mf", "1_6gf", "3_2gf"] = Field(
-            "200mf", description="multiply-adds of the published network on ImageNet"
+            "200mf", description="published network, named by its multiply-adds on ImageNet"
         )
-        depth: int | None = Field(None, ge=1, le=64, description="blocks; in place of the size's")
+        depth: int | None = Field(
+            None, ge=1, le=64, description="number of blocks; default: from `size`"
+        )
         w_0: int | None = Field(
-            None, ge=8, le=512, multiple_of=8, description="channels of the first block"
+            None,
+            ge=8,
+            le=512,
+            multiple_of=8,
+            description="channels of the first block; default: from `size`",
         )
-        w_a: float | None = Field(None, ge=0, le=512, description="channels more a block")
-        w_m: float | None = Field(None, ge=1.1, le=8, description="a stage's width by the last's")
-        group_width: int | None = Field(None, ge=1, le=512, description="channels of a group")
+        w_a: float | None = Field(
+            None,
+            ge=0,
+            le=512,
+            description="channels that each block adds to the one before; default: from `size`",
+        )
+        w_m: float | None = Field(
+            None,
+            ge=1.1,
+            le=8,
+            description="width of a stage divided by that of the stage before; default: from "
+            "`size`",
+        )
+        group_width: int | None = Field(
+            None,
+            ge=1,
+            le=512,
+            description="channels per group of the convolutions; default: from `size`",
+        )
 
         @model_validator(mode="after")
         def _not_too_wide(self) -> RegNet.Params:
             depth, w_0, w_a, *_ = self.design()
             if w_0 + w_a * (depth - 1) > WIDEST:
                 raise ValueError(
-                    f"the last block would be {w_0 + w_a * (depth - 1):.0f} wide, {WIDEST} is the "
-                    "most; give less depth or w_a"
+                    f"the last block would have {w_0 + w_a * (depth - 1):.0f} channels, {WIDEST} "
+                    "is the most; give less depth or w_a"
                 )
             return self
 
         def design(self) -> tuple[Any, ...]:
-            """depth, w_0, w_a, w_m, group width; the size's where they are not given."""
+            """Returns depth, w_0, w_a, w_m, group width; those of `size` if they are None."""
             published = (X if self.kind == "x" else Y)[self.size]
-            own = (getattr(self, name) for name in DESIGN)
-            return tuple(p if o is None else o for o, p in zip(own, published, strict=True))
+            chosen = (getattr(self, name) for name in DESIGN)
+            return tuple(p if c is None else c for c, p in zip(chosen, published, strict=True))
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:

@@ -1,4 +1,4 @@
-"""A network that resizes its input: resolution as a dimension of the space."""
+"""A network that resizes its input, so that resolution can be a dimension of the space."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import nn
 
 
 class Resized(nn.Module):
-    """Resizes images as its first step, so that the exported file takes the original ones.
+    """Resizes images as its first step, so that the exported file takes the original images.
 
-    Bilinear. Where a side falls to a half or less, means over blocks of pixels come first, so that
-    no pixel is left out (ONNX knows antialiasing only from opset 18 on).
+    The interpolation is bilinear. If a side shrinks to a half or less, means over blocks of pixels
+    come first, so that every pixel counts (ONNX has antialiasing only from opset 18).
 
     Args:
-        network: Made for images of the size `after`.
+        network: Network for images of the size `after`.
         before: Height and width of the images.
-        after: Height and width that the network sees.
+        after: Height and width after resizing.
     """
 
     def __init__(self, network: nn.Module, before: tuple[int, int], after: tuple[int, int]) -> None:
@@ -26,7 +26,7 @@ class Resized(nn.Module):
         self.block = (max(1, before[0] // after[0]), max(1, before[1] // after[1]))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """[B, C, H, W] -> what the network gives."""
+        """[B, C, H, W] -> output of the network."""
         if self.block != (1, 1):
             images = F.avg_pool2d(images, self.block)
         if tuple(images.shape[2:]) != self.after:

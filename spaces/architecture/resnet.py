@@ -1,4 +1,4 @@
-"""The family of residual networks."""
+"""Residual networks, for small images and for photographs."""
 
 from __future__ import annotations
 
@@ -19,36 +19,43 @@ Width = Annotated[int, Field(ge=4, le=2048)]
 class ResNet:
     """Residual networks (https://arxiv.org/abs/1512.03385); 3 stages of 3 blocks are ResNet-20.
 
-    For small images the CIFAR networks of section 4.2. With `stem: standard`, width 64 and blocks
-    [2, 2, 2, 2] it is ResNet-18, with bottlenecks and [3, 4, 6, 3] ResNet-50.
+    For small images they are the CIFAR networks of section 4.2. With `stem: standard`, width 64 and
+    blocks [2, 2, 2, 2] the network is ResNet-18; with bottlenecks and [3, 4, 6, 3] it is ResNet-50.
     """
 
-    version = 2  # 1 had no stem for large images
+    version = 2  # version 1 had no stem for large images
 
     class Params(StemParams):
         """Options of resnet."""
 
         stages: int | None = Field(
-            None, ge=1, le=5, description="each halves the image; 3, or as many as the lists have"
+            None,
+            ge=1,
+            le=5,
+            description="number of stages; each after the first halves the image; default: the "
+            "length of blocks or widths, else 3",
         )
         blocks: Count | Annotated[list[Count], Field(min_length=1, max_length=5)] = Field(
-            3, description="residual blocks in each stage: one number, or one for each"
+            3, description="residual blocks per stage: one number for all stages, or a list"
         )
         width: int = Field(
             16,
             ge=4,
             le=512,
-            description="channels of the first stage, doubled in each that follows",
+            description="channels of the first stage; each further stage doubles them",
         )
         widths: Annotated[list[Width], Field(min_length=1, max_length=5)] | None = Field(
-            None, description="channels of each stage, in place of width"
+            None, description="channels of each stage; replaces width"
         )
         block: Literal["basic", "bottleneck"] = Field(
-            "basic", description="two 3x3 convolutions; or 1x1, 3x3, 1x1 to 4 times the channels"
+            "basic",
+            description="kind of residual block: basic is two 3x3 convolutions; bottleneck is "
+            "1x1, 3x3, and 1x1 to 4 times the channels",
         )
         shortcut: Literal["projection", "padding"] = Field(
             "projection",
-            description="where the shape changes: a 1x1 convolution, or zeros without weights",
+            description="shortcut if the shape changes: projection is a 1x1 convolution; padding "
+            "adds channels of zeros and has no weights",
         )
 
         @model_validator(mode="after")
@@ -63,17 +70,17 @@ class ResNet:
                 if length is not None
             }
             if len(set(lengths.values())) > 1:
-                said = ", ".join(f"{name} says {length}" for name, length in lengths.items())
-                raise ValueError(f"give each stage its value: of stages, {said}")
+                counts = ", ".join(f"{name} gives {length}" for name, length in lengths.items())
+                raise ValueError(f"stages, blocks and widths must agree on the stages: {counts}")
             if self.shortcut == "padding" and self.widths and self.widths != sorted(self.widths):
                 raise ValueError(
-                    f"shortcut: padding cannot take channels away, got widths {self.widths}; give "
-                    "widths that grow, or shortcut: projection"
+                    f"shortcut: padding cannot remove channels, got widths {self.widths}; give "
+                    "widths that do not shrink, or shortcut: projection"
                 )
             return self
 
         def plan(self) -> list[tuple[int, int]]:
-            """(blocks, width) of each stage."""
+            """Returns (blocks, width) of each stage."""
             blocks = self.blocks if isinstance(self.blocks, list) else None
             stages = self.stages or len(blocks or self.widths or (1, 2, 3))
             return list(
@@ -86,7 +93,7 @@ class ResNet:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]; a stage does not halve an image under 8 pixels."""
+        """[B, C, H, W] -> [B, classes]; no stage halves an image of fewer than 8 pixels a side."""
         from torch import nn
 
         from paretune.spaces.architecture.blocks import BasicBlock, Bottleneck

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image_params import ImageParams
+from paretune.spaces.architecture.image_params import WIDTH_TEXT, ImageParams
 from paretune.spaces.architecture.width_multiplier import scaled
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ STAGES = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1))
 """Channels and stride of each separable block at width 1."""
 
 SMALLEST = 4
-"""No block halves an image to fewer pixels than this."""
+"""No block halves an image to a side of fewer pixels."""
 
 
 class SeparableCnn:
@@ -27,7 +27,7 @@ class SeparableCnn:
     class Params(ImageParams):
         """Options of separable_cnn."""
 
-        width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
+        width: float = Field(1.0, gt=0, le=4, description=WIDTH_TEXT)
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
@@ -40,9 +40,9 @@ class SeparableCnn:
         side = min(sides)
         width = scaled(32, params.width)
         layers = conv_bn_relu(channels, width)
-        for base, wanted in STAGES:
+        for base, full_stride in STAGES:
             out = scaled(base, params.width)
-            stride = wanted if side // wanted >= SMALLEST else 1
+            stride = full_stride if side // full_stride >= SMALLEST else 1
             side //= stride
             layers += separable_block(width, out, stride)
             width = out

@@ -17,16 +17,15 @@ from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.inputs import PADDING, TextShape
 from paretune.spaces.table import UnknownName, did_you_mean
 
-PLAIN = "eager"
-"""Attention spelled out in matrix products: every exporter follows it, and int8 reaches it."""
-
+EAGER = "eager"
+"""Attention written as matrix products, which every exporter can trace and int8 can quantize."""
 
 MISSPELT = 0.85
-"""How alike a key of a configuration must be to be taken for a misspelt one, in [0, 1]."""
+"""Similarity, in [0, 1], from which an unknown configuration key counts as a misspelt one."""
 
 
 class SequenceClassifier(nn.Module):
-    """Takes token ids alone; what is padding follows from them.
+    """Takes only token ids, and derives the padding mask from them.
 
     Args:
         network: A model of AutoModelForSequenceClassification.
@@ -39,102 +38,106 @@ class SequenceClassifier(nn.Module):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Token ids int64 [B, T] -> logits [B, classes]."""
         mask = (ids != PADDING).long()
-        found = self.network(input_ids=ids, attention_mask=mask, return_dict=False)
-        return found[0]  # type: ignore[no-any-return]
+        outputs = self.network(input_ids=ids, attention_mask=mask, return_dict=False)
+        return outputs[0]  # type: ignore[no-any-return]
 
 
 def from_config(
-    kind: str, given: Mapping[str, Any], shape: TextShape, classes: int
+    kind: str, values: Mapping[str, Any], shape: TextShape, classes: int
 ) -> SequenceClassifier:
-    """A classifier with random weights.
+    """Returns a classifier with random weights.
 
     Args:
-        kind: The model type, `albert`.
-        given: Values of its configuration. Vocabulary, padding, positions and classes follow from
-            the data where they are not given.
+        kind: The model type, such as `albert`.
+        values: Values of its configuration. Missing values for vocabulary, padding, positions and
+            classes follow from the data.
         shape: (length, vocabulary).
         classes: Number of logits.
 
     Raises:
-        UnknownName: There is no such model type.
+        UnknownName: transformers has no such model type.
         InfeasibleCandidate: The package is missing, or the configuration does not fit.
     """
     length, vocabulary = shape
     with _quiet():
         auto, classifiers = _library()
         _check_kind(kind, classifiers)
-        known = auto.AutoConfig.for_model(kind).to_dict()
-        _refuse_misspelt(kind, given, known)
-        filled = {"vocab_size": vocabulary, "pad_token_id": PADDING, "num_labels": classes}
-        if "max_position_embeddings" in known:
-            filled["max_position_embeddings"] = (
-                length + 2
-            )  # some count from behind the padding's id
-        filled |= given
+        defaults = auto.AutoConfig.for_model(kind).to_dict()
+        _refuse_misspelt(kind, values, defaults)
+        settings = {"vocab_size": vocabulary, "pad_token_id": PADDING, "num_labels": classes}
+        if "max_position_embeddings" in defaults:  # some models start after the padding's id
+            settings["max_position_embeddings"] = length + 2
+        settings |= values
         try:
-            config = auto.AutoConfig.for_model(kind, **filled)
+            config = auto.AutoConfig.for_model(kind, **settings)
             network = auto.AutoModelForSequenceClassification.from_config(
-                config, attn_implementation=PLAIN
+                config, attn_implementation=EAGER
             )
         except Exception as error:  # the models check their configurations in many ways
-            said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            raise InfeasibleCandidate(f"transformers {kind}: {said}") from error
+            raise InfeasibleCandidate(f"transformers {kind}: {_reason(error)}") from error
     return _fitting(kind, network, vocabulary)
 
 
-def from_checkpoint(kind: str, place: str, shape: TextShape, classes: int) -> SequenceClassifier:
-    """A classifier with the weights of a local folder; a head for other classes starts anew.
+def from_checkpoint(kind: str, path: str, shape: TextShape, classes: int) -> SequenceClassifier:
+    """Returns a classifier with the weights of a local folder.
+
+    A head for another number of classes is replaced by one with random weights.
 
     Raises:
-        UnknownName: There is no such model type.
+        UnknownName: transformers has no such model type.
         InfeasibleCandidate: The package is missing, or the folder holds no such model.
     """
-    folder = Path(place)
+    folder = Path(path)
     if not (folder / "config.json").is_file():
         raise InfeasibleCandidate(f"transformers checkpoint {folder}: there is no config.json")
     if not any(folder.glob("*.safetensors")):
         raise InfeasibleCandidate(
-            f"transformers checkpoint {folder}: there is no .safetensors file, and others are not "
-            "loaded because they can run code"
+            f"transformers checkpoint {folder}: there is no .safetensors file, and other files are "
+            "not loaded because they can run code"
         )
     with _quiet():
         auto, classifiers = _library()
         _check_kind(kind, classifiers)
         try:
-            stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
-            if stated != kind:
+            saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+            if saved != kind:
                 raise InfeasibleCandidate(
-                    f"transformers checkpoint {folder} is of {stated}; type transformers: {stated}"
+                    f"transformers checkpoint {folder} is of {saved}; type transformers: {saved}"
                 )
             network = auto.AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,
-                attn_implementation=PLAIN,
+                attn_implementation=EAGER,
                 num_labels=classes,
                 ignore_mismatched_sizes=True,
             )
         except InfeasibleCandidate:
             raise
-        except Exception as error:  # json, safetensors and transformers raise kinds of their own
-            said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            raise InfeasibleCandidate(f"transformers checkpoint {folder}: {said}") from error
+        except Exception as error:  # json, safetensors and transformers raise different kinds
+            raise InfeasibleCandidate(
+                f"transformers checkpoint {folder}: {_reason(error)}"
+            ) from error
     return _fitting(kind, network, shape[1])
 
 
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+
+
 def _fitting(kind: str, network: Any, vocabulary: int) -> SequenceClassifier:
-    has = network.config.vocab_size
-    if has < vocabulary:
+    tokens = network.config.vocab_size
+    if tokens < vocabulary:
         raise InfeasibleCandidate(
-            f"transformers {kind} knows {has} tokens, the data has {vocabulary}; give the data the "
-            "model's tokenizer.json, or leave vocab_size out"
+            f"transformers {kind} has {tokens} tokens, the data has {vocabulary}; give the data "
+            "the model's tokenizer.json, or omit vocab_size"
         )
     return SequenceClassifier(network)
 
 
 def _library() -> tuple[Any, Mapping[str, Any]]:
-    """(transformers, its sequence classifiers by model type)."""
+    """Returns the package transformers, and its sequence classifiers by model type."""
     try:
         import transformers
         from transformers.models.auto.modeling_auto import (
@@ -147,17 +150,17 @@ def _library() -> tuple[Any, Mapping[str, Any]]:
     return transformers, CLASSIFIERS
 
 
-def _refuse_misspelt(kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    """Refuses a key that nearly is one of the configuration's.
+def _refuse_misspelt(kind: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Refuses an unknown key that is similar to one of the configuration's.
 
-    Others pass: the models read keys that their configurations do not list (DeBERTa-v2's
-    position_buckets).
+    Other unknown keys pass: the models read keys that their configurations do not list
+    (DeBERTa-v2's position_buckets).
     """
-    for name in given:
-        near = difflib.get_close_matches(name, list(known), n=1, cutoff=MISSPELT)
-        if name not in known and near:
+    for name in values:
+        similar = difflib.get_close_matches(name, list(defaults), n=1, cutoff=MISSPELT)
+        if name not in defaults and similar:
             raise InfeasibleCandidate(
-                f'transformers {kind} has no config "{name}"; did you mean "{near[0]}"?'
+                f'transformers {kind} has no config "{name}"; did you mean "{similar[0]}"?'
             )
 
 
@@ -169,7 +172,7 @@ def _check_kind(kind: str, classifiers: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the library says while it is imported and builds."""
+    """Suppresses the library's messages while it is imported and builds a network."""
     import logging
 
     logger = logging.getLogger("transformers")

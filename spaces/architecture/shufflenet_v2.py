@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image_params import StemParams
+from paretune.spaces.architecture.image_params import WIDTH_TEXT, StemParams
 
 if TYPE_CHECKING:
     import torch
@@ -21,9 +21,9 @@ PUBLISHED = {
 
 
 class ShuffleNetV2:
-    """Channel split and shuffle (https://arxiv.org/abs/1807.11164).
+    """ShuffleNetV2: channel split and shuffle (https://arxiv.org/abs/1807.11164).
 
-    Torch-Pruning does not follow the shuffle, so structured pruning finds it infeasible.
+    Torch-Pruning cannot trace the shuffle, so structured pruning of this family is infeasible.
     """
 
     version = 1
@@ -31,7 +31,7 @@ class ShuffleNetV2:
     class Params(StemParams):
         """Options of shufflenet_v2."""
 
-        width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
+        width: float = Field(1.0, gt=0, le=4, description=WIDTH_TEXT)
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
@@ -50,7 +50,10 @@ class ShuffleNetV2:
 
 
 def _channels(width: float) -> tuple[int, ...]:
-    """The published channels, or width 1's multiplied: even, as each block splits them in two."""
+    """Returns the published channels, or a multiple of width 1's.
+
+    Channels are even, as each block splits them into halves.
+    """
     if width in PUBLISHED:
         return PUBLISHED[width]
     *stages, last = PUBLISHED[1.0]

@@ -23,7 +23,10 @@ class SimpleCnn:
         """Options of simple_cnn."""
 
         width: float = Field(
-            1.0, gt=0, le=4, description="multiplies channels and the hidden layer's width"
+            1.0,
+            gt=0,
+            le=4,
+            description="factor on the number of channels and on the hidden layer's width",
         )
 
     @staticmethod

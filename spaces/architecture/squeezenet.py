@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.architecture.image_params import StemParams
+from paretune.spaces.architecture.image_params import DROPOUT_TEXT, WIDTH_TEXT, StemParams
 from paretune.spaces.architecture.width_multiplier import scaled
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ STAGES = (
     ((32, 128), (32, 128)),
     ((48, 192), (48, 192), (64, 256), (64, 256)),
 )
-"""Channels of each Fire module: squeezed, and of each of the two expansions (version 1.1)."""
+"""Channels of each Fire module (version 1.1): of the squeeze, and of each of the two expansions."""
 
 
 class SqueezeNet:
-    """Fire modules, version 1.1 (https://arxiv.org/abs/1602.07360); it has no normalization.
+    """SqueezeNet 1.1: Fire modules without normalization (https://arxiv.org/abs/1602.07360).
 
-    The last convolution has no ReLU, so that logits may be negative.
+    The last convolution has no ReLU, so that logits can be negative.
     """
 
     version = 1
@@ -31,8 +31,8 @@ class SqueezeNet:
     class Params(StemParams):
         """Options of squeezenet."""
 
-        width: float = Field(1.0, gt=0, le=4, description="multiplies the channels")
-        dropout: float = Field(0.5, ge=0, lt=1, description="before the last layer, in training")
+        width: float = Field(1.0, gt=0, le=4, description=WIDTH_TEXT)
+        dropout: float = Field(0.5, ge=0, lt=1, description=DROPOUT_TEXT)
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
@@ -53,13 +53,13 @@ class SqueezeNet:
                 layers.append(Fire(width, scaled(squeezed, params.width), out, out))
                 width = 2 * out
         head = nn.Conv2d(width, classes, 1)
-        _draw(layers, head)
+        _initialize(layers, head)
         classifier = [nn.Dropout(params.dropout), head, nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         return nn.Sequential(*layers, *classifier)
 
 
-def _draw(layers: list[torch.nn.Module], head: torch.nn.Module) -> None:
-    """Torchvision's initial weights: without normalization the usual ones fade out."""
+def _initialize(layers: list[torch.nn.Module], head: torch.nn.Module) -> None:
+    """Draws torchvision's initial weights; without normalization the default ones fade out."""
     from torch import nn
 
     for module in nn.ModuleList([*layers, head]).modules():

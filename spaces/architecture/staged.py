@@ -1,4 +1,4 @@
-"""Stages of inverted residuals, each with its own width, kernel, depth and expansion."""
+"""Stages of inverted residuals, each with separate width, kernel, depth and expansion."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ if TYPE_CHECKING:
     import torch
 
 SMALLEST = 4
-"""No stage halves an image to fewer pixels than this."""
+"""No stage halves an image to a side of fewer pixels."""
 
 
 class StagedStage(Params):
-    """One stage."""
+    """Options of one stage."""
 
-    width: int = Field(ge=4, le=2048, description="channels")
-    kernel: Literal[1, 3, 5, 7, 9] = Field(3, description="of the depthwise convolutions")
-    depth: int = Field(1, ge=1, le=32, description="blocks")
-    expansion: int = Field(4, ge=1, le=16, description="hidden channels of a block by its input's")
-    stride: Literal[1, 2] = Field(2, description="2 halves the image in the stage's first block")
-    se: bool = Field(False, description="squeeze-excitation")
+    width: int = Field(ge=4, le=2048, description="output channels of the stage")
+    kernel: Literal[1, 3, 5, 7, 9] = Field(
+        3, description="kernel size of the stage's depthwise convolutions, in pixels"
+    )
+    depth: int = Field(1, ge=1, le=32, description="number of blocks in the stage")
+    expansion: int = Field(
+        4, ge=1, le=16, description="hidden channels of a block, as a multiple of its input's"
+    )
+    stride: Literal[1, 2] = Field(
+        2, description="stride of the stage's first block; 2 halves the image"
+    )
+    se: bool = Field(False, description="squeeze-excitation in each block of the stage")
 
 
 DEFAULT = [
@@ -38,8 +44,8 @@ DEFAULT = [
 class Staged:
     """Stages of inverted residuals, each with its own width, kernel, depth, expansion and SE.
 
-    The space of MnasNet (https://arxiv.org/abs/1807.11626) and its successors: every field
-    of every stage may be a domain (`architecture.staged.stages.0.kernel`).
+    This is the space of MnasNet (https://arxiv.org/abs/1807.11626) and its successors. Every field
+    of every stage can be a domain (`architecture.staged.stages.0.kernel`).
     """
 
     version = 1
@@ -48,18 +54,23 @@ class Staged:
         """Options of staged."""
 
         stages: list[StagedStage] = Field(
-            DEFAULT, min_length=1, max_length=10, description="from the image to the head"
+            DEFAULT,
+            min_length=1,
+            max_length=10,
+            description="stages, from the image to the head",
         )
-        stem_width: int = Field(16, ge=4, le=512, description="channels of the first convolution")
+        stem_width: int = Field(
+            16, ge=4, le=512, description="output channels of the first convolution"
+        )
         head_width: int = Field(
-            256, ge=4, le=4096, description="channels of the last 1x1 convolution"
+            256, ge=4, le=4096, description="output channels of the last 1x1 convolution"
         )
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]; no stage halves an image to under 4 pixels.
+        """[B, C, H, W] -> [B, classes]; no stage halves an image to under 4 pixels a side.
 
-        The standard stem halves the image once, the small one does not.
+        The standard stem halves the image once; the small stem does not.
         """
         from torch import nn
 

@@ -1,4 +1,4 @@
-"""The network of text_transformer."""
+"""The network of the family text_transformer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import nn
 from paretune.spaces.architecture.attention import EncoderBlock
 from paretune.spaces.inputs import PADDING
 
-HIDDEN_SCORE = -1e4
-"""Added to the score of padding: far below any other, and still a number in float16."""
+PADDING_SCORE = -1e4
+"""Added to the attention score of padding: far below any other, and finite in float16."""
 
-DEVIATION = 0.02
-"""Of the embeddings' first values, as in BERT (https://arxiv.org/abs/1810.04805)."""
+INITIAL_DEVIATION = 0.02
+"""Standard deviation of the initial embeddings, as in BERT (https://arxiv.org/abs/1810.04805)."""
 
 
 class TextEncoder(nn.Module):
@@ -20,20 +20,20 @@ class TextEncoder(nn.Module):
 
     Factorized embeddings and shared layers are those of ALBERT (Lan et al. 2019,
     https://arxiv.org/abs/1909.11942). A shared block is registered once and applied `rounds` times,
-    so that it is in a file once, too.
+    so that a file contains it once.
 
     Args:
         length: Tokens of a text.
-        vocabulary: Number of tokens; 0 is padding.
+        vocabulary: Number of different tokens; token 0 is padding.
         classes: Number of logits.
         layers: Encoder layers.
         width: Channels of each token.
-        heads: Of the attention.
-        hidden: Units of the MLP.
+        heads: Attention heads.
+        hidden: Hidden units of the MLPs.
         embedding: Channels of the token embeddings; None for the width.
-        shared: One block for all layers.
-        pooling: "mean" over the text's tokens, or "cls": the first one.
-        dropout: Share that training leaves out.
+        shared: Use one block for all layers.
+        pooling: Input of the classifier: "mean" of the text's tokens, or "cls", the first token.
+        dropout: Share of units that training drops, in [0, 1).
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class TextEncoder(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
-        nn.init.normal_(self.positions, std=DEVIATION)
-        nn.init.normal_(self.tokens.weight, std=DEVIATION)
+        nn.init.normal_(self.positions, std=INITIAL_DEVIATION)
+        nn.init.normal_(self.tokens.weight, std=INITIAL_DEVIATION)
         with torch.no_grad():
             self.tokens.weight[PADDING].zero_()
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Token ids int64 [B, T] -> logits [B, classes]; a text of padding alone has some too."""
+        """Token ids int64 [B, T] -> logits [B, classes], also for a text of padding alone."""
         real = (ids != PADDING).to(self.positions.dtype)
-        mask = ((1 - real) * HIDDEN_SCORE)[:, None, None, :]
+        mask = ((1 - real) * PADDING_SCORE)[:, None, None, :]
         x = self.drop(self.project(self.tokens(ids)) + self.positions)
         for _ in range(self.rounds):
             for block in self.blocks:

@@ -1,4 +1,4 @@
-"""A transformer encoder that classifies texts, with the economies of ALBERT."""
+"""A transformer encoder that classifies texts, with ALBERT's ways to save weights."""
 
 from __future__ import annotations
 
@@ -21,30 +21,36 @@ class TextTransformer:
     class Params(Params):
         """Options of text_transformer."""
 
-        layers: int = Field(2, ge=1, le=48, description="encoder layers, one after the other")
+        layers: int = Field(2, ge=1, le=48, description="number of encoder layers")
         width: int = Field(128, ge=4, le=4096, description="channels of each token")
-        heads: int = Field(4, ge=1, le=64, description="of the attention; they divide the width")
-        mlp_ratio: float = Field(4.0, ge=0.25, le=8, description="hidden units of the MLP / width")
+        heads: int = Field(
+            4, ge=1, le=64, description="attention heads of a layer; must divide width"
+        )
+        mlp_ratio: float = Field(
+            4.0, ge=0.25, le=8, description="hidden units of the MLPs, as a multiple of width"
+        )
         embedding: int | None = Field(
             None,
             ge=4,
             le=4096,
-            description="channels of the token embeddings, which a linear layer takes to the width "
-            "(factorized as in ALBERT); the width if not given",
+            description="channels of the token embeddings, which a linear layer projects to width "
+            "(factorized as in ALBERT); default: width, without projection",
         )
         share: Literal["none", "all"] = Field(
-            "none", description="all: one layer, applied `layers` times (ALBERT)"
+            "none", description="weights that layers share; all applies one layer `layers` times"
         )
         pooling: Literal["mean", "cls"] = Field(
-            "mean", description="the mean over a text's tokens, or its first token"
+            "mean", description="input of the classifier: mean of the tokens, or the first token"
         )
-        dropout: float = Field(0.1, ge=0, lt=1, description="share that training leaves out")
+        dropout: float = Field(
+            0.1, ge=0, lt=1, description="share of units dropped in every layer, in training only"
+        )
 
         @model_validator(mode="after")
         def _heads_divide_the_width(self) -> TextTransformer.Params:
             if self.width % self.heads:
-                fits = [h for h in range(1, self.width + 1) if self.width % h == 0]
-                nearest = min(fits, key=lambda h: (abs(h - self.heads), h))
+                divisors = [h for h in range(1, self.width + 1) if self.width % h == 0]
+                nearest = min(divisors, key=lambda h: (abs(h - self.heads), h))
                 raise ValueError(
                     f"heads must divide the width: {self.width} is no multiple of {self.heads}; "
                     f"{nearest} would fit"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Timm:
-    """Any timm model by name, made for the number of classes and channels (extra `timm`)."""
+    """Any timm model by name, built for the data's classes and channels (extra `timm`)."""
 
     version = 1
     primary = "name"
@@ -23,18 +23,18 @@ class Timm:
     class Params(ImageParams):
         """Options of timm."""
 
-        name: str = Field(description="of the model: resnet10t, convnext_atto, ...")
-        pretrained: bool = Field(False, description="with its published weights, downloaded")
-        args: dict[str, Any] = Field({}, description="more arguments of timm.create_model")
+        name: str = Field(description="name of the model: resnet10t, convnext_atto, ...")
+        pretrained: bool = Field(False, description="download and use the published weights")
+        args: dict[str, Any] = Field({}, description="further arguments for timm.create_model")
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]; `img_size` is given to the models that ask for it.
+        """[B, C, H, W] -> [B, classes]; models with a parameter `img_size` get the image size.
 
         Raises:
             UnknownName: timm has no model of this name.
-            InfeasibleCandidate: timm is not installed, the weights cannot be had, or the arguments
-                do not fit.
+            InfeasibleCandidate: timm is not installed, the weights cannot be loaded, or the
+                arguments do not fit.
         """
         try:
             import timm
@@ -42,23 +42,23 @@ class Timm:
             raise InfeasibleCandidate(
                 'timm is not installed; type: pip install "paretune[timm]"'
             ) from error
-        known = timm.list_models()
+        names = timm.list_models()
         name, _, _tag = params.name.partition(".")  # convnext_atto.d2_in1k: weights of that tag
-        if name not in known:
-            hint = did_you_mean(name, known) or "."
+        if name not in names:
+            hint = did_you_mean(name, names) or "."
             raise UnknownName(f'timm has no model "{params.name}"{hint}')
         arguments = {"num_classes": classes, "in_chans": shape[0], **params.args}
         try:
             return _created(timm, params, shape, arguments)
         except (OSError, RuntimeError, TypeError, ValueError, AssertionError) as error:
-            said = str(error).partition("\n")[0] or type(error).__name__
-            raise InfeasibleCandidate(f"timm {params.name}: {said}") from error
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise InfeasibleCandidate(f"timm {params.name}: {reason}") from error
 
 
 def _created(
     timm: Any, params: Timm.Params, shape: tuple[int, int, int], arguments: dict[str, Any]
 ) -> torch.nn.Module:
-    """The model; a transformer is told the images' size, which a convolutional one refuses."""
+    """Returns the model. Transformers need the image size, which convolutional models refuse."""
     if "img_size" not in arguments:
         try:
             return timm.create_model(  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Torchvision:
-    """Any torchvision classification model by name, its head replaced for the number of classes."""
+    """Any torchvision classification model by name, with a head for the data's classes."""
 
     version = 1
     primary = "name"
@@ -23,11 +23,13 @@ class Torchvision:
     class Params(ImageParams):
         """Options of torchvision."""
 
-        name: str = Field(description="of the model: resnet18, mobilenet_v3_small, ...")
+        name: str = Field(description="name of the model: resnet18, mobilenet_v3_small, ...")
         weights: str | None = Field(
-            None, description="DEFAULT, IMAGENET1K_V1, ...: pretrained weights, downloaded"
+            None,
+            description="published weights to download: DEFAULT, IMAGENET1K_V1, ...; default: "
+            "random weights",
         )
-        args: dict[str, Any] = Field({}, description="more arguments of the model's function")
+        args: dict[str, Any] = Field({}, description="further arguments for the model's function")
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
@@ -35,26 +37,26 @@ class Torchvision:
 
         Raises:
             UnknownName: torchvision has no classification model of this name.
-            InfeasibleCandidate: The weights cannot be had, or the arguments do not fit.
+            InfeasibleCandidate: The weights cannot be loaded, or the arguments do not fit.
         """
         from torchvision import models
 
         from paretune.spaces.architecture.fitting import fit_channels, fit_classes
 
-        known = models.list_models(module=models)
-        if params.name not in known:
-            hint = did_you_mean(params.name, known) or "."
+        names = models.list_models(module=models)
+        if params.name not in names:
+            hint = did_you_mean(params.name, names) or "."
             raise UnknownName(f'torchvision has no classification model "{params.name}"{hint}')
         arguments = dict(params.args)
         if params.name in ("googlenet", "inception_v3") and params.weights is None:
-            arguments.setdefault("init_weights", True)  # torchvision warns when it is left out
+            arguments.setdefault("init_weights", True)  # torchvision warns if it is missing
         try:
             network = models.get_model(params.name, weights=params.weights, **arguments)
         except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
             raise InfeasibleCandidate(
                 f"torchvision {params.name} with weights={params.weights}: {error}"
             ) from error
-        if hasattr(network, "aux_logits"):  # GoogLeNet and Inception answer a tuple while training
+        if hasattr(network, "aux_logits"):  # GoogLeNet and Inception return a tuple in training
             network.aux_logits = False
             for name in [n for n, _ in network.named_children() if n.lower().startswith("aux")]:
                 setattr(network, name, None)

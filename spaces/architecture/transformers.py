@@ -22,20 +22,20 @@ class Transformers:
     class Params(Params):
         """Options of transformers."""
 
-        model: str = Field(description="the model type: albert, deberta-v2, bert, distilbert, ...")
+        model: str = Field(description="model type: albert, deberta-v2, bert, distilbert, ...")
         config: dict[str, Any] = Field(
-            {}, description="of the model's configuration: hidden_size, num_hidden_layers, ..."
+            {}, description="values of the configuration: hidden_size, num_hidden_layers, ..."
         )
         checkpoint: str | None = Field(
             None,
-            description="a local folder with config.json and .safetensors; nothing is downloaded "
-            "or unpickled",
+            description="local folder with config.json and .safetensors weights; nothing is "
+            "downloaded or unpickled",
         )
 
         @model_validator(mode="after")
         def _one_source(self) -> Transformers.Params:
             if self.checkpoint is not None and self.config:
-                raise ValueError("a checkpoint brings its own config; give one of the two")
+                raise ValueError("a checkpoint contains its config; give one of the two")
             return self
 
     @staticmethod

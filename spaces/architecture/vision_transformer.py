@@ -1,4 +1,4 @@
-"""The vision transformer's modules around its encoder blocks."""
+"""The network of the family vit."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from paretune.spaces.architecture.attention import EncoderBlock
 
 
 class VisionTransformer(nn.Module):
-    """Patches -> tokens with learnt places -> encoder blocks -> logits.
+    """Patches -> tokens with learned positions -> encoder blocks -> logits.
 
     Args:
-        channels: Of the images.
-        grid: Patches down and across.
+        channels: Channels of the images.
+        grid: Number of patches down and across.
         classes: Number of logits.
         patch: Side of a patch in pixels.
         depth: Encoder blocks.
         heads: Attention heads.
         width: Channels of a token.
         hidden: Hidden units of the MLPs.
-        dropout: Share that training leaves out, in [0, 1).
-        token: Classify a token of its own instead of the mean of all.
+        dropout: Share of units that training drops, in [0, 1).
+        token: Classify an additional class token instead of the mean of all tokens.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
         self.token = nn.Parameter(torch.zeros(1, 1, width)) if token else None
-        places = grid[0] * grid[1] + int(token)
-        self.places = nn.Parameter(torch.empty(1, places, width).normal_(std=0.02))
+        length = grid[0] * grid[1] + int(token)
+        self.positions = nn.Parameter(torch.empty(1, length, width).normal_(std=0.02))
         self.drop = nn.Dropout(dropout)
         self.blocks = nn.Sequential(
             *(EncoderBlock(width, heads, hidden, dropout=dropout) for _ in range(depth))
@@ -55,6 +55,6 @@ class VisionTransformer(nn.Module):
         tokens = self.patches(images).flatten(2).transpose(1, 2)
         if self.token is not None:
             tokens = torch.cat([self.token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
-        tokens = self.norm(self.blocks(self.drop(tokens + self.places)))
+        tokens = self.norm(self.blocks(self.drop(tokens + self.positions)))
         pooled = tokens.mean(dim=1) if self.token is None else tokens[:, 0]
         return self.head(pooled)  # type: ignore[no-any-return]

@@ -16,23 +16,32 @@ if TYPE_CHECKING:
 class ViT:
     """Vision transformer by patch, depth, heads and width (https://arxiv.org/abs/2010.11929).
 
-    For images of 28 to 64 pixels the patch is what a stem is elsewhere: 4 gives 49 to 256 tokens.
+    On images of 28 to 64 pixels, patch 4 gives 49 to 256 tokens; it takes the role of a stem.
     patch 16, depth 12, heads 12, width 768, pool "token" on 224 pixels is the paper's ViT-B/16.
     """
 
-    version = 1
+    version = 2  # the position embeddings had another name in version 1
 
     class Params(ImageParams):
         """Options of vit."""
 
-        patch: int = Field(4, ge=1, le=64, description="side of a patch, pixels")
-        depth: int = Field(6, ge=1, le=64, description="encoder blocks")
-        heads: int = Field(3, ge=1, le=64, description="attention heads; divide the width")
-        width: int = Field(192, ge=4, le=4096, description="channels of a token")
-        mlp_ratio: float = Field(4.0, gt=0, le=16, description="hidden units of an MLP by width")
-        dropout: float = Field(0.0, ge=0, lt=1, description="in training")
+        patch: int = Field(
+            4, ge=1, le=64, description="side of a patch in pixels; must divide the image"
+        )
+        depth: int = Field(6, ge=1, le=64, description="number of encoder blocks")
+        heads: int = Field(
+            3, ge=1, le=64, description="attention heads of a block; must divide width"
+        )
+        width: int = Field(192, ge=4, le=4096, description="channels of each token")
+        mlp_ratio: float = Field(
+            4.0, gt=0, le=16, description="hidden units of the MLPs, as a multiple of width"
+        )
+        dropout: float = Field(
+            0.0, ge=0, lt=1, description="share of units dropped in every block, in training only"
+        )
         pool: Literal["mean", "token"] = Field(
-            "mean", description="what is classified: the mean of all tokens, or one of its own"
+            "mean",
+            description="input of the classifier: mean of all tokens, or an additional class token",
         )
 
         @model_validator(mode="after")

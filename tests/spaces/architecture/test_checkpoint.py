@@ -132,10 +132,10 @@ def test_checkpoint_with_python_objects_is_refused_and_runs_nothing(tmp_path: Pa
     for index, content in enumerate((Evil(trace), {"weight": torch.zeros(1), "evil": Evil(trace)})):
         file = tmp_path / f"{index}.pt"
         torch.save(content, file)
-        with pytest.raises(ValueError, match=r"Python objects besides tensors.*they can run code"):
+        with pytest.raises(ValueError, match=r"Python objects other than tensors.*they can run code"):
             load_checkpoint(file)
         file.write_bytes(pickle.dumps(content, protocol=2))
-        with pytest.raises(ValueError, match="Python objects besides tensors"):
+        with pytest.raises(ValueError, match="Python objects other than tensors"):
             load_checkpoint(file)
     assert not trace.exists()
 

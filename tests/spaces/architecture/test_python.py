@@ -31,7 +31,7 @@ def test_factory_gets_the_study_s_arguments_before_what_it_is_told() -> None:
 @pytest.mark.parametrize(
     ("factory", "args", "reason"),
     [
-        ("no_such_module:net", {}, "No module named 'no_such_module'; is it installed, or beside"),
+        ("no_such_module:net", {}, "No module named 'no_such_module'; is it installed, or in"),
         ("user_nets:small", {}, "has no attribute 'small'"),
         ("user_nets:Dense.small", {}, "has no attribute 'small'"),
         (".user_nets:tiny", {}, "relative import"),

@@ -101,9 +101,9 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
         build_network(spelled("albert", hiden_size=4), SHAPE, 3, 0)
     with pytest.raises(InfeasibleCandidate, match=r"does not take text of 12 tokens of 40: "):
         build_network(spelled("albert", num_attention_heads=3), SHAPE, 3, 0)
-    with pytest.raises(InfeasibleCandidate, match=r"albert knows 10 tokens, the data has 40; give"):
+    with pytest.raises(InfeasibleCandidate, match=r"albert has 10 tokens, the data has 40; give"):
         build_network(spelled("albert", vocab_size=10), SHAPE, 3, 0)
-    with pytest.raises(ValueError, match="a checkpoint brings its own config"):
+    with pytest.raises(ValueError, match="a checkpoint contains its config"):
         build_network(
             {"transformers": {"model": "albert", "config": SMALL, "checkpoint": "x"}}, SHAPE, 3, 0
         )
@@ -115,7 +115,7 @@ def test_checkpoint_that_cannot_be_is_said(tmp_path: Path) -> None:
         build_network(spelling, SHAPE, 3, 0)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    with pytest.raises(InfeasibleCandidate, match=r"no \.safetensors file, and others are"):
+    with pytest.raises(InfeasibleCandidate, match=r"no \.safetensors file, and other files"):
         build_network(spelling, SHAPE, 3, 0)
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(InfeasibleCandidate, match=r"is of bert; type transformers: bert"):

@@ -38,7 +38,7 @@ def test_pruned_shortcut_shows_what_is_left_in_its_place(
 ) -> None:
     images = torch.rand(2, 4, 6, 6)
     whole, pruned = PaddedShortcut(4, 10, 2), PaddedShortcut(4, 10, 2)
-    pruned.without(inputs, outputs)
+    pruned.remove_channels(inputs, outputs)
     kept_in = [i for i in range(4) if i not in inputs]
     kept_out = [i for i in range(10) if i not in outputs]
     silent = images.clone()
