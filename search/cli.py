@@ -82,7 +82,7 @@ class _Group(click.Group):
             click.echo("interrupted; what is done is kept, the same command continues", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
-            sys.stderr.close()  # the reader of the pipe has ended: there is nobody to print for
+            sys.stderr.close()  # the process that reads our output has ended
             sys.exit(DONE)
         except Exception as error:
             if debug:

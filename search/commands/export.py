@@ -31,14 +31,14 @@ from paretune.search.commands.shared import (
 @click.option(
     "--target",
     metavar="NAME",
-    help="A target of the study; the first if not given.",
+    help="A target of the study; by default the first.",
 )
 @click.option(
     "--to",
     "formats",
     default=None,
     metavar="FORMATS",
-    help="Formats to write in place of the measured file: onnx,torchscript,openvino,...",
+    help="Formats to write instead of the measured file: onnx,torchscript,openvino,...",
 )
 @output_option("DIR", "The folder to write.", required=True)
 @click.option("--force", is_flag=True, help="Write even if the folder is not empty.")

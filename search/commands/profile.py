@@ -37,7 +37,7 @@ DEFAULT_RUNTIME = "onnxruntime"
 @click.option(
     "--model",
     metavar="MODEL",
-    help='A network in place of STUDY: "torchvision:mobilenet_v2", "pkg.mod:factory", or an '
+    help='A network instead of STUDY: "torchvision:mobilenet_v2", "pkg.mod:factory", or an '
     'architecture as in a study file: "{vit: {depth: 4}}".',
 )
 @click.option(
@@ -54,7 +54,7 @@ DEFAULT_RUNTIME = "onnxruntime"
 @click.option(
     "--runtime",
     metavar="NAME",
-    help="A runtime, or a target of STUDY; the study's own if not given, onnxruntime for --model.",
+    help="A runtime, or a target of STUDY; by default the study's own, for --model onnxruntime.",
 )
 @click.option(
     "--threads", type=THREADS, metavar="N", help="Threads of one inference; 0: all cores."

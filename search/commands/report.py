@@ -12,7 +12,7 @@ from paretune.search.commands.shared import output_option, storage_option, study
 @click.command("report")
 @study_argument
 @storage_option
-@output_option("FILE", "The file to write; report.html in the study's folder if not given.")
+@output_option("FILE", "The file to write; by default report.html in the study's folder.")
 def command(study: str, storage: str | None, output: Path | None) -> None:
     """Write the report: one HTML file that opens offline.
 

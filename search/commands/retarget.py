@@ -17,7 +17,7 @@ from paretune.search.commands.shared import (
 @click.command("retarget")
 @study_argument
 @storage_option
-@click.option("--runtime", metavar="NAME", help="The runtime; the study's own if not given.")
+@click.option("--runtime", metavar="NAME", help="The runtime; by default the study's own.")
 @click.option(
     "--threads", type=THREADS, metavar="N", help="Threads of one inference; 0: all cores."
 )
@@ -28,7 +28,7 @@ from paretune.search.commands.shared import (
     metavar="K=V",
     help="Another option of the runtime; can be repeated.",
 )
-@click.option("--target", metavar="NAME", help="A target of the study; the first if not given.")
+@click.option("--target", metavar="NAME", help="A target of the study; by default the first.")
 @click.option(
     "--trials",
     default="front",

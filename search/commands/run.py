@@ -133,7 +133,7 @@ def next_commands(study: str, info: FrontInfo, trials: int, exportable: bool) ->
         study: STUDY as the user typed it.
         info: The front.
         trials: Number of trials that the study was to have.
-        exportable: False for a custom trainer, whose models are files of the user's own code.
+        exportable: False for a custom trainer: its models are files of the user's own code.
     """
     knee = info.marked("knee")
     first = f"paretune export {quote(study)} --pick knee -o exported"

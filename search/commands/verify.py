@@ -22,8 +22,8 @@ from paretune.search.commands.shared import (
     "--data",
     metavar="FILE",
     help="Examples to measure accuracy on: an .npz with x_test and y_test, a folder with one "
-    "subfolder per class, or a .csv or .tsv of texts. If not given, the study's own data is "
-    "used if it is available here.",
+    "subfolder per class, or a .csv or .tsv of texts. By default the study's own data, if it is "
+    "available here.",
 )
 @latency_option
 @strict_option

@@ -28,7 +28,7 @@ from paretune.search.commands.shared import (
     "--threads",
     type=click.IntRange(1, MOST_THREADS),
     metavar="N",
-    help="Training threads of this process; torch's default if not given.",
+    help="Training threads of this process; by default as many as torch takes.",
 )
 def command(
     study: str,

@@ -67,7 +67,7 @@ def runtime_of(name: str, threads: int | None) -> tuple[Any, Any]:
 
 
 def with_threads(runtime: Any, options: Any, threads: int | None) -> Any:
-    """Returns the options of a runtime with another number of threads; None keeps theirs.
+    """Returns options of a runtime with another number of threads; None keeps the number.
 
     Raises:
         UserError: The runtime has no `threads`.

@@ -151,5 +151,5 @@ def _row_json(row: ProfileRow) -> dict[str, Any]:
 
 
 def worst_rows(rows: Sequence[ProfileRow], most: int, least: float = 0.005) -> list[ProfileRow]:
-    """Returns the first `most` rows, without those whose every share is below `least`."""
+    """Returns those of the first `most` rows that have a share of at least `least`."""
     return [row for row in rows[:most] if max(row.shares.values()) >= least]

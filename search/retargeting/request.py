@@ -23,12 +23,12 @@ COMMON_OPTIONS = ("threads",)
 
 @dataclass(frozen=True)
 class RetargetRequest:
-    """What to measure, and in which runtime.
+    """The trials to measure, and the runtime to measure them in.
 
     Attributes:
         runtime: Name of the runtime; None for the study's.
         options: Options of the runtime, as the user typed them.
-        target: The target whose models and quantities are measured; None for the first.
+        target: Name of the target to take models and quantities of; None for the first.
         trials: "front", "all", or numbers separated by commas.
         again: True to repeat measurements that are stored.
     """

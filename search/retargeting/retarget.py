@@ -72,7 +72,7 @@ def retarget(
         [deployment.target, deployment.name, deployment.options.model_dump(), canonical(host)]
     )[:16]
     retargets = Retargets(open_engine(location.url, create=True))
-    rows = retargets.of(setting)
+    rows = retargets.by_trial(setting)
     if request.again or any(trial.number not in rows for trial in trials):
         why = deployment.runtime.unavailable()
         if why:
@@ -101,7 +101,7 @@ def _measure(
         study.store.add_host(study.host, fingerprint())
         [gauge] = [t.gauge for t in workbench.targets if t.name == deployment.target]
         target = Target(deployment, gauge.of_artifacts())
-        files = RetargetArtifacts(study, deployment, retargets.files(deployment.name))
+        files = RetargetArtifacts(study, deployment, retargets.artifacts(deployment.name))
         rows: dict[int, Retargeted] = {}
         artifacts: dict[int, Artifact] = {}
         empty = Retargeted(

@@ -26,7 +26,7 @@ class RetargetRow:
         new: Its measurements there; `new.on_front` is True if it is on the new front.
         was: Objective -> measurement in the study.
         was_on_front: True if it is on the study's front.
-        note: Where the measured file comes from, or why nothing was measured.
+        note: Origin of the measured file, or the reason why nothing was measured.
     """
 
     new: FrontRow

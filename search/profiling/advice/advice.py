@@ -11,11 +11,10 @@ from paretune.search.profiling.advice.estimates import NetworkCosts
 from paretune.search.study.units import format_times
 
 DOMINANT = 0.2
-"""A layer with at least this share of the time, or twice this share of the parameters, gets advice
-of its own."""
+"""A layer with this share of the time, or twice this share of the parameters, gets advice."""
 
 MOST = 3
-"""Largest number of layers with advice of their own."""
+"""Largest number of layers that get advice."""
 
 WORTH = 0.03
 """Changes that save a smaller share of both time and file size are left out."""
@@ -23,7 +22,7 @@ WORTH = 0.03
 
 @dataclass(frozen=True)
 class Advice:
-    """What to change in a layer, or in the whole network.
+    """A statement about a layer or the whole network, and the changes that would help.
 
     Attributes:
         layer: Path; "" for the whole network.
@@ -42,7 +41,7 @@ class Advice:
 
 
 def worst_layers(costs: NetworkCosts) -> list[str]:
-    """Returns the paths of the layers that get advice of their own, worst first."""
+    """Returns the paths of the layers that get advice, worst first."""
     time = shares(costs.ms)
     parameters = _parameter_shares(costs)
     paths = [layer.path for layer in costs.layers if layer.path]

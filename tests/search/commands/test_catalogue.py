@@ -1,4 +1,4 @@
-"""What `paretune list` shows."""
+"""The entries and texts of `paretune list`."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ def test_every_entry_has_a_name_and_a_line(what: str) -> None:
 
 
 @pytest.mark.parametrize("what", list(TABLES))
-def test_every_name_of_a_table_is_listed_once(what: str) -> None:
+def test_each_name_of_a_table_is_listed_once(what: str) -> None:
     names = [(entry["kind"], entry["name"]) for entry in catalogue(what)]
 
     assert names == [(table.kind, name) for table in TABLES[what] for name in table.names]
     assert len(set(names)) == len(names)
 
 
-def test_samplers_are_those_that_a_study_may_name() -> None:
+def test_samplers_are_those_that_a_study_can_name() -> None:
     names = [entry["name"] for entry in catalogue("samplers")]
 
     assert sorted(names) == sorted(SAMPLER_NAMES)
 
 
 def test_objectives_have_unit_and_direction() -> None:
-    found = {entry["name"]: (entry["unit"], entry["better"]) for entry in catalogue("objectives")}
+    units = {entry["name"]: (entry["unit"], entry["better"]) for entry in catalogue("objectives")}
 
-    assert found["accuracy"] == ("fraction", "higher")
-    assert found["latency"] == ("ms", "lower")
-    assert found["size"] == ("bytes", "lower")
+    assert units["accuracy"] == ("fraction", "higher")
+    assert units["latency"] == ("ms", "lower")
+    assert units["size"] == ("bytes", "lower")
 
 
-def test_objectives_list_what_a_study_may_name_what_it_costs_and_whether_it_is_here() -> None:
+def test_objectives_show_further_values_cost_needs_and_why_one_is_unavailable() -> None:
     entries = catalogue("objectives")
     text = catalogue_text(entries)
 
@@ -57,18 +57,18 @@ def test_objectives_list_what_a_study_may_name_what_it_costs_and_whether_it_is_h
     assert "[ms, lower is better; by running it]" in text
     assert "needs pip install 'paretune[energy]', and RAPL or NVML counters" in text
     why = {entry["name"]: entry["unavailable"] for entry in entries}["energy"]
-    assert (f"NOT HERE: {why}" in text) is (why is not None)
+    assert (f"UNAVAILABLE: {why}" in text) is (why is not None)
 
 
-def test_runtimes_say_what_they_quantize_and_whether_they_are_here() -> None:
-    found = {entry["name"]: entry for entry in catalogue("runtimes")}
+def test_runtimes_have_quantizations_batch_and_availability() -> None:
+    runtimes = {entry["name"]: entry for entry in catalogue("runtimes")}
 
-    assert found["onnxruntime"]["unavailable"] is None
-    assert {"dynamic", "static"} <= set(found["onnxruntime"]["quantizations"])
-    assert found["litert"]["dynamic_batch"] is False
+    assert runtimes["onnxruntime"]["unavailable"] is None
+    assert {"dynamic", "static"} <= set(runtimes["onnxruntime"]["quantizations"])
+    assert runtimes["litert"]["dynamic_batch"] is False
 
 
-def test_runtimes_show_in_one_line_what_they_give_and_need() -> None:
+def test_runtime_text_shows_formats_batch_and_needs_in_one_line() -> None:
     text = catalogue_text(catalogue("runtimes"))
 
     assert "float; any batch; needs a C++ compiler (g++ or clang++)" in text
@@ -94,7 +94,7 @@ def test_runtimes_show_in_one_line_what_they_give_and_need() -> None:
         ("data", "python", "args", "object, default {}: "),
     ],
 )
-def test_parameter_says_type_range_and_default(
+def test_parameter_text_has_type_range_and_default(
     what: str, name: str, parameter: str, text: str
 ) -> None:
     entry = next(entry for entry in catalogue(what) if entry["name"] == name)
@@ -121,12 +121,12 @@ def test_text_has_a_line_for_each_entry_and_parameter() -> None:
         "  one    First.",
         "           x: number",
         "b:",
-        "  three  Second. NOT HERE: no",
+        "  three  Second. UNAVAILABLE: no",
         "  four   Third. [ms, lower is better]",
     ]
 
 
-def test_first_line_is_that_of_the_docstring() -> None:
+def test_entry_text_is_the_first_line_of_its_docstring() -> None:
     class Entry:
         """One line.
 

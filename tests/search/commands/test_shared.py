@@ -1,4 +1,4 @@
-"""What commands have in common: how wide a terminal is, and whether it has colours."""
+"""The width of the terminal, and whether it shows colours."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from paretune.search.commands.shared import WIDTH, coloured, terminal_width
 
 
-def test_width_is_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_width_is_the_variable_columns_when_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "132")
     assert terminal_width() == 132
 
 
-def test_width_is_that_of_a_stream_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_width_is_that_of_the_first_stream_with_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
 
     def size(stream: int) -> os.terminal_size:
@@ -26,23 +26,23 @@ def test_width_is_that_of_a_stream_at_a_terminal(monkeypatch: pytest.MonkeyPatch
     assert terminal_width() == 97
 
 
-def test_width_is_usual_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_width_is_80_when_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(stream: int) -> os.terminal_size:
         raise OSError("not a terminal")
 
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr(os, "get_terminal_size", none)
-    assert terminal_width() == WIDTH
+    assert terminal_width() == WIDTH == 80
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [({}, None), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+    ("variables", "expected"), [({}, None), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
-def test_colours_are_left_out_where_they_are_not_wanted(
-    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: bool | None
+def test_colours_are_off_when_an_environment_variable_says_so(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: bool | None
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    for name, value in given.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert coloured() is expected

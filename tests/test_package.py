@@ -1,0 +1,115 @@
+"""The package `paretune`: what an import costs, and that no module has two names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+STUDY = """\
+study: clash
+data: {python: "mynet:arrays"}
+baseline: {architecture: {simple_cnn: {width: 0.25}}, pretrain: {optimizer: adam, epochs: 1}}
+space: {quantization: {choice: [none, dynamic]}}
+objectives: {accuracy: maximize, size: minimize}
+search: {trials: 1}
+"""
+
+NETWORK = """\
+import numpy as np
+from objectives import Loss
+
+
+def arrays():
+    assert Loss.mine
+    return {"x_train": np.zeros((40, 8, 8), "uint8"), "y_train": np.arange(40) % 4}
+"""
+
+SCRIPT = """\
+import importlib, json, runpy, sys
+from pathlib import Path
+sys.argv = ["paretune", *sys.argv[1:]]
+try:
+    runpy.run_module("paretune", run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    assert not end.code, end.code
+for name in {modules!r}:
+    importlib.import_module(name)
+files = {{}}
+for name, module in list(sys.modules.items()):
+    file = getattr(module, "__file__", None)
+    if file and name != "__main__":
+        files.setdefault(str(Path(file).resolve()), []).append(name)
+print(json.dumps(files))
+assert not {{"search", "spaces", "objectives"}} & set(sys.modules)
+"""
+
+MODULES = (
+    "paretune.search.running.runner",
+    "paretune.search.export.exporter",
+    "paretune.search.profiling.profiler",
+    "paretune.search.retargeting.retarget",
+    "paretune.search.views.report",
+    "paretune.spaces.pruning.structured",
+    "paretune.spaces.quantization.qat",
+    "paretune.objectives.accuracy",
+    "paretune.objectives.runtimes.onnxruntime",
+)
+
+
+def run_python(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ,
+    )
+
+
+def test_package_has_a_version_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys, paretune\n"
+        "heavy = {'torch', 'optuna', 'numpy', 'pydantic', 'click'} & set(sys.modules)\n"
+        "print(paretune.__version__, sorted(heavy))\n"
+        "print([name for name in sys.modules if name.startswith('paretune.')])"
+    )
+    result = run_python("-c", code, folder=tmp_path)
+    version, submodules = result.stdout.splitlines()
+    assert version.endswith(" []") and version[0].isdigit()
+    assert submodules == "[]"
+
+
+@pytest.mark.parametrize("current", ["repository", "elsewhere"])
+def test_no_module_has_two_names(tmp_path: Path, current: str) -> None:
+    folder = ROOT if current == "repository" else tmp_path
+    code = SCRIPT.format(modules=MODULES)
+    study = ROOT / "studies" / "quickstart.yaml"
+    result = run_python("-c", code, "check", study, folder=folder)
+    assert result.returncode == 0, result.stderr
+    names_of: dict[str, list[str]] = json.loads(result.stdout.splitlines()[-1])
+    own = {file: names for file, names in names_of.items() if Path(file).is_relative_to(ROOT)}
+    own = {file: names for file, names in own.items() if "site-packages" not in file}
+    assert len(own) > 100
+    assert {file: names for file, names in own.items() if len(names) > 1} == {}
+    names = {name for names in own.values() for name in names}
+    assert {name for name in names if not name.startswith("paretune")} == set()
+
+
+@pytest.mark.parametrize("current", ["study", "elsewhere"])
+def test_user_s_own_objectives_module_is_imported(tmp_path: Path, current: str) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "s.yaml").write_text(STUDY)
+    (folder / "mynet.py").write_text(NETWORK)
+    (folder / "objectives.py").write_text("class Loss:\n    mine = True\n")
+    start = folder if current == "study" else tmp_path
+    result = run_python("-m", "paretune", "run", folder / "s.yaml", folder=start)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (folder / "s" / "report.html").is_file()
