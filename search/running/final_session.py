@@ -1,9 +1,9 @@
-"""Finals: the front is measured again at the end of a run, all of it in one session.
+"""The final session: at the end of a run, the front is measured again in one session.
 
-During the search each trial was measured at its own time; now the front, who is within noise of it
-and the baseline take turns, so that what the machine does meanwhile happens to all of them. Their
-accuracy is measured on the test part, which the search has not seen. Nothing is written before a
-session is over: killed in it, a run goes on with it.
+During the search each trial was measured at its own time. Now baseline, front and trials within
+noise of the front take turns, so that host drift affects all of them alike. Their accuracy is
+measured on the test part, which the search has not seen. Results are written when a session is
+complete; a run that was killed during a session repeats it.
 """
 
 from __future__ import annotations
@@ -28,27 +28,24 @@ if TYPE_CHECKING:
     from paretune.search.trial.open_study import OpenStudy
 
 SHARE = 0.1
-"""Of the time that the trials took: what a session may take where the study file does not say."""
+"""Length of a session as a share of the time of all trials, if the study file gives no length."""
 
 LEAST, MOST = 10.0, 120.0
-"""Seconds that SHARE is kept between."""
+"""Bounds on the length by `SHARE`, in seconds."""
 
 MANY = 1000
-"""Trials from which on the probabilities to be on the front are kept for who looks at it later."""
+"""Number of trials from which on the front probabilities are stored, for later commands."""
 
 CHANCE = 0.005
-"""The smallest of them that is kept."""
-
-SHORTEST = 0.05
-"""Seconds for one network below which a measurement is not made."""
+"""Smallest front probability that is stored."""
 
 
-def settle(study: OpenStudy, report: Reporter) -> None:
-    """Measures front and baseline again, where that has not been done since the last trial.
+def measure_final(study: OpenStudy, report: Reporter) -> None:
+    """Measures front and baseline again, unless that was done since the last trial.
 
     Args:
-        study: Its trials are done, or as many as there was time for.
-        report: Told of what is done.
+        study: Open study whose search has ended.
+        report: Receives a notice for the session.
     """
     record = study.store.record()
     chances = front_chances(record)
@@ -62,13 +59,13 @@ def settle(study: OpenStudy, report: Reporter) -> None:
             on_test = study.test(trial)
             if on_test:
                 study.store.add_test(trial.number, on_test, study.host)
-    seconds = allowed(study.spec.final_seconds, record)
+    seconds = session_seconds(study.spec.final_seconds, record)
     if not seconds or not study.timed or not record.members or _up_to_date(record):
         return
     trials = [trial for trial in record.trials if trial.number in numbers]
     with host_lock.measuring():
         if _up_to_date(study.store.record()):
-            return  # another worker of this host was quicker
+            return  # another worker of this host did it meanwhile
         what = f"front and baseline, {len(trials)} networks,"
         report(Notice(f"{what} are measured again in one session, up to {seconds:.0f} s"))
         try:
@@ -76,36 +73,38 @@ def settle(study: OpenStudy, report: Reporter) -> None:
         except (Unmeasurable, WrongMeasurement, OSError) as error:
             report(Notice(f"the front is not measured again: {error}"))
             return
-    said = {"trials": len(trials), "after": _last(record), "session": round(time.time(), 3)}
+    session = {"trials": len(trials), "after": _last(record), "session": round(time.time(), 3)}
     study.finals.replace(
         {
-            number: [replace(m, conditions={**m.conditions, "final": said}) for m in found]
-            for number, found in measured.items()
+            number: [
+                replace(m, conditions={**m.conditions, "final": session}) for m in measurements
+            ]
+            for number, measurements in measured.items()
         },
         study.host,
     )
 
 
-def allowed(given: float | None, record: StudyRecord) -> float:
-    """Seconds that a session may take; 0 for none.
+def session_seconds(wanted: float | None, record: StudyRecord) -> float:
+    """Returns the length of a session in seconds; 0 for no session.
 
     Args:
-        given: What the study file says, or None.
-        record: The study, whose trials took some time.
+        wanted: Length in the study file, or None.
+        record: The study; the default length follows from the time of its trials.
     """
-    if given is not None:
-        return given
+    if wanted is not None:
+        return wanted
     spent = sum(t.finished - t.started for t in record.trials if t.finished and t.repeat_of is None)
     return min(MOST, max(LEAST, SHARE * spent))
 
 
 def _last(record: StudyRecord) -> int:
-    """The highest number of a finished trial."""
+    """Returns the highest number of a finished trial."""
     return max(trial.number for trial in record.trials if trial.state != "running")
 
 
 def _up_to_date(record: StudyRecord) -> bool:
-    """Whether the last session saw the front as it is, and there was no trial since."""
+    """Returns whether the last session covered the present front, and no trial ended since."""
     finalists = [trial for trial in remeasured_trials(record) if trial.final]
     if not finalists or not record.members <= {trial.number for trial in finalists}:
         return False

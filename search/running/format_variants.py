@@ -1,9 +1,9 @@
-"""FormatVariants: one trained network in every number format that needs no further training.
+"""Format variants: a trained network in each number format that needs no further training.
 
-Training is what a trial costs; to quantize, deploy and measure what is trained already takes
-seconds. So after a trial, or in the end for the networks of the front, the same choices with each
-other number format become trials of their own: sampler and front learn from them, and they do not
-count among the trials that were asked for.
+Training is the expensive part of a trial; quantizing, deploying and measuring a trained network
+takes seconds. So the same choices with each other number format become trials of their own, after
+each trial or, for the networks of the front, at the end. Sampler and front learn from them. They do
+not count towards the number of trials that the user asked for.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from paretune.search.running.recovery import Task
 from paretune.search.study.number_formats import variant_formats, variants_of
 from paretune.spaces.domains import assign
 
 if TYPE_CHECKING:
-    from paretune.search.running.recovery import Task
     from paretune.search.running.worker import Worker
     from paretune.search.trial.open_study import OpenStudy
 
 
 class FormatVariants:
-    """The siblings that are still to be tried.
+    """The queue of format variants to try.
 
     Args:
         study: The open study.
@@ -30,46 +30,41 @@ class FormatVariants:
 
     def __init__(self, study: OpenStudy) -> None:
         self._study = study
-        self._waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
+        self._queue: deque[tuple[int, Mapping[str, Any]]] = deque()
         self._formats = variant_formats(study.spec)
-        self._of_front = study.spec.format_variants == "front"  # of its networks only, in the end
+        self._front_only = study.spec.format_variants == "front"
         self._search_ended = False
 
-    def expect(self, number: int, params: Mapping[str, Any]) -> None:
-        """A trial has ended: its siblings are next, unless they wait for the end.
+    def trial_ended(self, number: int, params: Mapping[str, Any]) -> None:
+        """Queues the variants of a trial, unless only the final front gets variants.
 
         Args:
-            number: Of the trial.
+            number: Trial number.
             params: Its parameters.
         """
-        if self._search_ended or not self._of_front:
-            self._wait_for(number, params)
+        if self._search_ended or not self._front_only:
+            self._add(number, params)
 
-    def of_front(self, members: Collection[int]) -> bool:
-        """The search has ended: those of the front's networks are next, where they have waited.
+    def search_ended(self, members: Collection[int]) -> bool:
+        """Queues the variants of the front's networks, if they were left for the end.
 
         Args:
-            members: Numbers of the front's trials.
+            members: Trial numbers of the front.
 
         Returns:
-            Whether there may be any.
+            Whether the queue holds any.
         """
-        if self._search_ended or not self._of_front:
+        if self._search_ended or not self._front_only:
             return False
         self._search_ended = True
         for row in self._study.store.rows(set(members) - {0}):
-            self._wait_for(row["variant_of"] or row["number"], row["params"])
-        return bool(self._waiting)
+            self._add(row["variant_of"] or row["number"], row["params"])
+        return bool(self._queue)
 
-    def _wait_for(self, number: int, params: Mapping[str, Any]) -> None:
-        self._waiting.extend((number, other) for other in variants_of(params, self._formats))
-
-    def begun(self, worker: Worker) -> Task | None:
-        """The next variant_of as a trial that runs from now on; None when there is none."""
-        from paretune.search.running.recovery import Task
-
-        while self._waiting:
-            first, params = self._waiting.popleft()
+    def begin_next(self, worker: Worker) -> Task | None:
+        """Begins the next variant as a running trial; returns None if the queue is empty."""
+        while self._queue:
+            first, params = self._queue.popleft()
             plan = self._study.plan(self._choices(params))
             if not self._study.trained(plan) or self._study.store.same_plan(plan.key) is not None:
                 continue
@@ -78,12 +73,15 @@ class FormatVariants:
             begun = store.begin_next(
                 store.last_number() + 1, worker.id, plan, params, proposal, variant_of=first
             )
-            if begun is None:  # another worker is at it
+            if begun is None:  # another worker runs this plan
                 continue
             task = Task(begun.number, plan, params, proposal, begun.started, variant_of=first)
             self._study.mirror.put(task.mirrored())
             return task
         return None
+
+    def _add(self, number: int, params: Mapping[str, Any]) -> None:
+        self._queue.extend((number, other) for other in variants_of(params, self._formats))
 
     def _choices(self, params: Mapping[str, Any]) -> Any:
         return assign(self._study.spec.space, lambda name, _: params[name])

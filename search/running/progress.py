@@ -1,4 +1,4 @@
-"""Shows a run: a live view on a terminal, one plain line per event elsewhere."""
+"""Shows a run: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class PlainProgress:
         self._trial_limit: int | None = None
 
     def __enter__(self) -> PlainProgress:
-        """Nothing to prepare."""
+        """Does nothing."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to put away."""
+        """Does nothing."""
 
     def __call__(self, event: Event) -> None:
         """Prints the events worth a line."""
@@ -57,9 +57,9 @@ class PlainProgress:
                     f"study {study}: {trial_limit or 'any number of'} trials{so_far}; {host}"
                 )
             case TrialStarted(trial, _, _, True):
-                self._line(f"trial {trial}: begun by a worker that died; taken up again")
-            case TrialStarted(trial, called_up=True):
-                self._line(f"trial {trial}: among the best now; goes on")
+                self._line(f"trial {trial}: a worker died while running it; running it again")
+            case TrialStarted(trial, resumed=True):
+                self._line(f"trial {trial}: among the best now; resumed")
             case TrialPaused(trial, result):
                 self._line(paused_text(trial, result))
             case StageDone(trial, stage, seconds, cached) if seconds > 30 and not cached:
@@ -72,7 +72,7 @@ class PlainProgress:
                 self._line(reason)
 
     def _line(self, text: str) -> None:
-        print(text, file=self._console.file, flush=True)  # there is nothing to style
+        print(text, file=self._console.file, flush=True)  # plain text without styles
 
 
 class LiveProgress:
@@ -97,7 +97,7 @@ class LiveProgress:
         )
 
     def __enter__(self) -> LiveProgress:
-        """Begins to draw."""
+        """Starts drawing."""
         self._live.start()
         return self
 
@@ -107,11 +107,11 @@ class LiveProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Takes the drawing away; the lines printed above it stay."""
+        """Removes the live view; the lines above it stay."""
         self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Takes an event in; finished trials become lines above the view."""
+        """Updates the view; a finished trial becomes a line above it."""
         match event:
             case RunStarted(study, axes, trial_limit, done, seconds, host):
                 self._axes, self._trial_limit, self._budget = axes, trial_limit, seconds
@@ -162,23 +162,23 @@ class LiveProgress:
         return text + (f" · about {_clock(left)} left" if left is not None else "")
 
     def _left(self, spent: float) -> float | None:
-        """Seconds left by the trials of this run, or by the time budget if that ends sooner."""
-        ours = self._done - self._first_done
+        """Returns the seconds left by trials or by the time budget, whichever ends first."""
+        finished = self._done - self._first_done
         by_trials = (
-            (self._trial_limit - self._done) * spent / ours
-            if self._trial_limit and ours > 0
+            (self._trial_limit - self._done) * spent / finished
+            if self._trial_limit and finished > 0
             else None
         )
         by_time = max(self._budget - spent, 0.0) if self._budget else None
-        known = [seconds for seconds in (by_trials, by_time) if seconds is not None]
-        return min(known) if known else None
+        estimates = [seconds for seconds in (by_trials, by_time) if seconds is not None]
+        return min(estimates) if estimates else None
 
     def _trial_view(self) -> Text:
         assert self._trial is not None
         number = self._trial.trial
         text = Text(f"trial {number}" if number else "baseline", style="cyan")
         stages = self._trial.stages
-        # What comes up on the way, a teacher to be trained, is in no plan.
+        # A teacher that is trained on the way is in no plan.
         for stage in stages if self._stage in ("", *stages) else (self._stage, *stages):
             style = "bold cyan" if stage == self._stage else "dim"
             text.append("  " + stage, style=style)
@@ -210,12 +210,12 @@ class LiveProgress:
 
 
 def make_progress(console: Console) -> PlainProgress | LiveProgress:
-    """The view that fits where the output goes."""
+    """Returns the live view for a terminal, plain lines for anything else."""
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
 def ended_text(event: TrialEnded, axes: Sequence[Axis], trial_limit: int | None) -> str:
-    """A finished trial in one line."""
+    """Returns a finished trial as one line."""
     result, number = event.result, event.trial
     head = f"trial {number:>3}" if number else "baseline "
     if event.variant_of is not None:
@@ -228,9 +228,9 @@ def ended_text(event: TrialEnded, axes: Sequence[Axis], trial_limit: int | None)
 
 
 def paused_text(trial: int, result: Result) -> str:
-    """A trial that racing holds up, in one line."""
+    """Returns a paused trial as one line."""
     reason = (result.reason or {}).get("text", "")
-    return f"trial {trial:>3}  waits: {reason}  ({result.duration:.1f} s)"
+    return f"trial {trial:>3}  paused: {reason}  ({result.duration:.1f} s)"
 
 
 def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | None) -> str:
@@ -256,11 +256,11 @@ def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | 
 
 
 def _epoch_text(event: EpochDone | StepDone) -> str:
-    """How far a stage is: `3/15 loss 0.412`, `step 3 error 0.12`."""
+    """Returns the progress of a stage: `3/15 loss 0.412`, `step 3 error 0.12`."""
     if isinstance(event, EpochDone):
         return f"{event.epoch}/{event.epochs} loss {event.loss:.3f}"
-    known = [f"{name} {value:.4g}" for name, value in event.values.items() if value is not None]
-    return " ".join([f"step {event.step}", *known])
+    values = [f"{name} {value:.4g}" for name, value in event.values.items() if value is not None]
+    return " ".join([f"step {event.step}", *values])
 
 
 def _clock(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Takes up what dead workers left: trials they had begun, and what Optuna's tables lack."""
+"""Takes over the trials of dead workers, and completes Optuna's tables."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ NO_PROPOSAL: Mapping[str, Any] = {"params": {}, "attributes": {}}
 
 @dataclass(frozen=True)
 class Task:
-    """A trial to be done.
+    """A trial to run.
 
     Attributes:
-        number: Of the trial.
-        plan: What to do.
-        params: Parameter name -> value of the branches taken.
-        proposal: What the sampler said, as JSON.
-        started: Unix time of its beginning.
-        again: A worker that died had begun it.
-        variant_of: The trial whose trained network this one deploys in another number format.
-        spent: Stage -> seconds that earlier turns took.
+        number: Trial number.
+        plan: What to build.
+        params: Parameter name -> value, for the branches taken.
+        proposal: The sampler's proposal as JSON.
+        started: Unix time when it began.
+        again: Whether a dead worker had begun it.
+        variant_of: Trial whose trained network this one deploys in another number format.
+        spent: Stage -> seconds spent before this worker took it.
     """
 
     number: int
@@ -45,7 +45,7 @@ class Task:
     def mirrored(
         self, result: Result | None = None, finished: float | None = None
     ) -> MirroredTrial:
-        """The trial for Optuna's tables, with what came of it when there is a result."""
+        """Returns the trial for Optuna's tables, with its result if there is one."""
         return MirroredTrial(
             number=self.number,
             state=result.state if result else "running",
@@ -66,7 +66,7 @@ class Task:
 
 
 def task_of(row: Row, again: bool) -> Task:
-    """The trial of a row of the database."""
+    """Returns the task for a trial's row in the database."""
     return Task(
         row["number"],
         Plan.from_json(row["plan"]),
@@ -80,7 +80,7 @@ def task_of(row: Row, again: bool) -> Task:
 
 
 def result_of(row: Row) -> Result:
-    """What came of the trial of a row, or how it was when racing held it up."""
+    """Returns the result in a trial's row; for a paused trial, its state at the last rung."""
     return Result(
         row["state"],
         row["values"] or {},
@@ -92,18 +92,18 @@ def result_of(row: Row) -> Result:
 
 
 def adopted(study: OpenStudy, worker: Worker, running: Sequence[Row]) -> Task | None:
-    """A running trial whose worker is dead, now this worker's; None when there is none.
+    """Takes over a running trial whose worker is dead; returns None if there is none.
 
     Args:
         study: The open study.
-        worker: This one.
-        running: "number" and "worker" of the trials that run.
+        worker: This worker.
+        running: "number" and "worker" of the running trials.
     """
-    strangers = [row for row in running if row["worker"] != worker.id]
-    if not strangers:
+    others = [row for row in running if row["worker"] != worker.id]
+    if not others:
         return None
     living = worker.living()
-    for row in strangers:
+    for row in others:
         if row["worker"] in living:
             continue
         if study.store.take_over(row["number"], row["worker"], worker.id):
@@ -113,16 +113,16 @@ def adopted(study: OpenStudy, worker: Worker, running: Sequence[Row]) -> Task | 
 
 
 def reconcile(study: OpenStudy, worker: Worker) -> None:
-    """Writes to Optuna's tables what a worker that died had not written."""
-    worker.bury()
+    """Writes to Optuna's tables what a dead worker had not written."""
+    worker.remove_dead()
     if len(worker.living()) > 1:
-        return  # what is missing may be what another worker is about to write
-    theirs = study.mirror.states()
-    ours = {
-        number: "running" if state in OPEN_STATES else state  # Optuna knows none that wait
+        return  # another worker may be about to write what is missing
+    mirrored = study.mirror.states()
+    stored = {
+        number: "running" if state in OPEN_STATES else state  # Optuna has no paused trials
         for number, state in study.store.states().items()
     }
-    missing = [n for n, state in ours.items() if theirs.get(n) != state]
+    missing = [n for n, state in stored.items() if mirrored.get(n) != state]
     for row in study.store.rows(missing):
         result = None if row["state"] in OPEN_STATES else result_of(row)
         study.mirror.put(task_of(row, again=False).mirrored(result, row["finished"]))

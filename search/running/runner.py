@@ -1,4 +1,4 @@
-"""The loop: propose, evaluate, record, tell; until there is enough."""
+"""The loop of a run: propose, evaluate, store, tell the sampler, until a stopping rule holds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from paretune.search.database.store import OPEN_STATES, Row
 from paretune.search.front.growth import FrontTracker
 from paretune.search.measuring.gauge import values_by_name
-from paretune.search.running.final_session import settle
+from paretune.search.running.final_session import measure_final
 from paretune.search.running.format_variants import FormatVariants
 from paretune.search.running.racing_turns import RacingTurns
 from paretune.search.running.recovery import NO_PROPOSAL, Task, adopted, reconcile, result_of
@@ -33,39 +33,39 @@ from paretune.search.trial.events import (
 from paretune.search.trial.open_study import OpenStudy
 
 PATIENCE = 0.5
-"""Seconds between two looks at what other workers are doing."""
+"""Seconds between two checks on other workers."""
 
-OTHERWISE = 10
-"""Proposals for one number that other workers are at, after which it is waited for them."""
+MAX_PROPOSALS = 10
+"""Proposals for one trial number, all being run by other workers, before this worker waits."""
 
-LOSSES = 3
-"""Numbers in a row that quicker workers may take; then a later number does."""
+MAX_LOST = 3
+"""Trial numbers in a row that other workers may take first; then a later number is used."""
 
 
 class Runner:
-    """Runs a study, or goes on with it.
+    """Runs a study, or continues it.
 
     Args:
         spec: The study.
-        report: Told of everything that happens.
+        report: Receives every event.
     """
 
     def __init__(self, spec: StudySpec, report: Reporter) -> None:
         self._spec = spec
         self._report = report
         self._progress = Progress(time.monotonic())
-        self._highest = 0  # of the finished trials that the proposer has been told of
-        self._missing: set[int] = set()  # lower numbers: they have not ended, or never began
-        self._seen = 0  # the highest number that anybody has begun
-        self._lost = 0  # numbers in a row that others were quicker to take
-        self._running: list[Row] = []  # the trials of others, when last looked at
+        self._highest = 0  # highest finished trial that the proposer has learned from
+        self._missing: set[int] = set()  # lower trials that have not ended, or never began
+        self._seen = 0  # highest trial that any worker has begun
+        self._lost = 0  # trial numbers in a row that other workers took first
+        self._running: list[Row] = []  # running trials at the last check
 
     def run(self) -> Ending:
-        """Works until the trials are done, the time is over or there is nothing new to try.
+        """Runs trials until a stopping rule holds.
 
         Raises:
-            UserError: The study cannot be run as it is; what is done is kept.
-            KeyboardInterrupt: The user wants to stop; what is done is kept.
+            UserError: The study cannot be run as it is; finished trials are kept.
+            KeyboardInterrupt: The user wants to stop; finished trials are kept.
         """
         self._study = open_study(self._spec)
         self._store = self._study.store
@@ -76,7 +76,7 @@ class Runner:
                 reconcile(self._study, worker)
                 end = self._work()
         except BaseException:
-            with suppress(OperationalError):  # a full disk, too: it must not hide why it ends
+            with suppress(OperationalError):  # a full disk must not hide the first error
                 self._study.close()
             raise
         self._study.close()
@@ -101,43 +101,43 @@ class Runner:
         self._turns = RacingTurns(
             self._study, self._worker.id, self._proposer, self._progress, self._report
         )
-        self._growth = FrontTracker(self._study.axes, self._against or None, self._study.classes)
+        self._growth = FrontTracker(self._study.axes, self._reference or None, self._study.classes)
         first = self._baseline
         if first and first.feasible and self._growth.add(0, first.values):
             self._store.add_front(self._growth.point(0, first.finished))
-        self._siblings = FormatVariants(self._study)
+        self._variants = FormatVariants(self._study)
         end = self._search()
         if end.over:
-            for number, result in self._turns.give_up():
+            for number, result in self._turns.stop_all():
                 self._take_in(number, result, None)
-        settle(self._study, self._report)
+        measure_final(self._study, self._report)
         self._store.update_study(end_reason=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, self._spec.trials))
         return end
 
     @property
-    def _against(self) -> Mapping[str, float]:
-        """The baseline's values; empty where there is none."""
+    def _reference(self) -> Mapping[str, float]:
+        """Values of the baseline; empty if there is none."""
         return self._baseline.values if self._baseline else {}
 
     def _search(self) -> Ending:
         last = self._learn()
-        if last is not None:  # a run that was killed may have left siblings untried
-            self._siblings.expect(*last)
+        if last is not None:  # a killed run may have left format variants untried
+            self._variants.trial_ended(*last)
         while True:
             self._learn()
-            self._turns.look()
+            self._turns.update()
             task = adopted(self._study, self._worker, self._running)
-            task = task or self._siblings.begun(self._worker)
+            task = task or self._variants.begin_next(self._worker)
             if task is None:
                 others = self._others(self._running)
                 self._progress.front = self._growth.front
-                end = ending(self._spec, self._progress, self._against)
+                end = ending(self._spec, self._progress, self._reference)
                 if end is None or end.over:
                     task = self._turns.next()
             if task is None:
                 if end is not None and not self._raced_elsewhere(end):
-                    if end.ok and self._siblings.of_front(self._growth.front):
+                    if end.ok and self._variants.search_ended(self._growth.front):
                         continue
                     return end
                 if end is not None:
@@ -147,7 +147,7 @@ class Runner:
                 wanted = self._spec.trials
                 if others and wanted is not None and self._progress.tried + others >= wanted:
                     self._study.mirror.flush()
-                    time.sleep(PATIENCE)  # theirs are the last ones; one may yet die
+                    time.sleep(PATIENCE)  # other workers run the last trials; one of them may die
                     continue
                 try:
                     task = self._proposed()
@@ -162,22 +162,22 @@ class Runner:
     # -- what to do next -------------------------------------------------------------------------
 
     def _proposed(self) -> Task | None:
-        """The next trial; None when its plan is known, or another worker was quicker."""
+        """Begins a new trial; returns None if its plan is a repeat, or another worker was first."""
         number = max(self._seen, self._highest) + 1
-        for same in range(OTHERWISE):
+        for same in range(MAX_PROPOSALS):
             proposal = self._proposer.ask(number, same)
             plan = self._study.plan(proposal.choices)
-            said = proposal.to_json()
-            # Two workers that know the same propose the same for one number: so the slower one
-            # asks for the next number. But where many are quick it would never have its turn.
-            later = self._lost >= LOSSES
+            stored = proposal.to_json()
+            # Two workers with the same history propose the same for one number, so the slower one
+            # asks for the next number. With many quick workers it would never get one.
+            later = self._lost >= MAX_LOST
             begun = self._store.begin_next(
-                number, self._worker.id, plan, proposal.params, said, later=later
+                number, self._worker.id, plan, proposal.params, stored, later=later
             )
             if begun is not None:
                 self._seen, self._lost = begun.number, 0
                 self._proposer.renumber(number, begun.number)
-                task = Task(begun.number, plan, proposal.params, said, begun.started)
+                task = Task(begun.number, plan, proposal.params, stored, begun.started)
                 if begun.same is None:
                     self._study.mirror.put(task.mirrored())
                     self._progress.repeats = 0
@@ -188,34 +188,34 @@ class Runner:
             self._learn()
             if max(self._seen, self._highest) >= number:
                 self._lost += 1
-                return None  # it may have been the last one
+                return None  # that may have been the last trial of the budget
         self._study.mirror.flush()
         time.sleep(PATIENCE)
         return None
 
     def _repeat(self, task: Task, first: int) -> None:
-        """Ends a trial whose plan is known with the answer of the first one."""
+        """Ends a trial that repeats a plan, with the result of the first one."""
         self._progress.repeats += 1
-        known = self._store.trial(first)
-        assert known is not None
+        earlier = self._store.trial(first)
+        assert earlier is not None
         self._end(
             task,
             Result(
-                "stopped" if known.state == "paused" else known.state,
-                known.values,
-                known.violations,
-                reason=known.reason,
+                "stopped" if earlier.state == "paused" else earlier.state,
+                earlier.values,
+                earlier.violations,
+                reason=earlier.reason,
                 repeat_of=first,
             ),
         )
 
     def _ensured_baseline(self, plan: Plan) -> TrialRecord:
-        """Trial 0, measured; waits while another worker is at it.
+        """Returns trial 0, measured by this worker or another one.
 
         Raises:
             UserError: The baseline cannot be built or measured.
         """
-        told = False
+        waiting = False
         while True:
             baseline = self._store.trial(0)
             if baseline is not None and baseline.state == "complete":
@@ -228,31 +228,31 @@ class Runner:
             if task is not None:
                 self._execute(task)
                 continue
-            if not told:
+            if not waiting:
                 self._report(Notice("another worker measures the baseline; waiting for it"))
-            told = True
+            waiting = True
             time.sleep(PATIENCE)
 
     def _new_baseline(self, plan: Plan) -> Task | None:
         try:
             started = self._store.begin(0, self._worker.id, plan, {}, NO_PROPOSAL)
-        except IntegrityError:  # somebody else began it at the same moment
+        except IntegrityError:  # another worker began it at the same moment
             return None
         task = Task(0, plan, {}, NO_PROPOSAL, started)
         self._study.mirror.put(task.mirrored())
         return task
 
-    # -- doing it --------------------------------------------------------------------------------
+    # -- running a trial --------------------------------------------------------------------------
 
     def _execute(self, task: Task) -> None:
         stages = self._study.stages(task.plan)
-        called_up = not task.again and bool(task.spent)
-        self._report(TrialStarted(task.number, task.params, stages, task.again, called_up))
+        resumed = not task.again and bool(task.spent)
+        self._report(TrialStarted(task.number, task.params, stages, task.again, resumed))
         baseline = None if task.number == 0 else self._baseline
         result = self._study.evaluate(task.number, task.plan, baseline, self._report)
         result = result.besides(task.spent)
         if task.number and task.variant_of is None and result.state != "paused":
-            self._siblings.expect(task.number, task.params)
+            self._variants.trial_ended(task.number, task.params)
         self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0
         self._progress.durations.append(result.duration)
         if result.state == "paused":
@@ -261,20 +261,20 @@ class Runner:
             self._end(task, result)
 
     def _end(self, task: Task, result: Result) -> None:
-        """Writes a trial's end: our tables first, which are the truth; Optuna's in their time."""
+        """Stores the end of a trial in Paretune's tables, the truth, then in Optuna's."""
         grew = task.number > 0 and self._take_in(task.number, result, task.variant_of)
         point = self._growth.point(task.number) if grew else None
         finished = self._store.finish(task.number, result, self._study.host, point)
         self._study.mirror.put(task.mirrored(result, finished))
         if task.number > 0:
             outcome = Outcome.of(result)
-            if not self._proposer.tell(task.number, outcome):  # begun by a worker that died
+            if not self._proposer.tell(task.number, outcome):  # a dead worker had begun it
                 self._proposer.replay(task.proposal, outcome)
         self._report(
             TrialEnded(
                 trial=task.number,
                 result=result,
-                baseline=self._against if task.number else result.values,
+                baseline=self._reference if task.number else result.values,
                 done=self._progress.tried,
                 grew=grew,
                 front=self._growth.front if task.number else {},
@@ -284,7 +284,7 @@ class Runner:
         )
 
     def _take_in(self, number: int, result: Result, variant_of: int | None) -> bool:
-        """Counts a finished trial and lets it into the front; True when the front changed."""
+        """Counts a finished trial and adds it to the front; returns whether the front changed."""
         self._missing.update(range(self._highest + 1, number))
         self._missing.discard(number)
         self._highest = max(self._highest, number)
@@ -294,9 +294,9 @@ class Runner:
         return result.feasible and self._growth.add(number, result.values)
 
     def _learn(self) -> tuple[int, Mapping[str, Any]] | None:
-        """Takes in the trials that an earlier run or another worker finished; sees who runs.
+        """Learns from trials that an earlier run or another worker finished.
 
-        Gives number and parameters of the last one that was no variant_of.
+        Returns number and parameters of the last one that is no format variant.
         """
         last, self._running = None, []
         for row in self._store.new_trials(self._highest, self._missing):
@@ -313,19 +313,19 @@ class Runner:
         return last
 
     def _raced_elsewhere(self, end: Ending) -> bool:
-        """Whether another worker has called up a trial, whose end may call up more.
+        """Returns whether another worker runs a resumed trial, whose end may resume more.
 
-        Asked when nobody is left to be called up here, so that one taken meanwhile is seen.
+        Checked after no trial is left to resume here, so that one taken meanwhile counts.
         """
         return end.over and self._study.race is not None and self._others(self._store.running()) > 0
 
     def _others(self, running: Sequence[Row]) -> int:
-        """How many of the running trials other living workers are at."""
-        strangers = [row for row in running if row["worker"] != self._worker.id]
-        if not strangers:
+        """Returns how many of the running trials belong to other living workers."""
+        others = [row for row in running if row["worker"] != self._worker.id]
+        if not others:
             return 0
         living = self._worker.living()
-        return sum(row["worker"] in living for row in strangers)
+        return sum(row["worker"] in living for row in others)
 
 
 def open_study(spec: StudySpec) -> OpenStudy:

@@ -1,4 +1,4 @@
-"""When a run has done enough. Pure: looks at counts and values, asks no database."""
+"""Stopping rules of a run. Pure functions of counts and values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from paretune.search.study.spec import StudySpec
 
 MAX_REPEATS = 100
-"""So many proposals in a row that are known already end the search: there is nothing new."""
+"""Repeated proposals in a row after which the search ends, as the sampler has nothing new."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Ending:
     """Why a run ended.
 
     Attributes:
-        reason: In words.
-        ok: False when it gave up.
-        over: Whether nothing is left to propose; else the study may go on, with more time, say.
+        reason: Reason in words.
+        ok: False if the run gave up.
+        over: Whether nothing is left to propose; otherwise the study can go on, with more time.
     """
 
     reason: str
@@ -30,16 +30,16 @@ class Ending:
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        begun: When the run began, on the monotonic clock.
-        done: Finished trials of the study's search that repeat no other.
-        waiting: Trials that racing holds up.
-        failures: Trials in a row that failed.
-        repeats: Proposals in a row that were known already.
-        durations: Seconds of this run's trials.
-        front: Number -> values of the front's members.
+        begun: Start of the run, on the monotonic clock.
+        done: Finished trials of the study that repeat no other.
+        waiting: Trials that racing has paused.
+        failures: Failed trials in a row.
+        repeats: Proposals in a row that repeat a plan.
+        durations: Seconds of each trial of this run.
+        front: Trial number -> values, for the members of the front.
     """
 
     begun: float
@@ -52,12 +52,12 @@ class Progress:
 
     @property
     def tried(self) -> int:
-        """Trials of the budget that have been worked on and are not at the moment."""
+        """Trials of the budget that are finished or paused."""
         return self.done + self.waiting
 
 
 def ending(spec: StudySpec, progress: Progress, baseline: Mapping[str, float]) -> Ending | None:
-    """The reason to stop now, or None."""
+    """Returns why the run stops now, or None if it goes on."""
     if spec.trials is not None and progress.tried >= spec.trials:
         return Ending(f"all {spec.trials} trials are done")
     if progress.failures >= spec.max_failures:
@@ -72,7 +72,7 @@ def ending(spec: StudySpec, progress: Progress, baseline: Mapping[str, float]) -
 
 
 def _spent(progress: Progress) -> float:
-    """Seconds of this run with half of a typical trial: a budget is met on average, not overrun."""
+    """Returns the seconds of this run plus half a typical trial, to meet a budget on average."""
     recent = progress.durations[-20:]
     typical = statistics.median(recent) if recent else 0.0
     return time.monotonic() - progress.begun + typical / 2
@@ -83,7 +83,7 @@ def _goals_reached(
     front: Mapping[int, Mapping[str, float]],
     baseline: Mapping[str, float],
 ) -> bool:
-    """Whether one member of the front, the baseline apart, reaches every goal on an objective."""
+    """Returns whether a trial of the front, without the baseline, reaches every objective goal."""
     names = {objective.name for objective in spec.objectives}
     goals = [goal for goal in spec.goals if goal.quantity in names]
     return any(

@@ -1,4 +1,4 @@
-"""Worker: who runs a trial. Tells living workers from dead ones, so that a trial is taken over."""
+"""Workers: processes that run trials. A trial of a dead worker is taken over."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from pathlib import Path
 from paretune.search.database.store import Row, Store
 
 BEAT = 20.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 
 SILENCE = 600.0
-"""A worker of another host that was silent for so many seconds is dead. Generous: a busy process,
-a sleeping laptop or a clock a few minutes off must not lose its trial to somebody else."""
+"""Seconds without a heartbeat after which a worker of another host counts as dead.
+
+Generous: a busy process, a sleeping laptop or a clock a few minutes off must not lose its trial."""
 
 
 class Worker:
     """This process as a worker of a study; use it as a context.
 
     Args:
-        store: Where the signs of life go.
+        store: Database that keeps the heartbeats.
     """
 
     def __init__(self, store: Store) -> None:
@@ -33,7 +34,7 @@ class Worker:
         self._thread = threading.Thread(target=self._beat, daemon=True, name="paretune-beat")
 
     def __enter__(self) -> Worker:
-        """Registers."""
+        """Registers this worker and starts its heartbeat."""
         self._store.add_worker(
             {
                 "id": self.id,
@@ -47,7 +48,7 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Signs off, even when it is interrupted meanwhile: a run ends its helpers as it ends."""
+        """Removes this worker, even if an interrupt arrives meanwhile."""
         try:
             self._over.set()
             self._thread.join()
@@ -56,14 +57,14 @@ class Worker:
             self._store.remove_worker(self.id)
             raise
 
-    def bury(self) -> None:
-        """Strikes off the registered workers that live no more."""
+    def remove_dead(self) -> None:
+        """Removes registered workers that are dead."""
         for other in self._store.workers():
             if other["id"] != self.id and not _lives(other):
                 self._store.remove_worker(other["id"])
 
     def living(self) -> set[str]:
-        """Ids of the workers that live, this one included."""
+        """Returns the ids of living workers, this one included."""
         return {w["id"] for w in self._store.workers() if _lives(w)}
 
     def _beat(self) -> None:
@@ -77,14 +78,14 @@ def _lives(worker: Row) -> bool:
     started = _process_started(worker["pid"])
     if started is None:
         return False
-    # Another process may have got the dead one's number: its start tells them apart.
+    # Another process may have the dead worker's number; only its start time differs.
     return not worker["process_started"] or abs(started - worker["process_started"]) < 0.5
 
 
 def _process_started(pid: int) -> float | None:
-    """When a process of this host started, in ticks of its own clock; None when it is gone.
+    """Returns when a process of this host started, in clock ticks; None if it is gone.
 
-    Where there is no /proc, a living process answers 0: it cannot be told from a later one.
+    Without /proc the result for a living process is 0: it cannot be told from a later process.
     """
     stat = Path(f"/proc/{pid}/stat")
     try:

@@ -1,4 +1,4 @@
-"""What the runner tells while it works. A reporter is anything that takes one event."""
+"""Events of a run. A reporter is any callable that takes one event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paretune.search.study.records import Axis, Result
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run begins, or goes on: `done` trials of `trial_limit` are there already."""
+    """A run begins or continues; `done` of `trial_limit` trials are finished."""
 
     study: str
     axes: Sequence[Axis]
@@ -23,13 +23,13 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A trial begins; `again` when a killed worker had begun it, `called_up` when it waited."""
+    """A trial begins. `again`: a dead worker had begun it; `resumed`: racing had paused it."""
 
     trial: int
     params: Mapping[str, Any]
     stages: Sequence[str]
     again: bool = False
-    called_up: bool = False
+    resumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class StepDone:
-    """The user's own trainer has reported a step."""
+    """The user's trainer has reported a step."""
 
     trial: int
     stage: str
@@ -76,9 +76,9 @@ class StageDone:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial is over; `front` are the numbers of the front's members now.
+    """A trial has ended; `front` holds the present front, trial number -> values.
 
-    A `sibling` deploys the trained network of that trial in another number format.
+    `variant_of`: the trial whose trained network this one deploys in another number format.
     """
 
     trial: int
@@ -93,7 +93,7 @@ class TrialEnded:
 
 @dataclass(frozen=True)
 class TrialPaused:
-    """Racing holds a trial up; it may be called up later."""
+    """Racing has paused a trial; it may be resumed later."""
 
     trial: int
     result: Result
@@ -101,14 +101,14 @@ class TrialPaused:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something worth a line: a cache that cannot be written, a worker that waits."""
+    """A message for the user: a cache that cannot be written, a worker that waits."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class RunEnded:
-    """The run is over: why, and how many trials there are now."""
+    """The run has ended: the reason, and the number of finished trials."""
 
     reason: str
     done: int
@@ -130,7 +130,7 @@ Event = (
 
 
 class Reporter(Protocol):
-    """Takes events."""
+    """Receives events."""
 
     def __call__(self, event: Event) -> None:
-        """Shows, keeps or forwards an event."""
+        """Shows, stores or forwards an event."""

@@ -1,4 +1,4 @@
-"""What of a study may change between two runs, and what may not."""
+"""Checks that a study file has not changed in what its trials depend on."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from paretune.search.study.spec import ObjectiveSpec, StudySpec, TrainerSpec, ca
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record, parameters
 
 LOADING = ("workers", "pin_memory", "prefetch", "memory")
-"""Options of a data set that change how it is read, not what it is."""
+"""Options of a data set that change how it is read, but not its content."""
 
 
 def identity(spec: StudySpec) -> dict[str, Any]:
-    """All that the trials of a study depend on, as JSON. Budget, goals and storage may change."""
+    """Returns everything that the trials of a study depend on, as JSON.
+
+    Budget, goals and storage may change between two runs.
+    """
     return {
         "study": spec.name,
-        **(_stages(spec) if spec.trainer is None else _own(spec.trainer, spec.objectives)),
+        **(_stages(spec) if spec.trainer is None else _trainer(spec.trainer, spec.objectives)),
         "space": _tree(spec.space),
         "objectives": {o.name: {o.direction: _options(o)} for o in spec.objectives},
         "constraints": [c.text for c in spec.constraints],
@@ -28,7 +31,7 @@ def identity(spec: StudySpec) -> dict[str, Any]:
             "seed": spec.seed,
             **({"racing": spec.racing.model_dump()} if spec.racing else {}),
         },
-        # A grid is numbered in the order of the choices, Optuna's values are in the objectives'.
+        # A grid counts in the order of the choices; Optuna stores values in objective order.
         "order": {
             "objectives": [o.name for o in spec.objectives],
             **({"targets": list(spec.targets)} if spec.targets else {}),
@@ -61,18 +64,18 @@ def _deployed(spec: StudySpec) -> dict[str, Any]:
     return {"targets": {name: {one.name: dict(one.params)} for name, one in spec.targets.items()}}
 
 
-def _own(own: TrainerSpec, objectives: Sequence[ObjectiveSpec]) -> dict[str, Any]:
+def _trainer(trainer: TrainerSpec, objectives: Sequence[ObjectiveSpec]) -> dict[str, Any]:
     return {
-        "evaluate": own.evaluate,
-        "cheap": own.cheap,
-        "baseline": None if own.baseline is None else dict(own.baseline),
-        "quantities": dict(own.quantities),
+        "evaluate": trainer.evaluate,
+        "cheap": trainer.cheap,
+        "baseline": None if trainer.baseline is None else dict(trainer.baseline),
+        "quantities": dict(trainer.quantities),
         "units": {o.name: o.unit for o in objectives},
     }
 
 
 def _options(objective: ObjectiveSpec) -> dict[str, Any]:
-    """An objective's options, with what is worth nothing where that is given."""
+    """Returns an objective's options, with its worst value if the study names one."""
     worst = {} if objective.worst is None else {"worst": objective.worst}
     return {**objective.options, **worst}
 
@@ -99,7 +102,7 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
     )
     raise UserError(
         f"{spec.file.name}: {what}:\n{lines}{more}\n"
-        "Change it back to go on, or start anew: give the study another name and file, "
+        "Change it back to continue, or start again: give the study another name and file, "
         f"--storage URL, or remove {spec.folder}. (Budget, trials and goals may change.)"
     )
 
@@ -131,7 +134,7 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]
 
 
 def _shown(key: str) -> str:
-    """A key as it stands in the study file: a branch's tree holds its option's name once more."""
+    """Returns a key as the study file has it; the tree repeats the name of a branch's option."""
     return re.sub(r"\bchoice\.(\w+)\.\1(?=\.|$)", r"choice.\1", key)
 
 

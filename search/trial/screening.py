@@ -30,7 +30,7 @@ from paretune.search.measuring.structural_constraints import (
     timed,
 )
 from paretune.search.measuring.targets import NO_ARTIFACT
-from paretune.search.study.quantity import Quantity, local_of
+from paretune.search.study.quantity import Quantity, local_values
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study.spec import Constraint, digest
 from paretune.search.study.tables import OBJECTIVES
@@ -151,7 +151,7 @@ class Screening:
             if Quantity.of(local).objective == name
         }
         if not {n for n in wanted if Quantity.of(n).objective == name} <= kept.keys():
-            kept = local_of(network.measure(target, name, baseline), target.name)
+            kept = local_values(network.measure(target, name, baseline), target.name)
             self._timings.note(key, kept)
         return {m.name: m for m in target.named(list(kept.values()))}
 

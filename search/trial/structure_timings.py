@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from paretune.objectives.base import Measurement
 from paretune.search.building.network_structure import key_of, structure_of
 from paretune.search.measuring.structural_constraints import structural, timed
-from paretune.search.study.quantity import local_of
+from paretune.search.study.quantity import local_values
 from paretune.search.study.records import STRUCTURE_OF
 from paretune.search.trial.workbench import Deployed, Workbench
 
@@ -57,7 +57,7 @@ class StructureTimings:
 
     def of(self, key: str) -> dict[str, Measurement]:
         """Returns quantity, without its target -> stored measurement."""
-        return self._structures.known(key)
+        return self._structures.measurements(key)
 
     def note(
         self, key: str, measurements: Mapping[str, Measurement], trial: int | None = None
@@ -70,7 +70,7 @@ class StructureTimings:
             trial: Number of the trained network's trial; None for an untrained network.
         """
         named = [replace(m, name=name) for name, m in measurements.items()]
-        self._structures.note(key, named, trial)
+        self._structures.put(key, named, trial)
 
     def measure(
         self,
@@ -95,7 +95,7 @@ class StructureTimings:
         target, artifact, model = deployed
         structure = structure_of(model)
         timings = self._timings(plan, structure, target) if baseline else {}
-        rest = replace(target, gauge=target.gauge.without(local_of(timings, target.name)))
+        rest = replace(target, gauge=target.gauge.without(local_values(timings, target.name)))
         measurements = rest.measure(self._bench.subject(rest, artifact, model, baseline, made))
         self._keep(number, plan, structure, target, measurements)
         return list((timings | {m.name: m for m in measurements}).values())
@@ -124,7 +124,7 @@ class StructureTimings:
         measurements: list[Measurement],
     ) -> None:
         """Stores the structural measurements of a trained candidate."""
-        local = local_of({m.name: m for m in measurements}, target.name)
+        local = local_values({m.name: m for m in measurements}, target.name)
         for clock in (False, True):
             kept = {n: m for n, m in local.items() if structural(n) and timed(n) == clock}
             key = self.key(plan, structure, target, clock) if kept else None

@@ -1,20 +1,20 @@
-"""The user's own trainer: how its functions are found and called, and what they must give.
+"""Calls a trainer written by the user, and checks what its functions return.
 
     def evaluate(plan, report):                 # evaluate: "mine:evaluate"
         net = build(plan["depth"])
-        if report.done:                     # held up before, and now called up again
+        if report.done:                         # the trial was paused, and is resumed now
             net.load(report.folder / "net")
         for epoch in range(report.done, 10):
             error = train(net)
-            net.save(report.folder / "net") # first, as the next line may hold it up
+            net.save(report.folder / "net")     # first, because the next line may pause the trial
             report(epoch + 1, error=error)
         return {"error": test(net), "latency": timed(net)}
 
-    def cheap(plan):                            # cheap: "mine:cheap", where there is such
+    def cheap(plan):                            # cheap: "mine:cheap", optional
         return {"size": 4.0 * weights_of(plan["depth"])}
 
-`plan` is a dict: the concrete choices of the study's space. An objective's value is a number, or a
-`Measurement` (objectives/base.py) that carries its interval and conditions.
+`plan` is a dict with the concrete choices of the study's space. An objective's value is a number,
+or a `Measurement` (objectives/base.py) with its interval and conditions.
 """
 
 from __future__ import annotations
@@ -33,46 +33,46 @@ EVERY = 0.5
 """Seconds between two writes of reported steps, so that many short ones cost little."""
 
 AGREE = 1e-9
-"""How far two answers to the same question may lie apart, relative."""
+"""Largest relative difference between two values of one quantity."""
 
 Step = tuple[int, Mapping[str, float | None], float]
 """(step, name -> value, seconds since the trial began)."""
 
 PauseCheck = Callable[[int, Mapping[str, float | None]], str | None]
-"""(step, values) -> why the trial is to wait here, or None: where racing comes in."""
+"""(step, values) -> why racing pauses the trial here, or None."""
 
 
 class Stop(Exception):
-    """The engine has seen enough of a trial, for now or for good.
+    """Racing pauses or stops the trial.
 
-    A trainer lets it pass, or cleans up and raises it. Its function may be called once more with
-    the same plan, when the trial has come to be among the best after all.
+    A trainer lets this exception pass, or cleans up and raises it again. Its function is called
+    again with the same plan if the trial is resumed.
     """
 
 
 class WrongAnswer(Exception):
-    """What the user's function gave is not what it must give; the text says what is wrong."""
+    """The user's function returned something invalid; the text says what."""
 
 
 class Report:
-    """`report(step, **values)`: how a trainer says how far it is. May raise `Stop`.
+    """`report(step, **values)`: a trainer reports a step. May raise `Stop`.
 
     Attributes:
-        seed: For the trainer's random streams: the same whenever this plan is tried.
-        folder: Where the trainer may keep checkpoints: this plan's own, kept when a run is killed.
-        done: The last step that this trial reported when it was worked on before; 0 at first. A
-            trainer that cannot go on from there may begin anew: what it reports replaces what it
-            said before, and at steps that were passed it is not held up again.
+        seed: Seed for the trainer's random streams; the same whenever this plan is tried.
+        folder: Folder of this plan for checkpoints; it survives a killed run.
+        done: Last step that this trial reported before; 0 at first. A trainer that cannot go on
+            from there may start again: its reports replace the earlier ones, and it is not paused
+            again at rungs that it has passed.
         judge: Says whether to go on.
-        stopped: Why it was held up; None where it was not.
-        last: The values reported last.
+        stopped: Why the trial was paused; None if it was not.
+        last: The last reported values.
 
     Args:
         seed: As above.
-        folder: As above; made when it is first asked for.
-        save: Takes steps to the database.
-        tell: Told of each step at once.
-        before: The last step reported before, and the seconds it had taken.
+        folder: As above; created on first use.
+        save: Writes steps to the database.
+        show: Receives each step at once.
+        before: Last step reported before, and the seconds until then.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class Report:
         seed: int,
         folder: Path,
         save: Callable[[Sequence[Step]], None],
-        tell: Callable[[Step], None] = lambda step: None,
+        show: Callable[[Step], None] = lambda step: None,
         before: tuple[int, float] = (0, 0.0),
     ) -> None:
         self.seed = seed
         self._folder = folder
         self._save = save
-        self._tell = tell
+        self._show = show
         self.pause_check: PauseCheck = lambda step, values: None
         self.stopped: str | None = None
         self.last: Mapping[str, float | None] = {}
@@ -96,29 +96,29 @@ class Report:
         self._unsaved: list[Step] = []
 
     def __call__(self, step: int, **values: float) -> None:
-        """Keeps the values of a step (an epoch, say) as a learning curve.
+        """Stores the values of a step, such as an epoch, as a point of the learning curve.
 
         Args:
-            step: From 1, say; a step told again replaces what it said before.
-            values: Any numbers; names of objectives mean the same as in the answer.
+            step: Number of the step, from 1; a repeated step replaces the earlier one.
+            values: Any numbers; names of objectives mean the same as in the result.
 
         Raises:
-            Stop: The engine has seen enough.
-            WrongAnswer: The step is no integer, or a value no number.
+            Stop: Racing pauses the trial.
+            WrongAnswer: The step is no integer, or a value is no number.
         """
         try:
             number = step.__index__()
-            found = {name: float(value) for name, value in values.items()}
+            numbers = {name: float(value) for name, value in values.items()}
         except (AttributeError, TypeError, ValueError) as error:
             raise WrongAnswer(
                 f"report({step!r}, ...) takes an integer and numbers, as report(3, error=0.1): "
                 f"{error}"
             ) from error
-        kept = {name: value if math.isfinite(value) else None for name, value in found.items()}
+        kept = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         point = (number, kept, time.monotonic() - self._begun)
         self._unsaved.append(point)
         self.last = kept
-        self._tell(point)
+        self._show(point)
         if time.monotonic() - self._saved >= EVERY:
             self.flush()
         self.stopped = self.pause_check(number, kept)
@@ -127,12 +127,12 @@ class Report:
 
     @property
     def folder(self) -> Path:
-        """This plan's own folder."""
+        """Folder of this plan; created on first use."""
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder
 
     def flush(self) -> None:
-        """Writes what is not written yet."""
+        """Writes pending steps to the database."""
         if self._unsaved:
             self._save(self._unsaved)
             self._unsaved = []
@@ -140,7 +140,7 @@ class Report:
 
 
 def load_function(key: str, name: str) -> Callable[..., Any]:
-    """The function that a key of the study file names.
+    """Returns the function that a key of the study file names.
 
     Raises:
         UserError: It cannot be imported, or is no function.
@@ -158,8 +158,8 @@ def load_function(key: str, name: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-class Answers:
-    """Checks what the functions give.
+class TrainerResults:
+    """Checks what the user's functions return.
 
     Args:
         units: Name -> (unit, better) of every objective and quantity, in the study's order.
@@ -168,53 +168,66 @@ class Answers:
     def __init__(self, units: Mapping[str, tuple[str, Better]]) -> None:
         self._units = units
 
-    def known(self, given: object, of: str) -> dict[str, Measurement]:
-        """What a function gave, by name.
+    def some(self, answer: object, function: str) -> dict[str, Measurement]:
+        """Returns the measurements that a function returned, by name.
+
+        Args:
+            answer: What it returned.
+            function: Its name, for error texts.
 
         Raises:
-            WrongAnswer: It is no mapping, names what the study does not, or a value is no finite
-                number.
+            WrongAnswer: The answer is no mapping, has a name that the study does not have, or a
+                value that is no finite number.
         """
-        if not isinstance(given, Mapping):
+        if not isinstance(answer, Mapping):
             raise WrongAnswer(
-                f"{of} gave a {type(given).__name__}; it must give a mapping, "
+                f"{function} returned a {type(answer).__name__}; it must return a mapping, "
                 f"{{{', '.join(f'{name!r}: number' for name in self._units)}}}"
             )
-        for name in given:
+        for name in answer:
             if name not in self._units:
                 raise WrongAnswer(
-                    f"{of} gave {name!r}, which is neither an objective nor a quantity of the "
-                    f"study; known are {', '.join(self._units)}"
+                    f"{function} returned {name!r}, which is neither an objective nor a quantity "
+                    f"of the study; known are {', '.join(self._units)}"
                 )
-        return {name: self._measurement(name, value, of) for name, value in given.items()}
+        return {name: self._measurement(name, value, function) for name, value in answer.items()}
 
-    def whole(
-        self, given: object, cheap: Mapping[str, Measurement], of: str
+    def all(
+        self, answer: object, cheap: Mapping[str, Measurement], function: str
     ) -> dict[str, Measurement]:
-        """Everything the study needs, with what was known before, in the study's order.
+        """Returns all measurements that the study needs, in its order.
+
+        Args:
+            answer: What `evaluate` returned.
+            cheap: Measurements of `cheap`.
+            function: Name of `evaluate`, for error texts.
 
         Raises:
-            WrongAnswer: Something is missing, or answered in two ways.
+            WrongAnswer: A value is missing, or differs from the one of `cheap`.
         """
-        found = self.known(given, of)
+        measurements = self.some(answer, function)
         for name, before in cheap.items():
-            value = found.get(name, before).value
+            value = measurements.get(name, before).value
             if not math.isclose(value, before.value, rel_tol=AGREE, abs_tol=AGREE):
                 raise WrongAnswer(
-                    f"{of} gave {name} {value:g} where the cheap function gave {before.value:g}; "
-                    "leave out of cheap what it cannot know exactly"
+                    f"{function} returned {name} {value:g}, and the cheap function "
+                    f"{before.value:g}; leave out of cheap what it cannot know exactly"
                 )
-        missing = [name for name in self._units if name not in found and name not in cheap]
+        missing = [name for name in self._units if name not in measurements and name not in cheap]
         if missing:
-            raise WrongAnswer(f"{of} gave no {', '.join(missing)}; it gave {', '.join(found)}")
-        return {name: found.get(name) or cheap[name] for name in self._units}
+            raise WrongAnswer(
+                f"{function} returned no {', '.join(missing)}; "
+                f"it returned {', '.join(measurements)}"
+            )
+        return {name: measurements.get(name) or cheap[name] for name in self._units}
 
-    def _measurement(self, name: str, value: object, of: str) -> Measurement:
+    def _measurement(self, name: str, value: object, function: str) -> Measurement:
         unit, better = self._units[name]
         if isinstance(value, Measurement):
             if value.name != name or value.unit != unit:
                 raise WrongAnswer(
-                    f"{of} gave a measurement of {value.name} [{value.unit}] for {name} [{unit}]"
+                    f"{function} returned a measurement of {value.name} [{value.unit}] for "
+                    f"{name} [{unit}]"
                 )
             number = value.value
         else:
@@ -222,10 +235,11 @@ class Answers:
                 number = float(value)  # type: ignore[arg-type]  # tried
             except (TypeError, ValueError) as error:
                 raise WrongAnswer(
-                    f"{of} gave {value!r} for {name}; it must be a number or a Measurement"
+                    f"{function} returned {value!r} for {name}; it must be a number or a "
+                    "Measurement"
                 ) from error
         if not math.isfinite(number):
-            raise WrongAnswer(f"{of} gave {number} for {name}; it must be finite")
+            raise WrongAnswer(f"{function} returned {number} for {name}; it must be finite")
         if isinstance(value, Measurement):
             return value
         return Measurement(name, number, unit, better, number, number)

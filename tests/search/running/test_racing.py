@@ -209,4 +209,4 @@ def test_changed_race_is_refused_naming_the_key(racing: Path, cli: Any) -> None:
 def test_check_shows_where_trials_are_compared(racing: Path, cli: Any) -> None:
     said = cli("check", racing)
     assert said.code == 0
-    assert "at steps 1, 3 of 9, the best 1 of 3 goes on" in said.out
+    assert "at steps 1, 3 of 9, 1 of 3 trials goes on" in said.out

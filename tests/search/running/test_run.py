@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 import pytest
 
+from paretune.objectives.timing.rounds import LEAST_BLOCKS
 from paretune.search.database.store import existing_store
 from paretune.search.front.final_front import trials_to_remeasure
 from paretune.search.study.records import StudyRecord
@@ -53,7 +54,8 @@ def test_measurements_carry_unit_spread_count_and_conditions(finished: Path) -> 
     accuracy, latency, size = (measured[n] for n in ("accuracy", "latency", "size"))
     assert accuracy.unit == "fraction" and accuracy.count == 448
     assert accuracy.low < accuracy.value < accuracy.high
-    assert latency.unit == "ms" and latency.count > 20
+    levels = latency.conditions["session"]["log_levels"]
+    assert latency.unit == "ms" and latency.count >= len(levels) >= LEAST_BLOCKS
     assert latency.low <= latency.value <= latency.high
     assert {"batch", "threads", "relative_to", "denormals"} <= set(latency.conditions)
     artifact = record_of(finished).trials[1].artifact

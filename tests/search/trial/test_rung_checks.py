@@ -419,11 +419,11 @@ def test_mistake_is_refused(file: Path, changes: list[str], text: str) -> None:
 def test_check_shows_where_trials_are_compared(file: Path, cli: Any) -> None:
     said = cli("check", file)
     assert said.code == 0
-    assert "at epoch 1 of 4 of finetune, the best 1 of 3 goes on" in said.out
+    assert "at epoch 1 of 4 of finetune, 1 of 3 trials goes on" in said.out
     assert json.loads(cli("check", file, "--json").out)["racing"].startswith("at epoch 1 of 4")
 
 
 def test_check_says_when_too_few_trials_come_for_one_to_be_trained(file: Path, cli: Any) -> None:
     assert "to its end" not in cli("check", file).out
     said = cli("check", file, "--set", "search.trials=2")
-    assert "no trial is trained to its end before 3 have come, of 2 in all" in said.out
+    assert "racing trains no trial to its end before 3 have begun, and there are only 2" in said.out

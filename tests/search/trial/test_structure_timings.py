@@ -74,7 +74,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(Latency, "measure", staticmethod(measure))
     monkeypatch.setattr(TimingRounds, "disturbed", False)
-    monkeypatch.setattr("paretune.objectives.latency.DEAFENED", 1e9)
+    monkeypatch.setattr("paretune.objectives.latency.SLOWER_HOST", 1e9)
     return timed
 
 

@@ -240,12 +240,15 @@ def test_known_plan_is_answered_from_the_database(mine: Path, cli: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ("{}", "gave no error"),
-        ("None", "gave a NoneType; it must give a mapping"),
-        ("{'error': float('nan')}", "gave nan for error; it must be finite"),
-        ("{'error': 'x'}", "gave 'x' for error; it must be a number"),
-        ("{'error': 0.1, 'eror': 1}", "gave 'eror', which is neither an objective nor a quantity"),
-        ("{'error': 0.1, 'latency': 7}", "gave latency 7 where the cheap function gave"),
+        ("{}", "returned no error"),
+        ("None", "returned a NoneType; it must return a mapping"),
+        ("{'error': float('nan')}", "returned nan for error; it must be finite"),
+        ("{'error': 'x'}", "returned 'x' for error; it must be a number"),
+        (
+            "{'error': 0.1, 'eror': 1}",
+            "returned 'eror', which is neither an objective nor a quantity",
+        ),
+        ("{'error': 0.1, 'latency': 7}", "returned latency 7, and the cheap function"),
         ("{'error': Measurement('e', 1, 'ms', 'lower', 1, 1)}", r"a measurement of e \[ms\] for"),
         ("1 / 0", "division by zero"),
         ("report('x')", "takes an integer and numbers"),
@@ -344,10 +347,10 @@ def test_changed_study_is_refused_naming_the_key(
     ("change", "text"),
     [
         ("evaluate=3", 'evaluate: give a function, "pkg.mod:function", not 3'),
-        ("evaluate=no.such:thing", "there is no module no, neither installed nor beside"),
+        ("evaluate=no.such:thing", "there is no module no, neither installed nor in"),
         ("data=digits", "data: is for the built-in stages"),
         ("device=cpu", "device: is for the built-in stages"),
-        ("objectives=", "objectives: is missing; name what your trainer gives"),
+        ("objectives=", "objectives: is missing; name what your trainer returns"),
         ("objectives={a-b: minimize}", "give a name of letters, digits and _"),
         ("objectives.error=lower", "objectives.error: give a direction"),
         ("objectives.error={minimize: 3}", "give a unit such as ms, not 3"),
@@ -391,7 +394,7 @@ def test_check_shows_the_functions_and_the_space(mine: Path, cli: Any) -> None:
     assert info.stages == (f"cheap {module}:cheap", f"evaluate {module}:evaluate")
     assert info.objectives == (
         "minimize error [fraction]",
-        "minimize latency [ms], worth nothing from 8",
+        "minimize latency [ms], worst 8",
     )
     assert [p.name for p in info.parameters] == [
         "width",
@@ -412,5 +415,5 @@ def test_check_notes_what_may_be_overlooked(mine: Path) -> None:
     unscaled = "objectives.latency={minimize: ms}"
     assert "give a baseline, or worst: to latency" in notes(unscaled)
     assert "give a baseline" not in notes("goals=[]")
-    assert "quantities that nothing bounds: memory" in notes("constraints=[]")
+    assert "quantities without a constraint or goal: memory" in notes("constraints=[]")
     assert "measured for constraints or goals only: memory" in notes("goals=[]")
