@@ -69,14 +69,14 @@ def command(
     copied to DIR and checked there. If a check fails, the exit code is 1 and the files are in
     DIR.unverified.
     """
-    from paretune.search.export.exporter import Wish, export_trial
-    from paretune.search.export.summary_text import exported_text
+    from paretune.search.export.exporter import ExportOptions, export_trial
+    from paretune.search.export.summary_text import summary_text
     from paretune.search.locate import locate
 
     location = locate(study, storage)
     names = tuple(formats.split(",")) if formats else ()
     exported = export_trial(
-        location, Wish(pick, names, output, force, baseline, target, latency, strict)
+        location, ExportOptions(pick, names, output, force, baseline, target, latency, strict)
     )
-    click.echo(exported_text(exported))
+    click.echo(summary_text(exported))
     return DONE if exported.verification.ok else NOTHING

@@ -1,4 +1,4 @@
-"""What a check found, and all of them together."""
+"""Results of the checks of an export, one by one and together."""
 
 from __future__ import annotations
 
@@ -6,62 +6,68 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Level = Literal["ok", "warning", "off"]
+Level = Literal["ok", "warning", "failed"]
 
-SIGNS = {"ok": "ok ", "warning": "?  ", "off": "OFF"}
+SIGNS = {"ok": "ok", "warning": "warn", "failed": "FAIL"}
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was checked.
+class CheckResult:
+    """The result of one check of one file.
 
     Attributes:
-        file: Of the export.
-        what: Was checked: "sha256", "outputs", "accuracy", ...
-        level: "warning" for what differs, but need not be the file's fault.
-        text: What was found, with the numbers.
-        numbers: The same as JSON.
+        file: File of the export.
+        check: Name of the check: "sha256", "outputs", "accuracy", ...
+        level: "warning" if a difference may have another cause than the file.
+        text: Result of the check, with its numbers.
+        numbers: The numbers as JSON.
     """
 
     file: str
-    what: str
+    check: str
     level: Level
     text: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Whether it is not off."""
-        return self.level != "off"
+        """Whether the check passed, perhaps with a warning."""
+        return self.level != "failed"
 
     def to_json(self) -> dict[str, Any]:
-        """All fields, and `ok`."""
+        """Returns all fields, and `ok`."""
         return {**asdict(self), "ok": self.ok}
 
     def line(self) -> str:
-        """In a line."""
-        return f"{SIGNS[self.level]}  {self.file}: {self.what}: {self.text}"
+        """Returns the result as one line of text."""
+        return f"{SIGNS[self.level]:<4} {self.file}: {self.check}: {self.text}"
 
 
 @dataclass(frozen=True)
 class Verification:
-    """All that was checked."""
+    """The results of all checks of an export."""
 
-    findings: tuple[Finding, ...]
+    results: tuple[CheckResult, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is off."""
-        return all(finding.ok for finding in self.findings)
+        """Whether no check failed."""
+        return all(result.ok for result in self.results)
 
     def to_json(self) -> dict[str, Any]:
-        """{"ok", "findings"}."""
-        return {"ok": self.ok, "findings": [finding.to_json() for finding in self.findings]}
+        """Returns {"ok", "results"}."""
+        return {"ok": self.ok, "results": [result.to_json() for result in self.results]}
+
+    def summary(self) -> str:
+        """Returns the outcome in a few words."""
+        failed = sum(not result.ok for result in self.results)
+        if failed:
+            return f"{failed} check{'s' * (failed > 1)} failed"
+        warnings = sum(result.level == "warning" for result in self.results)
+        if warnings:
+            return f"all checks passed, with {warnings} warning{'s' * (warnings > 1)}"
+        return "all checks passed"
 
     def text(self) -> str:
-        """A line for each finding, and what they come to."""
-        doubts = sum(finding.level == "warning" for finding in self.findings)
-        end = "all as measured" if self.ok else "not what was measured"
-        if self.ok and doubts:
-            end = f"as measured, with {doubts} warning{'s' if doubts > 1 else ''}"
-        return "\n".join([*(finding.line() for finding in self.findings), end])
+        """Returns one line per check, then the summary."""
+        return "\n".join([*(result.line() for result in self.results), self.summary()])

@@ -1,4 +1,4 @@
-"""A clean process that runs an exported model, and its model as a runtime that can be measured."""
+"""A process without Paretune that runs an exported model, and a runtime that uses it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ PATIENCE = 900.0
 
 
 class CleanFailure(Exception):
-    """The model does not run there, with the reason."""
+    """The model does not run in the clean process; the text gives the reason."""
 
 
 class CleanProcess:
-    """Python without Paretune: isolated (-I), which leaves PYTHONPATH and the current folder out.
+    """Python without Paretune, isolated (-I): without PYTHONPATH and the current folder.
 
-    A file that makes its runtime crash ends this process, not the one that checks it.
+    A file that crashes its runtime ends this process, not the one that checks the file.
     """
 
     def __enter__(self) -> CleanProcess:
-        self._place = TemporaryDirectory(prefix="paretune-", ignore_cleanup_errors=True)
-        self._folder = Path(self._place.name)
+        self._temporary = TemporaryDirectory(prefix="paretune-", ignore_cleanup_errors=True)
+        self._folder = Path(self._temporary.name)
         self._errors = (self._folder / "errors.txt").open("w+b")
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(DRIVER), str(self._folder)],
@@ -56,74 +56,76 @@ class CleanProcess:
         self._process.kill()
         self._process.communicate()
         self._errors.close()
-        self._place.cleanup()
+        self._temporary.cleanup()
 
     def start(self, source: str, file: Path, model: Path) -> None:
         """Loads a model by the code that a user would run.
 
         Args:
-            source: Of the code.
-            file: Where the code says that it lies.
-            model: The artifact.
+            source: Python code.
+            file: Path that the code sees as its own.
+            model: Artifact.
 
         Raises:
-            CleanFailure: It cannot be loaded.
+            CleanFailure: The model cannot be loaded.
         """
-        self._asked("start", source=source, file=str(file.absolute()), model=str(model.absolute()))
+        self._do("start", source=source, file=str(file.absolute()), model=str(model.absolute()))
 
-    def prepared(self, examples: Any) -> np.ndarray:
-        """Examples, as the code makes them what the model takes.
+    def prepare(self, examples: Any) -> np.ndarray:
+        """Returns the model's inputs, which the code makes of examples.
 
         Raises:
-            CleanFailure: It cannot be done.
+            CleanFailure: The code fails.
         """
-        self._give(examples)
-        self._asked("prepare")
-        return self._array("inputs.npy")
+        self._write_examples(examples)
+        self._do("prepare")
+        return self._read_array("inputs.npy")
 
     def __call__(self, examples: Any) -> np.ndarray:
-        """Logits [B, classes] of examples: uint8 images [B, C, H, W], or texts.
+        """Returns logits [B, classes] of examples: uint8 images [B, C, H, W], or texts.
 
         Raises:
             CleanFailure: The model does not run.
         """
-        self._give(examples)
-        self._asked("run")
-        return self._array("logits.npy")
+        self._write_examples(examples)
+        self._do("run")
+        return self._read_array("logits.npy")
 
-    def demonstrated(self, source: str, file: Path) -> str:
-        """What the code prints as a program.
+    def run_as_program(self, source: str, file: Path) -> str:
+        """Runs the code as a program and returns what it prints.
 
         Raises:
-            CleanFailure: It fails.
+            CleanFailure: The program fails.
         """
-        return str(self._asked("demonstrate", source=source, file=str(file.absolute()))["said"])
+        answer = self._do("run_as_program", source=source, file=str(file.absolute()))
+        return str(answer["printed"])
 
-    def ours(self) -> Sequence[str]:
-        """Modules of Paretune that were imported there."""
-        return list(self._asked("imported")["ours"])
+    def paretune_modules(self) -> Sequence[str]:
+        """Returns the modules of Paretune that were imported in the process."""
+        return list(self._do("paretune_modules")["modules"])
 
-    def _give(self, examples: Any) -> None:
+    def _write_examples(self, examples: Any) -> None:
         if isinstance(examples, np.ndarray) and examples.dtype.kind != "U":
             np.save(self._folder / "examples.npy", examples)
         else:
             texts = json.dumps([str(text) for text in examples])
             (self._folder / "examples.json").write_text(texts)
 
-    def _array(self, name: str) -> np.ndarray:
+    def _read_array(self, name: str) -> np.ndarray:
         try:
-            found: np.ndarray = np.load(self._folder / name, allow_pickle=False)
+            array: np.ndarray = np.load(self._folder / name, allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise CleanFailure(f"it gave no array: {error}") from error
-        return found
+            raise CleanFailure(f"it returned no array: {error}") from error
+        return array
 
-    def _asked(self, what: str, **job: Any) -> dict[str, Any]:
+    def _do(self, what: str, **job: Any) -> dict[str, Any]:
+        """Sends a job and returns its answer."""
         assert self._process.stdin is not None and self._process.stdout is not None
         line = ""
         timer = Timer(PATIENCE, self._process.kill)
         timer.start()
         try:
-            with suppress(OSError):  # it ended: its answer is missing, and says so
+            with suppress(OSError):  # if the process ended, there is no answer
                 self._process.stdin.write(json.dumps({"do": what, **job}) + "\n")
                 self._process.stdin.flush()
                 line = self._process.stdout.readline()
@@ -137,19 +139,19 @@ class CleanProcess:
         return answer
 
     def _end(self) -> str:
-        """How the process ended, for people."""
+        """Returns how the process ended, as text."""
         code = self._process.wait()
         self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"the process ended with {code}{': ' + said[-1] if said else ''}"
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return f"the process ended with {code}{': ' + lines[-1] if lines else ''}"
 
 
 class CleanRuntime:
-    """A clean process in place of a runtime: what is measured of it is what its user gets.
+    """A runtime that runs a model in a clean process, so that the user's code is measured.
 
     Args:
-        process: A model is loaded in it.
-        name: Of the runtime that the model is for.
+        process: Clean process with a loaded model.
+        name: Name of the runtime that the model is for.
     """
 
     def __init__(self, process: CleanProcess, name: str) -> None:
@@ -157,5 +159,5 @@ class CleanRuntime:
         self.name = name
 
     def load(self, path: Path, options: Any, threads: int | None = None) -> CleanProcess:
-        """The process, which holds the model already."""
+        """Returns the process, which has loaded the model already."""
         return self._process

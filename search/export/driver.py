@@ -1,7 +1,7 @@
-"""Runs an exported model as its user would: in a process of its own, without Paretune.
+"""Runs an exported model as its user would: in a separate process, without Paretune.
 
-`python -I driver.py FOLDER`, where FOLDER is for the arrays that come and go. Jobs come as lines of
-JSON, and so do the answers. This file imports nothing of ours, and is imported by nobody.
+`python -I driver.py FOLDER`, where FOLDER is for arrays. Jobs and answers are lines of JSON. This
+file imports nothing of Paretune, and no module imports it.
 """
 
 import contextlib
@@ -14,28 +14,28 @@ from typing import Any
 
 import numpy as np
 
-OURS = "paretune"
+PACKAGE = "paretune"
 
 
 def main() -> None:
-    """Answers jobs until there are no more."""
+    """Answers jobs until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no answer
-    user = User(Path(sys.argv[1]))
+    os.dup2(2, 1)  # what a library prints must not mix with the answers
+    user = ModelUser(Path(sys.argv[1]))
     for line in sys.stdin:
         job = json.loads(line)
         try:
             answer = {"error": None, **getattr(user, job.pop("do"))(**job)}
-        except BaseException as error:  # whatever a damaged file makes a library raise
+        except BaseException as error:  # a damaged file may make a library raise anything
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)
 
 
-class User:
-    """Who runs the code of a model card.
+class ModelUser:
+    """Runs the code of a model card.
 
     Args:
-        folder: For the arrays.
+        folder: Folder for arrays.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,33 +44,34 @@ class User:
         self._model: Any = None
 
     def start(self, source: str, file: str, model: str) -> dict[str, Any]:
-        """Defines what the code defines, and loads a model."""
+        """Runs the definitions of the code, and loads a model."""
         self._code = {"__name__": "load", "__file__": file}
         exec(compile(source, file, "exec"), self._code)
         self._model = self._code["load"](model)
         return {}
 
     def prepare(self) -> dict[str, Any]:
-        """Examples -> what the model takes."""
+        """Writes the model's inputs for the examples."""
         np.save(self._folder / "inputs.npy", self._code["prepare"](self._examples()))
         return {}
 
     def run(self) -> dict[str, Any]:
-        """Examples -> logits."""
+        """Writes the logits of the examples."""
         inputs = self._code["prepare"](self._examples())
         np.save(self._folder / "logits.npy", np.asarray(self._model(inputs)))
         return {}
 
-    def demonstrate(self, source: str, file: str) -> dict[str, Any]:
-        """What the code prints as a program."""
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):
+    def run_as_program(self, source: str, file: str) -> dict[str, Any]:
+        """Runs the code as a program and returns what it prints."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
             exec(compile(source, file, "exec"), {"__name__": "__main__", "__file__": file})
-        return {"said": said.getvalue()}
+        return {"printed": printed.getvalue()}
 
-    def imported(self) -> dict[str, Any]:
-        """Modules of Paretune that were imported: there should be none."""
-        return {"ours": sorted(name for name in sys.modules if name.partition(".")[0] == OURS)}
+    def paretune_modules(self) -> dict[str, Any]:
+        """Returns the modules of Paretune that were imported; there should be none."""
+        names = [name for name in sys.modules if name.partition(".")[0] == PACKAGE]
+        return {"modules": sorted(names)}
 
     def _examples(self) -> Any:
         texts = self._folder / "examples.json"

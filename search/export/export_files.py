@@ -1,4 +1,4 @@
-"""Writes an export's files: the measured one, other formats, the probe, and what lies beside."""
+"""Writes the files of an export: the measured file, other formats, the probe and assets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
-from paretune.search.export.load_script import script_name, script_of
+from paretune.search.export.load_script import script_name, script_text
 from paretune.search.export.manifest import PROBE, file_entry
 from paretune.search.export.picked_artifact import PickedArtifact
 from paretune.search.files import sha256_of, write_atomically
@@ -26,43 +26,46 @@ from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 from paretune.search.study.units import format_value
 
 if TYPE_CHECKING:
-    from paretune.search.trial.stage_study import StageStudy
+    from paretune.search.trial.workbench import Workbench
     from paretune.spaces.base import Candidate
 
 PROBE_EXAMPLES = 16
 
 BASELINE = "baseline"
-"""Folder of the baseline's file in an export: its latency is what the other's is compared with."""
+"""Folder of the baseline's file in an export. Latencies are compared with its latency."""
 
 
-class NotTheMeasured(Exception):
-    """A file of the study is not the one that was measured any more."""
+class ArtifactChanged(Exception):
+    """A file of the study has changed since it was measured."""
 
 
 def write_artifacts(
-    study: StageStudy, pick: PickedArtifact, runtimes: Sequence[str], folder: Path
+    workbench: Workbench, pick: PickedArtifact, runtimes: Sequence[str], folder: Path
 ) -> list[dict[str, Any]]:
-    """The file for each runtime, as its entry in the manifest.
+    """Writes the file for each runtime and returns their entries for the manifest.
+
+    The measured runtime's file is copied. For another runtime, the network is exported again and
+    measured on the validation part.
 
     Raises:
-        UserError: A runtime cannot hold the model, or the measured file is gone.
-        NotTheMeasured: It changed.
+        UserError: A runtime cannot export the model, or the measured file is gone.
+        ArtifactChanged: The measured file has changed.
     """
     entries = []
-    for runtime, file in _files(runtimes, folder).items():
+    for runtime, file in _paths(runtimes, folder).items():
         if runtime == pick.artifact.runtime:
-            entries.append(_copied(pick, file))
+            entries.append(_copy_measured(pick, file))
         else:
-            entries.append(_converted(study, pick, runtime, file))
+            entries.append(_convert(workbench, pick, runtime, file))
     return entries
 
 
 def write_baseline(pick: PickedArtifact, folder: Path) -> dict[str, Any] | None:
-    """The baseline's file, as its entry; None where the trial is the baseline.
+    """Copies the baseline's file and returns its entry; None if the trial is the baseline.
 
     Raises:
         UserError: The file is gone.
-        NotTheMeasured: It changed.
+        ArtifactChanged: The file has changed.
     """
     if pick.baseline is None:
         return None
@@ -74,15 +77,15 @@ def write_baseline(pick: PickedArtifact, folder: Path) -> dict[str, Any] | None:
 
 
 def write_probe(
-    study: StageStudy, pick: PickedArtifact, entries: Sequence[Mapping[str, Any]], folder: Path
+    workbench: Workbench, pick: PickedArtifact, entries: Sequence[Mapping[str, Any]], folder: Path
 ) -> None:
-    """A few validation examples, what the model takes of them, and each file's logits.
+    """Writes a few validation examples, the model's inputs for them, and each file's logits.
 
-    The measured file's are those of the file in the study's folder, run in this process as the
-    study ran it.
+    The logits of the measured file come from the file in the study's folder, run in this process as
+    in the study.
     """
-    [examples, labels] = next(study.workbench.data.examples("validation", PROBE_EXAMPLES))
-    inputs, _ = next(study.workbench.data.arrays("validation", PROBE_EXAMPLES))
+    [examples, labels] = next(workbench.data.examples("validation", PROBE_EXAMPLES))
+    inputs, _ = next(workbench.data.arrays("validation", PROBE_EXAMPLES))
     arrays = {"examples": np.asarray(examples), "inputs": inputs, "labels": labels}
     for entry in entries:
         runtime = RUNTIMES.get(entry["runtime"])
@@ -94,20 +97,20 @@ def write_probe(
 
 
 def write_assets(
-    study: StageStudy, manifest: Mapping[str, Any], folder: Path
+    workbench: Workbench, manifest: Mapping[str, Any], folder: Path
 ) -> list[dict[str, Any]]:
-    """Probe, code that loads each file, and what the model needs (a tokenizer), as entries."""
+    """Writes loading code and files that the model needs; returns their entries and the probe's."""
     several = len(manifest["artifacts"]) > 1
-    texts = dict(study.workbench.data.assets())
+    texts = dict(workbench.data.assets())
     for entry in manifest["artifacts"]:
-        texts[script_name(entry["runtime"], several)] = script_of(entry, manifest)
+        texts[script_name(entry["runtime"], several)] = script_text(entry, manifest)
     for name, text in texts.items():
         write_atomically(folder / name, text)
     return [file_entry(folder, name) for name in (*texts, PROBE)]
 
 
-def _files(runtimes: Sequence[str], folder: Path) -> dict[str, Path]:
-    """The file for each runtime: `model.onnx`, or `model.openvino.onnx` where two would clash."""
+def _paths(runtimes: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Returns runtime -> file: `model.onnx`, or `model.openvino.onnx` if two names would clash."""
     suffixes = [RUNTIMES.get(name).suffix for name in runtimes]
     return {
         name: folder / (f"model.{name}{end}" if suffixes.count(end) > 1 else f"model{end}")
@@ -121,34 +124,36 @@ def _copy(artifact: Artifact, file: Path) -> None:
     shutil.copyfile(artifact.path, file)
     digest = sha256_of(file)
     if digest != artifact.sha256:
-        raise NotTheMeasured(
-            f"{artifact.path}: sha256 {digest} is another file than the one that was measured, "
-            f"{artifact.sha256}; nothing was written"
+        raise ArtifactChanged(
+            f"{artifact.path} has changed since it was measured: its sha256 is {digest}, recorded "
+            f"{artifact.sha256}"
         )
 
 
-def _copied(pick: PickedArtifact, file: Path) -> dict[str, Any]:
-    """The measured file, byte for byte."""
+def _copy_measured(pick: PickedArtifact, file: Path) -> dict[str, Any]:
+    """Copies the measured file, byte for byte, and returns its entry."""
     _copy(pick.artifact, file)
     return {
         **_entry(file, pick.artifact.runtime, pick.options, pick.formats),
         "measured": True,
         "info": dict(pick.artifact.info),
         "expected": {
-            "quantities": _on_data(pick),
-            "validation": _json(pick.validation, pick),
-            "test": _json(pick.test, pick),
+            "quantities": _data_quantities(pick),
+            "validation": _data_measurements(pick.validation, pick),
+            "test": _data_measurements(pick.test, pick),
             "latency": pick.latency(),
         },
         "note": "the file that was measured",
     }
 
 
-def _converted(study: StageStudy, pick: PickedArtifact, runtime: str, file: Path) -> dict[str, Any]:
-    """The trial's network in another format, measured anew on the validation part.
+def _convert(
+    workbench: Workbench, pick: PickedArtifact, runtime: str, file: Path
+) -> dict[str, Any]:
+    """Exports the trial's network to another format, and returns the entry.
 
-    It is quantized as in the trial where the format's own quantizer has that mode; else computed in
-    float, where a network trained in int8 still rounds as it was trained to.
+    It is quantized as in the trial if the format's own quantizer has that mode. If not, it computes
+    in float; a network trained in int8 still rounds as in training.
     """
     from paretune.search.building.pipeline import export
     from paretune.search.building.watch import StageError, Watch
@@ -156,38 +161,41 @@ def _converted(study: StageStudy, pick: PickedArtifact, runtime: str, file: Path
 
     entry = RUNTIMES.get(runtime)
     try:
-        candidate = study.workbench.pipeline.candidate(pick.plan, Watch())
+        candidate = workbench.pipeline.candidate(pick.plan, Watch())
         modes = candidate.quantization or {}
         if not set(modes) <= set(entry.quantizations):
             candidate = replace(candidate, quantization=None)
-        artifact = export(candidate, runtime, file, study.workbench.data)
+        artifact = export(candidate, runtime, file, workbench.data)
     except (StageError, Unmeasurable) as error:
         raise UserError(f"--to {runtime}: {error}") from error
     options = entry.Params()
-    subject = Subject(artifact, entry, options, candidate.model, study.workbench.data)
+    subject = Subject(artifact, entry, options, candidate.model, workbench.data)
     measured: dict[str, Measurement] = {}
-    for name, given in _on_data(pick).items():
+    for name, values in _data_quantities(pick).items():
         objective = OBJECTIVES.get(name)
-        params = objective.Params.model_validate(dict(given))
-        found = checked_measurements(name, objective.measure(subject, params, "validation"), set())
-        measured |= {m.name: m for m in found if math.isfinite(m.value)}
-    said = "".join(
+        params = objective.Params.model_validate(dict(values))
+        answer = objective.measure(subject, params, "validation")
+        measurements = checked_measurements(name, answer, set())
+        measured |= {m.name: m for m in measurements if math.isfinite(m.value)}
+    shown = "".join(
         f"; {m.name} {format_value(m.value, m.unit)}"
         for m in measured.values()
         if Quantity.of(m.name).value is None
     )
-    formats = candidate.quantization or (("simulated int8",) if has_fake_quantization(candidate.model) else ())
+    formats = candidate.quantization or (
+        ("simulated int8",) if has_fake_quantization(candidate.model) else ()
+    )
     return {
         **_entry(file, runtime, options, formats),
         "measured": False,
         "info": dict(artifact.info),
         "expected": {
-            "quantities": _on_data(pick),
+            "quantities": _data_quantities(pick),
             "validation": {name: m.to_json() for name, m in measured.items()},
             "test": {},
             "latency": None,
         },
-        "note": f"{_conversion(candidate, modes)}{said}{' on validation' * bool(said)}",
+        "note": f"{_conversion(candidate, modes)}{shown}{' on validation' * bool(shown)}",
     }
 
 
@@ -203,32 +211,32 @@ def _entry(file: Path, runtime: str, options: Any, formats: Collection[str]) -> 
     }
 
 
-def _on_data(pick: PickedArtifact) -> dict[str, Mapping[str, Any]]:
-    """Quantities that depend on data, with their options.
+def _data_quantities(pick: PickedArtifact) -> dict[str, Mapping[str, Any]]:
+    """Returns the quantities that depend on data, with their options.
 
-    Not those of a user's own: they may ask for the network, which is not there elsewhere.
+    A user's own objectives are left out: they may need the network, which only the study has.
     """
     return {
         name: options
         for name, options in pick.quantities.items()
         if name in OBJECTIVES.names
         and OBJECTIVES.get(name).cost == NEEDS_WEIGHTS
-        and of_artifact(OBJECTIVES.get(name))  # and so not of its training
+        and of_artifact(OBJECTIVES.get(name))  # and not of the training
     }
 
 
-def _json(measured: Mapping[str, Any], pick: PickedArtifact) -> dict[str, Any]:
-    """Measurements of the quantities that depend on data."""
-    names = set(_on_data(pick))
+def _data_measurements(measured: Mapping[str, Any], pick: PickedArtifact) -> dict[str, Any]:
+    """Returns the measurements of quantities that depend on data, as JSON."""
+    names = set(_data_quantities(pick))
     return {name: m.to_json() for name, m in measured.items() if name.partition(".")[0] in names}
 
 
 def _conversion(candidate: Candidate, modes: Collection[str]) -> str:
-    """What became of the trial's number format, in a few words.
+    """Returns the number format of a converted file in a few words.
 
     Args:
-        candidate: As it was exported.
-        modes: Of the trial's quantization.
+        candidate: Candidate that was exported.
+        modes: Modes of the trial's quantization.
     """
     from paretune.spaces.quantization.fake_quantization import has_fake_quantization
 
@@ -236,7 +244,7 @@ def _conversion(candidate: Candidate, modes: Collection[str]) -> str:
         return "converted"
     names = ", ".join(modes)
     if candidate.quantization is not None:
-        return f"{names}, quantized anew"
+        return f"{names}, quantized for this format"
     if has_fake_quantization(candidate.model):
-        return f"{names}, simulated: rounds as it was trained to, computed in float32"
-    return "float32: not quantized here"
+        return f"{names}, simulated: it rounds as in training and computes in float32"
+    return "float32, not quantized"

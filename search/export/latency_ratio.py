@@ -1,9 +1,9 @@
-"""The latency of an exported file beside the baseline's, measured as the study measured it.
+"""The latency of an exported file relative to the baseline's, measured as the study measured it.
 
-By our own `latency` in this process, rather than by the clean process: interrupted runs do not
-count, other workers of this host hold still, and its interval knows the machine's drift, so that it
-can be compared with the study's. What a clean process could add, other bytes or another runtime,
-the digest and the outputs have told before.
+It is measured by Paretune's own `latency` in this process, not in the clean process: interrupted
+runs do not count, other workers of this host pause, and the interval includes the machine's drift.
+So it can be compared with the study's. Digest and outputs have shown before that bytes and runtime
+are the same.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import numpy as np
 from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.measuring.host_lock import host_lock
+from paretune.search.measuring.targets import NO_MODEL
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 
 LATENCY = "latency"
 
 
 @dataclass(frozen=True)
-class Ratio:
+class LatencyRatio:
     """A latency over the baseline's, with its 95 % interval and where it was measured."""
 
     value: float
@@ -34,41 +35,40 @@ class Ratio:
     cpu: str | None = None
 
     @staticmethod
-    def of(measured: Measurement, reference: Measurement) -> Ratio:
-        """Of a measurement that was taken beside the baseline.
+    def of(measured: Measurement, reference: Measurement) -> LatencyRatio:
+        """Returns the ratio behind a latency that was measured in turn with the baseline's.
 
         Args:
-            measured: Its milliseconds are its ratio to the baseline, times the reference's; so is
-                its interval.
+            measured: Latency in ms: its ratio to the baseline, times `reference`. The interval is
+                scaled in the same way.
             reference: The baseline's own latency.
         """
         scale = reference.value
-        said = measured.conditions
-        return Ratio(
+        return LatencyRatio(
             measured.value / scale,
             measured.low / scale,
             measured.high / scale,
-            said.get("host"),
-            said.get("cpu"),
+            measured.conditions.get("host"),
+            measured.conditions.get("cpu"),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """All fields."""
+        """Returns all fields."""
         return asdict(self)
 
     def text(self) -> str:
-        """`0.226 times (0.21-0.24)`."""
+        """Returns `0.226 times (0.21-0.24)`."""
         return f"{self.value:.3g} times ({self.low:.3g}-{self.high:.3g})"
 
 
 class ProbeData:
-    """Prepared inputs as data to time with.
+    """The inputs of an export's probe, as data for a timing.
 
     Args:
-        inputs: [B, ...], as the model takes them.
+        inputs: Model inputs [B, ...].
         labels: int64 [B].
-        shape: Of one input: (C, H, W), or (length, vocabulary).
-        classes: Their number.
+        shape: Shape of one input: (C, H, W), or (length, vocabulary).
+        classes: Number of classes.
     """
 
     def __init__(
@@ -79,31 +79,31 @@ class ProbeData:
         self.classes = classes
 
     def size(self, part: str) -> int:
-        """Number of examples."""
+        """Returns the number of examples."""
         return len(self._labels)
 
     def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """One pass in order."""
+        """Yields one ordered pass as (inputs, labels int64 [B])."""
         for start in range(0, len(self._labels), batch_size):
             rows = slice(start, start + batch_size)
             yield self._inputs[rows], self._labels[rows]
 
 
-def beside_baseline(
+def measure_latency(
     folder: Path,
     artifact: Mapping[str, Any],
     baseline: Mapping[str, Any],
     data: ProbeData,
     times: float = 1.0,
 ) -> Measurement:
-    """The latency of an export's file, run in turn with the baseline's.
+    """Measures the latency of an export's file, run in turn with the baseline's.
 
     Args:
-        folder: Of the export.
-        artifact: The file's entry in the manifest; `expected.latency` says how it was measured.
+        folder: Folder of the export.
+        artifact: The file's entry in the manifest; `expected.latency` has the options.
         baseline: The entry of the baseline's file.
         data: Inputs.
-        times: The study's time for it, so many times.
+        times: Factor on the time that the study took for it.
 
     Raises:
         Unmeasurable: A file cannot be run here.
@@ -111,14 +111,14 @@ def beside_baseline(
     objective = OBJECTIVES.get(LATENCY)
     expected = artifact["expected"][LATENCY]
     params = objective.Params.model_validate(dict(expected["options"]))
-    # A study may spread its blocks over hours; who waits for this is at the keyboard.
+    # A study may spread its blocks over hours; here, a person waits for the result.
     params = params.model_copy(update={"seconds": times * params.seconds, "spread": 0.0})
-    entry = RUNTIMES.get(artifact["runtime"])
+    runtime = RUNTIMES.get(artifact["runtime"])
     subject = Subject(
         _artifact(folder, artifact),
-        entry,
-        entry.Params.model_validate(artifact["options"]),
-        None,  # type: ignore[arg-type]  # a clock looks at the artifact alone
+        runtime,
+        runtime.Params.model_validate(artifact["options"]),
+        NO_MODEL,
         data,
         _artifact(folder, baseline),
         {LATENCY: Measurement(**expected["reference"])},

@@ -1,4 +1,4 @@
-"""The licence of an exported model's weights, as far as it is known."""
+"""The licence of an exported model's weights, if it is known."""
 
 from __future__ import annotations
 
@@ -11,39 +11,38 @@ UNKNOWN = "no licence is recorded: check it before you pass the model on"
 
 
 def licences(plan: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each source of weights, those of teachers included.
+    """Returns a sentence for each source of weights, teachers included.
 
     Args:
-        plan: As JSON.
+        plan: Stages as JSON.
     """
-    said: list[str] = []
+    lines: list[str] = []
     for stage in plan:
         params = stage["params"]
         if stage["kind"] == "pretrain":
-            said += _network(params, "")
+            lines += _network_lines(params, "")
         if params.get("distillation") and params.get("teacher"):
-            said += _teacher(params["teacher"])
-    if not any("pretrained" in line or "checkpoint" in line for line in said):
-        said.insert(0, "Trained from scratch by you: the weights are under no licence but yours.")
-    return list(dict.fromkeys(said))
+            lines += _teacher_lines(params["teacher"])
+    if not any("pretrained" in line or "checkpoint" in line for line in lines):
+        lines.insert(0, "Trained from scratch by you: the weights are under no licence but yours.")
+    return list(dict.fromkeys(lines))
 
 
-def _teacher(described: Mapping[str, Any]) -> Iterator[str]:
-    members = described.get("average", [described])
-    for member in members:
-        yield from _network(member, "It learned from a teacher. ")
+def _teacher_lines(teacher: Mapping[str, Any]) -> Iterator[str]:
+    for member in teacher.get("average", [teacher]):
+        yield from _network_lines(member, "It learned from a teacher. ")
 
 
-def _network(params: Mapping[str, Any], prefix: str) -> Iterator[str]:
+def _network_lines(params: Mapping[str, Any], prefix: str) -> Iterator[str]:
     if params.get("checkpoint"):
         name = Path(params["checkpoint"]).name
         yield f"{prefix}It starts from your checkpoint {name}: {UNKNOWN}."
     [(name, options)] = params["architecture"].items()
-    told = {"torchvision": _torchvision, "timm": _timm, "transformers": _transformers}
-    if name in told:
-        found = told[name](options)
-        if found:
-            yield prefix + found
+    libraries = {"torchvision": _torchvision, "timm": _timm, "transformers": _transformers}
+    if name in libraries:
+        line = libraries[name](options)
+        if line:
+            yield prefix + line
     elif name == "python":
         yield (
             f"{prefix}Its network is your own code, {options.get('factory')}; if that loads "
@@ -67,7 +66,7 @@ def _torchvision(options: Mapping[str, Any]) -> str | None:
     recipe = f", trained by {meta['recipe']}" if meta.get("recipe") else ""
     return (
         f"{start}{recipe}. torchvision's code is under BSD-3-Clause and names no licence for these "
-        "weights; ImageNet, which they were trained on, is for research: check."
+        "weights. They were trained on ImageNet, which is for research: check its terms."
     )
 
 
@@ -78,14 +77,14 @@ def _timm(options: Mapping[str, Any]) -> str | None:
     try:
         from timm.models import get_pretrained_cfg
 
-        known = get_pretrained_cfg(options["name"])
+        config = get_pretrained_cfg(options["name"])
     except (ImportError, RuntimeError, ValueError):
         return f"{start}: {UNKNOWN}."
-    licence = getattr(known, "license", None)
+    licence = getattr(config, "license", None)
     if not licence:
         return f"{start}: {UNKNOWN}."
-    where = getattr(known, "hf_hub_id", None) or getattr(known, "origin_url", None)
-    return f"{start}{f' ({where})' if where else ''}, licence: {licence}."
+    source = getattr(config, "hf_hub_id", None) or getattr(config, "origin_url", None)
+    return f"{start}{f' ({source})' if source else ''}, licence: {licence}."
 
 
 def _transformers(options: Mapping[str, Any]) -> str | None:
@@ -97,5 +96,5 @@ def _transformers(options: Mapping[str, Any]) -> str | None:
         card = (folder / "README.md").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return f"{start}: {UNKNOWN}."
-    found = re.search(r"\A---\n(?:.*\n)*?license:\s*(\S+)", card)
-    return f"{start}, licence: {found[1]}." if found else f"{start}: {UNKNOWN}."
+    licence = re.search(r"\A---\n(?:.*\n)*?license:\s*(\S+)", card)
+    return f"{start}, licence: {licence[1]}." if licence else f"{start}: {UNKNOWN}."

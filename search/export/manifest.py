@@ -82,7 +82,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{file}: there is no such manifest; give a folder of paretune export") from error
+        raise UserError(
+            f"{file}: there is no such manifest; give a folder of paretune export"
+        ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{file}: cannot be read as a manifest: {error}") from error
     if not isinstance(content, dict) or not content.get("artifacts"):
@@ -97,7 +99,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         for entry in manifest.files():
             if not NAME.fullmatch(entry["file"]):
-                raise UserError(f"{file}: {entry['file']!r} is not the name of a file in the folder")
+                raise UserError(
+                    f"{file}: {entry['file']!r} is not the name of a file in the folder"
+                )
     except (KeyError, TypeError) as error:
         raise UserError(f"{file} is incomplete: {error} is missing") from error
     return manifest

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paretune.objectives.base import Measurement
-from paretune.search.export.latency_ratio import Ratio
+from paretune.search.export.latency_ratio import LatencyRatio
 from paretune.search.export.load_script import script_name
 from paretune.search.export.manifest import MANIFEST, PROBE
 from paretune.search.study.units import format_interval, format_value
@@ -16,12 +16,12 @@ from paretune.search.views.plan_text import plan_text
 CARD = """\
 # {study}, trial {trial}
 
-{plan_text}: a classifier of {classes} classes, chosen by Paretune among the trade-offs of the study
-`{study}` and exported as `{file}`.
+A classifier with {classes} classes: {plan_text}. It is trial {trial} of the Paretune study
+`{study}`, exported as `{file}`.
 
-## Numbers
+## Measurements
 
-{numbers}
+{measurements}
 
 {conditions}
 
@@ -29,13 +29,13 @@ CARD = """\
 
 {made}
 
-## Use it
+## How to use it
 
-{use}
+{usage}
 
-## Checked
+## Checks
 
-{checked}
+{checks}
 
 ## Licence
 
@@ -47,12 +47,12 @@ CARD = """\
 """
 
 
-def card_of(manifest: Mapping[str, Any], folder: Path) -> str:
-    """The card in Markdown.
+def card_text(manifest: Mapping[str, Any], folder: Path) -> str:
+    """Returns the card in Markdown.
 
     Args:
-        manifest: Its content, verified.
-        folder: Where the code lies that the card shows.
+        manifest: Content of the manifest, verified.
+        folder: Folder of the code that the card shows.
     """
     return CARD.format(
         study=manifest["study"],
@@ -60,35 +60,33 @@ def card_of(manifest: Mapping[str, Any], folder: Path) -> str:
         plan_text=manifest["plan_text"],
         classes=len(manifest["preprocessing"]["class_names"]),
         file=manifest["artifacts"][0]["file"],
-        numbers="\n".join(_numbers(manifest)),
+        measurements="\n".join(_measurements(manifest)),
         conditions="\n".join(f"- {line}" for line in _conditions(manifest)),
         made="\n".join(f"- {line}" for line in _made(manifest)),
-        use="\n\n".join(_use(manifest, folder)),
-        checked=_checked(manifest),
+        usage="\n\n".join(_usage(manifest, folder)),
+        checks=_checks(manifest),
         licence="\n".join(f"- {line}" for line in _licence(manifest)),
         limits="\n".join(f"- {line}" for line in _limits(manifest)),
     )
 
 
-def _numbers(manifest: Mapping[str, Any]) -> Iterator[str]:
-    ours, base = manifest["measurements"], manifest["baseline"]
+def _measurements(manifest: Mapping[str, Any]) -> Iterator[str]:
+    trial, baseline = manifest["measurements"], manifest["baseline"]
     ratios = manifest["times_better_than_baseline"]
-    test = {**ours["test"], **manifest["artifacts"][0]["expected"]["test"]}
-    yield "| | validation | test | baseline: validation | test | times better |"
+    test = {**trial["test"], **manifest["artifacts"][0]["expected"]["test"]}
+    yield "| | validation | test | baseline, validation | baseline, test | times better |"
     yield "|---|---|---|---|---|---|"
-    for name in dict.fromkeys([*ours["validation"], *test]):
-        cells = [
-            _cell(found.get(name))
-            for found in (ours["validation"], test, base["validation"], base["test"])
-        ]
+    for name in dict.fromkeys([*trial["validation"], *test]):
+        columns = (trial["validation"], test, baseline["validation"], baseline["test"])
+        cells = [_cell(measurements.get(name)) for measurements in columns]
         times = f"{ratios[name]:.3g}" if name in ratios else ""
         yield f"| {name} | {' | '.join(cells)} | {times} |"
 
 
-def _cell(found: Mapping[str, Any] | None) -> str:
-    if not found:
+def _cell(measurement: Mapping[str, Any] | None) -> str:
+    if not measurement:
         return ""
-    measured = Measurement(**found)
+    measured = Measurement(**measurement)
     interval = format_interval(measured)
     value = format_value(measured.value, measured.unit)
     if not interval:
@@ -97,51 +95,51 @@ def _cell(found: Mapping[str, Any] | None) -> str:
 
 
 def _conditions(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Under which the numbers hold."""
-    ours = manifest["measurements"]
-    for name, found in ours["validation"].items():
-        said = found["conditions"]
-        if "host" in said:
-            yield f"{name}: {_timing(found)}"
-    for part, found in (("validation", ours["validation"]), ("test", ours["test"])):
-        counts = {m["count"] for m in found.values() if m["unit"] == "fraction"}
+    """Yields the conditions under which the measurements were taken."""
+    measurements = manifest["measurements"]
+    for name, measurement in measurements["validation"].items():
+        if "host" in measurement["conditions"]:
+            yield f"{name}: {_timing(measurement)}"
+    for part in ("validation", "test"):
+        counts = {m["count"] for m in measurements[part].values() if m["unit"] == "fraction"}
         if counts:
             yield f"{part}: {max(counts)} examples"
-    if ours["test"]:
+    if measurements["test"]:
         yield (
-            "the search went by the validation part, so that its figures are a little lucky; the "
-            "test part it never saw"
+            "the search compared trials on the validation part, so those values are slightly "
+            "optimistic; it never used the test part"
         )
-    yield "intervals are 95 %; differences within them are not differences"
+    yield "intervals are 95 %; differences within them may be chance"
 
 
-def _timing(found: Mapping[str, Any]) -> str:
-    """How something was timed."""
-    said = found["conditions"]
-    threads = said.get("threads")
+def _timing(measurement: Mapping[str, Any]) -> str:
+    """Returns how a quantity was timed."""
+    conditions = measurement["conditions"]
+    threads = conditions.get("threads")
     shown = "" if threads is None else f"{threads or 'all'} thread{'s' * (threads != 1)}, "
     return (
-        f"{said.get('statistic', 'value')} of {found['count']} runs, "
-        f"batch {said.get('batch')}, {shown}"
-        f"{said.get('runtime')} on {said.get('cpu')} (host {said.get('host')})"
+        f"{conditions.get('statistic', 'value')} of {measurement['count']} runs, "
+        f"batch {conditions.get('batch')}, {shown}"
+        f"{conditions.get('runtime')} on {conditions.get('cpu')} (host {conditions.get('host')})"
     )
 
 
 def _made(manifest: Mapping[str, Any]) -> Iterator[str]:
     data = manifest["data"]
     sizes = ", ".join(f"{count} {part}" for part, count in data["sizes"].items())
-    yield f"data: {data['name']} ({data['source']}), {sizes} examples, {data['classes']} classes"
+    source = "" if data["source"] == data["name"] else f" ({data['source']})"
+    yield f"data: {data['name']}{source}, {sizes} examples, {data['classes']} classes"
     yield f"fingerprint of data and split: `{data['fingerprint']}`, seed {data['seed']}"
     for stage in manifest["plan"]:
         yield f"{stage['kind']}: {_stage(stage)}"
-    yield f"every parameter: `plan` in `{MANIFEST}`"
+    yield f"all parameters: `plan` in `{MANIFEST}`"
     if manifest["baseline"]["plan_text"]:
-        yield f"the baseline it is compared with: {manifest['baseline']['plan_text']}"
+        yield f"baseline: {manifest['baseline']['plan_text']}"
     yield "made with " + ", ".join(f"{k} {v}" for k, v in manifest["versions"].items())
 
 
 def _stage(stage: Mapping[str, Any]) -> str:
-    """A stage in a few words: its architecture or technique, and how it was trained."""
+    """Returns a stage in a few words: its architecture or technique, and its training."""
     params = stage["params"]
     words = [plan_text([stage])]
     if params.get("checkpoint"):
@@ -161,34 +159,40 @@ def _stage(stage: Mapping[str, Any]) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _use(manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """What a user types; the code is the one that was run to check the file."""
-    how = manifest["preprocessing"]
+def _usage(manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """Yields what a user types. The code is the one that ran when the file was checked."""
+    preprocessing = manifest["preprocessing"]
     several = len(manifest["artifacts"]) > 1
-    yield f"The model takes {how['input']}: {how['formula']}. It gives logits, one for each class."
+    yield (
+        f"The model takes {preprocessing['input']}: {preprocessing['formula']}. It returns logits, "
+        "one per class."
+    )
     for artifact in manifest["artifacts"]:
         script = script_name(artifact["runtime"], several)
         packages = ", ".join(f"{k} {v}" for k, v in artifact["packages"].items())
         yield (
             f"`{artifact['file']}` ({artifact['bytes']} bytes, sha256 `{artifact['sha256']}`): "
-            f"{artifact['note']}. It was checked with {packages}, by this code, which is "
-            f"`{script}`, in a process without Paretune:"
+            f"{artifact['note']}. This code, `{script}`, ran it in a process without Paretune, "
+            f"with {packages}:"
         )
         code = (folder / script).read_text(encoding="utf-8").rstrip()
         yield f"```python\n{code}\n```"
 
 
-def _checked(manifest: Mapping[str, Any]) -> str:
-    found = manifest["verified"]
+def _checks(manifest: Mapping[str, Any]) -> str:
+    verified = manifest["verified"]
+    marks = {"ok": "", "warning": " (warning)", "failed": " **(failed)**"}
     lines = [
-        f"- {f['file']}: {f['what']}: {f['text']}"
-        + (" **(off)**" if f["level"] == "off" else " (warning)" * (f["level"] == "warning"))
-        for f in found["findings"]
-        if f["what"] != "sha256" or f["level"] != "ok"
+        f"- {result['file']}: {result['check']}: {result['text']}{marks[result['level']]}"
+        for result in verified["results"]
+        if result["check"] != "sha256" or result["level"] != "ok"
     ]
-    state = "as measured" if found["ok"] else "NOT WHAT THE STUDY MEASURED"
-    head = f"{found['time']} on {found['host']['cpu']}: {state}. Again, anywhere: "
-    return "\n".join([head + "`paretune verify` with this folder.", "", *lines])
+    outcome = "all checks passed" if verified["ok"] else "A CHECK FAILED"
+    head = (
+        f"{verified['time']} on {verified['host']['cpu']}: {outcome}. To check the files again, on "
+        "any machine: `paretune verify FOLDER`."
+    )
+    return "\n".join([head, "", *lines])
 
 
 def _licence(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -198,18 +202,20 @@ def _licence(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 def _data_licence(name: str) -> str:
     if name == "digits":
-        return "UCI optical recognition of handwritten digits, CC BY 4.0, by way of scikit-learn."
-    return "no licence is recorded; see where you had them from."
+        return "UCI optical recognition of handwritten digits, CC BY 4.0, from scikit-learn."
+    return "no licence is recorded; look at its source."
 
 
 def _limits(manifest: Mapping[str, Any]) -> Iterator[str]:
-    test = manifest["artifacts"][0]["expected"]["test"]
-    counts = [m["count"] for m in test.values() if m["unit"] == "fraction"]
+    expected = manifest["artifacts"][0]["expected"]
+    counts = [m["count"] for m in expected["test"].values() if m["unit"] == "fraction"]
     if counts:
-        yield f"Accuracy rests on {max(counts)} test examples, of the training data's source."
-    yield "Nothing was measured on other data, on shifted or hostile inputs, nor by group."
-    expected = manifest["artifacts"][0]["expected"]["latency"]
-    if expected:
-        cpu = Ratio(**expected["ratio"]).cpu
-        yield f"Milliseconds are those of {cpu}; int8 is fast only where the processor has it."
-    yield f"`{PROBE}` holds 16 validation examples; `{MANIFEST}` has digests, and is not signed."
+        yield (
+            f"Accuracy was measured on {max(counts)} test examples, from the same source as the "
+            "training data."
+        )
+    yield "Nothing was measured on other data, on shifted or adversarial inputs, or by group."
+    if expected["latency"]:
+        cpu = LatencyRatio(**expected["latency"]["ratio"]).cpu
+        yield f"Latency was measured on {cpu}; int8 is fast only on processors that support it."
+    yield f"`{PROBE}` holds 16 validation examples; `{MANIFEST}` has digests but no signature."

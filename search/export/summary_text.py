@@ -1,43 +1,45 @@
-"""What an export says when it is done."""
+"""The text that `paretune export` prints at its end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from paretune.search.export.exporter import Exported
+from paretune.search.export.exporter import ExportResult
 from paretune.search.export.manifest import CARD, MANIFEST
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_value
 from paretune.search.views.headline import times_text
 
 
-def exported_text(exported: Exported) -> str:
-    """The trial, its files, and what the checks found, for people."""
-    manifest, found = exported.manifest, exported.verification
-    shown = [f.line() for f in found.findings if f.what != "sha256" or not f.ok]
+def summary_text(result: ExportResult) -> str:
+    """Returns the trial, its files and the results of the checks as text."""
+    manifest, verification = result.manifest, result.verification
     if manifest is None:
-        return "\n".join([*(f.text for f in found.findings), "not what the study measured"])
+        reasons = [check.text for check in verification.results]
+        return "\n".join([*reasons, "nothing was exported"])
     content = manifest.content
     lines = [f"trial {content['trial']}: {content['plan_text']}"]
-    measured = content["measurements"]["validation"]
-    wide = max(10, *map(len, measured)) + 2
-    for name, m in measured.items():
+    measurements = content["measurements"]["validation"]
+    width = max(10, *map(len, measurements)) + 2
+    for name, measurement in measurements.items():
         test = content["measurements"]["test"].get(name)
         times = content["times_better_than_baseline"].get(name)
+        unit = measurement["unit"]
         lines.append(
-            f"  {name:<{wide}}{format_value(m['value'], m['unit'])}"
-            + (f" (test {format_value(test['value'], m['unit'])})" if test else "")
-            + (f", {_times(m, times)} than the baseline" if times else "")
+            f"  {name:<{width}}{format_value(measurement['value'], unit)}"
+            + (f" (test {format_value(test['value'], unit)})" if test else "")
+            + (f", {_times(measurement, times)} than the baseline" if times else "")
         )
     lines += [f"{manifest.folder / a['file']}  {a['note']}" for a in content["artifacts"]]
     lines += [f"{manifest.folder / a['file']}" for a in content["assets"]]
     lines += [f"{manifest.folder / CARD}", f"{manifest.folder / MANIFEST}"]
-    lines += ["in a clean process, without Paretune:", *shown]
-    if found.ok:
-        lines.append(f"check it anywhere: paretune verify {manifest.folder}")
+    shown = [check for check in verification.results if check.check != "sha256" or not check.ok]
+    lines += ["checks in a process without Paretune:", *(check.line() for check in shown)]
+    if verification.ok:
+        lines.append(f"{verification.summary()}; to repeat: paretune verify {manifest.folder}")
     else:
-        lines.append(f"not what the study measured: it stays in {manifest.folder}")
+        lines.append(f"{verification.summary()}; the files are in {manifest.folder}")
     return "\n".join(lines)
 
 
