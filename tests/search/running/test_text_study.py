@@ -79,9 +79,9 @@ def test_text_study_runs_from_data_to_verified_export(study: Path, cli: Any) -> 
     assert manifest["input"]["dtype"] == "int64"
     said = cli("verify", folder, "--data", study.parent / "moods.csv", "--no-latency", "--json")
     assert said.code == 0, said.out
-    found = json.loads(said.out)["findings"]
+    found = json.loads(said.out)["results"]
     assert {"model.onnx", "tokenizer.json", "load.py"} <= {f["file"] for f in found}
-    assert {"preprocessing", "outputs", "accuracy"} <= {f["what"] for f in found}
+    assert {"preprocessing", "outputs", "accuracy"} <= {f["check"] for f in found}
 
     # What a user does, without Paretune
     tokenizer = Tokenizer.from_file(str(folder / manifest["preprocessing"]["tokenizer"]))
