@@ -10,7 +10,7 @@ from typing import Any
 from paretune.objectives.base import Measurement, Subject
 from paretune.search.errors import UserError
 from paretune.search.measuring.host_lock import host_lock
-from paretune.search.study.quantity import Quantity, further, of_artifact
+from paretune.search.study.quantity import Quantity, further_values, of_artifact
 from paretune.search.study.spec import Constraint, ObjectiveSpec, StudySpec
 from paretune.search.study.tables import OBJECTIVES
 from paretune.spaces.table import did_you_mean
@@ -70,7 +70,7 @@ class Gauge:
         statistics = {
             f"{name}.{options['statistic']}"
             for name, options in self.quantities
-            if options.get("statistic") in further(OBJECTIVES.get(name))
+            if options.get("statistic") in further_values(OBJECTIVES.get(name))
         }
         for name in sorted(self.named | statistics):
             least = Quantity.of(name).spec().least_classes
@@ -262,7 +262,7 @@ def _quantity_of(name: str, objective: Any, measured: str) -> Quantity:
     own = getattr(objective, "name", name)
     if measured in (own, name):
         return Quantity(name)
-    values = further(objective)
+    values = further_values(objective)
     value = measured.removeprefix(f"{own}.").removeprefix(f"{name}.")
     if value in values:
         return Quantity(name, value)

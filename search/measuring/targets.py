@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from paretune.objectives.base import Measurement, Subject
 from paretune.search.measuring.gauge import Gauge
 from paretune.search.study.deployment import Deployment
-from paretune.search.study.quantity import Quantity, local_of, of_artifact
+from paretune.search.study.quantity import Quantity, local_values, of_artifact
 from paretune.search.study.tables import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Target:
             model,
             data,
             baseline,
-            local_of(reference or {}, self.name),
+            local_values(reference or {}, self.name),
             made or {},
         )
 

@@ -1,4 +1,4 @@
-"""Reads `accuracy >= baseline - 1%` and `latency <= 2 ms`."""
+"""Reads constraints and goals: `accuracy >= baseline - 1%`, `latency <= 2 ms`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from paretune.search.study.quantity import resolved
+from paretune.search.study.quantity import full_name
 from paretune.search.study.spec import Bound, Constraint
 
 UNITS: Mapping[str, Mapping[str, float]] = {
@@ -20,7 +20,7 @@ UNITS: Mapping[str, Mapping[str, float]] = {
 }
 """Unit of an objective -> suffix (lower case) -> factor; 1 KB is 1,000 bytes, 1 KiB 1,024.
 
-Each unit is a suffix of its own besides (`size <= 1000 bytes`), those of a user's objectives too.
+Every unit is also its own suffix (`size <= 1000 bytes`), also those of a user's objectives.
 """
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -35,25 +35,25 @@ EXAMPLES = '"latency <= 2 ms", "latency <= 0.5 x baseline", "accuracy >= baselin
 
 
 def read_constraint(text: str, units: Mapping[str, str], targets: Sequence[str] = ()) -> Constraint:
-    """A constraint or goal.
+    """Reads a constraint or goal.
 
-    A per cent of a fraction (accuracy) is a percentage point; of anything else it is a hundredth of
-    the baseline's value.
+    A per cent of a fraction (accuracy) is a percentage point. For any other unit it is a hundredth
+    of the baseline's value.
 
     Args:
-        text: As the user wrote it.
-        units: Name -> unit of everything that can be measured.
-        targets: Of the study; a plain name is that of the first where it is none by itself.
+        text: What the user wrote.
+        units: Name -> unit of all quantities that can be measured.
+        targets: Names of the study's targets; `latency` may mean `latency@phone` of the first.
 
     Raises:
-        ValueError: It cannot be understood; the text says what to type.
-        KeyError: It names something that is not in `units`; the argument is the name.
+        ValueError: The text cannot be read; the message tells what to type.
+        KeyError: Its quantity is not in `units`; the argument is the name.
     """
     whole = _WHOLE.match(text)
     if whole is None:
         raise ValueError(f'"{text}" is no constraint; write {EXAMPLES}')
-    given, sign, right = whole.groups()
-    name = resolved(given, units, targets)
+    left, sign, right = whole.groups()
+    name = full_name(left, units, targets)
     if name not in units:
         raise KeyError(name)
     bound = _bound(text, right, units[name])
@@ -62,8 +62,8 @@ def read_constraint(text: str, units: Mapping[str, str], targets: Sequence[str] 
     return Constraint(text.strip(), name, sign in ("<=", "<"), bound)
 
 
-def bounded(text: str) -> str | None:
-    """The name on the left of a constraint; None where it cannot be understood."""
+def quantity_name(text: str) -> str | None:
+    """Returns the name on the left of a constraint; None if the text is no constraint."""
     whole = _WHOLE.match(text)
     return whole[1] if whole else None
 
@@ -94,7 +94,7 @@ def _shifted(text: str, factor: float, number: float, suffix: str, unit: str) ->
     if suffix == "%" and unit != "fraction":
         return Bound(factor + number / 100, 0.0)
     offset = _in_unit(text, number, suffix, unit)
-    if unit == "fraction" and abs(offset) >= 1:  # "baseline - 1" would bound nothing
+    if unit == "fraction" and abs(offset) >= 1:  # "baseline - 1" would always hold
         raise ValueError(f'"{text}": is 100 points or more; one point is written 1%')
     return Bound(factor, offset)
 
@@ -104,8 +104,8 @@ def _in_unit(text: str, number: float, suffix: str, unit: str) -> float:
         return number
     if suffix == "%" and unit == "fraction":
         return number / 100
-    known = {} if unit == "fraction" else {**UNITS.get(unit, {}), unit.lower(): 1}
-    if suffix.lower() not in known:
-        fits = ", ".join(known) if known else "% or a plain number from 0 to 1"
-        raise ValueError(f'"{text}": "{suffix}" is no unit of it; give {fits}')
-    return number * known[suffix.lower()]
+    factors = {} if unit == "fraction" else {**UNITS.get(unit, {}), unit.lower(): 1}
+    if suffix.lower() not in factors:
+        possible = ", ".join(factors) if factors else "% or a plain number from 0 to 1"
+        raise ValueError(f'"{text}": "{suffix}" is no unit of it; give {possible}')
+    return number * factors[suffix.lower()]

@@ -1,11 +1,11 @@
-"""The name of a quantity, `objective[.value][@target]`: the one place that knows this grammar.
+"""Quantity: the name of what is measured, `objective[.value][@target]`.
 
-    latency            the objective's own value, of the first target
-    accuracy.balanced  another value of an objective that gives several
-    latency@phone      of the artifact for one of the study's targets
-    pkg.mod:Class.x    an objective of the user's own, by dotted path
+    latency            the objective's main value, for the first target
+    accuracy.balanced  a further value of an objective that gives several
+    latency@phone      measured on the artifact for one of the study's targets
+    pkg.mod:Class.x    a further value of the user's own objective, by dotted path
 
-Without a target, a quantity of the artifact is that of the first target.
+No other module parses these names.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any
 
 from paretune.objectives.base import Better, ValueSpec
 
-PARTS = ("Params", "unit", "better")
-"""Without which a class is no objective."""
+REQUIRED = ("Params", "unit", "better")
+"""The attributes that every objective's class has."""
 
 AT = "@"
-"""Stands before the target."""
+"""Separates the target."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is measured, and where.
+    """What is measured, and for which target.
 
     Attributes:
-        objective: Its name in the table of objectives, or a dotted path.
-        value: Which of its values, or None for its own.
-        target: Name of a target of the study, or None where there is no choice.
+        objective: Name in the table of objectives, or a dotted path.
+        value: Name of a further value, or None for the main one.
+        target: Name of a target, or None: the quantity does not depend on it, or there is only one.
     """
 
     objective: str
@@ -39,10 +39,9 @@ class Quantity:
 
     @staticmethod
     def of(name: str) -> Quantity:
-        """Takes a name apart; whether there is such a quantity is not looked at.
+        """Parses a name, without checking that there is such a quantity.
 
-        A value is told from an objective by the first dot, in a dotted path by the first behind the
-        colon.
+        The first dot separates the value; in a dotted path, the first dot after the colon.
         """
         rest, _, target = name.partition(AT)
         module, colon, attribute = rest.rpartition(":")
@@ -51,102 +50,105 @@ class Quantity:
 
     @property
     def local(self) -> str:
-        """Without the target: what the quantity is called where one artifact is measured."""
+        """The name without the target, as it is used when one artifact is measured."""
         return self.objective + (f".{self.value}" if self.value else "")
 
     def at(self, target: str | None) -> Quantity:
-        """The same of another target."""
+        """Returns the same quantity for another target."""
         return replace(self, target=target)
 
     @property
     def name(self) -> str:
-        """As the study file writes it."""
+        """The name as a study file writes it."""
         return self.local + (f"{AT}{self.target}" if self.target else "")
 
     def entry(self) -> Any:
-        """The objective's class.
+        """Returns the objective's class.
 
         Raises:
-            ValueError: There is none of this name (UnknownName), or it is no objective.
+            ValueError: There is no such name (UnknownName), or it is not an objective.
         """
-        from paretune.search.study.tables import (
-            OBJECTIVES,  # with pydantic, which a name does not need
-        )
+        from paretune.search.study.tables import OBJECTIVES  # imports pydantic: slow
 
         entry = OBJECTIVES.get(self.objective)
-        if not all(hasattr(entry, part) for part in PARTS):
+        if not all(hasattr(entry, name) for name in REQUIRED):
             raise ValueError(
                 f'"{self.objective}" is no objective: it has no Params, unit or better'
             )
         return entry
 
     def spec(self) -> ValueSpec:
-        """Unit and direction.
+        """Returns unit and direction.
 
         Raises:
             ValueError: There is no such objective, or it has no such value.
         """
-        from paretune.spaces.table import first_line, nearest
+        from paretune.spaces.table import did_you_mean, first_line
 
         entry = self.entry()
         if self.value is None:
             better: Better = entry.better
             return ValueSpec(entry.unit, better, first_line(entry) if entry.__doc__ else "")
-        known = further(entry)
-        if self.value in known:
-            return known[self.value]
-        if not known:
+        values = further_values(entry)
+        if self.value in values:
+            return values[self.value]
+        if not values:
             raise ValueError(
                 f'{self.objective} has one value only, no "{self.value}": write {self.objective}'
             )
-        hint = nearest(self.value, list(known)) or "."
-        names = ", ".join(f"{self.objective}.{value}" for value in known)
+        hint = did_you_mean(self.value, list(values)) or "."
+        names = ", ".join(f"{self.objective}.{value}" for value in values)
         raise ValueError(f'{self.objective} has no value "{self.value}"{hint} It has {names}.')
 
 
-def further(entry: Any) -> Mapping[str, ValueSpec]:
-    """An objective's further values; most have none."""
-    found: Mapping[str, ValueSpec] = getattr(entry, "values", {})
-    return found
+def further_values(entry: Any) -> Mapping[str, ValueSpec]:
+    """Returns the further values of an objective; most have none."""
+    values: Mapping[str, ValueSpec] = getattr(entry, "values", {})
+    return values
 
 
-def absent(entry: Any, runtime: Any = None, options: Any = None) -> str | None:
-    """Why an objective cannot be measured on this machine; None when it can, as most can."""
-    ask = getattr(entry, "unavailable", None)
-    why: str | None = ask(runtime, options) if ask else None
-    return why
+def unavailable_reason(entry: Any, runtime: Any = None, options: Any = None) -> str | None:
+    """Returns why an objective cannot be measured on this machine; None if it can."""
+    unavailable = getattr(entry, "unavailable", None)
+    reason: str | None = unavailable(runtime, options) if unavailable else None
+    return reason
 
 
 def units() -> dict[str, str]:
-    """Name -> unit of every quantity of the built-in objectives."""
+    """Returns name -> unit of every quantity of the built-in objectives."""
     from paretune.search.study.tables import OBJECTIVES
 
-    found = {}
+    units = {}
     for name in OBJECTIVES.names:
         entry = OBJECTIVES.get(name)
-        found[name] = entry.unit
-        found |= {f"{name}.{value}": spec.unit for value, spec in further(entry).items()}
-    return found
+        units[name] = entry.unit
+        units |= {f"{name}.{value}": spec.unit for value, spec in further_values(entry).items()}
+    return units
 
 
 def of_artifact(objective: Any) -> bool:
-    """Whether an objective differs from target to target: not what the model alone decides."""
+    """Returns whether an objective differs between targets: the model alone does not decide it."""
     return bool(getattr(objective, "of_artifact", objective.cost > 0))
 
 
-def resolved(name: str, known: Container[str], targets: Sequence[str]) -> str:
-    """The known name that a name means: itself, or that of the first target.
+def full_name(name: str, names: Container[str], targets: Sequence[str]) -> str:
+    """Returns the name with the first target, if only that is among `names`; else the name itself.
 
     Args:
-        name: As the user wrote it.
-        known: Names of all that is measured.
-        targets: Of the study, in order; empty in a study of one runtime.
+        name: The name that the user wrote.
+        names: Names of all quantities that are measured.
+        targets: Names of the study's targets, in order; empty in a study of one runtime.
     """
     first = f"{name}{AT}{targets[0]}" if targets else name
-    return first if name not in known and first in known else name
+    return first if name not in names and first in names else name
 
 
-def local_of(measured: Mapping[str, Any], target: str | None) -> dict[str, Any]:
-    """Of things by quantity, those of one target and of the model, by their local names."""
-    found = {name: Quantity.of(name) for name in measured}
-    return {q.local: measured[name] for name, q in found.items() if q.target in (None, target)}
+def local_values(values: Mapping[str, Any], target: str | None) -> dict[str, Any]:
+    """Returns the values for one target, and those that depend on none, by names without target.
+
+    Args:
+        values: Name of a quantity -> anything.
+        target: The target; None in a study of one runtime.
+    """
+    quantities = {name: Quantity.of(name) for name in values}
+    return {q.local: values[name] for name, q in quantities.items() if q.target in (None, target)}

@@ -1,4 +1,4 @@
-"""Where trials of the built-in stages race. Pure: looks at the space."""
+"""The training in which trials of the built-in stages race. Pure: it reads the space only."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from paretune.spaces.domains import Choice, Fixed, Float, Int, Node, Record
 
 
 def raced_stage(space: Node) -> str:
-    """The training in which the plans of a space are compared.
+    """Returns the training in which the plans of a space are compared.
 
-    What pretraining comes to, many plans have in common, and it says nothing of how they are pruned
-    afterwards: where there is a training after it, that is the one.
+    It is finetuning if the space has any. Many plans share one pretraining, and its result does not
+    tell how well they are pruned afterwards.
     """
-    finetuned = isinstance(space, Record) and longest(space, "finetune") > 0
+    finetuned = isinstance(space, Record) and longest_training(space, "finetune") > 0
     return "finetune" if finetuned else "pretrain"
 
 
-def longest(space: Node, stage: str) -> int:
-    """The most epochs that a training stage of a space can have; 0 where it has none."""
+def longest_training(space: Node, stage: str) -> int:
+    """Returns the most epochs that a training stage of a space can have; 0 if it has none."""
     if not isinstance(space, Record):
         return 0
     match dict(space.fields).get(stage):

@@ -171,7 +171,8 @@ class StudyRecord:
         final_members: Numbers of the front by the final numbers (`front.final_front`); None where
             the search's stand.
         counted: (begun, stopped), where not all trials are here; see the properties.
-        others: Feasible trials besides, where the front is uncertain and not all are here.
+        other_intervals: Intervals of the feasible trials that are not here, where the front is
+            uncertain.
         chances: Trial -> probability to be on the front by the search's numbers, where a run has
             kept them and there was no trial since; of those with `finals.CHANCE` at least.
     """
@@ -200,7 +201,8 @@ class StudyRecord:
         """How many of them racing has stopped or holds up."""
         if self.counted is not None:
             return self.counted[1]
-        return sum(trial.raced and trial.repeat_of is None for trial in self.trials)
+        held = ("paused", "stopped")
+        return sum(t.state in held and t.repeat_of is None for t in self.trials)
 
     @property
     def targets(self) -> tuple[str, ...]:

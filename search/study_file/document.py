@@ -1,7 +1,7 @@
-"""A study file's text as plain data that remembers its lines.
+"""Document: the text of a study file as plain data, with the line of each key.
 
-PyYAML's own loader reads `1e-3` as a string and `on` as a boolean, lets duplicate keys pass, and
-can make Python objects. This one follows YAML 1.2's core schema, refuses duplicates and any tag.
+PyYAML's own loader reads `1e-3` as a string and `on` as a boolean, accepts duplicate keys, and can
+make Python objects. This one follows YAML 1.2's core schema, and refuses duplicates and all tags.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import yaml
 from paretune.search.study_file.problems import Key, Problems, StudyFileError
 
 
-class _Loader(yaml.SafeLoader):
+class _YamlLoader(yaml.SafeLoader):
     """Composes nodes with the scalars of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
@@ -31,10 +31,12 @@ for _tag, _pattern, _first in (
     ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
     ("float", rf"^(?:{_FLOAT}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+0123456789."),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+    _YamlLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first)
+    )
 
-DIGITS = 18
-"""Of an integer at most: it goes through JSON, SQL and C, where 64 bits are the end."""
+MAX_DIGITS = 18
+"""Most digits of an integer: it goes through JSON, SQL and C, which may be limited to 64 bits."""
 
 _SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("bool", "null", "int", "float", "str")}
 
@@ -44,10 +46,10 @@ class Document:
     """Plain data with the origin of each key.
 
     Attributes:
-        file: As the user named it.
+        file: The path that the user typed.
         data: Mappings, lists and scalars.
         lines: Path of a key -> its line, from 1.
-        origins: Path -> the --set that put it there.
+        origins: Path of a key -> the command-line option that it comes from.
     """
 
     file: str
@@ -56,7 +58,7 @@ class Document:
     origins: dict[Key, str] = field(default_factory=dict)
 
     def where(self, key: Key) -> str:
-        """`studies/x.yaml:14` or the --set option that a key comes from."""
+        """Returns `studies/x.yaml:14`, or the command-line option that a key comes from."""
         for length in range(len(key), -1, -1):
             if key[:length] in self.origins:
                 return self.origins[key[:length]]
@@ -65,10 +67,10 @@ class Document:
         return self.file
 
     def override(self, assignment: str) -> None:
-        """Applies `a.b=c`; the value is YAML, missing mappings are made.
+        """Applies a --set option `a.b=c`; the value is YAML, missing mappings are added.
 
         Raises:
-            StudyFileError: It is no assignment, or goes through something that is no mapping.
+            StudyFileError: It is not an assignment, or a key on its path is not a mapping.
         """
         left, equals, right = assignment.partition("=")
         origin = f"--set {assignment}"
@@ -76,22 +78,22 @@ class Document:
             raise StudyFileError([f"{origin}: give a key and a value: --set search.seed=1"])
         path = tuple(part.strip() for part in left.split("."))
         value = _parsed(right, origin).data
-        place: Any = self.data
+        mapping: Any = self.data
         for length, step in enumerate(path[:-1], 1):
-            if not isinstance(place.get(step), dict):
-                if place.get(step) is not None and not isinstance(place[step], str):
+            if not isinstance(mapping.get(step), dict):
+                if mapping.get(step) is not None and not isinstance(mapping[step], str):
                     raise StudyFileError([f"{origin}: {'.'.join(path[:length])} is no mapping"])
-                place[step] = {}  # a bare name (`pruning: none`) gives way to the mapping
-                self._moved(path[:length], origin)
-            place = place[step]
-        place[path[-1]] = value["value"]
-        self._moved(path, origin)
+                mapping[step] = {}  # replaces a bare name (`pruning: none`)
+                self._set_origin(path[:length], origin)
+            mapping = mapping[step]
+        mapping[path[-1]] = value["value"]
+        self._set_origin(path, origin)
 
-    def _moved(self, path: Key, origin: str) -> None:
-        """All at and below a key comes from an option now, whatever stood there before."""
-        for known in (self.lines, self.origins):
-            for key in [key for key in known if key[: len(path)] == path]:
-                del known[key]
+    def _set_origin(self, path: Key, origin: str) -> None:
+        """Notes that a key and all below it come from an option."""
+        for old in (self.lines, self.origins):
+            for key in [key for key in old if key[: len(path)] == path]:
+                del old[key]
         self.origins[path] = origin
 
 
@@ -99,7 +101,7 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Reads a study file and applies --set options.
 
     Raises:
-        StudyFileError: It cannot be read, is no YAML, or holds what a study file must not.
+        StudyFileError: It cannot be read, is no YAML, or has contents that are not allowed.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -113,17 +115,17 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
 
 
 def _parsed(text: str, name: str, whole: bool = False) -> Document:
-    """A document; with `whole` False the text is one value, found under "value"."""
+    """Returns the text as a document; unless `whole`, it is one value, under the key "value"."""
     document = Document(name, {})
     problems = Problems(document.where if whole else lambda key: name)
     try:
-        node = yaml.compose(text, Loader=_Loader)
-        value: Any = None if node is None else _Reader(document, problems).read(node, ())
+        node = yaml.compose(text, Loader=_YamlLoader)
+        value: Any = None if node is None else _NodeReader(document, problems).read(node, ())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark and whole else name
-        said = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise StudyFileError([f"{where}: this is no YAML: {said}"]) from error
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise StudyFileError([f"{where}: this is no YAML: {reason}"]) from error
     except RecursionError as error:
         raise StudyFileError([f"{name}: this is nested too deeply for a study"]) from error
     problems.raise_any()
@@ -137,8 +139,8 @@ def _parsed(text: str, name: str, whole: bool = False) -> Document:
     return document
 
 
-class _Reader:
-    """Nodes -> plain data, with the lines noted on the way."""
+class _NodeReader:
+    """Converts YAML nodes to plain data, and notes their lines."""
 
     def __init__(self, document: Document, problems: Problems) -> None:
         self._document = document
@@ -163,22 +165,22 @@ class _Reader:
 
     def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
         self._check_tag(node, key, "map")
-        found: dict[str, Any] = {}
+        mapping: dict[str, Any] = {}
         for name_node, child in node.value:
             if not isinstance(name_node, yaml.ScalarNode):
                 self._problems.add(key, "a key must be a word, not a list or a mapping")
                 continue
             name = str(name_node.value)
             path = (*key, name)
-            if name in found:
+            if name in mapping:
                 first = self._document.lines[path]
                 self._document.lines[path] = name_node.start_mark.line + 1
                 self._problems.add(path, f"duplicate key; the first one is in line {first}")
                 self._document.lines[path] = first
                 continue
             self._document.lines[path] = name_node.start_mark.line + 1
-            found[name] = self.read(child, path)
-        return found
+            mapping[name] = self.read(child, path)
+        return mapping
 
     def _scalar(self, node: yaml.Node, key: Key) -> Any:
         if node.tag not in _SCALARS:
@@ -197,12 +199,16 @@ class _Reader:
 
     def _number(self, text: str, kind: str, key: Key) -> float | None:
         try:
-            value = int(text) if kind == "int" and len(text.lstrip("+-")) <= DIGITS else float(text)
-        except ValueError:  # .inf, .nan, or a word behind a tag: !!int many
+            value = (
+                int(text) if kind == "int" and len(text.lstrip("+-")) <= MAX_DIGITS else float(text)
+            )
+        except ValueError:  # .inf, .nan, or a word after a tag: !!int many
             value = math.nan
         if math.isfinite(value) and (kind == "float" or isinstance(value, int)):
             return value
-        self._problems.add(key, f"give a finite number of at most {DIGITS} digits, not {text[:30]}")
+        self._problems.add(
+            key, f"give a finite number of at most {MAX_DIGITS} digits, not {text[:30]}"
+        )
         return None
 
     def _check_tag(self, node: yaml.Node, key: Key, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether architectures and augmentation fit the data: images, or text."""
+"""Checks that architectures and augmentation fit the data: images, or text."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ NO_AUGMENTATION = Augment().model_dump()
 
 
 def check_kinds(problems: Problems, data: str, parts: Mapping[Key, Node]) -> None:
-    """Notes each architecture that takes something else than the data, and augmented text.
+    """Notes each architecture that takes other inputs than the data, and augmentation of text.
 
     Args:
-        problems: Where mistakes are noted.
+        problems: Collects the mistakes.
         data: Name of the data set.
         parts: The trees of architectures and recipes by their key in the study file.
     """
     kind: Kind = getattr(DATASETS.get(data), "holds", "images")
     for key, node in parts.items():
         if key[-1] == "architecture":
-            for name in dict.fromkeys(named(node)):
+            for name in dict.fromkeys(option_names(node)):
                 if not takes(name, kind):
                     problems.add(key, refusal(name, kind))
         elif kind == "text" and not _plain(node):
@@ -35,20 +35,20 @@ def check_kinds(problems: Problems, data: str, parts: Mapping[Key, Node]) -> Non
             )
 
 
-def named(node: Node) -> Iterator[str]:
-    """The options that a tree of {name: parameters} can lead to."""
+def option_names(node: Node) -> Iterator[str]:
+    """Yields the names of the options that a tree of {name: parameters} can lead to."""
     match node:
         case Record(fields):
             yield from (name for name, _ in fields)
         case Choice(options):
             for _, child in options:
-                yield from named(child)
+                yield from option_names(child)
         case Fixed(value) if isinstance(value, Mapping):
             yield from map(str, value)
 
 
 def _plain(recipe: Node) -> bool:
-    """Whether a recipe's tree has no augmentation in it."""
+    """Returns whether a recipe's tree has no augmentation."""
     match recipe:
         case Record(fields):
             return _unchanged(dict(fields).get("augment", Fixed(NO_AUGMENTATION)))

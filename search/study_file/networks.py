@@ -1,4 +1,4 @@
-"""Networks as they are, without domains: the baseline and the teachers."""
+"""The sections `baseline` and `teachers`: networks without anything to search."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from paretune.search.study_file.space import SpaceReader
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation.base import BASELINE
 from paretune.spaces.domains import Record, assign, parameters
-from paretune.spaces.table import nearest
+from paretune.spaces.table import did_you_mean
 from paretune.spaces.training.recipe import Recipe
 
 NETWORK_KEYS = ("architecture", "checkpoint", "pretrain")
 AVERAGE = "average"
+WEIGHTS = ("weights", "pretrained", "checkpoint")
+"""The options of architectures that load trained weights."""
 
 
 class NetworkReader(SectionReader):
@@ -26,8 +28,8 @@ class NetworkReader(SectionReader):
 
     Args:
         document: The study file.
-        problems: Where mistakes are noted.
-        folder: Where checkpoints are looked for.
+        problems: Collects the mistakes.
+        folder: Folder that paths of checkpoints are relative to.
     """
 
     def __init__(self, document: Document, problems: Problems, folder: Path) -> None:
@@ -36,7 +38,7 @@ class NetworkReader(SectionReader):
         self._reader = SpaceReader(problems)
 
     def baseline(self) -> BaselineSpec | None:
-        """The section `baseline`."""
+        """Reads the section `baseline`."""
         section = self.mapping("baseline")
         if section is None:
             self.problems.add(
@@ -46,9 +48,12 @@ class NetworkReader(SectionReader):
         return self._network(section, ("baseline",), NETWORK_KEYS)
 
     def teachers(self, baseline: BaselineSpec | None) -> dict[str, dict[str, Any]]:
-        """The section `teachers`, as plans describe them: averages hold their members."""
+        """Reads the section `teachers`: name -> description, as plans have it.
+
+        The description of an average holds those of its members.
+        """
         section = self.mapping("teachers") or {}
-        found: dict[str, Any] = {BASELINE: described(baseline) if baseline else {}}
+        described: dict[str, Any] = {BASELINE: description(baseline) if baseline else {}}
         averages: dict[str, list[str]] = {}
         for name, value in section.items():
             key = ("teachers", str(name))
@@ -62,35 +67,35 @@ class NetworkReader(SectionReader):
                 averages[str(name)] = self._members(value, key)
             else:
                 network = self._network(value, key, (*NETWORK_KEYS, AVERAGE))
-                found[str(name)] = described(network) if network else {}
-        known = [BASELINE, *map(str, section)]
+                described[str(name)] = description(network) if network else {}
+        names = [BASELINE, *map(str, section)]
         for name, members in averages.items():
-            self._check_members(members, known, ("teachers", name, AVERAGE))
+            self._check_members(members, names, ("teachers", name, AVERAGE))
         for name in averages:
-            self._resolve(name, averages, found, ())
-        return {name: found[name] for name in map(str, section) if name in found}
+            self._resolve(name, averages, described, ())
+        return {name: described[name] for name in map(str, section) if name in described}
 
     # -- one network -----------------------------------------------------------------------------
 
     def _network(
-        self, section: Mapping[str, Any], key: Key, known: Sequence[str]
+        self, section: Mapping[str, Any], key: Key, keys: Sequence[str]
     ) -> BaselineSpec | None:
-        self.known(section, known, key)
-        where = (*key, "architecture")
+        self.check_keys(section, keys, key)
+        path = (*key, "architecture")
         architecture = None
         if "architecture" in section:
-            architecture = self.concrete(
-                self._reader.option(ARCHITECTURES, section["architecture"], where), where
+            architecture = self.fixed_option(
+                self._reader.option(ARCHITECTURES, section["architecture"], path), path
             )
         else:
-            self.problems.add(where, "is missing")
+            self.problems.add(path, "is missing")
         recipe = self._recipe(section.get("pretrain"), (*key, "pretrain"))
         checkpoint = self._checkpoint(section.get("checkpoint"), (*key, "checkpoint"))
         if architecture is None:
             return None
-        own = [architecture.params.get(name) for name in ("weights", "pretrained", "checkpoint")]
-        ships = any(own) or architecture.name == "python"
-        if recipe is None and checkpoint is None and not ships and not self.problems:
+        weights = [architecture.params.get(name) for name in WEIGHTS]
+        has_weights = any(weights) or architecture.name == "python"
+        if recipe is None and checkpoint is None and not has_weights and not self.problems:
             self.problems.add(
                 key,
                 "has no weights; give pretrain: (a recipe), checkpoint: (a file), or a torchvision "
@@ -98,22 +103,22 @@ class NetworkReader(SectionReader):
             )
         return BaselineSpec({architecture.name: dict(architecture.params)}, checkpoint, recipe)
 
-    def _recipe(self, given: Any, key: Key) -> dict[str, Any] | None:
-        if given is None:
+    def _recipe(self, value: Any, key: Key) -> dict[str, Any] | None:
+        if value is None:
             return None
-        node = self._reader.record(Recipe, given, key, "a recipe")
+        node = self._reader.record(Recipe, value, key, "a recipe")
         if list(parameters(node)):
             self.problems.add(key, "takes fixed values; search in space.pretrain")
             return None
         return assign(node, lambda name, domain: None) if isinstance(node, Record) else None
 
-    def _checkpoint(self, given: Any, key: Key) -> str | None:
-        if given is None:
+    def _checkpoint(self, value: Any, key: Key) -> str | None:
+        if value is None:
             return None
-        if not isinstance(given, str) or "\0" in given:
-            self.problems.add(key, f"give the path of a .safetensors or .pt file, not {given!r}")
+        if not isinstance(value, str) or "\0" in value:
+            self.problems.add(key, f"give the path of a .safetensors or .pt file, not {value!r}")
             return None
-        file = (self._folder / given).resolve()
+        file = (self._folder / value).resolve()
         if not file.is_file():
             self.problems.add(key, f"{file}: there is no such file")
         return str(file)
@@ -122,43 +127,51 @@ class NetworkReader(SectionReader):
 
     def _members(self, value: Mapping[str, Any], key: Key) -> list[str]:
         for extra in [name for name in value if name != AVERAGE]:
-            self.problems.unknown((*key, str(extra)), [AVERAGE], AVERAGE)
-        given = value[AVERAGE]
-        where = (*key, AVERAGE)
-        if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-            self.problems.add(where, f"give a list of teachers' names, not {given!r}")
+            self.problems.unknown_key((*key, str(extra)), [AVERAGE], AVERAGE)
+        members = value[AVERAGE]
+        path = (*key, AVERAGE)
+        if not isinstance(members, list) or not all(isinstance(name, str) for name in members):
+            self.problems.add(path, f"give a list of teachers' names, not {members!r}")
             return []
-        if len(given) < 2:
-            self.problems.add(where, f"give two teachers or more, not {len(given)}")
-        for name in dict.fromkeys(name for name in given if given.count(name) > 1):
-            self.problems.add(where, f'the teacher "{name}" is there twice')
-        return given
+        if len(members) < 2:
+            self.problems.add(path, f"give two teachers or more, not {len(members)}")
+        for name in dict.fromkeys(name for name in members if members.count(name) > 1):
+            self.problems.add(path, f'the teacher "{name}" is there twice')
+        return members
 
-    def _check_members(self, members: list[str], known: list[str], key: Key) -> None:
+    def _check_members(self, members: list[str], names: list[str], key: Key) -> None:
         for index, name in enumerate(members):
-            if name not in known:
-                self.problems.add((*key, str(index)), unknown_teacher(name, known))
+            if name not in names:
+                self.problems.add((*key, str(index)), unknown_teacher(name, names))
 
     def _resolve(
         self,
         name: str,
         averages: Mapping[str, list[str]],
-        found: dict[str, Any],
-        way: tuple[str, ...],
+        described: dict[str, Any],
+        parents: tuple[str, ...],
     ) -> Any:
-        """The description of a teacher, averages within averages included."""
-        if name in way:
-            circle = " -> ".join((*way[way.index(name) :], name))
-            self.problems.add(("teachers", way[-1], AVERAGE), f"goes in a circle: {circle}")
+        """Returns the description of a teacher, and adds it to `described`.
+
+        Args:
+            name: The teacher.
+            averages: Name of each average -> its members.
+            described: Name -> description of the teachers that are resolved already.
+            parents: The averages that lead to this teacher, the outermost first.
+        """
+        if name in parents:
+            circle = " -> ".join((*parents[parents.index(name) :], name))
+            self.problems.add(("teachers", parents[-1], AVERAGE), f"goes in a circle: {circle}")
             return {}
-        if name not in found and name in averages:
-            members = [self._resolve(m, averages, found, (*way, name)) for m in averages[name]]
-            found[name] = {AVERAGE: members}
-        return found.get(name, {})
+        if name not in described and name in averages:
+            path = (*parents, name)
+            members = [self._resolve(m, averages, described, path) for m in averages[name]]
+            described[name] = {AVERAGE: members}
+        return described.get(name, {})
 
 
-def described(network: BaselineSpec) -> dict[str, Any]:
-    """A network as the parameters of a pretrain stage."""
+def description(network: BaselineSpec) -> dict[str, Any]:
+    """Returns a network as the parameters of a pretrain stage."""
     return {
         "architecture": dict(network.architecture),
         "checkpoint": network.checkpoint,
@@ -166,7 +179,7 @@ def described(network: BaselineSpec) -> dict[str, Any]:
     }
 
 
-def unknown_teacher(name: Any, known: Sequence[str]) -> str:
-    """What to say of a teacher that nobody knows."""
-    hint = nearest(str(name), list(known)) or "."
-    return f'unknown teacher "{name}"{hint} Known: {", ".join(known)}.'
+def unknown_teacher(name: Any, names: Sequence[str]) -> str:
+    """Returns the error text for a name that is not among the teachers' names."""
+    hint = did_you_mean(str(name), list(names)) or "."
+    return f'unknown teacher "{name}"{hint} Known: {", ".join(names)}.'

@@ -1,10 +1,11 @@
-"""Collects every mistake of a study file, to be reported in one go."""
+"""Collects every mistake of a study file, so that all are reported at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
 from paretune.search.errors import UserError
+from paretune.search.study_file.old_names import suggestion
 
 Key = tuple[str, ...]
 """Path of a key in the study file: ("space", "pruning", "structured", "ratio")."""
@@ -23,40 +24,44 @@ class StudyFileError(UserError):
 
 
 class Problems:
-    """Mistakes found so far.
+    """The mistakes that were noted until now.
 
     Args:
-        where: Gives the file and line of a key.
+        where: Returns the file and line of a key.
     """
 
     def __init__(self, where: Callable[[Key], str]) -> None:
         self._where = where
-        self._found: list[str] = []
+        self._lines: list[str] = []
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._lines)
 
     def add(self, key: Key, text: str) -> None:
         """Notes a mistake at a key."""
         name = ".".join(key)
         line = f"{self._where(key)}: {name}: {text}" if name else f"{self._where(key)}: {text}"
-        if line not in self._found:
-            self._found.append(line)
+        if line not in self._lines:
+            self._lines.append(line)
 
-    def unknown(self, key: Key, known: Iterable[str], of: str = "") -> None:
-        """Notes an unknown key, with the nearest known one."""
-        from paretune.spaces.table import nearest  # and pydantic, which most need not wait for
+    def unknown_key(self, key: Key, names: Iterable[str], owner: str = "") -> None:
+        """Notes an unknown key, with the key that was probably meant.
 
-        names = list(known)
-        for_ = f" for {of}" if of else ""
-        hint = nearest(key[-1], names) or "."
-        self.add(key, f"unknown key{for_}{hint} Known: {', '.join(names) or 'none'}.")
+        Args:
+            key: Its path.
+            names: The keys that are possible there.
+            owner: The option that they belong to, for the text.
+        """
+        names = list(names)
+        of = f" for {owner}" if owner else ""
+        hint = suggestion(key, names) or "."
+        self.add(key, f"unknown key{of}{hint} Known: {', '.join(names) or 'none'}.")
 
     def raise_any(self) -> None:
-        """Ends the reading when something was found.
+        """Raises all mistakes, if there are any.
 
         Raises:
-            StudyFileError: With all of it.
+            StudyFileError: A mistake was noted.
         """
-        if self._found:
-            raise StudyFileError(self._found)
+        if self._lines:
+            raise StudyFileError(self._lines)

@@ -1,4 +1,4 @@
-"""Objectives, constraints and goals: what is measured, and what it must hold."""
+"""The sections `objectives`, `constraints` and `goals`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from paretune.search.study.constraints import bounded, read_constraint
-from paretune.search.study.quantity import Quantity, absent, units
+from paretune.search.study.constraints import quantity_name, read_constraint
+from paretune.search.study.quantity import Quantity, unavailable_reason, units
 from paretune.search.study.spec import Constraint, Direction, ObjectiveSpec, Selection
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 from paretune.search.study_file.document import Document
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.section_reader import SectionReader
-from paretune.search.study_file.target_quantities import Placed
+from paretune.search.study_file.target_quantities import TargetQuantities
 
 
 class QuantityReader(SectionReader):
@@ -21,16 +21,16 @@ class QuantityReader(SectionReader):
 
     Args:
         document: The study file.
-        problems: Where mistakes are noted.
-        targets: Names of the study's targets, in order; none in a study of one runtime.
+        problems: Collects the mistakes.
+        targets: Names of the study's targets, in order; empty in a study of one runtime.
     """
 
     def __init__(self, document: Document, problems: Problems, targets: Sequence[str] = ()) -> None:
         super().__init__(document, problems)
-        self._placed = Placed(targets)
+        self._targets = TargetQuantities(targets)
 
     def objectives(self) -> tuple[ObjectiveSpec, ...]:
-        """The section `objectives`, in the order of the file."""
+        """Reads the section `objectives`, in the order of the file."""
         section = self.mapping("objectives")
         if not section:
             names = ", ".join(OBJECTIVES.names)
@@ -38,26 +38,25 @@ class QuantityReader(SectionReader):
                 ("objectives",), f"is missing; give at least one, `accuracy: maximize`: {names}"
             )
             return ()
-        found: dict[str, ObjectiveSpec] = {}
+        objectives: dict[str, ObjectiveSpec] = {}
         for name, value in section.items():
             objective = self._objective(name, value)
             if objective is None:
                 continue
-            if objective.name in found:
+            if objective.name in objectives:
                 self.problems.add(
                     ("objectives", name), f"is {objective.name}, which is given already"
                 )
-            found[objective.name] = objective
-        read = tuple(found.values())
-        self._one_measurement(read)
-        return read
+            objectives[objective.name] = objective
+        self._check_equal_options(list(objectives.values()))
+        return tuple(objectives.values())
 
     def _objective(self, name: str, value: Any) -> ObjectiveSpec | None:
         key = ("objectives", name)
         quantity = Quantity.of(name)
         try:
             entry, spec = quantity.entry(), quantity.spec()
-            full = self._placed.name(quantity, entry)
+            full_name = self._targets.name(quantity, entry)
         except ValueError as error:
             self.problems.add(key, str(error))
             return None
@@ -84,104 +83,104 @@ class QuantityReader(SectionReader):
         if direction != right:
             self.problems.add(key, f"{name} is better when {spec.better}: write {right}")
             return None
-        one = quantity.value is not None or "statistic" not in entry.Params.model_fields
-        if "statistic" in options and one:
+        single = quantity.value is not None or "statistic" not in entry.Params.model_fields
+        if "statistic" in options and single:
             self.problems.add(key, f"has one statistic only: write {name}: {right}")
             return None
-        checked = self.plain(entry.Params, options, key)
-        return ObjectiveSpec(full, right, spec.unit, checked) if checked is not None else None
+        values = self.checked(entry.Params, options, key)
+        return ObjectiveSpec(full_name, right, spec.unit, values) if values is not None else None
 
-    def _one_measurement(self, objectives: Sequence[ObjectiveSpec]) -> None:
-        """Notes values of one objective whose options differ: one measurement gives them all."""
+    def _check_equal_options(self, objectives: Sequence[ObjectiveSpec]) -> None:
+        """Notes values of one objective that have different options: one measurement gives all."""
         first: dict[tuple[str, str | None], ObjectiveSpec] = {}
-        for found in objectives:
-            quantity = Quantity.of(found.name)
-            other = first.setdefault((quantity.objective, quantity.target), found)
-            options, others = (
+        for objective in objectives:
+            quantity = Quantity.of(objective.name)
+            other = first.setdefault((quantity.objective, quantity.target), objective)
+            options, other_options = (
                 {key: value for key, value in o.options.items() if key != "statistic"}
-                for o in (found, other)
+                for o in (objective, other)
             )
-            if options != others:
+            if options != other_options:
                 self.problems.add(
-                    ("objectives", found.name),
+                    ("objectives", objective.name),
                     f"is measured together with {other.name}: give both the same options",
                 )
 
     def constraints(self, section: str) -> tuple[Constraint, ...]:
-        """The section `constraints` or `goals`."""
-        known = units()
-        given = self.data.get(section)
-        for text in given if isinstance(given, list) else ():
-            name = bounded(text) if isinstance(text, str) else None
+        """Reads the section `constraints` or `goals` of a study of the built-in stages."""
+        local_units = units()
+        texts = self.data.get(section)
+        for text in texts if isinstance(texts, list) else ():
+            name = quantity_name(text) if isinstance(text, str) else None
             quantity = Quantity.of(name or "")
-            if name is None or quantity.local in known:
+            if name is None or quantity.local in local_units:
                 continue
-            with suppress(ValueError):  # noted where it stands
-                known[quantity.local] = quantity.spec().unit
-        return self.bounds(section, self._placed.units(known))
+            with suppress(ValueError):  # `bounds` notes the mistake
+                local_units[quantity.local] = quantity.spec().unit
+        return self.bounds(section, self._targets.units(local_units))
 
-    def here(self, deployments: Mapping[str | None, Selection]) -> None:
+    def check_available(self, deployments: Mapping[str | None, Selection]) -> None:
         """Notes quantities that cannot be measured on this machine, with the reason.
 
         Args:
-            places: Target -> its runtime; the first is that of a quantity without a target.
+            deployments: Target -> its runtime; a quantity without a target belongs to the first.
         """
-        for key, name in self._named():
+        for key, name in self._named_quantities():
             quantity = Quantity.of(name)
-            chosen = deployments.get(quantity.target) or next(iter(deployments.values()), None)
-            if chosen is None:
+            selection = deployments.get(quantity.target) or next(iter(deployments.values()), None)
+            if selection is None:
                 continue
-            runtime = RUNTIMES.get(chosen.name)
+            runtime = RUNTIMES.get(selection.name)
             with suppress(ValueError):  # a mistake that is noted already
-                options = runtime.Params.model_validate(dict(chosen.params))
-                why = absent(quantity.entry(), runtime, options)
-                if why:
-                    self.problems.add(key, f"{name} cannot be measured here: {why}")
+                options = runtime.Params.model_validate(dict(selection.params))
+                reason = unavailable_reason(quantity.entry(), runtime, options)
+                if reason:
+                    self.problems.add(key, f"{name} cannot be measured here: {reason}")
 
-    def _named(self) -> list[tuple[Key, str]]:
-        """Every place of the file that names a quantity, with the name."""
-        found: list[tuple[Key, str]]
-        found = [(("objectives", name), name) for name in self.mapping("objectives") or {}]
+    def _named_quantities(self) -> list[tuple[Key, str]]:
+        """Returns (key, name) of each quantity that the study file names."""
+        named: list[tuple[Key, str]]
+        named = [(("objectives", name), name) for name in self.mapping("objectives") or {}]
         for section in ("constraints", "goals"):
-            given = self.data.get(section)
-            for index, text in enumerate(given if isinstance(given, list) else ()):
-                name = bounded(text) if isinstance(text, str) else None
+            texts = self.data.get(section)
+            for index, text in enumerate(texts if isinstance(texts, list) else ()):
+                name = quantity_name(text) if isinstance(text, str) else None
                 if name is not None:
-                    found.append(((section, str(index)), name))
-        return found
+                    named.append(((section, str(index)), name))
+        return named
 
     def bounds(
-        self, section: str, known: Mapping[str, str], relative: bool = True
+        self, section: str, units: Mapping[str, str], relative: bool = True
     ) -> tuple[Constraint, ...]:
-        """The section `constraints` or `goals`.
+        """Reads the section `constraints` or `goals`.
 
         Args:
-            section: Which.
-            known: Name -> unit of all that can be bounded.
-            relative: Whether there is a baseline to refer to.
+            section: Which of the two.
+            units: Name -> unit of all quantities that can be bounded.
+            relative: Whether the study has a baseline to refer to.
         """
-        given = self.data.get(section)
-        if given is None:
+        texts = self.data.get(section)
+        if texts is None:
             return ()
-        if not isinstance(given, list):
+        if not isinstance(texts, list):
             self.problems.add((section,), 'give a list: ["latency <= 2 ms"]')
             return ()
-        found = []
-        for index, text in enumerate(given):
+        constraints = []
+        for index, text in enumerate(texts):
             key = (section, str(index))
             if not isinstance(text, str):
                 self.problems.add(key, f'give text: "latency <= 2 ms", not {text!r}')
                 continue
             try:
-                bound = read_constraint(text, known, self._placed.targets)
-                if bound.bound.relative and not relative:
+                constraint = read_constraint(text, units, self._targets.targets)
+                if constraint.bound.relative and not relative:
                     self.problems.add(
                         key, "refers to the baseline, and there is none; give baseline: or a number"
                     )
-                found.append(bound)
+                constraints.append(constraint)
             except KeyError as error:
                 name = str(error.args[0])
-                self.problems.add(key, self._placed.unknown(name, list(known)))
+                self.problems.add(key, self._targets.unknown(name, list(units)))
             except ValueError as error:
                 self.problems.add(key, str(error))
-        return tuple(found)
+        return tuple(constraints)

@@ -1,4 +1,4 @@
-"""How trials race: `search: {racing: {...}}`."""
+"""The section `search.racing`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from paretune.search.measuring.gauge import NEEDS_WEIGHTS
 from paretune.search.study.quantity import Quantity
-from paretune.search.study.raced_stage import longest, raced_stage
+from paretune.search.study.raced_stage import longest_training, raced_stage
 from paretune.search.study.racing_options import RacingParams
 from paretune.search.study.spec import ObjectiveSpec
 from paretune.search.study_file.problems import Key
@@ -16,28 +16,29 @@ from paretune.spaces.domains import Node
 KEY: Key = ("search", "racing")
 
 
-class RaceReader(SectionReader):
+class RacingReader(SectionReader):
     """Reads `search.racing`."""
 
     def racing(self, space: Node, objectives: Sequence[ObjectiveSpec]) -> RacingParams | None:
-        """How the trials race; None where each trains to its end."""
-        given, own = (self.mapping("search") or {}).get("racing"), "evaluate" in self.data
-        if given is None:
+        """Returns the options of racing; None if every trial trains to its end."""
+        section = (self.mapping("search") or {}).get("racing")
+        own_trainer = "evaluate" in self.data
+        if section is None:
             return None
-        if not isinstance(given, Mapping):
-            such = "{steps: 27}" if own else "{first: 1, eta: 3}"
-            self.problems.add(KEY, f"give a mapping, {such}, not {given!r}")
+        if not isinstance(section, Mapping):
+            example = "{steps: 27}" if own_trainer else "{first: 1, eta: 3}"
+            self.problems.add(KEY, f"give a mapping, {example}, not {section!r}")
             return None
-        checked = self.plain(RacingParams, given, KEY)
-        racing = RacingParams(**checked) if checked else None
-        if racing is not None and own:
-            self._own(racing)
+        values = self.checked(RacingParams, section, KEY)
+        racing = RacingParams(**values) if values else None
+        if racing is not None and own_trainer:
+            self._check_own_trainer(racing)
         elif racing is not None:
-            self._built_in(racing, space, objectives)
+            self._check_built_in(racing, space, objectives)
         return racing
 
-    def _own(self, racing: RacingParams) -> None:
-        """Of a trainer of the user's: nobody but the study file knows how long it trains."""
+    def _check_own_trainer(self, racing: RacingParams) -> None:
+        """Checks `steps`: only the study file tells how long the user's trainer trains."""
         if racing.steps is None:
             self.problems.add(
                 (*KEY, "steps"), "field required: how many steps a whole training reports"
@@ -48,17 +49,17 @@ class RaceReader(SectionReader):
                 f"must be at most half of steps ({racing.steps}), got {racing.first}",
             )
 
-    def _built_in(
+    def _check_built_in(
         self, racing: RacingParams, space: Node, objectives: Sequence[ObjectiveSpec]
     ) -> None:
         if racing.steps is not None:
             self.problems.add(
-                (*KEY, "steps"), "is for a trainer of your own; here the recipes' epochs say it"
+                (*KEY, "steps"), "is for your own trainer; here the epochs of the recipes count"
             )
         if self.problems:
-            return  # the space may be another one when they are mended
+            return  # the space may change when they are mended
         stage = raced_stage(space)
-        epochs = longest(space, stage)
+        epochs = longest_training(space, stage)
         if not racing.rungs(epochs):
             self.problems.add(
                 (*KEY, "first"),
@@ -68,6 +69,6 @@ class RaceReader(SectionReader):
         if objectives and max(costs) < NEEDS_WEIGHTS:
             self.problems.add(
                 KEY,
-                "compares what training changes, and no objective is of that kind: add accuracy, "
-                "or leave racing out",
+                "compares what training changes, and no objective depends on training: add "
+                "accuracy, or leave racing out",
             )

@@ -1,4 +1,4 @@
-"""How a study is searched, how long, and where it is kept: `search`, `budget`, `storage`."""
+"""The sections `search`, `budget` and `storage`."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from pydantic import AfterValidator, Field
 from paretune.search.study.sampler_options import SAMPLER_OPTIONS, uses_surrogate
 from paretune.search.study.spec import Selection
 from paretune.search.study.tables import SAMPLER_NAMES
+from paretune.search.study_file.old_names import NEW_NAMES, suggestion
 from paretune.search.study_file.problems import Key
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.storage import storage_url
 from paretune.spaces.domains import Float, Node, parameters
 from paretune.spaces.params import Params
-from paretune.spaces.table import nearest
 
 STORAGE = re.compile(r"^(sqlite|sqlite(\+\w+)?:///.+|postgres(ql)?(\+\w+)?://.+)$")
 
 DEFAULT_TRIALS = 100
-"""Where neither a number of trials nor a time is given."""
-
+"""Number of trials if a study gives neither a number nor a time."""
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) *([KMGT]B|[KMGT]iB)")
 
 
 def size_in_bytes(text: str) -> int:
-    """`500 MB`, `1.5 GiB`: 1 MB is 1,000,000 bytes, 1 MiB 1,048,576.
+    """Reads `500 MB` or `1.5 GiB`: 1 MB is 1,000,000 bytes, 1 MiB 1,048,576.
 
     Raises:
-        ValueError: It is no size.
+        ValueError: It is not a size.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None or not float(match[1]):
@@ -48,109 +47,138 @@ def _checked_size(text: str) -> str:
 
 
 class SearchParams(Params):
-    """The section `search`."""
+    """The section `search`, without `sampler` and `racing`."""
 
-    trials: int | None = Field(None, ge=1, description="how many, besides the baseline")
-    seed: int = Field(0, ge=0, lt=2**32, description="every random stream starts from it")
+    trials: int | None = Field(
+        None,
+        ge=1,
+        description="number of trials besides the baseline; null: 100, or no limit if budget.time "
+        "is given",
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of all random numbers")
     format_variants: bool | Literal["front"] | None = Field(
         None,
-        description="try trained networks in every number format that needs no training: each at "
-        "once (true), those of the front in the end (front), none (false); of itself front where "
-        "the sampler chooses formats by a model (auto, forest), else true",
+        description="deploy trained networks in every number format that needs no training: true: "
+        "each at once; front: those of the front, at the end; false: none; null: front for a "
+        "sampler that chooses formats by a surrogate (auto, thompson), else true",
     )
     screening: bool = Field(
-        True, description="end a trial before training where its structure breaks a constraint"
+        True, description="end a trial before its training if its structure breaks a constraint"
     )
     reuse_timings: bool = Field(
-        True, description="time a network's structure once, whatever the weights"
+        True, description="time networks of equal structure once, whatever their weights"
     )
-    max_failures: int = Field(5, ge=1, description="failed trials in a row that end the run")
+    max_failures: int = Field(
+        5, ge=1, description="number of failed trials in a row that end the run"
+    )
     cache: Annotated[str, AfterValidator(_checked_size)] = Field(
-        "20 GB", description="how large the stage cache may become: 500 MB, 20 GB"
+        "20 GB",
+        description="largest size of the stage cache, in KB, MB, GB, TB (or KiB, ...): 500 MB",
     )
 
 
 def format_variants_of(
-    given: bool | Literal["front"] | None, sampler: Selection
+    option: bool | Literal["front"] | None, sampler: Selection
 ) -> bool | Literal["front"]:
-    """Which networks are tried in all formats, where the study does not say.
+    """Returns the option `search.format_variants`, with its default for this sampler.
 
-    A sampler that learns from all trials tells by itself which format is worth its time, and finds
-    a front sooner if it is not kept waiting for the others (tests/benchmarks/bench_search.py).
+    A sampler that learns from all trials finds out which format is worth its time. It reaches a
+    good front sooner if no variants of other formats come first
+    (tests/benchmarks/bench_search.py).
     """
-    if given is not None:
-        return given
+    if option is not None:
+        return option
     return "front" if uses_surrogate(sampler) else True
 
 
 class BudgetParams(Params):
-    """The section `budget`."""
+    """The section `budget`, without `time` and `final`."""
 
-    trials: int | None = Field(None, ge=1, description="how many, besides the baseline")
-    stop_at_goals: bool = Field(False, description="end when one trial reaches all goals")
+    trials: int | None = Field(
+        None, ge=1, description="the same as search.trials; give only one of them"
+    )
+    stop_at_goals: bool = Field(False, description="end the run when one trial reaches all goals")
 
 
-class LimitReader(SectionReader):
+class SearchAndBudgetReader(SectionReader):
     """Reads `search`, `budget` and `storage`."""
 
     def search(self, space: Node) -> tuple[dict[str, Any] | None, Selection]:
-        """The section `search`: its plain values, and the sampler with its options."""
+        """Reads the section `search`: its plain values, and the sampler with its options."""
         section = dict(self.mapping("search") or {})
         sampler = section.pop("sampler", "auto")
         section.pop("racing", None)
-        checked = self.plain(SearchParams, section, ("search",), ["sampler", "racing"])
+        values = self.checked(SearchParams, section, ("search",), ["sampler", "racing"])
+        return values, self._sampler(sampler, space)
+
+    def _sampler(self, sampler: Any, space: Node) -> Selection:
         key = ("search", "sampler")
-        options: Mapping[str, Any] = {}
+        options: Any = None
         if isinstance(sampler, Mapping) and len(sampler) == 1:
-            [(sampler, given)] = sampler.items()
-            options = {} if given is None else given
+            [(sampler, options)] = sampler.items()
+        options = {} if options is None else options
         if not isinstance(options, Mapping):
             self.problems.add((*key, str(sampler)), f"give a mapping of options, not {options!r}")
             options = {}
         if sampler not in SAMPLER_NAMES:
-            hint = nearest(str(sampler), list(SAMPLER_NAMES)) or "."
+            hint = suggestion((*key, str(sampler)), SAMPLER_NAMES) or "."
             self.problems.add(
                 key, f'unknown sampler "{sampler}"{hint} Known: {", ".join(SAMPLER_NAMES)}.'
             )
-            return checked, Selection("auto", {})
-        own = SAMPLER_OPTIONS.get(sampler)
-        if own is not None:
-            passed_on = sampler == "auto"  # what it does not know is TPE's
-            given = {n: v for n, v in options.items() if n in own.model_fields or not passed_on}
-            self.plain(own, given, (*key, str(sampler)))
+            return Selection("auto", {})
+        self._check_sampler_options(str(sampler), options, (*key, str(sampler)))
         if sampler == "grid":
-            endless = [
-                p.name
-                for p in parameters(space)
-                if isinstance(p.domain, Float) and p.domain.count == float("inf")
-            ]
-            if endless:
-                self.problems.add(
-                    key,
-                    f"grid needs finite domains; give a step or a choice to {', '.join(endless)}",
-                )
-        return checked, Selection(str(sampler), dict(options))
+            self._check_grid(space, key)
+        return Selection(str(sampler), dict(options))
+
+    def _check_sampler_options(self, sampler: str, options: Mapping[str, Any], key: Key) -> None:
+        params = SAMPLER_OPTIONS.get(sampler)
+        if params is None:
+            return
+        if sampler == "auto":  # it passes other options on to TPE
+            options = {
+                name: value
+                for name, value in options.items()
+                if name in params.model_fields or (*key, name) in NEW_NAMES
+            }
+        self.checked(params, options, key)
+
+    def _check_grid(self, space: Node, key: Key) -> None:
+        continuous = [
+            p.name
+            for p in parameters(space)
+            if isinstance(p.domain, Float) and p.domain.count == float("inf")
+        ]
+        if continuous:
+            self.problems.add(
+                key,
+                f"grid needs finite domains; give a step or a choice to {', '.join(continuous)}",
+            )
 
     def budget(self, option: str | None) -> tuple[dict[str, Any] | None, float | None]:
-        """The section `budget`: its plain values, and the seconds of a run; --time goes first."""
+        """Reads the section `budget`: its plain values, and the seconds of a run.
+
+        Args:
+            option: --time, which replaces the file's time.
+        """
         section = dict(self.mapping("budget") or {})
         time, final = section.pop("time", None), section.pop("final", None)
-        checked = self.plain(BudgetParams, section, ("budget",), ["time", "final"])
-        if checked is not None:
-            checked["final"] = self._final(final)
+        values = self.checked(BudgetParams, section, ("budget",), ["time", "final"])
+        if values is not None:
+            values["final"] = self._final(final)
         if option is not None:
             self.document.origins["--time",] = f"--time {option}"
-            return checked, self._seconds(option, ("--time",))
-        return checked, None if time is None else self._seconds(time, ("budget", "time"))
+            return values, self._seconds(option, ("--time",))
+        return values, None if time is None else self._seconds(time, ("budget", "time"))
 
     def _final(self, value: Any) -> float | None:
-        """Seconds to measure the front again; 0 for `off`, None where nothing is given."""
+        """Returns the most seconds of the final session; 0 for `off`, None if it is not given."""
         if value is None:
             return None
         return 0.0 if value in (False, "off") else self._seconds(value, ("budget", "final"))
 
     def _seconds(self, value: Any, key: Key) -> float | None:
-        """`2h`, `1h30m`, `90s`, or a number of seconds."""
+        """Reads `2h`, `1h30m`, `90s`, or a number of seconds."""
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
             return float(value)
         parts = (
@@ -173,26 +201,31 @@ class LimitReader(SectionReader):
         budget: Mapping[str, Any] | None,
         seconds: float | None,
     ) -> int | None:
-        """How many trials are wanted; None for no limit."""
-        given = [s["trials"] for s in (search, budget) if s and s["trials"] is not None]
-        if len(given) > 1:
+        """Returns the number of trials that both sections ask for; None for no limit."""
+        numbers = [s["trials"] for s in (search, budget) if s and s["trials"] is not None]
+        if len(numbers) > 1:
             self.problems.add(("budget", "trials"), "is given in search as well; keep one of them")
-        if given:
-            return int(given[0])
+        if numbers:
+            return int(numbers[0])
         return None if seconds else DEFAULT_TRIALS
 
     def storage(self, option: str | None, folder: Path) -> str:
-        """The URL of the study database; --storage goes first."""
-        key, given = ("storage",), self.data.get("storage", "sqlite")
+        """Returns the URL of the study database.
+
+        Args:
+            option: --storage, which replaces the file's.
+            folder: The study's folder.
+        """
+        key, storage = ("storage",), self.data.get("storage", "sqlite")
         if option is not None:
-            key, given = ("--storage",), option
+            key, storage = ("--storage",), option
             self.document.origins[key] = f"--storage {option}"
-        if given is None:
-            given = "sqlite"
-        if not isinstance(given, str) or not STORAGE.match(given):
+        if storage is None:
+            storage = "sqlite"
+        if not isinstance(storage, str) or not STORAGE.match(storage):
             self.problems.add(
                 key,
-                f"give sqlite, sqlite:///FILE or postgresql://USER@HOST/DATABASE, not {given!r}",
+                f"give sqlite, sqlite:///FILE or postgresql://USER@HOST/DATABASE, not {storage!r}",
             )
             return ""
-        return storage_url(given, folder)
+        return storage_url(storage, folder)

@@ -1,4 +1,4 @@
-"""What all sections of a study file have in common."""
+"""The base of the classes that read sections of a study file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from paretune.spaces.domains import Node, assign, parameters
 
 
 class SectionReader:
-    """Reads sections of one document; mistakes are noted, and None stands for what is wrong.
+    """Reads sections of one document; notes mistakes, and returns None for a wrong value.
 
     Args:
         document: The study file.
-        problems: Where mistakes are noted.
+        problems: Collects the mistakes.
     """
 
     def __init__(self, document: Document, problems: Problems) -> None:
@@ -28,55 +28,61 @@ class SectionReader:
         self.problems = problems
 
     def mapping(self, section: str) -> Mapping[str, Any] | None:
-        """A section that is a mapping; None where it is not given."""
+        """Returns a section that is a mapping; None if the file does not have it."""
         value = self.data.get(section)
         if value is None or isinstance(value, Mapping):
             return value
         self.problems.add((section,), f"give a mapping, not {value!r}")
         return {}
 
-    def known(self, section: Mapping[str, Any], known: Sequence[str], key: Key) -> None:
-        """Notes the keys that nobody knows."""
+    def check_keys(self, section: Mapping[str, Any], names: Sequence[str], key: Key) -> None:
+        """Notes the keys of a section at `key` that are not among `names`."""
         for name in section:
-            if name not in known:
-                self.problems.unknown((*key, str(name)), known)
+            if name not in names:
+                self.problems.unknown_key((*key, str(name)), names)
 
-    def plain(
+    def checked(
         self,
         params: type[Any],
         values: Mapping[str, Any],
         key: Key,
-        besides: Sequence[str] = (),
+        other_keys: Sequence[str] = (),
     ) -> dict[str, Any] | None:
-        """Literal values checked against a Params; None when something is wrong."""
+        """Returns literal values checked against a Params; None if something is wrong.
+
+        Args:
+            params: The Params.
+            values: Name -> literal.
+            key: Where they are in the study file.
+            other_keys: Keys of the same mapping that are read elsewhere, for the error texts.
+        """
         fields = params.model_fields
         unknown = [name for name in values if name not in fields]
         for name in unknown:
-            self.problems.unknown((*key, str(name)), [*fields, *besides])
+            self.problems.unknown_key((*key, str(name)), [*fields, *other_keys])
         known = {name: value for name, value in values.items() if name in fields}
         try:
-            checked = params.model_validate(known)
-            return None if unknown else dict(checked.model_dump())
+            valid = params.model_validate(known)
+            return None if unknown else dict(valid.model_dump())
         except ValidationError as error:
             for one in error.errors(include_url=False):
-                where = (*key, *(str(step) for step in one["loc"]))
+                path = (*key, *(str(step) for step in one["loc"]))
                 single = ValidationError.from_exception_data(error.title, [_line(one)])
-                self.problems.add(where, message(single, one["input"]))
+                self.problems.add(path, message(single, one["input"]))
             return None
 
-    def concrete(self, node: Node, key: Key) -> Selection | None:
-        """The single option of a tree, which must have no parameters to search."""
-        searched = [p.name for p in parameters(node)]
-        if searched:
+    def fixed_option(self, node: Node, key: Key) -> Selection | None:
+        """Returns the single option of a tree; notes a mistake if it has parameters to search."""
+        if list(parameters(node)):
             self.problems.add(key, "takes fixed values; only `space` is searched")
             return None
         value = assign(node, lambda name, domain: None)
         if not isinstance(value, Mapping):
-            return None  # a mistake that is noted already
+            return None  # its mistake is noted already
         [(name, params)] = value.items()
         return Selection(name, params)
 
 
 def _line(error: Any) -> Any:
-    """An error's details in the form that makes a ValidationError of it."""
+    """Returns an error's details in the form that makes a ValidationError of it."""
     return {key: error[key] for key in ("type", "loc", "input", "ctx") if key in error}

@@ -1,7 +1,7 @@
-"""Plain data and the Params it is meant for -> a tree of the search space.
+"""Reads the search space: plain data and the Params that it fills -> a tree.
 
-Every literal, both ends of every domain and every choice are checked against the field they are
-for, so that a bad bound fails before the first trial.
+Every literal, both ends of every domain and every choice are checked against their field, so that a
+wrong bound is refused before the first trial.
 """
 
 from __future__ import annotations
@@ -30,90 +30,102 @@ from paretune.spaces.domains import (
     assign,
     assignments,
     count,
-    ends,
     label_of,
     parameters,
+    with_ends_only,
 )
 from paretune.spaces.table import Option, Slot, Table
 
 DOMAINS = ("choice", "float", "int")
-COMBINATIONS = 1000
-"""So many are tried, at most, before a space is believed to have a possible one."""
+MAX_COMBINATIONS = 1000
+"""Most combinations that are checked; if there are more, one is assumed to be possible."""
 
-SLOTS = tuple(f"{part}/8" for part in range(1, 9))
-"""Eighths of a network, where its layers are not known."""
+EIGHTHS = tuple(f"{part}/8" for part in range(1, 9))
+"""Eighths of a network, used instead of names of layers if these are not known."""
 
 SETTINGS = {"choice": (), "float": ("log", "step"), "int": ("log", "step")}
+"""Kind of a domain -> the keys that may stand next to it."""
 
 
 class SpaceReader:
-    """Reads parts of a study file into trees; mistakes go to `problems`."""
+    """Reads parts of a study file into trees.
+
+    Args:
+        problems: Collects the mistakes.
+    """
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self.layers: Callable[[], Sequence[str]] = lambda: SLOTS
-        """Names for the layers of the network, for which one domain stands."""
+        self.layers: Callable[[], Sequence[str]] = lambda: EIGHTHS
+        """Returns the names of the network's layers, to repeat one domain for each of them."""
 
     # -- an option of a table --------------------------------------------------------------------
 
     def option(self, table: Table, value: Any, key: Key) -> Node:
-        """One option, or a choice of several, as {name: {parameters}}."""
+        """Reads one option, or a choice of several, as {name: {parameters}}."""
         if not (isinstance(value, Mapping) and "choice" in value):
             return self._single(table, value, key)[1]
         for extra in [name for name in value if name != "choice"]:
-            self._problems.unknown((*key, extra), ["choice"])
+            self._problems.unknown_key((*key, extra), ["choice"])
         branches = value["choice"]
         key = (*key, "choice")
         if isinstance(branches, Mapping):
-            items = [((*key, name), {name: given}) for name, given in branches.items()]
+            items = [((*key, name), {name: params}) for name, params in branches.items()]
         elif isinstance(branches, list):
             items = [((*key, str(i)), item) for i, item in enumerate(branches)]
         else:
             self._problems.add(key, f"give a mapping or a list of {table.kind}s, not {branches!r}")
             return Fixed(None)
-        found = [
-            self._single(table, item, where, inside=isinstance(branches, Mapping))
-            for where, item in items
+        options = [
+            self._single(table, item, path, inside=isinstance(branches, Mapping))
+            for path, item in items
         ]
-        return self._choice(found, key)
+        return self._choice(options, key)
 
     def _single(self, table: Table, value: Any, key: Key, inside: bool = False) -> tuple[str, Node]:
-        """(label, tree) of one option; `inside`: the key's last step is its name already."""
+        """Reads one option as (label, tree); `inside`: its name is the key's last step already."""
         if isinstance(value, Mapping) and len(value) == 1:
             [(only, _)] = value.items()
             if only in DOMAINS and only not in table.names:
                 self._problems.add(key, f"give choice: [...] of {table.kind}s, not {only}")
                 return str(only), Fixed(None)
         try:
-            name, given = table.pick(value)
+            name, params = table.parse(value)
             entry = table.get(name)
         except ValueError as error:
             self._problems.add(key, str(error))
             return label_of(value) if isinstance(value, str) else "?", Fixed(None)
         if not hasattr(entry, "Params"):
-            own = f'; your own code is python: "{name}"' if "python" in table.names else ""
-            self._problems.add(key, f'"{name}" is no {table.kind}: it has no Params{own}')
+            hint = f'; your own code is python: "{name}"' if "python" in table.names else ""
+            self._problems.add(key, f'"{name}" is no {table.kind}: it has no Params{hint}')
             return name, Fixed(None)
         primary = getattr(entry, "primary", None)
         spelled_out = isinstance(value, Mapping) and isinstance(value.get(name), Mapping)
-        where = key if inside or not spelled_out else (*key, name)
-        record = self.record(entry.Params, given, where, of=name)
-        label = str(given[primary]) if primary and isinstance(given.get(primary), str) else name
+        path = key if inside or not spelled_out else (*key, name)
+        record = self.record(entry.Params, params, path, owner=name)
+        label = str(params[primary]) if primary and isinstance(params.get(primary), str) else name
         return label, Record(((name, record),))
 
-    def _choice(self, found: list[tuple[str, Node]], key: Key) -> Node:
-        labels = [label for label, _ in found]
+    def _choice(self, options: list[tuple[str, Node]], key: Key) -> Node:
+        labels = [label for label, _ in options]
         if not labels:
             self._problems.add(key, "an empty choice; give at least one option")
             return Fixed(None)
         for label in dict.fromkeys(x for x in labels if labels.count(x) > 1):
             self._problems.add(key, f'the option "{label}" is there twice')
-        return Choice(tuple(found))
+        return Choice(tuple(options))
 
     # -- parameters ------------------------------------------------------------------------------
 
-    def record(self, params: type[BaseModel], value: Any, key: Key, of: str = "") -> Node:
-        """A mapping of parameters, defaults filled in."""
+    def record(self, params: type[BaseModel], value: Any, key: Key, owner: str = "") -> Node:
+        """Reads a mapping of parameters, and adds the defaults.
+
+        Args:
+            params: What the parameters are checked against.
+            value: The mapping.
+            key: Where it is in the study file.
+            owner: The option that has these parameters, for error texts.
+        """
         if value is None:
             value = {}
         if not isinstance(value, Mapping):
@@ -122,17 +134,17 @@ class SpaceReader:
         fields = params.model_fields
         for name in value:
             if name not in fields:
-                self._problems.unknown((*key, str(name)), fields, of)
+                self._problems.unknown_key((*key, str(name)), fields, owner)
         before = len(self._problems)
-        found: list[tuple[str, Node]] = []
+        nodes: list[tuple[str, Node]] = []
         for name, info in fields.items():
             if name in value:
-                found.append((name, self._field(params, name, info, value[name], (*key, name))))
+                nodes.append((name, self._field(params, name, info, value[name], (*key, name))))
             elif info.is_required():
-                self._problems.add(key, f'"{name}" is missing{f" for {of}" if of else ""}')
+                self._problems.add(key, f'"{name}" is missing{f" for {owner}" if owner else ""}')
             else:
-                found.append((name, Fixed(_plain(info.get_default(call_default_factory=True)))))
-        record = Record(tuple(found))
+                nodes.append((name, Fixed(default_of(info))))
+        record = Record(tuple(nodes))
         if len(self._problems) == before:
             self._check_together(params, record, key)
         return record
@@ -147,60 +159,60 @@ class SpaceReader:
         if nested is not None:
             return self.record(nested, value, key)
         if takes_mapping(info):
-            return self._items(params, name, value, key)
+            return self._mapping(params, name, value, key)
         item = item_of(info)
         if item is not None and isinstance(value, list):
-            return self._listed(params, name, item, value, key)
+            return self._list(params, name, item, value, key)
         if not is_domain(value):
             return Fixed(self._literal(params, name, value, key))
         return self._domain(params, name, value, key)
 
-    def _items(self, params: type[BaseModel], name: str, value: Any, key: Key) -> Node:
-        """A mapping (a factory's arguments, ratios by layer), each value of which may be a domain.
+    def _mapping(self, params: type[BaseModel], name: str, value: Any, key: Key) -> Node:
+        """Reads a mapping (a factory's arguments, ratios by layer) whose values may be domains.
 
-        One domain in the place of a mapping of numbers is meant for each of the network's layers.
+        One domain instead of a mapping of numbers is repeated for each layer of the network.
         """
         item = item_params(params, name)
-        if is_domain(value) and item is not _Anything:
+        if is_domain(value) and item is not _AnyValue:
             value = dict.fromkeys(self.layers(), value)
         if not isinstance(value, Mapping):
             self._literal(params, name, value, key)
             return Fixed(value)
-        plain = {part: given for part, given in value.items() if not is_domain(given)}
-        self._literal(params, name, plain, key)
+        literals = {part: child for part, child in value.items() if not is_domain(child)}
+        self._literal(params, name, literals, key)
         return Record(
             tuple(
                 (
                     part,
-                    self._domain(item, "value", given, (*key, part))
-                    if is_domain(given)
-                    else Fixed(given),
+                    self._domain(item, "value", child, (*key, part))
+                    if is_domain(child)
+                    else Fixed(child),
                 )
-                for part, given in value.items()
+                for part, child in value.items()
             )
         )
 
-    def _listed(
+    def _list(
         self, params: type[BaseModel], name: str, item: Any, value: list[Any], key: Key
     ) -> Node:
-        """A list whose items are parameters of their own, or literals and domains."""
+        """Reads a list whose items are mappings of parameters, or literals and domains."""
         nested = isinstance(item, type) and issubclass(item, BaseModel)
         before = len(self._problems)
         one = create_model("Item", value=(item, ...))
-        found: list[Node] = []
-        for place, given in enumerate(value):
-            where = (*key, str(place))
+        nodes: list[Node] = []
+        for index, child in enumerate(value):
+            path = (*key, str(index))
             if nested:
-                found.append(self.record(item, given, where, of=f"an item of {name}"))
-            elif is_domain(given):
-                found.append(self._domain(one, "value", given, where))
+                nodes.append(self.record(item, child, path, owner=f"an item of {name}"))
+            elif is_domain(child):
+                nodes.append(self._domain(one, "value", child, path))
             else:
-                found.append(Fixed(self._literal(one, "value", given, where)))
-        items = Items(tuple(found))
-        if len(self._problems) == before:  # how many there may be is a rule of the list
-            sample = ends(items)
-            self._literal(params, name, assign(sample, _asked(next(assignments(sample)))), key)
-        return items if list(parameters(items)) else Fixed(assign(items, _nothing_asked))
+                nodes.append(Fixed(self._literal(one, "value", child, path)))
+        items = Items(tuple(nodes))
+        if len(self._problems) == before:  # the list itself limits the number of its items
+            sample = with_ends_only(items)
+            self._literal(params, name, assign(sample, _lookup(next(assignments(sample)))), key)
+        return items if list(parameters(items)) else Fixed(assign(items, _no_parameter))
 
     def _literal(self, params: type[BaseModel], name: str, value: Any, key: Key) -> Any:
         try:
@@ -210,27 +222,27 @@ class SpaceReader:
             return value
 
     def _check_together(self, params: type[BaseModel], record: Record, key: Key) -> None:
-        """Rules between fields: refused when no combination of their values is possible.
+        """Checks rules between fields; notes a mistake if no combination of values is possible.
 
-        Where some are, the others are infeasible trials, each with its reason.
+        If some are possible, each of the others becomes an infeasible trial with its reason.
         """
-        finite = ends(record)
+        finite = with_ends_only(record)
         first: ValidationError | None = None
-        for found in islice(assignments(finite), COMBINATIONS + 1):
+        for assignment in islice(assignments(finite), MAX_COMBINATIONS + 1):
             try:
-                params.model_validate(assign(finite, _asked(found)))
+                params.model_validate(assign(finite, _lookup(assignment)))
                 return
             except ValidationError as error:
                 first = first or error
-        if first is not None and count(finite) <= COMBINATIONS:
+        if first is not None and count(finite) <= MAX_COMBINATIONS:
             several = "no combination is possible; the first: " if count(finite) > 1 else ""
             self._problems.add(key, several + message(first, None))
 
     # -- domains ---------------------------------------------------------------------------------
 
     def free_domain(self, value: Mapping[str, Any], key: Key) -> Node:
-        """A domain of values that only the user's own code knows."""
-        return self._domain(_Anything, "value", value, key)
+        """Reads a domain of values that only the user's own code can check."""
+        return self._domain(_AnyValue, "value", value, key)
 
     def _domain(
         self, params: type[BaseModel], name: str, value: Mapping[str, Any], key: Key
@@ -242,63 +254,62 @@ class SpaceReader:
         [kind] = kinds
         for extra in value:
             if extra != kind and extra not in SETTINGS[kind]:
-                self._problems.unknown((*key, str(extra)), [kind, *SETTINGS[kind]], kind)
-        given = value[kind]
+                self._problems.unknown_key((*key, str(extra)), [kind, *SETTINGS[kind]], kind)
         if kind == "choice":
-            return self._literals(params, name, given, (*key, kind))
-        return self._range(params, name, kind, given, value, key)
+            return self._literals(params, name, value[kind], (*key, kind))
+        return self._range(params, name, kind, value[kind], value, key)
 
-    def _literals(self, params: type[BaseModel], name: str, given: Any, key: Key) -> Node:
-        if not isinstance(given, list):
-            self._problems.add(key, f"give a list of values, not {given!r}")
+    def _literals(self, params: type[BaseModel], name: str, values: Any, key: Key) -> Node:
+        if not isinstance(values, list):
+            self._problems.add(key, f"give a list of values, not {values!r}")
             return Fixed(None)
-        found = []
-        for index, item in enumerate(given):
+        options: list[tuple[str, Node]] = []
+        for index, item in enumerate(values):
             checked = self._literal(params, name, item, (*key, str(index)))
-            found.append((label_of(checked), Fixed(checked)))
-        return self._choice(found, key)  # type: ignore[arg-type]
+            options.append((label_of(checked), Fixed(checked)))
+        return self._choice(options, key)
 
     def _range(
         self,
         params: type[BaseModel],
         name: str,
         kind: str,
-        given: Any,
+        ends: Any,
         value: Mapping[str, Any],
         key: Key,
     ) -> Node:
-        where = (*key, kind)
+        path = (*key, kind)
         number = int if kind == "int" else (int, float)
         if (
-            not isinstance(given, list)
-            or len(given) != 2
-            or any(isinstance(x, bool) or not isinstance(x, number) for x in given)
+            not isinstance(ends, list)
+            or len(ends) != 2
+            or any(isinstance(x, bool) or not isinstance(x, number) for x in ends)
         ):
-            of = "two integers" if kind == "int" else "two numbers"
-            self._problems.add(where, f"give {of} [low, high], not {given!r}")
+            numbers = "two integers" if kind == "int" else "two numbers"
+            self._problems.add(path, f"give {numbers} [low, high], not {ends!r}")
             return Fixed(None)
-        if not all(math.isfinite(x) for x in given):
-            self._problems.add(where, f"both ends must be finite, got {given}")
+        if not all(math.isfinite(x) for x in ends):
+            self._problems.add(path, f"both ends must be finite, got {ends}")
             return Fixed(None)
-        # As floats, so that a field of integers refuses `float: [1, 5]`: 2.7 would follow.
-        ends = [float(x) for x in given] if kind == "float" else given
-        low, high = (self._literal(params, name, x, where) for x in ends)
-        if given[0] > given[1]:
-            self._problems.add(where, f"low must not be above high, got {given}")
+        # As floats, so that a field of integers refuses `float: [1, 5]`, which may give 2.7.
+        bounds = [float(x) for x in ends] if kind == "float" else ends
+        low, high = (self._literal(params, name, x, path) for x in bounds)
+        if ends[0] > ends[1]:
+            self._problems.add(path, f"low must not be above high, got {ends}")
             return Fixed(None)
         log, step = value.get("log", False), value.get("step")
-        if not self._settings_fit(kind, given, log, step, key):
+        if not self._settings_fit(kind, ends, log, step, key):
             return Fixed(None)
         if kind == "int":
             return Int(int(low), int(high), log, step or 1)
         return Float(float(low), float(high), log, None if step is None else float(step))
 
-    def _settings_fit(self, kind: str, given: list[Any], log: Any, step: Any, key: Key) -> bool:
+    def _settings_fit(self, kind: str, ends: list[Any], log: Any, step: Any, key: Key) -> bool:
         if not isinstance(log, bool):
             self._problems.add((*key, "log"), f"give true or false, not {log!r}")
             return False
-        if log and given[0] <= 0:
-            self._problems.add(key, f"log needs a low end above 0, got {given[0]}")
+        if log and ends[0] <= 0:
+            self._problems.add(key, f"log needs a low end above 0, got {ends[0]}")
             return False
         if step is None:
             return True
@@ -310,48 +321,48 @@ class SpaceReader:
         if log:
             self._problems.add(key, "log and step do not go together; give one of them")
             return False
-        steps = (given[1] - given[0]) / step
+        steps = (ends[1] - ends[0]) / step
         if not math.isfinite(steps):
-            self._problems.add((*key, "step"), f"{step} is too small for {given}")
+            self._problems.add((*key, "step"), f"{step} is too small for {ends}")
             return False
         if abs(steps - round(steps)) > 1e-6:
-            last = given[0] + math.floor(steps + 1e-9) * step
+            last = ends[0] + math.floor(steps + 1e-9) * step
             self._problems.add(
                 (*key, "step"),
-                f"{step} does not lead from {given[0]} to {given[1]}; the last value would be "
+                f"{step} does not lead from {ends[0]} to {ends[1]}; the last value would be "
                 f"{last:g}",
             )
             return False
         return True
 
 
-def _asked(found: Mapping[str, Any]) -> Callable[[str, Domain], Any]:
-    """Answers with the values of one assignment."""
-    return lambda name, domain: found[name]
+def _lookup(assignment: Mapping[str, Any]) -> Callable[[str, Domain], Any]:
+    """Returns a function for `assign` that looks values up in one assignment."""
+    return lambda name, domain: assignment[name]
 
 
-# -- what a field of a Params is -----------------------------------------------------------------
+# -- the fields of a Params ----------------------------------------------------------------------
 
 
 def slot_of(info: FieldInfo) -> Slot | None:
-    """The slot of a field that picks an option, or None."""
+    """Returns the slot of a field that picks an option, or None."""
     return next((m for m in info.metadata if isinstance(m, Slot)), None)
 
 
 def nested_of(info: FieldInfo) -> type[BaseModel] | None:
-    """The Params of a field that is a mapping of its own, or None."""
+    """Returns the Params of a field that is a mapping of parameters itself, or None."""
     kind = info.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-class _Anything(BaseModel):
-    """What is only known to the user's own code."""
+class _AnyValue(BaseModel):
+    """A value that only the user's own code can check."""
 
     value: Any
 
 
 def item_of(info: FieldInfo) -> Any | None:
-    """What a list in this field holds, a Params or a plain type; None when it takes no list."""
+    """Returns the type of a list's items, a Params or a plain type; None if it takes no list."""
     for option in _options(info.annotation):
         if typing.get_origin(option) is list:
             return typing.get_args(option)[0]
@@ -359,7 +370,7 @@ def item_of(info: FieldInfo) -> Any | None:
 
 
 def _options(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without the bounds around them."""
+    """Yields the members of a union, without the bounds around them."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         yield from _options(typing.get_args(annotation)[0])
@@ -370,30 +381,35 @@ def _options(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
+def default_of(info: FieldInfo) -> Any:
+    """Returns the default of a field that is not required, as plain data."""
+    return _plain(info.get_default(call_default_factory=True))
+
+
 def takes_mapping(info: FieldInfo) -> bool:
-    """Whether a field's value is itself a mapping, of which each value may be a domain."""
+    """Returns whether a field takes a mapping, whose values may be domains."""
     return typing.get_origin(info.annotation) is dict
 
 
 @cache
 def item_params(params: type[BaseModel], name: str) -> type[BaseModel]:
-    """A Params whose field `value` is what a mapping in this field holds."""
+    """Returns a Params whose field `value` has the type of the mapping's values in this field."""
     _, kind = typing.get_args(params.model_fields[name].annotation)
-    return _Anything if kind is Any else create_model("Item", value=(kind, ...))
+    return _AnyValue if kind is Any else create_model("Item", value=(kind, ...))
 
 
 @cache
 def adapter(params: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    """Checks one field's value, strictly: no number from a string, no integer from a boolean."""
+    """Returns a strict check of one field's value: a string is no number, true is no integer."""
     annotation = params.model_fields[name].rebuild_annotation()
     return TypeAdapter(annotation, config=ConfigDict(strict=True))
 
 
 def message(error: ValidationError, value: Any) -> str:
-    """What pydantic found, in a study file's words."""
-    found = error.errors(include_url=False)
-    lengths = [one for one in found if one["type"] in ("too_long", "too_short")]
-    first = (lengths or found)[0]  # of a field that takes a number or a list, what a list says
+    """Returns the first of pydantic's errors in the words of a study file."""
+    errors = error.errors(include_url=False)
+    lengths = [one for one in errors if one["type"] in ("too_long", "too_short")]
+    first = (lengths or errors)[0]  # for a field that takes a number or a list: the list's error
     text = first["msg"].replace("Input should be", "must be").replace("Value error, ", "")
     if first["type"] == "none_required" or "valid dictionary" in text:
         return text
@@ -402,7 +418,7 @@ def message(error: ValidationError, value: Any) -> str:
 
 
 def is_domain(value: Any) -> bool:
-    """Whether a value of a study file is a domain rather than a literal."""
+    """Returns whether a value of a study file is a domain, not a literal."""
     return isinstance(value, Mapping) and any(kind in value for kind in DOMAINS)
 
 
@@ -414,5 +430,5 @@ def _plain(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else value
 
 
-def _nothing_asked(name: str, domain: Any) -> Any:
+def _no_parameter(name: str, domain: Any) -> Any:
     raise AssertionError(f"{name} is a parameter of a tree that has none")

@@ -1,4 +1,4 @@
-"""Quantities of a study with targets: what a name means, and what is wrong with it."""
+"""Names of quantities in a study with targets: full names, and error texts."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 
 from paretune.search.study.quantity import Quantity, of_artifact
 from paretune.search.study_file.targets import EXAMPLE
-from paretune.spaces.table import nearest
+from paretune.spaces.table import did_you_mean
 
 
-class Placed:
-    """Knows the targets of a study.
+class TargetQuantities:
+    """Completes names of quantities by the targets of a study.
 
     Args:
-        targets: Their names, in order; none in a study of one runtime.
+        targets: Names of the targets, in order; empty in a study of one runtime.
     """
 
     def __init__(self, targets: Sequence[str]) -> None:
         self.targets = tuple(targets)
 
     def name(self, quantity: Quantity, entry: Any) -> str:
-        """A quantity's full name: a plain one means the first target, where it has a target.
+        """Returns a quantity's full name: `latency` means `latency@phone` of the first target.
 
         Args:
-            quantity: As the user wrote it.
+            quantity: The quantity as the user wrote it.
             entry: Its objective.
 
         Raises:
-            ValueError: It names a target that there is not, or that the quantity does not have.
+            ValueError: There is no such target, or the quantity does not depend on the target.
         """
         if quantity.target is None:
             first = self.targets[0] if self.targets and of_artifact(entry) else None
@@ -37,39 +37,46 @@ class Placed:
         return quantity.name
 
     def units(self, units: Mapping[str, str]) -> dict[str, str]:
-        """Full name -> unit, of local names with theirs."""
+        """Returns full name -> unit.
+
+        Args:
+            units: Name without target -> unit.
+        """
         if not self.targets:
             return dict(units)
-        found = {}
+        full_units = {}
         for local, unit in units.items():
             quantity = Quantity.of(local)
-            here = of_artifact(quantity.entry())
-            for target in self.targets if here else (None,):
-                found[quantity.at(target).name] = unit
-        return found
+            targets = self.targets if of_artifact(quantity.entry()) else (None,)
+            for target in targets:
+                full_units[quantity.at(target).name] = unit
+        return full_units
 
-    def unknown(self, name: str, known: Sequence[str]) -> str:
-        """What to say of a name that nothing measures."""
+    def unknown(self, name: str, names: Sequence[str]) -> str:
+        """Returns the error text for a name that is not among `names`, the full names."""
         quantity = Quantity.of(name)
-        locals_ = {Quantity.of(full).local for full in known}
+        locals_ = {Quantity.of(full).local for full in names}
         if ":" in name or quantity.objective in locals_:
             try:
                 quantity.spec()
                 self.name(quantity, quantity.entry())
             except ValueError as error:
                 return str(error)
-        hint = nearest(name, list(known)) or "."
-        return f'unknown objective "{name}"{hint} Known: {", ".join(known)}.'
+        hint = did_you_mean(name, list(names)) or "."
+        return f'unknown objective "{name}"{hint} Known: {", ".join(names)}.'
 
     def _check(self, quantity: Quantity, entry: Any) -> None:
         target, local = quantity.target or "", quantity.local
         if not of_artifact(entry):
-            raise ValueError(f"{local} has no target, as the model alone decides it; write {local}")
+            raise ValueError(
+                f"{local} is the same for every target, as the model alone decides it; write "
+                f"{local}"
+            )
         if not self.targets:
             raise ValueError(
                 f'there is no target "{target}", as the study has one runtime; write {local}, or '
                 f"give targets: {EXAMPLE}"
             )
         if target not in self.targets:
-            hint = nearest(target, list(self.targets)) or "."
+            hint = did_you_mean(target, list(self.targets)) or "."
             raise ValueError(f'unknown target "{target}"{hint} Known: {", ".join(self.targets)}.')

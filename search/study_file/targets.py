@@ -1,15 +1,15 @@
-"""Where a study is deployed: `runtime`, or several `targets`."""
+"""The sections `runtime` and `targets`: where the networks of a study are deployed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from paretune.search.study.constraints import bounded
+from paretune.search.study.constraints import quantity_name
 from paretune.search.study.spec import Selection, StudySpec
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.study_file.document import Document
-from paretune.search.study_file.input_kinds import named
+from paretune.search.study_file.input_kinds import option_names
 from paretune.search.study_file.problems import Problems
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.space import SpaceReader
@@ -24,8 +24,8 @@ class TargetReader(SectionReader):
 
     Args:
         document: The study file.
-        problems: Where mistakes are noted.
-        reader: Of options.
+        problems: Collects the mistakes.
+        reader: Reads options of tables.
     """
 
     def __init__(self, document: Document, problems: Problems, reader: SpaceReader) -> None:
@@ -35,13 +35,13 @@ class TargetReader(SectionReader):
     @property
     def names(self) -> tuple[str, ...]:
         """The targets' names, in order; empty in a study of one runtime."""
-        given = self.data.get("targets")
-        return tuple(map(str, given)) if isinstance(given, Mapping) else ()
+        section = self.data.get("targets")
+        return tuple(map(str, section)) if isinstance(section, Mapping) else ()
 
     def deployments(self) -> dict[str | None, Selection]:
-        """Target -> runtime with its options, the first target first; None for `runtime`.
+        """Returns target -> runtime with its options, in order; the target of `runtime` is None.
 
-        What is wrong is noted and left out.
+        Wrong runtimes are noted and left out.
         """
         if "targets" not in self.data:
             runtime = self._runtime(self.data.get("runtime", {"onnxruntime": {}}), ("runtime",))
@@ -49,8 +49,8 @@ class TargetReader(SectionReader):
         if "runtime" in self.data:
             self.problems.add(
                 ("runtime",),
-                "is given beside targets; keep one of them: runtime for one place, targets for "
-                "several",
+                "is given together with targets; keep one of them: runtime for one deployment, "
+                "targets for several",
             )
         section = self.data["targets"]
         if not isinstance(section, Mapping) or not section:
@@ -73,49 +73,53 @@ class TargetReader(SectionReader):
             names = ", ".join(RUNTIMES.names)
             self.problems.add(key, f"is missing; give one runtime: {names}")
             return None
-        return self.concrete(self._reader.option(RUNTIMES, value, key), key)
+        return self.fixed_option(self._reader.option(RUNTIMES, value, key), key)
 
     def check_modes(
         self, deployments: Mapping[str | None, Selection], modes: Iterator[str]
     ) -> None:
-        """Notes the quantizations of a space that no place has.
+        """Notes the quantizations of a space that no runtime supports.
 
-        One that only some targets have is no mistake: the others take such candidates in float.
+        If some targets support it, it is no mistake: the others deploy such candidates in float.
         """
-        has = {
-            name: ("none", *RUNTIMES.get(place.name).quantizations)
-            for name, place in deployments.items()
+        supported = {
+            name: ("none", *RUNTIMES.get(runtime.name).quantizations)
+            for name, runtime in deployments.items()
         }
         for mode in modes:
-            if not has or any(mode in supported for supported in has.values()):
+            if not supported or any(mode in of_runtime for of_runtime in supported.values()):
                 continue
             if None in deployments:
                 text = f'{deployments[None].name} has no quantization "{mode}"; it has '
-                text += ", ".join(has[None])
+                text += ", ".join(supported[None])
             else:
-                known = [
-                    f"{name} ({deployments[name].name}) has {', '.join(has[name])}" for name in has
+                each = [
+                    f"{name} ({deployments[name].name}) has {', '.join(of_runtime)}"
+                    for name, of_runtime in supported.items()
                 ]
-                text = f'no target has quantization "{mode}"; {"; ".join(known)}'
+                text = f'no target has quantization "{mode}"; {"; ".join(each)}'
             self.problems.add(("space", "quantization"), text)
 
 
 def target_notes(spec: StudySpec) -> Iterator[str]:
-    """What `check` says of a study's targets."""
+    """Yields the notes of `check` about a study's targets."""
     if not spec.targets:
         return
     written = list(zip(spec.source["objectives"], (o.name for o in spec.objectives), strict=True))
-    written += [(bounded(c.text), c.quantity) for c in (*spec.constraints, *spec.goals)]
-    plain = {name: full for name, full in written if name != full}
-    if plain:
-        means = ", ".join(f"{name} is {full}" for name, full in plain.items())
-        yield f"a name without a target means the first: {means}"
+    written += [(quantity_name(c.text), c.quantity) for c in (*spec.constraints, *spec.goals)]
+    short = {name: full for name, full in written if name != full}
+    if short:
+        means = ", ".join(f"{name} is {full}" for name, full in short.items())
+        yield f"a name without a target means the first target: {means}"
     assert isinstance(spec.space, Record)
-    modes = [mode for mode in named(dict(spec.space.fields)["quantization"]) if mode != "none"]
-    for name, place in spec.targets.items():
-        lacking = [mode for mode in modes if mode not in RUNTIMES.get(place.name).quantizations]
-        if lacking:
+    modes = [
+        mode for mode in option_names(dict(spec.space.fields)["quantization"]) if mode != "none"
+    ]
+    for name, runtime in spec.targets.items():
+        supported = RUNTIMES.get(runtime.name).quantizations
+        missing = [mode for mode in modes if mode not in supported]
+        if missing:
             yield (
-                f"{name}: {place.name} has no {', '.join(lacking)}; such candidates are in float "
-                "there"
+                f"{name}: {runtime.name} has no {', '.join(missing)}; it deploys such candidates "
+                "in float"
             )

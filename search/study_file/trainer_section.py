@@ -1,4 +1,4 @@
-"""A study of the user's own trainer: `evaluate`, `cheap`, its objectives, space and baseline."""
+"""The sections of a study with the user's own trainer: `evaluate`, `cheap`, its objectives, ..."""
 
 from __future__ import annotations
 
@@ -20,49 +20,53 @@ NAME = re.compile(r"^[A-Za-z_]\w*$")
 SETTINGS = ("worst",)
 
 BUILT_IN = ("data", "teachers", "runtime", "targets", "device")
-"""Sections that only the built-in stages need."""
+"""The sections that only the built-in stages need."""
 
 
-class OwnReader(SectionReader):
-    """Reads what is different in a study with `evaluate`."""
+class TrainerReader(SectionReader):
+    """Reads the sections that differ in a study with `evaluate`."""
 
     def refuse_built_in(self) -> None:
-        """Notes the sections that mean nothing beside `evaluate`."""
+        """Notes the sections that are not allowed together with `evaluate`."""
         for section in BUILT_IN:
             if section in self.data:
                 self.problems.add(
-                    (section,), "is for the built-in stages; your own trainer (evaluate) has it all"
+                    (section,),
+                    "is for the built-in stages; leave it out, as your own trainer (evaluate) "
+                    "replaces them",
                 )
 
     def functions(self, folder: Path) -> tuple[str, str | None]:
-        """`evaluate` and `cheap`."""
+        """Reads `evaluate` and `cheap`."""
         return self._function("evaluate", folder) or "", self._function("cheap", folder)
 
     def _function(self, key: str, folder: Path) -> str | None:
-        given = self.data.get(key)
-        if given is None and key == "cheap":
+        path = self.data.get(key)
+        if path is None and key == "cheap":
             return None
-        if not isinstance(given, str) or not FUNCTION.match(given):
-            self.problems.add((key,), f'give a function, "pkg.mod:function", not {given!r}')
+        if not isinstance(path, str) or not FUNCTION.match(path):
+            self.problems.add((key,), f'give a function, "pkg.mod:function", not {path!r}')
             return None
-        module = given.partition(":")[0].partition(".")[0]
-        if not _is_there(module, folder):
+        module = path.partition(":")[0].partition(".")[0]
+        if not _module_exists(module, folder):
             self.problems.add(
-                (key,), f"there is no module {module}, neither installed nor beside the study file"
+                (key,),
+                f"there is no module {module}, neither installed nor in the folder of the study "
+                "file",
             )
-        return given
+        return path
 
     def objectives(self) -> tuple[ObjectiveSpec, ...]:
-        """The section `objectives`: any name, a direction, and optionally unit and `worst`."""
+        """Reads `objectives`: any names, each with a direction and optionally unit and `worst`."""
         section = self.mapping("objectives")
         if not section:
             self.problems.add(
                 ("objectives",),
-                "is missing; name what your trainer gives: {error: {minimize: fraction}}",
+                "is missing; name what your trainer returns: {error: {minimize: fraction}}",
             )
             return ()
-        found = [self._objective(str(name), value) for name, value in section.items()]
-        return tuple(objective for objective in found if objective is not None)
+        objectives = [self._objective(str(name), value) for name, value in section.items()]
+        return tuple(objective for objective in objectives if objective is not None)
 
     def _objective(self, name: str, value: Any) -> ObjectiveSpec | None:
         key = ("objectives", name)
@@ -70,17 +74,17 @@ class OwnReader(SectionReader):
             self.problems.add(key, "give a name of letters, digits and _")
             return None
         options = dict(value) if isinstance(value, Mapping) else {value: None}
-        given = [d for d in ("minimize", "maximize") if d in options]
-        if len(given) != 1:
+        directions = [d for d in ("minimize", "maximize") if d in options]
+        if len(directions) != 1:
             self.problems.add(key, "give a direction: minimize, maximize or {minimize: UNIT}")
             return None
-        direction = given[0]
+        direction = directions[0]
         unit = options.pop(direction) or ""
         if not isinstance(unit, str):
             self.problems.add((*key, direction), f"give a unit such as ms, not {unit!r}")
             return None
         for extra in [name for name in options if name not in SETTINGS]:
-            self.problems.unknown((*key, str(extra)), [direction, *SETTINGS])
+            self.problems.unknown_key((*key, str(extra)), [direction, *SETTINGS])
         worst = options.get("worst")
         if worst is not None and (isinstance(worst, bool) or not isinstance(worst, int | float)):
             self.problems.add((*key, "worst"), f"give a number, not {worst!r}")
@@ -94,9 +98,9 @@ class OwnReader(SectionReader):
         )
 
     def quantities(self, objectives: tuple[ObjectiveSpec, ...]) -> Mapping[str, str]:
-        """The section `quantities`: name -> unit of what is bounded but no objective."""
+        """Reads `quantities`: name -> unit of what constraints bound and is no objective."""
         section = self.mapping("quantities") or {}
-        found = {}
+        quantities = {}
         for name, unit in section.items():
             key = ("quantities", str(name))
             if not NAME.match(str(name)):
@@ -106,11 +110,11 @@ class OwnReader(SectionReader):
             elif unit is not None and not isinstance(unit, str):
                 self.problems.add(key, f"give a unit such as ms, not {unit!r}")
             else:
-                found[str(name)] = unit or ""
-        return found
+                quantities[str(name)] = unit or ""
+        return quantities
 
     def baseline(self, space: Node) -> Mapping[str, Any] | None:
-        """The section `baseline`: a plan of fixed values, the space's literals filled in."""
+        """Reads `baseline`: one plan of fixed values, completed by the space's literals."""
         section = self.mapping("baseline")
         if section is None or not isinstance(space, Record):
             return None
@@ -118,9 +122,9 @@ class OwnReader(SectionReader):
         for name, value in section.items():
             key = ("baseline", str(name))
             if name not in fields:
-                self.problems.unknown(key, fields)
-            elif (place := _domain_in(value)) is not None:
-                self.problems.add((*key, *place), "takes fixed values; only `space` is searched")
+                self.problems.unknown_key(key, fields)
+            elif (path := _domain_in(value)) is not None:
+                self.problems.add((*key, *path), "takes fixed values; only `space` is searched")
         literals = {name: node.value for name, node in fields.items() if isinstance(node, Fixed)}
         missing = [name for name in fields if name not in section and name not in literals]
         if missing:
@@ -130,18 +134,18 @@ class OwnReader(SectionReader):
             )
         return {**literals, **section}
 
-    def own(
+    def trainer(
         self,
         functions: tuple[str, str | None],
         space: Node,
         objectives: tuple[ObjectiveSpec, ...],
     ) -> TrainerSpec:
-        """All that is known of the trainer."""
+        """Reads `baseline` and `quantities`, and returns the trainer."""
         return TrainerSpec(*functions, self.baseline(space), self.quantities(objectives))
 
 
-def _is_there(module: str, folder: Path) -> bool:
-    """Whether a top-level module can be found, without importing it."""
+def _module_exists(module: str, folder: Path) -> bool:
+    """Returns whether a top-level module can be imported, without importing it."""
     if module in sys.modules:
         return True
     if (folder / f"{module}.py").is_file() or (folder / module).is_dir():
@@ -152,11 +156,11 @@ def _is_there(module: str, folder: Path) -> bool:
 
 
 def _domain_in(value: Any) -> Key | None:
-    """Where a value holds a domain, or None."""
+    """Returns the path of a domain in a value, or None."""
     if isinstance(value, Mapping):
         if any(kind in value for kind in DOMAINS):
             return ()
         for name, child in value.items():
-            if (place := _domain_in(child)) is not None:
-                return (str(name), *place)
+            if (path := _domain_in(child)) is not None:
+                return (str(name), *path)
     return None

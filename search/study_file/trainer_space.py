@@ -1,4 +1,4 @@
-"""The space of the user's own trainer: any keys, with literals, domains and branches below them."""
+"""The section `space` for the user's own trainer: any keys, with literals, domains and branches."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from paretune.search.study_file.space import DOMAINS, SpaceReader, is_domain
 from paretune.spaces.domains import Choice, Fixed, Node, Record, label_of, parameters
 
 
-class FreeReader:
-    """Reads trees whose keys nobody but the user's own code knows; mistakes go to `problems`.
+class TrainerSpaceReader:
+    """Reads a space whose keys only the user's trainer understands.
 
-    `lr: {float: [1e-4, 1e-1], log: true}` is a number, `cell: {choice: [a, b]}` one of these
-    values, `optimizer: {choice: {sgd: {momentum: ...}, adam: {}}}` a branch, which the plan holds
-    as `{sgd: {momentum: ...}}`; any other mapping is a group of keys, any other value a literal.
+    `lr: {float: [1e-4, 1e-1], log: true}` is a number. `cell: {choice: [a, b]}` is one of these
+    values. `optimizer: {choice: {sgd: {momentum: ...}, adam: {}}}` is a branch, which the plan has
+    as `{sgd: {momentum: ...}}`. Any other mapping is a group of keys, any other value a literal.
+
+    Args:
+        problems: Collects the mistakes.
     """
 
     def __init__(self, problems: Problems) -> None:
@@ -23,7 +26,7 @@ class FreeReader:
         self._reader = SpaceReader(problems)
 
     def space(self, section: Mapping[str, Any] | None) -> Node:
-        """The section `space`."""
+        """Reads the section `space`."""
         if section is None:
             self._problems.add(
                 ("space",), "is missing; give what your trainer takes: {lr: {float: [0.001, 0.1]}}"
@@ -54,31 +57,31 @@ class FreeReader:
         if not branches or sum(kind in value for kind in DOMAINS) > 1:
             return self._reader.free_domain(value, key)
         for extra in [name for name in value if name != "choice"]:
-            self._problems.unknown((*key, str(extra)), ["choice"], "choice")
+            self._problems.unknown_key((*key, str(extra)), ["choice"], "choice")
         return self._branches(options, (*key, "choice"))
 
     def _branches(self, options: Any, key: Key) -> Node:
-        found: list[tuple[str, Node]] = []
+        branches: list[tuple[str, Node]] = []
         if isinstance(options, Mapping):
             for name, child in options.items():
-                found.append(self._branch(name, child, (*key, name)))
+                branches.append(self._branch(name, child, (*key, name)))
         else:
             for index, item in enumerate(options):
-                where = (*key, str(index))
+                path = (*key, str(index))
                 if isinstance(item, Mapping) and len(item) == 1 and not is_domain(item):
                     [(name, child)] = item.items()
-                    found.append(self._branch(name, child, (*where, name)))
+                    branches.append(self._branch(name, child, (*path, name)))
                 else:
-                    found.append((label_of(item), self._node(item, where)))
-        labels = [label for label, _ in found]
+                    branches.append((label_of(item), self._node(item, path)))
+        labels = [label for label, _ in branches]
         if not labels:
             self._problems.add(key, "an empty choice; give at least one option")
             return Fixed(None)
         for label in dict.fromkeys(x for x in labels if labels.count(x) > 1):
             self._problems.add(key, f'the option "{label}" is there twice')
-        return Choice(tuple(found))
+        return Choice(tuple(branches))
 
     def _branch(self, name: str, value: Any, key: Key) -> tuple[str, Node]:
-        """An option with parameters of its own, as {name: parameters}."""
+        """Reads an option with its parameters, as {name: parameters}."""
         child = self._node({} if value is None else value, key)
         return name, Record(((name, child),))

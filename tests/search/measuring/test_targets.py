@@ -189,14 +189,14 @@ def test_check_says_which_target_a_plain_name_means_and_what_runs_in_float(file:
     )
     assert "deploy to a and b" in info.stages
     notes = "\n".join(info.notes)
-    assert "a name without a target means the first: accuracy is accuracy@a" in notes
-    assert "b: torchscript has no dynamic; such candidates are in float there" in notes
+    assert "a name without a target means the first target: accuracy is accuracy@a" in notes
+    assert "b: torchscript has no dynamic; it deploys such candidates in float" in notes
 
 
 @pytest.mark.parametrize(
     ("override", "key", "text"),
     [
-        ("runtime=onnxruntime", "runtime", "is given beside targets; keep one of them"),
+        ("runtime=onnxruntime", "runtime", "is given together with targets; keep one of them"),
         ("targets=onnxruntime", "targets", "give a runtime for each by its name"),
         ("targets={}", "targets", "give a runtime for each by its name"),
         ("targets={a-b: onnxruntime}", "targets.a-b", "give a name of letters, digits and _"),
@@ -221,7 +221,7 @@ def test_check_says_which_target_a_plain_name_means_and_what_runs_in_float(file:
         (
             "objectives.macs@a=minimize",
             "objectives.macs@a",
-            "macs has no target, as the model alone decides it; write macs",
+            "macs is the same for every target, as the model alone decides it; write macs",
         ),
         (
             "objectives.latency@a=minimize",
@@ -236,7 +236,7 @@ def test_check_says_which_target_a_plain_name_means_and_what_runs_in_float(file:
         (
             'goals=["parameters@a <= 1 M"]',
             "goals.0",
-            "parameters has no target",
+            "parameters is the same for every target",
         ),
         ('constraints=["latncy@a <= 1 ms"]', "constraints.0", 'unknown objective "latncy@a"'),
         (

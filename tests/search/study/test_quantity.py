@@ -10,7 +10,7 @@ import pytest
 from paretune.objectives.base import ValueSpec
 from paretune.objectives.latency import Latency
 from paretune.objectives.macs import Macs
-from paretune.search.study.quantity import Quantity, further, local_of, of_artifact, resolved, units
+from paretune.search.study.quantity import Quantity, further_values, local_values, of_artifact, full_name, units
 
 USER = '''\
 """An objective of the user's own with two further values."""
@@ -69,11 +69,11 @@ def test_name_is_read_and_written_back(name: str, quantity: Quantity) -> None:
 def test_plain_name_means_the_first_target_where_it_is_not_known_by_itself() -> None:
     known = {"latency@phone", "latency@server", "macs"}
     targets = ("phone", "server")
-    assert resolved("latency", known, targets) == "latency@phone"
-    assert resolved("latency@server", known, targets) == "latency@server"
-    assert resolved("macs", known, targets) == "macs"
-    assert resolved("latncy", known, targets) == "latncy"
-    assert resolved("latency", {"latency"}, ()) == "latency"
+    assert full_name("latency", known, targets) == "latency@phone"
+    assert full_name("latency@server", known, targets) == "latency@server"
+    assert full_name("macs", known, targets) == "macs"
+    assert full_name("latncy", known, targets) == "latncy"
+    assert full_name("latency", {"latency"}, ()) == "latency"
 
 
 def test_what_the_model_alone_decides_has_no_target() -> None:
@@ -83,8 +83,8 @@ def test_what_the_model_alone_decides_has_no_target() -> None:
 
 def test_quantities_of_one_target_go_by_their_local_names() -> None:
     measured = {"latency@a": 1, "latency@b": 2, "accuracy.top5@b": 3, "macs": 4}
-    assert local_of(measured, "b") == {"latency": 2, "accuracy.top5": 3, "macs": 4}
-    assert local_of({"latency": 1, "macs": 4}, None) == {"latency": 1, "macs": 4}
+    assert local_values(measured, "b") == {"latency": 2, "accuracy.top5": 3, "macs": 4}
+    assert local_values({"latency": 1, "macs": 4}, None) == {"latency": 1, "macs": 4}
 
 
 def test_spec_of_an_objective_is_what_its_class_declares() -> None:
@@ -126,4 +126,4 @@ def test_units_hold_every_objective_and_its_further_values() -> None:
     for name in found:
         quantity = Quantity.of(name)
         assert quantity.spec().unit == found[name]
-        assert quantity.value is None or quantity.value in further(quantity.entry())
+        assert quantity.value is None or quantity.value in further_values(quantity.entry())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paretune.search.study.raced_stage import longest, raced_stage
+from paretune.search.study.raced_stage import longest_training, raced_stage
 from paretune.search.study_file.loading import load_study
 
 
@@ -26,9 +26,9 @@ def test_plans_are_compared_in_their_last_training(
 ) -> None:
     space = load_study(tiny, [change]).space
     assert raced_stage(space) == stage
-    assert longest(space, stage) == epochs
+    assert longest_training(space, stage) == epochs
 
 
 def test_searched_pretraining_counts_with_its_most_epochs(tiny: Path) -> None:
     sets = ["space.finetune=null", "space.pretrain={epochs: {int: [1, 6]}, optimizer: adam}"]
-    assert longest(load_study(tiny, sets).space, "pretrain") == 6
+    assert longest_training(load_study(tiny, sets).space, "pretrain") == 6

@@ -24,7 +24,7 @@ import torch
 from pydantic import Field
 
 from paretune.spaces.base import InfeasibleCandidate, Step
-from paretune.spaces.distillation.base import Taught
+from paretune.spaces.distillation.base import DistillationParams
 from paretune.spaces.params import Params as Base
 
 
@@ -63,7 +63,7 @@ class Halving:
             raise InfeasibleCandidate("halving needs a perceptron")
         model = Halving.rebuild(_copy(candidate.model), params, {}, candidate.shape)
         step = Step("halving", params.model_dump(), {"hidden": model[1].out_features})
-        return candidate.then(model.eval(), step)
+        return candidate.with_step(model.eval(), step)
 
     @staticmethod
     def rebuild(model, params, info, shape):
@@ -82,12 +82,13 @@ class Mimic:
 
     version: ClassVar[int] = 1
 
-    class Params(Taught):
+    class Params(DistillationParams):
         weight: float = Field(1.0, ge=0, le=100)
 
     @staticmethod
     def loss(params, lesson):
-        return lesson.hard + params.weight * (lesson.logits - lesson.taught).square().mean()
+        differences = lesson.student_logits - lesson.teacher_logits
+        return lesson.label_loss + params.weight * differences.square().mean()
 
 
 def _copy(model):
@@ -266,7 +267,7 @@ def test_name_that_two_packages_bring_is_refused_naming_both(tmp_path: Path) -> 
     said = paretune(installed(tmp_path, *wheels), "check", file)
     assert said.returncode == 2
     assert (
-        'the architecture "perceptron" is brought by first_plugin (first_plugin:Perceptron) and '
+        'the architecture "perceptron" is provided by first_plugin (first_plugin:Perceptron) and '
         "second_plugin (second_plugin:Perceptron); give the dotted path of one"
     ) in said.stderr
 

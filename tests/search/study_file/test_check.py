@@ -180,19 +180,19 @@ def test_number_of_plans_is_unbounded_when_a_parameter_is_continuous(tmp_path: P
 def test_number_of_plans_is_one_when_nothing_is_searched(tmp_path: Path) -> None:
     info = check_info(study(tmp_path, "space={}"))
 
-    assert info.plans == "1 distinct plans"
+    assert info.plans == "1 distinct plan"
     assert info.parameters == ()
-    assert "the space has no parameter: there is one plan besides the baseline" in info.notes
+    assert "the space has no parameter: it has one plan besides the baseline" in info.notes
 
 
 @pytest.mark.parametrize(
     ("space", "text"),
     [
-        (Fixed(3), "1 distinct plans"),
+        (Fixed(3), "1 distinct plan"),
         (Int(1, 5), "5 distinct plans"),
         (Int(0, 10, step=5), "3 distinct plans"),
         (Float(0.1, 0.3, step=0.1), "3 distinct plans"),
-        (Float(0.5, 0.5), "1 distinct plans"),
+        (Float(0.5, 0.5), "1 distinct plan"),
         (Record((("a", Int(1, 1000)), ("b", Int(1, 1000)))), "1,000,000 distinct plans"),
         (Float(0, 1), "unbounded: 1 continuous parameter, 1 combinations of the others"),
         (

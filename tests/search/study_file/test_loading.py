@@ -446,7 +446,7 @@ def test_unknown_name_is_refused_with_the_nearest(
             "ratio: {float: [0.1, 0.8]}, ",
             "",
             "space.pruning.choice.structured",
-            "say how much goes: give ratio, macs or per_layer",
+            "give ratio, macs or per_layer: how much to remove",
         ),
         (
             "data: digits",

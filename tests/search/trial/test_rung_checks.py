@@ -398,7 +398,7 @@ def test_constraint_on_what_is_exact_is_told_of_a_stopped_trial(file: Path) -> N
     ("changes", "text"),
     [
         (["search.racing=3"], "search.racing: give a mapping, {first: 1, eta: 3}, not 3"),
-        (["search.racing.steps=9"], "search.racing.steps: is for a trainer of your own"),
+        (["search.racing.steps=9"], "search.racing.steps: is for your own trainer"),
         (
             ["search.racing.first=4"],
             "search.racing.first: must be at most half of finetune's epochs (4), got 4",
