@@ -1,4 +1,4 @@
-"""Ways to remove parts of a trained network."""
+"""Pruning techniques: ways to remove parts of a trained network."""
 
 from paretune.spaces.table import Table
 

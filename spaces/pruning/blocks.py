@@ -1,8 +1,8 @@
-"""Residual blocks of any network: modules around which a shortcut leads, whatever they are called.
+"""Residual blocks of any network: modules that a shortcut bypasses, whatever their class.
 
-A block is a child of a Sequential, ModuleList or the like, it computes (it holds a convolution, a
-linear layer or an attention), and from its input to its output there is a way through an addition
-that no computation lies on. One whose output has the shape of its input can be left out.
+A block is a child of a Sequential, ModuleList or ModuleDict. It computes: it holds a convolution, a
+linear layer or an attention. A path without computation leads from its input through an addition to
+its output. A block can be left out if its output has the shape of its input.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from torch import nn
 
 from paretune.spaces.inputs import Shape, example
 
+_LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.MultiheadAttention)
+
 COMPUTES = ("convolution", "addmm", "mm", "bmm", "linear", "attention", "mul", "embedding", "cat")
-"""Names of autograd's nodes (in part) that are no shortcut."""
+"""Parts of the names of autograd nodes that compute; a path through them is no shortcut."""
 
 
 class PassThrough(nn.Module):
-    """Stands in the place of a block that was removed, and gives what it is given.
+    """Replaces a removed block and returns its input.
 
     Args:
-        pair: The block gave a tuple, whose first item was its output.
+        pair: The block returned a tuple, with its output as the first item.
     """
 
     def __init__(self, pair: bool = False) -> None:
@@ -32,7 +34,7 @@ class PassThrough(nn.Module):
         self.pair = pair
 
     def forward(self, x: torch.Tensor, *args: Any, **options: Any) -> Any:
-        """The input, [B, ...]; further arguments (masks) are for the block that was here."""
+        """Returns the input, [B, ...]; ignores the removed block's other arguments (masks)."""
         return (x,) if self.pair else x
 
 
@@ -41,10 +43,10 @@ class ResidualBlock:
     """A residual block.
 
     Attributes:
-        name: Of the module.
-        stage: Shape of what it gives, without the batch; blocks of a stage agree in it.
-        removable: It has a shortcut without weights and gives the shape that it takes.
-        pair: It gives a tuple.
+        name: Dotted name of the module.
+        stage: Shape of the output without the batch; blocks of one stage share it.
+        removable: The shortcut has no weights, and the output has the shape of the input.
+        pair: The block returns a tuple.
     """
 
     name: str
@@ -54,19 +56,19 @@ class ResidualBlock:
 
 
 def find_blocks(model: nn.Module, shape: Shape) -> list[ResidualBlock]:
-    """The residual blocks in the network's order. A module used twice is none."""
-    listed = {
+    """Returns the residual blocks in the network's order, without modules that are called twice."""
+    names = {
         module: f"{name}.{child}".lstrip(".")
         for name, parent in model.named_modules()
         if isinstance(parent, nn.Sequential | nn.ModuleList | nn.ModuleDict)
         for child, module in parent.named_children()
-        if type(module) is not nn.Sequential  # adds nothing itself; its children may be blocks
+        if type(module) is not nn.Sequential  # has no addition itself; its children may be blocks
         if any(isinstance(m, _LAYERS) for m in module.modules() if m is not module)
     }
-    calls = _calls(model, shape, list(listed))
+    calls = _calls(model, shape, list(names))
     blocks: dict[nn.Module, ResidualBlock] = {}
     others: dict[nn.Module, ResidualBlock] = {}
-    for module, name in listed.items():
+    for module, name in names.items():
         if len(calls.get(module, [])) != 1:
             continue
         [(args, options, output)] = calls[module]
@@ -79,29 +81,27 @@ def find_blocks(model: nn.Module, shape: Shape) -> list[ResidualBlock]:
             blocks[module] = block
         else:
             others[module] = replace(block, removable=False)
-    for module in list(blocks):  # a stack of blocks is none itself
+    for module in list(blocks):  # a stack of blocks is not a block
         if any(inner in blocks for inner in module.modules() if inner is not module):
             del blocks[module]
-    # A block of the same kind whose shortcut computes, as where a stage begins, stays.
+    # A block of the same class with a shortcut that computes, as at the start of a stage, is
+    # listed but not removable.
     kinds = {type(module) for module in blocks}
-    found = [*blocks.values(), *(b for module, b in others.items() if type(module) in kinds)]
-    places = {name: place for place, name in enumerate(listed.values())}
-    return sorted(found, key=lambda block: places[block.name])
-
-
-_LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.MultiheadAttention)
+    result = [*blocks.values(), *(b for module, b in others.items() if type(module) in kinds)]
+    position = {name: index for index, name in enumerate(names.values())}
+    return sorted(result, key=lambda block: position[block.name])
 
 
 def _calls(model: nn.Module, shape: Shape, modules: Sequence[nn.Module]) -> dict[nn.Module, Any]:
-    """Module -> [(args, options, output)] of one forward pass."""
-    found: dict[nn.Module, list[Any]] = {}
+    """Returns module -> [(args, options, output)] of one forward pass."""
+    calls: dict[nn.Module, list[Any]] = {}
 
-    def note(module: nn.Module, args: Any, options: Any, output: Any) -> None:
-        found.setdefault(module, []).append((args, options, output))
+    def record(module: nn.Module, args: Any, options: Any, output: Any) -> None:
+        calls.setdefault(module, []).append((args, options, output))
 
-    hooks = [m.register_forward_hook(note, with_kwargs=True) for m in modules]
+    hooks = [m.register_forward_hook(record, with_kwargs=True) for m in modules]
     fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # it would pass a layer's parts by
+    torch.backends.mha.set_fastpath_enabled(False)  # the fused kernel calls no inner modules
     try:
         with torch.no_grad():
             model.eval()(example(shape))
@@ -109,11 +109,11 @@ def _calls(model: nn.Module, shape: Shape, modules: Sequence[nn.Module]) -> dict
         torch.backends.mha.set_fastpath_enabled(fused)
         for hook in hooks:
             hook.remove()
-    return found
+    return calls
 
 
 def _has_shortcut(module: nn.Module, args: Any, options: Any) -> bool:
-    """Whether a way leads from a module's input to its output that nothing is computed on."""
+    """Returns whether a path without computation leads from a module's input to its output."""
     start = args[0].detach().clone().requires_grad_(True)
     with torch.enable_grad():
         output = module(start, *args[1:], **options)
@@ -140,7 +140,7 @@ def _has_shortcut(module: nn.Module, args: Any, options: Any) -> bool:
 
 
 def leave_out(model: nn.Module, name: str, pair: bool) -> nn.Module:
-    """Puts `Passed` in the place of a block; gives the block."""
+    """Replaces a block with `PassThrough` and returns the block."""
     parent, _, child = name.rpartition(".")
     owner = model.get_submodule(parent)
     block = owner.get_submodule(child)
@@ -149,6 +149,6 @@ def leave_out(model: nn.Module, name: str, pair: bool) -> nn.Module:
 
 
 def put_back(model: nn.Module, name: str, block: nn.Module) -> None:
-    """Undoes `leave_out`."""
+    """Puts a block back that `leave_out` returned."""
     parent, _, child = name.rpartition(".")
     setattr(model.get_submodule(parent), child, block)

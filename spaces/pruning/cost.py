@@ -1,4 +1,4 @@
-"""What a network would cost in multiply-adds, before it is cut."""
+"""The multiply-adds of a pruned network, computed before anything is cut."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paretune.spaces.pruning.layer import PrunableLayer
 
 @dataclass(frozen=True)
 class _Side:
-    """What one side of a module has of a layer: `channels` of its `width`."""
+    """The channels of a layer on one side of a module."""
 
     layer: int
     channels: int
@@ -19,13 +19,14 @@ class _Side:
 class Cost:
     """Multiply-adds as a function of the units that stay.
 
-    A convolution's or linear layer's are proportional to its outputs and to its inputs, a depthwise
-    one's to its channels, an attention's to its heads; the rest does not change.
+    The cost of a convolution or linear layer is proportional to its outputs and to its inputs, that
+    of a depthwise convolution to its channels, that of an attention to its heads. The rest does not
+    change.
 
     Args:
-        layers: What can go.
-        macs: Module name -> multiply-adds now, with "" for all.
-        widths: Module name -> (outputs, inputs) now; an attention's are its heads.
+        layers: The layers that can lose units.
+        macs: Module name -> multiply-adds now; "" is the whole network.
+        widths: Module name -> (outputs, inputs) now; for an attention both are its heads.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Cost:
         self._rest = macs[""] - sum(self._macs.values())
 
     def __call__(self, keep: Sequence[int]) -> float:
-        """Multiply-adds when so many units stay in each layer (in each of its blocks)."""
+        """Returns the multiply-adds if `keep[i]` units stay in each block of layer i."""
         gone = [1 - k / units for k, units in zip(keep, self._units, strict=True)]
         total = float(self._rest)
         for name, sides in self._sides.items():

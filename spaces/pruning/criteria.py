@@ -1,9 +1,9 @@
-"""How much each unit of a layer matters.
+"""The importance of each unit of a layer, by several criteria.
 
-Torch-Pruning has most of these criteria, of which three do not compute what their papers say
-(1.6.1: FPGM measures distances between squared weights, the Hessian keeps the last example only,
-and Taylor leaves batch normalization out), so each stands here as its formula. A unit's score is
-the mean over the weights that make it, read it and scale it (Fang et al. 2023).
+Torch-Pruning has most of these criteria, but three of them differ from their papers (1.6.1): FPGM
+measures distances between squared weights, the Hessian keeps only the last example, and Taylor
+leaves out batch normalization. So each formula is written out here. A unit's score is the mean over
+the weights that produce it, read it and scale it (Fang et al. 2023).
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ Tensors = Mapping[str, "torch.Tensor"]
 
 
 def scores(layer: PrunableLayer, criterion: Criterion, gradients: Tensors) -> torch.Tensor | None:
-    """The importance of a layer's units, float32 [units]; None where the criterion has no say.
+    """Returns the importance of a layer's units, float32 [units]; higher is more important.
 
-    Divided by their mean, as layers differ in scale; LAMP and random scores are comparable already.
+    Returns None if the layer has no weights of the kind that the criterion reads. Scores are
+    divided by their mean, because layers differ in scale. LAMP and random scores are comparable
+    without that.
 
     Args:
-        layer: Of which units.
-        criterion: By what.
+        layer: The layer with the units to score.
+        criterion: The name of the formula.
         gradients: Weight name -> mean gradient (taylor) or mean squared gradient (hessian).
     """
     import torch
@@ -52,19 +54,19 @@ def scores(layer: PrunableLayer, criterion: Criterion, gradients: Tensors) -> to
 
 
 def _squares(part: LayerPart, gradients: Tensors) -> torch.Tensor:
-    """Sum of w^2 (Li et al. 2017, https://arxiv.org/abs/1608.08710, with the L2 norm)."""
+    """Returns the sum of w^2 (Li et al. 2017, https://arxiv.org/abs/1608.08710, L2 norm)."""
     return part.rows().pow(2).sum(1)
 
 
 def _absolutes(part: LayerPart, gradients: Tensors) -> torch.Tensor:
-    """Sum of |w| (Li et al. 2017)."""
+    """Returns the sum of |w| (Li et al. 2017)."""
     return part.rows().abs().sum(1)
 
 
 def _distances(part: LayerPart, gradients: Tensors) -> torch.Tensor:
-    """Sum of the distances to the layer's other filters (He et al. 2019, FPGM).
+    """Returns the sum of distances to the layer's other filters (He et al. 2019, FPGM).
 
-    https://arxiv.org/abs/1811.00250: what lies near the geometric median can be replaced.
+    https://arxiv.org/abs/1811.00250: the others can replace a filter near the geometric median.
     """
     import torch
 
@@ -73,7 +75,7 @@ def _distances(part: LayerPart, gradients: Tensors) -> torch.Tensor:
 
 
 def _taylor(part: LayerPart, gradients: Tensors) -> torch.Tensor:
-    """Sum of |w g|, g the mean gradient (Molchanov et al. 2019).
+    """Returns the sum of |w g| with the mean gradient g (Molchanov et al. 2019).
 
     https://arxiv.org/abs/1906.10771: the first-order change of the loss without the weight.
     """
@@ -81,10 +83,10 @@ def _taylor(part: LayerPart, gradients: Tensors) -> torch.Tensor:
 
 
 def _hessian(part: LayerPart, gradients: Tensors) -> torch.Tensor:
-    """Sum of w^2 F / 2, F the mean of squared gradients of single examples.
+    """Returns the sum of w^2 F / 2 with F the mean squared gradient of single examples.
 
-    OBD for channels (Wang et al. 2019, https://arxiv.org/abs/1905.05934), with the diagonal of the
-    empirical Fisher matrix in place of the Hessian's.
+    This is OBD for channels (Wang et al. 2019, https://arxiv.org/abs/1905.05934), with the diagonal
+    of the empirical Fisher matrix instead of the Hessian's.
     """
     return part.rows().pow(2).mul(part.rows(gradients[part.name])).sum(1) / 2
 
@@ -99,15 +101,15 @@ FORMULAS: dict[str, tuple[tuple[PartKind, ...], Callable[[LayerPart, Tensors], t
     "taylor": (("filters", "inputs", "norm"), _taylor),
     "hessian": (("filters", "inputs", "norm"), _hessian),
 }
-"""Criterion -> the kinds of weights it looks at, and its score of each slice."""
+"""Criterion -> (the kinds of weights that it reads, the function that scores each slice)."""
 
 
 def _lamp(total: torch.Tensor) -> torch.Tensor:
-    """Each score over the sum of those not below it (Lee et al. 2021, LAMP).
+    """Returns each score divided by the sum of those not below it (Lee et al. 2021, LAMP).
 
-    https://arxiv.org/abs/2010.07611; scores of all layers become comparable.
+    https://arxiv.org/abs/2010.07611: scores of different layers become comparable.
     """
-    ascending, places = total.sort(stable=True)
+    ascending, order = total.sort(stable=True)
     below = ascending.cumsum(0) - ascending
     scaled = ascending / (ascending.sum() - below).clamp(min=1e-12)
-    return scaled.new_zeros(len(scaled)).scatter_(0, places, scaled)
+    return scaled.new_zeros(len(scaled)).scatter_(0, order, scaled)

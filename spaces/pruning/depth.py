@@ -1,4 +1,4 @@
-"""Depth pruning: whole residual blocks or transformer layers go."""
+"""Depth pruning: removes whole residual blocks or transformer layers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Depth:
-    """Removes whole residual blocks or transformer layers, the least important ones."""
+    """Removes the least important residual blocks or transformer layers as a whole."""
 
     name = "depth"
     version = 1
@@ -29,34 +29,38 @@ class Depth:
     class Params(Params):
         """Options of depth pruning."""
 
-        blocks: int | None = Field(None, ge=0, le=1000, description="how many blocks go")
+        blocks: int | None = Field(
+            None, ge=0, le=1000, description="number of blocks to remove; give this or share"
+        )
         share: float | None = Field(
-            None, ge=0, le=1, description="share of the blocks that can go which goes"
+            None, ge=0, le=1, description="share of the removable blocks to remove"
         )
         criterion: Literal["similarity", "loss", "last"] = Field(
             "similarity",
-            description="which go first: those that change their input least, that raise the loss "
-            "least when left out, or the last ones",
+            description="blocks to remove first: those that change their input least (similarity), "
+            "those that the loss needs least (loss), or the last ones (last)",
         )
-        images: int = Field(256, ge=1, le=1_000_000, description="training images to measure on")
-        ignore: list[str] = Field([], description="blocks to keep, by name")
+        images: int = Field(
+            256, ge=1, le=1_000_000, description="training images for the criterion's measurement"
+        )
+        ignore: list[str] = Field([], description="names of blocks to keep")
 
         @model_validator(mode="after")
         def _one_amount(self) -> Depth.Params:
             if (self.blocks is None) == (self.share is None):
-                raise ValueError("say how much goes: give blocks or share, one of them")
+                raise ValueError("give either blocks or share: how much to remove")
             return self
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The shallower candidate; `info` holds which blocks went and what each was worth.
+        """Returns the shallower candidate; `info` has the removed blocks and all importances.
 
-        Blocks whose output has their input's shape can go; one block of each shape stays. Where
-        blocks are removed, a module that hands its input on stands in their place.
+        A block can be removed if its output has its input's shape; one block of each shape stays.
+        A module that returns its input replaces each removed block.
 
         Raises:
-            InfeasibleCandidate: There are not so many blocks that can go, or none of an ignored
-                name.
+            InfeasibleCandidate: The network has too few removable blocks, or no module of an
+                ignored name.
         """
         from paretune.spaces.macs import count_macs
         from paretune.spaces.pruning.blocks import find_blocks, leave_out
@@ -66,17 +70,17 @@ class Depth:
         check_names(params.ignore, [n for n, _ in model.named_modules() if n], "ignore")
         if not any(block.removable for block in blocks):
             raise InfeasibleCandidate("depth pruning found no residual block that can be left out")
-        worth = _worth(model, blocks, params, context)
-        removable = _removable(blocks, worth, params.ignore)
+        importance = _importance(model, blocks, params, context)
+        removable = _removable(blocks, importance, params.ignore)
         count = _count(params, len(removable))
         before = [count_macs(model, candidate.shape), _size(model)]
-        gone = removable[:count]
-        for block in gone:
+        removed = removable[:count]
+        for block in removed:
             leave_out(model, block.name, block.pair)
         info = {
-            "removed": [[block.name, block.pair] for block in gone],
-            "kept": [block.name for block in blocks if block not in gone],
-            "worth": {name: round(value, 6) for name, value in worth.items()},
+            "removed": [[block.name, block.pair] for block in removed],
+            "kept": [block.name for block in blocks if block not in removed],
+            "worth": {name: round(value, 6) for name, value in importance.items()},
             "parameters": [before[1], _size(model)],
             "macs": [before[0], count_macs(model, candidate.shape)],
         }
@@ -84,7 +88,7 @@ class Depth:
 
     @staticmethod
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
-        """As `apply`; None where the trained weights say which blocks go.
+        """Returns the result of `apply`, or None if the choice depends on trained weights.
 
         Raises:
             InfeasibleCandidate: As `apply`.
@@ -95,7 +99,7 @@ class Depth:
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Leaves out of a fresh model the same blocks as `apply` did."""
+        """Removes the same blocks from a fresh model as `apply` did."""
         from paretune.spaces.pruning.blocks import leave_out
 
         for name, pair in info["removed"]:
@@ -109,62 +113,63 @@ def _count(params: Depth.Params, available: int) -> int:
     assert params.blocks is not None
     if params.blocks > available:
         raise InfeasibleCandidate(
-            f"blocks: {params.blocks} are to go, and the network has {available} that can"
+            f"blocks: {params.blocks} are to be removed, and only {available} can be; give a "
+            f"number up to {available}"
         )
     return params.blocks
 
 
 def _removable(
-    blocks: Sequence[ResidualBlock], worth: Mapping[str, float], ignore: Sequence[str]
+    blocks: Sequence[ResidualBlock], importance: Mapping[str, float], ignore: Sequence[str]
 ) -> list[ResidualBlock]:
-    """The blocks that can go, the least important first; one of each stage is not among them."""
-    left = Counter(block.stage for block in blocks)
-    found = []
-    for block in sorted(blocks, key=lambda block: worth.get(block.name, 0.0)):
-        if block.removable and left[block.stage] > 1 and not is_within(block.name, ignore):
-            left[block.stage] -= 1
-            found.append(block)
-    return found
+    """Returns the blocks that can go, the least important first; one of each stage is kept."""
+    remaining = Counter(block.stage for block in blocks)
+    removable = []
+    for block in sorted(blocks, key=lambda block: importance.get(block.name, 0.0)):
+        if block.removable and remaining[block.stage] > 1 and not is_within(block.name, ignore):
+            remaining[block.stage] -= 1
+            removable.append(block)
+    return removable
 
 
-def _worth(
+def _importance(
     model: torch.nn.Module, blocks: Sequence[ResidualBlock], params: Depth.Params, context: Context
 ) -> dict[str, float]:
-    """Importance of each removable block by its name, measured once for a network and kept."""
-    names = [block for block in blocks if block.removable]
+    """Returns removable block's name -> importance; measured once for each network."""
+    removable = [block for block in blocks if block.removable]
     if params.criterion == "last":
-        return {block.name: -float(place) for place, block in enumerate(names)}
+        return {block.name: -float(index) for index, block in enumerate(removable)}
     measure = _dissimilarity if params.criterion == "similarity" else _loss_rise
     key = f"depth-{params.criterion}-{params.images}"
-    found: dict[str, float] = context.memo(
-        key, lambda: measure(model.to(context.device), names, context, params.images)
+    importance: dict[str, float] = context.memo(
+        key, lambda: measure(model.to(context.device), removable, context, params.images)
     )
     model.cpu()
-    return found
+    return importance
 
 
 def _loss_rise(
     model: torch.nn.Module, blocks: Sequence[ResidualBlock], context: Context, images: int
 ) -> dict[str, float]:
-    """How much the loss on training images rises when one block is left out."""
+    """Returns block's name -> rise of the loss on training images without this block."""
     from paretune.spaces.pruning.blocks import leave_out, put_back
     from paretune.spaces.pruning.training_loss import mean_loss
 
     whole = mean_loss(model, context, images)
-    found = {}
+    rise = {}
     for block in blocks:
         module = leave_out(model, block.name, block.pair)
-        found[block.name] = mean_loss(model, context, images) - whole
+        rise[block.name] = mean_loss(model, context, images) - whole
         put_back(model, block.name, module)
-    return found
+    return rise
 
 
 def _dissimilarity(
     model: torch.nn.Module, blocks: Sequence[ResidualBlock], context: Context, images: int
 ) -> dict[str, float]:
-    """1 - cosine of a block's input and output, mean over training examples.
+    """Returns block's name -> mean over training examples of 1 - cosine(input, output).
 
-    The block influence of Men et al. 2024 (ShortGPT, https://arxiv.org/abs/2403.03853).
+    This is the block influence of Men et al. 2024 (ShortGPT, https://arxiv.org/abs/2403.03853).
     """
     import torch
     from torch.nn import functional
@@ -173,28 +178,28 @@ def _dissimilarity(
 
     total = {block.name: 0.0 for block in blocks}
 
-    def watch(name: str) -> Any:
-        def note(module: Any, args: Any, output: Any) -> None:
+    def adder(name: str) -> Any:
+        def add(module: Any, args: Any, output: Any) -> None:
             output = output[0] if isinstance(output, tuple) else output
-            alike = functional.cosine_similarity(args[0].flatten(1), output.flatten(1))
-            total[name] += float((1 - alike).sum())
+            cosine = functional.cosine_similarity(args[0].flatten(1), output.flatten(1))
+            total[name] += float((1 - cosine).sum())
 
-        return note
+        return add
 
-    hooks = [model.get_submodule(b.name).register_forward_hook(watch(b.name)) for b in blocks]
-    seen = 0
+    hooks = [model.get_submodule(b.name).register_forward_hook(adder(b.name)) for b in blocks]
+    count = 0
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with torch.no_grad():
             for inputs, _ in batches(context, images, 64):
                 model(inputs)
-                seen += len(inputs)
+                count += len(inputs)
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
         for hook in hooks:
             hook.remove()
-    return {name: value / max(seen, 1) for name, value in total.items()}
+    return {name: value / max(count, 1) for name, value in total.items()}
 
 
 def _size(model: torch.nn.Module) -> int:

@@ -1,7 +1,7 @@
-"""What hangs together in a network, by Torch-Pruning's dependency graph.
+"""Coupled channels of a network, from Torch-Pruning's dependency graph.
 
-Fang et al. 2023, https://arxiv.org/abs/2301.12900. The graph finds what is coupled and cuts it; how
-many channels go, and which, is decided elsewhere.
+Fang et al. 2023, https://arxiv.org/abs/2301.12900. The graph finds coupled channels and cuts them.
+Other modules decide how many channels go, and which.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def unfrozen(model: torch.nn.Module) -> Iterator[None]:
-    """All parameters take gradients meanwhile; pruned ones keep their names."""
+    """Makes all parameters take gradients inside the block, and freezes the same names again."""
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     for parameter in model.parameters():
         parameter.requires_grad_(True)  # the graph is traced through autograd
@@ -34,28 +34,28 @@ def unfrozen(model: torch.nn.Module) -> Iterator[None]:
 
 
 def trace(model: torch.nn.Module, shape: Shape) -> Any:
-    """The dependency graph of a network whose parameters take gradients."""
+    """Returns the dependency graph of a network; all its parameters must take gradients."""
     import torch_pruning
 
     model.eval()
-    # Modules of ours that the graph cannot see through bring their own pruner. Every dict is given:
-    # its mutable defaults would carry layers from one network to the next.
+    # Modules of Paretune that the graph cannot trace bring their own pruner. The dict is always
+    # passed: the mutable default would carry layers from one network to the next.
     modules: list[Any] = list(model.modules())
-    own = {type(m): m.torch_pruner() for m in modules if hasattr(m, "torch_pruner")}
+    pruners = {type(m): m.torch_pruner() for m in modules if hasattr(m, "torch_pruner")}
     graph = torch_pruning.DependencyGraph()
     return graph.build_dependency(
-        model, example_inputs=(example(shape),), customized_pruners=own, verbose=False
+        model, example_inputs=(example(shape),), customized_pruners=pruners, verbose=False
     )
 
 
 def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
-    """The layers whose channels can go, without those that are or hold an ignored module."""
+    """Returns the layers that can lose channels, except layers with an ignored module."""
     from torch import nn
 
     names = {module: name for name, module in graph.model.named_modules()}
-    order = {name: place for place, name in enumerate(names.values())}
+    order = {name: index for index, name in enumerate(names.values())}
     heads = attention_projections(graph.model)
-    found = []
+    layers = []
     for group in graph.get_all_groups(root_module_types=[nn.Conv2d, nn.Linear]):
         members = [
             names[dep.target.module]
@@ -66,16 +66,16 @@ def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
         if not _free(graph, group, heads) or any(is_within(name, ignore) for name in members):
             continue
         members.sort(key=order.__getitem__)
-        found.append(_layer(graph, group, tuple(members), names))
-    return found
+        layers.append(_layer(graph, group, tuple(members), names))
+    return layers
 
 
 def _free(graph: Any, group: Any, heads: set[Any]) -> bool:
-    """Whether a group may be cut: not coupled with the output, nor with an attention's width.
+    """Returns whether a group may be cut: it is coupled neither to the logits nor to an attention.
 
-    The last layer's own outputs are the logits and stay; its inputs may go.
-    A transformer's residual stream is coupled with embeddings, LayerNorm and attention heads; it is
-    left whole, while the hidden widths of its MLPs are free. Heads are layers of their own.
+    The last layer's outputs are the logits and stay; its inputs may go. A transformer's residual
+    stream is coupled to embeddings, LayerNorm and attention heads, so it stays whole. The hidden
+    widths of its MLPs may be cut. Attention heads are separate layers (`heads.py`).
     """
     from torch import nn
 
@@ -95,8 +95,8 @@ def _layer(
     root, handler = group[0].dep.target.module, group[0].dep.handler
     blocks = _blocks(group)
 
-    def cut(gone: list[int]) -> list[Any]:
-        graph.get_pruning_group(root, handler, gone).prune()
+    def cut(channels: list[int]) -> list[Any]:
+        graph.get_pruning_group(root, handler, channels).prune()
         name, is_out, indices = graph.pruning_history()[-1]
         return [name, bool(is_out), [int(i) for i in indices]]
 
@@ -113,9 +113,9 @@ def _layer(
 
 
 def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[LayerPart]:
-    """The weights of a group's convolutions, linear layers and batch normalizations.
+    """Yields the weights of a group's convolutions, linear layers and batch normalizations.
 
-    Depthwise filters follow the channels that they filter and have no say.
+    Depthwise filters are left out: they go with the channels that they filter.
     """
     import torch
     from torch import nn
@@ -135,7 +135,7 @@ def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[LayerPart]
             yield LayerPart("filters", name, module.weight, module.bias, int(flipped), index, roots)
         elif handler in inwards:
             if getattr(module, "groups", 1) > 1:
-                index = index % module.weight.shape[1]  # each group's filters see their own inputs
+                index = index % module.weight.shape[1]  # filters of a group read its inputs only
             yield LayerPart("inputs", name, module.weight, None, int(not flipped), index, roots)
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
             yield LayerPart("norm", name, module.weight, module.bias, 0, index, roots)
@@ -151,9 +151,10 @@ def _touched(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[tuple[st
 
 
 def _blocks(group: Any) -> int:
-    """Into how many equal parts the group's channels fall, which shrink together.
+    """Returns the number of equal blocks of a group's channels that must shrink together.
 
-    Grouped convolutions, GroupNorm, and equal splits: a gate's halves lose the same channels.
+    Grouped convolutions, GroupNorm and equal splits make such blocks: both halves of a gate lose
+    the same channels.
     """
     from torch import nn
 

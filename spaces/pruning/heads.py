@@ -1,4 +1,4 @@
-"""Whole attention heads, as layers whose units can go."""
+"""Attention heads as units that pruning can remove."""
 
 from __future__ import annotations
 
@@ -13,39 +13,49 @@ if TYPE_CHECKING:
 
 
 def attention_projections(model: torch.nn.Module) -> set[Any]:
-    """The linear layers inside attentions that make queries, keys and values.
+    """Returns the linear layers inside attentions that compute queries, keys and values.
 
-    Their width is a matter of heads: cut channel by channel, the heads would no longer divide it.
+    Only whole heads are cut from them: after a cut channel by channel, their width would no longer
+    be a multiple of the heads.
     """
     from torch import nn
 
-    found: set[Any] = set()
+    projections: set[Any] = set()
     for module in model.modules():
         linear = {n: m for n, m in module.named_children() if isinstance(m, nn.Linear)}
         parts = [m for n, m in linear.items() if n[0] in "qkv" or n.startswith("in_proj")]
         if len(parts) >= 3 or any("qkv" in n or n.startswith("in_proj") for n in linear):
-            found.update(parts)
-    return found
+            projections.update(parts)
+    return projections
 
 
 def head_layers(model: torch.nn.Module, ignore: Sequence[str]) -> list[PrunableLayer]:
-    """The attentions whose heads can go: torch's own and those of `architecture/attention.py`."""
+    """Returns the attentions that can lose heads, as layers.
+
+    These are torch's own and those with separate projections, as in `architecture/attention.py`.
+    """
     from torch import nn
 
-    found = []
+    layers = []
     for name, module in model.named_modules():
         if is_within(name, ignore):
             continue
         if isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
             if module.bias_k is None and not module.add_zero_attn:
-                found.append(_layer(model, name, module.num_heads, _packed_parts(name, module)))
+                layers.append(_layer(model, name, module.num_heads, _packed_parts(name, module)))
         elif _is_separate(module):
-            found.append(_layer(model, name, module.num_heads, _separate_parts(name, module)))
-    return found
+            layers.append(_layer(model, name, module.num_heads, _separate_parts(name, module)))
+    return layers
 
 
-def remove_heads(model: torch.nn.Module, name: str, gone: Sequence[int]) -> list[Any]:
-    """Cuts heads of the attention of this name, in place; gives the entry for the history."""
+def remove_heads(model: torch.nn.Module, name: str, removed: Sequence[int]) -> list[Any]:
+    """Removes heads from an attention, in place, and returns the entry for the history.
+
+    Args:
+        model: The network; an `nn.MultiheadAttention` in it is replaced by a `NarrowAttention`.
+        name: Dotted name of the attention.
+        removed: Numbers of the heads, from 0.
+    """
     from torch import nn
 
     from paretune.spaces.pruning.narrow_attention import NarrowAttention
@@ -55,7 +65,7 @@ def remove_heads(model: torch.nn.Module, name: str, gone: Sequence[int]) -> list
         module = NarrowAttention(module)
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, module)
-    kept = [head for head in range(module.num_heads) if head not in gone]
+    kept = [head for head in range(module.num_heads) if head not in removed]
     for linear in (module.query, module.key, module.value):
         _keep(linear, "weight", 0, kept, module.head_dim)
         if linear.bias is not None:
@@ -64,10 +74,11 @@ def remove_heads(model: torch.nn.Module, name: str, gone: Sequence[int]) -> list
     output = module.output
     _keep(output, "weight", 1, kept, module.head_dim)
     output.in_features = output.weight.shape[1]
-    return [name, "heads", [int(head) for head in gone]]
+    return [name, "heads", [int(head) for head in removed]]
 
 
 def _is_separate(module: Any) -> bool:
+    """Returns whether a module is an attention with four separate linear layers."""
     from torch import nn
 
     parts = [getattr(module, part, None) for part in ("query", "key", "value", "output")]
@@ -85,7 +96,7 @@ def _layer(
         heads=True,
         parts=tuple(parts),
         touched=((name, "out", heads),),
-        cut=lambda gone: remove_heads(model, name, gone),
+        cut=lambda heads: remove_heads(model, name, heads),
     )
 
 
@@ -107,17 +118,18 @@ def _separate_parts(name: str, module: Any) -> Iterator[LayerPart]:
 def _packed_parts(name: str, module: Any) -> Iterator[LayerPart]:
     import torch
 
-    inside = torch.arange(module.embed_dim)
-    roots = inside // module.head_dim
+    channels = torch.arange(module.embed_dim)
+    roots = channels // module.head_dim
     packed, bias = module.in_proj_weight, module.in_proj_bias
     for offset in range(3):  # queries, keys, values
-        index = inside + offset * module.embed_dim
+        index = channels + offset * module.embed_dim
         yield LayerPart("filters", f"{name}.in_proj_weight", packed, bias, 0, index, roots)
     weight = module.out_proj.weight
-    yield LayerPart("inputs", f"{name}.out_proj.weight", weight, None, 1, inside, roots)
+    yield LayerPart("inputs", f"{name}.out_proj.weight", weight, None, 1, channels, roots)
 
 
 def _keep(module: Any, name: str, dim: int, heads: Sequence[int], head_dim: int) -> None:
+    """Reduces a parameter to the channels of these heads along one dimension."""
     import torch
 
     before = getattr(module, name)

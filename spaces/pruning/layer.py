@@ -1,4 +1,4 @@
-"""Layer: channels or heads that can go, with everything that is coupled to them."""
+"""PrunableLayer: channels or attention heads that can be removed, with all coupled weights."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class LayerPart:
     """Slices of one weight that belong to a layer's units.
 
     Attributes:
-        kind: "filters" make the units' outputs, "inputs" read them, "norm" scales them.
-        name: The weight's dotted name.
-        weight: [out, in, ...], or [channels] of a normalization.
-        bias: [out] or [channels], where there is one and it belongs to the units.
-        dim: The dimension of the weight along which the slices lie.
-        index: int64 [N], positions along it.
-        roots: int64 [N], the unit that each of them belongs to.
+        kind: "filters" compute the units' outputs, "inputs" read them, "norm" scales them.
+        name: Dotted name of the weight.
+        weight: The whole weight [out, in, ...], or [channels] for a normalization.
+        bias: The bias [out] or [channels] that belongs to the units; None if there is none.
+        dim: Dimension of the weight along which the slices lie.
+        index: Positions of the slices along that dimension, int64 [N].
+        roots: Unit of each slice, int64 [N].
     """
 
     kind: PartKind
@@ -35,7 +35,7 @@ class LayerPart:
     roots: torch.Tensor
 
     def rows(self, tensor: torch.Tensor | None = None) -> torch.Tensor:
-        """The slices as [N, K], of the weight or of a tensor of its shape (a gradient)."""
+        """Returns the slices [N, K] of the weight, or of a tensor of its shape (a gradient)."""
         source = self.weight.detach() if tensor is None else tensor
         return (
             source.movedim(self.dim, 0)[self.index]
@@ -46,17 +46,19 @@ class LayerPart:
 
 @dataclass(frozen=True)
 class PrunableLayer:
-    """Units (channels, or attention heads) that are cut together with all that is coupled to them.
+    """Units (channels or attention heads) that are removed together with all coupled weights.
 
     Attributes:
-        name: The first module that makes them.
-        members: All modules that make them; any of these names means this layer.
-        units: How many there are, in each block.
-        blocks: Parts that shrink together (the groups of a grouped convolution), 1 ordinarily.
-        heads: Units are attention heads, which `round_to` does not concern.
-        parts: Weights that make, read and scale the units.
-        touched: (module, "out" or "in", channels): what one side of a module has of this layer.
-        cut: Removes units, numbered over all blocks, and gives the entry for the history.
+        name: Dotted name of the first module that computes the units.
+        members: Names of all modules that compute them; each of these names means this layer.
+        units: Number of units in each block.
+        blocks: Number of equal blocks that shrink together, such as the groups of a grouped
+            convolution; usually 1.
+        heads: Whether the units are attention heads, which `round_to` does not apply to.
+        parts: Weights that compute, read and scale the units.
+        touched: (module, "out" or "in", channels): number of this layer's channels on one side of a
+            module.
+        cut: Removes units, numbered over all blocks, and returns the entry for the history.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The layers of an architecture that structured pruning can cut, by name."""
+"""Names of the layers of an architecture that structured pruning can cut."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from paretune.spaces.inputs import Shape
 
 
 def prunable_layer_names(architecture: Mapping[str, Any], shape: Shape, classes: int) -> list[str]:
-    """The layers' names from the input to the output; empty where the network cannot be pruned.
+    """Returns the names from the input to the output; empty if the network cannot be pruned.
 
     Args:
-        architecture: {name: {parameters}} without anything to search. Weights are not loaded.
-        shape: Of one input.
+        architecture: {name: {parameters}} with concrete values. Weights are not loaded.
+        shape: Shape of one input.
         classes: Number of logits.
     """
     import copy
@@ -24,12 +24,12 @@ def prunable_layer_names(architecture: Mapping[str, Any], shape: Shape, classes:
     from paretune.spaces.pruning.heads import head_layers
     from paretune.spaces.pruning.rounds import infeasible_on_graph_error
 
-    bare = copy.deepcopy(dict(architecture))
-    for options in bare.values():
+    untrained = copy.deepcopy(dict(architecture))
+    for options in untrained.values():
         if isinstance(options, dict) and "weights" in options:
             options["weights"] = None
     try:
-        model = build_network(bare, shape, classes, seed=0)
+        model = build_network(untrained, shape, classes, seed=0)
         with unfrozen(model), infeasible_on_graph_error():
             layers = channel_layers(trace(model, shape), []) + head_layers(model, [])
     except InfeasibleCandidate:

@@ -1,4 +1,4 @@
-"""Ratios for single layers: by a layer's name, or by where it stands in the network ("2/8")."""
+"""Pruning ratios of single layers, by name or by position in the network ("2/8")."""
 
 from __future__ import annotations
 
@@ -14,46 +14,49 @@ SLOT = re.compile(r"^([1-9]\d*)/([1-9]\d*)$")
 
 
 def ratios(
-    layers: Sequence[PrunableLayer], order: Sequence[str], given: Mapping[str, float], other: float
+    layers: Sequence[PrunableLayer],
+    order: Sequence[str],
+    per_layer: Mapping[str, float],
+    default: float,
 ) -> list[float]:
-    """The ratio of each layer.
+    """Returns the ratio of each layer.
 
     Args:
-        layers: Of the network.
+        layers: Prunable layers of the network.
         order: Their names from the input to the output.
-        given: Layer name, or slot, -> ratio. A name goes before a slot.
-        other: For layers that nothing is given for.
+        per_layer: Layer name or slot ("2/8") -> ratio. A name overrides a slot.
+        default: Ratio of the layers that `per_layer` does not mention.
 
     Raises:
-        InfeasibleCandidate: No layer has such a name; says the nearest ones.
+        InfeasibleCandidate: No layer has such a name; the text lists the nearest names.
     """
     named = {member: layer.name for layer in layers for member in layer.members}
-    check_names([key for key in given if not SLOT.match(key)], list(named), "per_layer")
-    found = dict.fromkeys(order, other)
-    for key, ratio in given.items():
+    check_names([key for key in per_layer if not SLOT.match(key)], list(named), "per_layer")
+    ratio_of = dict.fromkeys(order, default)
+    for key, ratio in per_layer.items():
         if slot := SLOT.match(key):
             part, parts = int(slot[1]), int(slot[2])
-            for place, name in enumerate(order):
-                if slot_of(place, len(order), parts) == part:
-                    found[name] = ratio
-    for key, ratio in given.items():
+            for index, name in enumerate(order):
+                if slot_of(index, len(order), parts) == part:
+                    ratio_of[name] = ratio
+    for key, ratio in per_layer.items():
         if key in named:
-            found[named[key]] = ratio
-    return [found[layer.name] for layer in layers]
+            ratio_of[named[key]] = ratio
+    return [ratio_of[layer.name] for layer in layers]
 
 
-def slot_of(place: int, layers: int, parts: int) -> int:
-    """Into which of `parts` equal parts (from 1) the layer at a place (from 0) falls."""
-    return math.floor(place * parts / layers) + 1
+def slot_of(index: int, layers: int, parts: int) -> int:
+    """Returns which of `parts` equal parts (from 1) contains the layer at an index (from 0)."""
+    return math.floor(index * parts / layers) + 1
 
 
-def check_slots(given: Mapping[str, float]) -> None:
-    """Sees to it that slots lie within their network.
+def check_slots(per_layer: Mapping[str, float]) -> None:
+    """Checks that every slot lies in its range.
 
     Raises:
-        ValueError: One does not ("9/8").
+        ValueError: A slot is out of range ("9/8").
     """
-    for key in given:
+    for key in per_layer:
         slot = SLOT.match(key)
         if slot and int(slot[1]) > int(slot[2]):
             last = f"{slot[2]}/{slot[2]}"

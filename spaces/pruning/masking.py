@@ -1,4 +1,4 @@
-"""Weight matrices that single weights can be taken from, and the step that says what was taken."""
+"""Masks that make single weights zero, and the step that records them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,33 @@ Masks = Mapping[str, "torch.Tensor"]
 
 
 def prunable_weights(model: torch.nn.Module, ignore: Sequence[str]) -> dict[str, torch.Tensor]:
-    """Name -> weight [out, in, ...] of each convolution, linear layer and attention, once each.
+    """Returns name -> weight [out, in, ...] of each convolution, linear layer and attention.
+
+    A weight that two layers share is listed once.
 
     Args:
         model: The network.
-        ignore: Modules to leave out, with everything below them.
+        ignore: Names of modules to leave out, with everything inside them.
 
     Raises:
-        InfeasibleCandidate: There is no weight to take from, or no module of an ignored name.
+        InfeasibleCandidate: The network has no such weight, or no module of an ignored name.
     """
     from torch import nn
 
     check_names(ignore, [name for name, _ in model.named_modules() if name], "ignore")
-    found: dict[str, torch.Tensor] = {}
+    weights: dict[str, torch.Tensor] = {}
     for name, module in model.named_modules():
         if is_within(name, ignore):
             continue
         if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
-            found[f"{name}.weight".lstrip(".")] = module.weight
+            weights[f"{name}.weight".lstrip(".")] = module.weight
         elif isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
-            found[f"{name}.in_proj_weight".lstrip(".")] = module.in_proj_weight
-    own = dict(model.named_parameters())  # names a weight that two layers share once
-    found = {name: weight for name, weight in found.items() if name in own}
-    if not found:
+            weights[f"{name}.in_proj_weight".lstrip(".")] = module.in_proj_weight
+    unique = dict(model.named_parameters())  # lists a shared weight under one name
+    weights = {name: weight for name, weight in weights.items() if name in unique}
+    if not weights:
         raise InfeasibleCandidate("the network has no convolution or linear layer to prune")
-    return found
+    return weights
 
 
 def with_masked_weights(
@@ -49,13 +51,13 @@ def with_masked_weights(
     params: Any,
     make_masks: Callable[[dict[str, torch.Tensor]], tuple[Masks, dict[str, Any]]],
 ) -> Candidate:
-    """A copy of the candidate in which the masked weights are zero, with the step that did it.
+    """Returns a copy of the candidate with the masked weights zero and the step in its history.
 
     Args:
-        candidate: Left as it was.
-        technique: Its name.
-        params: Its parameters, of which `ignore` is read here.
-        make_masks: Weights -> masks (0 or 1, of the weight's shape) by name, and more for `info`.
+        candidate: The candidate to copy; not changed.
+        technique: Name of the technique.
+        params: Parameters of the technique; `ignore` is read here.
+        make_masks: Name -> weight -> (name -> mask of 0 and 1 in the weight's shape, more `info`).
     """
     import torch
 
@@ -68,7 +70,7 @@ def with_masked_weights(
             weight = weights[name]
             weight.mul_(mask)
             zeros[name] = [int((weight == 0).sum()), weight.numel()]
-    gone = sum(zero for zero, _ in zeros.values())
+    count = sum(zero for zero, _ in zeros.values())
     total = sum(p.numel() for p in model.parameters())
-    info = {"zeros": zeros, "share": round(gone / total, 6), **info}
+    info = {"zeros": zeros, "share": round(count / total, 6), **info}
     return candidate.with_step(model, Step(technique, params.model_dump(), info))

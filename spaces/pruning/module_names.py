@@ -1,4 +1,4 @@
-"""Modules and layers that a study names."""
+"""Names of modules and layers in a study's options."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Iterable, Sequence
 from paretune.spaces.base import InfeasibleCandidate
 
 
-def check_names(names: Iterable[str], known: Sequence[str], what: str) -> None:
-    """Sees to it that each name is known.
+def check_names(names: Iterable[str], existing: Sequence[str], option: str) -> None:
+    """Checks that the network has a module or layer of each name.
 
     Args:
-        names: Given by the user.
-        known: All there are.
-        what: The option they were given to, for the message.
+        names: Names from the study.
+        existing: All names of the network.
+        option: Name of the option with these names, for the error text.
 
     Raises:
-        InfeasibleCandidate: One is not, with the names nearest to it.
+        InfeasibleCandidate: A name does not exist; the text lists the nearest names.
     """
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or list(known)[:8]
+        if name not in existing:
+            near = difflib.get_close_matches(name, existing, n=3, cutoff=0.3) or list(existing)[:8]
             raise InfeasibleCandidate(
-                f'{what}: the network has no "{name}"; the nearest are {", ".join(near)}'
+                f'{option}: the network has no "{name}"; the nearest are {", ".join(near)}'
             )
 
 
-def is_within(name: str, named: Iterable[str]) -> bool:
-    """Whether a module is one of those named, or inside one."""
-    return any(name == one or name.startswith(f"{one}.") for one in named)
+def is_within(name: str, modules: Iterable[str]) -> bool:
+    """Returns whether a module is one of these modules, or inside one."""
+    return any(name == module or name.startswith(f"{module}.") for module in modules)

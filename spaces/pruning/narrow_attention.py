@@ -8,15 +8,15 @@ from torch.nn import functional
 
 
 class NarrowAttention(nn.Module):
-    """What takes the place of an `nn.MultiheadAttention` that loses heads.
+    """Replaces an `nn.MultiheadAttention` that loses heads.
 
-    torch's own cannot lose any: its heads always share `embed_dim`, which is the width of the
-    residual stream. Here the inner width is heads x head_dim, whatever the stream's is; everything
-    else is computed as there, and the arguments of `forward` are the same.
+    torch's own module cannot lose heads: their total width is always `embed_dim`, the width of the
+    residual stream. Here the inner width is heads x head_dim and may differ from that width.
+    Everything else is computed in the same way, and `forward` takes the same arguments.
 
     Args:
-        whole: The attention that is replaced, with equal query, key and value widths; its weights
-            are taken over.
+        whole: The attention to replace, with equal widths of query, key and value. Its weights are
+            copied, its output layer is reused.
     """
 
     def __init__(self, whole: nn.MultiheadAttention) -> None:
@@ -25,7 +25,7 @@ class NarrowAttention(nn.Module):
         self.head_dim: int = whole.embed_dim // whole.num_heads
         self.dropout = whole.dropout
         self.batch_first = whole.batch_first
-        # What nn.TransformerEncoderLayer looks at before it takes a fused kernel for torch's own
+        # With these values nn.TransformerEncoderLayer does not choose its fused kernel.
         self._qkv_same_embed_dim = False
         self.in_proj_bias = None
         self.query, self.key, self.value = (_third(whole, number) for number in range(3))
@@ -34,7 +34,7 @@ class NarrowAttention(nn.Module):
 
     @property
     def num_heads(self) -> int:
-        """The heads that are left."""
+        """Number of remaining heads."""
         return int(self.query.out_features) // self.head_dim
 
     def forward(
@@ -48,7 +48,15 @@ class NarrowAttention(nn.Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """As `nn.MultiheadAttention.forward`; attention weights are given only when asked for."""
+        """Computes the same as `nn.MultiheadAttention.forward`.
+
+        Returns:
+            The output in the shape of the query, and the attention weights, or None if
+            `need_weights` is False.
+
+        Raises:
+            ValueError: `attn_mask` has three dimensions, one mask for each original head.
+        """
         inputs = (query, key, value)
         if not self.batch_first:
             inputs = tuple(x.transpose(0, 1) for x in inputs)  # type: ignore[assignment]
@@ -59,9 +67,9 @@ class NarrowAttention(nn.Module):
             scores = q @ k.transpose(2, 3) * self.head_dim**-0.5
             weights = (scores if mask is None else scores + mask).softmax(3)
             mixed = functional.dropout(weights, self.dropout, self.training) @ v
-            seen = weights.mean(1) if average_attn_weights else weights
+            returned = weights.mean(1) if average_attn_weights else weights
         else:
-            seen = None
+            returned = None
             mixed = functional.scaled_dot_product_attention(
                 q,
                 k,
@@ -73,10 +81,10 @@ class NarrowAttention(nn.Module):
         batch, _, length, _ = mixed.shape
         inner = self.num_heads * self.head_dim
         out = self.output(mixed.transpose(1, 2).reshape(batch, length, inner))
-        return (out if self.batch_first else out.transpose(0, 1)), seen
+        return (out if self.batch_first else out.transpose(0, 1)), returned
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, T, heads x head_dim] -> [B, heads, T, head_dim]."""
+        """Reshapes [B, T, heads x head_dim] to [B, heads, T, head_dim]."""
         batch, length, _ = x.shape
         return x.reshape(batch, length, self.num_heads, self.head_dim).transpose(1, 2)
 
@@ -84,31 +92,31 @@ class NarrowAttention(nn.Module):
     def _mask(
         like: torch.Tensor, attention: torch.Tensor | None, padding: torch.Tensor | None
     ) -> torch.Tensor | None:
-        """Both masks as one that is added to the scores: 0, or minus infinity."""
+        """Returns both masks as one that is added to the scores: 0, or minus infinity."""
 
-        def added(mask: torch.Tensor) -> torch.Tensor:
+        def additive(mask: torch.Tensor) -> torch.Tensor:
             if mask.dtype != torch.bool:
                 return mask.to(like.dtype)
             return torch.zeros_like(mask, dtype=like.dtype).masked_fill(mask, float("-inf"))
 
-        found: torch.Tensor | None = None
+        total: torch.Tensor | None = None
         if attention is not None:
-            found = added(attention)
-            if found.ndim == 3:  # [B x heads, T, S], of which heads were cut
+            total = additive(attention)
+            if total.ndim == 3:  # [B x heads, T, S] with the number of heads before pruning
                 raise ValueError("an attention that lost heads takes no mask for each head")
         if padding is not None:
-            padded = added(padding)[:, None, None, :]
-            found = padded if found is None else found + padded
-        return found
+            padded = additive(padding)[:, None, None, :]
+            total = padded if total is None else total + padded
+        return total
 
 
 def _third(whole: nn.MultiheadAttention, number: int) -> nn.Linear:
-    """Queries (0), keys (1) or values (2) of a packed projection as a layer of its own."""
+    """Returns the queries (0), keys (1) or values (2) of a packed projection as a linear layer."""
     width = whole.embed_dim
     rows = slice(number * width, (number + 1) * width)
     linear = nn.Linear(width, width, bias=whole.in_proj_bias is not None, device="meta")
     for name, packed in (("weight", whole.in_proj_weight), ("bias", whole.in_proj_bias)):
         if packed is not None:
-            own = nn.Parameter(packed.detach()[rows].clone(), packed.requires_grad)
-            setattr(linear, name, own)
+            parameter = nn.Parameter(packed.detach()[rows].clone(), packed.requires_grad)
+            setattr(linear, name, parameter)
     return linear

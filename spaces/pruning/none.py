@@ -24,12 +24,12 @@ class NoPruning:
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The candidate itself."""
+        """Returns the candidate itself."""
         return candidate
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """The model itself."""
+        """Returns the model itself."""
         return model

@@ -1,4 +1,4 @@
-"""The rounds of structured pruning: score, decide, cut, and train before the next."""
+"""The rounds of structured pruning: score, choose, cut, and train before the next round."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ from paretune.spaces.pruning.sensitivity import Rise, scan, units_to_cut
 from paretune.spaces.pruning.training_loss import gradients
 
 TOLERANCE = 0.02
-"""A target in multiply-adds is met when what stays is within this share of it."""
+"""Largest difference from a target in multiply-adds that still meets it, as a share of it."""
 
 GRAPH_ERRORS = (ArithmeticError, AssertionError, AttributeError, IndexError, KeyError, RuntimeError)
-"""What Torch-Pruning raises where it cannot follow a network."""
+"""Exceptions that Torch-Pruning raises for a network that it cannot trace."""
 
 
 class PruningRounds:
-    """Prunes a model, in place or, where it is trained between, as copies.
+    """Prunes a model in one or several rounds.
+
+    Without training between rounds the model is pruned in place; training replaces it by a copy.
 
     Args:
-        model: On the CPU, in evaluation mode.
-        candidate: Whose model this is a copy of.
-        params: Of the technique `structured`.
-        context: Data, seed, device.
+        model: A copy of the candidate's model, on the CPU and in evaluation mode.
+        candidate: The candidate that is pruned; not changed.
+        params: Parameters of the technique `structured`.
+        context: Provides data, seed and device.
     """
 
     def __init__(
@@ -48,12 +50,12 @@ class PruningRounds:
         self._candidate = candidate
         self._params = params
         self._context = context
-        self._full: dict[str, int] = {}
+        self._full: dict[str, int] = {}  # layer name -> units before the first round
         self._rise: Rise | None = None
-        self._dense = 0
+        self._dense = 0  # multiply-adds before the first round
 
     def run(self) -> dict[str, Any]:
-        """All rounds; gives the step's `info`."""
+        """Runs all rounds and returns the step's `info`."""
         shape, params = self._candidate.shape, self._params
         check_names(params.ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
         before, size = _sides(self.model), _size(self.model)
@@ -77,7 +79,7 @@ class PruningRounds:
         }
 
     def _round(self, share: float) -> list[Any]:
-        """Brings the network to this share of what is to go in all."""
+        """Prunes until this share of the whole amount is removed, and returns history entries."""
         with unfrozen(self.model), infeasible_on_graph_error():
             graph = trace(self.model, self._candidate.shape)
         with unfrozen(self.model):
@@ -85,45 +87,46 @@ class PruningRounds:
             keep = self._keep(plan, share)
             with infeasible_on_graph_error():
                 removed = [
-                    layer.cut(gone)
+                    layer.cut(units)
                     for layer, score, count in zip(plan.layers, plan.scores, keep, strict=True)
-                    if (gone := units_to_cut(layer, score, count))
+                    if (units := units_to_cut(layer, score, count))
                 ]
                 with torch.inference_mode():
                     self.model(example(self._candidate.shape))
         return removed
 
     def _plan(self, graph: Any) -> widths.WidthPlan:
-        """The layers that can go, and what their units matter."""
+        """Returns the layers that can be pruned, with the importance of their units."""
         params = self._params
-        known: dict[str, torch.Tensor] = {}
+        gradient: dict[str, torch.Tensor] = {}
         if params.criterion in GRADIENTS:
             squared = params.criterion == "hessian"
-            known = gradients(self.model, self._context, params.images, squared)
-        # Channels before heads: cutting heads may put another module in an attention's place.
-        layers = channel_layers(graph, params.ignore) + head_layers(self.model, params.ignore)
+            gradient = gradients(self.model, self._context, params.images, squared)
+        # Channels before heads: cutting heads may replace an attention by another module.
+        candidates = channel_layers(graph, params.ignore) + head_layers(self.model, params.ignore)
         with torch.no_grad():
-            scored = [(layer, scores(layer, params.criterion, known)) for layer in layers]
-        found = [(layer, score) for layer, score in scored if score is not None]
-        if layers and not found:  # only this criterion may have nothing to look at
+            scored = [(layer, scores(layer, params.criterion, gradient)) for layer in candidates]
+        usable = [(layer, score) for layer, score in scored if score is not None]
+        if candidates and not usable:  # only bn_scale finds no weights in an existing layer
             raise InfeasibleCandidate(
                 f"{params.criterion}: no layer that can be pruned has a batch normalization"
             )
-        if not found:
+        if not usable:
             raise InfeasibleCandidate("structured pruning found no layer it can prune")
-        layers = [layer for layer, _ in found]
+        layers = [layer for layer, _ in usable]
         if not self._full:
             self._full = {layer.name: layer.units for layer in layers}
             self._members = {member for layer in layers for member in layer.members}
         full = [self._full.get(layer.name, layer.units) for layer in layers]
-        return widths.WidthPlan(layers, full, [score for _, score in found], params.round_to)
+        return widths.WidthPlan(layers, full, [score for _, score in usable], params.round_to)
 
     def _keep(self, plan: widths.WidthPlan, share: float) -> list[int]:
+        """Returns how many units stay in each layer after this share of the whole amount."""
         params = self._params
         if params.per_layer:
             order = [n for n, _ in self.model.named_modules() if n in self._full]
-            own = ratios(plan.layers, order, params.per_layer, params.ratio or 0.0)
-            return widths.keep_by_layer(plan, [ratio * share for ratio in own])
+            single = ratios(plan.layers, order, params.per_layer, params.ratio or 0.0)
+            return widths.keep_by_layer(plan, [ratio * share for ratio in single])
         cuts = self._cuts(plan)
         if params.macs is None:
             return widths.keep_by_ratio(plan, cuts, params.ratio * share)
@@ -143,7 +146,7 @@ class PruningRounds:
                 return widths.by_sensitivity(plan, self._sensitivity(plan))
 
     def _sensitivity(self, plan: widths.WidthPlan) -> Rise:
-        """The scan of the first round, measured once for a network and kept."""
+        """Returns the scan of the first round; measured once for each network."""
         params = self._params
 
         def measure() -> Rise:
@@ -151,8 +154,8 @@ class PruningRounds:
 
         if self._rise is None:
             name = f"pruning-sensitivity-{params.criterion}-{params.images}"
-            kept = params.criterion == "random" or params.ignore  # not the same in every trial
-            self._rise = measure() if kept else self._context.memo(name, measure)
+            varies = params.criterion == "random" or params.ignore  # differs between trials
+            self._rise = measure() if varies else self._context.memo(name, measure)
         return self._rise
 
     def _train(self, number: int) -> None:
@@ -163,21 +166,21 @@ class PruningRounds:
         self.model = train(candidate, self._params.between, context, stage="prune").model
 
     def _check_met(self, macs: int) -> None:
-        wanted, found = self._params.macs, macs / self._dense
-        if abs(found - wanted) > TOLERANCE * wanted:
+        target, reached = self._params.macs, macs / self._dense
+        if abs(reached - target) > TOLERANCE * target:
             raise InfeasibleCandidate(
-                f"macs: {wanted:g} of the multiply-adds cannot be met within 2 %; the nearest is "
-                f"{found:.3g} with round_to: {self._params.round_to}; give that, or a smaller "
+                f"macs: {target:g} of the multiply-adds cannot be met within 2 %; the nearest is "
+                f"{reached:.3g} with round_to: {self._params.round_to}; give that, or a smaller "
                 "round_to"
             )
 
 
 @contextmanager
 def infeasible_on_graph_error() -> Iterator[None]:
-    """Says of Torch-Pruning's errors that the network cannot be pruned.
+    """Turns Torch-Pruning's errors into InfeasibleCandidate.
 
-    Its graph does not follow every network (a ShuffleNet's channel split), and some it leaves in
-    pieces that do not fit each other (a reshape).
+    Its graph cannot trace every network (a ShuffleNet's channel split). It cuts some networks into
+    layers that no longer fit together (a reshape).
     """
     try:
         yield
@@ -188,17 +191,20 @@ def infeasible_on_graph_error() -> Iterator[None]:
 
 
 def replay(model: nn.Module, removed: Sequence[Sequence[Any]], shape: Shape) -> None:
-    """Removes in place what a history's entries say: channels by the graph, heads without."""
+    """Removes in place the channels and heads that a history's entries list.
+
+    Channels are removed with the dependency graph, heads without it.
+    """
     with unfrozen(model):
         graph = None
-        for name, what, indices in removed:
-            if what == "heads":
+        for name, side, indices in removed:
+            if side == "heads":
                 remove_heads(model, name, indices)
                 graph = None  # modules were replaced
                 continue
             if graph is None:
                 graph = trace(model, shape)
-            graph.load_pruning_history([(name, what, indices)])
+            graph.load_pruning_history([(name, side, indices)])
 
 
 def _size(model: nn.Module) -> int:
@@ -208,10 +214,10 @@ def _size(model: nn.Module) -> int:
 def _changes(
     model: nn.Module, before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]
 ) -> dict[str, dict[str, list[int]]]:
-    """Layer -> [units before, after], for channels and for heads, where they changed."""
+    """Returns the changed layers -> [units before, units after], for channels and for heads."""
     attentions = {layer.name for layer in head_layers(model, [])}
-    outs = {n: [before[n][0], after[n][0]] for n in after if n in before}
-    changed = {n: counts for n, counts in outs.items() if counts[0] != counts[1]}
+    outputs = {n: [before[n][0], after[n][0]] for n in after if n in before}
+    changed = {n: counts for n, counts in outputs.items() if counts[0] != counts[1]}
     return {
         "channels": {n: counts for n, counts in changed.items() if n not in attentions},
         "heads": {n: counts for n, counts in changed.items() if n in attentions},
@@ -219,12 +225,12 @@ def _changes(
 
 
 def _sides(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """(outputs, inputs) of each convolution and linear layer; an attention's are its heads."""
-    found = {}
+    """Returns name -> (outputs, inputs) of each layer; for an attention both are its heads."""
+    sides = {}
     for name, module in model.named_modules():
         if isinstance(module, nn.modules.conv._ConvNd):
-            found[name] = (module.out_channels, module.in_channels)
+            sides[name] = (module.out_channels, module.in_channels)
         elif isinstance(module, nn.Linear):
-            found[name] = (module.out_features, module.in_features)
-    heads: list[PrunableLayer] = head_layers(model, [])
-    return found | {layer.name: (layer.units, layer.units) for layer in heads}
+            sides[name] = (module.out_features, module.in_features)
+    attentions: list[PrunableLayer] = head_layers(model, [])
+    return sides | {layer.name: (layer.units, layer.units) for layer in attentions}

@@ -1,4 +1,4 @@
-"""How much the loss rises when one layer alone loses its least important units."""
+"""The rise of the loss when a single layer loses its least important units."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 SHARES = (0.25, 0.5, 0.75)
-"""Of a layer's units, tried one after the other."""
+"""Shares of a layer's units that are removed for the measurement, one after another."""
 
 Rise = dict[str, list[tuple[float, float]]]
+"""Layer name -> [(share of its units removed, rise of the loss)]."""
 
 
 def scan(
@@ -26,58 +27,57 @@ def scan(
     context: Context,
     images: int,
 ) -> Rise:
-    """Layer name -> [(share, rise of the loss)], measured on training images.
+    """Returns the rise of the loss on training images for each layer and each of SHARES.
 
-    A unit whose weights are zero where it is made, scaled and read does what a unit does that is
-    gone, so nothing needs to be cut (Li et al. 2017, section 3.2, removes filters in earnest).
+    Units are set to zero where they are computed, scaled and read. The network then computes the
+    same as without them, so nothing has to be cut (Li et al. 2017, section 3.2, cut the filters).
 
     Args:
-        model: In evaluation mode; comes back as it was, on the CPU.
-        layers: Of this model.
+        model: A network in evaluation mode; restored at the end, on the CPU.
+        layers: Prunable layers of this model.
         scores: Importance of their units.
-        context: Data and device.
-        images: How many training examples.
+        context: Provides data and device.
+        images: Number of training examples.
     """
     model.to(context.device)
     whole = mean_loss(model, context, images)
-    found: Rise = {}
+    rises: Rise = {}
     for layer, score in zip(layers, scores, strict=True):
-        found[layer.name] = []
+        rises[layer.name] = []
         for share in SHARES:
             with _silenced(layer, score, round(share * layer.units)):
                 rise = mean_loss(model, context, images) - whole
-            found[layer.name].append((share, rise))
+            rises[layer.name].append((share, rise))
     model.cpu()
-    return found
+    return rises
 
 
 @contextmanager
 def _silenced(layer: PrunableLayer, score: torch.Tensor, count: int) -> Iterator[None]:
-    """The `count` least important units of a layer are zero meanwhile."""
+    """Sets the `count` least important units of a layer to zero inside the block."""
     import torch
 
-    gone = units_to_cut(layer, score, layer.units - count)
-    lost = torch.zeros(layer.units * layer.blocks, dtype=torch.bool)
-    lost[gone] = True
-    kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+    silent = torch.zeros(layer.units * layer.blocks, dtype=torch.bool)
+    silent[units_to_cut(layer, score, layer.units - count)] = True
+    originals: list[tuple[torch.Tensor, torch.Tensor]] = []
     with torch.no_grad():
         for part in layer.parts:
-            index = part.index[lost[part.roots]].to(part.weight.device)
-            kept.append((part.weight, part.weight.clone()))
+            index = part.index[silent[part.roots]].to(part.weight.device)
+            originals.append((part.weight, part.weight.clone()))
             part.weight.movedim(part.dim, 0)[index] = 0.0
             if part.bias is not None:
-                kept.append((part.bias, part.bias.clone()))
+                originals.append((part.bias, part.bias.clone()))
                 part.bias[index] = 0.0
     try:
         yield
     finally:
         with torch.no_grad():
-            for weight, before in reversed(kept):
+            for weight, before in reversed(originals):
                 weight.copy_(before)
 
 
 def units_to_cut(layer: PrunableLayer, score: torch.Tensor, keep: int) -> list[int]:
-    """The least important units when so many stay in each block, numbered over all blocks."""
+    """Returns the least important units if `keep` stay in each block, numbered over all blocks."""
     import torch
 
     least = torch.argsort(score, stable=True)[: layer.units - keep].tolist()

@@ -1,8 +1,9 @@
-"""Structured pruning: whole channels, neurons and attention heads go, with what is coupled to them.
+"""Structured pruning: removes whole channels, neurons and attention heads with all coupled weights.
 
-Torch-Pruning's graph says what is coupled; how much goes where is decided here. Its own `round_to`
-skips a layer that would round to nothing, so that a higher ratio could leave a bigger network; here
-at least one rounded group stays in each layer, and a higher ratio never keeps more.
+Torch-Pruning's graph finds the coupled weights. How many units each layer loses is decided here:
+Torch-Pruning's own `round_to` skips a layer that would round to nothing, so a higher ratio could
+leave a larger network. Here at least one rounded group stays in each layer, and a higher ratio
+never keeps more.
 """
 
 from __future__ import annotations
@@ -37,65 +38,69 @@ class Structured:
 
         criterion: Criterion = Field(
             "magnitude",
-            description="what matters least: L2 or L1 norm, distance to other filters (fpgm), "
-            "LAMP, batch norm scale, Taylor or Hessian of the loss",
+            description="importance of a channel; the least important go first: L2 norm "
+            "(magnitude) or L1 norm of its weights, distance to other filters (fpgm), LAMP, batch "
+            "norm scale, Taylor or Hessian of the loss, or random",
         )
         ratio: float | None = Field(
-            None, ge=0, lt=1, description="share of each layer's channels, or of all, that goes"
+            None, ge=0, lt=1, description="share of each layer's channels, or of all, to remove"
         )
         macs: float | None = Field(
-            None, gt=0, le=1, description="share of the multiply-adds that stays, met within 2 %"
+            None, gt=0, le=1, description="share of the multiply-adds that remains, within 2 %"
         )
         per_layer: dict[str, Ratio] = Field(
             {},
-            description="ratio by layer name, or by place in the network (2/8); or one domain for "
-            "every layer",
+            description="ratio of single layers, by name or by position in the network (2/8 is the "
+            "second eighth); or one domain for every layer",
         )
         scope: Literal["uniform", "global", "sensitivity"] = Field(
             "uniform",
-            description="the same ratio in each layer, one ranking over all layers, or first what "
-            "raises the loss least (measured)",
+            description="how the amount is spread: the same ratio in each layer (uniform), one "
+            "ranking of all channels (global), or first where the measured loss rises least "
+            "(sensitivity)",
         )
-        round_to: int = Field(8, ge=1, description="channels that stay are a multiple of this")
-        ignore: list[str] = Field([], description="modules to leave whole, by name")
+        round_to: int = Field(
+            8, ge=1, description="a pruned layer keeps a multiple of this many channels"
+        )
+        ignore: list[str] = Field([], description="names of modules that are not pruned")
         images: int = Field(
             256, ge=1, le=1_000_000, description="training images for gradients and sensitivity"
         )
         steps: int = Field(
-            1, ge=1, le=100, description="prune little by little, with training between"
+            1, ge=1, le=100, description="number of pruning rounds, with training between them"
         )
         between: Recipe = Field(
-            Recipe(epochs=1), description="how the network is trained between the steps"
+            Recipe(epochs=1), description="recipe of the training between two rounds"
         )
 
         @model_validator(mode="after")
         def _one_amount(self) -> Structured.Params:
             if self.macs is not None and self.ratio is not None:
-                raise ValueError("give ratio or macs, not both: each says how much goes")
+                raise ValueError("give ratio or macs, not both: each sets how much to remove")
             if self.macs is not None and self.per_layer:
-                raise ValueError("per_layer goes with ratio, not with macs")
+                raise ValueError("give per_layer with ratio, not with macs")
             if self.macs is None and self.ratio is None and not self.per_layer:
-                raise ValueError("say how much goes: give ratio, macs or per_layer")
+                raise ValueError("give ratio, macs or per_layer: how much to remove")
             check_slots(self.per_layer)
             return self
 
     @staticmethod
     def trains(params: Params) -> bool:
-        """Whether the network is trained between steps."""
+        """Returns whether the network is trained between rounds."""
         return params.steps > 1 and params.between.epochs > 0
 
     @staticmethod
     def epochs(params: Params) -> int:
-        """Of the training between steps."""
+        """Returns the epochs of the training between rounds, in total."""
         return (params.steps - 1) * params.between.epochs
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The pruned candidate; `info` holds what went, layer by layer, and what that saved.
+        """Returns the pruned candidate; `info` has the removed units of each layer and the savings.
 
         Raises:
-            InfeasibleCandidate: No layer can be pruned, an amount cannot be met, a name is unknown,
-                or the network cannot run afterwards.
+            InfeasibleCandidate: No layer can be pruned, a target cannot be met, a name is unknown,
+                or the pruned network cannot run.
         """
         from paretune.spaces.pruning.rounds import PruningRounds
 
@@ -106,10 +111,10 @@ class Structured:
 
     @staticmethod
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
-        """As `apply` at once, without gradients; None where the weights say how much goes where.
+        """Returns a candidate in the shape of `apply`'s result, without training or gradients.
 
-        With one ratio for all layers, or one for each, how many units stay follows from how many
-        there are; so it does where multiply-adds are met in one step.
+        Returns None if the shape depends on trained weights. It does not with one ratio for all
+        layers or one for each, nor with a target in multiply-adds that is met in one round.
 
         Raises:
             InfeasibleCandidate: As `apply`.
@@ -117,16 +122,16 @@ class Structured:
         if params.scope != "uniform" and not params.per_layer:
             return None
         if params.macs is not None and params.steps > 1:
-            return None  # each step goes on from where training left the last one
-        known = "magnitude" if params.criterion in GRADIENTS else params.criterion
-        quick = params.model_copy(update={"steps": 1, "criterion": known})
+            return None  # each round starts from the weights that the last training left
+        criterion = "magnitude" if params.criterion in GRADIENTS else params.criterion
+        quick = params.model_copy(update={"steps": 1, "criterion": criterion})
         return Structured.apply(candidate, quick, context)
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Removes from a fresh model the same channels and heads as `apply` did, without data."""
+        """Removes the same channels and heads from a fresh model as `apply` did, without data."""
         from paretune.spaces.pruning.rounds import replay
 
         replay(model, info["removed"], shape)

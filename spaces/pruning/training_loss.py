@@ -1,6 +1,6 @@
-"""What training images say about weights: gradients of the loss, and the loss itself.
+"""The loss on training images, and its gradients.
 
-The images are the same for every trial, so that what was measured once for a network holds for all.
+Every trial uses the same images, so a value measured once for a network holds for all trials.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     import torch
 
 BATCH = 128
+"""Training examples in a batch."""
 
 SEED = 0
+"""Seed of the order in which training examples are drawn; the same for every trial."""
 
 
 def batches(
     context: Context, images: int, size: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Up to so many training examples in batches of at most `size`."""
+    """Yields up to `images` training examples in batches of at most `size`."""
     left = images
     for inputs, labels in context.data.batches("train", size, seed=SEED, device=context.device):
         yield inputs[:left], labels[:left]
@@ -34,20 +36,20 @@ def batches(
 def gradients(
     model: torch.nn.Module, context: Context, images: int, squared: bool
 ) -> dict[str, torch.Tensor]:
-    """Weight name -> mean gradient of the cross-entropy over examples, or its mean square.
+    """Returns weight name -> mean gradient of the cross-entropy, or mean squared gradient.
 
     Args:
-        model: In evaluation mode, all parameters taking gradients; comes back on the CPU.
-        context: Data and device.
-        images: How many training examples.
-        squared: Square each example's own gradient before the mean.
+        model: A network in evaluation mode; all parameters must take gradients. Moved to the CPU.
+        context: Provides data and device.
+        images: Number of training examples.
+        squared: Whether the gradient of each single example is squared before the mean.
     """
     import torch
     from torch.nn import functional
 
     model.to(context.device).zero_grad(set_to_none=True)
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
-    seen = 0
+    count = 0
     with correct_gradients(model, context.device):
         for inputs, labels in batches(context, images, 1 if squared else BATCH):
             loss = functional.cross_entropy(model(inputs), labels, reduction="sum")
@@ -56,19 +58,25 @@ def gradients(
                 if parameter.grad is not None:
                     total[name] += parameter.grad.pow(2) if squared else parameter.grad
             model.zero_grad(set_to_none=True)
-            seen += len(labels)
+            count += len(labels)
     model.cpu()
-    return {name: (tensor / max(seen, 1)).cpu() for name, tensor in total.items()}
+    return {name: (tensor / max(count, 1)).cpu() for name, tensor in total.items()}
 
 
 def mean_loss(model: torch.nn.Module, context: Context, images: int) -> float:
-    """Mean cross-entropy on training examples, of a model in evaluation mode on the device."""
+    """Returns the mean cross-entropy on training examples.
+
+    Args:
+        model: A network in evaluation mode on the context's device.
+        context: Provides data and device.
+        images: Number of training examples.
+    """
     import torch
     from torch.nn import functional
 
-    total, seen = 0.0, 0
+    total, count = 0.0, 0
     with torch.inference_mode():
         for inputs, labels in batches(context, images, BATCH):
             total += float(functional.cross_entropy(model(inputs), labels, reduction="sum"))
-            seen += len(labels)
-    return total / max(seen, 1)
+            count += len(labels)
+    return total / max(count, 1)

@@ -1,4 +1,4 @@
-"""Unstructured pruning: single weights become zero, the shapes stay."""
+"""Unstructured pruning: sets single weights to zero; all shapes stay."""
 
 from __future__ import annotations
 
@@ -17,34 +17,36 @@ if TYPE_CHECKING:
 
 
 class Unstructured:
-    """Makes single weights zero, the smallest or random ones; the shapes stay."""
+    """Sets single weights to zero, the smallest or random ones; all shapes stay."""
 
     name = "unstructured"
     version = 1
     note: ClassVar[str] = (
-        "the zeros of unstructured pruning do not make dense runtimes faster nor their files "
-        "smaller; objective size with compressed: true counts where they pay"
+        "the zeros of unstructured pruning make neither dense runtimes faster nor their files "
+        "smaller; they show in the objective size with compressed: true"
     )
 
     class Params(Params):
         """Options of unstructured pruning."""
 
         criterion: Literal["l1", "random"] = Field(
-            "l1", description="the smallest weights go, or random ones"
+            "l1", description="weights that become zero: the smallest (l1) or random ones"
         )
         ratio: float = Field(ge=0, lt=1, description="share of the weights that become zero")
         scope: Literal["uniform", "global"] = Field(
-            "uniform", description="the same ratio in each layer, or one ranking over all layers"
+            "uniform",
+            description="the same ratio in each layer (uniform), or one ranking of the weights of "
+            "all layers (global)",
         )
-        ignore: list[str] = Field([], description="modules to leave alone, by name")
+        ignore: list[str] = Field([], description="names of modules that are not pruned")
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The thinned candidate; `info` holds each layer's zeros.
+        """Returns the pruned candidate; `info` has each layer's zeros.
 
         The masks are those of `torch.nn.utils.prune` (`l1_unstructured`, `random_unstructured`,
-        `global_unstructured`), multiplied into the weights for good. Biases and normalization are
-        left alone.
+        `global_unstructured`), multiplied into the weights permanently. Biases and normalization
+        are not pruned.
 
         Raises:
             InfeasibleCandidate: The network has no such layer, or no module of an ignored name.
@@ -58,13 +60,13 @@ class Unstructured:
 
         return with_masked_weights(candidate, Unstructured.name, params, make)
 
-    outline = apply  # it changes no shape
+    outline = apply  # no shape changes
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """The model itself: no shape changed."""
+        """Returns the model itself: no shape changed."""
         return model
 
 
@@ -78,7 +80,7 @@ def _masks(weights: dict[str, torch.Tensor], params: Unstructured.Params) -> Mas
     if params.scope == "global":
         together = torch.cat(list(flat.values()))
         mask = method.compute_mask(together, torch.ones_like(together))
-        parts = mask.split([len(one) for one in flat.values()])
+        parts = mask.split([len(weight) for weight in flat.values()])
         masks = dict(zip(flat, parts, strict=True))
     else:
         masks = {n: method.compute_mask(w, torch.ones_like(w)) for n, w in flat.items()}

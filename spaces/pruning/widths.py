@@ -1,7 +1,7 @@
-"""How many units stay in each layer.
+"""The number of units that stay in each layer.
 
-All ways to spread an amount over layers are one list of cuts in an order, of which a beginning is
-made: more is a longer beginning, so that a higher ratio never keeps more anywhere.
+Every way to spread an amount over layers is an ordered list of cuts, of which the first ones are
+made. A larger amount makes more of the same cuts, so a higher ratio keeps more units in no layer.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     import torch
 
 EPSILON = 1e-6
+"""Part of a unit that a ratio may miss by rounding."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """One more rounded group of units goes from a layer.
+    """The removal of one more rounded group of units from a layer.
 
     Attributes:
-        layer: Its place in the list of layers.
-        keep: Units that stay in it, in each block.
-        above: Made when the ratio is above this.
-        order: Its place among all cuts, for a target in multiply-adds.
+        layer: Index in the list of layers.
+        keep: Units that stay in each block of the layer.
+        above: Ratio above which the cut is made.
+        order: Sort key among all cuts, for a target in multiply-adds; lower is earlier.
     """
 
     layer: int
@@ -39,13 +40,13 @@ class Cut:
 
 @dataclass(frozen=True)
 class WidthPlan:
-    """The layers of a network that is about to lose units.
+    """The prunable layers of a network, with what decides how many units each loses.
 
     Attributes:
-        layers: As they are.
-        full: Units of each before anything was pruned; ratios are of these.
+        layers: Layers in their present widths.
+        full: Units of each layer before the first round; ratios refer to these.
         scores: Importance of each layer's units.
-        round_to: Channels that stay are a multiple of this.
+        round_to: A pruned layer keeps a multiple of this many channels.
     """
 
     layers: Sequence[PrunableLayer]
@@ -54,18 +55,18 @@ class WidthPlan:
     round_to: int
 
     def multiple(self, index: int) -> int:
-        """What each block of a layer rounds to, so that all together keep to `round_to`."""
+        """Returns the multiple for one block, such that all blocks together keep `round_to`."""
         layer = self.layers[index]
         return 1 if layer.heads else self.round_to // math.gcd(self.round_to, layer.blocks)
 
     def steps(self, index: int) -> range:
-        """The numbers of units that may stay in a layer, descending; at least one group does."""
+        """Returns the numbers of units that a pruned layer may keep, descending, above 0."""
         multiple = self.multiple(index)
         return range((self.layers[index].units - 1) // multiple * multiple, 0, -multiple)
 
 
 def uniform(plan: WidthPlan) -> list[Cut]:
-    """The same ratio in each layer, rounded down to a group."""
+    """Returns the cuts for the same ratio in each layer, rounded down to a group."""
     return [_at_ratio(plan, index, keep) for index in _indices(plan) for keep in plan.steps(index)]
 
 
@@ -76,49 +77,52 @@ def _at_ratio(plan: WidthPlan, index: int, keep: int) -> Cut:
 
 
 def ranked(plan: WidthPlan) -> list[Cut]:
-    """One ranking over all layers: importances are divided by their layer's mean before."""
+    """Returns the cuts by one ranking of all units; scores are divided by their layer's mean."""
     import torch
 
     scaled = [score / (score.mean() + 1e-12) for score in plan.scores]
     order = torch.argsort(torch.cat(scaled), descending=True, stable=True)
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order))
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order))
     total = sum(plan.full)
-    found = []
-    for index, own in enumerate(torch.split(place, [len(score) for score in scaled])):
-        best = own.sort().values.tolist()  # places of this layer's units, the best first
+    cuts = []
+    for index, layer_ranks in enumerate(torch.split(rank, [len(score) for score in scaled])):
+        ranks = layer_ranks.sort().values.tolist()  # the most important unit first
         for keep in plan.steps(index):
             last = keep + plan.multiple(index) - 1
-            at = best[last] if last < len(best) else total
-            above = 1 - (at + 1 - EPSILON) / total
-            found.append(Cut(index, keep, above, 1 - best[keep] / total))
-    return found
+            lowest = ranks[last] if last < len(ranks) else total
+            above = 1 - (lowest + 1 - EPSILON) / total
+            cuts.append(Cut(index, keep, above, 1 - ranks[keep] / total))
+    return cuts
 
 
 def by_sensitivity(plan: WidthPlan, rise: Mapping[str, Sequence[tuple[float, float]]]) -> list[Cut]:
-    """First what raises the loss least.
+    """Returns the cuts in the order of the expected rise of the loss, the smallest first.
 
     Args:
         plan: The layers.
-        rise: Layer name -> (share of its units, rise of the loss without them), shares ascending.
+        rise: Layer name -> [(share of its units, rise of the loss without them)], by share.
     """
     expected = [
         (_interpolated(rise[plan.layers[index].name], 1 - keep / plan.full[index]), index, -keep)
         for index in _indices(plan)
         for keep in plan.steps(index)
     ]
-    gone = sum(full - layer.units for full, layer in zip(plan.full, plan.layers, strict=True))
-    stays = [layer.units for layer in plan.layers]
-    found = []
-    for place, (_, index, negative) in enumerate(sorted(expected)):
-        gone += stays[index] + negative
-        stays[index] = -negative
-        found.append(Cut(index, -negative, gone / sum(plan.full) - EPSILON, place))
-    return found
+    removed = sum(full - layer.units for full, layer in zip(plan.full, plan.layers, strict=True))
+    units = [layer.units for layer in plan.layers]
+    cuts = []
+    for position, (_, index, negative) in enumerate(sorted(expected)):
+        removed += units[index] + negative
+        units[index] = -negative
+        cuts.append(Cut(index, -negative, removed / sum(plan.full) - EPSILON, position))
+    return cuts
 
 
 def _interpolated(points: Sequence[tuple[float, float]], share: float) -> float:
-    """The rise at a share, between points made ascending; the last slope goes on."""
+    """Returns the rise at a share, on lines through the points.
+
+    A point below the one before is raised to it; beyond the last point, the last slope continues.
+    """
     x0, y0 = 0.0, 0.0
     slope = 0.0
     for x1, y1 in points:
@@ -131,12 +135,12 @@ def _interpolated(points: Sequence[tuple[float, float]], share: float) -> float:
 
 
 def keep_by_ratio(plan: WidthPlan, cuts: Sequence[Cut], ratio: float) -> list[int]:
-    """Units that stay in each layer at a ratio."""
+    """Returns the units that stay in each layer at a ratio."""
     return _after(plan, [cut for cut in cuts if ratio > max(cut.above, 0.0)])
 
 
 def keep_by_layer(plan: WidthPlan, ratios: Sequence[float]) -> list[int]:
-    """Units that stay where each layer has a ratio of its own."""
+    """Returns the units that stay in each layer if each has its own ratio."""
     cuts = uniform(plan)
     return _after(plan, [cut for cut in cuts if ratios[cut.layer] > max(cut.above, 0.0)])
 
@@ -148,19 +152,19 @@ def keep_by_cost(
     target: float,
     tolerance: float,
 ) -> list[int]:
-    """Units that stay in each layer for the cost nearest to a target.
+    """Returns the units that stay in each layer for the cost nearest to a target.
 
-    Cut by cut; where that misses the target by more than the tolerance (a share of it), single
-    layers are changed a little to come nearer.
+    Cuts are made one by one. If the nearest cost differs from the target by more than the tolerance
+    (a share of the target), one or two layers are changed slightly to come nearer.
     """
     best = now = [layer.units for layer in plan.layers]
     nearest = abs(cost(now) - target)
     for cut in sorted(cuts, key=lambda cut: (cut.order, -cut.keep)):
         now = [*now[: cut.layer], min(now[cut.layer], cut.keep), *now[cut.layer + 1 :]]
-        found = cost(now)
-        if abs(found - target) < nearest:
-            best, nearest = now, abs(found - target)
-        if found < target:
+        reached = cost(now)
+        if abs(reached - target) < nearest:
+            best, nearest = now, abs(reached - target)
+        if reached < target:
             break
     if nearest <= tolerance * target:
         return best
@@ -168,13 +172,13 @@ def keep_by_cost(
 
 
 def _near(plan: WidthPlan, keep: list[int]) -> Iterator[list[int]]:
-    """What differs from `keep` by up to two groups in up to two layers; itself comes first."""
+    """Yields `keep`, then all lists that differ by up to two groups in up to two layers."""
     yield keep
     choices = []
     for index, layer in enumerate(plan.layers):
         allowed = [layer.units, *plan.steps(index)]
-        place = allowed.index(keep[index])
-        choices.append(allowed[max(place - 2, 0) : place + 3])
+        position = allowed.index(keep[index])
+        choices.append(allowed[max(position - 2, 0) : position + 3])
     for one, other in itertools.combinations_with_replacement(_indices(plan), 2):
         for first, second in itertools.product(choices[one], choices[other]):
             changed = list(keep)
@@ -183,6 +187,7 @@ def _near(plan: WidthPlan, keep: list[int]) -> Iterator[list[int]]:
 
 
 def _after(plan: WidthPlan, cuts: Sequence[Cut]) -> list[int]:
+    """Returns the units that stay in each layer after these cuts."""
     keep = [layer.units for layer in plan.layers]
     for cut in cuts:
         keep[cut.layer] = min(keep[cut.layer], cut.keep)

@@ -1,4 +1,4 @@
-"""Number formats a candidate can be deployed in. The runtime's own quantizer does the work."""
+"""Number formats in which a candidate can be deployed; the runtime's own quantizer applies them."""
 
 from paretune.spaces.table import Table
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class BFloat16:
-    """Weights stored in bfloat16, half the bytes; ONNX Runtime computes them in float32."""
+    """Stores weights in bfloat16, half the bytes; ONNX Runtime computes in float32."""
 
     name = "bfloat16"
     version = 1
@@ -28,18 +28,18 @@ class BFloat16:
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The candidate, marked; its weights keep 8 significant bits in the file.
+        """Returns the candidate with the request; weights keep 8 significant bits in the file.
 
         Raises:
             InfeasibleCandidate: A weight is not finite.
         """
         return with_request(candidate, "bfloat16", params)
 
-    outline = apply  # it looks at shapes only
+    outline = apply  # depends on shapes only
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """The model itself: quantization happens in the runtime's file."""
+        """Returns the model itself: the runtime quantizes its own file."""
         return model

@@ -1,4 +1,4 @@
-"""Dynamic int8: weights stored in 8 bits, activations quantized while the network runs."""
+"""Dynamic int8: weights are stored in 8 bits, activations are quantized while the network runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Dynamic:
-    """int8 weights, activations quantized at run time; needs no calibration."""
+    """Stores int8 weights and quantizes activations at run time; needs no calibration."""
 
     name = "dynamic"
     version = 1
@@ -25,13 +25,15 @@ class Dynamic:
         """Options of dynamic quantization."""
 
         reduce_range: bool = Field(
-            False, description="7-bit weights: no sum saturates on x86 without VNNI"
+            False, description="store 7-bit weights, so that no sum saturates on x86 without VNNI"
         )
-        per_channel: bool = Field(False, description="a scale for each output channel")
+        per_channel: bool = Field(
+            False, description="use one scale for each output channel of a weight"
+        )
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The candidate, marked.
+        """Returns the candidate with the request.
 
         Raises:
             InfeasibleCandidate: A weight is not finite, or no layer is left to quantize.
@@ -40,12 +42,12 @@ class Dynamic:
 
     @staticmethod
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
-        """As `apply`; None where the trained weights say which layers stay float."""
+        """Returns the result of `apply`, or None if trained weights decide what stays float."""
         return None if params.keep_float else Dynamic.apply(candidate, params, context)
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """The model itself: quantization happens in the runtime's file."""
+        """Returns the model itself: the runtime quantizes its own file."""
         return model

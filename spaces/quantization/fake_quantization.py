@@ -1,4 +1,4 @@
-"""Fake quantization: values rounded as in 8 bits, kept in float so that gradients pass."""
+"""Fake quantization: values are rounded as in 8 bits but stay float, so that gradients pass."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import torch
 from torch import nn
 
 LEVELS = 255
-"""Steps between the smallest and the largest uint8."""
+"""Number of steps between the smallest and the largest uint8."""
 
 
 class FakeActivation(nn.Module):
-    """Rounds activations to 256 values between `low` and `high`, of which 0 is one.
+    """Rounds activations to 256 values between `low` and `high`; 0 is one of them.
 
-    While it trains, the range follows the batches' smallest and largest values as an exponential
+    In training the range follows the smallest and largest value of each batch by an exponential
     moving average (Jacob et al. 2018, section 3.1, https://arxiv.org/abs/1712.05877). Gradients
-    pass straight through inside of the range and are 0 outside.
+    pass unchanged inside the range and are 0 outside.
 
     Args:
-        momentum: Share of a new batch in the range.
+        momentum: Weight of a new batch in the average, in [0, 1].
     """
 
     low: torch.Tensor
@@ -27,16 +27,16 @@ class FakeActivation(nn.Module):
         super().__init__()
         self.momentum = momentum
         self.widening = False
-        """Only look, and widen the range to hold everything that passes."""
+        """Whether inputs pass unrounded and only widen the range, so that it contains them."""
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.zeros(()))
 
     def forward(self, x: torch.Tensor, follows: bool = False) -> torch.Tensor:
-        """[...] -> [...].
+        """Returns the rounded tensor, [...] -> [...].
 
         Args:
-            x: float32.
-            follows: This tensor only uses the range; another one makes it.
+            x: A float32 tensor.
+            follows: Whether this tensor only uses the range, which another tensor determines.
         """
         if torch.onnx.is_in_onnx_export():
             scale, zero = self.step()
@@ -49,7 +49,7 @@ class FakeActivation(nn.Module):
         return torch.fake_quantize_per_tensor_affine(x, scale, zero, 0, LEVELS)
 
     def step(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scale, and zero point in 0 .. 255: as ONNX Runtime's quantizer makes them of a range."""
+        """Returns the scale and the zero point in 0 .. 255 as ONNX Runtime computes them."""
         width = (self.high - self.low).double() / LEVELS
         scale = torch.where(width > torch.finfo(torch.float32).tiny, width, 1.0)
         zero = torch.round(-self.low.double() / scale).clamp(0, LEVELS)
@@ -57,7 +57,7 @@ class FakeActivation(nn.Module):
 
     def _follow(self, x: torch.Tensor) -> None:
         low, high = (bound.float() for bound in torch.aminmax(x))
-        low, high = low.clamp(max=0), high.clamp(min=0)  # 0 must be exact: padding is made of it
+        low, high = low.clamp(max=0), high.clamp(min=0)  # padding is 0, so 0 must be exact
         if self.widening:
             self.low.copy_(torch.minimum(self.low, low))
             self.high.copy_(torch.maximum(self.high, high))
@@ -67,10 +67,12 @@ class FakeActivation(nn.Module):
 
 
 class TensorMark(nn.Module):
-    """Nothing; in an export a fake quantization that shows which tensor this is.
+    """Identifies a tensor in an export; does nothing elsewhere.
+
+    In an export it is a fake quantization with the tensor's number as its scale.
 
     Args:
-        number: Its scale in the export.
+        number: The tensor's number, from 1.
     """
 
     def __init__(self, number: int) -> None:
@@ -78,18 +80,18 @@ class TensorMark(nn.Module):
         self.number = number
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[...] -> the same."""
+        """Returns the same tensor, [...] -> [...]."""
         if torch.onnx.is_in_onnx_export():
             return torch.fake_quantize_per_tensor_affine(x, float(self.number), 0, 0, LEVELS)
         return x
 
 
 class FakeWeight(nn.Module):
-    """Rounds a weight to signed 8-bit values, symmetrically about 0; a parametrization.
+    """A parametrization that rounds a weight to signed 8-bit values, symmetric about 0.
 
     Args:
-        axis: Of the output channels, each of which has a scale of its own; None: one for all.
-        levels: Largest value: 127, or 64 in the reduced range.
+        axis: Axis of the output channels, with one scale each; None is one scale for all.
+        levels: Largest stored value: 127, or 64 in the reduced range.
     """
 
     def __init__(self, axis: int | None, levels: int) -> None:
@@ -98,33 +100,33 @@ class FakeWeight(nn.Module):
         self.levels = levels
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        """[out, in, ...] -> the same, rounded; in an export as it is, for the quantizer."""
+        """Returns the rounded weight [out, in, ...]; unrounded in an export, for the quantizer."""
         if torch.onnx.is_in_onnx_export():
             return weight
         return rounded_weight(weight, self.axis, self.levels)
 
 
-def rounds(model: nn.Module) -> bool:
-    """Whether the network itself rounds, in float: it was trained for int8."""
+def has_fake_quantization(model: nn.Module) -> bool:
+    """Returns whether the network contains fake quantization: it was trained for int8."""
     return any(isinstance(module, (FakeActivation, FakeWeight)) for module in model.modules())
 
 
 def rounded_weight(weight: torch.Tensor, axis: int | None, levels: int) -> torch.Tensor:
-    """A weight as int8 stores it; gradients pass straight through.
+    """Returns a weight as int8 stores it; gradients pass unchanged.
 
     Args:
-        weight: float32.
-        axis: Of the channels that have a scale each; None: one scale.
+        weight: A float32 weight.
+        axis: Axis of the channels, with one scale each; None is one scale for all.
         levels: Largest stored value.
     """
-    size = weight.detach().abs()
+    magnitude = weight.detach().abs()
     if axis is None:
-        scale = _scale(size.amax(), levels)
+        scale = _scale(magnitude.amax(), levels)
         return torch.fake_quantize_per_tensor_affine(
             weight, scale, torch.zeros_like(scale, dtype=torch.int32), -levels, levels
         )
     others = [d for d in range(weight.ndim) if d != axis]
-    scale = _scale(size.amax(dim=others), levels)
+    scale = _scale(magnitude.amax(dim=others), levels)
     return torch.fake_quantize_per_channel_affine(
         weight, scale, torch.zeros_like(scale, dtype=torch.int32), axis, -levels, levels
     )

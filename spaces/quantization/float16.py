@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Float16:
-    """Weights stored in float16, half the bytes; ONNX Runtime computes them in float32."""
+    """Stores weights in float16, half the bytes; ONNX Runtime computes in float32."""
 
     name = "float16"
     version = 1
@@ -26,18 +26,18 @@ class Float16:
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The candidate, marked; its weights keep 11 significant bits in the file.
+        """Returns the candidate with the request; weights keep 11 significant bits in the file.
 
         Raises:
             InfeasibleCandidate: A weight is not finite.
         """
         return with_request(candidate, "float16", params)
 
-    outline = apply  # it looks at shapes only
+    outline = apply  # depends on shapes only
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """The model itself: quantization happens in the runtime's file."""
+        """Returns the model itself: the runtime quantizes its own file."""
         return model

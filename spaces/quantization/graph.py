@@ -1,4 +1,4 @@
-"""A network as a graph of operations in which activations and weights can be rounded."""
+"""A network as a torch.fx graph, in which activations and weights can be rounded."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from paretune.spaces.inputs import Shape, example
 from paretune.spaces.quantization.fake_quantization import FakeActivation, FakeWeight, TensorMark
 
 WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.ConvTranspose1d, nn.ConvTranspose2d)
-"""Modules whose weights int8 rounds."""
+"""Modules with weights that int8 rounds."""
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def traced(model: nn.Module) -> fx.GraphModule:
-    """A copy of the network as a graph, batch normalization folded into the layer before it.
+    """Returns a copy of the network as a graph with batch normalization folded into layers.
 
     Raises:
-        InfeasibleCandidate: torch.fx cannot follow the network's code.
+        InfeasibleCandidate: torch.fx cannot trace the network's code.
     """
     model = copy.deepcopy(model).eval()
     try:
@@ -40,7 +40,7 @@ def traced(model: nn.Module) -> fx.GraphModule:
 
 
 def activations(graph: fx.GraphModule, shape: Shape) -> list[str]:
-    """Names of the nodes that give a float tensor computed from the input, in order."""
+    """Returns the names of the nodes that compute a float tensor, in order."""
     finder = _Finder(graph)
     with torch.inference_mode():
         finder.run(example(shape))
@@ -48,7 +48,7 @@ def activations(graph: fx.GraphModule, shape: Shape) -> list[str]:
 
 
 def with_marks(graph: fx.GraphModule, names: Sequence[str]) -> fx.GraphModule:
-    """Puts a mark with a number (1, 2, ...) behind each of these nodes; changed in place."""
+    """Inserts a TensorMark with a number (1, 2, ...) after each of these nodes, in place."""
     nodes = {node.name: node for node in graph.graph.nodes}
     for number, name in enumerate(names, 1):
         graph.add_submodule(f"mark_{number}", TensorMark(number))
@@ -60,12 +60,12 @@ def with_marks(graph: fx.GraphModule, names: Sequence[str]) -> fx.GraphModule:
 def with_fake_quantization(
     graph: fx.GraphModule, groups: Sequence[Sequence[str]], momentum: float
 ) -> fx.GraphModule:
-    """Puts fake quantization behind nodes; each group of nodes shares a range.
+    """Inserts fake quantization after nodes; the nodes of a group share a range.
 
     Args:
-        graph: Changed in place.
-        groups: Names of nodes; the first of a group makes the range.
-        momentum: Of the ranges.
+        graph: The graph, changed in place.
+        groups: Names of nodes; the first node of a group determines the range.
+        momentum: Weight of a new batch in a range's moving average.
     """
     nodes = {node.name: node for node in graph.graph.nodes}
     for number, names in enumerate(groups):
@@ -77,19 +77,19 @@ def with_fake_quantization(
 
 
 def _insert(graph: fx.GraphModule, node: fx.Node, module: str, options: dict[str, Any]) -> None:
-    """A module behind a node, for everything that reads it."""
+    """Inserts a module after a node; all users of the node then read the module's output."""
     with graph.graph.inserting_after(node):
         new = graph.graph.call_module(module, (node,), options)
     node.replace_all_uses_with(new, lambda user: user is not new)
 
 
 def round_weights(graph: fx.GraphModule, layers: Iterable[str], options: Any) -> None:
-    """Makes the weights of these modules fake-quantized; the graph is changed in place.
+    """Adds fake quantization to the weights of these modules.
 
     Args:
-        graph: Changed in place.
+        graph: The graph, changed in place.
         layers: Names of modules.
-        options: With `reduce_range` and `per_channel`.
+        options: An object with the attributes `reduce_range` and `per_channel`.
     """
     levels = 64 if options.reduce_range else 127
     for name in layers:
@@ -99,40 +99,43 @@ def round_weights(graph: fx.GraphModule, layers: Iterable[str], options: Any) ->
 
 
 def channel_axis(module: nn.Module) -> int:
-    """The axis of a weight's output channels."""
+    """Returns the axis of the output channels of a module's weight."""
     return 1 if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d)) else 0
 
 
 def layers_fed_by(graph: fx.GraphModule, nodes: Iterable[str]) -> list[str]:
-    """Weighted modules whose input is one of these nodes."""
+    """Returns the names of the WEIGHTED modules that read one of these nodes."""
     sources = set(nodes)
-    found = {
+    layers = {
         str(node.target): None
         for node in graph.graph.nodes
         if node.op == "call_module"
         and isinstance(graph.get_submodule(node.target), WEIGHTED)
         and node.args[0].name in sources
     }
-    return list(found)
+    return list(layers)
 
 
 class _Finder(fx.Interpreter):
-    """Notes which nodes give float tensors."""
+    """Runs a graph and records the nodes that compute float tensors."""
 
     def __init__(self, graph: fx.GraphModule) -> None:
         super().__init__(graph)
         self.names: list[str] = []
 
     def run_node(self, n: fx.Node) -> Any:
-        found = super().run_node(n)
+        value = super().run_node(n)
         computed = n.op not in ("get_attr", "output")
-        if computed and isinstance(found, torch.Tensor) and found.is_floating_point():
+        if computed and isinstance(value, torch.Tensor) and value.is_floating_point():
             self.names.append(n.name)
-        return found
+        return value
 
 
 def _fold(graph: fx.GraphModule) -> None:
-    """Folds each batch normalization into a convolution or linear layer that feeds it alone."""
+    """Folds each batch normalization into the convolution or linear layer before it.
+
+    This needs a layer that is called once and feeds nothing else.
+    """
     modules = dict(graph.named_modules())
     calls: dict[str, int] = {}
     for node in graph.graph.nodes:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class NoQuantization:
-    """Stays in float32."""
+    """Keeps the network in float32."""
 
     name = "none"
     version = 1
@@ -24,12 +24,12 @@ class NoQuantization:
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The candidate itself."""
+        """Returns the candidate itself."""
         return candidate
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """The model itself."""
+        """Returns the model itself."""
         return model

@@ -1,4 +1,4 @@
-"""Quantization-aware training: the network learns with the rounding it will be deployed with."""
+"""Quantization-aware training: the network is trained with the rounding of its deployment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.inputs import Shape
-from paretune.spaces.quantization.request import OUTLINED, Int8Params, check_finite
+from paretune.spaces.quantization.request import OUTLINE_IMAGES, Int8Params, check_finite
 from paretune.spaces.table import Option, Slot
 from paretune.spaces.training import OPTIMIZERS, SCHEDULES
 from paretune.spaces.training.cosine import CosineParams
@@ -22,52 +22,63 @@ if TYPE_CHECKING:
     import torch
 
 BATCH = 64
-"""Training images at a time when ranges are first looked at."""
+"""Training images in a batch for the first ranges."""
 
 
 class Qat:
-    """int8 trained in: weights learn beside the rounding that the runtime deploys."""
+    """Trains the network with the int8 rounding that the runtime deploys."""
 
     name = "qat"
     version = 1
 
     class Params(Int8Params, Recipe):
-        """Options of qat: a recipe, and how activations and weights are rounded."""
+        """Options of qat: a recipe, and the rounding of activations and weights."""
 
         epochs: int = Field(2, ge=1, le=100_000, description="passes over the training part")
         optimizer: Annotated[Option, Slot(OPTIMIZERS)] = Option("sgd", Sgd.Params(lr=1e-4))
         schedule: Annotated[Option, Slot(SCHEDULES)] = Option("cosine", CosineParams())
         reduce_range: bool = Field(
-            True, description="7-bit weights: no sum saturates on x86 without VNNI"
+            True, description="train 7-bit weights, so that no sum saturates on x86 without VNNI"
         )
-        per_channel: bool = Field(True, description="a scale for each output channel of a weight")
-        images: int = Field(256, ge=1, le=100_000, description="training images for first ranges")
+        per_channel: bool = Field(
+            True, description="use one scale for each output channel of a weight"
+        )
+        images: int = Field(
+            256,
+            ge=1,
+            le=100_000,
+            description="training images for the ranges of activations at the start",
+        )
         momentum: float = Field(
-            0.01, gt=0, le=1, description="share of a new batch in an activation's range"
+            0.01,
+            gt=0,
+            le=1,
+            description="weight of a new batch in the moving average of an activation's range",
         )
 
     @staticmethod
     def trains(params: Params) -> bool:
-        """Always: the result is worth keeping."""
+        """Returns True: qat always trains."""
         return True
 
     @staticmethod
     def epochs(params: Params) -> int:
-        """Of its training."""
+        """Returns the epochs of the training."""
         return params.epochs
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The candidate, trained with fake quantization where the runtime quantizes.
+        """Returns the candidate, trained with fake quantization where the runtime quantizes.
 
-        The runtime's own quantizer is asked where that is, on a network whose activations are all
-        marked. The trained network carries its ranges as fake-quantization nodes, which its export
-        writes and the runtime's quantizer takes over.
+        The runtime's own quantizer reports the tensors that it rounds, on a copy of the network
+        with a mark at every activation. The trained network keeps its ranges as fake-quantization
+        nodes; the export writes them and the runtime's quantizer uses them.
 
-        In transformers every product runs in int8, those of two activations in attention too (the
-        softmax alone stays float where padding is masked). What the graph of torch modules does not
-        show (products before their bias, the inside of attention and GELU) is not rounded in
-        training: its ranges are calibrated when the file is made, and info["hidden"] names it.
+        In transformers every matrix product runs in int8, including the products of two activations
+        in attention. Only the softmax stays in float, and only where padding is masked. Some
+        tensors are not in the graph of torch modules: products before their bias, the inside of
+        attention and of GELU. They are not rounded in training; their ranges are calibrated when
+        the file is written, and info["hidden"] lists them.
 
         Raises:
             InfeasibleCandidate: torch.fx cannot trace the network, the runtime has no int8 to train
@@ -79,30 +90,30 @@ class Qat:
         recipe = Recipe.model_validate(
             {name: getattr(params, name) for name in Recipe.model_fields}
         )
-        taught = train(replace(candidate, model=model), recipe, context, stage="quantize")
-        info["loss"] = taught.history[-1].info["loss"]
-        return _marked(candidate, taught.model, params, info)
+        trained = train(replace(candidate, model=model), recipe, context, stage="quantize")
+        info["loss"] = trained.history[-1].info["loss"]
+        return _with_request(candidate, trained.model, params, info)
 
     @staticmethod
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
-        """As `apply` without the training; None where some layers stay float.
+        """Returns the result of `apply` without its training.
 
-        Which those are the trained weights say.
+        Returns None if some layers stay in float, because trained weights decide which.
 
         Raises:
             InfeasibleCandidate: As `apply`.
         """
         if params.keep_float:
             return None
-        quick = params.model_copy(update={"images": OUTLINED})
+        quick = params.model_copy(update={"images": OUTLINE_IMAGES})
         model, info = _rounded(candidate, quick, context)
-        return _marked(candidate, model, quick, info)
+        return _with_request(candidate, model, quick, info)
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """A copy of the network as a graph with fake quantization in its places.
+        """Returns a copy of the network as a graph with the same fake quantization as `apply`.
 
         Raises:
             InfeasibleCandidate: torch.fx cannot trace the network.
@@ -117,7 +128,7 @@ class Qat:
 def _rounded(
     candidate: Candidate, params: Qat.Params, context: Context
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """The network with fake quantization and first ranges, and the step's info."""
+    """Returns the network with fake quantization and first ranges, and the step's `info`."""
     from paretune.spaces.quantization.sensitivity import kept_layers
 
     check_finite(candidate, "qat")
@@ -127,33 +138,38 @@ def _rounded(
         "reduce_range": params.reduce_range,
         "kept": kept,
     }
-    info = {"kept": kept, "sensitivity_db": ratios, **_places(candidate, rounding, context)}
+    info = {
+        "kept": kept,
+        "sensitivity_db": ratios,
+        **_rounded_tensors(candidate, rounding, context),
+    }
     model = Qat.rebuild(candidate.model, params, info, candidate.shape)
-    _look(model, params.images, context)
+    _set_first_ranges(model, params.images, context)
     return model, info
 
 
-def _marked(
+def _with_request(
     candidate: Candidate, model: torch.nn.Module, params: Qat.Params, info: Mapping[str, Any]
 ) -> Candidate:
-    """The candidate with this model, for the runtime's quantizer."""
+    """Returns the candidate with this model and a request to the runtime's quantizer."""
     options = params.model_dump()
     made = candidate.with_step(model, Step("qat", options, info))
     return replace(made, quantization={"qat": {**options, "kept": info["kept"]}})
 
 
-def _places(
+def _rounded_tensors(
     candidate: Candidate, rounding: Mapping[str, Any], context: Context
 ) -> dict[str, list[Any]]:
-    """Where the runtime's quantizer rounds.
+    """Returns the tensors that the runtime's quantizer rounds.
 
     Returns:
-        groups: Names of the graph's nodes, those that share a range together.
-        layers: Modules whose weights are rounded.
-        hidden: Tensors that the runtime rounds and the graph does not show; they are calibrated.
+        groups: Names of the graph's nodes; the nodes of a group share a range.
+        layers: Names of the modules with rounded weights.
+        hidden: Names of tensors that the runtime rounds but the graph does not contain; their
+            ranges are calibrated.
 
     Raises:
-        InfeasibleCandidate: The runtime cannot say, or quantizes nothing.
+        InfeasibleCandidate: The runtime has no int8, or quantizes nothing in this network.
     """
     from paretune.spaces.quantization.graph import activations, layers_fed_by, traced, with_marks
 
@@ -161,19 +177,20 @@ def _places(
         raise InfeasibleCandidate("qat: this runtime has no int8 to train for")
     graph = traced(candidate.model)
     names = activations(graph, candidate.shape)
-    found = context.placement(with_marks(copy.deepcopy(graph), names), candidate.shape, rounding)
+    marked = with_marks(copy.deepcopy(graph), names)
+    placement = context.placement(marked, candidate.shape, rounding)
     groups: list[Sequence[str]] = [
-        [names[number - 1] for number in sorted(group)] for group in found["groups"]
+        [names[number - 1] for number in sorted(group)] for group in placement["groups"]
     ]
     fed = layers_fed_by(graph, (name for group in groups for name in group))
     layers = [layer for layer in fed if layer not in rounding["kept"]]
     if not layers:
         raise InfeasibleCandidate("qat: the runtime quantizes no layer of this network")
-    return {"groups": groups, "layers": layers, "hidden": found["hidden"]}
+    return {"groups": groups, "layers": layers, "hidden": placement["hidden"]}
 
 
-def _look(model: torch.nn.Module, images: int, context: Context) -> None:
-    """First ranges: wide enough for every value of some training images."""
+def _set_first_ranges(model: torch.nn.Module, images: int, context: Context) -> None:
+    """Sets every range so that it contains all values of some training images."""
     import torch
 
     from paretune.spaces.quantization.fake_quantization import FakeActivation

@@ -1,4 +1,4 @@
-"""Marks a candidate for the runtime's quantizer."""
+"""The request to the runtime's quantizer that a candidate carries."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from pydantic import Field
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.params import Params
 
-OUTLINED = 8
-"""Images that do where only the layout of a file counts."""
+OUTLINE_IMAGES = 8
+"""Calibration images for an outline, where only the layout of the file matters."""
 
 
 class Int8Params(Params):
-    """What every int8 mode takes."""
+    """Options of every int8 mode."""
 
     keep_float: int = Field(
-        0, ge=0, le=1000, description="so many layers stay float: the most sensitive, as measured"
+        0,
+        ge=0,
+        le=1000,
+        description="number of layers that stay in float: those most sensitive to int8, measured",
     )
 
 
@@ -30,17 +33,17 @@ def with_request(
     info: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Candidate:
-    """The candidate with the mode that its runtime shall quantize it in.
+    """Returns the candidate with a request to quantize it in this mode.
 
     Args:
-        candidate: What to mark; left as it was.
-        name: Of the technique, and of the runtime's mode.
-        params: Of the technique; the runtime gets them all.
-        info: Of the history's step.
-        more: What else the runtime needs to know, as JSON.
+        candidate: The candidate to quantize; not changed.
+        name: Name of the technique, which is also the runtime's mode.
+        params: Parameters of the technique; all are passed to the runtime.
+        info: `info` of the history's step.
+        more: Further values for the runtime, as JSON.
 
     Raises:
-        InfeasibleCandidate: A weight is not finite; no quantizer can find a scale for it.
+        InfeasibleCandidate: A weight is not finite, so no quantizer can compute its scale.
     """
     check_finite(candidate, name)
     options = params.model_dump()
@@ -51,7 +54,9 @@ def with_request(
 
 
 def with_int8_request(candidate: Candidate, name: str, params: Any, context: Context) -> Candidate:
-    """As `marked`, with the layers named that stay in float: `kept` in the step's info too.
+    """Returns the candidate with a request for int8, which lists the layers that stay in float.
+
+    The list is `kept` in the request and in the step's `info`.
 
     Raises:
         InfeasibleCandidate: A weight is not finite, or `keep_float` leaves nothing to quantize.
@@ -65,10 +70,10 @@ def with_int8_request(candidate: Candidate, name: str, params: Any, context: Con
 
 
 def check_finite(candidate: Candidate, name: str) -> None:
-    """Refuses a network with NaN or infinity among its weights.
+    """Refuses a network with a NaN or infinite weight.
 
     Raises:
-        InfeasibleCandidate: With the weight's name.
+        InfeasibleCandidate: A weight is not finite; the text has its name.
     """
     for weight, tensor in candidate.model.state_dict().items():
         if tensor.is_floating_point() and not tensor.isfinite().all():

@@ -1,4 +1,4 @@
-"""How much each layer's int8 rounding, alone, disturbs a trained network."""
+"""The sensitivity of a trained network to int8 rounding of a single layer."""
 
 from __future__ import annotations
 
@@ -17,88 +17,93 @@ from paretune.spaces.quantization.fake_quantization import FakeActivation, round
 from paretune.spaces.quantization.graph import WEIGHTED, channel_axis
 
 IMAGES = 64
-"""Training inputs that the error is measured on."""
+"""Number of training inputs for the measurement of the error."""
 
 HIGHEST = 200.0
-"""dB that stand for no difference at all."""
+"""Signal-to-noise ratio in dB for logits that do not differ at all."""
 
 VERSION = 1
-"""Raised when the measurement gives another order."""
+"""Version of the measurement; raise it when the order of layers changes."""
 
 
 def kept_layers(
     candidate: Candidate, keep: int, context: Context, options: Any
 ) -> tuple[list[str], dict[str, float]]:
-    """The layers that stay in float, most sensitive first, and the signal-to-noise ratio of each.
+    """Returns the layers that stay in float, most sensitive first, and their ratios in dB.
 
     Args:
-        candidate: A trained one.
-        keep: How many.
-        context: Its data are measured on; its memo keeps what was measured.
-        options: `per_channel` and `reduce_range` of the quantization.
+        candidate: A trained candidate.
+        keep: Number of layers that stay in float.
+        context: Provides the data, and the memo that keeps the measurement.
+        options: An object with the quantization's `per_channel` and `reduce_range`.
 
     Raises:
-        InfeasibleCandidate: The network has no more layers than shall stay in float.
+        InfeasibleCandidate: The network has no more than `keep` layers.
     """
     if keep == 0:
         return [], {}
     channels, reduced = options.per_channel, options.reduce_range
     name = f"sensitivity.{VERSION}.{_digest(candidate.model)}.{channels}.{reduced}"
-    found: dict[str, float] = context.memo(
+    ratios: dict[str, float] = context.memo(
         name, lambda: sensitivity(candidate, context, channels, reduced)
     )
-    if len(found) <= keep:
+    if len(ratios) <= keep:
         raise InfeasibleCandidate(
-            f"keep_float: {keep} leaves nothing to quantize: the network has {len(found)} layers"
+            f"keep_float: {keep} leaves nothing to quantize: the network has {len(ratios)} layers"
         )
-    ranked = sorted(found, key=lambda layer: found[layer])[:keep]
-    return ranked, {layer: found[layer] for layer in ranked}
+    ranked = sorted(ratios, key=lambda layer: ratios[layer])[:keep]
+    return ranked, {layer: ratios[layer] for layer in ranked}
 
 
 def sensitivity(
     candidate: Candidate, context: Context, per_channel: bool, reduce_range: bool
 ) -> dict[str, float]:
-    """Layer -> signal-to-noise ratio of the logits in dB when this layer alone is in int8.
+    """Returns layer -> signal-to-noise ratio of the logits in dB with this layer alone in int8.
 
-    Weights, input and output of the layer are rounded, with ranges that hold every value of these
-    inputs. Low is sensitive. The largest value is HIGHEST.
+    Weights, input and output of the layer are rounded, with ranges that contain all values of
+    these inputs. A low ratio means a sensitive layer. The largest value is HIGHEST.
     """
     model = copy.deepcopy(candidate.model).to(context.device).eval()
     inputs, _ = next(context.data.batches("train", IMAGES, device=context.device))
     layers = {name: m for name, m in model.named_modules() if isinstance(m, WEIGHTED)}
     with torch.inference_mode():
         logits, ranges = _observed(model, layers, inputs)
-        found = {}
+        ratios = {}
         for name in ranges:
             axis = channel_axis(layers[name]) if per_channel else None
             with _rounded(layers[name], ranges[name], axis, 64 if reduce_range else 127):
                 noise = model(inputs).double() - logits
-            found[name] = _decibel(logits, noise)
-    return found
+            ratios[name] = _decibel(logits, noise)
+    return ratios
 
 
 Ranges = tuple[FakeActivation, FakeActivation]
-"""Of a layer's input and of its output."""
+"""Fake quantization of a layer's input and of its output."""
 
 
 def _observed(
     model: nn.Module, layers: Mapping[str, nn.Module], inputs: torch.Tensor
 ) -> tuple[torch.Tensor, dict[str, Ranges]]:
-    """The float logits, and the ranges of every layer that the network calls."""
+    """Returns the float logits, and the ranges of every layer that the network calls."""
     ranges: dict[str, Ranges] = {}
     hooks = []
     for name, layer in layers.items():
-        given, gave = (FakeActivation(0).to(inputs.device).eval() for _ in range(2))
-        given.widening = gave.widening = True
+        before, after = (FakeActivation(0).to(inputs.device).eval() for _ in range(2))
+        before.widening = after.widening = True
 
-        def look(
-            module: nn.Module, args: Any, output: torch.Tensor, own: Any = (name, given, gave)
+        def widen(
+            module: nn.Module,
+            args: Any,
+            output: torch.Tensor,
+            name: str = name,
+            before: FakeActivation = before,
+            after: FakeActivation = after,
         ) -> None:
-            own[1](args[0])
-            own[2](output)
-            ranges[own[0]] = (own[1], own[2])
+            before(args[0])
+            after(output)
+            ranges[name] = (before, after)
 
-        hooks.append(layer.register_forward_hook(look))
+        hooks.append(layer.register_forward_hook(widen))
     logits = model(inputs).double()
     for hook in hooks:
         hook.remove()
@@ -110,14 +115,14 @@ def _observed(
 
 @contextmanager
 def _rounded(layer: nn.Module, ranges: Ranges, axis: int | None, levels: int) -> Iterator[None]:
-    """The layer in int8 while the body runs."""
-    given, gave = ranges
+    """Rounds the layer as int8 does inside the block."""
+    before, after = ranges
     weight = layer.get_parameter("weight")
     exact = weight.data
     weight.data = rounded_weight(exact, axis, levels)
     hooks = [
-        layer.register_forward_pre_hook(lambda module, args: (given(args[0]), *args[1:])),
-        layer.register_forward_hook(lambda module, args, output: gave(output)),
+        layer.register_forward_pre_hook(lambda module, args: (before(args[0]), *args[1:])),
+        layer.register_forward_hook(lambda module, args, output: after(output)),
     ]
     try:
         yield
@@ -135,7 +140,7 @@ def _decibel(signal: torch.Tensor, noise: torch.Tensor) -> float:
 
 
 def _digest(model: nn.Module) -> str:
-    """Of the weights."""
+    """Returns a digest of the weights."""
     content = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         content.update(name.encode())

@@ -1,4 +1,4 @@
-"""Static int8: weights and activations in 8 bits, scales from calibration images."""
+"""Static int8: weights and activations in 8 bits, with scales from calibration inputs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import Field
 
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.inputs import Shape
-from paretune.spaces.quantization.request import OUTLINED, Int8Params, with_int8_request
+from paretune.spaces.quantization.request import OUTLINE_IMAGES, Int8Params, with_int8_request
 
 if TYPE_CHECKING:
     import torch
 
 
 class Static:
-    """int8 weights and activations, calibrated on training images."""
+    """Computes with int8 weights and activations, calibrated on training data."""
 
     name = "static"
     version = 2
@@ -24,27 +24,38 @@ class Static:
     class Params(Int8Params):
         """Options of static quantization."""
 
-        images: int = Field(256, ge=1, le=100_000, description="training images to calibrate on")
+        images: int = Field(
+            256,
+            ge=1,
+            le=100_000,
+            description="training images (or texts) for the calibration",
+        )
         calibration: Literal["minmax", "entropy", "percentile"] = Field(
-            "minmax", description="how an activation's range is found"
+            "minmax", description="method that chooses an activation's range"
         )
         percentile: float = Field(
-            99.99, gt=50, le=100, description="share in the range, in %, of calibration: percentile"
+            99.99,
+            gt=50,
+            le=100,
+            description="percentage of values inside the range, for calibration: percentile",
         )
         reduce_range: bool = Field(
-            True, description="7-bit weights: no sum saturates on x86 without VNNI"
+            True, description="store 7-bit weights, so that no sum saturates on x86 without VNNI"
         )
-        per_channel: bool = Field(True, description="a scale for each output channel of a weight")
+        per_channel: bool = Field(
+            True, description="use one scale for each output channel of a weight"
+        )
         symmetric: bool = Field(
-            False, description="activations: zero at 0 or in the middle of the range"
+            False, description="restrict the zero points of activations to 0 and 128"
         )
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The candidate, marked.
+        """Returns the candidate with the request.
 
-        Every convolution and product runs in int8, in attention those of two activations too; the
-        softmax of attention that masks padding stays float, and so does layer normalization.
+        Every convolution and matrix product runs in int8, including the products of two activations
+        in attention. Layer normalization stays in float, and so does the softmax of an attention
+        that masks padding.
 
         Raises:
             InfeasibleCandidate: A weight is not finite, or no layer is left to quantize.
@@ -53,18 +64,18 @@ class Static:
 
     @staticmethod
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
-        """As `apply`, to be calibrated on few images; None where some layers stay float.
+        """Returns the result of `apply` with few calibration images.
 
-        Which those are the trained weights say.
+        Returns None if some layers stay in float, because trained weights decide which.
         """
         if params.keep_float:
             return None
-        quick = params.model_copy(update={"images": OUTLINED, "calibration": "minmax"})
+        quick = params.model_copy(update={"images": OUTLINE_IMAGES, "calibration": "minmax"})
         return Static.apply(candidate, quick, context)
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """The model itself: quantization happens in the runtime's file."""
+        """Returns the model itself: the runtime quantizes its own file."""
         return model

@@ -1,4 +1,4 @@
-"""Weights of linear layers in 4 or 8 bits; activations and convolutions stay in float."""
+"""Weight-only quantization: linear layers store 4- or 8-bit weights and compute in float."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     import torch
 
 LEAST_SHARE = 0.05
-"""Of a network's weights. With fewer in linear layers the file hardly shrinks, while the kernel
-for few bits costs time."""
+"""Smallest share of a network's weights that must be in linear layers.
+
+With fewer the file hardly shrinks, while the kernels for few bits cost time.
+"""
 
 
 class WeightOnly:
-    """Linear layers' weights in int4 or int8 blocks; convolutions and activations stay float."""
+    """Stores weights of linear layers in int4 or int8 blocks; all else stays in float."""
 
     name = "weight_only"
     version = 1
@@ -29,16 +31,18 @@ class WeightOnly:
     class Params(Params):
         """Options of weight-only quantization."""
 
-        bits: Literal[4, 8] = Field(4, description="of a stored weight")
-        block: Literal[16, 32, 64, 128, 256] = Field(32, description="inputs that share a scale")
+        bits: Literal[4, 8] = Field(4, description="bits of a stored weight")
+        block: Literal[16, 32, 64, 128, 256] = Field(
+            32, description="number of input weights that share a scale"
+        )
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """The candidate, marked.
+        """Returns the candidate with the request.
 
         Raises:
-            InfeasibleCandidate: Linear layers with at least a block of inputs hold too small a
-                share of the weights, or a weight is not finite.
+            InfeasibleCandidate: Linear layers with at least `block` inputs hold less than
+                LEAST_SHARE of the weights, or a weight is not finite.
         """
         WeightOnly.check(candidate.model, params)
         share = _share(candidate.model, params.block)
@@ -46,10 +50,10 @@ class WeightOnly:
 
     @staticmethod
     def check(model: torch.nn.Module, params: Params) -> None:
-        """Refuses a network, trained or not, that has too little to quantize.
+        """Refuses a network with too few weights to quantize, trained or not.
 
         Raises:
-            InfeasibleCandidate: As `apply`, with the share.
+            InfeasibleCandidate: Linear layers hold less than LEAST_SHARE of the weights.
         """
         share = _share(model, params.block)
         if share < LEAST_SHARE:
@@ -58,18 +62,18 @@ class WeightOnly:
                 f"hold {share:.1%} of the weights; convolutions are not quantized this way"
             )
 
-    outline = apply  # it looks at shapes only
+    outline = apply  # depends on shapes only
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """The model itself: quantization happens in the runtime's file."""
+        """Returns the model itself: the runtime quantizes its own file."""
         return model
 
 
 def _share(model: torch.nn.Module, block: int) -> float:
-    """Of all weights, those in linear layers with at least `block` inputs."""
+    """Returns the share of all weights in linear layers with at least `block` inputs."""
     from torch import nn
 
     total = sum(p.numel() for p in model.parameters())

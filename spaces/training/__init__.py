@@ -1,4 +1,4 @@
-"""How networks are trained: optimizers, schedules, recipes and the one loop."""
+"""Training of networks: optimizers, learning-rate schedules, recipes and the one loop."""
 
 from paretune.spaces.table import Table
 

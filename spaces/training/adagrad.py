@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
 
 class Adagrad:
-    """Divides the gradient by the root of the sum of all its squares so far."""
+    """Divides the gradient by the root of the sum of all its past squares (Adagrad)."""
 
     class Params(Params):
         """Options of adagrad."""
 
         lr: float = Field(0.01, gt=0, le=10, description="learning rate at the schedule's peak")
-        weight_decay: float = Field(0.0, ge=0, le=1)
+        weight_decay: float = Field(
+            0.0, ge=0, le=1, description="factor of the weights that is added to the gradient"
+        )
 
     @staticmethod
     def build(parameters: Iterable[torch.nn.Parameter], params: Params) -> torch.optim.Optimizer:
-        """The optimizer on these parameters."""
+        """Returns the optimizer of these parameters."""
         from torch.optim import Adagrad as Optimizer
 
         return Optimizer(parameters, lr=params.lr, weight_decay=params.weight_decay)

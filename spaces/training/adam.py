@@ -17,13 +17,17 @@ class AdamParams(Params):
     """Options of adam and adamw."""
 
     lr: float = Field(1e-3, gt=0, le=10, description="learning rate at the schedule's peak")
-    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the gradient's mean")
-    beta2: float = Field(0.999, ge=0, lt=1, description="decay of its square's mean")
-    weight_decay: float = Field(0.0, ge=0, le=1)
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the running mean of gradients")
+    beta2: float = Field(
+        0.999, ge=0, lt=1, description="decay of the running mean of squared gradients"
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, le=1, description="factor of the weights that is added to the gradient"
+    )
 
 
 class Adam:
-    """Adam; weight decay is added to the gradient."""
+    """Adam; adds weight decay to the gradient."""
 
     Params = AdamParams
 
@@ -31,7 +35,7 @@ class Adam:
     def build(
         parameters: Iterable[torch.nn.Parameter], params: AdamParams
     ) -> torch.optim.Optimizer:
-        """The optimizer on these parameters."""
+        """Returns the optimizer of these parameters."""
         from torch.optim import Adam as Optimizer
 
         return Optimizer(
@@ -45,11 +49,16 @@ class Adam:
 class AdamWParams(AdamParams):
     """Options of adamw."""
 
-    weight_decay: float = Field(0.01, ge=0, le=1)
+    weight_decay: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="share of the weights, times the learning rate, that each step subtracts",
+    )
 
 
 class AdamW:
-    """Adam with decoupled weight decay."""
+    """Adam with decoupled weight decay (AdamW)."""
 
     Params = AdamWParams
 
@@ -57,7 +66,7 @@ class AdamW:
     def build(
         parameters: Iterable[torch.nn.Parameter], params: AdamWParams
     ) -> torch.optim.Optimizer:
-        """The optimizer on these parameters."""
+        """Returns the optimizer of these parameters."""
         from torch.optim import AdamW as Optimizer
 
         return Optimizer(

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on the device they are on."""
+"""Random changes of whole batches of images, on the device of the batch."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def augmented(
     white: Sequence[float],
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Randomly changed images; pairs of them are mixed after this, with their labels (mixing.py).
+    """Returns randomly changed images; mixing of images and labels follows later (mixing.py).
 
     Args:
-        images: [B, C, H, W], normalized.
-        augment: What to do.
-        border: Value of a black pixel for each channel, [C]: what comes in at the edges.
+        images: Normalized images [B, C, H, W]; not changed.
+        augment: The kinds of changes and their strengths.
+        black: Value of a black pixel for each channel, [C]; a crop fills edges with it.
         white: Value of a white pixel for each channel, [C].
-        generator: On the CPU, so that every device sees the same changes.
+        generator: A generator on the CPU, so that the changes are the same on every device.
     """
     if augment.crop:
         images = _shifted(images, augment.crop, black, generator)
@@ -43,17 +43,17 @@ def augmented(
 
 
 def _shifted(
-    images: torch.Tensor, most: int, black: Sequence[float], generator: torch.Generator
+    images: torch.Tensor, pixels: int, black: Sequence[float], generator: torch.Generator
 ) -> torch.Tensor:
-    """Pads by `most` and cuts each image out at its own offset, by one gather."""
+    """Returns images shifted by up to `pixels`, each by its own offset, with one gather."""
     count, _, height, width = images.shape
-    # Padding with zeros of images whose black is zero is padding with black.
-    black = torch.tensor(black, dtype=images.dtype, device=images.device)[None, :, None, None]
-    padded = functional.pad(images - black, (most,) * 4) + black
-    offsets = torch.randint(0, 2 * most + 1, (2, count), generator=generator).to(images.device)
+    # Padding fills with 0, so black is subtracted first and added again.
+    border = torch.tensor(black, dtype=images.dtype, device=images.device)[None, :, None, None]
+    padded = functional.pad(images - border, (pixels,) * 4) + border
+    offsets = torch.randint(0, 2 * pixels + 1, (2, count), generator=generator).to(images.device)
     rows = offsets[0][:, None] + torch.arange(height, device=images.device)
     columns = offsets[1][:, None] + torch.arange(width, device=images.device)
-    which = torch.arange(count, device=images.device)[:, None, None]
+    index = torch.arange(count, device=images.device)[:, None, None]
     # Advanced indices around a slice put the channels last: [B, H, W, C].
-    cut = padded[which, :, rows[:, :, None], columns[:, None, :]]
+    cut = padded[index, :, rows[:, :, None], columns[:, None, :]]
     return cut.permute(0, 3, 1, 2)

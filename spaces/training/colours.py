@@ -1,4 +1,4 @@
-"""Changes of colour, on batches of pixels [B, C, H, W] in [0, 1]; as PIL's and torchvision's."""
+"""Changes of colour like those of PIL and torchvision, for pixels [B, C, H, W] in [0, 1]."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ GREY = (0.2989, 0.587, 0.114)
 
 
 def brightness(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """0 is black, 1 the image; `factor` is [B, 1, 1, 1] here and below."""
+    """Scales brightness: 0 is black, 1 the image; `factor` is [B, 1, 1, 1] here and below."""
     return (x * factor).clamp_(0, 1)
 
 
 def saturation(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """0 is grey, 1 the image; an image that is not of three channels has no colour to change."""
+    """Scales saturation: 0 is grey, 1 the image. Returns images without three channels as is."""
     return _blend(grey(x), x, factor) if x.shape[1] == 3 else x
 
 
 def contrast(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """0 is the mean grey of the image, 1 the image."""
+    """Scales contrast: 0 is the mean grey of the image, 1 the image."""
     return _blend(grey(x).mean((1, 2, 3), keepdim=True), x, factor)
 
 
 def sharpness(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """0 is blurred, 1 the image, 2 sharpened; the outermost pixels stay."""
+    """Scales sharpness: 0 is blurred, 1 the image, 2 sharpened. The outermost pixels stay."""
     if min(x.shape[2:]) < 3:
         return x
     kernel = torch.ones(3, 3, dtype=x.dtype, device=x.device)
@@ -38,26 +38,26 @@ def sharpness(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
 
 
 def posterize(x: torch.Tensor, bits: int) -> torch.Tensor:
-    """Keeps the first `bits` of the eight."""
+    """Keeps the first `bits` of the eight bits of each value."""
     levels = (x * 255).round()
     rest: torch.Tensor = levels % (256 >> bits)
     return (levels - rest) / 255
 
 
 def solarize(x: torch.Tensor, threshold: float) -> torch.Tensor:
-    """Inverts what is as bright as the threshold, or brighter."""
+    """Inverts the values at or above the threshold."""
     return torch.where(x >= threshold, 1 - x, x)
 
 
 def autocontrast(x: torch.Tensor) -> torch.Tensor:
-    """Stretches each channel to all of [0, 1]; a constant one stays."""
+    """Stretches each channel to [0, 1]; a constant channel stays."""
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
     flat = high == low
     return torch.where(flat, x, (x - low) / torch.where(flat, 1, high - low))
 
 
 def equalize(x: torch.Tensor) -> torch.Tensor:
-    """Gives each channel an even histogram, of 256 bins as PIL counts it."""
+    """Evens out each channel's histogram of 256 bins, as PIL does."""
     count = x.shape[0] * x.shape[1]
     levels = (x * 255).round().long().reshape(count, -1)
     histogram = torch.zeros(count, 256, dtype=torch.long, device=x.device)
@@ -66,12 +66,12 @@ def equalize(x: torch.Tensor) -> torch.Tensor:
     step = (levels.shape[1] - last) // 255
     before = histogram.cumsum(1) - histogram
     table = ((before + step // 2) // step.clamp(min=1)).clamp(0, 255)
-    found = torch.where(step > 0, table.gather(1, levels), levels)
-    return found.to(x.dtype).reshape(x.shape) / 255
+    equalized = torch.where(step > 0, table.gather(1, levels), levels)
+    return equalized.to(x.dtype).reshape(x.shape) / 255
 
 
 def grey(x: torch.Tensor) -> torch.Tensor:
-    """[B, C, H, W] -> [B, 1, H, W]."""
+    """Returns the grey image, [B, C, H, W] -> [B, 1, H, W]."""
     if x.shape[1] != 3:
         return x.mean(1, keepdim=True)
     weights = torch.tensor(GREY, dtype=x.dtype, device=x.device)[None, :, None, None]

@@ -12,16 +12,16 @@ from paretune.spaces.base import InfeasibleCandidate
 
 
 @contextmanager
-def compilation(wanted: bool) -> Iterator[None]:
-    """What goes wrong in the compiler makes the candidate infeasible; nothing is left behind.
+def compilation(enabled: bool) -> Iterator[None]:
+    """Turns compiler errors into InfeasibleCandidate, and drops compiled code at the end.
 
-    Compiled code is kept for each class of network, and torch compiles no more after eight of them
-    (`recompile_limit`): a search meets more, so what a stage compiled is dropped at its end.
+    torch keeps compiled code for each class of network and stops compiling after eight versions
+    (`recompile_limit`). A search has more networks, so each stage drops its compiled code.
 
     Raises:
         InfeasibleCandidate: The compiler cannot run on this machine, or not on this network.
     """
-    if not wanted:
+    if not enabled:
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""Schedules along cosines: one fall, several with restarts, a rise and a fall."""
+"""Learning-rate schedules along cosines: one fall, falls with restarts, or a rise and a fall."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from paretune.spaces.training.warmup import WarmupParams, split_warmup
 class CosineParams(WarmupParams):
     """Options of cosine."""
 
-    end: float = Field(0.0, ge=0, le=1, description="factor at the end")
+    end: float = Field(0.0, ge=0, le=1, description="factor of the rate at the end")
 
 
 class Cosine:
-    """Falls along half a cosine (SGDR without restarts, https://arxiv.org/abs/1608.03983)."""
+    """Lowers the rate by half a cosine (SGDR without restarts, https://arxiv.org/abs/1608.03983)."""
 
     Params = CosineParams
 
     @staticmethod
     def factor(params: CosineParams, progress: float) -> float:
-        """End + (1 - end) * (1 + cos(pi * progress)) / 2, after the warm-up."""
+        """Returns end + (1 - end) * (1 + cos(pi * progress)) / 2, after the warm-up."""
         rise, rest = split_warmup(progress, params.warmup)
         return rise * (params.end + (1 - params.end) * (1 + math.cos(math.pi * rest)) / 2)
 
@@ -31,21 +31,23 @@ class Cosine:
 class CosineRestartsParams(CosineParams):
     """Options of cosine_restarts."""
 
-    cycles: int = Field(2, ge=1, le=100, description="falls; each but the first is a restart")
-    stretch: float = Field(1.0, ge=1, le=10, description="length of a cycle beside the one before")
+    cycles: int = Field(2, ge=1, le=100, description="number of falls; all but the first restart")
+    stretch: float = Field(
+        1.0, ge=1, le=10, description="length of each cycle relative to the previous one"
+    )
 
 
 class CosineRestarts:
-    """Falls along half a cosine and starts again (SGDR, https://arxiv.org/abs/1608.03983)."""
+    """Lowers the rate by half a cosine several times (SGDR, https://arxiv.org/abs/1608.03983)."""
 
     Params = CosineRestartsParams
 
     @staticmethod
     def factor(params: CosineRestartsParams, progress: float) -> float:
-        """The cosine of the cycle that the progress is in, after the warm-up.
+        """Returns the factor by the cosine of the current cycle, after the warm-up.
 
-        Cycle i (from 0) is stretch ** i times as long as the first; together they fill the
-        training, so that it ends at the end of a fall.
+        Cycle i (from 0) is stretch ** i times as long as the first. Together the cycles fill the
+        training, so it ends at the end of a fall.
         """
         rise, rest = split_warmup(progress, params.warmup)
         lengths = [params.stretch**i for i in range(params.cycles)]
@@ -63,19 +65,25 @@ class CosineRestarts:
 class OneCycleParams(Params):
     """Options of one_cycle."""
 
-    warmup: float = Field(0.3, gt=0, lt=1, description="share of training that rises")
-    start: float = Field(0.04, ge=0, le=1, description="factor at the beginning (torch: 1/25)")
-    end: float = Field(4e-6, ge=0, le=1, description="factor at the end (torch: 1/25/1e4)")
+    warmup: float = Field(
+        0.3, gt=0, lt=1, description="share of the training in which the rate rises"
+    )
+    start: float = Field(
+        0.04, ge=0, le=1, description="factor of the rate at the start (torch's default: 1/25)"
+    )
+    end: float = Field(
+        4e-6, ge=0, le=1, description="factor of the rate at the end (torch's default: 1/25/1e4)"
+    )
 
 
 class OneCycle:
-    """Rises and falls along cosines (https://arxiv.org/abs/1708.07120; torch's OneCycleLR)."""
+    """Raises, then lowers the rate by cosines (OneCycleLR; https://arxiv.org/abs/1708.07120)."""
 
     Params = OneCycleParams
 
     @staticmethod
     def factor(params: OneCycleParams, progress: float) -> float:
-        """From start to 1 over the warm-up, then from 1 to end."""
+        """Returns the factor: from start to 1 over the warm-up, then from 1 to end."""
         if progress < params.warmup:
             return _cosine(params.start, 1.0, progress / params.warmup)
         return _cosine(1.0, params.end, (progress - params.warmup) / (1 - params.warmup))

@@ -7,20 +7,22 @@ import math
 import torch
 
 AREA = (0.02, 0.33)
+"""Range of a box's share of the image's area, as in the paper and in torchvision."""
+
 RATIO = (0.3, 3.3)
-"""The paper's ranges, and torchvision's."""
+"""Range of a box's ratio of height to width, as in the paper and in torchvision."""
 
 
 def erased(images: torch.Tensor, probability: float, generator: torch.Generator) -> torch.Tensor:
-    """Images in which a box is the mean colour (zero, as images are normalized).
+    """Returns images with a box in the mean colour (zero, because images are normalized).
 
-    Each box has its own share of the area and its own ratio of height to width; one that would
-    stick out of the image is as high or wide as the image.
+    Each box has a random share of the area and a random ratio of height to width. A box that would
+    be higher or wider than the image is cut to its height or width.
 
     Args:
-        images: [B, C, H, W]; left as they are.
-        probability: Of an image to be erased in.
-        generator: On the CPU, so that every device sees the same changes.
+        images: Images [B, C, H, W]; not changed.
+        probability: Probability of a box in an image, in [0, 1].
+        generator: A generator on the CPU, so that the boxes are the same on every device.
     """
     count, _, height, width = images.shape
     chance, area, ratio, down, across = torch.rand(5, count, generator=generator)
@@ -33,7 +35,7 @@ def erased(images: torch.Tensor, probability: float, generator: torch.Generator)
     left = (across * (width - wide + 1)).floor()
     top[chance >= probability] = height  # below the image: no box
     rows, columns = torch.arange(height), torch.arange(width)
-    inside = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
-    beside = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
-    box = (inside[:, None, :, None] & beside[:, None, None, :]).to(images.device)
+    in_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
+    in_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
+    box = (in_rows[:, None, :, None] & in_columns[:, None, None, :]).to(images.device)
     return images.masked_fill(box, 0.0)

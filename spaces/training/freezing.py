@@ -1,4 +1,4 @@
-"""Transfer learning: the classifier alone first, then all layers."""
+"""Transfer learning: trains the classifier alone first, then all layers."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from paretune.spaces.training.recipe import Recipe
 
 
 def head_of(model: nn.Module, classes: int) -> nn.Module:
-    """The classifier: the last linear layer, or 1x1 convolution, with an output for each class.
+    """Returns the classifier: the last linear layer or convolution with an output for each class.
 
     Raises:
-        InfeasibleCandidate: There is none.
+        InfeasibleCandidate: The network has no such layer.
     """
-    found = None
+    head = None
     for layer in model.modules():
         outputs = getattr(layer, "out_features", None) or getattr(layer, "out_channels", None)
         if isinstance(layer, nn.Linear | nn.Conv2d) and outputs == classes:
-            found = layer
-    if found is None:
+            head = layer
+    if head is None:
         raise InfeasibleCandidate(
             f"freeze_epochs and trunk_lr need a last layer with {classes} outputs (linear or "
             "convolution), and this network has none"
         )
-    return found
+    return head
 
 
 class Trunk:
-    """Everything but the classifier.
+    """All layers of a network except the classifier.
 
     Args:
         model: The network.
@@ -45,22 +45,24 @@ class Trunk:
 
     def __init__(self, model: nn.Module, classes: int) -> None:
         head = head_of(model, classes)
-        own = {id(p) for p in head.parameters()}
+        in_head = {id(p) for p in head.parameters()}
         self._model = model
-        # Weights that were frozen before stay so.
-        self.parameters = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
+        # Weights that were frozen before training stay frozen.
+        self.parameters = [
+            p for p in model.parameters() if p.requires_grad and id(p) not in in_head
+        ]
 
     def freeze(self) -> None:
-        """No gradients, and BatchNorm keeps the statistics that it has; call after `train()`."""
+        """Stops gradients and BatchNorm's statistics; call it after `model.train()`."""
         for parameter in self.parameters:
             parameter.requires_grad_(False)
-            parameter.grad = None  # or an optimizer would go on by the last one
+            parameter.grad = None  # otherwise an optimizer would repeat the last gradient
         for layer in self._model.modules():
             if isinstance(layer, _BatchNorm):
                 layer.eval()
 
     def unfreeze(self) -> None:
-        """All layers learn again."""
+        """Lets all layers learn again."""
         for parameter in self.parameters:
             parameter.requires_grad_(True)
 
@@ -68,15 +70,15 @@ class Trunk:
 def optimizer_of(
     parameters: list[torch.nn.Parameter], trunk: Trunk | None, recipe: Recipe
 ) -> torch.optim.Optimizer:
-    """The recipe's optimizer; the trunk is a group of its own where its rate differs."""
+    """Returns the recipe's optimizer; the trunk is a second group if its rate differs."""
     groups: list[Any] = parameters
     if trunk and recipe.trunk_lr < 1:
         slow = {id(p) for p in trunk.parameters}
         fast = [p for p in parameters if id(p) not in slow]
         groups = [{"params": fast}, {"params": trunk.parameters}]
-    made: torch.optim.Optimizer = OPTIMIZERS.get(recipe.optimizer.name).build(
+    optimizer: torch.optim.Optimizer = OPTIMIZERS.get(recipe.optimizer.name).build(
         groups, recipe.optimizer.params
     )
     if groups is not parameters:
-        made.param_groups[1]["lr"] *= recipe.trunk_lr
-    return made
+        optimizer.param_groups[1]["lr"] *= recipe.trunk_lr
+    return optimizer

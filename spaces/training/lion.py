@@ -14,19 +14,26 @@ if TYPE_CHECKING:
 
 
 class Lion:
-    """Steps by the sign of a running mean; wants a rate 3 to 10 times smaller than AdamW's."""
+    """Steps by the sign of a running mean; needs a rate 3 to 10 times smaller than AdamW (Lion)."""
 
     class Params(Params):
         """Options of lion."""
 
         lr: float = Field(1e-4, gt=0, le=10, description="learning rate at the schedule's peak")
-        beta1: float = Field(0.9, ge=0, lt=1, description="weight of the mean in the step's sign")
-        beta2: float = Field(0.99, ge=0, lt=1, description="decay of the gradient's mean")
-        weight_decay: float = Field(0.0, ge=0, le=10, description="decoupled, as AdamW's")
+        beta1: float = Field(
+            0.9, ge=0, lt=1, description="weight of the running mean in the step's sign"
+        )
+        beta2: float = Field(0.99, ge=0, lt=1, description="decay of the running mean of gradients")
+        weight_decay: float = Field(
+            0.0,
+            ge=0,
+            le=10,
+            description="share of the weights, times the learning rate, that each step subtracts",
+        )
 
     @staticmethod
     def build(parameters: Iterable[torch.nn.Parameter], params: Params) -> torch.optim.Optimizer:
-        """The optimizer on these parameters."""
+        """Returns the optimizer of these parameters."""
         from paretune.spaces.training.sign_momentum import SignMomentum
 
         betas = (params.beta1, params.beta2)

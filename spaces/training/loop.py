@@ -1,4 +1,4 @@
-"""The one training: whole, or in parts. Fine-tuning and distillation are losses handed to it."""
+"""The one training loop, run as a whole or in parts; every stage that trains uses it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from paretune.spaces.training.zeros import Zeros
 
 @dataclass(frozen=True)
 class TrainingPart:
-    """What a training has come to.
+    """The state of a training after some of its epochs.
 
     Attributes:
-        candidate: As the stage would give it if it ended here: on the CPU, in evaluation mode, with
-            the mean weights or those of the best epoch where the recipe asks for them.
-        snapshot: What goes on from here.
-        over: All epochs are done, or it has ended early.
+        candidate: The stage's result if the training ended here: on the CPU, in evaluation mode,
+            with the mean weights or those of the best epoch if the recipe asks for them.
+        snapshot: State from which the next part continues.
+        over: Whether all epochs are done, or the training ended early.
     """
 
     candidate: Candidate
@@ -33,23 +33,24 @@ class TrainingPart:
 
 
 def train(candidate: Candidate, recipe: Recipe, context: Context, *, stage: str) -> Candidate:
-    """A trained copy of the candidate, on the CPU and in evaluation mode.
+    """Returns a trained copy of the candidate, on the CPU and in evaluation mode.
 
-    The same seed gives the same weights on the same machine; torch's global random state is left
-    as it was.
+    The same seed gives the same weights on the same machine. torch's global random state is not
+    changed.
 
     Args:
-        candidate: What to train; left as it was.
-        recipe: How.
-        context: Data, device, seed, distillation and its teacher, and who is told after each epoch.
+        candidate: The candidate to train; not changed.
+        recipe: The recipe of the training.
+        context: Provides data, device, seed, distillation with its teacher, and the report that is
+            called after each epoch.
         stage: Name of the stage, for reports.
 
     Raises:
         InfeasibleCandidate: The loss or a weight became NaN or infinite, the teacher is missing or
             has other classes, or the recipe does not fit the data, the network or the machine.
     """
-    made, _ = _trained(candidate, recipe, context, stage, recipe.epochs, None, keep=False)
-    return made
+    trained, _ = _trained(candidate, recipe, context, stage, recipe.epochs, None, keep=False)
+    return trained
 
 
 def train_part(
@@ -61,10 +62,10 @@ def train_part(
     until: int,
     resume: Snapshot | None = None,
 ) -> TrainingPart:
-    """A training up to some epoch, from the start or from where an earlier part has stopped.
+    """Trains up to an epoch, from the start or from the end of an earlier part.
 
-    Parts give the very weights that `train` gives in one go, on the same machine: each begins at
-    the end of an epoch with the weights, the optimizer's state and the random state of that moment.
+    On the same machine, parts give exactly the weights that `train` gives in one run. Each part
+    starts with the weights, the optimizer's state and the random state at the end of an epoch.
 
         first = train_part(candidate, recipe, context, stage="finetune", until=3)
         ...                                # measure first.candidate, keep first.snapshot in a file
@@ -73,23 +74,24 @@ def train_part(
         )
 
     Args:
-        candidate: What the *first* part was given, and for every other part the same.
-        recipe: How; `epochs` says how long the whole is, by which a schedule goes. Where the
-            schedule is endless (`spaces.training.learning_rates.endless`) a part may go on by a recipe that
-            is longer than the one that it began with, and differs in nothing else.
-        context: As for `train`; the same seed for every part. Only this part's epochs are reported.
+        candidate: The candidate that the *first* part was called with, for every part.
+        recipe: The recipe; `epochs` is the length of the whole training, which schedules use. If
+            the schedule is endless (`learning_rates.endless`), a later part may have more epochs
+            than the first one; the rest of the recipe must be the same.
+        context: As for `train`, with the same seed for every part. Only the epochs of this part are
+            reported.
         stage: Name of the stage, for reports.
         until: The last epoch of this part, counted from the start; at most `recipe.epochs`.
-        resume: Where an earlier part has stopped.
+        resume: Snapshot of the part before.
 
     Raises:
         InfeasibleCandidate: As `train`.
-        ValueError: The snapshot is of another network.
+        ValueError: The snapshot belongs to another network.
     """
     last = min(until, recipe.epochs)
-    made, epochs = _trained(candidate, recipe, context, stage, last, resume, keep=True)
+    trained, epochs = _trained(candidate, recipe, context, stage, last, resume, keep=True)
     assert epochs.snapshot is not None
-    return TrainingPart(made, epochs.snapshot, epochs.over)
+    return TrainingPart(trained, epochs.snapshot, epochs.over)
 
 
 def _trained(
@@ -105,7 +107,7 @@ def _trained(
         raise InfeasibleCandidate("augmentation changes images, and the data is text")
     model = copy.deepcopy(candidate.model).to(context.device)
     with torch.random.fork_rng(), compilation(recipe.compile):
-        torch.manual_seed(context.seed)  # dropout, and whatever the model draws itself
+        torch.manual_seed(context.seed)  # for dropout and other randomness inside the model
         epochs = Epochs(model, recipe, context, stage, Zeros(model, candidate.history))
         epochs.run(until, resume, keep)
     model = model.to("cpu").to(memory_format=torch.contiguous_format).eval()

@@ -13,12 +13,12 @@ from paretune.spaces.training.recipe import Augment
 
 @dataclass(frozen=True)
 class MixedLabels:
-    """The labels of a batch, mixed or not.
+    """The labels of a batch, with images possibly mixed in pairs.
 
     Attributes:
-        own: int64 [B].
-        other: Of the image mixed into each, int64 [B]; None where nothing is mixed.
-        share: Of `own`, in [0, 1].
+        own: Labels of the images, int64 [B].
+        other: Labels of the images mixed into them, int64 [B]; None if nothing is mixed.
+        share: Share of `own` in the mix, in [0, 1].
     """
 
     own: torch.Tensor
@@ -29,47 +29,47 @@ class MixedLabels:
         return len(self.own)
 
     @property
-    def main(self) -> torch.Tensor:
-        """The label with the larger share, for losses that know one only; int64 [B]."""
+    def dominant(self) -> torch.Tensor:
+        """The labels with the larger share, int64 [B], for losses that take one label."""
         return self.own if self.other is None or self.share >= 0.5 else self.other
 
     def loss(self, logits: torch.Tensor, smoothing: float) -> torch.Tensor:
-        """Share * CE(logits, own) + (1 - share) * CE(logits, other), a scalar."""
+        """Returns share * CE(logits, own) + (1 - share) * CE(logits, other), a scalar."""
         loss = functional.cross_entropy(logits, self.own, label_smoothing=smoothing)
         if self.other is None:
             return loss
         other = functional.cross_entropy(logits, self.other, label_smoothing=smoothing)
         return self.share * loss + (1 - self.share) * other
 
-    def right(self, logits: torch.Tensor) -> torch.Tensor:
-        """How many are classified correctly; a mixed image counts by its shares. A scalar."""
-        found = logits.argmax(1)
-        right = (found == self.own).sum()
+    def correct(self, logits: torch.Tensor) -> torch.Tensor:
+        """Returns the number of correct classifications, a scalar; a mix counts by its shares."""
+        classes = logits.argmax(1)
+        correct = (classes == self.own).sum()
         if self.other is None:
-            return right
-        return self.share * right + (1 - self.share) * (found == self.other).sum()
+            return correct
+        return self.share * correct + (1 - self.share) * (classes == self.other).sum()
 
 
 def mixed(
     images: torch.Tensor, labels: torch.Tensor, augment: Augment, generator: torch.Generator
 ) -> tuple[torch.Tensor, MixedLabels]:
-    """Each image mixed with the one before it, by one share for the whole batch.
+    """Returns each image mixed with the one before it, with one share for the whole batch.
 
-    With both on, each batch takes one of them by a coin. The order of examples is random already,
-    so the neighbour is a random partner.
+    If both mixup and CutMix are on, each batch uses one of them at random. The order of examples is
+    already random, so the neighbour is a random partner.
 
     Args:
-        images: [B, C, H, W]; left as they are.
-        labels: int64 [B].
+        images: Images [B, C, H, W]; not changed.
+        labels: Labels int64 [B].
         augment: `mixup` and `cutmix` are the alphas of Beta(alpha, alpha); 0 is off.
-        generator: On the CPU, so that every device sees the same changes.
+        generator: A generator on the CPU, so that the mix is the same on every device.
     """
     if not (augment.mixup or augment.cutmix):
         return images, MixedLabels(labels)
     cut = bool(augment.cutmix)
     if augment.mixup and augment.cutmix:
         cut = float(torch.rand((), generator=generator)) < 0.5
-    # torch's Beta takes no generator; NumPy's is seeded from ours.
+    # torch's Beta takes no generator, so NumPy's generator is seeded from this one.
     random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     alpha = augment.cutmix if cut else augment.mixup
     share = float(random.beta(alpha, alpha))
@@ -84,9 +84,10 @@ def mixed(
 def _cut(
     images: torch.Tensor, partners: torch.Tensor, share: float, random: np.random.Generator
 ) -> tuple[torch.Tensor, float]:
-    """A box of (1 - share) of the area from the partner; gives the share that is really left.
+    """Pastes a box of (1 - share) of the area from the partner; returns also the actual share.
 
-    The box lies around a point anywhere in the image and is cut off at the edges, as in the paper.
+    The box is centred at a random point and cut off at the image's edges, as in the paper, so the
+    actual share may be larger.
     """
     height, width = images.shape[2:]
     side = (1 - share) ** 0.5

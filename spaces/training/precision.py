@@ -9,11 +9,11 @@ import torch
 
 
 class Precision:
-    """How a recipe's `amp` runs on a device.
+    """Runs a recipe's `amp` on a device.
 
-    On a CPU `auto` stays in float32: bfloat16 pays only where the processor multiplies in it. Small
-    gradients vanish in float16, so the loss is scaled up before them and the gradients down after
-    (https://arxiv.org/abs/1710.03740); bfloat16 has float32's range and needs none of it.
+    On a CPU `auto` stays in float32, because bfloat16 is faster only on processors that multiply in
+    it. Small gradients vanish in float16, so the loss is scaled up and the gradients are scaled
+    down (https://arxiv.org/abs/1710.03740). bfloat16 has the range of float32 and needs no scaling.
 
     Args:
         kind: "auto", "off", "bfloat16" or "float16".
@@ -33,7 +33,7 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device, enabled=scaled)
 
     def backward(self, loss: torch.Tensor) -> None:
-        """Adds the gradients of a loss, scaled."""
+        """Adds the scaled gradients of a loss."""
         torch.autograd.backward(self.scaler.scale(loss))
 
     def step(
@@ -42,7 +42,7 @@ class Precision:
         parameters: list[torch.nn.Parameter],
         clip: float | None,
     ) -> None:
-        """One step of the optimizer, left out when a scaled gradient overflowed."""
+        """Makes one step of the optimizer, or none if a scaled gradient overflowed."""
         if clip is not None:
             self.scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(parameters, clip)

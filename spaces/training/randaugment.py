@@ -1,4 +1,4 @@
-"""RandAugment (https://arxiv.org/abs/1909.13719) on whole batches, on the device they are on."""
+"""RandAugment (https://arxiv.org/abs/1909.13719) on whole batches, on the batch's device."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from paretune.spaces.training import colours
 from paretune.spaces.training.recipe import RandAugment
 
 LEVELS = 30
-"""Of the magnitude."""
+"""Number of levels of the magnitude."""
 
 Pixels = torch.Tensor
-"""[B, C, H, W] in [0, 1]."""
+"""Images [B, C, H, W] with values in [0, 1]."""
 
 GEOMETRY = ("shear_x", "shear_y", "translate_x", "translate_y", "rotate")
 
@@ -34,7 +34,7 @@ FIXED: dict[str, Callable[[Pixels, float], Pixels]] = {
 }
 
 OPERATIONS = ("identity", *GEOMETRY, *BLENDS, *FIXED)
-"""The paper's fourteen, with the ranges of torchvision's RandAugment."""
+"""The paper's fourteen operations, with the ranges of torchvision's RandAugment."""
 
 
 def randaugmented(
@@ -44,58 +44,59 @@ def randaugmented(
     white: torch.Tensor,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Each image after `operations` random changes, drawn for each image by itself.
+    """Returns each image after `operations` random changes, drawn separately for each image.
 
     Args:
-        images: [B, C, H, W], normalized; left as they are.
-        options: How many operations, and how strong.
-        black: The normalized value of a black pixel for each channel, [C].
-        white: Of a white one, [C].
-        generator: On the CPU, so that every device sees the same changes.
+        images: Normalized images [B, C, H, W]; not changed.
+        options: Number of operations and their strength.
+        black: Normalized value of a black pixel for each channel, [C].
+        white: Normalized value of a white pixel for each channel, [C].
+        generator: A generator on the CPU, so that the changes are the same on every device.
     """
     scale = (white - black).to(images)[None, :, None, None]
     shift = black.to(images)[None, :, None, None]
     pixels = ((images - shift) / scale).clamp(0, 1)
     level = options.magnitude / LEVELS
     for _ in range(options.operations):
-        which = torch.randint(len(OPERATIONS), (len(images),), generator=generator)
+        operations = torch.randint(len(OPERATIONS), (len(images),), generator=generator)
         signs = torch.randint(2, (len(images),), generator=generator) * 2.0 - 1
-        pixels = _applied(pixels, which, signs, level)
+        pixels = _applied(pixels, operations, signs, level)
     return torch.addcmul(shift, pixels, scale)
 
 
-def _applied(pixels: Pixels, which: torch.Tensor, signs: torch.Tensor, level: float) -> Pixels:
-    """One operation for each image: `which` and `signs` are [B], on the CPU."""
+def _applied(pixels: Pixels, operations: torch.Tensor, signs: torch.Tensor, level: float) -> Pixels:
+    """Applies one operation to each image; `operations` and `signs` are [B], on the CPU."""
     pixels = pixels.clone()
-    moved = (which >= 1) & (which <= len(GEOMETRY))
-    rows = moved.nonzero()[:, 0]
+    geometric = (operations >= 1) & (operations <= len(GEOMETRY))
+    rows = geometric.nonzero()[:, 0]
     if len(rows):
-        matrices = geometry(which[rows], signs[rows], level, pixels.shape[2], pixels.shape[3])
-        at = rows.to(pixels.device)
-        pixels[at] = warped(pixels[at], matrices)
+        matrices = geometry(operations[rows], signs[rows], level, pixels.shape[2], pixels.shape[3])
+        index = rows.to(pixels.device)
+        pixels[index] = warped(pixels[index], matrices)
     for number, name in enumerate(OPERATIONS):
-        rows = (which == number).nonzero()[:, 0]
+        rows = (operations == number).nonzero()[:, 0]
         if name == "identity" or name in GEOMETRY or not len(rows):
             continue
-        at = rows.to(pixels.device)
+        index = rows.to(pixels.device)
         if name in BLENDS:
             factors = (1 + 0.9 * level * signs[rows]).to(pixels)[:, None, None, None]
-            pixels[at] = BLENDS[name](pixels[at], factors)
+            pixels[index] = BLENDS[name](pixels[index], factors)
         else:
-            pixels[at] = FIXED[name](pixels[at], level)
+            pixels[index] = FIXED[name](pixels[index], level)
     return pixels
 
 
 def geometry(
-    which: torch.Tensor, signs: torch.Tensor, level: float, height: int, width: int
+    operations: torch.Tensor, signs: torch.Tensor, level: float, height: int, width: int
 ) -> torch.Tensor:
-    """Where each pixel comes from: [B, 2, 3] on pixels around the centre, (x, y) = M (x', y', 1).
+    """Returns the matrices M [B, 2, 3] that map output pixels to their source pixels.
 
-    Shears by up to 0.3, shifts by up to 150/331 of the side (the paper's ImageNet figure), turns by
-    up to 30 degrees; `signs` says to which side.
+    (x, y) = M (x', y', 1) on coordinates around the image's centre. Shears go up to 0.3, shifts up
+    to 150/331 of the side (the paper's ImageNet figure), rotations up to 30 degrees, each in the
+    direction of its sign.
     """
     strength = signs * level
-    names = [OPERATIONS[int(i)] for i in which]
+    names = [OPERATIONS[int(number)] for number in operations]
     matrices = torch.eye(2, 3).repeat(len(names), 1, 1)
     for matrix, name, by in zip(matrices, names, strength.tolist(), strict=True):
         match name:
@@ -115,9 +116,9 @@ def geometry(
 
 
 def warped(pixels: Pixels, matrices: torch.Tensor) -> Pixels:
-    """Images seen through `geometry`'s matrices, bilinear, with black outside."""
+    """Returns images warped by `geometry`'s matrices, bilinear, with black outside."""
     height, width = pixels.shape[2:]
-    # grid_sample counts in halves of a side: the matrix is brought into that unit.
+    # grid_sample's unit is half a side, so the matrix is converted to it.
     units = torch.tensor([width / 2, height / 2, 1.0])
     theta = (matrices * units / units[:2, None]).to(pixels)
     grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)

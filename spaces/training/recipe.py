@@ -1,4 +1,4 @@
-"""Recipe: all that a training stage needs to know."""
+"""Recipe: all options of a training stage."""
 
 from __future__ import annotations
 
@@ -14,24 +14,38 @@ from paretune.spaces.training.warmup import WarmupParams
 
 
 class RandAugment(Params):
-    """RandAugment: random operations, drawn anew for each image."""
+    """RandAugment: random operations, drawn separately for each image."""
 
-    operations: int = Field(0, ge=0, le=14, description="on each image, one after another; 0: off")
-    magnitude: float = Field(9.0, ge=0, le=30, description="how strong; 30 is the strongest")
+    operations: int = Field(
+        0, ge=0, le=14, description="number of random operations on each image; 0: off"
+    )
+    magnitude: float = Field(
+        9.0, ge=0, le=30, description="strength of the operations; 30 is the strongest"
+    )
 
 
 class Augment(Params):
     """Random changes of the training images."""
 
     flip: bool = Field(False, description="mirror half of the images left to right")
-    crop: int = Field(0, ge=0, le=64, description="shift by up to so many pixels")
-    randaugment: RandAugment = RandAugment()
-    erase: float = Field(0.0, ge=0, le=1, description="share of images with a box erased")
+    crop: int = Field(0, ge=0, le=64, description="shift images by up to this many pixels; 0: off")
+    randaugment: RandAugment = Field(
+        RandAugment(), description="RandAugment: random geometric and colour operations"
+    )
+    erase: float = Field(
+        0.0, ge=0, le=1, description="share of images in which a random box is erased"
+    )
     mixup: float = Field(
-        0.0, ge=0, le=100, description="alpha of mixup: blend pairs of images and their labels"
+        0.0,
+        ge=0,
+        le=100,
+        description="alpha of mixup, which blends pairs of images and their labels; 0: off",
     )
     cutmix: float = Field(
-        0.0, ge=0, le=100, description="alpha of CutMix: paste a box of another image"
+        0.0,
+        ge=0,
+        le=100,
+        description="alpha of CutMix, which pastes a box of another image; 0: off",
     )
 
 
@@ -42,44 +56,69 @@ class EarlyStop(Params):
         0, ge=0, le=100_000, description="epochs without improvement that end training; 0: off"
     )
     min_delta: float = Field(
-        0.0, ge=0, le=1000, description="by how much a lower loss must be lower to count"
+        0.0,
+        ge=0,
+        le=1000,
+        description="smallest decrease of the loss that counts as an improvement",
     )
-    best: bool = Field(False, description="return the weights of the best epoch, not the last")
+    best: bool = Field(
+        False, description="return the weights of the best epoch instead of the last one"
+    )
 
 
 class Recipe(Params):
-    """How a network is trained."""
+    """Options of a network's training."""
 
     epochs: int = Field(ge=0, le=100_000, description="passes over the training part")
-    batch_size: int = Field(64, ge=1, le=1_000_000)
-    accumulate: int = Field(1, ge=1, le=10_000, description="batches whose gradients make a step")
+    batch_size: int = Field(64, ge=1, le=1_000_000, description="training examples in a batch")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="batches that make one optimizer step (gradient accumulation)",
+    )
     optimizer: Annotated[Option, Slot(OPTIMIZERS)] = Option("adam", AdamParams())
     schedule: Annotated[Option, Slot(SCHEDULES)] = Option("constant", WarmupParams())
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    augment: Augment = Augment()
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of each label that is spread evenly over all classes"
+    )
+    augment: Augment = Field(Augment(), description="random changes of the training images")
     amp: Literal["auto", "off", "bfloat16", "float16"] = Field(
-        "auto", description="mixed precision; auto: on a GPU"
+        "auto", description="mixed precision; auto turns it on for a GPU"
     )
     channels_last: Literal["auto", "on", "off"] = Field(
-        "auto", description="memory layout of images; auto: on a GPU"
+        "auto", description="channels-last memory layout; auto turns it on for images on a GPU"
     )
-    compile: bool = Field(False, description="torch.compile the training's forward and backward")
-    clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    compile: bool = Field(
+        False, description="compile the training's forward and backward pass with torch.compile"
+    )
+    clip: float | None = Field(
+        None, gt=0, description="largest norm of the gradient; a larger gradient is scaled down"
+    )
     ema: float | None = Field(
-        None, gt=0, lt=1, description="decay of a running mean of the weights, which is returned"
+        None,
+        gt=0,
+        lt=1,
+        description="decay of a running mean of the weights; the stage returns the mean",
     )
     freeze_epochs: int = Field(
-        0, ge=0, le=100_000, description="first epochs in which the classifier alone is trained"
+        0, ge=0, le=100_000, description="first epochs, in which only the classifier is trained"
     )
     trunk_lr: float = Field(
-        1.0, gt=0, le=1, description="factor of the rate for all layers but the classifier"
+        1.0,
+        gt=0,
+        le=1,
+        description="factor of the learning rate for all layers except the classifier",
     )
     monitor: Literal["training", "validation"] = Field(
         "training",
-        description="loss that early_stop and plateau watch; accuracy is measured on validation",
+        description="loss that early_stop and the schedule plateau monitor; the search measures "
+        "accuracy on validation",
     )
-    early_stop: EarlyStop = EarlyStop()
+    early_stop: EarlyStop = Field(
+        EarlyStop(), description="end of training when the monitored loss no longer improves"
+    )
 
     def to_json(self) -> dict[str, Any]:
-        """All fields, defaults included; `Recipe.model_validate` is the inverse."""
+        """Returns all fields, including defaults; `Recipe.model_validate` is the inverse."""
         return self.model_dump()

@@ -14,19 +14,25 @@ if TYPE_CHECKING:
 
 
 class RmsProp:
-    """Divides the gradient by a running root mean square of it."""
+    """Divides the gradient by the root of a running mean of its squares (RMSprop)."""
 
     class Params(Params):
         """Options of rmsprop."""
 
         lr: float = Field(1e-3, gt=0, le=10, description="learning rate at the schedule's peak")
-        alpha: float = Field(0.99, ge=0, lt=1, description="decay of the square's mean")
-        momentum: float = Field(0.0, ge=0, lt=1)
-        weight_decay: float = Field(0.0, ge=0, le=1)
+        alpha: float = Field(
+            0.99, ge=0, lt=1, description="decay of the running mean of squared gradients"
+        )
+        momentum: float = Field(
+            0.0, ge=0, lt=1, description="share of the previous step that each step repeats"
+        )
+        weight_decay: float = Field(
+            0.0, ge=0, le=1, description="factor of the weights that is added to the gradient"
+        )
 
     @staticmethod
     def build(parameters: Iterable[torch.nn.Parameter], params: Params) -> torch.optim.Optimizer:
-        """The optimizer on these parameters."""
+        """Returns the optimizer of these parameters."""
         from torch.optim import RMSprop
 
         return RMSprop(

@@ -20,9 +20,13 @@ class Sgd:
         """Options of sgd."""
 
         lr: float = Field(0.1, gt=0, le=100, description="learning rate at the schedule's peak")
-        momentum: float = Field(0.9, ge=0, lt=1)
-        nesterov: bool = Field(False, description="look ahead by the momentum")
-        weight_decay: float = Field(0.0, ge=0, le=1)
+        momentum: float = Field(
+            0.9, ge=0, lt=1, description="share of the previous step that each step repeats"
+        )
+        nesterov: bool = Field(False, description="use Nesterov's momentum")
+        weight_decay: float = Field(
+            0.0, ge=0, le=1, description="factor of the weights that is added to the gradient"
+        )
 
         @model_validator(mode="after")
         def _nesterov_needs_momentum(self) -> Sgd.Params:
@@ -32,7 +36,7 @@ class Sgd:
 
     @staticmethod
     def build(parameters: Iterable[torch.nn.Parameter], params: Params) -> torch.optim.Optimizer:
-        """The optimizer on these parameters."""
+        """Returns the optimizer of these parameters."""
         from torch.optim import SGD
 
         return SGD(

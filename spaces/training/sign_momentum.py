@@ -1,4 +1,4 @@
-"""The optimizer class behind `lion`, which torch does not have."""
+"""The optimizer class of `lion`, which torch does not have."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class SignMomentum(torch.optim.Optimizer):
         m = beta2 * m + (1 - beta2) * g
 
     Args:
-        parameters: To learn, or groups of them.
-        lr: Above 0.
-        betas: Each in [0, 1).
-        weight_decay: 0 or more.
+        parameters: Parameters to train, or groups of them.
+        lr: Learning rate, above 0.
+        betas: beta1 and beta2, each in [0, 1).
+        weight_decay: Share of the weights that a step subtracts at a rate of 1; 0 or more.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class SignMomentum(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step; weights without a gradient are left alone.
+        """Makes one step; weights without a gradient do not change.
 
         Args:
             closure: Not used; part of torch's interface.

@@ -1,4 +1,4 @@
-"""The loss that is watched after each epoch, and when it ends the training."""
+"""The loss that is monitored after each epoch, and the early end of the training."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from paretune.spaces.base import Context
 from paretune.spaces.training.recipe import Recipe
 
 BATCH = 512
-"""Examples at a time when the validation part is looked at."""
+"""Examples in a batch for the validation loss."""
 
 
 def epochs_without_improvement(losses: Sequence[float], min_delta: float) -> int:
-    """Epochs since the loss was last lower by more than `min_delta` than the lowest before it."""
+    """Returns the epochs since the last improvement.
+
+    An epoch is an improvement if its loss is more than `min_delta` below the lowest one before.
+    """
     best, waiting = float("inf"), 0
     for loss in losses:
         improved = loss < best - min_delta
@@ -26,15 +29,15 @@ def epochs_without_improvement(losses: Sequence[float], min_delta: float) -> int
 
 
 class Monitor:
-    """Watches the loss that the recipe names, for `early_stop` and the schedule `plateau`.
+    """Monitors the loss that the recipe selects, for `early_stop` and the schedule `plateau`.
 
-    `training` is the mean loss of the epoch: it costs nothing and looks at no held-out image.
-    `validation` is the mean cross-entropy on the validation part, by which the search also measures
-    accuracy: what is chosen by it looks a little better there than on the test part.
+    `training` is the mean loss of the epoch; it costs nothing and uses no held-out example.
+    `validation` is the mean cross-entropy on the validation part. The search also measures accuracy
+    there, so weights chosen by it look a little better there than on the test part.
 
     Attributes:
-        losses: Of all epochs so far.
-        stopped: Why training ended early, or None.
+        losses: Losses of all past epochs.
+        stopped: Reason of an early end, or None.
     """
 
     def __init__(self, recipe: Recipe, context: Context) -> None:
@@ -46,12 +49,12 @@ class Monitor:
         self._kept: dict[str, torch.Tensor] | None = None
 
     @property
-    def looks(self) -> bool:
-        """Whether it looks at the model, and not only at the training loss."""
+    def uses_model(self) -> bool:
+        """Whether `observe` uses the model and not only the training loss."""
         return self._validates or bool(self._stop.patience and self._stop.best)
 
-    def hear(self, loss: float, model: torch.nn.Module) -> None:
-        """An epoch's training loss, and the model after it."""
+    def observe(self, loss: float, model: torch.nn.Module) -> None:
+        """Takes an epoch's training loss and the model after it; may set `stopped`."""
         if self._validates:
             loss = validation_loss(model, self._context)
         self.losses.append(loss)
@@ -65,22 +68,22 @@ class Monitor:
             self.stopped = f"{part} loss has not improved for {waiting} epochs"
 
     def state(self) -> dict[str, Any]:
-        """What it knows so far, for `load`."""
+        """Returns the state, for `load`."""
         return {"losses": self.losses, "stopped": self.stopped, "kept": self._kept}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what another one knew."""
+        """Continues from the state of another monitor."""
         self.losses, self.stopped = list(state["losses"]), state["stopped"]
         self._kept = state["kept"]
 
     def restore(self, model: torch.nn.Module) -> None:
-        """The weights of the best epoch, where they were asked for."""
+        """Loads the weights of the best epoch, if the recipe asks for them."""
         if self._kept is not None:
             model.load_state_dict(self._kept)
 
 
 def validation_loss(model: torch.nn.Module, context: Context) -> float:
-    """Mean cross-entropy on the validation part; leaves the model in evaluation mode."""
+    """Returns the mean cross-entropy on the validation part; sets the model to evaluation mode."""
     model.eval()
     total = torch.zeros((), device=context.device)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Any optimizer of torch.optim, by the name of its class."""
+"""All optimizers of torch.optim, by the names of their classes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ REFUSED = {
     "LBFGS": "evaluates the loss several times a step, which the training loop does not",
     "SparseAdam": "takes sparse gradients only, and networks here have none",
 }
-"""What torch.optim has and this loop cannot use."""
+"""Optimizers of torch.optim that the training loop cannot use, with the reason."""
 
 
 @cache
 def torch_optimizers() -> dict[str, Path]:
-    """The optimizers of the installed torch: name -> the file that defines it.
+    """Returns the optimizers of the installed torch: name -> file that defines it.
 
     Read from torch's source, because importing torch takes seconds and `paretune check` does not.
     """
@@ -35,25 +35,25 @@ def torch_optimizers() -> dict[str, Path]:
     assert spec is not None
     assert spec.origin is not None
     folder = Path(spec.origin).parent / "optim"
-    found = {}
+    files = {}
     for node in ast.parse((folder / "__init__.py").read_text(encoding="utf-8")).body:
         if not isinstance(node, ast.ImportFrom) or not node.module:
             continue
         file = folder / f"{node.module.rpartition('.')[2]}.py"
         names = [alias.name for alias in node.names if alias.name[0].isupper()]
-        found.update({name: file for name in names if name != "Optimizer" and file.is_file()})
-    return found
+        files.update({name: file for name in names if name != "Optimizer" and file.is_file()})
+    return files
 
 
 @cache
 def arguments(name: str) -> tuple[str, ...]:
-    """What the class of this name takes besides the parameters."""
+    """Returns the arguments of an optimizer's class, except the parameters to train."""
     tree = ast.parse(torch_optimizers()[name].read_text(encoding="utf-8"))
     for owner in [node for node in tree.body if isinstance(node, ast.ClassDef)]:
         for node in owner.body:
             if owner.name == name and isinstance(node, ast.FunctionDef) and node.name == "__init__":
-                taken = [*node.args.args[2:], *node.args.kwonlyargs]
-                return tuple(argument.arg for argument in taken)
+                accepted = [*node.args.args[2:], *node.args.kwonlyargs]
+                return tuple(argument.arg for argument in accepted)
     return ()
 
 
@@ -68,7 +68,7 @@ def _usable(name: str) -> str:
 
 
 class TorchOptimizer:
-    """Any optimizer of torch.optim by name, with its own arguments."""
+    """Uses any optimizer of torch.optim, with its own arguments."""
 
     primary = "name"
 
@@ -78,32 +78,34 @@ class TorchOptimizer:
         name: Annotated[str, AfterValidator(_usable)] = Field(
             description="class in torch.optim: RAdam, NAdam, Adamax, Adadelta, Adafactor, ..."
         )
-        args: dict[str, Any] = Field({}, description="its arguments: lr, betas, weight_decay, ...")
+        args: dict[str, Any] = Field(
+            {}, description="arguments of the class: lr, betas, weight_decay, ..."
+        )
 
         @model_validator(mode="after")
-        def _arguments_are_taken(self) -> TorchOptimizer.Params:
-            taken = arguments(self.name)
-            for given in self.args:
-                if given not in taken:
-                    hint = did_you_mean(given, list(taken)) or "."
+        def _check_arguments(self) -> TorchOptimizer.Params:
+            accepted = arguments(self.name)
+            for name in self.args:
+                if name not in accepted:
+                    hint = did_you_mean(name, list(accepted)) or "."
                     raise ValueError(
-                        f'torch.optim.{self.name} has no argument "{given}"{hint} '
-                        f"Known: {', '.join(taken)}"
+                        f'torch.optim.{self.name} has no argument "{name}"{hint} '
+                        f"Known: {', '.join(accepted)}"
                     )
             return self
 
     @staticmethod
     def build(parameters: Iterable[torch.nn.Parameter], params: Params) -> torch.optim.Optimizer:
-        """The optimizer on these parameters.
+        """Returns the optimizer of these parameters.
 
         Raises:
-            InfeasibleCandidate: Its arguments, or this network's parameters, are not for it (Muon
+            InfeasibleCandidate: The class refuses its arguments or this network's parameters (Muon
                 takes matrices only).
         """
         from torch import optim
 
         try:
-            made: optim.Optimizer = getattr(optim, params.name)(parameters, **params.args)
+            optimizer: optim.Optimizer = getattr(optim, params.name)(parameters, **params.args)
         except (TypeError, ValueError, AssertionError, RuntimeError) as error:
             raise InfeasibleCandidate(f"torch.optim.{params.name}: {error}") from error
-        return made
+        return optimizer

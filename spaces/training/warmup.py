@@ -1,4 +1,4 @@
-"""Warm-up: a linear rise that any schedule may begin with."""
+"""Warm-up: a linear rise of the learning rate at the start of a schedule."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from paretune.spaces.params import Params
 
 
 class WarmupParams(Params):
-    """What schedules have in common."""
+    """Options of constant, and of every other schedule with a warm-up."""
 
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of training with a linear rise")
+    warmup: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the training in which the rate rises linearly from 0",
+    )
 
 
 def split_warmup(progress: float, warmup: float) -> tuple[float, float]:
-    """(factor of the warm-up, progress in [0, 1) of what comes after it)."""
+    """Returns (factor of the warm-up, progress in [0, 1) of the training after it)."""
     if progress < warmup:
         return progress / warmup, 0.0
     return 1.0, (progress - warmup) / (1 - warmup)

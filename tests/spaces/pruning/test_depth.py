@@ -134,8 +134,8 @@ def test_torch_s_encoder_layers_can_go_though_they_take_masks(context: Context) 
 @pytest.mark.parametrize(
     ("params", "reason"),
     [
-        ({"blocks": 5}, "blocks: 5 are to go, and the network has 4 that can"),
-        ({"blocks": 3, "ignore": ["3", "7", "8"]}, "blocks: 3 are to go, and the network has 2"),
+        ({"blocks": 5}, "blocks: 5 are to be removed, and only 4 can be; give a number up to 4"),
+        ({"blocks": 3, "ignore": ["3", "7", "8"]}, "blocks: 3 are to be removed, and only 2 can be"),
         ({"blocks": 1, "ignore": ["layer9"]}, 'ignore: the network has no "layer9"'),
     ],
     ids=str,

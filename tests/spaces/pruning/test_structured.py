@@ -455,9 +455,9 @@ def test_only_steps_with_epochs_between_train() -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({}, "say how much goes: give ratio, macs or per_layer"),
+        ({}, "give ratio, macs or per_layer: how much to remove"),
         ({"ratio": 0.5, "macs": 0.5}, "give ratio or macs, not both"),
-        ({"macs": 0.5, "per_layer": {"a": 0.5}}, "per_layer goes with ratio, not with macs"),
+        ({"macs": 0.5, "per_layer": {"a": 0.5}}, "give per_layer with ratio, not with macs"),
         ({"per_layer": {"9/8": 0.5}}, r'per_layer: "9/8" is outside; give 1/8 .. 8/8'),
     ],
     ids=str,

@@ -54,7 +54,7 @@ def test_compiler_that_cannot_run_makes_the_candidate_infeasible(
 
 
 def test_other_errors_pass_as_they_are() -> None:
-    with pytest.raises(ValueError, match="mine"), compilation(wanted=True):
+    with pytest.raises(ValueError, match="mine"), compilation(enabled=True):
         raise ValueError("mine")
-    with pytest.raises(BackendCompilerFailed), compilation(wanted=False):
+    with pytest.raises(BackendCompilerFailed), compilation(enabled=False):
         raise BackendCompilerFailed(lambda graph: None, RuntimeError("x"), None)

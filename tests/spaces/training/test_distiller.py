@@ -259,7 +259,7 @@ def test_kept_logits_may_come_from_an_earlier_training(data: Data) -> None:
         return kept[0]
 
     counting = Counting(made(RESNET).model)
-    context = taught(data, "logits", counting, answers=answers)
+    context = taught(data, "logits", counting, teacher_logits=answers)
     student = made({"simple_cnn": {"width": 0.125}})
     first = train(student, recipe(), context, stage="finetune")
     counting.asked.clear()

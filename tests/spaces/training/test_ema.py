@@ -33,7 +33,7 @@ def test_mean_follows_the_recursion_with_its_warm_up() -> None:
         decay = min(0.5, (1 + step) / (10 + step))
         for name, mean in expected.items():
             expected[name] = decay * mean + (1 - decay) * model.state_dict()[name]
-    average.put()
+    average.apply()
     found = model.state_dict()
     assert {"1.running_mean", "1.running_var"} <= set(expected)
     for name, mean in expected.items():
@@ -47,7 +47,7 @@ def test_mean_is_lent_for_the_block_only() -> None:
     start = model[0].weight.detach().clone()
     with torch.no_grad():
         model[0].weight += 1
-    with average.lent():
+    with average.applied():
         assert torch.equal(model[0].weight, start)
     assert torch.equal(model[0].weight, start + 1)
 

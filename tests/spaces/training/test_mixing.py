@@ -98,8 +98,8 @@ def test_loss_is_that_of_the_mixed_label_distribution(smoothing: float) -> None:
     torch.testing.assert_close(labels.loss(logits, smoothing), expected)
     found = logits.argmax(1)
     right = 0.3 * (found == labels.own).sum() + 0.7 * (found == labels.other).sum()
-    torch.testing.assert_close(labels.right(logits), right)
-    assert torch.equal(labels.main, labels.other)
+    torch.testing.assert_close(labels.correct(logits), right)
+    assert torch.equal(labels.dominant, labels.other)
 
 
 @pytest.mark.parametrize("how", [{"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 0.3, "cutmix": 1.0}])

@@ -148,7 +148,7 @@ def test_milestones_that_are_no_rising_shares_are_refused(
 
 def answer(losses: list[float], **params: Any) -> float:
     entry = SCHEDULES.get("plateau")
-    return float(entry.answer(entry.Params(**params), losses))
+    return float(entry.loss_factor(entry.Params(**params), losses))
 
 
 @pytest.mark.parametrize(

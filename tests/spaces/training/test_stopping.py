@@ -87,7 +87,7 @@ def test_best_epoch_s_weights_are_returned_when_asked_for(
     monitor, model = Monitor(how, context), nn.Linear(1, 1)
     for loss, weight in ((0.5, 1.0), (0.1, 2.0), (0.3, 3.0)):
         nn.init.constant_(model.weight, weight)
-        monitor.hear(loss, model)
+        monitor.observe(loss, model)
     monitor.restore(model)
     assert float(model.weight.detach()) == expected
 
