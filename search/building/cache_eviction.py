@@ -1,8 +1,8 @@
-"""Eviction: which stages leave the cache when it has grown beyond its limit.
+"""Cache eviction: selects the stages to drop when the cache exceeds its limit.
 
-What is worth least goes first: seconds to make it again, per byte that it takes, per second that
-nobody wanted it. A stage unused for twice as long is taken to be half as likely to be wanted next,
-whatever the pace of a study, so that nothing has to be tuned (hyperbolic caching, Blankstein et
+The least valuable stage goes first. Its value is the seconds to make it again, divided by its bytes
+and by the seconds since its last use. A stage unused for twice as long counts as half as likely to
+be used next, so nothing has to be tuned to the pace of a study (hyperbolic caching, Blankstein et
 al., USENIX ATC 2017; cost over size as in GreedyDual-Size, Cao and Irani, USITS 1997).
 """
 
@@ -12,24 +12,24 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 DEFAULT_LIMIT = 20_000_000_000
-"""Bytes."""
+"""Default limit in bytes."""
 
-ROOM = 0.9
-"""Share of the limit that is left full, so that not every new stage drops another."""
+FILL = 0.9
+"""Share of the limit that stays filled, so that not every new stage drops another."""
 
-JUST = 1.0
-"""Seconds of idleness below which stages count as wanted a moment ago."""
+SHORTEST_IDLE = 1.0
+"""Shortest time since the last use, in seconds, to avoid division by zero."""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A file in the cache.
+class CachedStage:
+    """A stage in the cache.
 
     Attributes:
-        key: Of its stage.
-        bytes: Its size.
-        seconds: What it cost to make.
-        used: When it was written or wanted last, Unix time.
+        key: Key of the stage.
+        bytes: Size of its file.
+        seconds: Seconds that it took to make.
+        used: Unix time when it was last written or read.
     """
 
     key: str
@@ -38,17 +38,19 @@ class Kept:
     used: float
 
     def worth(self, now: float) -> float:
-        """Seconds saved per byte and second, up to a factor common to all."""
-        return self.seconds / max(self.bytes, 1) / max(now - self.used, JUST)
+        """Returns the expected seconds saved per byte and second, up to a common factor."""
+        return self.seconds / max(self.bytes, 1) / max(now - self.used, SHORTEST_IDLE)
 
 
-def to_drop(entries: Iterable[Kept], limit: int, needed: Collection[str], now: float) -> list[Kept]:
-    """What has to go, the least worth first; nothing while all fits within the limit.
+def to_drop(
+    entries: Iterable[CachedStage], limit: int, needed: Collection[str], now: float
+) -> list[CachedStage]:
+    """Returns the stages to drop, the least valuable first; none within the limit.
 
     Args:
-        entries: All that lies in the cache.
+        entries: All stages in the cache.
         limit: Bytes.
-        needed: Keys that stay whatever they take: the front's, the baseline's, teachers'.
+        needed: Keys that always stay: those of front, baseline and teachers.
         now: Unix time.
     """
     entries = list(entries)
@@ -57,7 +59,7 @@ def to_drop(entries: Iterable[Kept], limit: int, needed: Collection[str], now: f
         return []
     dropped = []
     for entry in sorted(entries, key=lambda entry: entry.worth(now)):
-        if total <= ROOM * limit:
+        if total <= FILL * limit:
             break
         if entry.key not in needed:
             dropped.append(entry)

@@ -1,4 +1,4 @@
-"""Probing: whether an architecture can be exported, asked before anything of it is trained."""
+"""Export probe: checks before any training that a runtime can export an architecture."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from paretune.search.building.stage_cache import StageCache
 
 
-class Probe:
-    """Exports an untrained network, in float, once for each architecture and runtime.
+class ExportProbe:
+    """Exports an untrained float network, once for each architecture and runtime.
 
-    Random weights do: what an exporter refuses is an operator. Pruning and training change none, so
-    the answer holds for all plans of the architecture. That it can be exported is kept in the
-    study's folder; that it cannot, only in this process, as a missing compiler may be installed.
+    Random weights are enough: an exporter refuses operators, and neither pruning nor training
+    changes them. So the result holds for all plans of the architecture. Success is kept in the
+    study's folder. A refusal is kept in this process only, as a missing compiler may be installed.
 
     Args:
-        cache: Where answers are kept.
-        shape: Of one input.
-        classes: How many.
+        cache: Keeps the results.
+        shape: Shape of one input.
+        classes: Number of classes.
     """
 
     def __init__(self, cache: StageCache, shape: Shape, classes: int) -> None:
@@ -36,13 +36,13 @@ class Probe:
         self._classes = classes
         self._refused: dict[str, str] = {}
 
-    def ask(self, architecture: Mapping[str, Any], runtime: str, watch: Watch) -> None:
-        """Returns when the architecture can be exported, or cannot even be built.
+    def check(self, architecture: Mapping[str, Any], runtime: str, watch: Watch) -> None:
+        """Returns if the architecture can be exported, or cannot be built at all.
 
-        A network that cannot be built is left to the stage that builds it.
+        The stage that builds the network reports that it cannot be built.
 
         Raises:
-            StageError: The runtime refuses it (the candidate is infeasible), or fails.
+            StageError: The runtime refuses the network (the candidate is infeasible), or fails.
             UserError: The disk is full.
         """
         key = repr(("export", runtime, sorted(architecture.items()), self._shape, self._classes))
@@ -50,13 +50,13 @@ class Probe:
             try:
                 if key in self._refused:
                     raise Unmeasurable(self._refused[key])
-                self._cache.memo(key, lambda: self._tried(architecture, runtime))
+                self._cache.memo(key, lambda: self._export(architecture, runtime))
             except Unmeasurable as error:
                 self._refused[key] = str(error)
                 raise
 
-    def _tried(self, architecture: Mapping[str, Any], runtime: str) -> dict[str, Any]:
-        """Exports it, or the part of exporting that can fail where all of it takes long."""
+    def _export(self, architecture: Mapping[str, Any], runtime: str) -> dict[str, Any]:
+        """Exports the network; a slow runtime only checks the part of exporting that can fail."""
         try:
             model = initial_candidate(architecture, self._shape, self._classes, seed=0).model.eval()
         except Exception:

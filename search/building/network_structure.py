@@ -1,8 +1,8 @@
-"""Structure: what a plan's network will look like, known before anything of it is trained.
+"""Network structure: the layers of a plan's network, before any training.
 
-Size and speed of a network follow from its architecture, from how many units pruning leaves in each
-layer, and from the number format: not from the weights. Where those say which units or layers go,
-nothing is known before training.
+Size and speed of a network follow from its architecture, from the number of units that pruning
+leaves in each layer, and from the number format, but not from the weights. If the weights decide
+which units or layers are pruned, the structure is unknown before training.
 """
 
 from __future__ import annotations
@@ -28,51 +28,53 @@ if TYPE_CHECKING:
 _ROUNDED = re.compile(r"parametrizations\.(\w+)\.original\b")
 
 LAYOUT = ("per_channel", "symmetric", "bits", "block")
-"""Options of a number format that say how the file is laid out; the others change values in it."""
+"""Options of a number format that change the layout of the file; other options change values."""
 
 
 def outline(plan: Plan, data: Dataset) -> Candidate | None:
-    """A plan's candidate, built, pruned and marked for quantization without any training.
+    """Builds, prunes and marks a plan's candidate for quantization, without training.
 
-    Its layers have the shapes of the trained one's. None where those depend on the weights, or a
-    technique does not say (`Technique.outline`).
+    Its layers have the shapes of the trained candidate. Returns None if these depend on the
+    weights, or a technique has no `outline`.
 
     Raises:
-        InfeasibleCandidate: There is no such network, or a technique cannot be applied to it.
+        InfeasibleCandidate: The network cannot be built, or a technique cannot be applied to it.
     """
     candidate = initial_candidate(
         plan.stages[0].params["architecture"], data.shape, data.classes, seed=0
     )
-    _stir(candidate.model)
+    _perturb(candidate.model)
     context = Context(data, placement=placement(rounding_runtime(plan)))
     for stage in plan.stages:
         if stage.kind in TECHNIQUES:
             _, entry, params = stage.technique
-            made = entry.outline(candidate, params, context) if hasattr(entry, "outline") else None
-            if made is None:
+            outlined = (
+                entry.outline(candidate, params, context) if hasattr(entry, "outline") else None
+            )
+            if outlined is None:
                 return None
-            candidate = made
+            candidate = outlined
     return candidate
 
 
 def shapes_of(model: torch.nn.Module) -> list[Any]:
-    """Name and shape of each parameter: with the architecture, all there is to know.
+    """Returns name and shape of each parameter.
 
-    One that is trained to be rounded stands under a name of its own.
+    A parameter under quantization-aware training keeps its plain name.
     """
     named = ((_ROUNDED.sub(r"\1", name), p) for name, p in model.named_parameters())
     return sorted([name, list(parameter.shape)] for name, parameter in named)
 
 
 def structure_of(model: torch.nn.Module) -> str:
-    """A digest of all of a float network that size and speed may depend on: shapes and zeros."""
+    """Returns the digest of what size and speed of a float network depend on: shapes and zeros."""
     return digest([shapes_of(model), zeros(model)])
 
 
 def zeros(model: torch.nn.Module) -> float:
-    """The share of a network's weights that are zero, in steps of a hundredth.
+    """Returns the share of zero weights, rounded to a hundredth.
 
-    A compressed file and a sparse product depend on it, besides the shapes.
+    The size of a compressed file and the speed of a sparse product depend on it.
     """
     weights = list(model.parameters())
     total = sum(weight.numel() for weight in weights) or 1
@@ -82,14 +84,14 @@ def zeros(model: torch.nn.Module) -> float:
 def key_of(
     plan: Plan, structure: str, shape: Any, deployment: Deployment, host: str | None
 ) -> str | None:
-    """What equal structures in a place have in common; None where their weights differ in more.
+    """Returns the key of a deployed structure; None if the weights decide part of the file.
 
     Args:
-        plan: Names the architecture and the number format.
-        structure: Of the pruned float network (`structure_of`).
-        shape: Of one input.
-        place: Where it is deployed.
-        host: For what a clock measures; None for what is the same everywhere.
+        plan: Plan with architecture and number format.
+        structure: Structure of the pruned float network, from `structure_of`.
+        shape: Shape of one input.
+        deployment: Where the network is deployed.
+        host: Host of a timing; None for a quantity that is the same on every host.
     """
     layout: Mapping[str, Any] | None = {}
     stage = plan.stage("quantize")
@@ -105,17 +107,17 @@ def key_of(
 
 
 def _layout(name: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What the structure depends on in a number format; None where the weights decide some."""
+    """Returns the layout options of a number format; None if the weights decide part of it."""
     if options.get("keep_float"):
         return None
-    known = name in QUANTIZATIONS.names
-    return {name: {k: v for k, v in options.items() if k in LAYOUT or not known}}
+    built_in = name in QUANTIZATIONS.names
+    return {name: {k: v for k, v in options.items() if k in LAYOUT or not built_in}}
 
 
-def _stir(model: torch.nn.Module) -> None:
-    """Makes all weights differ a little, as trained ones do.
+def _perturb(model: torch.nn.Module) -> None:
+    """Makes all weights differ a little, like trained weights.
 
-    An exporter keeps equal tensors once, and of an untrained network all biases are zero.
+    An exporter stores equal tensors once, and all biases of an untrained network are zero.
     """
     import torch
 

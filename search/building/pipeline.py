@@ -1,6 +1,6 @@
-"""Pipeline: a Plan -> a Candidate -> an Artifact, with training stages taken from the cache.
+"""The pipeline: Plan -> Candidate -> Artifact, with trained stages from the cache.
 
-Nothing here knows an optimizer: a plan typed by hand goes the same way.
+Nothing here depends on a sampler: a plan written by hand is built the same way.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 
 from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.training_time import TEACHER
-from paretune.search.building.export_probe import Probe
-from paretune.search.building.resumable_training import shorter, trained
+from paretune.search.building.export_probe import ExportProbe
+from paretune.search.building.resumable_training import snapshot_for, train_stage
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.stage_keys import Chain, Link
 from paretune.search.building.teachers import Teachers
@@ -51,10 +51,10 @@ class Pipeline:
     """Builds plans on one data set.
 
     Args:
-        data: Train and validation parts.
-        cache: Where training stages are kept.
-        baseline: The baseline's plan, whose model teaches where a plan names no other.
-        seed: The study's.
+        data: Training and validation parts.
+        cache: Keeps training stages.
+        baseline: The baseline's plan; its model is the default teacher.
+        seed: The study's seed.
         device: "cpu", "cuda", "mps" or "auto".
         save_curve: Called with (stage key, learning curve) after a training stage.
     """
@@ -73,48 +73,48 @@ class Pipeline:
         self._seed = seed
         self._device = resolve_device(device)
         self._save_curve = save_curve
-        self._probe = Probe(cache, data.shape, data.classes)
-        self._chain = Chain(data.fingerprint, seed, lambda given: self._teachers.key(given))
+        self._probe = ExportProbe(cache, data.shape, data.classes)
+        self._chain = Chain(data.fingerprint, seed, lambda teacher: self._teachers.key(teacher))
         self._teachers = Teachers(
             baseline, lambda plan: self._links(plan)[-1].digest, self.candidate, cache
         )
 
     def keys(self, plans: Iterable[Plan], teachers: Iterable[Mapping[str, Any]]) -> set[str]:
-        """Of all stages of these plans, and of the networks that teach.
+        """Returns the keys of all stages of these plans, and of the teachers.
 
         Args:
-            plans: Any.
-            teachers: Their descriptions, the parameters of a pretrain stage; one that averages
-                others names them below "average".
+            plans: Any plans.
+            teachers: Descriptions of teachers: parameters of a pretrain stage, or {"average":
+                [descriptions]}.
         """
-        lessons = [Plan((Stage("pretrain", t),)) for given in teachers for t in _single(given)]
+        lessons = [Plan((Stage("pretrain", t),)) for each in teachers for t in _single(each)]
         return {link.digest for plan in (*plans, *lessons) for link in self._links(plan)}
 
     def probe(self, plan: Plan, watch: Watch) -> None:
-        """Refuses a plan whose network cannot be exported, if anything of it is to be trained.
+        """Refuses a plan whose network cannot be exported, before any training.
 
         Raises:
-            StageError: The runtime, or that of one of several targets, refuses the network.
+            StageError: The runtime of a target refuses the network.
         """
         if self.trained(plan):
             return
         for name in dict.fromkeys(deployment.name for deployment in deployments(plan)):
-            self._probe.ask(plan.stages[0].params["architecture"], name, watch)
+            self._probe.check(plan.stages[0].params["architecture"], name, watch)
 
     def trained(self, plan: Plan) -> bool:
-        """Whether all that a plan trains is in the cache."""
+        """Returns whether the cache holds everything that a plan trains."""
         return not self.untrained(plan)
 
     def untrained(self, plan: Plan) -> list[Stage]:
-        """The stages of a plan that train something and are not in the cache."""
+        """Returns the training stages of a plan that are not in the cache."""
         links = [link for link in self._links(plan) if _learns(link.stage)]
         return [link.stage for link in links if not self._cache.has(link.digest)]
 
     def candidate(self, plan: Plan, watch: Watch) -> Candidate:
-        """The trained candidate of a plan, marked for quantization but not deployed.
+        """Returns the trained candidate of a plan, marked for quantization but not deployed.
 
         Raises:
-            StageError: A stage failed or found the candidate infeasible.
+            StageError: A stage failed, or the candidate is infeasible.
         """
         links = self._links(plan)
         first = max((i for i, link in enumerate(links) if self._cache.has(link.digest)), default=-1)
@@ -142,21 +142,21 @@ class Pipeline:
         return candidate
 
     def dropped(self, plan: Plan) -> list[str]:
-        """The stages of a plan that would have to be trained again, as the cache lacks them."""
+        """Returns the stages of a plan that the cache has dropped, and that would be trained again."""
         missing: list[str] = []
         for link in self._links(plan):
             if self._cache.has(link.digest):
-                missing = []  # what it holds was made of all that comes before
+                missing = []  # this stage contains the results of all stages before it
             elif _learns(link.stage):
                 missing.append(link.stage.kind)
         return missing
 
     def _recall(self, key: str, kinds: Sequence[str], watch: Watch) -> None:
-        """Tells the watch what cached stages took when they were made."""
+        """Adds the seconds that cached stages took when they were made."""
         watch.made.update(self._cache.made(key) or dict.fromkeys(kinds, math.nan))
 
     def _check(self, plan: Plan, watch: Watch) -> None:
-        """Refuses what a technique says of the untrained network, before any training.
+        """Lets techniques refuse the untrained network, before any training.
 
         Raises:
             StageError: The technique cannot be applied to this architecture.
@@ -181,7 +181,7 @@ class Pipeline:
         watch: Watch,
         deployment: Deployment | None = None,
     ) -> Artifact:
-        """Exports a candidate as a runtime wants it: the plan's, or that of one of its places.
+        """Exports a candidate for the plan's first runtime, or for a deployment.
 
         Raises:
             StageError: The runtime cannot export or quantize it.
@@ -193,10 +193,10 @@ class Pipeline:
     def suited(
         self, plan: Plan, candidate: Candidate, deployment: Deployment
     ) -> tuple[Candidate, str]:
-        """The candidate as a place can have it, and what is to be said of it; mostly nothing.
+        """Returns the candidate for a deployment, and a note, mostly empty.
 
-        Where the runtime lacks the plan's quantization, it is the float network before that stage:
-        one that was trained to round would be computed in float with the rounding on top.
+        If the runtime lacks the plan's quantization, this is the float network before that stage. A
+        network from quantization-aware training would run in float, with the rounding on top.
 
         Raises:
             StageError: As for `candidate`.
@@ -204,13 +204,13 @@ class Pipeline:
         lacking = deployment.lacks(candidate.quantization)
         if not lacking:
             return candidate, ""
-        said = f"float32: {deployment.name} has no {', '.join(lacking)}"
-        return self.candidate(unquantized(plan), Watch()), said
+        note = f"float32: {deployment.name} has no {', '.join(lacking)}"
+        return self.candidate(unquantized(plan), Watch()), note
 
     # -- one stage -------------------------------------------------------------------------------
 
     def _made(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
-        """A stage's result, made under its lock so that two workers do not make it both."""
+        """Returns a stage's result; its lock keeps two workers from training it twice."""
         kind, begun = link.stage.kind, time.perf_counter()
         pace = watch.pace if watch.pace and watch.pace.kind == kind else None
         if not link.stage.trains:
@@ -218,12 +218,12 @@ class Pipeline:
             watch.made[kind] = time.perf_counter() - begun
             return made
         with self._cache.lock(link.digest):
-            theirs = self._cache.load(link.digest, rebuild)
-            if theirs is not None:
+            cached = self._cache.load(link.digest, rebuild)
+            if cached is not None:
                 watch.cached.append(kind)
                 self._recall(link.digest, [kind], watch)
-                return theirs
-            before = shorter(self._cache, link, pace)
+                return cached
+            before = snapshot_for(self._cache, link, pace)
             begun = time.perf_counter()
             made = self._apply(link, candidate, watch, before, pace)
             seconds = time.perf_counter() - begun + (before.seconds if before else 0.0)
@@ -278,11 +278,11 @@ class Pipeline:
             context,
             teacher=self._teachers.model(described, watch),
             distillation=_option(DISTILLATIONS, distillation),
-            teacher_logits=lambda make: self._teachers.answers(described, make),
+            teacher_logits=lambda make: self._teachers.logits(described, make),
         )
 
     def _prepare_teacher(self, link: Link, watch: Watch) -> None:
-        """Builds a stage's teacher, if it has one, as a stage of its own: it may take long."""
+        """Builds a stage's teacher, if any, as a separate stage, since it may take long."""
         described = link.stage.params.get("teacher")
         if link.stage.params.get("distillation") and not self._teachers.ready(described):
             with watch.stage("teacher"):
@@ -301,12 +301,12 @@ class Pipeline:
             return self._pretrained(link, context, resume, pace)
         assert candidate is not None
         if stage.kind == "finetune":
-            return trained(self._cache, link, candidate, context, resume, pace)
+            return train_stage(self._cache, link, candidate, context, resume, pace)
         name, entry, params = stage.technique
         made: Candidate = entry.apply(candidate, params, context)
         if len(made.history) == len(candidate.history):
-            return made  # it did nothing
-        # A user's technique stands in the plan by dotted path: `rebuild` has to find it by that.
+            return made  # the technique changed nothing
+        # The plan has a user's technique by dotted path; `rebuild` needs the same name.
         *before, last = made.history
         return replace(made, history=(*before, replace(last, technique=name)))
 
@@ -325,14 +325,14 @@ class Pipeline:
         candidate.model.eval()
         if params["recipe"] is None or params["recipe"]["epochs"] == 0:
             return candidate
-        return trained(self._cache, link, candidate, context, resume, pace)
+        return train_stage(self._cache, link, candidate, context, resume, pace)
 
-    # -- trainings that are interrupted ----------------------------------------------------------
+    # -- interrupted trainings ----------------------------------------------------
 
     def ended_early(self, plan: Plan, kind: str, candidate: Candidate) -> Candidate:
-        """What a plan's candidate would be if the training of this kind ended here.
+        """Returns the plan's candidate as if the training of this kind ended here.
 
-        Later stages are applied without keeping anything; one that trains must have a stand-in.
+        Later stages are applied and not kept; a training stage needs a stand-in.
 
         Raises:
             InfeasibleCandidate: A stage refuses the candidate.
@@ -341,27 +341,29 @@ class Pipeline:
         index = [link.stage.kind for link in links].index(kind)
         for link in links[index + 1 :]:
             stage = link.stage.stand_in
-            assert stage is not None, "such a plan is not interrupted"
+            assert stage is not None, "a plan without stand-ins is not interrupted"
             instead = replace(link, stage=stage)
             context = self._context(instead, lambda event: None, Watch())
-            # What is remembered by the stage's key is of the trained network.
+            # Values memoized under the stage's key belong to the trained network.
             context = replace(context, memo=lambda name, make: make())
             candidate = self._stage(instead, candidate, context)
         return candidate
 
     def forget(self, plan: Plan, kind: str) -> None:
-        """Drops what a plan's interrupted training has come to: it is done, or will never be."""
+        """Drops the snapshots of a plan's interrupted training."""
         for link in self._links(plan):
-            if link.stage.kind == kind and link.endless is None:  # longer ones begin with those
+            if (
+                link.stage.kind == kind and link.endless is None
+            ):  # an endless one serves longer trainings
                 self._cache.forget(link.digest)
 
     def _links(self, plan: Plan) -> list[Link]:
-        """The stages that make the candidate, each with its key."""
+        """Returns the stages that make the candidate, with their keys."""
         return self._chain.links(plan, rounding_runtime(plan))
 
 
 def _single(teacher: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
-    """The networks of a teacher, those of an average one by one; the baseline is none of them."""
+    """Yields the networks of a teacher, also those of an average; nothing for the baseline."""
     if teacher and "average" in teacher:
         for member in teacher["average"]:
             yield from _single(member)
@@ -370,7 +372,7 @@ def _single(teacher: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
 
 
 def export(candidate: Candidate, runtime: str, path: Path, data: Dataset) -> Artifact:
-    """A candidate as a runtime's file, calibrated on training images where that is asked for.
+    """Exports a candidate as a runtime's file; static int8 is calibrated on training images.
 
     Raises:
         Unmeasurable: The runtime cannot export or quantize it.
@@ -386,7 +388,7 @@ def export(candidate: Candidate, runtime: str, path: Path, data: Dataset) -> Art
 
 
 def _learns(stage: Stage) -> bool:
-    """Whether a stage trains anything: a network that is only built does not."""
+    """Returns whether a stage trains; a network that is only built does not."""
     if stage.kind == "pretrain":
         recipe = stage.params["recipe"]
         return recipe is not None and recipe["epochs"] > 0
@@ -394,10 +396,10 @@ def _learns(stage: Stage) -> bool:
 
 
 def resolve_device(device: str) -> str:
-    """What "auto" means on this machine; another name is itself.
+    """Returns the device for "auto" on this machine; any other name is returned as it is.
 
     Raises:
-        UserError: The device is not there.
+        UserError: The device is not available.
     """
     mps = torch.backends.mps.is_available()
     if device == "auto":

@@ -1,4 +1,4 @@
-"""Trainings that go on: from a shorter one that began alike, or from where they were held up."""
+"""Trains a stage from a snapshot: of a shorter training, or of a paused one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from paretune.spaces.training.snapshot import Snapshot
 
 
-def shorter(cache: StageCache, link: Link, pace: Pace | None) -> Snapshot | None:
-    """The longest training that began like a stage's: one that passes no interruption, if any."""
+def snapshot_for(cache: StageCache, link: Link, pace: Pace | None) -> Snapshot | None:
+    """Returns the longest snapshot to start from, if possible one before the next rung."""
     key = _key(link, pace)
     if key is None:
         return None
-    found = cache.snapshot(key, pace.epochs[0]) if pace and pace.epochs else None
-    return found or cache.snapshot(key, link.epochs)
+    before_rung = cache.snapshot(key, pace.epochs[0]) if pace and pace.epochs else None
+    return before_rung or cache.snapshot(key, link.epochs)
 
 
-def trained(
+def train_stage(
     cache: StageCache,
     link: Link,
     candidate: Candidate,
@@ -32,18 +32,18 @@ def trained(
     resume: Snapshot | None,
     pace: Pace | None,
 ) -> Candidate:
-    """What a training stage gives.
+    """Trains a candidate, and keeps snapshots for trainings that continue it.
 
     Args:
-        cache: Keeps what others may go on from.
+        cache: Keeps the snapshots.
         link: The stage.
-        candidate: What is trained; for a part that goes on, what the first part was given.
+        candidate: What to train; for a continued training, the candidate before its first epoch.
         context: As for `train`.
-        resume: Where to go on (`shorter`).
-        pace: Where to interrupt it.
+        resume: Snapshot to start from (`snapshot_for`).
+        pace: Rungs at which to interrupt the training.
 
     Raises:
-        HeldUp: It is not to go on for now; what it has come to is kept.
+        HeldUp: Racing pauses the trial; its snapshot is kept.
         InfeasibleCandidate: As `train`.
     """
     recipe = Recipe.model_validate(link.stage.params["recipe"])
@@ -58,11 +58,11 @@ def trained(
             cache.keep(key, kind, part.snapshot)
         if part.over:
             break
-        assert pace is not None, "only those that are interrupted have more than one part"
+        assert pace is not None, "only an interrupted training has more than one part"
         pace.interrupt(part.candidate, part.snapshot.epoch, part.snapshot.seconds)
     return part.candidate
 
 
 def _key(link: Link, pace: Pace | None) -> str | None:
-    """Under which key a stage's shorter trainings are kept; None where there are none."""
+    """Returns the key of a stage's snapshots; None if it keeps none."""
     return link.endless or (link.digest if pace else None)

@@ -1,11 +1,11 @@
-"""The stage cache: what a training stage made, on disk under the digest of what went into it.
+"""The stage cache: keeps the results of training stages on disk, under their keys.
 
-Keys come from `stage_keys`. Trials that share a prefix share the work; a killed worker's finished
-stages stay. Failures are never stored. Weights are safetensors with the history in the header;
-nothing is pickled.
+Keys come from `stage_keys`. Trials that share first stages share their training; the finished
+stages of a killed worker stay. Failures are never stored. Weights are safetensors with the history in the
+header; nothing is pickled.
 
-In a folder of their own lie trainings that can go on (spaces/training/snapshot.py), one for each
-length that was reached.
+The subfolder `trainings` keeps snapshots of trainings that can be continued
+(spaces/training/snapshot.py), one for each length that was reached.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from paretune.search.building.cache_eviction import DEFAULT_LIMIT, Kept, to_drop
+from paretune.search.building.cache_eviction import DEFAULT_LIMIT, CachedStage, to_drop
 from paretune.search.database.counts import PARTIAL
 from paretune.search.files import sha256_of, write_atomically
 from paretune.search.study.spec import digest
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from paretune.spaces.training.snapshot import Snapshot
 
 SHARE = 1 / 16
-"""Of the room that is left: what this worker fills, while others do the same, before it looks."""
+"""Share of the free space that a worker fills before it asks for the total again."""
 
 _log = logging.getLogger(__name__)
 
 
 class StageCache:
-    """Results of training stages in a folder.
+    """Keeps results of training stages in a folder.
 
     Args:
-        folder: Where the files lie; made when it is needed.
-        store: Where each stage's cost is recorded.
-        limit: Bytes; beyond them the stages that are worth least are dropped.
-        needed: Keys of the stages that are never dropped.
+        folder: Folder of the files; created on first use.
+        store: Database that records the cost of each stage.
+        limit: Bytes; beyond them the least valuable stages are dropped.
+        needed: Returns the keys of stages that are never dropped.
     """
 
     def __init__(
@@ -64,23 +64,23 @@ class StageCache:
         self._folder = folder
         self._trainings = folder / "trainings"
         self._store = store
-        self._room = 0.0  # bytes that may come before the total is asked for again
+        self._room = 0.0  # bytes to write before the total is read again
 
     def lock(self, key: str) -> FileLock:
-        """Held while a stage is made, so that a second worker waits for it instead of making it."""
+        """Returns the lock of a stage; a second worker waits for it instead of training twice."""
         self._folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self._folder / f"{key}.lock")
 
     def has(self, key: str) -> bool:
-        """Whether the stage lies here."""
+        """Returns whether the cache holds a stage."""
         return self._file(key).is_file()
 
     def load(self, key: str, rebuild: Callable[..., Any]) -> Candidate | None:
-        """The candidate that a stage made, or None when it is not here or its file is damaged.
+        """Returns the candidate of a stage, or None if its file is missing or damaged.
 
         Args:
-            key: Of the stage.
-            rebuild: (history, shape, classes) -> model of the right shape.
+            key: Key of the stage.
+            rebuild: (history, shape, classes) -> model with the right layers.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -92,7 +92,7 @@ class StageCache:
                 header = json.loads(f.metadata()["paretune"])
                 weights = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-            file.unlink(missing_ok=True)  # cut short by a full disk or a crash: make it again
+            file.unlink(missing_ok=True)  # cut short by a full disk or a crash: train it again
             return None
         _touch(file)
         history = tuple(Step(**step) for step in header["history"])
@@ -104,18 +104,18 @@ class StageCache:
         return Candidate(model, shape, header["classes"], history, quantization)
 
     def made(self, key: str) -> dict[str, float] | None:
-        """What each stage up to this one took when it was made; None where nobody noted it."""
+        """Returns stage -> seconds when it was made, up to this stage; None if that is unknown."""
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(self._file(key), framework="pt") as f:
-                found: dict[str, float] | None = json.loads(f.metadata()["paretune"]).get("made")
-                return found
+                seconds: dict[str, float] | None = json.loads(f.metadata()["paretune"]).get("made")
+                return seconds
         except (SafetensorError, OSError, KeyError, TypeError, ValueError):
             return None
 
     def memo(self, key: str, make: Callable[[], Any]) -> Any:
-        """What `make` gave for this key before, or what it gives now; JSON.
+        """Returns the stored JSON value for this key, or the one that `make` returns now.
 
         Raises:
             OSError: The file cannot be written.
@@ -124,13 +124,13 @@ class StageCache:
         with self.lock(file.stem):
             try:
                 return json.loads(file.read_text())
-            except (OSError, ValueError):  # not there, or cut short by a full disk
+            except (OSError, ValueError):  # missing, or cut short by a full disk
                 made = make()
                 write_atomically(file, json.dumps(made))
                 return made
 
     def tensor(self, key: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """The tensor that `make` gave for this key before, or what it gives now.
+        """Returns the stored tensor for this key, or the one that `make` returns now.
 
         Raises:
             OSError: The file cannot be written.
@@ -142,7 +142,7 @@ class StageCache:
         with self.lock(key):
             try:
                 return load_file(file)["tensor"]
-            except (SafetensorError, OSError, KeyError):  # not there, or cut short by a full disk
+            except (SafetensorError, OSError, KeyError):  # missing, or cut short by a full disk
                 made = make().contiguous()
                 write_atomically(file, save({"tensor": made}))
                 return made
@@ -156,10 +156,18 @@ class StageCache:
         seconds: float,
         made: Mapping[str, float],
     ) -> None:
-        """Keeps what a stage made, and what it and those before it took.
+        """Stores the candidate of a stage.
+
+        Args:
+            key: Key of the stage.
+            kind: Kind of the stage.
+            parent: Key of the stage before it.
+            candidate: Its result.
+            seconds: Seconds that it took.
+            made: Stage -> seconds, up to this one.
 
         Raises:
-            OSError: The file cannot be written; nothing is left of it.
+            OSError: The file cannot be written; no part of it stays.
         """
         from safetensors.torch import save
 
@@ -177,35 +185,34 @@ class StageCache:
         file = write_atomically(self._file(key), save(weights, metadata=metadata))
         self._note(key, kind, parent, file, seconds)
 
-    # -- trainings that can go on -----------------------------------------------------------------
+    # -- snapshots of trainings ------------------------------------------------------------
 
     def snapshot(self, key: str, most: int) -> Snapshot | None:
-        """The longest training of this key that has at most so many epochs; None without one."""
+        """Returns the longest snapshot of this key with at most `most` epochs, or None."""
         from paretune.spaces.training.snapshot import Snapshot
 
-        found = sorted(self._trainings.glob(f"{key}.*.safetensors"), reverse=True)
-        for file in found:
+        for file in sorted(self._trainings.glob(f"{key}.*.safetensors"), reverse=True):
             if int(file.name.split(".")[1]) > most:
                 continue
             try:
                 snapshot = Snapshot.read(file)
                 _touch(file)
                 return snapshot
-            except FileNotFoundError:  # dropped by another worker in this moment
+            except FileNotFoundError:  # another worker has just dropped it
                 continue
             except ValueError:
                 file.unlink(missing_ok=True)  # cut short by a full disk or a crash
         return None
 
     def keep(self, key: str, kind: str, snapshot: Snapshot) -> None:
-        """Keeps a training that can go on; one that cannot be written as a file is not kept.
+        """Stores a snapshot, unless the state of its optimizer cannot be written.
 
         Raises:
-            OSError: The file cannot be written; nothing is left of it.
+            OSError: The file cannot be written; no part of it stays.
         """
         try:
             content = snapshot.to_bytes()
-        except TypeError as error:  # an optimizer of the user's with a state of its own kind
+        except TypeError as error:  # the user's optimizer has a state of another type
             _log.info("%s: %s", kind, error)
             return
         name = f"{key}.{snapshot.epoch:06d}"
@@ -213,7 +220,7 @@ class StageCache:
         self._note(name, kind + PARTIAL, None, file, snapshot.seconds)
 
     def forget(self, key: str) -> None:
-        """Drops the trainings of this key: the stage is done, or will never be."""
+        """Drops the snapshots of this key; the stage is complete, or never will be."""
         dropped = []
         for file in self._trainings.glob(f"{key}.*.safetensors"):
             file.unlink(missing_ok=True)
@@ -232,36 +239,36 @@ class StageCache:
             seconds=seconds,
         )
         self._room -= size
-        if self._room < 0:  # the sum of thousands of stages takes longer than to note one
+        if self._room < 0:  # summing thousands of stages takes longer than adding one
             self._room = SHARE * (self._limit - self._store.cached_bytes())
             if self._room < 0:
                 self._trim({key})
 
     def _trim(self, just_made: set[str]) -> None:
-        """Drops what is worth least, but nothing that somebody holds the lock of."""
-        found = {row["key"]: row for row in self._store.cached_stages()}
+        """Drops the least valuable stages, except those whose lock is held."""
+        rows = {row["key"]: row for row in self._store.cached_stages()}
         entries = []
-        for key, row in found.items():
+        for key, row in rows.items():
             file = self._folder.parent / row["file"]
             try:
                 used = file.stat().st_mtime
-            except OSError:  # gone, by the user's hand or another worker's
+            except OSError:  # removed by the user or another worker
                 used = 0.0
-            entries.append(Kept(key, row["bytes"], row["seconds"], used))
+            entries.append(CachedStage(key, row["bytes"], row["seconds"], used))
         needed = {*self._needed(), *just_made}
         dropped = [
             entry.key
             for entry in to_drop(entries, self._limit, needed, time.time())
-            if self._dropped(entry.key, self._folder.parent / found[entry.key]["file"])
+            if self._dropped(entry.key, self._folder.parent / rows[entry.key]["file"])
         ]
         self._store.mark_dropped(dropped)
 
     def _dropped(self, key: str, file: Path) -> bool:
-        """Removes a file; False while somebody makes or reads it."""
+        """Removes a file; returns False while another process trains or reads it."""
         try:
             with self.lock(key).acquire(timeout=0):
                 file.unlink(missing_ok=True)
-        except (Timeout, OSError):  # a file that another process has open, on some systems
+        except (Timeout, OSError):  # some systems refuse to remove an open file
             return False
         return True
 
@@ -270,6 +277,6 @@ class StageCache:
 
 
 def _touch(file: Path) -> None:
-    """Notes in the file's time that it was wanted; what is unused for long is dropped first."""
+    """Sets the file's time to now, as files that are unused for long are dropped first."""
     with contextlib.suppress(OSError):
         os.utime(file)

@@ -1,8 +1,7 @@
-"""Chain: the stages of a plan, each with the digest of all that its result depends on.
+"""Keys of stages: the digest of everything that a stage's result depends on.
 
-A stage's key is the digest of its kind, its parameters, the versions of its techniques, its
-parent's key, the data's fingerprint and the study's seed. Plans that begin alike have the first
-keys in common.
+A key is the digest of the stage's kind, parameters, technique versions and parent key, the data's
+fingerprint and the study's seed. Plans with the same first stages share the keys of these stages.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ from paretune.spaces.training import learning_rates
 from paretune.spaces.training.recipe import Recipe
 
 TRAINING_VERSION = 2
-"""Raised when the training loop gives other weights for the same recipe and seed."""
+"""Raise this if the training loop gives other weights for the same recipe and seed."""
 
 ENDLESS_VERSION = 1
-"""The same for recipes whose seed does not depend on how long they are."""
+"""The same, for recipes whose seed does not depend on their number of epochs."""
 
 
 @dataclass(frozen=True)
 class StageKey:
-    """What a stage's result depends on."""
+    """Everything that a stage's result depends on."""
 
     kind: str
     params: Mapping[str, Any]
@@ -41,26 +40,27 @@ class StageKey:
     seed: int
 
     def digest(self) -> str:
-        """The key: SHA-256 in hex, the first 32 digits."""
+        """Returns the key: the first 32 hex digits of SHA-256."""
         return digest(vars(self))[:32]
 
     def at_any_length(self) -> StageKey:
-        """The key of a training, whatever its number of epochs."""
+        """Returns the key of a training without its number of epochs."""
         recipe = {**self.params["recipe"], "epochs": None}
         return replace(self, params={**self.params, "recipe": recipe})
 
 
 @dataclass(frozen=True)
 class Link:
-    """A stage with its key in the chain of stages before it.
+    """A stage of a plan, with its key.
 
     Attributes:
-        stage: Of the plan.
-        digest: Of the key: the stage's name in the cache.
-        parent: The digest of the stage before it; None for the first.
-        endless: The digest of the stage at any length, where a longer training begins with the
-            very epochs of a shorter one; else None.
-        runtime: Whose int8 the plan trains for; None for a teacher's, which is not deployed.
+        stage: The stage.
+        digest: Its key, which names it in the cache.
+        parent: Key of the stage before it; None for the first.
+        endless: Key without the number of epochs, if a longer training begins with the same epochs
+            as a shorter one; else None.
+        runtime: Runtime whose int8 rounding the plan trains for; None for a teacher, which is not
+            deployed.
     """
 
     stage: Stage
@@ -71,22 +71,22 @@ class Link:
 
     @property
     def seed(self) -> int:
-        """Of all that is random in the stage."""
+        """Seed of the stage's random streams."""
         return int((self.endless or self.digest)[:8], 16)
 
     @property
     def epochs(self) -> int:
-        """How long a stage with a recipe trains."""
+        """Epochs of a stage with a recipe."""
         return int(self.stage.params["recipe"]["epochs"])
 
 
 class Chain:
-    """Keys on one data set.
+    """Makes the keys of stages on one data set.
 
     Args:
-        data: Its fingerprint.
-        seed: The study's.
-        teacher: A teacher's description, None for the baseline -> digest of all that it depends on.
+        data: Fingerprint of the data.
+        seed: The study's seed.
+        teacher: Description of a teacher, None for the baseline -> key of the teacher.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Chain:
         self._teacher = teacher
 
     def links(self, plan: Plan, runtime: str | None) -> list[Link]:
-        """The stages that make the candidate, in order."""
+        """Returns the stages that make the candidate, in order."""
         links: list[Link] = []
         parent: str | None = None
         for stage in plan.stages:
@@ -112,16 +112,16 @@ class Chain:
         return links
 
     def _ingredients(self, stage: Stage, runtime: str | None) -> Mapping[str, Any]:
-        """A stage's parameters, with the content of what they only name."""
+        """Returns a stage's parameters; named files and teachers are replaced by their digests."""
         params = dict(stage.params)
         if stage.kind == "quantize":
-            params["runtime"] = runtime  # whose int8 is trained for
+            params["runtime"] = runtime  # its int8 rounding is trained for
         if params.get("checkpoint"):
             file = Path(params["checkpoint"])
-            known = file.stat()
-            params["checkpoint"] = _content(file, known.st_mtime_ns, known.st_size)
+            status = file.stat()
+            params["checkpoint"] = _content(file, status.st_mtime_ns, status.st_size)
         if params.get("distillation"):
-            # Whatever the teacher is called, and in whatever other stages it teaches.
+            # The teacher's name, and other stages that it teaches, do not matter here.
             params["distillation"] = without_teacher(params["distillation"])
             params["teacher"] = self._teacher(params.get("teacher"))
         return params
@@ -129,18 +129,18 @@ class Chain:
 
 @lru_cache
 def _content(file: Path, changed: int, size: int) -> str:
-    """The digest of a file as it is; read once, though every plan's keys ask for it."""
+    """Returns the digest of a file; an unchanged file is read once for the keys of all plans."""
     return sha256_of(file)
 
 
 def is_endless(stage: Stage) -> bool:
-    """Whether a longer training of this kind begins with the very epochs of a shorter one."""
+    """Returns whether a longer training begins with the same epochs as a shorter one."""
     recipe = stage.params.get("recipe")
     return bool(recipe) and learning_rates.endless(Recipe.model_validate(recipe).schedule)
 
 
 def _versions(stage: Stage, endless: bool) -> dict[str, int]:
-    """The version of everything that a stage's result depends on."""
+    """Returns the versions of all techniques that a stage's result depends on."""
     versions = {"training": TRAINING_VERSION}
     if endless:
         versions["endless"] = ENDLESS_VERSION

@@ -24,16 +24,16 @@ Described = Mapping[str, Any] | None
 
 
 class Teachers:
-    """Builds teachers as plans describe them.
+    """Builds the teachers that plans describe.
 
-    A teacher is a plan of one stage, so that it lies in the stage cache like any pretrained network
-    and is trained once for all trials and workers.
+    A teacher is a plan of one stage. So the stage cache keeps it like any pretrained network, and
+    it is trained once for all trials and workers.
 
     Args:
-        baseline: The plan of the teacher where a description is None.
-        key: Digest of all that a plan's candidate depends on.
-        build: The candidate of a plan.
-        cache: Where their logits are kept.
+        baseline: Plan of the teacher whose description is None.
+        key: Plan -> key of its candidate.
+        build: Plan -> candidate.
+        cache: Keeps the teachers' logits.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Teachers:
         self._keys: dict[str, str] = {}
         self._models: dict[str, torch.nn.Module] = {}
         self._seconds: dict[str, float] = {}
-        self._answers: dict[str, torch.Tensor] = {}
+        self._logits: dict[str, torch.Tensor] = {}
 
     def key(self, described: Described) -> str:
-        """Digest of all that a teacher's weights depend on."""
+        """Returns the digest of everything that a teacher's weights depend on."""
         text = canonical(described)
-        if text not in self._keys:  # a checkpoint is read as a whole for it
+        if text not in self._keys:  # a checkpoint file is read as a whole
             if described and "average" in described:
                 members = [self.key(member) for member in described["average"]]
                 self._keys[text] = digest(["average", members])[:32]
@@ -64,15 +64,15 @@ class Teachers:
         return self._keys[text]
 
     def ready(self, described: Described) -> bool:
-        """Whether the teacher is at hand without any work."""
+        """Returns whether the teacher is in memory."""
         return self.key(described) in self._models
 
     def model(self, described: Described, watch: Watch) -> torch.nn.Module:
-        """The teacher in evaluation mode.
+        """Returns the teacher in evaluation mode.
 
         Raises:
-            InfeasibleCandidate: There is no such network for these data.
-            StageError: It cannot be made for another reason.
+            InfeasibleCandidate: The network cannot be built for these data.
+            StageError: It cannot be built for another reason.
         """
         key = self.key(described)
         if key not in self._models:
@@ -84,29 +84,29 @@ class Teachers:
         return self._models[key]
 
     def seconds(self, described: Described) -> float:
-        """What a teacher at hand took to make, in all, by whomever; NaN where nobody noted it."""
+        """Returns the seconds that a loaded teacher took to make; NaN if they are unknown."""
         if described and "average" in described:
             members = {self.key(member): member for member in described["average"]}
             return math.fsum(self.seconds(member) for member in members.values())
         return self._seconds[self.key(described)]
 
-    def answers(self, described: Described, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """What the teacher says to the training part, [N, classes]: computed once, then kept."""
+    def logits(self, described: Described, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Returns the teacher's logits on the training part, [N, classes]; computed once."""
         key = self.key(described)
-        if key not in self._answers:
-            self._answers[key] = self._cache.tensor(f"{key}.logits", make)
-        return self._answers[key]
+        if key not in self._logits:
+            self._logits[key] = self._cache.tensor(f"{key}.logits", make)
+        return self._logits[key]
 
     def _plan(self, described: Described) -> Plan:
         return Plan((Stage("pretrain", described),)) if described else self._baseline
 
     def _made(self, key: str, plan: Plan, watch: Watch) -> torch.nn.Module:
-        own = Watch(epoch=watch.epoch)
+        inner = Watch(epoch=watch.epoch)
         try:
-            model = self._build(plan, own).model.eval()
+            model = self._build(plan, inner).model.eval()
         except StageError as error:
             if error.infeasible:
                 raise InfeasibleCandidate(f"the teacher: {error.text}") from error
             raise
-        self._seconds[key] = math.fsum(own.made.values())
+        self._seconds[key] = math.fsum(inner.made.values())
         return model

@@ -1,11 +1,11 @@
-"""Cost: how much training a plan has left, before anything of it is trained.
+"""Training cost: estimates how much training a plan has left.
 
-Stages that are in the cache cost nothing; the others what an example of their network takes, times
-epochs. The figure is counted, not timed, so that a resumed run sees the same: multiply-adds, plus
-a hundred of them for each activation and 0.8 million for an example's share of whatever else a step
-does. On a processor this gives the seconds of training 10 small networks (plain, separable and
-residual, 0.1 to 6 million multiply-adds) within a factor of 0.6 to 1.6, where multiply-adds alone
-are off by 10: what separable layers save in them they pay for in memory traffic.
+A cached stage costs nothing. Any other stage costs the work for one example of its network, times
+its epochs. The work is counted, not timed, so that a resumed run gets the same figure. It is the
+number of multiply-adds, plus 100 for each activation, plus 0.8 million for the fixed work of a
+training step. On a CPU this predicts the training time of 10 small networks (plain, separable and
+residual, 0.1 to 6 million multiply-adds) within a factor of 0.6 to 1.6. Multiply-adds alone are off
+by a factor of 10, because separable layers save multiply-adds and need more memory traffic.
 """
 
 from __future__ import annotations
@@ -25,42 +25,42 @@ if TYPE_CHECKING:
     from paretune.search.study.plan import Plan
 
 ACTIVATION = 100.0
-"""Multiply-adds that take as long as one activation does."""
+"""Multiply-adds that take as long as one activation."""
 
 EXAMPLE = 8e5
-"""Multiply-adds that take as long as an example does in a network that computes nothing."""
+"""Multiply-adds that take as long as the fixed work for one example."""
 
 
-class Costs:
-    """What plans of a study have left to train.
+class TrainingCosts:
+    """Estimates the remaining training cost of plans.
 
     Args:
-        pipeline: Knows what is trained.
-        cache: Where the counts are kept.
-        data: The study's.
+        pipeline: Lists the stages that are not trained yet.
+        cache: Keeps the counts.
+        data: The study's data.
     """
 
     def __init__(self, pipeline: Pipeline, cache: StageCache, data: Dataset) -> None:
         self._pipeline = pipeline
         self._cache = cache
         self._data = data
-        self._known: dict[str, float] = {}
+        self._costs: dict[str, float] = {}
 
     def of(self, plan: Plan) -> float:
-        """Multiply-adds, about, for one example; infinite where there is no such network."""
+        """Returns the cost in multiply-adds per example; infinite if no network can be built."""
         left = sum(stage.epochs for stage in self._pipeline.untrained(plan))
         return left * self._example(plan.stages[0].params["architecture"]) if left else 0.0
 
     def _example(self, architecture: Mapping[str, Any]) -> float:
         key = digest([architecture, list(self._data.shape), self._data.classes])
-        if key not in self._known:
-            kept = self._cache.memo(f"forward.{key}", lambda: self._counted(architecture))
-            self._known[key] = math.inf if kept is None else kept
-        return self._known[key]
+        if key not in self._costs:
+            cost = self._cache.memo(f"forward.{key}", lambda: self._count(architecture))
+            self._costs[key] = math.inf if cost is None else cost
+        return self._costs[key]
 
-    def _counted(self, architecture: Mapping[str, Any]) -> float | None:
+    def _count(self, architecture: Mapping[str, Any]) -> float | None:
         shape = self._data.shape
-        without = {"pretrained": False, "weights": None}  # nothing is downloaded to be counted
+        without = {"pretrained": False, "weights": None}  # counting downloads nothing
         light = {
             name: {key: without.get(key, value) for key, value in params.items()}
             for name, params in architecture.items()
@@ -69,6 +69,6 @@ class Costs:
             forward = count_forward(
                 initial_candidate(light, shape, self._data.classes, seed=0).model, shape
             )
-        except Exception:  # the trial itself says why
+        except Exception:  # the trial itself reports why
             return None
         return forward.macs + ACTIVATION * forward.activations + EXAMPLE

@@ -1,4 +1,4 @@
-"""Watch: who listens to a plan being built; and what an error in a stage means."""
+"""Watches a plan being built: reports and times its stages, and classifies their errors."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from paretune.search.errors import UserError
 from paretune.spaces.base import Candidate, EpochEnd, InfeasibleCandidate
 
 INFEASIBLE = (InfeasibleCandidate, Unmeasurable, ValidationError)
-"""What says that a candidate cannot be: a ValidationError is a combination of parameters that its
-Params refuse. So does torch's OutOfMemoryError: it would not suffice the next time."""
+"""Exceptions of an infeasible candidate.
+
+A ValidationError means a combination of parameters that a technique refuses. torch's
+OutOfMemoryError counts as well, as the memory would not suffice the next time either.
+"""
 
 
 class StageError(Exception):
-    """A stage could not be done.
+    """A stage failed.
 
     Attributes:
-        stage: Its kind.
-        infeasible: The candidate cannot be (rather than an error).
+        stage: Kind of the stage.
+        infeasible: Whether the candidate is infeasible, rather than an error.
         type: Name of the exception's type.
-        text: What it says.
-        details: The traceback.
+        text: Its message.
+        details: Its traceback.
     """
 
     def __init__(self, stage: str, error: BaseException, infeasible: bool) -> None:
@@ -41,58 +44,58 @@ class StageError(Exception):
         self.details = "".join(traceback.format_exception(error))
 
     def to_json(self) -> dict[str, str]:
-        """{"stage", "type", "text"} and, for an error, the traceback."""
+        """Returns {"stage", "type", "text"} and, for an error, "traceback"."""
         reason = {"stage": self.stage, "type": self.type, "text": self.text}
         return reason if self.infeasible else {**reason, "traceback": self.details}
 
 
 class HeldUp(Exception):
-    """A training is not to go on for now; the text says why."""
+    """Racing pauses the training; the text says why."""
 
 
 @dataclass
 class Pace:
-    """Where a training is interrupted, to be looked at.
+    """The rungs at which a training is interrupted and measured.
 
     Attributes:
-        kind: Of the stage that trains.
-        epochs: After which, in order.
-        look: Called with (the candidate as if its training ended here, epochs done, seconds that
-            they took); may raise HeldUp.
-        spent: Seconds that looking took.
+        kind: Kind of the training stage.
+        epochs: Epochs of the rungs, in order.
+        check: Called with (candidate as if its training ended here, epochs, seconds of training);
+            may raise HeldUp.
+        spent: Seconds that the checks took.
     """
 
     kind: str
     epochs: Sequence[int]
-    look: Callable[[Candidate, int, float], None]
+    check: Callable[[Candidate, int, float], None]
     spent: float = 0.0
 
     def interrupt(self, candidate: Candidate, epoch: int, seconds: float) -> None:
-        """Has the candidate looked at.
+        """Checks the candidate at a rung.
 
         Raises:
-            HeldUp: Its training does not go on for now.
+            HeldUp: Racing pauses the training.
         """
         begun = time.perf_counter()
         try:
-            self.look(candidate, epoch, seconds)
+            self.check(candidate, epoch, seconds)
         finally:
             self.spent += time.perf_counter() - begun
 
 
 @dataclass
 class Watch:
-    """Who listens to a plan being built, and what it has cost so far.
+    """Receives the events of a plan being built, and keeps its times.
 
     Attributes:
-        started: Called with a stage's kind when it begins.
+        started: Called with the kind of a stage when it begins.
         epoch: Called after each epoch.
         done: Called with (kind, seconds, cached).
         seconds: Kind -> seconds of this build; 0 for a cached stage.
-        cached: Kinds that were taken from the cache.
-        made: Kind -> seconds that the stage took when it was made, by whichever trial; NaN where
-            nobody noted them. "teacher" for the training of a distillation's teacher.
-        pace: Where a training is to be interrupted; None where each goes to its end.
+        cached: Kinds of the stages from the cache.
+        made: Kind -> seconds that the stage took when it was made, by any trial; NaN if unknown.
+            "teacher" is the training of a distillation's teacher.
+        pace: Rungs at which a training is interrupted; None if each trains to its end.
     """
 
     started: Callable[[str], None] = lambda kind: None
@@ -105,11 +108,11 @@ class Watch:
 
     @contextmanager
     def stage(self, kind: str) -> Iterator[None]:
-        """Times a stage, and says of an exception in which stage it was.
+        """Times a stage, and turns an exception into a StageError.
 
         Raises:
             StageError: The body failed, or the candidate is infeasible.
-            UserError: The disk is full; KeyboardInterrupt and the like pass as they are.
+            UserError: The disk is full. KeyboardInterrupt passes unchanged.
         """
         begun = time.perf_counter()
         self.started(kind)
@@ -123,7 +126,7 @@ class Watch:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
                 raise UserError(
                     f"{error.filename or 'the study folder'}: {error.strerror}; make room and "
-                    "type the same command again: the study goes on where it stopped"
+                    "type the same command again: the study continues where it stopped"
                 ) from error
             raise StageError(kind, error, infeasible=False) from error
         except Exception as error:
@@ -137,6 +140,6 @@ class Watch:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether torch says so; it is not imported for the question."""
+    """Returns whether torch ran out of memory; does not import torch for that."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(error, torch.OutOfMemoryError)

@@ -1,12 +1,14 @@
-"""HostLock: while one process of ours measures time, the others of this host and user stand still.
+"""The host lock: while one Paretune process times a network, all others on the host stand still.
 
-Two lock files, whose locks the kernel drops with the process that holds them:
+It covers the processes of one user. It consists of two lock files; the kernel releases a lock with
+the process that holds it:
 
-    gate    a measurer holds it alone, so that no work passes any more
-    room    work holds it shared, a measurer alone: it begins when the room is empty
+    gate    a measuring process holds it exclusively, so that no new work begins
+    room    working processes hold it shared, a measuring process exclusively; the latter starts
+            when the room is empty
 
-Work looks at the gate between its steps, which takes microseconds, and steps out while somebody
-measures. Work that has no steps (an export, a forward pass over a data part) is waited for.
+A working process checks the gate between its steps, which takes microseconds, and leaves the room
+while another process measures. A measuring process waits for work without steps, such as an export.
 """
 
 from __future__ import annotations
@@ -20,36 +22,38 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: nobody waits for anybody there
+except ImportError:  # on Windows no process waits for another
     fcntl = None  # type: ignore[assignment]
 
 PATIENCE = 60.0
-"""Seconds that a measurer waits for an empty room. Then it measures beside whatever is there:
-something that takes so long without a step would else keep it waiting for hours."""
+"""Longest wait for an empty room, in seconds. Then the measurement starts beside other work.
+
+Otherwise a single long step could delay it for hours.
+"""
 
 LOOK_EVERY = 0.002
-"""Seconds between two looks of a measurer."""
+"""Seconds between two attempts to take the room."""
 
 
 class HostLock:
     """The locks of one process.
 
-    Not for several threads at once: who works and who measures is one thread of a process.
+    Only one thread of a process may use it.
 
     Args:
-        folder: Where the lock files lie; the folder for temporary files when None.
+        folder: Folder of the lock files; None for the folder of temporary files.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._owner = -1  # of the open files: a forked child has to open its own
+        self._owner = -1  # process that opened the files; a forked child opens its own
         self._gate = self._room = -1
         self._works = 0
         self._measures = 0
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Holds the room shared while the body works; waits first while somebody measures."""
+        """Holds the room shared during the body; waits first while another process measures."""
         if not self._opened() or self._works or self._measures:
             self._works += 1  # work within work
             try:
@@ -66,7 +70,7 @@ class HostLock:
             fcntl.flock(self._room, fcntl.LOCK_UN)
 
     def breathe(self) -> None:
-        """Between two steps of work: steps out of the room while somebody measures."""
+        """Leaves the room between two steps of work, while another process measures."""
         if not self._works or self._measures or not self._opened():
             return
         if _taken(self._gate, fcntl.LOCK_SH):
@@ -77,13 +81,13 @@ class HostLock:
 
     @contextmanager
     def measuring(self, patience: float = PATIENCE) -> Iterator[bool]:
-        """Keeps the room empty while the body measures.
+        """Keeps the room empty during the body.
 
         Args:
-            patience: Seconds to wait for an empty room, at most.
+            patience: Longest wait for an empty room, in seconds.
 
         Yields:
-            Whether it is empty, as far as ours are concerned.
+            Whether no other Paretune process works.
         """
         if not self._opened() or self._measures:
             yield bool(self._measures)
@@ -104,7 +108,7 @@ class HostLock:
                 self._works = worked
 
     def _enter(self) -> None:
-        """Takes the room for work, once nobody measures."""
+        """Takes the room for work, as soon as no process measures."""
         fcntl.flock(self._gate, fcntl.LOCK_SH)
         fcntl.flock(self._room, fcntl.LOCK_SH)
         fcntl.flock(self._gate, fcntl.LOCK_UN)
@@ -118,7 +122,7 @@ class HostLock:
         return True
 
     def _opened(self) -> bool:
-        """Opens the lock files in this process; False where there can be none."""
+        """Opens the lock files in this process; returns False if that is impossible."""
         if fcntl is None:
             return False
         if self._owner != os.getpid():
@@ -129,7 +133,7 @@ class HostLock:
                     os.open(folder / f"paretune-{user}-{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
                     for name in ("gate", "room")
                 )
-            except OSError:  # a full or a read-only disk is no reason not to work
+            except OSError:  # a full or read-only disk must not stop the work
                 self._gate = -1
             self._owner, self._works, self._measures = os.getpid(), 0, 0
         return self._gate >= 0
@@ -144,4 +148,4 @@ def _taken(lock: int, kind: int) -> bool:
 
 
 host_lock = HostLock()
-"""This process's."""
+"""The lock of this process."""

@@ -12,7 +12,7 @@ from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.building.pipeline import Pipeline
 from paretune.search.building.stage_cache import StageCache
-from paretune.search.building.training_cost import Costs
+from paretune.search.building.training_cost import TrainingCosts
 from paretune.search.data import load_data
 from paretune.search.database.structures import Structures
 from paretune.search.measuring.session import time_again
@@ -62,7 +62,7 @@ class StageStudy(OpenStudy):
         pipeline = Pipeline(
             data, cache, self.baseline, spec.seed, spec.device, self.store.add_curve
         )
-        costs = Costs(pipeline, cache, data)
+        costs = TrainingCosts(pipeline, cache, data)
         self.cost = lambda choices: costs.of(self.plan(choices))
         self.workbench = Workbench(
             spec, self.host, data, targets, pipeline, cache, self.store, self.race

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paretune.search.building.cache_eviction import Kept, to_drop
+from paretune.search.building.cache_eviction import CachedStage, to_drop
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.database.counts import counts_of
 from paretune.search.database.engine import open_engine
@@ -18,11 +18,11 @@ from paretune.spaces.rebuild import initial_candidate, rebuild
 NOW = 1000.0
 
 
-def entry(key: str, size: int = 100, seconds: float = 10.0, idle: float = 60.0) -> Kept:
-    return Kept(key, size, seconds, NOW - idle)
+def entry(key: str, size: int = 100, seconds: float = 10.0, idle: float = 60.0) -> CachedStage:
+    return CachedStage(key, size, seconds, NOW - idle)
 
 
-def dropped(*entries: Kept, limit: int, needed: frozenset[str] = frozenset()) -> list[str]:
+def dropped(*entries: CachedStage, limit: int, needed: frozenset[str] = frozenset()) -> list[str]:
     return [kept.key for kept in to_drop(entries, limit, needed, NOW)]
 
 
@@ -35,7 +35,7 @@ def test_nothing_is_dropped_while_all_fits() -> None:
     [entry("least", seconds=5), entry("least", size=200), entry("least", idle=120)],
     ids=["cheap", "large", "idle"],
 )
-def test_cheapest_per_byte_and_idleness_goes_first(least: Kept) -> None:
+def test_cheapest_per_byte_and_idleness_goes_first(least: CachedStage) -> None:
     assert dropped(entry("a"), least, entry("b"), limit=299) == ["least"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paretune.search.building.export_probe import Probe
+from paretune.search.building.export_probe import ExportProbe
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
@@ -17,6 +17,7 @@ from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.events import EpochDone, Event
 from paretune.search.trial.stage_study import StageStudy
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.training.recipe import Recipe
 
 NETS = '''
@@ -94,21 +95,21 @@ def test_baseline_that_cannot_be_exported_ends_the_run_before_training(
 def test_architecture_is_asked_once_whatever_its_plan(
     study: StageStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried: list[Any] = []
-    real = Probe._tried
+    built: list[Any] = []
+    real = initial_candidate
 
-    def counted(self: Probe, architecture: Any, runtime: str) -> Any:
-        tried.append(architecture)
-        return real(self, architecture, runtime)
+    def counted(architecture: Any, *arguments: Any, **options: Any) -> Any:
+        built.append(architecture)
+        return real(architecture, *arguments, **options)
 
-    monkeypatch.setattr(Probe, "_tried", counted)
+    monkeypatch.setattr("paretune.search.building.export_probe.initial_candidate", counted)
     for width in (0.0625, 0.125, 0.0625):
         for epochs in (1, 2):
             study.workbench.pipeline.probe(plan({"simple_cnn": {"width": width}}, epochs), Watch())
-    assert tried == [{"simple_cnn": {"width": 0.0625}}, {"simple_cnn": {"width": 0.125}}]
+    assert built == [{"simple_cnn": {"width": 0.0625}}, {"simple_cnn": {"width": 0.125}}]
 
 
-def test_refusal_is_asked_once_a_process_and_not_kept_beyond_it(
+def test_refusal_is_kept_for_one_process_only(
     study: StageStudy, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = plan(spectral(module))
@@ -116,12 +117,14 @@ def test_refusal_is_asked_once_a_process_and_not_kept_beyond_it(
         with pytest.raises(StageError, match="cannot be exported to ONNX") as caught:
             study.workbench.pipeline.probe(network, Watch())
         assert caught.value.infeasible
-        monkeypatch.setattr(Probe, "_tried", lambda *_: pytest.fail("asked again"))
+        monkeypatch.setattr(
+            "paretune.search.building.export_probe.initial_candidate",
+            lambda *_, **__: pytest.fail("exported again"),
+        )
     monkeypatch.undo()
     with pytest.raises(StageError, match="cannot be exported to ONNX"):
-        study.workbench.pipeline._probe.__class__(
-            study.workbench.pipeline._cache, (1, 8, 8), 10
-        ).ask(spectral(module), "onnxruntime", Watch())
+        probe = ExportProbe(study.workbench.cache, (1, 8, 8), 10)
+        probe.check(spectral(module), "onnxruntime", Watch())
 
 
 def test_plan_that_trains_nothing_is_not_probed(study: StageStudy, module: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from paretune.objectives.forward_counts import count_forward
-from paretune.search.building.training_cost import ACTIVATION, EXAMPLE, Costs
+from paretune.search.building.training_cost import ACTIVATION, EXAMPLE, TrainingCosts
 from paretune.search.building.watch import Watch
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
@@ -88,6 +88,6 @@ def test_network_is_counted_once_for_all_runs_and_without_published_weights(
     monkeypatch.setattr("paretune.search.building.training_cost.start", built_)
     loaded = {"timm": {"name": "resnet18", "pretrained": True}}
     for _ in range(2):
-        costs = Costs(study.workbench.pipeline, study.workbench.cache, study.workbench.data)
+        costs = TrainingCosts(study.workbench.pipeline, study.workbench.cache, study.workbench.data)
         assert costs.of(study.plan(choices(study, loaded))) == 3 * example()
     assert built == [{"timm": {"name": "resnet18", "pretrained": False}}]
