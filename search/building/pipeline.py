@@ -142,7 +142,7 @@ class Pipeline:
         return candidate
 
     def dropped(self, plan: Plan) -> list[str]:
-        """Returns the stages of a plan that the cache has dropped, and that would be trained again."""
+        """Returns the stages of a plan that must be trained again, as the cache dropped them."""
         missing: list[str] = []
         for link in self._links(plan):
             if self._cache.has(link.digest):

@@ -1,8 +1,8 @@
 """The stage cache: keeps the results of training stages on disk, under their keys.
 
 Keys come from `stage_keys`. Trials that share first stages share their training; the finished
-stages of a killed worker stay. Failures are never stored. Weights are safetensors with the history in the
-header; nothing is pickled.
+stages of a killed worker stay. Failures are never stored. Weights are safetensors with the history
+in the header; nothing is pickled.
 
 The subfolder `trainings` keeps snapshots of trainings that can be continued
 (spaces/training/snapshot.py), one for each length that was reached.
