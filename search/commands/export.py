@@ -73,10 +73,16 @@ def command(
     from paretune.search.export.summary_text import summary_text
     from paretune.search.locate import locate
 
-    location = locate(study, storage)
-    names = tuple(formats.split(",")) if formats else ()
-    exported = export_trial(
-        location, ExportOptions(pick, names, output, force, baseline, target, latency, strict)
+    options = ExportOptions(
+        query=pick,
+        formats=tuple(formats.split(",")) if formats else (),
+        folder=output,
+        force=force,
+        baseline=baseline,
+        target=target,
+        latency=latency,
+        strict=strict,
     )
-    click.echo(summary_text(exported))
-    return DONE if exported.verification.ok else NOTHING
+    result = export_trial(locate(study, storage), options)
+    click.echo(summary_text(result))
+    return DONE if result.verification.ok else NOTHING

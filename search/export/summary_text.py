@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from paretune.search.export.exporter import ExportResult
@@ -37,7 +38,8 @@ def summary_text(result: ExportResult) -> str:
     shown = [check for check in verification.results if check.check != "sha256" or not check.ok]
     lines += ["checks in a process without Paretune:", *(check.line() for check in shown)]
     if verification.ok:
-        lines.append(f"{verification.summary()}; to repeat: paretune verify {manifest.folder}")
+        command = f"paretune verify {quote(str(manifest.folder))}"
+        lines.append(f"{verification.summary()}; to repeat: {command}")
     else:
         lines.append(f"{verification.summary()}; the files are in {manifest.folder}")
     return "\n".join(lines)

@@ -194,7 +194,6 @@ def test_integer_out_of_range_exits_with_2_and_prints_the_range(
         ("run", "{tiny}", "--trials", HUGE),
         ("run", "{tiny}", "--set", f"search.trials={HUGE}"),
         ("run", "{tiny}", "--set", f"search.seed={HUGE}"),
-        ("run", "{tiny}", "--time", f"{HUGE}h"),
         ("show", "{finished}", HUGE),
         ("show", "{finished}", str(2**40)),
         ("export", "{finished}", "--pick", HUGE, "-o", "x"),
