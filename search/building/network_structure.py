@@ -97,7 +97,7 @@ def key_of(
     stage = plan.stage("quantize")
     if stage is not None:
         name, _, params = stage.technique
-        if not deployment.lacks({name: {}}):
+        if not deployment.unsupported({name: {}}):
             layout = _layout(name, params.model_dump())
     if layout is None:
         return None

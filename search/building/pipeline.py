@@ -201,7 +201,7 @@ class Pipeline:
         Raises:
             StageError: As for `candidate`.
         """
-        lacking = deployment.lacks(candidate.quantization)
+        lacking = deployment.unsupported(candidate.quantization)
         if not lacking:
             return candidate, ""
         note = f"float32: {deployment.name} has no {', '.join(lacking)}"

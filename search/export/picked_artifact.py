@@ -88,7 +88,7 @@ def pick_artifact(
         plan,
         artifact,
         picked,
-        () if picked.deployment.lacks(modes) else tuple(modes),
+        () if picked.deployment.unsupported(modes) else tuple(modes),
         local_values(trial.measurements, picked.name),
         local_values(trial.test, picked.name),
         workbench.artifact(other, picked.name) if other else None,

@@ -29,7 +29,7 @@ from paretune.search.retargeting.request import (
 )
 from paretune.search.study.deployment import Deployment
 from paretune.search.study.records import StudyRecord, TrialRecord
-from paretune.search.study.retarget_records import Retargeted, Retargeting
+from paretune.search.study.retarget_records import RetargetedStudy, RetargetedTrial
 from paretune.search.study.spec import StudySpec, canonical, digest
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ Notify = Callable[[str], None]
 
 def retarget(
     location: StudyLocation, request: RetargetRequest, notify: Notify = lambda text: None
-) -> Retargeting:
+) -> RetargetedStudy:
     """Measures a study's models in another runtime, or returns what is stored of that.
 
     Args:
@@ -79,7 +79,7 @@ def retarget(
             raise UserError(f"--runtime {deployment.name}: cannot be used here: {why}")
         rows = _measure(spec, record, trials, deployment, setting, retargets, notify)
     requested = {trial.number: rows[trial.number] for trial in trials}
-    return Retargeting(record, deployment, requested, host)
+    return RetargetedStudy(record, deployment, requested, host)
 
 
 def _measure(
@@ -90,7 +90,7 @@ def _measure(
     setting: str,
     retargets: Retargets,
     notify: Notify,
-) -> dict[int, Retargeted]:
+) -> dict[int, RetargetedTrial]:
     """Measures trials, stores the results and returns them by number."""
     from paretune.search.trial.stage_study import StageStudy
 
@@ -102,9 +102,9 @@ def _measure(
         [gauge] = [t.gauge for t in workbench.targets if t.name == deployment.target]
         target = Target(deployment, gauge.of_artifacts())
         files = RetargetArtifacts(study, deployment, retargets.artifacts(deployment.name))
-        rows: dict[int, Retargeted] = {}
+        rows: dict[int, RetargetedTrial] = {}
         artifacts: dict[int, Artifact] = {}
-        empty = Retargeted(
+        empty = RetargetedTrial(
             -1,
             setting,
             deployment.target,

@@ -14,7 +14,7 @@ from paretune.search.front.pareto import non_dominated
 from paretune.search.measuring.gauge import values_by_name, violations_of
 from paretune.search.study.constraints import read_constraint
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
-from paretune.search.study.retarget_records import Retargeting
+from paretune.search.study.retarget_records import RetargetedStudy
 from paretune.search.views.front_table import FrontRow, front_info
 
 
@@ -82,7 +82,7 @@ class RetargetInfo:
         )
 
 
-def retarget_info(result: Retargeting) -> RetargetInfo:
+def retarget_info(result: RetargetedStudy) -> RetargetInfo:
     """Returns the table of a retargeting."""
     trials = {trial.number: trial for trial in result.record.trials}
     record = retargeted_record(result)
@@ -111,7 +111,7 @@ def retarget_info(result: Retargeting) -> RetargetInfo:
     )
 
 
-def retargeted_record(result: Retargeting) -> StudyRecord:
+def retargeted_record(result: RetargetedStudy) -> StudyRecord:
     """Returns the study as if it had been measured there: the measured trials and their front."""
     record = result.record
     old = {trial.number: trial for trial in record.trials}

@@ -250,7 +250,7 @@ class Runner:
         self._report(TrialStarted(task.number, task.params, stages, task.again, resumed))
         baseline = None if task.number == 0 else self._baseline
         result = self._study.evaluate(task.number, task.plan, baseline, self._report)
-        result = result.besides(task.spent)
+        result = result.with_earlier(task.spent)
         if task.number and task.variant_of is None and result.state != "paused":
             self._variants.trial_ended(task.number, task.params)
         self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0

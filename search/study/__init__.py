@@ -1,1 +1,1 @@
-"""What a study is: its specification, plans, records and tables of names."""
+"""A study: its specification, plans, records and tables of names."""

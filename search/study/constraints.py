@@ -41,12 +41,12 @@ def read_constraint(text: str, units: Mapping[str, str], targets: Sequence[str] 
     of the baseline's value.
 
     Args:
-        text: What the user wrote.
+        text: The text that the user wrote.
         units: Name -> unit of all quantities that can be measured.
         targets: Names of the study's targets; `latency` may mean `latency@phone` of the first.
 
     Raises:
-        ValueError: The text cannot be read; the message tells what to type.
+        ValueError: The text cannot be read; the message shows what to type.
         KeyError: Its quantity is not in `units`; the argument is the name.
     """
     whole = _WHOLE.match(text)

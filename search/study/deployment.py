@@ -1,4 +1,4 @@
-"""Where a plan is deployed: one runtime, or a runtime for each target of the study."""
+"""Deployment: where a plan's network is deployed, on one runtime or on one for each target."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Deployment:
     """A runtime with its checked options.
 
     Attributes:
-        target: The target's name, or None in a study of one runtime.
-        name: Of the runtime.
-        options: Its Params.
+        target: Name of the target, or None in a study of one runtime.
+        name: Name of the runtime.
+        options: The runtime's Params.
     """
 
     target: str | None
@@ -30,61 +30,59 @@ class Deployment:
 
     @property
     def runtime(self) -> Any:
-        """The runtime."""
+        """The runtime's class."""
         return RUNTIMES.get(self.name)
 
     @property
     def suffix(self) -> str:
-        """Of this place's file: `.onnx`, `.phone.pte`."""
+        """End of the artifact's file name: `.onnx`, `.phone.pte`."""
         return (f".{self.target}" if self.target else "") + str(self.runtime.suffix)
 
-    def lacks(self, quantization: Mapping[str, Any] | None) -> list[str]:
-        """The quantization modes among these that the runtime does not have."""
+    def unsupported(self, quantization: Mapping[str, Any] | None) -> list[str]:
+        """Returns the quantization modes among these that the runtime does not support."""
         return [mode for mode in quantization or {} if mode not in self.runtime.quantizations]
 
-    def unmarked(self, candidate: Candidate) -> Candidate:
-        """The candidate, to be deployed in float where its number format is lacking here.
+    def in_supported_format(self, candidate: Candidate) -> Candidate:
+        """Returns the candidate, marked for float if the runtime lacks its number format.
 
-        Its layout is right; whose figures are to count, `Pipeline.suited` makes without that stage.
+        Only its layout is right then. `Pipeline.suited` builds one that is right in accuracy, too.
         """
-        lacking = self.lacks(candidate.quantization)
-        return replace(candidate, quantization=None) if lacking else candidate
+        unsupported = self.unsupported(candidate.quantization)
+        return replace(candidate, quantization=None) if unsupported else candidate
 
 
 def deployments(plan: Plan) -> tuple[Deployment, ...]:
-    """Where a plan is deployed, the first target first."""
+    """Returns the deployments of a plan, the first target's first."""
     stage = plan.stage("deploy")
     assert stage is not None
-    given = stage.params.get("targets") or {None: stage.params["runtime"]}
-    found = []
-    for target, described in given.items():
-        option = Slot(RUNTIMES).option(described)
-        found.append(Deployment(target, option.name, option.params))
-    return tuple(found)
+    runtimes = stage.params.get("targets") or {None: stage.params["runtime"]}
+    options = {target: Slot(RUNTIMES).option(value) for target, value in runtimes.items()}
+    return tuple(Deployment(target, one.name, one.params) for target, one in options.items())
 
 
-def trained_for(where: Sequence[Deployment], quantization: Mapping[str, Any]) -> str:
-    """The runtime whose rounding is trained in: of the first place that has the mode."""
-    able = [deployment for deployment in where if not deployment.lacks(quantization)]
-    return (able or where)[0].name
+def first_supporting(deployments: Sequence[Deployment], quantization: Mapping[str, Any]) -> str:
+    """Returns the first runtime that supports a quantization; the very first if none does."""
+    supporting = [one for one in deployments if not one.unsupported(quantization)]
+    return (supporting or deployments)[0].name
 
 
 def rounding_runtime(plan: Plan) -> str | None:
-    """The runtime whose int8 a plan trains for; None for a teacher's plan, which is not deployed.
+    """Returns the runtime for which a plan trains int8 rounding.
 
-    Of several targets it is the first that has the mode: there is one training for all.
+    It is the first target's that supports the plan's quantization, as there is one training for all
+    targets. None for a teacher's plan, which is not deployed.
     """
     if plan.stage("deploy") is None:
         return None
     stage = plan.stage("quantize")
-    return trained_for(deployments(plan), stage.params["quantization"] if stage else {})
+    return first_supporting(deployments(plan), stage.params["quantization"] if stage else {})
 
 
 def placement(runtime: str | None) -> Any:
-    """What says where a runtime's int8 rounds; None where it has none to train for."""
+    """Returns the function that lists where a runtime's int8 rounds; None if it has none."""
     return getattr(RUNTIMES.get(runtime), "placement", None) if runtime else None
 
 
 def unquantized(plan: Plan) -> Plan:
-    """The plan as it is before anything is quantized."""
+    """Returns the plan without its quantization."""
     return Plan(tuple(stage for stage in plan.stages if stage.kind != "quantize"))

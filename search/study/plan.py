@@ -14,7 +14,7 @@ from paretune.spaces.distillation.base import BASELINE, STAGES
 
 @dataclass(frozen=True)
 class Plan:
-    """What one trial does, from an architecture to an artifact.
+    """The work of one trial, from an architecture to an artifact.
 
     Hashable, and convertible to JSON. A plan written by hand builds, measures and exports like any
     other.

@@ -25,7 +25,7 @@ AT = "@"
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is measured, and for which target.
+    """A value that is measured, and the target that it is measured for.
 
     Attributes:
         objective: Name in the table of objectives, or a dotted path.

@@ -12,7 +12,7 @@ def raced_stage(space: Node) -> str:
     """Returns the training in which the plans of a space are compared.
 
     It is finetuning if the space has any. Many plans share one pretraining, and its result does not
-    tell how well they are pruned afterwards.
+    show how well they can be pruned.
     """
     finetuned = isinstance(space, Record) and longest_training(space, "finetune") > 0
     return "finetune" if finetuned else "pretrain"

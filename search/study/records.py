@@ -1,4 +1,4 @@
-"""What the database gives back: read-only records of trials and of the study."""
+"""Read-only records of trials and of the study, as the database returns them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 State = Literal["running", "paused", "complete", "infeasible", "stopped", "failed"]
 
 STRUCTURE_OF = "structure_of_trial"
-"""The condition of a timing that was made of another trial's network of the same structure."""
+"""The condition of a reused timing: the number of the trial that was timed."""
 
 RACING = "Racing"
-"""The type in the reason of a trial that racing has held up, for a while or for good."""
+"""The type in the reason of a trial that racing paused or stopped."""
 
 
 @dataclass(frozen=True)
@@ -26,32 +26,32 @@ class TrialRecord:
     """One trial as it is stored.
 
     Attributes:
-        number: 0 is the baseline.
+        number: Trial number; 0 is the baseline.
         state: "infeasible": the candidate cannot exist, or breaks a constraint before training;
             "stopped": racing ended its training early; "paused": racing holds it up for now;
             "failed": one of its stages raised an error.
-        params: Parameter name -> value, only those that exist in the branches taken.
+        params: Parameter name -> value, of the parameters that exist in the branches taken.
         plan: The Plan as JSON.
         values: Objective name -> value on the validation part. A complete trial that breaks a
-            constraint keeps its values and has a positive violation. One that racing has held up
-            keeps the last it had, as far as they are known; others have none.
+            constraint keeps its values and has a positive violation. A paused or stopped trial
+            keeps its last values, if it has any; other trials have none.
         measurements: Name -> Measurement on the validation part (objectives, and parameters, MACs).
         test: Name -> Measurement on the test part (accuracy), for the baseline and the front.
-        final: Name -> Measurement (latency) of the session at the end of the run, for baseline,
-            front and who is within noise of it.
-        searched: Name -> the Measurement of the search, where a final one has replaced it.
-        violations: Constraint text -> violation; positive is broken.
+        final: Name -> Measurement (latency) of the final session, for the baseline, the front, and
+            trials within noise of the front.
+        searched: Name -> Measurement of the search, of quantities that have a final measurement.
+        violations: Constraint text -> violation; a positive one is a broken constraint.
         reason: {"stage", "type", "text"} of a paused, stopped, infeasible or failed trial.
         started: Unix time.
         finished: Unix time, or None.
-        seconds: Stage -> seconds it took in this trial; a stage taken from the cache is 0.
+        seconds: Stage -> its seconds in this trial; 0 for a stage from the cache.
         cached: Stages that were taken from the cache.
         artifact: {"path", "runtime", "sha256", "bytes", "info"} or None; the path is relative to
-            the study's folder. Of several targets the first's.
+            the study's folder. The first target's, if there are several.
         artifacts: Target -> its artifact, in a study of several targets; else empty.
-        repeat_of: Number of the trial that has the same plan and answered this one, or None.
-        variant_of: Number of the trial whose trained network this one deploys in another number
-            format, or None; it does not count among the trials that were asked for.
+        repeat_of: Number of an earlier trial with the same plan, which gave the result; or None.
+        variant_of: Number of the trial that trained the network which this one deploys in another
+            number format; or None. A format variant does not count towards the number of trials.
     """
 
     number: int
@@ -76,18 +76,24 @@ class TrialRecord:
 
     @property
     def feasible(self) -> bool:
-        """Complete, and no constraint broken."""
+        """Whether it is complete and breaks no constraint."""
         return self.state == "complete" and all(v <= 0 for v in self.violations.values())
 
     @property
-    def raced(self) -> bool:
-        """Held up by racing, for a while or for good."""
+    def held_by_racing(self) -> bool:
+        """Whether racing paused or stopped it."""
         return self.reason is not None and self.reason["type"] == RACING
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a plan; the fields are those of TrialRecord."""
+    """The result of a plan.
+
+    Attributes:
+        measured: The measurements on the validation part.
+        duration: Seconds of the whole trial.
+        others: As in TrialRecord.
+    """
 
     state: State
     values: Mapping[str, float] = field(default_factory=dict)
@@ -101,25 +107,25 @@ class Result:
     repeat_of: int | None = None
     duration: float = 0.0
 
-    def after(self, seconds: Mapping[str, float], duration: float) -> Result:
-        """The same with what it took: by stage, and in all."""
+    def with_seconds(self, seconds: Mapping[str, float], duration: float) -> Result:
+        """Returns the result with its seconds by stage, and in total."""
         return replace(self, seconds=seconds, duration=duration)
 
-    def besides(self, spent: Mapping[str, float]) -> Result:
-        """The same with the seconds that earlier turns of the trial took."""
-        names = [*spent, *(name for name in self.seconds if name not in spent)]
-        both = {name: spent.get(name, 0.0) + self.seconds.get(name, 0.0) for name in names}
-        return replace(self, seconds=both)
+    def with_earlier(self, seconds: Mapping[str, float]) -> Result:
+        """Returns the result with the seconds of earlier turns of the trial added, by stage."""
+        names = [*seconds, *(name for name in self.seconds if name not in seconds)]
+        sums = {name: seconds.get(name, 0.0) + self.seconds.get(name, 0.0) for name in names}
+        return replace(self, seconds=sums)
 
     @property
     def feasible(self) -> bool:
-        """Complete, and no constraint broken."""
+        """Whether it is complete and breaks no constraint."""
         return self.state == "complete" and all(v <= 0 for v in self.violations.values())
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An objective as plots and tables need it."""
+    """An objective as an axis of plots and a column of tables."""
 
     name: str
     unit: str
@@ -129,10 +135,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """The front at one moment: after which trial, when, how large, and who is on it.
+    """The front after one trial.
 
-    The hypervolume is None where nothing says yet what is worth nothing: a study of one's own
-    trainer without baseline and `worst`.
+    Attributes:
+        trial: Number of that trial.
+        time: Unix time.
+        hypervolume: Hypervolume of the front; None if its reference is not known yet, as in a study
+            of your own trainer without baseline and `worst`.
+        members: Numbers of the trials on the front.
     """
 
     trial: int
@@ -143,10 +153,10 @@ class FrontPoint:
 
 @dataclass(frozen=True, eq=False)
 class TrialIntervals:
-    """Feasible trials that are not read whole: only what makes the front uncertain.
+    """The intervals of feasible trials, without the rest of their records.
 
     Attributes:
-        numbers: Of the trials [N].
+        numbers: Trial numbers [N].
         low: Lower ends of the 95 % intervals of the objectives [N, M].
         high: Upper ends [N, M].
     """
@@ -161,20 +171,20 @@ class StudyRecord:
     """A study as it is stored.
 
     Attributes:
-        name: Of the study.
+        name: Study name.
         source: The study file as plain data.
         axes: The objectives, in order.
-        trials: By number; trial 0 is the baseline.
-        growth: The front and its hypervolume each time it grew, in order of time.
-        trial_limit: How many trials the study shall have besides the baseline, or None.
-        info: Facts worth showing: host, versions, data set and sizes of its parts.
-        final_members: Numbers of the front by the final numbers (`front.final_front`); None where
-            the search's stand.
-        counted: (begun, stopped), where not all trials are here; see the properties.
-        other_intervals: Intervals of the feasible trials that are not here, where the front is
+        trials: The trials by number; trial 0 is the baseline.
+        growth: The front and its hypervolume after each trial that changed it, in order of time.
+        trial_limit: Number of trials that the study is to have besides the baseline, or None.
+        info: Facts to show: host, versions, data set and sizes of its parts.
+        final_members: Numbers of the trials on the final front (`front.final_front`); None if the
+            front of the search is valid.
+        counted: (trial_count, stopped) if `trials` is not complete; see these properties.
+        other_intervals: Intervals of the feasible trials that `trials` lacks, if the front is
             uncertain.
-        chances: Trial -> probability to be on the front by the search's numbers, where a run has
-            kept them and there was no trial since; of those with `finals.CHANCE` at least.
+        chances: Trial -> probability to be on the front by the search's measurements, at least
+            `final_session.CHANCE`; None unless a run stored them after the last trial.
     """
 
     name: str
@@ -190,15 +200,15 @@ class StudyRecord:
     chances: Mapping[int, float] | None = None
 
     @property
-    def begun(self) -> int:
-        """How many trials of the search there are that repeat no other."""
+    def trial_count(self) -> int:
+        """Number of trials of the search, without repeats."""
         if self.counted is not None:
             return self.counted[0]
         return sum(trial.number > 0 and trial.repeat_of is None for trial in self.trials)
 
     @property
     def stopped(self) -> int:
-        """How many of them racing has stopped or holds up."""
+        """Number of them that racing stopped or paused."""
         if self.counted is not None:
             return self.counted[1]
         held = ("paused", "stopped")
@@ -206,12 +216,12 @@ class StudyRecord:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of its targets, in order; empty in a study of one runtime."""
+        """Names of the study's targets, in order; empty in a study of one runtime."""
         return tuple(self.source.get("targets") or ())
 
     @property
     def baseline(self) -> TrialRecord | None:
-        """Trial 0 when it is complete."""
+        """Trial 0 if it is complete, else None."""
         first = self.trials[0] if self.trials else None
         return first if first and first.number == 0 and first.state == "complete" else None
 
@@ -224,13 +234,13 @@ class StudyRecord:
 
     @cached_property
     def front(self) -> tuple[TrialRecord, ...]:
-        """The feasible non-dominated trials (baseline included when it is one), by number."""
+        """The trials on the front by number; the baseline may be one of them."""
         return tuple(trial for trial in self.trials if trial.number in self.members)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The numbers of `paretune status`, which says what they mean (search/views/status.py)."""
+    """The numbers that `paretune status` shows; search/views/status.py explains them."""
 
     states: Mapping[str, int]
     repeats: int

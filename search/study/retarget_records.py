@@ -1,4 +1,4 @@
-"""What `retarget` measured, for those who keep it and those who show it."""
+"""Records of `retarget`: measurements of a study's models in another deployment."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from paretune.search.study.records import StudyRecord
 
 
 @dataclass(frozen=True)
-class Retargeted:
-    """A trial's model in another place.
+class RetargetedTrial:
+    """The model of one trial in another deployment.
 
     Attributes:
-        trial: Its number.
+        trial: Trial number.
         setting: Digest of target, runtime, options and host.
-        target: Of the study, whose quantities these are; None in a study of one runtime.
-        runtime: Where it was measured.
-        options: Of the runtime.
+        target: The study's target that these measurements replace; None in a study of one runtime.
+        runtime: Name of the runtime that measured.
+        options: The runtime's options.
         host: Digest of the machine.
-        measured_at: Unix time.
+        measured_at: Unix time of the measurement.
         note: Which file was measured, or why none was.
-        artifact: As in a TrialRecord; None where nothing was measured.
+        artifact: As in a TrialRecord; None if nothing was measured.
         measured: Part ("validation", "test") -> quantity -> measurement.
     """
 
@@ -41,17 +41,17 @@ class Retargeted:
 
 
 @dataclass(frozen=True)
-class Retargeting:
-    """What a study's models are in another place.
+class RetargetedStudy:
+    """The models of a study in another deployment.
 
     Attributes:
         record: The study.
-        place: Where they were measured.
-        rows: Trial -> what came of it; the baseline among them.
+        deployment: Where its models were measured.
+        rows: Trial number -> its model there; with the baseline.
         host: Facts of the machine.
     """
 
     record: StudyRecord
     deployment: Deployment
-    rows: Mapping[int, Retargeted]
+    rows: Mapping[int, RetargetedTrial]
     host: Mapping[str, Any]

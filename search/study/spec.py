@@ -1,4 +1,4 @@
-"""What a study is: the validated study file as frozen data. Nothing here reads a file."""
+"""StudySpec: the checked study file as frozen data. Nothing here reads a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from paretune.spaces.domains import Node
 
-if TYPE_CHECKING:  # pydantic takes longer to import than a front to read
+if TYPE_CHECKING:  # importing pydantic takes longer than reading a front
     from paretune.search.study.racing_options import RacingParams
 
 Direction = Literal["minimize", "maximize"]
@@ -19,7 +19,7 @@ Direction = Literal["minimize", "maximize"]
 
 @dataclass(frozen=True)
 class Selection:
-    """An option of a table with its checked parameters as plain JSON, defaults included."""
+    """A name picked from a table, with its checked parameters as JSON, defaults included."""
 
     name: str
     params: Mapping[str, Any]
@@ -27,14 +27,14 @@ class Selection:
 
 @dataclass(frozen=True)
 class ObjectiveSpec:
-    """An objective of the study: the quantity, the direction, its options as JSON."""
+    """An objective of the study: its quantity, direction and unit, and its options as JSON."""
 
     name: str
     direction: Direction
     unit: str
     options: Mapping[str, Any]
     worst: float | None = None
-    """What is worse than this is worth nothing to the hypervolume; None: by the baseline."""
+    """A value from which on a trial adds no hypervolume; None: derived from the baseline."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Bound:
 
     Attributes:
         factor: Multiple of the baseline's value; 0 for an absolute bound.
-        offset: In the objective's unit, added.
+        offset: Added, in the objective's unit.
     """
 
     factor: float
@@ -51,21 +51,21 @@ class Bound:
 
     @property
     def relative(self) -> bool:
-        """Whether it needs the baseline's value."""
+        """Whether it depends on the baseline's value."""
         return self.factor != 0.0
 
     def resolve(self, baseline: float) -> float:
-        """The bound as a number in the objective's unit."""
+        """Returns the bound as a number in the objective's unit."""
         return self.factor * baseline + self.offset
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """`accuracy >= baseline - 1%`.
+    """A constraint or goal, such as `accuracy >= baseline - 1%`.
 
     Attributes:
-        text: As the user wrote it.
-        quantity: Name of the objective it bounds.
+        text: The text that the user wrote.
+        quantity: Name of the quantity that it bounds.
         upper: True for `<=`, False for `>=`.
         bound: The right side.
     """
@@ -76,16 +76,16 @@ class Constraint:
     bound: Bound
 
     def violation(self, value: float, baseline: float) -> float:
-        """How far the value is beyond the bound as a share of its size; <= 0 when it holds.
+        """Returns how far a value is beyond the bound, as a share of the bound; <= 0 if it holds.
 
-        A share, so that milliseconds and bytes weigh alike for a sampler that adds violations up.
+        Shares make milliseconds and bytes count alike for a sampler that adds violations up.
         """
         bound = self.bound.resolve(baseline)
         excess = value - bound if self.upper else bound - value
         return excess / (abs(bound) or 1.0)
 
     def value(self, violation: float, baseline: float) -> float:
-        """The value that is so far beyond the bound."""
+        """Returns the value that has this violation: the inverse of `violation`."""
         bound = self.bound.resolve(baseline)
         excess = violation * (abs(bound) or 1.0)
         return bound + excess if self.upper else bound - excess
@@ -93,12 +93,12 @@ class Constraint:
 
 @dataclass(frozen=True)
 class BaselineSpec:
-    """The user's model as it is.
+    """The user's model, unchanged.
 
     Attributes:
         architecture: {name: {parameters}}.
-        checkpoint: A .safetensors or .pt file with its weights, absolute, or None.
-        pretrain: The recipe as JSON, or None when its weights come from a checkpoint or a library.
+        checkpoint: Absolute path of a .safetensors or .pt file with its weights, or None.
+        pretrain: The recipe as JSON, or None if its weights come from a checkpoint or a library.
     """
 
     architecture: Mapping[str, Any]
@@ -108,13 +108,13 @@ class BaselineSpec:
 
 @dataclass(frozen=True)
 class TrainerSpec:
-    """The user's own trainer, in place of the built-in stages.
+    """The user's own trainer, which replaces the built-in stages.
 
     Attributes:
-        evaluate: "pkg.mod:function", called with (plan, report); gives the objectives.
-        cheap: "pkg.mod:function", called with (plan) before; gives what is known without training.
+        evaluate: "pkg.mod:function", called with (plan, report); returns the objectives.
+        cheap: "pkg.mod:function", called with (plan) before; returns what needs no training.
         baseline: The plan of trial 0, or None for a study without a baseline.
-        quantities: Name -> unit of what the functions give besides the objectives, for constraints.
+        quantities: Name -> unit of further values that the functions return, for constraints.
     """
 
     evaluate: str
@@ -128,41 +128,39 @@ class StudySpec:
     """A study file, checked.
 
     Attributes:
-        name: Of the study; also of Optuna's study.
-        file: The study file, absolute.
+        name: Name of the study, also in Optuna's tables.
+        file: Absolute path of the study file.
         folder: The study's own folder: database, stages, artifacts, report.
         data: The data set and its options.
-        baseline: Trial 0.
+        baseline: The network of trial 0.
         space: A Record with the keys architecture, pretrain, pruning, distillation, finetune and
-            quantization, all present; `assign` gives the choices that a Plan is made of.
-        runtime: Where candidates are deployed and measured; of several targets the first.
-        teachers: Those that a distillation may name besides the baseline: the parameters of a
-            pretrain stage, or {"average": [of such]}.
-        objectives: In the order of the study file; at least one.
-        constraints: Told to the sampler; a trial that breaks one is infeasible.
-        goals: What the user wishes to reach; shown, and a reason to stop when `stop_at_goals`.
-        sampler: Name and options.
-        trials: How many trials the study shall have besides the baseline; None for no limit.
+            quantization, all present; `assign` returns the choices that `make_plan` takes.
+        runtime: The runtime of all candidates; the first target's, if there are targets.
+        teachers: Name -> teacher besides the baseline: the parameters of a pretrain stage, or
+            {"average": [of such]}.
+        objectives: The objectives in the order of the study file; at least one.
+        constraints: Conditions that a candidate must meet; a trial that breaks one is infeasible.
+        goals: Conditions to reach; shown, and a reason to stop the run if `stop_at_goals`.
+        sampler: Name and options of the sampler.
+        trials: Number of trials, not counting the baseline; None for no limit.
         seconds: Time budget of one run; None for no limit.
-        final_seconds: The most that measuring the front again at the end may take; 0 for not at
-            all, None for a share of the time that the trials took.
-        stop_at_goals: End the run when a trial reaches all goals.
-        seed: Every random stream starts from it.
-        device: Where training happens: "auto", "cpu", "cuda", "mps".
-        format_variants: Each trained network is tried in every number format that needs no
-            training, or
-            those of the "front" in the end.
-        screening: A trial whose untrained network breaks a constraint ends before training.
-        structures: A network of a structure that has been timed before is not timed again.
-        max_failures: Trials that may fail in a row before the run gives up.
-        cache_limit: Bytes that the stage cache may take.
+        final_seconds: Longest time of the final session; 0 for no session, None for a share of the
+            time that the trials took.
+        stop_at_goals: Whether the run ends when a trial reaches all goals.
+        seed: Seed of all random numbers.
+        device: The device of training: "auto", "cpu", "cuda", "mps".
+        format_variants: Whether each trained network is deployed in every number format that needs
+            no training; "front": only networks of the front, at the end.
+        screening: Whether a trial ends at once if its untrained network breaks a constraint.
+        reuse_timings: Whether networks of equal structure are timed once.
+        max_failures: Failed trials in a row that end the run.
+        cache_limit: Largest size of the stage cache in bytes.
         storage: SQLAlchemy URL of the study database.
-        source: The study file as plain data after --set, for the database and for resume.
-        targets: Name -> where candidates are deployed, in order, when the study gives several;
-            empty when it gives one runtime.
-        trainer: The user's own trainer; then `space` holds whatever the trainer takes, and data,
-            baseline, runtime and device mean nothing.
-        racing: How trials are compared while they train; None where each trains to its end.
+        source: The study file as plain data after --set, for the database and for resuming.
+        targets: Target -> its runtime, in order; empty in a study of one runtime.
+        trainer: The user's own trainer, or None. With one, `space` is the trainer's, and data,
+            baseline, runtime and device have no meaning.
+        racing: How trials are compared while they train; None if each trains to its end.
     """
 
     name: str
@@ -196,10 +194,10 @@ class StudySpec:
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal content gives equal text."""
+    """Returns JSON with sorted keys and no spaces: equal content gives equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of the canonical JSON, in hex."""
+    """Returns the SHA-256 of the canonical JSON, in hex."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()

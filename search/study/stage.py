@@ -38,7 +38,9 @@ class Stage:
 
     @cached_property
     def technique(self) -> tuple[str, Any, Any]:
-        """The technique of a stage whose kind is in TECHNIQUES: name, entry, checked parameters.
+        """The technique that the stage applies: name, entry, checked parameters.
+
+        Only for the kinds in TECHNIQUES.
 
         Raises:
             ValidationError: The technique does not take these parameters.
@@ -77,7 +79,7 @@ class Stage:
     def stand_in(self) -> Stage | None:
         """A stage that does not train and deploys the same layout; itself if it does not train.
 
-        Static int8 stands in for quantization-aware training, as it rounds in the same places.
+        Static int8 stands in for quantization-aware training, as it rounds at the same points.
         None for any other stage that trains.
         """
         if not self.trains:

@@ -1,4 +1,4 @@
-"""Names -> objects of the measuring room, and the names that are only known here."""
+"""The tables of objectives and runtimes, and the names of the samplers."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ SAMPLER_NAMES = (
     "grid",
     "qmc",
 )
-"""The keys of `search.sampling.samplers.SAMPLERS`, here so that `check` need not import Optuna."""
+"""The keys of `search.sampling.samplers.SAMPLERS`; here, so that `check` does not import Optuna."""

@@ -1,4 +1,4 @@
-"""Numbers with their units, as people read them."""
+"""Formats numbers with their units for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _COUNTS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def format_value(value: float, unit: str) -> str:
-    """`97.8 %`, `0.182 ms`, `61.2 KB`, `134 k`: three or four significant digits."""
+    """Returns `97.80 %`, `0.182 ms`, `61.2 KB`, `134 k`: three or four significant digits."""
     match unit:
         case "fraction":
             return f"{100 * value:.2f} %"
@@ -26,7 +26,7 @@ def format_value(value: float, unit: str) -> str:
 
 
 def format_interval(measurement: Measurement) -> str:
-    """The 95 % interval in the unit of the value, `96.1-98.9 %`; empty for an exact quantity."""
+    """Returns the 95 % interval, `96.1-98.9 %`; an empty string for an exact quantity."""
     m = measurement
     if m.low == m.high:
         return ""
@@ -39,10 +39,10 @@ def format_interval(measurement: Measurement) -> str:
 
 
 def format_about(measurement: Measurement, short: bool = False) -> str:
-    """Value and half of the 95 % interval in one: `98.7 ±1.1 %`, `0.0977 ms ±19 %`.
+    """Returns the value and half of the 95 % interval: `98.7 ±1.1 %`, `0.0977 ms ±19 %`.
 
-    Half the interval has two digits, or one where that shall do; the value of a fraction has as
-    many behind the point.
+    Half the interval has two digits, or one if `short`. The value of a fraction has as many
+    decimals.
     """
     m, half = measurement, (measurement.high - measurement.low) / 2
     if m.low == m.high:
@@ -58,7 +58,7 @@ def format_about(measurement: Measurement, short: bool = False) -> str:
 
 
 def format_chance(chance: float | None) -> str:
-    """A probability: `97 %`, `>99 %`, `<1 %`; empty where there is none."""
+    """Returns a probability, `97 %`, `>99 %` or `<1 %`; an empty string for None."""
     if chance is None:
         return ""
     if chance > 0.995:
@@ -67,7 +67,7 @@ def format_chance(chance: float | None) -> str:
 
 
 def format_times(ratio: float) -> str:
-    """`5.2x`; `1.03x` where the first decimal would hide the difference."""
+    """Returns `5.2x`, or `1.03x` if the first decimal would hide the difference."""
     if ratio >= 100:
         return f"{ratio:.0f}x"
     return f"{ratio:.1f}x" if ratio >= 1.995 else f"{ratio:.2f}x"

@@ -1,1 +1,1 @@
-"""The study file: YAML text -> a checked StudySpec, its JSON Schema, what `check` says of it."""
+"""The study file: from YAML text to a checked StudySpec; its JSON Schema; what `check` shows."""

@@ -38,7 +38,7 @@ class RacingReader(SectionReader):
         return racing
 
     def _check_own_trainer(self, racing: RacingParams) -> None:
-        """Checks `steps`: only the study file tells how long the user's trainer trains."""
+        """Checks `steps`: only the study file can give the length of the user's training."""
         if racing.steps is None:
             self.problems.add(
                 (*KEY, "steps"), "field required: how many steps a whole training reports"

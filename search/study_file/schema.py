@@ -195,7 +195,7 @@ def _stages(build: _Builder) -> Schema:
         | {"description": "your model as it is now, trial 0: all others are compared with it"},
         "teachers": {
             "type": "object",
-            "description": "networks that a distillation may learn from besides the baseline: "
+            "description": "networks that a distillation may learn from, apart from the baseline: "
             "{name: network}",
             "propertyNames": {"not": {"const": BASELINE}},
             "additionalProperties": {"anyOf": [_network(build), _AVERAGE]},

@@ -52,8 +52,8 @@ class SearchParams(Params):
     trials: int | None = Field(
         None,
         ge=1,
-        description="number of trials besides the baseline; null: 100, or no limit if budget.time "
-        "is given",
+        description="number of trials, not counting the baseline; null: 100, or no limit if "
+        "budget.time is given",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of all random numbers")
     format_variants: bool | Literal["front"] | None = Field(

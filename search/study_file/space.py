@@ -168,7 +168,7 @@ class SpaceReader:
         return self._domain(params, name, value, key)
 
     def _mapping(self, params: type[BaseModel], name: str, value: Any, key: Key) -> Node:
-        """Reads a mapping (a factory's arguments, ratios by layer) whose values may be domains.
+        """Reads a mapping (a factory's arguments, ratios by layer) of literals and domains.
 
         One domain instead of a mapping of numbers is repeated for each layer of the network.
         """
@@ -195,7 +195,7 @@ class SpaceReader:
     def _list(
         self, params: type[BaseModel], name: str, item: Any, value: list[Any], key: Key
     ) -> Node:
-        """Reads a list whose items are mappings of parameters, or literals and domains."""
+        """Reads a list of mappings of parameters, or of literals and domains."""
         nested = isinstance(item, type) and issubclass(item, BaseModel)
         before = len(self._problems)
         one = create_model("Item", value=(item, ...))
@@ -387,13 +387,13 @@ def default_of(info: FieldInfo) -> Any:
 
 
 def takes_mapping(info: FieldInfo) -> bool:
-    """Returns whether a field takes a mapping, whose values may be domains."""
+    """Returns whether a field takes a mapping, with domains as possible values."""
     return typing.get_origin(info.annotation) is dict
 
 
 @cache
 def item_params(params: type[BaseModel], name: str) -> type[BaseModel]:
-    """Returns a Params whose field `value` has the type of the mapping's values in this field."""
+    """Returns a Params with one field `value`, for the values of a mapping field."""
     _, kind = typing.get_args(params.model_fields[name].annotation)
     return _AnyValue if kind is Any else create_model("Item", value=(kind, ...))
 

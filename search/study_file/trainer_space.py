@@ -11,7 +11,7 @@ from paretune.spaces.domains import Choice, Fixed, Node, Record, label_of, param
 
 
 class TrainerSpaceReader:
-    """Reads a space whose keys only the user's trainer understands.
+    """Reads a space with keys that only the user's trainer understands.
 
     `lr: {float: [1e-4, 1e-1], log: true}` is a number. `cell: {choice: [a, b]}` is one of these
     values. `optimizer: {choice: {sgd: {momentum: ...}, adam: {}}}` is a branch, which the plan has

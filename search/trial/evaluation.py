@@ -78,7 +78,7 @@ class Evaluation:
         try:
             artifacts, measurements = self._measured(number, plan, baseline, watch)
         except ScreenedOut as screened_out:
-            return screened_out.result.after(watch.seconds, time.monotonic() - begun)
+            return screened_out.result.with_seconds(watch.seconds, time.monotonic() - begun)
         except StageError as error:
             if checks and checks.stopped:
                 return checks.paused(time.monotonic() - begun)

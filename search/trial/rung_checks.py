@@ -129,7 +129,7 @@ class RungChecks:
         values: dict[str, float | None] = {}
         with tempfile.TemporaryDirectory() as folder:
             for target in bench.targets:
-                suited = target.deployment.unmarked(early)
+                suited = target.deployment.in_supported_format(early)
                 path = Path(folder) / f"rung{target.deployment.suffix}"
                 artifact = bench.pipeline.deploy(
                     self._plan, suited, path, Watch(), target.deployment

@@ -217,7 +217,7 @@ class UntrainedNetwork:
         """Returns the network's file for a target; exported once."""
         if target.name not in self._artifacts:
             assert self.candidate is not None
-            suited = target.deployment.unmarked(self.candidate)
+            suited = target.deployment.in_supported_format(self.candidate)
             path = self._folder / f"untrained{target.deployment.suffix}"
             with host_lock.working():
                 artifact = export(suited, target.deployment.name, path, self._bench.data)

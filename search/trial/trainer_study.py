@@ -110,7 +110,7 @@ class TrainerStudy(OpenStudy):
                 raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
             broken = self._violations(measured, baseline)
             result = self._ended(error, hook, measured, broken)
-        return result.after(watch.seconds, time.monotonic() - begun)
+        return result.with_seconds(watch.seconds, time.monotonic() - begun)
 
     def _hook(
         self, number: int, plan: Plan, measured: Mapping[str, Measurement], report: Reporter

@@ -118,7 +118,7 @@ def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo
         tied_groups(trials, record),
         len(finalists) if any(trial.final for trial in finalists) else None,
         stopped=record.stopped,
-        trials=record.begun,
+        trials=record.trial_count,
     )
 
 

@@ -72,7 +72,7 @@ def report_html(record: StudyRecord) -> str:
     return _template().render(
         record=record,
         front=front,
-        answer=answer_text(front),
+        answer=answer_text(front).replace("->", "→"),
         tiles=_tiles(front),
         headings=[
             "trial",
@@ -135,7 +135,7 @@ def _tiles(front: FrontInfo) -> list[tuple[str, str, str]]:
             if axis.name in row.test and axis.name in base.test:
                 old, new = base.test[axis.name], row.test[axis.name]
                 label = f"{axis.name} on test"
-            figure = f"{100 * (new.value - old.value):+.1f} pt"
+            figure = f"{100 * (new.value - old.value):+.1f} points"
         else:
             figure = format_times(row.ratios.get(axis.name, 1.0))
             label = better_word(axis)
@@ -204,7 +204,7 @@ def _state(trial: TrialRecord, record: StudyRecord) -> str:
             return "front"
         return "dominated" if trial.feasible else "infeasible"
     if trial.state in ("infeasible", "stopped"):
-        return "stopped early" if trial.raced else "infeasible"
+        return "stopped early" if trial.held_by_racing else "infeasible"
     return trial.state
 
 

@@ -41,7 +41,7 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
     if trial.reason:
         lines.append(f"  {trial.reason['stage']}: {trial.reason['type']}: {trial.reason['text']}")
         lines += [f"    {line}" for line in trial.reason.get("traceback", "").splitlines()]
-    if trial.raced and trial.values:
+    if trial.held_by_racing and trial.values:
         last = "  ".join(f"{name} {value:.4g}" for name, value in trial.values.items())
         lines.append(f"  values when racing ended or paused it: {last}")
     for heading, measured in (

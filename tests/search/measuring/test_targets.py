@@ -11,7 +11,7 @@ import pytest
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
 from paretune.search.measuring.gauge import Gauge
-from paretune.search.study.deployment import deployments, trained_for, unquantized
+from paretune.search.study.deployment import deployments, first_supporting, unquantized
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import Stage
 from paretune.search.study_file.check import check_info
@@ -290,8 +290,8 @@ def test_places_of_a_plan_keep_their_order_and_name_their_files() -> None:
 
 def test_int8_is_trained_for_the_first_target_that_has_it() -> None:
     plan = plan_for({"b": {"torchscript": {}}, "a": {"onnxruntime": {}}})
-    assert trained_for(deployments(plan), {"qat": {}}) == "onnxruntime"
-    assert trained_for(deployments(plan), {}) == "torchscript"
+    assert first_supporting(deployments(plan), {"qat": {}}) == "onnxruntime"
+    assert first_supporting(deployments(plan), {}) == "torchscript"
     kinds = [stage.kind for stage in unquantized(plan).stages]
     assert kinds == ["pretrain", "deploy"]
 

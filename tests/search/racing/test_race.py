@@ -129,7 +129,7 @@ def test_stopped_trial_keeps_its_last_values(made: Made) -> None:
     assert stopped is not None
     trial = made.store.trial(1)
     assert trial is not None
-    assert (trial.state, trial.values, trial.raced) == ("stopped", {"size": 1.0}, True)
+    assert (trial.state, trial.values, trial.held_by_racing) == ("stopped", {"size": 1.0}, True)
     assert trial.finished == stopped[1]
     assert made.race.stop(row) is None, "another worker was quicker"
     assert not trial.feasible

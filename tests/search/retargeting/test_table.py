@@ -11,20 +11,20 @@ from paretune.objectives.base import Measurement
 from paretune.search.retargeting.table import retarget_info, retargeted_record
 from paretune.search.study.deployment import Deployment
 from paretune.search.study.records import StudyRecord
-from paretune.search.study.retarget_records import Retargeted, Retargeting
+from paretune.search.study.retarget_records import RetargetedTrial, RetargetedStudy
 from paretune.search.study.tables import RUNTIMES
 
 
-def retargeting(record: StudyRecord, latencies: dict[int, float], **source: Any) -> Retargeting:
+def retargeting(record: StudyRecord, latencies: dict[int, float], **source: Any) -> RetargetedStudy:
     """Returns the record with another latency of each trial; NaN: it could not be measured."""
     deployment = Deployment(None, "torch", RUNTIMES.get("torch").Params())
     rows = {}
     for number, value in latencies.items():
         latency = Measurement("latency", value, "ms", "lower", value, value)
         parts = {} if value != value else {"validation": {"latency": latency}, "test": {}}
-        rows[number] = Retargeted(number, "s", None, "torch", {}, "h", 5.0, "why", None, parts)
+        rows[number] = RetargetedTrial(number, "s", None, "torch", {}, "h", 5.0, "why", None, parts)
     changed = replace(record, source={**record.source, **source})
-    return Retargeting(changed, deployment, rows, {"cpu": "a", "cores": 1})
+    return RetargetedStudy(changed, deployment, rows, {"cpu": "a", "cores": 1})
 
 
 def test_front_follows_from_the_new_measurements(make_record: Any) -> None:

@@ -75,7 +75,7 @@ def check_race(file: Path) -> None:
     record = record_of(file)
     own = [t for t in record.trials if t.repeat_of is None]
     assert {t.state for t in own} == {"complete", "stopped"}
-    assert all(t.raced == (t.state == "stopped") for t in own)
+    assert all(t.held_by_racing == (t.state == "stopped") for t in own)
     epochs = epochs_of(file)
     assert len(epochs) == len(set(epochs)), "no epoch is trained twice"
     rungs = rungs_of(file)

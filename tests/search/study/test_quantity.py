@@ -10,7 +10,14 @@ import pytest
 from paretune.objectives.base import ValueSpec
 from paretune.objectives.latency import Latency
 from paretune.objectives.macs import Macs
-from paretune.search.study.quantity import Quantity, further_values, local_values, of_artifact, full_name, units
+from paretune.search.study.quantity import (
+    Quantity,
+    full_name,
+    further_values,
+    local_values,
+    of_artifact,
+    units,
+)
 
 USER = '''\
 """An objective of the user's own with two further values."""

@@ -86,7 +86,7 @@ def check_race(file: Path) -> None:
     """What must hold at the end of any run of the study above."""
     trials = own(record_of(file))
     assert {t.state for t in trials} == {"complete", "stopped"}
-    assert all(t.raced == (t.state == "stopped") for t in trials)
+    assert all(t.held_by_racing == (t.state == "stopped") for t in trials)
     assert all(set(t.values) == {"accuracy", "latency", "size"} for t in trials)
     assert trainings(file) == []
     for step, reached in rungs_of(file).all().items():
@@ -237,7 +237,7 @@ def test_run_trains_the_best_to_the_end_and_stops_the_others(
     assert len(epochs) == len(set(epochs)), "no epoch is trained twice"
     assert len(epochs) <= 9 + 3 * len(complete)
     assert {e for t, e in epochs if t == complete[0].number} == {1, 2, 3, 4}
-    stopped = next(t for t in trials if t.raced)
+    stopped = next(t for t in trials if t.held_by_racing)
     assert stopped.reason is not None
     assert stopped.reason["stage"] == "finetune"
     assert stopped.reason["text"].startswith("after epoch ")
@@ -267,7 +267,7 @@ def test_stopped_trial_keeps_the_values_of_its_last_rung(
     file, _ = raced
     rungs = rungs_of(file).all()
     for trial in own(record_of(file)):
-        if trial.raced:
+        if trial.held_by_racing:
             [reached] = [r for r in rungs[1] if r.trial == trial.number]
             assert trial.values == reached.values
     sizes = {r.trial: (r.values or {})["size"] for r in rungs[1]}
@@ -337,7 +337,7 @@ def test_without_finetuning_trials_race_in_the_training_that_there_is(file: Path
         "search.trials=3",
     )
     trials = own(record_of(file))
-    stopped = [t for t in trials if t.raced]
+    stopped = [t for t in trials if t.held_by_racing]
     assert len(stopped) == 2
     assert all((t.reason or {})["stage"] == "pretrain" for t in stopped)
     trained = [e for e in events if isinstance(e, EpochDone) and e.trial]
@@ -359,7 +359,7 @@ def test_killed_run_goes_on_with_its_waiting_trials(
     assert said.code == 0, said.err
     check_race(file)
     assert len(own(record_of(file))) == 9
-    assert f"{sum(t.raced for t in own(record_of(file)))} trials were stopped early" in said.out
+    assert f"{sum(t.held_by_racing for t in own(record_of(file)))} trials were stopped early" in said.out
     assert "stopped early, 0 paused" in cli("status", file).out
 
 
@@ -386,7 +386,7 @@ def test_several_targets_are_all_measured_at_a_rung(file: Path) -> None:
 
 def test_constraint_on_what_is_exact_is_told_of_a_stopped_trial(file: Path) -> None:
     run(file, 'constraints=["size <= 0.9 x baseline", "accuracy >= 99%"]', "search.trials=2")
-    stopped = [t for t in own(record_of(file)) if t.raced]
+    stopped = [t for t in own(record_of(file)) if t.held_by_racing]
     assert stopped
     assert all(set(t.violations) == {"size <= 0.9 x baseline"} for t in stopped)
 

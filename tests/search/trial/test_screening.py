@@ -284,7 +284,7 @@ def test_run_shows_and_counts_screened_trials(file: Path, cli: Any) -> None:
     assert ended, result.out
     assert all(t.params["architecture.simple_cnn.width"] == "0.5" for t in ended)
     assert "infeasible in screen: size" in result.out
-    assert record.begun == 4
+    assert record.trial_count == 4
     shown = cli("show", file, ended[0].number)
     assert shown.code == 0 and "not trained" in shown.out
 
