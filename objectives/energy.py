@@ -53,7 +53,7 @@ class Energy:
         """Options of energy."""
 
         batch: int = Field(1, ge=1, le=65536, description="examples in one run")
-        seconds: float = Field(2.0, gt=0, le=3600, description="seconds that it measures")
+        seconds: float = Field(2.0, gt=0, le=3600, description="seconds of measuring")
 
     @staticmethod
     def unavailable(runtime: Any = None, options: Any = None) -> str | None:

@@ -1,13 +1,19 @@
-"""Latency of the artifact in its runtime, against the baseline and a panel of references.
+"""The objective `latency`: milliseconds of a run, measured so that the host's drift cancels.
 
-A machine's speed drifts, by more than two candidates differ. Most of it is a neighbour on the same
-core, who slows each network by a factor of its own; so runs that were interrupted, or that shared
-the processor (see `probe`), do not count. What is left cancels: the candidate, the baseline and the
-references are visited in turn, a few milliseconds each, in blocks with sessions of their own, and
-the candidate's ratio to all of them counts; theirs to the baseline is known from the baseline's
-measurement. The interval has two parts: the scatter between the blocks, and how far baseline and
-references have moved against each other since the baseline was measured, which is what a network
-moves by itself on this host.
+A machine's speed drifts by more than two candidates differ. Three measures remove this error:
+
+1. Disturbed runs do not count: runs that were interrupted, and runs that shared their processor
+   core with a neighbour (see `timing/contention_probe.py`). A neighbour slows down each network by
+   a different factor, so its effect would not cancel in a ratio.
+2. Candidate, baseline and reference networks are visited in turn, a few milliseconds each. The
+   candidate's level relative to all the others counts, so that common drift cancels. How the
+   references relate to the baseline is known from the baseline's own measurement.
+3. Visits are grouped in blocks, and each block loads the networks anew, because their location in
+   memory affects the time.
+
+The interval has two parts. One is the scatter between the blocks. The other is how far baseline and
+references have moved against each other since the baseline was measured, which is how far a single
+network moves on this host. `timing/__init__.py` defines run, visit, round, block and session.
 """
 
 from __future__ import annotations
@@ -19,24 +25,30 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from paretune.objectives.base import Better, Measurement, Subject
+from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.host import fingerprint, frequency, load_average
 from paretune.objectives.params import Params
-from paretune.objectives.timing.contention_probe import DEAFENED
+from paretune.objectives.timing.contention_probe import SLOWER_HOST
 from paretune.objectives.timing.cuda import clocks
-from paretune.objectives.timing.estimates import Estimate, quantile, statistic
+from paretune.objectives.timing.estimates import quantile, statistic
 from paretune.objectives.timing.reference_networks import NAMES, VERSION
 from paretune.objectives.timing.rounds import TimingRounds
 
-ALIKE = (
+STATISTICS = ("p50", "p90", "p99", "mean")
+
+SAME_CONDITIONS = (
     *("statistic", "batch", "shape", "runtime", "threads", "provider", "device", "graph"),
     *("host", "cpu"),
 )
-"""Conditions that have to be those of the baseline's measurement, for its references to tell."""
+"""The known ratios of the references are used only if these conditions are the same as at the
+baseline's measurement."""
 
 
 class Latency:
-    """Milliseconds for one batch, beside baseline and references so that drift cancels."""
+    """Milliseconds for one batch, timed in turn with baseline and references so that drift cancels.
+
+    With `batch` above 1 it is the time of the whole batch.
+    """
 
     name = "latency"
     unit = "ms"
@@ -47,108 +59,117 @@ class Latency:
         """Options of latency."""
 
         statistic: Literal["p50", "p90", "p99", "mean"] = Field(
-            "p50", description="of the runs: median, a percentile, or the mean"
+            "p50", description="statistic of the runs: median, a percentile, or the mean"
         )
         batch: int = Field(1, ge=1, le=65536, description="examples in one run")
         precision: float = Field(
             0.02, gt=0, lt=1, description="wanted half width of the 95 % interval, relative"
         )
-        seconds: float = Field(2.0, gt=0, le=3600, description="the most that is spent on it")
-        references: bool = Field(True, description="run small networks of known ratio beside it")
+        seconds: float = Field(2.0, gt=0, le=3600, description="seconds of measuring, at most")
+        references: bool = Field(
+            True, description="time small reference networks in turn with each candidate"
+        )
         spread: float = Field(
-            0.0, ge=0, le=86400, description="seconds over which its blocks are spread, with pauses"
+            0.0, ge=0, le=86400, description="seconds to spread the blocks over, with pauses"
         )
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
-        """Runs the artifact in turn with the references, and the baseline where there is one."""
+        """Times the artifact in turn with the references and the baseline, if there is one."""
         return Latency.together([subject], params)[0]
 
     @staticmethod
     def together(
-        subjects: Sequence[Subject], params: Any, rest: Callable[[float], object] = time.sleep
+        subjects: Sequence[Subject], params: Any, pause: Callable[[float], object] = time.sleep
     ) -> list[Measurement]:
-        """Measures several artifacts of one study in the same visits: best to compare them.
+        """Times several artifacts of one study in one session, which compares them best.
 
-        The time is `seconds` for each; on a disturbed host up to twice as much, to find calm
-        moments. `objectives.differences` compares what comes of it.
+        It takes up to `seconds` for each artifact, and up to twice as long on a disturbed host, to
+        find calm moments. `timing.differences` compares the measurements.
 
         Args:
-            subjects: What is measured.
+            subjects: Artifacts with the same runtime, options, data and baseline.
             params: Options.
-            rest: With `spread`, waits for so many seconds between two blocks; others may work then.
+            pause: Waits for some seconds between two blocks, with `spread`. The thread is not
+                pinned then, so other work can run.
 
         Raises:
             Unmeasurable: There are no inputs.
         """
         first = subjects[0]
-        rounds = TimingRounds(subjects, params, lambda: _known(first, params))
-        rounds.run(rest)
-        return [_measurement(subject, params, rounds, i) for i, subject in enumerate(subjects)]
+        rounds = TimingRounds(subjects, params, lambda: _known_ratios(first, params))
+        rounds.run(pause)
+        return [
+            _measurement(subject, params, rounds, index) for index, subject in enumerate(subjects)
+        ]
 
 
-def _known(subject: Subject, params: Any) -> Sequence[float] | None:
-    """The references' ratios to the baseline, if measured in the same way and place."""
-    known = subject.baseline_measurements.get(Latency.name)
-    if known is None or not _alike(known, conditions(subject, params)):
+def _known_ratios(subject: Subject, params: Any) -> Sequence[float] | None:
+    """Returns the logarithms of the references' ratios to the baseline.
+
+    None if the baseline was not measured with these references under the same conditions.
+    """
+    baseline = subject.baseline_measurements.get(Latency.name)
+    if baseline is None or not _comparable(baseline, conditions(subject, params)):
         return None
-    ratios: Sequence[float] = known.conditions["references"]["log_ratios"]
+    ratios: Sequence[float] = baseline.conditions["references"]["log_ratios"]
     return ratios
 
 
-def _measurement(subject: Subject, params: Any, rounds: TimingRounds, place: int) -> Measurement:
-    ours, found = rounds.ours[place], rounds.estimate(place)
-    reference = subject.baseline_measurements.get(Latency.name) if rounds.base else None
-    value = math.exp(found.value) * (reference.value if reference else 1.0)
-    base = rounds.base or ours
-    counted, base_counted = (_flat(runs.counted(rounds.used())) for runs in (ours, base))
-    figures = {name: statistic(counted, name) for name in ("p50", "p90", "p99", "mean")}
-    beside = [a - b for a, b in zip(rounds.levels(ours), rounds.levels(base), strict=True)]
+def _measurement(subject: Subject, params: Any, rounds: TimingRounds, index: int) -> Measurement:
+    """Returns the measurement of subject number `index` of a session.
+
+    A candidate's value is its ratio to the baseline, times the baseline's own measurement.
+    """
+    runs, estimate = rounds.subjects[index], rounds.estimate(index)
+    baseline = rounds.baseline or runs
+    measured = subject.baseline_measurements.get(Latency.name) if rounds.baseline else None
+    value = math.exp(estimate.value) * (measured.value if measured else 1.0)
+    counted, baseline_counted = (
+        _flat(each.counted_ms(rounds.counted_blocks())) for each in (runs, baseline)
+    )
+    figures = {name: statistic(counted, name) for name in STATISTICS}
+    levels = zip(rounds.log_levels(runs), rounds.log_levels(baseline), strict=True)
+    log_ratios = [level - baseline_level for level, baseline_level in levels]
     best = rounds.probe.best_ms
-    then = (reference.conditions if reference else {}).get("probe_ms") or best
-    said = {
+    best_then = (measured.conditions if measured else {}).get("probe_ms") or best
+    details = {
         **conditions(subject, params),
-        "relative_to": "baseline" if rounds.base else None,
-        "ratio": math.exp(found.value) if rounds.base else 1.0,
-        "ratio_beside_baseline": math.exp(math.fsum(beside) / len(beside)),
+        "relative_to": "baseline" if rounds.baseline else None,
+        "ratio": math.exp(estimate.value) if rounds.baseline else 1.0,
+        "ratio_beside_baseline": math.exp(math.fsum(log_ratios) / len(log_ratios)),
         "raw_ms": figures[params.statistic],
-        "raw_baseline_ms": statistic(base_counted, params.statistic),
+        "raw_baseline_ms": statistic(baseline_counted, params.statistic),
         **{f"{name}_ms": figure for name, figure in figures.items()},
         "iqr_ms": quantile(counted, 0.75) - quantile(counted, 0.25),
         "references": {
             "version": VERSION,
-            "networks": list(NAMES[: len(rounds.panel)]),
-            "log_ratios": rounds.ratios(ours),
-            "used": rounds.known is not None,
-            "why_none": rounds.alone,
+            "networks": list(NAMES[: len(rounds.references)]),
+            "log_ratios": rounds.log_ratios(runs),
+            "used": rounds.known_ratios is not None,
+            "why_none": rounds.why_no_references,
         },
-        "session": rounds.session(place),
-        "visits": ours.visits,
-        "blocks": len(ours.blocks),
-        "disturbed": ours.disturbed(),
-        "disturbed_host": rounds.disturbed or best > DEAFENED * then,
-        "interruptions_seen": ours.clocked,
+        "session": rounds.session(index),
+        "visits": runs.visits,
+        "blocks": len(runs.blocks),
+        "disturbed": runs.disturbed_share(),
+        "disturbed_host": rounds.disturbed or best > SLOWER_HOST * best_then,
+        "interruptions_seen": runs.has_cpu_clock,
         "probe_ms": best,
-        "warm_up_runs": rounds.warm[place],
-        "precise_enough": rounds.precise(place),
+        "warm_up_runs": rounds.warm_up_runs[index],
+        "precise_enough": rounds.is_precise(index),
         "load_average": load_average(),
         "frequency_mhz": frequency(),
         "clocks": clocks() if _on_cuda(subject.options) else None,
         "denormals": "flushed",
     }
-    return _as_measurement(value, found, len(counted), said)
+    interval = (value * math.exp(-estimate.half), value * math.exp(estimate.half))
+    return measurement(Latency, value, interval, len(counted), details)
 
 
 def _on_cuda(options: Any) -> bool:
-    where = getattr(options, "device", None) or getattr(options, "provider", None)
-    return where in ("cuda", "tensorrt")
-
-
-def _as_measurement(
-    value: float, found: Estimate, count: int, said: Mapping[str, Any]
-) -> Measurement:
-    low, high = (value * math.exp(sign * found.half) for sign in (-1, 1))
-    return Measurement(Latency.name, value, Latency.unit, Latency.better, low, high, count, said)
+    device = getattr(options, "device", None) or getattr(options, "provider", None)
+    return device in ("cuda", "tensorrt")
 
 
 def _flat(blocks: Sequence[Sequence[float]]) -> list[float]:
@@ -156,7 +177,7 @@ def _flat(blocks: Sequence[Sequence[float]]) -> list[float]:
 
 
 def conditions(subject: Subject, params: Any) -> dict[str, Any]:
-    """What a timing depends on, besides the artifact."""
+    """Returns what a timing depends on besides the artifact."""
     host = fingerprint()
     return {
         "statistic": params.statistic,
@@ -169,9 +190,9 @@ def conditions(subject: Subject, params: Any) -> dict[str, Any]:
     }
 
 
-def _alike(known: Measurement, now: Mapping[str, Any]) -> bool:
-    """Whether the references were measured beside the baseline, in the same way and place."""
-    then = known.conditions
+def _comparable(baseline: Measurement, now: Mapping[str, Any]) -> bool:
+    """Returns whether the baseline was timed with these references, under the same conditions."""
+    then = baseline.conditions
     references = then.get("references") or {}
-    same = all(then.get(name) == now.get(name) for name in ALIKE)
+    same = all(then.get(name) == now.get(name) for name in SAME_CONDITIONS)
     return same and bool(references.get("networks")) and references["version"] == VERSION

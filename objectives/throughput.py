@@ -36,7 +36,7 @@ class Throughput:
 
         replicas: int = Field(1, ge=1, le=256, description="sessions that run at once")
         batch: int = Field(32, ge=1, le=65536, description="examples in one run")
-        seconds: float = Field(2.0, gt=0, le=3600, description="seconds that it measures")
+        seconds: float = Field(2.0, gt=0, le=3600, description="seconds of measuring")
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:

@@ -1,11 +1,14 @@
-"""A probe of the processor: whether it ran at its own speed just before and after a run.
+"""Probes the processor: was it at full speed just before and just after a run?
 
-A virtual core shares its silicon with others. While a neighbour computes on the same core, a
-network runs 1.4 to 2 times longer, without being interrupted and by a factor of its own: the
-median of the runs then says how often there was a neighbour. Such spells last milliseconds to
-minutes. A few microseconds of fixed work tell. One minute at a load of 11, networks of 0.03 to 0.3
-ms: of all uninterrupted runs the ninetieth of a hundred lay 1.7 to 1.9 times above the fastest, of
-those between two probes within 1.2 of the best 1.14 to 1.27 times.
+A virtual core may share its physical core with a neighbour, which is another virtual core. While
+the neighbour computes, a network takes 1.4 to 2 times as long. It is not interrupted, and each
+network slows down by a different factor. Such spells last milliseconds to minutes, so a median of
+all runs would mainly tell how often there was a neighbour. The probe detects it: a few microseconds
+of fixed work take longer too.
+
+Measured for one minute at a load of 11, with networks of 0.03 to 0.3 ms: the 90th percentile of all
+uninterrupted runs was 1.7 to 1.9 times the fastest run. With only runs between two probes within
+1.2 times the best probe, it was 1.14 to 1.27 times.
 """
 
 from __future__ import annotations
@@ -13,42 +16,47 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-CALM = 1.2
-"""Probe over its best from which on the processor counts as shared; with a neighbour it takes 1.5
-to 2 times as long."""
+SHARED = 1.2
+"""The core counts as shared if a probe takes more than this times the best probe. With a neighbour
+it takes 1.5 to 2 times as long."""
 
-DEAFENED = 1.15
-"""A whole session whose best probe is so much slower than another's was taken on a slower host."""
+SLOWER_HOST = 1.15
+"""The host counts as slower than at the baseline's measurement if the best probe of the whole
+session takes more than this times the best probe then."""
 
-FIRST = 2000
-"""Probes at the beginning, to learn the best: about 20 ms."""
+FIRST_PROBES = 2000
+"""Probes made at the start to learn the best; they take about 20 ms."""
 
-BEST_SHARE = 0.05
-"""The best probe is this quantile: a single one may be lucky."""
+BEST_QUANTILE = 0.05
+"""The best probe is this quantile; the fastest single one may be chance."""
 
 
 class ContentionProbe:
     """Times a tiny piece of fixed work.
 
     Attributes:
-        best_ms: What it takes when nobody shares the processor, as far as was seen.
+        best_ms: Milliseconds of the work on a core that is not shared, as far as observed.
     """
 
     def __init__(self) -> None:
         self.best_ms = float("inf")
-        self.learn([self() for _ in range(FIRST)])
+        self.learn([self() for _ in range(FIRST_PROBES)])
 
     def __call__(self) -> float:
-        """Milliseconds of the work; done once before, since the run has emptied the caches."""
+        """Returns the milliseconds of the work.
+
+        The work is done once before, untimed, because the network's run has evicted it from caches.
+        """
         _work()
         begun = time.perf_counter_ns()
         _work()
         return (time.perf_counter_ns() - begun) / 1e6
 
-    def learn(self, seen: Sequence[float]) -> None:
-        """Lowers the best by probes of a while, at least twenty."""
-        if len(seen) >= 1 / BEST_SHARE:
-            self.best_ms = min(self.best_ms, sorted(seen)[int(BEST_SHARE * len(seen))])
+    def learn(self, probes_ms: Sequence[float]) -> None:
+        """Lowers `best_ms` to that of these probes; ignores fewer than 20 probes."""
+        if len(probes_ms) >= 1 / BEST_QUANTILE:
+            best = sorted(probes_ms)[int(BEST_QUANTILE * len(probes_ms))]
+            self.best_ms = min(self.best_ms, best)
 
 
 def _work() -> int:

@@ -1,9 +1,9 @@
-"""Timing on CUDA: by events around the work on the device, or around a replayed graph of it.
+"""Timing on CUDA: with events around the work on the device, or around a replayed graph of it.
 
-Written by PyTorch's manual (torch.cuda.Event, torch.cuda.CUDAGraph) and NVML's; it was not run on a
-GPU by those who wrote it. The time is that of the network with its input on the device already;
-copies to and from the host are not in it. ONNX Runtime's CUDA provider is timed on the wall
-instead: its `run` copies and waits, so that the copies are in its time.
+It follows PyTorch's manual (torch.cuda.Event, torch.cuda.CUDAGraph) and NVML's. Its authors had no
+GPU to run it on. The time is that of the network with its input already on the device; copies to
+and from the host are not included. ONNX Runtime's CUDA provider is timed by the wall clock instead:
+its `run` copies and waits, so its time includes the copies.
 """
 
 from __future__ import annotations
@@ -15,32 +15,35 @@ if TYPE_CHECKING:
     import torch
 
 BEFORE_CAPTURE = 3
-"""Runs on a side stream before a graph is captured, as PyTorch's manual wants it."""
+"""Runs on a side stream before a graph is captured, as PyTorch's manual asks."""
 
 
 class EventTimer:
-    """Milliseconds of a module on the device.
+    """Times a module on the device.
 
     Args:
         module: Inputs [B, ...] -> logits, on the device.
-        graph: Capture its kernels once and replay them, which leaves out what launching each from
-            Python costs.
+        graph: Capture the module's kernels once and replay them. This leaves out the cost of
+            launching each kernel from Python.
     """
 
     def __init__(self, module: Callable[[Any], Any], graph: bool = False) -> None:
         self._module = module
         self._graph = graph
-        self._given: torch.Tensor | None = None
+        self._input: torch.Tensor | None = None
         self._run: Callable[[], object] = lambda: None
 
-    def __call__(self, given: torch.Tensor) -> float:
-        """Runs once; the input stays on the device from run to run."""
+    def __call__(self, inputs: torch.Tensor) -> float:
+        """Runs the module once and returns milliseconds.
+
+        The first input of a shape stays on the device and is used for all runs of that shape.
+        """
         import torch
 
         with torch.inference_mode():
-            if self._given is None or self._given.shape != given.shape:
-                self._given = given.clone()
-                self._run = self._captured(self._given) if self._graph else self._eager
+            if self._input is None or self._input.shape != inputs.shape:
+                self._input = inputs.clone()
+                self._run = self._captured(self._input) if self._graph else self._eager
             event: Callable[..., Any] = torch.cuda.Event
             begin, end = event(enable_timing=True), event(enable_timing=True)
             begin.record()
@@ -50,9 +53,10 @@ class EventTimer:
             return float(begin.elapsed_time(end))
 
     def _eager(self) -> object:
-        return self._module(self._given)
+        return self._module(self._input)
 
-    def _captured(self, given: torch.Tensor) -> Callable[[], object]:
+    def _captured(self, inputs: torch.Tensor) -> Callable[[], object]:
+        """Captures a graph of the module on this input; returns the function that replays it."""
         import torch
 
         stream: Callable[[], Any] = torch.cuda.Stream
@@ -60,17 +64,17 @@ class EventTimer:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(BEFORE_CAPTURE):
-                self._module(given)
+                self._module(inputs)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._module(given)
+            self._module(inputs)
         replay: Callable[[], object] = graph.replay
         return replay
 
 
 def clocks() -> dict[str, Any]:
-    """Name and clocks of the first GPU in MHz, as they are now; else the reason for none."""
+    """Returns name and present clocks in MHz of the first GPU, or `why_none` with the reason."""
     try:
         import pynvml
     except ImportError:
@@ -79,7 +83,7 @@ def clocks() -> dict[str, Any]:
         pynvml.nvmlInit()
         gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
         kinds = {"sm_mhz": pynvml.NVML_CLOCK_SM, "memory_mhz": pynvml.NVML_CLOCK_MEM}
-        now = {name: pynvml.nvmlDeviceGetClockInfo(gpu, kind) for name, kind in kinds.items()}
-        return {"gpu": pynvml.nvmlDeviceGetName(gpu), **now}
+        mhz = {name: pynvml.nvmlDeviceGetClockInfo(gpu, kind) for name, kind in kinds.items()}
+        return {"gpu": pynvml.nvmlDeviceGetName(gpu), **mhz}
     except pynvml.NVMLError as error:
         return {"why_none": f"NVML: {error}"}

@@ -1,4 +1,4 @@
-"""Difference of two measurements of one quantity, with what both share left out."""
+"""The difference of two measurements of one quantity, without the errors that both share."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from paretune.objectives.timing.estimates import Estimate, mean_of
 
 
 def difference(a: Measurement, b: Measurement) -> Estimate:
-    """Log of a's value over b's (positive: a is greater), and half of its 95 % interval.
+    """Returns log(a / b) with half its 95 % interval; positive if a is greater.
 
-    Two that were measured in one session were visited in turn: what the host did to both cancels,
-    so that the interval comes from their differences in each part of the session. Between others
-    both intervals count.
+    If both were timed in one session, their networks were visited in turn. What the host did to
+    both cancels, and the interval comes from the differences of their levels in each block.
+    Otherwise the interval combines those of a and b.
 
     Args:
         a: A measurement of a positive quantity.
-        b: Of the same quantity, in the same unit.
+        b: A measurement of the same quantity, in the same unit.
 
     Raises:
-        ValueError: They are of different quantities, or not positive.
+        ValueError: They measure different quantities, or one is not positive.
     """
     if (a.name, a.unit) != (b.name, b.unit):
         raise ValueError(f"{a.name} [{a.unit}] and {b.name} [{b.unit}] cannot be compared")
     if min(a.low, b.low) <= 0:
         raise ValueError(f"{a.name} of 0 or less has no ratio")
-    ours, theirs = _session(a), _session(b)
-    if ours and theirs and ours["id"] == theirs["id"]:
-        pairs = zip(ours["log_levels"], theirs["log_levels"], strict=True)
-        return mean_of([mine - other for mine, other in pairs])
+    session_a, session_b = _session(a), _session(b)
+    if session_a and session_b and session_a["id"] == session_b["id"]:
+        levels = zip(session_a["log_levels"], session_b["log_levels"], strict=True)
+        return mean_of([level_a - level_b for level_a, level_b in levels])
     half = math.hypot(math.log(a.high / a.low) / 2, math.log(b.high / b.low) / 2)
     return Estimate(math.log(a.value / b.value), half)
 
 
-def _session(measured: Measurement) -> Mapping[str, Any] | None:
-    found: Mapping[str, Any] | None = measured.conditions.get("session")
-    return found
+def _session(measurement: Measurement) -> Mapping[str, Any] | None:
+    session: Mapping[str, Any] | None = measurement.conditions.get("session")
+    return session

@@ -1,4 +1,4 @@
-"""Statistics of repeated measurements: quantiles, and a median with its 95 % interval."""
+"""Statistics of repeated figures: quantiles, and estimates with a 95 % interval."""
 
 from __future__ import annotations
 
@@ -9,75 +9,80 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 Z95 = 1.959964
-"""The normal distribution's 97.5 % quantile."""
+"""The 97.5 % quantile of the normal distribution."""
 
 GROUPS = 8
-"""Neighbouring figures are alike, because a machine's speed drifts: the spread is that of the
-medians of so many groups of neighbours."""
+"""Groups of consecutive figures. A machine's speed drifts, so consecutive figures are alike: the
+standard error comes from the medians of the groups instead of single figures."""
 
 MEDIAN_ERROR = math.sqrt(math.pi / 2)
-"""Standard error of a median over that of a mean, for normal figures."""
+"""The standard error of a median, divided by that of a mean, for normal figures."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, and the half width of its 95 % interval.
+    """A value and the half width of its 95 % interval.
 
     Attributes:
         value: The value.
-        half: Half the width...
-        least: ...and what of it more figures of the same session would not narrow.
+        half: Half the width of the interval.
+        floor: The part of `half` that more figures from the same session would not reduce.
     """
 
     value: float
     half: float
-    least: float = 0.0
+    floor: float = 0.0
 
 
 def median_of(figures: Sequence[float]) -> Estimate:
-    """The median of figures in order of time, at least two.
+    """Returns the median of two or more figures, which are in order of time.
 
-    Its interval is Student's, from the medians of groups of neighbours (batch means; Law and
-    Carson 1979, Operations Research 27, 1011-1025). It knows of no drift slower than all of them.
+    The interval is Student's, from the medians of groups of consecutive figures (batch means; Law
+    and Carson 1979, Operations Research 27, 1011-1025). It does not include any drift that is
+    slower than the whole series.
     """
     groups = _groups(figures)
     error = statistics.stdev(statistics.median(group) for group in groups)
     error /= math.sqrt(len(groups))
-    if len(groups) == len(figures):  # a median of single figures, rather than of medians
+    if len(groups) == len(figures):  # the groups are single figures, not medians
         error *= MEDIAN_ERROR
     return Estimate(statistics.median(figures), student95(len(groups) - 1) * error)
 
 
 def mean_of(figures: Sequence[float]) -> Estimate:
-    """The mean of at least two independent figures, with Student's 95 % interval."""
+    """Returns the mean of two or more independent figures, with Student's 95 % interval."""
     error = statistics.stdev(figures) / math.sqrt(len(figures))
     return Estimate(statistics.fmean(figures), student95(len(figures) - 1) * error)
 
 
-def beside(
-    own: Sequence[float], others: Sequence[Sequence[float]], known: Sequence[float]
+def level_from_references(
+    levels: Sequence[float],
+    reference_levels: Sequence[Sequence[float]],
+    known_levels: Sequence[float],
 ) -> Estimate:
-    """A level beside several others that were measured in the same blocks.
+    """Returns the level of a network on a scale that is fixed by reference networks.
 
-    The interval has two parts: the scatter between the blocks, and how far the others have moved
-    against each other since `known`, which is what one moves by itself.
+    All arguments are logarithms. The interval has two parts: the scatter between blocks, and how
+    far the references have moved against each other since `known_levels` were measured. The second
+    is how far a single network moves.
 
     Args:
-        own: Its logarithm in each block.
-        others: Theirs, each in the same blocks.
-        known: What each of the others is known to be, as a logarithm.
-
-    Returns:
-        What `own` is on the scale of `known`.
+        levels: Level of the network in each block.
+        reference_levels: Levels of each reference, in the same blocks.
+        known_levels: Level of each reference on the wanted scale.
     """
-    means = [math.fsum(column) / len(others) for column in zip(*others, strict=True)]
-    found = mean_of([a - b for a, b in zip(own, means, strict=True)])
-    off = [statistics.fmean(levels) - there for levels, there in zip(others, known, strict=True)]
-    # Of one against the mean of the others: it has their errors, as `own` has.
-    moved = statistics.stdev(off) * math.sqrt(1 + 1 / len(others))
-    least = student95(len(others) - 1) * moved
+    count = len(reference_levels)
+    means = [math.fsum(block) / count for block in zip(*reference_levels, strict=True)]
+    above = mean_of([level - mean for level, mean in zip(levels, means, strict=True)])
+    moves = [
+        statistics.fmean(block_levels) - known
+        for block_levels, known in zip(reference_levels, known_levels, strict=True)
+    ]
+    # The error is that of one network, plus that of the mean of the references.
+    moved = statistics.stdev(moves) * math.sqrt(1 + 1 / count)
+    floor = student95(count - 1) * moved
     return Estimate(
-        found.value + math.fsum(known) / len(known), math.hypot(found.half, least), least
+        above.value + math.fsum(known_levels) / count, math.hypot(above.half, floor), floor
     )
 
 
@@ -88,7 +93,7 @@ def _groups(figures: Sequence[float]) -> list[Sequence[float]]:
 
 
 def student95(freedom: int) -> float:
-    """Student's 97.5 % quantile, within 1 % from 3 degrees of freedom on.
+    """Returns Student's 97.5 % quantile, within 1 % for 3 or more degrees of freedom.
 
     The expansion of Cornish and Fisher: Abramowitz and Stegun, 26.7.5.
     """
@@ -99,17 +104,17 @@ def student95(freedom: int) -> float:
     return z + first / n + second / n**2 + third / n**3
 
 
-def statistic(runs: Sequence[float], which: str) -> float:
-    """The p50, p90, p99 or mean of some runs."""
-    if which == "mean":
-        return statistics.fmean(runs)
-    return quantile(runs, {"p50": 0.5, "p90": 0.9, "p99": 0.99}[which])
+def statistic(figures: Sequence[float], name: str) -> float:
+    """Returns the statistic "p50", "p90", "p99" or "mean" of some figures."""
+    if name == "mean":
+        return statistics.fmean(figures)
+    return quantile(figures, {"p50": 0.5, "p90": 0.9, "p99": 0.99}[name])
 
 
-def quantile(runs: Sequence[float], share: float) -> float:
-    """The quantile, with straight lines between the figures, as numpy has it."""
-    ordered = sorted(runs)
-    place = share * (len(ordered) - 1)
-    below = int(place)
+def quantile(figures: Sequence[float], share: float) -> float:
+    """Returns a quantile, interpolated linearly as in numpy; `share` is in [0, 1]."""
+    ordered = sorted(figures)
+    position = share * (len(ordered) - 1)
+    below = int(position)
     above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)

@@ -1,4 +1,4 @@
-"""Inputs to time an artifact with."""
+"""The inputs that an artifact is timed with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from paretune.objectives.errors import Unmeasurable
 
 
 def validation_batch(data: EvaluationData, batch: int) -> Any:
-    """Real validation examples, [batch, ...]: zeros would be unusually fast or slow.
+    """Returns real validation examples [batch, ...]; zeros could be unusually fast or slow.
+
+    If there are fewer examples than `batch`, they repeat.
 
     Raises:
-        Unmeasurable: There are none.
+        Unmeasurable: There are no examples.
     """
     import numpy as np
 

@@ -1,11 +1,14 @@
-"""References: a few small networks that are run beside whatever is timed.
+"""Reference networks: four small networks that are timed in turn with every candidate.
 
-A machine's speed drifts, and differently for different networks: one bound by memory feels a
-neighbour that a small one does not feel, so that the ratio of the two moves. A panel of several
-kinds and sizes moves like the average network. On a host with busy neighbours (12 networks of
-0.09 to 1.5 ms, visited in turn for 7 minutes; windows of 8 visits), the deviation of a network's
-ratio to one large baseline was 9 % (median) and to a panel of four 3.8 %; weighting the four by how
-well they went along, or choosing the two most alike among eleven, gave 3.3 %: not worth its errors.
+A machine's speed drifts, and not by the same factor for all networks. For example, a neighbour may
+slow down a network bound by memory and not a small one, so the ratio of the two moves. A panel of
+several kinds and sizes moves like the average network.
+
+Measured on a host with busy neighbours (12 networks of 0.09 to 1.5 ms, visited in turn for 7
+minutes; windows of 8 visits): a network's ratio to one large baseline deviated by 9 % (median), and
+its ratio to a panel of four by 3.8 %. Two refinements gave 3.3 %: weighting the four by how closely
+they followed the network, or choosing the two most similar of eleven. That gain is not worth the
+errors they bring.
 """
 
 from __future__ import annotations
@@ -25,83 +28,84 @@ if TYPE_CHECKING:
     from paretune.objectives.inputs import Shape
 
 VERSION = 2
-"""Raised when the networks or their levels change: ratios to others are then not used."""
+"""Version of the networks and their levels. Ratios measured with another version are not used."""
 
 NAMES = ("narrow", "plain", "wide", "separable")
 
 PATIENCE = 30.0
-"""Seconds that making the panel may take; a compiler that takes longer gets none."""
+"""Seconds that making the panel may take. A runtime that takes longer has no references."""
 
 QUICK = 0.1
-"""Seconds that loading may take, for it to be done anew each time."""
+"""A network is loaded anew for each block if loading takes at most this many seconds."""
 
-_MADE: dict[tuple[Any, ...], list[Reference] | str] = {}
+_PANELS: dict[tuple[Any, ...], list[ReferenceNetwork] | str] = {}
+"""The panels made in this process, or the reason why a runtime has none."""
 
 
-class Reference:
-    """A network's file; called, it gives a session.
+class ReferenceNetwork:
+    """A reference network's file; a call returns a session on it.
 
     Args:
-        runtime: Of the file.
-        options: Of the runtime.
-        path: The file, which is there as long as this process.
+        runtime: The runtime.
+        options: The runtime's options.
+        path: The file, which exists until this process ends.
     """
 
     def __init__(self, runtime: Any, options: Any, path: Path) -> None:
         self._load: Callable[[], Callable[[Any], Any]] = lambda: runtime.load(path, options)
         self._kept = self._load()
         begun = time.perf_counter()
-        self._kept = self._load()  # the first time, a runtime may load itself
+        self._kept = self._load()  # timed the second time: the first may load the runtime itself
         self._quick = time.perf_counter() - begun <= QUICK
 
     def __call__(self) -> Callable[[Any], Any]:
-        """A new session where that is quick, else the one that is kept."""
+        """Returns a new session if loading is quick, else always the same one."""
         return self._load() if self._quick else self._kept
 
 
-def panel(runtime: Any, options: Any, shape: Shape) -> list[Reference]:
-    """The networks in a runtime, ready to load; made once in a process.
+def reference_panel(runtime: Any, options: Any, shape: Shape) -> list[ReferenceNetwork]:
+    """Returns the reference networks as files of a runtime; made once in a process.
 
     Raises:
-        Unmeasurable: The runtime cannot have them, with the reason.
+        Unmeasurable: The runtime cannot run them, or takes too long to make them.
     """
     key = (runtime.name, repr(options), shape)
-    if key not in _MADE:
+    if key not in _PANELS:
         try:
-            _MADE[key] = _made(runtime, options, shape)
+            _PANELS[key] = _export_panel(runtime, options, shape)
         except Unmeasurable as error:
-            _MADE[key] = str(error)
-    found = _MADE[key]
-    if isinstance(found, str):
-        raise Unmeasurable(found)
-    return found
+            _PANELS[key] = str(error)
+    panel = _PANELS[key]
+    if isinstance(panel, str):
+        raise Unmeasurable(panel)
+    return panel
 
 
-def _made(runtime: Any, options: Any, shape: Shape) -> list[Reference]:
+def _export_panel(runtime: Any, options: Any, shape: Shape) -> list[ReferenceNetwork]:
     begun = time.monotonic()
-    made: list[Reference] = []
+    panel: list[ReferenceNetwork] = []
     folder = TemporaryDirectory(prefix="paretune-", ignore_cleanup_errors=True)
     atexit.register(folder.cleanup)
-    for name, network in networks(shape).items():
+    for name, network in reference_networks(shape).items():
         path = Path(folder.name) / f"{name}{runtime.suffix}"
         artifact = runtime.export(network, shape, path)
-        made.append(Reference(runtime, options, artifact.path))
+        panel.append(ReferenceNetwork(runtime, options, artifact.path))
         if time.monotonic() - begun > PATIENCE:
             raise Unmeasurable(f"{runtime.name} takes too long to make reference networks")
-    return made
+    return panel
 
 
-def networks(shape: Shape) -> dict[str, nn.Module]:
-    """The networks by name, with the same random weights each time."""
+def reference_networks(shape: Shape) -> dict[str, nn.Module]:
+    """Returns the networks by name, with the same random weights each time."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        build = _texts if len(shape) == 2 else _images
+        build = _text_networks if len(shape) == 2 else _image_networks
         return {name: network.eval() for name, network in build(shape).items()}
 
 
-def _images(shape: Shape) -> dict[str, nn.Module]:
+def _image_networks(shape: Shape) -> dict[str, nn.Module]:
     from torch import nn
 
     channels = shape[0]
@@ -125,7 +129,8 @@ def _images(shape: Shape) -> dict[str, nn.Module]:
             layers += [nn.Conv2d(wide, 2 * wide, 1, stride=factor), nn.ReLU()]
         return nn.Sequential(*layers, *_head(4 * width))
 
-    return dict(zip(NAMES, (plain(8), plain(16), plain(32), separable(32)), strict=True))
+    made = (plain(8), plain(16), plain(32), separable(32))
+    return dict(zip(NAMES, made, strict=True))
 
 
 def _head(channels: int) -> list[nn.Module]:
@@ -134,17 +139,16 @@ def _head(channels: int) -> list[nn.Module]:
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10)]
 
 
-def _texts(shape: Shape) -> dict[str, nn.Module]:
+def _text_networks(shape: Shape) -> dict[str, nn.Module]:
     from torch import nn
 
     length, vocabulary = shape[0], shape[1]
 
-    def tokens(width: int, depth: int) -> nn.Module:
+    def per_token(width: int, depth: int) -> nn.Module:
         layers: list[nn.Module] = [nn.Embedding(vocabulary, 16), nn.Linear(16, width)]
         for _ in range(depth):
             layers += [nn.ReLU(), nn.Linear(width, width)]
         return nn.Sequential(*layers, nn.Linear(width, 8), nn.Flatten(), nn.Linear(8 * length, 10))
 
-    return dict(
-        zip(NAMES, (tokens(32, 1), tokens(64, 2), tokens(256, 2), tokens(96, 8)), strict=True)
-    )
+    sizes = ((32, 1), (64, 2), (256, 2), (96, 8))
+    return {name: per_token(*size) for name, size in zip(NAMES, sizes, strict=True)}

@@ -1,4 +1,4 @@
-"""Visits of several artifacts in turn, in blocks spread over a session, and what they say."""
+"""Times several artifacts in turn, in blocks, and estimates their levels."""
 
 from __future__ import annotations
 
@@ -12,56 +12,72 @@ from typing import Any
 from paretune.objectives.base import Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.timing.contention_probe import ContentionProbe
-from paretune.objectives.timing.estimates import Estimate, beside, mean_of, quantile, statistic
+from paretune.objectives.timing.estimates import (
+    Estimate,
+    level_from_references,
+    mean_of,
+    quantile,
+    statistic,
+)
 from paretune.objectives.timing.inputs import validation_batch
-from paretune.objectives.timing.reference_networks import panel
+from paretune.objectives.timing.reference_networks import reference_panel
 from paretune.objectives.timing.runs import TimedRuns, steady
 
 BLOCKS = 64
-"""Parts of a session, each with sessions of its own where they are quick to load: how far their
-figures lie apart is what the interval comes from."""
+"""Blocks of a session that takes all its time. The interval comes from the scatter of the blocks,
+each of which loads the networks anew if that is quick."""
 
 LEAST_BLOCKS = 4
 
 LEAST_ROUNDS = 1
-"""Visits of each in a block."""
+"""Rounds in a block."""
 
 LOADING = 0.2
-"""Share of the time that may go into loading anew."""
+"""Largest share of the time that is spent on loading networks anew."""
 
-NEARLY = 1.1
-"""An interval of so many times what more visits cannot narrow is as narrow as it gets."""
+NEAR_FLOOR = 1.1
+"""An interval is as narrow as it gets if it is at most this times its floor: the part that more
+visits do not reduce."""
 
 CALIBRATION = 3
-"""The baseline's measurement gets so many times the time: every other one rests on it."""
+"""The baseline is measured for this times the usual time, because all later measurements use it."""
 
 PATIENCE = 2
-"""So many times the time may be spent where a host is disturbed, to find calm blocks."""
+"""On a disturbed host a session may take up to this times its time, to find calm blocks."""
 
 LEVEL = 0.25
-"""Two medians have the ratio of their lower quartiles, of runs that had the processor: the quartile
-repeated better (0.6 % beside 1.0 %) in one minute of a loaded host, by which it was chosen."""
+"""The ratio of two medians is estimated by the ratio of the lower quartiles of undisturbed runs. In
+one minute on a loaded host, by which it was chosen, the quartile repeated better than the median:
+to 0.6 % against 1.0 %."""
 
 
 class TimingRounds:
-    """Visits of all subjects, of the baseline and of the references, in turn.
+    """Visits all subjects, the baseline and the reference networks in turn.
+
+    A level is the logarithm of what networks are compared by, in one block: the lower quartile of
+    the runs that count (for p50), or the statistic that the options name.
 
     Args:
-        subjects: Of one study.
-        params: Of `Latency`.
-        known: Gives the logarithms of the references' ratios to the baseline, once the panel is
-            there; None where they are not known.
+        subjects: Artifacts of one study, with the same runtime, options, data and baseline.
+        params: Options of `Latency`.
+        known_ratios: Returns the logarithms of the references' ratios to the baseline, or None if
+            they were not measured. Called after the panel is made.
 
     Attributes:
-        id: Of this session, in which all are visited in turn.
-        ours: Runs of the subjects.
-        base: Of the baseline; None where the subject is the baseline.
-        panel: Of the references; empty where there are none, with the reason in `alone`.
-        warm: Runs that each subject took to settle.
+        id: Identifies this session.
+        subjects: Runs of each subject.
+        baseline: Runs of the baseline; None if the subject is the baseline.
+        references: Runs of the reference networks; empty if there are none.
+        why_no_references: The reason why there are no references, else None.
+        known_ratios: What `known_ratios` returned; None without references.
+        warm_up_runs: Runs that each subject took to warm up.
     """
 
     def __init__(
-        self, subjects: Sequence[Subject], params: Any, known: Callable[[], Sequence[float] | None]
+        self,
+        subjects: Sequence[Subject],
+        params: Any,
+        known_ratios: Callable[[], Sequence[float] | None],
     ) -> None:
         first = subjects[0]
         inputs = validation_batch(first.data, params.batch)
@@ -73,76 +89,81 @@ class TimingRounds:
         def runs(path: Any) -> TimedRuns:
             return TimedRuns(lambda: first.runtime.load(path, first.options), inputs, self.probe)
 
-        self.ours = [runs(subject.artifact.path) for subject in subjects]
-        self.base = runs(first.baseline.path) if first.baseline else None
-        self.panel: list[TimedRuns] = []
-        self.alone: str | None = None if params.references else "references: false"
+        self.subjects = [runs(subject.artifact.path) for subject in subjects]
+        self.baseline = runs(first.baseline.path) if first.baseline else None
+        self.references: list[TimedRuns] = []
+        self.why_no_references: str | None = None if params.references else "references: false"
         if params.references:
             try:
-                loaders = panel(first.runtime, first.options, first.data.shape)
-                self.panel = [TimedRuns(load, inputs, self.probe) for load in loaders]
+                loaders = reference_panel(first.runtime, first.options, first.data.shape)
+                self.references = [TimedRuns(load, inputs, self.probe) for load in loaders]
             except Unmeasurable as error:
-                self.alone = str(error)
-        self.known = known() if self.panel else None
-        self.warm: list[int] = []
+                self.why_no_references = str(error)
+        self.known_ratios = known_ratios() if self.references else None
+        self.warm_up_runs: list[int] = []
         self._calm: list[bool] = []
 
-    def run(self, rest: Callable[[float], object]) -> None:
-        """Visits until every interval is narrow enough or the time is spent.
+    def run(self, pause: Callable[[float], object]) -> None:
+        """Adds blocks until every interval is narrow enough or the time is spent.
 
         Args:
-            rest: Waits for some seconds, between two blocks that are to be spread over time.
+            pause: Waits for some seconds between two blocks, with the option `spread`.
         """
-        seconds = self._params.seconds * len(self.ours)
-        if self.base is None and self.panel:
+        seconds = self._params.seconds * len(self.subjects)
+        if self.baseline is None and self.references:
             seconds *= CALIBRATION
         begun = time.perf_counter()
         with steady(self._pin):
-            for runs in (self.base, *self.panel):
+            for runs in (self.baseline, *self.references):
                 if runs:
                     runs.warm_up(0.05)
-            self.warm = [runs.warm_up() for runs in self.ours]
+            self.warm_up_runs = [runs.warm_up() for runs in self.subjects]
         spent, loading = time.perf_counter() - begun, 0.0
         while not self._enough(spent, seconds):
             begun = time.perf_counter()
             if self._calm and loading <= LOADING * spent:
-                for runs in self._all():
-                    runs.renew()
+                for runs in self._all_runs():
+                    runs.reload()
                 loading += time.perf_counter() - begun
             with steady(self._pin):
-                self._block(seconds / BLOCKS)
+                self._run_block(seconds / BLOCKS)
             took = time.perf_counter() - begun
             spent += took
             if self._params.spread and not self._enough(spent, seconds):
-                rest(max(0.0, self._params.spread / BLOCKS - took))
+                pause(max(0.0, self._params.spread / BLOCKS - took))
 
-    def _all(self) -> list[TimedRuns]:
-        return [runs for runs in (self.base, *self.panel, *self.ours) if runs]
+    def _all_runs(self) -> list[TimedRuns]:
+        return [runs for runs in (self.baseline, *self.references, *self.subjects) if runs]
 
-    def _block(self, seconds: float) -> None:
-        """Visits in turn; who had the processor too seldom is visited again, for a while."""
-        order = self._all()
+    def _run_block(self, seconds: float) -> None:
+        """Makes rounds for some seconds.
+
+        Networks that then lack undisturbed runs are visited again, until PATIENCE is exhausted.
+        """
+        order = self._all_runs()
         for runs in order:
-            runs.begin()
+            runs.begin_block()
         begun = time.perf_counter()
         rounds = 0
         while order:
             for runs in order:
                 runs.visit()
-            order.reverse()  # who begins changes
+            order.reverse()  # the next round starts with another network
             rounds += 1
             spent = time.perf_counter() - begun
             if rounds >= LEAST_ROUNDS and spent >= seconds:
-                self.probe.learn(self.ours[0].blocks[-1].probe)
-                lacking = [runs for runs in order if not runs.calm(-1)]
+                self.probe.learn(self.subjects[0].blocks[-1].probe)
+                lacking = [runs for runs in order if not runs.is_calm(-1)]
                 order = lacking if spent < PATIENCE * seconds else []
-        everyone = self._all()
-        for runs in everyone:
+        all_runs = self._all_runs()
+        for runs in all_runs:
             self.probe.learn(runs.blocks[-1].probe)
-        places = range(len(everyone[0].blocks))
-        self._calm = [all(runs.calm(place) for runs in everyone) for place in places]
+        # The probe's best may have fallen, so earlier blocks are judged again.
+        blocks = range(len(all_runs[0].blocks))
+        self._calm = [all(runs.is_calm(block) for runs in all_runs) for block in blocks]
 
     def _enough(self, spent: float, seconds: float) -> bool:
+        """Returns whether no more blocks are needed, after `spent` of the allowed `seconds`."""
         blocks, calm = len(self._calm), sum(self._calm)
         if blocks < (BLOCKS if self._params.spread else LEAST_BLOCKS):
             return False
@@ -151,58 +172,74 @@ class TimingRounds:
         return (
             calm >= LEAST_BLOCKS
             and not self._params.spread
-            and self.calibrated()
-            and all(self.precise(place) for place in range(len(self.ours)))
+            and self.is_calibrated()
+            and all(self.is_precise(subject) for subject in range(len(self.subjects)))
         )
 
     @property
     def disturbed(self) -> bool:
-        """Whether too little of the session was calm."""
+        """Whether the session has too few calm blocks."""
         return sum(self._calm) < LEAST_BLOCKS
 
-    def used(self) -> list[int]:
-        """The blocks that count: the calm ones, or all where those are too few."""
-        calm = [place for place, calm in enumerate(self._calm) if calm]
+    def counted_blocks(self) -> list[int]:
+        """Returns the blocks that count: the calm ones, or all if those are too few."""
+        calm = [block for block, is_calm in enumerate(self._calm) if is_calm]
         return calm if len(calm) >= LEAST_BLOCKS else list(range(len(self._calm)))
 
-    def precise(self, place: int) -> bool:
-        """Whether a subject's interval is as narrow as wanted, or as it gets."""
-        found = self.estimate(place)
-        return found.half <= max(math.log1p(self._params.precision), NEARLY * found.least)
+    def is_precise(self, subject: int) -> bool:
+        """Returns whether a subject's interval is as narrow as wanted, or as it gets."""
+        estimate = self.estimate(subject)
+        wanted = math.log1p(self._params.precision)
+        return estimate.half <= max(wanted, NEAR_FLOOR * estimate.floor)
 
-    def calibrated(self) -> bool:
-        """Whether the references' ratios to the baseline, where it is measured, are narrow too."""
-        if self.base is not None:
+    def is_calibrated(self) -> bool:
+        """Returns whether the references' ratios to the baseline have narrow intervals.
+
+        True if the subject is not the baseline: then these ratios were measured before.
+        """
+        if self.baseline is not None:
             return True
-        own = self.levels(self.ours[0])
+        levels = self.log_levels(self.subjects[0])
         wanted = math.log1p(self._params.precision) / 2
-        return all(mean_of(_minus(self.levels(other), own)).half <= wanted for other in self.panel)
+        return all(
+            mean_of(_minus(self.log_levels(reference), levels)).half <= wanted
+            for reference in self.references
+        )
 
-    def estimate(self, place: int) -> Estimate:
-        """Log of a subject's ratio to the baseline, or of its milliseconds where it has none."""
-        if self.base is None:
-            return mean_of(self.levels(self.ours[place], self._params.statistic))
-        own, base = self.levels(self.ours[place]), self.levels(self.base)
-        if self.known is None:
-            return mean_of(_minus(own, base))
-        return beside(own, [*map(self.levels, self.panel), base], [*self.known, 0.0])
+    def estimate(self, subject: int) -> Estimate:
+        """Returns the logarithm of a subject's ratio to the baseline.
 
-    def levels(self, runs: TimedRuns, which: str | None = None) -> list[float]:
-        """Log of what two networks are compared by, or of a statistic, in each block."""
-        which = which or ("level" if self._params.statistic == "p50" else self._params.statistic)
+        For the baseline itself it is the logarithm of its milliseconds.
+        """
+        runs = self.subjects[subject]
+        if self.baseline is None:
+            return mean_of(self.log_levels(runs, self._params.statistic))
+        levels, baseline = self.log_levels(runs), self.log_levels(self.baseline)
+        if self.known_ratios is None:
+            return mean_of(_minus(levels, baseline))
+        # The baseline is one more reference; the logarithm of its ratio to itself is 0.
+        references = [*map(self.log_levels, self.references), baseline]
+        return level_from_references(levels, references, [*self.known_ratios, 0.0])
+
+    def log_levels(self, runs: TimedRuns, name: str | None = None) -> list[float]:
+        """Returns a network's level in each block that counts, or the logarithm of a statistic."""
+        name = name or ("level" if self._params.statistic == "p50" else self._params.statistic)
         return [
-            math.log(quantile(good, LEVEL) if which == "level" else statistic(good, which))
-            for good in runs.counted(self.used())
+            math.log(quantile(block, LEVEL) if name == "level" else statistic(block, name))
+            for block in runs.counted_ms(self.counted_blocks())
         ]
 
-    def ratios(self, runs: TimedRuns) -> list[float]:
-        """Log of each reference's ratio to a network that was visited with it."""
-        own = self.levels(runs)
-        return [statistics.fmean(_minus(self.levels(other), own)) for other in self.panel]
+    def log_ratios(self, runs: TimedRuns) -> list[float]:
+        """Returns the logarithm of each reference's ratio to a network of this session."""
+        levels = self.log_levels(runs)
+        return [
+            statistics.fmean(_minus(self.log_levels(reference), levels))
+            for reference in self.references
+        ]
 
-    def session(self, place: int) -> Mapping[str, Any]:
-        """What two subjects of this session are compared by."""
-        return {"id": self.id, "log_levels": self.levels(self.ours[place])}
+    def session(self, subject: int) -> Mapping[str, Any]:
+        """Returns JSON by which `difference` compares subjects of this session."""
+        return {"id": self.id, "log_levels": self.log_levels(self.subjects[subject])}
 
 
 def _minus(left: Sequence[float], right: Sequence[float]) -> list[float]:

@@ -39,10 +39,10 @@ from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.latency import Latency
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.size import Size
-from paretune.objectives.timing.contention_probe import Probe
-from paretune.objectives.timing.reference_networks import panel
-from paretune.objectives.timing.runs import Runs, steady
-from paretune.spaces.rebuild import start
+from paretune.objectives.timing.contention_probe import ContentionProbe
+from paretune.objectives.timing.reference_networks import reference_panel
+from paretune.objectives.timing.runs import TimedRuns, steady
+from paretune.spaces.rebuild import initial_candidate
 
 STATIC = {"static": {"images": 32, "calibration": "minmax", "per_channel": True}}
 
@@ -93,7 +93,7 @@ class Networks:
         options = OnnxRuntime.Params()
         self.subjects = []
         for number, (architecture, quantization) in enumerate(NETWORKS[:count]):
-            model = start(architecture, self._data.shape, CLASSES, 0).model.eval()
+            model = initial_candidate(architecture, self._data.shape, CLASSES, 0).model.eval()
             calibration = iter([images for images, _ in self._data.arrays("validation", 32)])
             file = folder / f"{number}.onnx"
             artifact = OnnxRuntime.export(model, self._data.shape, file, quantization, calibration)
@@ -110,9 +110,9 @@ class Networks:
 
     def long_run(self, seconds: float) -> None:
         """Adds visits in turn to the long run."""
-        probe = Probe()
+        probe = ContentionProbe()
         loads = [self._loader(subject) for subject in self.subjects]
-        runs = [Runs(load, self._image, probe) for load in loads]
+        runs = [TimedRuns(load, self._image, probe) for load in loads]
         order = list(range(len(runs)))
         for each in runs:
             each.warm_up()
@@ -120,17 +120,17 @@ class Networks:
         while time.monotonic() < until:
             with steady(pin=True):
                 for each in runs:
-                    each.renew()
-                    each.begin()
+                    each.reload()
+                    each.begin_block()
                 for _ in range(12):
                     random.shuffle(order)
                     for place in order:
                         runs[place].visit(VISIT)
             for each in runs:
                 probe.learn(each.blocks[-1].probe)
-        calm = [b for b in range(len(runs[0].blocks)) if all(each.calm(b) for each in runs)]
+        calm = [b for b in range(len(runs[0].blocks)) if all(each.is_calm(b) for each in runs)]
         for levels, each in zip(self._levels, runs, strict=True):
-            good = each.counted(calm or list(range(len(each.blocks))))
+            good = each.counted_ms(calm or list(range(len(each.blocks))))
             levels += [statistics.median(block) for block in good]
 
     @staticmethod
@@ -153,7 +153,7 @@ class Networks:
         return [m.conditions["ratio"] for m in self.last]
 
     def _work(self) -> tuple[list[Subject], list[Any]]:
-        against = {"baseline": self.subjects[0].artifact, "reference": self._reference}
+        against = {"baseline": self.subjects[0].artifact, "baseline_measurements": self._reference}
         subjects = [replace(s, model=None, **against) for s in self.subjects]
         return subjects, [self._params] * len(subjects)
 
@@ -228,7 +228,7 @@ def _line(name: str, found: np.ndarray, truth: np.ndarray) -> float:
 def _cost(networks: Networks, folder: Path) -> None:
     """Where the time of one candidate's measurement goes, in a warm process."""
     subject = networks.subjects[1]
-    panel(subject.runtime, subject.options, subject.data.shape)
+    reference_panel(subject.runtime, subject.options, subject.data.shape)
     steps: dict[str, Callable[[], Any]] = {
         "export": lambda: OnnxRuntime.export(subject.model, subject.data.shape, folder / "c.onnx"),
         "load": lambda: OnnxRuntime.load(subject.artifact.path, subject.options),

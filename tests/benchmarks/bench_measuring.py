@@ -30,7 +30,7 @@ from paretune.objectives.latency import Latency
 from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.size import Size
-from paretune.objectives.timing.reference_networks import panel
+from paretune.objectives.timing.reference_networks import reference_panel
 from paretune.spaces.rebuild import initial_candidate
 
 AIM = 3.0
@@ -54,7 +54,7 @@ def costs(name: str, folder: Path, repeats: int, params: Any) -> tuple[dict[str,
     """Median seconds of each step in a warm process, and of all."""
     data = as_dataset(random_arrays(64))
     base = subject_of({"simple_cnn": {"width": 0.5}}, folder / "base.onnx", data)
-    panel(base.runtime, base.options, data.shape)
+    reference_panel(base.runtime, base.options, data.shape)
     known = Latency.measure(base, params, "validation")
     subject = subject_of(NETWORKS[name], folder / f"{name}.onnx", data)
     subject = replace(subject, baseline=base.artifact, baseline_measurements={Latency.name: known})

@@ -1,4 +1,4 @@
-"""The probe: what it learns; how quick it is says how quick the machine is."""
+"""The contention probe: what it learns. No test depends on the host's speed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ def test_best_is_a_low_quantile_and_never_rises() -> None:
     assert 0 < probe.best_ms < float("inf")
     probe.best_ms = 9.0
     probe.learn([float(x) for x in range(1, 101)])
-    assert probe.best_ms == 6.0  # the sixth of a hundred is above five
+    assert probe.best_ms == 6.0  # five of a hundred are below it
     probe.learn([100.0] * 100)
     assert probe.best_ms == 6.0
 
 
-def test_few_probes_teach_nothing() -> None:
+def test_fewer_than_20_probes_are_ignored() -> None:
     probe = ContentionProbe()
     before = probe.best_ms
     probe.learn([0.0] * 19)
@@ -24,6 +24,6 @@ def test_few_probes_teach_nothing() -> None:
     assert probe.best_ms == 0.0
 
 
-def test_probe_takes_microseconds() -> None:
+def test_probe_takes_less_than_a_millisecond() -> None:
     probe = ContentionProbe()
     assert 0 < min(probe() for _ in range(10)) < 1

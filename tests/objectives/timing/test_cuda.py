@@ -1,4 +1,4 @@
-"""Timing on CUDA, with events, streams and graphs that only write down what is asked of them."""
+"""Timing on CUDA, with fake events, streams and graphs that record their calls."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from paretune.objectives.runtimes.torch_programs import TorchSession
 from paretune.objectives.timing.cuda import BEFORE_CAPTURE, EventTimer, clocks
 
 
-class Device:
-    """A GPU whose every kernel takes 2 ms of its own clock, and a replayed one 1 ms."""
+class FakeDevice:
+    """A GPU on whose clock a run takes 2 ms, and a replayed run 1 ms."""
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.said: list[str] = []
+        self.calls: list[str] = []
 
-    def module(self, given: torch.Tensor) -> torch.Tensor:
+    def module(self, inputs: torch.Tensor) -> torch.Tensor:
         self.now += 2.0
-        self.said.append("run")
-        return given
+        self.calls.append("run")
+        return inputs
 
     def fakes(self) -> dict[str, Any]:
         device = self
@@ -41,7 +41,7 @@ class Device:
                 self.at = device.now
 
             def synchronize(self) -> None:
-                device.said.append("wait")
+                device.calls.append("wait")
 
             def elapsed_time(self, end: Event) -> float:
                 return end.at - self.at
@@ -49,13 +49,13 @@ class Device:
         class Graph:
             def replay(self) -> None:
                 device.now += 1.0
-                device.said.append("replay")
+                device.calls.append("replay")
 
         @contextlib.contextmanager
-        def scope(what: Any) -> Iterator[None]:
-            device.said.append("begin")
+        def scope(target: Any) -> Iterator[None]:
+            device.calls.append("begin")
             yield
-            device.said.append("end")
+            device.calls.append("end")
 
         stream = SimpleNamespace(wait_stream=lambda other: None)
         return {
@@ -69,41 +69,41 @@ class Device:
 
 
 @pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch) -> Device:
-    made = Device()
-    for name, fake in made.fakes().items():
+def device(monkeypatch: pytest.MonkeyPatch) -> FakeDevice:
+    device = FakeDevice()
+    for name, fake in device.fakes().items():
         monkeypatch.setattr(torch.cuda, name, fake)
-    return made
+    return device
 
 
-def test_time_is_that_between_two_events_on_the_device(device: Device) -> None:
+def test_time_is_that_between_two_events_on_the_device(device: FakeDevice) -> None:
     timer = EventTimer(device.module)
     assert [timer(torch.ones(2, 3)) for _ in range(3)] == [2.0] * 3
-    assert device.said == ["run", "wait"] * 3
+    assert device.calls == ["run", "wait"] * 3
 
 
-def test_graph_is_captured_once_for_a_shape_and_replayed(device: Device) -> None:
+def test_graph_is_captured_once_for_a_shape_and_replayed(device: FakeDevice) -> None:
     timer = EventTimer(device.module, graph=True)
     assert [timer(torch.ones(2, 3)) for _ in range(2)] == [1.0, 1.0]
     before = ["begin", *["run"] * BEFORE_CAPTURE, "end", "begin", "run", "end"]
-    assert device.said == [*before, *["replay", "wait"] * 2]
+    assert device.calls == [*before, *["replay", "wait"] * 2]
     timer(torch.ones(4, 3))
-    assert device.said.count("begin") == 4
+    assert device.calls.count("begin") == 4
 
 
-def test_session_on_the_cpu_has_no_clock_of_its_own() -> None:
+def test_session_on_the_cpu_has_no_timer() -> None:
     assert not hasattr(TorchSession(torch.nn.Identity(), 1), "timed")
 
 
 def test_session_on_cuda_is_timed_by_events(
-    device: Device, monkeypatch: pytest.MonkeyPatch
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, where: tensor)
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device: tensor)
     session = TorchSession(device.module, 1, "cuda")
     assert session.timed(np.ones((2, 3), np.float32)) == 2.0
 
 
-def nvml(**more: Any) -> Any:
+def fake_nvml() -> Any:
     class NVMLError(Exception):
         pass
 
@@ -119,13 +119,13 @@ def nvml(**more: Any) -> Any:
         "nvmlDeviceGetClockInfo": clock,
         "nvmlDeviceGetName": lambda gpu: "a GPU",
     }
-    return SimpleNamespace(**fakes | more)
+    return SimpleNamespace(**fakes)
 
 
-def test_clocks_are_stated_or_the_reason_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pynvml", nvml())
+def test_clocks_are_returned_or_the_reason_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
     assert clocks() == {"gpu": "a GPU", "sm_mhz": 1410, "memory_mhz": 1593}
-    lost = nvml()
+    lost = fake_nvml()
 
     def fail() -> None:
         raise lost.NVMLError("Driver Not Loaded")
@@ -137,8 +137,10 @@ def test_clocks_are_stated_or_the_reason_for_none(monkeypatch: pytest.MonkeyPatc
     assert clocks() == {"why_none": "clocks need the package nvidia-ml-py"}
 
 
-def test_latency_on_cuda_says_clocks(make_subject: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pynvml", nvml())
+def test_latency_records_clocks_on_cuda_only(
+    make_subject: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
     subject = make_subject()
     params = Latency.Params(seconds=0.02, references=False)
     assert Latency.measure(subject, params, "validation").conditions["clocks"] is None
@@ -152,7 +154,6 @@ def test_latency_on_cuda_says_clocks(make_subject: Any, monkeypatch: pytest.Monk
     runtime = SimpleNamespace(
         name="torch", load=lambda path, options: subject.runtime.load(path, subject.options)
     )
-    found = Latency.measure(
-        replace(subject, runtime=runtime, options=Options()), params, "validation"
-    )
-    assert found.conditions["clocks"]["sm_mhz"] == 1410
+    on_cuda = replace(subject, runtime=runtime, options=Options())
+    measured = Latency.measure(on_cuda, params, "validation")
+    assert measured.conditions["clocks"]["sm_mhz"] == 1410

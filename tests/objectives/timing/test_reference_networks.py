@@ -1,7 +1,8 @@
-"""Reference networks: the same each time, for images and for texts, made once in a process."""
+"""Reference networks: always the same, for images and texts, made once in a process."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -10,15 +11,21 @@ import torch
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.inputs import Shape, example
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
-from paretune.objectives.timing.reference_networks import NAMES, networks, panel
+from paretune.objectives.timing.reference_networks import (
+    NAMES,
+    reference_networks,
+    reference_panel,
+)
 
 SHAPES: list[Shape] = [(1, 1, 1), (1, 8, 8), (3, 32, 33), (12, 50)]
 
+MODULE = "paretune.objectives.timing.reference_networks"
+
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_networks_take_any_shape_and_are_the_same_again(shape: Shape) -> None:
+def test_networks_take_any_shape_and_have_the_same_weights_each_time(shape: Shape) -> None:
     random = torch.get_rng_state()
-    first, again = networks(shape), networks(shape)
+    first, again = reference_networks(shape), reference_networks(shape)
     assert torch.equal(torch.get_rng_state(), random)
     assert tuple(first) == NAMES
     for name, network in first.items():
@@ -26,38 +33,39 @@ def test_networks_take_any_shape_and_are_the_same_again(shape: Shape) -> None:
         assert torch.equal(network(example(shape)), again[name](example(shape)))
 
 
-def test_panel_runs_and_is_made_once() -> None:
+def test_panel_runs_and_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.QUICK", math.inf)
     options = OnnxRuntime.Params()
-    made = panel(OnnxRuntime, options, (1, 8, 8))
-    assert made is panel(OnnxRuntime, options, (1, 8, 8))
-    inputs = example((1, 8, 8), 3).numpy()
-    assert [load()(inputs).shape for load in made] == [(3, 10)] * 4
-    assert made[0]() is not made[0]()
+    panel = reference_panel(OnnxRuntime, options, (1, 7, 7))
+    assert panel is reference_panel(OnnxRuntime, options, (1, 7, 7))
+    inputs = example((1, 7, 7), 3).numpy()
+    assert [load()(inputs).shape for load in panel] == [(3, 10)] * 4
+    assert panel[0]() is not panel[0]()
 
 
-def test_reference_that_is_slow_to_load_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paretune.objectives.timing.reference_networks.QUICK", 0.0)
-    [load, *_] = panel(OnnxRuntime, OnnxRuntime.Params(), (1, 5, 5))
+def test_session_is_kept_when_loading_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.QUICK", 0.0)
+    [load, *_] = reference_panel(OnnxRuntime, OnnxRuntime.Params(), (1, 5, 5))
     assert load() is load()
 
 
 def test_runtime_that_refuses_is_asked_once() -> None:
-    class Refusing:
+    class RefusingRuntime:
         name, suffix = "refusing, once", ".x"
-        asked = 0
+        exports = 0
 
-        def export(self, *given: Any) -> None:
-            self.asked += 1
+        def export(self, *arguments: Any) -> None:
+            self.exports += 1
             raise Unmeasurable("cannot")
 
-    runtime = Refusing()
+    runtime = RefusingRuntime()
     for _ in range(2):
         with pytest.raises(Unmeasurable, match="cannot"):
-            panel(runtime, None, (1, 8, 8))
-    assert runtime.asked == 1
+            reference_panel(runtime, None, (1, 8, 8))
+    assert runtime.exports == 1
 
 
-def test_runtime_that_takes_too_long_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paretune.objectives.timing.reference_networks.PATIENCE", 0.0)
+def test_runtime_that_takes_too_long_has_no_references(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.PATIENCE", 0.0)
     with pytest.raises(Unmeasurable, match="takes too long to make reference networks"):
-        panel(OnnxRuntime, OnnxRuntime.Params(), (2, 4, 4))
+        reference_panel(OnnxRuntime, OnnxRuntime.Params(), (2, 4, 4))

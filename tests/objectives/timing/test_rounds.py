@@ -1,0 +1,99 @@
+"""Rounds of visits on a clock that only the tests move, so that counts and levels are exact."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.objectives.base import Subject
+from paretune.objectives.latency import Latency
+from paretune.objectives.timing.rounds import BLOCKS, LEAST_BLOCKS, PATIENCE, TimingRounds
+
+MakeSubject = Callable[..., Subject]
+
+
+class ClockRuntime:
+    """A runtime whose runs take the milliseconds that the file name says, times its slowness."""
+
+    name = "clock"
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self.slowness = 1.0
+        self.loads = 0
+
+    def load(self, path: Path, options: Any, threads: int | None = None) -> Any:
+        self.loads += 1
+        return lambda inputs: self._clock.advance(float(path.stem) * self.slowness)
+
+
+def rounds_of(subject: Subject, **options: Any) -> TimingRounds:
+    params = Latency.Params(references=False, **options)
+    return TimingRounds([subject], params, lambda: None)
+
+
+@pytest.fixture
+def calm(monkeypatch: pytest.MonkeyPatch, fixed_probe: Any) -> None:
+    monkeypatch.setattr(
+        "paretune.objectives.timing.rounds.ContentionProbe", lambda: fixed_probe(1.0)
+    )
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch, fixed_probe: Any) -> None:
+    monkeypatch.setattr(
+        "paretune.objectives.timing.rounds.ContentionProbe", lambda: fixed_probe(2.0)
+    )
+
+
+@pytest.fixture
+def subject(make_subject: MakeSubject, clock: Any) -> Subject:
+    """A network that takes 0.8 ms."""
+    subject = make_subject(runtime=ClockRuntime(clock))
+    return replace(subject, artifact=replace(subject.artifact, path=Path("0.8.onnx")))
+
+
+@pytest.mark.usefixtures("calm")
+def test_every_undisturbed_run_counts_except_the_first_of_a_visit(subject: Subject) -> None:
+    """A block of 2 s / 64 has five visits of 6.4 ms: a run that does not count, and seven."""
+    rounds = rounds_of(subject, seconds=2.0)
+    rounds.run(lambda seconds: None)
+    assert len(rounds.subjects[0].blocks) == LEAST_BLOCKS
+    assert rounds.subjects[0].counted_ms(rounds.counted_blocks()) == [[0.8] * 35] * LEAST_BLOCKS
+    assert rounds.warm_up_runs == [32]
+    assert rounds.is_precise(0) and not rounds.disturbed
+    assert math.exp(rounds.estimate(0).value) == pytest.approx(0.8)
+    assert rounds.estimate(0).half == pytest.approx(0.0)
+
+
+@pytest.mark.usefixtures("calm")
+def test_drift_between_blocks_cancels_in_the_ratio(subject: Subject) -> None:
+    """Each block is 10 % slower than the one before, for candidate and baseline alike."""
+    runtime: Any = subject.runtime
+    baseline = replace(subject.artifact, path=Path("1.6.onnx"))
+    rounds = rounds_of(replace(subject, baseline=baseline), seconds=2.0, spread=60.0)
+
+    def pause(seconds: float) -> None:
+        runtime.slowness *= 1.1
+
+    rounds.run(pause)
+    assert len(rounds.subjects[0].blocks) == BLOCKS
+    assert math.exp(rounds.estimate(0).value) == pytest.approx(0.5)
+    assert rounds.estimate(0).half == pytest.approx(0.0, abs=1e-6)
+    levels = rounds.session(0)["log_levels"]
+    assert levels[1] - levels[0] == pytest.approx(math.log(1.1))
+
+
+@pytest.mark.usefixtures("shared")
+def test_disturbed_host_is_measured_for_up_to_twice_the_time(subject: Subject, clock: Any) -> None:
+    rounds = rounds_of(subject, seconds=0.5)
+    rounds.run(lambda seconds: None)
+    assert rounds.disturbed
+    assert PATIENCE * 0.5 <= clock.perf_counter() < (PATIENCE + 0.1) * 0.5
+    assert rounds.counted_blocks() == list(range(len(rounds.subjects[0].blocks)))
+    assert all(rounds.subjects[0].counted_ms(rounds.counted_blocks()))
