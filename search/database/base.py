@@ -1,4 +1,4 @@
-"""What the groups of tables have in common."""
+"""The base class of the classes that read and write tables, and their transaction."""
 
 from __future__ import annotations
 
@@ -29,17 +29,16 @@ class Tables:
 
 @contextmanager
 def exclusive_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that writes by what it finds, one worker after the other.
+    """Opens a transaction that reads and then writes, for one worker at a time.
 
-    SQLite has one writer at a time anyway. On PostgreSQL two workers that both find nothing to
-    delete would both insert, and the second one would fail on the primary key
+    SQLite has one writer at a time anyway. On PostgreSQL, two workers that both see nothing to
+    delete would both insert, and the second would fail on the primary key
     (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS).
     """
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_REPLACING)))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITE_LOCK)))
         yield connection
 
 
-_REPLACING = 0x50_61_72_66
-"""Any number that nobody else of the server takes."""
+_WRITE_LOCK = 0x50_61_72_66  # any number that no other lock of the server has: "Parf"

@@ -1,4 +1,7 @@
-"""How far a study is, counted by the database: of ten thousand trials none is read whole."""
+"""Counts the trials and stages of a study in the database, without reading the trials.
+
+A study may have ten thousand trials; `paretune status` needs only these numbers.
+"""
 
 from __future__ import annotations
 
@@ -6,108 +9,101 @@ import json
 from typing import Any
 
 from paretune.search.database.rows import Rows
-from paretune.search.study.records import RACING, Counts
+from paretune.search.study.records import Counts
 
 DROPPED = ""
-"""The `file` of a stage that was dropped from the cache: its cost stays known."""
+"""The `file` of a stage that was dropped from the cache. Its row stays, with its cost."""
 
-PARTIAL = " so far"
-"""Ending of the kind of a training that can go on: its seconds are part of another's."""
+PARTIAL = " (partial)"
+"""Ending of the `kind` of a training that can be resumed. Its seconds count in the whole stage."""
 
-_NOTHING = "('[]', 'null')"  # JSON without a stage
-_SEARCHED = "number > 0 AND repeat_of IS NULL AND variant_of IS NULL"
+_NO_STAGES = "('[]', 'null')"  # as JSON
+_IS_SEARCH = "number > 0 AND repeat_of IS NULL AND variant_of IS NULL"
 
 
 def counts_of(rows: Rows) -> Counts:
     """Counts the trials and stages of a study.
 
     Args:
-        rows: How its database is read.
+        rows: Reads its database.
     """
-    states = rows(
-        f"SELECT state, count(*) AS n FROM paretune_trials WHERE {_SEARCHED} "
+    counted = rows(
+        f"SELECT state, count(*) AS n FROM paretune_trials WHERE {_IS_SEARCH} "
         "GROUP BY state ORDER BY min(number)"
     )
-    whole = f"kind NOT LIKE '%{PARTIAL}'"
-    there = f"file <> '{DROPPED}'"
-    cached = _one(rows, f"count(*) AS n, sum(bytes) AS bytes FROM paretune_stages WHERE {there}")
-    made = _one(rows, f"sum(seconds) AS seconds FROM paretune_stages WHERE {whole}")["seconds"]
+    states = {row["state"]: row["n"] for row in counted}
+    is_whole = f"kind NOT LIKE '%{PARTIAL}'"
+    is_cached = f"file <> '{DROPPED}'"
+    cached = _one(
+        rows, f"count(*) AS n, sum(bytes) AS bytes FROM paretune_stages WHERE {is_cached}"
+    )
+    dropped = _one(
+        rows, f"count(*) AS n FROM paretune_stages WHERE NOT ({is_cached}) AND {is_whole}"
+    )
+    made = _one(rows, f"sum(seconds) AS seconds FROM paretune_stages WHERE {is_whole}")["seconds"]
     return Counts(
-        states={row["state"]: row["n"] for row in states},
+        states=states,
         repeats=count_trials(rows, "repeat_of IS NOT NULL"),
         variants=count_trials(rows, "variant_of IS NOT NULL"),
-        stopped=held_up(rows, f"{_SEARCHED} AND state = 'stopped'"),
-        # Of a trainer of the user's there are no stages, and nothing is counted.
-        stage_seconds=0.0 if made is None else float(made) + _held_up_seconds(rows),
-        saved_seconds=_saved(rows),
+        stopped=states.get("stopped", 0),
+        # A custom trainer has no stages: nothing is counted.
+        stage_seconds=0.0 if made is None else float(made) + _unfinished_seconds(rows),
+        saved_seconds=_saved_seconds(rows),
         cache_bytes=int(cached["bytes"] or 0),
         cache_stages=cached["n"],
-        dropped=_one(rows, f"count(*) AS n FROM paretune_stages WHERE NOT ({there}) AND {whole}")[
-            "n"
-        ],
+        dropped=dropped["n"],
     )
 
 
-def _one(rows: Rows, what: str) -> dict[str, Any]:
-    return rows(f"SELECT {what}")[0]
+def count_trials(rows: Rows, condition: str) -> int:
+    """Counts the trials for which an SQL condition holds, without the baseline."""
+    counted = _one(rows, f"count(*) AS n FROM paretune_trials WHERE number > 0 AND {condition}")
+    return int(counted["n"])
 
 
-def count_trials(rows: Rows, which: str) -> int:
-    """How many trials of the search there are of a kind, a condition in SQL."""
-    found = _one(rows, f"count(*) AS n FROM paretune_trials WHERE number > 0 AND {which}")
-    return int(found["n"])
+def _one(rows: Rows, selection: str) -> dict[str, Any]:
+    return rows(f"SELECT {selection}")[0]
 
 
-def held_up(rows: Rows, which: str) -> int:
-    """How many trials of a kind, a condition in SQL, racing has held up."""
-    return len(_held_up(rows, "reason", which))
-
-
-def _held_up(rows: Rows, columns: str, which: str) -> list[dict[str, Any]]:
-    found = rows(
-        f"SELECT {columns} FROM paretune_trials WHERE {which} "
-        f"AND CAST(reason AS TEXT) LIKE '%\"{RACING}\"%'"
+def _unfinished_seconds(rows: Rows) -> float:
+    """Returns the seconds of trainings that racing paused or stopped, which made no stage."""
+    trials = rows(
+        "SELECT reason, seconds FROM paretune_trials WHERE state IN ('paused', 'stopped')"
     )
-    return [row for row in found if row["reason"]["type"] == RACING]
+    return float(
+        sum((t["seconds"] or {}).get(t["reason"]["stage"], 0.0) for t in trials if t["reason"])
+    )
 
 
-def _held_up_seconds(rows: Rows) -> float:
-    """What the trainings took that racing holds up or has stopped: no stage was made of them."""
-    found = _held_up(rows, "reason, seconds", "state IN ('paused', 'stopped')")
-    took = [(row["seconds"] or {}).get(row["reason"]["stage"], 0.0) for row in found]
-    return float(sum(took))
+def _saved_seconds(rows: Rows) -> float:
+    """Returns what the stages taken from the cache cost when they were made, in seconds.
 
-
-def _saved(rows: Rows) -> float:
-    """What the stages taken from the cache would have cost, by what they took when made.
-
-    A stage is the same where the plan is the same up to it.
+    Two stages are the same if their plans are the same up to them.
     """
-    some = (
-        f"FROM paretune_trials WHERE cached IS NOT NULL AND CAST(cached AS TEXT) NOT IN {_NOTHING}"
-    )
-    if not rows(f"SELECT 1 AS one {some} LIMIT 1"):
+    # Cast, as PostgreSQL does not compare JSON.
+    has_cached = f"cached IS NOT NULL AND CAST(cached AS TEXT) NOT IN {_NO_STAGES}"
+    if not rows(f"SELECT 1 AS one FROM paretune_trials WHERE {has_cached} LIMIT 1"):
         return 0.0
-    took: dict[str, float] = {}
-    taken: list[str] = []
+    seconds_of: dict[str, float] = {}
+    reused: list[str] = []
     for row in rows(
-        "SELECT CAST(plan AS TEXT) AS stages, seconds, cached FROM paretune_trials "
+        "SELECT CAST(plan AS TEXT) AS plan_text, seconds, cached FROM paretune_trials "
         "WHERE seconds IS NOT NULL ORDER BY number"
     ):
-        whole: str = row["stages"]
-        upto = _prefixes(whole)
+        plan: str = row["plan_text"]
+        prefixes = _prefixes(plan)
         for stage, seconds in (row["seconds"] or {}).items():
             if seconds > 0:
-                took[upto.get(stage, whole)] = seconds
-        taken += [upto.get(stage, whole) for stage in row["cached"] or ()]
-    return sum(took.get(stage, 0.0) for stage in taken)
+                seconds_of[prefixes.get(stage, plan)] = seconds
+        reused += [prefixes.get(stage, plan) for stage in row["cached"] or ()]
+    return sum(seconds_of.get(prefix, 0.0) for prefix in reused)
 
 
 def _prefixes(plan: str) -> dict[str, str]:
-    """Kind of a stage -> the plan's JSON up to it: all that the stage depends on within it."""
-    found: dict[str, str] = {}
-    place = plan.index("[") + 1
-    while (place := plan.find("{", place)) >= 0:
-        stage, place = json.JSONDecoder().raw_decode(plan, place)
-        found.setdefault(stage["kind"], plan[:place])
-    return found
+    """Maps the kind of each stage to the plan's JSON up to it, on which the stage depends."""
+    prefixes: dict[str, str] = {}
+    position = plan.index("[") + 1
+    while (position := plan.find("{", position)) >= 0:
+        stage, position = json.JSONDecoder().raw_decode(plan, position)
+        prefixes.setdefault(stage["kind"], plan[:position])
+    return prefixes

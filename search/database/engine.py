@@ -1,7 +1,7 @@
 """Opens the study database.
 
-SQLite is opened with WAL, synchronous=NORMAL and a busy timeout. Readers then never block the
-writer, a killed process loses no committed transaction, and a commit costs no fsync
+SQLite is opened with WAL, synchronous=NORMAL and a busy timeout: readers never block the writer,
+a killed process loses no committed transaction, and a commit costs no fsync
 (https://www.sqlite.org/wal.html).
 """
 
@@ -22,10 +22,14 @@ from paretune.search.errors import UserError
 
 
 def open_engine(url: str, create: bool = False) -> sa.Engine:
-    """An engine on the study database, our tables made when `create` is set.
+    """Opens an engine on the study database.
+
+    Args:
+        url: Its storage URL.
+        create: Creates the database, its folder and Paretune's tables if they do not exist.
 
     Raises:
-        UserError: The URL means nothing, the file is no database, or no server answers.
+        UserError: The URL is invalid, the file is missing or no database, or no server answers.
     """
     try:
         parsed = make_url(url)
@@ -53,7 +57,7 @@ def open_engine(url: str, create: bool = False) -> sa.Engine:
         sa.event.listen(engine, "connect", set_pragmas)
     try:
         if create:
-            with alone(engine):
+            with creation_lock(engine):
                 tables.metadata.create_all(engine)
         else:
             with engine.connect() as connection:
@@ -64,11 +68,11 @@ def open_engine(url: str, create: bool = False) -> sa.Engine:
 
 
 @contextmanager
-def alone(engine: sa.Engine) -> Iterator[None]:
-    """Makes workers that start at the same moment make tables one after the other.
+def creation_lock(engine: sa.Engine) -> Iterator[None]:
+    """Lets one worker at a time create tables.
 
-    Neither database does that by itself: `CREATE TABLE IF NOT EXISTS` fails when another
-    transaction has just created it.
+    Neither database does that by itself: `CREATE TABLE IF NOT EXISTS` fails if another transaction
+    has just created the table.
     """
     match engine.url.get_backend_name():
         case "sqlite":
@@ -76,20 +80,20 @@ def alone(engine: sa.Engine) -> Iterator[None]:
                 yield
         case "postgresql":
             with engine.connect() as connection:
-                connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK)))
+                connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
                 try:
                     yield
                 finally:
-                    connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK)))
+                    connection.execute(sa.select(sa.func.pg_advisory_unlock(_CREATION_LOCK)))
         case _:
             yield
 
 
-_LOCK = 0x50_61_72_65  # any number that nobody else of this server takes: "Pare"
+_CREATION_LOCK = 0x50_61_72_65  # any number that no other lock of the server has: "Pare"
 
 
 def set_pragmas(connection: Any, _record: Any = None) -> None:
-    """The SQLite settings of every connection, ours and Optuna's."""
+    """Sets the SQLite options of a connection of Paretune's or Optuna's."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
@@ -100,4 +104,6 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: the study's folder cannot be made: {error.strerror}") from error
+        raise UserError(
+            f"{folder}: the study's folder cannot be created: {error.strerror}"
+        ) from error

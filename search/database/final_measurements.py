@@ -1,4 +1,4 @@
-"""What was measured again at the end of a run, beside what the search measured."""
+"""The measurements of the final session, next to those of the search."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ class FinalMeasurements(Tables):
     """The final measurements of one study database."""
 
     def replace(self, measured: Mapping[int, Sequence[Measurement]], host: str) -> None:
-        """Writes a session's measurements by trial, in place of any earlier session's."""
+        """Replaces the measurements of earlier sessions.
+
+        Args:
+            measured: Trial number -> measurements of this session.
+            host: Digest of the host that measured.
+        """
         rows = [
             measurement_row(number, FINAL, m, host) for number, ms in measured.items() for m in ms
         ]

@@ -1,4 +1,4 @@
-"""The front after each trial that changed it, in the study database."""
+"""Writes the hypervolume history: the front after each trial that changed it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from paretune.search.study.records import FrontPoint
 
 
 def write_front(connection: sa.Connection, point: FrontPoint) -> None:
-    """Writes a front; a trial told twice replaces its entry (`base.replacing`)."""
-    connection.execute(_OLD, {"of": point.trial})
-    connection.execute(_NEW, {**vars(point), "members": list(point.members)})
+    """Writes the front after a trial; replaces the trial's earlier entry.
+
+    Args:
+        connection: From `base.exclusive_transaction`.
+        point: The front.
+    """
+    connection.execute(_DELETE, {"of": point.trial})
+    connection.execute(_INSERT, {**vars(point), "members": list(point.members)})
 
 
-_OLD = sa.delete(tables.fronts).where(tables.fronts.c.trial == sa.bindparam("of"))
-_NEW = sa.insert(tables.fronts)
+_DELETE = sa.delete(tables.fronts).where(tables.fronts.c.trial == sa.bindparam("of"))
+_INSERT = sa.insert(tables.fronts)

@@ -1,10 +1,10 @@
-"""The study in Optuna's own tables, so that optuna-dashboard and optuna.load_study read it.
+"""Mirrors the study in Optuna's own tables, for optuna-dashboard and optuna.load_study.
 
-Written only: what Paretune itself reads is in its own tables (search/database/store.py), which are
-the truth. What changed is kept until the next trial begins two seconds after the last write, and
-written with a handful of statements in one transaction; what a killed process had not written the
-next run writes (`running.recovery`). Optuna's own storage takes a transaction for each
-attribute: 20 ms a trial.
+The mirror is only written. Paretune reads its own tables (search/database/store.py), which are the
+truth. Changes are kept in memory until a trial begins at least two seconds after the last write.
+They are then written with a handful of statements in one transaction. The next run writes what a
+killed process had not written (`running.recovery`). Optuna's own storage needs a transaction for
+each attribute: 20 ms a trial.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from optuna.trial import TrialState
 from paretune.search.database.engine import set_pragmas
 from paretune.search.errors import UserError
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)  # search/running/progress.py says what happens
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # search/running/progress.py reports progress
 
 PERIOD = 2.0
 """Seconds between two writes while trials end quickly."""
@@ -44,20 +44,20 @@ _STATES = {
 
 _TRIALS = models.TrialModel.__table__
 _PARAMS = models.TrialParamModel.__table__
-_USER = models.TrialUserAttributeModel.__table__
-_SYSTEM = models.TrialSystemAttributeModel.__table__
+_USER_ATTRIBUTES = models.TrialUserAttributeModel.__table__
+_SYSTEM_ATTRIBUTES = models.TrialSystemAttributeModel.__table__
 _VALUES = models.TrialValueModel.__table__
 
 
 @dataclass(frozen=True)
 class MirroredTrial:
-    """A trial as Optuna keeps it.
+    """A trial as Optuna stores it.
 
     Attributes:
-        number: Of the trial.
+        number: Trial number.
         state: "running", "complete", "infeasible", "stopped" or "failed".
-        params: All that the sampler was asked for.
-        attributes: For people who read the study with Optuna.
+        params: All parameters that the sampler was asked for, by name.
+        attributes: User attributes, for people who read the study with Optuna.
         sampler: The sampler's own attributes.
         values: Objective values in order; empty unless complete.
         violations: Constraint text -> violation.
@@ -77,14 +77,14 @@ class MirroredTrial:
 
 
 class Mirror:
-    """Optuna's side of a study database.
+    """The Optuna study in a study database.
 
     Args:
-        engine: On the database.
-        name: Of the Optuna study; made when there is none.
+        engine: The engine of the database.
+        name: Name of the Optuna study, which is created if it does not exist.
         directions: "minimize" or "maximize" for each objective.
-        objectives: Their names.
-        distributions: Of every parameter of the space.
+        objectives: Names of the objectives.
+        distributions: Parameter name -> distribution, of every parameter of the space.
 
     Raises:
         UserError: The database holds an Optuna study of this name with other directions, or one
@@ -107,36 +107,44 @@ class Mirror:
         self._written = time.monotonic()
 
     def put(self, trial: MirroredTrial) -> None:
-        """Takes what is known of a trial now; written when its time has come, or by `flush`."""
+        """Takes the present state of a trial, to be written later."""
         self._pending[trial.number] = trial
-        begun = trial.state == "running"  # the one before it has ended: both in one go
-        if begun and time.monotonic() - self._written >= PERIOD:
+        begins = trial.state == "running"  # the trial before it has ended: one write for both
+        if begins and time.monotonic() - self._written >= PERIOD:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is not written yet."""
+        """Writes all trials that were put since the last write."""
         self._written = time.monotonic()
         pending, self._pending = list(self._pending.values()), {}
         if not pending:
             return
         with self._engine.begin() as connection:
-            known = self._known(connection, [t.number for t in pending])
-            new = [t for t in pending if t.number not in known]
-            ids = {**{n: id_ for n, (id_, _) in known.items()}, **self._inserted(connection, new)}
-            open_ = [t for t in pending if t.number not in known or known[t.number][1] == "running"]
-            self._end(connection, [t for t in open_ if t.state != "running"], ids, known)
+            stored = self._stored(connection, [t.number for t in pending])
+            new = [t for t in pending if t.number not in stored]
+            ids = {**{n: id_ for n, (id_, _) in stored.items()}, **self._insert(connection, new)}
+            ended = [
+                t
+                for t in pending
+                if t.state != "running"
+                and (t.number not in stored or stored[t.number][1] == "running")
+            ]
+            self._end(connection, ended, ids, stored)
 
     def states(self) -> dict[int, str]:
-        """Number -> state of every trial in Optuna's tables."""
+        """Returns the state of every trial in Optuna's tables, by number.
+
+        An infeasible trial is "stopped" here: to Optuna both are pruned.
+        """
         with self._engine.connect() as connection:
-            return {n: state for n, (_, state) in self._known(connection, None).items()}
+            return {n: state for n, (_, state) in self._stored(connection, None).items()}
 
     # -- rows ------------------------------------------------------------------------------------
 
-    def _known(
+    def _stored(
         self, connection: sa.Connection, numbers: Collection[int] | None
     ) -> dict[int, tuple[int, str]]:
-        """Number -> (Optuna's id, state) of the trials that are there."""
+        """Returns trial number -> (Optuna's id, state) of the stored trials."""
         columns = _TRIALS.c
         statement = sa.select(columns.number, columns.trial_id, columns.state).where(
             columns.study_id == self._study_id
@@ -149,10 +157,8 @@ class Mirror:
             for number, trial_id, state in connection.execute(statement)
         }
 
-    def _inserted(
-        self, connection: sa.Connection, trials: Sequence[MirroredTrial]
-    ) -> dict[int, int]:
-        """Number -> Optuna's id of trials that were not there, with what they began with."""
+    def _insert(self, connection: sa.Connection, trials: Sequence[MirroredTrial]) -> dict[int, int]:
+        """Inserts new trials without their ends; returns trial number -> Optuna's id."""
         if not trials:
             return {}
         rows = [
@@ -167,7 +173,7 @@ class Mirror:
         ]
         statement = sa.insert(_TRIALS).returning(_TRIALS.c.number, _TRIALS.c.trial_id)
         ids = {number: id_ for number, id_ in connection.execute(statement, rows)}
-        _insert(
+        _insert_rows(
             connection,
             _PARAMS,
             [
@@ -181,9 +187,10 @@ class Mirror:
                 for name, value in t.params.items()
             ],
         )
-        for table, attributes in ((_USER, "attributes"), (_SYSTEM, "sampler")):
-            rows = [_attribute(ids[t.number], *i) for t in trials for i in _items(t, attributes)]
-            _insert(connection, table, rows)
+        user = [_attribute(ids[t.number], *item) for t in trials for item in t.attributes.items()]
+        _insert_rows(connection, _USER_ATTRIBUTES, user)
+        system = [_attribute(ids[t.number], *item) for t in trials for item in t.sampler.items()]
+        _insert_rows(connection, _SYSTEM_ATTRIBUTES, system)
         return ids
 
     def _end(
@@ -191,19 +198,19 @@ class Mirror:
         connection: sa.Connection,
         trials: Sequence[MirroredTrial],
         ids: Mapping[int, int],
-        known: Collection[int],
+        stored: Collection[int],
     ) -> None:
         """Writes the ends of trials that had not ended in Optuna's tables."""
         values, constraints, updates = [], [], []
         for t in trials:
             trial_id = ids[t.number]
-            for place, value in enumerate(t.values):
-                stored, kind = models.TrialValueModel.value_to_stored_repr(value)
+            for index, value in enumerate(t.values):
+                number, kind = models.TrialValueModel.value_to_stored_repr(value)
                 values.append(
                     {
                         "trial_id": trial_id,
-                        "objective": place,
-                        "value": stored,
+                        "objective": index,
+                        "value": number,
                         "value_type": kind,
                     }
                 )
@@ -211,10 +218,10 @@ class Mirror:
                 _attribute(trial_id, f"constraints:{text}", violation)
                 for text, violation in t.violations.items()
             ]
-            if t.number in known:
+            if t.number in stored:
                 updates.append({"id": trial_id, "to": _STATES[t.state], "at": _utc(t.finished)})
-        _insert(connection, _VALUES, values)
-        _insert(connection, _SYSTEM, constraints)
+        _insert_rows(connection, _VALUES, values)
+        _insert_rows(connection, _SYSTEM_ATTRIBUTES, constraints)
         if updates:
             connection.execute(
                 sa.update(_TRIALS)
@@ -224,33 +231,28 @@ class Mirror:
             )
 
 
-def _items(trial: MirroredTrial, which: str) -> Collection[tuple[str, Any]]:
-    attributes: Mapping[str, Any] = getattr(trial, which)
-    return attributes.items()
-
-
 def _attribute(trial_id: int, key: str, value: Any) -> dict[str, Any]:
     return {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
 
 
-def _insert(connection: sa.Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+def _insert_rows(connection: sa.Connection, table: Any, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.execute(sa.insert(table), rows)
 
 
 def _utc(when: float | None) -> datetime | None:
-    """A Unix time as Optuna stores it: UTC without saying so."""
+    """Returns a Unix time as Optuna stores it: in UTC, without a time zone."""
     return None if when is None else datetime.fromtimestamp(when, UTC).replace(tzinfo=None)
 
 
 def _study(url: sa.URL, name: str, directions: Sequence[str], objectives: Sequence[str]) -> int:
-    """Optuna's id of the study, which is made with Optuna's tables where it is not there."""
+    """Returns Optuna's id of the study; creates the study and Optuna's tables if necessary."""
     sqlite = url.get_backend_name() == "sqlite"
     arguments = {"connect_args": {"timeout": 60}} if sqlite else {}
     try:
         shown = url.render_as_string(hide_password=False)
         storage = optuna.storages.RDBStorage(shown, engine_kwargs=arguments)
-        if sqlite:  # the connections so far were opened without the settings
+        if sqlite:  # the connections opened until now lack the settings
             sa.event.listen(storage.engine, "connect", set_pragmas)
             storage.engine.dispose()
         study = optuna.create_study(

@@ -1,7 +1,7 @@
-"""Rows of a study database as plain mappings, for who only reads.
+"""Reads rows of a study database as plain mappings.
 
-A SQLite file is read with what comes with Python: importing SQLAlchemy takes longer than reading
-the front of ten thousand trials. Any other database is read through SQLAlchemy.
+A SQLite file is read with Python's own module: importing SQLAlchemy takes longer than reading the
+front of ten thousand trials. Any other database is read through SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Read = Callable[[str], tuple[Sequence[str], list[Any]]]
 """SELECT statement -> names of its columns, and its rows."""
 
-JSON = frozenset(
+JSON_COLUMNS = frozenset(
     (
         "source",
         "identity",
@@ -40,37 +40,40 @@ JSON = frozenset(
         "facts",
     )
 )
-"""Columns that hold JSON in any table."""
+"""Columns that hold JSON in a table that is read this way.
+
+Only text is decoded, so that a column of numbers in another table may have the same name.
+"""
 
 PREFIX = "sqlite:///"
 
 
 class Rows:
-    """SELECT statement -> rows, column name -> value; JSON is decoded.
+    """Runs SELECT statements; returns rows as column name -> value, with JSON decoded.
 
     Args:
-        read: Asks the database.
+        read: Queries the database.
     """
 
     def __init__(self, read: Read) -> None:
         self._read = read
 
     def __call__(self, statement: str) -> list[dict[str, Any]]:
-        """The rows of a statement."""
-        names, found = self._read(statement)
-        return _decoded([dict(zip(names, row, strict=True)) for row in found])
+        """Returns the rows of a statement."""
+        names, rows = self._read(statement)
+        return _decoded([dict(zip(names, row, strict=True)) for row in rows])
 
     def plain(self, statement: str) -> list[Any]:
-        """The rows as tuples, for many rows of numbers."""
+        """Returns the rows as tuples, which is faster for many numbers; decodes nothing."""
         return self._read(statement)[1]
 
 
 @contextmanager
 def open_rows(url: str) -> Iterator[Rows]:
-    """Reads an existing database.
+    """Opens an existing database for reading.
 
     Raises:
-        UserError: There is no such database, or it is none.
+        UserError: There is no such database, or the file is no database.
     """
     file = Path(url.removeprefix(PREFIX))
     if url.startswith(PREFIX) and "?" not in url and _is_database(file):
@@ -80,7 +83,7 @@ def open_rows(url: str) -> Iterator[Rows]:
         finally:
             connection.close()
         return
-    from paretune.search.database.engine import open_engine  # reports a file that is no database
+    from paretune.search.database.engine import open_engine  # explains what is wrong with a file
 
     engine = open_engine(url)
     try:
@@ -90,7 +93,7 @@ def open_rows(url: str) -> Iterator[Rows]:
 
 
 def sqlite_rows(connection: sqlite3.Connection) -> Rows:
-    """Reads a SQLite file."""
+    """Returns the reader of a SQLite file."""
 
     def read(statement: str) -> tuple[Sequence[str], list[Any]]:
         cursor = connection.execute(statement)
@@ -100,20 +103,30 @@ def sqlite_rows(connection: sqlite3.Connection) -> Rows:
 
 
 def engine_rows(engine: sa.Engine) -> Rows:
-    """Reads through an engine."""
+    """Returns the reader of any other database."""
     import sqlalchemy as sa
 
     def read(statement: str) -> tuple[Sequence[str], list[Any]]:
         with engine.connect() as connection:
-            found = connection.execute(sa.text(statement))
-            return list(found.keys()), [tuple(row) for row in found]
+            result = connection.execute(sa.text(statement))
+            return list(result.keys()), [tuple(row) for row in result]
 
     return Rows(read)
 
 
 def sql_list(numbers: Collection[int]) -> str:
-    """Trial numbers for an IN."""
+    """Returns trial numbers for an IN, in order: "(1, 3)"."""
     return f"({', '.join(str(int(number)) for number in sorted(numbers))})"
+
+
+def sql_columns(names: Collection[str]) -> str:
+    """Returns column names for a SELECT, in quotes: some are words of SQL."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def subset(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Returns these columns of a row."""
+    return {name: row[name] for name in names}
 
 
 def _is_database(file: Path) -> bool:
@@ -124,22 +137,12 @@ def _is_database(file: Path) -> bool:
         return False
 
 
-def _decoded(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A driver of PostgreSQL decodes JSON itself."""
+def _decoded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Decodes the JSON columns of SQLite; a PostgreSQL driver decodes them itself."""
     decode = json.JSONDecoder().decode
-    for name in JSON & found[0].keys() if found else ():
-        for row in found:
-            given = row[name]
-            if isinstance(given, str):
-                row[name] = {} if given == "{}" else decode(given)
-    return found
-
-
-def sql_columns(names: Collection[str]) -> str:
-    """Column names for a SELECT; some are words of SQL."""
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def subset(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """These columns of a row."""
-    return {name: row[name] for name in names}
+    for name in JSON_COLUMNS & rows[0].keys() if rows else ():
+        for row in rows:
+            value = row[name]
+            if isinstance(value, str):
+                row[name] = {} if value == "{}" else decode(value)
+    return rows

@@ -1,4 +1,4 @@
-"""Trials that race, in the study database: who reached which rung, who waits, who goes on."""
+"""The table of rungs: which trials reached a rung, with which values, and which were promoted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from paretune.search.study.records import Result
 
 @dataclass(frozen=True)
 class RungValues:
-    """A trial at a rung: the values it had there (None: one was no number), and if it went on."""
+    """A trial at a rung.
+
+    Attributes:
+        trial: Trial number.
+        values: Objective name -> value at the rung; None if a value was not a number.
+        promoted: Whether the trial was let go on from the rung.
+    """
 
     trial: int
     values: Mapping[str, float] | None
@@ -25,50 +31,54 @@ class RungValues:
 
 
 class Rungs(Tables):
-    """The rungs of one study, shared by its workers."""
+    """The rungs of one study, which its workers share."""
 
     def enter(self, trial: int, step: int, values: Mapping[str, float] | None) -> None:
-        """A trial has reached a rung; one that is there already is left as it is."""
+        """Writes that a trial has reached a rung, unless that is stored already."""
         table = tables.rungs
         row = {"trial": trial, "step": step, "values": values, "promoted": False}
         with exclusive_transaction(self.engine) as connection:
-            there = sa.select(table.c.trial).where(table.c.trial == trial, table.c.step == step)
-            if connection.execute(there).first() is None:
+            stored = sa.select(table.c.trial).where(table.c.trial == trial, table.c.step == step)
+            if connection.execute(stored).first() is None:
                 connection.execute(sa.insert(table).values(row))
 
     def promote(self, trial: int, step: int) -> None:
-        """A trial goes on from a rung."""
+        """Lets a trial go on from a rung."""
         with self.engine.begin() as connection:
             connection.execute(_promotion(trial, step))
 
     def at(self, step: int) -> list[RungValues]:
-        """The trials that have reached a rung, by number."""
+        """Returns the trials that have reached a rung, by number."""
         return self.all(step).get(step, [])
 
     def all(self, step: int | None = None) -> dict[int, list[RungValues]]:
-        """Step -> the trials that have reached the rung, by number; of one rung, or of all."""
+        """Returns step -> the trials that have reached the rung, by number.
+
+        Args:
+            step: Only this rung; None for all.
+        """
         table = tables.rungs
         statement = sa.select(table).order_by(table.c.trial)
         if step is not None:
             statement = statement.where(table.c.step == step)
-        found: dict[int, list[RungValues]] = defaultdict(list)
+        rungs: dict[int, list[RungValues]] = defaultdict(list)
         with self.engine.connect() as connection:
             for row in connection.execute(statement).mappings():
-                found[row["step"]].append(RungValues(row["trial"], row["values"], row["promoted"]))
-        return dict(found)
+                rungs[row["step"]].append(RungValues(row["trial"], row["values"], row["promoted"]))
+        return dict(rungs)
 
     def promoted_rungs(self, trial: int) -> set[int]:
-        """The rungs that a trial has gone on from."""
+        """Returns the rungs from which a trial was promoted."""
         table = tables.rungs
         statement = sa.select(table.c.step).where(table.c.trial == trial, table.c.promoted)
         with self.engine.connect() as connection:
             return set(connection.execute(statement).scalars())
 
-    # -- trials that wait ------------------------------------------------------------------------
+    # -- paused trials ---------------------------------------------------------------------------
 
     def pause(self, trial: int, result: Result) -> None:
-        """A running trial waits from now on, for whichever worker takes it up."""
-        self._set(
+        """Pauses a running trial; any worker may resume it."""
+        self._change(
             trial,
             "running",
             state="paused",
@@ -80,46 +90,52 @@ class Rungs(Tables):
         )
 
     def paused_trials(self) -> list[Row]:
-        """Rows of the trials that wait, by number."""
+        """Returns the rows of the paused trials, by number."""
         table = tables.trials
         statement = sa.select(table).where(table.c.state == "paused").order_by(table.c.number)
         with self.engine.connect() as connection:
             return list(connection.execute(statement).mappings())
 
     def resume(self, trial: int, step: int | None, worker: str) -> bool:
-        """Lets a waiting trial go on with this worker; False when somebody else was quicker.
+        """Gives a paused trial to a worker.
 
         Args:
-            trial: Its number.
-            step: The rung that it goes on from; None where it does so without being among the best.
-            worker: Who takes it.
+            trial: Trial number.
+            step: The rung from which the trial is promoted; None if it goes on without promotion.
+            worker: Id of the worker.
+
+        Returns:
+            False if another worker was quicker.
         """
         with self.engine.begin() as connection:
-            ours = connection.execute(_change(trial, "paused", state="running", worker=worker))
-            if ours.rowcount == 1 and step is not None:
+            change = connection.execute(_change(trial, "paused", state="running", worker=worker))
+            if change.rowcount == 1 and step is not None:
                 connection.execute(_promotion(trial, step))
-        return ours.rowcount == 1
+        return change.rowcount == 1
 
     def stop(self, trial: int) -> float | None:
-        """A waiting trial has ended, with what it was last; gives the time, None if it waits not.
+        """Ends a paused trial with its last values.
 
-        That is told to everybody who asks for the trials that have ended.
+        Returns:
+            The time; None if the trial is no longer paused.
         """
         finished = time.time()
-        return finished if self._set(trial, "paused", state="stopped", finished=finished) else None
+        stopped = self._change(trial, "paused", state="stopped", finished=finished)
+        return finished if stopped else None
 
-    def _set(self, trial: int, of: str, **columns: Any) -> bool:
+    def _change(self, trial: int, in_state: str, **columns: Any) -> bool:
         with self.engine.begin() as connection:
-            return connection.execute(_change(trial, of, **columns)).rowcount == 1
+            return connection.execute(_change(trial, in_state, **columns)).rowcount == 1
 
 
 def _promotion(trial: int, step: int) -> sa.Update:
     table = tables.rungs
-    this = sa.and_(table.c.trial == trial, table.c.step == step)
-    return sa.update(table).where(this).values(promoted=True)
+    is_entry = sa.and_(table.c.trial == trial, table.c.step == step)
+    return sa.update(table).where(is_entry).values(promoted=True)
 
 
-def _change(trial: int, of: str, **columns: Any) -> sa.Update:
-    """Sets columns of a trial that is in the state `of`."""
+def _change(trial: int, in_state: str, **columns: Any) -> sa.Update:
+    """Returns the update of a trial's columns, if it is in this state."""
     table = tables.trials
-    return sa.update(table).where(table.c.number == trial, table.c.state == of).values(columns)
+    is_trial = sa.and_(table.c.number == trial, table.c.state == in_state)
+    return sa.update(table).where(is_trial).values(columns)

@@ -1,4 +1,4 @@
-"""Stages: what training stages made, what it cost, and where it lies."""
+"""The tables of training stages: what each stage cost, and which file in the cache holds it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Stages(Tables):
     """The tables of stages and learning curves."""
 
     def add_stage(self, **columns: Any) -> None:
-        """A stage that now lies in the cache; made again, it replaces its entry."""
+        """Adds a stage that is in the cache now; replaces the row with the same key."""
         with exclusive_transaction(self.engine) as connection:
             connection.execute(
                 sa.delete(tables.stages).where(tables.stages.c.key == columns["key"])
@@ -25,19 +25,19 @@ class Stages(Tables):
             connection.execute(sa.insert(tables.stages).values(created=time.time(), **columns))
 
     def cached_stages(self) -> list[Row]:
-        """Rows of the stages that lie in the cache."""
+        """Returns the rows of the stages in the cache."""
         statement = sa.select(tables.stages).where(tables.stages.c.file != DROPPED)
         with self.engine.connect() as connection:
             return list(connection.execute(statement).mappings())
 
     def cached_bytes(self) -> int:
-        """What the stages in the cache take, in bytes."""
+        """Returns the size of the stages in the cache, in bytes."""
         total = sa.select(sa.func.sum(tables.stages.c.bytes)).where(tables.stages.c.file != DROPPED)
         with self.engine.connect() as connection:
             return int(connection.execute(total).scalar() or 0)
 
     def mark_dropped(self, keys: Collection[str]) -> None:
-        """Notes that these lie in the cache no more."""
+        """Marks stages as no longer in the cache."""
         if keys:
             self._write(
                 sa.update(tables.stages)
@@ -46,7 +46,12 @@ class Stages(Tables):
             )
 
     def add_curve(self, key: str, points: Sequence[Mapping[str, Any]]) -> None:
-        """The learning curve of a stage: [{"epoch", "loss", "accuracy", "seconds"}, ...]."""
+        """Writes the learning curve of a stage; replaces an earlier one.
+
+        Args:
+            key: Key of the stage.
+            points: [{"epoch", "loss", "accuracy", "seconds"}, ...].
+        """
         with exclusive_transaction(self.engine) as connection:
             connection.execute(sa.delete(tables.curves).where(tables.curves.c.stage_key == key))
             if points:

@@ -1,4 +1,7 @@
-"""The study database: records in, records out. Knows no Optuna (search/database/mirror.py does)."""
+"""Writes the study database and reads it back; search/database/mirror.py writes Optuna's tables.
+
+The tables are in groups, each with its own file: trials, stages, workers.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +29,12 @@ __all__ = ["OPEN_STATES", "Row", "Store", "existing_store"]
 
 
 class Store(Trials, Stages, Workers):
-    """Our tables of one study database.
-
-    Args:
-        engine: From `engine.open_engine`.
-    """
+    """Paretune's tables in one study database."""
 
     # -- the study -------------------------------------------------------------------------------
 
     def study(self) -> Row | None:
-        """The study's row, or None in a database that has none.
+        """Returns the study's row; None if the database has no study.
 
         Raises:
             UserError: The tables are of another version of Paretune.
@@ -55,7 +54,14 @@ class Store(Trials, Stages, Workers):
         identity: Mapping[str, Any],
         axes: Sequence[Axis],
     ) -> None:
-        """Writes the study's row; a second worker that comes at the same moment finds it there."""
+        """Writes the study's row, unless another worker has just written it.
+
+        Args:
+            name: Name of the study.
+            source: The study file as plain data.
+            identity: What must be the same when the study is resumed.
+            axes: The objectives.
+        """
         values = {
             "id": 1,
             "name": name,
@@ -78,25 +84,29 @@ class Store(Trials, Stages, Workers):
     # -- the front -------------------------------------------------------------------------------
 
     def save_chances(self, chances: Mapping[int, float], record: StudyRecord) -> None:
-        """Keeps who is on the front with which probability, until there is another trial.
+        """Saves the chances to be on the front, which hold until another trial ends.
 
         Args:
-            chances: Trial -> probability, by the search's numbers.
-            record: What they were found from.
+            chances: Trial number -> probability, by the measurements of the search.
+            record: The study of which they were computed.
         """
         ends = [trial.finished for trial in record.trials if trial.finished is not None]
-        kept = {"of": [len(ends), max(ends)], "trials": {str(n): p for n, p in chances.items()}}
+        saved = {
+            "ended": len(ends),
+            "last": max(ends),
+            "trials": {str(number): chance for number, chance in chances.items()},
+        }
         with exclusive_transaction(self.engine) as connection:
             info = connection.execute(sa.select(tables.studies.c.info)).scalar_one()
-            connection.execute(sa.update(tables.studies).values(info={**info, "chances": kept}))
+            connection.execute(sa.update(tables.studies).values(info={**info, "chances": saved}))
 
     def add_front(self, point: FrontPoint) -> None:
-        """The front after a trial that changed it; a trial told twice replaces its entry."""
+        """Writes the front after a trial; replaces the trial's earlier entry."""
         with exclusive_transaction(self.engine) as connection:
             write_front(connection, point)
 
     def front_members(self) -> tuple[int, ...]:
-        """Numbers of the front's trials."""
+        """Returns the numbers of the trials on the front."""
         statement = sa.select(tables.fronts.c.members).order_by(tables.fronts.c.time.desc())
         with self.engine.connect() as connection:
             return tuple(connection.execute(statement.limit(1)).scalar() or ())
@@ -104,7 +114,7 @@ class Store(Trials, Stages, Workers):
     # -- reading ---------------------------------------------------------------------------------
 
     def record(self) -> StudyRecord:
-        """Everything, for tables, plots and reports.
+        """Returns the whole study, for tables, plots and reports.
 
         Raises:
             UserError: There is no study in this database.
@@ -112,16 +122,16 @@ class Store(Trials, Stages, Workers):
         return StudyReader(engine_rows(self.engine)).record()
 
     def close(self) -> None:
-        """Gives the connections back."""
+        """Closes the connections."""
         self.engine.dispose()
 
 
 @contextmanager
 def existing_store(url: str) -> Iterator[Store]:
-    """A store on an existing database, closed at the end.
+    """Opens a store on an existing database, and closes it at the end.
 
     Raises:
-        UserError: There is no such database, or it is none.
+        UserError: There is no such database, or the file is no database.
     """
     store = Store(open_engine(url))
     try:

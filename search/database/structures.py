@@ -1,4 +1,4 @@
-"""Structures: what is known of networks by their structure, so that a known one is not measured."""
+"""The table of structure timings: measurements by the structure of the measured network."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from paretune.search.database import tables
 from paretune.search.database.base import Tables, exclusive_transaction
 
 COLUMNS = ("name", "value", "unit", "better", "low", "high", "count")
-"""Of a Measurement."""
+"""The columns that hold a Measurement; its conditions are not kept."""
 
 
 class Structures(Tables):
-    """The table of structures, shared by all workers of a study."""
+    """The table of structures, which all workers of a study share."""
 
-    def known(self, key: str) -> dict[str, Measurement]:
-        """Quantity, without its target -> what was measured of this structure."""
+    def measurements(self, key: str) -> dict[str, Measurement]:
+        """Returns what was measured of this structure, by quantity without its target."""
         statement = sa.select(tables.structures).where(tables.structures.c.key == key)
         with self.engine.connect() as connection:
             rows = list(connection.execute(statement).mappings())
@@ -30,16 +30,16 @@ class Structures(Tables):
             for row in rows
         }
 
-    def note(self, key: str, measured: Sequence[Measurement], trial: int | None = None) -> None:
-        """Keeps what was measured of a structure, in place of what was known.
+    def put(self, key: str, measured: Sequence[Measurement], trial: int | None = None) -> None:
+        """Writes measurements of a structure; they replace those of the same quantities.
 
         Args:
-            key: Of the structure.
+            key: Key of the structure.
             measured: Each quantity once, without its target.
-            trial: Whose trained network it was; None for an untrained one.
+            trial: The trial with the measured network; None for an untrained network.
         """
-        own = {"key": key, "trial": trial}
-        rows = [{**own, **{column: getattr(m, column) for column in COLUMNS}} for m in measured]
+        owner = {"key": key, "trial": trial}
+        rows = [{**owner, **{column: getattr(m, column) for column in COLUMNS}} for m in measured]
         if not rows:
             return
         table = tables.structures

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 metadata = sa.MetaData()
 
 
-def _measured() -> list[sa.Column[Any]]:
-    """Columns of a Measurement, but for its conditions."""
+def _measurement_columns() -> list[sa.Column[Any]]:
+    """Returns the columns of a Measurement, without its conditions."""
     return [
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("value", sa.Float, nullable=False),
@@ -30,9 +30,9 @@ studies = sa.Table(
     sa.Column("schema", sa.Integer, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("source", sa.JSON, nullable=False),  # the study file as plain data
-    sa.Column("identity", sa.JSON, nullable=False),  # what must not change on resume
+    sa.Column("identity", sa.JSON, nullable=False),  # what must be the same on resume
     sa.Column("axes", sa.JSON, nullable=False),
-    sa.Column("info", sa.JSON, nullable=False),  # facts worth showing: data, host, versions
+    sa.Column("info", sa.JSON, nullable=False),  # facts to show: data, host, versions
     sa.Column("trial_limit", sa.Integer),  # without the baseline; null for no limit
     sa.Column("end_reason", sa.Text),  # of the last run
 )
@@ -41,21 +41,21 @@ trials = sa.Table(
     "paretune_trials",
     metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("state", sa.Text, nullable=False, index=True),  # each trial asks who still runs
+    sa.Column("state", sa.Text, nullable=False, index=True),  # queried for each trial
     sa.Column("worker", sa.Text),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("plan_key", sa.Text, nullable=False, index=True),
-    sa.Column("params", sa.JSON, nullable=False),  # active parameters
-    sa.Column("proposal", sa.JSON, nullable=False),  # all the sampler said, and its own attributes
+    sa.Column("params", sa.JSON, nullable=False),  # of the branches taken
+    sa.Column("proposal", sa.JSON, nullable=False),  # Proposal.to_json
     sa.Column("values", sa.JSON),
     sa.Column("violations", sa.JSON),
     sa.Column("reason", sa.JSON),
     sa.Column("started", sa.Float, nullable=False),
     sa.Column("finished", sa.Float),
-    sa.Column("seconds", sa.JSON),
-    sa.Column("cached", sa.JSON),
-    sa.Column("artifact", sa.JSON),  # of the first target, where there are several
-    sa.Column("artifacts", sa.JSON),  # by target, where there are several
+    sa.Column("seconds", sa.JSON),  # by stage
+    sa.Column("cached", sa.JSON),  # stages taken from the cache
+    sa.Column("artifact", sa.JSON),  # of the first target, if there are several
+    sa.Column("artifacts", sa.JSON),  # by target, if there are several
     sa.Column("repeat_of", sa.Integer),  # the trial with the same plan, which answered it
     sa.Column("variant_of", sa.Integer),  # the trial whose trained network it shares
 )
@@ -65,7 +65,7 @@ measurements = sa.Table(
     metadata,
     sa.Column("trial", sa.Integer, nullable=False),
     sa.Column("part", sa.Text, nullable=False),  # "validation", "test", "final"
-    *_measured(),
+    *_measurement_columns(),
     sa.Column("conditions", sa.JSON, nullable=False),
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("measured_at", sa.Float, nullable=False),
@@ -84,7 +84,7 @@ curves = sa.Table(
 )
 
 steps = sa.Table(
-    "paretune_steps",  # what a trainer of the user's own reported
+    "paretune_steps",  # reported by a custom trainer
     metadata,
     sa.Column("trial", sa.Integer, nullable=False),
     sa.Column("step", sa.Integer, nullable=False),
@@ -94,11 +94,11 @@ steps = sa.Table(
 )
 
 rungs = sa.Table(
-    "paretune_rungs",  # where trials that race were compared
+    "paretune_rungs",  # where racing compared trials
     metadata,
     sa.Column("trial", sa.Integer, nullable=False),
     sa.Column("step", sa.Integer, nullable=False),
-    sa.Column("values", sa.JSON),  # objective -> value there; null where one is no number
+    sa.Column("values", sa.JSON),  # by objective; null if one is not a number
     sa.Column("promoted", sa.Boolean, nullable=False),
     sa.PrimaryKeyConstraint("trial", "step"),
 )
@@ -112,16 +112,16 @@ stages = sa.Table(
     sa.Column("file", sa.Text, nullable=False),  # relative to the study's folder
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("bytes", sa.Integer, nullable=False),
-    sa.Column("seconds", sa.Float, nullable=False),  # what it cost to make
+    sa.Column("seconds", sa.Float, nullable=False),  # of training
     sa.Column("created", sa.Float, nullable=False),
 )
 
 structures = sa.Table(
-    "paretune_structures",  # what is known of networks by their structure, trained or not
+    "paretune_structures",  # measurements by structure, of trained or untrained networks
     metadata,
     sa.Column("key", sa.Text, nullable=False),
-    *_measured(),  # names are without their targets
-    sa.Column("trial", sa.Integer),  # whose trained network it was; null where nobody trained it
+    *_measurement_columns(),  # names without their targets
+    sa.Column("trial", sa.Integer),  # the trial of the network; null if it was untrained
     sa.PrimaryKeyConstraint("key", "name"),
 )
 
@@ -135,7 +135,7 @@ fronts = sa.Table(
 )
 
 retargets = sa.Table(
-    "paretune_retargets",  # stored models measured in other places than the study's
+    "paretune_retargets",  # stored models measured on other runtimes, options or machines
     metadata,
     sa.Column("setting", sa.Text, nullable=False),  # digest of target, runtime, options, host
     sa.Column("trial", sa.Integer, nullable=False),

@@ -1,4 +1,4 @@
-"""Trials: what was tried, what came of it, and what its trainer reported."""
+"""The tables of trials, their measurements, and the steps that custom trainers reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ OPEN_STATES = ("running", "paused")
 
 
 class StartedTrial(NamedTuple):
-    """A trial that runs: its number, since when, and the first trial that answers its plan."""
+    """A trial that has just started.
+
+    Attributes:
+        number: Trial number.
+        started: Unix time.
+        same: The first earlier trial with the same plan that answers it, or None.
+    """
 
     number: int
     started: float
@@ -40,14 +46,14 @@ class Trials(Tables):
         params: Mapping[str, Any],
         proposal: Mapping[str, Any],
     ) -> float:
-        """A trial that runs from now on; gives the time.
+        """Adds a trial that runs from now on; returns the time.
 
         Raises:
             sqlalchemy.exc.IntegrityError: There is a trial of this number.
         """
-        row = _begun(worker, plan, params, proposal, None)
+        row = _new_row(worker, plan, params, proposal, None)
         with self.engine.begin() as connection:
-            connection.execute(_BEGIN, {**row, "number": number})
+            connection.execute(_INSERT, {**row, "number": number})
         return float(row["started"])
 
     def begin_next(
@@ -60,32 +66,32 @@ class Trials(Tables):
         variant_of: int | None = None,
         later: bool = True,
     ) -> StartedTrial | None:
-        """As `begin`, with the first free number from this one on.
+        """Adds a trial that runs from now on, with the first free number.
 
         Args:
-            number: The number wanted.
-            worker: Whose trial it is.
-            plan: What to do.
+            number: The lowest number that it may have.
+            worker: Id of the worker that runs it.
+            plan: Its plan.
             params: Parameter name -> value.
-            proposal: What the sampler said, as JSON.
-            variant_of: The trial whose variant_of it is.
-            later: Whether a later number will do.
+            proposal: The sampler's proposal as JSON.
+            variant_of: The trial of which it is a format variant, or None.
+            later: Whether it may have a higher number.
 
         Returns:
-            None when another worker is at this plan at the moment, or has taken the number and a
-            later one will not do: then nothing was written.
+            None if another worker is running this plan, or has taken the number and a higher one
+            is not allowed. Nothing was written then.
         """
-        row = _begun(worker, plan, params, proposal, variant_of)
+        row = _new_row(worker, plan, params, proposal, variant_of)
         key = {"key": plan.key}
         while True:
             try:
                 with exclusive_transaction(self.engine) as connection:
                     if connection.execute(_RUNNING_PLAN, key).first():
                         return None
-                    connection.execute(_BEGIN, {**row, "number": number})
+                    connection.execute(_INSERT, {**row, "number": number})
                     first = connection.execute(_SAME_PLAN, key).scalars().first()
                 return StartedTrial(number, row["started"], first)
-            except sa.exc.IntegrityError:  # another worker was quicker
+            except sa.exc.IntegrityError:  # another worker has taken the number
                 if not later:
                     return None
                 number = max(number, self.last_number()) + 1
@@ -93,17 +99,17 @@ class Trials(Tables):
     def finish(
         self, number: int, result: Result, host: str, front: FrontPoint | None = None
     ) -> float:
-        """A trial's end with all that was measured, in one transaction; gives the time.
+        """Writes a trial's end and its measurements in one transaction; returns the time.
 
         Args:
-            number: Of the trial.
-            result: What came of it.
-            host: Where it was measured.
-            front: The front after it, where it changed it.
+            number: Trial number.
+            result: The result of the trial.
+            host: Digest of the host that measured.
+            front: The front after the trial, if the trial changed it.
         """
         finished = time.time()
         rows = [measurement_row(number, "validation", m, host) for m in result.measured]
-        ended = {
+        end = {
             "of": number,
             "state": result.state,
             "values": dict(result.values),
@@ -116,17 +122,17 @@ class Trials(Tables):
             "artifacts": dict(result.artifacts) or None,
             "repeat_of": result.repeat_of,
         }
-        writing = self.engine.begin() if front is None else exclusive_transaction(self.engine)
-        with writing as connection:
+        transaction = self.engine.begin() if front is None else exclusive_transaction(self.engine)
+        with transaction as connection:
             if rows:
-                connection.execute(_MEASURED, rows)
-            connection.execute(_END, ended)
+                connection.execute(_INSERT_MEASUREMENTS, rows)
+            connection.execute(_END, end)
             if front is not None:
                 write_front(connection, front)
         return finished
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
-        """Measurements on the test part; replaces earlier ones."""
+        """Writes measurements on the test part; replaces earlier ones."""
         with exclusive_transaction(self.engine) as connection:
             connection.execute(
                 sa.delete(tables.measurements).where(
@@ -139,18 +145,20 @@ class Trials(Tables):
             )
 
     def new_trials(self, highest: int, missing: Collection[int]) -> list[Row]:
-        """The trials above a number, and those among the missing numbers that do not wait.
+        """Returns the rows that a worker has not seen, with only the columns that it needs.
 
-        What a worker has to know of the others' and of earlier trials (`_NEWS`), and no more.
+        Args:
+            highest: The highest number that the worker has seen; all trials above it are new.
+            missing: Lower numbers whose ends it has not seen; paused trials are left out.
         """
-        # Two statements, as SQLite reads the whole table for an OR of the two.
+        # Two statements: SQLite reads the whole table for an OR of the two conditions.
         with self.engine.connect() as connection:
-            late = connection.execute(_MISSED, {"missing": list(missing)}) if missing else None
-            found = list(late.mappings()) if late else []
-            return [*found, *connection.execute(_ABOVE, {"highest": highest}).mappings()]
+            late = connection.execute(_MISSING, {"missing": list(missing)}) if missing else None
+            rows = list(late.mappings()) if late else []
+            return [*rows, *connection.execute(_ABOVE, {"highest": highest}).mappings()]
 
     def count_done(self) -> int:
-        """Finished trials of the search that repeat no other and are no siblings."""
+        """Counts the ended trials of the search, without repeats and format variants."""
         statement = (
             sa.select(sa.func.count())
             .select_from(tables.trials)
@@ -165,25 +173,25 @@ class Trials(Tables):
             return int(connection.execute(statement).scalar_one())
 
     def states(self) -> dict[int, str]:
-        """Number -> state of every trial."""
+        """Returns the state of every trial, by number."""
         with self.engine.connect() as connection:
-            found = connection.execute(sa.select(tables.trials.c.number, tables.trials.c.state))
-            return {number: state for number, state in found}
+            rows = connection.execute(sa.select(tables.trials.c.number, tables.trials.c.state))
+            return {number: state for number, state in rows}
 
     def rows(self, numbers: Collection[int]) -> list[Row]:
-        """Rows of these trials, by number."""
+        """Returns the rows of these trials, by number."""
         number = tables.trials.c.number
-        found: list[Row] = []
-        wanted = sorted(numbers)
+        rows: list[Row] = []
+        ordered = sorted(numbers)
         with self.engine.connect() as connection:
-            for first in range(0, len(wanted), 500):  # databases bound the parameters of one query
-                some = number.in_(wanted[first : first + 500])
-                statement = sa.select(tables.trials).where(some).order_by(number)
-                found += connection.execute(statement).mappings()
-        return found
+            for start in range(0, len(ordered), 500):  # databases limit the parameters of a query
+                is_in_block = number.in_(ordered[start : start + 500])
+                statement = sa.select(tables.trials).where(is_in_block).order_by(number)
+                rows += connection.execute(statement).mappings()
+        return rows
 
     def running(self) -> list[Row]:
-        """Rows of the trials that run, or ran when their worker died."""
+        """Returns the rows of the running trials, also of those whose worker has died."""
         statement = (
             sa.select(tables.trials)
             .where(tables.trials.c.state == "running")
@@ -193,7 +201,16 @@ class Trials(Tables):
             return list(connection.execute(statement).mappings().all())
 
     def take_over(self, number: int, old: str | None, new: str) -> bool:
-        """Makes a dead worker's trial ours; False when somebody else was quicker."""
+        """Gives a dead worker's trial to another worker.
+
+        Args:
+            number: Trial number.
+            old: Id of the dead worker, or None.
+            new: Id of the other worker.
+
+        Returns:
+            False if a third worker has taken it.
+        """
         same = tables.trials.c.worker.is_(None) if old is None else tables.trials.c.worker == old
         with self.engine.begin() as connection:
             result = connection.execute(
@@ -204,16 +221,19 @@ class Trials(Tables):
         return result.rowcount == 1
 
     def same_plan(self, plan_key: str) -> int | None:
-        """The first trial with this plan that was measured, found infeasible or held up."""
+        """Returns the first trial with this plan that is complete, infeasible, stopped or paused.
+
+        Failed trials are left out, as their errors may not occur again.
+        """
         with self.engine.connect() as connection:
             return connection.execute(_SAME_PLAN, {"key": plan_key}).scalars().first()
 
     def trial(self, number: int) -> TrialRecord | None:
-        """One trial, or None."""
+        """Returns one trial, or None."""
         return StudyReader(engine_rows(self.engine)).trial(number)
 
     def last_number(self) -> int:
-        """The highest trial number, -1 when there is none."""
+        """Returns the highest trial number; -1 if there are no trials."""
         with self.engine.connect() as connection:
             number = connection.execute(sa.select(sa.func.max(tables.trials.c.number))).scalar()
         return -1 if number is None else int(number)
@@ -221,7 +241,12 @@ class Trials(Tables):
     def add_steps(
         self, trial: int, points: Sequence[tuple[int, Mapping[str, float | None], float]]
     ) -> None:
-        """Steps that the user's own trainer reported; one told again replaces its entry."""
+        """Writes steps that a custom trainer reported; replaces earlier reports of these steps.
+
+        Args:
+            trial: Trial number.
+            points: (step, values by name, seconds since the trial began).
+        """
         rows = {
             step: {"trial": trial, "step": step, "values": dict(values), "seconds": seconds}
             for step, values, seconds in points
@@ -234,24 +259,24 @@ class Trials(Tables):
             connection.execute(sa.insert(steps), list(rows.values()))
 
     def steps(self, trial: int) -> list[Row]:
-        """Rows of what a trial's trainer reported, by step."""
+        """Returns the rows of the steps that a trial's trainer reported, in order."""
         with self.engine.connect() as connection:
             return list(connection.execute(_STEPS, {"of": trial}).mappings())
 
 
 def measurement_row(trial: int, part: str, m: Measurement, host: str) -> dict[str, Any]:
-    """A row of the measurements, taken now."""
+    """Returns the row of a measurement that was made now."""
     return {**vars(m), "trial": trial, "part": part, "host": host, "measured_at": time.time()}
 
 
-def _begun(
+def _new_row(
     worker: str,
     plan: Plan,
     params: Mapping[str, Any],
     proposal: Mapping[str, Any],
     variant_of: int | None,
 ) -> dict[str, Any]:
-    """A row of a trial that runs from now on, but for its number."""
+    """Returns the row of a trial that runs from now on, without its number."""
     return {
         "state": "running",
         "worker": worker,
@@ -264,13 +289,13 @@ def _begun(
     }
 
 
-# -- statements of every trial, made once: to make one takes longer than to execute it -------------
+# -- statements that every trial uses, built once: building one takes longer than executing it -----
 
 _T = tables.trials.c
 
-_BEGIN = sa.insert(tables.trials)
+_INSERT = sa.insert(tables.trials)
 
-_MEASURED = sa.insert(tables.measurements)
+_INSERT_MEASUREMENTS = sa.insert(tables.measurements)
 
 _END = sa.update(tables.trials).where(_T.number == sa.bindparam("of"))
 
@@ -295,11 +320,13 @@ _STEPS = (
     .order_by(tables.steps.c.step)
 )
 
-_NEWS = sa.select(
+_SEEN_COLUMNS = sa.select(
     *(_T.number, _T.state, _T.worker, _T.params, _T.proposal, _T["values"], _T.violations),
     *(_T.reason, _T.seconds, _T.repeat_of, _T.variant_of),
 ).order_by(_T.number)
 
-_ABOVE = _NEWS.where(_T.number > sa.bindparam("highest"))
+_ABOVE = _SEEN_COLUMNS.where(_T.number > sa.bindparam("highest"))
 
-_MISSED = _NEWS.where(_T.number.in_(sa.bindparam("missing", expanding=True)), _T.state != "paused")
+_MISSING = _SEEN_COLUMNS.where(
+    _T.number.in_(sa.bindparam("missing", expanding=True)), _T.state != "paused"
+)

@@ -1,4 +1,4 @@
-"""The version of the tables, which a database must have to be used."""
+"""The version of the tables, which must match that of the database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ SCHEMA = 4
 
 
 def wrong_version(version: int) -> str:
-    """Returns the error text for tables of another version."""
+    """Returns the error text for a database whose tables are of another version."""
     return (
         f"storage: the tables are of version {version}, this Paretune writes {SCHEMA}; give the "
         "study another storage"

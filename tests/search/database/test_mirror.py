@@ -1,0 +1,72 @@
+"""Optuna reads from the mirror what the trials were, and the mirror keeps to its study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from optuna.distributions import FloatDistribution
+
+from paretune.search.database.engine import open_engine
+from paretune.search.database.mirror import PERIOD, Mirror, MirroredTrial
+from paretune.search.errors import UserError
+
+DISTRIBUTIONS = {"width": FloatDistribution(0.0, 1.0)}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    engine = open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True)
+    yield engine
+    engine.dispose()
+
+
+def mirror_on(engine: sa.Engine, *directions: str) -> Mirror:
+    names = ["error", "latency"][: len(directions)]
+    return Mirror(engine, "s", directions, names, DISTRIBUTIONS)
+
+
+def mirrored(number: int, state: str, *values: float) -> MirroredTrial:
+    attributes = {"params": {"width": 0.5}}
+    return MirroredTrial(
+        number, state, {"width": 0.5}, attributes, {}, values, {"error <= 0.4": 0.1}, 1.0, 2.0
+    )
+
+
+def test_optuna_reads_ended_trials(engine: sa.Engine) -> None:
+    mirror = mirror_on(engine, "minimize", "minimize")
+    mirror.put(mirrored(0, "complete", 0.5, 2.0))
+    mirror.put(mirrored(1, "stopped"))
+    mirror.flush()
+    assert mirror.states() == {0: "complete", 1: "stopped"}
+    study = optuna.load_study(
+        study_name="s", storage=optuna.storages.RDBStorage(engine.url.render_as_string())
+    )
+    first, second = study.trials
+    assert (first.values, first.params) == ([0.5, 2.0], {"width": 0.5})
+    assert first.user_attrs == {"params": {"width": 0.5}}
+    assert second.state == optuna.trial.TrialState.PRUNED
+
+
+def test_trials_are_written_when_one_begins_after_the_period(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = mirror_on(engine, "minimize")
+    mirror.put(mirrored(0, "running"))
+    assert mirror.states() == {}
+    later = time.monotonic() + PERIOD
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    mirror.put(mirrored(0, "complete", 0.5))
+    assert mirror.states() == {}
+    mirror.put(mirrored(1, "running"))
+    assert mirror.states() == {0: "complete", 1: "running"}
+
+
+def test_other_directions_are_refused(engine: sa.Engine) -> None:
+    mirror_on(engine, "minimize", "minimize")
+    with pytest.raises(UserError, match='it holds another Optuna study named "s"'):
+        mirror_on(engine, "minimize", "maximize")
