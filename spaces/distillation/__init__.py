@@ -1,4 +1,4 @@
-"""Losses that let a candidate learn from a teacher."""
+"""Distillations: losses with which a candidate learns from a teacher."""
 
 from paretune.spaces.table import Table
 

@@ -1,4 +1,4 @@
-"""What a distillation is: a loss against a teacher, and what it is told of each batch."""
+"""The interface of a distillation: a loss against a teacher, and the batch it receives."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every
 StageName = Literal["pretrain", "prune", "finetune", "quantize"]
 
 STAGES: tuple[StageName, ...] = ("finetune", "quantize")
-"""The stages that learn from the teacher where a distillation does not say."""
+"""Default stages that learn from the teacher."""
 
 BASELINE = "baseline"
-"""The teacher where a distillation does not say."""
+"""Default teacher."""
+
+TEMPERATURE_TEXT = "divides the logits of student and teacher; larger values soften them more"
 
 
 class DistillationParams(Params):
-    """Options that every distillation has: who teaches, and in which stages."""
+    """Options of every distillation: the teacher, and the stages that learn from it."""
 
     teacher: str = Field(
-        BASELINE, min_length=1, description="the baseline, or a name from the section teachers"
+        BASELINE,
+        min_length=1,
+        description="teacher network: baseline, or a name from the section teachers",
     )
     stages: list[StageName] = Field(
         list(STAGES), min_length=1, description="training stages that learn from the teacher"
@@ -37,33 +41,41 @@ class FeatureParams(DistillationParams):
     """Options of a distillation that compares feature maps."""
 
     layers: int = Field(
-        3, ge=1, le=100, description="matching pairs of layers to compare, counted from the last"
+        3, ge=1, le=100, description="number of matching layer pairs to compare: the last ones"
     )
     student_layers: list[str] | None = Field(
-        None, min_length=1, description="layers by name in place of those found"
+        None,
+        min_length=1,
+        description="student layers to compare, by name; default: teacher_layers, or automatic",
     )
     teacher_layers: list[str] | None = Field(
-        None, min_length=1, description="the teacher's; the same names where only one list is given"
+        None,
+        min_length=1,
+        description="teacher layers to compare, by name; default: student_layers, or automatic",
     )
     alpha: float = Field(
-        0.0, ge=0, le=1, description="weight of the teacher's softened logits beside the labels"
+        0.0,
+        ge=0,
+        le=1,
+        description="weight of the softened teacher logits; the labels have 1 - alpha",
     )
-    temperature: float = Field(4.0, gt=0, le=100, description="softens both distributions")
+    temperature: float = Field(4.0, gt=0, le=100, description=TEMPERATURE_TEXT)
 
     @model_validator(mode="after")
     def _lists_are_of_one_length(self) -> FeatureParams:
-        ours, theirs = self.names
-        if len(ours) != len(theirs):
+        student, teacher = self.named_layers
+        if len(student) != len(teacher):
             raise ValueError(
-                f"student_layers and teacher_layers go in pairs, got {len(ours)} and {len(theirs)}"
+                "student_layers and teacher_layers form pairs, got "
+                f"{len(student)} and {len(teacher)} layers"
             )
         return self
 
     @property
-    def names(self) -> tuple[list[str], list[str]]:
-        """The named layers of student and teacher; empty where they are to be found."""
-        ours = self.student_layers or self.teacher_layers or []
-        return ours, self.teacher_layers or ours
+    def named_layers(self) -> tuple[list[str], list[str]]:
+        """Named layers of student and teacher; empty if they are selected automatically."""
+        student = self.student_layers or self.teacher_layers or []
+        return student, self.teacher_layers or student
 
 
 @dataclass(frozen=True)
@@ -72,9 +84,9 @@ class LayerPair:
 
     Attributes:
         student: Name of the student's layer; "name#2" is its second call in one pass.
-        teacher: Name of the teacher's.
-        ours: Shape of the student's features: [B, C, H, W], [B, T, D] or [B, D].
-        theirs: Shape of the teacher's, with as many dimensions.
+        teacher: Name of the teacher's layer.
+        student_shape: Shape of the student's features: [B, C, H, W], [B, T, D] or [B, D].
+        teacher_shape: Shape of the teacher's features, with as many dimensions.
     """
 
     student: str
@@ -85,11 +97,12 @@ class LayerPair:
 
 @dataclass(frozen=True)
 class Bridge:
-    """What a distillation prepared once for a student and its teacher.
+    """The layer pairs and adapters that a distillation prepares for a student and its teacher.
 
     Attributes:
-        pairs: The layers whose outputs the loss is given.
-        adapters: For each pair what is learnt beside the student and thrown away with it, or empty.
+        pairs: Layers with the features that the loss compares.
+        adapters: One module for each pair, trained with the student and discarded afterwards;
+            or empty.
     """
 
     pairs: tuple[LayerPair, ...]
@@ -98,16 +111,16 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One batch as a distillation sees it.
+    """One batch, as a distillation receives it.
 
     Attributes:
-        hard: The loss against the labels, a scalar.
-        logits: Of the student, [B, classes].
-        taught: Logits of the teacher, [B, classes].
-        labels: Classes int64 [B]; of an image mixed from two, the one with the larger share.
-        student: The student's features for each pair of the bridge.
-        teacher: The teacher's.
-        adapters: The bridge's.
+        label_loss: The loss against the labels, a scalar.
+        student_logits: Logits of the student, [B, classes].
+        teacher_logits: Logits of the teacher, [B, classes].
+        labels: Classes int64 [B]; for an image mixed from two, the class with the larger share.
+        student_features: Features of the student, one tensor for each pair of the bridge.
+        teacher_features: Features of the teacher, one tensor for each pair.
+        adapters: Adapters of the bridge.
     """
 
     label_loss: torch.Tensor
@@ -122,15 +135,15 @@ class Lesson:
 class Distillation(Protocol):
     """A loss against a teacher. The class docstring's first line is its description.
 
-    One that looks into the networks also has
-    `prepare(params, student, teacher, example) -> Bridge`, which raises InfeasibleCandidate when
-    the two cannot be compared.
+    A distillation that compares features also has
+    `prepare(params, student, teacher, example) -> Bridge`. It raises InfeasibleCandidate if the two
+    networks cannot be compared.
     """
 
     Params: ClassVar[type[Params]]
     version: ClassVar[int]
-    """Raised when the same parameters give other weights: old stages are then not reused."""
+    """Increased when the same parameters give other weights, so that no old stage is reused."""
 
     @staticmethod
     def loss(params: Any, lesson: Lesson) -> torch.Tensor:
-        """What is minimized in place of the lesson's `hard` loss, a scalar."""
+        """Returns the scalar to minimize instead of the lesson's `label_loss`."""

@@ -6,33 +6,38 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from paretune.spaces.distillation.base import DistillationParams, Lesson
+from paretune.spaces.distillation.base import TEMPERATURE_TEXT, DistillationParams, Lesson
 
 if TYPE_CHECKING:
     import torch
 
 
 class Logits:
-    """Learns the teacher's softened class probabilities beside the labels."""
+    """Learns the teacher's softened class probabilities together with the labels."""
 
     version = 1
 
     class Params(DistillationParams):
         """Options of logits."""
 
-        temperature: float = Field(4.0, gt=0, le=100, description="softens both distributions")
-        alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher; 0: labels alone")
+        temperature: float = Field(4.0, gt=0, le=100, description=TEMPERATURE_TEXT)
+        alpha: float = Field(
+            0.5,
+            ge=0,
+            le=1,
+            description="weight of the teacher's probabilities; the labels have 1 - alpha",
+        )
 
     @staticmethod
     def loss(params: Params, lesson: Lesson) -> torch.Tensor:
-        """(1 - alpha) * hard + alpha * T^2 * KL(teacher || student), a scalar."""
+        """(1 - alpha) * label loss + alpha * T^2 * KL(teacher || student), a scalar."""
         return softened_loss(lesson, params.alpha, params.temperature)
 
 
 def softened_loss(lesson: Lesson, alpha: float, temperature: float) -> torch.Tensor:
-    """(1 - alpha) * hard + alpha * T^2 * KL(teacher || student), a scalar.
+    """Returns (1 - alpha) * label loss + alpha * T^2 * KL(teacher || student), a scalar.
 
-    The factor T^2 keeps the soft loss's gradients at the same scale for every temperature.
+    The factor T^2 keeps the gradients of the soft loss at the same scale for every temperature.
 
     Args:
         lesson: The batch.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from paretune.spaces.params import Params as Base
+from paretune.spaces.params import Params as BaseParams
 
 
 class NoDistillation:
     """Learns from the labels alone."""
 
-    class Params(Base):
+    class Params(BaseParams):
         """No options."""

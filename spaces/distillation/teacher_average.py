@@ -1,4 +1,4 @@
-"""Several teachers as one."""
+"""Several teachers as one network."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import nn
 class TeacherAverage(nn.Module):
     """Gives the logarithm of its members' mean class probabilities, [B, classes].
 
-    Probabilities and not logits: the scale of a network's logits is its own, and in a mean of
-    logits the one with the largest would decide alone.
+    It averages probabilities because the scale of logits differs between networks: in a mean of
+    logits, the network with the largest scale would decide alone.
 
     Args:
         members: Two networks or more, with the same classes.
@@ -23,6 +23,6 @@ class TeacherAverage(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The arguments are what each member takes; log probabilities are logits, too."""
-        said = [member(inputs).float().log_softmax(dim=1) for member in self.members]
-        return torch.stack(said).logsumexp(dim=0) - torch.tensor(len(said)).log()
+        """Inputs of the members -> log probabilities [B, classes], which serve as logits."""
+        log_shares = [member(inputs).float().log_softmax(dim=1) for member in self.members]
+        return torch.stack(log_shares).logsumexp(dim=0) - torch.tensor(len(log_shares)).log()

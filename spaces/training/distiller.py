@@ -11,7 +11,7 @@ from torch import nn
 from paretune.spaces.base import Context, InfeasibleCandidate
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.distillation.base import Bridge, Lesson
-from paretune.spaces.distillation.layer_pairs import Taps
+from paretune.spaces.distillation.layer_calls import OutputTaps
 from paretune.spaces.inputs import PADDING, example
 from paretune.spaces.training.recipe import Augment, Recipe
 
@@ -51,13 +51,13 @@ class Distiller:
         inputs = example(context.data.shape).to(context.device)
         self._check_classes(inputs)
         self._bridge: Bridge | None = None
-        self._taps: tuple[Taps, ...] = ()
+        self._taps: tuple[OutputTaps, ...] = ()
         if hasattr(self._entry, "prepare"):
             self._bridge = self._entry.prepare(self._params, student, self._teacher, inputs)
             pairs = self._bridge.pairs
             self._taps = (
-                Taps(student, [pair.student for pair in pairs]),
-                Taps(self._teacher, [pair.teacher for pair in pairs]),
+                OutputTaps(student, [pair.student for pair in pairs]),
+                OutputTaps(self._teacher, [pair.teacher for pair in pairs]),
             )
         repeats = recipe.augment == Augment() and self._bridge is None
         self._kept = self._logits_of_training_part() if repeats else None
