@@ -1,4 +1,4 @@
-"""An export of the tiny study, and how somebody would forge one."""
+"""An export of the tiny study, and a forged manifest of it."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from paretune.search.export.manifest import Manifest, file_entry
 def _exported(
     _finished: Any, cli: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
-    place = tmp_path_factory.mktemp("export")
-    folder = place / "exported"
-    shutil.copytree(_finished[0], place, dirs_exist_ok=True)
-    # What a busy machine measured in a tenth of a second: here any latency has to do.
-    with sqlite3.connect(place / "tiny" / "study.db") as database:
+    study = tmp_path_factory.mktemp("export")
+    folder = study / "exported"
+    shutil.copytree(_finished[0], study, dirs_exist_ok=True)
+    # A busy machine measured the latency for a tenth of a second: here, any latency must pass.
+    with sqlite3.connect(study / "tiny" / "study.db") as database:
         database.execute(
             "update paretune_measurements set low = value / 1e3, high = value * 1e3 "
             "where name = 'latency'"
         )
-    said = cli("export", place / "tiny.yaml", "--pick", "knee", "-o", folder)
-    assert said.code == 0, said.out + said.err
-    return folder, said.out
+    result = cli("export", study / "tiny.yaml", "--pick", "knee", "-o", folder)
+    assert result.code == 0, result.out + result.err
+    return folder, result.out
 
 
 @pytest.fixture
 def exported(_exported: tuple[Path, str], tmp_path: Path) -> Path:
-    """The knee of the tiny study, exported; a copy that a test may change."""
+    """An export of the tiny study's knee; a copy that a test may change."""
     return Path(shutil.copytree(_exported[0], tmp_path / "exported"))
 
 
 @pytest.fixture
-def told(_exported: tuple[Path, str]) -> str:
-    """What that export printed."""
+def printed(_exported: tuple[Path, str]) -> str:
+    """The text that this export printed."""
     return _exported[1]
 
 
@@ -49,9 +49,9 @@ Forge = Callable[..., None]
 
 @pytest.fixture
 def forge() -> Forge:
-    """`forge(folder, trial=3)` writes a manifest with this content, and every digest anew."""
+    """`forge(folder, trial=3)` writes a manifest with this content and right digests."""
 
-    def forged(folder: Path, **more: Any) -> None:
+    def write(folder: Path, **more: Any) -> None:
         content = {**json.loads((folder / "manifest.json").read_text()), **more}
 
         def renewed(entry: dict[str, Any]) -> dict[str, Any]:
@@ -61,4 +61,4 @@ def forge() -> Forge:
         content["assets"] = [renewed(e) for e in content["assets"]]
         Manifest(folder, content).write()
 
-    return forged
+    return write

@@ -1,4 +1,4 @@
-"""The clean process: without Paretune, and its end is not ours."""
+"""The clean process: it runs a model without Paretune, and its crash is not the checker's."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ def started(process: CleanProcess, folder: Path, load: str = "pass") -> str:
     return source
 
 
-def test_examples_go_in_and_logits_come_out(tmp_path: Path) -> None:
+def test_process_takes_examples_and_returns_logits(tmp_path: Path) -> None:
     with CleanProcess() as process:
-        source = started(process, tmp_path, "print('a library says hello')")
+        source = started(process, tmp_path, "print('a library prints hello')")
         images = np.arange(4, dtype=np.uint8).reshape(2, 2)
-        assert np.array_equal(process.prepared(images), images * 2.0)
+        assert np.array_equal(process.prepare(images), images * 2.0)
         assert np.array_equal(process(images), images * 2.0 + 1)
-        assert process.demonstrated(source, tmp_path / "x.py") == f"shown {tmp_path / 'x.py'}\n"
-        assert process.ours() == []
+        assert process.run_as_program(source, tmp_path / "x.py") == f"shown {tmp_path / 'x.py'}\n"
+        assert process.paretune_modules() == []
 
 
-def test_texts_go_in_whatever_they_hold(tmp_path: Path) -> None:
+def test_process_takes_texts_with_any_characters(tmp_path: Path) -> None:
     with CleanProcess() as process:
         started(process, tmp_path)
         assert process(["", "äöü", "a\nb\0c"]).tolist() == [1, 4, 6]
 
 
-def test_error_is_told_and_the_process_goes_on(tmp_path: Path) -> None:
+def test_process_goes_on_after_an_error(tmp_path: Path) -> None:
     with CleanProcess() as process:
         with pytest.raises(CleanFailure, match=r"^ValueError: no luck$"):
             started(process, tmp_path, "raise ValueError('no luck\\nat all')")
@@ -54,7 +54,7 @@ def test_error_is_told_and_the_process_goes_on(tmp_path: Path) -> None:
         assert process(np.ones((1, 1))).tolist() == [[3.0]]
 
 
-def test_crash_ends_that_process_and_not_this_one(tmp_path: Path) -> None:
+def test_crash_ends_the_clean_process_alone(tmp_path: Path) -> None:
     with CleanProcess() as process:
         with pytest.raises(CleanFailure, match="the process ended with -11"):
             started(process, tmp_path, "import os; os.kill(os.getpid(), 11)")
@@ -62,14 +62,7 @@ def test_crash_ends_that_process_and_not_this_one(tmp_path: Path) -> None:
             process(np.ones((1, 1)))
 
 
-def test_paretune_that_was_imported_is_told(tmp_path: Path) -> None:
-    root = Path(__file__).parents[3]
-    with CleanProcess() as process:
-        started(process, tmp_path, f"import sys; sys.path.append({str(root)!r}); import paretune")
-        assert process.ours() == ["paretune"]
-
-
-def test_current_folder_and_pythonpath_are_left_out(
+def test_current_folder_and_pythonpath_are_not_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "trap.py").write_text("raise SystemExit(9)")

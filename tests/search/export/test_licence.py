@@ -1,4 +1,4 @@
-"""Licences of weights: known for what libraries say, and said to be unknown else."""
+"""Licences of weights: those that libraries state, or a note that none is recorded."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def plan(architecture: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
     return [{"kind": "pretrain", "params": {"architecture": architecture, **more}}]
 
 
-def test_weights_trained_from_scratch_are_the_user_s() -> None:
-    said = licences(plan({"simple_cnn": {"width": 1.0}}, checkpoint=None))
-    assert said == ["Trained from scratch by you: the weights are under no licence but yours."]
-    assert licences(plan({"torchvision": {"name": "resnet18", "weights": None}})) == said
-    assert licences(plan({"timm": {"name": "resnet10t", "pretrained": False}})) == said
+def test_weights_trained_from_scratch_belong_to_the_user() -> None:
+    lines = licences(plan({"simple_cnn": {"width": 1.0}}, checkpoint=None))
+    assert lines == ["Trained from scratch by you: the weights are under no licence but yours."]
+    assert licences(plan({"torchvision": {"name": "resnet18", "weights": None}})) == lines
+    assert licences(plan({"timm": {"name": "resnet10t", "pretrained": False}})) == lines
 
 
 @pytest.mark.parametrize(
@@ -40,19 +40,17 @@ def test_weights_trained_from_scratch_are_the_user_s() -> None:
         ({"python": {"factory": "my.nets:Net"}}, "your own code, my.nets:Net; if that loads"),
     ],
 )
-def test_licence_is_told_as_the_library_knows_it(
-    architecture: dict[str, Any], expected: str
-) -> None:
+def test_licence_is_that_of_the_library(architecture: dict[str, Any], expected: str) -> None:
     assert any(expected in line for line in licences(plan(architecture)))
 
 
-def test_checkpoints_name_no_path_of_this_machine(tmp_path: Path) -> None:
+def test_checkpoints_are_named_without_their_path(tmp_path: Path) -> None:
     [line] = licences(plan({"resnet": {}}, checkpoint=str(tmp_path / "mine.safetensors")))
     assert "starts from your checkpoint mine.safetensors: no licence is recorded" in line
     assert str(tmp_path) not in line
 
 
-def test_licence_of_a_transformers_checkpoint_is_in_its_card(tmp_path: Path) -> None:
+def test_licence_of_a_transformers_checkpoint_comes_from_its_card(tmp_path: Path) -> None:
     architecture = {"transformers": {"model": "bert", "checkpoint": str(tmp_path)}}
     [line] = licences(plan(architecture))
     assert "no licence is recorded" in line
@@ -61,7 +59,7 @@ def test_licence_of_a_transformers_checkpoint_is_in_its_card(tmp_path: Path) -> 
     assert line.endswith("licence: mit.") and str(tmp_path) not in line
 
 
-def test_teachers_count_too() -> None:
+def test_teachers_are_included() -> None:
     student = plan({"simple_cnn": {}})
     student.append(
         {

@@ -1,4 +1,4 @@
-"""Examples to measure on: a user's, or the study's where they are at hand."""
+"""Examples to measure on: a user's, or the study's if this machine has them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from PIL import Image
 
 from paretune.search.data import load_data
 from paretune.search.errors import UserError
-from paretune.search.export.raw_examples import StudyExamples, at_hand, given
+from paretune.search.export.raw_examples import (
+    StudyExamples,
+    load_study_examples,
+    load_user_examples,
+)
 
 PHOTOS = {"preprocessing": {"shape": [3, 4, 6], "class_names": ["cat", "dog"]}}
 TEXTS = {
@@ -33,9 +37,9 @@ def photos(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize("part", ["", "test"])
-def test_folder_of_classes_is_read_at_the_model_s_size(tmp_path: Path, part: str) -> None:
+def test_folder_of_classes_is_resized_to_the_models_input(tmp_path: Path, part: str) -> None:
     photos(tmp_path / part, "cat", "dog")
-    examples = given(PHOTOS, tmp_path)
+    examples = load_user_examples(PHOTOS, tmp_path)
     assert (examples.size("test"), examples.size("validation"), examples.classes) == (6, 0, 2)
     [(first, labels), (last, _)] = examples.arrays("test", 4)
     assert (first.dtype, first.shape, last.shape) == (np.uint8, (4, 3, 4, 6), (2, 3, 4, 6))
@@ -45,34 +49,35 @@ def test_folder_of_classes_is_read_at_the_model_s_size(tmp_path: Path, part: str
 
 
 def test_folder_of_other_classes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has classes that train has not: cow"):
-        given(PHOTOS, photos(tmp_path, "cat", "cow"))
+    with pytest.raises(UserError, match="has classes that the training part lacks: cow"):
+        load_user_examples(PHOTOS, photos(tmp_path, "cat", "cow"))
 
 
 def test_table_of_texts_is_read(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("text,label\nfine,yes\nbad,no\n")
-    [(texts, labels)] = given(TEXTS, file).arrays("test", 9)
+    [(texts, labels)] = load_user_examples(TEXTS, file).arrays("test", 9)
     assert (list(texts), labels.tolist()) == (["fine", "bad"], [1, 0])
     file.write_text("text,label\nfine,perhaps\n")
-    with pytest.raises(UserError, match="the model knows no class perhaps"):
-        given(TEXTS, file)
+    with pytest.raises(UserError, match="the model has no class perhaps"):
+        load_user_examples(TEXTS, file)
 
 
 def test_single_array_is_no_archive(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros(3))
     with pytest.raises(UserError, match=r"holds one array; give an \.npz archive"):
-        given(PHOTOS, tmp_path / "x.npy")
+        load_user_examples(PHOTOS, tmp_path / "x.npy")
 
 
-def said(**more: Any) -> dict[str, Any]:
+def manifest(**changes: Any) -> dict[str, Any]:
+    """The part of a manifest that describes the digits, with changes."""
     data = load_data("digits", {}, Path())
-    told = {"name": "digits", "params": {}, "seed": 0, "fingerprint": data.fingerprint}
-    return {"data": {**told, **more}}
+    digits = {"name": "digits", "params": {}, "seed": 0, "fingerprint": data.fingerprint}
+    return {"data": {**digits, **changes}}
 
 
-def test_digits_are_at_hand_and_are_the_study_s() -> None:
-    examples = at_hand(said())
+def test_embedded_digits_are_the_examples_of_the_study() -> None:
+    examples = load_study_examples(manifest())
     assert isinstance(examples, StudyExamples) and examples.same
     assert examples.size("test") == 450
     images, labels = next(examples.arrays("test", 5))
@@ -80,7 +85,7 @@ def test_digits_are_at_hand_and_are_the_study_s() -> None:
 
 
 @pytest.mark.parametrize(
-    "more",
+    "changes",
     [
         {"fingerprint": "another"},
         {"name": "npz", "params": {"file": "x.npz"}},
@@ -91,19 +96,21 @@ def test_digits_are_at_hand_and_are_the_study_s() -> None:
         {"params": {"no_such": 1}},
     ],
 )
-def test_other_data_are_not_taken_for_the_study_s(
-    more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_other_data_is_not_taken_for_the_studys(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert at_hand(said(**more)) is None
+    assert load_study_examples(manifest(**changes)) is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_study_s_examples_are_what_its_inputs_are_made_of() -> None:
+def test_preprocessed_study_examples_equal_the_models_inputs() -> None:
     data = load_data("digits", {}, Path())
     images, labels = next(StudyExamples(data).arrays("validation", 7))
     inputs, same = next(data.arrays("validation", 7))
-    how = data.preprocessing()
-    made = (images / 255 - np.array(how["mean"])[:, None, None]) / np.array(how["std"])
-    np.testing.assert_allclose(made, inputs, atol=1e-5)
+    preprocessing = data.preprocessing()
+    expected = (images / 255 - np.array(preprocessing["mean"])[:, None, None]) / np.array(
+        preprocessing["std"]
+    )
+    np.testing.assert_allclose(expected, inputs, atol=1e-5)
     assert np.array_equal(labels, same)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,10 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float_layers
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.search.building.watch import StageError, Watch
-from paretune.search.export.export_files import _converted
-from paretune.search.export.picked_artifact import PickedArtifact
 from paretune.search.study.plan import Plan
-from paretune.search.study.records import TrialRecord
 from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
@@ -156,32 +151,3 @@ def test_weights_that_few_linear_layers_hold_are_refused_before_any_training(
     assert (caught.value.stage, caught.value.infeasible) == ("quantize", True)
     assert epochs == []
     assert not list(study.spec.folder.rglob("*.safetensors"))
-
-
-@pytest.mark.parametrize(
-    ("quantization", "note"),
-    [
-        (QAT, "qat, simulated: rounds as it was trained to, computed in float32; accuracy"),
-        ({"static": {"images": 64}}, "float32: not quantized here; accuracy"),
-        ({"none": {}}, "converted; accuracy"),
-    ],
-    ids=["qat", "static", "none"],
-)
-def test_export_to_a_runtime_without_int8_says_what_it_computes(
-    quantization: dict[str, Any], note: str, study: StageStudy, tmp_path: Path
-) -> None:
-    made = plan(quantization)
-    pick = PickedArtifact(
-        trial=TrialRecord(number=1, state="complete", params={}, plan=made.to_json()),
-        plan=made,
-        artifact=Artifact(tmp_path / "model.onnx", "onnxruntime", "", 0, {}),
-        target=study.workbench.targets[0],
-        formats=(),
-        validation={},
-        test={},
-        baseline=None,
-        reference={},
-        quantities={"accuracy": {}},
-    )
-    said = _converted(study, pick, "torchscript", tmp_path / "model.pt")
-    assert re.fullmatch(rf"{note} \d+\.\d+ % on validation", said["note"])
