@@ -127,35 +127,38 @@ class Mirror:
                 t
                 for t in pending
                 if t.state != "running"
-                and (t.number not in stored or stored[t.number][1] == "running")
+                and (t.number not in stored or stored[t.number][1] == TrialState.RUNNING)
             ]
             self._end(connection, ended, ids, stored)
 
-    def states(self) -> dict[int, str]:
-        """Returns the state of every trial in Optuna's tables, by number.
+    def outdated(self, states: Mapping[int, str]) -> list[int]:
+        """Returns the numbers of the trials that Optuna's tables lack or have in another state.
 
-        An infeasible trial is "stopped" here: to Optuna both are pruned.
+        Args:
+            states: Trial number -> state; a paused trial is running to Optuna.
         """
         with self._engine.connect() as connection:
-            return {n: state for n, (_, state) in self._stored(connection, None).items()}
+            stored = self._stored(connection, None)
+        return [
+            number
+            for number, state in states.items()
+            if number not in stored or stored[number][1] != _STATES.get(state, TrialState.RUNNING)
+        ]
 
     # -- rows ------------------------------------------------------------------------------------
 
     def _stored(
         self, connection: sa.Connection, numbers: Collection[int] | None
-    ) -> dict[int, tuple[int, str]]:
-        """Returns trial number -> (Optuna's id, state) of the stored trials."""
+    ) -> dict[int, tuple[int, TrialState]]:
+        """Returns trial number -> (Optuna's id, Optuna's state) of the stored trials."""
         columns = _TRIALS.c
         statement = sa.select(columns.number, columns.trial_id, columns.state).where(
             columns.study_id == self._study_id
         )
         if numbers is not None:
             statement = statement.where(columns.number.in_(numbers))
-        names = {state: name for name, state in _STATES.items()}
-        return {
-            number: (trial_id, names.get(state, "running"))
-            for number, trial_id, state in connection.execute(statement)
-        }
+        rows = connection.execute(statement)
+        return {number: (trial_id, state) for number, trial_id, state in rows}
 
     def _insert(self, connection: sa.Connection, trials: Sequence[MirroredTrial]) -> dict[int, int]:
         """Inserts new trials without their ends; returns trial number -> Optuna's id."""

@@ -117,13 +117,7 @@ def reconcile(study: OpenStudy, worker: Worker) -> None:
     worker.remove_dead()
     if len(worker.living()) > 1:
         return  # another worker may be about to write what is missing
-    mirrored = study.mirror.states()
-    stored = {
-        number: "running" if state in OPEN_STATES else state  # Optuna has no paused trials
-        for number, state in study.store.states().items()
-    }
-    missing = [n for n, state in stored.items() if mirrored.get(n) != state]
-    for row in study.store.rows(missing):
+    for row in study.store.rows(study.mirror.outdated(study.store.states())):
         result = None if row["state"] in OPEN_STATES else result_of(row)
         study.mirror.put(task_of(row, again=False).mirrored(result, row["finished"]))
     study.mirror.flush()

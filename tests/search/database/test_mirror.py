@@ -42,7 +42,6 @@ def test_optuna_reads_ended_trials(engine: sa.Engine) -> None:
     mirror.put(mirrored(0, "complete", 0.5, 2.0))
     mirror.put(mirrored(1, "stopped"))
     mirror.flush()
-    assert mirror.states() == {0: "complete", 1: "stopped"}
     study = optuna.load_study(
         study_name="s", storage=optuna.storages.RDBStorage(engine.url.render_as_string())
     )
@@ -57,13 +56,25 @@ def test_trials_are_written_when_one_begins_after_the_period(
 ) -> None:
     mirror = mirror_on(engine, "minimize")
     mirror.put(mirrored(0, "running"))
-    assert mirror.states() == {}
+    assert mirror.outdated({0: "running"}) == [0]
     later = time.monotonic() + PERIOD
     monkeypatch.setattr(time, "monotonic", lambda: later)
     mirror.put(mirrored(0, "complete", 0.5))
-    assert mirror.states() == {}
+    assert mirror.outdated({0: "running"}) == [0]
     mirror.put(mirrored(1, "running"))
-    assert mirror.states() == {0: "complete", 1: "running"}
+    assert mirror.outdated({0: "complete", 1: "running"}) == []
+
+
+def test_outdated_trials_are_the_missing_ones_and_those_in_another_state(
+    engine: sa.Engine,
+) -> None:
+    mirror = mirror_on(engine, "minimize")
+    states = ["running", "running", "infeasible", "stopped", "complete", "failed"]
+    for number, state in enumerate(states):
+        mirror.put(mirrored(number, state, *([0.5] if state == "complete" else [])))
+    mirror.flush()
+    assert mirror.outdated({**dict(enumerate(states)), 1: "paused"}) == []
+    assert mirror.outdated({0: "complete", 4: "failed", 6: "running"}) == [0, 4, 6]
 
 
 def test_other_directions_are_refused(engine: sa.Engine) -> None:
