@@ -14,6 +14,9 @@ from paretune.search.views.plot_style import BASELINE, DOMINATED, FRONT, INFEASI
 
 MOST_LAYERS, MOST_OPERATORS = 24, 12
 
+GAP = " "
+"""Space between a name and its bar."""
+
 COLUMNS = {
     "time": FRONT,
     "macs": BASELINE,
@@ -37,7 +40,7 @@ def layers_figure(profile: Profile) -> go.Figure:
             orientation="h",
             marker={"color": colour},
             text=[share_text(row.shares[name]) for row in rows],
-            textposition="auto",
+            textposition="outside",
             cliponaxis=False,
             hovertext=[_hover(row) for row in rows],
             hovertemplate="%{hovertext}<extra></extra>",
@@ -45,8 +48,8 @@ def layers_figure(profile: Profile) -> go.Figure:
             col=column,
         )
         most = max((100 * row.shares[name] for row in rows), default=0.0)
-        figure.update_xaxes(range=[0, max(1.0, 1.22 * most)], ticksuffix=" %", row=1, col=column)
-    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names)
+        figure.update_xaxes(range=[0, max(1.0, 1.35 * most)], ticksuffix=" %", row=1, col=column)
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=[name + GAP for name in names])
     frame: dict[str, Any] = {**layout(), "margin": {"l": 8, "r": 24, "t": 28, "b": 36}}
     return figure.update_layout(
         **frame, height=90 + 24 * max(3, len(rows)), showlegend=False, bargap=0.25
@@ -63,7 +66,8 @@ def operators_figure(profile: Profile) -> go.Figure:
         orientation="h",
         marker={"color": FRONT},
         text=[f"{format_value(ms, 'ms')}, {share_text(share)}" for _, ms, share in rows],
-        textposition="auto",
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
     most = max((ms for _, ms, _ in rows), default=0.0)
@@ -71,8 +75,8 @@ def operators_figure(profile: Profile) -> go.Figure:
     return figure.update_layout(
         **frame,
         height=90 + 24 * max(2, len(rows)),
-        xaxis={"title": {"text": "milliseconds in one run"}, "range": [0, 1.2 * most or 1]},
-        yaxis={"automargin": True},
+        xaxis={"title": {"text": "milliseconds in one run"}, "range": [0, 1.25 * most or 1]},
+        yaxis={"automargin": True, "ticksuffix": GAP},
         bargap=0.25,
     )
 

@@ -60,7 +60,7 @@ def times_text(profile: Profile) -> str:
         f"Times by {times.source}'s profiler, lower quartile of {times.runs} runs: layers "
         f"{format_value(times.total, 'ms')}, between the layers (runtime and profiler) "
         f"{format_value(times.between, 'ms')}. A run without the profiler takes "
-        f"{format_value(times.whole, 'ms')}; the profiler adds {100 * times.overhead:+.0f} %."
+        f"{format_value(times.whole, 'ms')} (with it {100 * times.overhead:+.0f} %)."
     )
 
 
@@ -80,7 +80,7 @@ def _numbers(profile: Profile) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     for measured in profile.numbers:
         grid.add_row(measured.name, number_text(measured))
-    return Padding(grid, (1, 0, 0, 2))
+    return Padding(grid, (1, 0, 1, 2))
 
 
 def _layers(profile: Profile) -> RenderableType:

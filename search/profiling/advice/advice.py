@@ -77,8 +77,8 @@ def _network_fact(costs: NetworkCosts) -> str:
     slowest = max(time, key=lambda path: time[path], default="")
     if time and time[slowest] < DOMINANT:
         layer = f", the slowest is {slowest}" if slowest else ""
-        return f"the whole network (no layer takes more than {percent(time[slowest])}{layer})"
-    return "the whole network"
+        return f"The whole network (no layer takes more than {percent(time[slowest])}{layer})"
+    return "The whole network"
 
 
 def _in_words(

@@ -52,7 +52,7 @@ def test_objectives_show_further_values_cost_needs_and_why_one_is_unavailable() 
     entries = catalogue("objectives")
     text = catalogue_text(entries)
 
-    assert "accuracy.balanced [fraction, higher is better]: mean over the classes" in text
+    assert "accuracy.balanced [fraction, higher is better]: mean of the accuracies" in text
     assert "[MACs, lower is better; from the model alone]" in text
     assert "[ms, lower is better; by running it]" in text
     assert "needs pip install 'paretune[energy]', and RAPL or NVML counters" in text
@@ -81,9 +81,9 @@ def test_runtime_text_shows_formats_batch_and_needs_in_one_line() -> None:
     [
         ("architectures", "simple_cnn", "width", "number in (0, 4], default 1.0: "),
         ("architectures", "resnet", "blocks", "integer in [1, 64] or list, default 3: "),
-        ("architectures", "resnet", "resolution", "integer in [4, 1024]: the model resizes"),
-        ("architectures", "staged", "stages", "list: from the image to the head"),
-        ("architectures", "staged", "stages.N.width", "integer in [4, 2048]: channels"),
+        ("architectures", "resnet", "resolution", "integer in [4, 1024]: "),
+        ("architectures", "staged", "stages", "list: stages, from the image"),
+        ("architectures", "staged", "stages.N.width", "integer in [4, 2048]: output channels"),
         ("techniques", "structured", "ratio", "number in [0, 1): "),
         ("techniques", "structured", "round_to", "integer in [1, inf), default 8: "),
         ("techniques", "structured", "scope", "uniform | global | sensitivity, default uniform: "),

@@ -43,5 +43,5 @@ def test_advice_is_for_the_whole_network_when_no_layer_dominates() -> None:
     costs = network_costs(build_network({"resnet": {}}, SHAPE, 10, 0), times)
     assert worst_layers(costs) == []
     [network] = advice_for(costs, [])
-    assert network.fact.startswith("the whole network (no layer takes more than 10 %")
+    assert network.fact.startswith("The whole network (no layer takes more than 10 %")
     assert network.heading.endswith(": no change saves 3 % or more")
