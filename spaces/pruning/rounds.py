@@ -103,11 +103,11 @@ class PruningRounds:
             squared = params.criterion == "hessian"
             gradient = gradients(self.model, self._context, params.images, squared)
         # Channels before heads: cutting heads may replace an attention by another module.
-        candidates = channel_layers(graph, params.ignore) + head_layers(self.model, params.ignore)
+        all_layers = channel_layers(graph, params.ignore) + head_layers(self.model, params.ignore)
         with torch.no_grad():
-            scored = [(layer, scores(layer, params.criterion, gradient)) for layer in candidates]
+            scored = [(layer, scores(layer, params.criterion, gradient)) for layer in all_layers]
         usable = [(layer, score) for layer, score in scored if score is not None]
-        if candidates and not usable:  # only bn_scale finds no weights in an existing layer
+        if all_layers and not usable:  # only bn_scale finds no weights in an existing layer
             raise InfeasibleCandidate(
                 f"{params.criterion}: no layer that can be pruned has a batch normalization"
             )

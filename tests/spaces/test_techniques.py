@@ -1,4 +1,4 @@
-"""Contract of every technique of pruning and quantization."""
+"""Contract of all pruning and quantization techniques."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
-from paretune.spaces.rebuild import rebuild, start
+from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.spaces.table import Table
 
 SHAPE, CLASSES = (1, 8, 8), 3
@@ -43,13 +43,13 @@ IMPOSSIBLE: dict[tuple[str, str], str] = {
     **{("depth", name): NO_BLOCK for name in ("simple_cnn", "separable_cnn", "python")},
     **{("weight_only", n): FEW_WEIGHTS for n in ("separable_cnn", "resnet", "mobilenet_v2")},
 }
-"""Pairs of technique and architecture that do not go together, and what is said of them."""
+"""(technique, architecture) -> the error of pairs that are infeasible."""
 
 SLOW = {("qat", "mobilenet_v2")}
 
 
 def pairs(impossible: bool) -> list[Any]:
-    """(table, technique, architecture), those of IMPOSSIBLE or the others."""
+    """(table, technique, architecture) of all pairs in IMPOSSIBLE, or of all others."""
     return [
         pytest.param(
             table,
@@ -75,18 +75,18 @@ PARAMS: dict[str, dict[str, Any]] = {
     "qat": {"epochs": 1, "batch_size": 12, "images": 24},
     "weight_only": {"bits": 4, "block": 16},
 }
-"""Parameters with which a technique does something."""
+"""Parameters with which a technique has an effect."""
 
 
 def made(architecture: dict[str, Any]) -> Candidate:
-    return start(architecture, SHAPE, CLASSES, seed=0)
+    return initial_candidate(architecture, SHAPE, CLASSES, seed=0)
 
 
 def applied(table: Table, name: str, candidate: Candidate, context: Context) -> Candidate:
     technique = table.get(name)
     params = technique.Params.model_validate(PARAMS.get(name, {}))
-    found: Candidate = technique.apply(candidate, params, context)
-    return found
+    after: Candidate = technique.apply(candidate, params, context)
+    return after
 
 
 Once = Callable[[Table, str, dict[str, Any]], Candidate]
@@ -94,16 +94,16 @@ Once = Callable[[Table, str, dict[str, Any]], Candidate]
 
 @pytest.fixture(scope="module")
 def once(context: Context) -> Once:
-    """`once(table, name, architecture)`: what comes of it, made once for all who only look."""
+    """`once(table, name, architecture)` applies a technique once for all tests that only read."""
     kept: dict[tuple[str, str, str], Candidate] = {}
 
-    def found(table: Table, name: str, architecture: dict[str, Any]) -> Candidate:
+    def shared(table: Table, name: str, architecture: dict[str, Any]) -> Candidate:
         key = (table.kind, name, json.dumps(architecture))
         if key not in kept:
             kept[key] = applied(table, name, made(architecture), context)
         return kept[key]
 
-    return found
+    return shared
 
 
 @PAIRS
@@ -120,32 +120,32 @@ def test_technique_keeps_the_shape_of_input_and_output(
 
 
 @PAIRS
-def test_technique_leaves_its_input_alone(
+def test_technique_does_not_change_its_input(
     table: Table, name: str, architecture: dict[str, Any], context: Context
 ) -> None:
     before = made(architecture)
     weights = copy.deepcopy(before.model.state_dict())
-    told = (before.history, before.quantization, repr(before.model))
+    description = (before.history, before.quantization, repr(before.model))
     random = torch.get_rng_state()
     applied(table, name, before, context)
-    assert (before.history, before.quantization, repr(before.model)) == told
+    assert (before.history, before.quantization, repr(before.model)) == description
     assert all(torch.equal(t, weights[n]) for n, t in before.model.state_dict().items())
     assert all(p.grad is None and p.requires_grad for p in before.model.parameters())
     assert torch.equal(torch.get_rng_state(), random)
 
 
 @PAIRS
-def test_technique_gives_the_same_for_the_same_seed(
+def test_technique_gives_the_same_result_for_the_same_seed(
     table: Table, name: str, architecture: dict[str, Any], context: Context, once: Once
 ) -> None:
     first = once(table, name, architecture)
-    torch.rand(7)  # another state of the global generator
+    torch.rand(7)  # changes the state of the global generator
     second = applied(table, name, made(architecture), context)
     assert first.history == second.history
     assert first.quantization == second.quantization
-    ours, theirs = first.model.state_dict(), second.model.state_dict()
-    assert list(ours) == list(theirs)
-    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    one, other = first.model.state_dict(), second.model.state_dict()
+    assert list(one) == list(other)
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 @PAIRS
@@ -168,25 +168,25 @@ def test_outline_of_an_untrained_network_has_the_shapes_that_apply_gives(
 ) -> None:
     technique = table.get(name)
     if not hasattr(technique, "outline"):
-        assert name == "none", "a plan has no such stage"
+        assert name == "none", "a plan has no stage with the technique none"
         return
     params = technique.Params.model_validate(PARAMS.get(name, {}))
-    drawn = start(architecture, SHAPE, CLASSES, seed=1)  # other weights
-    outlined = technique.outline(drawn, params, context)
+    untrained = initial_candidate(architecture, SHAPE, CLASSES, seed=1)  # other weights
+    outlined = technique.outline(untrained, params, context)
     if name == "depth":
-        assert outlined is None, "which blocks go, the weights say"
+        assert outlined is None, "trained weights decide which blocks are removed"
         params = params.model_copy(update={"criterion": "last"})
-        outlined = technique.outline(drawn, params, context)
+        outlined = technique.outline(untrained, params, context)
     after = technique.apply(made(architecture), params, context)
     shapes = [
         {name: tuple(p.shape) for name, p in c.model.named_parameters()} for c in (outlined, after)
     ]
     assert shapes[0] == shapes[1]
-    assert len(outlined.history) == len(drawn.history) + 1
+    assert len(outlined.history) == len(untrained.history) + 1
 
 
 @TECHNIQUES
-def test_technique_adds_one_step_to_the_history_unless_it_does_nothing(
+def test_technique_adds_one_step_to_the_history_unless_it_is_none(
     table: Table, name: str, context: Context
 ) -> None:
     candidate = made({"resnet": {"blocks": 2, "width": 8}})
@@ -203,7 +203,7 @@ def test_technique_adds_one_step_to_the_history_unless_it_does_nothing(
 
 
 @pytest.mark.parametrize(("table", "name", "architecture"), pairs(impossible=True))
-def test_technique_says_why_it_cannot_be_applied(
+def test_technique_is_infeasible_with_a_reason_when_it_cannot_be_applied(
     table: Table, name: str, architecture: dict[str, Any], context: Context
 ) -> None:
     [network] = architecture

@@ -1,4 +1,4 @@
-"""Importance of channels, by each criterion's formula on networks small enough to write it out."""
+"""Importance of channels: each criterion against its formula on a small network."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def layer_of(model: nn.Module) -> PrunableLayer:
 
 
 def slices(model: nn.Sequential) -> list[torch.Tensor]:
-    """[4, K] of the convolution, of the normalization, and of what the linear layer reads."""
+    """Slices [4, K] of the convolution, the normalization and the linear layer's inputs."""
     return [
         model[0].weight.detach().reshape(4, 9),
         model[1].weight.detach().reshape(4, 1),
@@ -57,7 +57,7 @@ def by_mean(parts: list[torch.Tensor]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("criterion", "power"), [("magnitude", 2), ("l1", 1)])
-def test_magnitude_is_the_mean_of_powers_over_the_weights(criterion: Any, power: int) -> None:
+def test_magnitude_is_the_mean_power_of_the_weights(criterion: Any, power: int) -> None:
     model = network()
     expected = by_mean([part.abs().pow(power).sum(1) for part in slices(model)])
     assert torch.allclose(scores(layer_of(model), criterion, {}), expected)  # type: ignore[arg-type]
@@ -67,44 +67,44 @@ def test_fpgm_is_the_sum_of_distances_to_the_other_filters() -> None:
     model = network()
     filters = slices(model)[0]
     distances = torch.stack([(filters - one).pow(2).sum(1).sqrt().sum() for one in filters])
-    found = scores(layer_of(model), "fpgm", {})
-    assert torch.allclose(found, distances / distances.mean(), atol=1e-6)  # type: ignore[arg-type]
+    score = scores(layer_of(model), "fpgm", {})
+    assert torch.allclose(score, distances / distances.mean(), atol=1e-6)  # type: ignore[arg-type]
 
 
-def test_fpgm_tells_a_filter_from_its_opposite() -> None:
-    """A distance between squared weights would not."""
+def test_fpgm_distinguishes_a_filter_from_its_opposite() -> None:
+    """A distance between squared weights would be 0 for these two."""
     model = network()
     with torch.no_grad():
         model[0].weight[0] = 1.0
         model[0].weight[1] = 1.0
         model[0].weight[2] = 1.0
         model[0].weight[3] = -1.0
-    found = scores(layer_of(model), "fpgm", {})
-    assert found is not None
-    assert found.argmax() == 3
-    assert found[3] == pytest.approx(3 * float(found[0]))
+    score = scores(layer_of(model), "fpgm", {})
+    assert score is not None
+    assert score.argmax() == 3
+    assert score[3] == pytest.approx(3 * float(score[0]))
 
 
-def test_batch_norm_scale_is_its_absolute_value() -> None:
-    found = scores(layer_of(network()), "bn_scale", {})
-    assert torch.allclose(found, torch.tensor([0.5, 2.0, 1.0, 0.1]) / 0.9)  # type: ignore[arg-type]
+def test_bn_scale_is_the_absolute_scale_of_batch_normalization() -> None:
+    score = scores(layer_of(network()), "bn_scale", {})
+    assert torch.allclose(score, torch.tensor([0.5, 2.0, 1.0, 0.1]) / 0.9)  # type: ignore[arg-type]
 
 
 def test_lamp_is_a_score_over_the_sum_of_those_not_below_it() -> None:
     model = network()
     total = torch.stack([part.pow(2).sum(1) for part in slices(model)]).mean(0)
     expected = torch.stack([one / total[total >= one].sum() for one in total])
-    found = scores(layer_of(model), "lamp", {})
-    assert torch.allclose(found, expected)  # type: ignore[arg-type]
+    score = scores(layer_of(model), "lamp", {})
+    assert torch.allclose(score, expected)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("criterion", ["taylor", "hessian"])
-def test_gradient_criteria_are_their_formulas(criterion: Any, data: Data) -> None:
-    """|w g| with the mean gradient; w^2 g^2 / 2 with the mean of each example's own square."""
+def test_gradient_criteria_follow_their_formulas(criterion: Any, data: Data) -> None:
+    """|w g| with the mean gradient; w^2 g^2 / 2 with the mean of single examples' squares."""
     model = network()
     layer = layer_of(model)
     with unfrozen(model):
-        known = gradients(model, Context(data), 10, squared=criterion == "hessian")
+        mean_gradients = gradients(model, Context(data), 10, squared=criterion == "hessian")
     images, labels = next(iter(data.batches("train", 10, seed=0)))
     each = []
     for image, label in zip(images, labels, strict=True):
@@ -119,26 +119,26 @@ def test_gradient_criteria_are_their_formulas(criterion: Any, data: Data) -> Non
         )
     parts = []
     for number, weights in enumerate(slices(model)):
-        own = torch.stack([gradient[number] for gradient in each])
+        stacked = torch.stack([gradient[number] for gradient in each])
         if criterion == "taylor":
-            parts.append((weights * own.mean(0)).abs().sum(1))
+            parts.append((weights * stacked.mean(0)).abs().sum(1))
         else:
-            parts.append((weights.pow(2) * own.pow(2).mean(0)).sum(1) / 2)
-    assert torch.allclose(scores(layer, criterion, known), by_mean(parts), rtol=1e-4)  # type: ignore[arg-type]
+            parts.append((weights.pow(2) * stacked.pow(2).mean(0)).sum(1) / 2)
+    assert torch.allclose(scores(layer, criterion, mean_gradients), by_mean(parts), rtol=1e-4)  # type: ignore[arg-type]
 
 
-def test_gradients_leave_the_model_without_any(data: Data) -> None:
+def test_gradients_are_removed_from_the_model_at_the_end(data: Data) -> None:
     model = network()
     model[0].weight.requires_grad_(False)
     with unfrozen(model):
-        known = gradients(model, Context(data), 5, squared=False)
-    assert known["0.weight"].abs().sum() > 0
+        mean_gradients = gradients(model, Context(data), 5, squared=False)
+    assert mean_gradients["0.weight"].abs().sum() > 0
     assert all(p.grad is None for p in model.parameters())
     assert not model[0].weight.requires_grad
     assert model[5].weight.requires_grad
 
 
-def test_a_head_s_magnitude_is_that_of_its_projections() -> None:
+def test_magnitude_of_a_head_is_that_of_its_projections() -> None:
     torch.manual_seed(0)
     attention = nn.MultiheadAttention(6, 3, batch_first=True)
     [layer] = head_layers(nn.ModuleDict({"it": attention}), [])
@@ -148,7 +148,7 @@ def test_a_head_s_magnitude_is_that_of_its_projections() -> None:
     assert torch.allclose(scores(layer, "magnitude", {}), by_mean(parts))  # type: ignore[arg-type]
 
 
-def test_criterion_without_a_say_gives_none() -> None:
+def test_scores_are_none_when_the_criterion_has_no_weights_to_read() -> None:
     attention = nn.MultiheadAttention(6, 3)
     [layer] = head_layers(nn.ModuleDict({"it": attention}), [])
     assert scores(layer, "bn_scale", {}) is None

@@ -1,4 +1,4 @@
-"""Structured pruning takes channels from every family, and the smaller network is rebuilt."""
+"""Structured pruning removes channels of every family, and the smaller network can be rebuilt."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_family_loses_channels_and_is_rebuilt(
         assert torch.equal(fresh.eval()(images), after.model(images))
 
 
-def test_shuffled_channels_cannot_be_followed(context: Context) -> None:
+def test_network_with_shuffled_channels_is_infeasible(context: Context) -> None:
     before = initial_candidate({"shufflenet_v2": {"width": 0.5}}, SHAPE, CLASSES, seed=0)
     with pytest.raises(InfeasibleCandidate, match="cannot prune this network"):
         Structured.apply(before, PARAMS, context)

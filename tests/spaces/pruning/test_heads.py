@@ -1,4 +1,4 @@
-"""Attention that loses heads computes what it would with those heads silent."""
+"""Attention that loses heads computes the same as with those heads silenced."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MASKS: dict[str, dict[str, torch.Tensor]] = {
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("masks", list(MASKS))
-def test_attention_without_heads_is_torch_s_with_silent_ones(
+def test_attention_without_heads_equals_torch_s_with_silenced_heads(
     masks: str, batch_first: bool, bias: bool
 ) -> None:
     torch.manual_seed(0)
@@ -49,9 +49,9 @@ def test_attention_without_heads_is_torch_s_with_silent_ones(
     entry = remove_heads(narrow, "it", [0, 2])
     assert isinstance(narrow["it"], NarrowAttention)
     silenced(whole, [0, 2])
-    given = {**MASKS[masks], "need_weights": False}
-    expected = model["it"](x, x, x, **given)[0]
-    assert torch.allclose(narrow["it"](x, x, x, **given)[0], expected, atol=1e-6)
+    options = {**MASKS[masks], "need_weights": False}
+    expected = model["it"](x, x, x, **options)[0]
+    assert torch.allclose(narrow["it"](x, x, x, **options)[0], expected, atol=1e-6)
     with_weights, seen = narrow["it"](x, x, x, **MASKS[masks])
     assert torch.allclose(with_weights, expected, atol=1e-6)
     assert seen.shape == (2, 5, 5)
@@ -66,8 +66,8 @@ def test_attention_that_lost_heads_refuses_a_mask_for_each_head() -> None:
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
-def test_torch_s_encoder_runs_with_fewer_heads(norm_first: bool) -> None:
-    """In evaluation mode it would take a fused kernel that knows its own attention only."""
+def test_encoder_layer_of_torch_runs_with_fewer_heads(norm_first: bool) -> None:
+    """In evaluation mode it would otherwise use a fused kernel for torch's own attention only."""
     torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(
         WIDTH, HEADS, 16, batch_first=True, norm_first=norm_first
@@ -84,7 +84,7 @@ def test_torch_s_encoder_runs_with_fewer_heads(norm_first: bool) -> None:
         assert torch.allclose(narrow, again.eval()(x), atol=1e-6)
 
 
-def test_heads_of_our_own_blocks_go() -> None:
+def test_heads_of_encoder_blocks_are_removed() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(EncoderBlock(WIDTH, HEADS, 8), EncoderBlock(WIDTH, HEADS, 8))
     x = torch.randn(2, 5, WIDTH)
@@ -100,7 +100,7 @@ def test_heads_of_our_own_blocks_go() -> None:
     assert torch.allclose(model(x), expected, atol=1e-6)
 
 
-def test_attention_with_keys_of_its_own_is_left_whole() -> None:
+def test_attention_with_extra_keys_is_not_pruned() -> None:
     odd = [
         nn.MultiheadAttention(WIDTH, HEADS, add_bias_kv=True),
         nn.MultiheadAttention(WIDTH, HEADS, add_zero_attn=True),

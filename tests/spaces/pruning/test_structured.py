@@ -1,4 +1,4 @@
-"""Structured pruning: what goes, how much, and what cannot."""
+"""Structured pruning: which units go, how many, and which networks cannot be pruned."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 @cache
 def network(name: str) -> Candidate:
-    """Pruning leaves its input alone, so one of each will do."""
+    """One of each kind for all tests, because pruning does not change its input."""
     shape = (3, 8, 8) if name == "transformer" else SHAPE
     return initial_candidate(NETWORKS[name], shape, CLASSES, seed=0)
 
@@ -80,7 +80,7 @@ def examples_for(name: str, data: Data) -> Context:
 
 
 class Colour:
-    """Grey images in three channels, for networks that want colour."""
+    """Grey images in three channels, for networks that need colour images."""
 
     def __init__(self, data: Data) -> None:
         self._data = data
@@ -92,7 +92,7 @@ class Colour:
 
 @settings(deadline=None, max_examples=30)
 @given(NAMES, CRITERIA, SCOPES, ROUNDINGS, RATIOS, RATIOS)
-def test_more_ratio_never_gives_more_parameters(
+def test_higher_ratio_never_gives_more_parameters(
     data: Data, name: str, criterion: str, scope: str, round_to: int, one: float, other: float
 ) -> None:
     assume(criterion != "bn_scale" or name in NORMALIZED)
@@ -115,7 +115,7 @@ def test_more_ratio_never_gives_more_parameters(
 
 @settings(deadline=None, max_examples=30)
 @given(NAMES.filter(lambda name: name != "transformer"), CRITERIA, SCOPES, ROUNDINGS, RATIOS)
-def test_channels_stay_a_multiple_and_never_fall_below_one(
+def test_kept_channels_are_a_multiple_and_at_least_one(
     data: Data, name: str, criterion: str, scope: str, round_to: int, ratio: float
 ) -> None:
     assume(criterion != "bn_scale" or name in NORMALIZED)
@@ -133,9 +133,9 @@ def test_channels_stay_a_multiple_and_never_fall_below_one(
     for layer, width in after.items():
         assert 1 <= width <= before[layer]
         assert width == before[layer] or width % round_to == 0
-    said = {n: [before[n], after[n]] for n in before if before[n] != after[n]}
+    expected = {n: [before[n], after[n]] for n in before if before[n] != after[n]}
     info = candidate.history[-1].info
-    assert info["channels"] == said
+    assert info["channels"] == expected
     assert info["parameters"] == [size_of(network(name)), size_of(candidate)]
 
 
@@ -152,10 +152,10 @@ def test_channels_stay_a_multiple_and_never_fall_below_one(
     ids=["simple_cnn", "separable_cnn", "resnet"],
 )
 @pytest.mark.parametrize("criterion", ["magnitude", "lamp"])
-def test_half_of_a_network_is_the_network_of_half_the_width(
+def test_half_of_a_network_equals_the_network_of_half_the_width(
     wide: dict[str, Any], narrow: dict[str, Any], criterion: str, context: Context
 ) -> None:
-    """The layer before the last one included: only the logits themselves stay."""
+    """This includes the layer before the last one; only the logits stay."""
     half = pruned(
         initial_candidate(wide, SHAPE, CLASSES, 0), context, ratio=0.5, criterion=criterion
     )
@@ -163,15 +163,15 @@ def test_half_of_a_network_is_the_network_of_half_the_width(
     assert size_of(half) == size_of(initial_candidate(narrow, SHAPE, CLASSES, 0))
 
 
-def test_nothing_goes_when_the_ratio_is_zero(candidate: Candidate, context: Context) -> None:
+def test_nothing_is_removed_when_the_ratio_is_zero(candidate: Candidate, context: Context) -> None:
     same = pruned(candidate, context, ratio=0.0)
     images = torch.rand(4, *SHAPE)
     assert same.history[-1].info["removed"] == []
     assert torch.equal(same.model(images), candidate.model(images))
 
 
-def test_one_ranking_over_all_layers_takes_more_where_less_matters(context: Context) -> None:
-    """Of the first layer's channels all matter alike, of the second's only one does."""
+def test_global_scope_removes_more_from_the_less_important_layer(context: Context) -> None:
+    """All channels of the first layer are equally important; in the second only one is."""
     candidate = two_layers()
     convolution = candidate.model[3]  # type: ignore[index]
     with torch.no_grad():
@@ -184,11 +184,11 @@ def test_one_ranking_over_all_layers_takes_more_where_less_matters(context: Cont
     assert (uniform["0"], uniform["3"]) == (4, 4)
 
 
-# -- what --------------------------------------------------------------------------------------
+# -- which units go ---------------------------------------------------------------------------
 
 
 def two_layers() -> Candidate:
-    """Two convolutions of 8 channels, whose weights are all one."""
+    """Two convolutions of 8 channels, all weights 1."""
     model = nn.Sequential(
         nn.Conv2d(1, 8, 3, padding=1, bias=False),
         nn.ReLU(),
@@ -205,7 +205,7 @@ def two_layers() -> Candidate:
 
 
 @pytest.mark.parametrize("criterion", ["magnitude", "l1", "lamp"])
-def test_the_weakest_channels_go(criterion: str, context: Context) -> None:
+def test_weakest_channels_are_removed(criterion: str, context: Context) -> None:
     candidate = two_layers()
     strength = torch.tensor([4.0, 9.0, 1.0, 7.0, 2.0, 8.0, 3.0, 6.0])
     with torch.no_grad():
@@ -215,7 +215,7 @@ def test_the_weakest_channels_go(criterion: str, context: Context) -> None:
     assert sorted(first[:, 0, 0, 0].tolist()) == [6.0, 7.0, 8.0, 9.0]
 
 
-def test_the_random_criterion_follows_the_seed(data: Data, candidate: Candidate) -> None:
+def test_random_criterion_depends_on_the_seed(data: Data, candidate: Candidate) -> None:
     def removed(seed: int) -> Any:
         context = Context(data, seed=seed)
         after = pruned(candidate, context, ratio=0.5, round_to=1, criterion="random")
@@ -224,7 +224,7 @@ def test_the_random_criterion_follows_the_seed(data: Data, candidate: Candidate)
     assert removed(0) == removed(0) != removed(1)
 
 
-def test_two_prunings_rebuild_one_after_the_other(candidate: Candidate, context: Context) -> None:
+def test_network_pruned_twice_can_be_rebuilt(candidate: Candidate, context: Context) -> None:
     once = pruned(candidate, context, ratio=0.25, round_to=1)
     twice = pruned(once, context, ratio=0.5, round_to=1, criterion="l1")
     assert size_of(candidate) > size_of(once) > size_of(twice)
@@ -302,7 +302,7 @@ def test_frozen_weights_stay_frozen(candidate: Candidate, context: Context) -> N
     ],
     ids=lambda architecture: next(iter(architecture)),
 )
-def test_target_in_multiply_adds_is_met_within_2_percent(
+def test_target_in_macs_is_met_within_2_percent(
     architecture: dict[str, Any], share: float, scope: str, context: Context
 ) -> None:
     candidate = initial_candidate(architecture, SHAPE, CLASSES, seed=0)
@@ -313,7 +313,7 @@ def test_target_in_multiply_adds_is_met_within_2_percent(
     assert after.history[-1].info["macs"] == [dense, reached]
 
 
-def test_target_keeps_to_whole_groups(context: Context) -> None:
+def test_target_in_macs_keeps_multiples_of_round_to(context: Context) -> None:
     candidate = initial_candidate({"simple_cnn": {"width": 1.0}}, SHAPE, CLASSES, seed=0)
     after = pruned(candidate, context, macs=0.47)
     assert all(width % 8 == 0 for width in list(widths(after.model).values())[:-1])
@@ -321,11 +321,11 @@ def test_target_keeps_to_whole_groups(context: Context) -> None:
     assert reached / dense == pytest.approx(0.47, rel=0.02)
 
 
-def test_all_multiply_adds_leave_the_network_whole(candidate: Candidate, context: Context) -> None:
+def test_nothing_is_removed_when_all_macs_remain(candidate: Candidate, context: Context) -> None:
     assert pruned(candidate, context, macs=1.0).history[-1].info["removed"] == []
 
 
-def test_target_out_of_reach_is_infeasible_with_the_nearest(
+def test_target_out_of_reach_is_infeasible_and_the_error_has_the_nearest(
     candidate: Candidate, context: Context
 ) -> None:
     with pytest.raises(
@@ -334,7 +334,7 @@ def test_target_out_of_reach_is_infeasible_with_the_nearest(
         pruned(candidate, context, macs=0.1)
 
 
-def test_multiply_adds_are_counted_as_the_objective_counts_them(context: Context) -> None:
+def test_macs_are_counted_as_in_the_objective(context: Context) -> None:
     from paretune.objectives.macs import count_macs as objective
 
     for name in ("simple_cnn", "transformer"):
@@ -346,7 +346,7 @@ def test_multiply_adds_are_counted_as_the_objective_counts_them(context: Context
 # -- which layers, and how much each -----------------------------------------------------------
 
 
-def test_ignored_module_keeps_its_channels_and_what_is_coupled(context: Context) -> None:
+def test_ignored_module_keeps_its_channels_and_coupled_ones(context: Context) -> None:
     candidate = network("resnet")  # two stages of one block: 0 and 3.* are one residual stream
     after = pruned(candidate, context, ratio=0.5, round_to=1, ignore=["3.conv2"])
     info = after.history[-1].info
@@ -355,19 +355,21 @@ def test_ignored_module_keeps_its_channels_and_what_is_coupled(context: Context)
     assert {"0", "3.conv2"} <= set(info["whole"])
 
 
-def test_unknown_module_to_ignore_is_infeasible(candidate: Candidate, context: Context) -> None:
+def test_ignore_of_an_unknown_module_is_infeasible(candidate: Candidate, context: Context) -> None:
     with pytest.raises(InfeasibleCandidate, match='ignore: the network has no "clasifier"'):
         pruned(candidate, context, ratio=0.5, ignore=["clasifier"])
 
 
-def test_ratios_by_layer_and_by_place(candidate: Candidate, context: Context) -> None:
-    """Layers 0 and 3 of 8 and 16 channels, and 7 of 32; a name goes before a slot."""
+def test_per_layer_accepts_layer_names_and_positions(
+    candidate: Candidate, context: Context
+) -> None:
+    """Layers 0, 3 and 7 have 8, 16 and 32 channels; a name overrides a position."""
     before = widths(candidate.model)
     assert list(before.values()) == [8, 16, 32, 3]
     first, second, *_ = before
 
-    def kept(**given: Any) -> list[int]:
-        return list(widths(pruned(candidate, context, round_to=1, **given).model).values())
+    def kept(**params: Any) -> list[int]:
+        return list(widths(pruned(candidate, context, round_to=1, **params).model).values())
 
     assert kept(per_layer={second: 0.75}) == [8, 4, 32, 3]
     assert kept(per_layer={second: 0.75}, ratio=0.5) == [4, 4, 16, 3]
@@ -380,32 +382,32 @@ def test_ratio_of_an_unknown_layer_is_infeasible(candidate: Candidate, context: 
         pruned(candidate, context, per_layer={"conv1": 0.5})
 
 
-def test_sensitivity_spares_the_layer_that_matters(data: Data) -> None:
-    """The second layer's channels are all alike; half of the first can go without a trace."""
+def test_sensitivity_scope_keeps_the_important_layer(data: Data) -> None:
+    """The second layer needs all its channels; half of the first layer's have no effect."""
     candidate = two_layers()
     with torch.no_grad():
         candidate.model[0].weight[:4] = 1e-3  # type: ignore[index]
         torch.manual_seed(0)
         candidate.model[3].weight.normal_()  # type: ignore[index]
         candidate.model[6].weight.normal_()  # type: ignore[index]
-    asked: list[str] = []
+    names: list[str] = []
 
     def memo(name: str, make: Any) -> Any:
-        asked.append(name)
+        names.append(name)
         return make()
 
     context = Context(data, memo=memo)
     after = pruned(candidate, context, ratio=0.25, round_to=1, scope="sensitivity")
     kept = widths(after.model)
     assert (kept["0"], kept["3"]) == (4, 8)
-    assert asked == ["pruning-sensitivity-magnitude-8"]
+    assert names == ["pruning-sensitivity-magnitude-8"]
 
 
-def test_sensitivity_leaves_weights_as_they_were(context: Context) -> None:
+def test_sensitivity_scan_does_not_change_weights(context: Context) -> None:
     candidate = network("padded")
     same = pruned(candidate, context, ratio=0.0, scope="sensitivity")
-    ours, theirs = same.model.state_dict(), candidate.model.state_dict()
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    after, before = same.model.state_dict(), candidate.model.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)
 
 
 def test_bn_scale_without_batch_normalization_is_infeasible(
@@ -415,10 +417,12 @@ def test_bn_scale_without_batch_normalization_is_infeasible(
         pruned(candidate, context, ratio=0.5, criterion="bn_scale")
 
 
-# -- little by little --------------------------------------------------------------------------
+# -- in steps ---------------------------------------------------------------------------------
 
 
-def test_steps_train_between_and_end_at_the_same_widths(candidate: Candidate, data: Data) -> None:
+def test_steps_train_in_between_and_end_at_the_same_widths(
+    candidate: Candidate, data: Data
+) -> None:
     events: list[EpochEnd] = []
     context = Context(data, report=events.append)
     between = {"epochs": 2, "batch_size": 8}
@@ -433,7 +437,7 @@ def test_steps_train_between_and_end_at_the_same_widths(candidate: Candidate, da
     assert torch.equal(fresh(images), slowly.model(images))
 
 
-def test_steps_of_a_transformer_rebuild(data: Data) -> None:
+def test_transformer_pruned_in_steps_can_be_rebuilt(data: Data) -> None:
     candidate = network("transformer")
     params = {"macs": 0.5, "round_to": 2, "steps": 2, "between": {"epochs": 0}}
     after = pruned(candidate, examples_for("transformer", data), **params)
@@ -443,9 +447,9 @@ def test_steps_of_a_transformer_rebuild(data: Data) -> None:
     assert torch.equal(fresh(images), after.model(images))
 
 
-def test_only_steps_with_epochs_between_train() -> None:
-    def trains(**given: Any) -> bool:
-        return Structured.trains(Structured.Params(ratio=0.5, **given))
+def test_trains_is_true_only_with_steps_and_epochs_in_between() -> None:
+    def trains(**params: Any) -> bool:
+        return Structured.trains(Structured.Params(ratio=0.5, **params))
 
     assert trains(steps=2)
     assert not trains()
@@ -453,7 +457,7 @@ def test_only_steps_with_epochs_between_train() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "problem"),
+    ("params", "problem"),
     [
         ({}, "give ratio, macs or per_layer: how much to remove"),
         ({"ratio": 0.5, "macs": 0.5}, "give ratio or macs, not both"),
@@ -462,6 +466,8 @@ def test_only_steps_with_epochs_between_train() -> None:
     ],
     ids=str,
 )
-def test_amounts_that_do_not_go_together_are_refused(given: dict[str, Any], problem: str) -> None:
+def test_amounts_are_refused_when_missing_or_contradictory(
+    params: dict[str, Any], problem: str
+) -> None:
     with pytest.raises(ValidationError, match=problem):
-        Structured.Params(**given)
+        Structured.Params(**params)

@@ -1,4 +1,4 @@
-"""Fake quantization beside its formula: value -> integer in the stored range -> value."""
+"""Fake quantization follows its formula: value -> integer in the stored range -> value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paretune.spaces.quantization.fake_quantization import (
 
 
 def ranged(low: float, high: float) -> FakeActivation:
-    """In evaluation, with this range."""
+    """Fake quantization in evaluation mode with this range."""
     fake = FakeActivation(momentum=0.5).eval()
     fake.low.fill_(low)
     fake.high.fill_(high)
@@ -31,26 +31,26 @@ def test_activation_is_rounded_as_uint8_stores_it(low: float, high: float) -> No
     steps = np.rint(values.numpy() * (np.float32(1) / np.float32(scale)))
     stored = np.clip(steps + zero, 0, 255)
     expected = (stored - zero).astype(np.float32) * np.float32(scale)
-    found = ranged(low, high)(values).numpy()
-    assert np.allclose(found, expected, rtol=0, atol=1e-6)
-    assert len(np.unique(found)) <= 256
+    rounded = ranged(low, high)(values).numpy()
+    assert np.allclose(rounded, expected, rtol=0, atol=1e-6)
+    assert len(np.unique(rounded)) <= 256
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1.0, 3.0), (-0.37, 2.9), (0.0, 0.0)])
-def test_zero_stays_exactly_zero(low: float, high: float) -> None:
-    """Padding is made of it."""
+def test_zero_is_rounded_to_exactly_zero(low: float, high: float) -> None:
+    """Padding is 0."""
     assert ranged(low, high)(torch.zeros(1)).item() == 0
 
 
-def test_gradient_passes_inside_the_range_and_not_outside() -> None:
+def test_gradient_passes_only_inside_the_range() -> None:
     x = torch.tensor([-5.0, -0.5, 0.7, 2.9, 9.0], requires_grad=True)
     ranged(-1, 3)(x).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [0, 1, 1, 1, 0]
 
 
-def test_range_follows_the_batches_in_training_alone() -> None:
-    """low <- low + momentum (min - low), and so for high; 0 is always in it."""
+def test_range_follows_the_batches_only_in_training() -> None:
+    """low <- low + momentum (min - low), likewise high; the range always contains 0."""
     fake = ranged(-1, 3).train()
     fake(torch.tensor([1.0, 5.0]))
     assert (fake.low.item(), fake.high.item()) == (-0.5, 4.0)
@@ -59,7 +59,7 @@ def test_range_follows_the_batches_in_training_alone() -> None:
     assert (fake.low.item(), fake.high.item()) == (-0.5, 4.0)
 
 
-def test_widening_holds_every_value_and_rounds_none() -> None:
+def test_widening_range_contains_all_values_and_rounds_none() -> None:
     fake = FakeActivation(momentum=0.5).eval()
     fake.widening = True
     for batch in (torch.tensor([0.3, 0.9]), torch.tensor([-0.2, 0.5])):
@@ -80,7 +80,7 @@ def test_weight_is_rounded_as_int8_stores_it(axis: int | None, levels: int) -> N
     assert stored.abs().max() == levels
 
 
-def test_weight_s_gradient_passes_straight_through() -> None:
+def test_gradient_of_a_rounded_weight_passes_unchanged() -> None:
     weight = torch.randn(3, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
     FakeWeight(0, 127)(weight).sum().backward()
     assert weight.grad is not None
@@ -88,6 +88,6 @@ def test_weight_s_gradient_passes_straight_through() -> None:
 
 
 @pytest.mark.parametrize("axis", [None, 0])
-def test_channel_of_zeros_stays_zeros(axis: int | None) -> None:
+def test_channel_of_zeros_stays_zero(axis: int | None) -> None:
     weight = torch.tensor([[0.0, 0.0], [1.0, -0.5]])
     assert rounded_weight(weight, axis, 127)[0].tolist() == [0, 0]

@@ -1,4 +1,4 @@
-"""Quantization-aware training: what it refuses, what it trains, what it leaves alone."""
+"""Quantization-aware training: what is infeasible, what is trained, and what does not change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from paretune.spaces.table import Option
 
 SHAPE, CLASSES = (1, 8, 8), 3
 LAYERS = ["0", "3", "7", "9"]
-"""Of the candidate, in order."""
+"""Weighted layers of the candidate, in order."""
 
 
 def params(**more: Any) -> Any:
@@ -47,7 +47,7 @@ def weights(model: nn.Module) -> torch.Tensor:
 # -- refused -----------------------------------------------------------------------------------
 
 
-def test_network_that_cannot_be_traced_is_refused_with_the_reason(context: Context) -> None:
+def test_network_that_torch_fx_cannot_trace_is_infeasible(context: Context) -> None:
     network = initial_candidate(
         {"python": {"factory": "user_nets:branching"}}, SHAPE, CLASSES, seed=0
     )
@@ -56,13 +56,15 @@ def test_network_that_cannot_be_traced_is_refused_with_the_reason(context: Conte
         trained(network, context)
 
 
-def test_runtime_without_int8_is_refused(candidate: Candidate, context: Context) -> None:
+def test_runtime_without_int8_is_infeasible(candidate: Candidate, context: Context) -> None:
     with pytest.raises(InfeasibleCandidate, match="qat: this runtime has no int8 to train for"):
         trained(candidate, replace(context, placement=None))
 
 
-def test_runtime_that_quantizes_nothing_is_refused(candidate: Candidate, context: Context) -> None:
-    nowhere = replace(context, placement=lambda *given: {"groups": [], "hidden": []})
+def test_candidate_is_infeasible_when_the_runtime_quantizes_nothing(
+    candidate: Candidate, context: Context
+) -> None:
+    nowhere = replace(context, placement=lambda *args: {"groups": [], "hidden": []})
     reason = "qat: the runtime quantizes no layer of this network"
     with pytest.raises(InfeasibleCandidate, match=reason):
         trained(candidate, nowhere)
@@ -71,7 +73,7 @@ def test_runtime_that_quantizes_nothing_is_refused(candidate: Candidate, context
 # -- trained -----------------------------------------------------------------------------------
 
 
-def test_first_ranges_hold_the_images_and_training_moves_weights_and_ranges(
+def test_first_ranges_contain_the_images_and_training_changes_weights_and_ranges(
     candidate: Candidate, context: Context
 ) -> None:
     still = trained(candidate, context, optimizer={"sgd": {"lr": 1e-12}}, momentum=1e-9)
@@ -92,7 +94,7 @@ def test_first_ranges_hold_the_images_and_training_moves_weights_and_ranges(
     ("per_channel", "reduce_range", "axis", "levels"),
     [(True, True, 0, 64), (False, False, None, 127)],
 )
-def test_weights_are_rounded_as_asked(
+def test_weights_are_rounded_by_the_options(
     candidate: Candidate,
     context: Context,
     per_channel: bool,
@@ -106,19 +108,19 @@ def test_weights_are_rounded_as_asked(
     assert {(fake.axis, fake.levels) for fake in fakes} == {(axis, levels)}
 
 
-def test_layers_kept_in_float_are_not_rounded(candidate: Candidate, context: Context) -> None:
+def test_layers_that_stay_in_float_are_not_rounded(candidate: Candidate, context: Context) -> None:
     after = trained(candidate, context, keep_float=2)
-    found = sensitivity(candidate, context, params().per_channel, params().reduce_range)
-    kept = sorted(found, key=lambda layer: found[layer])[:2]
+    ratios = sensitivity(candidate, context, params().per_channel, params().reduce_range)
+    kept = sorted(ratios, key=lambda layer: ratios[layer])[:2]
     assert after.quantization is not None
     assert after.quantization["qat"]["kept"] == kept
     assert rounded_layers(after.model) == [layer for layer in LAYERS if layer not in kept]
 
 
-def test_distillation_alone_does_not_look_at_labels(
+def test_labels_have_no_effect_when_alpha_is_one(
     candidate: Candidate, context: Context, data: Data
 ) -> None:
-    """alpha = 1 leaves the teacher alone to learn from."""
+    """With alpha = 1 the loss against the labels has weight 0."""
     taught = replace(
         context,
         teacher=initial_candidate({"simple_cnn": {"width": 0.25}}, SHAPE, CLASSES, seed=7).model,
@@ -141,8 +143,8 @@ class Relabelled:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._data, name)
 
-    def batches(self, *given: Any, **more: Any) -> Any:
-        for images, labels in self._data.batches(*given, **more):
+    def batches(self, *args: Any, **options: Any) -> Any:
+        for images, labels in self._data.batches(*args, **options):
             yield images, (labels + 1) % CLASSES
 
 
@@ -154,7 +156,7 @@ class Relabelled:
 def test_zeros_of_unstructured_pruning_stay_zero(
     architecture: dict[str, Any], context: Context
 ) -> None:
-    """Also where batch normalization is folded into the weights."""
+    """This includes weights with batch normalization folded into them."""
     network = initial_candidate(architecture, SHAPE, CLASSES, seed=0)
     sparse = Unstructured.apply(network, Unstructured.Params(ratio=0.6), context)
     after = trained(sparse, context, optimizer={"sgd": {"lr": 0.1}})

@@ -1,4 +1,4 @@
-"""torch.compile as an option of training: the same result, or the reason why not."""
+"""torch.compile in training: the same result, or an infeasible candidate with the reason."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from paretune.spaces.training.recipe import Recipe
 @pytest.mark.filterwarnings("default")  # the compiler's own
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 def test_compiled_training_gives_the_eager_weights(context: Context) -> None:
-    """Two batches of 10 and one of 4: also when the last one is smaller."""
+    """Two batches of 10 and one of 4: the last batch is smaller."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
     candidate = Candidate(model.eval(), context.data.shape, context.data.classes)
-    found = []
+    models = []
     for compiled in (True, False):
         how = Recipe.model_validate(
             {"epochs": 2, "batch_size": 10, "compile": compiled, "optimizer": {"sgd": {"lr": 0.05}}}
         )
-        found.append(train(candidate, how, context, stage="pretrain").model)
-    assert type(found[0]) is nn.Sequential  # the network itself, not what the compiler made of it
-    for name, one in found[0].state_dict().items():
-        torch.testing.assert_close(one, found[1].state_dict()[name], rtol=1e-3, atol=1e-4)
+        models.append(train(candidate, how, context, stage="pretrain").model)
+    assert type(models[0]) is nn.Sequential  # the network itself, not what the compiler made of it
+    for name, one in models[0].state_dict().items():
+        torch.testing.assert_close(one, models[1].state_dict()[name], rtol=1e-3, atol=1e-4)
 
 
 def test_compiler_that_cannot_run_makes_the_candidate_infeasible(
     candidate: Candidate, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A backend that fails is what a machine without a C++ compiler is to torch.compile."""
+    """torch.compile on a machine without a C++ compiler behaves like a backend that fails."""
 
     def broken(graph: object, inputs: object) -> None:
         raise RuntimeError("no working C++ compiler found")
@@ -53,7 +53,7 @@ def test_compiler_that_cannot_run_makes_the_candidate_infeasible(
         train(candidate, how, context, stage="pretrain")
 
 
-def test_other_errors_pass_as_they_are() -> None:
+def test_other_errors_pass_unchanged() -> None:
     with pytest.raises(ValueError, match="mine"), compilation(enabled=True):
         raise ValueError("mine")
     with pytest.raises(BackendCompilerFailed), compilation(enabled=False):

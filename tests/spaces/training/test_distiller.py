@@ -1,4 +1,4 @@
-"""Contract of every distillation, through the training loop."""
+"""Contract of every distillation in the training loop, and the distiller itself."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def made(architecture: dict[str, Any], seed: int = 0) -> Candidate:
 
 
 def recipe(**changes: Any) -> Recipe:
-    given = {"epochs": 2, "batch_size": 8, "optimizer": {"sgd": {"lr": 0.01}}, **changes}
-    return Recipe.model_validate(given)
+    values = {"epochs": 2, "batch_size": 8, "optimizer": {"sgd": {"lr": 0.01}}, **changes}
+    return Recipe.model_validate(values)
 
 
 def option(name: str, **params: Any) -> Option:
@@ -65,14 +65,14 @@ def hooked(model: nn.Module) -> bool:
 
 
 def same(first: nn.Module, second: nn.Module) -> bool:
-    ours, theirs = first.state_dict(), second.state_dict()
-    return list(ours) == list(theirs) and all(torch.equal(ours[n], theirs[n]) for n in ours)
+    one, other = first.state_dict(), second.state_dict()
+    return list(one) == list(other) and all(torch.equal(one[n], other[n]) for n in one)
 
 
 @EACH
 @PAIRS
 @AUGMENTS
-def test_student_learns_something_else_and_carries_no_trace_of_it(
+def test_student_learns_other_weights_and_keeps_its_modules_and_no_hooks(
     name: str, student: Any, teacher: Any, augment: Any, data: Data
 ) -> None:
     candidate, how = made(student), recipe(augment=augment)
@@ -89,7 +89,7 @@ def test_student_learns_something_else_and_carries_no_trace_of_it(
 
 @EACH
 @PAIRS
-def test_same_seed_gives_the_same_student_and_leaves_all_else_alone(
+def test_same_seed_gives_the_same_student_and_changes_nothing_else(
     name: str, student: Any, teacher: Any, data: Data
 ) -> None:
     candidate, context = made(student), taught(data, name, made(teacher, 1).model)
@@ -105,7 +105,7 @@ def test_same_seed_gives_the_same_student_and_leaves_all_else_alone(
 @EACH
 @AUGMENTS
 @pytest.mark.parametrize("stops", [False, True], ids=["to the end", "stopped"])
-def test_teacher_is_left_as_it_was(name: str, augment: Any, stops: bool, data: Data) -> None:
+def test_teacher_does_not_change(name: str, augment: Any, stops: bool, data: Data) -> None:
     def report(event: EpochEnd) -> None:
         if stops:
             raise KeyboardInterrupt
@@ -125,7 +125,9 @@ def test_teacher_is_left_as_it_was(name: str, augment: Any, stops: bool, data: D
 
 @EACH
 @PAIRS
-def test_loss_falls(name: str, student: Any, teacher: Any, data: Data) -> None:
+def test_loss_falls_with_each_distillation(
+    name: str, student: Any, teacher: Any, data: Data
+) -> None:
     losses: list[float] = []
     context = taught(
         data, name, made(teacher, 1).model, report=lambda event: losses.append(event.loss)
@@ -136,7 +138,7 @@ def test_loss_falls(name: str, student: Any, teacher: Any, data: Data) -> None:
 
 
 @pytest.mark.parametrize("name", FEATURES)
-def test_features_are_found_in_a_pruned_student(
+def test_pruned_student_learns_from_features(
     name: str, candidate: Candidate, context: Context, data: Data
 ) -> None:
     pruned = Structured.apply(candidate, Structured.Params(ratio=0.5, round_to=1), context)
@@ -152,7 +154,7 @@ def test_student_without_features_is_infeasible(name: str, data: Data) -> None:
         train(flat, recipe(), taught(data, name, made(RESNET).model), stage="finetune")
 
 
-def test_attention_of_a_layer_without_positions_is_infeasible(data: Data) -> None:
+def test_attention_transfer_is_infeasible_for_a_layer_without_positions(data: Data) -> None:
     small = made({"simple_cnn": {"width": 0.125}})
     chosen = option("attention", student_layers=["7"])
     context = Context(data, teacher=small.model, distillation=chosen)
@@ -161,38 +163,38 @@ def test_attention_of_a_layer_without_positions_is_infeasible(data: Data) -> Non
 
 
 @EACH
-def test_mixed_precision_trains_with_it(name: str, data: Data) -> None:
+def test_distillation_trains_in_mixed_precision(name: str, data: Data) -> None:
     context = taught(data, name, made(RESNET).model)
     small = made({"simple_cnn": {"width": 0.125}})
     after = train(small, recipe(amp="bfloat16"), context, stage="finetune")
     assert {p.dtype for p in after.model.parameters()} == {torch.float32}
 
 
-# -- the protocol ------------------------------------------------------------------------------
+# -- the distiller itself ----------------------------------------------------------------------
 
 
-def one_loss(teaching: Distiller, student: nn.Module, data: Data, seed: int = 5) -> torch.Tensor:
+def one_loss(distiller: Distiller, student: nn.Module, data: Data, seed: int = 5) -> torch.Tensor:
     images, labels = next(data.batches("train", 8, seed=seed))
-    teaching.begin(seed)
-    return teaching.loss(images, labels, student(images), torch.tensor(0.0), 0)
+    distiller.begin(seed)
+    return distiller.loss(images, labels, student(images), torch.tensor(0.0), 0)
 
 
 @PAIRS
-def test_gradients_of_hints_reach_adapter_and_student_and_not_the_teacher(
+def test_gradients_of_hints_reach_adapter_and_student_but_not_the_teacher(
     student: Any, teacher: Any, data: Data
 ) -> None:
-    ours, theirs = made(student).model, made(teacher, 1).model
-    teaching = Distiller(ours, taught(data, "hints", theirs), recipe())
-    one_loss(teaching, ours, data).backward()
-    assert teaching.parameters
-    assert all(p.grad is not None and p.grad.any() for p in teaching.parameters)
-    first = next(p for p in ours.parameters())
+    student_model, teacher_model = made(student).model, made(teacher, 1).model
+    distiller = Distiller(student_model, taught(data, "hints", teacher_model), recipe())
+    one_loss(distiller, student_model, data).backward()
+    assert distiller.parameters
+    assert all(p.grad is not None and p.grad.any() for p in distiller.parameters)
+    first = next(p for p in student_model.parameters())
     assert first.grad is not None and first.grad.any()
-    assert all(p.grad is None for p in theirs.parameters())
+    assert all(p.grad is None for p in teacher_model.parameters())
 
 
 def test_adapters_are_trained_with_the_student(data: Data) -> None:
-    """With the student's own features frozen, only they can bring the loss down so far."""
+    """With the student's features frozen, only trained adapters lower the loss this far."""
     candidate = made({"simple_cnn": {"width": 0.125}})
     for parameter in candidate.model[:-1].parameters():
         parameter.requires_grad_(False)
@@ -211,46 +213,46 @@ def test_adapters_are_trained_with_the_student(data: Data) -> None:
 
 
 class Counting(nn.Module):
-    """Counts how often it is asked, and how many images."""
+    """Records the batch size of each call."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
-        self.asked: list[int] = []
+        self.batch_sizes: list[int] = []
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.asked.append(len(x))
-        said: torch.Tensor = self.inner(x)
-        return said
+        self.batch_sizes.append(len(x))
+        logits: torch.Tensor = self.inner(x)
+        return logits
 
 
-def test_kept_logits_are_what_the_teacher_says_beside_the_student(data: Data) -> None:
+def test_kept_logits_give_the_same_loss_as_a_teacher_run_on_each_batch(data: Data) -> None:
     student, teacher = made({"simple_cnn": {"width": 0.125}}).model, made(RESNET, 1).model
     counting = Counting(teacher)
     context = taught(data, "logits", counting)
-    kept, beside = (
+    kept, each_batch = (
         Distiller(student, context, recipe(augment=augment)) for augment in ({}, {"flip": True})
     )
-    counting.asked.clear()
+    counting.batch_sizes.clear()
     first = one_loss(kept, student, data)
-    assert counting.asked == []
-    second = one_loss(beside, student, data)
-    assert counting.asked == [8]
+    assert counting.batch_sizes == []
+    second = one_loss(each_batch, student, data)
+    assert counting.batch_sizes == [8]
     assert float(first.detach()) == pytest.approx(float(second.detach()), rel=1e-5)
 
 
-def test_teacher_is_asked_once_for_each_image_unless_images_change(data: Data) -> None:
+def test_teacher_runs_once_for_each_image_unless_images_are_augmented(data: Data) -> None:
     counting = Counting(made(RESNET).model)
     student = made({"simple_cnn": {"width": 0.125}})
     train(student, recipe(epochs=3), taught(data, "logits", counting), stage="finetune")
-    assert counting.asked == [1, 24]  # a look at its classes, and the training part
-    counting.asked.clear()
+    assert counting.batch_sizes == [1, 24]  # one example for the classes, then the training part
+    counting.batch_sizes.clear()
     changed = recipe(epochs=3, augment={"crop": 1})
     train(student, changed, taught(data, "logits", counting), stage="finetune")
-    assert counting.asked == [1, *[8] * 9]
+    assert counting.batch_sizes == [1, *[8] * 9]
 
 
-def test_kept_logits_may_come_from_an_earlier_training(data: Data) -> None:
+def test_kept_logits_are_reused_in_a_later_training(data: Data) -> None:
     kept: list[torch.Tensor] = []
 
     def answers(make: Callable[[], torch.Tensor]) -> torch.Tensor:
@@ -262,19 +264,19 @@ def test_kept_logits_may_come_from_an_earlier_training(data: Data) -> None:
     context = taught(data, "logits", counting, teacher_logits=answers)
     student = made({"simple_cnn": {"width": 0.125}})
     first = train(student, recipe(), context, stage="finetune")
-    counting.asked.clear()
+    counting.batch_sizes.clear()
     second = train(student, recipe(), context, stage="finetune")
-    assert counting.asked == [1]
+    assert counting.batch_sizes == [1]
     assert kept[0].shape == (24, CLASSES)
     assert same(first.model, second.model)
 
 
-def test_padding_of_texts_is_not_compared() -> None:
+def test_features_at_the_padding_of_texts_are_zero() -> None:
     from paretune.spaces.training.distiller import _unpadded
 
     ids = torch.tensor([[5, 7, 0], [3, 0, 0]])
     tokens, pooled = torch.ones(2, 3, 4), torch.ones(2, 4)
-    found = _unpadded([tokens, pooled], ids)
-    assert found[0].sum(2).tolist() == [[4, 4, 0], [4, 0, 0]]
-    assert found[1] is pooled
+    masked = _unpadded([tokens, pooled], ids)
+    assert masked[0].sum(2).tolist() == [[4, 4, 0], [4, 0, 0]]
+    assert masked[1] is pooled
     assert _unpadded([tokens], torch.ones(2, 1, 8, 8))[0] is tokens

@@ -1,4 +1,4 @@
-"""The running mean of the weights: its recursion, its buffers, and that the stage returns it."""
+"""The running mean of the weights: its recursion, its buffers, and the stage that returns it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
 
 
-def test_mean_follows_the_recursion_with_its_warm_up() -> None:
+def test_mean_follows_the_recursion_with_a_smaller_decay_at_the_start() -> None:
     model = network()
     average = WeightAverage(model, 0.5)
     expected = {k: v.clone() for k, v in model.state_dict().items() if v.is_floating_point()}
@@ -34,14 +34,14 @@ def test_mean_follows_the_recursion_with_its_warm_up() -> None:
         for name, mean in expected.items():
             expected[name] = decay * mean + (1 - decay) * model.state_dict()[name]
     average.apply()
-    found = model.state_dict()
+    tensors = model.state_dict()
     assert {"1.running_mean", "1.running_var"} <= set(expected)
     for name, mean in expected.items():
-        torch.testing.assert_close(found[name], mean)
-    assert int(found["1.num_batches_tracked"]) == 20
+        torch.testing.assert_close(tensors[name], mean)
+    assert int(tensors["1.num_batches_tracked"]) == 20
 
 
-def test_mean_is_lent_for_the_block_only() -> None:
+def test_mean_is_applied_only_inside_the_block() -> None:
     model = network()
     average = WeightAverage(model, 0.9)
     start = model[0].weight.detach().clone()
@@ -53,7 +53,7 @@ def test_mean_is_lent_for_the_block_only() -> None:
 
 
 def test_stage_returns_the_mean_of_the_steps(data: Data) -> None:
-    """One batch an epoch and the last weights of each shorter training give the steps."""
+    """With one batch per epoch, a training of n epochs gives the weights of step n."""
     torch.manual_seed(3)
     model = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(data.shape), data.classes)).eval()
     candidate = Candidate(model, data.shape, data.classes)
@@ -90,6 +90,6 @@ def test_pruned_weights_stay_zero_in_the_mean(candidate: Candidate, context: Con
 
 
 @pytest.mark.parametrize("decay", [0.0, 1.0])
-def test_decay_at_an_end_is_refused(decay: float) -> None:
+def test_decay_of_zero_or_one_is_refused(decay: float) -> None:
     with pytest.raises(ValueError, match=r"ema\n.*(greater than 0|less than 1)"):
         Recipe(epochs=1, ema=decay)

@@ -1,4 +1,4 @@
-"""Frozen trunk: the classifier alone learns first."""
+"""Frozen trunk: only the classifier learns in the first epochs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paretune.spaces.training.recipe import Recipe
 
 @pytest.fixture
 def resnet(context: Context) -> Candidate:
-    """With BatchNorm, whose statistics could move."""
+    """A network with BatchNorm statistics, which could change."""
     architecture = {"resnet": {"stages": 2, "blocks": 1, "width": 8}}
     return initial_candidate(architecture, context.data.shape, context.data.classes, seed=0)
 
@@ -33,13 +33,13 @@ def changed(candidate: Candidate, context: Context, **fields: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", {"adamw": {"weight_decay": 0.5}}, "rmsprop"])
-def test_classifier_alone_is_trained_and_statistics_stay(
+def test_frozen_epochs_train_only_the_classifier_and_keep_statistics(
     resnet: Candidate, context: Context, optimizer: Any
 ) -> None:
-    found = changed(resnet, context, freeze_epochs=2, optimizer=optimizer)
+    names = changed(resnet, context, freeze_epochs=2, optimizer=optimizer)
     head = head_of(resnet.model, resnet.classes)
     [name] = [name for name, layer in resnet.model.named_modules() if layer is head]
-    assert found == {f"{name}.weight", f"{name}.bias"}
+    assert names == {f"{name}.weight", f"{name}.bias"}
 
 
 def test_all_layers_learn_after_the_frozen_epochs(resnet: Candidate, context: Context) -> None:
@@ -55,8 +55,8 @@ def test_weights_that_were_frozen_before_stay_frozen(resnet: Candidate, context:
     assert [n for n, p in made.named_parameters() if not p.requires_grad] == [first]
 
 
-def test_trunk_has_its_share_of_the_rate(context: Context) -> None:
-    """One step of SGD: the trunk moves by a tenth of what it does at the full rate."""
+def test_trunk_trains_with_its_share_of_the_rate(context: Context) -> None:
+    """In one step of SGD the trunk changes a tenth as much as at the full rate."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 3)).eval()
     candidate = Candidate(model, context.data.shape, 3)

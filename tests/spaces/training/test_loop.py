@@ -1,4 +1,4 @@
-"""The training loop: what a step does, what repeats, what ends it."""
+"""The training loop: its steps, reproducibility, distillation and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from paretune.spaces.training.recipe import Recipe
 MakeData = Callable[..., Data]
 
 STILL = {"sgd": {"lr": 1e-12, "momentum": 0.0}}
-"""An optimizer that leaves the weights where they are: losses are those of the start."""
+"""An optimizer that does not change the weights, so losses are those of the start."""
 
 
 def recipe(**fields: Any) -> Recipe:
@@ -53,7 +53,7 @@ def whole(data: Data) -> tuple[torch.Tensor, torch.Tensor]:
     return next(iter(data.batches("train", 10_000)))
 
 
-# -- repeats -----------------------------------------------------------------------------------
+# -- reproducibility ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("augment", [{}, {"flip": True, "crop": 1}], ids=["plain", "augmented"])
@@ -71,7 +71,7 @@ def test_same_seed_gives_identical_weights_and_another_does_not(
     assert not torch.equal(trained(1), trained(2))
 
 
-def test_input_and_global_random_state_are_left_alone(
+def test_input_and_global_random_state_do_not_change(
     candidate: Candidate, context: Context
 ) -> None:
     before = copy.deepcopy(candidate.model.state_dict())
@@ -84,7 +84,9 @@ def test_input_and_global_random_state_are_left_alone(
     assert not torch.equal(weights(trained), weights(candidate))
 
 
-def test_trained_model_is_ready_for_use(candidate: Candidate, context: Context) -> None:
+def test_trained_model_is_on_the_cpu_in_evaluation_mode(
+    candidate: Candidate, context: Context
+) -> None:
     how = recipe(channels_last="on")
     model = train(candidate, how, context, stage="pretrain").model
     assert not model.training
@@ -92,7 +94,7 @@ def test_trained_model_is_ready_for_use(candidate: Candidate, context: Context) 
     assert all(t.device.type == "cpu" and t.is_contiguous() for t in model.state_dict().values())
 
 
-def test_memory_layout_changes_no_result(candidate: Candidate, context: Context) -> None:
+def test_memory_layout_does_not_change_the_result(candidate: Candidate, context: Context) -> None:
     first, second = (
         train(candidate, recipe(channels_last=layout), context, stage="pretrain")
         for layout in ("on", "off")
@@ -100,7 +102,7 @@ def test_memory_layout_changes_no_result(candidate: Candidate, context: Context)
     torch.testing.assert_close(weights(first), weights(second), rtol=1e-4, atol=1e-5)
 
 
-# -- learns ------------------------------------------------------------------------------------
+# -- learning and reports ----------------------------------------------------------------------
 
 
 def test_loss_falls_and_accuracy_rises(candidate: Candidate, data: Data) -> None:
@@ -109,7 +111,7 @@ def test_loss_falls_and_accuracy_rises(candidate: Candidate, data: Data) -> None
     assert events[-1].accuracy == 1.0
 
 
-def test_report_hears_of_each_epoch(candidate: Candidate, data: Data) -> None:
+def test_report_is_called_after_each_epoch(candidate: Candidate, data: Data) -> None:
     events = watched(candidate, recipe(epochs=3), data)
     assert [(e.stage, e.epoch, e.epochs) for e in events] == [("pretrain", i, 3) for i in (1, 2, 3)]
     assert all(e.seconds > 0 and e.accuracy is not None for e in events)
@@ -125,9 +127,7 @@ def test_report_may_stop_the_stage(candidate: Candidate, data: Data) -> None:
     assert torch.equal(weights(candidate), before)
 
 
-def test_step_in_the_history_is_json_and_holds_the_recipe(
-    candidate: Candidate, context: Context
-) -> None:
+def test_history_step_is_json_and_has_the_recipe(candidate: Candidate, context: Context) -> None:
     how = recipe(epochs=2, optimizer="sgd", schedule="cosine")
     *before, step = train(candidate, how, context, stage="finetune").history
     assert tuple(before) == candidate.history
@@ -137,7 +137,7 @@ def test_step_in_the_history_is_json_and_holds_the_recipe(
     assert json.loads(json.dumps(vars(step), allow_nan=False))["params"] == step.params
 
 
-def test_no_epochs_leave_the_weights_and_give_no_loss(
+def test_zero_epochs_keep_the_weights_and_give_no_loss(
     candidate: Candidate, context: Context
 ) -> None:
     same = train(candidate, recipe(epochs=0), context, stage="finetune")
@@ -149,7 +149,7 @@ def test_no_epochs_leave_the_weights_and_give_no_loss(
 
 
 @pytest.mark.parametrize("clip", [None, 0.01], ids=["whole", "clipped"])
-def test_step_goes_against_the_gradient(data: Data, clip: float | None) -> None:
+def test_step_is_the_negative_gradient_times_the_rate(data: Data, clip: float | None) -> None:
     candidate = linear(data)
     sgd = {"sgd": {"lr": 0.5, "momentum": 0.0}}
     after = train(
@@ -166,7 +166,7 @@ def test_step_goes_against_the_gradient(data: Data, clip: float | None) -> None:
 
 
 def test_schedule_sets_the_rate_of_each_step(data: Data) -> None:
-    """Two epochs of three batches: progress 0, 1/6, ...; step drops to a half every third."""
+    """Two epochs of three batches: progress 0, 1/6, ...; the rate halves at each third."""
     candidate = linear(data)
     how = recipe(
         epochs=2,
@@ -204,7 +204,7 @@ def test_loss_is_smoothed_cross_entropy(data: Data, smoothing: float) -> None:
 
 
 @pytest.mark.parametrize("size", [9, 17])
-def test_last_batch_of_one_is_left_out(make_data: MakeData, size: int) -> None:
+def test_last_batch_of_a_single_example_is_skipped(make_data: MakeData, size: int) -> None:
     """Batch normalization cannot train on one example."""
     data = make_data(train=size)
     candidate = linear(data, nn.BatchNorm1d(64))
@@ -227,7 +227,7 @@ def test_mixed_precision_trains_float32_weights_to_nearly_the_same(data: Data) -
 
 @pytest.mark.parametrize("size", [24, 20, 17])
 def test_accumulated_batches_equal_one_large_batch(make_data: MakeData, size: int) -> None:
-    """Also in the last group, whether it has fewer batches, or a smaller last one."""
+    """This includes a last group with fewer batches or a smaller last batch."""
     data = make_data(train=size)
     candidate = linear(data)
     sgd = {"sgd": {"lr": 0.5, "momentum": 0.9}}
@@ -240,19 +240,19 @@ def test_accumulated_batches_equal_one_large_batch(make_data: MakeData, size: in
         )
         for batch, n in ((4, 4), (16, 1))
     )
-    if size == 17:  # neither learns from a single last example
+    if size == 17:  # both skip the single last example
         assert small.history[-1].info["loss"] == pytest.approx(large.history[-1].info["loss"])
     torch.testing.assert_close(weights(small), weights(large), rtol=1e-4, atol=1e-6)
 
 
-def test_batches_of_one_all_count(data: Data) -> None:
+def test_batches_of_one_example_are_all_used(data: Data) -> None:
     events = watched(linear(data), recipe(batch_size=1, optimizer=STILL), data)
     whole_part = watched(linear(data), recipe(batch_size=24, optimizer=STILL), data)
     assert events[0].loss == pytest.approx(whole_part[0].loss, rel=1e-5)
 
 
 def test_plateau_lowers_the_rate_of_later_epochs(data: Data) -> None:
-    """The first epoch has nothing to improve on; then the rate falls to nothing each epoch."""
+    """The first epoch always improves; after each later epoch the rate falls to almost 0."""
     how = recipe(
         epochs=3,
         optimizer={"sgd": {"lr": 1e-6, "momentum": 0.0}},
@@ -289,10 +289,10 @@ def logits_option(**params: Any) -> Option:
 
 
 @pytest.mark.parametrize("batch_size", [5, 8, 24])
-def test_distilled_loss_is_the_formula_over_all_shuffled_batches(
+def test_distilled_loss_follows_the_formula_over_all_shuffled_batches(
     data: Data, batch_size: int
 ) -> None:
-    """Each image meets its own teacher's logits, in whatever order the epoch has."""
+    """Each image is compared with its teacher's logits in any order of the epoch."""
     candidate, teacher = linear(data), teacher_of(data)
     events: list[EpochEnd] = []
     option = logits_option(temperature=2.0, alpha=0.25)
@@ -311,7 +311,7 @@ def test_distilled_loss_is_the_formula_over_all_shuffled_batches(
 
 
 def test_teacher_sees_the_augmented_images(data: Data) -> None:
-    """A teacher that is the student agrees with it on any image, if both see the same."""
+    """A teacher equal to the student gives the same logits if both see the same images."""
     candidate = linear(data)
     context_losses: list[float] = []
     context = Context(
@@ -337,7 +337,7 @@ def test_distillation_brings_the_student_closer_to_the_teacher(data: Data) -> No
     assert now < before / 2
 
 
-def test_teacher_is_left_as_it_was(data: Data) -> None:
+def test_teacher_does_not_change(data: Data) -> None:
     teacher = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, data.classes)).eval()
     before = copy.deepcopy(teacher.state_dict())
     context = Context(data, teacher=teacher, distillation=logits_option())
@@ -361,11 +361,11 @@ def test_distillation_without_a_teacher_is_infeasible(data: Data) -> None:
         train(linear(data), recipe(), context, stage="finetune")
 
 
-# -- goes wrong --------------------------------------------------------------------------------
+# -- infeasible candidates ---------------------------------------------------------------------
 
 
 class Scaled:
-    """A data set whose images are multiplied."""
+    """A data set with its images multiplied by a factor."""
 
     def __init__(self, data: Data, by: float) -> None:
         self._data = data
@@ -380,7 +380,7 @@ class Scaled:
 
 
 @pytest.mark.parametrize(("by", "became"), [(math.nan, "nan"), (math.inf, "nan")])
-def test_loss_that_is_no_number_is_infeasible_and_says_where(
+def test_loss_that_is_not_finite_is_infeasible_and_the_error_has_the_step(
     data: Data, by: float, became: str
 ) -> None:
     how = recipe(optimizer={"sgd": {"lr": 0.25}})
@@ -390,7 +390,7 @@ def test_loss_that_is_no_number_is_infeasible_and_says_where(
         train(linear(data), how, Context(broken), stage="pretrain")
 
 
-def test_loss_that_explodes_is_infeasible_in_the_epoch_where_it_did(data: Data) -> None:
+def test_loss_that_explodes_is_infeasible_and_the_error_has_the_epoch(data: Data) -> None:
     huge: Any = Scaled(data, 1e18)
     how = recipe(epochs=50, optimizer={"sgd": {"lr": 100.0}})
     with pytest.raises(InfeasibleCandidate, match=r"the loss became (inf|nan) in epoch \d+"):
@@ -398,14 +398,14 @@ def test_loss_that_explodes_is_infeasible_in_the_epoch_where_it_did(data: Data) 
 
 
 def test_weight_that_is_not_finite_at_the_end_is_infeasible(data: Data) -> None:
-    """The last step's loss is still finite; the weights it leaves are not."""
+    """The loss of the last step is still finite, but the weights after it are not."""
     huge: Any = Scaled(data, 1e37)
     how = recipe(batch_size=24, optimizer={"sgd": {"lr": 100.0}})
     with pytest.raises(InfeasibleCandidate, match=r"1\.weight is not finite after pretrain"):
         train(linear(data), how, Context(huge), stage="pretrain")
 
 
-# -- pruned ------------------------------------------------------------------------------------
+# -- pruned networks ---------------------------------------------------------------------------
 
 
 def test_finetuning_keeps_the_pruned_shapes_and_changes_the_weights(

@@ -1,4 +1,4 @@
-"""Mixup and CutMix: what is mixed, in which shares, and the loss of it."""
+"""Mixup and CutMix: the mixed images, the shares, and the loss."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUNT, SIDE = 8, 16
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    """Image i is i everywhere, and so is its label."""
+    """Image i has the value i at every pixel, and the label i."""
     labels = torch.arange(COUNT)
     return labels.float()[:, None, None, None].expand(-1, 2, SIDE, SIDE).contiguous(), labels
 
@@ -39,7 +39,7 @@ def test_mixup_blends_each_image_with_its_partner_by_the_share(seed: int) -> Non
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_cutmix_pastes_one_box_whose_area_is_the_partner_s_share(seed: int) -> None:
+def test_cutmix_pastes_one_box_with_the_partner_s_share_of_the_area(seed: int) -> None:
     images, labels = run(seed, cutmix=1.0)
     assert labels.other is not None
     pasted = images == labels.other[:, None, None, None]
@@ -63,7 +63,7 @@ def test_shares_follow_the_beta_distribution() -> None:
         assert float(shares.var()) == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.1)
 
 
-def test_both_take_turns_by_a_coin() -> None:
+def test_mixup_and_cutmix_alternate_at_random() -> None:
     cut = 0
     for seed in range(200):
         images, labels = run(seed, mixup=1.0, cutmix=1.0)
@@ -77,18 +77,20 @@ def test_nothing_is_mixed_when_both_are_off() -> None:
     assert labels.other is None
 
 
-def test_same_generator_mixes_alike_and_inputs_are_left_alone() -> None:
-    given, labels = batch()
-    before = given.clone()
+def test_same_generator_gives_the_same_mix_and_inputs_do_not_change() -> None:
+    images, labels = batch()
+    before = images.clone()
     augment = Augment(cutmix=1.0)
-    one, other = (mixed(given, labels, augment, torch.Generator().manual_seed(4)) for _ in range(2))
+    one, other = (
+        mixed(images, labels, augment, torch.Generator().manual_seed(4)) for _ in range(2)
+    )
     assert torch.equal(one[0], other[0])
     assert one[1].share == other[1].share
-    assert torch.equal(given, before)
+    assert torch.equal(images, before)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_loss_is_that_of_the_mixed_label_distribution(smoothing: float) -> None:
+def test_loss_is_the_cross_entropy_with_the_mixed_labels(smoothing: float) -> None:
     logits = torch.randn(6, 5)
     labels = MixedLabels(torch.tensor([0, 1, 2, 3, 4, 0]), torch.tensor([1, 1, 0, 4, 2, 3]), 0.3)
     assert labels.other is not None
@@ -96,9 +98,9 @@ def test_loss_is_that_of_the_mixed_label_distribution(smoothing: float) -> None:
     target = (1 - smoothing) * target + smoothing / 5
     expected = -(target * logits.log_softmax(1)).sum(1).mean()
     torch.testing.assert_close(labels.loss(logits, smoothing), expected)
-    found = logits.argmax(1)
-    right = 0.3 * (found == labels.own).sum() + 0.7 * (found == labels.other).sum()
-    torch.testing.assert_close(labels.correct(logits), right)
+    classes = logits.argmax(1)
+    correct = 0.3 * (classes == labels.own).sum() + 0.7 * (classes == labels.other).sum()
+    torch.testing.assert_close(labels.correct(logits), correct)
     assert torch.equal(labels.dominant, labels.other)
 
 
@@ -106,7 +108,7 @@ def test_loss_is_that_of_the_mixed_label_distribution(smoothing: float) -> None:
 def test_teacher_sees_the_mixed_images(
     candidate: Candidate, data: Data, how: dict[str, float]
 ) -> None:
-    """A teacher that is the student agrees with it on any image, if both see the same."""
+    """A teacher equal to the student gives the same logits if both see the same images."""
     losses: list[EpochEnd] = []
     flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, data.classes)).eval()
     same = Candidate(flat, data.shape, data.classes)

@@ -1,8 +1,7 @@
-"""Optimizers: each is torch's, with the options of the study."""
+"""Optimizers: their options and their steps."""
 
 from __future__ import annotations
 
-import inspect
 import math
 from typing import Any
 
@@ -10,24 +9,18 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
 from paretune.spaces.training import OPTIMIZERS
 from paretune.spaces.training.adagrad import Adagrad
 from paretune.spaces.training.adam import Adam, AdamW
 from paretune.spaces.training.lion import Lion
-from paretune.spaces.training.loop import train
-from paretune.spaces.training.recipe import Recipe
 from paretune.spaces.training.rmsprop import RmsProp
 from paretune.spaces.training.sgd import Sgd
 from paretune.spaces.training.torch_optim import (
-    REFUSED,
     TorchOptimizer,
-    arguments,
-    torch_optimizers,
 )
 
-OWN = [name for name in OPTIMIZERS.names if name != "torch"]
-"""`torch` stands for many others, which are tested below."""
+NAMED = [name for name in OPTIMIZERS.names if name != "torch"]
+"""All optimizers except `torch`, which stands for many others (test_torch_optim.py)."""
 
 
 def stepped(entry: Any, **params: Any) -> float:
@@ -39,13 +32,13 @@ def stepped(entry: Any, **params: Any) -> float:
     return float(weight.detach())
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", NAMED)
 def test_step_lowers_a_weight_with_a_positive_gradient(name: str) -> None:
     assert stepped(OPTIMIZERS.get(name)) < 1
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_learning_rate_is_the_option_s(name: str) -> None:
+@pytest.mark.parametrize("name", NAMED)
+def test_learning_rate_is_the_option_lr(name: str) -> None:
     entry = OPTIMIZERS.get(name)
     weight = torch.nn.Parameter(torch.zeros(2))
     optimizer = entry.build(iter([weight]), entry.Params(lr=0.025))
@@ -68,12 +61,14 @@ def test_learning_rate_is_the_option_s(name: str) -> None:
         (Adagrad, {"lr": 0.1, "weight_decay": 0.5}, 1 - 0.1),
     ],
 )
-def test_first_step_is_the_formula_s(entry: Any, params: dict[str, Any], expected: float) -> None:
-    """Adam's first step is lr * sign(gradient); its decay is in the gradient, AdamW's beside it."""
+def test_first_step_follows_the_formula(
+    entry: Any, params: dict[str, Any], expected: float
+) -> None:
+    """Adam's first step is lr * sign(gradient + decay); AdamW subtracts its decay separately."""
     assert stepped(entry, **params) == pytest.approx(expected, abs=1e-5)
 
 
-def test_betas_are_the_options() -> None:
+def test_betas_are_the_options_beta1_and_beta2() -> None:
     params = Adam.Params(beta1=0.5, beta2=0.75)
     optimizer = Adam.build([torch.nn.Parameter(torch.zeros(1))], params)
     assert optimizer.param_groups[0]["betas"] == (0.5, 0.75)
@@ -113,7 +108,7 @@ def test_params_out_of_range_are_refused(entry: Any, params: dict[str, Any], rea
 def test_lion_follows_the_paper_s_algorithm() -> None:
     generator = torch.Generator().manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(5, generator=generator))
-    idle = torch.nn.Parameter(torch.ones(2))  # without a gradient: left alone
+    idle = torch.nn.Parameter(torch.ones(2))  # no gradient, so it must not change
     params = Lion.Params(lr=0.1, beta1=0.8, beta2=0.95, weight_decay=0.3)
     optimizer = Lion.build([weight, idle], params)
     expected, mean = weight.detach().clone(), torch.zeros(5)
@@ -126,50 +121,3 @@ def test_lion_follows_the_paper_s_algorithm() -> None:
         mean = 0.95 * mean + 0.05 * gradient
     torch.testing.assert_close(weight.detach(), expected)
     assert torch.equal(idle, torch.ones(2))
-
-
-# -- any of torch.optim ------------------------------------------------------------------------
-
-
-def test_known_optimizers_are_torch_s() -> None:
-    theirs = {
-        name
-        for name, entry in vars(torch.optim).items()
-        if isinstance(entry, type)
-        and issubclass(entry, torch.optim.Optimizer)
-        and entry is not torch.optim.Optimizer
-    }
-    assert set(torch_optimizers()) == theirs
-
-
-@pytest.mark.parametrize("name", sorted(set(torch_optimizers()) - set(REFUSED)))
-def test_arguments_are_those_of_the_class(name: str) -> None:
-    signature = inspect.signature(getattr(torch.optim, name))
-    assert list(arguments(name)) == list(signature.parameters)[1:]
-
-
-@pytest.mark.parametrize("name", sorted(set(torch_optimizers()) - set(REFUSED) - {"Muon"}))
-def test_network_learns_by_each_of_torch_s(
-    name: str, candidate: Candidate, context: Context
-) -> None:
-    how = Recipe.model_validate({"epochs": 3, "batch_size": 8, "optimizer": {"torch": name}})
-    made = train(candidate, how, context, stage="pretrain")
-    pairs = zip(made.model.parameters(), candidate.model.parameters(), strict=True)
-    assert not all(torch.equal(one, other) for one, other in pairs)
-    assert made.history[-1].params["recipe"]["optimizer"] == {"torch": {"name": name, "args": {}}}
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "reason"),
-    [
-        ({"torch": "Muon"}, r"torch\.optim\.Muon: .*2D"),
-        ({"torch": "RAdam", "args": {"lr": -1.0}}, r"torch\.optim\.RAdam: Invalid learning rate"),
-        ({"torch": "NAdam", "args": {"betas": 3}}, r"torch\.optim\.NAdam: "),
-    ],
-)
-def test_optimizer_that_cannot_be_built_is_infeasible(
-    candidate: Candidate, context: Context, optimizer: dict[str, Any], reason: str
-) -> None:
-    how = Recipe.model_validate({"epochs": 1, "optimizer": optimizer})
-    with pytest.raises(InfeasibleCandidate, match=reason):
-        train(candidate, how, context, stage="pretrain")

@@ -1,4 +1,4 @@
-"""Mixed precision on a CPU: what is computed in it, and scaling of the loss."""
+"""Mixed precision on a CPU: the precision of products, and scaling of the loss."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from paretune.spaces.training.precision import Precision
 from paretune.spaces.training.recipe import Recipe
 
 
-class Noting(nn.Module):
-    """A linear layer that notes what its products are computed in."""
+class RecordingLinear(nn.Module):
+    """A linear layer that records the dtypes of its results."""
 
     seen: set[torch.dtype]
 
@@ -39,12 +39,12 @@ class Noting(nn.Module):
         ("float16", torch.float16),
     ],
 )
-def test_network_computes_in_the_recipe_s_precision_and_learns(
+def test_network_computes_in_the_precision_of_the_recipe_and_learns(
     data: Data, amp: str, dtype: torch.dtype
 ) -> None:
     torch.manual_seed(0)
     candidate = Candidate(
-        Noting(math.prod(data.shape), data.classes).eval(), data.shape, data.classes
+        RecordingLinear(math.prod(data.shape), data.classes).eval(), data.shape, data.classes
     )
     events: list[EpochEnd] = []
     how = Recipe.model_validate({"epochs": 8, "batch_size": 8, "amp": amp, "clip": 5.0})
@@ -55,7 +55,7 @@ def test_network_computes_in_the_recipe_s_precision_and_learns(
 
 
 def tiny_gradient(kind: str) -> float:
-    """Of a weight whose float16 gradient would be 1e-9: less than float16's smallest number."""
+    """Gradient of a weight that should be 1e-9, which is below float16's smallest number."""
     weight = nn.Parameter(torch.ones(1, 1))
     precision = Precision(kind, "cpu")
     optimizer = torch.optim.SGD([weight], lr=1.0)
@@ -67,7 +67,7 @@ def tiny_gradient(kind: str) -> float:
     return float(weight.grad)
 
 
-def test_scaling_keeps_a_gradient_that_float16_would_lose() -> None:
+def test_loss_scaling_keeps_a_gradient_that_float16_would_lose() -> None:
     assert float(torch.tensor(1e-9).half()) == 0
     assert tiny_gradient("float16") == pytest.approx(1e-9, rel=0.01)
 
@@ -75,11 +75,11 @@ def test_scaling_keeps_a_gradient_that_float16_would_lose() -> None:
 @pytest.mark.parametrize(
     ("kind", "scaled"), [("float16", True), ("bfloat16", False), ("off", False)]
 )
-def test_float16_alone_is_scaled(kind: str, scaled: bool) -> None:
+def test_loss_is_scaled_only_for_float16(kind: str, scaled: bool) -> None:
     assert Precision(kind, "cpu").scaler.is_enabled() == scaled
 
 
-def test_step_with_an_overflowed_gradient_is_left_out() -> None:
+def test_step_is_skipped_when_a_gradient_overflowed() -> None:
     weight = nn.Parameter(torch.ones(1))
     precision = Precision("float16", "cpu")
     optimizer = torch.optim.SGD([weight], lr=1.0)

@@ -1,4 +1,4 @@
-"""Recipes survive JSON, and check themselves."""
+"""Recipes are the same after JSON, and refuse invalid values."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ RECIPES = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=60)
 @given(RECIPES)
-def test_recipe_survives_json(given_: dict[str, Any]) -> None:
-    recipe = Recipe.model_validate(given_)
+def test_recipe_is_the_same_after_json(fields: dict[str, Any]) -> None:
+    recipe = Recipe.model_validate(fields)
     text = json.dumps(recipe.to_json(), allow_nan=False)
     assert Recipe.model_validate(json.loads(text)) == recipe
     assert Recipe.model_validate(json.loads(text)).to_json() == recipe.to_json()
 
 
-def test_recipe_has_the_defaults_of_its_docstrings() -> None:
+def test_recipe_has_the_documented_defaults() -> None:
     recipe = Recipe(epochs=3)
     assert recipe.optimizer == Option("adam", AdamParams())
     assert recipe.schedule == Option("constant", WarmupParams())
@@ -69,7 +69,7 @@ def test_recipe_has_the_defaults_of_its_docstrings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_", "reason"),
+    ("fields", "reason"),
     [
         ({}, "Field required"),
         ({"epochs": -1}, "greater than or equal to 0"),
@@ -89,6 +89,6 @@ def test_recipe_has_the_defaults_of_its_docstrings() -> None:
         ({"epochs": 1, "epoch": 1}, "Extra inputs"),
     ],
 )
-def test_recipe_refuses_what_does_not_fit(given_: dict[str, Any], reason: str) -> None:
+def test_recipe_refuses_invalid_values(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
-        Recipe.model_validate(given_)
+        Recipe.model_validate(fields)

@@ -1,4 +1,4 @@
-"""Snapshots: a training in parts gives the weights of one in one go, bit for bit."""
+"""Snapshots: a training in parts gives the same weights as a training in one run, bit for bit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.table import Slot
 from paretune.spaces.training import OPTIMIZERS, SCHEDULES
-from paretune.spaces.training.learning_rates import endless
 from paretune.spaces.training.loop import TrainingPart, train, train_part
 from paretune.spaces.training.recipe import Recipe
 from paretune.spaces.training.snapshot import Snapshot
@@ -22,7 +21,7 @@ from paretune.spaces.training.snapshot import Snapshot
 NETWORK = {"resnet": {"stages": 2, "blocks": 1, "width": 8}}
 
 REQUIRED: dict[str, dict[str, Any]] = {"torch": {"name": "NAdam", "args": {"lr": 1e-2}}}
-"""What an optimizer's entry has no default for."""
+"""Options of optimizers without defaults."""
 
 
 def recipe(**fields: Any) -> Recipe:
@@ -31,7 +30,7 @@ def recipe(**fields: Any) -> Recipe:
 
 @pytest.fixture
 def network(data: Data) -> Candidate:
-    """Batch normalization, and a dropout that draws from torch's generator."""
+    """A network with batch normalization, and with dropout that uses torch's generator."""
     made = initial_candidate(NETWORK, data.shape, data.classes, seed=0)
     noisy = nn.Sequential(made.model, nn.Dropout(0.2))
     return Candidate(noisy.eval(), made.shape, made.classes)
@@ -50,17 +49,17 @@ def through_a_file(snapshot: Snapshot, folder: Path) -> Snapshot:
 def in_parts(
     candidate: Candidate, how: Recipe, context: Context, folder: Path, ends: tuple[int, ...]
 ) -> TrainingPart:
-    """A training that stops after each of these epochs, its state being kept in a file."""
+    """Trains in parts that end after these epochs; a file keeps the state between parts."""
     snapshot = None
     for end in ends:
-        torch.rand(7)  # the global generator is elsewhere by then
+        torch.rand(7)  # changes the state of the global generator
         part = train_part(candidate, how, context, stage="finetune", until=end, resume=snapshot)
         snapshot = through_a_file(part.snapshot, folder)
     return part
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS.names))
-def test_training_in_parts_gives_the_very_weights_with_each_optimizer(
+def test_training_in_parts_gives_identical_weights_with_each_optimizer(
     network: Candidate, context: Context, tmp_path: Path, optimizer: str
 ) -> None:
     how = recipe(optimizer={optimizer: REQUIRED.get(optimizer, {})})
@@ -72,7 +71,7 @@ def test_training_in_parts_gives_the_very_weights_with_each_optimizer(
 
 
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES.names))
-def test_training_in_parts_gives_the_very_weights_with_each_schedule(
+def test_training_in_parts_gives_identical_weights_with_each_schedule(
     network: Candidate, context: Context, tmp_path: Path, schedule: str
 ) -> None:
     how = recipe(schedule={schedule: {"warmup": 0.3}})
@@ -95,7 +94,7 @@ def test_training_in_parts_gives_the_very_weights_with_each_schedule(
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_training_in_parts_gives_the_very_weights_with_whatever_a_recipe_asks_for(
+def test_training_in_parts_gives_identical_weights_with_each_recipe_option(
     data: Data, context: Context, tmp_path: Path, fields: dict[str, Any]
 ) -> None:
     network = initial_candidate(NETWORK, data.shape, data.classes, seed=0)
@@ -108,7 +107,7 @@ def test_training_in_parts_gives_the_very_weights_with_whatever_a_recipe_asks_fo
 
 
 @pytest.mark.parametrize("name", ["logits", "hints"])
-def test_training_in_parts_gives_the_very_weights_beside_a_teacher(
+def test_training_in_parts_gives_identical_weights_with_a_teacher(
     data: Data, tmp_path: Path, name: str
 ) -> None:
     network = initial_candidate(NETWORK, data.shape, data.classes, seed=0)
@@ -122,17 +121,15 @@ def test_training_in_parts_gives_the_very_weights_beside_a_teacher(
     assert torch.equal(weights(part.candidate), weights(whole))
 
 
-def test_part_is_what_the_stage_would_give_if_it_ended_there(
-    network: Candidate, context: Context
-) -> None:
-    """With an endless schedule that is a training of so many epochs."""
+def test_part_equals_a_training_of_as_many_epochs(network: Candidate, context: Context) -> None:
+    """This holds for an endless schedule."""
     how, short = (recipe(epochs=n, schedule="constant", ema=0.5) for n in (5, 2))
     part = train_part(network, how, context, stage="finetune", until=2)
     assert not part.over
     assert torch.equal(weights(part.candidate), weights(train(network, short, context, stage="x")))
 
 
-def test_longer_training_goes_on_from_a_shorter_one_where_the_schedule_is_endless(
+def test_longer_training_continues_a_shorter_one_when_the_schedule_is_endless(
     network: Candidate, context: Context, tmp_path: Path
 ) -> None:
     short, long = (recipe(epochs=n, schedule="constant") for n in (2, 5))
@@ -145,7 +142,7 @@ def test_longer_training_goes_on_from_a_shorter_one_where_the_schedule_is_endles
     )
 
 
-def test_each_epoch_is_reported_once_and_the_curve_holds_all(
+def test_each_epoch_is_reported_once_and_the_curve_has_all(
     network: Candidate, data: Data, tmp_path: Path
 ) -> None:
     events: list[EpochEnd] = []
@@ -175,7 +172,7 @@ def test_snapshot_of_another_network_is_refused(data: Data, context: Context) ->
         train_part(other, recipe(), context, stage="finetune", until=2, resume=part.snapshot)
 
 
-def test_damaged_file_is_no_snapshot(network: Candidate, context: Context, tmp_path: Path) -> None:
+def test_damaged_file_is_refused(network: Candidate, context: Context, tmp_path: Path) -> None:
     part = train_part(network, recipe(), context, stage="finetune", until=1)
     file = tmp_path / "state.safetensors"
     file.write_bytes(part.snapshot.to_bytes()[:-100])
@@ -183,20 +180,6 @@ def test_damaged_file_is_no_snapshot(network: Candidate, context: Context, tmp_p
         Snapshot.read(file)
 
 
-def test_state_that_is_neither_tensor_nor_json_is_not_kept() -> None:
+def test_state_that_is_neither_tensor_nor_json_is_refused() -> None:
     with pytest.raises(TypeError, match=r"state\.odd is a object; a snapshot holds tensors"):
         Snapshot(1, 1.0, {"odd": object()}).to_bytes()
-
-
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        ("constant", True),
-        ({"constant": {"warmup": 0.1}}, False),
-        ("plateau", True),
-        ("cosine", False),
-        ("step", False),
-    ],
-)
-def test_endless_schedules_are_those_whose_rate_knows_no_end(schedule: Any, expected: bool) -> None:
-    assert endless(recipe(schedule=schedule).schedule) is expected

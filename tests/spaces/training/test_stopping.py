@@ -1,4 +1,4 @@
-"""Early end: what counts as improvement, which loss is watched, which weights are returned."""
+"""Early end: what counts as improvement, which loss is monitored, which weights are returned."""
 
 from __future__ import annotations
 
@@ -42,14 +42,16 @@ def trained(candidate: Candidate, data: Data, **fields: Any) -> tuple[Candidate,
         ([3.0, math.nan], 0.0, 1),
     ],
 )
-def test_waited_counts_the_epochs_since_the_last_improvement(
+def test_epochs_without_improvement_are_counted(
     losses: list[float], min_delta: float, expected: int
 ) -> None:
     assert epochs_without_improvement(losses, min_delta) == expected
 
 
 @pytest.mark.parametrize("monitor", ["training", "validation"])
-def test_training_ends_when_the_loss_stays_and_info_says_so(data: Data, monitor: str) -> None:
+def test_training_ends_when_the_loss_stays_and_info_has_the_reason(
+    data: Data, monitor: str
+) -> None:
     made, events = trained(
         linear(data),
         data,
@@ -80,7 +82,7 @@ def test_validation_loss_is_the_mean_over_the_validation_part(data: Data) -> Non
 
 
 @pytest.mark.parametrize(("best", "expected"), [(True, 2.0), (False, 3.0)])
-def test_best_epoch_s_weights_are_returned_when_asked_for(
+def test_weights_of_the_best_epoch_are_restored_when_best_is_true(
     context: Context, best: bool, expected: float
 ) -> None:
     how = Recipe.model_validate({"epochs": 9, "early_stop": {"patience": 9, "best": best}})
@@ -92,7 +94,7 @@ def test_best_epoch_s_weights_are_returned_when_asked_for(
     assert float(model.weight.detach()) == expected
 
 
-def test_mean_of_the_weights_is_what_is_watched_and_returned(data: Data) -> None:
+def test_mean_of_the_weights_is_monitored_and_returned(data: Data) -> None:
     made, _ = trained(
         linear(data),
         data,
