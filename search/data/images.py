@@ -32,7 +32,8 @@ class ImagesData:
             None,
             ge=1,
             le=4096,
-            description="side in pixels that images are resized to; the first image's if not given",
+            description="side in pixels of the square that images are resized to; if not given, "
+            "all get the size of the first image",
         )
 
     @staticmethod

@@ -28,10 +28,10 @@ class ImageDataParams(SplitParams):
         description="ram keeps decoded images in memory, stream reads the files in each epoch; "
         "auto takes ram if the images fit",
     )
-    workers: int = Field(0, ge=0, le=256, description="processes that read files, for stream")
+    workers: int = Field(0, ge=0, le=256, description="processes that read files when streaming")
     pin_memory: bool = Field(
-        False, description="put batches into page-locked memory for a GPU, for stream"
+        False, description="put batches into page-locked memory for a GPU when streaming"
     )
     prefetch: int = Field(
-        2, ge=1, le=64, description="batches that each worker reads ahead, for stream"
+        2, ge=1, le=64, description="batches that each worker reads ahead when streaming"
     )

@@ -116,10 +116,12 @@ def check_outputs(
     apart = distance(recorded, actual)
     near = apart["largest"] <= FLOAT_TOLERANCE if is_float else apart["mean"] <= ROUNDED_TOLERANCE
     level: Level = "ok" if near and apart["agreement"] >= AGREEMENT else "failed"
-    text = (
-        f"{_percent(apart['agreement'])} of the classes agree on {len(actual)} examples; logits "
-        f"differ by {apart['mean']:.2g} of their range on average, {apart['largest']:.2g} at most"
-    )
+    text = f"{_percent(apart['agreement'])} of the classes agree on {len(actual)} examples; logits "
+    if apart["largest"]:
+        text += f"differ by {apart['mean']:.2g} of their range on average, "
+        text += f"{apart['largest']:.2g} at most"
+    else:
+        text += "are equal"
     return CheckResult(name, check, level, text, apart)
 
 

@@ -155,7 +155,7 @@ def _stage(stage: Mapping[str, Any]) -> str:
         )
     if "runtime" in params:
         [(name, options)] = params["runtime"].items()
-        words.append(" ".join([name, *(f"{k} {v}" for k, v in options.items())]))
+        words += [name, *(f"{k} {v}" for k, v in options.items())]
     return ", ".join(word for word in words if word)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from shlex import quote
 from typing import Any
 
 from paretune.search.export.exporter import ExportResult
-from paretune.search.export.manifest import CARD, MANIFEST
+from paretune.search.export.manifest import CARD, MANIFEST, PROBE
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_value
 from paretune.search.views.headline import times_text
@@ -32,9 +32,7 @@ def summary_text(result: ExportResult) -> str:
             + (f" (test {format_value(test['value'], unit)})" if test else "")
             + (f", {_times(measurement, times)} than the baseline" if times else "")
         )
-    lines += [f"{manifest.folder / a['file']}  {a['note']}" for a in content["artifacts"]]
-    lines += [f"{manifest.folder / a['file']}" for a in content["assets"]]
-    lines += [f"{manifest.folder / CARD}", f"{manifest.folder / MANIFEST}"]
+    lines += [f"{manifest.folder / name}  {note}" for name, note in _files(content)]
     shown = [check for check in verification.results if check.check != "sha256" or not check.ok]
     lines += ["checks in a process without Paretune:", *(check.line() for check in shown)]
     if verification.ok:
@@ -43,6 +41,23 @@ def summary_text(result: ExportResult) -> str:
     else:
         lines.append(f"{verification.summary()}; the files are in {manifest.folder}")
     return "\n".join(lines)
+
+
+def _files(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields each file of an export with a note."""
+    for entry in content["artifacts"]:
+        yield entry["file"], entry["note"]
+    if content["baseline_artifact"]:
+        yield content["baseline_artifact"]["file"], "the baseline, to compare latencies with"
+    for entry in content["assets"]:
+        if entry["file"] == PROBE:
+            yield PROBE, "examples with the outputs that the model must give"
+        elif entry["file"].endswith(".py"):
+            yield entry["file"], "Python code that runs the model"
+        else:
+            yield entry["file"], "needed by the model"
+    yield CARD, "measurements, usage, licence and limits"
+    yield MANIFEST, "all of this as JSON"
 
 
 def _times(measurement: Mapping[str, Any], ratio: float) -> str:

@@ -222,4 +222,4 @@ def test_export_refuses_a_condition_that_no_trial_meets(finished: Path, cli: Any
         "--no-latency",
     )
     assert result.code == 2
-    assert "no trial of the front holds it" in result.err
+    assert "no trial of the front meets it" in result.err
