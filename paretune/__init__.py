@@ -1,7 +1,8 @@
 """Paretune searches a network's architecture, compression and training together.
 
-The three rooms are relative links into the repository: `paretune.spaces` (what may change),
-`paretune.objectives` (what is measured) and `paretune.search` (the engine).
+Its three subpackages are relative links to folders of the repository: `paretune.spaces` (what a
+search can change), `paretune.objectives` (what it measures) and `paretune.search` (the engine and
+the command line).
 """
 
 __version__ = "0.1.0"

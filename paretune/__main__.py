@@ -1,4 +1,4 @@
-"""Lets `python -m paretune` run the command line."""
+"""Runs the command line as `python -m paretune`."""
 
 from paretune.search.cli import main
 

@@ -11,6 +11,7 @@ import click
 
 from paretune.search.commands.shared import (
     DONE,
+    MOST_TRIALS,
     NOTHING,
     console,
     set_option,
@@ -119,8 +120,8 @@ def _print_results(
         console.print(goal.line)
     lines = [f"\nreport: {_short(report)}"]
     if any(row.trial for row in info.rows):
-        tried = spec.trials or len(record.trials)
-        commands = next_commands(study, info, tried, exportable=spec.trainer is None)
+        trials = spec.trials or len(record.trials)
+        commands = next_commands(study, info, trials, exportable=spec.trainer is None)
         lines += ["next:", *(f"  {command}" for command in commands)]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
@@ -132,14 +133,15 @@ def next_commands(study: str, info: FrontInfo, trials: int, exportable: bool) ->
     Args:
         study: STUDY as the user typed it.
         info: The front.
-        trials: Number of trials that the study was to have.
+        trials: Number of trials of the study.
         exportable: False for a custom trainer: its models are files of the user's own code.
     """
     knee = info.marked("knee")
     first = f"paretune export {quote(study)} --pick knee -o exported"
     if not exportable:
         first = f"paretune show {quote(study)} {knee.trial if knee else info.rows[-1].trial}"
-    return [first, f"paretune run {quote(study)} --trials {2 * trials}"]
+    more = min(2 * trials, MOST_TRIALS)
+    return [first, f"paretune run {quote(study)} --trials {more}"]
 
 
 def _short(path: Path) -> str:
