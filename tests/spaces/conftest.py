@@ -1,4 +1,4 @@
-"""A small data set, a folder with a user's code, and candidates to work on."""
+"""Fixtures of the spaces tests: a small data set, a user's networks, and a candidate."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from paretune.spaces.rebuild import initial_candidate
 settings.register_profile(
     "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("busy")  # how long an example takes says how busy the machine is
+settings.load_profile("busy")  # the time of an example depends on the machine's load
 
 SHAPE = (1, 8, 8)
 CLASSES = 3
 
 
 class ToyData:
-    """Images of noise with one bright row; which row it is, is the class."""
+    """Images of noise with one bright row. The class is the position of the row."""
 
     classes = CLASSES
     shape = SHAPE
@@ -33,12 +33,12 @@ class ToyData:
     def __init__(self, train: int = 24, other: int = 12) -> None:
         generator = torch.Generator().manual_seed(0)
         self._parts = {
-            part: self._made(count, generator)
+            part: self._examples(count, generator)
             for part, count in (("train", train), ("validation", other), ("test", other))
         }
 
     @staticmethod
-    def _made(count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def _examples(count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         labels = torch.arange(count) % CLASSES
         images = torch.randn(count, *SHAPE, generator=generator) * 0.1
         images[torch.arange(count), 0, 2 * labels + 1] += 1.0
@@ -69,7 +69,7 @@ class ToyData:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Tiny networks on busy machines: more threads only wait for each other."""
+    """Runs tiny networks on one thread: more threads only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -87,7 +87,7 @@ def _user_code() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def make_data() -> Callable[..., Data]:
-    """A toy data set of any size."""
+    """Returns a toy data set of any size."""
     return ToyData
 
 
@@ -99,7 +99,7 @@ def data() -> Data:
 
 @pytest.fixture(scope="session")
 def context(data: Data) -> Context:
-    """The toy data, seed 0, no teacher; ONNX Runtime says where its int8 rounds."""
+    """A context with the toy data, seed 0, no teacher, and the int8 placement of ONNX Runtime."""
     return Context(data=data, placement=OnnxRuntime.placement)
 
 

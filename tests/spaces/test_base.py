@@ -1,4 +1,4 @@
-"""Candidate and Step."""
+"""Candidate, Step, and the toy data that implements Data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from paretune.spaces.base import Candidate, Data, EpochEnd, Step
 
 
-def test_then_adds_a_step_and_keeps_the_rest() -> None:
+def test_with_step_adds_a_step_and_keeps_the_rest() -> None:
     first = Candidate(
         torch.nn.Identity(), (1, 2, 3), 4, (Step("a", {}),), quantization={"dynamic": {}}
     )
@@ -23,26 +23,26 @@ def test_then_adds_a_step_and_keeps_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    "thing",
+    "value",
     [
         Step("a", {}),
         Candidate(torch.nn.Identity(), (1, 1, 1), 2),
         EpochEnd("s", 1, 1, 0.5, None, 1),
     ],
-    ids=lambda thing: type(thing).__name__,
+    ids=lambda value: type(value).__name__,
 )
-def test_results_are_frozen(thing: object) -> None:
-    field = dataclasses.fields(thing)[0].name  # type: ignore[arg-type]
+def test_results_are_frozen(value: object) -> None:
+    field = dataclasses.fields(value)[0].name  # type: ignore[arg-type]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        setattr(thing, field, None)
+        setattr(value, field, None)
 
 
 def test_steps_do_not_share_their_info() -> None:
     assert Step("a", {}).info is not Step("a", {}).info
 
 
-def test_toy_data_keeps_the_promises_of_the_protocol(data: Data) -> None:
-    """What the other tests of this room stand on."""
+def test_toy_data_fulfills_the_protocol(data: Data) -> None:
+    """All other tests of spaces depend on it."""
     images = torch.cat([x for x, _ in data.batches("train", 7)])
     shuffled = torch.cat([x for x, _ in data.batches("train", 7, seed=3)])
     assert images.shape == (data.size("train"), *data.shape)

@@ -1,4 +1,4 @@
-"""The search space as a tree: what is counted, enumerated, named and assigned."""
+"""Search spaces as trees: counts, assignments, parameter names and values."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ TREE = Record(
         ),
     )
 )
-"""As a study makes it: width x (none + structured(3 ratios x 2 scopes))."""
+"""A tree as the study loader builds it: width x (none + structured(3 ratios x 2 scopes))."""
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 
@@ -82,7 +82,7 @@ def grids() -> st.SearchStrategy[Float]:
     )
 
 
-def continua() -> st.SearchStrategy[Float]:
+def continuous_ranges() -> st.SearchStrategy[Float]:
     return st.builds(
         lambda low, width, log: Float(low, low * width, log=log),
         st.floats(1e-4, 1.0),
@@ -92,19 +92,19 @@ def continua() -> st.SearchStrategy[Float]:
 
 
 def trees(leaves: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    """Trees as a study's loader makes them: a branch's parameters stand under the branch's name."""
+    """Trees as the study loader builds them: a branch's parameters are under the branch's name."""
     fixed = st.builds(Fixed, st.one_of(st.integers(), st.text(max_size=3), st.booleans()))
 
     def records(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Record]:
         fields = st.lists(st.tuples(NAMES, children), max_size=3, unique_by=lambda field: field[0])
-        return fields.map(lambda found: Record(tuple(found)))
+        return fields.map(lambda pairs: Record(tuple(pairs)))
 
     def choices(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Choice]:
         options = st.lists(
             st.tuples(NAMES, records(children)), min_size=1, max_size=3, unique_by=lambda o: o[0]
         )
         return options.map(
-            lambda found: Choice(tuple((name, Record(((name, child),))) for name, child in found))
+            lambda pairs: Choice(tuple((name, Record(((name, child),))) for name, child in pairs))
         )
 
     return st.recursive(
@@ -118,7 +118,7 @@ FINITE = st.one_of(ints(), grids())
 
 
 def within(node: Node, value: Any) -> bool:
-    """Whether a concrete value lies in a tree."""
+    """Returns whether a concrete value lies in a tree."""
     match node:
         case Fixed(literal):
             return bool(value == literal)
@@ -134,8 +134,8 @@ def within(node: Node, value: Any) -> bool:
             return low - 1e-9 <= value <= high + 1e-9
 
 
-def drawn(draw: st.DataObject, domain: Domain) -> Any:
-    """Any value that an optimizer might suggest."""
+def suggested(draw: st.DataObject, domain: Domain) -> Any:
+    """Returns any value that an optimizer might suggest."""
     match domain:
         case Choice():
             return draw.draw(st.sampled_from(domain.labels))
@@ -151,16 +151,16 @@ def drawn(draw: st.DataObject, domain: Domain) -> Any:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.data(), trees(st.one_of(FINITE, continua())))
+@given(st.data(), trees(st.one_of(FINITE, continuous_ranges())))
 def test_assign_gives_a_value_in_the_tree_for_any_suggestion(
     draw: st.DataObject, node: Node
 ) -> None:
-    value = assign(node, lambda name, domain: drawn(draw, domain))
+    value = assign(node, lambda name, domain: suggested(draw, domain))
     assert within(node, value)
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.data(), trees(st.one_of(FINITE, continua())))
+@given(st.data(), trees(st.one_of(FINITE, continuous_ranges())))
 def test_assign_asks_only_for_parameters_whose_branches_were_taken(
     draw: st.DataObject, node: Node
 ) -> None:
@@ -168,7 +168,7 @@ def test_assign_asks_only_for_parameters_whose_branches_were_taken(
 
     def choose(name: str, domain: Domain) -> Any:
         assert name not in asked
-        asked[name] = drawn(draw, domain)
+        asked[name] = suggested(draw, domain)
         return asked[name]
 
     assign(node, choose)
@@ -178,15 +178,15 @@ def test_assign_asks_only_for_parameters_whose_branches_were_taken(
 
 @settings(deadline=None, max_examples=60)
 @given(trees(FINITE))
-def test_count_is_the_number_of_assignments_and_each_is_another_one(node: Node) -> None:
-    found = list(assignments(node))
-    assert len(found) == count(node)
-    assert len({json.dumps(one, sort_keys=True) for one in found}) == len(found)
+def test_count_is_the_number_of_distinct_assignments(node: Node) -> None:
+    every = list(assignments(node))
+    assert len(every) == count(node)
+    assert len({json.dumps(one, sort_keys=True) for one in every}) == len(every)
 
 
 @settings(deadline=None, max_examples=60)
 @given(trees(FINITE))
-def test_assignments_are_what_assign_needs(node: Node) -> None:
+def test_assignments_contain_exactly_the_parameters_that_assign_asks_for(node: Node) -> None:
     for one in assignments(node):
         asked: list[str] = []
 
@@ -199,16 +199,16 @@ def test_assignments_are_what_assign_needs(node: Node) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(trees(st.one_of(FINITE, continua())))
-def test_parameters_have_names_of_their_own(node: Node) -> None:
-    found = [p.name for p in parameters(node, "root")]
-    assert len(set(found)) == len(found)
-    assert all(name == "root" or name.startswith("root.") for name in found)
+@given(trees(st.one_of(FINITE, continuous_ranges())))
+def test_parameters_have_unique_names(node: Node) -> None:
+    names = [p.name for p in parameters(node, "root")]
+    assert len(set(names)) == len(names)
+    assert all(name == "root" or name.startswith("root.") for name in names)
 
 
 @settings(deadline=None, max_examples=100)
 @given(FINITE)
-def test_values_lie_in_the_domain_in_order_and_are_as_many_as_count(domain: Int | Float) -> None:
+def test_values_are_sorted_inside_the_domain_and_counted_by_count(domain: Int | Float) -> None:
     values = domain.values()
     assert len(values) == domain.count
     assert values == sorted(set(values))
@@ -220,7 +220,7 @@ def test_values_lie_in_the_domain_in_order_and_are_as_many_as_count(domain: Int 
 # -- examples ----------------------------------------------------------------------------------
 
 
-def test_parameters_name_branches_and_the_conditions_they_hang_on() -> None:
+def test_parameters_contain_names_and_conditions() -> None:
     taken = (("pruning", "structured"),)
     structured = TREE.fields[1][1]
     assert isinstance(structured, Choice)
@@ -246,34 +246,34 @@ def test_count_is_one_when_both_ends_are_the_same() -> None:
 
 
 def test_assign_follows_the_branch_that_is_taken() -> None:
-    answers = {
+    values = {
         "width": 12,
         "pruning": "structured",
         "pruning.structured.ratio": 0.2,
         "pruning.structured.scope": "2",
     }
-    assert assign(TREE, lambda name, domain: answers[name]) == {
+    assert assign(TREE, lambda name, domain: values[name]) == {
         "width": 12,
         "pruning": {"structured": {"ratio": 0.2, "round_to": 8, "scope": 2}},
     }
-    answers["pruning"] = "none"
-    assert assign(TREE, lambda name, domain: answers[name]) == {
+    values["pruning"] = "none"
+    assert assign(TREE, lambda name, domain: values[name]) == {
         "width": 12,
         "pruning": {"none": {}},
     }
 
 
-def test_assign_refuses_a_label_that_is_no_option() -> None:
+def test_assign_refuses_an_unknown_label() -> None:
     with pytest.raises(KeyError, match="structred"):
         assign(TREE, lambda name, domain: "structred" if name == "pruning" else 8)
 
 
-def test_assignments_refuse_a_continuum_and_name_it() -> None:
+def test_assignments_refuse_a_continuous_parameter_and_name_it() -> None:
     with pytest.raises(ValueError, match=r"^space\.lr is continuous: give it a step, or a choice"):
         list(assignments(Record((("lr", Float(0.1, 1.0)),)), "space"))
 
 
-def test_values_of_a_grid_are_the_numbers_one_would_type() -> None:
+def test_values_of_a_grid_are_rounded_decimals() -> None:
     assert Float(0.1, 0.5, step=0.1).values() == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert Float(0.0, 1.0, step=0.3).values() == [0.0, 0.3, 0.6, 0.9]
     assert Int(1, 8, step=3).values() == [1, 4, 7]
@@ -298,5 +298,5 @@ def test_label_is_the_text_itself_or_json(value: Any, label: str) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False)))
-def test_label_of_a_literal_tells_the_literal(value: Any) -> None:
+def test_label_parses_back_to_its_literal(value: Any) -> None:
     assert json.loads(label_of(value)) == value

@@ -1,4 +1,4 @@
-"""Contract of every entry of every table: a description, and Params that check themselves."""
+"""Contract of every entry in every table: a description, and Params that validate themselves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "unstructured": {"ratio": 0.5},
     "depth": {"blocks": 1},
 }
-"""Values of the parameters that have no default."""
+"""Values of the parameters without a default."""
 
 NUMBERS = [
     pytest.param(table, name, field, id=f"{table.kind}-{name}-{field}")
@@ -52,7 +52,7 @@ def test_entry_has_a_description_of_one_line(table: Table, name: str) -> None:
 
 
 @pytest.mark.parametrize(("table", "name"), ENTRIES)
-def test_entry_has_params_that_refuse_unknown_keys(table: Table, name: str) -> None:
+def test_params_refuse_unknown_keys(table: Table, name: str) -> None:
     params = table.get(name).Params
     assert issubclass(params, Params)
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
@@ -60,7 +60,7 @@ def test_entry_has_params_that_refuse_unknown_keys(table: Table, name: str) -> N
 
 
 @pytest.mark.parametrize(("table", "name"), ENTRIES)
-def test_entry_has_params_that_are_frozen(table: Table, name: str) -> None:
+def test_params_are_frozen(table: Table, name: str) -> None:
     params = table.get(name).Params.model_validate(REQUIRED.get(name, {}))
     before = params.model_dump()
     for field in [*type(params).model_fields, "another"]:
@@ -70,33 +70,31 @@ def test_entry_has_params_that_are_frozen(table: Table, name: str) -> None:
 
 
 @pytest.mark.parametrize(("table", "name"), ENTRIES)
-def test_entry_has_params_that_survive_json(table: Table, name: str) -> None:
+def test_params_are_equal_after_a_round_trip_through_json(table: Table, name: str) -> None:
     params = table.get(name).Params.model_validate(REQUIRED.get(name, {}))
     text = json.dumps(params.model_dump(), allow_nan=False)
     assert type(params).model_validate(json.loads(text)) == params
 
 
 @pytest.mark.parametrize(("table", "name", "field"), NUMBERS)
-def test_entry_has_params_that_take_no_number_from_a_text(
-    table: Table, name: str, field: str
-) -> None:
+def test_params_refuse_a_text_for_a_number(table: Table, name: str, field: str) -> None:
     with pytest.raises(ValidationError, match=field):
         table.get(name).Params.model_validate({**REQUIRED.get(name, {}), field: "1"})
 
 
 @pytest.mark.parametrize("table", [PRUNINGS, QUANTIZATIONS], ids=lambda table: table.kind)
-def test_technique_is_named_as_in_its_table(table: Table) -> None:
+def test_technique_has_the_name_of_its_table_entry(table: Table) -> None:
     assert {name: table.get(name).name for name in table.names} == {n: n for n in table.names}
 
 
 @pytest.mark.parametrize("table", [ARCHITECTURES, PRUNINGS, QUANTIZATIONS], ids=lambda t: t.kind)
-def test_version_counts_from_one(table: Table) -> None:
+def test_version_is_an_integer_from_one(table: Table) -> None:
     assert all(
         isinstance(table.get(n).version, int) and table.get(n).version >= 1 for n in table.names
     )
 
 
 @pytest.mark.parametrize("table", [PRUNINGS, QUANTIZATIONS, DISTILLATIONS], ids=lambda t: t.kind)
-def test_table_begins_with_doing_nothing(table: Table) -> None:
+def test_table_starts_with_none(table: Table) -> None:
     assert table.names[0] == "none"
     assert not table.get("none").Params.model_fields

@@ -1,4 +1,4 @@
-"""Images and text: what an example of a shape looks like, and who takes which."""
+"""Images and texts: examples of a shape, and the families that take each kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from paretune.objectives import inputs as measured
+from paretune.objectives import inputs as objectives_inputs
 from paretune.spaces import inputs
 from paretune.spaces.architecture import ARCHITECTURES, refusal, takes
 from paretune.spaces.architecture.network import build_network
@@ -17,7 +17,7 @@ from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 
 
-@pytest.mark.parametrize("room", [inputs, measured], ids=["spaces", "objectives"])
+@pytest.mark.parametrize("room", [inputs, objectives_inputs], ids=["spaces", "objectives"])
 def test_example_is_an_image_in_float_or_a_text_of_tokens(room: Any) -> None:
     image = room.example((3, 4, 6), 2)
     assert (image.shape, image.dtype) == ((2, 3, 4, 6), torch.float32)
@@ -27,13 +27,13 @@ def test_example_is_an_image_in_float_or_a_text_of_tokens(room: Any) -> None:
     assert len(room.example((7, 5))) == 1
 
 
-def test_kind_of_a_shape() -> None:
+def test_kind_and_text_follow_from_a_shape() -> None:
     assert (inputs.kind_of((3, 4, 6)), inputs.kind_of((7, 5))) == ("images", "text")
     assert inputs.shape_text((1, 4, 6)) == "4x6 pixels and 1 channel"
     assert inputs.shape_text((7, 5)) == "7 tokens of 5"
 
 
-def test_only_the_user_s_own_networks_take_both() -> None:
+def test_only_the_family_python_takes_images_and_text() -> None:
     both = [n for n in ARCHITECTURES.names if takes(n, "images") and takes(n, "text")]
     assert both == ["python"]
     assert refusal("resnet", "text").startswith("resnet takes images, and the data is text; for te")
@@ -44,7 +44,7 @@ def test_image_network_is_infeasible_for_text() -> None:
         build_network({"resnet": {}}, (16, 100), 3, seed=0)
 
 
-def test_user_s_network_that_wants_images_is_infeasible_for_text() -> None:
+def test_user_s_network_for_images_is_infeasible_for_text() -> None:
     with pytest.raises(InfeasibleCandidate, match=r"does not take text of 16 tokens of 100: "):
         build_network({"python": {"factory": "user_nets:Silent"}}, (16, 100), 3, seed=0)
 

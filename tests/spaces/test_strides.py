@@ -1,4 +1,4 @@
-"""Narrow 1x1 convolutions with a stride, as in the shortcuts of a narrow residual network."""
+"""Gradients of narrow 1x1 convolutions with a stride, as in narrow residual networks."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def gradients(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
 
 
 def channels_last(images: torch.Tensor) -> torch.Tensor:
-    """As data sets give them; of one channel `contiguous` would leave the strides as they are."""
+    """Images as data sets give them; with one channel `contiguous` would keep the old strides."""
     return (
         images.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format).permute(0, 3, 1, 2)
     )
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 6, 8, 12, 15, 16])
-@pytest.mark.parametrize("turned", [False, True], ids=["weights", "turned-weights"])
-def test_gradients_are_those_of_double_precision(channels: int, turned: bool) -> None:
+@pytest.mark.parametrize("weights_last", [False, True], ids=["weights", "weights-channels-last"])
+def test_gradients_equal_those_of_double_precision(channels: int, weights_last: bool) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(channels, 8, 1, stride=2), nn.Conv2d(8, 4, 3))
     images = torch.randn(32, channels, 33, 32)
     exact = gradients(copy.deepcopy(model).double(), images.double())
-    if turned:
+    if weights_last:
         model.to(memory_format=torch.channels_last)
     with correct_gradients(model, "cpu"):
-        found = gradients(model, channels_last(images))
-    for ours, true in zip(found, exact, strict=True):
+        computed = gradients(model, channels_last(images))
+    for gradient, true in zip(computed, exact, strict=True):
         torch.testing.assert_close(
-            ours.double(), true, rtol=1e-4, atol=1e-4 * float(true.abs().max())
+            gradient.double(), true, rtol=1e-4, atol=1e-4 * float(true.abs().max())
         )
 
 
@@ -59,7 +59,7 @@ def test_gradients_are_those_of_double_precision(channels: int, turned: bool) ->
     ],
     ids=["two-strides", "groups", "padded", "large", "no-stride", "wide"],
 )
-def test_layer_computes_the_same_meanwhile_and_is_as_before_afterwards(layer: nn.Conv2d) -> None:
+def test_layer_computes_the_same_inside_and_is_restored_after_an_error(layer: nn.Conv2d) -> None:
     images = torch.randn(2, layer.in_channels, 7, 8)
     before, stride = layer(images), layer.stride
     with pytest.raises(KeyboardInterrupt), correct_gradients(nn.Sequential(layer), "cpu"):
@@ -70,7 +70,7 @@ def test_layer_computes_the_same_meanwhile_and_is_as_before_afterwards(layer: nn
     assert not layer._forward_pre_hooks
 
 
-def test_only_a_narrow_layer_on_a_cpu_is_touched() -> None:
+def test_only_a_narrow_layer_on_a_cpu_changes() -> None:
     narrow, wide = nn.Conv2d(4, 8, 1, stride=2), nn.Conv2d(16, 8, 1, stride=2)
     with correct_gradients(nn.Sequential(narrow, wide), "cpu"):
         assert (narrow.stride, wide.stride) == ((1, 1), (2, 2))
@@ -79,24 +79,24 @@ def test_only_a_narrow_layer_on_a_cpu_is_touched() -> None:
 
 
 @pytest.mark.parametrize("step", ["train", "gradients"])
-def test_order_of_the_pixels_in_memory_changes_no_training(
+def test_training_is_the_same_for_every_memory_order_of_pixels(
     make_data: Callable[..., Data], step: str
 ) -> None:
-    plain, turned = make_data(64), make_data(64)
+    plain, last = make_data(64), make_data(64)
     batches = plain.batches
-    turned.batches = lambda *a, **k: ((channels_last(x), y) for x, y in batches(*a, **k))  # type: ignore[method-assign]
-    made = initial_candidate({"resnet": {"width": 4, "blocks": 1}}, plain.shape, plain.classes, 0)
-    found = []
+    last.batches = lambda *a, **k: ((channels_last(x), y) for x, y in batches(*a, **k))  # type: ignore[method-assign]
+    start = initial_candidate({"resnet": {"width": 4, "blocks": 1}}, plain.shape, plain.classes, 0)
+    results = []
     threads = torch.get_num_threads()
-    torch.set_num_threads(2)  # where a fault gives wrong numbers instead of a crash
+    torch.set_num_threads(2)  # on two threads the bug gives wrong numbers instead of a crash
     try:
-        for data in (plain, turned):
+        for data in (plain, last):
             if step == "train":
                 recipe = Recipe.model_validate({"epochs": 1, "optimizer": {"sgd": {"lr": 0.1}}})
-                trained = train(made, recipe, Context(data), stage="pretrain").model
-                found.append(dict(trained.state_dict()))
+                trained = train(start, recipe, Context(data), stage="pretrain").model
+                results.append(dict(trained.state_dict()))
             else:
-                found.append(gradients_of(copy.deepcopy(made.model), Context(data), 64, False))
+                results.append(gradients_of(copy.deepcopy(start.model), Context(data), 64, False))
     finally:
         torch.set_num_threads(threads)
-    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(*results, rtol=1e-3, atol=1e-4)

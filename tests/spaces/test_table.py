@@ -1,4 +1,4 @@
-"""Table, Option and Slot: how a name in a study becomes a checked option."""
+"""Table, Option and Slot: from a name in a study file to a validated option."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TABLES = (ARCHITECTURES, PRUNINGS, QUANTIZATIONS, DISTILLATIONS, OPTIMIZERS, SCH
 
 
 class Holder(Params):
-    """A Params with a slot."""
+    """A Params with a field for an optimizer."""
 
     optimizer: Annotated[Option, Slot(OPTIMIZERS)]
 
@@ -29,24 +29,24 @@ class Holder(Params):
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)
-def test_get_names_the_nearest_and_all_known_when_the_name_is_misspelt(table: Table) -> None:
-    known = ", ".join(table.names)
+def test_get_suggests_a_name_and_lists_all_when_the_name_is_misspelt(table: Table) -> None:
+    names = ", ".join(table.names)
     for name in table.names:
         with pytest.raises(UnknownName) as caught:
             table.get(f"{name}z")
         assert str(caught.value) == (
-            f'unknown {table.kind} "{name}z"; did you mean "{name}"? Known: {known}.'
+            f'unknown {table.kind} "{name}z"; did you mean "{name}"? Known: {names}.'
         )
 
 
-def test_get_names_no_nearest_when_nothing_is_near() -> None:
+def test_get_suggests_no_name_when_none_is_similar() -> None:
     with pytest.raises(UnknownName) as caught:
         OPTIMIZERS.get("qqq")
-    known = ", ".join(OPTIMIZERS.names)
-    assert str(caught.value) == f'unknown optimizer "qqq". Known: {known}.'
+    names = ", ".join(OPTIMIZERS.names)
+    assert str(caught.value) == f'unknown optimizer "qqq". Known: {names}.'
 
 
-def test_get_gives_the_class_when_the_name_is_a_dotted_path() -> None:
+def test_get_returns_the_class_when_the_name_is_a_dotted_path() -> None:
     assert OPTIMIZERS.get("paretune.spaces.training.sgd:Sgd") is Sgd
 
 
@@ -59,22 +59,22 @@ def test_get_gives_the_class_when_the_name_is_a_dotted_path() -> None:
         (":Sgd", "Empty module name"),
     ],
 )
-def test_get_says_what_is_wrong_when_a_dotted_path_leads_nowhere(path: str, reason: str) -> None:
+def test_get_gives_the_reason_when_a_dotted_path_cannot_be_imported(path: str, reason: str) -> None:
     with pytest.raises(UnknownName, match=f'^optimizer "{path}": .*{reason}'):
         OPTIMIZERS.get(path)
 
 
-def test_get_raises_the_import_error_itself_when_the_entry_is_ours() -> None:
-    broken = Table("thing", {"ours": "no_such_module:Thing"})
+def test_get_raises_the_import_error_itself_when_the_entry_is_built_in() -> None:
+    broken = Table("thing", {"built_in": "no_such_module:Thing"})
     with pytest.raises(ModuleNotFoundError):
-        broken.get("ours")
+        broken.get("built_in")
 
 
-def test_nearest_is_empty_when_nothing_is_known() -> None:
+def test_did_you_mean_is_empty_when_there_are_no_names() -> None:
     assert did_you_mean("adam", []) == ""
 
 
-# -- pick --------------------------------------------------------------------------------------
+# -- parse -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_nearest_is_empty_when_nothing_is_known() -> None:
         ),
     ],
 )
-def test_pick_gives_name_and_parameters_of_every_spelling(
+def test_parse_returns_name_and_parameters_of_every_spelling(
     value: Any, expected: tuple[str, dict[str, Any]]
 ) -> None:
     assert ARCHITECTURES.parse(value) == expected
@@ -118,7 +118,7 @@ def test_pick_gives_name_and_parameters_of_every_spelling(
         ({"resnt": {}}, 'did you mean "resnet"'),
     ],
 )
-def test_pick_refuses_a_value_that_names_no_single_entry(value: Any, reason: str) -> None:
+def test_parse_refuses_a_value_that_names_no_single_entry(value: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         ARCHITECTURES.parse(value)
 
@@ -131,11 +131,11 @@ def test_pick_refuses_a_value_that_names_no_single_entry(value: Any, reason: str
     ["sgd", {"sgd": {}}, {"sgd": None}, Option("sgd", Sgd.Params())],
     ids=["name", "empty", "none", "option"],
 )
-def test_slot_gives_the_same_option_for_every_spelling(value: Any) -> None:
+def test_slot_returns_the_same_option_for_every_spelling(value: Any) -> None:
     assert Holder(optimizer=value).optimizer == Option("sgd", Sgd.Params())
 
 
-def test_slot_survives_a_dump() -> None:
+def test_slot_is_equal_after_a_dump_and_validation() -> None:
     holder = Holder.model_validate({"optimizer": {"sgd": {"lr": 0.3, "momentum": 0.5}}})
     dumped = holder.model_dump()
     assert dumped["optimizer"]["sgd"]["lr"] == 0.3

@@ -193,7 +193,7 @@ def test_teachers_are_part_of_what_must_not_change_between_runs(file: Path) -> N
         ),
         (
             "space.distillation={hints: {student_layers: [a, b], teacher_layers: [c]}}",
-            "student_layers and teacher_layers go in pairs, got 2 and 1",
+            "student_layers and teacher_layers form pairs, got 2 and 1 layers",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Encoder blocks: the formula of attention, and that fewer heads simply work."""
+"""Encoder blocks: the formula of attention, masks, and networks after heads were cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paretune.spaces.architecture.attention import Attention, EncoderBlock
 
 
 def by_hand(attention: Attention, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """softmax(Q K^T / sqrt(d) + mask) V, head by head."""
+    """Computes softmax(Q K^T / sqrt(d) + mask) V head by head."""
     d = attention.head_dim
     heads = []
     for head in range(attention.num_heads):
@@ -25,22 +25,23 @@ def by_hand(attention: Attention, x: torch.Tensor, mask: torch.Tensor | None) ->
         if mask is not None:
             scores = scores + mask[:, 0]
         heads.append(scores.softmax(dim=-1) @ value)
-    found: torch.Tensor = attention.output(torch.cat(heads, dim=-1))
-    return found
+    output: torch.Tensor = attention.output(torch.cat(heads, dim=-1))
+    return output
 
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("head_dim", [None, 5])
-def test_attention_follows_its_formula(masked: bool, head_dim: int | None) -> None:
+def test_attention_equals_its_formula(masked: bool, head_dim: int | None) -> None:
     attention = Attention(12, 3, head_dim).eval()
     x = torch.randn(2, 7, 12)
-    mask = torch.zeros(2, 1, 1, 7)
-    mask[1, ..., 4:] = -1e4
-    given = mask if masked else None
-    assert torch.allclose(attention(x, given), by_hand(attention, x, given), atol=1e-5)
+    mask = None
+    if masked:
+        mask = torch.zeros(2, 1, 1, 7)
+        mask[1, ..., 4:] = -1e4
+    assert torch.allclose(attention(x, mask), by_hand(attention, x, mask), atol=1e-5)
 
 
-def test_a_masked_token_is_not_seen() -> None:
+def test_masked_token_does_not_change_the_other_tokens() -> None:
     block = EncoderBlock(12, 3, 24).eval()
     x = torch.randn(1, 5, 12)
     other = x.clone()
@@ -51,7 +52,7 @@ def test_a_masked_token_is_not_seen() -> None:
     assert not torch.equal(block(x)[:, :4], block(other)[:, :4])
 
 
-def test_attention_runs_with_the_heads_that_are_left() -> None:
+def test_attention_equals_its_formula_after_a_head_was_cut() -> None:
     attention = Attention(12, 3).eval()
     x = torch.randn(2, 7, 12)
     for name in ("query", "key", "value"):
@@ -59,20 +60,23 @@ def test_attention_runs_with_the_heads_that_are_left() -> None:
         part = nn.Linear(12, 8)
         part.weight.data, part.bias.data = whole.weight.data[4:], whole.bias.data[4:]
         setattr(attention, name, part)
-    left = nn.Linear(8, 12)
-    left.weight.data, left.bias.data = attention.output.weight.data[:, 4:], attention.output.bias
-    attention.output = left
+    output = nn.Linear(8, 12)
+    output.weight.data, output.bias.data = (
+        attention.output.weight.data[:, 4:],
+        attention.output.bias,
+    )
+    attention.output = output
     assert attention.num_heads == 2
     assert torch.allclose(attention(x), by_hand(attention, x, None), atol=1e-5)
 
 
-def test_block_has_the_size_of_its_formula() -> None:
+def test_block_has_the_number_of_parameters_of_its_formula() -> None:
     width, hidden = 12, 24
     size = sum(p.numel() for p in EncoderBlock(width, 3, hidden).parameters())
     assert size == 4 * (width**2 + width) + 2 * width * hidden + hidden + width + 4 * width
 
 
-def test_dropout_is_for_training_only() -> None:
+def test_dropout_applies_only_in_training() -> None:
     block = EncoderBlock(12, 3, 24, dropout=0.5)
     x = torch.randn(2, 7, 12)
     assert torch.equal(block.eval()(x), block(x))

@@ -1,4 +1,4 @@
-"""Weights from files: what fits is loaded, and nothing that could run code is."""
+"""Weights from files: fitting weights are loaded, and nothing that could run code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def saved(weights: Any, file: Path) -> Path:
 
 
 class Evil:
-    """Would write a file if it were unpickled."""
+    """Writes a file when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -42,7 +42,9 @@ class Evil:
 
 
 @pytest.mark.parametrize("name", ["net.safetensors", "net.pt", "net.pth"])
-def test_checkpoint_gives_the_network_the_saved_weights(tmp_path: Path, name: str) -> None:
+def test_network_computes_the_same_as_the_saved_one_after_load_weights(
+    tmp_path: Path, name: str
+) -> None:
     source, target = network(seed=1), network(seed=2)
     images = torch.rand(4, *SHAPE)
     assert not torch.equal(source(images), target(images))
@@ -51,7 +53,7 @@ def test_checkpoint_gives_the_network_the_saved_weights(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
-def test_checkpoint_is_found_inside_a_training_script_s_dictionary(
+def test_load_checkpoint_finds_the_weights_inside_a_training_script_s_dictionary(
     tmp_path: Path, wrapper: str
 ) -> None:
     weights = network().state_dict()
@@ -61,23 +63,23 @@ def test_checkpoint_is_found_inside_a_training_script_s_dictionary(
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
 
 
-# -- does not fit ------------------------------------------------------------------------------
+# -- weights that do not fit --------------------------------------------------------------------
 
 
-def test_checkpoint_of_another_head_says_which_shapes_differ(tmp_path: Path) -> None:
+def test_error_lists_the_shapes_that_differ_when_the_head_is_another(tmp_path: Path) -> None:
     file = saved(network(classes=5).state_dict(), tmp_path / "net.pt")
     reason = r"does not fit the architecture: shape: 9\.weight \[5, 32\] for \[3, 32\], 9\.bias"
     with pytest.raises(ValueError, match=reason):
         load_weights(network(), file)
 
 
-def test_checkpoint_of_another_width_names_three_shapes_and_no_more(tmp_path: Path) -> None:
+def test_error_lists_only_three_shapes_when_all_differ(tmp_path: Path) -> None:
     file = saved(network(width=0.25).state_dict(), tmp_path / "net.safetensors")
     with pytest.raises(ValueError, match=r"shape: ([^,]+(, \d+)*\] for [^;]+), \.\.\.$"):
         load_weights(network(), file)
 
 
-def test_checkpoint_of_another_network_says_what_is_missing_and_what_is_surplus(
+def test_error_lists_missing_and_surplus_names_when_the_network_is_another(
     tmp_path: Path,
 ) -> None:
     weights = network().state_dict()
@@ -96,15 +98,15 @@ def test_network_keeps_its_weights_when_the_checkpoint_does_not_fit(tmp_path: Pa
     assert all(torch.equal(target.state_dict()[name], before[name]) for name in before)
 
 
-# -- cannot be read ----------------------------------------------------------------------------
+# -- files that cannot be read ------------------------------------------------------------------
 
 
-def test_checkpoint_that_is_not_there_says_so(tmp_path: Path) -> None:
+def test_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"checkpoint .*net\.pt: there is no such file"):
         load_checkpoint(tmp_path / "net.pt")
 
 
-def test_checkpoint_of_another_kind_names_the_kinds(tmp_path: Path) -> None:
+def test_checkpoint_of_another_kind_is_refused_with_the_possible_kinds(tmp_path: Path) -> None:
     file = tmp_path / "net.onnx"
     file.write_bytes(b"")
     with pytest.raises(ValueError, match=r"give a \.safetensors, \.pt or \.pth file"):
@@ -121,18 +123,22 @@ def test_checkpoint_of_another_kind_names_the_kinds(tmp_path: Path) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_checkpoint_without_a_state_dict_says_so(tmp_path: Path, content: Any, name: str) -> None:
+def test_checkpoint_without_a_state_dict_is_refused(
+    tmp_path: Path, content: Any, name: str
+) -> None:
     file = saved(content, tmp_path / "net.pt")
     with pytest.raises(ValueError, match="holds no state dict"):
         load_checkpoint(file)
 
 
-def test_checkpoint_with_python_objects_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+def test_checkpoint_with_python_objects_is_refused_and_runs_no_code(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     for index, content in enumerate((Evil(trace), {"weight": torch.zeros(1), "evil": Evil(trace)})):
         file = tmp_path / f"{index}.pt"
         torch.save(content, file)
-        with pytest.raises(ValueError, match=r"Python objects other than tensors.*they can run code"):
+        with pytest.raises(
+            ValueError, match=r"Python objects other than tensors.*they can run code"
+        ):
             load_checkpoint(file)
         file.write_bytes(pickle.dumps(content, protocol=2))
         with pytest.raises(ValueError, match="Python objects other than tensors"):
@@ -142,9 +148,7 @@ def test_checkpoint_with_python_objects_is_refused_and_runs_nothing(tmp_path: Pa
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".pth"])
 @pytest.mark.parametrize("keep", [0, 1, 100, -1, -100])
-def test_checkpoint_that_was_cut_short_cannot_be_read(
-    tmp_path: Path, suffix: str, keep: int
-) -> None:
+def test_truncated_checkpoint_is_refused(tmp_path: Path, suffix: str, keep: int) -> None:
     file = saved(network().state_dict(), tmp_path / f"net{suffix}")
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(ValueError, match=r"(cannot be read: .)|(is damaged, or)"):
@@ -153,7 +157,7 @@ def test_checkpoint_that_was_cut_short_cannot_be_read(
 
 @settings(deadline=None, max_examples=150)
 @given(st.one_of(st.binary(max_size=60), st.sampled_from([b".", b"0", b"K\x01.", b"\x80\x02."])))
-def test_checkpoint_of_any_bytes_is_refused_in_words(content: bytes) -> None:
+def test_checkpoint_of_random_bytes_is_refused_with_an_error_text(content: bytes) -> None:
     import tempfile
 
     for suffix in (".pt", ".safetensors"):

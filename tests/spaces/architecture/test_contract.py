@@ -1,4 +1,4 @@
-"""Contract of every architecture, and the sizes that papers and formulas give."""
+"""Contract of every architecture, and parameter counts from papers and formulas."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "torchvision": {"name": "mobilenet_v3_small"},
     "python": {"factory": "user_nets:tiny"},
 }
-"""A small member of each family, so that the suite is quick."""
+"""Parameters of a small network of each family, so that the suite is quick."""
 
 SHAPES = [(3, 32, 32), (1, 8, 8), (2, 16, 12)]
 
@@ -63,7 +63,7 @@ def test_network_gives_a_logit_for_each_class(name: str, shape: Shape) -> None:
 
 
 @ENTRIES
-def test_network_can_be_trained(name: str) -> None:
+def test_network_has_finite_gradients_for_all_parameters(name: str) -> None:
     network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), classes=7, seed=0).train()
     logits = network(torch.rand(4, 1, 8, 8))
     assert logits.shape == (4, 7)
@@ -72,7 +72,7 @@ def test_network_can_be_trained(name: str) -> None:
 
 
 @ENTRIES
-def test_network_has_the_same_weights_for_the_same_seed_only(name: str) -> None:
+def test_network_has_the_same_weights_only_for_the_same_seed(name: str) -> None:
     def weights(seed: int) -> torch.Tensor:
         network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), classes=7, seed=seed)
         return torch.cat([p.flatten() for p in network.parameters()])
@@ -82,7 +82,7 @@ def test_network_has_the_same_weights_for_the_same_seed_only(name: str) -> None:
 
 
 @ENTRIES
-def test_network_leaves_the_global_random_state_alone(name: str) -> None:
+def test_build_network_keeps_the_global_random_state(name: str) -> None:
     before = torch.get_rng_state()
     build_network({name: SMALL.get(name, {})}, (1, 8, 8), classes=7, seed=3)
     assert torch.equal(torch.get_rng_state(), before)
@@ -91,19 +91,19 @@ def test_network_leaves_the_global_random_state_alone(name: str) -> None:
 # -- sizes -------------------------------------------------------------------------------------
 
 
-def test_simple_cnn_has_the_tutorial_s_layers() -> None:
+def test_simple_cnn_has_the_parameter_count_of_the_tutorial() -> None:
     network = SimpleCnn.build(SimpleCnn.Params(), (3, 32, 32), 10)
     expected = (3 * 9 * 64 + 64) + (64 * 9 * 128 + 128) + (8192 * 256 + 256) + (256 * 10 + 10)
     assert size_of(network) == expected == 2_175_626
 
 
-def test_simple_cnn_is_infeasible_when_the_image_is_too_small_to_halve_twice() -> None:
+def test_simple_cnn_is_infeasible_when_the_image_has_fewer_than_four_pixels() -> None:
     with pytest.raises(InfeasibleCandidate, match="needs 4x4 pixels, got 3x9"):
         build_network({"simple_cnn": {}}, (1, 3, 9), 10, seed=0)
 
 
 @pytest.mark.parametrize(("blocks", "published"), [(3, 0.27), (5, 0.46), (9, 0.85)])
-def test_resnet_has_the_published_size(blocks: int, published: float) -> None:
+def test_resnet_has_the_published_parameter_count(blocks: int, published: float) -> None:
     """He et al. 2016, table 6: ResNet-20, -32, -56 have 0.27, 0.46, 0.85 million parameters."""
     network = ResNet.build(ResNet.Params(blocks=blocks), (3, 32, 32), 10)
     convolutions = sum(
@@ -115,37 +115,39 @@ def test_resnet_has_the_published_size(blocks: int, published: float) -> None:
     assert size_of(network) / 1e6 == pytest.approx(published, abs=0.01)
 
 
-def test_resnet_with_padded_shortcuts_has_two_layers_less_than_with_projections() -> None:
+def test_resnet_with_padded_shortcuts_lacks_the_two_projections() -> None:
     padded = ResNet.build(ResNet.Params(shortcut="padding"), (3, 32, 32), 10)
     projected = ResNet.build(ResNet.Params(), (3, 32, 32), 10)
     extra = (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64)
     assert size_of(padded) == size_of(projected) - extra == 269_722
 
 
-def test_resnet_keeps_four_pixels_when_the_image_is_small() -> None:
+def test_resnet_keeps_four_pixels_a_side_when_the_image_is_small() -> None:
     network = ResNet.build(ResNet.Params(stages=5, blocks=1, width=4), (1, 8, 8), 10)
     assert isinstance(network, torch.nn.Sequential)
     assert network[:-3](torch.rand(1, 1, 8, 8)).shape == (1, 64, 4, 4)
 
 
-def test_mobilenet_v2_has_torchvision_s_size_on_imagenet() -> None:
+def test_mobilenet_v2_has_torchvision_s_parameter_count_on_imagenet() -> None:
     network = MobileNetV2.build(MobileNetV2.Params(), (3, 224, 224), 1000)
     assert size_of(network) == 3_504_872
 
 
 @pytest.mark.parametrize(
-    ("stem", "side", "left"),
+    ("stem", "side", "remaining"),
     [("auto", 32, 4), ("small", 32, 4), ("standard", 32, 1), ("auto", 64, 2), ("small", 64, 8)],
 )
-def test_mobilenet_v2_halves_less_with_a_small_stem(stem: Any, side: int, left: int) -> None:
+def test_mobilenet_v2_halves_less_often_with_a_small_stem(
+    stem: Any, side: int, remaining: int
+) -> None:
     params = MobileNetV2.Params(stem=stem, width=0.1)
     network = MobileNetV2.build(params, (3, side, side), 10).eval()
     with torch.inference_mode():
         features = network.features(torch.rand(1, 3, side, side))  # type: ignore[operator]
-    assert features.shape[2:] == (left, left)
+    assert features.shape[2:] == (remaining, remaining)
 
 
-def test_separable_cnn_has_its_blocks_sizes() -> None:
+def test_separable_cnn_has_the_parameter_count_of_its_blocks() -> None:
     stages = [(32, 64), (64, 128), (128, 128), (128, 256), (256, 256)]
     stem = 3 * 9 * 32 + 2 * 32
     blocks = sum(c * 9 + 2 * c + c * out + 2 * out for c, out in stages)
@@ -154,7 +156,7 @@ def test_separable_cnn_has_its_blocks_sizes() -> None:
 
 
 @pytest.mark.parametrize("family", [SimpleCnn, SeparableCnn, MobileNetV2])
-def test_a_greater_width_gives_a_greater_network(family: Any) -> None:
+def test_number_of_parameters_grows_with_width(family: Any) -> None:
     sizes = [
         size_of(family.build(family.Params(width=width), (3, 16, 16), 10))
         for width in (0.25, 0.5, 1.0, 1.5)
@@ -164,9 +166,9 @@ def test_a_greater_width_gives_a_greater_network(family: Any) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(st.integers(1, 1024), st.floats(0.01, 4), st.sampled_from([1, 4, 8]))
-def test_scaled_is_the_nearest_multiple_but_at_least_one(
+def test_scaled_is_the_nearest_multiple_and_at_least_one_multiple(
     channels: int, width: float, multiple: int
 ) -> None:
-    found = scaled(channels, width, multiple)
-    assert found % multiple == 0
-    assert found == multiple or abs(found - channels * width) <= multiple / 2 + 1e-9
+    result = scaled(channels, width, multiple)
+    assert result % multiple == 0
+    assert result == multiple or abs(result - channels * width) <= multiple / 2 + 1e-9

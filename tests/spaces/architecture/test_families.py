@@ -1,4 +1,4 @@
-"""The families of networks have the published sizes on ImageNet, and fit small images."""
+"""Families have the published parameter counts on ImageNet, and fit small images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paretune.spaces.base import InfeasibleCandidate
 IMAGENET = (3, 224, 224)
 
 
-def built(
+def build(
     name: str, shape: tuple[int, int, int] = IMAGENET, classes: int = 1000, **more: Any
 ) -> Any:
     entry = ARCHITECTURES.get(name)
@@ -57,13 +57,13 @@ def size_of(network: nn.Module) -> int:
         ("regnet", {"kind": "y", "size": "800mf"}, 6_432_512),
         ("regnet", {"kind": "y", "size": "1_6gf"}, 11_202_430),
         ("regnet", {"kind": "y", "size": "3_2gf"}, 19_436_338),
-        # timm's
+        # timm's numbers
         ("mobilenet_v1", {}, 4_231_976),
         ("regnet", {"kind": "x", "size": "200mf"}, 2_684_792),
         ("regnet", {"kind": "y", "size": "200mf"}, 3_162_996),
         ("regnet", {"kind": "x", "size": "600mf"}, 6_196_040),
         ("regnet", {"kind": "y", "size": "600mf"}, 6_055_160),
-        # torchvision's vit_b_16 and with two of its twelve blocks
+        # torchvision's vit_b_16, reduced to two of its twelve blocks
         (
             "vit",
             {"patch": 16, "depth": 2, "heads": 12, "width": 768, "pool": "token"},
@@ -75,7 +75,7 @@ def size_of(network: nn.Module) -> int:
 def test_family_has_the_published_number_of_parameters(
     name: str, params: dict[str, Any], published: int
 ) -> None:
-    assert size_of(built(name, **params)) == published
+    assert size_of(build(name, **params)) == published
 
 
 STEMS = ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "efficientnet", "shufflenet_v2", "regnet"]
@@ -83,39 +83,40 @@ STEMS = ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "efficientnet", "shuffl
 
 @pytest.mark.parametrize("name", STEMS)
 @pytest.mark.parametrize(
-    ("stem", "side", "left"),
+    ("stem", "side", "remaining"),
     [("auto", 32, 4), ("small", 64, 8), ("standard", 64, 2), ("auto", 64, 2), ("auto", 63, 8)],
 )
-def test_small_stem_leaves_out_the_first_two_halvings(
-    name: str, stem: str, side: int, left: int
+def test_small_stem_omits_the_first_two_halvings(
+    name: str, stem: str, side: int, remaining: int
 ) -> None:
-    """What the last convolution before the pooling sees; all of them halve five times."""
-    network = built(name, (3, side, side), 10, stem=stem)
-    assert sides_at_the_end(network, side) == (left, left)
+    """Checks the input size of the pooling. With the standard stem, families halve five times."""
+    network = build(name, (3, side, side), 10, stem=stem)
+    assert last_sides(network, side) == (remaining, remaining)
 
 
-@pytest.mark.parametrize(("stem", "side", "left"), [("small", 32, 8), ("standard", 64, 3)])
-def test_small_stem_of_a_squeezenet_leaves_out_two_of_four_halvings(
-    stem: str, side: int, left: int
+@pytest.mark.parametrize(("stem", "side", "remaining"), [("small", 32, 8), ("standard", 64, 3)])
+def test_small_stem_of_squeezenet_omits_two_of_four_halvings(
+    stem: str, side: int, remaining: int
 ) -> None:
-    assert (
-        sides_at_the_end(built("squeezenet", (3, side, side), 10, stem=stem), side) == (left,) * 2
-    )
+    assert last_sides(build("squeezenet", (3, side, side), 10, stem=stem), side) == (remaining,) * 2
 
 
-@pytest.mark.parametrize(("stem", "side", "left"), [("auto", 32, 8), ("auto", 64, 4)])
-def test_stem_of_a_resnet_follows_the_image(stem: str, side: int, left: int) -> None:
-    assert sides_at_the_end(built("resnet", (3, side, side), 10, stem=stem), side) == (left, left)
+@pytest.mark.parametrize(("stem", "side", "remaining"), [("auto", 32, 8), ("auto", 64, 4)])
+def test_auto_stem_of_resnet_depends_on_the_image_size(
+    stem: str, side: int, remaining: int
+) -> None:
+    network = build("resnet", (3, side, side), 10, stem=stem)
+    assert last_sides(network, side) == (remaining, remaining)
 
 
-def sides_at_the_end(network: nn.Module, side: int) -> tuple[int, ...]:
-    """Height and width of the largest 4-dimensional output with the most channels: the last one."""
-    seen: list[tuple[int, ...]] = []
+def last_sides(network: nn.Module, side: int) -> tuple[int, ...]:
+    """Returns height and width of the last convolution's output above 1x1."""
+    sizes: list[tuple[int, ...]] = []
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(lambda m, i, o: seen.append(tuple(o.shape[2:])))
+            module.register_forward_hook(lambda m, i, o: sizes.append(tuple(o.shape[2:])))
     network.eval()(torch.zeros(1, 3, side, side))
-    return next(sides for sides in reversed(seen) if sides != (1, 1))
+    return next(sides for sides in reversed(sizes) if sides != (1, 1))
 
 
 def test_phi_scales_width_depth_and_resolution_together() -> None:
@@ -123,33 +124,33 @@ def test_phi_scales_width_depth_and_resolution_together() -> None:
     entry = ARCHITECTURES.get("efficientnet")
     params = entry.Params(phi=2.0)
     assert params.side((3, 32, 40)) == round(32 * 1.15**2)
-    alone = entry.Params(width=1.1**2, depth=1.2**2)
-    assert alone.side((3, 32, 40)) is None
-    assert size_of(built("efficientnet", phi=2.0)) == size_of(
-        built("efficientnet", width=1.1**2, depth=1.2**2)
+    separate = entry.Params(width=1.1**2, depth=1.2**2)
+    assert separate.side((3, 32, 40)) is None
+    assert size_of(build("efficientnet", phi=2.0)) == size_of(
+        build("efficientnet", width=1.1**2, depth=1.2**2)
     )
-    sizes = [size_of(built("efficientnet", phi=float(phi))) for phi in range(-4, 2)]
+    sizes = [size_of(build("efficientnet", phi=float(phi))) for phi in range(-4, 2)]
     assert sizes == sorted(set(sizes))
 
 
 @pytest.mark.parametrize("width", [0.1, 0.25, 0.77, 1.2, 3.0])
-def test_shufflenet_takes_widths_between_the_published_ones(width: float) -> None:
+def test_shufflenet_has_sizes_between_the_published_ones_at_widths_between(width: float) -> None:
     below, above = (
-        size_of(built("shufflenet_v2", width=w))
+        size_of(build("shufflenet_v2", width=w))
         for w in (
             max(w for w in [0.05, *PUBLISHED] if w < width),
             min(w for w in [*PUBLISHED, 4.0] if w > width),
         )
     )
-    assert below < size_of(built("shufflenet_v2", width=width)) < above
+    assert below < size_of(build("shufflenet_v2", width=width)) < above
 
 
-def test_stages_have_the_blocks_that_they_say() -> None:
+def test_staged_has_the_parameter_count_of_its_stages() -> None:
     stages = [
         {"width": 8, "kernel": 5, "depth": 2, "expansion": 3, "stride": 1},
         {"width": 16, "kernel": 7, "expansion": 1, "se": True},
     ]
-    network = built("staged", (3, 32, 32), 10, stages=stages, stem_width=4, head_width=32)
+    network = build("staged", (3, 32, 32), 10, stages=stages, stem_width=4, head_width=32)
     stem = 3 * 9 * 4 + 2 * 4
 
     def block(channels: int, out: int, kernel: int, expansion: int, squeezed: int = 0) -> int:
@@ -161,15 +162,15 @@ def test_stages_have_the_blocks_that_they_say() -> None:
 
     blocks = block(4, 8, 5, 3) + block(8, 8, 5, 3) + block(8, 16, 7, 1, squeezed=2)
     assert size_of(network) == stem + blocks + (16 * 32 + 2 * 32) + (32 * 10 + 10)
-    assert sides_at_the_end(network, 32) == (16, 16)
+    assert last_sides(network, 32) == (16, 16)
 
 
-def test_stages_keep_four_pixels() -> None:
-    network = built("staged", (3, 8, 8), 10, stages=[{"width": 8}] * 5)
-    assert sides_at_the_end(network, 8) == (4, 4)
+def test_staged_keeps_four_pixels_a_side() -> None:
+    network = build("staged", (3, 8, 8), 10, stages=[{"width": 8}] * 5)
+    assert last_sides(network, 8) == (4, 4)
 
 
-# -- what cannot be ------------------------------------------------------------------------------
+# -- refused parameters --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -182,8 +183,16 @@ def test_stages_keep_four_pixels() -> None:
         ("regnet", {"w_0": 20}, "multiple of 8"),
         ("regnet", {"w_m": 1.0}, "greater than or equal to 1.1"),
         ("regnet", {"depth": 64, "w_a": 400.0}, "last block would have 25224 channels, 8192 is"),
-        ("resnet", {"blocks": [1, 2], "stages": 3}, "on the stages: stages gives 3, blocks gives 2"),
-        ("resnet", {"blocks": [1, 2], "widths": [8]}, "on the stages: blocks gives 2, widths gives 1"),
+        (
+            "resnet",
+            {"blocks": [1, 2], "stages": 3},
+            "stages gives 3, blocks gives 2",
+        ),
+        (
+            "resnet",
+            {"blocks": [1, 2], "widths": [8]},
+            "agree on the stages: blocks gives 2, wid",
+        ),
         (
             "resnet",
             {"widths": [16, 8], "shortcut": "padding"},
@@ -194,7 +203,7 @@ def test_stages_keep_four_pixels() -> None:
     ],
     ids=str,
 )
-def test_params_that_do_not_go_together_are_refused(
+def test_params_that_contradict_each_other_are_refused(
     name: str, params: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(ValidationError, match=reason):

@@ -1,4 +1,4 @@
-"""Stems and heads for other images and classes."""
+"""First and last layers are replaced for other images and classes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def network() -> nn.Sequential:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])
-def test_kept_stem_answers_the_same_when_every_channel_shows_the_same_image(channels: int) -> None:
-    ours = network()
+def test_kept_weights_give_the_same_output_when_all_channels_are_equal(channels: int) -> None:
+    model = network()
     grey = torch.rand(2, 1, 8, 8)
-    expected = ours(grey.expand(-1, 3, -1, -1))
-    fit_channels(ours, channels, keep=True)
-    torch.testing.assert_close(ours(grey.expand(-1, channels, -1, -1)), expected)
+    expected = model(grey.expand(-1, 3, -1, -1))
+    fit_channels(model, channels, keep=True)
+    torch.testing.assert_close(model(grey.expand(-1, channels, -1, -1)), expected)
 
 
-def test_fresh_stem_keeps_its_geometry() -> None:
-    ours = network()
-    old = ours[0]
-    fit_channels(ours, 1, keep=False)
-    stem = ours[0]
+def test_new_first_convolution_keeps_its_geometry() -> None:
+    model = network()
+    old = model[0]
+    fit_channels(model, 1, keep=False)
+    stem = model[0]
     assert isinstance(stem, nn.Conv2d)
     assert stem is not old
     assert (stem.in_channels, stem.out_channels, stem.stride, stem.padding) == (
@@ -39,24 +39,24 @@ def test_fresh_stem_keeps_its_geometry() -> None:
     )
 
 
-def test_stem_and_head_that_fit_are_left_alone() -> None:
-    ours = network()
-    before = list(ours)
-    fit_channels(ours, 3, keep=False)
-    fit_classes(ours, 10)
-    assert all(now is then for now, then in zip(ours, before, strict=True))
+def test_layers_that_fit_are_kept() -> None:
+    model = network()
+    before = list(model)
+    fit_channels(model, 3, keep=False)
+    fit_classes(model, 10)
+    assert all(new is old for new, old in zip(model, before, strict=True))
 
 
-def test_head_is_replaced_with_or_without_bias_as_before() -> None:
-    ours = network()
-    fit_classes(ours, 5)
-    head = ours[2]
+def test_new_head_has_no_bias_when_the_old_one_has_none() -> None:
+    model = network()
+    fit_classes(model, 5)
+    head = model[2]
     assert isinstance(head, nn.Linear)
     assert (head.in_features, head.out_features) == (64, 5)
     assert head.bias is None
 
 
-def test_put_replaces_a_nested_module() -> None:
+def test_replace_module_replaces_a_nested_module() -> None:
     outer = nn.Sequential(nn.Sequential(nn.ReLU(), nn.Tanh()), nn.ReLU())
     fresh = nn.Identity()
     replace_module(outer, "0.1", fresh)

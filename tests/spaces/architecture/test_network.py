@@ -1,4 +1,4 @@
-"""build_network: what does not fit the data is infeasible, and the reason says so."""
+"""build_network: a network that does not fit the data is infeasible, with a reason."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def test_network_is_infeasible_when_it_does_not_fit_the_data(
         build({"python": {"factory": f"user_nets:{factory}", "args": args}})
 
 
-def test_network_of_an_unknown_name_names_the_nearest() -> None:
+def test_unknown_name_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UnknownName, match='unknown architecture "resnt"; did you mean "resnet"'):
         build({"resnt": {}})
 
 
-def test_network_refuses_parameters_out_of_range() -> None:
+def test_parameters_out_of_range_are_refused() -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 4"):
         build({"resnet": {"width": 3}})

@@ -1,4 +1,4 @@
-"""The user's own factory."""
+"""The family python: a user's factory."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def build(factory: str, **args: Any) -> torch.nn.Module:
     return Python.build(Python.Params(factory=factory, args=args), (1, 8, 8), 3)
 
 
-def test_factory_is_told_classes_and_shape_when_it_asks_for_them() -> None:
+def test_factory_receives_classes_and_shape_when_it_has_such_parameters() -> None:
     assert build("user_nets:tiny")(torch.rand(2, 1, 8, 8)).shape == (2, 3)
 
 
-def test_factory_is_told_the_classes_by_torchvision_s_name() -> None:
+def test_factory_receives_the_classes_as_num_classes() -> None:
     assert build("user_nets:torchvision_style")(torch.rand(2, 1, 8, 8)).shape == (2, 3)
 
 
-def test_factory_gets_the_study_s_arguments_before_what_it_is_told() -> None:
+def test_arguments_of_the_study_override_classes_and_shape() -> None:
     assert build("user_nets:tiny", classes=5, hidden=4)(torch.rand(2, 1, 8, 8)).shape == (2, 5)
 
 
@@ -41,7 +41,7 @@ def test_factory_gets_the_study_s_arguments_before_what_it_is_told() -> None:
         ("builtins:dict", {}, "gave a dict, not a torch.nn.Module"),
     ],
 )
-def test_factory_that_gives_no_network_is_infeasible(
+def test_factory_that_returns_no_network_is_infeasible(
     factory: str, args: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(InfeasibleCandidate, match=f"^python {factory}.*{reason}"):
@@ -49,6 +49,6 @@ def test_factory_that_gives_no_network_is_infeasible(
 
 
 @pytest.mark.parametrize("factory", ["user_nets", "user_nets:", ":tiny", "user nets:tiny", ""])
-def test_factory_that_is_no_dotted_path_is_refused(factory: str) -> None:
+def test_factory_without_a_dotted_path_is_refused(factory: str) -> None:
     with pytest.raises(ValidationError, match="should match pattern"):
         Python.Params(factory=factory)

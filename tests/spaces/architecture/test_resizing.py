@@ -1,4 +1,4 @@
-"""Resolution as a dimension: the network resizes its own input."""
+"""The resolution as a parameter: the network resizes its own input."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from paretune.spaces.pruning.structured import Structured
 from paretune.spaces.rebuild import initial_candidate, rebuild
 
 
-def shown(before: tuple[int, int], after: tuple[int, int]) -> Resized:
+def resizing(before: tuple[int, int], after: tuple[int, int]) -> Resized:
     return Resized(nn.Identity(), before, after)
 
 
 @pytest.mark.parametrize(
-    ("shape", "side", "seen"),
+    ("shape", "side", "resized"),
     [
         ((3, 32, 32), None, (3, 32, 32)),
         ((3, 32, 32), 24, (3, 24, 24)),
@@ -34,43 +34,45 @@ def shown(before: tuple[int, int], after: tuple[int, int]) -> Resized:
         ((1, 8, 9), 4, (1, 4, 4)),
     ],
 )
-def test_network_sees_the_shorter_side_and_the_ratio_of_the_sides(
-    shape: Any, side: int | None, seen: Any
+def test_resized_shape_has_the_shorter_side_and_keeps_the_ratio(
+    shape: Any, side: int | None, resized: Any
 ) -> None:
-    assert resized_shape(ImageParams(resolution=side), shape) == seen
+    assert resized_shape(ImageParams(resolution=side), shape) == resized
 
 
-def test_half_the_side_is_the_mean_of_four_pixels() -> None:
+def test_resizing_to_half_the_side_is_the_mean_of_four_pixels() -> None:
     images = torch.rand(2, 3, 32, 16)
-    assert torch.equal(shown((32, 16), (16, 8))(images), F.avg_pool2d(images, 2))
+    assert torch.equal(resizing((32, 16), (16, 8))(images), F.avg_pool2d(images, 2))
 
 
 @pytest.mark.parametrize("after", [(24, 24), (40, 40), (13, 10)])
-def test_resized_image_has_the_size_and_keeps_a_plane_even(after: tuple[int, int]) -> None:
+def test_resizing_keeps_a_uniform_image_uniform(after: tuple[int, int]) -> None:
     images = torch.full((1, 1, 32, 32), 0.3)
-    assert torch.allclose(shown((32, 32), after)(images), torch.full((1, 1, *after), 0.3))
+    assert torch.allclose(resizing((32, 32), after)(images), torch.full((1, 1, *after), 0.3))
 
 
-def test_pixels_are_weighed_by_their_distance() -> None:
+def test_resizing_by_less_than_half_is_bilinear() -> None:
     images = torch.rand(1, 1, 32, 32)
     expected = F.interpolate(images, (20, 20), mode="bilinear", align_corners=False)
-    assert torch.equal(shown((32, 32), (20, 20))(images), expected)
+    assert torch.equal(resizing((32, 32), (20, 20))(images), expected)
 
 
-def test_network_is_that_of_the_resolution_behind_a_resizing() -> None:
-    """Both draw the same weights from the same seed."""
-    ours = build_network({"simple_cnn": {"width": 0.25, "resolution": 16}}, (3, 32, 32), 5, seed=0)
-    theirs = build_network({"simple_cnn": {"width": 0.25}}, (3, 16, 16), 5, seed=0)
+def test_resized_network_equals_the_network_for_that_resolution() -> None:
+    """Both have the same weights from the same seed."""
+    resized = build_network(
+        {"simple_cnn": {"width": 0.25, "resolution": 16}}, (3, 32, 32), 5, seed=0
+    )
+    direct = build_network({"simple_cnn": {"width": 0.25}}, (3, 16, 16), 5, seed=0)
     images = torch.rand(2, 3, 32, 32)
-    assert torch.equal(ours(images), theirs(F.avg_pool2d(images, 2)))
+    assert torch.equal(resized(images), direct(F.avg_pool2d(images, 2)))
 
 
-def test_network_is_as_it_was_when_the_resolution_is_that_of_the_images() -> None:
+def test_network_does_not_resize_when_the_images_have_the_resolution() -> None:
     network = build_network({"simple_cnn": {"resolution": 32}}, (3, 32, 32), 5, seed=0)
     assert isinstance(network, nn.Sequential)
 
 
-def test_resized_network_is_pruned_and_rebuilt(context: Context) -> None:
+def test_resized_network_can_be_pruned_and_rebuilt(context: Context) -> None:
     shape = (1, 8, 8)
     before = initial_candidate({"resnet": {"blocks": 1, "resolution": 12}}, shape, 3, seed=0)
     after = Structured.apply(before, Structured.Params(ratio=0.5), context)
@@ -82,13 +84,13 @@ def test_resized_network_is_pruned_and_rebuilt(context: Context) -> None:
     assert channels and all(name.startswith("network.") for name in channels)
 
 
-def test_checkpoint_of_the_network_alone_fits_behind_a_resizing(tmp_path: Path) -> None:
-    whole = build_network({"resnet": {"blocks": 1}}, (3, 32, 32), 5, seed=1)
-    save_file(whole.state_dict(), tmp_path / "weights.safetensors")
+def test_resized_network_loads_weights_with_and_without_its_resizing(tmp_path: Path) -> None:
+    plain = build_network({"resnet": {"blocks": 1}}, (3, 32, 32), 5, seed=1)
+    save_file(plain.state_dict(), tmp_path / "weights.safetensors")
     resized = build_network({"resnet": {"blocks": 1, "resolution": 16}}, (3, 32, 32), 5, seed=0)
     load_weights(resized, tmp_path / "weights.safetensors")
     assert isinstance(resized, Resized)
     images = torch.rand(2, 3, 16, 16)
-    assert torch.equal(resized.network(images), whole(images))
+    assert torch.equal(resized.network(images), plain(images))
     save_file(resized.state_dict(), tmp_path / "resized.safetensors")
     load_weights(resized, tmp_path / "resized.safetensors")

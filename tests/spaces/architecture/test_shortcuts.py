@@ -1,4 +1,4 @@
-"""The shortcut without weights (option A), whole and pruned."""
+"""The shortcut without weights (option A), before and after pruning."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from paretune.spaces.pruning.structured import Structured
 from paretune.spaces.rebuild import initial_candidate, rebuild
 
 
-def test_shortcut_shows_every_second_pixel_between_zeros() -> None:
+def test_shortcut_passes_every_second_pixel_between_channels_of_zeros() -> None:
     images = torch.rand(2, 4, 6, 5)
-    shown = PaddedShortcut(4, 10, stride=2)(images)
-    assert torch.equal(shown, F.pad(images[:, :, ::2, ::2], (0, 0, 0, 0, 3, 3)))
+    output = PaddedShortcut(4, 10, stride=2)(images)
+    assert torch.equal(output, F.pad(images[:, :, ::2, ::2], (0, 0, 0, 0, 3, 3)))
     assert not list(PaddedShortcut(4, 10, 2).parameters())
 
 
-def test_shortcut_keeps_the_pixels_when_the_stride_is_one() -> None:
+def test_shortcut_passes_all_pixels_when_the_stride_is_one() -> None:
     images = torch.rand(2, 4, 6, 5)
-    shown = PaddedShortcut(4, 7, stride=1)(images)
-    assert torch.equal(shown, F.pad(images, (0, 0, 0, 0, 1, 2)))
+    output = PaddedShortcut(4, 7, stride=1)(images)
+    assert torch.equal(output, F.pad(images, (0, 0, 0, 0, 1, 2)))
 
 
-def test_shortcut_cannot_take_channels_away() -> None:
+def test_shortcut_refuses_fewer_output_channels_than_inputs() -> None:
     with pytest.raises(ValueError, match="cannot lead from 8 to 4"):
         PaddedShortcut(8, 4, stride=2)
 
@@ -33,7 +33,7 @@ def test_shortcut_cannot_take_channels_away() -> None:
 @pytest.mark.parametrize(
     ("inputs", "outputs"), [((1, 2), ()), ((), (0, 4)), ((0,), (3, 9)), ((0, 1, 2, 3), (1,))]
 )
-def test_pruned_shortcut_shows_what_is_left_in_its_place(
+def test_pruned_shortcut_passes_the_remaining_channels_as_before(
     inputs: tuple[int, ...], outputs: tuple[int, ...]
 ) -> None:
     images = torch.rand(2, 4, 6, 6)
@@ -41,9 +41,9 @@ def test_pruned_shortcut_shows_what_is_left_in_its_place(
     pruned.remove_channels(inputs, outputs)
     kept_in = [i for i in range(4) if i not in inputs]
     kept_out = [i for i in range(10) if i not in outputs]
-    silent = images.clone()
-    silent[:, list(inputs)] = 0
-    assert torch.equal(pruned(images[:, kept_in]), whole(silent)[:, kept_out])
+    cleared = images.clone()
+    cleared[:, list(inputs)] = 0
+    assert torch.equal(pruned(images[:, kept_in]), whole(cleared)[:, kept_out])
 
 
 def padded(blocks: int = 1) -> Candidate:
@@ -51,7 +51,7 @@ def padded(blocks: int = 1) -> Candidate:
     return initial_candidate(architecture, (3, 16, 16), 5, seed=0)
 
 
-def test_network_with_padded_shortcuts_is_pruned_as_a_whole_and_rebuilt(context: Context) -> None:
+def test_network_with_padded_shortcuts_can_be_pruned_and_rebuilt(context: Context) -> None:
     before = padded()
     after = Structured.apply(before, Structured.Params(ratio=0.5, round_to=4), context)
     convolutions = [m for m in after.model.modules() if isinstance(m, torch.nn.Conv2d)]
@@ -62,11 +62,11 @@ def test_network_with_padded_shortcuts_is_pruned_as_a_whole_and_rebuilt(context:
     assert torch.equal(fresh.eval()(images), after.model(images))
 
 
-def test_channels_without_weight_can_go_without_a_change(context: Context) -> None:
-    """What the stages add up to is the same before and after, so no channel changed its place."""
+def test_pruning_channels_without_weights_keeps_the_logits(context: Context) -> None:
+    """The sums of the stages are the same before and after, so each channel kept its position."""
     before = padded()
     model = before.model
-    with torch.no_grad():  # the channels of every layer but each fourth say nothing
+    with torch.no_grad():  # only every fourth channel of each layer has weights
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.bias.fill_(0.0)

@@ -1,4 +1,4 @@
-"""The text transformer: its contract, its sizes, padding, and what techniques do to it."""
+"""The text transformer: its contract, parameter counts, padding, and techniques applied to it."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ VARIANTS = pytest.mark.parametrize(
 
 
 def network(**params: Any) -> torch.nn.Module:
-    given = {"width": 32, **params}
-    return build_network({"text_transformer": given}, SHAPE, CLASSES, seed=0)
+    architecture = {"text_transformer": {"width": 32, **params}}
+    return build_network(architecture, SHAPE, CLASSES, seed=0)
 
 
 def ids(count: int = 4, filled: int = 16) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
-    found = torch.randint(1, SHAPE[1], (count, SHAPE[0]), generator=generator)
-    found[:, filled:] = 0
-    return found
+    tokens = torch.randint(1, SHAPE[1], (count, SHAPE[0]), generator=generator)
+    tokens[:, filled:] = 0
+    return tokens
 
 
 def size_of(module: torch.nn.Module) -> int:
@@ -54,17 +54,17 @@ def test_network_gives_a_logit_for_each_class(variant: dict[str, Any]) -> None:
 
 
 @VARIANTS
-def test_network_can_be_trained(variant: dict[str, Any]) -> None:
+def test_network_has_finite_gradients_for_all_parameters(variant: dict[str, Any]) -> None:
     model = network(**variant).train()
     model(ids()).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
 @VARIANTS
-def test_network_has_the_same_weights_for_the_same_seed_only(variant: dict[str, Any]) -> None:
+def test_network_has_the_same_weights_only_for_the_same_seed(variant: dict[str, Any]) -> None:
     def weights(seed: int) -> torch.Tensor:
-        given = {"text_transformer": {"width": 32, **variant}}
-        model = build_network(given, SHAPE, CLASSES, seed=seed)
+        architecture = {"text_transformer": {"width": 32, **variant}}
+        model = build_network(architecture, SHAPE, CLASSES, seed=seed)
         return torch.cat([p.flatten() for p in model.parameters()])
 
     assert torch.equal(weights(3), weights(3))
@@ -72,7 +72,7 @@ def test_network_has_the_same_weights_for_the_same_seed_only(variant: dict[str, 
 
 
 @VARIANTS
-def test_padding_changes_nothing(variant: dict[str, Any]) -> None:
+def test_logits_do_not_depend_on_the_embedding_of_padding(variant: dict[str, Any]) -> None:
     model = network(**variant)
     with torch.no_grad():
         before = model(ids(filled=9))
@@ -82,7 +82,7 @@ def test_padding_changes_nothing(variant: dict[str, Any]) -> None:
         assert not torch.allclose(model(ids()), before, atol=1e-3)
 
 
-def test_a_text_of_padding_alone_has_logits() -> None:
+def test_text_of_padding_alone_has_finite_logits() -> None:
     with torch.inference_mode():
         assert network()(torch.zeros(2, 16, dtype=torch.int64)).isfinite().all()
 
@@ -90,8 +90,10 @@ def test_a_text_of_padding_alone_has_logits() -> None:
 @pytest.mark.parametrize("layers", [1, 4])
 @pytest.mark.parametrize("share", ["none", "all"])
 @pytest.mark.parametrize("embedding", [None, 8])
-def test_network_has_the_size_of_its_formula(layers: int, share: Any, embedding: Any) -> None:
-    """ALBERT's economies: V x E + E x W in place of V x W, and one layer's weights for all."""
+def test_network_has_the_parameter_count_of_its_formula(
+    layers: int, share: Any, embedding: Any
+) -> None:
+    """ALBERT stores V x E + E x W instead of V x W, and one layer's weights for all layers."""
     width, hidden = 32, 128
     model = network(layers=layers, share=share, embedding=embedding)
     tokens = 50 * embedding + embedding * width if embedding else 50 * width
@@ -101,13 +103,13 @@ def test_network_has_the_size_of_its_formula(layers: int, share: Any, embedding:
     assert size_of(model) == tokens + 16 * width + blocks + head
 
 
-def test_sharing_saves_weights_and_no_work() -> None:
-    apart, shared = network(layers=4), network(layers=4, share="all")
-    assert count_macs(apart, SHAPE) == count_macs(shared, SHAPE)
-    assert size_of(shared) < size_of(apart) / 2
+def test_shared_layers_save_parameters_but_no_macs() -> None:
+    separate, shared = network(layers=4), network(layers=4, share="all")
+    assert count_macs(separate, SHAPE) == count_macs(shared, SHAPE)
+    assert size_of(shared) < size_of(separate) / 2
 
 
-def test_macs_are_those_of_the_formula() -> None:
+def test_macs_equal_the_formula() -> None:
     width, hidden, length = 32, 128, 16
     block = length * (4 * width**2 + 2 * width * hidden) + 2 * length**2 * width
     assert count_macs(network(layers=2), SHAPE) == 2 * block + width * CLASSES
@@ -118,7 +120,7 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
         TextTransformer.Params(width=30, heads=4)
 
 
-def test_it_is_infeasible_for_images() -> None:
+def test_text_transformer_is_infeasible_for_images() -> None:
     with pytest.raises(InfeasibleCandidate, match="text_transformer takes text, and the data"):
         build_network({"text_transformer": {}}, (1, 8, 8), 3, seed=0)
 
@@ -134,7 +136,7 @@ def test_it_is_infeasible_for_images() -> None:
     ],
     ids=["structured", "unstructured", "dynamic", "static"],
 )
-def test_technique_works_and_can_be_rebuilt(
+def test_technique_can_be_applied_and_rebuilt(
     table: Any, name: str, params: dict[str, Any], variant: dict[str, Any]
 ) -> None:
     technique = table.get(name)

@@ -1,4 +1,4 @@
-"""Any timm model by name, fitted to the data."""
+"""Any timm model by name, built for the data."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from paretune.spaces.table import UnknownName
 SHAPE = (2, 32, 48)
 
 
-def built(name: str, **more: Any) -> Any:
+def build(name: str, **more: Any) -> Any:
     return build_network({"timm": name, **more}, SHAPE, 7, seed=0)
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext"])
-def test_model_is_made_for_classes_channels_and_size(name: str) -> None:
+def test_model_fits_classes_channels_and_image_size(name: str) -> None:
     pytest.importorskip("timm")
     with torch.inference_mode():
-        assert built(name)(torch.rand(3, *SHAPE)).shape == (3, 7)
+        assert build(name)(torch.rand(3, *SHAPE)).shape == (3, 7)
 
 
 def test_arguments_reach_the_model() -> None:
     pytest.importorskip("timm")
-    deeper = built("test_vit", args={"depth": 3})
+    deeper = build("test_vit", args={"depth": 3})
     assert len(deeper.blocks) == 3
 
 
-def test_unknown_model_names_the_nearest() -> None:
+def test_unknown_model_is_refused_with_a_suggestion() -> None:
     pytest.importorskip("timm")
     with pytest.raises(UnknownName, match='timm has no model "resnet10"; did you mean "resnet1'):
-        built("resnet10")
+        build("resnet10")
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,15 @@ def test_unknown_model_names_the_nearest() -> None:
         ({"args": {"drop_path_rate": "x"}}, "timm test_resnet: "),
     ],
 )
-def test_model_that_cannot_be_had_is_infeasible(more: dict[str, Any], reason: str) -> None:
+def test_model_with_wrong_arguments_is_infeasible(more: dict[str, Any], reason: str) -> None:
     pytest.importorskip("timm")
     with pytest.raises(InfeasibleCandidate, match=reason):
-        built("test_resnet", **more)
+        build("test_resnet", **more)
 
 
-def test_missing_package_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_infeasible_with_the_command_to_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(InfeasibleCandidate, match=r'type: pip install "paretune\[timm\]"'):
-        built("test_resnet")
+        build("test_resnet")

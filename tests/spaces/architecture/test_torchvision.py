@@ -24,16 +24,16 @@ def last(network: nn.Module, kind: type[nn.Module]) -> Any:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5"])
-def test_head_and_stem_are_replaced_for_the_data(name: str) -> None:
+def test_first_and_last_layer_are_replaced_for_the_data(name: str) -> None:
     network = build(name, (1, 32, 32))
     assert last(network, nn.Linear).out_features == 7
     first = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
     assert first.in_channels == 1
 
 
-def test_network_is_torchvision_s_own_but_for_head_and_stem() -> None:
-    theirs = models.resnet18(num_classes=7)
-    expected = sum(p.numel() for p in theirs.parameters()) - 2 * 64 * 7 * 7
+def test_network_has_torchvision_s_parameter_count_except_for_the_first_layer() -> None:
+    original = models.resnet18(num_classes=7)
+    expected = sum(p.numel() for p in original.parameters()) - 2 * 64 * 7 * 7
     assert sum(p.numel() for p in build("resnet18", (1, 32, 32)).parameters()) == expected
 
 
@@ -43,18 +43,18 @@ def test_head_that_is_a_convolution_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
-def test_auxiliary_heads_are_left_out_so_that_training_gives_logits(name: str) -> None:
+def test_auxiliary_heads_are_removed_so_that_training_gives_logits(name: str) -> None:
     network = build(name, (3, 96, 96))
     assert not [child for child, module in network.named_children() if child.lower()[:3] == "aux"]
     assert network.train()(torch.rand(2, 3, 96, 96)).shape == (2, 7)
 
 
-def test_unknown_model_names_the_nearest() -> None:
+def test_unknown_model_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UnknownName, match=r'no classification model "resnet81"; did you mean "res'):
         build("resnet81")
 
 
-def test_model_for_another_task_is_unknown() -> None:
+def test_model_for_another_task_is_refused_as_unknown() -> None:
     with pytest.raises(UnknownName, match='no classification model "fcn_resnet50"'):
         build("fcn_resnet50")
 
@@ -68,15 +68,15 @@ def test_model_for_another_task_is_unknown() -> None:
         ("alexnet", {}, "torchvision does not take images of 8x8 pixels and 3 channels"),
     ],
 )
-def test_model_that_cannot_be_had_is_infeasible(
+def test_model_that_cannot_be_built_is_infeasible(
     name: str, more: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(InfeasibleCandidate, match=reason):
         build(name, (3, 8, 8), **more)
 
 
-@pytest.mark.slow  # has 88 million weights to draw
-def test_transformer_made_for_other_images_is_infeasible() -> None:
+@pytest.mark.slow  # draws 88 million weights
+def test_transformer_for_another_image_size_is_infeasible() -> None:
     with pytest.raises(InfeasibleCandidate, match=r"does not take images of 64x64 .*Wrong image"):
         build("vit_b_32")
 

@@ -1,4 +1,4 @@
-"""Networks a user might bring: named in a study as {python: "user_nets:..."}."""
+"""Networks as a user might write them; a study names them {python: "user_nets:..."}."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def tiny(classes: int, shape: tuple[int, int, int], hidden: int = 8) -> nn.Module:
-    """Is told classes and shape by their names."""
+    """Receives classes and shape by their names."""
     return nn.Sequential(
         nn.Conv2d(shape[0], hidden, 3, padding=1),
         nn.ReLU(),
@@ -18,12 +18,12 @@ def tiny(classes: int, shape: tuple[int, int, int], hidden: int = 8) -> nn.Modul
 
 
 def torchvision_style(num_classes: int = 1000) -> nn.Module:
-    """Is told the classes by torchvision's name for them."""
+    """Receives the classes by torchvision's name for them."""
     return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LazyLinear(num_classes))
 
 
 def grouped(classes: int, shape: tuple[int, int, int], groups: int, channels: int) -> nn.Module:
-    """Ends in a grouped convolution."""
+    """Has a grouped convolution before the head."""
     return nn.Sequential(
         nn.Conv2d(shape[0], channels, 3, padding=1),
         nn.ReLU(),
@@ -49,13 +49,13 @@ def normalized(classes: int, shape: tuple[int, int, int], groups: int, channels:
 
 
 def linear(classes: int, shape: tuple[int, int, int]) -> nn.Module:
-    """Has no hidden layer, so nothing to prune."""
+    """Has no hidden layer, so that nothing can be pruned."""
     channels, height, width = shape
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))
 
 
 class Gate(nn.Module):
-    """One half of its channels gates the other: both lose the same ones."""
+    """Multiplies one half of its channels by the other; pruning must cut the same ones in both."""
 
     def __init__(self, classes: int, shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Gate(nn.Module):
 
 
 class Reshaping(nn.Module):
-    """Has its number of channels written into a reshape."""
+    """Contains its number of channels as a constant in a reshape."""
 
     def __init__(self, classes: int, shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Reshaping(nn.Module):
 
 
 class Dense(nn.Module):
-    """Concatenates what it has so far, as a DenseNet does."""
+    """Concatenates the outputs of its layers, as a DenseNet does."""
 
     def __init__(self, classes: int, shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ def transformer(classes: int, shape: tuple[int, int, int]) -> nn.Module:
 
 
 class Tokens(nn.Module):
-    """Takes an image's rows as tokens, through transformer blocks."""
+    """Passes an image's rows as tokens through transformer blocks."""
 
     def __init__(
         self, classes: int, shape: tuple[int, int, int], width: int = 8, depth: int = 2
@@ -145,12 +145,12 @@ class SharedBlock(nn.Module):
 
 
 def raises(classes: int) -> nn.Module:
-    """Cannot be made."""
+    """Raises instead of returning a network."""
     raise LookupError("the blueprint is lost")
 
 
 class Silent(nn.Module):
-    """Refuses every image, and does not say why."""
+    """Refuses every image without an error text."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         raise ValueError
@@ -181,7 +181,7 @@ number = 3
 
 
 class Branching(nn.Module):
-    """Computes what depends on its input's values."""
+    """Branches on the values of its input."""
 
     def __init__(self, classes: int, pixels: int) -> None:
         super().__init__()
@@ -192,5 +192,5 @@ class Branching(nn.Module):
 
 
 def branching(classes: int, shape: tuple[int, int, int]) -> nn.Module:
-    """No tracer can follow it."""
+    """Returns a network that no tracer can follow."""
     return Branching(classes, shape[0] * shape[1] * shape[2])
