@@ -1,4 +1,4 @@
-"""Made-up texts whose class is the colour they name, in tables and folders."""
+"""Made-up texts that name a colour, which decides their class; in tables and folders."""
 
 from __future__ import annotations
 

@@ -166,14 +166,6 @@ def test_trial_without_test_measurements_is_checked_on_the_validation_part(
     assert result.code == 0 and "the baseline's file was not exported" in result.out
 
 
-def test_baselines_latency_is_not_compared_with_itself(finished: Path, cli: Any) -> None:
-    folder = finished.parent / "base"
-    result = cli("export", finished, "--pick", "baseline", "-o", folder, "--no-latency")
-    assert result.code == 0, result.out + result.err
-    assert manifest_of(folder)["baseline_artifact"] is None
-    assert "latency" not in results_of(folder)
-
-
 # -- refused exports -----------------------------------------------------------------------------
 
 
