@@ -30,7 +30,7 @@ class DistillationParams(Params):
     teacher: str = Field(
         BASELINE,
         min_length=1,
-        description="teacher network: baseline, or a name from the section teachers",
+        description="network to learn from: baseline, or a name from the section teachers",
     )
     stages: list[StageName] = Field(
         list(STAGES), min_length=1, description="training stages that learn from the teacher"
@@ -41,17 +41,17 @@ class FeatureParams(DistillationParams):
     """Options of a distillation that compares feature maps."""
 
     layers: int = Field(
-        3, ge=1, le=100, description="number of matching layer pairs to compare: the last ones"
+        3, ge=1, le=100, description="number of layer pairs to compare, counted from the last"
     )
     student_layers: list[str] | None = Field(
         None,
         min_length=1,
-        description="student layers to compare, by name; default: teacher_layers, or automatic",
+        description="names of the student layers to compare; default: teacher_layers, or automatic",
     )
     teacher_layers: list[str] | None = Field(
         None,
         min_length=1,
-        description="teacher layers to compare, by name; default: student_layers, or automatic",
+        description="names of the teacher layers to compare; default: student_layers, or automatic",
     )
     alpha: float = Field(
         0.0,

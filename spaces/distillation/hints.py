@@ -27,7 +27,10 @@ class Hints:
         """Options of hints."""
 
         weight: float = Field(
-            1.0, ge=0, le=1e4, description="weight of the feature loss; the label loss has weight 1"
+            1.0,
+            ge=0,
+            le=1e4,
+            description="weight of the feature loss, which is added to the label loss",
         )
 
     @staticmethod
