@@ -1,4 +1,4 @@
-"""The front and its hypervolume while a study runs, kept incrementally."""
+"""Tracks the front and its hypervolume while a study runs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from paretune.search.study.records import Axis, FrontPoint, StudyRecord
 
 
 class FrontTracker:
-    """The front of a study's feasible trials.
+    """The front of a study's feasible trials, updated trial by trial.
 
     Args:
         axes: The objectives.
-        baseline: The baseline's values, which scale the losses; None in a study without one.
-        classes: Number of classes, which gives chance level; None where there are none.
+        baseline: The baseline's values, which scale the losses; None if there is no baseline.
+        classes: Number of classes, which gives chance level; None if there are none.
     """
 
     def __init__(
@@ -30,45 +30,53 @@ class FrontTracker:
         self._front = Front()
         self._values: dict[int, Mapping[str, float]] = {}
         self._reference: Array | None = None
-        self._volume: float | None = None
+        self._hypervolume: float | None = None
 
     def add(self, number: int, values: Mapping[str, float]) -> bool:
-        """Takes a feasible trial in; True when the front changed."""
+        """Adds a feasible trial; returns whether the front changed."""
         losses, self._reference = to_losses(values, self._axes, self._baseline, self._classes)
         if not self._front.add(number, losses):
             return False
-        self._volume = None
+        self._hypervolume = None
         self._values[number] = values
         self._values = {member: self._values[member] for member in self._front.members}
         return True
 
     @property
     def front(self) -> dict[int, Mapping[str, float]]:
-        """Trial number -> values of the front's members."""
+        """Trial number -> values of the trials on the front."""
         return dict(self._values)
 
     @property
     def hypervolume(self) -> float | None:
-        """Of the front, as a share of the box from zero to the reference; None where unknown."""
+        """Hypervolume of the front, as a share of the box from zero to the reference.
+
+        None if the reference is not known; 0 if there is no trial.
+        """
         if self._reference is None:
             return 0.0
         if np.isnan(self._reference).any():
             return None
-        if self._volume is None:
+        if self._hypervolume is None:
             box = abs(float(self._reference.prod())) or 1.0
-            self._volume = hypervolume(self._front.losses, self._reference) / box
-        return self._volume
+            self._hypervolume = hypervolume(self._front.losses, self._reference) / box
+        return self._hypervolume
 
     def point(self, trial: int, when: float | None = None) -> FrontPoint:
-        """The front as it is now, after this trial."""
+        """Returns the present front as a point of the hypervolume history.
+
+        Args:
+            trial: The last trial.
+            when: Unix time; None for now.
+        """
         return FrontPoint(trial, when or time.time(), self.hypervolume, tuple(self._values))
 
 
 def with_hypervolumes(record: StudyRecord) -> StudyRecord:
-    """The record with the hypervolumes that could not be known while the study ran.
+    """Fills in the hypervolumes of a study that had no reference while it ran.
 
-    Looking back, the worst value of any feasible trial is the reference, and the share is of the
-    box from the best to the worst.
+    The reference is then the worst value of any feasible trial. The hypervolume is a share of the
+    box from the best to the worst value.
     """
     if all(point.hypervolume is not None for point in record.growth):
         return record
@@ -81,10 +89,9 @@ def with_hypervolumes(record: StudyRecord) -> StudyRecord:
     low, high = every.min(axis=0), every.max(axis=0)
     box = float(np.where(high > low, high - low, 1.0).prod())
 
-    def volume(point: FrontPoint) -> float:
+    def share(point: FrontPoint) -> float:
         members = np.array([losses[number] for number in point.members])
         return hypervolume(members, np.where(high > low, high, high + 1.0)) / box
 
-    return replace(
-        record, growth=tuple(replace(point, hypervolume=volume(point)) for point in record.growth)
-    )
+    history = tuple(replace(point, hypervolume=share(point)) for point in record.growth)
+    return replace(record, growth=history)

@@ -1,6 +1,6 @@
-"""Claims: which trial is the knee, which the fastest within a point, and which are as good. Pure.
+"""Highlights of a front: its knee, the fastest trial within a point of the baseline, ... Pure.
 
-Nothing is claimed for one trial alone that is as true of another by what was measured.
+A highlight names all trials of which it may be true, within noise.
 """
 
 from __future__ import annotations
@@ -19,98 +19,104 @@ from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 WITHIN = 0.01
 """One percentage point: what "within 1 point of the baseline" means."""
 
-HALF = 0.5
-"""So many times as probable as the most probable knee: as good a candidate."""
+TIE = 0.5
+"""Least chance to be the knee with which a trial ties, as a share of the likeliest knee's."""
 
 
 @dataclass(frozen=True)
 class Highlight:
-    """What speaks for a trial.
+    """Something for which a trial of the front stands out.
 
     Attributes:
-        trial: Its number.
+        trial: Trial number.
         text: "knee", "fastest within 1 point", ...
-        like: Other trials that may as well be, by the noise.
+        ties: Other trials of which the text may be true as well, within noise.
     """
 
     trial: int
     text: str
-    like: tuple[int, ...] = ()
+    ties: tuple[int, ...] = ()
 
 
 def highlights_of(record: StudyRecord) -> list[Highlight]:
-    """The knee of the front, and the best in each cost within a point of the baseline."""
+    """Returns the knee of the front, and the best trial in each cost within a point."""
     trials = [trial for trial in record.front if trial.number != 0]
     if not trials:
         return []
-    found = [_knee(trials, record.axes)]
+    highlights = [_knee(trials, record.axes)]
     near = near_baseline(trials, record)
     for axis in record.axes:
         if axis.better == "lower" and near:
             quantity = Quantity.of(axis.name)
             word = {"ms": "fastest", "bytes": "smallest"}.get(axis.unit, f"least {quantity.local}")
             word += f" on {quantity.target}" if quantity.target else ""
-            found.append(_least(near, axis, f"{word} within 1 point"))
-    return found
+            highlights.append(_least(near, axis, f"{word} within 1 point"))
+    return highlights
 
 
 def highlight_texts(record: StudyRecord) -> dict[int, tuple[str, ...]]:
-    """Trial -> the texts of what is claimed for it."""
-    found: dict[int, list[str]] = {}
-    for claim in highlights_of(record):
-        found.setdefault(claim.trial, []).append(claim.text)
-    return {number: tuple(marks) for number, marks in found.items()}
+    """Returns the texts of the highlights, by trial number."""
+    texts: dict[int, list[str]] = {}
+    for highlight in highlights_of(record):
+        texts.setdefault(highlight.trial, []).append(highlight.text)
+    return {number: tuple(of_trial) for number, of_trial in texts.items()}
 
 
 def near_baseline(trials: Sequence[TrialRecord], record: StudyRecord) -> list[TrialRecord]:
-    """Those that lose at most a point of the first fraction objective, on every part measured."""
+    """Returns the trials that lose at most a point of the first fraction that is better higher.
+
+    They lose no more on the test part, if it was measured.
+    """
     fraction = next((a for a in record.axes if a.unit == "fraction" and a.better == "higher"), None)
     base = record.baseline
     if base is None or fraction is None:
         return []
     name = fraction.name
 
-    def near(own: Mapping[str, Measurement], its: Mapping[str, Measurement]) -> bool:
-        if name not in own or name not in its:
+    def is_near(trial: Mapping[str, Measurement], baseline: Mapping[str, Measurement]) -> bool:
+        if name not in trial or name not in baseline:
             return True
-        return own[name].value >= its[name].value - WITHIN - 1e-9
+        return trial[name].value >= baseline[name].value - WITHIN - 1e-9
 
     return [
-        t for t in trials if near(t.measurements, base.measurements) and near(t.test, base.test)
+        t
+        for t in trials
+        if is_near(t.measurements, base.measurements) and is_near(t.test, base.test)
     ]
 
 
 def tied_groups(
     trials: Sequence[TrialRecord], record: StudyRecord
 ) -> dict[str, tuple[tuple[int, ...], ...]]:
-    """Objective -> groups of trials; the others of a group do not differ from its first, the best.
+    """Returns groups of trials that are equal in an objective within noise, by objective.
 
-    By the final numbers, on the test part where all trials have it. Exact objectives are left out.
+    The first trial of a group is its best; the others do not differ from it. Exact objectives are
+    left out. Trials are compared by `final_front.compared_measurements`.
     """
-    numbers = dict(
+    compared = dict(
         zip([t.number for t in trials], compared_measurements(trials, record), strict=True)
     )
-    found = {}
+    tied = {}
     for axis in record.axes:
-        measured = {number: by_name[axis.name] for number, by_name in numbers.items()}
+        measured = {number: by_name[axis.name] for number, by_name in compared.items()}
         if all(m.low == m.high for m in measured.values()):
             continue
         groups = [group for group in _groups(measured, axis) if len(group) > 1]
         if groups:
-            found[axis.name] = tuple(groups)
-    return found
+            tied[axis.name] = tuple(groups)
+    return tied
 
 
 def _groups(measured: Mapping[int, Measurement], axis: Axis) -> list[tuple[int, ...]]:
-    """Best first; each group is led by the best that no earlier one has."""
+    """Returns all groups, best first; the first of each is the best that no earlier group has."""
     sign = 1 if axis.better == "lower" else -1
-    left = sorted(measured, key=lambda number: sign * measured[number].value)
+    remaining = sorted(measured, key=lambda number: sign * measured[number].value)
     groups = []
-    while left:
-        first = left[0]
-        group = [n for n in left if n == first or not differ(measured[first], measured[n])]
+    while remaining:
+        first = remaining[0]
+        group = [n for n in remaining if n == first or not differ(measured[first], measured[n])]
         groups.append(tuple(group))
-        left = [number for number in left if number not in group]
+        remaining = [number for number in remaining if number not in group]
     return groups
 
 
@@ -121,16 +127,12 @@ def _knee(trials: Sequence[TrialRecord], axes: Sequence[Axis]) -> Highlight:
     deviations = np.array([[(m.high - m.low) / (2 * Z95) for m in row] for row in measured])
     chances = knee_chances(values, deviations)
     best = int(chances.argmax())
-    like = [i for i in np.argsort(-chances) if i != best and chances[i] >= HALF * chances[best]]
-    return Highlight(trials[best].number, "knee", tuple(trials[i].number for i in like))
+    ties = [i for i in np.argsort(-chances) if i != best and chances[i] >= TIE * chances[best]]
+    return Highlight(trials[best].number, "knee", tuple(trials[i].number for i in ties))
 
 
 def _least(trials: Sequence[TrialRecord], axis: Axis, text: str) -> Highlight:
-    best = min(trials, key=lambda trial: trial.values[axis.name])
-    own = best.measurements[axis.name]
-    like = [
-        trial.number
-        for trial in sorted(trials, key=lambda trial: trial.values[axis.name])
-        if trial is not best and not differ(own, trial.measurements[axis.name])
-    ]
-    return Highlight(best.number, text, tuple(like))
+    ordered = sorted(trials, key=lambda trial: trial.values[axis.name])
+    best = ordered[0].measurements[axis.name]
+    ties = [t.number for t in ordered[1:] if not differ(best, t.measurements[axis.name])]
+    return Highlight(ordered[0].number, text, tuple(ties))

@@ -1,4 +1,4 @@
-"""Pareto mathematics: pure functions on arrays of losses, where lower is better in each column."""
+"""Computes fronts, hypervolumes and knees of arrays of losses: lower is better in each column."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from paretune.search.study.records import Axis
 Array = np.ndarray
 
 COST_REFERENCE = 1.2
-"""Reference of a cost relative to the baseline: what costs a fifth more is worth nothing."""
+"""Reference of a cost relative to the baseline: 1.2 times the cost and more add nothing."""
 
 
 def dominates(a: Array, b: Array) -> bool:
-    """Whether a [M] is nowhere worse than b [M] and somewhere better."""
+    """Returns whether a [M] is nowhere worse than b [M] and somewhere better."""
     return bool((a <= b).all() and (a < b).any())
 
 
 def non_dominated(losses: Array) -> Array:
-    """Bool [N]: which rows of losses [N, M] no other row dominates; equal rows are all kept.
+    """Returns bool [N]: which rows of losses [N, M] no other row dominates.
+
+    Equal rows are all kept.
 
     Raises:
         ValueError: A loss is NaN, which is neither better nor worse than anything.
@@ -31,15 +33,15 @@ def non_dominated(losses: Array) -> Array:
     keep = np.ones(len(losses), dtype=bool)
     for index in range(len(losses)):
         if not keep[index]:
-            continue  # what it dominates is dominated by its own dominator, too
+            continue  # the row that dominates it dominates the same rows, too
         row = losses[index]
-        beaten = (row <= losses).all(axis=1) & (row < losses).any(axis=1)
-        keep &= ~beaten
+        dominated = (row <= losses).all(axis=1) & (row < losses).any(axis=1)
+        keep &= ~dominated
     return keep
 
 
 class Front:
-    """A front that grows point by point; adding costs as much as the front is long."""
+    """A front to which points are added; the time to add one is proportional to its length."""
 
     def __init__(self) -> None:
         self._members: list[int] = []
@@ -47,16 +49,16 @@ class Front:
 
     @property
     def members(self) -> tuple[int, ...]:
-        """Numbers of the points on the front, in the order they came."""
+        """Numbers of the points on the front, in the order in which they were added."""
         return tuple(self._members)
 
     @property
     def losses(self) -> Array:
-        """[front, M], in the order of `members`."""
+        """Losses [front, M], in the order of `members`."""
         return np.empty((0, 0)) if self._losses is None else self._losses
 
     def add(self, number: int, losses: Array) -> bool:
-        """Takes a point [M] in; True when it is on the front now. An equal point is kept beside.
+        """Adds a point [M]; returns whether it is on the front now. Equal points are all kept.
 
         Raises:
             ValueError: A loss is NaN.
@@ -70,8 +72,8 @@ class Front:
         old = self._losses
         if ((old <= losses).all(axis=1) & (old < losses).any(axis=1)).any():
             return False
-        beaten = (losses <= old).all(axis=1) & (losses < old).any(axis=1)
-        stay = np.logical_not(beaten)
+        dominated = (losses <= old).all(axis=1) & (losses < old).any(axis=1)
+        stay = np.logical_not(dominated)
         self._members = [m for m, keep in zip(self._members, stay, strict=True) if keep]
         self._members.append(number)
         self._losses = np.vstack([old[stay], losses])
@@ -79,11 +81,14 @@ class Front:
 
 
 def hypervolume(losses: Array, reference: Array) -> float:
-    """Volume that points [N, M] dominate, up to a reference [M]; points beyond it add nothing."""
+    """Returns the volume that points [N, M] dominate, up to a reference [M].
+
+    Points beyond the reference add nothing.
+    """
     losses = np.asarray(losses, dtype=float)
     if losses.size == 0:
         return 0.0
-    from moocore import hypervolume as volume  # not read by who only looks at a front
+    from moocore import hypervolume as volume  # slow to import, and not needed to show a front
 
     return float(volume(losses, ref=np.asarray(reference, dtype=float)))
 
@@ -94,12 +99,13 @@ def to_losses(
     baseline: Mapping[str, float] | None,
     classes: int | None,
 ) -> tuple[Array, Array]:
-    """Objective values as losses [M] on one scale, and the hypervolume's reference [M].
+    """Returns objective values as losses [M], and the hypervolume's reference [M].
 
-    A fraction that is better higher (accuracy) becomes the error, with chance level as reference; a
-    cost becomes its ratio to the baseline, and a gain the baseline's ratio to it, with 1.2. Without
-    a baseline a loss is in units of its axis' `worst`, which is the reference; a fraction's
-    reference is then 1 where no other is given, and any other quantity's is NaN: unknown.
+    - A fraction that is better higher (accuracy) becomes the error; its reference is chance level.
+    - A cost becomes its ratio to the baseline, a gain the baseline's ratio to it; the reference is
+      1.2.
+    - Without a baseline, a loss is in units of its axis' `worst`, which is the reference. If there
+      is no `worst`, the reference is 1 for a fraction and NaN (unknown) for any other quantity.
     """
     losses = [_loss(axis, values[axis.name], baseline) for axis in axes]
     return np.array(losses), np.array([_reference(axis, baseline, classes) for axis in axes])
@@ -126,19 +132,19 @@ def _reference(axis: Axis, baseline: Mapping[str, float] | None, classes: int | 
 
 
 def _ratio(above: float, below: float) -> float:
-    """Above / below; infinite where there is nothing to divide by."""
+    """Returns above / below; 1 if both are 0, infinity if only `below` is."""
     if below == 0:
         return 1.0 if above == 0 else float("inf")
     return above / below
 
 
 def knee(losses: Array) -> int:
-    """Index of the knee of a front [N, M]: where giving up a little of one thing buys most.
+    """Returns the index of the knee of a front [N, M]: the best compromise between the losses.
 
-    The point farthest below the plane through the extremes, after each column is scaled to [0, 1]
-    over the front (the normal-boundary knee, Das 1999, https://doi.org/10.1007/BF01195985). On the
-    scaled front that plane is sum = const, so it is the point with the smallest sum; of equal ones
-    the first.
+    It is the point farthest below the plane through the extremes, after each column is scaled to
+    [0, 1] over the front (the normal-boundary knee, Das 1999, https://doi.org/10.1007/BF01195985).
+    On the scaled front that plane is sum = const. So the knee is the point with the smallest sum;
+    of equal points the first.
 
     Raises:
         ValueError: The front is empty.

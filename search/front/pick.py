@@ -1,4 +1,4 @@
-"""Chooses one trial of a study: `knee`, a number, or what it must hold."""
+"""Picks one trial of a study: `knee`, `fastest`, a number, or constraints that it must meet."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ WORDS = ("knee", "fastest", "smallest", "baseline")
 
 
 def pick(record: StudyRecord, query: str) -> TrialRecord:
-    """The trial that a query means.
+    """Returns the trial that a query means.
 
     Args:
         record: The study.
         query: `knee`; `fastest` or `smallest` (within a point of the baseline); `baseline`; a
-            trial's number; or constraints joined by "and": the best by the first objective that
-            holds them.
+            trial's number; or constraints joined by "and", which pick the trial that is best by
+            the first objective among those that meet them.
 
     Raises:
-        UserError: No trial answers to it, or it cannot be understood.
+        UserError: The query is invalid, or no trial matches it.
     """
     query = query.strip()
     if query.isdigit() or query == "baseline":
@@ -28,8 +28,8 @@ def pick(record: StudyRecord, query: str) -> TrialRecord:
     if not record.front:
         raise UserError("there is no front yet; run the study first")
     if query in WORDS:
-        for number, marks in highlight_texts(record).items():
-            if any(mark.startswith(query) for mark in marks):
+        for number, texts in highlight_texts(record).items():
+            if any(text.startswith(query) for text in texts):
                 return _numbered(record, number)
         raise UserError(f"--pick {query}: no trial of the front is within a point of the baseline")
     return _constrained(record, query)
@@ -43,31 +43,33 @@ def _numbered(record: StudyRecord, number: int) -> TrialRecord:
     if trial.repeat_of is not None:
         return _numbered(record, trial.repeat_of)
     if trial.state != "complete":
-        why = (trial.reason or {}).get("text", trial.state)
-        raise UserError(f"--pick {number}: this trial has no model: {trial.state} ({why})")
+        reason = (trial.reason or {}).get("text", trial.state)
+        raise UserError(f"--pick {number}: this trial has no model: {trial.state} ({reason})")
     return trial
 
 
 def _constrained(record: StudyRecord, query: str) -> TrialRecord:
     units = {m.name: m.unit for trial in record.trials for m in trial.measurements.values()}
     try:
-        wanted = [read_constraint(part, units, record.targets) for part in query.split(" and ")]
+        constraints = [
+            read_constraint(part, units, record.targets) for part in query.split(" and ")
+        ]
     except KeyError as error:
         raise UserError(f"--pick: {error} is not measured; there is {', '.join(units)}") from error
     except ValueError as error:
-        known = ", ".join(WORDS)
-        raise UserError(f"--pick: {error}; or give {known}, or a trial's number") from error
+        words = ", ".join(WORDS)
+        raise UserError(f"--pick: {error}; or give {words}, or a trial's number") from error
     base = record.baseline.measurements if record.baseline else {}
     fitting = [
         trial
         for trial in record.front
         if all(
             c.violation(trial.measurements[c.quantity].value, base[c.quantity].value) <= 0
-            for c in wanted
+            for c in constraints
         )
     ]
     if not fitting:
-        raise UserError(f'--pick "{query}": no trial of the front holds it; see: paretune front')
+        raise UserError(f'--pick "{query}": no trial of the front meets it; see: paretune front')
     first = record.axes[0]
     sign = 1 if first.better == "higher" else -1
     return max(fitting, key=lambda t: sign * t.values[first.name])

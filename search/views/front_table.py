@@ -166,7 +166,7 @@ class _RowMaker:
             marks=tuple(h.text for h in highlights),
             on_front=trial.number in record.members,
             chance=self._chances.get(trial.number),
-            like={h.text: h.like for h in highlights if h.like},
+            like={h.text: h.ties for h in highlights if h.ties},
             searched={name: trial.searched[name] for name in names if name in trial.searched},
         )
 

@@ -1,4 +1,4 @@
-"""Claims: nothing is said of one trial alone that is as true of another."""
+"""Highlights name every trial of which they are as true within noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MakeRecord = Callable[..., StudyRecord]
 
 
 def with_values(record: StudyRecord, values: Mapping[int, Mapping[str, float]]) -> StudyRecord:
-    """The record with other values of some trials, their intervals as wide as before."""
+    """Returns the record with other values of some trials, whose intervals keep their width."""
 
     def changed(m: Measurement, value: float) -> Measurement:
         factor = value / m.value
@@ -33,30 +33,43 @@ def with_values(record: StudyRecord, values: Mapping[int, Mapping[str, float]]) 
 
 
 def near_study(make_record: MakeRecord, latencies: list[float]) -> tuple[StudyRecord, list[int]]:
-    """Trials of a front that lose half a point, of these latencies, each smaller than the last."""
+    """Returns a record and its front: trials of these latencies that lose half a point.
+
+    Each is smaller than the one before.
+    """
     record = make_record(100, 3)
     numbers = [t.number for t in record.trials if t.number and t.feasible][: len(latencies)]
     values = {
-        number: {"accuracy": 0.945, "latency": ms, "size": 1e6 * (10 - place)}
-        for place, (number, ms) in enumerate(zip(numbers, latencies, strict=True))
+        number: {"accuracy": 0.945, "latency": ms, "size": 1e6 * (10 - index)}
+        for index, (number, ms) in enumerate(zip(numbers, latencies, strict=True))
     }
     return replace(with_values(record, values), final_members=frozenset(numbers)), numbers
 
 
-def test_fastest_names_those_that_are_as_fast(make_record: MakeRecord) -> None:
+def test_fastest_ties_with_trials_within_noise(make_record: MakeRecord) -> None:
     record, (a, b, c) = near_study(make_record, [1.0, 1.03, 1.2])
-    [claim] = [claim for claim in highlights_of(record) if claim.text == "fastest within 1 point"]
-    assert (claim.trial, claim.like) == (a, (b,))
-    [smallest] = [
-        claim for claim in highlights_of(record) if claim.text == "smallest within 1 point"
+    [highlight] = [
+        highlight
+        for highlight in highlights_of(record)
+        if highlight.text == "fastest within 1 point"
     ]
-    assert (smallest.trial, smallest.like) == (c, ())
+    assert (highlight.trial, highlight.ties) == (a, (b,))
+    [smallest] = [
+        highlight
+        for highlight in highlights_of(record)
+        if highlight.text == "smallest within 1 point"
+    ]
+    assert (smallest.trial, smallest.ties) == (c, ())
 
 
-def test_fastest_is_alone_when_the_others_are_slower(make_record: MakeRecord) -> None:
+def test_fastest_has_no_ties_when_the_others_are_slower(make_record: MakeRecord) -> None:
     record, (a, *_) = near_study(make_record, [1.0, 1.1, 1.2])
-    [claim] = [claim for claim in highlights_of(record) if claim.text == "fastest within 1 point"]
-    assert (claim.trial, claim.like) == (a, ())
+    [highlight] = [
+        highlight
+        for highlight in highlights_of(record)
+        if highlight.text == "fastest within 1 point"
+    ]
+    assert (highlight.trial, highlight.ties) == (a, ())
 
 
 def test_trial_that_loses_more_on_test_data_is_not_within_a_point(make_record: MakeRecord) -> None:
@@ -65,31 +78,33 @@ def test_trial_that_loses_more_on_test_data_is_not_within_a_point(make_record: M
     base = record.trials[0].test["accuracy"]
     test = {"accuracy": replace(base, value=base.value - 0.02)}
     trials = tuple(replace(lucky, test=test) if t is lucky else t for t in record.trials)
-    [claim] = [
+    [highlight] = [
         c
         for c in highlights_of(replace(record, trials=trials))
         if c.text == "fastest within 1 point"
     ]
-    assert claim.trial == b
+    assert highlight.trial == b
 
 
-def test_answer_names_those_that_are_as_fast(make_record: MakeRecord) -> None:
+def test_answer_names_the_trials_that_are_as_fast(make_record: MakeRecord) -> None:
     record, (a, b, c) = near_study(make_record, [1.0, 1.03, 1.02])
     text = answer_text(front_info(record))
     assert text.startswith(f"Trial {a} is 2.0x faster")
     assert text.endswith(f"Trials {c} and {b} are as fast, within noise.")
 
 
-def test_groups_are_led_by_the_best_and_leave_exact_objectives_out(make_record: MakeRecord) -> None:
+def test_tied_groups_begin_with_the_best_and_leave_out_exact_objectives(
+    make_record: MakeRecord,
+) -> None:
     record, (a, b, c) = near_study(make_record, [1.2, 1.0, 1.03])
     trials = [record.trials[n] for n in (a, b, c)]
-    found = tied_groups(trials, record)
-    assert found["latency"] == ((b, c),)
-    assert found["accuracy"] == ((a, b, c),)
-    assert "size" not in found
+    groups = tied_groups(trials, record)
+    assert groups["latency"] == ((b, c),)
+    assert groups["accuracy"] == ((a, b, c),)
+    assert "size" not in groups
 
 
-def test_knee_names_its_twin(make_record: MakeRecord) -> None:
+def test_knee_ties_with_an_equal_trial(make_record: MakeRecord) -> None:
     record, numbers = near_study(make_record, [1.0, 1.0, 4.0, 0.5])
     a, b, c, d = numbers
     record = with_values(
@@ -101,5 +116,5 @@ def test_knee_names_its_twin(make_record: MakeRecord) -> None:
             d: {"accuracy": 0.70, "size": 1e6},
         },
     )
-    [claim] = [claim for claim in highlights_of(record) if claim.text == "knee"]
-    assert {claim.trial, *claim.like} == {a, b}
+    [highlight] = [highlight for highlight in highlights_of(record) if highlight.text == "knee"]
+    assert {highlight.trial, *highlight.ties} == {a, b}

@@ -1,4 +1,4 @@
-"""Pareto mathematics against brute force and closed forms."""
+"""Fronts, hypervolumes and knees agree with brute force and closed forms."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def brute_force(losses: np.ndarray) -> list[bool]:
         ([0, -math.inf], [0, 0], True),
     ],
 )
-def test_dominates_means_nowhere_worse_and_somewhere_better(
+def test_dominates_if_nowhere_worse_and_somewhere_better(
     a: list[float], b: list[float], better: bool
 ) -> None:
     assert dominates(np.array(a), np.array(b)) is better
@@ -68,12 +68,12 @@ def test_non_dominated_keeps_duplicates() -> None:
     assert non_dominated(losses).tolist() == [True, True, True, False, True]
 
 
-def test_non_dominated_of_nothing_is_nothing() -> None:
+def test_non_dominated_of_no_points_is_empty() -> None:
     assert non_dominated(np.empty((0, 2))).tolist() == []
 
 
 @given(points())
-def test_non_dominated_is_what_brute_force_finds(losses: np.ndarray) -> None:
+def test_non_dominated_agrees_with_brute_force(losses: np.ndarray) -> None:
     assert non_dominated(losses).tolist() == brute_force(losses)
 
 
@@ -86,7 +86,7 @@ def test_non_dominated_does_not_depend_on_the_order(losses: np.ndarray, random: 
 
 
 @given(points(least=1))
-def test_every_dominated_point_is_dominated_by_one_of_the_front(losses: np.ndarray) -> None:
+def test_every_dominated_point_is_dominated_by_a_member_of_the_front(losses: np.ndarray) -> None:
     keep = non_dominated(losses)
 
     assert keep.any()
@@ -110,7 +110,7 @@ def test_front_is_empty_at_first() -> None:
     assert front.losses.size == 0
 
 
-def test_front_tells_what_came_and_drops_what_is_beaten() -> None:
+def test_front_adds_points_and_drops_dominated_ones() -> None:
     front = Front()
 
     assert front.add(3, np.array([2.0, 2.0]))
@@ -124,7 +124,7 @@ def test_front_tells_what_came_and_drops_what_is_beaten() -> None:
 
 
 @given(points(most=20))
-def test_front_grows_to_what_the_batch_gives(losses: np.ndarray) -> None:
+def test_front_of_added_points_is_that_of_all_points(losses: np.ndarray) -> None:
     front = Front()
     for number, row in enumerate(losses):
         before = front.members
@@ -140,7 +140,7 @@ def test_front_grows_to_what_the_batch_gives(losses: np.ndarray) -> None:
 
 
 def union_of_boxes(losses: np.ndarray, reference: np.ndarray) -> float:
-    """The volume by inclusion and exclusion over all subsets."""
+    """Returns the volume by inclusion and exclusion over all subsets."""
     total = 0.0
     for size in range(1, len(losses) + 1):
         for rows in itertools.combinations(losses, size):
@@ -169,44 +169,44 @@ def test_hypervolume_is_the_dominated_area(
     assert hypervolume(np.array(losses), np.array(reference)) == pytest.approx(volume)
 
 
-def test_hypervolume_of_nothing_is_zero() -> None:
+def test_hypervolume_of_no_points_is_zero() -> None:
     assert hypervolume(np.empty((0, 0)), np.array([1.0, 1.0])) == 0.0
     assert hypervolume(Front().losses, np.array([1.0, 1.0])) == 0.0
 
 
 def test_hypervolume_of_a_fine_front_is_its_integral() -> None:
-    # Points on x + y = 1 tend to half of the square: n boxes lack half a step.
+    # The area of points on x + y = 1 tends to half of the square: n boxes lack half a step.
     x = np.linspace(0, 1, 101)
 
     assert hypervolume(np.stack([x, 1 - x], 1), np.ones(2)) == pytest.approx(0.5 - 0.5 / 100)
 
 
 @given(points(most=6, least=1))
-def test_hypervolume_is_inclusion_and_exclusion(losses: np.ndarray) -> None:
+def test_hypervolume_agrees_with_inclusion_and_exclusion(losses: np.ndarray) -> None:
     reference = np.full(losses.shape[1], 0.9)
 
-    found = hypervolume(losses, reference)
+    volume = hypervolume(losses, reference)
 
-    assert found == pytest.approx(union_of_boxes(losses, reference), abs=1e-9)
+    assert volume == pytest.approx(union_of_boxes(losses, reference), abs=1e-9)
 
 
 @given(points(most=10, least=1))
-def test_hypervolume_needs_the_front_alone(losses: np.ndarray) -> None:
+def test_hypervolume_is_that_of_the_front(losses: np.ndarray) -> None:
     reference = np.full(losses.shape[1], 0.9)
 
-    found = hypervolume(losses[non_dominated(losses)], reference)
+    volume = hypervolume(losses[non_dominated(losses)], reference)
 
-    assert found == pytest.approx(hypervolume(losses, reference), abs=1e-12)
+    assert volume == pytest.approx(hypervolume(losses, reference), abs=1e-12)
 
 
 @given(points(most=10, least=2))
-def test_hypervolume_never_falls_when_a_point_comes(losses: np.ndarray) -> None:
+def test_hypervolume_never_falls_when_a_point_is_added(losses: np.ndarray) -> None:
     reference = np.full(losses.shape[1], 0.9)
 
     assert hypervolume(losses, reference) >= hypervolume(losses[:-1], reference) - 1e-12
 
 
-def test_hypervolume_is_that_of_random_darts() -> None:
+def test_hypervolume_agrees_with_random_darts() -> None:
     random = np.random.default_rng(0)
     losses, darts = random.random((15, 3)), random.random((40_000, 3))
     hit = (losses[:, None] <= darts[None]).all(axis=2).any(axis=0).mean()
@@ -233,7 +233,7 @@ def test_losses_are_error_and_ratios_to_the_baseline() -> None:
     assert reference.tolist() == pytest.approx([0.9, COST_REFERENCE, COST_REFERENCE])
 
 
-def test_baseline_costs_one_of_itself() -> None:
+def test_costs_of_the_baseline_are_one() -> None:
     values = {"accuracy": 0.5, "latency": 3.0, "throughput": 7.0}
 
     losses, _ = to_losses(values, AXES, values, classes=2)
@@ -241,7 +241,7 @@ def test_baseline_costs_one_of_itself() -> None:
     assert losses.tolist() == [0.5, 1.0, 1.0]
 
 
-def test_ratio_to_nothing_is_infinite_unless_both_are_nothing() -> None:
+def test_ratio_to_zero_is_infinite_unless_both_are_zero() -> None:
     axes = (Axis("macs", "MACs", "lower"),)
 
     assert to_losses({"macs": 0.0}, axes, {"macs": 0.0}, 2)[0].tolist() == [1.0]
@@ -255,11 +255,11 @@ def test_knee_is_the_point_farthest_below_the_chord() -> None:
     x = np.linspace(0, 1, 21)
     front = np.stack([x, (1 - np.sqrt(x)) ** 2], 1)
 
-    found = knee(front)
+    index = knee(front)
 
     below = (1 - front.sum(axis=1)) / math.sqrt(2)  # distance to the line x + y = 1
-    assert found == int(below.argmax())
-    assert 0 < found < 20
+    assert index == int(below.argmax())
+    assert 0 < index < 20
 
 
 @pytest.mark.parametrize(
@@ -289,6 +289,6 @@ def test_knee_does_not_depend_on_the_units(
     assert knee(losses * scale[:m] + shift[:m]) == knee(losses)
 
 
-def test_knee_of_nothing_is_refused() -> None:
+def test_knee_of_an_empty_front_is_refused() -> None:
     with pytest.raises(ValueError, match="an empty front has no knee"):
         knee(np.empty((0, 2)))

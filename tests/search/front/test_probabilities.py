@@ -1,4 +1,4 @@
-"""Noise: intervals of differences and probabilities, against formulas."""
+"""Intervals of differences and chances to be on the front agree with formulas."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from paretune.search.front.probabilities import (
     DRAWS,
     Z95,
     differ,
-    interval,
+    difference_interval,
     knee_chances,
+    means_and_deviations,
     non_dominated_chances,
-    normals,
-    of_one_session,
-    shrunk,
+    session_deviations,
+    shrink,
 )
 from paretune.search.study.records import Axis
 
@@ -41,27 +41,31 @@ def latency(value: float, percent: float, levels: list[float] | None = None) -> 
     return Measurement("latency", value, "ms", "lower", low, high, 9, session)
 
 
-def test_interval_of_two_proportions_is_newcombes() -> None:
+def test_interval_of_two_proportions_is_that_of_newcombe() -> None:
     # Newcombe 1998, table II, method 10: 56/70 - 48/80 = 0.2, from 0.0524 to 0.3339
-    low, high = interval(accuracy(56, 70), accuracy(48, 80))
+    low, high = difference_interval(accuracy(56, 70), accuracy(48, 80))
     assert (low, high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
     assert differ(accuracy(56, 70), accuracy(48, 80))
     # 9/10 - 3/10: from 0.1705 to 0.8090
-    assert interval(accuracy(9, 10), accuracy(3, 10)) == pytest.approx((0.1705, 0.8090), abs=5e-5)
+    assert difference_interval(accuracy(9, 10), accuracy(3, 10)) == pytest.approx(
+        (0.1705, 0.8090), abs=5e-5
+    )
 
 
-def test_interval_of_two_times_is_of_the_logarithm_of_their_ratio() -> None:
-    low, high = interval(latency(2.0, 3), latency(1.0, 4))
+def test_interval_of_two_latencies_is_that_of_the_logarithm_of_their_ratio() -> None:
+    low, high = difference_interval(latency(2.0, 3), latency(1.0, 4))
     assert (low, high) == pytest.approx((math.log(2) - 0.05, math.log(2) + 0.05))
 
 
 @pytest.mark.parametrize(("ratio", "expected"), [(1.049, False), (1.055, True)])
-def test_times_differ_beyond_both_intervals_together(ratio: float, expected: bool) -> None:
+def test_latencies_differ_when_their_ratio_is_beyond_both_intervals_together(
+    ratio: float, expected: bool
+) -> None:
     assert differ(latency(ratio, 3), latency(1.0, 4)) == expected
     assert differ(latency(1.0, 4), latency(ratio, 3)) == expected
 
 
-def test_what_a_session_does_to_both_is_no_doubt_about_their_difference() -> None:
+def test_drift_that_both_share_in_a_session_does_not_hide_a_difference() -> None:
     drift = [0.0, 0.2, -0.1, 0.3]
     slow = latency(1.02, 20, [math.log(1.02) + d for d in drift])
     fast = latency(1.0, 20, [d + 0.001 * (-1) ** i for i, d in enumerate(drift)])
@@ -69,103 +73,103 @@ def test_what_a_session_does_to_both_is_no_doubt_about_their_difference() -> Non
     assert not differ(latency(1.02, 20), latency(1.0, 20))
 
 
-def test_exact_quantities_differ_by_anything() -> None:
+def test_exact_quantities_differ_unless_they_are_equal() -> None:
     sizes = [Measurement("size", v, "bytes", "lower", v, v) for v in (100.0, 101.0, 100.0)]
     assert differ(sizes[0], sizes[1])
     assert not differ(sizes[0], sizes[2])
 
 
-def test_normals_are_losses_in_the_middle_of_the_interval() -> None:
+def test_means_are_losses_in_the_middle_of_the_intervals() -> None:
     axes = (Axis("accuracy", "fraction", "higher"), Axis("latency", "ms", "lower"))
     trials = [
         {"accuracy": accuracy(90, 100), "latency": latency(2.0, 5)},
         {"accuracy": accuracy(100, 100), "latency": latency(1.0, 3)},
     ]
-    middles, deviations = normals(trials, axes)
+    means, deviations = means_and_deviations(trials, axes)
     low, high = wilson(100, 100)
-    assert middles[1, 0] == pytest.approx(-(low + high) / 2)
+    assert means[1, 0] == pytest.approx(-(low + high) / 2)
     assert deviations[1, 0] == pytest.approx((high - low) / 2 / Z95)
-    assert middles[:, 1] == pytest.approx([math.log(2), 0.0])
+    assert means[:, 1] == pytest.approx([math.log(2), 0.0])
     assert deviations[:, 1] == pytest.approx([0.05 / Z95, 0.03 / Z95])
 
 
-def test_deviations_of_one_session_make_up_those_of_the_differences() -> None:
+def test_session_deviations_leave_out_the_shared_drift() -> None:
     random = np.random.default_rng(3)
-    own = np.array([0.01, 0.02, 0.04, 0.08])
+    noise = np.array([0.01, 0.02, 0.04, 0.08])
     drift = random.normal(0, 1.0, 4000)
-    levels = drift + own[:, None] * random.normal(0, 1, (4, 4000))
-    found = of_one_session([latency(1.0, 200, list(row)) for row in levels])
-    assert found is not None
-    assert found == pytest.approx(own / math.sqrt(4000), rel=0.1)
+    levels = drift + noise[:, None] * random.normal(0, 1, (4, 4000))
+    deviations = session_deviations([latency(1.0, 200, list(row)) for row in levels])
+    assert deviations is not None
+    assert deviations == pytest.approx(noise / math.sqrt(4000), rel=0.1)
 
 
-def test_measurements_of_several_sessions_have_no_common_error() -> None:
+def test_session_deviations_need_three_measurements_of_one_session() -> None:
     one, two = latency(1.0, 2, [0.0, 0.1, 0.0]), latency(1.0, 2, [0.0, 0.1, 0.2])
-    assert of_one_session([one, two]) is None  # too few to tell whose error it is
-    assert of_one_session([one, two, latency(1.0, 2)]) is None
+    assert session_deviations([one, two]) is None  # two give one variance for two deviations
+    assert session_deviations([one, two, latency(1.0, 2)]) is None
 
 
-def test_chance_of_two_by_one_objective_is_the_normal_integral() -> None:
-    found = non_dominated_chances(np.array([[0.0], [0.5]]), np.array([[0.3], [0.4]]))
+def test_chances_of_two_points_in_one_objective_are_the_normal_integral() -> None:
+    chances = non_dominated_chances(np.array([[0.0], [0.5]]), np.array([[0.3], [0.4]]))
     expected = NormalDist().cdf(0.5 / 0.5)
-    assert found == pytest.approx([expected, 1 - expected], abs=ERROR)
+    assert chances == pytest.approx([expected, 1 - expected], abs=ERROR)
 
 
-def test_chance_of_twins_that_differ_in_noise_alone() -> None:
-    # Equal in an exact objective: one is beaten when the other is lower in both noisy ones.
-    found = non_dominated_chances(np.zeros((2, 3)), np.array([[0.1, 0.1, 0.0]] * 2))
-    assert found == pytest.approx([0.75, 0.75], abs=ERROR)
+def test_chances_of_two_points_that_differ_in_noise_only_are_three_quarters() -> None:
+    # Equal in an exact objective: a point is dominated if the other is lower in both noisy ones.
+    chances = non_dominated_chances(np.zeros((2, 3)), np.array([[0.1, 0.1, 0.0]] * 2))
+    assert chances == pytest.approx([0.75, 0.75], abs=ERROR)
 
 
-def test_chances_without_noise_are_the_front() -> None:
+def test_chances_of_exact_points_are_one_on_the_front_and_zero_elsewhere() -> None:
     losses = np.random.default_rng(0).uniform(size=(60, 3))
-    found = non_dominated_chances(losses, np.zeros_like(losses))
-    assert list(found) == list(non_dominated(losses).astype(float))
+    chances = non_dominated_chances(losses, np.zeros_like(losses))
+    assert list(chances) == list(non_dominated(losses).astype(float))
 
 
-def test_equal_exact_points_are_both_on_the_front() -> None:
+def test_chances_of_equal_exact_points_are_one() -> None:
     assert list(non_dominated_chances(np.ones((2, 2)), np.zeros((2, 2)))) == [1.0, 1.0]
 
 
-def test_what_is_surely_beaten_has_no_chance_and_changes_no_other() -> None:
+def test_surely_dominated_points_have_no_chance_and_change_no_other() -> None:
     points, noise = np.array([[0.0, 1.0], [1.0, 0.0]]), np.full((2, 2), 0.01)
     worse = np.vstack([points, np.full((500, 2), 5.0)])
-    found = non_dominated_chances(worse, np.full((502, 2), 0.01))
-    assert list(found[:2]) == list(non_dominated_chances(points, noise)) == [1.0, 1.0]
-    assert not found[2:].any()
+    chances = non_dominated_chances(worse, np.full((502, 2), 0.01))
+    assert list(chances[:2]) == list(non_dominated_chances(points, noise)) == [1.0, 1.0]
+    assert not chances[2:].any()
 
 
-def test_chances_agree_with_drawing_each_point_and_comparing_all() -> None:
-    # The definition, one draw after another, for random studies: one exact objective, and none.
+def test_chances_agree_with_a_plain_simulation() -> None:
+    # The definition, draw by draw, for random studies with no, one and two exact objectives.
     random = np.random.default_rng(4)
     for noisy in ([0.2, 0.1, 0.0], [0.1, 0.3, 0.2], [0.0, 0.2, 0.0]):
-        middles = random.uniform(size=(40, 3)).round(1)
+        means = random.uniform(size=(40, 3)).round(1)
         deviations = np.array(noisy) * random.uniform(0.2, 1.0, size=(40, 1))
-        drawn = middles + deviations * random.normal(size=(3000, 40, 3))
+        drawn = means + deviations * random.normal(size=(3000, 40, 3))
         expected = np.mean([non_dominated(points) for points in drawn], axis=0)
-        found = non_dominated_chances(middles, deviations)
-        assert found == pytest.approx(expected, abs=1.5 * ERROR)
-        assert ((found > 0.05) & (found < 0.95)).sum() > 5
+        chances = non_dominated_chances(means, deviations)
+        assert chances == pytest.approx(expected, abs=1.5 * ERROR)
+        assert ((chances > 0.05) & (chances < 0.95)).sum() > 5
 
 
-def test_of_too_many_the_first_layers_are_drawn_and_the_rest_beside_them_changes_little(
+def test_only_the_first_layers_of_many_points_are_drawn_which_changes_little(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     random = np.random.default_rng(6)
-    middles, deviations = random.uniform(size=(600, 3)), np.full((600, 3), [0.1, 0.0, 0.0])
-    whole = non_dominated_chances(middles, deviations)
+    means, deviations = random.uniform(size=(600, 3)), np.full((600, 3), [0.1, 0.0, 0.0])
+    whole = non_dominated_chances(means, deviations)
     monkeypatch.setattr(probabilities, "DRAWN", 150)
-    found = non_dominated_chances(middles, deviations)
-    front = non_dominated(middles)
-    assert (found[front] > 0).all() and front.sum() > 20
-    assert (found > 0).sum() < (whole > 0).sum()
-    assert found.sum() == pytest.approx(whole.sum(), rel=0.1)
-    assert found[front] == pytest.approx(whole[front], abs=2 * ERROR)
+    chances = non_dominated_chances(means, deviations)
+    front = non_dominated(means)
+    assert (chances[front] > 0).all() and front.sum() > 20
+    assert (chances > 0).sum() < (whole > 0).sum()
+    assert chances.sum() == pytest.approx(whole.sum(), rel=0.1)
+    assert chances[front] == pytest.approx(whole[front], abs=2 * ERROR)
     monkeypatch.setattr(probabilities, "DRAWN", 1)
-    assert (non_dominated_chances(middles, deviations)[front] > 0).all()  # it is never left out
+    assert (non_dominated_chances(means, deviations)[front] > 0).all()  # never left out
 
 
-def test_chances_are_the_same_again_and_leave_the_global_state_alone() -> None:
+def test_chances_depend_on_the_seed_and_not_on_the_global_random_state() -> None:
     random = np.random.default_rng(1)
     points, noise = random.normal(size=(50, 3)), np.full((50, 3), 0.3)
     before = np.random.get_state()[1].copy()
@@ -176,57 +180,57 @@ def test_chances_are_the_same_again_and_leave_the_global_state_alone() -> None:
     assert (np.random.get_state()[1] == before).all()
 
 
-def test_no_points_have_no_chances() -> None:
+def test_chances_of_no_points_are_empty() -> None:
     assert len(non_dominated_chances(np.empty((0, 2)), np.empty((0, 2)))) == 0
 
 
-def test_luck_of_equals_is_taken_out() -> None:
+def test_shrink_removes_the_luck_of_equal_points() -> None:
     noise = 0.02
     seen = np.random.default_rng(0).normal(0, noise, (400, 1))
-    found = shrunk(seen, np.full_like(seen, noise))
+    shrunk = shrink(seen, np.full_like(seen, noise))
     assert seen.min() < -2.5 * noise
-    assert found.min() > -0.6 * noise
+    assert shrunk.min() > -0.6 * noise
 
 
-def test_real_differences_stay() -> None:
+def test_shrink_keeps_real_differences() -> None:
     true = np.random.default_rng(0).normal(0, 1.0, (400, 1))
-    found = shrunk(true, np.full_like(true, 0.02))
-    assert found == pytest.approx(true, abs=0.01)
+    shrunk = shrink(true, np.full_like(true, 0.02))
+    assert shrunk == pytest.approx(true, abs=0.01)
 
 
-def test_drawn_towards_the_middle_errs_less_than_as_seen() -> None:
+def test_shrunk_means_are_closer_to_the_truth_for_the_best() -> None:
     random = np.random.default_rng(5)
     true = random.normal(0, 1.0, (2000, 1))
     seen = true + random.normal(0, 1.0, true.shape)
-    found = shrunk(seen, np.ones_like(seen))
+    shrunk = shrink(seen, np.ones_like(seen))
     best = np.argsort(seen[:, 0])[:20]
-    assert (seen - true)[best].mean() < -1.0  # the best seen were lucky
-    assert abs((found - true)[best].mean()) < 0.3
+    assert (seen - true)[best].mean() < -1.0  # the best were lucky
+    assert abs((shrunk - true)[best].mean()) < 0.3
 
 
-def test_collapsed_trials_do_not_hide_the_luck() -> None:
+def test_shrink_removes_luck_when_some_trials_collapsed() -> None:
     noise = 0.02
     random = np.random.default_rng(0)
     seen = np.concatenate([random.normal(0, noise, 200), np.full(40, 0.9)])[:, None]
-    found = shrunk(seen, np.full_like(seen, noise))
-    assert found.min() > -1.0 * noise
-    assert (found[200:] == 0.9).all()
+    shrunk = shrink(seen, np.full_like(seen, noise))
+    assert shrunk.min() > -1.0 * noise
+    assert (shrunk[200:] == 0.9).all()
 
 
-def test_few_or_exact_values_are_left_alone() -> None:
+def test_shrink_leaves_few_or_exact_points_as_they_are() -> None:
     few = np.arange(7.0)[:, None]
-    assert (shrunk(few, np.ones_like(few)) == few).all()
+    assert (shrink(few, np.ones_like(few)) == few).all()
     many = np.arange(20.0)[:, None]
-    assert (shrunk(many, np.zeros_like(many)) == many).all()
+    assert (shrink(many, np.zeros_like(many)) == many).all()
 
 
-def test_knee_without_noise_is_the_knee() -> None:
+def test_knee_chance_of_exact_points_is_one_for_the_knee() -> None:
     front = np.array([[0.0, 1.0], [0.1, 0.3], [0.4, 0.1], [1.0, 0.0]])
-    found = knee_chances(front, np.zeros_like(front))
-    assert list(found) == [float(i == knee(front)) for i in range(4)]
+    chances = knee_chances(front, np.zeros_like(front))
+    assert list(chances) == [float(i == knee(front)) for i in range(4)]
 
 
-def test_knee_agrees_with_drawing_the_front_and_asking_for_its_knee() -> None:
+def test_knee_chances_agree_with_a_plain_simulation() -> None:
     random = np.random.default_rng(2)
     ends = np.sort(random.uniform(size=(2, 12)), axis=1)
     front = np.column_stack([ends[0], ends[1][::-1], random.uniform(size=12)])
@@ -238,5 +242,5 @@ def test_knee_agrees_with_drawing_the_front_and_asking_for_its_knee() -> None:
 
 def test_two_alike_are_the_knee_by_halves() -> None:
     front = np.array([[0.0, 1.0], [0.2, 0.2], [0.2, 0.2], [1.0, 0.0]])
-    found = knee_chances(front, np.array([[0.0, 0.0], [0.01, 0.0], [0.01, 0.0], [0.0, 0.0]]))
-    assert found == pytest.approx([0.0, 0.5, 0.5, 0.0], abs=ERROR)
+    chances = knee_chances(front, np.array([[0.0, 0.0], [0.01, 0.0], [0.01, 0.0], [0.0, 0.0]]))
+    assert chances == pytest.approx([0.0, 0.5, 0.5, 0.0], abs=ERROR)
