@@ -1,4 +1,4 @@
-"""The runtimes an artifact can be deployed to: name -> place of the class."""
+"""The runtimes that an artifact can be deployed to: name -> dotted path of the class."""
 
 RUNTIMES: dict[str, str] = {
     "onnxruntime": "paretune.objectives.runtimes.onnxruntime:OnnxRuntime",

@@ -1,4 +1,4 @@
-"""Artifacts are there whole or not at all."""
+"""Writes artifacts so that a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from paretune.objectives.runtimes.base import Artifact
 
 
 def write_artifact(path: Path, runtime: str, write: Callable[[Path], dict[str, Any]]) -> Artifact:
-    """The artifact that `write` makes.
+    """Writes an artifact by way of a scratch folder; returns it.
 
     Args:
-        path: Where it shall lie.
+        path: The file to write; an older one is replaced.
         runtime: Name of the runtime.
-        write: Writes the file it is given, in a scratch folder beside `path`; gives `info`.
+        write: Writes its argument, a file in a scratch folder beside `path`. Returns `info`.
 
     Raises:
-        OSError: The file cannot be written; nothing of it is left.
+        OSError: The file cannot be written; an older file stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

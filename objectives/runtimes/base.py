@@ -1,4 +1,4 @@
-"""What a runtime is: it makes an artifact of a model, and runs it."""
+"""Defines runtimes, which make artifacts from models and run them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a user would ship.
+    """A file that a user would deploy.
 
     Attributes:
-        path: Where it lies.
-        runtime: Name of the runtime it is for.
+        path: The file.
+        runtime: Name of the runtime that it is for.
         sha256: Digest of the file.
         bytes: Size of the file.
-        info: JSON: what the exporter has to say (opset, which layers are int8, seconds, ...).
+        info: JSON: notes of the exporter (opset, which layers are int8, seconds, ...).
     """
 
     path: Path
@@ -40,31 +40,34 @@ class Session(Protocol):
     """A loaded artifact, ready to run."""
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Inputs as the model takes them, [B, ...] -> logits float32 [B, classes]."""
+        """Runs a batch: the model's inputs [B, ...] -> logits float32 [B, classes]."""
 
 
 class Runtime(Protocol):
-    """A deployment target. The class docstring's first line is its description.
+    """A deployment target. The first line of the class docstring is its description.
 
-    Where exporting takes long, `probe(model, shape)` may raise what `export` would, sooner. Where a
-    file names the versions it asks for, `stamp(path)` reads them without running it; where its
-    library would unpickle, `refuse(path)` raises Unmeasurable for a file with pickles in it.
+    A class may also declare
+
+    - `probe(model, shape)`: raises what `export` would, but sooner. Useful if exporting takes long;
+    - `stamp(path)`: returns the versions that a file requires, without running it;
+    - `refuse(path)`: raises Unmeasurable if a file contains pickles that its library would load;
+    - `placement(model, shape, options)`: returns which activations static int8 rounds.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
-    """Of the artifact's file name: ".onnx"."""
+    """Suffix of the artifact's file name: ".onnx"."""
     quantizations: ClassVar[tuple[str, ...]]
-    """Quantization modes besides float that it can deploy: ("dynamic", "static")."""
+    """Quantization modes that it can deploy, apart from float: ("dynamic", "static")."""
     dynamic_batch: ClassVar[bool]
-    """Whether a file takes batches of any size; if not, it takes single inputs, and a session runs
-    a batch one by one."""
+    """Whether a file takes batches of any size. If not, it takes single inputs, and a session runs
+    the inputs of a batch one by one."""
     library: ClassVar[str]
-    """The module that a process imports to run an artifact: `memory` counts what comes above it."""
+    """The module to import to run an artifact. `memory` measures what is added to it."""
     needs: ClassVar[str]
-    """What must be installed for it: "nothing more", "pip install 'paretune[openvino]'"."""
+    """What must be installed: "nothing more", "pip install 'paretune[openvino]'"."""
     packages: ClassVar[tuple[str, ...]]
-    """What a user of an artifact installs, besides NumPy."""
+    """Packages that a user of an artifact installs, apart from NumPy."""
     Params: ClassVar[type[Params]]
 
     @staticmethod
@@ -78,11 +81,11 @@ class Runtime(Protocol):
         """Writes the model as this runtime's file.
 
         Args:
-            model: On the CPU, in evaluation mode; left as it was.
-            shape: Of one input: (C, H, W), or (length, vocabulary).
-            path: The file to write; it is there whole or not at all.
-            quantization: None for float; {"dynamic": {...}} or {"static": {...}} otherwise.
-            calibration: Training inputs, as the model takes them, for "static".
+            model: On the CPU, in evaluation mode; not changed.
+            shape: Shape of one input: (C, H, W), or (length, vocabulary).
+            path: The file to write. On failure nothing is written.
+            quantization: None for float, or {mode: options}, such as {"static": {...}}.
+            calibration: Batches of training inputs, for "static" and "qat".
 
         Raises:
             Unmeasurable: The model cannot be exported or quantized, with the reason.
@@ -91,27 +94,30 @@ class Runtime(Protocol):
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> Session:
-        """A session on the artifact; `threads` overrides the options' thread count (0: all)."""
+        """Returns a session; `threads` overrides the options' thread count (0: all cores)."""
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads an artifact: a function `load(path)` that gives inputs -> logits.
+        """Returns Python code of a function `load(path)`, which returns inputs -> logits.
 
-        It imports the runtime's own library and nothing of ours; `np` is NumPy. The options are
-        those the artifact was measured with; a manifest of anybody's may hold them, so a text among
-        them is quoted. An export runs it, and shows it in the model card.
+        The code imports the runtime's own library but not Paretune; `np` is NumPy. An export runs
+        it and prints it in the model card. Strings in the options must be quoted, because they may
+        come from a manifest that is not trusted.
+
+        Args:
+            options: The options that the artifact was measured with.
         """
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, in one line, or None when it can. Imports nothing heavy."""
+        """Returns in one line why it cannot be used here, or None. Imports nothing heavy."""
 
 
 def check_mode(runtime: Any, quantization: Mapping[str, Any] | None) -> None:
-    """Refuses a quantization that a runtime has not.
+    """Refuses a quantization mode that a runtime lacks.
 
     Raises:
-        Unmeasurable: With those that it has.
+        Unmeasurable: The runtime lacks the mode; the text lists its modes.
     """
     modes = runtime.quantizations
     for mode in quantization or {}:

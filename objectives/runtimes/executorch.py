@@ -1,4 +1,4 @@
-"""ExecuTorch: PyTorch's runtime for phones and small devices, here with XNNPACK's CPU kernels."""
+"""The runtime `executorch`: PyTorch for phones and small devices, with XNNPACK's CPU kernels."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'paretune[executorch]'"
 
 LARGEST = 32
-"""Batch of a file: memory for inputs and outputs is planned for it. Larger ones run in parts."""
+"""Largest batch of a file, which plans memory for it. Larger batches run in parts."""
 
 
 class ExecuTorch:
     """ExecuTorch (.pte): float32 and static int8 with XNNPACK's kernels, for phones and devices.
 
-    Quantization: XNNPACK's own quantizer, by torch's PT2E (prepare, calibrate, convert): int8
-    weights, per channel or not, and int8 activations, whose ranges its histogram observer finds
-    (`calibration` chooses among ONNX Runtime's methods and means nothing here). Its dynamic int8
-    cannot be lowered for networks with convolutions (1.5: "Missing out variants"), so there is
-    none. What XNNPACK does not take runs in slow portable kernels; the artifact's info names it.
+    Quantization uses XNNPACK's own quantizer in torch's PT2E (prepare, calibrate, convert). Weights
+    are int8, per channel or not. Activations are int8; the quantizer's histogram observer sets
+    their ranges (the option `calibration` chooses a method of ONNX Runtime and has no effect here).
+    Dynamic int8 is missing, because networks with convolutions cannot be lowered with it (1.5:
+    "Missing out variants"). Operators that XNNPACK lacks run in slow portable kernels; the
+    artifact's info names them.
     """
 
     name = "executorch"
@@ -51,7 +52,7 @@ class ExecuTorch:
     class Params(Params):
         """Options of executorch."""
 
-        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
 
     @staticmethod
     def export(
@@ -71,7 +72,7 @@ class ExecuTorch:
         _check_here()
 
         def write(draft: Path) -> dict[str, Any]:
-            # The batch of the example is what ExecuTorch plans memory for, not the bound.
+            # ExecuTorch plans memory for the batch of the example, not for the largest batch.
             program = export_program(model, shape, LARGEST, LARGEST)
             with _quiet():
                 if quantization:
@@ -88,7 +89,9 @@ class ExecuTorch:
 
     @staticmethod
     def probe(model: torch.nn.Module, shape: Shape) -> None:
-        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+        """Does the first part of `export`, up to torch.export's program.
+
+        The rest takes long and rarely fails.
 
         Raises:
             Unmeasurable: The model cannot be exported.
@@ -98,7 +101,7 @@ class ExecuTorch:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
-        """A session; the thread count is of ExecuTorch's pool, for the whole process.
+        """Returns a session. It sets the threads of ExecuTorch's pool for the whole process.
 
         Raises:
             Unmeasurable: The file is damaged, or ExecuTorch is not here.
@@ -107,7 +110,7 @@ class ExecuTorch:
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads a file without Paretune."""
+        """Returns Python code that loads a file without Paretune."""
         return f"""\
 import torch
 from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
@@ -119,7 +122,7 @@ def load(path):
     program = Runtime.get().load_program(path)
     method = program.load_method("forward")
 
-    def run(inputs):  # at most {LARGEST} at a time: memory was planned for so many
+    def run(inputs):  # at most {LARGEST} at a time: the file plans memory for that many
         parts = [inputs[i : i + {LARGEST}] for i in range(0, len(inputs), {LARGEST})]
         rows = [method.execute([torch.from_numpy(part)])[0].numpy().copy() for part in parts]
         return np.concatenate(rows)
@@ -129,7 +132,7 @@ def load(path):
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None."""
+        """Returns why it cannot be used here, or None if it can."""
         return None if find_spec("executorch") else f"executorch is not installed; {INSTALL}"
 
 
@@ -144,7 +147,7 @@ class _Session:
         torch.set_flush_denormal(True)
         _unsafe_reset_threadpool(threads or cores())
         try:
-            # From memory: a file that is replaced while it is mapped would end the process.
+            # From a copy in memory: replacing a file while it is mapped would crash the process.
             self._program = Runtime.get().load_program(path.read_bytes())
             self._method = self._program.load_method("forward")
         except (RuntimeError, ValueError) as error:
@@ -160,7 +163,7 @@ class _Session:
         import torch
 
         [logits] = self._method.execute([torch.from_numpy(inputs)])
-        return logits.numpy().copy()  # type: ignore[no-any-return]  # of memory that is used again
+        return logits.numpy().copy()  # type: ignore[no-any-return]  # the memory is reused
 
 
 def _check_here() -> None:
@@ -171,7 +174,7 @@ def _check_here() -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings and log lines of ExecuTorch's and torchao's own internals."""
+    """Silences warnings and log lines from the internals of ExecuTorch and torchao."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -211,7 +214,7 @@ def _quantized(
         return torch.export.export(
             convert_pt2e(prepared), (example(shape, LARGEST),), dynamic_shapes=dynamic
         )
-    except Exception as error:  # quantizer and converter raise many kinds of their own
+    except Exception as error:  # quantizer and converter raise many kinds of exceptions
         raise Unmeasurable(
             f"static quantization failed: {type(error).__name__}: {error}"
         ) from error
@@ -224,7 +227,7 @@ def _check_finite(module: Any) -> None:
 
 
 def _lowered(program: torch.export.ExportedProgram) -> tuple[bytes, list[str]]:
-    """The file's content, and the operators that XNNPACK does not take."""
+    """Returns the file's content, and the operators that XNNPACK lacks."""
     try:
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
@@ -237,7 +240,7 @@ def _lowered(program: torch.export.ExportedProgram) -> tuple[bytes, list[str]]:
         }
         portable = sorted(n for n in names if "executorch_call_delegate" not in n and "." in n)
         return bytes(edge.to_executorch().buffer), portable
-    except Exception as error:  # the lowering raises many kinds of its own
+    except Exception as error:  # lowering raises many kinds of exceptions
         raise Unmeasurable(
             f"ExecuTorch cannot lower the network: {type(error).__name__}: {error}"
         ) from error

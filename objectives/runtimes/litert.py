@@ -1,7 +1,7 @@
-"""LiteRT, which was TensorFlow Lite: Google's runtime for Android and microcontrollers.
+"""The runtime `litert`: LiteRT (formerly TensorFlow Lite), for Android and microcontrollers.
 
-Its converter, litert-torch, needs an older torch than Paretune, so it runs in a Python of its own,
-as a process that converts one program after the other. Quantizing and running happen here.
+Its converter, litert-torch, needs an older torch than Paretune. So it runs in a separate Python, in
+a process that converts one program after the other. This process quantizes and runs files.
 """
 
 from __future__ import annotations
@@ -34,23 +34,27 @@ if TYPE_CHECKING:
     import torch
 
 PYTHON = "PARETUNE_LITERT_PYTHON"
-"""Environment variable: the python of an environment that has litert-torch."""
+"""Environment variable: path of the python of an environment that has litert-torch."""
 
 INSTALL = "pip install 'paretune[litert]'"
 
 SIGNATURE, INPUT = "serving_default", "args_0"
-"""What the converter calls the network and its input."""
+"""The converter's names of the network and its input."""
 
 
 class LiteRt:
     """LiteRT, formerly TensorFlow Lite (.tflite): float32, dynamic and static int8; batch 1.
 
-    Quantization: Google's ai-edge-quantizer on the converted file. Dynamic: weights in 8 bits, per
-    channel always (with one scale a tensor, LiteRT 2.3 computes convolutions wrongly), activations
-    quantized while it runs. Static: both in 8 bits, input and output included; its
-    ranges are moving averages of minimum and maximum (`calibration` chooses among ONNX Runtime's
-    methods and means nothing here). The converter cannot keep the batch dimension open (a reshape
-    by it is refused), so a file takes one example, and a session runs a batch one by one.
+    Quantization uses Google's ai-edge-quantizer on the converted file.
+
+    - Dynamic: weights in 8 bits, activations quantized while it runs. Weights are always per
+      channel, because with one scale per tensor LiteRT 2.3 computes convolutions wrongly.
+    - Static: weights, activations, input and output in 8 bits. Ranges are moving averages of
+      minimum and maximum (the option `calibration` chooses a method of ONNX Runtime and has no
+      effect here).
+
+    The converter refuses a dynamic batch dimension in a reshape. So a file takes one example, and a
+    session runs the examples of a batch one by one.
     """
 
     name = "litert"
@@ -64,7 +68,7 @@ class LiteRt:
     class Params(Params):
         """Options of litert."""
 
-        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
 
     @staticmethod
     def export(
@@ -98,7 +102,9 @@ class LiteRt:
 
     @staticmethod
     def probe(model: torch.nn.Module, shape: Shape) -> None:
-        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+        """Does the first part of `export`, up to torch.export's program.
+
+        The rest takes long and rarely fails.
 
         Raises:
             Unmeasurable: The model cannot be exported.
@@ -108,7 +114,7 @@ class LiteRt:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
-        """A session; XNNPACK's kernels run what they can.
+        """Returns a session, which uses XNNPACK's kernels where they exist.
 
         Raises:
             Unmeasurable: The file is damaged, or LiteRT is not here.
@@ -117,7 +123,7 @@ class LiteRt:
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads a file without Paretune."""
+        """Returns Python code that loads a file without Paretune."""
         return f"""\
 from ai_edge_litert.interpreter import Interpreter
 
@@ -125,17 +131,17 @@ from ai_edge_litert.interpreter import Interpreter
 def load(path):
     model = Interpreter(path, num_threads={options.threads or cores()})
     model.allocate_tensors()
-    [given], [found] = model.get_input_details(), model.get_output_details()
+    [source], [target] = model.get_input_details(), model.get_output_details()
 
-    def one(values):  # what is int8 in the file has a scale and a zero point
-        scale, zero = given["quantization"]
+    def one(values):  # int8 inputs and outputs have a scale and a zero point
+        scale, zero = source["quantization"]
         if scale:
-            limits = np.iinfo(given["dtype"])
+            limits = np.iinfo(source["dtype"])
             values = np.clip(np.rint(values / scale) + zero, limits.min, limits.max)
-        model.set_tensor(given["index"], values.astype(given["dtype"]))
+        model.set_tensor(source["index"], values.astype(source["dtype"]))
         model.invoke()
-        values = model.get_tensor(found["index"]).astype(np.float32)
-        scale, zero = found["quantization"]
+        values = model.get_tensor(target["index"]).astype(np.float32)
+        scale, zero = target["quantization"]
         return (values - zero) * np.float32(scale) if scale else values
 
     return lambda inputs: np.concatenate([one(values[None]) for values in inputs])
@@ -143,7 +149,7 @@ def load(path):
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None."""
+        """Returns why it cannot be used here, or None if it can."""
         why = _no_interpreter()
         if why or _python():
             return why
@@ -171,17 +177,17 @@ class _Session:
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        given = _rounded(inputs, self._input)
+        values = _quantize_inputs(inputs, self._input)
         rows = []
-        for i in range(len(given)):
-            self._interpreter.set_tensor(self._input["index"], given[i : i + 1])
+        for i in range(len(values)):
+            self._interpreter.set_tensor(self._input["index"], values[i : i + 1])
             self._interpreter.invoke()
             rows.append(self._interpreter.get_tensor(self._output["index"])[0])
-        return _real(np.stack(rows), self._output)
+        return _dequantize_outputs(np.stack(rows), self._output)
 
 
-def _rounded(inputs: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
-    """Inputs in the type that the file takes: int8 by its scale and zero point, or as they are."""
+def _quantize_inputs(inputs: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
+    """Returns inputs in the file's type; for int8, quantized by its scale and zero point."""
     import numpy as np
 
     scale, zero = details["quantization"]
@@ -189,23 +195,23 @@ def _rounded(inputs: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
     if not scale:
         return inputs.astype(kind, copy=False)
     limits = np.iinfo(kind)
-    whole: np.ndarray = np.clip(np.rint(inputs / scale) + zero, limits.min, limits.max)
-    return whole.astype(kind)
+    rounded: np.ndarray = np.clip(np.rint(inputs / scale) + zero, limits.min, limits.max)
+    return rounded.astype(kind)
 
 
-def _real(outputs: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
+def _dequantize_outputs(outputs: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
     import numpy as np
 
     scale, zero = details["quantization"]
     if not scale:
         return outputs.astype(np.float32, copy=False)
-    real: np.ndarray = (outputs.astype(np.float32) - zero) * np.float32(scale)
-    return real
+    values: np.ndarray = (outputs.astype(np.float32) - zero) * np.float32(scale)
+    return values
 
 
 def _no_interpreter() -> str | None:
-    here = find_spec("ai_edge_litert") and find_spec("ai_edge_quantizer")
-    return None if here else f"ai-edge-litert and its quantizer are not installed; {INSTALL}"
+    installed = find_spec("ai_edge_litert") and find_spec("ai_edge_quantizer")
+    return None if installed else f"ai-edge-litert and its quantizer are not installed; {INSTALL}"
 
 
 def _check_here(why: str | None) -> None:
@@ -214,10 +220,10 @@ def _check_here(why: str | None) -> None:
 
 
 def _python() -> str | None:
-    """The Python that converts: the one that the variable names, or this one."""
-    named = os.environ.get(PYTHON)
-    if named:
-        return named if os.access(named, os.X_OK) else None
+    """Returns the Python that converts: the variable's, or this one if it has litert-torch."""
+    path = os.environ.get(PYTHON)
+    if path:
+        return path if os.access(path, os.X_OK) else None
     return sys.executable if find_spec("litert_torch") else None
 
 
@@ -227,34 +233,35 @@ def _quantized(
     from ai_edge_quantizer import quantizer, recipe
 
     [(mode, options)] = quantization.items()
-    plan = recipe.static_wi8_ai8() if mode == "static" else recipe.dynamic_wi8_afp32()
+    steps = recipe.static_wi8_ai8() if mode == "static" else recipe.dynamic_wi8_afp32()
     if mode == "static" and not options["per_channel"]:
-        plan = json.loads(json.dumps(plan).replace('"CHANNELWISE"', '"TENSORWISE"'))
+        steps = json.loads(json.dumps(steps).replace('"CHANNELWISE"', '"TENSORWISE"'))
     images = [image for batch in calibration or () for image in batch]
     if mode == "static" and not images:
         raise Unmeasurable("static quantization needs calibration images")
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
-            work = quantizer.Quantizer(str(plain), plan)
+            by_google = quantizer.Quantizer(str(plain), steps)
             ranges = None
-            if work.need_calibration:
-                ranges = work.calibrate({SIGNATURE: [{INPUT: image[None]} for image in images]})
-            return bytes(work.quantize(ranges).quantized_model)
-        except Exception as error:  # the quantizer raises many kinds of its own
+            if by_google.need_calibration:
+                samples = [{INPUT: image[None]} for image in images]
+                ranges = by_google.calibrate({SIGNATURE: samples})
+            return bytes(by_google.quantize(ranges).quantized_model)
+        except Exception as error:  # the quantizer raises many kinds of exceptions
             raise Unmeasurable(
                 f"{mode} quantization failed: {type(error).__name__}: {error}"
             ) from error
 
 
 class _Converter:
-    """The process that converts; started at the first conversion, ended with this process."""
+    """The process that converts. It starts at the first conversion and ends with this process."""
 
     _running: _Converter | None = None
 
     @classmethod
     def get(cls) -> _Converter:
-        """The one of this process, started anew when it has died."""
+        """Returns this process's converter; starts it if it does not run."""
         if cls._running is None or cls._running.process.poll() is not None:
             cls._running = cls()
             atexit.register(cls._running.end)
@@ -265,7 +272,7 @@ class _Converter:
         assert python is not None
         worker = Path(__file__).with_name("litert_worker.py")
         self.process = subprocess.Popen(
-            # Isolated: beside the script lie files of ours that are called torch and litert.
+            # Isolated, because the script's folder has files named torch.py and litert.py.
             [python, "-I", str(worker)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -274,7 +281,7 @@ class _Converter:
         )
 
     def convert(self, source: Path, target: Path) -> None:
-        """Writes the .tflite file of a program.
+        """Converts a program to a .tflite file.
 
         Raises:
             Unmeasurable: It cannot be converted.
@@ -291,6 +298,6 @@ class _Converter:
             raise Unmeasurable(f"litert-torch cannot convert the network: {answer['error']}")
 
     def end(self) -> None:
-        """Ends it, if it still runs."""
+        """Ends the process if it still runs."""
         self.process.kill()
         self.process.communicate()

@@ -1,7 +1,7 @@
 """Converts programs of torch.export to .tflite files; run by the Python that has litert-torch.
 
-It imports nothing of ours, as that Python has not got it. Each line of standard input is JSON
-{"program", "file"}; each gets a line {"error": null or text} on standard output.
+It does not import Paretune, which that Python lacks. Each line of standard input is JSON
+{"program", "file"}. For each it writes a line {"error": null or text} to standard output.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import sys
 def main() -> None:
     """Converts until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # the converter prints
+    os.dup2(2, 1)  # the converter's own prints go to standard error
     for line in sys.stdin:
-        order = json.loads(line)
+        request = json.loads(line)
         try:
-            convert(order["program"], order["file"])
+            convert(request["program"], request["file"])
             error = None
-        except Exception as reason:  # whatever the converter raises is the answer
+        except Exception as reason:  # any exception of the converter is the answer
             error = f"{type(reason).__name__}: {str(reason).strip().splitlines()[0]}"
         answers.write(json.dumps({"error": error}) + "\n")
         answers.flush()
 
 
 def convert(source: str, target: str) -> None:
-    """Writes the .tflite file of a program."""
+    """Converts a program to a .tflite file."""
     import litert_torch
     import torch
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime: the artifact is an .onnx file; `onnx_quantization` makes it a quantized one."""
+"""The runtime `onnxruntime`: exports and runs .onnx files; `onnx_quantization` quantizes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.runtimes.onnx_providers import (
     PROVIDERS,
     check_used,
-    provider,
+    provider_name,
     provider_options,
 )
 from paretune.objectives.runtimes.onnx_quantization import MODES
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import torch
 
 OPSET = 17
-"""Has every operator that the exporter writes for these networks, and QDQ per channel (13)."""
+"""It has every operator that the exporter writes for these networks, and QDQ per channel (13)."""
 
 INPUT, OUTPUT = "input", "logits"
 
@@ -45,7 +45,7 @@ class OnnxRuntime:
     name = "onnxruntime"
     dynamic_batch = True
     library = "onnxruntime"
-    needs = "nothing more; another provider than cpu needs its own build of onnxruntime"
+    needs = "nothing more; a provider other than cpu needs its own build of onnxruntime"
     packages: tuple[str, ...] = ("onnxruntime",)
     suffix = ".onnx"
     quantizations = MODES
@@ -54,7 +54,7 @@ class OnnxRuntime:
         """Options of onnxruntime."""
 
         provider: str = Field("cpu", description="execution provider: cpu, cuda, openvino, ...")
-        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
 
     @staticmethod
     def export(
@@ -87,15 +87,15 @@ class OnnxRuntime:
     def placement(
         model: torch.nn.Module, shape: Shape, options: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Which activations static int8 rounds in a network; what QAT simulates.
+        """Returns which activations static int8 rounds in a network; QAT simulates these.
 
         Args:
-            model: Fake-quantizes every activation, the n-th with scale n (n = 1, 2, ...).
-            shape: Of one input.
-            options: Of the quantization: per_channel, kept, ...
+            model: A network that fake-quantizes every activation, the n-th with scale n = 1, 2, ...
+            shape: Shape of one input.
+            options: Options of the quantization: per_channel, kept, ...
 
         Returns:
-            {"groups": [[n, ...] that share a range, ...], "hidden": [other tensors, by name]}
+            {"groups": [[n, ...] that share a range, ...], "hidden": [names of other tensors]}
 
         Raises:
             Unmeasurable: The model cannot be exported or quantized.
@@ -107,31 +107,31 @@ class OnnxRuntime:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
-        """A session; denormals are flushed, and idle threads sleep instead of spinning."""
+        """Returns a session; denormals are flushed, and idle threads sleep instead of spinning."""
         return _Session(path, options, options.threads if threads is None else threads)
 
     @staticmethod
     def session(path: Path, options: Any, threads: int, settings: Any) -> Any:
-        """ONNX Runtime's own session on a file, with settings as of `session_options`.
+        """Returns ONNX Runtime's own session on a file; `settings` are from `session_options`.
 
         Raises:
-            Unmeasurable: The file cannot be loaded, or the provider is not here.
+            Unmeasurable: The file cannot be loaded, or the provider is not available.
         """
         import onnxruntime as ort
 
-        full = provider(options.provider)
+        full = provider_name(options.provider)
         try:
             session = ort.InferenceSession(
                 str(path), settings, providers=[(full, provider_options(full, threads))]
             )
-        except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
+        except Exception as error:  # ONNX Runtime's exceptions have no common class
             raise Unmeasurable(f"ONNX Runtime cannot load {path.name}: {error}") from error
         check_used(session, full)
         return session
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads a file without Paretune."""
+        """Returns Python code that loads a file without Paretune."""
         full = PROVIDERS.get(options.provider.lower(), (options.provider, ""))[0]
         return f"""\
 import onnxruntime
@@ -147,10 +147,10 @@ def load(path):
 
     @staticmethod
     def stamp(path: Path) -> dict[str, Any]:
-        """The operator sets that a file asks for, by domain; nothing is run.
+        """Returns the operator sets that a file requires, by domain; nothing is run.
 
         Raises:
-            Unmeasurable: It is no ONNX file.
+            Unmeasurable: It is not an ONNX file.
         """
         import onnx
 
@@ -158,16 +158,16 @@ def load(path):
             proto = onnx.load(str(path), load_external_data=False)
         except Exception as error:  # protobuf's exceptions depend on its build
             raise Unmeasurable(f"{path.name} is no ONNX file: {error}") from error
-        return {"opset": {used.domain or "ai.onnx": used.version for used in proto.opset_import}}
+        return {"opset": {each.domain or "ai.onnx": each.version for each in proto.opset_import}}
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None."""
+        """Returns why it cannot be used here, or None if it can."""
         return None if find_spec("onnxruntime") else "onnxruntime is not installed"
 
 
 def session_options(threads: int) -> Any:
-    """How every session here is set: denormals flushed, idle threads asleep, host_lock."""
+    """Returns the settings of every session: denormals flushed, idle threads asleep, few logs."""
     import onnxruntime as ort
 
     settings = ort.SessionOptions()
@@ -192,8 +192,8 @@ class _Session:
 def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> None:
     import torch
 
-    # The TorchScript-based exporter takes about a second a network, the dynamo one 4 to 14, and a
-    # search exports every candidate. It is deprecated but there; its warnings are not the user's.
+    # The TorchScript-based exporter takes about 1 s per network, the dynamo exporter 4 to 14 s, and
+    # a search exports every candidate. It is deprecated, so its warnings are silenced.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -210,7 +210,7 @@ def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> None:
             )
         except OSError:
             raise
-        except Exception as error:  # the exporter raises whatever the model's code raises
+        except Exception as error:  # the exporter passes on any exception of the model's code
             raise Unmeasurable(
                 f"the network cannot be exported to ONNX: {type(error).__name__}: "
                 f"{str(error).splitlines()[0] if str(error) else ''}"

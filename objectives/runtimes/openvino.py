@@ -1,4 +1,4 @@
-"""OpenVINO: Intel's runtime for its CPUs, GPUs and NPUs. It reads ONNX files itself."""
+"""The runtime `openvino`: Intel's, for its CPUs, GPUs and NPUs. It reads ONNX files."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ INSTALL = "pip install 'paretune[openvino]'"
 
 
 class OpenVino:
-    """OpenVINO (.onnx): float32, int8 calibrated or trained in, 16-bit files; Intel CPU, GPU, NPU.
+    """OpenVINO (.onnx): float32, static and QAT int8, 16-bit files; for Intel CPU, GPU and NPU.
 
-    The file is an ONNX file, which OpenVINO reads as it is. Quantization: static int8 is placed by
-    ONNX Runtime's quantizer; OpenVINO turns its Q/DQ pairs into int8 kernels of its own (every
-    convolution and linear layer of the CNNs and ResNets here ran in 8 bits; ResNet-20 at 32x32
-    took 0.6 of its float time). So does int8 that was trained in. NNCF, its own quantizer, is not
-    needed for that. float16 halves the file; what it computes in is `precision`. Dynamic int8 it
-    would run in float, two times slower than the float network, so it is refused.
+    OpenVINO reads the ONNX file without conversion. ONNX Runtime's quantizer places the Q/DQ pairs
+    of static int8, and OpenVINO turns them into its own int8 kernels. Every convolution and linear
+    layer of the CNNs and ResNets tested ran in 8 bits; ResNet-20 at 32x32 took 0.6 of its float
+    time. The same holds for int8 from quantization-aware training. NNCF, OpenVINO's quantizer, is
+    not needed. float16 halves the file; `precision` sets what it computes in. Dynamic int8 is
+    refused, because OpenVINO would run it in float, two times slower than the float network.
     """
 
     name = "openvino"
@@ -47,10 +47,10 @@ class OpenVino:
     class Params(Params):
         """Options of openvino."""
 
-        device: str = Field("CPU", description="CPU, GPU, NPU, AUTO, or another of its devices")
-        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+        device: str = Field("CPU", description="CPU, GPU, NPU, AUTO, or another OpenVINO device")
+        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
         precision: Literal["f32", "f16", "bf16"] = Field(
-            "f32", description="of float operators; less than f32 only where the device is faster"
+            "f32", description="of float operators; f16 and bf16 for devices that run them faster"
         )
 
     @staticmethod
@@ -75,16 +75,16 @@ class OpenVino:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
-        """A session, compiled for the device; denormals are flushed.
+        """Returns a session compiled for the device; denormals are flushed.
 
         Raises:
-            Unmeasurable: The file is damaged, or OpenVINO or the device is not here.
+            Unmeasurable: The file is damaged, or OpenVINO or the device is not available.
         """
         return _Session(path, options, options.threads if threads is None else threads)
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads a file without Paretune."""
+        """Returns Python code that loads a file without Paretune."""
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": options.precision,
             "PERFORMANCE_HINT": "LATENCY",
@@ -105,15 +105,15 @@ def load(path):
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None."""
+        """Returns why it cannot be used here, or None if it can."""
         return None if find_spec("openvino") else f"openvino is not installed; {INSTALL}"
 
 
 def request(path: Path, options: Any, threads: int, profiling: bool = False) -> Any:
-    """OpenVINO's own infer request on a file.
+    """Returns OpenVINO's own infer request on a file.
 
     Raises:
-        Unmeasurable: The file is damaged, or OpenVINO or the device is not here.
+        Unmeasurable: The file is damaged, or OpenVINO or the device is not available.
     """
     why = OpenVino.unavailable()
     if why:
@@ -132,7 +132,7 @@ def request(path: Path, options: Any, threads: int, profiling: bool = False) -> 
         settings["CPU_DENORMALS_OPTIMIZATION"] = True
     try:
         compiled = core.compile_model(core.read_model(str(path)), options.device, settings)
-    except Exception as error:  # RuntimeError for everything, without a class of its own
+    except Exception as error:  # a RuntimeError for every cause
         raise Unmeasurable(f"OpenVINO cannot load {path.name}: {error}") from error
     return compiled.create_infer_request()
 
@@ -142,12 +142,13 @@ class _Session:
         self._request = request(path, options, threads)
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        # The result is in a buffer of the request's, which the next call overwrites.
+        # The result is in the request's buffer, which the next call overwrites.
         logits: np.ndarray = self._request.infer({0: inputs}, share_inputs=True)[0].copy()
         return logits
 
 
 def _check_device(core: Any, device: str) -> None:
-    here = [*core.available_devices, "AUTO"]
-    if device.partition(".")[0].partition(":")[0] not in {name.partition(".")[0] for name in here}:
-        raise Unmeasurable(f'OpenVINO has no device "{device}" here; it has: {", ".join(here)}')
+    devices = [*core.available_devices, "AUTO"]
+    kinds = {name.partition(".")[0] for name in devices}
+    if device.partition(".")[0].partition(":")[0] not in kinds:
+        raise Unmeasurable(f'OpenVINO has no device "{device}" here; it has: {", ".join(devices)}')

@@ -1,7 +1,7 @@
-"""TensorRT: NVIDIA's runtime. The artifact is an engine, built from an ONNX file for one GPU.
+"""The runtime `tensorrt`: NVIDIA's. The artifact is an engine, built from an ONNX file for one GPU.
 
-Written by NVIDIA's documentation (https://docs.nvidia.com/deeplearning/tensorrt/latest/), for
-TensorRT 10 and newer; torch holds the memory on the GPU.
+It follows NVIDIA's documentation (https://docs.nvidia.com/deeplearning/tensorrt/latest/), for
+TensorRT 10 and newer. torch allocates the memory on the GPU.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'paretune[tensorrt]' on a machine with an NVIDIA GPU and its driver"
 
 LARGEST = 256
-"""Batch of an engine: its kernels take from 1 to so many. Larger ones run in parts."""
+"""Largest batch of an engine, whose kernels take 1 to this many. Larger batches run in parts."""
 
 
 class TensorRt:
-    """TensorRT engine (.engine): float32 on an NVIDIA GPU, for the kind of GPU that built it.
+    """TensorRT engine (.engine): float32, for the model of NVIDIA GPU that built it.
 
-    Quantization: none yet. TensorRT wants symmetric Q/DQ pairs, which ONNX Runtime's quantizer
-    does not place by default; `onnxruntime` with `provider: tensorrt` runs float32 as well.
+    There is no quantization yet: TensorRT needs symmetric Q/DQ pairs, which ONNX Runtime's
+    quantizer does not place by default. `onnxruntime` with `provider: tensorrt` runs float32 too.
     """
 
     name = "tensorrt"
@@ -77,16 +77,16 @@ class TensorRt:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
-        """A session on the GPU; `threads` means nothing there.
+        """Returns a session on the GPU; `threads` has no effect.
 
         Raises:
-            Unmeasurable: The file is damaged or for another GPU, or there is none.
+            Unmeasurable: The file is damaged or for another GPU, or there is no GPU.
         """
         return _Session(path, options.device)
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads a file without Paretune."""
+        """Returns Python code that loads a file without Paretune."""
         return f"""\
 import pathlib
 
@@ -100,14 +100,14 @@ def load(path):
         runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
         engine = runtime.deserialize_cuda_engine(pathlib.Path(path).read_bytes())
     context = engine.create_execution_context()
-    given, found = (engine.get_tensor_name(i) for i in range(2))
+    source, target = (engine.get_tensor_name(i) for i in range(2))
 
     def part(inputs):
         values = torch.from_numpy(inputs).to(device)
-        context.set_input_shape(given, tuple(values.shape))
-        logits = torch.empty(tuple(context.get_tensor_shape(found)), device=device)
-        context.set_tensor_address(given, values.data_ptr())
-        context.set_tensor_address(found, logits.data_ptr())
+        context.set_input_shape(source, tuple(values.shape))
+        logits = torch.empty(tuple(context.get_tensor_shape(target)), device=device)
+        context.set_tensor_address(source, values.data_ptr())
+        context.set_tensor_address(target, logits.data_ptr())
         context.execute_async_v3(torch.cuda.current_stream(device).cuda_stream)
         return logits.cpu().numpy()
 
@@ -118,7 +118,7 @@ def load(path):
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None."""
+        """Returns why it cannot be used here, or None if it can."""
         if not find_spec("tensorrt"):
             return f"tensorrt is not installed; {INSTALL}"
         if not (Path("/dev/nvidia0").exists() or Path("/dev/dxg").exists()):
@@ -133,7 +133,7 @@ def _check_here() -> None:
 
 
 def _engine(plain: Path, shape: Shape) -> bytes:
-    """The serialized engine of an ONNX file, float32 throughout (TF32 is off)."""
+    """Returns the serialized engine of an ONNX file, float32 throughout (TF32 is off)."""
     import tensorrt as trt
 
     logger = trt.Logger(trt.Logger.ERROR)
@@ -142,9 +142,9 @@ def _engine(plain: Path, shape: Shape) -> bytes:
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(plain.read_bytes()):
         raise Unmeasurable(f"TensorRT cannot read the network: {parser.get_error(0)}")
-    rest = tuple(shape) if len(shape) == 3 else (shape[0],)
+    one = tuple(shape) if len(shape) == 3 else (shape[0],)
     profile = builder.create_optimization_profile()
-    profile.set_shape(network.get_input(0).name, (1, *rest), (1, *rest), (LARGEST, *rest))
+    profile.set_shape(network.get_input(0).name, (1, *one), (1, *one), (LARGEST, *one))
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
     config.add_optimization_profile(profile)
@@ -180,13 +180,13 @@ class _Session:
         import torch
 
         with torch.cuda.stream(self._stream):
-            given = torch.from_numpy(inputs).to(self._device)
-            self._context.set_input_shape(self._input, tuple(given.shape))
-            found = torch.empty(
+            values = torch.from_numpy(inputs).to(self._device)
+            self._context.set_input_shape(self._input, tuple(values.shape))
+            logits = torch.empty(
                 tuple(self._context.get_tensor_shape(self._output)), device=self._device
             )
-            self._context.set_tensor_address(self._input, given.data_ptr())
-            self._context.set_tensor_address(self._output, found.data_ptr())
+            self._context.set_tensor_address(self._input, values.data_ptr())
+            self._context.set_tensor_address(self._output, logits.data_ptr())
             self._context.execute_async_v3(self._stream.cuda_stream)
             self._stream.synchronize()
-        return found.cpu().numpy()
+        return logits.cpu().numpy()

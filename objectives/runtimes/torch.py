@@ -1,4 +1,4 @@
-"""PyTorch, eager: one operator after the other, called from Python."""
+"""The runtime `torch`: PyTorch eager, which runs one operator after the other from Python."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 class Torch:
-    """PyTorch eager (.pt2): float32 on cpu, cuda or mps, what most people run while they train.
+    """PyTorch eager (.pt2): float32 on cpu, cuda or mps, as networks run during training.
 
-    The file is a program of torch.export: graph and weights, which torch alone loads, without the
-    network's Python code and without pickles. Its operators are those of the network's own
-    `forward`, run one by one; what the layers' Python code costs between them is not in the time.
-    Quantized networks have no fast kernels in eager mode, so it has no quantization.
+    The file is a program of torch.export: graph and weights. torch loads it without the network's
+    Python code and without pickles. The operators are those of the network's `forward`, run one by
+    one; the time does not include the layers' Python code between them. There is no quantization,
+    because eager mode has no fast kernels for it.
     """
 
     name = "torch"
@@ -41,14 +41,14 @@ class Torch:
     quantizations: tuple[str, ...] = ()
     dynamic_batch = True
     library = "torch"
-    needs = "nothing more; device cuda or mps needs one"
+    needs = "nothing more; device cuda or mps needs such a GPU"
     packages: tuple[str, ...] = ("torch",)
 
     class Params(Params):
         """Options of torch."""
 
-        device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="where it runs")
-        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+        device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="device that it runs on")
+        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
         graph: bool = Field(False, description="on cuda, time a replayed graph of the kernels")
 
     @staticmethod
@@ -62,7 +62,7 @@ class Torch:
         """Exports the model as a program; the batch dimension is dynamic.
 
         Raises:
-            Unmeasurable: It cannot be exported, or quantization is asked for.
+            Unmeasurable: It cannot be exported, or quantization is requested.
             OSError: The file cannot be written.
         """
         check_mode(Torch, quantization)
@@ -70,7 +70,9 @@ class Torch:
 
     @staticmethod
     def probe(model: torch.nn.Module, shape: Shape) -> None:
-        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+        """Does the first part of `export`, up to torch.export's program.
+
+        The rest takes long and rarely fails.
 
         Raises:
             Unmeasurable: The model cannot be exported.
@@ -79,10 +81,10 @@ class Torch:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
-        """A session; the thread count is torch's own, for the whole process.
+        """Returns a session. It sets torch's thread count for the whole process.
 
         Raises:
-            Unmeasurable: The file is damaged or holds pickled objects, or the device is not here.
+            Unmeasurable: The file is damaged or contains pickled objects, or the device is missing.
         """
         from torch.export.passes import move_to_device_pass
 
@@ -95,7 +97,7 @@ class Torch:
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads a file without Paretune."""
+        """Returns Python code that loads a file without Paretune."""
         if options.device == "cpu":
             return TorchExport.standalone(options)
         return f"""\
@@ -117,27 +119,27 @@ def load(path):
 
     @staticmethod
     def refuse(path: Path) -> None:
-        """Looks into a file before another process loads it.
+        """Checks a file before another process loads it.
 
         Raises:
-            Unmeasurable: It is damaged, or holds pickled objects, which would run code.
+            Unmeasurable: It is damaged, or contains pickled objects, which could run any code.
         """
         refuse_pickles(path)
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None."""
+        """Returns why it cannot be used here, or None if it can."""
         return None
 
 
 def _check_device(device: str) -> None:
     import torch
 
-    here = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not here[device]:
-        names = ", ".join(name for name, is_here in here.items() if is_here)
+    if not available[device]:
+        names = ", ".join(name for name, present in available.items() if present)
         raise Unmeasurable(f'torch has no device "{device}" here; it has: {names}')

@@ -1,4 +1,4 @@
-"""torch.compile, ahead of time: AOTInductor turns the network into a shared library."""
+"""The runtime `torch_compile`: AOTInductor compiles the network to a shared library."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
     import torch
 
 SETTINGS = {"cpp.dynamic_threads": True}
-"""Of the compiler. Without it the thread count of the moment of compiling is in the code."""
+"""Settings of the compiler. Without dynamic threads, the code has a fixed thread count: the one set
+while it was compiled."""
 
 COMPILERS = ("g++", "clang++", "c++")
+"""Compilers that are looked for on the PATH, unless CXX names one."""
 
 
 class TorchCompile:
     """torch.compile ahead of time, AOTInductor (.pt2): float32, C++ compiled for this processor.
 
-    The file holds the compiled library with the weights; torch (or libtorch, without Python) loads
-    it. Compiling takes 5 to 40 s a network, so a search over it is slow. The library is for the
-    processor that compiled it. Quantization: none; the quantizer for this compiler refuses networks
-    with shortcuts (torchao 0.18, X86InductorQuantizer on a ResNet).
+    The file contains the compiled library with the weights; torch (or libtorch, without Python)
+    loads it. Compiling takes 5 to 40 s per network, so a search is slow. The library runs on the
+    kind of processor that compiled it. There is no quantization, because the quantizer for this
+    compiler refuses networks with shortcuts (torchao 0.18, X86InductorQuantizer on a ResNet).
     """
 
     name = "torch_compile"
@@ -48,7 +50,7 @@ class TorchCompile:
     class Params(Params):
         """Options of torch_compile."""
 
-        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
 
     @staticmethod
     def export(
@@ -61,7 +63,7 @@ class TorchCompile:
         """Compiles the model; the batch dimension is dynamic.
 
         Raises:
-            Unmeasurable: It cannot be exported or compiled, or quantization is asked for.
+            Unmeasurable: It cannot be exported or compiled, or quantization is requested.
             OSError: The file cannot be written.
         """
         check_mode(TorchCompile, quantization)
@@ -69,7 +71,7 @@ class TorchCompile:
 
         def write(draft: Path) -> dict[str, Any]:
             program = export_program(model, shape)
-            package = draft.with_name("package.pt2")  # the only suffix that AOTInductor takes
+            package = draft.with_name("package.pt2")  # AOTInductor accepts this suffix only
             _compile(program, package)
             package.rename(draft)
             return {}
@@ -78,7 +80,9 @@ class TorchCompile:
 
     @staticmethod
     def probe(model: torch.nn.Module, shape: Shape) -> None:
-        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+        """Does the first part of `export`, up to torch.export's program.
+
+        The rest takes long and rarely fails.
 
         Raises:
             Unmeasurable: The model cannot be exported.
@@ -88,7 +92,7 @@ class TorchCompile:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
-        """A session; the thread count is torch's own, for the whole process.
+        """Returns a session. It sets torch's thread count for the whole process.
 
         Raises:
             Unmeasurable: The file is damaged.
@@ -99,22 +103,22 @@ class TorchCompile:
             warnings.simplefilter("ignore")
             try:
                 module = aoti_load_package(str(path))
-            except Exception as error:  # RuntimeError, and what zip and json raise
+            except Exception as error:  # RuntimeError, and exceptions of zipfile and json
                 raise Unmeasurable(f"AOTInductor cannot load {path.name}: {error}") from error
         return TorchSession(module, options.threads if threads is None else threads)
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads a file without Paretune."""
+        """Returns Python code that loads a file without Paretune."""
         return loading_code("torch._inductor.aoti_load_package(path)", options.threads)
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None."""
-        given = os.environ.get("CXX")
-        if any(shutil.which(name) for name in ((given,) if given else COMPILERS)):
+        """Returns why it cannot be used here, or None if it can."""
+        compiler = os.environ.get("CXX")
+        if any(shutil.which(name) for name in ((compiler,) if compiler else COMPILERS)):
             return None
-        return f"no C++ compiler ({given or ' or '.join(COMPILERS)}) on the PATH; install g++"
+        return f"no C++ compiler ({compiler or ' or '.join(COMPILERS)}) on the PATH; install g++"
 
 
 def _check_here() -> None:
@@ -132,5 +136,5 @@ def _compile(program: torch.export.ExportedProgram, package: Path) -> None:
             aoti_compile_and_package(
                 program, package_path=str(package), inductor_configs=dict(SETTINGS)
             )
-        except Exception as error:  # compiler and lowering raise many kinds of their own
+        except Exception as error:  # compiler and lowering raise many kinds of exceptions
             raise Unmeasurable(f"AOTInductor cannot compile the network: {error}") from error

@@ -1,4 +1,4 @@
-"""torch.export: the graph that PyTorch's newer runtimes and compilers start from."""
+"""The runtime `torch_export`: the graph that PyTorch's newer runtimes and compilers start from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class TorchExport:
     """torch.export (.pt2): float32, the input of ExecuTorch, AOTInductor and torch.compile.
 
-    What it is measured by is the program run operator by operator, on the CPU.
+    Measurements run the program operator by operator, on the CPU.
     """
 
     name = "torch_export"
@@ -43,7 +43,7 @@ class TorchExport:
     class Params(Params):
         """Options of torch_export."""
 
-        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
 
     @staticmethod
     def export(
@@ -56,7 +56,7 @@ class TorchExport:
         """Exports the model; the batch dimension is dynamic.
 
         Raises:
-            Unmeasurable: It cannot be exported, or quantization is asked for.
+            Unmeasurable: It cannot be exported, or quantization is requested.
             OSError: The file cannot be written.
         """
         check_mode(TorchExport, quantization)
@@ -69,7 +69,9 @@ class TorchExport:
 
     @staticmethod
     def probe(model: torch.nn.Module, shape: Shape) -> None:
-        """As `export`, up to torch.export's program: what follows takes long and rarely fails.
+        """Does the first part of `export`, up to torch.export's program.
+
+        The rest takes long and rarely fails.
 
         Raises:
             Unmeasurable: The model cannot be exported.
@@ -78,29 +80,29 @@ class TorchExport:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
-        """A session; the thread count is torch's own, for the whole process.
+        """Returns a session. It sets torch's thread count for the whole process.
 
         Raises:
-            Unmeasurable: The file is damaged, or holds pickled objects.
+            Unmeasurable: The file is damaged, or contains pickled objects.
         """
         threads = options.threads if threads is None else threads
         return TorchSession(load_program(path).module(), threads)
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads a file without Paretune."""
+        """Returns Python code that loads a file without Paretune."""
         return loading_code("torch.export.load(path).module()", options.threads)
 
     @staticmethod
     def refuse(path: Path) -> None:
-        """Looks into a file before another process loads it.
+        """Checks a file before another process loads it.
 
         Raises:
-            Unmeasurable: It is damaged, or holds pickled objects, which would run code.
+            Unmeasurable: It is damaged, or contains pickled objects, which could run any code.
         """
         refuse_pickles(path)
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None."""
+        """Returns why it cannot be used here, or None if it can."""
         return None

@@ -1,4 +1,4 @@
-"""Programs of torch.export: the graph that PyTorch's runtimes and compilers start from."""
+"""Programs of torch.export: the graphs that PyTorch's runtimes and compilers start from."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def export_program(
     model: torch.nn.Module, shape: Shape, batch: int = 2, largest: int | None = None
 ) -> torch.export.ExportedProgram:
-    """The model as a program.
+    """Returns the model as a program.
 
     Args:
         model: On the CPU, in evaluation mode.
-        shape: Of one input.
-        batch: Of the example that is traced; 1 makes a program for single inputs only.
-        largest: The largest batch that the program shall take; None for any.
+        shape: Shape of one input.
+        batch: Batch size of the traced example; 1 makes a program for single inputs only.
+        largest: Largest batch that the program accepts; None for any.
 
     Raises:
         Unmeasurable: torch.export refuses the model.
@@ -39,17 +39,17 @@ def export_program(
     if batch > 1:
         dynamic = ({0: torch.export.Dim("batch", min=1, max=largest)},)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch's own internals
+        warnings.simplefilter("ignore")  # they concern torch's internals
         try:
             return torch.export.export(
                 model.eval(), (example(shape, batch),), dynamic_shapes=dynamic
             )
-        except Exception as error:  # torch.export raises many kinds of its own
+        except Exception as error:  # torch.export raises many kinds of exceptions
             raise Unmeasurable(f"torch.export refuses the network: {error}") from error
 
 
 def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
-    """Writes a program.
+    """Writes a program to a file.
 
     Raises:
         OSError: The file cannot be written.
@@ -62,10 +62,10 @@ def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
 
 
 def load_program(path: Path) -> torch.export.ExportedProgram:
-    """The program of a file.
+    """Returns the program in a file.
 
     Raises:
-        Unmeasurable: It is damaged, or holds pickled objects, which would run code.
+        Unmeasurable: It is damaged, or contains pickled objects, which could run any code.
     """
     import torch
 
@@ -79,25 +79,25 @@ def load_program(path: Path) -> torch.export.ExportedProgram:
 
 
 def refuse_pickles(path: Path) -> None:
-    """Looks for pickles in a program's file without loading it.
+    """Refuses a program's file with pickles in it; the file is not loaded.
 
     Raises:
-        Unmeasurable: It is damaged, or holds pickled objects, which would run code.
+        Unmeasurable: It is damaged, or contains pickled objects, which could run any code.
     """
     try:
-        _refuse_pickles(path)
+        _check_archive(path)
     except (Unmeasurable, FileNotFoundError):
         raise
     except Exception as error:  # torch, zipfile and json have no common class
         raise Unmeasurable(f"torch.export cannot load {path.name}: {error}") from error
 
 
-def loading_code(how: str, threads: int) -> str:
-    """Python that loads a file of torch's without Paretune.
+def loading_code(expression: str, threads: int) -> str:
+    """Returns Python code that loads a torch file without Paretune.
 
     Args:
-        how: Gives the module of a `path`.
-        threads: Of one inference; 0 for all cores.
+        expression: Python expression for the module in the file `path`.
+        threads: Threads of one inference; 0 for all cores.
     """
     return f"""\
 import torch
@@ -106,8 +106,7 @@ import torch
 def load(path):
     torch.set_num_threads({threads or cores()})
     torch.set_flush_denormal(True)
-    module = {how}
-
+    module = {expression}
     def run(inputs):
         with torch.inference_mode():  # with the strides of a new array: AOTInductor relies on them
             return module(torch.from_numpy(inputs.ravel().reshape(inputs.shape))).numpy()
@@ -116,8 +115,8 @@ def load(path):
 """
 
 
-def _refuse_pickles(path: Path) -> None:
-    """torch.export.load unpickles weights, constants and examples that a file says are pickled."""
+def _check_archive(path: Path) -> None:
+    """Raises if torch.export.load would unpickle weights, constants or examples of a file."""
     import torch
 
     with zipfile.ZipFile(path) as archive:
@@ -138,12 +137,12 @@ def _refuse_pickles(path: Path) -> None:
 
 
 class TorchSession:
-    """Runs a torch module; the thread count is torch's own, for the whole process.
+    """Runs a torch module. It sets torch's thread count for the whole process.
 
     Args:
         module: Inputs [B, ...] -> logits [B, classes], on `device`.
-        threads: 0 for all cores.
-        device: "cpu", "cuda" or "mps". On cuda it is timed by events: `timed(inputs)`.
+        threads: Threads of one inference; 0 for all cores.
+        device: "cpu", "cuda" or "mps". On cuda, `timed(inputs)` times a run with events.
         graph: On cuda, time a replayed graph of the kernels.
     """
 
@@ -164,11 +163,11 @@ class TorchSession:
         return self._timer(torch.from_numpy(inputs).to(self._device))
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Logits float32 on the host, so that a GPU's work is done when it returns."""
+        """Returns logits float32 on the host, so a GPU has finished its work by then."""
         import torch
 
         with torch.inference_mode():
-            # With the strides of a new array: an image of one channel may be stored as channels
-            # last as well, and AOTInductor (torch 2.15) then gives wrong numbers in silence.
-            given = torch.from_numpy(inputs.ravel().reshape(inputs.shape)).to(self._device)
-            return self._module(given).cpu().numpy()  # type: ignore[no-any-return]
+            # The copy has the strides of a new array. An image of one channel may also have those
+            # of channels-last, for which AOTInductor (torch 2.15) silently returns wrong values.
+            values = torch.from_numpy(inputs.ravel().reshape(inputs.shape)).to(self._device)
+            return self._module(values).cpu().numpy()  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""TorchScript: a traced graph that libtorch loads without Python."""
+"""The runtime `torchscript`: traced graphs, which libtorch loads without Python."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TorchScript:
     class Params(Params):
         """Options of torchscript."""
 
-        threads: int = Field(1, ge=0, le=1024, description="of one inference; 0: all cores")
+        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
 
     @staticmethod
     def export(
@@ -48,7 +48,7 @@ class TorchScript:
         """Traces and freezes the model; the batch dimension is dynamic.
 
         Raises:
-            Unmeasurable: It cannot be traced, or quantization is asked for.
+            Unmeasurable: It cannot be traced, or quantization is requested.
             OSError: The file cannot be written.
         """
         import torch
@@ -57,14 +57,14 @@ class TorchScript:
 
         def write(draft: Path) -> dict[str, Any]:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # TorchScript is deprecated, and still asked for
+                warnings.simplefilter("ignore")  # TorchScript is deprecated
                 try:
                     inputs = example(shape, 2)
                     traced = torch.jit.trace(model.eval(), inputs)  # type: ignore[no-untyped-call]
                     torch.jit.freeze(traced).save(str(draft))
                 except OSError:
                     raise
-                except Exception as error:  # tracing raises whatever the model's code raises
+                except Exception as error:  # tracing passes on any exception of the model's code
                     raise Unmeasurable(
                         f"the network cannot be traced: {type(error).__name__}: {error}"
                     ) from error
@@ -74,7 +74,7 @@ class TorchScript:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
-        """A session; the thread count is torch's own, for the whole process.
+        """Returns a session. It sets torch's thread count for the whole process.
 
         Raises:
             Unmeasurable: The file is damaged.
@@ -91,10 +91,10 @@ class TorchScript:
 
     @staticmethod
     def standalone(options: Any) -> str:
-        """Python that loads a file without Paretune."""
+        """Returns Python code that loads a file without Paretune."""
         return loading_code("torch.jit.load(path).eval()", options.threads)
 
     @staticmethod
     def unavailable() -> str | None:
-        """Why it cannot be used here, or None."""
+        """Returns why it cannot be used here, or None if it can."""
         return None

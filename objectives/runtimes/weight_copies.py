@@ -1,4 +1,4 @@
-"""Takes the copies of weights out of an exported graph."""
+"""Removes copies of weights from an exported graph."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 def drop_weight_copies(path: Path) -> None:
-    """Lets every node read a weight itself instead of an Identity of it.
+    """Makes every node read weights directly instead of through an Identity.
 
-    The exporter stores equal weights once and puts an Identity before each further use: of a layer
-    applied several times, of biases that are still zero. The quantizers look for weights right
-    before a MatMul, and leave such layers in float.
+    The exporter stores equal weights once and inserts an Identity before each further use, for
+    example for a layer that is applied twice, or for biases that are still zero. The quantizers
+    need weights directly before a MatMul, and would leave such layers in float.
     """
     import onnx
 
@@ -20,7 +20,7 @@ def drop_weight_copies(path: Path) -> None:
     outputs = {value.name for value in graph.output}
     origin: dict[str, str] = {}
     kept = []
-    for node in graph.node:  # in an order in which each comes after what it reads
+    for node in graph.node:  # sorted: each node comes after the nodes that it reads from
         source = origin.get(node.input[0], node.input[0]) if node.input else ""
         if node.op_type == "Identity" and source in weights and node.output[0] not in outputs:
             origin[node.output[0]] = source

@@ -1,4 +1,4 @@
-"""Quantization of .onnx files: one file for each mode, and what they share."""
+"""Quantizes .onnx files: one file for each mode, and what the modes share."""
 
 MODES = ("dynamic", "static", "qat", "float16", "bfloat16", "weight_only")
-"""The modes that ONNX Runtime can deploy."""
+"""Quantization modes that ONNX Runtime can deploy."""

@@ -1,4 +1,4 @@
-"""Calibration images, as ONNX Runtime's quantizer wants them."""
+"""Passes calibration inputs to ONNX Runtime's quantizer."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     import numpy as np
 
 CHUNK = 16
-"""Images whose activations are held in memory at once; all of them would be gigabytes."""
+"""Most inputs whose activations are in memory at once; those of all inputs would be gigabytes."""
 
 
 class CalibrationReader:
-    """Training inputs, one at a time and in chunks.
+    """Yields training inputs one at a time, in chunks.
 
-    One at a time, because the histogram calibrators refuse batches of different sizes, and a last
+    One at a time, because the histogram calibrators refuse batches of different sizes, and the last
     batch is often smaller.
 
     Args:
         batches: Inputs [B, ...].
-        name: Of the graph's input.
+        name: Name of the graph's input.
 
     Raises:
-        Unmeasurable: There is none.
+        Unmeasurable: There are no inputs.
     """
 
     def __init__(self, batches: Iterator[np.ndarray], name: str) -> None:
@@ -40,14 +40,14 @@ class CalibrationReader:
 
     @property
     def chunk(self) -> int:
-        """The largest divisor of the number of inputs up to CHUNK; the quantizer wants one."""
+        """Inputs in a chunk: the largest divisor of their number up to CHUNK."""
         return max(n for n in range(1, CHUNK + 1) if len(self) % n == 0)
 
     def set_range(self, start_index: int, end_index: int) -> None:
-        """The next inputs are these; called for each chunk."""
+        """Starts a chunk at these inputs; the quantizer calls it."""
         self._rest = iter(self._inputs[start_index:end_index])
 
     def get_next(self) -> dict[str, Any] | None:
-        """The next input, or None at the end of a chunk."""
-        found = next(self._rest, None)
-        return None if found is None else {self._name: found}
+        """Returns the next input, or None at the end of a chunk."""
+        value = next(self._rest, None)
+        return None if value is None else {self._name: value}

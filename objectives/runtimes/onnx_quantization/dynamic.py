@@ -1,4 +1,4 @@
-"""Dynamic int8: weights in 8 bits, activations quantized while the network runs."""
+"""The mode `dynamic`: weights in 8 bits, activations quantized while the network runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from paretune.objectives.runtimes.onnx_quantization.layers import nodes_of
 def quantize_dynamic(plain: Path, draft: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """Writes the file with ConvInteger and MatMulInteger in place of Conv, Gemm and MatMul.
 
-    Weights are unsigned: ConvInteger with signed weights is several times slower on x86.
+    Weights are unsigned, because ConvInteger with signed weights is several times slower on x86.
 
     Raises:
-        Unmeasurable: A layer that shall stay in float is not in the file.
+        Unmeasurable: A layer that should stay in float is not in the file.
     """
     import onnx
     from onnxruntime.quantization import QuantType

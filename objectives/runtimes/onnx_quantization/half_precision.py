@@ -1,4 +1,4 @@
-"""16-bit files. What is stored in 16 bits is not always computed in 16 bits: `info` says which."""
+"""The modes `float16` and `bfloat16`: weights stored in 16 bits, but computed in float32."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ LARGEST_FLOAT16 = 65504.0
 
 
 def store_half(plain: Path, draft: Path, kind: str) -> dict[str, Any]:
-    """The float32 graph with its weights stored in 16 bits, cast once when the file is loaded.
+    """Writes the float32 graph with weights stored in 16 bits, cast once when the file is loaded.
 
-    ONNX Runtime's CPU provider has no 16-bit convolutions on x86. A graph of float16 operators runs
-    all the same, with casts around each that keep convolutions from their fast layout: 3 to 8 times
-    slower than float32 (measured, 1.31). A bfloat16 Conv or Gemm is refused (INVALID_GRAPH). So the
-    weights alone are in 16 bits: half the bytes, the rounding of weights, the time of float32.
+    The file has half the bytes, rounded weights and the speed of float32. Only weights are in 16
+    bits, because ONNX Runtime's CPU provider has no 16-bit convolutions on x86. It runs a graph of
+    float16 operators with casts around each, which prevent the fast layout of convolutions: 3 to 8
+    times slower than float32 (measured, 1.31). It refuses a bfloat16 Conv or Gemm (INVALID_GRAPH).
 
     Args:
         plain: The float32 file.
         draft: The file to write.
         kind: "float16" or "bfloat16".
+
+    Returns:
+        JSON: the type that weights are stored in, and the type that is computed in.
 
     Raises:
         Unmeasurable: A weight is too large for float16.
@@ -60,7 +63,7 @@ def _float16(values: Any, name: str) -> Any:
 
 
 def _bfloat16(values: Any) -> Any:
-    """The upper 16 bits of float32, rounded half to even; float32 [...] -> uint16 [...]."""
+    """Returns the upper 16 bits, rounded half to even: float32 [...] -> uint16 [...]."""
     import numpy as np
 
     bits = np.ascontiguousarray(values).view(np.uint32)

@@ -1,4 +1,4 @@
-"""Which nodes of an .onnx file a module of the network became."""
+"""Finds the nodes of an .onnx file that a module of the network became."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def nodes_of(graph: Any, modules: Iterable[str]) -> list[str]:
-    """Names of the nodes that multiply by the weights of these modules.
+    """Returns the names of the nodes that multiply by the weights of these modules.
 
     Args:
         graph: An onnx.GraphProto from torch's exporter, whose nodes are named by scope.
-        modules: Qualified names as of `named_modules`: "layer1.0.conv1".
+        modules: Qualified names as in `named_modules`: "layer1.0.conv1".
 
     Raises:
         Unmeasurable: A module is not in the graph.
     """
-    places: dict[str, list[str]] = {}
+    by_module: dict[str, list[str]] = {}
     for node in graph.node:
         if node.op_type in LAYERS:
-            places.setdefault(module_of(node.name), []).append(node.name)
+            by_module.setdefault(layer_of(node.name), []).append(node.name)
     names = []
     for module in modules:
-        if module not in places:
+        if module not in by_module:
             raise Unmeasurable(
-                f'the layer "{module}", which shall stay in float, is not in the exported network; '
-                "type keep_float: 0"
+                f'the layer "{module}", which should stay in float, is not in the exported '
+                "network; type keep_float: 0"
             )
-        names += places[module]
+        names += by_module[module]
     return names
 
 
-def module_of(node: str) -> str:
-    """The module of a node's name: "/layer1/layer1.0/conv1/Conv" is of "layer1.0.conv1".
+def layer_of(node: str) -> str:
+    """Returns the module that a node is named after: "layer1.0" for "/layer1/layer1.0/Conv".
 
-    A part that a Sequential called begins with the part before it ("layer1", "layer1.0"); a part
-    that was called through a ModuleList stands whole ("blocks.0").
+    The exporter writes a module called by a Sequential after its parent, with the parent's name
+    repeated ("layer1", "layer1.0"). It writes a module of a ModuleList in one piece ("blocks.0").
     """
     parts = node.strip("/").split("/")
     path: list[str] = []

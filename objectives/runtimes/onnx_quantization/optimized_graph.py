@@ -1,4 +1,4 @@
-"""What ONNX Runtime really runs: the graph after its own optimizations."""
+"""The graph that ONNX Runtime runs, after its own optimizations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FLOAT_LAYERS = frozenset({*LAYERS, "FusedConv", "FusedGemm", "FusedMatMul", "Nhw
 
 
 def load_optimized(path: Path) -> Any:
-    """The onnx.ModelProto that the CPU provider runs for a file."""
+    """Returns the onnx.ModelProto that the CPU provider runs for a file."""
     import onnx
     import onnxruntime as ort
 
@@ -26,7 +26,7 @@ def load_optimized(path: Path) -> Any:
 
 
 def float_layers(path: Path) -> list[str]:
-    """Names of the convolutions and matrix products that run in float, though the file is int8.
+    """Returns the names of the convolutions and matrix products that run in float.
 
     A product of two activations, as in attention, counts as well.
     """

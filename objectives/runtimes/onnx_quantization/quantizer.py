@@ -1,4 +1,4 @@
-"""From a float .onnx file to a quantized one, in the mode that is asked for."""
+"""Quantizes a float .onnx file in any of the modes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def quantize(
     quantization: Mapping[str, Any],
     calibration: Iterator[np.ndarray] | None,
 ) -> dict[str, Any]:
-    """Writes the quantized file; gives what there is to say of it, as JSON.
+    """Writes the quantized file; returns notes for the artifact's info, as JSON.
 
     Args:
-        plain: The float file; scratch files are written beside it.
+        plain: The float file; scratch files are written next to it.
         draft: The file to write.
         quantization: {mode: options}.
         calibration: Training inputs, for "static" and "qat".
@@ -44,7 +44,7 @@ def quantize(
             return _in_mode(mode, plain, draft, options, calibration)
         except (Unmeasurable, OSError):
             raise
-        except Exception as error:  # the quantizers raise AssertionError, ValueError, KeyError, ...
+        except Exception as error:  # quantizers raise AssertionError, ValueError, KeyError, ...
             raise Unmeasurable(
                 f"{mode} quantization failed: {type(error).__name__}: {error}"
             ) from error
@@ -75,7 +75,7 @@ def _in_mode(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """ONNX Runtime's quantizers log their advice through the root logger, and print."""
+    """Silences ONNX Runtime's quantizers, which print and log advice by the root logger."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)

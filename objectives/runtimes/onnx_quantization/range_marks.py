@@ -1,8 +1,8 @@
-"""Marks: Q/DQ pairs that a network brings along to say which range a tensor has.
+"""Range marks: Q/DQ pairs in a network's file that record the ranges of its tensors.
 
-Quantization-aware training exports its fake quantization as such pairs. They do not lie where the
-runtime fuses them (weights are missing, for one), so they are taken out again, and ONNX Runtime's
-quantizer puts its own pairs with the marks' ranges.
+Quantization-aware training exports its fake quantization as such pairs. The runtime cannot fuse
+them where they are (for example, weights have none). So they are removed, and ONNX Runtime's
+quantizer places its own pairs with the ranges of the marks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def strip_marks(model: Any) -> tuple[Any, dict[str, tuple[float, int]]]:
-    """The model without its Q/DQ pairs, and (scale, zero point) of each tensor that had one.
+    """Returns the model without its marks, and (scale, zero point) of each tensor that had one.
 
     Args:
         model: An onnx.ModelProto; changed in place.
@@ -36,8 +36,8 @@ def strip_marks(model: Any) -> tuple[Any, dict[str, tuple[float, int]]]:
     for node in graph.node:
         for i, name in enumerate(node.input):
             node.input[i] = renamed.get(name, name)
-    gone = {id(node) for pair in pairs for node in pair}
-    kept = [node for node in graph.node if id(node) not in gone]
+    removed = {id(node) for pair in pairs for node in pair}
+    kept = [node for node in graph.node if id(node) not in removed]
     del graph.node[:]
     graph.node.extend(kept)
     del graph.value_info[:]
@@ -52,7 +52,7 @@ def _rename(
     old: str,
     new: str,
 ) -> None:
-    """Gives a tensor the name of the graph's output, which stood behind a mark."""
+    """Renames a tensor to the graph's output, which was the output of its mark."""
     for node in graph.node:
         for i, name in enumerate(node.output):
             if name == old:
@@ -68,7 +68,7 @@ def _rename(
 
 
 def _pairs(graph: Any) -> list[tuple[Any, Any]]:
-    """(QuantizeLinear, DequantizeLinear) in the graph's order."""
+    """Returns each (QuantizeLinear, DequantizeLinear), in the graph's order."""
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in node.input:
@@ -83,30 +83,31 @@ def _pairs(graph: Any) -> list[tuple[Any, Any]]:
 
 
 def _constants(graph: Any) -> dict[str, np.ndarray]:
+    """Returns the scalar constants of a graph by tensor."""
     from onnx import numpy_helper
 
-    found = {t.name: numpy_helper.to_array(t) for t in graph.initializer if not t.dims}
+    values = {t.name: numpy_helper.to_array(t) for t in graph.initializer if not t.dims}
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
-            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-        elif node.op_type in ("Identity", "Cast") and node.input[0] in found:
-            found[node.output[0]] = found[node.input[0]]
-    return found
+            values[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        elif node.op_type in ("Identity", "Cast") and node.input[0] in values:
+            values[node.output[0]] = values[node.input[0]]
+    return values
 
 
 def _drop_unused(graph: Any) -> None:
-    """Takes out the constants that only the marks read."""
+    """Removes the constants that only the marks used."""
     used = {name for node in graph.node for name in node.input} | {v.name for v in graph.output}
     for tensor in [t for t in graph.initializer if t.name not in used]:
         graph.initializer.remove(tensor)
     while True:
         used = {name for node in graph.node for name in node.input} | {v.name for v in graph.output}
-        idle = [
+        unused = [
             node
             for node in graph.node
             if node.op_type in ("Constant", "Identity", "Cast") and not used & set(node.output)
         ]
-        if not idle:
+        if not unused:
             return
-        for node in idle:
+        for node in unused:
             graph.node.remove(node)

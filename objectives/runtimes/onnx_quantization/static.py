@@ -1,7 +1,7 @@
-"""Static int8: weights and activations in 8 bits, Q/DQ pairs placed by ONNX Runtime's quantizer.
+"""The modes `static` and `qat`: weights and activations in 8 bits.
 
-The quantizer places the pairs where the runtime fuses them; a graph quantized elsewhere leaves
-convolutions in float and can be slower than the float network.
+ONNX Runtime's quantizer places the Q/DQ pairs where the runtime fuses them. In a graph quantized by
+another tool convolutions stay in float, and it can be slower than the float network.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ UINT8 = 2
 """onnx.TensorProto.UINT8."""
 
 FLOAT = frozenset({"LayerNormalization", "InstanceNormalization", "BatchNormalization"})
-"""Operators that ONNX Runtime would put between Q/DQ pairs though it has no int8 kernel for them:
-rounding before them costs accuracy and time and gains nothing."""
+"""Operators that are not quantized. ONNX Runtime's quantizer would place Q/DQ pairs around them,
+but it has no int8 kernels for them: rounding would cost accuracy and time without any benefit."""
 
 
 def quantize_static(
     plain: Path, draft: Path, options: Mapping[str, Any], calibration: Iterator[np.ndarray]
 ) -> dict[str, Any]:
-    """Writes the int8 file, ranges found on calibration inputs.
+    """Writes the int8 file, with ranges measured on calibration inputs.
 
     Raises:
-        Unmeasurable: A layer that shall stay in float is not in the file; no inputs.
+        Unmeasurable: A layer that should stay in float is not in the file, or there are no inputs.
     """
     _quantize(_prepared(plain), draft, options, calibration, {})
     return {"kept": list(options.get("kept", []))}
@@ -42,10 +42,10 @@ def quantize_static(
 def quantize_marked(
     plain: Path, draft: Path, options: Mapping[str, Any], calibration: Iterator[np.ndarray]
 ) -> dict[str, Any]:
-    """Writes the int8 file of a network that brings its ranges along, as marks.
+    """Writes the int8 file of a network whose file has range marks.
 
-    Where the quantizer puts a Q/DQ pair that the network has no mark for (inside of a torch module
-    that could not be looked into), the range comes from the calibration inputs; `info` names it.
+    The quantizer may place a Q/DQ pair that has no mark, for example inside a torch module that
+    could not be traced. Its range is measured on calibration inputs, and `info` lists it.
 
     Raises:
         Unmeasurable: As `quantize_static`.
@@ -55,16 +55,16 @@ def quantize_marked(
     model, ranges = strip_marks(onnx.load(str(plain)))
     onnx.save(model, str(plain))
     _quantize(_prepared(plain), draft, options, calibration, ranges)
-    placed = activations(onnx.load(str(draft)).graph)
+    scales = activation_scales(onnx.load(str(draft)).graph)
     return {
         "kept": list(options.get("kept", [])),
-        "ranges": len(placed.keys() & ranges.keys()),
-        "calibrated": sorted(placed.keys() - ranges.keys()),
+        "ranges": len(scales.keys() & ranges.keys()),
+        "calibrated": sorted(scales.keys() - ranges.keys()),
     }
 
 
-def activations(graph: Any) -> dict[str, str]:
-    """Quantized activation -> name of its scale; the same name is the same scale."""
+def activation_scales(graph: Any) -> dict[str, str]:
+    """Returns quantized activation -> name of its scale; those with one name share a range."""
     weights = {tensor.name for tensor in graph.initializer}
     return {
         node.input[0].removesuffix("_QuantizeLinear_Input"): node.input[1]
@@ -74,7 +74,7 @@ def activations(graph: Any) -> dict[str, str]:
 
 
 def _prepared(plain: Path) -> Path:
-    """The file with its batch normalizations folded and its shapes inferred."""
+    """Writes a file with batch normalizations folded and shapes inferred; returns its path."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared = plain.with_name("prepared.onnx")
@@ -97,11 +97,11 @@ def _quantize(
     graph = onnx.load(str(prepared)).graph
     reader = CalibrationReader(calibration, graph.input[0].name)
     symmetric = options.get("symmetric", False)
-    there = {name for node in graph.node for name in node.output} | {graph.input[0].name}
-    given = {
+    tensors = {name for node in graph.node for name in node.output} | {graph.input[0].name}
+    overrides = {
         name: [{"scale": np.array(scale, np.float32), "zero_point": np.array(zero, np.uint8)}]
         for name, (scale, zero) in ranges.items()
-        if name in there
+        if name in tensors
     }
     by_runtime(
         str(prepared),
@@ -124,7 +124,7 @@ def _quantize(
             "CalibTensorRangeSymmetric": False,
             "CalibPercentile": options.get("percentile", 99.99),
             "CalibStridedMinMax": reader.chunk,
-            "TensorQuantOverrides": given,
+            "TensorQuantOverrides": overrides,
         },
     )
     model = onnx.load(str(draft))
@@ -136,10 +136,10 @@ def _quantize(
 
 
 def _shield(graph: Any) -> None:
-    """Keeps float layers float: a Clip that clips nothing, between their input's DQ and them.
+    """Keeps float layers in float: inserts a Clip without effect between them and their input's DQ.
 
-    ONNX Runtime puts the float weights of a layer between DQ and Q into 8 bits by itself when it
-    loads a file (WeightBiasQuantization): a layer left out here would run in int8 after all.
+    Without it, ONNX Runtime quantizes the float weights of a layer between DQ and Q when it loads
+    the file (WeightBiasQuantization), and the layer runs in int8.
     """
     import numpy as np
     from onnx import helper, numpy_helper
@@ -150,8 +150,8 @@ def _shield(graph: Any) -> None:
     for node in graph.node:
         source = makers.get(node.input[0]) if node.input else None
         weight = makers.get(node.input[1]) if len(node.input) > 1 else None
-        rounded = source is not None and source.op_type == "DequantizeLinear"
-        if node.op_type in LAYERS and rounded and weight is None:
+        quantized = source is not None and source.op_type == "DequantizeLinear"
+        if node.op_type in LAYERS and quantized and weight is None:
             bounds = ["shield_low", "shield_high"]
             shielded = f"{node.name}_shielded"
             nodes.append(helper.make_node("Clip", [node.input[0], *bounds], [shielded]))
@@ -165,10 +165,10 @@ def _shield(graph: Any) -> None:
 
 
 def _check_symmetric(graph: Any) -> None:
-    """Every zero point is 0 or 128.
+    """Checks that every zero point is 0 or 128.
 
     Raises:
-        Unmeasurable: One is not: this ONNX Runtime does not know the option, and says nothing.
+        Unmeasurable: One is not. This ONNX Runtime lacks the option and silently ignores it.
     """
     import onnxruntime
     from onnx import numpy_helper

@@ -1,4 +1,4 @@
-"""Weights of linear layers in 4 or 8 bits, block by block; everything else stays in float32."""
+"""The mode `weight_only`: weights of linear layers in 4 or 8 bits, the rest in float32."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 ACCURACY_LEVEL = 4
-"""Activations are rounded to 8 bits block by block inside of the product. Without it, 8-bit
-weights took 10 to 50 times as long as float32 ones (1024x256, one thread, ONNX Runtime 1.31)."""
+"""Level 4 rounds activations to 8 bits per block inside the product. Without it, 8-bit weights took
+10 to 50 times as long as float32 weights (1024x256, one thread, ONNX Runtime 1.31)."""
 
 
 def quantize_weights(plain: Path, draft: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Replaces each Gemm and MatMul that has constant weights by MatMulNBits.
+    """Writes the file with MatMulNBits in place of each Gemm and MatMul with constant weights.
 
     Raises:
-        Unmeasurable: There is none with at least a block of inputs.
+        Unmeasurable: No such layer has at least `block` inputs.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -29,7 +29,7 @@ def quantize_weights(plain: Path, draft: Path, options: Mapping[str, Any]) -> di
     model = onnx.load(str(plain))
     graph = model.graph
     weights = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    nodes, done, kept = [], [], []
+    nodes, quantized, kept = [], [], []
     for node in graph.node:
         matrix = _matrix(node, weights)
         if matrix is None or len(matrix) < block:
@@ -37,8 +37,8 @@ def quantize_weights(plain: Path, draft: Path, options: Mapping[str, Any]) -> di
             kept += [node.name] if matrix is not None else []
             continue
         nodes += _replacement(graph, node, matrix, bits, block)
-        done.append(node.name)
-    if not done:
+        quantized.append(node.name)
+    if not quantized:
         raise Unmeasurable(
             f"weight-only int{bits}: no linear layer has at least {block} inputs; "
             "convolutions are not quantized this way"
@@ -50,11 +50,11 @@ def quantize_weights(plain: Path, draft: Path, options: Mapping[str, Any]) -> di
         graph.initializer.remove(tensor)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     onnx.save(model, str(draft))
-    return {"layers": done, "float_layers": kept}
+    return {"layers": quantized, "float_layers": kept}
 
 
 def pack_weights(matrix: np.ndarray, bits: int, block: int) -> tuple[np.ndarray, np.ndarray]:
-    """A weight matrix as MatMulNBits wants it: round to nearest, symmetric, a scale for each block.
+    """Rounds a weight matrix to the format of MatMulNBits: symmetric, one scale for each block.
 
     Format: MatMulNBits in
     https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md.
@@ -65,8 +65,8 @@ def pack_weights(matrix: np.ndarray, bits: int, block: int) -> tuple[np.ndarray,
         block: Inputs that share a scale.
 
     Returns:
-        uint8 [N, blocks, block * bits / 8], where in 4 bits the lower half comes first, and scales
-        float32 [N * blocks]; a stored value v means (v - 2 ** (bits - 1)) * scale.
+        Values uint8 [N, blocks, block * bits / 8], and scales float32 [N * blocks]. 4-bit values
+        fill the lower half of a byte first. A stored v means (v - 2 ** (bits - 1)) * scale.
     """
     import numpy as np
 
@@ -85,22 +85,22 @@ def pack_weights(matrix: np.ndarray, bits: int, block: int) -> tuple[np.ndarray,
 
 
 def _matrix(node: Any, weights: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The weights [inputs, outputs] of a linear layer; None of everything else."""
+    """Returns the weights [inputs, outputs] of a linear layer, or None for other nodes."""
     from onnx import helper
 
     if node.op_type not in ("Gemm", "MatMul") or node.input[1] not in weights:
         return None
     matrix = weights[node.input[1]]
-    given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    if matrix.ndim != 2 or given.get("transA") or given.get("alpha", 1) != 1:
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    if matrix.ndim != 2 or attributes.get("transA") or attributes.get("alpha", 1) != 1:
         return None
-    if given.get("beta", 1) != 1:
+    if attributes.get("beta", 1) != 1:
         return None
-    return matrix.T if given.get("transB") else matrix
+    return matrix.T if attributes.get("transB") else matrix
 
 
 def _replacement(graph: Any, node: Any, matrix: np.ndarray, bits: int, block: int) -> list[Any]:
-    """MatMulNBits, and Add where a Gemm had a bias."""
+    """Returns a MatMulNBits, followed by an Add if a Gemm had a bias."""
     from onnx import helper, numpy_helper
 
     values, scales = pack_weights(matrix, bits, block)
@@ -108,11 +108,11 @@ def _replacement(graph: Any, node: Any, matrix: np.ndarray, bits: int, block: in
     graph.initializer.append(numpy_helper.from_array(values, names[0]))
     graph.initializer.append(numpy_helper.from_array(scales, names[1]))
     biased = node.op_type == "Gemm" and len(node.input) == 3
-    out = f"{node.name}_product" if biased else node.output[0]
+    product_name = f"{node.name}_product" if biased else node.output[0]
     product = helper.make_node(
         "MatMulNBits",
         [node.input[0], *names],
-        [out],
+        [product_name],
         name=f"{node.name}_int{bits}",
         domain="com.microsoft",
         K=matrix.shape[0],
@@ -123,4 +123,4 @@ def _replacement(graph: Any, node: Any, matrix: np.ndarray, bits: int, block: in
     )
     if not biased:
         return [product]
-    return [product, helper.make_node("Add", [out, node.input[2]], list(node.output))]
+    return [product, helper.make_node("Add", [product_name, node.input[2]], list(node.output))]

@@ -119,7 +119,7 @@ def test_provider_that_is_not_there_names_the_ones_that_are(
     model: nn.Module, tmp_path: Path
 ) -> None:
     path = exported(model, tmp_path)
-    reason = r'no execution provider "qnn" here; it has: .*cpu.*pip install onnxruntime-qnn, in pl'
+    reason = r'no execution provider "qnn" here; it has: .*cpu.*pip install onnxruntime-qnn, in place'
     with pytest.raises(Unmeasurable, match=reason):
         OnnxRuntime.load(path, OnnxRuntime.Params(provider="qnn"))
 

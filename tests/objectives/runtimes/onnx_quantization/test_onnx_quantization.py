@@ -14,7 +14,7 @@ from torch import nn
 
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.onnx_quantization.calibration import CalibrationReader
-from paretune.objectives.runtimes.onnx_quantization.layers import module_of
+from paretune.objectives.runtimes.onnx_quantization.layers import layer_of
 from paretune.objectives.runtimes.onnx_quantization.optimized_graph import (
     float_layers,
     load_optimized,
@@ -250,7 +250,7 @@ def test_stripped_graph_computes_what_the_network_without_marks_does(
     ],
 )
 def test_node_tells_its_module(node: str, module: str) -> None:
-    assert module_of(node) == module
+    assert layer_of(node) == module
 
 
 @pytest.mark.parametrize(("count", "chunk"), [(1, 1), (13, 13), (16, 16), (17, 1), (100, 10)])
