@@ -1,4 +1,4 @@
-"""Residual blocks of any network: modules that a shortcut bypasses, whatever their class.
+"""Residual blocks of any network: modules of any class that a shortcut bypasses.
 
 A block is a child of a Sequential, ModuleList or ModuleDict. It computes: it holds a convolution, a
 linear layer or an attention. A path without computation leads from its input through an addition to

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def unfrozen(model: torch.nn.Module) -> Iterator[None]:
-    """Makes all parameters take gradients inside the block, and freezes the same names again."""
+    """Makes all parameters take gradients inside the `with` block, then freezes as before."""
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     for parameter in model.parameters():
         parameter.requires_grad_(True)  # the graph is traced through autograd

@@ -54,7 +54,7 @@ def scan(
 
 @contextmanager
 def _silenced(layer: PrunableLayer, score: torch.Tensor, count: int) -> Iterator[None]:
-    """Sets the `count` least important units of a layer to zero inside the block."""
+    """Sets the `count` least important units of a layer to zero in the `with` block."""
     import torch
 
     silent = torch.zeros(layer.units * layer.blocks, dtype=torch.bool)

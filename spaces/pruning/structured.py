@@ -31,7 +31,7 @@ class Structured:
     """Removes whole channels, neurons and attention heads by importance (Torch-Pruning)."""
 
     name = "structured"
-    version = 3  # 1 left the layer before the last one whole, 2 all attention heads
+    version = 3  # 1 did not prune the layer before the last one, 2 no heads
 
     class Params(Params):
         """Options of structured pruning."""
@@ -113,8 +113,8 @@ class Structured:
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
         """Returns a candidate in the shape of `apply`'s result, without training or gradients.
 
-        Returns None if the shape depends on trained weights. It does not with one ratio for all
-        layers or one for each, nor with a target in multiply-adds that is met in one round.
+        Returns None if the shape depends on trained weights. It does not if all layers have one
+        ratio, if each has its own, or if a target in multiply-adds is met in one round.
 
         Raises:
             InfeasibleCandidate: As `apply`.

@@ -1,7 +1,7 @@
 """The number of units that stay in each layer.
 
 Every way to spread an amount over layers is an ordered list of cuts, of which the first ones are
-made. A larger amount makes more of the same cuts, so a higher ratio keeps more units in no layer.
+made. A larger amount makes more of the same cuts, so no layer keeps more units at a higher ratio.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class WidthPlan:
-    """The prunable layers of a network, with what decides how many units each loses.
+    """The prunable layers of a network with the importance of their units, before one round.
 
     Attributes:
         layers: Layers in their present widths.
@@ -55,7 +55,7 @@ class WidthPlan:
     round_to: int
 
     def multiple(self, index: int) -> int:
-        """Returns the multiple for one block, such that all blocks together keep `round_to`."""
+        """Returns the multiple for each block, so that all blocks together fit `round_to`."""
         layer = self.layers[index]
         return 1 if layer.heads else self.round_to // math.gcd(self.round_to, layer.blocks)
 

@@ -115,7 +115,7 @@ def _observed(
 
 @contextmanager
 def _rounded(layer: nn.Module, ranges: Ranges, axis: int | None, levels: int) -> Iterator[None]:
-    """Rounds the layer as int8 does inside the block."""
+    """Rounds the layer as int8 does, inside the `with` block."""
     before, after = ranges
     weight = layer.get_parameter("weight")
     exact = weight.data

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Adagrad:
-    """Divides the gradient by the root of the sum of all its past squares (Adagrad)."""
+    """Adagrad: divides the gradient by the root of the sum of all its past squares."""
 
     class Params(Params):
         """Options of adagrad."""

@@ -27,7 +27,7 @@ class AdamParams(Params):
 
 
 class Adam:
-    """Adam; adds weight decay to the gradient."""
+    """Adam, with weight decay added to the gradient."""
 
     Params = AdamParams
 

@@ -56,7 +56,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Makes the mean the model's weights inside the block."""
+        """Makes the mean the model's weights inside the `with` block."""
         weights = [t.clone() for t in self._live]
         self.apply()
         try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Lion:
-    """Steps by the sign of a running mean; needs a rate 3 to 10 times smaller than AdamW (Lion)."""
+    """Lion: steps by the sign of a running mean; needs a rate 3 to 10 times smaller than AdamW."""
 
     class Params(Params):
         """Options of lion."""

@@ -14,7 +14,7 @@ from paretune.spaces.training.warmup import WarmupParams
 
 
 class RandAugment(Params):
-    """RandAugment: random operations, drawn separately for each image."""
+    """Options of RandAugment: random operations, drawn separately for each image."""
 
     operations: int = Field(
         0, ge=0, le=14, description="number of random operations on each image; 0: off"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RmsProp:
-    """Divides the gradient by the root of a running mean of its squares (RMSprop)."""
+    """RMSprop: divides the gradient by the root of a running mean of its squares."""
 
     class Params(Params):
         """Options of rmsprop."""

@@ -68,7 +68,7 @@ def _usable(name: str) -> str:
 
 
 class TorchOptimizer:
-    """Uses any optimizer of torch.optim, with its own arguments."""
+    """Any optimizer of torch.optim by name, with its own arguments."""
 
     primary = "name"
 
