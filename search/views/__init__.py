@@ -1,1 +1,1 @@
-"""What people and programs see of a study: tables, figures, the report. Pure until written."""
+"""Views of a study: tables, figures and the report. Pure until written."""

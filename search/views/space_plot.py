@@ -57,7 +57,10 @@ def space_figure(record: StudyRecord) -> go.Figure:
             "yaxis": _axis(groups, y),
             "zaxis": _axis(groups, z),
             "aspectmode": "cube",
-            "camera": {"eye": {"x": 1.9, "y": 1.0, "z": 0.6}},
+            "camera": {
+                "eye": {"x": 1.9, "y": 1.0, "z": 0.6},
+                "center": {"x": 0, "y": 0, "z": -0.15},
+            },
         },
     )
 

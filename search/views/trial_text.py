@@ -44,6 +44,7 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
     if trial.held_by_racing and trial.values:
         last = "  ".join(f"{name} {value:.4g}" for name, value in trial.values.items())
         lines.append(f"  values when racing ended or paused it: {last}")
+    width = max(10, *map(len, (*trial.measurements, *trial.final, *trial.test)), 0) + 2
     for heading, measured in (
         ("validation", trial.measurements),
         ("final session", trial.final),
@@ -51,7 +52,6 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
     ):
         if measured:
             lines.append(heading)
-            width = max(10, *map(len, measured)) + 2
             lines += [f"  {_measurement_text(m, width)}" for m in measured.values()]
     if steps:
         lines.append("reported" + (f", the last {LAST} of {len(steps)}" * (len(steps) > LAST)))
@@ -63,7 +63,7 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
         spent = trial.seconds.get(stage["kind"])
         cost = " (from the cache)" if stage["kind"] in trial.cached else ""
         cost = cost or (f" ({spent:.1f} s)" if spent is not None else "")
-        lines.append(f"  {stage['kind']}{cost}: {json.dumps(_short(stage['params']))}")
+        lines.append(f"  {stage['kind']}{cost}: {_flow(_set_only(stage['params']))}")
     for target, artifact in trial.artifacts.items():
         note = artifact["info"].get("note")
         remark = f" ({note})" if note else ""
@@ -83,6 +83,7 @@ def _step_text(row: Mapping[str, Any]) -> str:
 
 def _measurement_text(m: Measurement, width: int) -> str:
     spread = format_interval(m)
+    spread = f"({spread})" if spread[:1].isdigit() else spread
     source = f", {m.count} observations" if m.count > 1 else ""
     uncounted = ", ".join(m.conditions.get("without_rule") or ())
     missing = f"; not counted: {uncounted}" if uncounted else ""
@@ -91,6 +92,25 @@ def _measurement_text(m: Measurement, width: int) -> str:
     return f"{m.name:<{width}}{format_value(m.value, m.unit)} {spread}{source}".rstrip() + missing
 
 
-def _short(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the parameters that are set."""
-    return {key: value for key, value in params.items() if value is not None}
+def _set_only(value: Any) -> Any:
+    """Returns a value without the keys of its mappings that are not set."""
+    match value:
+        case Mapping():
+            return {key: _set_only(item) for key, item in value.items() if item is not None}
+        case list() | tuple():
+            return [_set_only(item) for item in value]
+        case _:
+            return value
+
+
+def _flow(value: Any) -> str:
+    """Returns a value as it stands in a study file, on one line: `{width: 0.25, steps: [1, 2]}`."""
+    match value:
+        case Mapping():
+            return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_flow, value)) + "]"
+        case bool() | None:
+            return json.dumps(value)
+        case _:
+            return str(value)

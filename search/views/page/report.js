@@ -26,8 +26,9 @@
     if (element.clientWidth < 500) {
       layout.margin = { ...layout.margin, l: 52, r: 6 };
       layout.font = { ...layout.font, size: 11 };
+      if (layout.scene) for (const axis of "xyz") layout.scene.camera.eye[axis] *= 1.35;
     }
-    Plotly.newPlot(element, data, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",
+    Plotly.newPlot(element, data, layout, { responsive: true, displaylogo: false, displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
       modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] });
   }
   const observer = new IntersectionObserver((entries) => {
@@ -43,11 +44,11 @@
   const columns = [
     { name: "trial", key: (t) => t.n, show: (t) => t.n || "base" },
     { name: "state", key: (t) => t.state, show: (t) => `<span class="dot ${t.state}"></span>${t.state}` },
-    ...axes.map((name, i) => ({ name: escape(name), key: (t) => t.values[i][0], number: true,
+    ...axes.map((name, i) => ({ name: escape(name), key: (t) => t.values[i][0], style: "number",
       show: (t) => `${escape(t.values[i][1])} <small>${escape(t.values[i][3])}</small>` })),
-    ...(trials.some((t) => t.chance) ? [{ name: "P(front)", key: (t) => t.odds, number: true, show: (t) => escape(t.chance) }] : []),
-    { name: "model", key: (t) => t.plan, show: (t) => escape(t.plan) + (t.note ? `<br><small>${escape(t.note)}</small>` : "") },
-    { name: "seconds", key: (t) => t.seconds, number: true, show: (t) => t.seconds ?? "" },
+    ...(trials.some((t) => t.chance) ? [{ name: "P(front)", key: (t) => t.odds, style: "number", show: (t) => escape(t.chance) }] : []),
+    { name: "model", style: "model", key: (t) => t.plan, show: (t) => escape(t.plan) + (t.note ? `<br><small>${escape(t.note)}</small>` : "") },
+    { name: "seconds", key: (t) => t.seconds, style: "number", show: (t) => t.seconds ?? "" },
   ];
   const [head, body] = [document.querySelector("#trials thead"), document.querySelector("#trials tbody")];
   const [filter, state] = [document.getElementById("filter"), document.getElementById("state")];
@@ -69,7 +70,7 @@
     const matching = trials.filter((t) => (!state.value || t.state === state.value) && words.every((w) => texts.get(t).includes(w)));
     matching.sort(compare);
     body.innerHTML = matching.slice(0, shown).map((t) =>
-      `<tr data-n="${t.n}">${columns.map((c) => `<td${c.number ? ' class="number"' : ""}>${c.show(t)}</td>`).join("")}</tr>`).join("");
+      `<tr data-n="${t.n}">${columns.map((c) => `<td${c.style ? ` class="${c.style}"` : ""}>${c.show(t)}</td>`).join("")}</tr>`).join("");
     count.textContent = `${matching.length} of ${trials.length}`;
     more.hidden = matching.length <= shown;
     [...head.rows[0].cells].forEach((th, i) => th.setAttribute("aria-sort", i === sortColumn ? (descending ? "descending" : "ascending") : "none"));

@@ -23,6 +23,12 @@ def test_trial_text_lists_plan_times_and_measurements(make_record: MakeRecord) -
     assert "validation\n  accuracy" in text and ", 400 observations" in text
 
 
+def test_trial_text_shows_each_stage_as_in_a_study_file(make_record: MakeRecord) -> None:
+    stage = {"kind": "prune", "params": {"pruning": {"x": {"a": None, "b": True, "c": [1, 0.5]}}}}
+    text = trial_text(replace(first_complete(make_record(10)), plan=[stage]))
+    assert text.endswith("plan\n  prune: {pruning: {x: {b: true, c: [1, 0.5]}}}")
+
+
 def test_trial_text_names_the_baseline(make_record: MakeRecord) -> None:
     assert trial_text(make_record(1).trials[0]).startswith("trial 0: complete (the baseline)")
 
