@@ -1,1 +1,1 @@
-"""Where a network's time, memory, parameters and multiply-adds go, by layer and by operator."""
+"""How a network's time, memory, parameters and multiply-adds divide among layers and operators."""

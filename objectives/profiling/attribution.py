@@ -1,10 +1,12 @@
-"""Whose time a node of ONNX Runtime's optimized graph takes: the layer that it came from.
+"""Attributes nodes of ONNX Runtime's optimized graph to layers of the network.
 
-The optimizer fuses nodes and names the new ones in several ways: "fused /7/Gemm" for 7 and an
-activation, "/1/Relu_output_0_nchwc" for the convolution whose result, after the fused Relu, that
-tensor is. A fused node counts for the layer whose multiply-adds it does; another for the one whose
-result it gives. What changes formats (Q/DQ, reordered channels) counts for the layer it is done
-for.
+The optimizer fuses nodes and names the new ones in several ways. "fused /7/Gemm" is layer 7 with an
+activation. "/1/Relu_output_0_nchwc" is the convolution whose output, after the fused Relu, is that
+tensor. Three rules apply:
+
+- A fused node belongs to the layer whose multiply-adds it computes.
+- Any other node belongs to the layer whose output it computes.
+- A change of format (Q/DQ, reordered channels) belongs to the layer that it is made for.
 """
 
 from __future__ import annotations
@@ -15,19 +17,20 @@ from typing import Any
 from paretune.objectives.profiling.module_names import module_of
 
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""Parts of the names of operators that carry weights: also of QLinearConv, FusedGemm, ..."""
+"""Endings of operators with weights, such as QLinearConv and FusedGemm."""
 
 BEFORE = ("ReorderInput", "QuantizeLinear", "DynamicQuantizeLinear", "DequantizeLinear")
-"""Changes of format that are made for who reads the result."""
+"""Changes of format that are made for the node that reads the result."""
 
 REORDERED = "_nchwc"
+"""Suffix of nodes that are named by the tensor they write, with reordered channels."""
 
 
 class Attribution:
-    """Nodes of the optimized graph -> modules.
+    """Maps nodes of the optimized graph to modules.
 
     Args:
-        plain: The onnx.GraphProto of the file.
+        plain: The onnx.GraphProto in the file.
         optimized: The onnx.GraphProto that ONNX Runtime runs.
         modules: Qualified names of the network's modules.
     """
@@ -40,71 +43,76 @@ class Attribution:
         for node in optimized.node:
             for name in node.input:
                 self._readers.setdefault(name, node)
-        self._givers = {name: node for node in optimized.node for name in node.output}
+        self._writers = {name: node for node in optimized.node for name in node.output}
         fused = {n: node for n, node in nodes.items() if n.endswith(REORDERED)}
-        self._found: dict[str, str] = dict(self._matched(fused))
+        self._matches: dict[str, str] = dict(self._match_fused(fused))
         self._paths = {name: self._path(node) for name, node in nodes.items()}
 
     def path(self, name: str) -> str:
-        """The module of a node by its name; "" where it belongs to none."""
+        """Returns the module of a node; "" if it belongs to none."""
         if name in self._paths:
             return self._paths[name]
         return module_of(name, self._modules) or ""
 
     def _path(self, node: Any) -> str:
-        if node.name in self._found:
-            return self._found[node.name]
-        changes = node.op_type in BEFORE
-        named = None if changes else module_of(node.name, self._modules)
-        if named is None and not changes:  # the file's own names of tensors are left
-            named = next(self._of_tensors(node.output), None)
+        if node.name in self._matches:
+            return self._matches[node.name]
+        changes_format = node.op_type in BEFORE
+        named = None if changes_format else module_of(node.name, self._modules)
+        if named is None and not changes_format:  # its tensors may have kept their names
+            named = next(self._modules_of(node.output), None)
         if named is not None:
             return named
-        forward, backward = self._walk(node, self._readers), self._walk(node, self._givers)
-        return next((p for p in ((forward, backward)) if p is not None), "")
+        forward, backward = self._walk(node, self._readers), self._walk(node, self._writers)
+        return next((path for path in (forward, backward) if path is not None), "")
 
-    def _of_tensors(self, names: Collection[str]) -> Iterator[str]:
+    def _modules_of(self, names: Collection[str]) -> Iterator[str]:
         return (p for p in (module_of(name, self._modules) for name in names) if p is not None)
 
     def _walk(self, node: Any, neighbours: dict[str, Any]) -> str | None:
-        """The module of the next node in a direction that has one."""
+        """Returns the module of the nearest node in one direction that has one."""
         seen: set[str] = set()
         while node.name not in seen:
             seen.add(node.name)
-            ways = node.output if neighbours is self._readers else node.input
-            node = next((neighbours[name] for name in ways if name in neighbours), None)
+            tensors = node.output if neighbours is self._readers else node.input
+            node = next((neighbours[name] for name in tensors if name in neighbours), None)
             if node is None:
                 return None
-            if node.name in self._found:
-                return self._found[node.name]
+            if node.name in self._matches:
+                return self._matches[node.name]
             if node.op_type not in BEFORE:
                 named = module_of(node.name, self._modules)
                 if named is not None:
                     return named
         return None
 
-    # -- nodes that are named by the tensor that they give -----------------------------------------
+    # -- nodes that are named by the tensor that they write ----------------------------------------
 
-    def _matched(self, fused: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        """Each such node with the module of the node of the same operator behind its tensor.
+    def _match_fused(self, fused: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yields each such node with the module that its operator came from.
 
-        Behind a residual sum there are two convolutions: one of them is another node's own.
+        That is the module of a node with the same operator before its tensor. Before a residual sum
+        there are two convolutions. One of them belongs to another fused node, so the fused node
+        with the fewest candidates is matched first.
         """
-        open_: dict[str, dict[str, None]] = {}
+        candidates: dict[str, dict[str, None]] = {}
         for name, node in fused.items():
             maker = self._makers.get(name.removesuffix(REORDERED))
-            open_[name] = dict.fromkeys(self._behind(maker, node.op_type) if maker else ())
+            candidates[name] = dict.fromkeys(self._before(maker, node.op_type) if maker else ())
         taken: set[str] = set()
-        while open_:
-            name = min(open_, key=lambda n: len(open_[n].keys() - taken) or len(open_) + 99)
-            left = [origin for origin in open_.pop(name) if origin not in taken]
-            if left:
-                taken.add(left[0])
-            origin = left[0] if left else name.removesuffix(REORDERED)
+        while candidates:
+            name = min(
+                candidates,
+                key=lambda n: len(candidates[n].keys() - taken) or len(candidates) + 99,
+            )
+            free = [origin for origin in candidates.pop(name) if origin not in taken]
+            if free:
+                taken.add(free[0])
+            origin = free[0] if free else name.removesuffix(REORDERED)
             yield name, module_of(origin, self._modules) or ""
 
-    def _behind(self, node: Any, operator: str) -> Iterator[str]:
-        """Names of the nearest nodes with this operator, from a node backwards, nearest first."""
+    def _before(self, node: Any, operator: str) -> Iterator[str]:
+        """Yields the names of nodes with this operator that lead to a node, nearest first."""
         waiting, seen = [node], {node.name}
         while waiting:
             node = waiting.pop(0)

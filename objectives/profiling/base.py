@@ -1,4 +1,4 @@
-"""The words of a profile: a layer and what it costs, a part of the time, all parts of a run."""
+"""Defines what profiles contain: the costs of a layer, a part of a run's time, all parts of it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 OWN_CODE = ""
-"""The path of the network itself: what it does outside of its modules."""
+"""The path of the network itself, for work outside of its modules."""
 
 
 @dataclass(frozen=True)
 class LayerCosts:
-    """A module that does work of its own or holds parameters; counts are for one input.
+    """The costs of a module that computes or has parameters, for one input.
 
     Attributes:
-        path: As of `named_modules`: "layer1.0.conv1"; OWN_CODE for the network itself.
+        path: As in `named_modules`: "layer1.0.conv1"; OWN_CODE for the network itself.
         kind: Class of the module: "Conv2d".
-        parameters: Trainable numbers of its own; one shared with an earlier layer counts there.
+        parameters: Trainable values, without submodules. One shared with an earlier layer counts
+            there.
         macs: Multiply-adds of convolutions and matrix products, as the objective `macs` counts.
-        activations: Numbers that its operators give, views of others not counted.
-        traffic: Bytes that its operators read and write, weights included: what a layer bound by
-            memory takes its time for.
-        output: Shape of what it gave last, without the batch.
-        calls: How often it runs in one inference.
+        activations: Output elements of its operators; views of other tensors do not count.
+        traffic: Bytes that its operators read and write, weights included. They determine the time
+            of a layer that is bound by memory.
+        output: Shape of its last output, without the batch.
+        calls: Calls in one inference.
     """
 
     path: str
@@ -37,7 +38,7 @@ class LayerCosts:
 
 @dataclass(frozen=True)
 class NetworkPart:
-    """Milliseconds of one kind of operator in one layer, for one run."""
+    """Milliseconds of one kind of operator in one layer, in one run."""
 
     path: str
     operator: str
@@ -46,19 +47,19 @@ class NetworkPart:
 
 @dataclass(frozen=True)
 class Times:
-    """Where the time of a run goes.
+    """How the time of a run divides into parts.
 
-    Runs with and without profiling were made in turn; of both the faster half counts, because the
-    slower half was interrupted by other work of the machine: medians. The parts are lower
-    quartiles over all runs.
+    Runs with and without profiling alternate. Times of whole runs are medians of the faster half,
+    because other work of the machine interrupts many of the slower half. Parts are lower quartiles
+    over all runs.
 
     Attributes:
-        source: Whose profile this is: "onnxruntime", "openvino", "torch".
-        parts: In the order in which they ran first.
-        between: Milliseconds of a profiled run outside of all parts: the runtime, and profiling.
+        source: What made the profile: "onnxruntime", "openvino", "torch".
+        parts: In the order of their first run.
+        between: Milliseconds of a profiled run outside of all parts: the runtime and the profiling.
         whole: Milliseconds of a run without profiling.
         profiled: Milliseconds of a run with profiling.
-        runs: Profiled runs.
+        runs: Number of profiled runs.
         batch: Inputs in one run.
     """
 
@@ -72,39 +73,39 @@ class Times:
 
     @property
     def total(self) -> float:
-        """Milliseconds of all parts together: what shares are of."""
+        """Milliseconds of all parts; shares refer to this sum."""
         return sum(part.ms for part in self.parts)
 
     @property
     def overhead(self) -> float:
-        """How much longer a run takes because it is profiled, as a share of one that is not."""
+        """How much longer a profiled run takes, as a share of a run without profiling."""
         return self.profiled / self.whole - 1 if self.whole else 0.0
 
     @property
     def outside(self) -> float:
-        """Milliseconds of a run without profiling that no layer takes.
+        """Milliseconds of a run without profiling that belong to no layer.
 
-        In a profiled run writing the profile is among what is between the layers.
+        At most `between`, which also contains the time to write the profile.
         """
         return max(0.0, min(self.between, self.whole - self.total))
 
     def by_layer(self) -> dict[str, float]:
-        """Path -> milliseconds."""
-        return _added((part.path, part.ms) for part in self.parts)
+        """Returns layer path -> milliseconds."""
+        return _sum_by_name((part.path, part.ms) for part in self.parts)
 
     def by_operator(self) -> dict[str, float]:
-        """Kind of operator -> milliseconds."""
-        return _added((part.operator, part.ms) for part in self.parts)
+        """Returns kind of operator -> milliseconds."""
+        return _sum_by_name((part.operator, part.ms) for part in self.parts)
 
 
 def shares(values: Mapping[str, float]) -> dict[str, float]:
-    """Each value as a share of all; all 0 where there is nothing to share."""
+    """Returns each value as a share of their sum; all 0 if the sum is 0."""
     total = sum(values.values())
     return {name: value / total if total else 0.0 for name, value in values.items()}
 
 
-def _added(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _sum_by_name(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    sums: dict[str, float] = {}
     for name, value in pairs:
-        found[name] = found.get(name, 0.0) + value
-    return found
+        sums[name] = sums.get(name, 0.0) + value
+    return sums

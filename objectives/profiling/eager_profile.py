@@ -1,7 +1,7 @@
-"""Times a torch network, eager: every call of a torch function, by the module that makes it.
+"""Profiles a torch network in eager mode: times every torch function by the module that calls it.
 
-torch.profiler looks deeper, into what a function is made of, and prints to stderr. These runs take
-1.1 to 2.5 times those without, which is said beside the figures.
+torch.profiler would time the operators inside these functions as well, and prints to stderr. Runs
+with this profiling take 1.1 to 2.5 times as long as without; the profile reports the overhead.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
 def eager_times(
     model: torch.nn.Module, inputs: np.ndarray, threads: int = 1, seconds: float = SECONDS
 ) -> Times:
-    """Where the time of the torch network goes, on the CPU.
+    """Profiles a torch network on the CPU.
 
     Args:
         model: On the CPU; set to evaluation mode.
-        inputs: What it takes, [B, ...].
-        threads: 0 for all cores; torch's own, for the whole process, set back afterwards.
-        seconds: To spend on it.
+        inputs: The model's inputs [B, ...].
+        threads: torch's threads; 0 for all cores. Set for the whole process and restored
+            afterwards.
+        seconds: Seconds of measuring.
     """
     import torch
 
     from paretune.objectives.profiling.function_calls import CallWatcher
 
-    given = torch.from_numpy(inputs)
+    batch = torch.from_numpy(inputs)
     parts: list[NetworkPart] = []
     runs: list[list[NetworkPart]] = []
 
@@ -43,21 +44,21 @@ def eager_times(
         parts.append(NetworkPart(path, name, (time.perf_counter_ns() - begun) / 1e6))
         return result
 
-    watching = CallWatcher(model.eval(), watch)
+    watcher = CallWatcher(model.eval(), watch)
 
     def profiled() -> None:
         parts.clear()
-        with watching.hooked(), watching:
-            model(given)
+        with watcher.hooked(), watcher:
+            model(batch)
         runs.append(list(parts))
 
     before = torch.get_num_threads()
-    torch.set_flush_denormal(True)  # as every runtime here does
+    torch.set_flush_denormal(True)  # as in every runtime of Paretune
     torch.set_num_threads(threads or cores())
     try:
         with torch.inference_mode():
-            whole, having = run_pairs(lambda: model(given), profiled, seconds, threads == 1)
+            whole, profiled_ms = run_pairs(lambda: model(batch), profiled, seconds, threads == 1)
     finally:
         torch.set_num_threads(before)
-    half = faster_half(list(zip(having, runs[-len(having) :], strict=True)))
+    half = faster_half(list(zip(profiled_ms, runs[-len(profiled_ms) :], strict=True)))
     return Times("torch", half.parts, half.between, whole, half.ms, half.count, len(inputs))

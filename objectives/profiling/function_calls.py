@@ -1,4 +1,4 @@
-"""Watches a torch network at work: every call of a torch function, in the module that makes it."""
+"""Intercepts every call of a torch function in a network, with the module that makes the call."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from paretune.objectives.profiling.base import OWN_CODE
 
 Run = Callable[[], Any]
 Watcher = Callable[[str, str, Run, tuple[Any, ...]], Any]
-"""(path of the module, name of the function, the call, its arguments) -> what the call gives."""
+"""(path of the module, name of the function, the call, its arguments) -> result of the call."""
 
-QUIET = frozenset({"__get__", "__set__", "size", "dim", "numel", "is_floating_point", "stride"})
-"""Questions about a tensor, not work."""
+NO_WORK = frozenset({"__get__", "__set__", "size", "dim", "numel", "is_floating_point", "stride"})
+"""Functions that only ask about a tensor; they are not intercepted."""
 
 
 class CallWatcher(TorchFunctionMode):
-    """Shows each outermost torch function to a watcher: `conv2d`, not what it is made of.
+    """Passes each outermost torch function to a watcher: `conv2d`, not the functions inside it.
 
     Args:
-        model: The network; hooks say which of its modules is at work.
-        watcher: Makes the call itself.
-        entered: Told of a module's path when it begins and, with False, when it ends.
+        model: The network; hooks record which of its modules runs.
+        watcher: Receives each call, and makes it.
+        entered: Called with a module's path and True when it begins, and with False when it ends.
     """
 
     def __init__(
@@ -44,17 +44,17 @@ class CallWatcher(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """A call of a torch function."""
-        given = kwargs or {}
+        """Intercepts a call of a torch function."""
+        options = kwargs or {}
         name = getattr(func, "__name__", "")
-        if name in QUIET:
-            return func(*args, **given)
-        arguments = (*args, *given.values()) if given else args
-        return self._watcher(self._stack[-1], name, lambda: func(*args, **given), arguments)
+        if name in NO_WORK:
+            return func(*args, **options)
+        arguments = (*args, *options.values()) if options else args
+        return self._watcher(self._stack[-1], name, lambda: func(*args, **options), arguments)
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
-        """Hooks the modules, and takes the hooks away."""
+        """Hooks the modules, and removes the hooks at the end."""
         handles = []
         for path, module in self._model.named_modules():
 
@@ -77,7 +77,7 @@ class CallWatcher(TorchFunctionMode):
 
 
 def tensors(values: Any) -> Iterator[torch.Tensor]:
-    """All tensors in arguments or results."""
+    """Yields all tensors in arguments or results."""
     if isinstance(values, torch.Tensor):
         yield values
     elif isinstance(values, (list, tuple)):

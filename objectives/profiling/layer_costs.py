@@ -1,4 +1,4 @@
-"""What each layer of a network costs for one input: counted, not timed."""
+"""Counts the costs of each layer of a network for one input."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import torch
 
 LOOKUPS = frozenset({"embedding", "embedding_bag"})
-"""Functions that read no more of their table than what they give."""
+"""Functions that read only those rows of their table that they return."""
 
 
 @dataclass
 class _Count:
-    """What was seen of a module so far."""
+    """Counts of a module until now."""
 
     macs: int = 0
     activations: int = 0
@@ -29,49 +29,51 @@ class _Count:
 
 
 def layer_costs(model: torch.nn.Module, shape: Shape) -> tuple[LayerCosts, ...]:
-    """The layers in the order in which they run, from one forward pass.
+    """Returns the costs of the layers, in the order of one forward pass.
 
-    Multiply-adds are those of the objective `macs`, parameters those of `parameters`: their sums
-    are the same. A module that only calls others is no layer; one that computes between them is.
+    Multiply-adds and parameters add up to the objectives `macs` and `parameters`. A module that
+    only calls others is not a layer; one that also computes is.
 
     Args:
         model: On the CPU.
-        shape: Of one input.
+        shape: Shape of one input.
     """
     import torch
 
     from paretune.objectives.profiling.function_calls import CallWatcher, tensors
 
     counts: dict[str, _Count] = {}
-    begun: list[list[int]] = []
+    # For each running module: [multiply-adds when it began, multiply-adds of its submodules].
+    stack: list[list[int]] = []
 
     def entered(path: str, begins: bool) -> None:
         total = int(counter.get_total_flops()) // 2
         if begins:
             counts.setdefault(path, _Count()).calls += 1
-            begun.append([total, 0])
+            stack.append([total, 0])
             return
-        before, inside = begun.pop()
+        before, inside = stack.pop()
         counts[path].macs += total - before - inside
-        if begun:
-            begun[-1][1] += total - before
+        if stack:
+            stack[-1][1] += total - before
 
     def watch(path: str, name: str, run: Any, arguments: tuple[Any, ...]) -> Any:
         result = run()
         count = counts.setdefault(path, _Count())
-        given = [*tensors(arguments)]
-        made = [*tensors(result)]
-        if _works(name, given, made):
-            count.activations += sum(t.numel() for t in made)
-            count.traffic += _bytes(made) + (_bytes(made) if name in LOOKUPS else _bytes(given))
-        if made and made[0].ndim:
-            count.output = tuple(made[0].shape[1:])
+        sources = [*tensors(arguments)]
+        results = [*tensors(result)]
+        if _computes(name, sources, results):
+            read = results if name in LOOKUPS else sources
+            count.activations += sum(t.numel() for t in results)
+            count.traffic += _bytes(results) + _bytes(read)
+        if results and results[0].ndim:
+            count.output = tuple(results[0].shape[1:])
         return result
 
     inputs = example(shape)
     with flop_counter() as counter, torch.enable_grad():
-        watching = CallWatcher(model.eval(), watch, entered)
-        with watching.hooked(), watching:
+        watcher = CallWatcher(model.eval(), watch, entered)
+        with watcher.hooked(), watcher:
             model(inputs)
     return tuple(_layers(model, counts))
 
@@ -100,16 +102,16 @@ def _layers(model: torch.nn.Module, counts: dict[str, _Count]) -> Iterable[Layer
         )
 
 
-def _works(name: str, given: list[torch.Tensor], made: list[torch.Tensor]) -> bool:
-    """Whether a call computes something: it gives new numbers, or changes a tensor in place."""
-    if not made or "dropout" in name:  # which leaves all as it is, outside of training
+def _computes(name: str, sources: list[torch.Tensor], results: list[torch.Tensor]) -> bool:
+    """Returns whether a call computes new values, or changes a tensor in place."""
+    if not results or "dropout" in name:  # dropout has no effect in evaluation mode
         return False
-    if any(result is tensor for result in made for tensor in given):
+    if any(result is source for result in results for source in sources):
         return True
-    places = {tensor.untyped_storage().data_ptr() for tensor in given}
-    return any(result.untyped_storage().data_ptr() not in places for result in made)
+    storages = {source.untyped_storage().data_ptr() for source in sources}
+    return any(result.untyped_storage().data_ptr() not in storages for result in results)
 
 
 def _bytes(values: list[torch.Tensor]) -> int:
-    """Bytes of tensors as they are read: an expanded one is read once."""
+    """Returns the bytes read from tensors; an expanded tensor is read once."""
     return sum(min(t.numel() * t.element_size(), t.untyped_storage().nbytes()) for t in values)

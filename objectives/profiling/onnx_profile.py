@@ -1,4 +1,4 @@
-"""Where the time of an .onnx file goes in ONNX Runtime, by its own profile."""
+"""Profiles an .onnx file with ONNX Runtime's own profiler."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 KERNEL = "_kernel_time"
+"""Suffix of the event of a node."""
+
 RUN = "model_run"
+"""Name of the event of a run."""
 
 CUT = 0.5
-"""Microseconds: the profile cuts each time down to whole ones, which takes so much on average."""
+"""Microseconds that a time in the profile lacks on average, because it is cut to whole ones."""
 
 
 def onnx_times(
@@ -30,17 +33,17 @@ def onnx_times(
     modules: Collection[str],
     seconds: float = SECONDS,
 ) -> Times:
-    """Profiles a file beside the same file without profiling.
+    """Runs a file with and without profiling in turn; returns how the time divides.
 
     Args:
         path: The .onnx file.
-        options: Of the runtime (OnnxRuntime.Params).
-        inputs: What the model takes, [B, ...].
-        modules: Qualified names of the modules of the network that was exported.
-        seconds: To spend on it.
+        options: Options of the runtime (OnnxRuntime.Params).
+        inputs: The model's inputs [B, ...].
+        modules: Qualified names of the modules of the exported network.
+        seconds: Seconds of measuring.
 
     Raises:
-        Unmeasurable: The file cannot be loaded, or the provider is not here.
+        Unmeasurable: The file cannot be loaded, or the provider is not available.
     """
     import onnx
 
@@ -55,18 +58,19 @@ def onnx_times(
         def profiled() -> None:
             session.run([OUTPUT], {INPUT: inputs})
 
-        whole, having = run_pairs(lambda: plain(inputs), profiled, seconds, options.threads == 1)
+        pin = options.threads == 1
+        whole, profiled_ms = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         optimized = onnx.load(settings.optimized_model_filepath, load_external_data=False).graph
     origins = Attribution(onnx.load(str(path)).graph, optimized, modules)
-    runs = _runs(events, origins)[-len(having) :]
-    half = faster_half(list(zip(having, runs, strict=True)))
+    runs = _runs(events, origins)[-len(profiled_ms) :]
+    half = faster_half(list(zip(profiled_ms, runs, strict=True)))
     name, batch = OnnxRuntime.name, len(inputs)
     return Times(name, half.parts, half.between, whole, half.ms, half.count, batch)
 
 
 def _runs(events: list[dict[str, Any]], origins: Attribution) -> list[list[NetworkPart]]:
-    """The parts of each run; the event of a run comes after those of its nodes."""
+    """Returns the parts of each run; the event of a run comes after those of its nodes."""
     runs: list[list[NetworkPart]] = []
     parts: list[NetworkPart] = []
     for event in events:

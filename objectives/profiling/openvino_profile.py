@@ -1,4 +1,4 @@
-"""Where the time of a file goes in OpenVINO, by its own counters."""
+"""Profiles an .onnx file with OpenVINO's own counters."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def openvino_times(
     modules: Collection[str],
     seconds: float = SECONDS,
 ) -> Times:
-    """Profiles a file beside the same file without profiling.
+    """Runs a file with and without profiling in turn; returns how the time divides.
 
-    OpenVINO names a fused node by its first operator, which is the convolution or product; a
-    reordering by what it is done for. The last node has the name of the output.
+    OpenVINO names a fused node after its first operator, which is the convolution or product, and a
+    reordering after the operator that it is made for. The last node has the name of the output.
 
     Args:
         path: The .onnx file.
-        options: Of the runtime (OpenVino.Params).
-        inputs: What the model takes, [B, ...].
-        modules: Qualified names of the modules of the network that was exported.
-        seconds: To spend on it.
+        options: Options of the runtime (OpenVino.Params).
+        inputs: The model's inputs [B, ...].
+        modules: Qualified names of the modules of the exported network.
+        seconds: Seconds of measuring.
 
     Raises:
-        Unmeasurable: The file cannot be loaded, or OpenVINO or the device is not here.
+        Unmeasurable: The file cannot be loaded, or OpenVINO or the device is not available.
     """
     import onnx
 
@@ -57,8 +57,8 @@ def openvino_times(
         )
 
     pin = options.threads == 1
-    whole, having = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
-    half = faster_half(list(zip(having, runs[-len(having) :], strict=True)))
+    whole, profiled_ms = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
+    half = faster_half(list(zip(profiled_ms, runs[-len(profiled_ms) :], strict=True)))
     name, batch = OpenVino.name, len(inputs)
     return Times(name, half.parts, half.between, whole, half.ms, half.count, batch)
 

@@ -1,4 +1,4 @@
-"""Runs with and without profiling in turn, of which the faster half counts."""
+"""Makes runs with and without profiling in turn, of which the faster half counts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from paretune.objectives.profiling.base import NetworkPart
 from paretune.objectives.timing.estimates import quantile
 from paretune.objectives.timing.runs import steady
 
-Ran = tuple[float, Sequence[NetworkPart]]
+ProfiledRun = tuple[float, Sequence[NetworkPart]]
 """Milliseconds of a profiled run, and its parts."""
 
 SECONDS = 1.5
-LEAST, MOST = 12, 400
-"""Of profiled runs."""
+"""Seconds of measuring, by default."""
 
-WARM = 5
+LEAST, MOST = 12, 400
+"""Fewest and most profiled runs."""
+
+WARM_UP = 5
+"""Pairs of runs before measuring."""
 
 
 def run_pairs(
@@ -27,47 +30,47 @@ def run_pairs(
     seconds: float = SECONDS,
     pin: bool = False,
 ) -> tuple[float, list[float]]:
-    """Runs both in turn until the time is spent, without garbage collection.
+    """Makes both runs in turn until the time is spent, without garbage collection.
 
     Args:
-        plain: A run without profiling.
-        profiled: One with; its milliseconds if it knows them better than a clock around it.
-        seconds: The time for both, warming up left out.
-        pin: Keep to one core, for a runtime of one thread.
+        plain: Runs without profiling.
+        profiled: Runs with profiling. It returns milliseconds, or None to be timed from outside.
+        seconds: Seconds for both, without warming up.
+        pin: Keep this thread on one core, for a runtime with one thread.
 
     Returns:
-        Milliseconds of a plain run (median of the faster half), and of each profiled one in order.
+        Milliseconds of a plain run (median of the faster half), and of each profiled run in order.
     """
-    without: list[float] = []
-    having: list[float] = []
+    plain_ms: list[float] = []
+    profiled_ms: list[float] = []
     with steady(pin):
-        for _ in range(WARM):
+        for _ in range(WARM_UP):
             plain()
             profiled()
         begun = time.perf_counter()
-        while len(having) < MOST:
+        while len(profiled_ms) < MOST:
             started = time.perf_counter_ns()
             plain()
             between = time.perf_counter_ns()
-            known = profiled()
+            ms = profiled()
             ended = time.perf_counter_ns()
-            without.append((between - started) / 1e6)
-            having.append((ended - between) / 1e6 if known is None else known)
-            if len(having) >= LEAST and time.perf_counter() - begun > seconds:
+            plain_ms.append((between - started) / 1e6)
+            profiled_ms.append((ended - between) / 1e6 if ms is None else ms)
+            if len(profiled_ms) >= LEAST and time.perf_counter() - begun > seconds:
                 break
-    return statistics.median(sorted(without)[: (len(without) + 1) // 2]), having
+    return statistics.median(sorted(plain_ms)[: (len(plain_ms) + 1) // 2]), profiled_ms
 
 
 @dataclass(frozen=True)
 class FasterHalf:
-    """The faster half of some runs.
+    """What profiled runs take when they are not interrupted for long.
 
     Attributes:
-        ms: Median of a run.
-        parts: Those of one layer and operator in a run added up; lower quartiles over all runs, as
-            what interrupts a run falls into one of its parts.
-        between: Median of what a run took outside of its parts.
-        count: Of all runs.
+        ms: Milliseconds of a run: the median of the faster half.
+        parts: Parts of a run, one for each layer and operator. Their milliseconds are lower
+            quartiles over all runs, because an interruption falls into only one part of a run.
+        between: Milliseconds outside of all parts: the median of the faster half.
+        count: Number of all runs.
     """
 
     ms: float
@@ -76,20 +79,20 @@ class FasterHalf:
     count: int
 
 
-def faster_half(runs: Sequence[Ran]) -> FasterHalf:
-    """What is typical of runs that nothing interrupted for long."""
-    kept = sorted(runs, key=lambda run: run[0])[: (len(runs) + 1) // 2]
-    found: dict[tuple[str, str], list[float]] = {}
+def faster_half(runs: Sequence[ProfiledRun]) -> FasterHalf:
+    """Returns the typical times of profiled runs."""
+    faster = sorted(runs, key=lambda run: run[0])[: (len(runs) + 1) // 2]
+    part_ms: dict[tuple[str, str], list[float]] = {}
     for _, parts in runs:
         in_run: dict[tuple[str, str], float] = {}
         for part in parts:
             key = (part.path, part.operator)
             in_run[key] = in_run.get(key, 0.0) + part.ms
         for key, ms in in_run.items():
-            found.setdefault(key, []).append(ms)
+            part_ms.setdefault(key, []).append(ms)
     return FasterHalf(
-        statistics.median(ms for ms, _ in kept),
-        tuple(NetworkPart(path, name, quantile(ms, 0.25)) for (path, name), ms in found.items()),
-        max(0.0, statistics.median(ms - sum(part.ms for part in parts) for ms, parts in kept)),
+        statistics.median(ms for ms, _ in faster),
+        tuple(NetworkPart(path, name, quantile(ms, 0.25)) for (path, name), ms in part_ms.items()),
+        max(0.0, statistics.median(ms - sum(part.ms for part in parts) for ms, parts in faster)),
         len(runs),
     )

@@ -20,7 +20,7 @@ def write_artifact(path: Path, runtime: str, write: Callable[[Path], dict[str, A
     Args:
         path: The file to write; an older one is replaced.
         runtime: Name of the runtime.
-        write: Writes its argument, a file in a scratch folder beside `path`. Returns `info`.
+        write: Writes its argument, a file in a scratch folder next to `path`. Returns `info`.
 
     Raises:
         OSError: The file cannot be written; an older file stays as it was.
