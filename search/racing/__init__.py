@@ -1,1 +1,1 @@
-"""Racing: trials are compared while they train, and those that fall behind wait."""
+"""Racing: compares trials while they train, and pauses the worse ones."""

@@ -1,130 +1,150 @@
-"""The race of a study: who may go on at a rung, who waits, who is called up again.
+"""The race of a study: pauses trials at a rung, and lets paused trials go on.
 
-The rungs lie in the study database, so that workers share them and a killed run loses none. A
-trial that reaches a rung among its best goes on at once; another waits ("paused") until it is among
-them, when more have come. Calling up a waiting trial goes before a new proposal.
+The rungs are stored in the study database, so that workers share them and a killed run loses none.
+A trial that is among the best at a rung goes on at once. Another trial is paused until it is among
+the best, when more trials have come. To resume a paused trial goes before a new proposal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from paretune.search.database.base import Row
 from paretune.search.database.rungs import Rungs, RungValues
-from paretune.search.database.store import Row
-from paretune.search.racing.ladder import RungEntry, best_trials, promotions
+from paretune.search.racing.promotion import RungEntry, best_trials, promotions
 from paretune.search.study.racing_options import RacingParams
 from paretune.search.study.records import Axis, Result
 
 PauseCheck = Callable[[int, Mapping[str, float | None]], str | None]
-"""(step, values) -> why the trial is to wait here, or None when it goes on."""
+"""(step, values) -> why the trial is paused here; None if it goes on."""
 
 
 class MissingObjective(Exception):
-    """A trial that races told of no objective; the text says what to do."""
+    """A trial that races reported no objective; the text says what to do."""
 
 
 class Race:
     """Compares the trials of one study.
 
     Args:
-        params: How.
+        params: Options of racing.
         axes: The objectives.
-        rungs: Of the study database.
+        rungs: The rungs in the study database.
     """
 
     def __init__(self, params: RacingParams, axes: Sequence[Axis], rungs: Rungs) -> None:
         self._params = params
         self._signs = {axis.name: -1.0 if axis.better == "higher" else 1.0 for axis in axes}
         self._rungs = rungs
-        self._chosen: dict[int, tuple[int, list[int]]] = {}
+        self._cached: dict[int, tuple[int, list[int]]] = {}
 
-    def remaining_rungs(self, trial: int, whole: int) -> list[int]:
-        """The rungs that a trial has not gone on from, of a training of so many epochs."""
-        gone = self._rungs.promoted_rungs(trial)
-        return [rung for rung in self._params.rungs(whole) if rung not in gone]
-
-    def pause_check(
-        self, trial: int, exact: Mapping[str, float], whole: int | None = None
-    ) -> PauseCheck:
-        """Who decides after each step of a trial.
+    def remaining_rungs(self, trial: int, epochs: int) -> list[int]:
+        """Returns the rungs of a whole training from which a trial was not promoted yet.
 
         Args:
-            trial: Its number.
-            exact: Objectives that are known exactly, which training does not change.
-            whole: Epochs of its training, where the study does not say how many steps there are.
+            trial: Trial number.
+            epochs: Epochs of the whole training.
         """
-        gone = self._rungs.promoted_rungs(trial)
-        unit = "step" if whole is None else "epoch"
-        steps = whole or self._params.steps or 0
+        promoted = self._rungs.promoted_rungs(trial)
+        return [rung for rung in self._params.rungs(epochs) if rung not in promoted]
 
-        def pause_check(step: int, values: Mapping[str, float | None]) -> str | None:
+    def pause_check(
+        self, trial: int, exact: Mapping[str, float], epochs: int | None = None
+    ) -> PauseCheck:
+        """Returns the function that decides after each step of a trial whether it is paused.
+
+        Args:
+            trial: Trial number.
+            exact: Objective name -> exact value, of those that training does not change.
+            epochs: Epochs of the whole training; None if the study says how many steps there are.
+        """
+        promoted = self._rungs.promoted_rungs(trial)
+        unit = "step" if epochs is None else "epoch"
+        steps = epochs or self._params.steps or 0
+
+        def check(step: int, values: Mapping[str, float | None]) -> str | None:
             rung = self._params.rung(step, steps)
-            if rung is None or rung in gone:
+            if rung is None or rung in promoted:
                 return None
-            self._rungs.enter(trial, rung, self._merged(step, values, exact))
+            self._rungs.enter(trial, rung, self._rung_values(step, values, exact))
             entries = self._entries(self._rungs.at(rung))
-            best = self._best(rung, entries)
-            if trial not in best:
+            if trial not in self._best(rung, entries):
                 return (
                     f"after {unit} {step} of {steps} not among the best "
                     f"{len(entries) // self._params.eta} of {len(entries)}"
                 )
             self._rungs.promote(trial, rung)
-            gone.add(rung)
+            promoted.add(rung)
             return None
 
-        return pause_check
+        return check
 
     def paused_trials(self) -> list[Row]:
-        """Rows of the trials that wait."""
+        """Returns the rows of the paused trials."""
         return self._rungs.paused_trials()
 
-    def resume_next(self, waiting: Sequence[Row], worker: str) -> Row | None:
-        """One of the waiting trials that may go on now, this worker's from now on; or None."""
-        if not waiting:
+    def resume_next(self, paused: Sequence[Row], worker: str) -> Row | None:
+        """Gives a worker a paused trial that may go on now.
+
+        Args:
+            paused: From `paused_trials`.
+            worker: Id of the worker.
+
+        Returns:
+            Its row; None if there is no such trial.
+        """
+        if not paused:
             return None
-        rows = {row["number"]: row for row in waiting}
-        rungs = {step: self._entries(found) for step, found in self._rungs.all().items()}
+        rows = {row["number"]: row for row in paused}
+        rungs = {step: self._entries(values) for step, values in self._rungs.all().items()}
         for trial, step in promotions(rungs, self._best, rows):
             if self._rungs.resume(trial, step, worker):
                 return rows[trial]
         return None
 
     def resume(self, row: Row, worker: str) -> bool:
-        """Takes up a waiting trial that needs no more training; False when it waits no more."""
+        """Gives a worker a paused trial that needs no more training.
+
+        Returns:
+            False if the trial is no longer paused.
+        """
         return self._rungs.resume(row["number"], None, worker)
 
     def pause(self, trial: int, result: Result) -> None:
-        """A trial waits from now on."""
+        """Pauses a trial."""
         self._rungs.pause(trial, result)
 
     def stop(self, row: Row) -> tuple[Result, float] | None:
-        """Ends a waiting trial with its last values; None when it waits no more."""
+        """Ends a paused trial with its last values.
+
+        Returns:
+            Its result and the time; None if the trial is no longer paused.
+        """
         finished = self._rungs.stop(row["number"])
         if finished is None:
             return None
-        kept = (row["values"] or {}, row["violations"] or {})
-        return Result("stopped", *kept, reason=row["reason"], seconds=row["seconds"]), finished
+        last = (row["values"] or {}, row["violations"] or {})
+        return Result("stopped", *last, reason=row["reason"], seconds=row["seconds"]), finished
 
     # -- comparing -------------------------------------------------------------------------------
 
-    def _merged(
+    def _rung_values(
         self, step: int, values: Mapping[str, float | None], exact: Mapping[str, float]
     ) -> dict[str, float] | None:
-        """The objectives at a step; None where one is no number."""
-        told = {name: value for name, value in values.items() if name in self._signs}
-        if not told.keys() - exact.keys():
+        """Returns the objectives at a step; None if one of them is not a number."""
+        reported = {name: value for name, value in values.items() if name in self._signs}
+        if not reported.keys() - exact.keys():
             raise MissingObjective(
                 f"racing compares trials by {', '.join(self._signs)}, and report({step}, ...) "
                 f"named none that training changes: report({step}, {next(iter(self._signs))}=...)"
             )
-        known = {name: value for name, value in told.items() if value is not None}
-        if len(known) < len(told):
+        numbers = {name: value for name, value in reported.items() if value is not None}
+        if len(numbers) < len(reported):
             return None
-        return {**known, **{n: v for n, v in exact.items() if n in self._signs}}
+        return {**numbers, **{n: v for n, v in exact.items() if n in self._signs}}
 
-    def _entries(self, reached: Sequence[RungValues]) -> list[RungEntry]:
-        return [RungEntry(r.trial, self._losses(r.values), r.promoted) for r in reached]
+    def _entries(self, rung: Sequence[RungValues]) -> list[RungEntry]:
+        return [RungEntry(r.trial, self._losses(r.values), r.promoted) for r in rung]
 
     def _losses(self, values: Mapping[str, float] | None) -> dict[str, float] | None:
         if values is None:
@@ -132,9 +152,9 @@ class Race:
         return {n: sign * values[n] for n, sign in self._signs.items() if n in values}
 
     def _best(self, rung: int, entries: Sequence[RungEntry]) -> list[int]:
-        """Who is among the best of a rung; found anew when somebody has come."""
-        count, best = self._chosen.get(rung, (0, []))
+        """Returns the best trials of a rung; computes them again if a trial has come."""
+        count, best = self._cached.get(rung, (0, []))
         if count != len(entries):
             best = best_trials(entries, self._params.eta)
-            self._chosen[rung] = (len(entries), best)
+            self._cached[rung] = (len(entries), best)
         return best

@@ -1,4 +1,4 @@
-"""Who is best among trials with several losses: by non-dominated rank, then by spread. Pure."""
+"""Ranks trials by several losses: by non-dominated rank, then by spread. Pure."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from paretune.search.front.pareto import Array, non_dominated
 
 
 def ranks(losses: Array) -> Array:
-    """Non-dominated rank [N] of losses [N, M]: 0 on the front, 1 on the front of the rest, ..."""
-    found = np.zeros(len(losses), dtype=int)
+    """Returns the non-dominated rank [N] of losses [N, M].
+
+    The front has rank 0, the front of the remaining rows rank 1, and so on.
+    """
+    levels = np.zeros(len(losses), dtype=int)
     rest, rank = np.arange(len(losses)), 0
     while len(rest):
         on_front = non_dominated(losses[rest])
-        found[rest[on_front]] = rank
+        levels[rest[on_front]] = rank
         rest, rank = rest[np.logical_not(on_front)], rank + 1
-    return found
+    return levels
 
 
 def spread_order(losses: Array) -> list[int]:
-    """Rows of losses [N, M] in an order whose every beginning is spread out.
+    """Returns rows of losses [N, M] in an order in which the first k are spread out, for each k.
 
-    The epsilon-net of Salinas et al. 2021 and Schmucker et al. 2021 (https://arxiv.org/abs/2106.12639):
-    first the least in the first loss, then always the row that is farthest from those taken; of
-    equal ones the earlier. Losses are scaled to [0, 1] over the rows, so that units do not matter.
+    The epsilon-net of Salinas et al. 2021 and Schmucker et al. 2021
+    (https://arxiv.org/abs/2106.12639): first the row that is least in the first loss, then always
+    the row that is farthest from those taken; of equal rows the earlier. Losses are scaled to
+    [0, 1] over the rows, so that units do not matter.
     """
     low, high = losses.min(axis=0), losses.max(axis=0)
     scaled = (losses - low) / np.where(high > low, high - low, 1.0)
@@ -36,17 +40,17 @@ def spread_order(losses: Array) -> list[int]:
     return order
 
 
-def best(losses: Array, wanted: int) -> list[int]:
-    """The best `wanted` rows of losses [N, M], the best first: front after front, each by spread.
+def best_rows(losses: Array, count: int) -> list[int]:
+    """Returns the best `count` rows of losses [N, M], best first: front after front, by spread.
 
     Raises:
         ValueError: A loss is NaN.
     """
-    found: list[int] = []
-    rank = ranks(losses)
-    for level in range(int(rank.max(initial=-1)) + 1):
-        if len(found) >= wanted:
+    rows: list[int] = []
+    levels = ranks(losses)
+    for level in range(int(levels.max(initial=-1)) + 1):
+        if len(rows) >= count:
             break
-        front = np.flatnonzero(rank == level)
-        found += [int(front[place]) for place in spread_order(losses[front])]
-    return found[:wanted]
+        front = np.flatnonzero(levels == level)
+        rows += [int(front[index]) for index in spread_order(losses[front])]
+    return rows[:count]

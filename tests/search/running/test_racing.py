@@ -14,7 +14,7 @@ import pytest
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.errors import UserError
-from paretune.search.racing.ladder import RungEntry, best_trials
+from paretune.search.racing.promotion import RungEntry, best_trials
 from paretune.search.study_file.loading import load_study
 from support.studies import record_of
 

@@ -16,7 +16,7 @@ from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.errors import UserError
-from paretune.search.racing.ladder import RungEntry, best_trials
+from paretune.search.racing.promotion import RungEntry, best_trials
 from paretune.search.running.runner import Runner
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import StudyRecord, TrialRecord

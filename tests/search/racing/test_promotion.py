@@ -1,4 +1,4 @@
-"""Asynchronous halving: hand-computed rungs, and what holds whatever comes in whatever order."""
+"""Promotion agrees with rungs computed by hand, and keeps its rule for random trials."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from paretune.search.racing.ladder import RungEntry, best_trials, promotions
+from paretune.search.racing.promotion import RungEntry, best_trials, promotions
 from paretune.search.study.racing_options import RacingParams
 
 
@@ -16,7 +16,7 @@ def entry(trial: int, *losses: float, promoted: bool = False) -> RungEntry:
 
 
 @pytest.mark.parametrize(
-    ("whole", "params", "rungs"),
+    ("epochs", "params", "rungs"),
     [
         (27, {}, (1, 3, 9)),
         (18, {}, (1, 3, 9)),
@@ -26,42 +26,42 @@ def entry(trial: int, *losses: float, promoted: bool = False) -> RungEntry:
         (3, {"first": 2}, ()),
     ],
 )
-def test_rungs_grow_by_eta_up_to_half_of_the_whole(
-    whole: int, params: dict[str, int], rungs: tuple[int, ...]
+def test_rungs_grow_by_eta_up_to_half_of_the_training(
+    epochs: int, params: dict[str, int], rungs: tuple[int, ...]
 ) -> None:
-    assert RacingParams(**params).rungs(whole) == rungs
+    assert RacingParams(**params).rungs(epochs) == rungs
 
 
 @pytest.mark.parametrize(
     ("step", "rung"), [(1, None), (2, 2), (5, 2), (6, 6), (17, 6), (18, 18), (39, 18), (40, None)]
 )
-def test_step_counts_at_the_highest_rung_up_to_it(step: int, rung: int | None) -> None:
+def test_rung_of_a_step_is_the_last_one_reached(step: int, rung: int | None) -> None:
     assert RacingParams(first=2).rung(step, 40) == rung
 
 
-def test_nobody_goes_on_before_eta_trials_have_come() -> None:
+def test_no_trial_is_promoted_before_eta_trials_have_come() -> None:
     assert best_trials([entry(1, 0.0), entry(2, 1.0)], 3) == []
     assert best_trials([entry(1, 0.2), entry(2, 0.1), entry(3, 0.3)], 3) == [2]
 
 
-def test_chosen_are_the_best_part_by_front_and_spread() -> None:
+def test_best_trials_are_ordered_by_front_and_spread() -> None:
     entries = [entry(n, *losses) for n, losses in enumerate([(1, 4), (2, 2), (4, 1), (3, 3)], 1)]
     assert best_trials(entries, 2) == [1, 3]
-    assert best_trials(entries[1:], 3) == [2], "of the front of two the least first loss"
+    assert best_trials(entries[1:], 3) == [2], "the least first loss of a front of two"
 
 
-def test_objective_that_one_trial_does_not_tell_is_left_out() -> None:
+def test_objective_that_a_trial_lacks_is_not_compared() -> None:
     entries = [entry(1, 0.3, 1.0), entry(2, 0.1), entry(3, 0.2, 2.0)]
     assert best_trials(entries, 3) == [2]
 
 
-def test_trial_without_numbers_counts_but_never_goes_on() -> None:
+def test_trial_without_losses_counts_but_is_never_promoted() -> None:
     entries = [RungEntry(1, None), RungEntry(2, None), entry(3, 5.0)]
     assert best_trials(entries, 3) == [3]
     assert best_trials([RungEntry(1, None), RungEntry(2, None), RungEntry(3, None)], 3) == []
 
 
-def test_promotable_are_those_that_wait_highest_rung_first() -> None:
+def test_promotions_are_those_of_paused_trials_highest_rung_first() -> None:
     rungs = {
         1: [entry(1, 0.1, promoted=True), entry(2, 0.2), entry(3, 0.3), entry(4, 0.4)],
         3: [entry(5, 0.5), entry(6, 0.6), entry(7, 0.7)],
@@ -76,9 +76,7 @@ def test_promotable_are_those_that_wait_highest_rung_first() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("objectives", [1, 3])
-def test_whoever_goes_on_is_among_the_best_part_and_nobody_of_it_waits(
-    seed: int, objectives: int
-) -> None:
+def test_promoted_trials_are_the_best_ones(seed: int, objectives: int) -> None:
     random = np.random.default_rng(seed)
     eta = 2 + seed % 3
     losses: dict[int, np.ndarray] = {}
@@ -88,10 +86,9 @@ def test_whoever_goes_on_is_among_the_best_part_and_nobody_of_it_waits(
         entries = [entry(n, *row, promoted=n in promoted) for n, row in losses.items()]
         best = best_trials(entries, eta)
         assert len(best) == len(entries) // eta == len(set(best))
-        remaining_rungs = [n for n in losses if n not in best]
-        for n in remaining_rungs:  # nobody outside dominates anybody inside
+        for n in set(losses) - set(best):  # dominates none of the best
             assert not any((losses[n] < losses[b]).all() for b in best)
-        for trial, _ in promotions({1: entries}, lambda _, found: best_trials(found, eta), losses):
+        for trial, _ in promotions({1: entries}, lambda _, rows: best_trials(rows, eta), losses):
             assert trial in best and trial not in promoted
             promoted.add(trial)
-        assert set(best) <= promoted, "an idle worker lets all of them go on"
+        assert set(best) <= promoted, "an idle worker promotes all of them"
