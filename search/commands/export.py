@@ -69,9 +69,11 @@ def command(
     copied to DIR and checked there. If a check fails, the exit code is 1 and the files are in
     DIR.unverified.
     """
+    from paretune.search.locate import locate
+
+    location = locate(study, storage)  # reports a wrong STUDY before slow imports
     from paretune.search.export.exporter import ExportOptions, export_trial
     from paretune.search.export.summary_text import summary_text
-    from paretune.search.locate import locate
 
     options = ExportOptions(
         query=pick,
@@ -83,6 +85,6 @@ def command(
         latency=latency,
         strict=strict,
     )
-    result = export_trial(locate(study, storage), options)
+    result = export_trial(location, options)
     click.echo(summary_text(result))
     return DONE if result.verification.ok else NOTHING

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,9 +16,6 @@ from paretune.search.commands.shared import (
     storage_option,
 )
 from paretune.search.errors import UserError
-
-if TYPE_CHECKING:
-    from paretune.search.profiling.networks import ProfiledNetwork
 
 DEFAULT_RUNTIME = "onnxruntime"
 
@@ -98,18 +93,23 @@ def command(
         raise UserError("--model: give --shape too: 3,32,32 for images, 128,8000 for texts")
     import tempfile
 
-    from paretune.search.profiling.profiler import profile_network
-
-    with tempfile.TemporaryDirectory(prefix="paretune-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="paretune-") as folder, ExitStack() as stack:
         if model is not None:
             from paretune.search.profiling.named_network import named_network
 
             name = runtime or DEFAULT_RUNTIME
-            network = named_network(model, shape or "", classes, name, threads, Path(scratch))
-            result = profile_network(network, batch)
+            network = named_network(model, shape or "", classes, name, threads, Path(folder))
         else:
-            with _trial_network(study or "", storage, trial, runtime, threads, scratch) as network:
-                result = profile_network(network, batch)
+            from paretune.search.locate import locate
+
+            location = locate(study or "", storage)  # reports a wrong STUDY before slow imports
+            from paretune.search.profiling.trial_network import trial_network
+
+            opened = trial_network(location, trial, runtime, threads, Path(folder))
+            network = stack.enter_context(opened)
+        from paretune.search.profiling.profiler import profile_network
+
+        result = profile_network(network, batch)
     files = []
     if output is not None:
         from paretune.search.profiling.html_page import write_profile
@@ -123,14 +123,3 @@ def command(
     console().print(profile_view(result))
     if files:
         click.echo("\n".join(map(str, files)))
-
-
-@contextmanager
-def _trial_network(
-    study: str, storage: str | None, trial: str, runtime: str | None, threads: int | None, to: str
-) -> Iterator[ProfiledNetwork]:
-    from paretune.search.locate import locate
-    from paretune.search.profiling.trial_network import trial_network
-
-    with trial_network(locate(study, storage), trial, runtime, threads, Path(to)) as network:
-        yield network

@@ -55,6 +55,8 @@ def command(
     machine. Nothing is trained, and the study's own measurements stay as they are.
     """
     from paretune.search.locate import locate
+
+    location = locate(study, storage)  # reports a wrong STUDY before slow imports
     from paretune.search.retargeting.request import RetargetRequest, parse_option
     from paretune.search.retargeting.retarget import retarget
     from paretune.search.retargeting.table import retarget_info
@@ -64,7 +66,7 @@ def command(
     if threads is not None:
         values["threads"] = threads
     request = RetargetRequest(runtime, values, target, trials, again)
-    result = retarget(locate(study, storage), request, lambda text: click.echo(text, err=True))
+    result = retarget(location, request, lambda text: click.echo(text, err=True))
     info = retarget_info(result)
     if as_json:
         print_json(info.to_json())
