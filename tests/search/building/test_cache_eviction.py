@@ -44,7 +44,7 @@ def test_twice_the_cost_makes_up_for_twice_the_size() -> None:
     assert large.worth(NOW) == small.worth(NOW)
 
 
-def test_so_much_is_dropped_that_a_tenth_is_free() -> None:
+def test_eviction_frees_a_tenth_of_the_limit() -> None:
     entries = [entry(str(n), seconds=n + 1.0) for n in range(10)]
     assert dropped(*entries, limit=999) == ["0", "1"]  # 1000 -> at most 899
 
@@ -105,9 +105,7 @@ def test_dropped_stage_that_is_made_again_is_no_longer_dropped(
     assert (cache.has("a"), cache.has("b"), dropped) == (True, False, 1)
 
 
-def test_stage_that_somebody_is_at_is_not_dropped(
-    tmp_path: Path, network: Candidate, store: Store
-) -> None:
+def test_locked_stage_is_not_dropped(tmp_path: Path, network: Candidate, store: Store) -> None:
     limit = int(1.5 * size_of(network, tmp_path))
     cache = StageCache(tmp_path / "stages", store, limit)
     cache.save("a", "pretrain", None, network, 1.0, {})

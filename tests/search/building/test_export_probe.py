@@ -39,7 +39,7 @@ class Spectral(nn.Module):
 
 @pytest.fixture
 def module(tmp_path: Path) -> str:
-    """A user's module beside the study; its name is of this test alone."""
+    """A user's module beside the study, with a name that no other test uses."""
     name = f"nets_{abs(hash(str(tmp_path)))}"
     (tmp_path / f"{name}.py").write_text(NETS)
     return name
@@ -64,7 +64,7 @@ def spectral(module: str) -> dict[str, Any]:
     return {"python": {"factory": f"{module}:Spectral", "args": {}}}
 
 
-def test_network_that_cannot_be_exported_is_pruned_before_it_is_trained(
+def test_network_that_cannot_be_exported_is_infeasible_before_training(
     study: StageStudy, module: str
 ) -> None:
     events: list[Event] = []
@@ -73,8 +73,8 @@ def test_network_that_cannot_be_exported_is_pruned_before_it_is_trained(
     assert baseline.state == "complete"
     assert any(isinstance(event, EpochDone) for event in events)
     events.clear()
-    known: Any = type("StructureTimings", (), {"measurements": {}})()
-    result = study.evaluate(1, plan(spectral(module)), known, events.append)
+    expected: Any = type("StructureTimings", (), {"measurements": {}})()
+    result = study.evaluate(1, plan(spectral(module)), expected, events.append)
     assert result.state == "infeasible"
     assert result.reason is not None
     assert result.reason["stage"] == "deploy"
@@ -92,7 +92,7 @@ def test_baseline_that_cannot_be_exported_ends_the_run_before_training(
     assert not any(isinstance(event, EpochDone) for event in events)
 
 
-def test_architecture_is_asked_once_whatever_its_plan(
+def test_architecture_is_probed_once_for_all_its_plans(
     study: StageStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[Any] = []
@@ -143,7 +143,7 @@ def test_network_that_cannot_be_built_is_left_to_the_stage_that_builds_it(
 
 
 @pytest.mark.slow
-def test_search_goes_on_past_networks_that_cannot_be_exported(
+def test_search_continues_past_networks_that_cannot_be_exported(
     tiny: Path, module: str, cli: Any
 ) -> None:
     text = tiny.read_text().replace(
@@ -152,8 +152,8 @@ def test_search_goes_on_past_networks_that_cannot_be_exported(
         f'{{python: {{factory: "{module}:Spectral"}}}}]}}\n  pretrain: {{epochs: 1}}',
     )
     tiny.write_text(text)
-    said = cli("run", tiny, "--trials", 6)
-    assert said.code == 0, said.err
+    output = cli("run", tiny, "--trials", 6)
+    assert output.code == 0, output.err
     with existing_store(load_study(tiny).storage) as store:
         trials = store.record().trials
     refused = [t for t in trials if "Spectral" in str(t.plan)]

@@ -1,4 +1,4 @@
-"""What is known of an untrained network is what the trained one has."""
+"""The outline of an untrained network has the structure of the trained one."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def test_untrained_network_has_the_size_and_shapes_of_the_trained_one(
         trained.model, study.workbench.data.shape
     )
     assert shapes_of(untrained.model) == shapes_of(trained.model)
-    ours = export(untrained, "onnxruntime", tmp_path / "ours.onnx", study.workbench.data)
-    theirs = export(trained, "onnxruntime", tmp_path / "theirs.onnx", study.workbench.data)
-    assert ours.bytes == pytest.approx(theirs.bytes, rel=SIZE)
+    before = export(untrained, "onnxruntime", tmp_path / "untrained.onnx", study.workbench.data)
+    after = export(trained, "onnxruntime", tmp_path / "trained.onnx", study.workbench.data)
+    assert before.bytes == pytest.approx(after.bytes, rel=SIZE)
     [deployment] = deployments(plan)
     keys = {
         key_of(plan, structure_of(c.model), (1, 8, 8), deployment, None)
@@ -133,13 +133,13 @@ def test_untrained_network_has_the_size_and_shapes_of_the_trained_one(
     ],
     ids=["global", "sensitivity", "macs-in-steps", "depth"],
 )
-def test_structure_that_depends_on_the_weights_is_not_known(
+def test_no_outline_when_the_structure_depends_on_the_weights(
     pruning: dict[str, Any], study: StageStudy
 ) -> None:
     assert outline(plan_of("resnet", pruning, {"none": {}}), study.workbench.data) is None
 
 
-def test_structure_with_layers_kept_in_float_is_not_known(study: StageStudy) -> None:
+def test_no_outline_when_layers_stay_in_float(study: StageStudy) -> None:
     for mode in ("static", "dynamic", "qat"):
         plan = plan_of("simple_cnn", {"none": {}}, {mode: {"keep_float": 1}})
         assert outline(plan, study.workbench.data) is None
@@ -158,7 +158,9 @@ def test_structure_with_layers_kept_in_float_is_not_known(study: StageStudy) -> 
     ],
     ids=["steps", "macs", "per-layer", "bn-scale", "depth-last"],
 )
-def test_structure_is_that_of_the_long_way(pruning: dict[str, Any], study: StageStudy) -> None:
+def test_outline_equals_the_structure_of_the_trained_network(
+    pruning: dict[str, Any], study: StageStudy
+) -> None:
     plan = plan_of("resnet", pruning, {"none": {}})
     untrained = outline(plan, study.workbench.data)
     assert untrained is not None
@@ -167,14 +169,14 @@ def test_structure_is_that_of_the_long_way(pruning: dict[str, Any], study: Stage
     )
 
 
-def test_key_tells_structures_and_places_apart_and_nothing_else(study: StageStudy) -> None:
+def test_key_differs_by_structure_and_deployment_only(study: StageStudy) -> None:
     def key(ratio: float, mode: dict[str, Any], host: str | None = None, **options: Any) -> Any:
         plan = plan_of("simple_cnn", {"structured": {"ratio": ratio, "round_to": 8}}, mode)
-        found = outline(plan, study.workbench.data)
-        assert found is not None
+        candidate = outline(plan, study.workbench.data)
+        assert candidate is not None
         runtime = Selection("onnxruntime", options)
         [deployment] = deployments(make_plan({"architecture": {}}, runtime))
-        return key_of(plan, structure_of(found.model), (1, 8, 8), deployment, host)
+        return key_of(plan, structure_of(candidate.model), (1, 8, 8), deployment, host)
 
     first = key(0.52, {"static": {}})
     assert first == key(0.54, {"static": {"images": 7, "calibration": "entropy"}})

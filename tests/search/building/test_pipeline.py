@@ -49,7 +49,7 @@ def weights(candidate: Any) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in candidate.model.parameters()])
 
 
-def test_plan_typed_by_hand_is_built_and_deployed(study: StageStudy, tmp_path: Path) -> None:
+def test_handwritten_plan_is_built_and_deployed(study: StageStudy, tmp_path: Path) -> None:
     watch = Watch()
     candidate = study.workbench.pipeline.candidate(plan(ratio=0.5), watch)
     assert [step.technique for step in candidate.history] == [
@@ -161,18 +161,18 @@ def pretrained(epochs: int, schedule: Any = "constant") -> Plan:
 
     recipe = Recipe.model_validate({**RECIPE, "epochs": epochs, "schedule": schedule}).model_dump()
     network = {"simple_cnn": {"width": 0.0625}}
-    given = {"architecture": network, "checkpoint": None, "recipe": recipe}
-    return Plan((Stage("pretrain", given), Stage("deploy", RUNTIME)))
+    options = {"architecture": network, "checkpoint": None, "recipe": recipe}
+    return Plan((Stage("pretrain", options), Stage("deploy", RUNTIME)))
 
 
 def epochs_of(study: StageStudy, plan: Plan) -> tuple[list[int], torch.Tensor]:
-    """The epochs that a plan has to train, and the weights that come of it."""
+    """The epochs that a plan trains, and the resulting weights."""
     seen: list[int] = []
     watch = Watch(epoch=lambda event: seen.append(event.epoch))
     return seen, weights(study.workbench.pipeline.candidate(plan, watch))
 
 
-def test_longer_training_goes_on_from_the_shorter_one_and_gives_the_same_weights(
+def test_longer_training_continues_the_shorter_one_with_the_same_weights(
     study: StageStudy, tmp_path: Path
 ) -> None:
     assert epochs_of(study, pretrained(1))[0] == [1]
@@ -189,7 +189,9 @@ def test_longer_training_goes_on_from_the_shorter_one_and_gives_the_same_weights
     fresh.close()
 
 
-def test_longer_training_begins_anew_where_the_schedule_goes_by_its_end(study: StageStudy) -> None:
+def test_longer_training_starts_again_when_the_schedule_depends_on_its_length(
+    study: StageStudy,
+) -> None:
     assert epochs_of(study, pretrained(1, "cosine"))[0] == [1]
     assert epochs_of(study, pretrained(2, "cosine"))[0] == [1, 2]
 
@@ -209,7 +211,7 @@ def test_curve_and_cost_of_a_continued_training_are_of_the_whole(study: StageStu
     assert all(costs[key] >= seconds for key, _, seconds in rows)
 
 
-def test_damaged_training_begins_anew(study: StageStudy) -> None:
+def test_damaged_snapshot_starts_the_training_again(study: StageStudy) -> None:
     epochs_of(study, pretrained(1))
     [file] = (study.spec.folder / "stages" / "trainings").glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:200])

@@ -33,8 +33,8 @@ def network(width: float, recipe: Any = RECIPE, checkpoint: str | None = None) -
 
 
 def plan(described: dict[str, Any] | None, name: str = "logits", **params: Any) -> Plan:
-    told = {} if described is None else {"teacher": described}
-    taught = {"recipe": RECIPE, "distillation": {name: params}, **told}
+    reported = {} if described is None else {"teacher": described}
+    taught = {"recipe": RECIPE, "distillation": {name: params}, **reported}
     return Plan((Stage("pretrain", network(0.0625)), Stage("finetune", taught), DEPLOY))
 
 
@@ -50,7 +50,7 @@ def weights(candidate: Any) -> torch.Tensor:
 
 
 def trained(study: StageStudy, plan_: Plan) -> tuple[torch.Tensor, Watch, list[str]]:
-    """Weights, what was watched, and the stages in whose name epochs were reported."""
+    """Weights, the watch, and the stages of the reported epochs."""
     epochs: list[str] = []
     watch = Watch(epoch=lambda event: epochs.append(event.stage))
     return weights(study.workbench.pipeline.candidate(plan_, watch)), watch, epochs
@@ -87,8 +87,8 @@ def test_other_teacher_gives_other_weights_and_another_key(study: StageStudy) ->
     taught.append(plan({"average": [network(0.125), network(0.25)]}))
     keys = [study.workbench.pipeline._links(each)[-1].digest for each in taught]
     assert len(set(keys)) == 4
-    found = [trained(study, each)[0] for each in taught]
-    assert not any(torch.equal(a, b) for i, a in enumerate(found) for b in found[:i])
+    actual = [trained(study, each)[0] for each in taught]
+    assert not any(torch.equal(a, b) for i, a in enumerate(actual) for b in actual[:i])
 
 
 def test_name_of_a_teacher_changes_no_key(study: StageStudy) -> None:
@@ -141,8 +141,8 @@ def test_average_asks_each_of_its_members(study: StageStudy) -> None:
     first, second = (
         teachers.model(network(width), Watch())(images).softmax(1) for width in (0.125, 0.25)
     )
-    found = teachers.model(both, Watch())(images).softmax(1)
-    torch.testing.assert_close(found, 0.75 * first + 0.25 * second)
+    actual = teachers.model(both, Watch())(images).softmax(1)
+    torch.testing.assert_close(actual, 0.75 * first + 0.25 * second)
 
 
 def test_logits_are_kept_beside_the_stages_and_read_again(study: StageStudy) -> None:
@@ -164,15 +164,15 @@ def test_logits_are_kept_beside_the_stages_and_read_again(study: StageStudy) -> 
     assert torch.equal(first, second)
 
 
-def test_history_says_who_taught(study: StageStudy) -> None:
+def test_history_names_the_teacher(study: StageStudy) -> None:
     candidate = study.workbench.pipeline.candidate(
         plan(network(0.125), "hints", teacher="big"), Watch()
     )
-    told = candidate.history[-1].params["distillation"]["hints"]
-    assert told["teacher"] == "big"
+    reported = candidate.history[-1].params["distillation"]["hints"]
+    assert reported["teacher"] == "big"
 
 
-def test_teacher_that_cannot_be_makes_the_trial_infeasible(study: StageStudy) -> None:
+def test_impossible_teacher_makes_the_trial_infeasible(study: StageStudy) -> None:
     (study.spec.file.parent / "seven_classes.py").write_text(
         "from torch import nn\n"
         "def net() -> nn.Module:\n"
@@ -183,8 +183,8 @@ def test_teacher_that_cannot_be_makes_the_trial_infeasible(study: StageStudy) ->
         "checkpoint": None,
         "recipe": None,
     }
-    said = "teacher: the teacher: python gives 7 outputs, the data has 10 classes"
-    with pytest.raises(StageError, match=said) as caught:
+    text = "teacher: the teacher: python gives 7 outputs, the data has 10 classes"
+    with pytest.raises(StageError, match=text) as caught:
         study.workbench.pipeline.candidate(plan(wrong), Watch())
     assert caught.value.infeasible
     assert caught.value.stage == "teacher"
@@ -215,8 +215,8 @@ search: {sampler: grid, trials: 3}
 def test_study_with_teachers_runs_from_its_file(tmp_path: Path, cli: Any) -> None:
     file = tmp_path / "taught.yaml"
     file.write_text(STUDY)
-    said = cli("run", file)
-    assert said.code == 0, said.err
+    output = cli("run", file)
+    assert output.code == 0, output.err
     with existing_store(load_study(file).storage) as store:
         trials = [trial for trial in store.record().trials if trial.number > 0]
     assert {trial.state for trial in trials} == {"complete"}, [t.reason for t in trials]

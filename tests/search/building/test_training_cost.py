@@ -1,4 +1,4 @@
-"""What a plan has left to train is counted, and what is trained already costs nothing."""
+"""The cost of a plan counts the training that is left; cached stages cost nothing."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SMALL = {"simple_cnn": {"width": 0.0625}}
 
 @pytest.fixture
 def study(tiny: Path) -> Iterator[StageStudy]:
-    found = StageStudy(load_study(tiny))
-    yield found
-    found.close()
+    actual = StageStudy(load_study(tiny))
+    yield actual
+    actual.close()
 
 
 def choices(study: StageStudy, architecture: Any = SMALL, **more: Any) -> dict[str, Any]:
@@ -34,8 +34,8 @@ def choices(study: StageStudy, architecture: Any = SMALL, **more: Any) -> dict[s
 
 def example(architecture: Any = SMALL) -> float:
     """By the formula."""
-    found = count_forward(initial_candidate(architecture, (1, 8, 8), 10, seed=0).model, (1, 8, 8))
-    return found.macs + ACTIVATION * found.activations + EXAMPLE
+    forward = count_forward(initial_candidate(architecture, (1, 8, 8), 10, seed=0).model, (1, 8, 8))
+    return forward.macs + ACTIVATION * forward.activations + EXAMPLE
 
 
 def test_all_epochs_count_while_nothing_is_trained(study: StageStudy) -> None:
@@ -47,12 +47,12 @@ def test_all_epochs_count_while_nothing_is_trained(study: StageStudy) -> None:
 
 def test_stage_in_the_cache_costs_nothing(study: StageStudy) -> None:
     assert study.cost is not None
-    given = choices(study)
-    pretrained = {k: v for k, v in given.items() if k != "finetune"}
+    options = choices(study)
+    pretrained = {k: v for k, v in options.items() if k != "finetune"}
     study.workbench.pipeline.candidate(study.plan(pretrained), Watch())
-    assert study.cost(given) == 2 * example()
-    study.workbench.pipeline.candidate(study.plan(given), Watch())
-    assert study.cost(given) == 0.0
+    assert study.cost(options) == 2 * example()
+    study.workbench.pipeline.candidate(study.plan(options), Watch())
+    assert study.cost(options) == 0.0
 
 
 def test_pruning_and_format_cost_no_training(study: StageStudy) -> None:
@@ -70,7 +70,7 @@ def test_techniques_that_train_say_how_long(study: StageStudy) -> None:
     assert study.cost(choices(study, quantization=qat)) == (3 + 5) * example()
 
 
-def test_network_that_cannot_be_costs_more_than_any(study: StageStudy) -> None:
+def test_impossible_network_has_infinite_cost(study: StageStudy) -> None:
     assert study.cost is not None
     shrunk = {"resnet": {"stages": 9, "blocks": 1, "width": 8, "shortcut": "nonsense"}}
     assert study.cost(choices(study, shrunk)) == math.inf
@@ -81,9 +81,9 @@ def test_network_is_counted_once_for_all_runs_and_without_published_weights(
 ) -> None:
     built: list[Any] = []
 
-    def built_(architecture: Any, *given: Any, **named: Any) -> Any:
+    def built_(architecture: Any, *options: Any, **named: Any) -> Any:
         built.append(architecture)
-        return initial_candidate(SMALL, *given, **named)
+        return initial_candidate(SMALL, *options, **named)
 
     monkeypatch.setattr("paretune.search.building.training_cost.start", built_)
     loaded = {"timm": {"name": "resnet18", "pretrained": True}}

@@ -1,4 +1,4 @@
-"""What an objective gave, under the names of the study; and a user's objective with many values."""
+"""Measurements under the names of the study, and a user's objective with several values."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class Robustness:
                 right[name] += int((session(changed).argmax(1) == labels).sum())
             seen += len(labels)
         shares = {name: count / seen for name, count in right.items()}
-        said = {"part": part, "strength": params.strength}
+        conditions = {"part": part, "strength": params.strength}
         return [
-            measurement(Robustness, sum(shares.values()) / 2, count=seen, conditions=said),
+            measurement(Robustness, sum(shares.values()) / 2, count=seen, conditions=conditions),
             *(
-                measurement(Robustness, share, count=seen, conditions=said, further=name)
+                measurement(Robustness, share, count=seen, conditions=conditions, further=name)
                 for name, share in shares.items()
             ),
         ]
@@ -85,7 +85,7 @@ search: {trials: 1, sampler: grid}
 NAME = "corrupting:Robustness"
 
 
-def given(name: str, unit: str = "fraction", better: Any = "higher") -> Measurement:
+def robustness(name: str, unit: str = "fraction", better: Any = "higher") -> Measurement:
     return Measurement(name, 0.5, unit, better, 0.5, 0.5)
 
 
@@ -100,32 +100,35 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_values_are_kept_under_the_names_of_the_study(study: Path) -> None:
-    found = checked_measurements(
-        NAME, [given("robustness"), given("robustness.blur")], {f"{NAME}.blur"}
+    measurements = checked_measurements(
+        NAME, [robustness("robustness"), robustness("robustness.blur")], {f"{NAME}.blur"}
     )
-    assert [m.name for m in found] == [NAME, f"{NAME}.blur"]
+    assert [m.name for m in measurements] == [NAME, f"{NAME}.blur"]
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "text"),
     [
         (0.5, "returned a float; measure must return a Measurement, or a list of"),
-        ([given("robustness"), 0.5], "returned a list; measure must return a Measurement"),
+        ([robustness("robustness"), 0.5], "returned a list; measure must return a Measurement"),
         (None, "returned a NoneType; measure must return a Measurement"),
-        ([given("robustness")] * 2, f"returned {NAME} twice"),
-        ([given("robustness", "ms")], "came in ms, higher is better; it is declared in frac"),
-        ([given("robustness", better="lower")], "came in fraction, lower is better; it is"),
+        ([robustness("robustness")] * 2, f"returned {NAME} twice"),
+        ([robustness("robustness", "ms")], "came in ms, higher is better; it is declared in frac"),
+        ([robustness("robustness", better="lower")], "came in fraction, lower is better; it is"),
         (
-            [given("robustness.blurr")],
+            [robustness("robustness.blurr")],
             'returned "robustness.blurr"; did you mean "robustness.blur"?',
         ),
-        ([given("robustness.noise")], f"returned no {NAME}, {NAME}.blur; it returned {NAME}.noise"),
+        (
+            [robustness("robustness.noise")],
+            f"returned no {NAME}, {NAME}.blur; it returned {NAME}.noise",
+        ),
     ],
 )
-def test_wrong_answer_is_told(answer: Any, said: str, study: Path) -> None:
+def test_wrong_measurement_is_refused_with_its_reason(answer: Any, text: str, study: Path) -> None:
     with pytest.raises(WrongMeasurement) as error:
         checked_measurements(NAME, answer, {f"{NAME}.blur"})
-    assert said in str(error.value)
+    assert text in str(error.value)
 
 
 def test_objective_is_measured_once_with_the_options_of_its_own(study: Path) -> None:
@@ -147,9 +150,9 @@ def test_parts_are_what_training_leaves_alone_and_what_it_changes(study: Path) -
     assert learnt.named == gauge.named
 
 
-def test_users_objective_works_like_ours(study: Path, cli: Any) -> None:
-    said = cli("run", study)
-    assert said.code == 0, said.err
+def test_users_objective_works_like_a_built_in_one(study: Path, cli: Any) -> None:
+    output = cli("run", study)
+    assert output.code == 0, output.err
     first, second = (json.loads(cli("show", study, number, "--json").out) for number in (0, 1))
     for trial in (first, second):
         values, measured = trial["values"], trial["measurements"]
@@ -170,13 +173,13 @@ def test_further_values_are_shown_picked_by_and_exported(study: Path, cli: Any) 
     assert f"{NAME}.blur" in cli("front", study).out.replace("\n", "")
     assert cli("report", study).code == 0
     out = study.parent / "out"
-    said = cli("export", study, "--pick", f"{NAME}.noise >= 0.1%", "-o", out)
-    assert said.code == 0, said.err
+    output = cli("export", study, "--pick", f"{NAME}.noise >= 0.1%", "-o", out)
+    assert output.code == 0, output.err
     assert f"{NAME}.blur" in json.loads((out / "manifest.json").read_text())["measurements"]["test"]
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         (f"objectives.{NAME}.blur=minimize", "is better when higher: write maximize"),
         (
@@ -196,8 +199,8 @@ def test_further_values_are_shown_picked_by_and_exported(study: Path, cli: Any) 
         ("goals=['no_mod_at_all:Robust >= 0.5']", "No module named 'no_mod_at_all'"),
     ],
 )
-def test_wrong_names_and_options_are_told_at_load(
-    change: str, said: str, study: Path, cli: Any
+def test_wrong_names_and_options_are_refused_at_load(
+    change: str, text: str, study: Path, cli: Any
 ) -> None:
     file = study
     key, _, value = change.partition("=")
@@ -207,11 +210,11 @@ def test_wrong_names_and_options_are_told_at_load(
         file.write_text(
             "\n".join(f'  "{name}": {value}' if f'"{name}"' in x else x for x in lines) + "\n"
         )
-        found = cli("check", file)
+        output = cli("check", file)
     else:
-        found = cli("check", file, "--set", change)
-    assert found.code == 2
-    assert said in found.err.replace("\n", " ")
+        output = cli("check", file, "--set", change)
+    assert output.code == 2
+    assert text in output.err.replace("\n", " ")
 
 
 def test_quantity_that_needs_more_classes_is_refused_before_any_work(
@@ -221,9 +224,9 @@ def test_quantity_that_needs_more_classes_is_refused_before_any_work(
 
     spec = ValueSpec("fraction", "higher", "the class is among the eleven largest", 11)
     monkeypatch.setattr(Accuracy, "values", {"top11": spec}, raising=False)
-    said = cli("run", study, "--set", "constraints=['accuracy.top11 >= 0.5']")
-    assert said.code == 2
-    assert "accuracy.top11 needs at least 11 classes, and the data has 10" in said.err
+    output = cli("run", study, "--set", "constraints=['accuracy.top11 >= 0.5']")
+    assert output.code == 2
+    assert "accuracy.top11 needs at least 11 classes, and the data has 10" in output.err
     assert not (study.parent / "robust" / "stages").exists()
 
 
@@ -243,14 +246,14 @@ def test_timed_measurements_say_whether_other_work_stood_still() -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["check", "run"])
-def test_quantity_that_cannot_be_measured_here_is_told_before_any_work(
+def test_quantity_that_cannot_be_measured_here_is_refused_before_any_work(
     command: str, change: str, key: str, study: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("paretune.objectives.energy.POWERCAP", study.parent / "nothing")
-    said = cli(command, study, "--set", change)
-    assert said.code == 2
+    output = cli(command, study, "--set", change)
+    assert output.code == 2
     reason = f"{key} cannot be measured here: no RAPL counters ({study.parent}/nothing is not there"
-    assert reason in said.err
+    assert reason in output.err
     assert not (study.parent / "robust").exists()
 
 
@@ -274,9 +277,9 @@ def test_energy_is_searched_for_where_it_can_be_read(
     zone.mkdir(parents=True)
     (zone / "energy_uj").write_text("1")
     monkeypatch.setattr("paretune.objectives.energy.POWERCAP", zone.parent)
-    said = cli("check", study, "--set", "objectives={accuracy: maximize, energy: minimize}")
-    assert said.code == 0, said.err
-    assert "minimize energy [J]" in said.out
+    output = cli("check", study, "--set", "objectives={accuracy: maximize, energy: minimize}")
+    assert output.code == 0, output.err
+    assert "minimize energy [J]" in output.out
 
 
 TIMED = """\
@@ -300,8 +303,8 @@ def test_training_time_counts_shared_stages_and_teachers_as_when_they_were_made(
 ) -> None:
     file = tmp_path / "timed.yaml"
     file.write_text(TIMED)
-    said = cli("run", file)
-    assert said.code == 0, said.err
+    output = cli("run", file)
+    assert output.code == 0, output.err
     base, first, second = (json.loads(cli("show", file, n, "--json").out) for n in range(3))
     trials = (base, first, second)
     made = [t["measurements"]["training_time"]["conditions"]["stages"] for t in trials]

@@ -41,7 +41,8 @@ class Noise:
 recipe = Recipe.model_validate({"epochs": 1, "batch_size": 8, "optimizer": {"sgd": {"lr": 1e-6}}})
 with host_lock.working():
     candidate = initial_candidate({"simple_cnn": {"width": 0.0625}}, (1, 8, 8), 3, 0)
-    train(candidate, recipe, Context(Noise(), yield_to_measurements=host_lock.breathe), stage="pretrain")
+    context = Context(Noise(), yield_to_measurements=host_lock.breathe)
+    train(candidate, recipe, context, stage="pretrain")
 """
 
 MEASURER = """
@@ -84,7 +85,7 @@ def trainers(tmp_path: Path) -> Iterator[list[Trainer]]:
 
 
 @pytest.mark.slow
-def test_training_stands_still_while_somebody_measures(
+def test_training_stops_while_another_process_measures(
     trainers: list[Trainer], tmp_path: Path
 ) -> None:
     """Two trainers stop between steps, go on after, and outlive a measurer that is killed."""
@@ -114,33 +115,33 @@ def test_training_stands_still_while_somebody_measures(
         until(lambda t=trainer, n=count: len(t.steps()) > n, "a kill frees it")  # type: ignore[misc]
 
 
-def test_measuring_goes_on_beside_work_that_never_breathes_and_says_so(tmp_path: Path) -> None:
+def test_measurement_beside_work_without_steps_is_marked(tmp_path: Path) -> None:
     with HostLock(tmp_path).working(), HostLock(tmp_path).measuring(patience=0.05) as alone:
         assert not alone
     with HostLock(tmp_path).measuring(patience=0.05) as alone:
         assert alone
 
 
-def test_two_work_at_once(tmp_path: Path) -> None:
+def test_two_processes_work_at_once(tmp_path: Path) -> None:
     with HostLock(tmp_path).working(), HostLock(tmp_path).working():
         pass
 
 
 def test_work_within_work_and_measuring_within_work_hold_what_they_held(tmp_path: Path) -> None:
-    ours, theirs = HostLock(tmp_path), HostLock(tmp_path)
-    with ours.working():
-        with ours.working():
-            ours.breathe()
-        with ours.measuring(patience=0.05) as alone, ours.measuring(), ours.working():
-            ours.breathe()
+    first, second = HostLock(tmp_path), HostLock(tmp_path)
+    with first.working():
+        with first.working():
+            first.breathe()
+        with first.measuring(patience=0.05) as alone, first.measuring(), first.working():
+            first.breathe()
             assert alone
-        with theirs.measuring(patience=0.05) as alone:
+        with second.measuring(patience=0.05) as alone:
             assert not alone
-    with theirs.measuring(patience=0.05) as alone:
+    with second.measuring(patience=0.05) as alone:
         assert alone
 
 
-def test_folder_that_cannot_be_written_keeps_nobody_from_working(tmp_path: Path) -> None:
+def test_work_goes_on_when_the_lock_folder_is_read_only(tmp_path: Path) -> None:
     host_lock = HostLock(tmp_path / "missing")
     with host_lock.working():
         host_lock.breathe()

@@ -47,16 +47,16 @@ def done_fixture(tmp_path_factory: pytest.TempPathFactory, cli: Any) -> Path:
     """A finished study of two targets; dynamic int8 is what torchscript lacks."""
     file = tmp_path_factory.mktemp("targets") / "two.yaml"
     file.write_text(TWO)
-    said = cli("run", file)
-    assert said.code == 0, said.err
+    output = cli("run", file)
+    assert output.code == 0, output.err
     return file
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    found = tmp_path / "two.yaml"
-    found.write_text(TWO)
-    return found
+    file = tmp_path / "two.yaml"
+    file.write_text(TWO)
+    return file
 
 
 def problems(file: Path, *overrides: str) -> str:
@@ -88,7 +88,7 @@ def test_each_target_is_measured_on_its_own_file(done: Path) -> None:
         }
 
 
-def test_target_without_the_quantization_takes_the_float_network_and_says_so(done: Path) -> None:
+def test_target_without_the_quantization_takes_the_float_network_with_a_note(done: Path) -> None:
     trial = record_of(done).trials[1]
     assert "dynamic" in trial.artifacts["a"]["info"]["quantization"]
     assert trial.artifacts["b"]["info"]["note"] == "float32: torchscript has no dynamic"
@@ -122,14 +122,14 @@ def test_commands_show_the_quantities_of_targets(done: Path, cli: Any) -> None:
 
 def test_goals_and_picks_take_plain_names_for_the_first_target(done: Path, cli: Any) -> None:
     folder = done.parent / "picked"
-    said = cli("export", done, "--pick", "size <= 1 MB and latency@b <= 1000 ms", "-o", folder)
-    assert said.code == 0, said.err
+    output = cli("export", done, "--pick", "size <= 1 MB and latency@b <= 1000 ms", "-o", folder)
+    assert output.code == 0, output.err
     assert json.loads((folder / "manifest.json").read_text())["artifacts"][0]["runtime"] == (
         "onnxruntime"
     )
-    said = cli("export", done, "--pick", "size@c <= 1 MB", "-o", folder, "--force")
-    assert said.code == 2
-    assert "size@c" in said.err
+    output = cli("export", done, "--pick", "size@c <= 1 MB", "-o", folder, "--force")
+    assert output.code == 2
+    assert "size@c" in output.err
 
 
 def test_finished_study_goes_on_and_refuses_other_targets(done: Path) -> None:
@@ -246,22 +246,22 @@ def test_check_says_which_target_a_plain_name_means_and_what_runs_in_float(file:
         ),
     ],
 )
-def test_mistake_is_told_with_its_key(file: Path, override: str, key: str, text: str) -> None:
-    said = problems(file, override)
-    assert f": {key}: " in said
-    assert text in said
+def test_mistake_is_refused_with_its_key(file: Path, override: str, key: str, text: str) -> None:
+    texts = problems(file, override)
+    assert f": {key}: " in texts
+    assert text in texts
 
 
-def test_mistake_is_told_with_its_line(file: Path) -> None:
+def test_mistake_is_refused_with_its_line(file: Path) -> None:
     file.write_text(TWO.replace("latency@b:", "latency@nowhere:"))
     line = TWO.splitlines().index("  latency@b: {minimize: p50, seconds: 0.1, references: false}")
     assert f"two.yaml:{line + 1}: objectives.latency@nowhere: unknown target" in problems(file)
 
 
 def test_target_in_a_study_of_one_runtime_is_refused(tiny: Path) -> None:
-    said = problems(tiny, "objectives.latency@phone=minimize")
+    texts = problems(tiny, "objectives.latency@phone=minimize")
     assert (
-        'there is no target "phone", as the study has one runtime; write latency, or give' in said
+        'there is no target "phone", as the study has one runtime; write latency, or give' in texts
     )
 
 
@@ -279,13 +279,15 @@ def plan_for(targets: dict[str, Any]) -> Plan:
     )
 
 
-def test_places_of_a_plan_keep_their_order_and_name_their_files() -> None:
-    found = deployments(plan_for({"b": {"torchscript": {}}, "a": {"onnxruntime": {"threads": 2}}}))
-    assert [(deployment.target, deployment.name, deployment.suffix) for deployment in found] == [
+def test_deployments_of_a_plan_keep_their_order_and_name_their_files() -> None:
+    targets = deployments(
+        plan_for({"b": {"torchscript": {}}, "a": {"onnxruntime": {"threads": 2}}})
+    )
+    assert [(deployment.target, deployment.name, deployment.suffix) for deployment in targets] == [
         ("b", "torchscript", ".b.pt"),
         ("a", "onnxruntime", ".a.onnx"),
     ]
-    assert found[1].options.threads == 2
+    assert targets[1].options.threads == 2
 
 
 def test_int8_is_trained_for_the_first_target_that_has_it() -> None:
@@ -299,17 +301,15 @@ def test_int8_is_trained_for_the_first_target_that_has_it() -> None:
 # -- elsewhere -----------------------------------------------------------------------------------
 
 
-def test_one_target_is_measured_elsewhere_and_the_others_keep_their_numbers(
-    done: Path, cli: Any
-) -> None:
-    said = cli("retarget", done, "--target", "b", "--runtime", "torch", "--trials", 1, "--json")
-    assert said.code == 0, said.err
-    found = json.loads(said.out)
-    assert (found["target"], found["runtime"]) == ("b", "torch")
+def test_retargeting_one_target_keeps_the_numbers_of_the_others(done: Path, cli: Any) -> None:
+    output = cli("retarget", done, "--target", "b", "--runtime", "torch", "--trials", 1, "--json")
+    assert output.code == 0, output.err
+    content = json.loads(output.out)
+    assert (content["target"], content["runtime"]) == ("b", "torch")
     trial = record_of(done).trials[1]
-    new = next(row["new"] for row in found["rows"] if row["new"]["trial"] == 1)["validation"]
+    new = next(row["new"] for row in content["rows"] if row["new"]["trial"] == 1)["validation"]
     assert new["latency@b"]["conditions"]["runtime"] == "torch"
     assert new["latency@a"]["value"] == trial.values["latency@a"]
-    said = cli("retarget", done, "--target", "c")
-    assert said.code == 2
-    assert '--target: the study has no target "c". Known: a, b.' in said.err
+    output = cli("retarget", done, "--target", "c")
+    assert output.code == 2
+    assert '--target: the study has no target "c". Known: a, b.' in output.err

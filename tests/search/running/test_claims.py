@@ -50,15 +50,13 @@ def trials_of(file: Path) -> list[TrialRecord]:
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_plan_that_another_worker_is_at_is_not_begun(
-    tmp_path: Path, cli: Any, sampler: str
-) -> None:
-    alone, beside = study(tmp_path / "alone", sampler), study(tmp_path / "beside", sampler)
+def test_plan_that_another_worker_runs_is_not_begun(tmp_path: Path, cli: Any, sampler: str) -> None:
+    alone, shared = study(tmp_path / "alone", sampler), study(tmp_path / "shared", sampler)
     assert cli("run", alone, "--trials", 3).code == 0
     third = trials_of(alone)[2]
     assert third.number == 3
-    assert cli("run", beside, "--trials", 1).code == 0
-    store = Store(open_engine(url(beside)))
+    assert cli("run", shared, "--trials", 1).code == 0
+    store = Store(open_engine(url(shared)))
     with Worker(store) as other:
         # It is at what this worker will want to do next but one, under another number.
         store.begin(
@@ -68,19 +66,19 @@ def test_plan_that_another_worker_is_at_is_not_begun(
             third.params,
             {"params": third.params, "attributes": {}},
         )
-        assert cli("run", beside, "--trials", 4, "--time", "2s").code == 0
-        found = trials_of(beside)
+        assert cli("run", shared, "--trials", 4, "--time", "2s").code == 0
+        actual = trials_of(shared)
     store.close()
-    assert [(t.number, t.state) for t in found[1:]] == [
+    assert [(t.number, t.state) for t in actual[1:]] == [
         (2, "running"),
         (3, "complete"),
         (4, "complete"),
     ]
-    plans = [str(dict(t.params)) for t in found]
+    plans = [str(dict(t.params)) for t in actual]
     assert len(set(plans)) == len(plans)
 
 
-def test_last_trial_that_another_worker_takes_first_is_not_done_twice(
+def test_last_trial_is_not_run_twice_when_another_worker_takes_it_first(
     tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = study(tmp_path, "random")
@@ -99,12 +97,12 @@ def test_last_trial_that_another_worker_takes_first_is_not_done_twice(
     monkeypatch.setattr(Proposer, "ask", slowly)
     with Worker(store) as other:
         assert cli("run", file, "--trials", 2, "--time", "1s").code == 0
-        found = trials_of(file)
-        assert (asked, [t.state for t in found]) == ([2], ["complete", "running"])
+        actual = trials_of(file)
+        assert (asked, [t.state for t in actual]) == ([2], ["complete", "running"])
         assert cli("run", file, "--trials", 3, "--time", "1s").code == 0
-        found = trials_of(file)
+        actual = trials_of(file)
     store.close()
-    assert (asked, [t.state for t in found]) == ([2, 3], ["complete", "running", "complete"])
+    assert (asked, [t.state for t in actual]) == ([2, 3], ["complete", "running", "complete"])
 
 
 def test_two_studies_that_begin_at_one_moment_do_not_share_a_database(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ import pytest
 from paretune.search.database.reader import study_reader
 from paretune.search.front.final_front import trials_to_remeasure, with_final_front
 from paretune.search.measuring.gauge import Gauge
-from paretune.search.running.final_session import LEAST, MOST, SHARE, allowed
+from paretune.search.running.final_session import LEAST, MOST, SHARE, session_seconds
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
 from support.studies import record_of
 
-SAID = "are measured again in one session"
+NOTICE = "are measured again in one session"
 
 
 def database(file: Path) -> Path:
@@ -46,7 +46,7 @@ def test_front_and_baseline_are_measured_again_in_one_session(
     again = {t.number for t in record.trials if t.final}
     assert again == set(trials_to_remeasure(record)) >= {0, *record.members}
     assert len(sessions(record)) == 1
-    assert f"front and baseline, {len(again)} networks, {SAID}" in first_run.out
+    assert f"front and baseline, {len(again)} networks, {NOTICE}" in first_run.out
     for number in again:
         measured = record.trials[number].final["latency"]
         assert measured.unit == "ms" and measured.low < measured.value < measured.high
@@ -58,74 +58,74 @@ def test_front_and_baseline_are_measured_again_in_one_session(
         assert measured.value != record.trials[number].measurements["latency"].value
 
 
-def test_all_that_were_measured_again_have_the_test_part(finished: Path) -> None:
+def test_trials_of_the_final_session_have_the_test_part(finished: Path) -> None:
     record = record_of(finished)
     assert {t.number for t in record.trials if t.test} == set(trials_to_remeasure(record))
 
 
-def test_killed_while_it_measures_again_loses_nothing_and_does_it_again(
+def test_run_killed_in_the_final_session_repeats_it_and_loses_nothing(
     finished: Path, start: Callable[..., Any], cli: Any
 ) -> None:
     forget(finished)
     before = record_of(finished)
     running = start("run", finished)
-    running.wait_for(SAID)
+    running.wait_for(NOTICE)
     assert running.ended(signal.SIGKILL) == -signal.SIGKILL
     assert record_of(finished).trials == before.trials
-    said = cli("run", finished)
-    assert said.code == 0, said.err
+    output = cli("run", finished)
+    assert output.code == 0, output.err
     after = record_of(finished)
     assert {t.number for t in after.trials if t.final} == set(trials_to_remeasure(before))
     assert tuple(replace(t, final={}) for t in after.trials) == before.trials
 
 
-def test_it_is_not_done_again_without_a_new_trial(finished: Path, cli: Any) -> None:
+def test_session_is_not_repeated_without_a_new_trial(finished: Path, cli: Any) -> None:
     before = sessions(record_of(finished))
-    said = cli("run", finished)
-    assert SAID not in said.out
+    output = cli("run", finished)
+    assert NOTICE not in output.out
     assert sessions(record_of(finished)) == before
 
 
-def test_it_is_done_again_after_new_trials(finished: Path, cli: Any) -> None:
+def test_session_is_repeated_after_new_trials(finished: Path, cli: Any) -> None:
     before = sessions(record_of(finished))
-    said = cli("run", finished, "--trials", 7)
-    assert SAID in said.out, said.err
+    output = cli("run", finished, "--trials", 7)
+    assert NOTICE in output.out, output.err
     record = record_of(finished)
     assert len(sessions(record)) == 1
     assert not sessions(record) & before
     assert {t.number for t in record.trials if t.final} >= record.members
 
 
-def test_chances_of_a_large_study_are_kept_for_who_looks_later(
+def test_front_probabilities_of_a_large_study_are_stored(
     finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = cli("front", finished, "--json").out
     monkeypatch.setattr("paretune.search.running.final_session.MANY", 5)
     assert cli("run", finished).code == 0
-    with study_reader(f"sqlite:///{database(finished)}") as found:
-        assert found.front_record().chances
+    with study_reader(f"sqlite:///{database(finished)}") as actual:
+        assert actual.front_record().chances
     assert cli("front", finished, "--json").out == before
 
 
-def test_off_leaves_the_searchs_numbers(finished: Path, cli: Any) -> None:
+def test_final_off_keeps_the_numbers_of_the_search(finished: Path, cli: Any) -> None:
     forget(finished)
-    said = cli("run", finished, "--set", "budget.final=off")
-    assert said.code == 0, said.err
-    assert SAID not in said.out and "Times are final" not in said.out
+    output = cli("run", finished, "--set", "budget.final=off")
+    assert output.code == 0, output.err
+    assert NOTICE not in output.out and "Times are final" not in output.out
     assert not any(t.final for t in record_of(finished).trials)
 
 
-def test_gone_file_is_told_and_the_searchs_numbers_stand(finished: Path, cli: Any) -> None:
+def test_missing_file_is_reported_and_the_search_numbers_stay(finished: Path, cli: Any) -> None:
     forget(finished)
     record = record_of(finished)
     member = max(record.members)
     artifact = record.trials[member].artifact
     assert artifact is not None
     (finished.with_suffix("") / artifact["path"]).unlink()
-    said = cli("run", finished)
-    assert said.code == 0, said.err
-    assert f"the front is not measured again: {finished.with_suffix('')}" in said.out
-    assert "this file is gone" in said.out
+    output = cli("run", finished)
+    assert output.code == 0, output.err
+    assert f"the front is not measured again: {finished.with_suffix('')}" in output.out
+    assert "this file is gone" in output.out
     assert not any(t.final for t in record_of(finished).trials)
 
 
@@ -173,15 +173,15 @@ def test_membership_changes_by_the_final_numbers(finished: Path, cli: Any) -> No
 def test_export_hands_out_the_final_numbers(finished: Path, cli: Any, tmp_path: Path) -> None:
     record = with_final_front(record_of(finished))
     number = max(record.members)
-    said = cli("export", finished, "--pick", number, "-o", tmp_path / "out")
-    assert said.code == 0, said.err
+    output = cli("export", finished, "--pick", number, "-o", tmp_path / "out")
+    assert output.code == 0, output.err
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     latency = manifest["measurements"]["validation"]["latency"]
     assert latency["value"] == record.trials[number].final["latency"].value
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(60.0, ["throughput", "latency"]), (0.0, [])])
-def test_everything_that_is_timed_is_measured_again_while_there_is_time(
+def test_every_timing_is_repeated_while_time_is_left(
     finished: Path, seconds: float, expected: list[str]
 ) -> None:
     study = StageStudy(load_study(finished))
@@ -189,14 +189,14 @@ def test_everything_that_is_timed_is_measured_again_while_there_is_time(
         wanted = (("size", {}), ("throughput", {"seconds": 0.1}), ("latency", {"seconds": 0.1}))
         [target] = study.workbench.targets
         study.workbench.targets = (replace(target, gauge=Gauge(wanted)),)
-        found = study.again(list(study.store.record().trials[:2]), seconds)
+        actual = study.again(list(study.store.record().trials[:2]), seconds)
     finally:
         study.close()
-    assert [[m.name for m in found[n]] for n in (0, 1)] == [expected] * 2
+    assert [[m.name for m in actual[n]] for n in (0, 1)] == [expected] * 2
 
 
 @pytest.mark.parametrize(
-    ("given", "spent", "expected"),
+    ("options", "spent", "expected"),
     [
         (None, 0.0, LEAST),
         (None, 600.0, SHARE * 600),
@@ -205,9 +205,9 @@ def test_everything_that_is_timed_is_measured_again_while_there_is_time(
         (7.0, 600.0, 7.0),
     ],
 )
-def test_session_takes_a_modest_share_of_the_run_unless_told(
-    make_record: Any, given: float | None, spent: float, expected: float
+def test_session_takes_a_share_of_the_run_by_default(
+    make_record: Any, options: float | None, spent: float, expected: float
 ) -> None:
     record = make_record(1)
     first = replace(record.trials[0], started=0.0, finished=spent)
-    assert session_seconds(given, replace(record, trials=(first,))) == expected
+    assert session_seconds(options, replace(record, trials=(first,))) == expected

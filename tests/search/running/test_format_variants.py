@@ -31,13 +31,13 @@ def searched(file: Path, quantization: str) -> list[dict[str, Any]]:
 
 
 def test_formats_are_those_that_need_no_training(study: Path) -> None:
-    found = searched(study, "{choice: {none: {}, static: {}, qat: {epochs: 1}}}")
-    assert found == [{"quantization": "none"}, {"quantization": "static"}]
+    actual = searched(study, "{choice: {none: {}, static: {}, qat: {epochs: 1}}}")
+    assert actual == [{"quantization": "none"}, {"quantization": "static"}]
 
 
-def test_formats_with_few_variants_are_all_there(study: Path) -> None:
-    found = searched(study, "{choice: {none: {}, static: {keep_float: {choice: [0, 1]}}}}")
-    assert found == [
+def test_formats_with_few_options_are_all_listed(study: Path) -> None:
+    actual = searched(study, "{choice: {none: {}, static: {keep_float: {choice: [0, 1]}}}}")
+    assert actual == [
         {"quantization": "none"},
         {"quantization": "static", "quantization.static.keep_float": "0"},
         {"quantization": "static", "quantization.static.keep_float": "1"},
@@ -52,9 +52,11 @@ def test_formats_are_none_when_there_is_nothing_to_enumerate(
     assert searched(study, quantization.replace("PERCENT", percent)) == []
 
 
-def test_siblings_share_the_training_and_do_not_count_as_trials(study: Path, cli: Any) -> None:
-    said = cli("run", study, "--trials", 2)
-    assert said.code == 0, said.err
+def test_format_variants_share_the_training_and_do_not_count_as_trials(
+    study: Path, cli: Any
+) -> None:
+    output = cli("run", study, "--trials", 2)
+    assert output.code == 0, output.err
     record = record_of(study)
     own = [t for t in record.trials if t.number and t.variant_of is None]
     assert len(own) == 2
@@ -70,19 +72,19 @@ def test_siblings_share_the_training_and_do_not_count_as_trials(study: Path, cli
     status = json.loads(cli("status", study, "--json").out)
     assert (status["done"], status["variants"]) == (2, 4)
     assert "and 4 format variants" in cli("status", study).out
-    assert "(trained in 1)" in said.out
+    assert "(trained in 1)" in output.out
 
 
-def test_sampler_and_optuna_hear_of_siblings(study: Path, cli: Any) -> None:
+def test_sampler_and_optuna_receive_format_variants(study: Path, cli: Any) -> None:
     assert cli("run", study, "--trials", 2).code == 0
     url = f"sqlite:///{study.with_suffix('') / 'study.db'}"
-    theirs = optuna.load_study(study_name="tiny", storage=url).trials
-    marked = [t for t in theirs if "variant_of" in t.user_attrs]
+    second = optuna.load_study(study_name="tiny", storage=url).trials
+    marked = [t for t in second if "variant_of" in t.user_attrs]
     assert len(marked) == 4
     assert all(len(t.values) == 3 for t in marked)
 
 
-def test_siblings_that_a_killed_run_left_are_tried_by_the_next(study: Path, cli: Any) -> None:
+def test_next_run_tries_the_format_variants_that_a_killed_run_left(study: Path, cli: Any) -> None:
     assert cli("run", study, "--trials", 1).code == 0
     before = record_of(study)
     database = study.with_suffix("") / "study.db"
@@ -96,25 +98,25 @@ def test_siblings_that_a_killed_run_left_are_tried_by_the_next(study: Path, cli:
     ]
 
 
-def test_no_siblings_when_switched_off(study: Path, cli: Any) -> None:
+def test_no_format_variants_when_switched_off(study: Path, cli: Any) -> None:
     assert cli("run", study, "--trials", 2, "--set", "search.format_variants=false").code == 0
     assert len(record_of(study).trials) == 3
 
 
 def families(record: StudyRecord) -> dict[int, set[str]]:
     """Trial -> the number formats that its network was tried in."""
-    found = {
+    actual = {
         t.number: {t.params["quantization"]} for t in record.trials[1:] if t.variant_of is None
     }
     for trial in record.trials:
         if trial.variant_of is not None:
-            found[trial.variant_of].add(trial.params["quantization"])
-    return found
+            actual[trial.variant_of].add(trial.params["quantization"])
+    return actual
 
 
-def test_siblings_of_the_front_come_in_the_end(study: Path, cli: Any) -> None:
-    said = cli("run", study, "--trials", 4, "--set", "search.format_variants=front")
-    assert said.code == 0, said.err
+def test_format_variants_of_the_front_come_at_the_end(study: Path, cli: Any) -> None:
+    output = cli("run", study, "--trials", 4, "--set", "search.format_variants=front")
+    assert output.code == 0, output.err
     record = record_of(study)
     own = [t.number for t in record.trials if t.variant_of is None]
     assert own == [0, 1, 2, 3, 4], "the search is not kept waiting"
@@ -128,7 +130,7 @@ def test_siblings_of_the_front_come_in_the_end(study: Path, cli: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "given", "wanted"),
+    ("sampler", "options", "wanted"),
     [
         ("auto", "", "front"),
         ("thompson", "", "front"),
@@ -139,17 +141,17 @@ def test_siblings_of_the_front_come_in_the_end(study: Path, cli: Any) -> None:
         ("auto", ", format_variants: false", False),
     ],
 )
-def test_model_chooses_formats_by_itself(
-    study: Path, sampler: str, given: str, wanted: Any
+def test_default_depends_on_whether_the_sampler_chooses_formats(
+    study: Path, sampler: str, options: str, wanted: Any
 ) -> None:
-    text = study.read_text().replace(", format_variants: true", f", sampler: {sampler}{given}")
+    text = study.read_text().replace(", format_variants: true", f", sampler: {sampler}{options}")
     study.write_text(text)
     assert load_study(study).format_variants == wanted
 
 
-def test_wrong_word_for_siblings_is_refused(study: Path, cli: Any) -> None:
+def test_wrong_value_for_format_variants_is_refused(study: Path, cli: Any) -> None:
     study.write_text(study.read_text().replace("format_variants: true", "format_variants: some"))
-    said = cli("check", study)
-    assert said.code == 2
-    assert "search.format_variants" in said.err
-    assert "front" in said.err
+    output = cli("check", study)
+    assert output.code == 2
+    assert "search.format_variants" in output.err
+    assert "front" in output.err

@@ -1,4 +1,4 @@
-"""What a run shows: plain lines in a pipe, a live view on a terminal."""
+"""A run prints plain lines into a pipe, and a live view on a terminal."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ DONE = Result(
 
 
 def test_pipe_gets_one_line_per_trial() -> None:
-    said = lines(False, STARTED, ended(3, DONE), Notice("a notice"), RunEnded("done", 3, 10))
-    assert said.splitlines() == [
+    text = lines(False, STARTED, ended(3, DONE), Notice("a notice"), RunEnded("done", 3, 10))
+    assert text.splitlines() == [
         "study made-up: 10 trials, 2 done already; a host",
         "trial   3 [3/10]  accuracy 94.00 %  latency 0.500 ms (4.0x faster)  on the front  (3.2 s)",
         "a notice",
@@ -66,9 +66,9 @@ def test_pipe_gets_one_line_per_trial() -> None:
     ]
 
 
-def test_infeasible_failed_and_broken_trials_say_why() -> None:
+def test_infeasible_failed_and_constraint_breaking_trials_print_the_reason() -> None:
     reason = {"stage": "prune", "type": "RuntimeError", "text": "no layer [left]\nmore"}
-    said = lines(
+    text = lines(
         False,
         STARTED,
         ended(1, Result("infeasible", reason=reason)),
@@ -76,14 +76,14 @@ def test_infeasible_failed_and_broken_trials_say_why() -> None:
         ended(3, Result("complete", dict(BASE), {"latency <= 1 ms": 1.0})),
         ended(4, Result("complete", dict(BASE), repeat_of=3)),
     )
-    assert "infeasible in prune: no layer [left]" in said
-    assert "FAILED in prune: RuntimeError: no layer [left]" in said
-    assert "breaks latency <= 1 ms" in said
-    assert "the same plan as trial 3" in said
+    assert "infeasible in prune: no layer [left]" in text
+    assert "FAILED in prune: RuntimeError: no layer [left]" in text
+    assert "breaks latency <= 1 ms" in text
+    assert "the same plan as trial 3" in text
 
 
 def test_terminal_shows_trial_stage_epoch_and_front() -> None:
-    said = lines(
+    expected = lines(
         True,
         STARTED,
         ended(3, DONE),
@@ -93,4 +93,4 @@ def test_terminal_shows_trial_stage_epoch_and_front() -> None:
         RunEnded("done", 3, 10),
     )
     for text in ("3 of 10 trials", "trial 4", "finetune", "2/6 loss 0.123", "hypervolume 0.5000"):
-        assert text in said
+        assert text in expected

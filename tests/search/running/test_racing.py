@@ -71,7 +71,7 @@ def rungs_of(file: Path) -> Rungs:
 
 
 def check_race(file: Path) -> None:
-    """What must hold at the end of any run of the study above."""
+    """Checks what holds at the end of any run of the study above."""
     record = record_of(file)
     own = [t for t in record.trials if t.repeat_of is None]
     assert {t.state for t in own} == {"complete", "stopped"}
@@ -81,28 +81,28 @@ def check_race(file: Path) -> None:
     rungs = rungs_of(file)
     assert len(rungs.at(1)) == len(own)
     for step, reached in rungs.all().items():
-        found = [
+        actual = [
             RungEntry(r.trial, {**r.values, "error": r.values["error"]}, r.promoted)  # type: ignore[dict-item]
             for r in reached
         ]
-        waits = {e.trial for e in found if not e.promoted}
-        assert not waits & set(best_trials(found, 3)), f"nobody of the best waits at step {step}"
+        waits = {e.trial for e in actual if not e.promoted}
+        assert not waits & set(best_trials(actual, 3)), f"one of the best is paused at step {step}"
         trained = [t.number for t in own if t.state == "complete"]
-        assert set(trained) <= {e.trial for e in found if e.promoted}
+        assert set(trained) <= {e.trial for e in actual if e.promoted}
 
 
 def test_run_trains_the_best_to_the_end_and_stops_the_others(racing: Path, cli: Any) -> None:
-    said = cli("run", racing)
-    assert said.code == 0, said.err
+    output = cli("run", racing)
+    assert output.code == 0, output.err
     check_race(racing)
     record = record_of(racing)
     states = [t.state for t in record.trials]
     assert len(states) == 18
     assert 1 <= states.count("complete") <= 9
     assert len(epochs_of(racing)) < 18 * 9 / 2
-    assert "among the best now; goes on" in said.out
-    assert f"racing: {states.count('stopped')} trials were stopped early" in said.out
-    assert f"Racing stopped or paused {states.count('stopped')} of 18 trials." in said.out
+    assert "among the best now; goes on" in output.out
+    assert f"racing: {states.count('stopped')} trials were stopped early" in output.out
+    assert f"Racing stopped or paused {states.count('stopped')} of 18 trials." in output.out
 
 
 def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any) -> None:
@@ -130,7 +130,7 @@ def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any
     assert [t.state.name for t in mirrored] == [names[t.state] for t in record.trials]
 
 
-def test_killed_run_goes_on_with_its_waiting_trials(
+def test_killed_run_continues_with_its_paused_trials(
     racing: Path, start: Callable[..., Any], cli: Any
 ) -> None:
     running = start("run", racing, SLOW="0.1")
@@ -150,7 +150,7 @@ def test_killed_run_goes_on_with_its_waiting_trials(
     assert states == {"COMPLETE", "PRUNED"}
 
 
-def test_run_that_ends_before_all_is_tried_leaves_trials_waiting(racing: Path, cli: Any) -> None:
+def test_run_that_ends_early_leaves_trials_paused(racing: Path, cli: Any) -> None:
     goal = ["--set", 'goals=["error <= 90%"]', "--set", "budget={stop_at_goals: true}"]
     assert cli("run", racing, *goal).code == 0
     states = [t.state for t in record_of(racing).trials]
@@ -167,20 +167,20 @@ def test_two_workers_share_a_race(racing: Path, start: Callable[..., Any]) -> No
     check_race(racing)
 
 
-def test_samplers_hear_of_waiting_trials(racing: Path, cli: Any) -> None:
+def test_samplers_learn_from_paused_trials(racing: Path, cli: Any) -> None:
     for sampler in ("thompson", "tpe", "nsga2"):
         file = racing.with_name(f"{sampler}.yaml")
         file.write_text(racing.read_text().replace("random", sampler))
-        said = cli("run", file)
-        assert said.code == 0, said.err
+        output = cli("run", file)
+        assert output.code == 0, output.err
 
 
-def test_trainer_that_reports_no_objective_is_told_what_to_report(racing: Path, cli: Any) -> None:
+def test_trainer_without_reported_objective_fails_with_advice(racing: Path, cli: Any) -> None:
     [code] = racing.parent.glob("racing_*.py")
     code.write_text(CODE.replace("error=error)", "loss=error)"))
-    said = cli("run", racing)
-    assert said.code == 1
-    assert "racing compares trials by error, size, and report(1, ...) named none" in said.out
+    output = cli("run", racing)
+    assert output.code == 1
+    assert "racing compares trials by error, size, and report(1, ...) named none" in output.out
 
 
 @pytest.mark.parametrize(
@@ -201,12 +201,12 @@ def test_mistake_is_refused(racing: Path, change: str, text: str) -> None:
 
 def test_changed_race_is_refused_naming_the_key(racing: Path, cli: Any) -> None:
     assert cli("run", racing, "--trials", 3).code in (0, 1)
-    said = cli("run", racing, "--set", "search.racing.eta=2")
-    assert said.code == 2
-    assert "search.racing.eta: was 3, now 2" in said.err
+    output = cli("run", racing, "--set", "search.racing.eta=2")
+    assert output.code == 2
+    assert "search.racing.eta: was 3, now 2" in output.err
 
 
 def test_check_shows_where_trials_are_compared(racing: Path, cli: Any) -> None:
-    said = cli("check", racing)
-    assert said.code == 0
-    assert "at steps 1, 3 of 9, 1 of 3 trials goes on" in said.out
+    output = cli("check", racing)
+    assert output.code == 0
+    assert "at steps 1, 3 of 9, 1 of 3 trials goes on" in output.out

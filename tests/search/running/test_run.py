@@ -21,11 +21,11 @@ from support.studies import record_of
 
 
 def outcomes(record: StudyRecord) -> list[tuple[Any, ...]]:
-    """What must not change when a study goes on."""
+    """The results that must not change when a study continues."""
     return [(t.number, t.state, dict(t.params), dict(t.values)) for t in record.trials]
 
 
-def test_run_tries_what_was_asked_for(finished: Path, first_run: Any) -> None:
+def test_run_completes_the_requested_trials(finished: Path, first_run: Any) -> None:
     record = record_of(finished)
     assert first_run.code == 0
     assert [t.number for t in record.trials] == list(range(7))
@@ -41,7 +41,7 @@ def test_run_tries_what_was_asked_for(finished: Path, first_run: Any) -> None:
     }
 
 
-def test_run_prints_front_report_and_what_to_type_next(finished: Path, first_run: Any) -> None:
+def test_run_prints_front_report_and_next_commands(finished: Path, first_run: Any) -> None:
     for text in ("trial   6 [6/6]", "the front", "on test", "faster", "smaller", "report: "):
         assert text in first_run.out
     assert "paretune export" in first_run.out
@@ -63,7 +63,7 @@ def test_measurements_carry_unit_spread_count_and_conditions(finished: Path) -> 
     assert size.value == (finished.with_suffix("") / artifact["path"]).stat().st_size
 
 
-def test_test_part_is_measured_for_baseline_and_front_and_those_in_the_noise(
+def test_test_part_is_measured_for_baseline_front_and_trials_within_noise(
     finished: Path,
 ) -> None:
     record = record_of(finished)
@@ -71,18 +71,18 @@ def test_test_part_is_measured_for_baseline_and_front_and_those_in_the_noise(
     assert {t.test["accuracy"].count for t in record.trials if t.test} == {450}
 
 
-def test_run_again_says_that_it_is_done(finished: Path, cli: Any) -> None:
+def test_second_run_reports_that_all_trials_are_done(finished: Path, cli: Any) -> None:
     before = outcomes(record_of(finished))
-    said = cli("run", finished)
-    assert said.code == 0
-    assert "all 6 trials are done" in said.out
+    output = cli("run", finished)
+    assert output.code == 0
+    assert "all 6 trials are done" in output.out
     assert outcomes(record_of(finished)) == before
 
 
-def test_run_goes_on_when_more_trials_are_asked_for(finished: Path, cli: Any) -> None:
+def test_run_continues_when_more_trials_are_requested(finished: Path, cli: Any) -> None:
     before = outcomes(record_of(finished))
-    said = cli("run", finished, "--trials", 8)
-    assert said.code == 0, said.err
+    output = cli("run", finished, "--trials", 8)
+    assert output.code == 0, output.err
     after = outcomes(record_of(finished))
     assert after[:7] == before
     assert len(after) >= 9
@@ -120,8 +120,8 @@ def test_killed_run_goes_on_and_loses_no_trial(
     assert running.ended(signal.SIGKILL) == -signal.SIGKILL
     done = [o for o in outcomes(record_of(tiny)) if o[1] == "complete"]
     assert len(done) >= 2
-    said = cli("run", tiny)
-    assert said.code == 0, said.err
+    output = cli("run", tiny)
+    assert output.code == 0, output.err
     after = record_of(tiny)
     assert outcomes(after)[: len(done)] == done
     assert {t.state for t in after.trials} == {"complete"}
@@ -136,7 +136,7 @@ def test_killed_run_goes_on_and_loses_no_trial(
 @pytest.mark.parametrize(
     "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
-def test_interrupted_run_exits_130_and_keeps_what_is_done(
+def test_interrupted_run_exits_130_and_keeps_finished_trials(
     tiny: Path, start: Callable[..., Any], how: int
 ) -> None:
     running = start("run", tiny, "--trials", 60)  # so many that it is still at them
@@ -147,7 +147,7 @@ def test_interrupted_run_exits_130_and_keeps_what_is_done(
 
 
 @pytest.mark.slow
-def test_two_workers_do_each_trial_once(tiny: Path, start: Callable[..., Any]) -> None:
+def test_two_workers_run_each_trial_once(tiny: Path, start: Callable[..., Any]) -> None:
     running = start("run", tiny, "--workers", 2, "--trials", 8)
     assert running.ended() == 0, running.log.read_text()
     record = record_of(tiny)
@@ -167,10 +167,10 @@ def test_optuna_opens_the_database(finished: Path) -> None:
     study, record = load_optuna(finished), record_of(finished)
     assert [t.number for t in study.trials] == [t.number for t in record.trials]
     assert study.metric_names == ["accuracy", "latency", "size"]
-    for theirs, ours in zip(study.trials, record.trials, strict=True):
-        assert theirs.values == list(ours.values.values())
-        assert {k: theirs.params[k] for k in ours.params} == {
-            k: (str(v) if isinstance(theirs.params[k], str) else v) for k, v in ours.params.items()
+    for second, first in zip(study.trials, record.trials, strict=True):
+        assert second.values == list(first.values.values())
+        assert {k: second.params[k] for k in first.params} == {
+            k: (str(v) if isinstance(second.params[k], str) else v) for k, v in first.params.items()
         }
 
 
@@ -214,22 +214,22 @@ def test_changed_study_is_refused_naming_the_key(
     finished: Path, cli: Any, change: str, key: str
 ) -> None:
     before = outcomes(record_of(finished))
-    said = cli("run", finished, "--set", change)
-    assert said.code == 2
-    assert f"  {key}" in said.err
-    assert "Traceback" not in said.err
+    output = cli("run", finished, "--set", change)
+    assert output.code == 2
+    assert f"  {key}" in output.err
+    assert "Traceback" not in output.err
     assert outcomes(record_of(finished)) == before
 
 
 @pytest.mark.parametrize("change", ["goals=[]", "budget={time: 1h}", "search.trials=5"])
-def test_compatible_change_goes_on(finished: Path, cli: Any, change: str) -> None:
+def test_compatible_change_continues_the_study(finished: Path, cli: Any, change: str) -> None:
     assert cli("run", finished, "--set", change).code == 0
 
 
-def test_repeated_plan_is_answered_from_the_database(tiny: Path, cli: Any) -> None:
+def test_repeated_plan_takes_the_stored_result(tiny: Path, cli: Any) -> None:
     space = "space={quantization: {choice: [none, dynamic]}, finetune: {epochs: 0}}"
-    said = cli("run", tiny, "--set", space, "--set", "search={sampler: random, trials: 5}")
-    assert said.code == 0, said.err
+    output = cli("run", tiny, "--set", space, "--set", "search={sampler: random, trials: 5}")
+    assert output.code == 0, output.err
     record = record_of(tiny)
     own = [t for t in record.trials if t.number and t.repeat_of is None]
     repeated = [t for t in record.trials if t.repeat_of is not None]
@@ -238,8 +238,8 @@ def test_repeated_plan_is_answered_from_the_database(tiny: Path, cli: Any) -> No
     for trial in repeated:
         assert trial.values == record.trials[trial.repeat_of].values  # type: ignore[index]
         assert trial.artifact is None
-    assert "the same plan as trial" in said.out
-    assert "nothing new to propose" in said.out
+    assert "the same plan as trial" in output.out
+    assert "nothing new to propose" in output.out
 
 
 NETS = """\
@@ -273,8 +273,8 @@ def with_nets(tiny: Path, module: str, widths: str) -> None:
 
 def test_failing_trial_is_recorded_and_the_study_goes_on(tiny: Path, cli: Any) -> None:
     with_nets(tiny, "failing_nets", "{choice: [4, 7]}")
-    said = cli("run", tiny, "--set", "search={sampler: random, trials: 6, seed: 3}")
-    assert said.code == 0, said.err
+    output = cli("run", tiny, "--set", "search={sampler: random, trials: 6, seed: 3}")
+    assert output.code == 0, output.err
     failed = [t for t in record_of(tiny).trials if t.state == "failed"]
     done = [t for t in record_of(tiny).trials if t.number and t.state == "complete"]
     assert failed and done
@@ -290,7 +290,7 @@ def test_failing_trial_is_recorded_and_the_study_goes_on(tiny: Path, cli: Any) -
 @pytest.mark.parametrize(
     ("width", "stage", "text"), [(8, "pretrain", "loss"), (9, "pretrain", "nine is no width")]
 )
-def test_candidate_that_cannot_be_is_infeasible_with_the_reason(
+def test_impossible_candidate_is_infeasible_with_the_reason(
     tiny: Path, cli: Any, width: int, stage: str, text: str
 ) -> None:
     with_nets(tiny, f"impossible_nets_{width}", str(width))
@@ -305,20 +305,20 @@ def test_candidate_that_cannot_be_is_infeasible_with_the_reason(
 
 def test_run_gives_up_when_every_trial_fails(tiny: Path, cli: Any) -> None:
     with_nets(tiny, "broken_nets", "7")
-    said = cli("run", tiny, "--trials", 60)
-    assert said.code == 1
-    assert "in a row failed" in said.out
+    output = cli("run", tiny, "--trials", 60)
+    assert output.code == 1
+    assert "in a row failed" in output.out
 
 
 def test_time_budget_ends_the_run(tiny: Path, cli: Any) -> None:
-    said = cli("run", tiny, "--trials", 100000, "--time", "4s")
-    assert said.code == 0
-    assert "the time of 4 s is spent" in said.out
+    output = cli("run", tiny, "--trials", 100000, "--time", "4s")
+    assert output.code == 0
+    assert "the time of 4 s is spent" in output.out
     assert len(record_of(tiny).trials) < 100
 
 
 def test_study_without_a_limit_stops_at_its_goals(tiny: Path, cli: Any) -> None:
-    said = cli("run", tiny, "--set", "budget={stop_at_goals: true}", "--trials", 50)
-    assert said.code == 0, said.err
-    assert "all goals are reached" in said.out
+    output = cli("run", tiny, "--set", "budget={stop_at_goals: true}", "--trials", 50)
+    assert output.code == 0, output.err
+    assert "all goals are reached" in output.out
     assert len(record_of(tiny).trials) < 50

@@ -36,13 +36,13 @@ FILLING = ["the", "film", "was", "a", "story", "and", "its", "music", "end"]
 def moods(count: int) -> list[tuple[str, str]]:
     """(sentence, mood): the one telling word stands anywhere."""
     random = np.random.default_rng(0)
-    found = []
+    actual = []
     for index in range(count):
         words = list(random.choice(FILLING, size=random.integers(3, 12)))
         telling = str(random.choice([GOOD, BAD][index % 2]))
         words.insert(int(random.integers(len(words) + 1)), telling)
-        found.append((" ".join(words) + ".", ["glad", "sad"][index % 2]))
-    return found
+        actual.append((" ".join(words) + ".", ["glad", "sad"][index % 2]))
+    return actual
 
 
 @pytest.fixture
@@ -56,38 +56,38 @@ def study(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_text_study_runs_from_data_to_verified_export(study: Path, cli: Any) -> None:
-    said = cli("run", study)
-    assert said.code == 0, said.err
+    output = cli("run", study)
+    assert output.code == 0, output.err
     base, *front = json.loads(cli("front", study, "--json").out)["rows"]
     assert base["test"]["accuracy"]["value"] > 0.9
     assert front
-    found = {}
+    actual = {}
     for number in (1, 2, 3):
         trial = json.loads(cli("show", study, number, "--json").out)
         stages = {stage["kind"]: stage["params"] for stage in trial["plan"]}
         assert stages["finetune"]["distillation"] and stages["prune"]
         mode = next(iter(stages.get("quantize", {}).get("quantization", {"none": {}})))
-        found[mode] = trial["measurements"]["accuracy"]["value"]
-    assert set(found) == {"none", "dynamic", "static"}
-    # The telling word is found by attention, which a mask in 8 bits would blind
-    assert min(found.values()) > found["none"] - 0.03
+        actual[mode] = trial["measurements"]["accuracy"]["value"]
+    assert set(actual) == {"none", "dynamic", "static"}
+    # Attention locates the decisive word; an attention mask in 8 bits would hide it
+    assert min(actual.values()) > actual["none"] - 0.03
 
     folder = study.parent / "exported"
-    said = cli("export", study, "--pick", "smallest", "-o", folder, "--no-latency")
-    assert said.code == 0, said.out + said.err
+    output = cli("export", study, "--pick", "smallest", "-o", folder, "--no-latency")
+    assert output.code == 0, output.out + output.err
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["input"]["dtype"] == "int64"
-    said = cli("verify", folder, "--data", study.parent / "moods.csv", "--no-latency", "--json")
-    assert said.code == 0, said.out
-    found = json.loads(said.out)["results"]
-    assert {"model.onnx", "tokenizer.json", "load.py"} <= {f["file"] for f in found}
-    assert {"preprocessing", "outputs", "accuracy"} <= {f["check"] for f in found}
+    output = cli("verify", folder, "--data", study.parent / "moods.csv", "--no-latency", "--json")
+    assert output.code == 0, output.out
+    actual = json.loads(output.out)["results"]
+    assert {"model.onnx", "tokenizer.json", "load.py"} <= {f["file"] for f in actual}
+    assert {"preprocessing", "outputs", "accuracy"} <= {f["check"] for f in actual}
 
     # What a user does, without Paretune
     tokenizer = Tokenizer.from_file(str(folder / manifest["preprocessing"]["tokenizer"]))
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
     texts = ["The music was lovely!", "A dull film."]
-    tokens = np.array([found.ids for found in tokenizer.encode_batch(texts)], dtype=np.int64)
+    tokens = np.array([actual.ids for actual in tokenizer.encode_batch(texts)], dtype=np.int64)
     [logits] = session.run(None, {"input": tokens})
     names = manifest["preprocessing"]["class_names"]
     assert [names[i] for i in logits.argmax(axis=1)] == ["glad", "sad"]
@@ -122,7 +122,9 @@ def test_text_study_runs_from_data_to_verified_export(study: Path, cli: Any) -> 
         ("data.text.path=gone.csv", "gone.csv: there is no such file or folder"),
     ],
 )
-def test_what_does_not_fit_is_refused(change: str, expected: str, study: Path, cli: Any) -> None:
-    said = cli("run" if "gone" in change else "check", study, "--set", change)
-    assert said.code == 2
-    assert expected in " ".join(said.err.split())
+def test_text_options_that_do_not_fit_are_refused(
+    change: str, expected: str, study: Path, cli: Any
+) -> None:
+    output = cli("run" if "gone" in change else "check", study, "--set", change)
+    assert output.code == 2
+    assert expected in " ".join(output.err.split())

@@ -1,4 +1,4 @@
-"""Who works on a study signs on and off."""
+"""A worker registers when it starts, and unregisters when it ends."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from paretune.search.database.store import Store
 from paretune.search.running.worker import Worker
 
 
-@pytest.mark.parametrize("place", ["join", "remove"])
-def test_worker_that_is_interrupted_while_it_signs_off_is_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+@pytest.mark.parametrize("moment", ["join", "remove"])
+def test_worker_interrupted_while_it_unregisters_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     store = Store(open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True))
     worker = Worker(store)
@@ -24,11 +24,11 @@ def test_worker_that_is_interrupted_while_it_signs_off_is_gone(
 
     def removed(name: str) -> None:
         calls.append(name)
-        if place == "remove" and len(calls) == 1:
+        if moment == "remove" and len(calls) == 1:
             raise KeyboardInterrupt
         remove(name)
 
-    if place == "join":
+    if moment == "join":
         monkeypatch.setattr(worker._thread, "join", interrupted)
     monkeypatch.setattr(store, "remove_worker", removed)
     with pytest.raises(KeyboardInterrupt), worker:

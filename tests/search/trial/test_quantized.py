@@ -67,7 +67,7 @@ def answers(study: StageStudy, candidate: Candidate, file: Path) -> tuple[np.nda
     ],
     ids=["simple_cnn", "resnet", "vit"],
 )
-def test_trained_in_int8_answers_as_it_was_simulated(
+def test_qat_network_gives_the_simulated_outputs_in_int8(
     architecture: dict[str, Any], alike: float, study: StageStudy, tmp_path: Path
 ) -> None:
     """Inside of attention the file rounds what the simulation does not: there it is less exact."""
@@ -84,8 +84,8 @@ def test_trained_in_int8_answers_as_it_was_simulated(
 
 
 @pytest.mark.parametrize("keep", [0, 1])
-def test_trained_stage_comes_back_from_the_cache_as_it_was(keep: int, study: StageStudy) -> None:
-    """Weights, ranges and what is told of them; the network rounds as before."""
+def test_qat_stage_from_the_cache_equals_the_trained_one(keep: int, study: StageStudy) -> None:
+    """The cached stage has the same weights and ranges, and rounds alike."""
     quantization = {"qat": {**QAT["qat"], "keep_float": keep}}
     first = study.workbench.pipeline.candidate(plan(quantization), Watch())
     watch = Watch()
@@ -93,9 +93,9 @@ def test_trained_stage_comes_back_from_the_cache_as_it_was(keep: int, study: Sta
     assert watch.cached == ["pretrain", "quantize"]
     assert first.history == second.history
     assert first.quantization == second.quantization
-    ours, theirs = first.model.state_dict(), second.model.state_dict()
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    mine, other = first.model.state_dict(), second.model.state_dict()
+    assert mine.keys() == other.keys()
+    assert all(torch.equal(mine[name], other[name]) for name in mine)
     [(inputs, _)] = study.workbench.data.arrays("test", 10_000)
     with torch.inference_mode():
         images = torch.from_numpy(inputs)
@@ -134,14 +134,14 @@ def test_qat_learns_from_a_teacher_when_its_stage_names_a_distillation(study: St
     after = study.workbench.pipeline.candidate(taught, watch)
     assert {"pretrain", "teacher", "quantize"} <= set(watch.seconds)
     before = study.workbench.pipeline.candidate(alone, Watch())
-    ours, theirs = after.model.state_dict(), before.model.state_dict()
-    assert any(not torch.equal(ours[name], theirs[name]) for name in ours)
+    first, second = after.model.state_dict(), before.model.state_dict()
+    assert any(not torch.equal(first[name], second[name]) for name in first)
 
 
-def test_weights_that_few_linear_layers_hold_are_refused_before_any_training(
+def test_weight_only_is_refused_before_training_when_linear_layers_hold_few_weights(
     study: StageStudy,
 ) -> None:
-    """Nothing is in the cache and no epoch has been: the network alone says it."""
+    """The check needs neither a cached stage nor an epoch."""
     epochs: list[int] = []
     watch = Watch(epoch=lambda event: epochs.append(event.epoch))
     resnet = {"resnet": {"blocks": 1, "width": 8}}

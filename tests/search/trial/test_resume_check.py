@@ -1,4 +1,4 @@
-"""What may change between two runs of a study, and what may not."""
+"""Some changes between two runs of a study are refused, others pass."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_every_change_is_named_up_to_eight(file: Path) -> None:
     assert "\n  and " in many
 
 
-def test_study_stored_before_the_order_was_is_taken(file: Path) -> None:
+def test_stored_study_without_an_order_is_accepted(file: Path) -> None:
     old = stored(load_study(file))
     del old["order"]
 
@@ -179,6 +179,6 @@ def test_study_stored_before_the_order_was_is_taken(file: Path) -> None:
 
 
 def test_identity_survives_json(file: Path) -> None:
-    found = identity(load_study(file))
+    actual = identity(load_study(file))
 
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert json.loads(json.dumps(actual, allow_nan=False)) == actual

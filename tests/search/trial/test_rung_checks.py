@@ -70,8 +70,8 @@ def run(file: Path, *sets: str) -> list[Event]:
 
 def epochs_of(events: list[Event]) -> list[tuple[int, int]]:
     """(trial, epoch) of each that was trained in the stage that races."""
-    found = [e for e in events if isinstance(e, EpochDone) and e.trial and e.stage == "finetune"]
-    return [(event.trial, event.epoch) for event in found]
+    actual = [e for e in events if isinstance(e, EpochDone) and e.trial and e.stage == "finetune"]
+    return [(event.trial, event.epoch) for event in actual]
 
 
 def own(record: StudyRecord) -> list[TrialRecord]:
@@ -83,17 +83,17 @@ def losses(values: Any) -> dict[str, float]:
 
 
 def check_race(file: Path) -> None:
-    """What must hold at the end of any run of the study above."""
+    """Checks what holds at the end of any run of the study above."""
     trials = own(record_of(file))
     assert {t.state for t in trials} == {"complete", "stopped"}
     assert all(t.held_by_racing == (t.state == "stopped") for t in trials)
     assert all(set(t.values) == {"accuracy", "latency", "size"} for t in trials)
     assert trainings(file) == []
     for step, reached in rungs_of(file).all().items():
-        found = [RungEntry(r.trial, losses(r.values), r.promoted) for r in reached]
-        waits = {e.trial for e in found if not e.promoted}
+        actual = [RungEntry(r.trial, losses(r.values), r.promoted) for r in reached]
+        waits = {e.trial for e in actual if not e.promoted}
         assert step == 1
-        assert not waits & set(best_trials(found, 3)), f"nobody of the best waits at epoch {step}"
+        assert not waits & set(best_trials(actual, 3)), f"one of the best is paused at epoch {step}"
 
 
 # -- a training in parts -------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def held_up_at(*epochs: int) -> Watch:
         pytest.param("plateau", marks=pytest.mark.slow),
     ],
 )
-def test_training_held_up_twice_gives_the_weights_of_one_go(
+def test_training_paused_twice_gives_the_weights_of_one_training(
     study: StageStudy, tmp_path: Path, schedule: str
 ) -> None:
     plan = plan_of(study, schedule)
@@ -159,7 +159,7 @@ def test_training_held_up_twice_gives_the_weights_of_one_go(
         assert torch.equal(tensor, parts.model.state_dict()[name]), name
 
 
-def test_held_up_training_goes_on_from_its_last_epoch(study: StageStudy) -> None:
+def test_paused_training_continues_from_its_last_epoch(study: StageStudy) -> None:
     plan = plan_of(study)
     with pytest.raises(StageError):
         study.workbench.pipeline.candidate(plan, held_up_at(3))
@@ -172,7 +172,7 @@ def test_held_up_training_goes_on_from_its_last_epoch(study: StageStudy) -> None
     assert heard == [4]
 
 
-def test_what_looking_took_is_no_time_of_the_training(study: StageStudy) -> None:
+def test_training_time_excludes_the_rung_checks(study: StageStudy) -> None:
     import time
 
     watch = Watch(pace=Pace("finetune", (1,), lambda *_: time.sleep(5)))
@@ -183,7 +183,7 @@ def test_what_looking_took_is_no_time_of_the_training(study: StageStudy) -> None
     assert watch.made["finetune"] < spent - 5
 
 
-def test_forgotten_training_is_gone_from_folder_and_books(study: StageStudy, file: Path) -> None:
+def test_forgotten_training_leaves_folder_and_database(study: StageStudy, file: Path) -> None:
     with pytest.raises(StageError):
         study.workbench.pipeline.candidate(plan_of(study), held_up_at(1))
     assert len(trainings(file)) == 1
@@ -193,7 +193,7 @@ def test_forgotten_training_is_gone_from_folder_and_books(study: StageStudy, fil
     assert study.store.cached_bytes() < before
 
 
-def test_foreseen_candidate_is_quantized_as_the_plan_says(study: StageStudy) -> None:
+def test_candidate_at_a_rung_is_quantized_as_the_plan_says(study: StageStudy) -> None:
     for mode, stands in (("dynamic", "dynamic"), ("qat", "static")):
         plan = plan_of(study, quantization={mode: {}})
         finetuned = Plan(tuple(s for s in plan.stages if s.kind != "quantize"))
@@ -218,7 +218,7 @@ def test_zeros_are_the_share_of_pruned_weights() -> None:
 
 @pytest.fixture(scope="module")
 def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Event]]:
-    """The study after a run, and what it told; several tests look at it."""
+    """The study after a run, and its events; shared by several tests."""
     study = tmp_path_factory.mktemp("raced") / "rung_checks.yaml"
     study.write_text(STUDY)
     return study, run(study)
@@ -288,10 +288,10 @@ def test_networks_of_one_structure_are_timed_once_at_rungs(
     for reached in rungs_of(file).at(1):
         latencies.setdefault(named[reached.trial], set()).add((reached.values or {})["latency"])
     assert len(latencies) < 9, "some have the same"
-    assert all(len(found) == 1 for found in latencies.values())
+    assert all(len(actual) == 1 for actual in latencies.values())
 
 
-def test_waiting_trial_whose_training_another_has_done_goes_on_at_once(file: Path) -> None:
+def test_paused_trial_resumes_at_once_when_another_trial_completed_its_training(file: Path) -> None:
     sets = [
         "space.pruning=null",
         "space.finetune.schedule=cosine",
@@ -312,22 +312,22 @@ def test_waiting_trial_whose_training_another_has_done_goes_on_at_once(file: Pat
 
 
 @pytest.mark.slow
-def test_siblings_come_after_a_whole_training_only(file: Path) -> None:
+def test_format_variants_come_after_a_complete_training_only(file: Path) -> None:
     events = run(
         file, "search.format_variants=true", "search.trials=4", "search.racing={first: 2, eta: 2}"
     )
     record = record_of(file)
-    siblings = [t for t in record.trials if t.variant_of is not None]
+    variants = [t for t in record.trials if t.variant_of is not None]
     states = {t.number: t.state for t in record.trials}
-    assert siblings
-    assert all(states[t.variant_of] == "complete" for t in siblings if t.variant_of is not None)
+    assert variants
+    assert all(states[t.variant_of] == "complete" for t in variants if t.variant_of is not None)
     assert {t.state for t in record.trials} == {"complete", "stopped"}
     ended = [e for e in events if isinstance(e, TrialEnded) and e.variant_of is not None]
     assert all(e.result.seconds["finetune"] == 0 for e in ended)
 
 
 @pytest.mark.slow
-def test_without_finetuning_trials_race_in_the_training_that_there_is(file: Path) -> None:
+def test_trials_race_in_pretraining_when_there_is_no_finetuning(file: Path) -> None:
     events = run(
         file,
         "space.finetune=null",
@@ -346,7 +346,7 @@ def test_without_finetuning_trials_race_in_the_training_that_there_is(file: Path
 
 
 @pytest.mark.slow
-def test_killed_run_goes_on_with_its_waiting_trials(
+def test_killed_run_continues_with_its_paused_trials(
     file: Path, start: Callable[..., Any], cli: Any
 ) -> None:
     running = start("run", file)
@@ -355,11 +355,14 @@ def test_killed_run_goes_on_with_its_waiting_trials(
     waiting = [t.number for t in record_of(file).trials if t.state == "paused"]
     assert waiting
     assert trainings(file)
-    said = cli("run", file)
-    assert said.code == 0, said.err
+    output = cli("run", file)
+    assert output.code == 0, output.err
     check_race(file)
     assert len(own(record_of(file))) == 9
-    assert f"{sum(t.held_by_racing for t in own(record_of(file)))} trials were stopped early" in said.out
+    assert (
+        f"{sum(t.held_by_racing for t in own(record_of(file)))} trials were stopped early"
+        in output.out
+    )
     assert "stopped early, 0 paused" in cli("status", file).out
 
 
@@ -384,7 +387,7 @@ def test_several_targets_are_all_measured_at_a_rung(file: Path) -> None:
     assert set(values) == {"accuracy@one", "latency@plain", "size@one"}
 
 
-def test_constraint_on_what_is_exact_is_told_of_a_stopped_trial(file: Path) -> None:
+def test_stopped_trial_stores_the_violation_of_exact_quantities(file: Path) -> None:
     run(file, 'constraints=["size <= 0.9 x baseline", "accuracy >= 99%"]', "search.trials=2")
     stopped = [t for t in own(record_of(file)) if t.held_by_racing]
     assert stopped
@@ -417,13 +420,15 @@ def test_mistake_is_refused(file: Path, changes: list[str], text: str) -> None:
 
 
 def test_check_shows_where_trials_are_compared(file: Path, cli: Any) -> None:
-    said = cli("check", file)
-    assert said.code == 0
-    assert "at epoch 1 of 4 of finetune, 1 of 3 trials goes on" in said.out
+    output = cli("check", file)
+    assert output.code == 0
+    assert "at epoch 1 of 4 of finetune, 1 of 3 trials goes on" in output.out
     assert json.loads(cli("check", file, "--json").out)["racing"].startswith("at epoch 1 of 4")
 
 
-def test_check_says_when_too_few_trials_come_for_one_to_be_trained(file: Path, cli: Any) -> None:
+def test_check_warns_when_too_few_trials_reach_the_last_rung(file: Path, cli: Any) -> None:
     assert "to its end" not in cli("check", file).out
-    said = cli("check", file, "--set", "search.trials=2")
-    assert "racing trains no trial to its end before 3 have begun, and there are only 2" in said.out
+    output = cli("check", file, "--set", "search.trials=2")
+    assert (
+        "racing trains no trial to its end before 3 have begun, and there are only 2" in output.out
+    )

@@ -107,7 +107,7 @@ def trained(events: list[Event]) -> bool:
 def test_broken_bound_ends_the_trial_before_training_with_a_graded_violation(
     study: StageStudy, baseline: TrialRecord
 ) -> None:
-    found = []
+    actual = []
     for number, width in enumerate((0.3, 0.5), 1):
         result, events = tried(study, number, baseline, width)
         assert result.state == "infeasible"
@@ -119,11 +119,11 @@ def test_broken_bound_ends_the_trial_before_training_with_a_graded_violation(
         [parameters] = [m for m in result.measured if m.name == "parameters"]
         wanted = parameters.value / baseline.measurements["parameters"].value / 0.5 - 1
         assert result.violations["parameters <= 0.5 x baseline"] == pytest.approx(wanted)
-        found.append(wanted)
-    assert 0 < found[0] < found[1]
+        actual.append(wanted)
+    assert 0 < actual[0] < actual[1]
 
 
-def test_costlier_quantities_are_not_asked_for_once_a_bound_is_broken(
+def test_costlier_quantities_are_not_measured_after_a_broken_bound(
     study: StageStudy, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(UntrainedNetwork, "artifact", lambda *_: pytest.fail("deployed"))
@@ -131,10 +131,10 @@ def test_costlier_quantities_are_not_asked_for_once_a_bound_is_broken(
     assert list(result.violations) == ["parameters <= 0.5 x baseline"]
 
 
-def test_candidate_that_holds_all_is_trained_and_comes_out_the_same(
+def test_candidate_within_all_bounds_is_trained_and_measures_the_same(
     file: Path, baseline: TrialRecord
 ) -> None:
-    found = []
+    actual = []
     for value in ("true", "false"):
         shutil.copytree(file.with_suffix(""), file.with_name(value))
         shutil.copy(file, file.with_name(f"{value}.yaml"))
@@ -145,14 +145,14 @@ def test_candidate_that_holds_all_is_trained_and_comes_out_the_same(
         assert trained(events)
         assert (SCREEN in result.seconds) == (value == "true")
         exact = {n: result.values[n] for n in ("accuracy", "size")}
-        found.append((exact, {m.name: m.value for m in result.measured if m.name == "macs"}))
+        actual.append((exact, {m.name: m.value for m in result.measured if m.name == "macs"}))
         assert result.artifact is not None
-        found[-1] += (result.artifact["sha256"],)
+        actual[-1] += (result.artifact["sha256"],)
         study.close()
-    assert found[0] == found[1]
+    assert actual[0] == actual[1]
 
 
-def test_slow_network_is_found_by_a_short_measurement(file: Path, baseline: TrialRecord) -> None:
+def test_short_measurement_screens_out_a_slow_network(file: Path, baseline: TrialRecord) -> None:
     study = opened(file, ["latency <= 1.1 x baseline"])
     result, events = tried(study, 1, baseline, 2.0)  # 64 times the multiply-adds
     assert result.state == "infeasible", result.reason
@@ -164,7 +164,9 @@ def test_slow_network_is_found_by_a_short_measurement(file: Path, baseline: Tria
     study.close()
 
 
-def test_bound_from_below_is_judged_by_the_upper_end(file: Path, baseline: TrialRecord) -> None:
+def test_lower_bound_is_compared_with_the_upper_end_of_the_interval(
+    file: Path, baseline: TrialRecord
+) -> None:
     study = opened(file, ["throughput >= 4 x baseline"])
     result, events = tried(study, 1, baseline, 1.0)
     assert result.state == "infeasible", result.reason

@@ -90,7 +90,7 @@ def ran(_ran: tuple[Path, Any], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def first_run(_ran: tuple[Path, Any]) -> Any:
-    """What that run printed."""
+    """The output of that run."""
     return _ran[1]
 
 
@@ -106,19 +106,19 @@ def outcomes(record: StudyRecord) -> list[tuple[Any, ...]]:
 
 
 def test_run_needs_neither_data_nor_baseline(ran: Path, first_run: Any) -> None:
-    said, record = first_run, record_of(ran)
-    assert said.code == 0, said.err
+    expected, record = first_run, record_of(ran)
+    assert expected.code == 0, expected.err
     assert [t.number for t in record.trials] == list(range(1, 13))
     assert record.baseline is None
     assert {t.state for t in record.trials} <= {"complete", "infeasible"}
     assert record.front and all(t.feasible for t in record.front)
     for text in ("the front", "goal latency <= 3 ms: reached", "paretune show ", "report: "):
-        assert text in said.out
+        assert text in expected.out
     for text in ("faster", "on test", "paretune export", "baseline"):
-        assert text not in said.out
+        assert text not in expected.out
 
 
-def test_values_units_and_intervals_are_the_trainers(ran: Path) -> None:
+def test_values_units_and_intervals_come_from_the_trainer(ran: Path) -> None:
     trial = next(t for t in record_of(ran).trials if t.state == "complete")
     width = trial.plan[0]["params"]["width"]
     assert trial.values["latency"] == pytest.approx(0.1 * width)
@@ -154,18 +154,18 @@ def test_reported_steps_are_kept_as_a_curve(ran: Path, cli: Any) -> None:
 def test_baseline_is_trial_0_and_constraints_may_refer_to_it(mine: Path, cli: Any) -> None:
     text = mine.read_text() + "baseline: {width: 32, lr: 0.01, optimizer: {adam: {}}}\n"
     mine.write_text(text.replace('"latency <= 3 ms"', '"latency <= 0.5 x baseline"'))
-    said = cli("run", mine)
-    assert said.code == 0, said.err
+    output = cli("run", mine)
+    assert output.code == 0, output.err
     record = record_of(mine)
     assert record.baseline is not None
     assert record.baseline.values["latency"] == pytest.approx(3.2)
     assert record.baseline.plan[0]["params"]["steps"] == 3, "the space's literal is filled in"
     assert all(point.hypervolume is not None for point in record.growth)
-    assert "faster" in said.out
-    assert "goal latency <= 0.5 x baseline" in said.out
+    assert "faster" in output.out
+    assert "goal latency <= 0.5 x baseline" in output.out
 
 
-def test_hypervolume_is_known_looking_back_where_nothing_gives_a_scale(
+def test_hypervolume_is_computed_afterwards_when_nothing_gives_a_scale(
     mine: Path, cli: Any
 ) -> None:
     mine.write_text(mine.read_text().replace(", worst: 8", ""))
@@ -182,17 +182,17 @@ def test_hypervolume_is_known_looking_back_where_nothing_gives_a_scale(
 
 @pytest.mark.parametrize("command", ["status", "front", "report"])
 def test_views_work_the_same(ran: Path, cli: Any, command: str) -> None:
-    said = cli(command, ran)
-    assert said.code == 0, said.err
+    output = cli(command, ran)
+    assert output.code == 0, output.err
     if command == "report":
         page = (ran.with_suffix("") / "report.html").read_text()
         assert "latency against error" in page or "error against latency" in page
         assert "width" in page
     elif command == "front":
-        assert "latency" in said.out and "error" in said.out
+        assert "latency" in output.out and "error" in output.out
         assert json.loads(cli(command, ran, "--json").out)["rows"]
     else:
-        assert "12 of 12 trials done" in said.out
+        assert "12 of 12 trials done" in output.out
 
 
 def test_killed_run_goes_on_and_loses_no_trial(
@@ -226,11 +226,11 @@ def test_two_workers_share_a_study(mine: Path, start: Callable[..., Any]) -> Non
     assert [t.number for t in mirrored] == [t.number for t in record.trials]
 
 
-def test_known_plan_is_answered_from_the_database(mine: Path, cli: Any) -> None:
+def test_repeated_plan_takes_its_result_from_the_database(mine: Path, cli: Any) -> None:
     space = "space={width: {choice: [2, 4]}, lr: 0.01, optimizer: {adam: {}}, steps: 3}"
-    said = cli("run", mine, "--set", space)
-    assert said.code == 0, said.err
-    assert "the same plan as trial" in said.out
+    output = cli("run", mine, "--set", space)
+    assert output.code == 0, output.err
+    assert "the same plan as trial" in output.out
     assert len(code_of(mine).with_suffix(".calls").read_text().split()) == 2
 
 
@@ -255,7 +255,7 @@ def test_known_plan_is_answered_from_the_database(mine: Path, cli: Any) -> None:
         ("report(1, error='x')", "takes an integer and numbers"),
     ],
 )
-def test_wrong_answer_fails_the_trial_and_says_so(
+def test_wrong_result_fails_the_trial_with_its_reason(
     ran: Path, monkeypatch: pytest.MonkeyPatch, answer: str, text: str
 ) -> None:
     spec = load_study(ran)
@@ -270,7 +270,7 @@ def test_wrong_answer_fails_the_trial_and_says_so(
     with pytest.raises(AssertionError, match=text):
         raise AssertionError(result.reason["text"])
     assert "Traceback" in result.reason["traceback"]
-    assert [m.name for m in result.measured] == ["latency", "memory"], "what was known is kept"
+    assert [m.name for m in result.measured] == ["latency", "memory"], "cheap measurements are kept"
 
 
 def test_failed_trial_keeps_its_traceback_and_the_study_goes_on(mine: Path, cli: Any) -> None:
@@ -283,7 +283,7 @@ def test_failed_trial_keeps_its_traceback_and_the_study_goes_on(mine: Path, cli:
     assert "1 / (plan['width'] % 3)" in cli("show", mine, failed[0].number).out
 
 
-def test_infeasible_candidate_is_pruned_with_its_reason(mine: Path, cli: Any) -> None:
+def test_infeasible_candidate_ends_infeasible_with_its_reason(mine: Path, cli: Any) -> None:
     code_of(mine).write_text(
         CODE.replace("    plan.clear()\n", "    raise InfeasibleCandidate('no such net')\n")
     )
@@ -295,9 +295,9 @@ def test_infeasible_candidate_is_pruned_with_its_reason(mine: Path, cli: Any) ->
 def test_failing_baseline_ends_the_run(mine: Path, cli: Any) -> None:
     code_of(mine).write_text(CODE.replace("    plan.clear()\n", "    1 / 0\n"))
     mine.write_text(mine.read_text() + "baseline: {width: 2, lr: 0.1, optimizer: {adam: {}}}\n")
-    said = cli("run", mine)
-    assert said.code == 2
-    assert "the baseline fails in evaluate: division by zero" in said.err
+    output = cli("run", mine)
+    assert output.code == 2
+    assert "the baseline fails in evaluate: division by zero" in output.err
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_failing_baseline_ends_the_run(mine: Path, cli: Any) -> None:
         ("cheap=MODULE:evaluate", r"is called with \(plan\), and does not take that"),
     ],
 )
-def test_function_that_is_not_there_is_refused(mine: Path, change: str, text: str) -> None:
+def test_missing_function_is_refused(mine: Path, change: str, text: str) -> None:
     module = code_of(mine).stem
     spec = load_study(mine, [change.replace("MODULE", module)])
     with pytest.raises(UserError, match=text.replace("MODULE", module)):
@@ -317,9 +317,9 @@ def test_function_that_is_not_there_is_refused(mine: Path, change: str, text: st
 
 
 def test_export_says_that_there_is_nothing_to_export(ran: Path, cli: Any, tmp_path: Path) -> None:
-    said = cli("export", ran, "--pick", "knee", "-o", tmp_path / "out")
-    assert said.code == 2
-    assert "made by your own trainer" in said.err
+    output = cli("export", ran, "--pick", "knee", "-o", tmp_path / "out")
+    assert output.code == 2
+    assert "made by your own trainer" in output.err
 
 
 @pytest.mark.parametrize(
@@ -335,9 +335,9 @@ def test_changed_study_is_refused_naming_the_key(
     ran: Path, cli: Any, change: str, key: str
 ) -> None:
     constraints = 'constraints=["error <= 60%"]' if "quantities" in change else "goals=[]"
-    said = cli("run", ran, "--set", change, "--set", constraints)
-    assert said.code == 2
-    assert f"  {key}" in said.err
+    output = cli("run", ran, "--set", change, "--set", constraints)
+    assert output.code == 2
+    assert f"  {key}" in output.err
 
 
 # -- the study file ------------------------------------------------------------------------------
@@ -383,7 +383,7 @@ def test_mistake_is_refused(mine: Path, change: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("section", ["cheap=a:b", "quantities={a: ms}"])
-def test_section_of_own_trainers_is_refused_without_evaluate(tiny: Path, section: str) -> None:
+def test_trainer_section_is_refused_without_evaluate(tiny: Path, section: str) -> None:
     with pytest.raises(UserError, match="goes with evaluate"):
         load_study(tiny, [section])
 
@@ -402,13 +402,13 @@ def test_check_shows_the_functions_and_the_space(mine: Path, cli: Any) -> None:
         "optimizer",
         "optimizer.sgd.momentum",
     ]
-    said = cli("check", mine)
-    assert said.code == 0
-    assert "evaluate" in said.out and "runtime" not in said.out
+    output = cli("check", mine)
+    assert output.code == 0
+    assert "evaluate" in output.out and "runtime" not in output.out
     assert not code_of(mine).with_suffix(".calls").exists()
 
 
-def test_check_notes_what_may_be_overlooked(mine: Path) -> None:
+def test_check_notes_easily_overlooked_settings(mine: Path) -> None:
     def notes(change: str) -> str:
         return " / ".join(check_info(load_study(mine, [change])).notes)
 
