@@ -85,7 +85,7 @@ def test_network_is_counted_once_for_all_runs_and_without_published_weights(
         built.append(architecture)
         return initial_candidate(SMALL, *options, **named)
 
-    monkeypatch.setattr("paretune.search.building.training_cost.start", built_)
+    monkeypatch.setattr("paretune.search.building.training_cost.initial_candidate", built_)
     loaded = {"timm": {"name": "resnet18", "pretrained": True}}
     for _ in range(2):
         costs = TrainingCosts(study.workbench.pipeline, study.workbench.cache, study.workbench.data)
