@@ -56,6 +56,13 @@ class Manifest:
         write_atomically(self.folder / MANIFEST, json.dumps(content, indent=2) + "\n")
 
 
+def conversion_note(content: Mapping[str, Any]) -> str | None:
+    """Returns which file the measurements hold for; None if that file is in the export."""
+    if any(artifact["measured"] for artifact in content["artifacts"]):
+        return None
+    return "measured on the study's own file; the exported files are other formats of its network"
+
+
 def file_entry(folder: Path, name: str, **more: Any) -> dict[str, Any]:
     """Returns a file's entry: name, digest, size and further fields."""
     file = folder / name
@@ -83,7 +90,7 @@ def read_manifest(folder: Path) -> Manifest:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(
-            f"{file}: there is no such manifest; give a folder of paretune export"
+            f"{file}: there is no such manifest; give a folder that paretune export wrote"
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{file}: cannot be read as a manifest: {error}") from error

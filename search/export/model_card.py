@@ -9,7 +9,7 @@ from typing import Any
 from paretune.objectives.base import Measurement
 from paretune.search.export.latency_ratio import LatencyRatio
 from paretune.search.export.load_script import script_name
-from paretune.search.export.manifest import MANIFEST, PROBE
+from paretune.search.export.manifest import MANIFEST, PROBE, conversion_note
 from paretune.search.study.units import format_interval, format_value
 from paretune.search.views.plan_text import plan_text
 
@@ -97,6 +97,9 @@ def _cell(measurement: Mapping[str, Any] | None) -> str:
 def _conditions(manifest: Mapping[str, Any]) -> Iterator[str]:
     """Yields the conditions under which the measurements were taken."""
     measurements = manifest["measurements"]
+    note = conversion_note(manifest)
+    if note:
+        yield note
     for name, measurement in measurements["validation"].items():
         if "host" in measurement["conditions"]:
             yield f"{name}: {_timing(measurement)}"

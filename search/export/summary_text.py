@@ -7,7 +7,7 @@ from shlex import quote
 from typing import Any
 
 from paretune.search.export.exporter import ExportResult
-from paretune.search.export.manifest import CARD, MANIFEST, PROBE
+from paretune.search.export.manifest import CARD, MANIFEST, PROBE, conversion_note
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_value
 from paretune.search.views.headline import times_text
@@ -32,6 +32,9 @@ def summary_text(result: ExportResult) -> str:
             + (f" (test {format_value(test['value'], unit)})" if test else "")
             + (f", {_times(measurement, times)} than the baseline" if times else "")
         )
+    note = conversion_note(content)
+    if note:
+        lines.append(f"  ({note})")
     lines += [f"{manifest.folder / name}  {note}" for name, note in _files(content)]
     shown = [check for check in verification.results if check.check != "sha256" or not check.ok]
     lines += ["checks in a process without Paretune:", *(check.line() for check in shown)]

@@ -50,6 +50,7 @@ def test_other_formats_are_checked_against_the_network(finished: Path, cli: Any)
     formats, folder = "onnx,torchscript,torch,torch_export", finished.parent / "others"
     result = cli("export", finished, "--pick", "1", "--to", formats, "-o", folder, "--no-latency")
     assert result.code == 0, result.out + result.err
+    assert "measured on the study's own file" not in result.out
     manifest = manifest_of(folder)
     files = [artifact["file"] for artifact in manifest["artifacts"]]
     expected = ["model.onnx", "model.pt", "model.torch.pt2", "model.torch_export.pt2"]

@@ -247,6 +247,8 @@ def test_pickles_in_a_model_are_not_read(
     folder = finished.parent / "other"
     result = cli("export", finished, "--pick", "1", "--to", runtime, "-o", folder, "--no-latency")
     assert result.code == 0, result.out  # this format alone, without the measured file
+    note = "measured on the study's own file; the exported files are other formats"
+    assert note in result.out and note in (folder / "MODEL_CARD.md").read_text()
     with_pickle(folder / file, member, tmp_path / "sprung", runtime == "torch_export")
     forge(folder)
     [result] = failed(folder)
