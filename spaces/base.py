@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every
 
 
 class InfeasibleCandidate(Exception):
-    """A candidate cannot exist. The trial ends infeasible, with this text as its reason."""
+    """A candidate cannot exist. The trial ends infeasible, and the text is its reason."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Context:
             learns from labels alone.
         memo: `memo(name, make)` returns a stored JSON value for this stage's candidate, or calls
             `make()` and stores the result. The name contains the options that the value depends
-            on. For expensive measurements that many trials need: the sensitivity of a layer.
+            on. Meant for expensive values that many trials need, such as a layer's sensitivity.
         placement: `placement(model, shape, options)` asks the runtime which marked activations of
             a network its int8 rounds (`spaces/quantization/qat.py`); None if it has no int8.
         teacher_logits: `teacher_logits(make)` returns the stored logits of this teacher for the

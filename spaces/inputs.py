@@ -28,7 +28,7 @@ def kind_of(shape: Sequence[int]) -> Kind:
 
 
 def example(shape: Shape, batch: int = 1) -> torch.Tensor:
-    """Returns an input for tracing and counting: black images, or texts of token 1 (no padding).
+    """Returns an input for tracing and counting: images of zeros, or texts of token 1.
 
     Args:
         shape: Shape of one example.

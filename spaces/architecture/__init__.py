@@ -37,7 +37,7 @@ def takes(name: str, kind: Kind) -> bool:
 
 
 def refusal(name: str, kind: Kind) -> str:
-    """Returns the text that a family cannot take inputs of this kind, and which families can."""
+    """Returns the error text for inputs that a family cannot take; it lists those that can."""
     suitable = ", ".join(other for other in ARCHITECTURES.names if takes(other, kind))
     other = "text" if kind == "images" else "images"
     return f"{name} takes {other}, and the data is {kind}; for {kind} there are {suitable}"

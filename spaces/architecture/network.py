@@ -37,13 +37,13 @@ def build_network(
     params = entry.Params.model_validate(options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _built(entry, params, shape, classes)
+        network = _build(entry, params, shape, classes)
     network.eval()
     _check_head(name, network, shape, classes)
     return network
 
 
-def _built(entry: Any, params: Any, shape: Shape, classes: int) -> torch.nn.Module:
+def _build(entry: Any, params: Any, shape: Shape, classes: int) -> torch.nn.Module:
     """Returns the network; it resizes its input first if its parameters set a resolution."""
     if len(shape) == 2:
         return entry.build(params, shape, classes)  # type: ignore[no-any-return]

@@ -45,7 +45,7 @@ class Python:
         """
         from torch import nn
 
-        factory = _imported(params.factory)
+        factory = _import_factory(params.factory)
         accepted = _parameters(factory)
         facts = {"classes": classes, "num_classes": classes, "shape": shape}
         extra = {k: v for k, v in facts.items() if k in accepted and k not in params.args}
@@ -69,7 +69,7 @@ def _parameters(factory: Callable[..., Any]) -> Mapping[str, Any]:
         return {}
 
 
-def _imported(path: str) -> Callable[..., Any]:
+def _import_factory(path: str) -> Callable[..., Any]:
     module, _, attribute = path.partition(":")
     try:
         factory: Any = importlib.import_module(module)

@@ -20,7 +20,9 @@ class PaddedShortcut(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
         if channels_out < channels_in:
-            raise ValueError(f"a padded shortcut cannot lead from {channels_in} to {channels_out}")
+            raise ValueError(
+                f"a padded shortcut cannot reduce {channels_in} channels to {channels_out}"
+            )
         before = (channels_out - channels_in) // 2
         self.stride = stride
         self.channels_in = channels_in
@@ -41,7 +43,10 @@ class PaddedShortcut(nn.Module):
         return F.pad(x, (0, 0, 0, 0, 0, 1))[:, torch.tensor(index, device=x.device)]
 
     def _padding(self) -> tuple[int | None, int]:
-        """Returns the zeros before and after the inputs, or (None, 0) if a pad cannot do it."""
+        """Returns the numbers of zero channels before and after the inputs.
+
+        Returns (None, 0) if the inputs are incomplete or not consecutive in the output.
+        """
         copied = [source for source in self.sources if source >= 0]
         if copied != list(range(self.channels_in)):
             return None, 0

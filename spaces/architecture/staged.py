@@ -1,4 +1,4 @@
-"""Stages of inverted residuals, each with separate width, kernel, depth and expansion."""
+"""Stages of inverted residuals: the search space of MnasNet and its successors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ DEFAULT = [
 
 
 class Staged:
-    """Stages of inverted residuals, each with its own width, kernel, depth, expansion and SE.
+    """Stages of inverted residuals, each with its own width, kernel, depth and expansion.
 
     This is the space of MnasNet (https://arxiv.org/abs/1807.11626) and its successors. Every field
     of every stage can be a domain (`architecture.staged.stages.0.kernel`).

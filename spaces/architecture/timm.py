@@ -49,13 +49,13 @@ class Timm:
             raise UnknownName(f'timm has no model "{params.name}"{hint}')
         arguments = {"num_classes": classes, "in_chans": shape[0], **params.args}
         try:
-            return _created(timm, params, shape, arguments)
+            return _create(timm, params, shape, arguments)
         except (OSError, RuntimeError, TypeError, ValueError, AssertionError) as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise InfeasibleCandidate(f"timm {params.name}: {reason}") from error
 
 
-def _created(
+def _create(
     timm: Any, params: Timm.Params, shape: tuple[int, int, int], arguments: dict[str, Any]
 ) -> torch.nn.Module:
     """Returns the model. Transformers need the image size, which convolutional models refuse."""

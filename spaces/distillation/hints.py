@@ -64,7 +64,7 @@ class Hints:
 
 
 def relative_error(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """Returns the squared error as a share of the teacher's mean square; 1 for student features 0.
+    """Returns the squared error as a share of the teacher's mean square, 1 if the student gives 0.
 
     So one weight suits every layer and teacher. If the student's own mean square is larger, the
     error is a share of that (as a constant); otherwise the first steps of a student of another

@@ -1,7 +1,7 @@
 """Matches the layers of a student and a teacher that a distillation compares.
 
-A convolutional network is compared at the last feature map of each resolution, a transformer block
-by block.
+Convolutional networks are compared at the last feature map of each resolution. Transformers are
+compared block by block.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ def match_layers(
         InfeasibleCandidate: A name is unknown, or there is nothing to compare.
     """
     student_calls = module_calls(student, example)
-    average = isinstance(teacher, TeacherAverage)
-    members = list(teacher.members) if isinstance(teacher, TeacherAverage) else [teacher]
+    members = {"": teacher}
+    if isinstance(teacher, TeacherAverage):
+        members = {f"members.{index}.": member for index, member in enumerate(teacher.members)}
     layers: list[LayerPair] = []
-    for index, member in enumerate(members):
+    for prefix, member in members.items():
         teacher_calls = module_calls(member, example)
         if params.named_layers[0]:
             pairs = _named_pairs(student_calls, teacher_calls, params)
         else:
             pairs = _automatic_pairs(student_calls, teacher_calls, example)[-params.layers :]
-        prefix = f"members.{index}." if average else ""
         layers += [LayerPair(s.name, prefix + t.name, s.shape, t.shape) for s, t in pairs]
     return tuple(layers)
 
@@ -57,8 +57,8 @@ def last_maps(calls: list[ModuleCall], example: torch.Tensor) -> list[ModuleCall
     """Returns the last feature map [B, C, H, W] of each resolution above 1x1, large to small.
 
     Only the outermost modules of a resolution count: a module inside a block that halves the image
-    does not end the resolution. An output with another aspect ratio than the image has its channels
-    last ([B, H, W, C], as inside a ConvNeXt block), and does not count.
+    does not end the resolution. An output does not count if its aspect ratio differs from that of
+    the image: it has its channels last ([B, H, W, C], as inside a ConvNeXt block).
     """
     last: dict[tuple[int, ...], ModuleCall] = {}
     for call in calls:
@@ -178,7 +178,7 @@ def _map_pairs(student: list[ModuleCall], teacher: list[ModuleCall]) -> CallPair
 def _block_pairs(student: list[ModuleCall], teacher: list[ModuleCall]) -> CallPairs:
     """Returns a pair for each block of the shallower network, spread evenly over the deeper one.
 
-    The last pair has the last blocks of both.
+    The last pair contains the last blocks of both.
     """
     count = min(len(student), len(teacher))
     return [

@@ -26,7 +26,7 @@ def test_shortcut_passes_all_pixels_when_the_stride_is_one() -> None:
 
 
 def test_shortcut_refuses_fewer_output_channels_than_inputs() -> None:
-    with pytest.raises(ValueError, match="cannot lead from 8 to 4"):
+    with pytest.raises(ValueError, match="cannot reduce 8 channels to 4"):
         PaddedShortcut(8, 4, stride=2)
 
 
