@@ -8,35 +8,10 @@ import numpy as np
 import pytest
 
 from paretune.search.racing.promotion import RungEntry, best_trials, promotions
-from paretune.search.study.racing_options import RacingParams
 
 
 def entry(trial: int, *losses: float, promoted: bool = False) -> RungEntry:
     return RungEntry(trial, dict(zip("abc", losses, strict=False)), promoted)
-
-
-@pytest.mark.parametrize(
-    ("epochs", "params", "rungs"),
-    [
-        (27, {}, (1, 3, 9)),
-        (18, {}, (1, 3, 9)),
-        (17, {}, (1, 3)),
-        (10, {"first": 2, "eta": 2}, (2, 4)),
-        (2, {}, (1,)),
-        (3, {"first": 2}, ()),
-    ],
-)
-def test_rungs_grow_by_eta_up_to_half_of_the_training(
-    epochs: int, params: dict[str, int], rungs: tuple[int, ...]
-) -> None:
-    assert RacingParams(**params).rungs(epochs) == rungs
-
-
-@pytest.mark.parametrize(
-    ("step", "rung"), [(1, None), (2, 2), (5, 2), (6, 6), (17, 6), (18, 18), (39, 18), (40, None)]
-)
-def test_rung_of_a_step_is_the_last_one_reached(step: int, rung: int | None) -> None:
-    assert RacingParams(first=2).rung(step, 40) == rung
 
 
 def test_no_trial_is_promoted_before_eta_trials_have_come() -> None:

@@ -10,9 +10,7 @@ from typing import Any
 import optuna
 import pytest
 
-from paretune.search.study.number_formats import untrained_formats
 from paretune.search.study.records import StudyRecord
-from paretune.search.study_file.loading import load_study
 from support.studies import record_of
 
 FORMATS = "{choice: {none: {}, dynamic: {}, static: {}}}"
@@ -23,33 +21,6 @@ def study(tiny: Path) -> Path:
     text = tiny.read_text().replace(", format_variants: false", ", format_variants: true")
     tiny.write_text(text.replace("{choice: [none, dynamic]}", FORMATS))
     return tiny
-
-
-def searched(file: Path, quantization: str) -> list[dict[str, Any]]:
-    file.write_text(file.read_text().replace(FORMATS, quantization))
-    return untrained_formats(load_study(file).space)
-
-
-def test_formats_are_those_that_need_no_training(study: Path) -> None:
-    actual = searched(study, "{choice: {none: {}, static: {}, qat: {epochs: 1}}}")
-    assert actual == [{"quantization": "none"}, {"quantization": "static"}]
-
-
-def test_formats_with_few_options_are_all_listed(study: Path) -> None:
-    actual = searched(study, "{choice: {none: {}, static: {keep_float: {choice: [0, 1]}}}}")
-    assert actual == [
-        {"quantization": "none"},
-        {"quantization": "static", "quantization.static.keep_float": "0"},
-        {"quantization": "static", "quantization.static.keep_float": "1"},
-    ]
-
-
-@pytest.mark.parametrize("quantization", ["static", "{choice: {static: {percentile: PERCENT}}}"])
-def test_formats_are_none_when_there_is_nothing_to_enumerate(
-    study: Path, quantization: str
-) -> None:
-    percent = "{float: [90, 99.9]}"
-    assert searched(study, quantization.replace("PERCENT", percent)) == []
 
 
 def test_format_variants_share_the_training_and_do_not_count_as_trials(
@@ -127,31 +98,3 @@ def test_format_variants_of_the_front_come_at_the_end(study: Path, cli: Any) -> 
     again = cli("run", study, "--trials", 4, "--set", "search.format_variants=front")
     assert again.code == 0
     assert len(record_of(study).trials) == len(record.trials), "they are all there"
-
-
-@pytest.mark.parametrize(
-    ("sampler", "options", "wanted"),
-    [
-        ("auto", "", "front"),
-        ("thompson", "", "front"),
-        ("{auto: {thompson: false}}", "", True),
-        ("tpe", "", True),
-        ("tpe", ", format_variants: front", "front"),
-        ("auto", ", format_variants: true", True),
-        ("auto", ", format_variants: false", False),
-    ],
-)
-def test_default_depends_on_whether_the_sampler_chooses_formats(
-    study: Path, sampler: str, options: str, wanted: Any
-) -> None:
-    text = study.read_text().replace(", format_variants: true", f", sampler: {sampler}{options}")
-    study.write_text(text)
-    assert load_study(study).format_variants == wanted
-
-
-def test_wrong_value_for_format_variants_is_refused(study: Path, cli: Any) -> None:
-    study.write_text(study.read_text().replace("format_variants: true", "format_variants: some"))
-    output = cli("check", study)
-    assert output.code == 2
-    assert "search.format_variants" in output.err
-    assert "front" in output.err

@@ -163,7 +163,7 @@ def test_violation_is_positive_exactly_when_broken(
     assert upper.violation(value, baseline) == -lower.violation(value, baseline)
     for one in (upper, lower):
         found = one.value(one.violation(value, baseline), baseline)
-        assert found == pytest.approx(value, abs=1e-9 * abs(bound) + 1e-12)
+        assert found == pytest.approx(value, rel=1e-9, abs=1e-9 * abs(bound) + 1e-12)
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -25,6 +26,8 @@ from paretune.spaces.domains import (
 )
 from paretune.spaces.params import Params
 from paretune.spaces.table import Option, Slot, Table
+from support.mistakes import assert_override_refused, assert_refused
+from support.studies import problems
 
 
 class Small(Params):
@@ -550,3 +553,197 @@ def test_mistake_in_a_list_is_told_at_its_place(given: Any, said: str) -> None:
     _, problems = read(given)
     assert problems
     assert said in problems[0]
+
+
+# -- the space of a study file -------------------------------------------------------------------
+
+MISTAKES = [
+    (
+        "  distillation: none",
+        "  destillation: none",
+        "space.destillation",
+        'unknown key; did you mean "distillation"? Known: ...',
+    ),
+    (
+        "round_to: 4",
+        "round_too: 4",
+        "space.pruning.choice.structured.round_too",
+        'unknown key for structured; did you mean "round_to"? Known: ...',
+    ),
+    (
+        "log: true",
+        "lgo: true",
+        "space.finetune.optimizer.choice.sgd.lr.lgo",
+        'unknown key for float; did you mean "log"? Known: ...',
+    ),
+    (
+        "separable_cnn:",
+        "seperable_cnn:",
+        "space.architecture.choice.seperable_cnn",
+        'unknown architecture "seperable_cnn"; did you mean "separable_cnn"? Known: ...',
+    ),
+    (
+        "structured:",
+        "structurd:",
+        "space.pruning.choice.structurd",
+        'unknown pruning "structurd"; did you mean "structured"? Known: ...',
+    ),
+    (
+        "distillation: none",
+        "distillation: logit",
+        "space.distillation",
+        'unknown distillation "logit"; did you mean "logits"? Known: ...',
+    ),
+    (
+        "[none, dynamic]",
+        "[none, dynamik]",
+        "space.quantization.choice.1",
+        'unknown quantization "dynamik"; did you mean "dynamic"? Known: ...',
+    ),
+    (
+        "round_to: 4",
+        "round_to: [4]",
+        "space.pruning.choice.structured.round_to",
+        "must be a valid integer, got [4]",
+    ),
+    (
+        "choice: [0.25, 0.5]",
+        "choice: [0.25, half]",
+        "space.architecture.choice.simple_cnn.width.choice.1",
+        "must be a valid number, got 'half'",
+    ),
+    (
+        "choice: [0.25, 0.5]",
+        "choice: {a: 0.25}",
+        "space.architecture.choice.simple_cnn.width.choice",
+        "give a list of values, not {'a': 0.25}",
+    ),
+    (
+        "ratio: {float: [0.1, 0.8]}, ",
+        "",
+        "space.pruning.choice.structured",
+        "give ratio, macs or per_layer: how much to remove",
+    ),
+    (
+        "float: [0.1, 0.8]",
+        "float: [0.8, 0.1]",
+        "space.pruning.choice.structured.ratio.float",
+        "low must not be above high, got [0.8, 0.1]",
+    ),
+    (
+        "{int: [1, 4]}",
+        "{int: [0, 4], log: true}",
+        "space.finetune.epochs",
+        "log needs a low end above 0, got 0",
+    ),
+]
+
+OVERRIDES = [
+    (
+        "space=",
+        "space: is missing; give what to search: architecture, pretrain, pruning, "
+        "distillation, finetune, quantization",
+    ),
+    (
+        "space.finetune.optimizer={torch: Radam}",
+        'space.finetune.optimizer.name: torch.optim has no "Radam"; did you mean "RAdam"? ',
+    ),
+    (
+        "space.finetune.optimizer={torch: LBFGS}",
+        "space.finetune.optimizer.name: torch.optim.LBFGS evaluates the loss several times",
+    ),
+    (
+        "space.finetune.optimizer={torch: RAdam, args: {betass: [0.9, 0.99]}}",
+        'space.finetune.optimizer: torch.optim.RAdam has no argument "betass"; did you mean',
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "key", "text"), MISTAKES)
+def test_mistake_is_refused_at_its_line(
+    small: Path, old: str, new: str, key: str, text: str
+) -> None:
+    assert_refused(small, old, new, key, text)
+
+
+@pytest.mark.parametrize(("override", "text"), OVERRIDES)
+def test_mistake_in_an_override_is_refused_by_its_name(
+    small: Path, override: str, text: str
+) -> None:
+    assert_override_refused(small, override, text)
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "text"),
+    [
+        (
+            "space.architecture",
+            "{'os:path': {}}",
+            '"os:path" is no architecture: it has no Params; your own code is python: "os:path"',
+        ),
+        (
+            "data",
+            "{'os:path': {}}",
+            '"os:path" is no data set: it has no Params; your own code is python: "os:path"',
+        ),
+        ("space.pruning", "{'os:path': {}}", '"os:path" is no pruning: it has no Params'),
+        (
+            "space.pruning",
+            "'no_such_module:x'",
+            'pruning "no_such_module:x": ModuleNotFoundError: ',
+        ),
+        ("space.pruning", "':'", 'pruning ":": ValueError: Empty module name'),
+        ("space.pruning", "'.a:b'", 'pruning ".a:b": '),
+    ],
+)
+def test_dotted_path_is_refused_when_it_leads_to_no_option(
+    small: Path, section: str, value: str, text: str
+) -> None:
+    [problem] = problems(small, f"{section}={value}")
+
+    key, _, message = problem.removeprefix(f"--set {section}={value}: ").partition(": ")
+    assert key == section
+    assert message.startswith(text)
+
+
+def test_float_domain_is_refused_at_both_ends_when_the_field_is_an_integer(small: Path) -> None:
+    lines = problems(small, "space.finetune.epochs={float: [1, 5]}")
+
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        "must be a valid integer, got 1.0",
+        "must be a valid integer, got 5.0",
+    ]
+
+
+def test_other_architectures_are_refused_when_nothing_trains_them(small: Path) -> None:
+    (small.parent / "w.pt").write_bytes(b"")
+
+    [problem] = problems(small, "baseline={architecture: simple_cnn, checkpoint: w.pt}")
+
+    assert problem == (
+        f"{small}:7: space.architecture: other architectures need training; "
+        "give space.pretrain (a recipe)"
+    )
+
+
+def test_rule_between_options_of_an_optimizer_is_checked(small: Path) -> None:
+    override = "baseline.pretrain.optimizer={sgd: {nesterov: true, momentum: 0}}"
+
+    [problem] = problems(small, override)
+
+    assert problem.endswith("baseline.pretrain.optimizer.sgd: nesterov needs a momentum above 0")
+
+
+def test_parameter_is_refused_when_two_branches_give_it(small: Path) -> None:
+    weights = "weights: {choice: [DEFAULT, null]}"
+    override = (
+        "space.architecture={choice: [{torchvision: resnet18, "
+        f"{weights}}}, {{torchvision: resnet34, {weights}}}]}}"
+    )
+
+    [problem] = problems(small, override, "space.pretrain={epochs: 1}")
+
+    assert problem == (
+        f"{small}:6: space: two branches give the parameter architecture.torchvision.weights; "
+        "give one of them a fixed value"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ from paretune.search.building.network_structure import zeros
 from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
-from paretune.search.errors import UserError
 from paretune.search.racing.promotion import RungEntry, best_trials
 from paretune.search.running.runner import Runner
 from paretune.search.study.plan import Plan
@@ -392,43 +390,3 @@ def test_stopped_trial_stores_the_violation_of_exact_quantities(file: Path) -> N
     stopped = [t for t in own(record_of(file)) if t.held_by_racing]
     assert stopped
     assert all(set(t.violations) == {"size <= 0.9 x baseline"} for t in stopped)
-
-
-# -- the study file ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        (["search.racing=3"], "search.racing: give a mapping, {first: 1, eta: 3}, not 3"),
-        (["search.racing.steps=9"], "search.racing.steps: is for your own trainer"),
-        (
-            ["search.racing.first=4"],
-            "search.racing.first: must be at most half of finetune's epochs (4), got 4",
-        ),
-        (
-            ["space.finetune=null"],
-            "search.racing.first: must be at most half of pretrain's epochs (1), got 1",
-        ),
-        (["objectives={size: minimize}"], "search.racing: compares what training changes"),
-    ],
-)
-def test_mistake_is_refused(file: Path, changes: list[str], text: str) -> None:
-    with pytest.raises(UserError) as error:
-        load_study(file, changes)
-    assert text in str(error.value)
-
-
-def test_check_shows_where_trials_are_compared(file: Path, cli: Any) -> None:
-    output = cli("check", file)
-    assert output.code == 0
-    assert "at epoch 1 of 4 of finetune, 1 of 3 trials goes on" in output.out
-    assert json.loads(cli("check", file, "--json").out)["racing"].startswith("at epoch 1 of 4")
-
-
-def test_check_warns_when_too_few_trials_reach_the_last_rung(file: Path, cli: Any) -> None:
-    assert "to its end" not in cli("check", file).out
-    output = cli("check", file, "--set", "search.trials=2")
-    assert (
-        "racing trains no trial to its end before 3 have begun, and there are only 2" in output.out
-    )

@@ -18,25 +18,9 @@ from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
 from paretune.search.running.runner import open_study
 from paretune.search.study.records import StudyRecord
-from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
 from support.studies import record_of
-
-STUDY = """\
-study: mine
-evaluate: "MODULE:evaluate"
-cheap: "MODULE:cheap"
-space:
-  width: {int: [1, 64], log: true}
-  lr: {float: [1e-3, 1.0], log: true}
-  optimizer: {choice: {sgd: {momentum: {float: [0, 0.9]}}, adam: {}}}
-  steps: 3
-objectives: {error: {minimize: fraction}, latency: {minimize: ms, worst: 8}}
-quantities: {memory: bytes}
-constraints: ["memory <= 50 KB", "error <= 60%"]
-goals: ["latency <= 3 ms"]
-search: {sampler: random, trials: 12, seed: 3}
-"""
+from support.study_texts import TRAINER
 
 CODE = """\
 import math, os, time
@@ -69,7 +53,7 @@ def mine(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     module = f"mine_{abs(hash(request.node.nodeid))}"
     (tmp_path / f"{module}.py").write_text(CODE)
     file = tmp_path / "mine.yaml"
-    file.write_text(STUDY.replace("MODULE", module))
+    file.write_text(TRAINER.replace("MODULE", module))
     return file
 
 
@@ -77,7 +61,7 @@ def mine(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def _ran(tmp_path_factory: pytest.TempPathFactory, cli: Any) -> tuple[Path, Any]:
     folder = tmp_path_factory.mktemp("ran")
     (folder / "mine_shared.py").write_text(CODE)
-    (folder / "mine.yaml").write_text(STUDY.replace("MODULE", "mine_shared"))
+    (folder / "mine.yaml").write_text(TRAINER.replace("MODULE", "mine_shared"))
     return folder, cli("run", folder / "mine.yaml")
 
 
@@ -338,82 +322,3 @@ def test_changed_study_is_refused_naming_the_key(
     output = cli("run", ran, "--set", change, "--set", constraints)
     assert output.code == 2
     assert f"  {key}" in output.err
-
-
-# -- the study file ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ("evaluate=3", 'evaluate: give a function, "pkg.mod:function", not 3'),
-        ("evaluate=no.such:thing", "there is no module no, neither installed nor in"),
-        ("data=digits", "data: is for the built-in stages"),
-        ("device=cpu", "device: is for the built-in stages"),
-        ("objectives=", "objectives: is missing; name what your trainer returns"),
-        ("objectives={a-b: minimize}", "give a name of letters, digits and _"),
-        ("objectives.error=lower", "objectives.error: give a direction"),
-        ("objectives.error={minimize: 3}", "give a unit such as ms, not 3"),
-        ("objectives.error={minimize: ms, wrst: 3}", 'unknown key; did you mean "worst"'),
-        ("objectives.error={minimize: ms, worst: x}", "worst: give a number, not 'x'"),
-        ("quantities={error: ms}", "quantities.error: is an objective already"),
-        ("quantities={a-b: ms}", "give a name of letters, digits and _"),
-        ("quantities={memory: 3}", "give a unit such as ms, not 3"),
-        ('constraints=["memry <= 3"]', 'unknown objective "memry"; did you mean "memory"'),
-        ('constraints=["error <= 0.5 x baseline"]', "refers to the baseline, and there is none"),
-        ('constraints=["latency <= 3 MB"]', '"MB" is no unit of it; give'),
-        ("space=", "space: is missing; give what your trainer takes"),
-        ("space.lr={float: [2, 1]}", "low must not be above high"),
-        ("space.lr={choice: []}", "an empty choice"),
-        ("space.lr={choice: {}}", "an empty choice"),
-        ("space.lr={choice: [1, 1]}", 'the option "1" is there twice'),
-        ("space.lr={choice: [{a: {}}, a]}", 'the option "a" is there twice'),
-        ("space.lr={choice: {a: {}}, float: [1, 2]}", "give one of choice, float, int"),
-        ("space.lr={choice: {a: {}}, log: true}", "unknown key for choice"),
-        ("space={a.b: {int: [1, 2]}, a: {b: {int: [1, 2]}}}", "two parameters are called a.b"),
-        ("baseline={width: 3, lr: 1}", "baseline: give optimizer as well"),
-        ("baseline={widht: 3}", 'unknown key; did you mean "width"'),
-        ("baseline={width: {int: [1, 2]}, lr: 1, optimizer: a}", "takes fixed values"),
-    ],
-)
-def test_mistake_is_refused(mine: Path, change: str, text: str) -> None:
-    with pytest.raises(UserError) as error:
-        load_study(mine, [change])
-    assert text in str(error.value)
-
-
-@pytest.mark.parametrize("section", ["cheap=a:b", "quantities={a: ms}"])
-def test_trainer_section_is_refused_without_evaluate(tiny: Path, section: str) -> None:
-    with pytest.raises(UserError, match="goes with evaluate"):
-        load_study(tiny, [section])
-
-
-def test_check_shows_the_functions_and_the_space(mine: Path, cli: Any) -> None:
-    module = code_of(mine).stem
-    info = check_info(load_study(mine))
-    assert info.stages == (f"cheap {module}:cheap", f"evaluate {module}:evaluate")
-    assert info.objectives == (
-        "minimize error [fraction]",
-        "minimize latency [ms], worst 8",
-    )
-    assert [p.name for p in info.parameters] == [
-        "width",
-        "lr",
-        "optimizer",
-        "optimizer.sgd.momentum",
-    ]
-    output = cli("check", mine)
-    assert output.code == 0
-    assert "evaluate" in output.out and "runtime" not in output.out
-    assert not code_of(mine).with_suffix(".calls").exists()
-
-
-def test_check_notes_easily_overlooked_settings(mine: Path) -> None:
-    def notes(change: str) -> str:
-        return " / ".join(check_info(load_study(mine, [change])).notes)
-
-    unscaled = "objectives.latency={minimize: ms}"
-    assert "give a baseline, or worst: to latency" in notes(unscaled)
-    assert "give a baseline" not in notes("goals=[]")
-    assert "quantities without a constraint or goal: memory" in notes("constraints=[]")
-    assert "measured for constraints or goals only: memory" in notes("goals=[]")
