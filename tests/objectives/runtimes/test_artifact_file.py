@@ -1,4 +1,4 @@
-"""Artifacts are there whole or not at all."""
+"""Artifact files are complete or absent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def writer(content: bytes) -> Any:
     return write
 
 
-def test_written_gives_digest_size_and_info(tmp_path: Path) -> None:
+def test_write_artifact_returns_digest_size_and_info(tmp_path: Path) -> None:
     path = tmp_path / "a" / "net.bin"
     artifact = write_artifact(path, "some", writer(b"content"))
     assert path.read_bytes() == b"content"
@@ -32,7 +32,7 @@ def test_written_gives_digest_size_and_info(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt(), ValueError("bug")])
-def test_written_leaves_the_older_file_when_it_fails(tmp_path: Path, error: BaseException) -> None:
+def test_older_file_stays_when_writing_fails(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "net.bin"
     write_artifact(path, "some", writer(b"old"))
 
@@ -46,7 +46,7 @@ def test_written_leaves_the_older_file_when_it_fails(tmp_path: Path, error: Base
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_written_fails_when_nothing_was_written(tmp_path: Path) -> None:
+def test_write_artifact_fails_when_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_artifact(tmp_path / "net.bin", "some", lambda draft: {})
     assert list(tmp_path.iterdir()) == []

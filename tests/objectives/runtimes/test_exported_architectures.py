@@ -1,4 +1,4 @@
-"""Every family exports to ONNX Runtime and says there what it says in torch, at any batch."""
+"""Every architecture exports to ONNX Runtime and has the same logits there, for any batch."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ FAMILIES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("architecture", FAMILIES, ids=str)
-def test_artifact_says_what_the_network_says(architecture: dict[str, Any], tmp_path: Path) -> None:
+def test_artifact_has_the_network_s_logits(architecture: dict[str, Any], tmp_path: Path) -> None:
     shape = (3, 32, 32)
-    network = lively(build_network(architecture, shape, 5, seed=0))
+    network = with_varied_logits(build_network(architecture, shape, 5, seed=0))
     artifact = OnnxRuntime.export(network, shape, tmp_path / "model.onnx")
     session = OnnxRuntime.load(artifact.path, OnnxRuntime.Params())
     for batch in (1, 5):
@@ -42,11 +42,11 @@ def test_artifact_says_what_the_network_says(architecture: dict[str, Any], tmp_p
         with torch.inference_mode():
             expected = network(images).numpy()
         np.testing.assert_allclose(session(images.numpy()), expected, rtol=1e-4, atol=1e-4)
-        assert np.ptp(expected) > 1e-3  # it says something
+        assert np.ptp(expected) > 1e-3  # the logits differ
 
 
-def lively(network: torch.nn.Module) -> torch.nn.Module:
-    """With running statistics as after training, and a last layer that tells images apart."""
+def with_varied_logits(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with running statistics as after training, and random last weights."""
     last = [m for m in network.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)][-1]
     torch.manual_seed(0)
     last.reset_parameters()

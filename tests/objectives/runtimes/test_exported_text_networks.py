@@ -1,4 +1,4 @@
-"""Graphs of text networks: shared weights are read, masked scores stay in float, int8 agrees."""
+"""Exported text networks: shared weights are stored once, and masked scores stay in float."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from paretune.objectives.runtimes.torchscript import TorchScript
 LENGTH, VOCABULARY, WIDTH = 12, 40, 16
 
 
-class Masked(nn.Module):
-    """Embeds, attends twice by the same weights with a mask of the given depth, classifies."""
+class MaskedNetwork(nn.Module):
+    """Attends twice with the same weights; `mask` is added to the scores of padding."""
 
-    def __init__(self, depth: float) -> None:
+    def __init__(self, mask: float) -> None:
         super().__init__()
-        self.depth = depth
+        self.mask = mask
         self.tokens = nn.Embedding(VOCABULARY, WIDTH)
         self.query, self.key = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
         self.head = nn.Linear(WIDTH, 3)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        mask = (ids == 0).float()[:, None, None, :] * self.depth
+        mask = (ids == 0).float()[:, None, None, :] * self.mask
         x = self.tokens(ids)[:, None]
         for _ in range(2):
             x = x + functional.scaled_dot_product_attention(
@@ -42,17 +42,17 @@ class Masked(nn.Module):
 
 @pytest.fixture
 def ids() -> np.ndarray:
-    """256 texts, each with two tokens or more and then padding."""
+    """256 texts, each of two or more tokens followed by padding."""
     random = np.random.default_rng(0)
-    found = random.integers(1, VOCABULARY, (256, LENGTH))
-    found[np.arange(LENGTH) >= random.integers(2, LENGTH, (256, 1))] = 0
-    return found
+    ids = random.integers(1, VOCABULARY, (256, LENGTH))
+    ids[np.arange(LENGTH) >= random.integers(2, LENGTH, (256, 1))] = 0
+    return ids
 
 
-def made(depth: float = -1e4) -> nn.Module:
+def masked_network(mask: float = -1e4) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return Masked(depth).eval()
+        return MaskedNetwork(mask).eval()
 
 
 def operators(path: Path) -> Counter[str]:
@@ -63,7 +63,7 @@ def operators(path: Path) -> Counter[str]:
 def test_runtime_takes_token_ids_of_any_batch(
     runtime: Any, ids: np.ndarray, tmp_path: Path
 ) -> None:
-    model = made()
+    model = masked_network()
     artifact = runtime.export(model, (LENGTH, VOCABULARY), tmp_path / f"m{runtime.suffix}")
     session = runtime.load(artifact.path, runtime.Params())
     for count in (1, 7):
@@ -73,18 +73,21 @@ def test_runtime_takes_token_ids_of_any_batch(
 
 
 def test_onnx_input_is_int64_with_a_dynamic_batch(tmp_path: Path) -> None:
-    artifact = OnnxRuntime.export(made(), (LENGTH, VOCABULARY), tmp_path / "m.onnx")
-    [given] = onnx.load(str(artifact.path)).graph.input
-    assert (given.name, given.type.tensor_type.elem_type) == ("input", onnx.TensorProto.INT64)
-    batch, length = given.type.tensor_type.shape.dim
+    artifact = OnnxRuntime.export(masked_network(), (LENGTH, VOCABULARY), tmp_path / "m.onnx")
+    [source] = onnx.load(str(artifact.path)).graph.input
+    assert (source.name, source.type.tensor_type.elem_type) == ("input", onnx.TensorProto.INT64)
+    batch, length = source.type.tensor_type.shape.dim
     assert (batch.dim_param, length.dim_value) == ("batch", LENGTH)
 
 
-def test_a_layer_applied_twice_is_quantized_twice_and_stored_once(tmp_path: Path) -> None:
-    plain = OnnxRuntime.export(made(), (LENGTH, VOCABULARY), tmp_path / "a.onnx")
+def test_layer_applied_twice_is_quantized_twice_and_stored_once(tmp_path: Path) -> None:
+    plain = OnnxRuntime.export(masked_network(), (LENGTH, VOCABULARY), tmp_path / "a.onnx")
     assert operators(plain.path)["Identity"] == 0
     small = OnnxRuntime.export(
-        made(), (LENGTH, VOCABULARY), tmp_path / "b.onnx", {"dynamic": {"per_channel": False}}
+        masked_network(),
+        (LENGTH, VOCABULARY),
+        tmp_path / "b.onnx",
+        {"dynamic": {"per_channel": False}},
     )
     assert operators(small.path)["MatMulInteger"] == 5  # query and key twice, and the head
     weights = [t for t in onnx.load(str(small.path)).graph.initializer if len(t.dims) == 2]
@@ -93,9 +96,11 @@ def test_a_layer_applied_twice_is_quantized_twice_and_stored_once(tmp_path: Path
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("depth", [-1e4, torch.finfo(torch.float32).min], ids=["1e4", "least"])
-def test_static_int8_sees_what_a_mask_hides(depth: float, ids: np.ndarray, tmp_path: Path) -> None:
-    model = made(depth)
+@pytest.mark.parametrize("mask", [-1e4, torch.finfo(torch.float32).min], ids=["1e4", "least"])
+def test_static_int8_is_accurate_in_spite_of_a_mask(
+    mask: float, ids: np.ndarray, tmp_path: Path
+) -> None:
+    model = masked_network(mask)
     options = {"images": 64, "calibration": "minmax", "per_channel": True}
     artifact = OnnxRuntime.export(
         model,

@@ -1,4 +1,4 @@
-"""ONNX Runtime: int8 of every kind, and what it refuses."""
+"""ONNX Runtime: calibration, providers, and errors."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def test_static_int8_takes_calibration_in_batches_of_any_sizes(
     model: nn.Module, tmp_path: Path, images: np.ndarray, method: str, per_channel: bool
 ) -> None:
     quantization = static(calibration=method, per_channel=per_channel)
-    found = []
+    logits = []
     for size in (10, 4, 1):
         path = exported(model, tmp_path, quantization, batches(images, size))
-        found.append(OnnxRuntime.load(path, OnnxRuntime.Params())(images))
-    assert np.array_equal(found[0], found[1])
-    assert np.array_equal(found[0], found[2])
+        logits.append(OnnxRuntime.load(path, OnnxRuntime.Params())(images))
+    assert np.array_equal(logits[0], logits[1])
+    assert np.array_equal(logits[0], logits[2])
 
 
 @pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
-def test_quantizer_is_quiet(
+def test_quantizer_prints_and_logs_nothing(
     model: nn.Module,
     tmp_path: Path,
     images: np.ndarray,
@@ -72,7 +72,7 @@ def test_quantizer_is_quiet(
     assert logging.getLogger().level == logging.INFO
 
 
-def test_static_int8_leaves_no_float_layer_in_the_optimized_graph(
+def test_static_int8_runs_every_layer_in_int8(
     model: nn.Module, tmp_path: Path, images: np.ndarray
 ) -> None:
     path = exported(model, tmp_path, static(), batches(images, 10))
@@ -115,16 +115,18 @@ def test_weights_that_are_not_finite_cannot_be_quantized(
         exported(model, tmp_path, quantization, batches(images, 10))
 
 
-def test_provider_that_is_not_there_names_the_ones_that_are(
+def test_error_lists_the_available_providers_when_one_is_missing(
     model: nn.Module, tmp_path: Path
 ) -> None:
     path = exported(model, tmp_path)
-    reason = r'no execution provider "qnn" here; it has: .*cpu.*pip install onnxruntime-qnn, in place'
+    reason = (
+        r'no execution provider "qnn" here; it has: .*cpu.*pip install onnxruntime-qnn, in place'
+    )
     with pytest.raises(Unmeasurable, match=reason):
         OnnxRuntime.load(path, OnnxRuntime.Params(provider="qnn"))
 
 
-def test_openvino_s_provider_is_told_the_thread_count() -> None:
+def test_options_of_openvino_s_provider_have_the_thread_count() -> None:
     assert provider_options("CPUExecutionProvider", 3) == {}
     assert provider_options("OpenVINOExecutionProvider", 3)["num_of_threads"] == "3"
     assert int(provider_options("OpenVINOExecutionProvider", 0)["num_of_threads"]) >= 1
@@ -133,7 +135,7 @@ def test_openvino_s_provider_is_told_the_thread_count() -> None:
 def test_provider_that_falls_back_to_the_cpu_is_refused(
     model: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ONNX Runtime says that it has a provider, and does without when its libraries are missing."""
+    """ONNX Runtime lists a provider but does not use it if the provider's libraries are missing."""
     path = exported(model, tmp_path)
     names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(ort, "get_available_providers", lambda: names)
@@ -150,7 +152,7 @@ def test_provider_that_falls_back_to_the_cpu_is_refused(
 
 
 @pytest.mark.parametrize("provider", ["cpu", "CPU", "CPUExecutionProvider"])
-def test_provider_may_be_spelt_short_or_whole(
+def test_provider_may_have_its_short_or_full_name(
     model: nn.Module, tmp_path: Path, images: np.ndarray, provider: str
 ) -> None:
     path = exported(model, tmp_path)
@@ -167,8 +169,8 @@ def test_damaged_file_is_unmeasurable(tmp_path: Path) -> None:
 
 def test_batch_dimension_is_dynamic_and_names_are_fixed(model: nn.Module, tmp_path: Path) -> None:
     graph = onnx.load(str(exported(model, tmp_path))).graph
-    [given], [found] = graph.input, graph.output
-    assert (given.name, found.name) == ("input", "logits")
-    dims = given.type.tensor_type.shape.dim
+    [source], [target] = graph.input, graph.output
+    assert (source.name, target.name) == ("input", "logits")
+    dims = source.type.tensor_type.shape.dim
     assert dims[0].dim_param == "batch"
     assert [d.dim_value for d in dims[1:]] == list(SHAPE)

@@ -1,4 +1,4 @@
-"""Contract of every runtime: it writes a file, loads it, and answers as the torch model does."""
+"""Contract of every runtime: it writes a file, loads it, and has the torch model's logits."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """Options of each quantization mode, as `spaces/quantization` writes them."""
 
 HEAVY = ("executorch", "litert", "openvino", "tensorrt", "torch_compile")
-"""They need an extra or a compiler, and some take seconds for a network."""
+"""Runtimes that need an extra or a compiler; some take seconds for a network."""
 
 
 def runtime(name: str) -> Any:
@@ -57,12 +57,12 @@ def runtime(name: str) -> Any:
 
 
 def marked(name: str, *more: str, slow: bool = False) -> Any:
-    """The parameters, left out of a plain pytest or skipped where the runtime needs it."""
+    """Parameters with marks: left out of a plain pytest, or skipped if the runtime is missing."""
     marks = [pytest.mark.slow] if slow else []
     marks += [pytest.mark.heavy] if name in HEAVY else []
-    why = runtime(name).unavailable()
-    if why:
-        marks.append(pytest.mark.skip(reason=why))
+    reason = runtime(name).unavailable()
+    if reason:
+        marks.append(pytest.mark.skip(reason=reason))
     return pytest.param(name, *more, marks=marks)
 
 
@@ -84,19 +84,19 @@ REFUSED = pytest.mark.parametrize(
 )
 
 
-def answers(model: nn.Module, images: np.ndarray) -> np.ndarray:
+def logits_of(model: nn.Module, inputs: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
-        found: np.ndarray = model(torch.from_numpy(images)).numpy()
-    return found
+        logits: np.ndarray = model(torch.from_numpy(inputs)).numpy()
+    return logits
 
 
 def calibration(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Batches of 5, and a last one that is smaller."""
+    """Batches of 5 and a smaller last one."""
     return (images[i : i + 5] for i in range(0, len(images), 5))
 
 
-class Embedded(nn.Module):
-    """Token ids [B, length] -> logits [B, 3]: the mean of the embeddings that are no padding."""
+class TextNetwork(nn.Module):
+    """Token ids [B, length] -> logits [B, 3], from the mean embedding of tokens except padding."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
@@ -105,10 +105,10 @@ class Embedded(nn.Module):
         self.last = nn.Linear(32, 3)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        there = (tokens != 0).unsqueeze(-1).float()
-        mean = (self.embedding(tokens) * there).sum(1) / there.sum(1).clamp(min=1)
-        found: torch.Tensor = self.last(torch.relu(self.first(mean)))
-        return found
+        used = (tokens != 0).unsqueeze(-1).float()
+        mean = (self.embedding(tokens) * used).sum(1) / used.sum(1).clamp(min=1)
+        logits: torch.Tensor = self.last(torch.relu(self.first(mean)))
+        return logits
 
 
 Deploy = Callable[..., tuple[Artifact, Any]]
@@ -116,10 +116,10 @@ Deploy = Callable[..., tuple[Artifact, Any]]
 
 @pytest.fixture(scope="module")
 def deploy(tmp_path_factory: pytest.TempPathFactory) -> Deploy:
-    """`deploy(name, label, model, shape, inputs, mode)` -> artifact, session; made once a label."""
-    kept: dict[tuple[str, str, str | None], Artifact] = {}
+    """`deploy(name, label, model, shape, inputs, mode)` -> artifact, session; once per label."""
+    artifacts: dict[tuple[str, str, str | None], Artifact] = {}
 
-    def made(
+    def export(
         name: str,
         label: str,
         model: nn.Module,
@@ -129,14 +129,14 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Deploy:
     ) -> tuple[Artifact, Any]:
         entry = runtime(name)
         key = (name, label, mode)
-        if key not in kept:
+        if key not in artifacts:
             path = tmp_path_factory.mktemp(f"{name}-{label}") / "new" / f"net{entry.suffix}"
             quantization = {mode: OPTIONS[mode]} if mode else None
             calibrate = calibration(inputs) if mode in ("static", "qat") else None
-            kept[key] = entry.export(model, shape, path, quantization, calibrate)
-        return kept[key], entry.load(kept[key].path, entry.Params())
+            artifacts[key] = entry.export(model, shape, path, quantization, calibrate)
+        return artifacts[key], entry.load(artifacts[key].path, entry.Params())
 
-    return made
+    return export
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """200 images of the embedded digits, and 64 to calibrate with."""
+    """200 images of the dataset `digits`, and 64 to calibrate with."""
     data = load_data("digits", {}, Path())
     [validation, _] = next(iter(data.arrays("validation", 200)))
     return validation, np.concatenate(list(data.calibration(64, 32)))
@@ -155,7 +155,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def trained() -> nn.Module:
-    """A network that has learned the digits (above 90 %)."""
+    """A network that classifies more than 90 % of the digits correctly."""
     data: Any = load_data("digits", {}, Path())
     recipe = Recipe.model_validate(
         {"epochs": 3, "batch_size": 32, "optimizer": {"adam": {"lr": 3e-3}}}
@@ -164,7 +164,7 @@ def trained() -> nn.Module:
     return train(whole, recipe, Context(data), stage="pretrain").model.eval()
 
 
-# -- what it says of itself --------------------------------------------------------------------
+# -- what it declares --------------------------------------------------------------------------
 
 
 @ENTRIES
@@ -173,8 +173,8 @@ def test_runtime_describes_itself(name: str) -> None:
     assert entry.name == name
     assert entry.suffix.startswith(".")
     assert set(entry.quantizations) <= set(OPTIONS)
-    why = entry.unavailable()
-    assert why is None or ("\n" not in why and len(why) > 10)
+    reason = entry.unavailable()
+    assert reason is None or ("\n" not in reason and len(reason) > 10)
     assert isinstance(entry.dynamic_batch, bool)
     assert entry.needs
     assert entry.packages and isinstance(entry.packages, tuple)
@@ -196,11 +196,11 @@ def test_runtime_has_params_that_refuse_unknown_keys_and_changes(name: str) -> N
     assert params.model_validate(json.loads(json.dumps(params().model_dump()))) == params()
 
 
-# -- what it writes and answers ----------------------------------------------------------------
+# -- files and logits --------------------------------------------------------------------------
 
 
 @HERE
-def test_artifact_says_what_lies_on_the_disk(
+def test_artifact_describes_the_file_on_disk(
     name: str, model: nn.Module, deploy: Deploy, images: np.ndarray
 ) -> None:
     artifact, _ = deploy(name, "toy", model, SHAPE, images)
@@ -214,7 +214,7 @@ def test_artifact_says_what_lies_on_the_disk(
 
 
 @HERE
-def test_session_answers_as_the_model_does_for_any_batch_and_each_time(
+def test_session_has_the_model_s_logits_for_any_batch_and_each_time(
     name: str, model: nn.Module, deploy: Deploy, images: np.ndarray
 ) -> None:
     _, session = deploy(name, "toy", model, SHAPE, images)
@@ -222,35 +222,35 @@ def test_session_answers_as_the_model_does_for_any_batch_and_each_time(
         logits = session(images[:batch])
         assert isinstance(logits, np.ndarray)
         assert (logits.dtype, logits.shape) == (np.float32, (batch, 3))
-        np.testing.assert_allclose(logits, answers(model, images[:batch]), rtol=1e-4, atol=1e-5)
-        kept = logits.copy()
-        assert np.array_equal(session(images[:batch]), kept)
+        np.testing.assert_allclose(logits, logits_of(model, images[:batch]), rtol=1e-4, atol=1e-5)
+        copied = logits.copy()
+        assert np.array_equal(session(images[:batch]), copied)
         session(images[::-1][:batch].copy())
-        assert np.array_equal(logits, kept)  # the next call does not write over the last answer
+        assert np.array_equal(logits, copied)  # the next call does not overwrite the last result
 
 
 @HERE
-def test_session_answers_as_a_trained_model_does_on_real_images(
+def test_session_has_a_trained_model_s_logits_for_real_images(
     name: str, trained: nn.Module, deploy: Deploy, digits: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    given, calibrate = digits
+    inputs, calibrate = digits
     _, session = deploy(name, "digits", trained, SHAPE, calibrate)
-    expected, found = answers(trained, given), session(given)
-    assert np.abs(found - expected).max() < 1e-4 * np.ptp(expected)
-    assert np.array_equal(found.argmax(1), expected.argmax(1))
+    expected, logits = logits_of(trained, inputs), session(inputs)
+    assert np.abs(logits - expected).max() < 1e-4 * np.ptp(expected)
+    assert np.array_equal(logits.argmax(1), expected.argmax(1))
 
 
 @HERE
-def test_text_is_answered_as_the_model_does(name: str, deploy: Deploy) -> None:
+def test_session_has_the_model_s_logits_for_text(name: str, deploy: Deploy) -> None:
     generator = np.random.default_rng(2)
     tokens = generator.integers(0, 50, (9, 12)).astype(np.int64)
     tokens[:, 8:] = 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        model = Embedded(50).eval()
+        model = TextNetwork(50).eval()
     _, session = deploy(name, "text", model, (12, 50), tokens)
     for batch in (1, 9):
-        expected = answers(model, tokens[:batch])
+        expected = logits_of(model, tokens[:batch])
         np.testing.assert_allclose(session(tokens[:batch]), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -261,7 +261,7 @@ def test_text_is_answered_as_the_model_does(name: str, deploy: Deploy) -> None:
         *(marked(name, "static") for name in ("onnxruntime", "litert", "executorch")),
     ],
 )
-def test_file_is_loaded_in_a_clean_process_by_the_code_that_its_runtime_gives(
+def test_standalone_code_loads_the_file_in_a_new_process(
     name: str, mode: str, model: nn.Module, deploy: Deploy, images: np.ndarray, tmp_path: Path
 ) -> None:
     artifact, session = deploy(name, "toy", model, SHAPE, images, mode or None)
@@ -275,15 +275,15 @@ np.save("y.npy", load({str(artifact.path)!r})(np.load("x.npy")))
 assert "paretune" not in {{name.partition(".")[0] for name in sys.modules}}
 """
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-I", "-c", code], cwd=tmp_path, env=environment, capture_output=True
     )
-    assert done.returncode == 0, done.stderr.decode()
+    assert process.returncode == 0, process.stderr.decode()
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), session(images), rtol=1e-5, atol=1e-5)
 
 
 @ENTRIES
-def test_runtime_gives_code_for_a_user_whatever_its_options(name: str) -> None:
+def test_standalone_code_is_valid_for_all_thread_counts(name: str) -> None:
     entry = runtime(name)
     for options in (
         {},
@@ -295,11 +295,11 @@ def test_runtime_gives_code_for_a_user_whatever_its_options(name: str) -> None:
 
 
 @HERE
-def test_export_leaves_the_model_as_it_was_and_replaces_an_older_file(
+def test_export_does_not_change_the_model_and_replaces_an_older_file(
     name: str, model: nn.Module, tmp_path: Path, images: np.ndarray
 ) -> None:
     before = copy.deepcopy(model.state_dict())
-    expected = answers(model, images)
+    expected = logits_of(model, images)
     path = tmp_path / f"net{runtime(name).suffix}"
     path.write_bytes(b"old")
     random = torch.get_rng_state()
@@ -308,37 +308,37 @@ def test_export_leaves_the_model_as_it_was_and_replaces_an_older_file(
     assert not model.training
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
     assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items())
-    assert np.array_equal(answers(model, images), expected)
+    assert np.array_equal(logits_of(model, images), expected)
     assert artifact.path == path
     assert hashlib.sha256(path.read_bytes()).hexdigest() == artifact.sha256
     assert list(tmp_path.iterdir()) == [path]
 
 
 @MODES
-def test_quantized_model_answers_nearly_as_the_trained_one_does(
+def test_quantized_logits_are_close_to_the_trained_model_s(
     name: str,
     mode: str,
     trained: nn.Module,
     deploy: Deploy,
     digits: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    given, calibrate = digits
+    inputs, calibrate = digits
     plain, _ = deploy(name, "digits", trained, SHAPE, calibrate)
     artifact, session = deploy(name, "digits", trained, SHAPE, calibrate, mode)
-    expected, found = answers(trained, given), session(given)
-    assert np.abs(found - expected).mean() < 0.02 * np.ptp(expected)
-    assert (found.argmax(1) == expected.argmax(1)).mean() >= 0.97
+    expected, logits = logits_of(trained, inputs), session(inputs)
+    assert np.abs(logits - expected).mean() < 0.02 * np.ptp(expected)
+    assert (logits.argmax(1) == expected.argmax(1)).mean() >= 0.97
     assert artifact.sha256 != plain.sha256
     assert artifact.bytes < plain.bytes
     assert artifact.info["quantization"] == {mode: OPTIONS[mode]}
     assert list(artifact.path.parent.iterdir()) == [artifact.path]
-    assert session(given[:1]).shape == (1, 10)
-    assert np.array_equal(session(given), found)
+    assert session(inputs[:1]).shape == (1, 10)
+    assert np.array_equal(session(inputs), logits)
 
 
 @pytest.fixture(scope="module")
 def pruned() -> Candidate:
-    """A residual network of which half is gone."""
+    """A residual network without half of its channels."""
     nothing: Any = None
     data: Data = nothing
     whole = initial_candidate({"resnet": {"stages": 2, "blocks": 1, "width": 8}}, SHAPE, 3, seed=0)
@@ -351,7 +351,7 @@ def test_pruned_model_is_deployed(
     name: str, pruned: Candidate, deploy: Deploy, images: np.ndarray
 ) -> None:
     _, session = deploy(name, "pruned", pruned.model, SHAPE, images)
-    expected = answers(pruned.model, images)
+    expected = logits_of(pruned.model, images)
     np.testing.assert_allclose(session(images), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -362,15 +362,15 @@ def test_pruned_and_quantized_model_is_deployed(
     if mode == "weight_only":
         pytest.skip("its linear layer has fewer inputs than a block")
     _, session = deploy(name, "pruned", pruned.model, SHAPE, images, mode)
-    expected = answers(pruned.model, images)
+    expected = logits_of(pruned.model, images)
     assert np.abs(session(images) - expected).max() < 0.1 * (expected.max() - expected.min())
 
 
-# -- what it refuses ---------------------------------------------------------------------------
+# -- errors ------------------------------------------------------------------------------------
 
 
 @REFUSED
-def test_quantization_that_it_has_not_is_unmeasurable(
+def test_quantization_mode_that_a_runtime_lacks_is_unmeasurable(
     name: str, mode: str, model: nn.Module, tmp_path: Path
 ) -> None:
     path = tmp_path / "net"
@@ -379,8 +379,8 @@ def test_quantization_that_it_has_not_is_unmeasurable(
     assert list(tmp_path.iterdir()) == []
 
 
-class Refusing(nn.Module):
-    """Runs into an error."""
+class FailingNetwork(nn.Module):
+    """A network that raises an error."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -396,12 +396,12 @@ class Refusing(nn.Module):
     [RuntimeError("no luck today"), KeyError("no luck today"), AssertionError("no luck today")],
     ids=lambda error: type(error).__name__,
 )
-def test_model_that_cannot_be_exported_is_unmeasurable_and_leaves_no_file(
+def test_failing_model_is_unmeasurable_and_leaves_no_file(
     name: str, error: Exception, tmp_path: Path
 ) -> None:
     path = tmp_path / f"net{runtime(name).suffix}"
     with pytest.raises(Unmeasurable, match=r"the network.*no luck today"):
-        runtime(name).export(Refusing(error), SHAPE, path)
+        runtime(name).export(FailingNetwork(error), SHAPE, path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -410,27 +410,25 @@ def test_older_file_stays_when_the_export_fails(name: str, tmp_path: Path) -> No
     path = tmp_path / f"net{runtime(name).suffix}"
     path.write_bytes(b"old")
     with pytest.raises(Unmeasurable):
-        runtime(name).export(Refusing(ValueError("no")), SHAPE, path)
+        runtime(name).export(FailingNetwork(ValueError("no")), SHAPE, path)
     assert path.read_bytes() == b"old"
 
 
 @HERE
-def test_file_that_cannot_be_written_is_an_operating_system_s_error(
-    name: str, model: nn.Module, tmp_path: Path
-) -> None:
+def test_unwritable_file_raises_oserror(name: str, model: nn.Module, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"):
         runtime(name).export(model, SHAPE, tmp_path / "file" / "net")
 
 
 @pytest.mark.parametrize("name", [name for name in RUNTIMES if name != "tensorrt"])
-def test_threads_are_checked(name: str) -> None:
+def test_negative_thread_counts_are_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
         runtime(name).Params(threads=-1)
 
 
 @pytest.mark.parametrize("name", ["executorch", "litert", "openvino", "tensorrt"])
-def test_runtime_that_is_not_installed_says_what_to_type(
+def test_error_says_what_to_type_when_a_runtime_is_not_installed(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     entry = runtime(name)
@@ -441,7 +439,7 @@ def test_runtime_that_is_not_installed_says_what_to_type(
     assert re.search(reason, entry.unavailable())
 
 
-def test_compiler_that_is_not_installed_is_said_to_be(
+def test_error_says_so_when_the_compiler_is_not_installed(
     model: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -450,7 +448,7 @@ def test_compiler_that_is_not_installed_is_said_to_be(
         runtime("torch_compile").export(model, SHAPE, tmp_path / "net.pt2")
 
 
-def test_converter_of_litert_that_is_nowhere_is_said_to_be(
+def test_error_says_so_when_the_converter_of_litert_is_missing(
     model: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("paretune.objectives.runtimes.litert._no_interpreter", lambda: None)
@@ -471,21 +469,21 @@ def test_damaged_file_is_unmeasurable(name: str, content: bytes, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["torchscript", "torch_export", "torch"])
-def test_threads_are_torch_s_and_nought_means_all_cores(
+def test_threads_are_set_in_torch_and_0_means_all_cores(
     name: str, model: nn.Module, deploy: Deploy, images: np.ndarray
 ) -> None:
     from paretune.objectives.host import cores
 
     artifact, _ = deploy(name, "toy", model, SHAPE, images)
     entry = runtime(name)
-    seen = []
+    counts = []
     for options, threads in ((3, None), (3, 1), (1, 0), (0, None)):
         entry.load(artifact.path, entry.Params(threads=options), threads)
-        seen.append(torch.get_num_threads())
-    assert seen == [3, 1, cores(), cores()]
+        counts.append(torch.get_num_threads())
+    assert counts == [3, 1, cores(), cores()]
 
 
-def test_no_runtime_is_imported_to_say_whether_it_is_here() -> None:
+def test_listing_runtimes_imports_none_of_them() -> None:
     code = """
 import sys
 from paretune.search.commands.catalogue import catalogue
@@ -493,5 +491,6 @@ catalogue("runtimes")
 heavy = {"torch", "onnxruntime", "openvino", "executorch", "ai_edge_litert", "tensorrt"}
 print(sorted(heavy & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    command = [sys.executable, "-c", code]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert process.stdout == "[]\n"

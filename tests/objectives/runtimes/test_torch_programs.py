@@ -1,4 +1,4 @@
-"""Programs of torch.export: nothing in them is unpickled."""
+"""Programs of torch.export: loading them unpickles nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paretune.objectives.runtimes.torch_programs import export_program, load_pro
 
 
 class Trap:
-    """Unpickling it makes a file."""
+    """Unpickling it creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,15 +35,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def changed(source: Path, path: Path, change: Callable[[str, bytes], bytes]) -> Path:
+def rewritten(source: Path, path: Path, change: Callable[[str, bytes], bytes]) -> Path:
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():
             new.writestr(name, change(name, old.read(name)))
     return path
 
 
-def test_weights_that_are_pickled_are_refused(program: Path, tmp_path: Path) -> None:
-    trap = tmp_path / "sprung"
+def test_pickled_weights_are_refused(program: Path, tmp_path: Path) -> None:
+    trap = tmp_path / "unpickled"
 
     def change(name: str, content: bytes) -> bytes:
         if name.endswith("weights_config.json"):
@@ -52,14 +52,14 @@ def test_weights_that_are_pickled_are_refused(program: Path, tmp_path: Path) -> 
             return json.dumps(config).encode()
         return pickle.dumps(Trap(trap)) if name.endswith("weight_0") else content
 
-    path = changed(program, tmp_path / "net.pt2", change)
+    path = rewritten(program, tmp_path / "net.pt2", change)
     with pytest.raises(Unmeasurable, match=r"net\.pt2 holds pickled objects .*: not loaded"):
         load_program(path)
     assert not trap.exists()
 
 
-def test_constants_that_are_objects_are_refused(program: Path, tmp_path: Path) -> None:
-    trap = tmp_path / "sprung"
+def test_pickled_constants_are_refused(program: Path, tmp_path: Path) -> None:
+    trap = tmp_path / "unpickled"
     entry = {"path_name": "opaque_obj_0", "use_pickle": False, "is_param": False}
 
     def change(name: str, content: bytes) -> bytes:
@@ -67,7 +67,7 @@ def test_constants_that_are_objects_are_refused(program: Path, tmp_path: Path) -
             return json.dumps({"config": {"x": {**entry, "tensor_meta": None}}}).encode()
         return content
 
-    path = changed(program, tmp_path / "net.pt2", change)
+    path = rewritten(program, tmp_path / "net.pt2", change)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("net/data/constants/opaque_obj_0", pickle.dumps(Trap(trap)))
     with pytest.raises(Unmeasurable, match=r"holds pickled objects .*constants"):
@@ -75,10 +75,10 @@ def test_constants_that_are_objects_are_refused(program: Path, tmp_path: Path) -
     assert not trap.exists()
 
 
-def test_examples_that_are_objects_are_refused(program: Path, tmp_path: Path) -> None:
+def test_pickled_examples_are_refused(program: Path, tmp_path: Path) -> None:
     import torch
 
-    trap = tmp_path / "sprung"
+    trap = tmp_path / "unpickled"
 
     def change(name: str, content: bytes) -> bytes:
         if not name.endswith("sample_inputs/model.pt"):
@@ -86,21 +86,21 @@ def test_examples_that_are_objects_are_refused(program: Path, tmp_path: Path) ->
         torch.save((Trap(trap),), tmp_path / "trap.pt")
         return (tmp_path / "trap.pt").read_bytes()
 
-    path = changed(program, tmp_path / "net.pt2", change)
+    path = rewritten(program, tmp_path / "net.pt2", change)
     with pytest.raises(Unmeasurable, match=r"torch\.export cannot load net\.pt2"):
         load_program(path)
     assert not trap.exists()
 
 
-def test_weights_of_an_older_format_are_refused(program: Path, tmp_path: Path) -> None:
-    path = changed(program, tmp_path / "net.pt2", lambda _, content: content)
+def test_pickled_weights_in_the_older_format_are_refused(program: Path, tmp_path: Path) -> None:
+    path = rewritten(program, tmp_path / "net.pt2", lambda _, content: content)
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("net/data/weights/model.pt", pickle.dumps(Trap(tmp_path / "sprung")))
+        archive.writestr("net/data/weights/model.pt", pickle.dumps(Trap(tmp_path / "unpickled")))
     with pytest.raises(Unmeasurable, match=r"holds pickled objects .*model\.pt"):
         load_program(path)
 
 
-def test_device_that_is_not_here_names_the_ones_that_are(program: Path) -> None:
+def test_error_lists_the_available_devices_when_one_is_missing(program: Path) -> None:
     import torch
 
     if torch.backends.mps.is_available():

@@ -1,4 +1,4 @@
-"""Transformers in int8: every product runs in 8 bits, attention's own among them."""
+"""Transformers in int8: every matrix product runs in 8 bits, also those in attention."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ NETWORKS: list[Any] = [
         id="albert",
     ),
 ]
-"""Architecture, input, and how many softmaxes stay float: those behind a mask."""
+"""Architecture, input shape, and how many softmaxes stay in float because of a mask."""
 
 
 class Noise:
-    """32 inputs without meaning; half of the texts end in padding."""
+    """32 random inputs; half of the texts end in padding."""
 
     classes, fingerprint = CLASSES, "noise"
 
@@ -83,8 +83,10 @@ class Noise:
         return (1.0,) * (len(self.shape) == 3)
 
 
-def check(candidate: Candidate, inputs: torch.Tensor, masked: int, folder: Path) -> None:
-    """In the file no product is float, as many softmaxes as expected are, and it answers alike."""
+def check_runs_in_int8(
+    candidate: Candidate, inputs: torch.Tensor, masked: int, folder: Path
+) -> None:
+    """Only masked softmaxes run in float, and the logits are close to the model's."""
     calibration = iter([inputs.numpy()])
     artifact = OnnxRuntime.export(
         candidate.model, candidate.shape, folder / "m.onnx", candidate.quantization, calibration
@@ -93,32 +95,28 @@ def check(candidate: Candidate, inputs: torch.Tensor, masked: int, folder: Path)
     kinds = Counter(node.op_type for node in load_optimized(artifact.path).graph.node)
     assert kinds["Softmax"] == masked
     assert kinds["QLinearMatMul"] >= 2, "attention's products"
-    runs = OnnxRuntime.load(artifact.path, OnnxRuntime.Params())(inputs.numpy())
+    logits = OnnxRuntime.load(artifact.path, OnnxRuntime.Params())(inputs.numpy())
     with torch.inference_mode():
         expected = candidate.model(inputs).numpy()
-    assert np.abs(runs - expected).max() <= 0.1 * (expected.max() - expected.min())
+    assert np.abs(logits - expected).max() <= 0.1 * (expected.max() - expected.min())
 
 
 @pytest.mark.parametrize(("architecture", "shape", "masked"), NETWORKS)
-def test_calibrated_transformer_runs_no_float_product(
+def test_no_product_of_a_calibrated_transformer_runs_in_float(
     architecture: dict[str, Any], shape: Shape, masked: int, tmp_path: Path
 ) -> None:
     data = Noise(shape)
     network = initial_candidate(architecture, shape, CLASSES, seed=0)
-    check(
-        Static.apply(network, Static.Params(images=32), Context(data)),
-        data.inputs,
-        masked,
-        tmp_path,
-    )
+    quantized = Static.apply(network, Static.Params(images=32), Context(data))
+    check_runs_in_int8(quantized, data.inputs, masked, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "shape", "masked"), NETWORKS)
-def test_transformer_trained_in_int8_runs_no_float_product(
+def test_no_product_of_a_transformer_trained_in_int8_runs_in_float(
     architecture: dict[str, Any], shape: Shape, masked: int, tmp_path: Path
 ) -> None:
-    """What training could not see is named, and calibrated."""
+    """Tensors that training could not simulate are listed, and calibrated."""
     data = Noise(shape)
     network = initial_candidate(architecture, shape, CLASSES, seed=0)
     context = Context(data, placement=OnnxRuntime.placement)
@@ -127,4 +125,4 @@ def test_transformer_trained_in_int8_runs_no_float_product(
     linear = [n for n, m in network.model.named_modules() if isinstance(m, torch.nn.Linear)]
     assert set(linear) <= set(info["layers"])
     assert any("Softmax" in name or "MatMul" in name for name in info["hidden"])
-    check(trained, data.inputs, masked, tmp_path)
+    check_runs_in_int8(trained, data.inputs, masked, tmp_path)
