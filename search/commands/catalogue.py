@@ -31,7 +31,7 @@ COSTS = {
     0: "from the model alone",
     1: "from the file",
     2: "by running it",
-    3: "needs the trained weights",
+    3: "after training",
 }
 """Value of an objective's `cost` -> how it is measured."""
 

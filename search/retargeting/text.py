@@ -29,9 +29,7 @@ def retarget_view(info: RetargetInfo, width: int) -> RenderableType:
     disturbed = disturbed_notes({row.new.trial: row.new.validation for row in info.rows})
     notes += [Text(line, style="yellow") for line in disturbed]
     legend = Text(
-        "was: measured in the study; 2x: compared with the baseline in this runtime; "
-        "±: 95 % interval",
-        style="dim",
+        "was: in the study. 2x: compared with the baseline here. ±: 95 % interval", style="dim"
     )
     tables = wrap_columns(TableColumn("trial", trials), groups, styles, width)
     return Group(Text(info.title, style="bold"), *tables, models, *notes, Text(), legend)
