@@ -19,14 +19,14 @@ from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 settings.register_profile(
     "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("busy")  # how long an example takes says how busy the machine is
+settings.load_profile("busy")  # on a busy machine, an example may take long
 
 SHAPE = (1, 8, 8)
 CLASSES = 3
 
 
 class ToyData:
-    """Noise; the labels are given, or nought."""
+    """Images of noise; labels are 0 unless set."""
 
     classes = CLASSES
     shape = SHAPE
@@ -47,7 +47,7 @@ class ToyData:
 
 @pytest.fixture(autouse=True)
 def _torch_settings() -> Iterator[None]:
-    """Torch's runtimes set threads and denormals for the whole process."""
+    """Restores threads and denormals, which torch's runtimes set for the whole process."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -57,7 +57,7 @@ def _torch_settings() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def make_data() -> Callable[..., Any]:
-    """Data of any size, with any labels."""
+    """`make_data(count, labels)` -> data."""
     return ToyData
 
 
@@ -84,19 +84,19 @@ def model() -> nn.Module:
 
 @pytest.fixture
 def make_subject(model: nn.Module, tmp_path: Path) -> Callable[..., Subject]:
-    """A float ONNX Runtime artifact of `model`, with other fields as given."""
+    """A float ONNX Runtime artifact of `model`; keyword arguments replace other fields."""
 
     def make(data: EvaluationData | None = None, **more: Any) -> Subject:
         artifact = OnnxRuntime.export(model, SHAPE, tmp_path / "subject.onnx")
-        given: Any = data or ToyData()
-        subject = Subject(artifact, OnnxRuntime, OnnxRuntime.Params(), model, given)
+        examples: Any = data or ToyData()
+        subject = Subject(artifact, OnnxRuntime, OnnxRuntime.Params(), model, examples)
         return replace(subject, **more)
 
     return make
 
 
 class Powercap:
-    """A tree as Linux has it under /sys/class/powercap: real files, in a folder of the test's."""
+    """A copy of Linux's tree /sys/class/powercap: real files in a temporary folder."""
 
     def __init__(self, root: Path, packages: int = 1, dram: bool = True) -> None:
         self.root = root
@@ -116,7 +116,7 @@ class Powercap:
         self.zones[zone.name] = zone
 
     def spend(self, zone: str, joules: float) -> None:
-        """A counter goes on, in one step for whoever reads it."""
+        """Advances a counter, in one step for its reader."""
         file = self.zones[zone] / "energy_uj"
         draft = file.with_suffix(".new")
         draft.write_text(f"{int(file.read_text()) + round(joules * 1e6)}\n")
@@ -125,7 +125,7 @@ class Powercap:
 
 @pytest.fixture
 def powercap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Powercap:
-    """One package with memory, and `psys`; where objectives/energy.py looks."""
+    """The folder that objectives/energy.py reads: one package with memory, and `psys`."""
     pytest.importorskip("zeus")
     tree = Powercap(tmp_path / "intel-rapl")
     monkeypatch.setattr("paretune.objectives.energy.POWERCAP", tree.root)

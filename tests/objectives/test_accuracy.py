@@ -26,18 +26,18 @@ COUNTS = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), s
 
 
 def labelled(make_data: Callable[..., Any], model: nn.Module, count: int, right: int) -> Any:
-    """Data whose first `right` labels are the model's answers, and whose others are not."""
+    """Data for which the model's first `right` predictions are correct, and no others."""
     data = make_data(count)
     with torch.inference_mode():
-        answers = model(torch.from_numpy(data.images)).argmax(1).numpy()
+        predictions = model(torch.from_numpy(data.images)).argmax(1).numpy()
     wrong = np.arange(count) >= right
-    return make_data(count, (answers + wrong) % data.classes)
+    return make_data(count, (predictions + wrong) % data.classes)
 
 
 @pytest.mark.parametrize(
     ("count", "right"), [(1, 1), (40, 0), (40, 40), (40, 29), (BATCH + 1, 200), (2 * BATCH, 7)]
 )
-def test_accuracy_is_the_share_of_right_answers_over_all_batches(
+def test_accuracy_is_the_share_of_correct_predictions_over_all_batches(
     make_data: Callable[..., Any],
     make_subject: Callable[..., Subject],
     model: nn.Module,
@@ -45,21 +45,21 @@ def test_accuracy_is_the_share_of_right_answers_over_all_batches(
     right: int,
 ) -> None:
     subject = make_subject(labelled(make_data, model, count, right))
-    found, *others = Accuracy.measure(subject, Accuracy.Params(), "validation")
-    assert found.value == right / count
-    assert (found.low, found.high) == wilson(right, count)
-    assert found.count == count
-    assert found.conditions == {
+    accuracy, *others = Accuracy.measure(subject, Accuracy.Params(), "validation")
+    assert accuracy.value == right / count
+    assert (accuracy.low, accuracy.high) == wilson(right, count)
+    assert accuracy.count == count
+    assert accuracy.conditions == {
         "part": "validation",
         "statistic": "top1",
         "runtime": "onnxruntime",
     }
     assert [m.name for m in others] == [f"accuracy.{name}" for name in FEW]
     assert all(m.count == count and m.conditions["part"] == "validation" for m in others)
-    assert others[0].value == found.value
+    assert others[0].value == accuracy.value
 
 
-def test_accuracy_is_the_statistic_that_is_asked_for_from_one_pass(
+def test_accuracy_is_the_statistic_of_the_options_and_takes_one_pass(
     make_data: Callable[..., Any], make_subject: Callable[..., Subject], model: nn.Module
 ) -> None:
     passes: list[str] = []
@@ -71,16 +71,16 @@ def test_accuracy_is_the_statistic_that_is_asked_for_from_one_pass(
         return arrays(part, size)
 
     data.arrays = counted
-    found, *others = Accuracy.measure(
-        make_subject(data), Accuracy.Params(statistic="balanced"), "test"
-    )
+    params = Accuracy.Params(statistic="balanced")
+    accuracy, *others = Accuracy.measure(make_subject(data), params, "test")
     [balanced] = [m for m in others if m.name == "accuracy.balanced"]
-    assert (found.value, found.low, found.high) == (balanced.value, balanced.low, balanced.high)
-    assert found.conditions["statistic"] == "balanced"
+    assert accuracy.value == balanced.value
+    assert (accuracy.low, accuracy.high) == (balanced.low, balanced.high)
+    assert accuracy.conditions["statistic"] == "balanced"
     assert passes == ["test"]
 
 
-def test_top5_is_given_for_more_than_five_classes_only(
+def test_top5_is_returned_for_more_than_five_classes_only(
     make_data: Callable[..., Any], make_subject: Callable[..., Subject]
 ) -> None:
     few, many = make_data(), make_data()
@@ -92,7 +92,7 @@ def test_top5_is_given_for_more_than_five_classes_only(
     assert names[1] - names[0] == {"accuracy.top5"}
 
 
-def test_accuracy_of_no_examples_cannot_be_measured(
+def test_accuracy_is_unmeasurable_without_examples(
     make_data: Callable[..., Any], make_subject: Callable[..., Subject]
 ) -> None:
     with pytest.raises(Unmeasurable, match="the test part has no examples"):
@@ -112,7 +112,9 @@ def test_z95_is_the_normal_quantile() -> None:
         (1, 29, 0.0061, 0.1718),
     ],
 )
-def test_wilson_has_the_published_values(right: int, seen: int, low: float, high: float) -> None:
+def test_wilson_interval_has_the_published_values(
+    right: int, seen: int, low: float, high: float
+) -> None:
     """Newcombe 1998, Statistics in Medicine 17, 857-872, table I, method 3."""
     assert wilson(right, seen) == pytest.approx((low, high), abs=5.1e-5)
 
@@ -132,7 +134,7 @@ def test_wilson_ends_are_where_the_share_is_z_deviations_away(counts: tuple[int,
 
 @settings(deadline=None, max_examples=100)
 @given(COUNTS)
-def test_wilson_of_the_wrong_answers_is_the_mirror_image(counts: tuple[int, int]) -> None:
+def test_wilson_interval_of_the_errors_is_the_mirror_image(counts: tuple[int, int]) -> None:
     right, seen = counts
     low, high = wilson(right, seen)
     mirrored = wilson(seen - right, seen)
@@ -141,7 +143,9 @@ def test_wilson_of_the_wrong_answers_is_the_mirror_image(counts: tuple[int, int]
 
 @settings(deadline=None, max_examples=100)
 @given(COUNTS, st.integers(2, 10))
-def test_wilson_is_narrower_with_more_examples(counts: tuple[int, int], times: int) -> None:
+def test_wilson_interval_is_narrower_with_more_examples(
+    counts: tuple[int, int], times: int
+) -> None:
     right, seen = counts
     low, high = wilson(right, seen)
     low_more, high_more = wilson(right * times, seen * times)

@@ -1,4 +1,4 @@
-"""Measurement."""
+"""Measurements."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from paretune.objectives.base import Measurement
 
 
 def test_measurement_is_frozen_and_becomes_json_with_all_its_fields() -> None:
-    found = Measurement("size", 3.0, "bytes", "lower", 3.0, 3.0, conditions={"runtime": "x"})
-    assert found.to_json() == {
+    size = Measurement("size", 3.0, "bytes", "lower", 3.0, 3.0, conditions={"runtime": "x"})
+    assert size.to_json() == {
         "name": "size",
         "value": 3.0,
         "unit": "bytes",
@@ -21,6 +21,6 @@ def test_measurement_is_frozen_and_becomes_json_with_all_its_fields() -> None:
         "count": 1,
         "conditions": {"runtime": "x"},
     }
-    assert Measurement(**found.to_json()) == found
+    assert Measurement(**size.to_json()) == size
     with pytest.raises(dataclasses.FrozenInstanceError):
-        found.value = 4.0  # type: ignore[misc]
+        size.value = 4.0  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Energy: from counters as Linux shows them, and absent with the reason where there are none."""
+"""Energy: from counters as Linux shows them; without counters there is a reason."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 MakeSubject = Callable[..., Subject]
 
 
-class Spending:
-    """ONNX Runtime, each of whose runs lets counters go on."""
+class SpendingRuntime:
+    """ONNX Runtime; each run advances counters."""
 
     name = "onnxruntime"
 
@@ -38,55 +38,53 @@ class Spending:
         return run
 
 
-def test_energy_is_what_packages_and_their_memory_counted(
-    powercap: Any, make_subject: MakeSubject
-) -> None:
-    spent = {"intel-rapl:0": 0.004, "intel-rapl:0:0": 0.001, "intel-rapl:1": 7.0}  # psys: all of it
-    subject = make_subject(runtime=Spending(powercap, spent))
-    found = Energy.measure(subject, Energy.Params(seconds=0.2), "validation")
-    assert found.value == pytest.approx(0.005)
-    assert found.low == pytest.approx(0.005) and found.high == pytest.approx(0.005)
-    assert found.conditions["source"] == ["RAPL package-0", "RAPL package-0 dram"]
-    assert found.conditions["library"].startswith("zeus ")
-    assert found.conditions["watts"] > 0
+def test_energy_adds_up_packages_and_their_memory(powercap: Any, make_subject: MakeSubject) -> None:
+    spent = {"intel-rapl:0": 0.004, "intel-rapl:0:0": 0.001, "intel-rapl:1": 7.0}  # psys: the sum
+    subject = make_subject(runtime=SpendingRuntime(powercap, spent))
+    energy = Energy.measure(subject, Energy.Params(seconds=0.2), "validation")
+    assert energy.value == pytest.approx(0.005)
+    assert energy.low == pytest.approx(0.005) and energy.high == pytest.approx(0.005)
+    assert energy.conditions["source"] == ["RAPL package-0", "RAPL package-0 dram"]
+    assert energy.conditions["library"].startswith("zeus ")
+    assert energy.conditions["watts"] > 0
 
 
 def test_energy_is_that_of_one_example_of_a_batch(powercap: Any, make_subject: MakeSubject) -> None:
-    subject = make_subject(runtime=Spending(powercap, {"intel-rapl:0": 0.01}))
-    found = Energy.measure(subject, Energy.Params(seconds=0.1, batch=4), "validation")
-    assert found.value == pytest.approx(0.0025)
+    subject = make_subject(runtime=SpendingRuntime(powercap, {"intel-rapl:0": 0.01}))
+    energy = Energy.measure(subject, Energy.Params(seconds=0.1, batch=4), "validation")
+    assert energy.value == pytest.approx(0.0025)
 
 
-def test_energy_is_absent_with_the_reason_where_there_is_no_counter(
+def test_energy_is_unmeasurable_with_a_reason_when_there_is_no_counter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_subject: MakeSubject
 ) -> None:
     monkeypatch.setattr(energy, "POWERCAP", tmp_path / "nothing")
     monkeypatch.setattr(energy, "NVIDIA", tmp_path / "nothing")
-    said = f"no RAPL counters ({tmp_path}/nothing is not there, as in most virtual machines)"
-    assert Energy.unavailable() == f"{said}; no NVIDIA driver"
-    assert Energy.unavailable(OnnxRuntime, OnnxRuntime.Params()) == said
+    reason = f"no RAPL counters ({tmp_path}/nothing is not there, as in most virtual machines)"
+    assert Energy.unavailable() == f"{reason}; no NVIDIA driver"
+    assert Energy.unavailable(OnnxRuntime, OnnxRuntime.Params()) == reason
     cuda = OnnxRuntime.Params(provider="cuda")
     assert Energy.unavailable(OnnxRuntime, cuda) == "no NVIDIA driver"
     with pytest.raises(Unmeasurable, match="energy: no RAPL counters"):
         Energy.measure(make_subject(), Energy.Params(), "validation")
 
 
-def test_energy_says_when_the_counters_are_not_for_everybody(
+def test_reason_is_given_when_only_root_may_read_the_counters(
     powercap: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    checked = []
 
-    def access(path: Path, mode: int) -> bool:  # root may read whatever the mode says
-        asked.append(path.name)
+    def access(path: Path, mode: int) -> bool:  # faked, because root may read any file
+        checked.append(path.name)
         return False
 
     monkeypatch.setattr(energy.os, "access", access)
-    why = Energy.unavailable(OnnxRuntime, OnnxRuntime.Params())
-    assert why == f"only root may read the RAPL counters (sudo chmod -R a+r {powercap.root})"
-    assert set(asked) == {"energy_uj"}
+    reason = Energy.unavailable(OnnxRuntime, OnnxRuntime.Params())
+    assert reason == f"only root may read the RAPL counters (sudo chmod -R a+r {powercap.root})"
+    assert set(checked) == {"energy_uj"}
 
 
-def test_energy_says_when_its_library_is_not_installed(
+def test_reason_is_what_to_type_when_zeus_is_not_installed(
     powercap: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(energy, "find_spec", lambda name: None)
@@ -104,7 +102,7 @@ def test_energy_says_when_its_library_is_not_installed(
         ("tensorrt", {}, True),
     ],
 )
-def test_counters_are_those_of_where_it_runs(
+def test_on_gpu_follows_runtime_provider_and_device(
     runtime: str, options: dict[str, str], expected: bool
 ) -> None:
     assert on_gpu(SimpleNamespace(name=runtime), SimpleNamespace(**options)) is expected

@@ -1,4 +1,4 @@
-"""Multiply-adds and activations of a forward pass, by hand-made formulas."""
+"""Multiply-adds and activations of a forward pass, against formulas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paretune.objectives.macs import Macs
 
 
 class Net(nn.Module):
-    """A function of the input [1, C, H, W] and of some layers."""
+    """A network that is a function of its input [1, C, H, W] and of some layers."""
 
     def __init__(self, function: Callable[..., Any], *layers: nn.Module) -> None:
         super().__init__()
@@ -37,20 +37,20 @@ class Net(nn.Module):
         (Net(lambda x, c: c(x.flatten(1)), nn.Linear(12, 5)), (3, 2, 2), 60, 5),
         (Net(lambda x: x @ x.transpose(-1, -2)), (2, 3, 5), 2 * 3 * 3 * 5, 2 * 9),
         (Net(lambda x: torch.einsum("bchw,bcvw->bchv", x, x)), (2, 3, 5), 2 * 9 * 5, 2 * 9),
-        # scores and their use; the scores are never put out
+        # two products, with keys and with values; the scores between them are never stored
         (Net(lambda x: F.scaled_dot_product_attention(x, x, x)), (2, 7, 4), 2 * 2 * 49 * 4, 56),
-        # 7 steps, 4 gates of 5 neurons, which see 3 inputs and 5 states
+        # 7 steps, 4 gates of 5 neurons, each with 3 inputs and 5 states
         (Net(lambda x, r: r(x[:, 0])[0], nn.LSTM(3, 5, batch_first=True)), (1, 7, 3), 7 * 160, 35),
         (Net(lambda x: F.relu(F.max_pool2d(x * 2 + 1, 2)).mean((2, 3))), (2, 4, 4), 0, 0),
     ],
 )
-def test_forward_is_counted_by_its_formula(
+def test_counts_follow_the_formula(
     net: nn.Module, shape: tuple[int, int, int], macs: int, activations: int
 ) -> None:
-    found = count_forward(net, shape)
-    assert (found.macs, found.activations) == (macs, activations)
-    assert found.bytes == 4 * activations
-    assert found.without_rule == {}
+    counts = count_forward(net, shape)
+    assert (counts.macs, counts.activations) == (macs, activations)
+    assert counts.bytes == 4 * activations
+    assert counts.without_rule == {}
 
 
 @pytest.mark.parametrize(
@@ -61,29 +61,31 @@ def test_forward_is_counted_by_its_formula(
         (Net(lambda x: torch.fft.fft2(x).real), "aten._fft_c2c"),
     ],
 )
-def test_operator_that_nothing_counts_is_named(net: nn.Module, operator: str) -> None:
-    found = count_forward(net, (1, 4, 4))
-    assert found.macs == 0
-    assert operator in found.without_rule
+def test_operator_without_a_rule_is_listed(net: nn.Module, operator: str) -> None:
+    counts = count_forward(net, (1, 4, 4))
+    assert counts.macs == 0
+    assert operator in counts.without_rule
 
 
 @pytest.mark.parametrize(
     ("name", "millions"),
     [("resnet18", 2.48), ("mobilenet_v2", 6.68), ("resnet50", 11.11)],
 )
-def test_activations_are_those_of_the_tables(name: str, millions: float) -> None:
+def test_activations_equal_published_ones(name: str, millions: float) -> None:
     """timm's tables: resnet18 2.48 M, mobilenetv2_100 6.68 M, resnet50 11.11 M at 224x224."""
     import torchvision
 
-    found = count_forward(getattr(torchvision.models, name)(weights=None), (3, 224, 224))
-    assert found.activations / 1e6 == pytest.approx(millions, abs=0.006)
-    assert found.without_rule == {}
+    counts = count_forward(getattr(torchvision.models, name)(weights=None), (3, 224, 224))
+    assert counts.activations / 1e6 == pytest.approx(millions, abs=0.006)
+    assert counts.without_rule == {}
 
 
-def test_conditions_name_what_was_not_counted(make_subject: Callable[..., Subject]) -> None:
+def test_conditions_list_operators_that_were_not_counted(
+    make_subject: Callable[..., Subject],
+) -> None:
     subject = make_subject(model=Net(lambda x: torch.cdist(x[0, 0], x[0, 0])))
-    found = Macs.measure(subject, Macs.Params(), "validation")
-    assert found.conditions["without_rule"] == {"aten._cdist_forward": 1}
-    own, as_bytes = Activations.measure(subject, Activations.Params(), "validation")
-    assert own.conditions["without_rule"] == {"aten._cdist_forward": 1}
+    macs = Macs.measure(subject, Macs.Params(), "validation")
+    assert macs.conditions["without_rule"] == {"aten._cdist_forward": 1}
+    activations, as_bytes = Activations.measure(subject, Activations.Params(), "validation")
+    assert activations.conditions["without_rule"] == {"aten._cdist_forward": 1}
     assert as_bytes.name == "activations.bytes"

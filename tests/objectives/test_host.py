@@ -16,15 +16,15 @@ def test_fingerprint_is_json_and_the_same_each_time() -> None:
     assert set(facts) == {"host", "cpu", "cores", "memory_bytes", "system", "machine"}
 
 
-def test_cores_are_those_this_process_may_use() -> None:
+def test_cores_are_at_least_1_and_at_most_the_machine_s() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
 
 
-def test_load_average_is_absent_rather_than_invented() -> None:
+def test_load_average_is_none_or_not_negative() -> None:
     load = load_average()
     assert load is None or load >= 0
 
 
-def test_frequency_is_absent_rather_than_invented() -> None:
+def test_frequency_is_none_or_positive() -> None:
     clock = frequency()
     assert clock is None or clock > 0

@@ -1,4 +1,4 @@
-"""Multiply-adds and parameters, of networks that carry their own counts."""
+"""Multiply-adds and parameters of networks, against formulas."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Tied(nn.Module):
 
 
 class Attention(nn.Module):
-    """One multi-head attention over 5 tokens of 8 numbers, as transformers have it."""
+    """One multi-head attention over 5 tokens of width 8, as in transformers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ COUNTED = pytest.mark.parametrize(
 
 
 @COUNTED
-def test_counts_are_the_formula_s(
+def test_counts_follow_the_formula(
     network: nn.Module,
     shape: tuple[int, int, int],
     macs: int,
@@ -99,14 +99,14 @@ def test_counts_are_the_formula_s(
     data = make_data()
     data.shape = shape  # type: ignore[attr-defined]
     subject = make_subject(data, model=network)
-    found = Macs.measure(subject, Macs.Params(), "validation")
-    assert (found.low, found.value, found.high) == (macs, macs, macs)
-    assert found.conditions["batch"] == 1
-    size = Parameters.measure(subject, Parameters.Params(), "validation")
-    assert (size.low, size.value, size.high) == (parameters, parameters, parameters)
+    counted = Macs.measure(subject, Macs.Params(), "validation")
+    assert (counted.low, counted.value, counted.high) == (macs, macs, macs)
+    assert counted.conditions["batch"] == 1
+    counted = Parameters.measure(subject, Parameters.Params(), "validation")
+    assert (counted.low, counted.value, counted.high) == (parameters, parameters, parameters)
 
 
-def test_macs_of_the_tutorial_s_network_are_the_formula_s() -> None:
+def test_macs_of_the_tutorial_s_network_follow_the_formula() -> None:
     from paretune.spaces.architecture.simple_cnn import SimpleCnn
 
     network = SimpleCnn.build(SimpleCnn.Params(), (3, 32, 32), 10)
@@ -114,7 +114,7 @@ def test_macs_of_the_tutorial_s_network_are_the_formula_s() -> None:
     assert count_macs(network, (3, 32, 32)) == convolutions + 8192 * 256 + 256 * 10
 
 
-def test_macs_of_resnet_20_are_the_published_ones() -> None:
+def test_macs_of_resnet_20_equal_the_published_ones() -> None:
     """41 million (He et al. 2016), whose shortcuts (option A) cost nothing."""
     from paretune.spaces.architecture.resnet import ResNet
 
@@ -124,7 +124,7 @@ def test_macs_of_resnet_20_are_the_published_ones() -> None:
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_counting_leaves_torch_s_fused_attention_as_it_was(enabled: bool) -> None:
+def test_counting_restores_torch_s_fused_attention(enabled: bool) -> None:
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(enabled)
     try:

@@ -1,4 +1,4 @@
-"""Memory of a clean process: what comes above the runtime's own."""
+"""Memory that an artifact adds to a new process with its runtime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from paretune.objectives.runtimes.torchscript import TorchScript
 MiB = 2**20
 
 HOLDING = '''\
-"""A runtime that is not ours: holds so many bytes, and says what was imported."""
+"""A user's own runtime: holds so many bytes, and checks what was imported."""
 
 import sys
 import time
@@ -32,7 +32,7 @@ import numpy as np
 from paretune.objectives.params import Params as Base
 
 
-class Holding:
+class HoldingRuntime:
     name = "holding"
 
     class Params(Base):
@@ -45,10 +45,10 @@ class Holding:
         return lambda inputs: held[0]
 
 
-class Broken(Holding):
+class BrokenRuntime(HoldingRuntime):
     @staticmethod
     def load(path, options):
-        raise ValueError("this file is none of mine")
+        raise ValueError("not a file of this runtime")
 '''
 
 
@@ -62,25 +62,25 @@ def holding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     del sys.modules["holding_runtime"]
 
 
-def test_memory_is_what_loading_and_running_takes(
+def test_memory_is_that_of_loading_and_running(
     holding: Any, make_subject: Callable[..., Subject]
 ) -> None:
-    """64 MiB that a runtime of the user's own holds, and nothing of torch or ONNX Runtime."""
-    runtime = holding.Holding
+    """The 64 MiB of a user's own runtime, without torch or ONNX Runtime."""
+    runtime = holding.HoldingRuntime
     subject = make_subject(runtime=runtime, options=runtime.Params(mebibytes=64))
-    found = Memory.measure(subject, Memory.Params(repeats=2), "validation")
-    assert found.value == pytest.approx(64 * MiB, abs=3 * MiB)
-    assert found.low <= found.value <= found.high
-    assert found.count == 2
-    assert found.conditions["empty_bytes"] > 10 * MiB
+    memory = Memory.measure(subject, Memory.Params(repeats=2), "validation")
+    assert memory.value == pytest.approx(64 * MiB, abs=3 * MiB)
+    assert memory.low <= memory.value <= memory.high
+    assert memory.count == 2
+    assert memory.conditions["empty_bytes"] > 10 * MiB
     if sys.platform == "linux":
-        assert found.conditions["method"] == "VmHWM of /proc/self/status"
+        assert memory.conditions["method"] == "VmHWM of /proc/self/status"
 
 
 def test_memory_of_a_larger_network_is_larger_by_its_weights(
     make_data: Callable[..., Any], tmp_path: Path
 ) -> None:
-    found = []
+    values = []
     for hidden in (8, 60_000):  # 60,000 x 64 float32: 15 MB
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -89,36 +89,36 @@ def test_memory_of_a_larger_network_is_larger_by_its_weights(
             )
         artifact = OnnxRuntime.export(net.eval(), (1, 8, 8), tmp_path / f"{hidden}.onnx")
         subject = Subject(artifact, OnnxRuntime, OnnxRuntime.Params(), net, make_data())
-        found.append(Memory.measure(subject, Memory.Params(repeats=2), "validation").value)
+        values.append(Memory.measure(subject, Memory.Params(repeats=2), "validation").value)
     weights = 60_000 * (64 + 3 + 1) * 4
-    assert found[1] - found[0] >= 0.8 * weights
+    assert values[1] - values[0] >= 0.8 * weights
 
 
 @pytest.mark.slow
-def test_memory_of_a_torch_runtime_is_above_torch_itself(
+def test_memory_of_a_torch_runtime_does_not_include_torch(
     make_subject: Callable[..., Subject], model: nn.Module, tmp_path: Path
 ) -> None:
     artifact = TorchScript.export(model, (1, 8, 8), tmp_path / "model.pt")
     subject = replace(
         make_subject(), artifact=artifact, runtime=TorchScript, options=TorchScript.Params()
     )
-    found = Memory.measure(subject, Memory.Params(repeats=2), "validation")
-    assert found.conditions["empty_bytes"] > 80 * MiB  # torch is imported before
-    assert found.value < found.conditions["empty_bytes"]
+    memory = Memory.measure(subject, Memory.Params(repeats=2), "validation")
+    assert memory.conditions["empty_bytes"] > 80 * MiB  # torch is imported before
+    assert memory.value < memory.conditions["empty_bytes"]
 
 
-def test_memory_cannot_be_measured_where_the_process_fails(
+def test_memory_is_unmeasurable_when_the_process_fails(
     holding: Any, make_subject: Callable[..., Subject]
 ) -> None:
-    runtime = holding.Broken
+    runtime = holding.BrokenRuntime
     subject = make_subject(runtime=runtime, options=runtime.Params(mebibytes=1))
     with pytest.raises(
-        Unmeasurable, match="loads the artifact failed: ValueError: this file is none of mine"
+        Unmeasurable, match="loads the artifact failed: ValueError: not a file of this runtime"
     ):
         Memory.measure(subject, Memory.Params(repeats=2), "validation")
 
 
-def test_memory_needs_examples(
+def test_memory_is_unmeasurable_without_examples(
     make_data: Callable[..., Any], make_subject: Callable[..., Subject]
 ) -> None:
     empty = make_data(0)

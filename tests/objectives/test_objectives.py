@@ -29,13 +29,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "energy": {"seconds": 0.1},
     "memory": {"repeats": 2},
 }
-"""Options with which an objective is quick."""
+"""Options that make an objective quick."""
 
-MADE = {"pretrain": 12.5, "finetune": 3.25}
-"""What the stages of a subject took."""
+STAGES = {"pretrain": 12.5, "finetune": 3.25}
+"""Seconds of the stages of a subject."""
 
 TIMING = 2
-"""The `cost` of what a clock measures."""
+"""The `cost` of timed objectives."""
 
 
 def objective(name: str) -> Any:
@@ -44,16 +44,16 @@ def objective(name: str) -> Any:
 
 
 def measured(name: str, subject: Subject) -> list[Measurement]:
-    """Its own value, and then the further ones."""
+    """Returns an objective's own value, followed by its further values."""
     entry = objective(name)
     params = entry.Params.model_validate(OPTIONS.get(name, {}))
-    found = entry.measure(subject, params, "validation")
-    return [found] if isinstance(found, Measurement) else list(found)
+    result = entry.measure(subject, params, "validation")
+    return [result] if isinstance(result, Measurement) else list(result)
 
 
 @pytest.fixture(autouse=True)
 def _counters(request: pytest.FixtureRequest) -> None:
-    """Energy has counters to read, also on a machine without."""
+    """Provides counters for `energy`, also on a machine without any."""
     if getattr(request.node, "callspec", None) and request.node.callspec.params["name"] == "energy":
         request.getfixturevalue("powercap")
 
@@ -87,28 +87,28 @@ def test_objective_has_params_that_refuse_unknown_keys_and_changes(name: str) ->
 
 
 @ENTRIES
-def test_objective_gives_a_finite_value_with_unit_direction_and_conditions(
+def test_objective_returns_finite_values_with_unit_direction_and_conditions(
     name: str, make_subject: MakeSubject
 ) -> None:
     entry = objective(name)
-    own, *others = measured(name, make_subject(stage_seconds=MADE))
+    own, *others = measured(name, make_subject(stage_seconds=STAGES))
     assert (own.name, own.unit, own.better) == (entry.name, entry.unit, entry.better)
     declared = {f"{name}.{value}": spec for value, spec in getattr(entry, "values", {}).items()}
     for other in others:
-        spec = declared.pop(other.name)  # each once
+        spec = declared.pop(other.name)  # fails if a value comes twice
         assert (other.unit, other.better) == (spec.unit, spec.better)
     assert all(spec.least_classes > make_subject().data.classes for spec in declared.values())
-    for found in (own, *others):
-        assert isinstance(found.value, float)
-        assert math.isfinite(found.low) and math.isfinite(found.high)
-        assert found.low <= found.value <= found.high
-        assert found.count >= 1
-        assert json.loads(json.dumps(found.to_json(), allow_nan=False)) == found.to_json()
+    for value in (own, *others):
+        assert isinstance(value.value, float)
+        assert math.isfinite(value.low) and math.isfinite(value.high)
+        assert value.low <= value.value <= value.high
+        assert value.count >= 1
+        assert json.loads(json.dumps(value.to_json(), allow_nan=False)) == value.to_json()
 
 
 @ENTRIES
-def test_objective_leaves_the_model_alone(name: str, make_subject: MakeSubject) -> None:
-    subject = make_subject(stage_seconds=MADE)
+def test_objective_does_not_change_the_model(name: str, make_subject: MakeSubject) -> None:
+    subject = make_subject(stage_seconds=STAGES)
     before = copy.deepcopy(subject.model.state_dict())
     random = torch.get_rng_state()
     measured(name, subject)
@@ -119,10 +119,10 @@ def test_objective_leaves_the_model_alone(name: str, make_subject: MakeSubject) 
 
 
 @pytest.mark.parametrize("name", [n for n in OBJECTIVES if objective(n).cost != TIMING])
-def test_objective_gives_the_same_twice_unless_it_is_timed(
+def test_objective_returns_the_same_value_twice_unless_it_is_timed(
     name: str, make_subject: MakeSubject
 ) -> None:
-    subject = make_subject(stage_seconds=MADE)
+    subject = make_subject(stage_seconds=STAGES)
     assert measured(name, subject) == measured(name, subject)
 
 

@@ -1,4 +1,4 @@
-"""Size: bytes of the file that is shipped."""
+"""Size: bytes of the deployed file."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.size import Size
 
 
-def test_size_is_the_file_s(make_subject: Callable[..., Subject]) -> None:
+def test_size_is_that_of_the_file(make_subject: Callable[..., Subject]) -> None:
     subject = make_subject()
-    found = Size.measure(subject, Size.Params(), "validation")
-    assert found.value == os.path.getsize(subject.artifact.path)
-    assert (found.low, found.high) == (found.value, found.value)
-    assert found.conditions == {"runtime": "onnxruntime"}
+    size = Size.measure(subject, Size.Params(), "validation")
+    assert size.value == os.path.getsize(subject.artifact.path)
+    assert (size.low, size.high) == (size.value, size.value)
+    assert size.conditions == {"runtime": "onnxruntime"}
 
 
-def test_size_holds_four_bytes_for_each_weight(
+def test_size_includes_four_bytes_for_each_weight(
     make_subject: Callable[..., Subject], model: nn.Module
 ) -> None:
-    """Beside them stands the graph, of a few kilobytes; batch norms are folded or kept."""
+    """The graph adds a few kilobytes; batch norms may be folded."""
     weights = 4 * sum(p.numel() for p in model.parameters())
-    found = Size.measure(make_subject(), Size.Params(), "validation")
-    assert weights * 0.95 < found.value < weights + 8192
+    size = Size.measure(make_subject(), Size.Params(), "validation")
+    assert weights * 0.95 < size.value < weights + 8192
 
 
-def test_size_of_int8_is_about_a_quarter_where_weights_prevail(
+def test_size_of_int8_is_about_a_quarter_when_the_file_is_mostly_weights(
     make_subject: Callable[..., Subject],
 ) -> None:
     wide = nn.Sequential(nn.Flatten(), nn.Linear(64, 1024), nn.ReLU(), nn.Linear(1024, 3)).eval()
@@ -40,12 +40,12 @@ def test_size_of_int8_is_about_a_quarter_where_weights_prevail(
     sizes = []
     for mode in (None, quantization):
         artifact = OnnxRuntime.export(wide, (1, 8, 8), path, mode)
-        found = Size.measure(replace(subject, artifact=artifact), Size.Params(), "validation")
-        sizes.append(found.value)
+        size = Size.measure(replace(subject, artifact=artifact), Size.Params(), "validation")
+        sizes.append(size.value)
     assert sizes[1] < 0.3 * sizes[0]
 
 
-def test_size_compressed_counts_zeros_as_next_to_nothing(
+def test_zeros_add_almost_nothing_to_the_compressed_size(
     make_subject: Callable[..., Subject],
 ) -> None:
     import zlib
@@ -56,17 +56,17 @@ def test_size_compressed_counts_zeros_as_next_to_nothing(
     wide = nn.Sequential(nn.Flatten(), nn.Linear(64, 1024), nn.ReLU(), nn.Linear(1024, 3)).eval()
     subject = make_subject()
     sizes: dict[str, tuple[float, float]] = {}
-    for what in ("dense", "thin"):
-        if what == "thin":
+    for kind in ("dense", "sparse"):
+        if kind == "sparse":
             with torch.no_grad():
                 wide[1].weight[torch.rand(1024, 64) < 0.9] = 0.0
         artifact = OnnxRuntime.export(wide, (1, 8, 8), subject.artifact.path)
         subject = replace(subject, artifact=artifact)
         plain = Size.measure(subject, Size.Params(), "validation")
-        packed = Size.measure(subject, Size.Params(compressed=True), "validation")
-        assert packed.conditions == {"runtime": "onnxruntime", "compressed": "zlib level 6"}
-        assert packed.value == len(zlib.compress(artifact.path.read_bytes(), 6))
-        sizes[what] = (plain.value, packed.value)
-    assert sizes["thin"][0] == sizes["dense"][0]
+        compressed = Size.measure(subject, Size.Params(compressed=True), "validation")
+        assert compressed.conditions == {"runtime": "onnxruntime", "compressed": "zlib level 6"}
+        assert compressed.value == len(zlib.compress(artifact.path.read_bytes(), 6))
+        sizes[kind] = (plain.value, compressed.value)
+    assert sizes["sparse"][0] == sizes["dense"][0]
     assert sizes["dense"][1] > 0.85 * sizes["dense"][0]
-    assert sizes["thin"][1] < 0.3 * sizes["dense"][1]
+    assert sizes["sparse"][1] < 0.3 * sizes["dense"][1]

@@ -1,4 +1,4 @@
-"""Throughput: what runs at once, and what the number means. Nothing here depends on speed."""
+"""Throughput: which sessions run at once, and what the value means, on a host of any speed."""
 
 from __future__ import annotations
 
@@ -17,44 +17,58 @@ from paretune.objectives.throughput import WINDOWS, Throughput
 
 MakeSubject = Callable[..., Subject]
 
+PATIENCE = 60
+"""Seconds that a run waits until all replicas run at once."""
 
-class Waiting:
-    """A runtime whose runs wait 2 ms, as on a device, and that counts who waits at once."""
+
+class WaitingRuntime:
+    """A runtime whose runs take 2 ms or more, and that counts how many run at once.
+
+    Outside of the warm-up, which the main thread makes, a run waits until `replicas` runs were in
+    progress at the same time.
+    """
 
     name = "waiting"
 
-    def __init__(self) -> None:
+    def __init__(self, replicas: int) -> None:
+        self.replicas = replicas
         self.inside = self.most = 0
         self.shapes: set[tuple[int, ...]] = set()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
     def load(self, path: Path, options: Any, threads: int | None = None) -> Any:
         def run(inputs: np.ndarray) -> None:
-            with self._lock:
+            with self._changed:
                 self.inside += 1
                 self.most = max(self.most, self.inside)
                 self.shapes.add(inputs.shape)
+                self._changed.notify_all()
+                if threading.current_thread() is not threading.main_thread():
+                    self._changed.wait_for(lambda: self.most >= self.replicas, PATIENCE)
             time.sleep(0.002)
-            with self._lock:
+            with self._changed:
                 self.inside -= 1
 
         return run
 
 
 @pytest.mark.parametrize("replicas", [1, 3])
-def test_replicas_run_at_once_and_add_up(make_subject: MakeSubject, replicas: int) -> None:
-    runtime = Waiting()
+def test_replicas_run_at_once_and_their_rates_add_up(
+    make_subject: MakeSubject, replicas: int
+) -> None:
+    runtime = WaitingRuntime(replicas)
     params = Throughput.Params(replicas=replicas, batch=4, seconds=0.05)
-    found = Throughput.measure(make_subject(runtime=runtime), params, "validation")
+    throughput = Throughput.measure(make_subject(runtime=runtime), params, "validation")
     assert runtime.most == replicas
     assert runtime.shapes == {(4, 1, 8, 8)}
-    assert 0 < found.low <= found.value <= found.high
-    assert found.value <= replicas * 4 / 0.002  # nobody waits less than he waits
-    assert (found.count, found.conditions["replicas"]) == (WINDOWS, replicas)
+    assert 0 < throughput.low <= throughput.value <= throughput.high
+    assert throughput.value <= replicas * 4 / 0.002  # each run takes at least 2 ms
+    assert (throughput.count, throughput.conditions["replicas"]) == (WINDOWS, replicas)
 
 
-def test_error_of_a_session_is_the_measurement_s(make_subject: MakeSubject) -> None:
-    class Failing(Waiting):
+def test_error_of_a_session_is_raised_again(make_subject: MakeSubject) -> None:
+    class FailingRuntime:
+        name = "failing"
         runs = 0
 
         def load(self, path: Path, options: Any, threads: int | None = None) -> Any:
@@ -67,10 +81,10 @@ def test_error_of_a_session_is_the_measurement_s(make_subject: MakeSubject) -> N
 
     params = Throughput.Params(replicas=2, seconds=0.05)
     with pytest.raises(RuntimeError, match="out of luck"):
-        Throughput.measure(make_subject(runtime=Failing()), params, "validation")
+        Throughput.measure(make_subject(runtime=FailingRuntime()), params, "validation")
 
 
-def test_throughput_without_examples_cannot_be_measured(
+def test_throughput_is_unmeasurable_without_examples(
     make_subject: MakeSubject, make_data: Callable[..., Any]
 ) -> None:
     with pytest.raises(Unmeasurable, match="the validation part has no examples"):
