@@ -97,7 +97,7 @@ class Runner:
         plan, self._baseline = self._study.baseline, None
         if plan is not None:
             self._baseline = self._ensured_baseline(plan)
-            self._proposer.compare_with(values_by_name(self._baseline.measurements))
+            self._proposer.set_baseline(values_by_name(self._baseline.measurements))
         self._turns = RacingTurns(
             self._study, self._worker.id, self._proposer, self._progress, self._report
         )

@@ -1,1 +1,1 @@
-"""Which assignment to try next: the samplers, and what they are told."""
+"""The samplers: they propose the next trial and learn from the results of the trials."""

@@ -1,9 +1,9 @@
-"""Which sampler `auto` takes for a trial, and the options of each.
+"""Chooses a sampler for each trial of the sampler `auto`, and reads the samplers' options.
 
-A good sampler costs milliseconds a proposal, which trials of seconds do not notice and trials of
-microseconds do. So `auto` allows it a twentieth of the time that the trials have taken, and five
-seconds in any case, by what such a proposal costs on a common machine: not by a clock, so that a
-resumed run chooses as an uninterrupted one would.
+A good proposal takes milliseconds. Trials of seconds do not notice that; trials of microseconds do.
+So `auto` allows proposals a twentieth of the time of the trials, and five seconds in any case. It
+counts what a proposal costs on a common machine instead of reading a clock, so that a resumed run
+chooses as an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -14,91 +14,92 @@ from typing import Any
 from paretune.search.study.sampler_options import AutoParams, ThompsonParams, uses_surrogate
 from paretune.search.study.spec import Selection
 
-SHARE = 0.05
-"""Of the trials' time that proposals may take."""
+TIME_SHARE = 0.05
+"""Share of the trials' time that proposals may take."""
 
-FREE = 5.0
-"""Seconds that they may take in any case: hundreds of good proposals in the quickest study."""
+FREE_SECONDS = 5.0
+"""Seconds that proposals may take in any case: hundreds of good proposals in the fastest study."""
 
-COST = {"random_forest": 0.012, "gaussian_process": 0.06, "tpe": 0.025}
-"""Seconds of a proposal."""
+PROPOSAL_SECONDS = {"random_forest": 0.012, "gaussian_process": 0.06, "tpe": 0.025}
+"""Seconds that a proposal takes, by surrogate; of TPE without one."""
 
 BLOCK = 50
-"""Trials after which the time is looked at again, so that two runs hardly ever differ."""
+"""Trials between two looks at the time; with so many, two runs hardly ever choose differently."""
 
 
 class SamplerChoice:
-    """The sampler of each trial.
+    """Chooses the sampler of each trial.
 
     Args:
-        sampler: Of the study file.
-        model: By which `thompson` would go here; None where nothing is known without training.
+        sampler: The sampler of the study file.
+        surrogate: The surrogate that `thompson` would use; None if it has nothing to learn here.
     """
 
-    def __init__(self, sampler: Selection, model: str | None) -> None:
+    def __init__(self, sampler: Selection, surrogate: str | None) -> None:
         self._name = sampler.name
-        taken = model if uses_surrogate(sampler) else None
-        self._model = "thompson" if taken else "tpe"
-        self._cost = COST[taken or "tpe"]
-        self._told = 0
+        used = surrogate if uses_surrogate(sampler) else None
+        self._good = "thompson" if used else "auto"
+        self._cost = PROPOSAL_SECONDS[used or "tpe"]
+        self._trials = 0
         self._timed = 0
         self._seconds = 0.0
-        self._allowed = FREE
+        self._allowed = FREE_SECONDS
 
     @property
-    def optuna(self) -> bool:
+    def may_use_optuna(self) -> bool:
         """Whether one of Optuna's samplers may be asked."""
-        return self._name not in ("thompson", "evolution") and self._auto_model != "thompson"
+        if self._name == "auto":
+            return self._good != "thompson"
+        return self._name not in ("thompson", "evolution")
 
-    @property
-    def _auto_model(self) -> str | None:
-        return self._model if self._name == "auto" else None
+    def add_trial(self, seconds: float | None) -> None:
+        """Adds a trial that has ended.
 
-    def add(self, seconds: float | None) -> None:
-        """A trial has ended that took so long; None where that is not known."""
-        self._told += 1
+        Args:
+            seconds: Time that it took; None if that is not known.
+        """
+        self._trials += 1
         if seconds is not None:
             self._timed += 1
             self._seconds += seconds
-        if self._told % BLOCK == 0:
-            self._allowed = max(FREE, SHARE * self._seconds)
+        if self._trials % BLOCK == 0:
+            self._allowed = max(FREE_SECONDS, TIME_SHARE * self._seconds)
 
     def sampler(self, number: int) -> str:
-        """The sampler for this trial number: a key of SAMPLERS."""
-        model = self._auto_model
-        if model is None:
+        """Returns the sampler for this trial number: a key of SAMPLERS."""
+        if self._name != "auto":
             return self._name
         if self._timed and (number - 1) // BLOCK * BLOCK * self._cost > self._allowed:
             return "evolution"
-        return "auto" if model == "tpe" else model
+        return self._good
 
 
 def surrogate_of(sampler: Selection, cheap: bool, cost: bool) -> str | None:
-    """By what `auto` learns from training: None is TPE's way.
+    """Returns the surrogate of the sampler `auto`; None if it uses TPE.
 
     Args:
-        sampler: Of the study file.
+        sampler: The sampler of the study file.
         cheap: Whether objectives are known without training.
-        cost: Whether it is known what training costs, as that of a network is.
+        cost: Whether the cost of training is known in advance, as for networks.
     """
     return sampler.params.get("surrogate") or (
         "gaussian_process" if cost else "random_forest" if cheap else None
     )
 
 
-def thompson_options(sampler: Selection, model: str | None) -> ThompsonParams:
-    """The options of our own samplers; their defaults for another.
+def thompson_options(sampler: Selection, surrogate: str | None) -> ThompsonParams:
+    """Returns the options of `thompson` and `evolution`; defaults for any other sampler.
 
     Args:
-        sampler: Of the study file.
-        model: Of `auto`.
+        sampler: The sampler of the study file.
+        surrogate: The surrogate of `auto`.
     """
     if sampler.name in ("thompson", "evolution"):
         return ThompsonParams.model_validate(dict(sampler.params))
-    return ThompsonParams.model_validate({"surrogate": model or "random_forest"})
+    return ThompsonParams.model_validate({"surrogate": surrogate or "random_forest"})
 
 
 def optuna_options(sampler: Selection) -> Mapping[str, Any]:
-    """The options that go on to Optuna's sampler: of `auto` those that are not its own."""
+    """Returns the options for Optuna's sampler, which are none of those of `auto` itself."""
     own = AutoParams.model_fields if sampler.name == "auto" else {}
     return {name: value for name, value in sampler.params.items() if name not in own}

@@ -1,11 +1,13 @@
-"""A Gaussian process: what it says of quantities that few trials have been told of.
+"""The Gaussian process as a surrogate: predicts losses of untrained networks from few trials.
 
-A linear kernel and a squared exponential one (Rasmussen & Williams 2006, Gaussian Processes for
-Machine Learning, chapters 2 and 5) on Scales. Parameters of a network mostly add up there, which a
-line learns from few trials, and the rest is smooth. Of two spaces of architecture, pruning,
-distillation and training this foresaw the accuracies of unseen networks from those of ten with a
-rank correlation of .58 and .45, trees with .42 and .31; the error of the sizes was half of theirs.
-Where all is categorical, as on tables of cells, trees find more (tests/benchmarks/bench_tables.py).
+It has a linear and a squared exponential kernel (Rasmussen & Williams 2006, Gaussian Processes for
+Machine Learning, chapters 2 and 5) on the scales of log_transform.py. There the parameters of a
+network mostly add up, which the linear kernel learns from few trials; the rest is smooth.
+
+In two spaces of architecture, pruning, distillation and training, it predicted the accuracies of
+unseen networks from those of ten with rank correlations of .58 and .45, trees with .42 and .31. The
+error of its sizes was half of theirs. In purely categorical spaces, as on tables of cells, the
+random forest finds more (tests/benchmarks/bench_tables.py).
 """
 
 from __future__ import annotations
@@ -19,74 +21,82 @@ from paretune.search.sampling.features import ABSENT
 from paretune.search.sampling.log_transform import LogTransform
 
 LINEAR = (0.0, 0.1, 0.3)
-"""Variance of the linear part, in those of the smooth one..."""
+"""Variances of the linear kernel that are tried, in variances of the smooth kernel.
+
+Of all combinations of LINEAR, LENGTHS and NOISES, the likeliest is used.
+"""
 
 LENGTHS = (1.0, 2.0)
-"""...which this far falls to 0.6, in ranges of a parameter..."""
+"""Lengths of the smooth kernel, over which it falls to 0.6, in ranges of a parameter."""
 
 NOISES = (0.01, 0.05, 0.2)
-"""...and of the noise. The likeliest of them all are taken."""
+"""Variances of the noise, in variances of the smooth kernel."""
 
 MOST = 400
-"""Trials that it is fitted to at most, so that a proposal's cost does not grow."""
+"""Most trials to which it is fitted, so that the time of a proposal does not grow."""
 
 
 class GaussianProcess:
-    """Draws quantities from a posterior.
+    """Draws losses from the posterior of a Gaussian process.
 
     Args:
-        signs: Of the quantities [K], -1 for one that is maximized.
-        noise: Of a draw, in standard deviations; 0 gives the mean.
+        signs: [K], -1 for a quantity that is maximized.
+        noise: Spread of a draw, in standard deviations; 0 returns the mean.
     """
 
     def __init__(self, signs: np.ndarray, noise: float = 1.0) -> None:
         self._signs, self._noise = signs, noise
 
     def draw(
-        self, rows: np.ndarray, told: np.ndarray, at: np.ndarray, random: np.random.Generator
+        self, rows: np.ndarray, losses: np.ndarray, at: np.ndarray, random: np.random.Generator
     ) -> np.ndarray:
-        """A draw [N, K] of the losses at N rows from those told [T, K] at T rows.
+        """Returns a draw of losses [N, K], independent for each row.
 
-        Of each row by itself; of more trials than MOST it is fitted to some.
+        Args:
+            rows: Features [T, width] of the trials; of more than MOST, some are used.
+            losses: Losses [T, K] of the trials.
+            at: Features [N, width] for which losses are drawn.
+            random: Random numbers for the draw.
         """
         if len(rows) > MOST:
             some = np.sort(random.choice(len(rows), size=MOST, replace=False))
-            rows, told = rows[some], told[some]
-        scales = LogTransform(told, self._signs)
-        middle, width = scales.of.mean(axis=0), scales.of.std(axis=0)
-        wanted = (scales.of - middle) / np.where(width > 0, width, 1.0)
+            rows, losses = rows[some], losses[some]
+        transform = LogTransform(losses, self._signs)
+        transformed = transform.transformed
+        mean, width = transformed.mean(axis=0), transformed.std(axis=0)
+        targets = (transformed - mean) / np.where(width > 0, width, 1.0)
         kernels = _Kernels(_filled(rows), _filled(at))
-        drawn = np.empty((len(at), wanted.shape[1]))
-        for place in range(wanted.shape[1]):
-            mean, deviation = kernels.likeliest(wanted[:, place]).at(kernels)
-            drawn[:, place] = mean + self._noise * deviation * random.standard_normal(len(at))
-        return scales.losses(middle + width * drawn)
+        drawn = np.empty((len(at), targets.shape[1]))
+        for index in range(targets.shape[1]):
+            predicted, deviation = kernels.likeliest_fit(targets[:, index]).predict(kernels)
+            drawn[:, index] = predicted + self._noise * deviation * random.standard_normal(len(at))
+        return transform.inverse(mean + width * drawn)
 
 
 class _Kernels:
-    """The kernels' parts between the trials [T], and from the candidates [N] to the trials."""
+    """The parts of the kernels among the trials [T], and from the rows [N] to the trials."""
 
     def __init__(self, rows: np.ndarray, at: np.ndarray) -> None:
-        self.line, self.distance = rows @ rows.T, _distances(rows, rows)
-        self.line_at, self.distance_at = at @ rows.T, _distances(at, rows)
-        self.own_line: np.ndarray = (at**2).sum(axis=1)
+        self.linear, self.distance = rows @ rows.T, _squared_distances(rows, rows)
+        self.linear_at, self.distance_at = at @ rows.T, _squared_distances(at, rows)
+        self.linear_self: np.ndarray = (at**2).sum(axis=1)
 
-    def likeliest(self, wanted: np.ndarray) -> _Fit:
-        """The fit to quantities [T] whose evidence is largest."""
-        found = [_Fit.of(self, wanted, *given) for given in product(LINEAR, LENGTHS, NOISES)]
-        return max(found, key=lambda fit: fit.evidence)
+    def likeliest_fit(self, targets: np.ndarray) -> _Fit:
+        """Returns the fit to targets [T] with the largest evidence."""
+        fits = [_Fit.of(self, targets, *tried) for tried in product(LINEAR, LENGTHS, NOISES)]
+        return max(fits, key=lambda fit: fit.evidence)
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """A process that quantities were told.
+    """A Gaussian process that is fitted to targets.
 
     Attributes:
-        linear: Variance of the linear part.
-        length: Of the smooth part.
+        linear: Variance of the linear kernel, in variances of the smooth kernel.
+        length: Length of the smooth kernel.
         root: Cholesky factor of the covariance [T, T].
-        solved: The quantities [T], divided by it.
-        variance: That fits best.
+        solved: The targets [T], divided by the root.
+        variance: Likeliest variance of the smooth kernel.
         evidence: Logarithm of the likelihood.
     """
 
@@ -99,32 +109,32 @@ class _Fit:
 
     @classmethod
     def of(
-        cls, kernels: _Kernels, wanted: np.ndarray, linear: float, length: float, noise: float
+        cls, kernels: _Kernels, targets: np.ndarray, linear: float, length: float, noise: float
     ) -> _Fit:
-        """The fit with these parameters."""
+        """Fits the process with these parameters to targets [T]."""
         smooth = np.exp(-0.5 * kernels.distance / length**2)
-        root = np.linalg.cholesky(linear * kernels.line + smooth + noise * np.eye(len(wanted)))
-        solved = np.linalg.solve(root, wanted)
-        variance = max(float(solved @ solved) / len(wanted), 1e-12)
-        evidence = -0.5 * len(wanted) * np.log(variance) - np.log(np.diag(root)).sum()
+        root = np.linalg.cholesky(linear * kernels.linear + smooth + noise * np.eye(len(targets)))
+        solved = np.linalg.solve(root, targets)
+        variance = max(float(solved @ solved) / len(targets), 1e-12)
+        evidence = -0.5 * len(targets) * np.log(variance) - np.log(np.diag(root)).sum()
         return cls(linear, length, root, solved, variance, float(evidence))
 
-    def at(self, kernels: _Kernels) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation [N] at the candidates."""
+    def predict(self, kernels: _Kernels) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the mean and the standard deviation [N] at the rows."""
         smooth = np.exp(-0.5 * kernels.distance_at / self.length**2)
-        covariance = np.linalg.solve(self.root, (self.linear * kernels.line_at + smooth).T)
-        prior = self.linear * kernels.own_line + 1.0
-        left = self.variance * (prior - (covariance**2).sum(axis=0))
-        return covariance.T @ self.solved, np.sqrt(np.maximum(left, 0.0))
+        covariance = np.linalg.solve(self.root, (self.linear * kernels.linear_at + smooth).T)
+        prior = self.linear * kernels.linear_self + 1.0
+        posterior = self.variance * (prior - (covariance**2).sum(axis=0))
+        return covariance.T @ self.solved, np.sqrt(np.maximum(posterior, 0.0))
 
 
 def _filled(rows: np.ndarray) -> np.ndarray:
-    """Rows of features with what is absent in the middle, where it says least."""
+    """Returns rows of features with absent numbers in the middle, where they tell least."""
     return np.where(rows == ABSENT, 0.5, rows).astype(float)
 
 
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distances [N, T]."""
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Returns squared distances [N, T]."""
     squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
-    found: np.ndarray = np.maximum(squares, 0.0)
-    return found
+    distances: np.ndarray = np.maximum(squares, 0.0)
+    return distances

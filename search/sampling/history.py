@@ -1,4 +1,4 @@
-"""What a search has learnt so far, in the form that models and mutations need."""
+"""What the search has learned from its trials, as surrogates and mutations need it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from paretune.search.front.pareto import Front
-from paretune.search.sampling.features import FeatureEncoder, Params, key_of
+from paretune.search.sampling.features import FeatureEncoder, Key, Params, key_of
 
 
 class History:
-    """The finished trials of a search, each plan once.
+    """The ended trials of a search, each assignment once.
+
+    Attributes:
+        proposed: Keys of all assignments that were proposed or have ended.
 
     Args:
-        features: How an assignment becomes a row.
+        features: Encodes assignments as rows.
         signs: -1 for an objective that is maximized, 1 for one that is minimized.
     """
 
@@ -24,45 +27,48 @@ class History:
         self._params: list[Params] = []
         self._rows: list[np.ndarray] = []
         self._losses: list[np.ndarray] = []
-        self._fate_rows: list[np.ndarray] = []
-        self._fates: list[float] = []
+        self._all_rows: list[np.ndarray] = []
+        self._successes: list[float] = []
         self._partial: list[tuple[np.ndarray, np.ndarray]] = []
         self._front = Front()
-        self._guesses: dict[tuple[object, ...], int] = {}
-        self.known: set[tuple[object, ...]] = set()
+        self._estimates: dict[Key, int] = {}
+        self._ended: set[Key] = set()
+        self.proposed: set[Key] = set()
 
     def add(
         self,
         params: Params,
         values: Sequence[float] | None,
         feasible: bool,
-        foreseeable: bool = True,
+        explained: bool = True,
     ) -> None:
-        """Takes a finished trial in.
+        """Adds a trial that has ended; ignores an assignment that has ended before.
 
         Args:
-            params: Its parameters.
-            values: Its objectives in order, NaN for what is not known of one that ended before its
-                training; None when nothing is.
+            params: Parameters of the trial.
+            values: Objectives in order, NaN for those that are not known because the trial ended
+                before its training; None if none is known.
             feasible: Whether it breaks no constraint.
-            foreseeable: Whether values like these say so, if it does.
+            explained: Whether the objectives show every violation of it.
         """
         key = key_of(params)
-        if ("told", *key) in self.known:
+        if key in self._ended:
             return
-        self.known |= {key, ("told", *key)}
+        self.proposed.add(key)
+        self._ended.add(key)
         losses = None if values is None else np.array(values, dtype=float) * self._signs
-        whole = losses is not None and not np.isnan(losses).any()
-        guess = self._guesses.pop(key, None)
-        if guess is not None:
-            self._settle(guess, values if whole else None, feasible)
-            return
+        complete = losses is not None and not np.isnan(losses).any()
+        index = self._estimates.pop(key, None)
+        if index is not None:
+            if losses is not None and complete:
+                self._replace_estimate(index, losses, feasible)
+            return  # without values, the estimate is all there will be
         row = self._features.row(params)
-        self._fate_rows.append(row)
-        self._fates.append(float(losses is not None and foreseeable))
+        self._all_rows.append(row)
+        self._successes.append(float(losses is not None and explained))
         if losses is None:
             return
-        if not whole:
+        if not complete:
             self._partial.append((row, losses))
             return
         self._params.append(params)
@@ -71,65 +77,65 @@ class History:
         if feasible:
             self._front.add(len(self._params) - 1, losses)
 
-    def forget(self, params: Params) -> None:
-        """What was proposed is not tried; what came of it an earlier time stays known."""
+    def withdraw(self, params: Params) -> None:
+        """Forgets that an assignment was proposed; keeps a result of it."""
         key = key_of(params)
-        if ("told", *key) not in self.known and key not in self._guesses:
-            self.known.discard(key)
+        if key not in self._ended and key not in self._estimates:
+            self.proposed.discard(key)
 
-    def guess(self, params: Params, values: Sequence[float]) -> None:
-        """Takes in what a trial is expected to come to that racing holds up.
+    def add_estimate(self, params: Params, values: Sequence[float]) -> None:
+        """Adds the expected result of a paused trial.
 
-        A model learns from it, the front does not; told again, it replaces what was said before,
-        and so does the trial's end.
+        Surrogates learn from it, the front does not. It replaces an earlier estimate, and the
+        trial's end replaces it.
         """
         key = key_of(params)
-        if ("told", *key) in self.known:
+        if key in self._ended:
             return
         losses = np.array(values, dtype=float) * self._signs
-        if key in self._guesses:
-            self._losses[self._guesses[key]] = losses
+        if key in self._estimates:
+            self._losses[self._estimates[key]] = losses
             return
-        self.known.add(key)
+        self.proposed.add(key)
         row = self._features.row(params)
-        self._fate_rows.append(row)
-        self._fates.append(1.0)
-        self._guesses[key] = len(self._params)
+        self._all_rows.append(row)
+        self._successes.append(1.0)
+        self._estimates[key] = len(self._params)
         self._params.append(params)
         self._rows.append(row)
         self._losses.append(losses)
 
-    def _settle(self, place: int, values: Sequence[float] | None, feasible: bool) -> None:
-        """A trial that was guessed has ended."""
-        if values is None:
-            return  # what was expected of it is all there will be
-        self._losses[place] = np.array(values, dtype=float) * self._signs
+    def _replace_estimate(self, index: int, losses: np.ndarray, feasible: bool) -> None:
+        self._losses[index] = losses
         if feasible:
-            self._front.add(place, self._losses[place])
+            self._front.add(index, losses)
 
     def __len__(self) -> int:
-        """Trials that have values."""
+        """Number of trials with all objectives."""
         return len(self._params)
 
     @property
     def losses(self) -> np.ndarray:
-        """[N, M]."""
+        """Losses [T, M] of the trials with all objectives."""
         return np.array(self._losses)
 
     @property
-    def seen(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features [T, width] and losses [T, M] of all that values are known of, NaN where not.
+    def observations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features [T, width] and losses [T, M] of all trials with any objective; NaN if unknown.
 
-        What was screened comes last: its speed and size are known, and teach a model where bounds
-        are broken.
+        Trials that were screened out come last. Their speed and size are known, and teach a
+        surrogate where constraints are broken.
         """
         rows = [*self._rows, *(row for row, _ in self._partial)]
         return np.array(rows), np.array([*self._losses, *(losses for _, losses in self._partial)])
 
     @property
-    def fates(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features of all trials, and 1 for each that came out with values that tell of it all."""
-        return np.array(self._fate_rows), np.array(self._fates)
+    def successes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features [T, width] of all trials, and 1 for each trial with values, else 0 [T].
+
+        A trial with a violation that its objectives do not show counts as 0.
+        """
+        return np.array(self._all_rows), np.array(self._successes)
 
     @property
     def front(self) -> np.ndarray:
@@ -138,5 +144,5 @@ class History:
 
     @property
     def parents(self) -> list[Params]:
-        """Parameters of the front's members, in the order they came."""
+        """Parameters of the trials on the front, in the order in which they were added."""
         return [self._params[member] for member in self._front.members]

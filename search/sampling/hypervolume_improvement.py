@@ -1,4 +1,7 @@
-"""Gains: what candidates would add to a front, each by all the points that come with it."""
+"""Computes the hypervolume improvement: what each network would add to a front.
+
+A network may have several points, one for each number format; it adds what they add together.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,25 @@ import numpy as np
 from paretune.search.front.pareto import hypervolume
 
 BEYOND = 0.1
-"""How far the hypervolume's reference lies beyond the worst seen, in ranges: what is worse than all
-so far in one objective may yet be worth something for another."""
+"""How far the reference lies beyond the worst loss, in ranges of the losses.
+
+A point that is worse than all trials in one objective can still add to the front by another.
+"""
 
 
 class HypervolumeImprovement:
-    """Hypervolume that points add to a front, to a little beyond the worst seen.
+    """Hypervolume that points would add to a front, up to a little beyond the worst loss.
 
     Args:
-        front: Losses [front, M]; empty when there is none yet.
-        every: Losses [T, M] of all trials, which must not be none.
-        losses: Of the points [V, M].
-        owners: The candidate [V] that each point comes with; every candidate has one at least.
-        worthless: Points [V] that may not be, whatever they would add.
+        front: Losses [front, M]; empty if there is no front yet.
+        every: Losses [T, M] of all trials; one at least.
+        losses: Losses of the points [V, M].
+        owners: Index of its network [V] for each point; every network has a point at least.
+        excluded: Bool [V]: points that add nothing, as they break a constraint.
+
+    Attributes:
+        points: Upper bounds [V] of what each point adds by itself; exact for two objectives.
+        bounds: Upper bounds [N] of what each network adds.
     """
 
     def __init__(
@@ -28,66 +37,64 @@ class HypervolumeImprovement:
         every: np.ndarray,
         losses: np.ndarray,
         owners: np.ndarray,
-        worthless: np.ndarray,
+        excluded: np.ndarray,
     ) -> None:
         self._front, self._losses, self._owners = front, losses, owners
         self._reference = every.max(axis=0) + BEYOND * np.ptp(every, axis=0)
         self._width = np.where(np.ptp(every, axis=0) > 0, np.ptp(every, axis=0), 1.0)
         self.points = self._boxes()
-        """At most so much [V] each point adds by itself; of two objectives just so much."""
         if losses.shape[1] == 2 and len(front):
             useful = self.points > 0
-            self.points[useful] = _gains_of_two(losses[useful], front, self._reference)
-        self.points[worthless] = 0.0
+            self.points[useful] = _added_areas(losses[useful], front, self._reference)
+        self.points[excluded] = 0.0
         self.bounds: np.ndarray = np.bincount(owners, weights=self.points)
-        """At most so much [N] each candidate adds."""
 
-    def of(self, candidate: int) -> float:
-        """What a candidate adds."""
-        mine = np.flatnonzero((self._owners == candidate) & (self.points > 0))
-        points, reference = self._losses[mine], self._reference
-        if not len(self._front) or not len(mine):
+    def of(self, network: int) -> float:
+        """Returns what a network adds, by its index."""
+        indices = np.flatnonzero((self._owners == network) & (self.points > 0))
+        points, reference = self._losses[indices], self._reference
+        if not len(self._front) or not len(indices):
             return hypervolume(points, reference)
-        if len(mine) == 1 and points.shape[1] == 2:
-            return float(self.points[mine[0]])
-        # What the front dominates of the points' boxes lies beyond their corner.
+        if len(indices) == 1 and points.shape[1] == 2:
+            return float(self.points[indices[0]])
+        # Only the front beyond the points' lower corner can dominate parts of their boxes.
         inside = np.maximum(self._front, points.min(axis=0))
-        if len(mine) == 1:
-            return float(self.points[mine[0]]) - hypervolume(inside, reference)
+        if len(indices) == 1:
+            return float(self.points[indices[0]]) - hypervolume(inside, reference)
         both = hypervolume(np.vstack([inside, points]), reference)
         return both - hypervolume(inside, reference)
 
-    def best_point(self, candidate: int) -> int:
-        """Of a candidate's points the one that adds most by itself."""
-        mine = np.flatnonzero(self._owners == candidate)
-        return int(mine[self.points[mine].argmax()])
+    def best_point(self, network: int) -> int:
+        """Returns the index of the network's point that adds most by itself."""
+        indices = np.flatnonzero(self._owners == network)
+        return int(indices[self.points[indices].argmax()])
 
     @property
     def distances(self) -> np.ndarray:
-        """How far [V] each point is from adding anything, in widths of the front."""
+        """Distance [V] of each point from adding anything, in ranges of the losses."""
         if not len(self._front):
             return np.zeros(len(self._losses))
-        beyond = (self._losses[:, None] - self._front[None]) / self._width
-        found: np.ndarray = beyond.max(axis=2).min(axis=1)
-        return found
+        behind = (self._losses[:, None] - self._front[None]) / self._width
+        distances: np.ndarray = behind.max(axis=2).min(axis=1)
+        return distances
 
     def _boxes(self) -> np.ndarray:
-        """From each point to the reference; nothing where the front dominates it."""
+        """Returns the volume [V] from each point to the reference; 0 if the front dominates it."""
         below = (self._losses < self._reference).all(axis=1)
         boxes = np.where(below, (self._reference - self._losses).prod(axis=1), 0.0)
         if len(self._front):
-            beaten = (self._front[None] <= self._losses[:, None]).all(axis=2)
-            boxes[np.asarray(beaten).any(axis=1)] = 0.0
+            dominated = (self._front[None] <= self._losses[:, None]).all(axis=2)
+            boxes[np.asarray(dominated).any(axis=1)] = 0.0
         return boxes
 
 
-def _gains_of_two(losses: np.ndarray, front: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Area [N] that each row [N, 2] adds to a front, strip by strip between its members."""
+def _added_areas(losses: np.ndarray, front: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Returns the area [N] that each row [N, 2] adds to a front, strip by strip."""
     ordered = front[np.lexsort((front[:, 1], front[:, 0]))]
     left = np.concatenate([[-np.inf], ordered[:, 0]])
     right = np.append(ordered[:, 0], reference[0])
     top = np.minimum(np.concatenate([[np.inf], ordered[:, 1]]), reference[1])
     wide = np.minimum(right, reference[0]) - np.maximum(left, losses[:, :1])
     high = top - losses[:, 1:]
-    gains: np.ndarray = (np.maximum(wide, 0.0) * np.maximum(high, 0.0)).sum(axis=1)
-    return gains
+    areas: np.ndarray = (np.maximum(wide, 0.0) * np.maximum(high, 0.0)).sum(axis=1)
+    return areas

@@ -1,44 +1,43 @@
-"""Scales: quantities on scales where what changes a network adds up, and back."""
+"""Transforms losses to scales on which changes of a network add up, and back."""
 
 from __future__ import annotations
 
 import numpy as np
 
-SURE = 0.003
-"""Least error that is told from another: nothing is right always."""
+LEAST_ERROR = 0.003
+"""Smaller errors are taken as this: an accuracy of 1 has no logit."""
 
 
 class LogTransform:
-    """Costs by their logarithms, and shares of what is right by the logit of the error.
+    """Takes the logarithm of costs, and the logit of the error of fractions.
 
-    Halving a width halves a size whatever it was before, and does so in a sum once both are
-    logarithms. What may be negative stays as it is.
+    To halve a width halves a size whatever it was before; on a logarithmic scale, that is a sum.
+    Quantities that may be negative stay as they are.
 
     Args:
-        told: Losses [T, K], which must not be none: the value of what is minimized, minus that of
-            what is maximized.
-        signs: [K], -1 for what is maximized.
+        losses: Losses [T, K], one row at least: minimized values, and negated maximized values.
+        signs: [K], -1 for a quantity that is maximized.
 
     Attributes:
-        of: The same on these scales [T, K]; smaller is better.
+        transformed: The same on these scales [T, K]; lower is better.
     """
 
-    def __init__(self, told: np.ndarray, signs: np.ndarray) -> None:
-        values = told * signs
+    def __init__(self, losses: np.ndarray, signs: np.ndarray) -> None:
+        values = losses * signs
         positive, share = (values > 0).all(axis=0), ((values >= 0) & (values <= 1)).all(axis=0)
         self._share = (signs < 0) & share
         self._gain = (signs < 0) & positive & ~self._share
         self._cost = (signs > 0) & positive
-        self.of: np.ndarray = told.copy()
-        error = np.clip(1.0 + told[:, self._share], SURE, 1.0 - SURE)
-        self.of[:, self._share] = np.log(error / (1.0 - error))
-        self.of[:, self._gain] = -np.log(values[:, self._gain])
-        self.of[:, self._cost] = np.log(values[:, self._cost])
+        self.transformed: np.ndarray = losses.copy()
+        error = np.clip(1.0 + losses[:, self._share], LEAST_ERROR, 1.0 - LEAST_ERROR)
+        self.transformed[:, self._share] = np.log(error / (1.0 - error))
+        self.transformed[:, self._gain] = -np.log(values[:, self._gain])
+        self.transformed[:, self._cost] = np.log(values[:, self._cost])
 
-    def losses(self, scaled: np.ndarray) -> np.ndarray:
-        """Losses [N, K] of what lies on these scales."""
-        found = scaled.copy()
-        found[:, self._share] = 1.0 / (1.0 + np.exp(-scaled[:, self._share])) - 1.0
-        found[:, self._gain] = -np.exp(-scaled[:, self._gain])
-        found[:, self._cost] = np.exp(scaled[:, self._cost])
-        return found
+    def inverse(self, transformed: np.ndarray) -> np.ndarray:
+        """Returns the losses [N, K] of values [N, K] on these scales."""
+        losses = transformed.copy()
+        losses[:, self._share] = 1.0 / (1.0 + np.exp(-transformed[:, self._share])) - 1.0
+        losses[:, self._gain] = -np.exp(-transformed[:, self._gain])
+        losses[:, self._cost] = np.exp(transformed[:, self._cost])
+        return losses

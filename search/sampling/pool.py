@@ -1,4 +1,7 @@
-"""Candidates: assignments that may be tried, with what is known of them without training."""
+"""The pool: assignments that may be proposed next, with their cheap objectives.
+
+A cheap objective needs no training: its value is exact before a trial runs.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from paretune.search.sampling.features import FeatureEncoder, Params, RandomAssignments, key_of
+from paretune.search.sampling.features import (
+    FeatureEncoder,
+    Key,
+    Params,
+    RandomAssignments,
+    key_of,
+)
 from paretune.search.sampling.history import History
 from paretune.search.study.number_formats import network_params, variants_of
 from paretune.search.study.sampler_options import ThompsonParams
@@ -16,34 +25,42 @@ from paretune.search.study.spec import Constraint
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.domains import Node
 
-RENEWED = 16
+BLOCK = 16
 """Proposals that share their uniform draws."""
 
 CheapObjectives = Callable[[Mapping[str, Any]], Mapping[str, float]]
+"""Choices of a plan -> values of the objectives that need no training, by name."""
 
 
 @dataclass(frozen=True)
 class PoolEntry:
-    """An assignment that may be tried, with the objectives that are known of it."""
+    """An assignment that may be proposed.
 
-    key: tuple[object, ...]
+    Attributes:
+        key: Key of the assignment.
+        params: Parameter name -> value.
+        row: Features [width].
+        cheap: Name -> value of the cheap objectives.
+    """
+
+    key: Key
     params: Params
     row: np.ndarray
     cheap: Mapping[str, float]
 
 
 class Pool:
-    """Uniform draws, and the front's members changed a little.
+    """Uniform draws, and mutations of the trials on the front.
 
     Args:
-        space: The tree.
-        features: How an assignment becomes a row.
-        constraints: Of the study.
-        options: How many of each.
-        history: What has been tried.
-        seed: Of the study.
-        cheap: What is known without training, by the choices; None where nothing is.
-        formats: Number formats that every trained network will be measured in.
+        space: The space of the study.
+        features: Encodes assignments as rows.
+        constraints: Constraints of the study.
+        options: Numbers of draws and mutations.
+        history: The trials of the search.
+        seed: Seed of the study.
+        cheap: Computes the cheap objectives; None if there are none.
+        formats: Number formats in which every trained network is measured.
     """
 
     def __init__(
@@ -60,86 +77,99 @@ class Pool:
         self._features, self._constraints, self._options = features, constraints, options
         self._history, self._seed = history, seed
         self._cheap, self._formats = cheap, formats
-        self._draws = RandomAssignments(space)
-        self._pool: tuple[int, list[PoolEntry]] = (-1, [])
+        self._assignments = RandomAssignments(space)
+        self._block: tuple[int, list[PoolEntry]] = (-1, [])
         self.baseline: Mapping[str, float] = {}
 
-    def drawn(self, random: np.random.Generator) -> dict[str, Any]:
-        """A uniform draw."""
-        return self._draws.drawn(random)
+    def draw(self, random: np.random.Generator) -> dict[str, Any]:
+        """Returns a uniform draw."""
+        return self._assignments.draw(random)
 
-    def changed(self, parents: Sequence[Params], random: np.random.Generator) -> Params:
-        """One of the parents, changed a little."""
-        return self._draws.mutated(parents[int(random.integers(len(parents)))], random)
+    def mutate(self, parents: Sequence[Params], random: np.random.Generator) -> Params:
+        """Returns a mutation of one of the parents."""
+        return self._assignments.mutate(parents[int(random.integers(len(parents)))], random)
 
     def choices(self, params: Params) -> Any:
-        """The concrete value of the space."""
-        return self._draws.choices(params)
+        """Returns the concrete value of the space."""
+        return self._assignments.choices(params)
 
     def networks(self, number: int, random: np.random.Generator) -> list[PoolEntry]:
-        """Feasible ones that are not known, each network once, for a trial of this number."""
-        known = self._history.known
-        found = {
-            self._network(candidate.params): candidate
-            for candidate in self._uniform(number // RENEWED)
-            if candidate.key not in known
+        """Returns feasible assignments that were not proposed before, each network once.
+
+        Args:
+            number: Number of the trial to propose.
+            random: Draws the mutations.
+        """
+        proposed = self._history.proposed
+        networks = {
+            self._network_key(entry.params): entry
+            for entry in self._uniform(number // BLOCK)
+            if entry.key not in proposed
         }
         parents = self._history.parents
         for _ in range(self._options.mutations if parents else 0):
-            params = self.changed(parents, random)
-            network = self._network(params)
-            if network in found or key_of(params) in known:
+            params = self.mutate(parents, random)
+            network = self._network_key(params)
+            if network in networks or key_of(params) in proposed:
                 continue
-            candidate = self.of(params)
-            if candidate is not None:
-                found[network] = candidate
-        return list(found.values())
+            entry = self.entry(params)
+            if entry is not None:
+                networks[network] = entry
+        return list(networks.values())
 
-    def _network(self, params: Params) -> tuple[object, ...]:
-        """Equal for what is measured together."""
+    def _network_key(self, params: Params) -> Key:
+        """Returns a key that is equal for assignments that share their trained network."""
         return key_of(network_params(params) if self._formats else params)
 
     def with_formats(self, networks: Sequence[PoolEntry]) -> tuple[list[PoolEntry], np.ndarray]:
-        """All that is measured of the networks, and the place of its network [V], in order."""
+        """Adds the format variants of networks, which are measured without further training.
+
+        Args:
+            networks: The networks.
+
+        Returns:
+            The entries of all networks, in order, and the index of its network [V] for each entry.
+        """
         if not self._formats:
             return list(networks), np.arange(len(networks))
-        found, owners = [], []
-        for place, network in enumerate(networks):
-            others = map(self.of, variants_of(network.params, self._formats))
-            own = [network, *(c for c in others if c and c.key not in self._history.known)]
-            found += own
-            owners += [place] * len(own)
-        return found, np.array(owners)
+        entries: list[PoolEntry] = []
+        owners: list[int] = []
+        for index, network in enumerate(networks):
+            variants = map(self.entry, variants_of(network.params, self._formats))
+            new = [v for v in variants if v and v.key not in self._history.proposed]
+            entries += [network, *new]
+            owners += [index] * (1 + len(new))
+        return entries, np.array(owners)
 
     def _uniform(self, block: int) -> list[PoolEntry]:
-        """Uniform draws, the same for all proposals of a block: they cost most of the time."""
-        if self._pool[0] != block:
+        """Returns uniform draws, which a block of proposals shares: they take most of the time."""
+        if self._block[0] != block:
             random = np.random.default_rng([self._seed, block])
-            draws = [self._draws.drawn(random) for _ in range(self._options.pool)]
-            self._pool = (block, [c for c in map(self.of, draws) if c is not None])
-        return self._pool[1]
+            draws = [self._assignments.draw(random) for _ in range(self._options.pool)]
+            self._block = (block, [entry for entry in map(self.entry, draws) if entry is not None])
+        return self._block[1]
 
-    def of(self, params: Params) -> PoolEntry | None:
-        """The assignment with what is known of it; None where that is enough to drop it."""
-        cheap = self._known(self._draws.choices(params)) if self._cheap is not None else {}
+    def entry(self, params: Params) -> PoolEntry | None:
+        """Returns the entry of an assignment; None if its cheap objectives rule it out."""
+        cheap = {} if self._cheap is None else self._feasible_values(params)
         if cheap is None:
             return None
         return PoolEntry(key_of(params), params, self._features.row(params), cheap)
 
-    def _known(self, choices: Mapping[str, Any]) -> Mapping[str, float] | None:
-        """The cheap objectives; None for what cannot be, or breaks a constraint on them."""
+    def _feasible_values(self, params: Params) -> Mapping[str, float] | None:
+        """Returns the cheap objectives; None if infeasible or if they break a constraint."""
         assert self._cheap is not None
         try:
-            values = self._cheap(choices)
+            values = self._cheap(self._assignments.choices(params))
         except InfeasibleCandidate:
             return None
         broken = any(
             c.violation(values[c.quantity], self.baseline.get(c.quantity, 0.0)) > 0
             for c in self._constraints
-            if c.quantity in values and self.decidable(c)
+            if c.quantity in values and self.can_check(c)
         )
         return None if broken else values
 
-    def decidable(self, constraint: Constraint) -> bool:
-        """Whether it is known what the constraint asks for."""
+    def can_check(self, constraint: Constraint) -> bool:
+        """Returns whether the bound of a constraint is known: the baseline may be missing."""
         return not constraint.bound.relative or constraint.quantity in self.baseline

@@ -1,11 +1,11 @@
-"""Proposer: asks the sampler for the next assignment, and tells it what came of it.
+"""Asks the sampler for the next trial, and tells it the results of trials.
 
-Optuna's samplers look at an in-memory Optuna study that holds the search's trials (not the
-baseline, which lies outside the space), ours at a history of their own: a proposal costs no
-database transaction.
+Optuna's samplers read an in-memory Optuna study with the trials of the search, without the
+baseline, which lies outside the space. Paretune's own samplers read a History. So a proposal costs
+no database transaction.
 
-Optuna does not store a sampler's state, so a fresh sampler is seeded for each trial from the
-study's seed and the trial's number: a resumed run proposes what an uninterrupted one would have.
+Optuna does not store a sampler's state. So each trial gets a new sampler, seeded from the study's
+seed and the trial's number: a resumed run proposes what an uninterrupted one would have.
 """
 
 from __future__ import annotations
@@ -48,23 +48,23 @@ _STATES = {
     "infeasible": TrialState.PRUNED,
     "stopped": TrialState.PRUNED,
     "failed": TrialState.FAIL,
-    "paused": TrialState.PRUNED,  # to a sampler of Optuna's: none of the good ones
+    "paused": TrialState.PRUNED,  # Optuna's samplers count it as a bad trial
 }
 
 
 class Exhausted(Exception):
-    """There is nothing left to propose."""
+    """There is no assignment left to propose."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What the sampler said.
+    """An assignment that a sampler proposes.
 
     Attributes:
         choices: The concrete value of the space, for `make_plan`.
-        params: Parameter name -> value of the parameters that exist in the branches taken.
-        suggested: The same with every parameter that the sampler was asked for.
-        attributes: The sampler's own attributes (an NSGA-II generation, for one).
+        params: Parameter name -> value, of the parameters that exist in the branches taken.
+        suggested: Parameter name -> value, of all parameters that the sampler was asked for.
+        attributes: The sampler's own attributes, such as the generation of NSGA-II.
     """
 
     choices: Mapping[str, Any]
@@ -73,19 +73,19 @@ class Proposal:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """What a resumed run needs to tell a new sampler about this trial."""
+        """Returns what a resumed run needs to tell a new sampler about this trial."""
         return {"params": dict(self.suggested), "attributes": dict(self.attributes)}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a proposal.
+    """The result of a trial, as samplers need it.
 
     Attributes:
         state: "complete", "infeasible", "stopped", "paused" or "failed".
-        values: Objective values in order.
-        violations: Constraint text -> violation.
-        seconds: What the trial took; None where that is not known.
+        values: Objective values in order; None if there are none.
+        violations: Constraint text -> violation; positive is broken.
+        seconds: Time that the trial took; None if that is not known.
     """
 
     state: str
@@ -95,15 +95,15 @@ class Outcome:
 
     @classmethod
     def of(cls, result: Result) -> Outcome:
-        """What the sampler is told of a trial that has ended, or waits."""
-        unknown = result.repeat_of is not None or result.state == "paused"
-        took = None if unknown else sum(result.seconds.values())
+        """Returns the outcome of a trial that has ended or is paused."""
+        untimed = result.repeat_of is not None or result.state == "paused"
+        seconds = None if untimed else sum(result.seconds.values())
         values = list(result.values.values()) or None
-        return cls(result.state, values, result.violations, took)
+        return cls(result.state, values, result.violations, seconds)
 
     @property
     def feasible(self) -> bool:
-        """Complete, and no constraint broken."""
+        """Whether the trial is complete and breaks no constraint."""
         return self.state == "complete" and all(v <= 0 for v in self.violations.values())
 
 
@@ -112,12 +112,11 @@ class Proposer:
 
     Args:
         spec: The study.
-        cheap: The choices of a plan -> the objectives that are known without training; None where
-            nothing is.
-        cost: The choices of a plan -> how much training it has left; None where that is not known.
+        cheap: Computes the objectives that need no training; None if there are none.
+        cost: Computes the training that a plan still needs; None if that is not known.
 
     Raises:
-        UserError: The sampler does not take its options.
+        UserError: The sampler does not have the options of the study file.
     """
 
     def __init__(
@@ -128,15 +127,15 @@ class Proposer:
     ) -> None:
         self._spec = spec
         self._options = optuna_options(spec.sampler)
-        make_sampler(spec.sampler.name, 0, spec.trials, self._options)  # says so at once
+        make_sampler(spec.sampler.name, 0, spec.trials, self._options)  # refuses options at once
         cost_aware = spec.sampler.name == "auto" and spec.sampler.params.get("cost_aware", True)
-        model = surrogate_of(spec.sampler, cheap is not None, cost is not None)
-        self._auto = SamplerChoice(spec.sampler, model)
+        surrogate = surrogate_of(spec.sampler, cheap is not None, cost is not None)
+        self._choice = SamplerChoice(spec.sampler, surrogate)
         self._thompson = ThompsonSampler(
             spec.space,
             {o.name: o.direction for o in spec.objectives},
             spec.constraints,
-            thompson_options(spec.sampler, model),
+            thompson_options(spec.sampler, surrogate),
             spec.seed,
             cheap,
             cost if cost_aware else None,
@@ -147,51 +146,51 @@ class Proposer:
         self._domains = {p.name: p.domain for p in parameters(spec.space)}
         self._distributions = distributions_of(spec.space)
         self._study = self._empty_study()
-        self._untaught: list[FrozenTrial] = []  # in it before Optuna is asked
+        self._waiting: list[FrozenTrial] = []  # added to the study when Optuna is asked next
         self._open: dict[int, optuna.Trial] = {}
         self._grid = grid(spec.space) if spec.sampler.name == "grid" else None
 
-    def compare_with(self, baseline: Mapping[str, float]) -> None:
-        """Gives the baseline's values, which constraints may refer to."""
+    def set_baseline(self, baseline: Mapping[str, float]) -> None:
+        """Sets the baseline's values, to which constraints may refer."""
         self._baseline = baseline
-        self._thompson.compare_with(baseline)
+        self._thompson.set_baseline(baseline)
 
-    def ask(self, number: int, same: int = 0) -> Proposal:
-        """The proposal for this trial number.
+    def ask(self, number: int, attempt: int = 0) -> Proposal:
+        """Returns the proposal for this trial number.
 
         Args:
-            number: Of the trial.
-            same: How often it was asked for this number before, and withdrawn.
+            number: Trial number.
+            attempt: How many proposals for this number were withdrawn before.
 
         Raises:
             Exhausted: A grid has no assignment left.
         """
-        name, turn = self._auto.sampler(number), same
+        name = self._choice.sampler(number)
         if self._grid is not None:
             proposal = self._from_grid(number)
-        elif SAMPLERS[name].own:
-            proposal = self._from_ours(number, name, turn)
+        elif SAMPLERS[name].native:
+            proposal = self._from_native(number, name, attempt)
         else:
-            proposal = self._from_optuna(number, name, turn)
+            proposal = self._from_optuna(number, name, attempt)
         self._asked[number] = proposal
-        self._thompson.history.known.add(key_of(proposal.params))
+        self._thompson.history.proposed.add(key_of(proposal.params))
         return proposal
 
-    def _from_ours(self, number: int, name: str, turn: int) -> Proposal:
-        random = np.random.default_rng(self._seed(number, turn))
+    def _from_native(self, number: int, name: str, attempt: int) -> Proposal:
+        random = np.random.default_rng(self._seed(number, attempt))
         if name == "thompson":
-            choices, params = self._thompson.proposed(number, random)
+            choices, params = self._thompson.propose(number, random)
         else:
-            choices, params = self._thompson.evolved(random)
+            choices, params = self._thompson.propose_mutation(random)
         return Proposal(choices, params, params)
 
-    def _from_optuna(self, number: int, name: str, turn: int = 0) -> Proposal:
-        seed = self._spec.seed if name == "qmc" else self._seed(number, turn)
+    def _from_optuna(self, number: int, name: str, attempt: int) -> Proposal:
+        seed = self._spec.seed if name == "qmc" else self._seed(number, attempt)
         self._study.sampler = make_sampler(name, seed, self._spec.trials, self._options)
-        self._study.add_trials(self._untaught)
-        self._untaught = []
+        self._study.add_trials(self._waiting)
+        self._waiting = []
         with warnings.catch_warnings():
-            # Experimental features of Optuna 5 that are relied on (constant_liar among them).
+            # Experimental features of Optuna 5 that are used (constant_liar is one).
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             trial = self._study.ask()
             if SAMPLERS[name].flat:
@@ -212,82 +211,92 @@ class Proposer:
         }
         return Proposal(choices, params, dict(trial.params), attributes)
 
-    def renumber(self, asked: int, given: int) -> None:
-        """The trial asked for as one number has got another."""
-        if asked == given:
+    def renumber(self, old: int, new: int) -> None:
+        """Gives a proposal the number that its trial has got."""
+        if old == new:
             return
-        if asked in self._open:
-            self._open[given] = self._open.pop(asked)
-        if asked in self._asked:
-            self._asked[given] = self._asked.pop(asked)
+        if old in self._open:
+            self._open[new] = self._open.pop(old)
+        if old in self._asked:
+            self._asked[new] = self._asked.pop(old)
 
     def withdraw(self, number: int) -> None:
-        """What was asked for as this number is not begun: another worker has taken it."""
-        self._thompson.history.forget(self._asked.pop(number).params)
+        """Withdraws the proposal for this number, as another worker runs it or has the number."""
+        self._thompson.history.withdraw(self._asked.pop(number).params)
         trial = self._open.pop(number, None)
         if trial is not None:
-            self._study.tell(trial, state=TrialState.FAIL)  # to Optuna, as if it had not been
+            self._study.tell(trial, state=TrialState.FAIL)  # Optuna's samplers ignore it then
 
     def tell(self, number: int, outcome: Outcome) -> bool:
-        """Lets the sampler learn from a trial; False when it was not asked for here."""
+        """Lets the sampler learn from a trial.
+
+        Returns:
+            False if the trial was not proposed here; use `replay` then.
+        """
         proposal = self._asked.pop(number, None)
         if proposal is None:
             return False
         self._learn(proposal.params, outcome)
         trial = self._open.pop(number, None)
-        if trial is None:  # not Optuna's own proposal
-            self._teach(proposal.to_json(), outcome)
+        if trial is None:  # Optuna did not propose it
+            self._add_to_optuna(proposal.to_json(), outcome)
             return True
         for text, violation in outcome.violations.items():
             trial.set_constraint(text, violation)
         state = _STATES[outcome.state]
         values = list(outcome.values) if outcome.values and outcome.state == "complete" else None
         self._study.tell(trial, values, state=state)
-        self._forget()
+        self._limit_memory()
         return True
 
     def replay(self, proposal: Mapping[str, Any], outcome: Outcome) -> None:
-        """Lets the sampler learn from a trial of an earlier run or of another worker."""
+        """Lets the sampler learn from a trial of an earlier run or of another worker.
+
+        Args:
+            proposal: From `Proposal.to_json`.
+            outcome: The result of the trial.
+        """
         params = {k: v for k, v in proposal["params"].items() if k in self._distributions}
         self._learn(self._active(params), outcome)
-        self._teach(proposal, outcome)
+        self._add_to_optuna(proposal, outcome)
 
     def _learn(self, params: Mapping[str, Any], outcome: Outcome) -> None:
-        """For the samplers of our own, and for choosing among all."""
-        self._auto.add(outcome.seconds)
+        """Adds a trial for the native samplers, and for the choice of the sampler."""
+        self._choice.add_trial(outcome.seconds)
+        history = self._thompson.history
         if outcome.state == "paused":
             if outcome.values and len(outcome.values) == len(self._spec.objectives):
-                self._thompson.history.guess(params, outcome.values)
-        elif outcome.state != "failed":  # an error may not come again, and says nothing
-            foreseeable = self._foreseeable(outcome)
-            self._thompson.history.add(params, self._told(outcome), outcome.feasible, foreseeable)
+                history.add_estimate(params, outcome.values)
+        elif outcome.state != "failed":  # the error may not occur again: nothing to learn
+            values = self._known_values(outcome)
+            history.add(params, values, outcome.feasible, self._is_explained(outcome))
 
-    def _told(self, outcome: Outcome) -> Sequence[float] | None:
-        """Objectives in order, and NaN for those that are not known; None where none is.
+    def _known_values(self, outcome: Outcome) -> Sequence[float] | None:
+        """Returns the objectives in order, NaN for those that are not known; None if none is.
 
-        Of a trial that ended because it breaks a bound, its violations tell what it was held
-        against: they are kept, so that a resumed run learns the same.
+        Of a trial that was screened out, the values follow from its violations. Only these are
+        stored, so that a resumed run learns the same.
         """
         if outcome.state == "complete":
             return outcome.values
         if outcome.values or all(violation <= 0 for violation in outcome.violations.values()):
-            return None  # it was stopped in its training, or cannot be
+            return None  # racing stopped it, or the candidate cannot exist
         names = [objective.name for objective in self._spec.objectives]
-        found = {
+        values = {
             c.quantity: c.value(outcome.violations[c.text], self._baseline.get(c.quantity, 0.0))
             for c in self._spec.constraints
             if c.quantity in names and c.text in outcome.violations
         }
-        return [found.get(name, math.nan) for name in names] if found else None
+        return [values.get(name, math.nan) for name in names] if values else None
 
-    def _foreseeable(self, outcome: Outcome) -> bool:
-        """Whether its objectives tell of all that is wrong with it."""
+    def _is_explained(self, outcome: Outcome) -> bool:
+        """Returns whether every broken constraint is one on an objective."""
         names = [objective.name for objective in self._spec.objectives]
-        told = [c.text for c in self._spec.constraints if c.quantity in names]
-        return not any(v > 0 and text not in told for text, v in outcome.violations.items())
+        texts = [c.text for c in self._spec.constraints if c.quantity in names]
+        return not any(v > 0 and text not in texts for text, v in outcome.violations.items())
 
     def _active(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Of all that a flat sampler was asked for, what exists in the branches taken."""
+        """Returns the parameters that exist in the branches taken, of all that were suggested."""
         active: dict[str, Any] = {}
 
         def choose(name: str, _: Domain) -> Any:
@@ -297,19 +306,19 @@ class Proposer:
         assign(self._spec.space, choose)
         return active
 
-    def _teach(self, proposal: Mapping[str, Any], outcome: Outcome) -> None:
-        """For Optuna's samplers, when they may be asked again.
+    def _add_to_optuna(self, proposal: Mapping[str, Any], outcome: Outcome) -> None:
+        """Adds a trial for Optuna's samplers, if one of them may be asked again.
 
-        `auto` may not ask them for thousands of trials: only then are they told.
+        It is added to Optuna's study only then: `auto` may not ask them for thousands of trials.
         """
-        if not self._auto.optuna:
+        if not self._choice.may_use_optuna:
             return
         attributes = dict(proposal["attributes"])
         for text, violation in outcome.violations.items():
             attributes[f"constraints:{text}"] = violation
         params = {k: v for k, v in proposal["params"].items() if k in self._distributions}
         complete = outcome.state == "complete"
-        self._untaught.append(
+        self._waiting.append(
             optuna.trial.create_trial(
                 state=_STATES[outcome.state],
                 values=list(outcome.values) if complete and outcome.values else None,
@@ -318,7 +327,7 @@ class Proposer:
                 system_attrs=attributes,
             )
         )
-        self._forget()
+        self._limit_memory()
 
     def _empty_study(self) -> optuna.Study:
         return optuna.create_study(
@@ -329,15 +338,15 @@ class Proposer:
     @property
     def learned_trials(self) -> list[FrozenTrial]:
         """The trials that Optuna's samplers learn from."""
-        return [*self._study.get_trials(deepcopy=False), *self._untaught]
+        return [*self._study.get_trials(deepcopy=False), *self._waiting]
 
-    def _forget(self) -> None:
-        """Keeps what `auto` learns from bounded, so that a proposal's cost does not grow."""
+    def _limit_memory(self) -> None:
+        """Limits the trials of `auto`, so that the time of a proposal does not grow."""
         if self._spec.sampler.name != "auto" or self._open:
             return
         trials = self.learned_trials
         if len(trials) >= 2 * MEMORY:
-            self._untaught = trials_to_keep(trials, self._study.directions)
+            self._waiting = trials_to_keep(trials, self._study.directions)
             self._study = self._empty_study()
 
     def _suggest(self, trial: optuna.Trial, name: str, domain: Domain) -> Any:
@@ -358,18 +367,18 @@ class Proposer:
         choices = assign(self._spec.space, lambda name, domain: params[name])
         return Proposal(choices, params, params)
 
-    def _seed(self, number: int, turn: int = 0) -> int:
-        text = f"{self._spec.seed}:{number}{f':{turn}' if turn else ''}".encode()
+    def _seed(self, number: int, attempt: int) -> int:
+        text = f"{self._spec.seed}:{number}{f':{attempt}' if attempt else ''}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
 
 
 def distributions_of(space: Node) -> dict[str, BaseDistribution]:
-    """The Optuna distribution of every parameter of a space."""
+    """Returns the Optuna distribution of every parameter of a space."""
     return {p.name: distribution(p.domain) for p in parameters(space)}
 
 
 def distribution(domain: Domain) -> BaseDistribution:
-    """The Optuna distribution of a domain; a choice is suggested by label."""
+    """Returns the Optuna distribution of a domain; a choice is suggested by label."""
     match domain:
         case Float(low, high, log, step):
             return FloatDistribution(low, high, log=log, step=step)

@@ -1,6 +1,6 @@
-"""Ranks: quantities by the order of what was told instead of by their values, and back.
+"""Transforms losses to their ranks, and back.
 
-A few collapsed networks, whose errors lie far off, do not decide then where a tree splits (the
+With ranks, a few collapsed networks with extreme errors do not decide where a tree splits (the
 quantile transform of Salinas et al. 2020, https://arxiv.org/abs/1909.13595).
 """
 
@@ -9,39 +9,40 @@ from __future__ import annotations
 import numpy as np
 
 FEW = 4
-"""Of the best: how they lie says how far beyond the best a lower rank is."""
+"""Number of best losses by whose slope losses below the best are extrapolated."""
 
 
 class RankTransform:
-    """The order of some values, which must not be none.
+    """Takes the rank of each loss among the losses of a column.
 
     Args:
-        told: [T, K], smaller is better.
+        losses: [T, K], one row at least.
 
     Attributes:
-        of: Their ranks [T, K] in (0, 1]; equal values have one.
+        ranks: The ranks [T, K] in (0, 1]; equal losses have equal ranks.
     """
 
-    def __init__(self, told: np.ndarray) -> None:
-        self._values = np.sort(told, axis=0)
-        self.of: np.ndarray = np.apply_along_axis(_ranked, 0, told) / len(told)
-        self._ranks = np.sort(self.of, axis=0)
+    def __init__(self, losses: np.ndarray) -> None:
+        self._losses = np.sort(losses, axis=0)
+        self.ranks: np.ndarray = np.apply_along_axis(_ranks, 0, losses) / len(losses)
+        self._ranks = np.sort(self.ranks, axis=0)
 
-    def values(self, ranks: np.ndarray) -> np.ndarray:
-        """The values [N, K] that have such ranks; none is worse than the worst told."""
-        found = np.empty_like(ranks)
-        for place in range(ranks.shape[1]):
-            column, known, values = ranks[:, place], self._ranks[:, place], self._values[:, place]
-            found[:, place] = np.interp(column, known, values)
-            few = min(FEW, len(values)) - 1
-            if known[few] > known[0]:
-                slope = (values[few] - values[0]) / (known[few] - known[0])
-                found[:, place] += slope * np.minimum(column - known[0], 0.0)
-        return found
+    def inverse(self, ranks: np.ndarray) -> np.ndarray:
+        """Returns the losses [N, K] of ranks [N, K]; none is above the worst loss."""
+        losses = np.empty_like(ranks)
+        for index in range(ranks.shape[1]):
+            column = ranks[:, index]
+            known_ranks, known_losses = self._ranks[:, index], self._losses[:, index]
+            losses[:, index] = np.interp(column, known_ranks, known_losses)
+            few = min(FEW, len(known_losses)) - 1
+            if known_ranks[few] > known_ranks[0]:
+                slope = (known_losses[few] - known_losses[0]) / (known_ranks[few] - known_ranks[0])
+                losses[:, index] += slope * np.minimum(column - known_ranks[0], 0.0)
+        return losses
 
 
-def _ranked(values: np.ndarray) -> np.ndarray:
-    """Deployment [N] of each among the others, from 1; equal ones share the mean of theirs."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    places: np.ndarray = np.cumsum(counts) - (counts - 1) / 2
-    return places[which]
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Returns the rank [N] of each value, from 1; equal values share the mean of their ranks."""
+    _, indices, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: np.ndarray = np.cumsum(counts) - (counts - 1) / 2
+    return ranks[indices]

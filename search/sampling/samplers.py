@@ -1,4 +1,4 @@
-"""The samplers by name: which Optuna sampler, and whether it needs a space without conditions."""
+"""The table of samplers: how each is made, and whether it needs a space without conditions."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @dataclass(frozen=True)
 class SamplerInfo:
-    """How the engine has to treat a sampler.
+    """A sampler of the table.
 
     Attributes:
-        make: (seed, wanted trials, options) -> sampler.
-        flat: It learns only over parameters that every trial has, so branches that are not taken
-            are proposed as well (and ignored by the plan).
+        make: (seed, number of trials, options) -> Optuna's sampler.
+        flat: Whether it learns only over parameters that every trial has. Parameters of branches
+            that are not taken are then proposed as well, and ignored by the plan.
         text: One line for `paretune list samplers`.
-        own: It is none of Optuna's (search/sampling/thompson.py).
+        native: Whether it is Paretune's own (search/sampling/thompson.py), not Optuna's.
     """
 
     make: Callable[[int, int | None, Mapping[str, Any]], BaseSampler]
     flat: bool
     text: str
-    own: bool = False
+    native: bool = False
 
 
 class _NumberedQMC(QMCSampler):
-    """QMC whose place in the sequence is the trial's number: a resumed run goes on in it."""
+    """QMC with the trial's number as index in its sequence, which a resumed run continues."""
 
     def _find_sample_id(self, study: optuna.Study, search_space: Any) -> int:
         return max(len(study.get_trials(deepcopy=False)) - 2, 0)
 
 
 class _OrderedNSGAII(NSGAIISampler):
-    """NSGA-II whose parents come in the same order when they are selected and when remembered.
+    """NSGA-II with parents in order of their number.
 
-    Optuna gives them by rank the first time and by number ever after, and crossover draws by
-    place: a resumed run would go another way.
+    Optuna returns the parents of a generation by rank the first time and by number later, and
+    crossover draws them by index. A resumed run would propose other trials.
     """
 
     def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
@@ -62,7 +62,7 @@ class _OrderedNSGAII(NSGAIISampler):
 
 
 class _OrderedNSGAIII(NSGAIIISampler):
-    """NSGA-III with the same remedy."""
+    """NSGA-III with parents in order of their number."""
 
     def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
         return _by_number(super().get_parent_population(study, generation))
@@ -85,12 +85,12 @@ def _nsga3(seed: int, trials: int | None, options: Mapping[str, Any]) -> BaseSam
 
 
 def _population(trials: int | None) -> int:
-    """A fifth of the trials, so that there are generations to learn over; Optuna's 50 at most."""
+    """Returns a fifth of the trials, so that there are several generations; at most Optuna's 50."""
     return min(50, max(8, (trials or 250) // 5))
 
 
-def _own(seed: int, trials: int | None, options: Mapping[str, Any]) -> BaseSampler:
-    """Optuna's part in a search with a sampler of our own: none."""
+def _native(seed: int, trials: int | None, options: Mapping[str, Any]) -> BaseSampler:
+    """Returns a placeholder: a native sampler does not use Optuna."""
     return RandomSampler(seed=seed)
 
 
@@ -98,29 +98,34 @@ SAMPLERS: dict[str, SamplerInfo] = {
     "auto": SamplerInfo(
         _tpe,
         False,
-        "forest for networks and where objectives are known untrained; else TPE; evolution if slow",
+        "thompson for networks or with cheap objectives, else tpe; evolution if trials are short",
     ),
     "thompson": SamplerInfo(
-        _own,
+        _native,
         False,
-        "cheap objectives known, the others drawn from a model; takes what adds most hypervolume",
-        own=True,
+        "Thompson sampling by hypervolume improvement; uses objectives known without training",
+        native=True,
     ),
     "evolution": SamplerInfo(
-        _own, False, "changes members of the front a little; half a millisecond a trial", own=True
+        _native,
+        False,
+        "mutates trials of the front; half a millisecond a trial",
+        native=True,
     ),
     "tpe": SamplerInfo(
         _tpe, False, "tree-structured Parzen estimator (Bergstra 2011; multi-objective Ozaki 2022)"
     ),
     "nsga2": SamplerInfo(_nsga2, True, "NSGA-II genetic algorithm (Deb 2002)"),
-    "nsga3": SamplerInfo(_nsga3, True, "NSGA-III, for four and more objectives (Deb & Jain 2014)"),
+    "nsga3": SamplerInfo(_nsga3, True, "NSGA-III, for four or more objectives (Deb & Jain 2014)"),
     "gp": SamplerInfo(
         lambda seed, trials, options: GPSampler(seed=seed, **options),
         True,
-        "Gaussian process with expected hypervolume improvement; seconds a trial, few trials",
+        "Gaussian process with expected hypervolume improvement; seconds a trial, for few trials",
     ),
     "random": SamplerInfo(
-        lambda seed, trials, options: RandomSampler(seed=seed, **options), False, "uniform draws"
+        lambda seed, trials, options: RandomSampler(seed=seed, **options),
+        False,
+        "uniform random draws",
     ),
     "qmc": SamplerInfo(
         lambda seed, trials, options: _NumberedQMC(
@@ -132,7 +137,7 @@ SAMPLERS: dict[str, SamplerInfo] = {
     "grid": SamplerInfo(
         lambda seed, trials, options: RandomSampler(seed=seed, **options),
         False,
-        "every distinct plan of a finite space once, in order",
+        "every plan of a finite space once, in order",
     ),
 }
 
@@ -140,16 +145,16 @@ SAMPLERS: dict[str, SamplerInfo] = {
 def make_sampler(
     name: str, seed: int, trials: int | None, options: Mapping[str, Any]
 ) -> BaseSampler:
-    """A fresh sampler.
+    """Returns a new sampler.
 
     Args:
         name: A key of SAMPLERS.
-        seed: Of this proposal.
-        trials: How many the study wants.
-        options: Passed on to Optuna's sampler.
+        seed: Seed of the sampler.
+        trials: Number of trials of the study; None for no limit.
+        options: Options of Optuna's sampler.
 
     Raises:
-        UserError: The sampler does not take these options.
+        UserError: The sampler does not have these options.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -162,5 +167,5 @@ def make_sampler(
 
 
 def grid(space: Node) -> list[dict[str, Any]]:
-    """Every assignment of a finite space, in the order of the study file."""
+    """Returns every assignment of a finite space, in the order of the study file."""
     return list(assignments(space))

@@ -1,12 +1,14 @@
-"""Proposals that know the cheap objectives: Thompson sampling by hypervolume gained.
+"""The sampler `thompson`: Thompson sampling by hypervolume improvement.
 
-Of many candidates (candidates.py) the cheap objectives are computed exactly, the infeasible and the
-known are dropped, and the expensive objectives are drawn from a model's posterior: few trees
-(trees.py), or a Gaussian process (gaussian.py). The candidate whose draw adds most hypervolume to
-the front (gains.py) is tried. Exploring by the draw rather than by the mean is Thompson's (1933).
+For many assignments (pool.py), the cheap objectives are computed exactly; infeasible and earlier
+assignments are dropped. The other objectives are drawn from the posterior of a surrogate
+(random_forest.py or gaussian_process.py). The assignment whose draw adds most hypervolume to the
+front is proposed (hypervolume_improvement.py). To explore by a draw instead of the mean is Thompson
+sampling (Thompson 1933).
 
-Where a candidate's training has a price, what its draw adds is divided by it; and where a trained
-network is measured in several number formats for nothing, it adds what all of them add together.
+If the cost of training is known in advance, the hypervolume that a draw adds is divided by it. If a
+trained network is measured in several number formats without further training, it adds what all of
+them add together.
 """
 
 from __future__ import annotations
@@ -22,50 +24,58 @@ from paretune.search.sampling.gaussian_process import GaussianProcess
 from paretune.search.sampling.history import History
 from paretune.search.sampling.hypervolume_improvement import HypervolumeImprovement
 from paretune.search.sampling.pool import CheapObjectives, Pool, PoolEntry
-from paretune.search.sampling.tree_surrogate import TreeSurrogate
+from paretune.search.sampling.random_forest import RandomForest
 from paretune.search.study.sampler_options import ThompsonParams
 from paretune.search.study.spec import Constraint
 from paretune.spaces.domains import Node
 
 ATTEMPTS = 20
-"""Draws of one candidate by which a small space is taken to be exhausted."""
+"""Draws in a row without a new feasible assignment after which a space counts as exhausted."""
 
-TRAININGS = 3
-"""Networks whose training has a price before there is a model of them..."""
+STARTUP_NETWORKS = 3
+"""Most networks with a known cost that are trained before a surrogate is fitted.
 
-DRAWS = 20
-"""...each the cheapest of so many uniform draws: a model of few networks sees already which kinds
-of them are worth more of their price."""
+A surrogate of so few networks already sees which kinds of them add more for their cost.
+"""
+
+STARTUP_DRAWS = 20
+"""Uniform draws of which each startup network is the cheapest."""
 
 PRICED = 64
-"""Candidates that are asked for their price, those that may add most."""
+"""Networks whose cost is computed: those that may add most."""
 
-KINDS = 16
-"""Different architectures among them: to count what a new one costs takes a moment."""
+ARCHITECTURES = 16
+"""Most different architectures among them: to compute the cost of a new one takes a moment."""
 
 FLOOR = 0.25
-"""Of the mean price, which is added to each: a trial costs something that is not training, and what
-is all but free is not worth all there is."""
+"""Share of the mean cost that is added to each cost.
+
+A trial takes time without training, too; and a network that costs nearly nothing is not worth
+everything.
+"""
 
 FAR = 30.0
-"""Widths of the front that are worse than anything: what comes out with no values is so far off."""
+"""Distance in ranges of the losses that is worse than any other, for a trial without values."""
 
 TrainingCost = Callable[[Mapping[str, Any]], float]
+"""Choices of a plan -> how much training it still needs, in any unit."""
 
 
 class ThompsonSampler:
     """Proposes assignments of a space.
 
+    Attributes:
+        history: The trials of the search.
+
     Args:
-        space: The tree.
+        space: The space of the study.
         objectives: Name -> "minimize" or "maximize", in order.
-        constraints: Of the study.
-        options: As above.
-        seed: Of the study.
-        cheap: What is known without training, by the choices; None where nothing is.
-        cost: What is left to train of a candidate, by the choices, in any unit; None where all cost
-            the same.
-        formats: Number formats that every trained network will be measured in.
+        constraints: Constraints of the study.
+        options: Options of the sampler.
+        seed: Seed of the study.
+        cheap: Computes the cheap objectives; None if there are none.
+        cost: Computes the training that a plan still needs; None if all plans cost the same.
+        formats: Number formats in which every trained network is measured.
     """
 
     def __init__(
@@ -83,162 +93,178 @@ class ThompsonSampler:
         self._signs = np.array([-1.0 if d == "maximize" else 1.0 for d in objectives.values()])
         self._constraints = constraints
         self._cost = cost
-        self._trees = TreeSurrogate(options)
-        self._gaussian = options.surrogate == "gaussian_process"
+        self._forest = RandomForest(options)
+        self._uses_gaussian_process = options.surrogate == "gaussian_process"
         self._noise = options.noise if options.acquisition == "thompson" else 0.0
-        priced = TRAININGS * max(1, len(formats))
+        networks = STARTUP_NETWORKS * max(1, len(formats))
         startup = options.startup_trials
-        self._startup = startup if cost is None else min(startup, priced)
+        self._startup = startup if cost is None else min(startup, networks)
         features = FeatureEncoder(space, options.label_counts)
         self.history = History(features, self._signs.tolist())
-        self._candidates = Pool(
-            space, features, constraints, options, self.history, seed, cheap, formats
-        )
+        self._pool = Pool(space, features, constraints, options, self.history, seed, cheap, formats)
 
-    def compare_with(self, baseline: Mapping[str, float]) -> None:
-        """Gives the baseline's values, which constraints may refer to."""
-        self._candidates.baseline = baseline
+    def set_baseline(self, baseline: Mapping[str, float]) -> None:
+        """Sets the baseline's values, to which constraints may refer."""
+        self._pool.baseline = baseline
 
-    def evolved(self, random: np.random.Generator) -> tuple[Mapping[str, Any], Params]:
-        """A candidate without a model: a changed member of the front, or a uniform draw."""
-        made = self._candidates
+    def propose_mutation(self, random: np.random.Generator) -> tuple[Mapping[str, Any], Params]:
+        """Proposes without a surrogate: a mutation of a trial on the front, or a uniform draw.
+
+        Returns:
+            The concrete value of the space, and the parameters.
+        """
+        pool = self._pool
         for _ in range(ATTEMPTS):
             parents = self.history.parents if random.random() < 0.5 else ()
-            params = made.changed(parents, random) if parents else made.drawn(random)
-            if key_of(params) not in self.history.known and made.of(params):
-                return made.choices(params), params
-        params = made.drawn(random)  # the runner counts those known already
-        return made.choices(params), params
+            params = pool.mutate(parents, random) if parents else pool.draw(random)
+            if key_of(params) not in self.history.proposed and pool.entry(params):
+                return pool.choices(params), params
+        params = pool.draw(random)  # the runner counts repeated plans
+        return pool.choices(params), params
 
-    def proposed(
-        self, number: int, random: np.random.Generator
-    ) -> tuple[Mapping[str, Any], Params]:
-        """The candidate that promises most, for a trial of this number."""
+    def propose(self, number: int, random: np.random.Generator) -> tuple[Mapping[str, Any], Params]:
+        """Proposes the assignment that adds most hypervolume in a draw, for its cost.
+
+        Args:
+            number: Number of the trial.
+            random: Random numbers for mutations and draws.
+
+        Returns:
+            The concrete value of the space, and the parameters.
+        """
         if len(self.history) < self._startup:
-            return self._first(random)
-        candidates, owners = self._candidates.with_formats(
-            self._candidates.networks(number, random)
-        )
-        if not candidates:
-            return self.evolved(random)
-        rows = np.array([c.row for c in candidates])
-        losses = self._drawn_losses(candidates, rows, random)
-        broken = self._broken(losses)
-        likely = self._survival(rows[np.unique(owners, return_index=True)[1]], random)
+            return self._propose_startup(random)
+        entries, owners = self._pool.with_formats(self._pool.networks(number, random))
+        if not entries:
+            return self.propose_mutation(random)
+        rows = np.array([entry.row for entry in entries])
+        losses = self._draw_losses(entries, rows, random)
+        excess = self._constraint_excess(losses)
+        success = self._success_probability(rows[np.unique(owners, return_index=True)[1]], random)
         history = self.history
-        gains = HypervolumeImprovement(history.front, history.losses, losses, owners, broken > 0)
-        best = self._most_for_its_price(gains, likely, candidates, owners)
-        if best is None:  # nothing promises a gain: the one that misses it by least
-            missed = gains.distances + FAR * (1 - likely[owners]) + FAR**2 * broken
-            point = int(missed.argmin())
+        improvement = HypervolumeImprovement(
+            history.front, history.losses, losses, owners, excess > 0
+        )
+        best = self._best_network(improvement, success, entries, owners)
+        if best is None:  # none adds anything: take the one that is nearest to doing so
+            distances = improvement.distances + FAR * (1 - success[owners]) + FAR**2 * excess
+            point = int(distances.argmin())
         else:
-            point = gains.best_point(best)
-        params = candidates[point].params
-        return self._candidates.choices(params), params
+            point = improvement.best_point(best)
+        params = entries[point].params
+        return self._pool.choices(params), params
 
-    def _first(self, random: np.random.Generator) -> tuple[Mapping[str, Any], Params]:
-        """Before there is a model."""
+    def _propose_startup(self, random: np.random.Generator) -> tuple[Mapping[str, Any], Params]:
+        """Proposes before a surrogate is fitted: at random, or the cheapest of random draws."""
         if self._cost is None:
-            return self.evolved(random)
-        found = [self.evolved(random) for _ in range(DRAWS)]
-        prices = self._prices([choices for choices, _ in found])
-        known = [key_of(params) in self.history.known for _, params in found]
-        return found[int(np.argmin(np.where(known, math.inf, prices)))]
+            return self.propose_mutation(random)
+        proposals = [self.propose_mutation(random) for _ in range(STARTUP_DRAWS)]
+        costs = self._costs([choices for choices, _ in proposals])
+        repeated = [key_of(params) in self.history.proposed for _, params in proposals]
+        return proposals[int(np.argmin(np.where(repeated, math.inf, costs)))]
 
-    def _most_for_its_price(
+    def _best_network(
         self,
-        gains: HypervolumeImprovement,
-        likely: np.ndarray,
-        candidates: Sequence[PoolEntry],
+        improvement: HypervolumeImprovement,
+        success: np.ndarray,
+        entries: Sequence[PoolEntry],
         owners: np.ndarray,
     ) -> int | None:
-        """The candidate that adds most for its price; None when none adds anything."""
-        bounds = gains.bounds * likely
+        """Returns the index of the network that adds most for its cost; None if none adds anything.
+
+        Args:
+            improvement: What each network adds.
+            success: Probability [N] that a network comes out with values.
+            entries: The entries [V].
+            owners: Index of its network [V] for each entry.
+        """
+        bounds = improvement.bounds * success
         order = np.argsort(-bounds, kind="stable")
-        prices = np.ones(len(bounds))
+        costs = np.ones(len(bounds))
         if self._cost is not None:
             order = order[:PRICED]
             first = np.searchsorted(owners, order)
-            asked = [self._candidates.choices(candidates[place].params) for place in first]
-            prices[order] = _raised(self._prices(asked))
-            order = order[np.argsort(-bounds[order] / prices[order], kind="stable")]
-        best, found = 0.0, None
-        for place in order:
-            if bounds[place] / prices[place] <= best:
+            choices = [self._pool.choices(entries[index].params) for index in first]
+            costs[order] = _with_floor(self._costs(choices))
+            order = order[np.argsort(-bounds[order] / costs[order], kind="stable")]
+        best, best_gain = None, 0.0
+        for index in order:
+            if bounds[index] / costs[index] <= best_gain:
                 break
-            worth = gains.of(place) * likely[place] / prices[place]
-            if worth > best:
-                best, found = worth, int(place)
-        return found
+            gain = improvement.of(index) * success[index] / costs[index]
+            if gain > best_gain:
+                best, best_gain = int(index), gain
+        return best
 
-    def _prices(self, several: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """What is left to train of each [N]; infinite beyond the first KINDS of architecture."""
+    def _costs(self, plans: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """Returns the training that each plan still needs [N].
+
+        It is infinite beyond the first ARCHITECTURES.
+        """
         assert self._cost is not None
-        kinds: set[str] = set()
-        prices = []
-        for choices in several:
-            kind = str(choices.get("architecture"))
-            if len(kinds) < KINDS:
-                kinds.add(kind)
-            prices.append(self._cost(choices) if kind in kinds else math.inf)
-        return np.array(prices)
+        architectures: set[str] = set()
+        costs = []
+        for choices in plans:
+            architecture = str(choices.get("architecture"))
+            if len(architectures) < ARCHITECTURES:
+                architectures.add(architecture)
+            costs.append(self._cost(choices) if architecture in architectures else math.inf)
+        return np.array(costs)
 
-    # -- the model -------------------------------------------------------------------------------
+    # -- the surrogate ---------------------------------------------------------------------------
 
-    def _drawn_losses(
-        self, candidates: Sequence[PoolEntry], rows: np.ndarray, random: np.random.Generator
+    def _draw_losses(
+        self, entries: Sequence[PoolEntry], rows: np.ndarray, random: np.random.Generator
     ) -> np.ndarray:
-        """Losses [N, M]: exact where they are cheap, drawn where they are not."""
-        losses = np.empty((len(candidates), len(self._names)))
-        exact = [name in candidates[0].cheap for name in self._names]
-        for place, name in enumerate(self._names):
-            if exact[place]:
-                values = np.array([c.cheap[name] for c in candidates])
-                losses[:, place] = values * self._signs[place]
-        if not all(exact):
-            wanted = np.flatnonzero(~np.array(exact))
-            seen, told = self.history.seen
-            known = ~np.isnan(told[:, wanted])
-            # Together where that can be, as trees learn of all quantities at once.
-            groups = [wanted] if known.all() else [wanted[[place]] for place in range(len(wanted))]
+        """Returns losses [N, M]: exact for cheap objectives, drawn for the others."""
+        losses = np.empty((len(entries), len(self._names)))
+        exact = np.array([name in entries[0].cheap for name in self._names])
+        for index in np.flatnonzero(exact):
+            values = np.array([entry.cheap[self._names[index]] for entry in entries])
+            losses[:, index] = values * self._signs[index]
+        if not exact.all():
+            drawn = np.flatnonzero(~exact)
+            trial_rows, trial_losses = self.history.observations
+            known = ~np.isnan(trial_losses)
+            # Together if possible, as a tree learns all quantities at once.
+            groups = [drawn] if known[:, drawn].all() else np.split(drawn, len(drawn))
             for group in groups:
-                there = ~np.isnan(told[:, group]).any(axis=1)
-                model = self._model(group)
-                losses[:, group] = model.draw(seen[there], told[there][:, group], rows, random)
+                some = known[:, group].all(axis=1)
+                observed = trial_losses[some][:, group]
+                surrogate = self._surrogate(group)
+                losses[:, group] = surrogate.draw(trial_rows[some], observed, rows, random)
         return losses
 
-    def _model(self, wanted: np.ndarray) -> GaussianProcess | TreeSurrogate:
-        """Of some of the objectives, by their places."""
-        return GaussianProcess(self._signs[wanted], self._noise) if self._gaussian else self._trees
+    def _surrogate(self, objectives: np.ndarray) -> GaussianProcess | RandomForest:
+        """Returns the surrogate of some objectives, which are indices."""
+        if self._uses_gaussian_process:
+            return GaussianProcess(self._signs[objectives], self._noise)
+        return self._forest
 
-    def _survival(self, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """How likely [N] a candidate is to come out with values, where trials have not."""
-        told, fates = self.history.fates
-        if fates.all():
+    def _success_probability(self, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Returns the probability [N] that a trial comes out with values."""
+        trial_rows, successes = self.history.successes
+        if successes.all():
             return np.ones(len(rows))
-        return self._trees.share(told, fates, rows, random)
+        return self._forest.probability(trial_rows, successes, rows, random)
 
-    # -- what a draw is worth --------------------------------------------------------------------
-
-    def _broken(self, losses: np.ndarray) -> np.ndarray:
-        """How much [N] each row breaks the constraints on objectives."""
+    def _constraint_excess(self, losses: np.ndarray) -> np.ndarray:
+        """Returns by how much [N] each row breaks the constraints on objectives, as shares."""
         total = np.zeros(len(losses))
         for constraint in self._constraints:
-            if constraint.quantity not in self._names or not self._candidates.decidable(constraint):
+            if constraint.quantity not in self._names or not self._pool.can_check(constraint):
                 continue
-            place = self._names.index(constraint.quantity)
-            values = losses[:, place] * self._signs[place]
-            bound = constraint.bound.resolve(
-                self._candidates.baseline.get(constraint.quantity, 0.0)
-            )
+            index = self._names.index(constraint.quantity)
+            values = losses[:, index] * self._signs[index]
+            bound = constraint.bound.resolve(self._pool.baseline.get(constraint.quantity, 0.0))
             excess = values - bound if constraint.upper else bound - values
             total += np.maximum(excess, 0.0) / (abs(bound) or 1.0)
         return total
 
 
-def _raised(prices: np.ndarray) -> np.ndarray:
-    """With what a trial costs besides training; one where all are free."""
-    finite = prices[np.isfinite(prices)]
+def _with_floor(costs: np.ndarray) -> np.ndarray:
+    """Adds FLOOR times the mean cost to costs [N]; returns ones if all are free."""
+    finite = costs[np.isfinite(costs)]
     mean = float(finite.mean()) if len(finite) else 0.0
-    raised: np.ndarray = prices + (FLOOR * mean or 1.0)
+    raised: np.ndarray = costs + (FLOOR * mean or 1.0)
     return raised

@@ -1,4 +1,4 @@
-"""The Gaussian process and its scales: what it learns from few trials, and how sure it is."""
+"""The Gaussian process learns from few trials and knows its error; its transform inverts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from paretune.search.sampling.features import ABSENT
 from paretune.search.sampling.gaussian_process import MOST, GaussianProcess
 from paretune.search.sampling.log_transform import LogTransform
-from paretune.search.sampling.tree_surrogate import TreeSurrogate
+from paretune.search.sampling.random_forest import RandomForest
 from paretune.search.study.sampler_options import ThompsonParams
 
 SIGNS = np.array([-1.0, 1.0, 1.0, -1.0])
-"""Of accuracy, latency, something that may be negative, throughput."""
+"""Accuracy, latency, a quantity that may be negative, throughput."""
 
 
 def losses(random: np.random.Generator, count: int) -> np.ndarray:
@@ -27,32 +27,32 @@ def losses(random: np.random.Generator, count: int) -> np.ndarray:
     return values * SIGNS
 
 
-def test_scales_lead_back_and_keep_the_order() -> None:
-    told = losses(np.random.default_rng(0), 40)
-    told[:, 0] = -np.clip(-told[:, 0], 0.01, 0.99)
-    scales = LogTransform(told, SIGNS)
-    assert scales.losses(scales.of) == pytest.approx(told)
-    assert (scales.of.argsort(axis=0) == told.argsort(axis=0)).all()
+def test_log_transform_inverts_and_keeps_the_order() -> None:
+    observed = losses(np.random.default_rng(0), 40)
+    observed[:, 0] = -np.clip(-observed[:, 0], 0.01, 0.99)
+    transform = LogTransform(observed, SIGNS)
+    assert transform.inverse(transform.transformed) == pytest.approx(observed)
+    assert (transform.transformed.argsort(axis=0) == observed.argsort(axis=0)).all()
 
 
-def test_scales_take_logarithms_of_what_is_positive_only() -> None:
-    told = np.array([[-0.9, 2.0, -1.0, -50.0], [-0.5, 4.0, 3.0, -100.0]])
-    found = LogTransform(told, SIGNS).of
-    assert found[:, 0] == pytest.approx([np.log(0.1 / 0.9), 0.0])
-    assert found[:, 1] == pytest.approx(np.log([2.0, 4.0]))
-    assert found[:, 2].tolist() == [-1.0, 3.0]
-    assert found[:, 3] == pytest.approx(-np.log([50.0, 100.0]))
+def test_log_transform_takes_logarithms_of_positive_quantities_only() -> None:
+    observed = np.array([[-0.9, 2.0, -1.0, -50.0], [-0.5, 4.0, 3.0, -100.0]])
+    transformed = LogTransform(observed, SIGNS).transformed
+    assert transformed[:, 0] == pytest.approx([np.log(0.1 / 0.9), 0.0])
+    assert transformed[:, 1] == pytest.approx(np.log([2.0, 4.0]))
+    assert transformed[:, 2].tolist() == [-1.0, 3.0]
+    assert transformed[:, 3] == pytest.approx(-np.log([50.0, 100.0]))
 
 
-def test_accuracy_of_all_or_nothing_stays_finite() -> None:
-    told = np.array([[-1.0], [0.0]])
-    scales = LogTransform(told, SIGNS[:1])
-    assert np.isfinite(scales.of).all()
-    assert scales.losses(scales.of) == pytest.approx(told, abs=0.004)
+def test_accuracies_of_zero_and_one_have_finite_logits() -> None:
+    observed = np.array([[-1.0], [0.0]])
+    transform = LogTransform(observed, SIGNS[:1])
+    assert np.isfinite(transform.transformed).all()
+    assert transform.inverse(transform.transformed) == pytest.approx(observed, abs=0.004)
 
 
 def network(row: np.ndarray) -> np.ndarray:
-    """Accuracy and size of a network, as they depend on width, cut, rate, and kind."""
+    """Returns losses of accuracy and size, which depend on width, cut, rate and kind."""
     width, cut, rate, kind = row.T
     error = np.exp(-0.8 - 1.2 * width + 1.5 * cut - (rate - 0.6) + 0.5 * kind)
     size = np.exp(3 + 2 * width - 1.5 * cut + kind)
@@ -60,47 +60,51 @@ def network(row: np.ndarray) -> np.ndarray:
 
 
 def rows(random: np.random.Generator, count: int) -> np.ndarray:
-    found = random.random((count, 4)).astype(np.float32)
-    found[:, 3] = found[:, 3] > 0.5
-    return found
+    features = random.random((count, 4)).astype(np.float32)
+    features[:, 3] = features[:, 3] > 0.5
+    return features
 
 
-def test_it_foresees_networks_better_than_trees_do() -> None:
+def test_gaussian_process_predicts_networks_better_than_the_forest() -> None:
     random = np.random.default_rng(1)
-    told, at = rows(random, 12), rows(random, 200)
-    gaussian = GaussianProcess(SIGNS[:2], noise=0).draw(told, network(told), at, random)
-    trees = TreeSurrogate(ThompsonParams(acquisition="mean")).draw(told, network(told), at, random)
-    wrong = [np.abs(said - network(at)).mean(axis=0) for said in (gaussian, trees)]
-    assert (wrong[0] < 0.5 * wrong[1]).all()
+    trained, at = rows(random, 12), rows(random, 200)
+    gaussian = GaussianProcess(SIGNS[:2], noise=0).draw(trained, network(trained), at, random)
+    trees = RandomForest(ThompsonParams(acquisition="mean")).draw(
+        trained, network(trained), at, random
+    )
+    errors = [np.abs(predicted - network(at)).mean(axis=0) for predicted in (gaussian, trees)]
+    assert (errors[0] < 0.5 * errors[1]).all()
 
 
-def test_draw_is_spread_as_far_as_the_mean_is_wrong() -> None:
+def test_spread_of_draws_is_as_large_as_the_error_of_the_mean() -> None:
     random = np.random.default_rng(2)
-    told, at = rows(random, 8), rows(random, 300)
-    came = np.log(network(told)[:, 1:] + 5 * random.random((8, 1)))
-    mean = GaussianProcess(SIGNS[1:2], noise=0).draw(told, came, at, random)
-    draws = [GaussianProcess(SIGNS[1:2]).draw(told, came, at, random) for _ in range(40)]
+    trained, at = rows(random, 8), rows(random, 300)
+    observed = np.log(network(trained)[:, 1:] + 5 * random.random((8, 1)))
+    mean = GaussianProcess(SIGNS[1:2], noise=0).draw(trained, observed, at, random)
+    draws = [GaussianProcess(SIGNS[1:2]).draw(trained, observed, at, random) for _ in range(40)]
     spread = np.std(draws, axis=0)
     assert np.mean(draws, axis=0) == pytest.approx(mean, abs=1.0)
-    wrong = np.abs(np.log(network(at)[:, 1:]) - mean)
-    assert 0.2 < np.median(wrong) / np.median(spread) < 2.0
-    again = GaussianProcess(SIGNS[1:2]).draw(told, came, told, random)
-    assert np.abs(again - came).mean() < np.median(spread) + 0.2, "what was told is known best"
+    error = np.abs(np.log(network(at)[:, 1:]) - mean)
+    assert 0.2 < np.median(error) / np.median(spread) < 2.0
+    fitted = GaussianProcess(SIGNS[1:2]).draw(trained, observed, trained, random)
+    assert np.abs(fitted - observed).mean() < np.median(spread) + 0.2, (
+        "trained networks are certain"
+    )
 
 
-@pytest.mark.parametrize("told", [1, 2, MOST + 50])
-def test_any_number_of_trials_is_taken(told: int) -> None:
+@pytest.mark.parametrize("count", [1, 2, MOST + 50])
+def test_any_number_of_trials_is_accepted(count: int) -> None:
     random = np.random.default_rng(3)
-    known, at = rows(random, told), rows(random, 5)
-    known[:, 1] = at[:2, 1] = ABSENT
-    found = GaussianProcess(SIGNS[:2]).draw(known, network(rows(random, told)), at, random)
-    assert found.shape == (5, 2)
-    assert np.isfinite(found).all()
-    assert (found[:, 0] < 0).all(), "an accuracy between 0 and 1"
+    trained, at = rows(random, count), rows(random, 5)
+    trained[:, 1] = at[:2, 1] = ABSENT
+    drawn = GaussianProcess(SIGNS[:2]).draw(trained, network(rows(random, count)), at, random)
+    assert drawn.shape == (5, 2)
+    assert np.isfinite(drawn).all()
+    assert (drawn[:, 0] < 0).all(), "an accuracy between 0 and 1"
 
 
-def test_equal_quantities_are_foreseen_as_they_are() -> None:
+def test_equal_losses_are_predicted_as_they_are() -> None:
     random = np.random.default_rng(4)
-    told = np.full((6, 1), 7.0)
-    found = GaussianProcess(np.array([1.0])).draw(rows(random, 6), told, rows(random, 3), random)
-    assert found == pytest.approx(np.full((3, 1), 7.0), rel=1e-4)
+    equal = np.full((6, 1), 7.0)
+    drawn = GaussianProcess(np.array([1.0])).draw(rows(random, 6), equal, rows(random, 3), random)
+    assert drawn == pytest.approx(np.full((3, 1), 7.0), rel=1e-4)

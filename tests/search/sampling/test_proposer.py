@@ -1,4 +1,4 @@
-"""Samplers by name: valid proposals, the same ones after a resume, learning from what came."""
+"""Every sampler proposes valid trials, the same ones after a resume, and learns from results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def spec(folder: Path, sampler: str, study: str = STUDY) -> StudySpec:
 
 
 def outcome(params: dict[str, Any]) -> Outcome:
-    """Small and unpruned is best."""
+    """Returns a result in which accuracy and size fall with the pruning ratio."""
     ratio = params.get("pruning.structured.ratio", 0.0)
     return Outcome("complete", [1 - ratio, 100 - 50 * ratio], {"c": ratio - 0.7})
 
@@ -50,11 +50,11 @@ CONTINUOUS = [name for name in SAMPLERS if name != "grid"]
 def test_proposals_lie_in_the_space_and_make_plans(tmp_path: Path, name: str) -> None:
     study = spec(tmp_path, name)
     proposer = Proposer(study)
-    known = {p.name for p in parameters(study.space)}
+    names = {p.name for p in parameters(study.space)}
     keys = set()
     for number in range(1, 15):
         proposal = proposer.ask(number)
-        assert set(proposal.params) <= known
+        assert set(proposal.params) <= names
         branch = proposal.params["pruning"]
         assert ("pruning.structured.ratio" in proposal.params) == (branch == "structured")
         assert 0.1 <= proposal.params.get("pruning.structured.ratio", 0.5) <= 0.8
@@ -64,29 +64,29 @@ def test_proposals_lie_in_the_space_and_make_plans(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("name", ["auto", "tpe", "nsga2", "nsga3", "random", "qmc"])
-def test_resumed_search_proposes_what_an_uninterrupted_one_would(tmp_path: Path, name: str) -> None:
+def test_resumed_search_proposes_what_an_uninterrupted_one_does(tmp_path: Path, name: str) -> None:
     study = spec(tmp_path, name)
     first = Proposer(study)
-    wanted = []
+    expected = []
     history = []
     for number in range(1, 21):
         proposal = first.ask(number)
-        came = outcome(dict(proposal.params))
-        first.tell(number, came)
-        wanted.append(dict(proposal.params))
-        history.append((proposal.to_json(), came))
+        result = outcome(dict(proposal.params))
+        first.tell(number, result)
+        expected.append(dict(proposal.params))
+        history.append((proposal.to_json(), result))
     second = Proposer(study)
-    for proposed, came in history[:14]:
-        second.replay(proposed, came)
-    found = []
+    for proposal_json, result in history[:14]:
+        second.replay(proposal_json, result)
+    proposed = []
     for number in range(15, 21):
         proposal = second.ask(number)
         second.tell(number, outcome(dict(proposal.params)))
-        found.append(dict(proposal.params))
-    assert found == wanted[14:]
+        proposed.append(dict(proposal.params))
+    assert proposed == expected[14:]
 
 
-def test_other_seed_proposes_other_trials(tmp_path: Path) -> None:
+def test_another_seed_proposes_other_trials(tmp_path: Path) -> None:
     def ratios(seed: int) -> list[Any]:
         study = load_study(spec(tmp_path, "random").file, [f"search.seed={seed}"])
         proposer = Proposer(study)
@@ -105,7 +105,7 @@ def test_grid_tries_every_plan_once_then_is_exhausted(tmp_path: Path) -> None:
         proposer.ask(25)
 
 
-def test_tpe_learns_to_avoid_what_breaks_a_constraint(tmp_path: Path) -> None:
+def test_tpe_learns_to_avoid_broken_constraints(tmp_path: Path) -> None:
     proposer = Proposer(spec(tmp_path, "auto"))
     late = []
     for number in range(1, 41):
@@ -118,7 +118,7 @@ def test_tpe_learns_to_avoid_what_breaks_a_constraint(tmp_path: Path) -> None:
     assert sum(late) > len(late) / 2, "random draws would give about 3 of 14"
 
 
-def test_infeasible_and_failed_trials_are_taken_in(tmp_path: Path) -> None:
+def test_infeasible_and_failed_trials_are_accepted(tmp_path: Path) -> None:
     proposer = Proposer(spec(tmp_path, "auto"))
     for number in range(1, 25):
         proposer.ask(number)
@@ -126,87 +126,83 @@ def test_infeasible_and_failed_trials_are_taken_in(tmp_path: Path) -> None:
     assert proposer.ask(25).params
 
 
-def test_trial_that_was_not_asked_for_here_is_told_by_replay(tmp_path: Path) -> None:
+def test_tell_returns_false_for_a_trial_that_was_not_proposed_here(tmp_path: Path) -> None:
     proposer = Proposer(spec(tmp_path, "auto"))
     assert not proposer.tell(99, Outcome("infeasible"))
 
 
-def test_memory_of_auto_stays_bounded(tmp_path: Path) -> None:
+def test_auto_learns_from_a_bounded_number_of_trials(tmp_path: Path) -> None:
     from paretune.search.sampling.memory import MEMORY
 
     proposer = Proposer(spec(tmp_path, "auto"))
     params = {"architecture": "simple_cnn", "architecture.simple_cnn.width": "0.25"}
     params |= {"pruning": "none", "quantization": "none"}
     for value in range(5 * MEMORY):
-        told = Outcome("complete", [0.5, float(value)])
-        proposer.replay({"params": params, "attributes": {}}, told)
+        result = Outcome("complete", [0.5, float(value)])
+        proposer.replay({"params": params, "attributes": {}}, result)
         assert len(proposer.learned_trials) <= 2 * MEMORY
     kept = [t.values[1] for t in proposer.learned_trials]
-    assert min(kept) == 0.0, "the best is remembered"
-    assert max(kept) == 5 * MEMORY - 1, "the latest is remembered"
+    assert min(kept) == 0.0, "the best is kept"
+    assert max(kept) == 5 * MEMORY - 1, "the latest is kept"
 
 
 @pytest.mark.parametrize("sampler", ["{tpe: {foo: 1}}", "{auto: {foo: 1}}", "{random: {foo: 1}}"])
-def test_option_that_no_sampler_has_is_refused_before_any_work(
-    tmp_path: Path, sampler: str
-) -> None:
+def test_unknown_option_of_optuna_is_refused_at_once(tmp_path: Path, sampler: str) -> None:
     with pytest.raises(UserError, match="foo"):
         Proposer(spec(tmp_path, sampler))
 
 
-def test_option_of_a_sampler_is_taken(tmp_path: Path) -> None:
+def test_option_of_optuna_is_passed_on(tmp_path: Path) -> None:
     assert Proposer(spec(tmp_path, "{tpe: {n_startup_trials: 3}}")).ask(1).params
 
 
-# -- what is left to train -----------------------------------------------------------------------
+# -- the cost of training -------------------------------------------------------------------------
 
 
 def widths(choices: Any) -> float:
-    """As if a network's training took as long as it is wide."""
+    """Returns the width of the network, as the cost of its training."""
     [params] = choices["architecture"].values()
     return float(params["width"])
 
 
 def mean_width(proposer: Proposer, count: int = 40) -> float:
-    """Of so many proposals, none of which is ever told."""
+    """Returns the mean width of proposals whose trials are never told."""
     return sum(widths(proposer.ask(n).choices) for n in range(1, count + 1)) / count
 
 
 def test_auto_begins_with_the_cheapest_of_several(tmp_path: Path) -> None:
     cost_aware = mean_width(Proposer(spec(tmp_path, "auto"), None, widths))
-    # By chance .5625. Half of the cheapest ones, those not pruned, are soon known; of the others
-    # one is nearly always among twenty.
+    # By chance .5625. Half of the cheapest networks, the unpruned ones, are soon proposed; one of
+    # the others is nearly always among twenty draws.
     assert cost_aware == pytest.approx(0.265, abs=0.02)
     assert mean_width(Proposer(spec(tmp_path, "auto"))) == pytest.approx(0.5625, abs=0.1)
 
 
-def trained(folder: Path, sampler: str) -> list[float]:
-    """Widths of the proposals from the tenth on, where those above .25 gain the same."""
+def late_widths(folder: Path, sampler: str) -> list[float]:
+    """Returns the widths of the proposals from the tenth on; all above .25 gain the same."""
 
-    def price(choices: Any) -> float:
+    def cost(choices: Any) -> float:
         return widths(choices) ** 4
 
-    proposer, found = Proposer(spec(folder, sampler), None, price), []
+    proposer, proposed = Proposer(spec(folder, sampler), None, cost), []
     for number in range(1, 41):
         proposal = proposer.ask(number)
         width, size = widths(proposal.choices), 1.0 - 0.1 * (number % 7)
-        came = Outcome("complete", [0.4 if width == 0.25 else 0.8, size])
-        proposer.tell(number, came)
-        found.append(width)
-    return found[9:]
+        result = Outcome("complete", [0.4 if width == 0.25 else 0.8, size])
+        proposer.tell(number, result)
+        proposed.append(width)
+    return proposed[9:]
 
 
-def test_what_is_gained_is_weighed_against_its_price(tmp_path: Path) -> None:
-    cost_aware = trained(tmp_path, "auto")
-    free = trained(tmp_path, "{auto: {cost_aware: false}}")
+def test_gain_is_divided_by_the_cost_of_training(tmp_path: Path) -> None:
+    cost_aware = late_widths(tmp_path, "auto")
+    free = late_widths(tmp_path, "{auto: {cost_aware: false}}")
     assert cost_aware.count(1.0) < 0.5 * free.count(1.0)
-    assert cost_aware.count(0.5) > cost_aware.count(0.25), (
-        "being cheap is not worth anything by itself"
-    )
+    assert cost_aware.count(0.5) > cost_aware.count(0.25), "a low cost alone adds nothing"
 
 
-def test_network_is_worth_what_all_its_formats_add(tmp_path: Path) -> None:
-    """Small is what only the dynamic format is, which every trained network comes in."""
+def test_network_adds_what_all_its_format_variants_add(tmp_path: Path) -> None:
+    """Only the dynamic format is small, and every trained network is measured in it."""
     study = replace(spec(tmp_path, "auto"), format_variants=True)
     proposer = Proposer(study, None, lambda choices: 1.0)
     networks: list[tuple[tuple[str, Any], ...]] = []
@@ -214,102 +210,102 @@ def test_network_is_worth_what_all_its_formats_add(tmp_path: Path) -> None:
         params = dict(proposer.ask(number).params)
         network = {k: v for k, v in params.items() if k != "quantization"}
         networks.append(tuple(sorted(network.items())))
-        for place, quantization in enumerate([params["quantization"], "none", "dynamic"]):
+        for index, quantization in enumerate([params["quantization"], "none", "dynamic"]):
             size = 10.0 if quantization == "dynamic" else 40.0
-            came = Outcome("complete", [0.5 + 0.01 * (number % 9), size])
-            if place == 0:
-                proposer.tell(number, came)
+            result = Outcome("complete", [0.5 + 0.01 * (number % 9), size])
+            if index == 0:
+                proposer.tell(number, result)
             else:
-                said = {"params": {**network, "quantization": quantization}, "attributes": {}}
-                proposer.replay(said, came)
+                variant = {"params": {**network, "quantization": quantization}, "attributes": {}}
+                proposer.replay(variant, result)
     assert len(set(networks)) == len(networks), "no network is proposed again in another format"
 
 
 @pytest.mark.parametrize("sampler", ["{auto: {cost_aware: false}}", "tpe", "random"])
-def test_sampler_that_was_asked_for_proposes_what_it_likes(tmp_path: Path, sampler: str) -> None:
+def test_other_samplers_ignore_the_cost_of_training(tmp_path: Path, sampler: str) -> None:
     study = spec(tmp_path, sampler)
     costs = [lambda choices: 1.0, widths]
     assert len({mean_width(Proposer(study, None, cost), 10) for cost in costs}) == 1
 
 
-def test_known_plan_is_not_proposed_for_costing_nothing(tmp_path: Path) -> None:
+def test_cheapest_plans_are_not_proposed_twice(tmp_path: Path) -> None:
     few = STUDY.replace("structured: {ratio: {float: [0.1, 0.8]}}", "structured: {ratio: 0.5}")
     proposer = Proposer(spec(tmp_path, "auto", few), None, widths)
-    asked = [tuple(sorted(proposer.ask(n).params.items())) for n in range(1, 9)]
-    assert len(set(asked)) == 8  # of 16
+    proposed = [tuple(sorted(proposer.ask(n).params.items())) for n in range(1, 9)]
+    assert len(set(proposed)) == 8  # of 16
 
 
-def test_resumed_search_is_as_thrifty_as_an_uninterrupted_one(tmp_path: Path) -> None:
+def test_resumed_cost_aware_search_proposes_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
     study = spec(tmp_path, "auto")
     first, second = (Proposer(study, None, widths) for _ in range(2))
-    wanted = []
+    expected = []
     for number in range(1, 25):
         proposal = first.ask(number)
-        came = outcome(dict(proposal.params))
-        first.tell(number, came)
+        result = outcome(dict(proposal.params))
+        first.tell(number, result)
         if number < 18:
-            second.replay(proposal.to_json(), came)
+            second.replay(proposal.to_json(), result)
         else:
-            wanted.append(dict(proposal.params))
-    found = []
+            expected.append(dict(proposal.params))
+    proposed = []
     for number in range(18, 25):
         proposal = second.ask(number)
         second.tell(number, outcome(dict(proposal.params)))
-        found.append(dict(proposal.params))
-    assert found == wanted
+        proposed.append(dict(proposal.params))
+    assert proposed == expected
 
 
-def test_constraint_on_what_is_no_objective_is_learnt(tmp_path: Path) -> None:
-    """Separable networks break it, whose accuracy and size look as good as the others'."""
+def test_constraint_on_a_quantity_that_is_no_objective_is_learned(tmp_path: Path) -> None:
+    """Separable networks break it; their accuracy and size are as good as those of the others."""
     bounded = STUDY + 'constraints: ["latency <= 1 ms"]\n'
-    proposer, found = Proposer(spec(tmp_path, "auto", bounded), None, widths), []
+    proposer, chosen = Proposer(spec(tmp_path, "auto", bounded), None, widths), []
     for number in range(1, 41):
         params = dict(proposer.ask(number).params)
-        wrong = params["architecture"] == "separable_cnn"
+        separable = params["architecture"] == "separable_cnn"
         values = [0.5 + 0.01 * (number % 9), 40.0 - (number % 7)]
-        broken = {"latency <= 1 ms": 0.5 if wrong else -0.5}
+        broken = {"latency <= 1 ms": 0.5 if separable else -0.5}
         proposer.tell(number, Outcome("complete", values, broken))
-        found.append(wrong)
-    assert sum(found[20:]) <= 5  # by chance half of them
+        chosen.append(separable)
+    assert sum(chosen[20:]) <= 5  # by chance half of them
 
 
 @pytest.mark.parametrize("surrogate", ["gaussian_process", "random_forest"])
-def test_size_of_a_trial_that_ends_before_its_training_is_learnt(
-    tmp_path: Path, surrogate: str
-) -> None:
-    """Separable networks are too large; it is told of them how large, and no accuracy."""
+def test_size_of_a_trial_that_was_screened_out_is_learned(tmp_path: Path, surrogate: str) -> None:
+    """Separable networks are too large; their size is known, and their accuracy is not."""
     text = "size <= 50 bytes"
     study = spec(
         tmp_path, f"{{auto: {{surrogate: {surrogate}}}}}", f'{STUDY}constraints: ["{text}"]\n'
     )
     first, second = (Proposer(study, None, widths) for _ in range(2))
-    found = []
+    chosen = []
     for number in range(1, 41):
         proposal = first.ask(number)
-        screened = proposal.params["architecture"] == "separable_cnn"
-        size = 80.0 + number % 7 if screened else 40.0 - number % 7
-        values = None if screened else [0.5 + 0.01 * (number % 9), size]
-        came = Outcome("infeasible" if screened else "complete", values, {text: size / 50 - 1})
+        separable = proposal.params["architecture"] == "separable_cnn"
+        size = 80.0 + number % 7 if separable else 40.0 - number % 7
+        values = None if separable else [0.5 + 0.01 * (number % 9), size]
+        result = Outcome("infeasible" if separable else "complete", values, {text: size / 50 - 1})
         if number > 20:
             assert second.ask(number).params == proposal.params, "a resumed run learns the same"
-            second.tell(number, came)
+            second.tell(number, result)
         else:
-            second.replay(proposal.to_json(), came)
-        first.tell(number, came)
-        found.append(screened)
-    assert sum(found[20:]) <= 4  # by chance half of them
+            second.replay(proposal.to_json(), result)
+        first.tell(number, result)
+        chosen.append(separable)
+    assert sum(chosen[20:]) <= 4  # by chance half of them
 
 
-def test_trial_that_cannot_be_is_a_failure_though_it_holds_its_bounds(tmp_path: Path) -> None:
-    """What is known of it tells nothing of why separable networks cannot be trained."""
+def test_infeasible_trial_counts_as_a_failure_though_it_meets_its_constraints(
+    tmp_path: Path,
+) -> None:
+    """The known size does not show why separable networks cannot be trained."""
     text = "size <= 50 bytes"
     study = spec(tmp_path, "auto", f'{STUDY}constraints: ["{text}"]\n')
-    proposer, found = Proposer(study, None, widths), []
+    proposer, chosen = Proposer(study, None, widths), []
     for number in range(1, 41):
-        wrong = proposer.ask(number).params["architecture"] == "separable_cnn"
+        separable = proposer.ask(number).params["architecture"] == "separable_cnn"
         size = 40.0 - number % 7
-        values = None if wrong else [0.5 + 0.01 * (number % 9), size]
-        came = Outcome("infeasible" if wrong else "complete", values, {text: size / 50 - 1})
-        proposer.tell(number, came)
-        found.append(wrong)
-    assert sum(found[20:]) <= 5  # by chance half of them
+        values = None if separable else [0.5 + 0.01 * (number % 9), size]
+        result = Outcome("infeasible" if separable else "complete", values, {text: size / 50 - 1})
+        proposer.tell(number, result)
+        chosen.append(separable)
+    assert sum(chosen[20:]) <= 5  # by chance half of them

@@ -1,4 +1,4 @@
-"""Samplers of our own: they know the cheap objectives, stay in the space, resume, and learn."""
+"""Native samplers use cheap objectives, stay in the space, resume, and learn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from paretune.search.errors import UserError
-from paretune.search.sampling.auto import BLOCK, COST, FREE, SHARE, SamplerChoice
+from paretune.search.sampling.auto import (
+    BLOCK,
+    FREE_SECONDS,
+    PROPOSAL_SECONDS,
+    TIME_SHARE,
+    SamplerChoice,
+)
 from paretune.search.sampling.features import ABSENT, FeatureEncoder, RandomAssignments
 from paretune.search.sampling.proposer import Outcome, Proposer
 from paretune.search.study.spec import Selection, StudySpec
@@ -44,7 +50,7 @@ def cheap(choices: Mapping[str, Any]) -> dict[str, float]:
 
 
 def outcome(choices: Mapping[str, Any], seconds: float | None = None) -> Outcome:
-    """More is better up to a point; steps help a cut net."""
+    """Returns a result in which a larger network is better up to a point; steps help a cut one."""
     size = cheap(choices)["size"]
     steps = choices["kind"].get("cut", {}).get("steps", 0.0)
     error = 1 / (1 + size**0.5) + 0.02 * abs(choices["depth"] - 12) / 12 - 0.01 * steps
@@ -54,7 +60,7 @@ def outcome(choices: Mapping[str, Any], seconds: float | None = None) -> Outcome
 # -- the space -----------------------------------------------------------------------------------
 
 
-def test_row_is_one_hot_scaled_and_marks_what_is_absent(tmp_path: Path) -> None:
+def test_row_has_one_hot_choices_and_scaled_or_absent_numbers(tmp_path: Path) -> None:
     features = FeatureEncoder(spec(tmp_path, "thompson").space)
     plain = features.row({"depth": 40, "width": 8, "kind": "plain"})
     cut = {"depth": 1, "width": 36, "kind": "cut", "kind.cut.ratio": 0.45, "kind.cut.steps": 1.0}
@@ -63,30 +69,30 @@ def test_row_is_one_hot_scaled_and_marks_what_is_absent(tmp_path: Path) -> None:
     assert features.row(cut).tolist() == pytest.approx([0.0, 0.5, 0.0, 1.0, 0.5, 1.0])
 
 
-def test_choices_of_the_same_labels_are_counted(tmp_path: Path) -> None:
+def test_row_has_the_shares_of_labels_that_choices_share(tmp_path: Path) -> None:
     op = "{choice: [conv, pool]}"
-    given = spec(tmp_path, "thompson", space=f"{{a: {op}, b: {op}, c: {{choice: [x, y]}}}}")
+    study = spec(tmp_path, "thompson", space=f"{{a: {op}, b: {op}, c: {{choice: [x, y]}}}}")
     rows = [
-        FeatureEncoder(given.space, counts).row({"a": "pool", "b": "pool", "c": "y"}).tolist()
-        for counts in (True, False)
+        FeatureEncoder(study.space, label_counts).row({"a": "pool", "b": "pool", "c": "y"}).tolist()
+        for label_counts in (True, False)
     ]
     assert rows[1] == [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]
     assert rows[0] == [*rows[1], 0.0, 1.0]
     branch = "{choice: {no: {}, yes: {b: {choice: [conv, pool]}}}}"  # b may be absent
-    given = spec(tmp_path, "thompson", space=f"{{a: {op}, k: {branch}}}")
-    assert FeatureEncoder(given.space).row({"a": "conv", "k": "no"}).tolist()[-2:] == [0.5, 0.0]
+    study = spec(tmp_path, "thompson", space=f"{{a: {op}, k: {branch}}}")
+    assert FeatureEncoder(study.space).row({"a": "conv", "k": "no"}).tolist()[-2:] == [0.5, 0.0]
 
 
-def test_draws_and_changes_lie_in_the_space(tmp_path: Path) -> None:
+def test_draws_and_mutations_lie_in_the_space(tmp_path: Path) -> None:
     space = spec(tmp_path, "thompson").space
     random = np.random.default_rng(0)
     domains = {p.name: p.domain for p in parameters(space)}
-    draws = RandomAssignments(space)
-    params = draws.drawn(random)
+    assignments = RandomAssignments(space)
+    params = assignments.draw(random)
     seen: dict[str, set[Any]] = {name: set() for name in domains}
     for _ in range(600):
-        params = draws.mutated(params, random)
-        choices = draws.choices(params)
+        params = assignments.mutate(params, random)
+        choices = assignments.choices(params)
         assert ("kind.cut.ratio" in params) == (params["kind"] == "cut")
         assert set(choices["kind"]) == {params["kind"]}
         for name, value in params.items():
@@ -97,13 +103,13 @@ def test_draws_and_changes_lie_in_the_space(tmp_path: Path) -> None:
     assert all(0.1 <= v <= 0.8 for v in seen["kind.cut.ratio"])
 
 
-def test_change_is_small_more_often_than_a_draw(tmp_path: Path) -> None:
+def test_mutation_keeps_most_parameters(tmp_path: Path) -> None:
     space = spec(tmp_path, "thompson").space
     parent = {"depth": 20, "width": 32, "kind": "plain"}
     random = np.random.default_rng(0)
     same = [
         sum(params.get(name) == value for name, value in parent.items())
-        for params in (RandomAssignments(space).mutated(parent, random) for _ in range(300))
+        for params in (RandomAssignments(space).mutate(parent, random) for _ in range(300))
     ]
     assert np.mean(same) > 1.5
 
@@ -112,26 +118,26 @@ def test_change_is_small_more_often_than_a_draw(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["thompson", "evolution", "auto"])
-def test_resumed_search_proposes_what_an_uninterrupted_one_would(tmp_path: Path, name: str) -> None:
+def test_resumed_search_proposes_what_an_uninterrupted_one_does(tmp_path: Path, name: str) -> None:
     study = spec(tmp_path, name)
-    first, history, wanted = Proposer(study, cheap), [], []
+    first, history, expected = Proposer(study, cheap), [], []
     for number in range(1, 25):
         proposal = first.ask(number)
-        came = outcome(proposal.choices, 0.001)
-        first.tell(number, came)
-        history.append((proposal.to_json(), came))
-        wanted.append(dict(proposal.params))
-    second, found = Proposer(study, cheap), []
-    for proposed, came in history[:18]:
-        second.replay(proposed, came)
+        result = outcome(proposal.choices, 0.001)
+        first.tell(number, result)
+        history.append((proposal.to_json(), result))
+        expected.append(dict(proposal.params))
+    second, proposed = Proposer(study, cheap), []
+    for proposal_json, result in history[:18]:
+        second.replay(proposal_json, result)
     for number in range(19, 25):
         proposal = second.ask(number)
         second.tell(number, outcome(proposal.choices, 0.001))
-        found.append(dict(proposal.params))
-    assert found == wanted[18:]
+        proposed.append(dict(proposal.params))
+    assert proposed == expected[18:]
 
 
-def test_no_plan_is_proposed_twice_while_there_are_others(tmp_path: Path) -> None:
+def test_no_plan_is_proposed_twice_while_others_are_left(tmp_path: Path) -> None:
     study = spec(tmp_path, "thompson", space="{a: {int: [1, 6]}, b: {choice: [x, y, z]}}")
     proposer = Proposer(study, lambda choices: {"size": float(choices["a"])})
     seen = set()
@@ -140,10 +146,12 @@ def test_no_plan_is_proposed_twice_while_there_are_others(tmp_path: Path) -> Non
         seen.add(tuple(proposal.params.values()))
         proposer.tell(number, Outcome("complete", [number % 5, proposal.params["a"], 0.0]))
     assert len(seen) >= 17
-    assert proposer.ask(19).params, "then the runner counts what is known already"
+    assert proposer.ask(19).params, "the runner counts repeated plans"
 
 
-def test_candidate_that_breaks_a_cheap_constraint_is_not_proposed(tmp_path: Path) -> None:
+def test_assignment_that_breaks_a_constraint_on_a_cheap_objective_is_not_proposed(
+    tmp_path: Path,
+) -> None:
     for bound in ('["size <= 300"]', '["size <= 0.5 x baseline"]'):
         study = spec(
             tmp_path,
@@ -152,52 +160,52 @@ def test_candidate_that_breaks_a_cheap_constraint_is_not_proposed(tmp_path: Path
             baseline="{depth: 20, width: 30, kind: {plain: {}}}",
         )
         proposer = Proposer(study, cheap)
-        proposer.compare_with({"size": 600.0})
+        proposer.set_baseline({"size": 600.0})
         for number in range(1, 31):
             proposal = proposer.ask(number)
             assert cheap(proposal.choices)["size"] <= 300
             proposer.tell(number, outcome(proposal.choices))
 
 
-def test_candidate_that_cannot_be_is_not_proposed(tmp_path: Path) -> None:
-    def picky(choices: Mapping[str, Any]) -> dict[str, float]:
+def test_infeasible_assignment_is_not_proposed(tmp_path: Path) -> None:
+    def shallow(choices: Mapping[str, Any]) -> dict[str, float]:
         if choices["depth"] > 4:
             raise InfeasibleCandidate("too deep")
         return cheap(choices)
 
-    proposer = Proposer(spec(tmp_path, "thompson"), picky)
+    proposer = Proposer(spec(tmp_path, "thompson"), shallow)
     for number in range(1, 26):
         proposal = proposer.ask(number)
         assert proposal.params["depth"] <= 4
         proposer.tell(number, outcome(proposal.choices))
 
 
-def held(folder: Path, sampler: str, known: Any) -> list[bool]:
-    """Which of 50 trials hold a constraint on an objective that only training tells."""
-    proposer = Proposer(spec(folder, sampler, constraints='["error <= 0.05"]'), known)
-    found = []
+def feasible(folder: Path, sampler: str, cheap: Any) -> list[bool]:
+    """Returns which of 50 trials meet a constraint on an objective that needs training."""
+    proposer = Proposer(spec(folder, sampler, constraints='["error <= 0.05"]'), cheap)
+    met = []
     for number in range(1, 51):
-        came = outcome(proposer.ask(number).choices)
-        violation = came.values[0] / 0.05 - 1  # type: ignore[index]
-        proposer.tell(number, Outcome("complete", came.values, {"error <= 0.05": violation}))
-        found.append(violation <= 0)
-    return found
+        result = outcome(proposer.ask(number).choices)
+        violation = result.values[0] / 0.05 - 1  # type: ignore[index]
+        proposer.tell(number, Outcome("complete", result.values, {"error <= 0.05": violation}))
+        met.append(violation <= 0)
+    return met
 
 
-def test_constraint_on_an_expensive_objective_is_learnt(tmp_path: Path) -> None:
-    uniform = np.mean(held(tmp_path, "random", None))
-    late = np.mean(held(tmp_path, "thompson", cheap)[25:])
+def test_constraint_on_an_expensive_objective_is_learned(tmp_path: Path) -> None:
+    uniform = np.mean(feasible(tmp_path, "random", None))
+    late = np.mean(feasible(tmp_path, "thompson", cheap)[25:])
     assert late > uniform + 0.2
 
 
-def test_region_without_values_is_left(tmp_path: Path) -> None:
+def test_region_of_infeasible_trials_is_avoided(tmp_path: Path) -> None:
     proposer = Proposer(spec(tmp_path, "thompson"), cheap)
     cut = []
     for number in range(1, 61):
         proposal = proposer.ask(number)
-        gone = proposal.params["kind"] == "cut"
-        cut.append(gone)
-        proposer.tell(number, Outcome("infeasible") if gone else outcome(proposal.choices))
+        is_cut = proposal.params["kind"] == "cut"
+        cut.append(is_cut)
+        proposer.tell(number, Outcome("infeasible") if is_cut else outcome(proposal.choices))
     assert np.mean(cut[40:]) < 0.2
 
 
@@ -233,7 +241,7 @@ def test_sampler_works_without_cheap_objectives(tmp_path: Path, sampler: str) ->
         ("{auto: {n_startups: 3}}", "search.sampler.auto: it does not take"),
     ],
 )
-def test_option_that_does_not_fit_is_refused(tmp_path: Path, sampler: str, text: str) -> None:
+def test_invalid_sampler_option_is_refused(tmp_path: Path, sampler: str, text: str) -> None:
     with pytest.raises(UserError, match=text):
         Proposer(spec(tmp_path, sampler), cheap)
 
@@ -241,36 +249,35 @@ def test_option_that_does_not_fit_is_refused(tmp_path: Path, sampler: str, text:
 # -- auto ----------------------------------------------------------------------------------------
 
 
-def chosen(sampler: Selection, known: bool, seconds: float | None, trials: int) -> list[str]:
-    choosing = SamplerChoice(sampler, "random_forest" if known else None)
-    found = []
+def samplers_of(sampler: Selection, cheap: bool, seconds: float | None, trials: int) -> list[str]:
+    """Returns the sampler of each trial, when each takes these seconds."""
+    choice = SamplerChoice(sampler, "random_forest" if cheap else None)
+    names = []
     for number in range(1, trials + 1):
-        found.append(choosing.sampler(number))
-        choosing.add(seconds)
-    return found
+        names.append(choice.sampler(number))
+        choice.add_trial(seconds)
+    return names
 
 
-def test_auto_takes_the_forest_where_objectives_are_known(tmp_path: Path) -> None:
-    assert set(chosen(Selection("auto", {}), True, 60.0, 300)) == {"thompson"}
-    assert set(chosen(Selection("auto", {}), False, 60.0, 300)) == {"auto"}
-    assert set(chosen(Selection("auto", {"thompson": False}), True, 60.0, 300)) == {"auto"}
-    assert set(chosen(Selection("tpe", {}), True, 1e-3, 3000)) == {"tpe"}
+def test_auto_uses_thompson_with_cheap_objectives_and_tpe_without(tmp_path: Path) -> None:
+    assert set(samplers_of(Selection("auto", {}), True, 60.0, 300)) == {"thompson"}
+    assert set(samplers_of(Selection("auto", {}), False, 60.0, 300)) == {"auto"}
+    assert set(samplers_of(Selection("auto", {"thompson": False}), True, 60.0, 300)) == {"auto"}
+    assert set(samplers_of(Selection("tpe", {}), True, 1e-3, 3000)) == {"tpe"}
 
 
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("cheap", [True, False])
 @pytest.mark.parametrize("seconds", [1e-3, 0.1])
-def test_auto_spends_a_few_seconds_where_a_twentieth_is_not_enough(
-    known: bool, seconds: float
-) -> None:
-    cost = COST["random_forest" if known else "tpe"]
-    quick = chosen(Selection("auto", {}), known, seconds, 2000)
+def test_auto_spends_the_free_seconds_when_a_twentieth_is_less(cheap: bool, seconds: float) -> None:
+    cost = PROPOSAL_SECONDS["random_forest" if cheap else "tpe"]
+    quick = samplers_of(Selection("auto", {}), cheap, seconds, 2000)
     good = sum(name != "evolution" for name in quick)
-    assert good * cost == pytest.approx(FREE, abs=BLOCK * cost)
+    assert good * cost == pytest.approx(FREE_SECONDS, abs=BLOCK * cost)
     assert quick[-1] == "evolution"
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_auto_takes_good_proposals_throughout_that_cost_less_than_a_twentieth(known: bool) -> None:
-    cost = COST["random_forest" if known else "tpe"]
-    slow = chosen(Selection("auto", {}), known, 1.01 * cost / SHARE, 2000)
+@pytest.mark.parametrize("cheap", [True, False])
+def test_auto_never_uses_evolution_when_proposals_take_less_than_a_twentieth(cheap: bool) -> None:
+    cost = PROPOSAL_SECONDS["random_forest" if cheap else "tpe"]
+    slow = samplers_of(Selection("auto", {}), cheap, 1.01 * cost / TIME_SHARE, 2000)
     assert "evolution" not in slow

@@ -1,0 +1,90 @@
+"""The random forest as a surrogate: predicts losses of untrained networks by a few trees.
+
+Each tree is fitted to a bootstrap of the trials. The mean of few trees, plus noise as large as the
+mean's own standard error, is a draw from a posterior: few trees differ more than many. Trees take
+conditional spaces and steps as they are (Hutter 2011, SMAC). They are fitted to ranks
+(rank_transform.py), unless that is switched off.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paretune.search.sampling.rank_transform import RankTransform
+from paretune.search.study.sampler_options import ThompsonParams
+
+BOOTSTRAP = 400
+"""Most trials to which a tree is fitted, so that the time of a proposal does not grow."""
+
+
+class RandomForest:
+    """Draws losses from the posterior of a random forest.
+
+    Args:
+        options: Options of the sampler.
+    """
+
+    def __init__(self, options: ThompsonParams) -> None:
+        self._options = options
+
+    def draw(
+        self, rows: np.ndarray, losses: np.ndarray, at: np.ndarray, random: np.random.Generator
+    ) -> np.ndarray:
+        """Returns a draw of losses [N, K].
+
+        Args:
+            rows: Features [T, width] of the trials.
+            losses: Losses [T, K] of the trials.
+            at: Features [N, width] for which losses are drawn.
+            random: Random numbers for the bootstraps, the trees and the draw.
+        """
+        if not self._options.rank_transform:
+            return self._draw(rows, losses, at, random)
+        transform = RankTransform(losses)
+        return transform.inverse(self._draw(rows, transform.ranks, at, random))
+
+    def _draw(
+        self, rows: np.ndarray, losses: np.ndarray, at: np.ndarray, random: np.random.Generator
+    ) -> np.ndarray:
+        """Returns a draw as `draw` does, without the rank transform."""
+        thompson = self._options.acquisition == "thompson"
+        trees = self._options.trees * (1 if thompson else 10)
+        predictions = np.array([_tree(rows, losses, at, random) for _ in range(trees)])
+        mean: np.ndarray = predictions.mean(axis=0)
+        if not thompson:
+            return mean
+        error = predictions.std(axis=0) / np.sqrt(trees)
+        noise: np.ndarray = self._options.noise * error * random.standard_normal(mean.shape)
+        drawn: np.ndarray = mean + noise
+        return drawn
+
+    def probability(
+        self, rows: np.ndarray, successes: np.ndarray, at: np.ndarray, random: np.random.Generator
+    ) -> np.ndarray:
+        """Returns the probability of success [N]: the mean of 0 and 1 in the trees' leaves.
+
+        Args:
+            rows: Features [T, width] of the trials.
+            successes: 1 or 0 [T] for each trial.
+            at: Features [N, width] for which the probability is returned.
+            random: Random numbers for the bootstraps and the trees.
+        """
+        trees = range(self._options.trees)
+        predictions = [_tree(rows, successes[:, None], at, random)[:, 0] for _ in trees]
+        mean: np.ndarray = np.mean(predictions, axis=0)
+        return mean
+
+
+def _tree(
+    rows: np.ndarray, losses: np.ndarray, at: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Returns the predictions [N, K] of a tree that is fitted to a bootstrap of the trials."""
+    import sklearn  # a second to import, for this surrogate only
+    from sklearn.tree import DecisionTreeRegressor
+
+    sample = random.integers(len(rows), size=min(len(rows), BOOTSTRAP))
+    with sklearn.config_context(skip_parameter_validation=True):
+        tree = DecisionTreeRegressor(random_state=int(random.integers(2**31)))
+        tree.fit(rows[sample], np.ascontiguousarray(losses[sample]), check_input=False)
+        predictions = tree.predict(at, check_input=False)
+    return np.asarray(predictions).reshape(len(at), -1)
