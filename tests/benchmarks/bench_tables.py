@@ -50,7 +50,7 @@ OURS = {
     "thompson, not knowing": "thompson",
     "evolution": "evolution",
 }
-PEERS = ("random", "nsga2", "tpe")
+PEERS = ("random", "nsga2", "tpe", "gp")
 
 STUDY = """\
 study: table
