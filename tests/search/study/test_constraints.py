@@ -1,4 +1,4 @@
-"""Constraints as text -> numbers, and how far a value is beyond them."""
+"""Constraints and goals are read from text."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ EXAMPLES = '"latency <= 2 ms", "latency <= 0.5 x baseline", "accuracy >= baselin
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", " is no constraint; write {EXAMPLES}"),
         ("latency", " is no constraint; write {EXAMPLES}"),
@@ -114,83 +114,32 @@ EXAMPLES = '"latency <= 2 ms", "latency <= 0.5 x baseline", "accuracy >= baselin
         ("accuracy >= -100%", ": is 100 points or more; one point is written 1%"),
     ],
 )
-def test_nonsense_is_refused_with_what_to_type(text: str, said: str) -> None:
+def test_wrong_text_is_refused_with_what_to_type(text: str, message: str) -> None:
     with pytest.raises(ValueError) as error:
         read_constraint(text, {**UNITS, "2": "ms"})
 
-    assert str(error.value) == f'"{text}"{said.replace("{EXAMPLES}", EXAMPLES)}'
+    assert str(error.value) == f'"{text}"{message.replace("{EXAMPLES}", EXAMPLES)}'
 
 
-def test_unknown_quantity_is_named() -> None:
+def test_unknown_quantity_is_named_by_the_error() -> None:
     with pytest.raises(KeyError) as error:
         read_constraint("speed <= 2", UNITS)
 
     assert error.value.args == ("speed",)
 
 
-@pytest.mark.parametrize(
-    ("text", "value", "baseline", "violation"),
-    [
-        ("latency <= 2 ms", 3.0, 9.0, 0.5),
-        ("latency <= 2 ms", 1.0, 9.0, -0.5),
-        ("latency <= 0.5 x baseline", 6.0, 10.0, 0.2),
-        ("latency <= 0.5 x baseline", 5.0, 10.0, 0.0),
-        ("accuracy >= baseline - 1%", 0.78, 0.81, 0.025),
-        ("accuracy >= baseline - 1%", 0.82, 0.81, -0.025),
-        ("size <= 0", 5.0, 10.0, 5.0),
-    ],
-)
-def test_violation_is_a_share_of_the_bound(
-    text: str, value: float, baseline: float, violation: float
-) -> None:
-    found = read_constraint(text, UNITS).violation(value, baseline)
-
-    assert found == pytest.approx(violation, abs=1e-12)
-
-
 positive = st.floats(1e-6, 1e6)
 
 
-@given(bound=positive, value=positive, baseline=positive)
-def test_violation_is_positive_exactly_when_broken(
-    bound: float, value: float, baseline: float
-) -> None:
-    upper = read_constraint(f"latency <= {bound!r}", UNITS)
-    lower = read_constraint(f"latency >= {bound!r}", UNITS)
-
-    assert (upper.violation(value, baseline) > 0) == (value > bound)
-    assert (lower.violation(value, baseline) > 0) == (value < bound)
-    assert upper.violation(value, baseline) == -lower.violation(value, baseline)
-    for one in (upper, lower):
-        found = one.value(one.violation(value, baseline), baseline)
-        assert found == pytest.approx(value, rel=1e-9, abs=1e-9 * abs(bound) + 1e-12)
-
-
-@given(
-    factor=st.floats(0.01, 10),
-    value=positive,
-    baseline=positive,
-    scale=st.sampled_from([1e-3, 1e3]),
-)
-def test_relative_constraint_does_not_depend_on_the_unit(
-    factor: float, value: float, baseline: float, scale: float
-) -> None:
-    constraint = read_constraint(f"size <= {factor!r} x baseline", UNITS)
-
-    assert constraint.violation(value * scale, baseline * scale) == pytest.approx(
-        constraint.violation(value, baseline), rel=1e-9, abs=1e-9
-    )
-
-
 @given(points=st.integers(0, 99), baseline=st.floats(0, 1))
-def test_per_cent_of_a_fraction_are_points(points: int, baseline: float) -> None:
+def test_per_cent_of_a_fraction_is_a_point(points: int, baseline: float) -> None:
     bound = read_constraint(f"accuracy >= baseline - {points}%", UNITS).bound
 
     assert bound.resolve(baseline) == pytest.approx(baseline - points / 100)
 
 
 @given(share=st.integers(0, 500), baseline=positive)
-def test_per_cent_of_anything_else_are_hundredths_of_the_baseline(
+def test_per_cent_of_any_other_unit_is_a_hundredth_of_the_baseline(
     share: int, baseline: float
 ) -> None:
     bound = read_constraint(f"latency <= baseline + {share}%", UNITS).bound

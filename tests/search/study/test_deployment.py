@@ -1,4 +1,4 @@
-"""Where a plan is deployed, and the runtime that it trains for."""
+"""The deployments of a plan, and the runtime that it trains for."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ TWO = {"b": {"torchscript": {}}, "a": {"onnxruntime": {"threads": 2}}}
 
 
 def test_deployments_keep_the_order_of_the_targets_and_name_their_files() -> None:
-    found = deployments(plan_for(TWO))
+    two = deployments(plan_for(TWO))
 
-    assert [(one.target, one.name, one.suffix) for one in found] == [
+    assert [(one.target, one.name, one.suffix) for one in two] == [
         ("b", "torchscript", ".b.pt"),
         ("a", "onnxruntime", ".a.onnx"),
     ]
-    assert found[1].options.threads == 2
-    assert found[1].runtime is OnnxRuntime
+    assert two[1].options.threads == 2
+    assert two[1].runtime is OnnxRuntime
 
 
 def test_int8_is_trained_for_the_first_target_that_supports_it() -> None:

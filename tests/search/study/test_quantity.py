@@ -20,7 +20,7 @@ from paretune.search.study.quantity import (
 )
 
 USER = '''\
-"""An objective of the user's own with two further values."""
+"""A user's own objective with a further value."""
 
 from paretune.objectives.base import ValueSpec, measurement
 from paretune.objectives.params import Params as Base
@@ -73,41 +73,41 @@ def test_name_is_read_and_written_back(name: str, quantity: Quantity) -> None:
     assert Quantity.of(quantity.at("b").name) == quantity.at("b")
 
 
-def test_plain_name_means_the_first_target_where_it_is_not_known_by_itself() -> None:
-    known = {"latency@phone", "latency@server", "macs"}
+def test_short_name_means_the_first_target_unless_it_is_a_full_name() -> None:
+    names = {"latency@phone", "latency@server", "macs"}
     targets = ("phone", "server")
-    assert full_name("latency", known, targets) == "latency@phone"
-    assert full_name("latency@server", known, targets) == "latency@server"
-    assert full_name("macs", known, targets) == "macs"
-    assert full_name("latncy", known, targets) == "latncy"
+    assert full_name("latency", names, targets) == "latency@phone"
+    assert full_name("latency@server", names, targets) == "latency@server"
+    assert full_name("macs", names, targets) == "macs"
+    assert full_name("latncy", names, targets) == "latncy"
     assert full_name("latency", {"latency"}, ()) == "latency"
 
 
-def test_what_the_model_alone_decides_has_no_target() -> None:
+def test_quantity_that_the_model_alone_decides_has_no_target() -> None:
     assert of_artifact(Latency)
     assert not of_artifact(Macs)
 
 
-def test_quantities_of_one_target_go_by_their_local_names() -> None:
+def test_values_of_one_target_have_names_without_target() -> None:
     measured = {"latency@a": 1, "latency@b": 2, "accuracy.top5@b": 3, "macs": 4}
     assert local_values(measured, "b") == {"latency": 2, "accuracy.top5": 3, "macs": 4}
     assert local_values({"latency": 1, "macs": 4}, None) == {"latency": 1, "macs": 4}
 
 
 def test_spec_of_an_objective_is_what_its_class_declares() -> None:
-    found = Quantity.of("latency").spec()
-    assert (found.unit, found.better) == ("ms", "lower")
-    assert found.about.startswith("Milliseconds")
+    spec = Quantity.of("latency").spec()
+    assert (spec.unit, spec.better) == ("ms", "lower")
+    assert spec.about.startswith("Milliseconds")
 
 
-def test_spec_of_a_further_value_of_the_users_own(user_module: str) -> None:
+def test_spec_of_a_further_value_is_what_the_users_class_declares(user_module: str) -> None:
     name = f"{user_module}:Noise"
     assert Quantity.of(f"{name}.blur").spec() == ValueSpec("fraction", "higher", "under blur")
     assert Quantity.of(name).spec().about == "Accuracy under noise."
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "text"),
     [
         ("latenzy", 'unknown objective "latenzy"; did you mean "latency"?'),
         ("latenzy.p99", 'unknown objective "latenzy"; did you mean "latency"?'),
@@ -121,16 +121,18 @@ def test_spec_of_a_further_value_of_the_users_own(user_module: str) -> None:
         ("no_such_module_of_mine:Noise", "No module named 'no_such_module_of_mine'"),
     ],
 )
-def test_what_is_no_quantity_is_refused(name: str, said: str, user_module: str) -> None:
+def test_unknown_quantity_is_refused_with_the_reason(
+    name: str, text: str, user_module: str
+) -> None:
     with pytest.raises(ValueError) as error:
         Quantity.of(name).spec()
-    assert said in str(error.value)
+    assert text in str(error.value)
 
 
 def test_units_hold_every_objective_and_its_further_values() -> None:
-    found = units()
-    assert found["latency"] == "ms"
-    for name in found:
+    all_units = units()
+    assert all_units["latency"] == "ms"
+    for name, unit in all_units.items():
         quantity = Quantity.of(name)
-        assert quantity.spec().unit == found[name]
+        assert quantity.spec().unit == unit
         assert quantity.value is None or quantity.value in further_values(quantity.entry())

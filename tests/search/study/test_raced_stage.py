@@ -1,4 +1,4 @@
-"""Where plans of the built-in stages are compared: in the training after pruning, if any."""
+"""The training in which plans of the built-in stages race."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from paretune.search.study_file.loading import load_study
         ("space.finetune=null", "pretrain", 1),
     ],
 )
-def test_plans_are_compared_in_their_last_training(
+def test_plans_race_in_their_last_training(
     tiny: Path, change: str, stage: str, epochs: int
 ) -> None:
     space = load_study(tiny, [change]).space
@@ -29,6 +29,6 @@ def test_plans_are_compared_in_their_last_training(
     assert longest_training(space, stage) == epochs
 
 
-def test_searched_pretraining_counts_with_its_most_epochs(tiny: Path) -> None:
+def test_longest_training_is_the_high_end_of_a_searched_pretraining(tiny: Path) -> None:
     sets = ["space.finetune=null", "space.pretrain={epochs: {int: [1, 6]}, optimizer: adam}"]
     assert longest_training(load_study(tiny, sets).space, "pretrain") == 6

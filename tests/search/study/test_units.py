@@ -98,12 +98,8 @@ def test_interval_is_empty_or_in_the_values_unit(measurement: Measurement, text:
         (123.4, "123x"),
     ],
 )
-def test_times_keep_what_matters(ratio: float, text: str) -> None:
+def test_ratio_has_two_significant_digits_or_more(ratio: float, text: str) -> None:
     assert format_times(ratio) == text
-
-
-def measured(value: float, low: float, high: float, unit: str) -> Measurement:
-    return Measurement("x", value, unit, "lower", low, high)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +116,7 @@ def measured(value: float, low: float, high: float, unit: str) -> Measurement:
         (measured(1000.0, 1000.0, 1000.0, "bytes"), "1.00 KB", "1.00 KB"),
     ],
 )
-def test_value_with_half_its_interval(measurement: Measurement, text: str, short: str) -> None:
+def test_value_has_half_its_interval(measurement: Measurement, text: str, short: str) -> None:
     assert format_about(measurement) == text
     assert format_about(measurement, short=True) == short
 
@@ -129,5 +125,5 @@ def test_value_with_half_its_interval(measurement: Measurement, text: str, short
     ("chance", "text"),
     [(None, ""), (0.0, "<1 %"), (0.012, "1 %"), (0.97, "97 %"), (1.0, ">99 %")],
 )
-def test_probability_never_is_certain(chance: float | None, text: str) -> None:
+def test_probability_is_never_shown_as_certain(chance: float | None, text: str) -> None:
     assert format_chance(chance) == text
