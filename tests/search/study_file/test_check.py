@@ -1,4 +1,4 @@
-"""What `paretune check` shows, and that it costs no heavy import."""
+"""`paretune check` describes a study, without heavy imports."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_facts_are_shown_with_their_units(tmp_path: Path) -> None:
     assert info.notes == ("measured for constraints or goals only: macs",)
 
 
-def test_info_is_json(tmp_path: Path) -> None:
+def test_info_can_be_written_as_json(tmp_path: Path) -> None:
     info = check_info(study(tmp_path))
 
     again = json.loads(json.dumps(info.to_json()))
@@ -138,13 +138,13 @@ END = ("deploy to onnxruntime", "measure")
         (["space.pretrain={epochs: {int: [1, 2]}}"], ("pretrain", *ALL[1:])),
     ],
 )
-def test_stages_are_those_that_a_plan_may_have(
+def test_stages_are_those_that_any_plan_has(
     tmp_path: Path, overrides: list[str], stages: tuple[str, ...]
 ) -> None:
     assert check_info(study(tmp_path, *overrides)).stages == (*stages, *END)
 
 
-def test_stages_are_the_union_over_all_plans(tmp_path: Path) -> None:
+def test_stages_are_the_union_of_all_plans(tmp_path: Path) -> None:
     spec = study(tmp_path, *FINITE)
 
     kinds = {stage.kind for plan in plans(spec) for stage in plan.stages}
@@ -160,7 +160,7 @@ def plans(spec: StudySpec) -> list[Any]:
     ]
 
 
-def test_number_of_plans_is_that_of_an_enumeration(tmp_path: Path) -> None:
+def test_number_of_plans_is_that_of_all_distinct_plans(tmp_path: Path) -> None:
     spec = study(tmp_path, *FINITE)
 
     keys = {plan.key for plan in plans(spec)}
@@ -201,7 +201,7 @@ def test_number_of_plans_is_one_when_nothing_is_searched(tmp_path: Path) -> None
         ),
     ],
 )
-def test_plans_are_counted(space: Node, text: str) -> None:
+def test_number_of_plans_is_shown(space: Node, text: str) -> None:
     assert plans_text(space) == text
 
 
@@ -240,11 +240,11 @@ HEAVY = {"torch", "torchvision", "optuna", "sqlalchemy", "onnx", "onnxruntime", 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [(["check", "studies/quickstart.yaml"], "quickstart"), (["--help"], "paretune check")],
 )
-def test_command_imports_nothing_heavy(arguments: list[str], said: str) -> None:
-    ended = subprocess.run(
+def test_command_imports_nothing_heavy(arguments: list[str], text: str) -> None:
+    process = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "paretune", *arguments],
         cwd=REPOSITORY,
         capture_output=True,
@@ -253,10 +253,10 @@ def test_command_imports_nothing_heavy(arguments: list[str], said: str) -> None:
 
     imported = {
         line.rpartition("|")[2].strip().partition(".")[0]
-        for line in ended.stderr.splitlines()
+        for line in process.stderr.splitlines()
         if line.startswith("import time:")
     }
-    assert ended.returncode == 0
-    assert said in ended.stdout
+    assert process.returncode == 0
+    assert text in process.stdout
     assert "click" in imported
     assert not imported & HEAVY

@@ -56,29 +56,29 @@ def document(tmp_path: Path, text: str, *overrides: str) -> Document:
     ],
 )
 def test_scalar_follows_yaml_1_2(tmp_path: Path, text: str, value: Any) -> None:
-    found = document(tmp_path, f"a: {text}\n").data["a"]
+    actual = document(tmp_path, f"a: {text}\n").data["a"]
 
-    assert found == value
-    assert type(found) is type(value)
+    assert actual == value
+    assert type(actual) is type(value)
 
 
-def test_alias_gives_the_anchored_value(tmp_path: Path) -> None:
+def test_alias_has_the_value_of_its_anchor(tmp_path: Path) -> None:
     data = document(tmp_path, "a: &recipe {epochs: 3}\nb: *recipe\n").data
 
     assert data == {"a": {"epochs": 3}, "b": {"epochs": 3}}
 
 
-def test_where_gives_the_line_of_the_nearest_known_key(tmp_path: Path) -> None:
-    found = document(tmp_path, "a: 1\nb:\n  c: 2\n  d: [x,\n      y]\n")
+def test_where_is_the_line_of_the_nearest_key_above(tmp_path: Path) -> None:
+    parsed = document(tmp_path, "a: 1\nb:\n  c: 2\n  d: [x,\n      y]\n")
 
-    assert found.where(("b", "c")) == f"{found.file}:3"
-    assert found.where(("b", "d", "1")) == f"{found.file}:5"
-    assert found.where(("b", "missing", "deeper")) == f"{found.file}:2"
-    assert found.where(("missing",)) == f"{found.file}:1"
+    assert parsed.where(("b", "c")) == f"{parsed.file}:3"
+    assert parsed.where(("b", "d", "1")) == f"{parsed.file}:5"
+    assert parsed.where(("b", "missing", "deeper")) == f"{parsed.file}:2"
+    assert parsed.where(("missing",)) == f"{parsed.file}:1"
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "message"),
     [
         ("", 1, "a study file is a mapping of sections"),
         ("# nothing but a comment\n", 1, "a study file is a mapping of sections"),
@@ -109,12 +109,12 @@ def test_where_gives_the_line_of_the_nearest_known_key(tmp_path: Path) -> None:
         ("b: 1\na: &x [*x]\n", 2, "a.0: an alias leads back to itself"),
     ],
 )
-def test_text_is_refused_with_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:
+def test_text_is_refused_with_its_line(tmp_path: Path, text: str, line: int, message: str) -> None:
     with pytest.raises(StudyFileError) as error:
         document(tmp_path, text)
 
     [problem] = error.value.problems
-    assert problem.startswith(f"{tmp_path / 'study.yaml'}:{line}: {said}")
+    assert problem.startswith(f"{tmp_path / 'study.yaml'}:{line}: {message}")
 
 
 def test_text_is_refused_when_it_is_nested_without_end(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_later_override_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("search.seed", "--set search.seed: give a key and a value: --set search.seed=1"),
         ("=3", "--set =3: give a key and a value: --set search.seed=1"),
@@ -198,12 +198,14 @@ def test_later_override_wins(tmp_path: Path) -> None:
         ("a.b=.inf", "--set a.b=.inf: give a finite number"),
     ],
 )
-def test_override_is_refused_by_its_own_name(tmp_path: Path, override: str, said: str) -> None:
+def test_wrong_override_is_named_in_its_mistake(
+    tmp_path: Path, override: str, message: str
+) -> None:
     with pytest.raises(StudyFileError) as error:
         document(tmp_path, "a: {b: 1}\nl: [1]\n", override)
 
     [problem] = error.value.problems
-    assert problem.startswith(said)
+    assert problem.startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -217,18 +219,18 @@ def test_override_is_refused_by_its_own_name(tmp_path: Path, override: str, said
         (["d.x=2"], ("d",), "--set d.x=2"),
     ],
 )
-def test_where_gives_the_override_that_the_value_comes_from(
+def test_where_is_the_override_that_a_value_comes_from(
     tmp_path: Path, overrides: list[str], key: tuple[str, ...], origin: str
 ) -> None:
-    found = document(tmp_path, "a: {b: {c: 1}}\nd: none\n", *overrides)
+    parsed = document(tmp_path, "a: {b: {c: 1}}\nd: none\n", *overrides)
 
-    assert found.where(key) == origin
+    assert parsed.where(key) == origin
 
 
-def test_where_gives_the_file_beside_an_override(tmp_path: Path) -> None:
-    found = document(tmp_path, "a:\n  b: 1\n  c: 2\n", "a.b=2")
+def test_where_is_the_file_for_a_key_next_to_an_override(tmp_path: Path) -> None:
+    parsed = document(tmp_path, "a:\n  b: 1\n  c: 2\n", "a.b=2")
 
-    assert found.where(("a", "c")) == f"{found.file}:3"
+    assert parsed.where(("a", "c")) == f"{parsed.file}:3"
 
 
 # -- properties ----------------------------------------------------------------------------------
@@ -255,7 +257,7 @@ plain = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.dictionaries(st.text("abcxyz_", min_size=1, max_size=4), plain, max_size=4))
-def test_json_is_read_as_it_is(file: Path, data: Any) -> None:
+def test_json_is_read_unchanged(file: Path, data: Any) -> None:
     file.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
 
     assert read_document(file).data == data
@@ -266,7 +268,7 @@ def test_json_is_read_as_it_is(file: Path, data: Any) -> None:
 def test_float_in_python_spelling_is_read_exactly(file: Path, value: float) -> None:
     file.write_text(f"a: {value!r}\n", encoding="utf-8")
 
-    found = read_document(file).data["a"]
+    actual = read_document(file).data["a"]
 
-    assert isinstance(found, float)
-    assert found == value
+    assert isinstance(actual, float)
+    assert actual == value

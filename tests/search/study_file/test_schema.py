@@ -1,4 +1,4 @@
-"""The generated JSON Schema: as shipped, true to the loader, refusing what it refuses."""
+"""The generated JSON Schema is the shipped one, and agrees with the loader."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def test_schema_is_the_shipped_one() -> None:
     assert shipped == SCHEMA, "write it anew: paretune schema > studies/paretune.schema.json"
 
 
-def test_schema_is_a_schema() -> None:
+def test_schema_is_valid_itself() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
-def test_schema_knows_every_section() -> None:
+def test_schema_has_every_section() -> None:
     assert set(SCHEMA["properties"]) == set(SECTIONS)
 
 
-def test_every_reference_leads_somewhere_and_every_definition_is_used() -> None:
+def test_references_and_definitions_are_the_same() -> None:
     referred = {value.removeprefix("#/$defs/") for key, value in strings(SCHEMA) if key == "$ref"}
 
     assert referred == set(SCHEMA["$defs"])
 
 
 def strings(value: Any) -> Iterator[tuple[str, str]]:
-    """(key, text) of every text under a key."""
+    """(key, text) of every text in a schema."""
     if isinstance(value, dict):
         for key, child in value.items():
             if isinstance(child, str):
@@ -54,6 +54,37 @@ def strings(value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for child in value:
             yield from strings(child)
+
+
+def properties(schema: Any) -> Iterator[tuple[str, Any]]:
+    """(key, its schema) of every key in a schema."""
+    if isinstance(schema, list):
+        for child in schema:
+            yield from properties(child)
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {}).items()
+        for child in schema.values():
+            yield from properties(child)
+
+
+def test_every_key_has_a_description() -> None:
+    missing = [
+        key for key, schema in properties(SCHEMA) if schema and not schema.get("description")
+    ]
+
+    assert missing == []
+
+
+def test_every_parameter_has_a_default_unless_it_is_required() -> None:
+    records = {name: d for name, d in SCHEMA["$defs"].items() if name.startswith("paretune.")}
+    missing = [
+        (name, key)
+        for name, definition in records.items()
+        for key, schema in definition["properties"].items()
+        if "default" not in schema and key not in definition.get("required", ())
+    ]
+
+    assert missing == []
 
 
 @pytest.mark.parametrize("study", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -111,7 +142,7 @@ def test_shipped_study_names_the_schema(study: Path) -> None:
         "device=cpu",
     ],
 )  # fmt: skip
-def test_what_loads_is_valid(override: str) -> None:
+def test_study_that_is_loaded_is_valid(override: str) -> None:
     assert load_study(STUDIES / "quickstart.yaml", [override])
 
     data = read_document(STUDIES / "quickstart.yaml", [override]).data
@@ -119,7 +150,7 @@ def test_what_loads_is_valid(override: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "place"),
+    ("override", "path"),
     [
         ("stduy=x", "$"),
         ("study=3", "$.study"),
@@ -165,12 +196,12 @@ def test_what_loads_is_valid(override: str) -> None:
         ("storage=3", "$.storage"),
     ],
 )
-def test_what_does_not_load_is_invalid_at_its_place(override: str, place: str) -> None:
+def test_study_that_is_refused_is_invalid_at_that_key(override: str, path: str) -> None:
     with pytest.raises(UserError):
         load_study(STUDIES / "quickstart.yaml", [override])
 
     data = read_document(STUDIES / "quickstart.yaml", [override]).data
-    assert [error.json_path for error in VALIDATOR.iter_errors(data)] == [place]
+    assert [error.json_path for error in VALIDATOR.iter_errors(data)] == [path]
 
 
 @pytest.mark.parametrize("section", ["data", "baseline", "space", "objectives"])
@@ -199,14 +230,14 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         [True, 0, 1, 2.5, "x", "none", [], [1, 2], {}, {"x": 1}, {"choice": [1, 2]}]
     ),
 )
-def test_mutated_study_is_valid_when_it_loads(
+def test_mutated_study_is_valid_when_it_is_loaded(
     tmp_path: Path, path: tuple[Any, ...], value: Any
 ) -> None:
     data = copy.deepcopy(QUICKSTART)
-    place = data
+    parent = data
     for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
+        parent = parent[step]
+    parent[path[-1]] = value
     file = tmp_path / "study.yaml"
     file.write_text(json.dumps(data), encoding="utf-8")
 

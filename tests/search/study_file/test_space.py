@@ -1,4 +1,4 @@
-"""Plain data -> trees of the search space: every literal, both ends, every choice checked."""
+"""Plain data becomes trees of the search space: literals, ends and choices are checked."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Small(Params):
 
 
 class Named(Params):
-    """Another, whose first parameter may stand at its name."""
+    """Another option; its primary parameter may follow its name."""
 
     file: str
     depth: int = Field(1, ge=1, le=8)
@@ -67,7 +67,7 @@ TOYS = Toys("toy", {"small": "", "named": ""})
 
 
 class Inner(Params):
-    """A mapping of its own."""
+    """A nested mapping."""
 
     flip: bool = False
 
@@ -99,24 +99,24 @@ class Everything(Params):
 
 
 def read(value: Any) -> tuple[Node, list[str]]:
-    problems = Problems(lambda key: "x.yaml:1")
-    node = SpaceReader(problems).record(Everything, value, (), "everything")
+    noted = Problems(lambda key: "x.yaml:1")
+    node = SpaceReader(noted).record(Everything, value, (), "everything")
     try:
-        problems.raise_any()
+        noted.raise_any()
     except StudyFileError as error:
         return node, [line.removeprefix("x.yaml:1: ") for line in error.problems]
     return node, []
 
 
 def field(value: Any) -> dict[str, Node]:
-    node, problems = read(value)
-    assert problems == []
+    node, lines = read(value)
+    assert lines == []
     assert isinstance(node, Record)
     return dict(node.fields)
 
 
 @pytest.mark.parametrize(
-    ("given", "name", "node"),
+    ("value", "name", "node"),
     [
         ({"lr": 1}, "lr", Fixed(1.0)),
         ({"lr": 0.001}, "lr", Fixed(0.001)),
@@ -201,16 +201,16 @@ def field(value: Any) -> dict[str, Node]:
         ),
     ],
 )
-def test_field_becomes_its_node(given: Any, name: str, node: Node) -> None:
-    assert field(given)[name] == node
+def test_field_becomes_its_node(value: Any, name: str, node: Node) -> None:
+    assert field(value)[name] == node
 
 
-def test_left_out_fields_are_their_defaults() -> None:
+def test_missing_fields_have_their_defaults() -> None:
     assert assign(read({})[0], lambda name, domain: None) == Everything().model_dump()
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("value", "text"),
     [
         (3, "give a mapping of parameters, not 3"),
         (
@@ -305,10 +305,10 @@ def test_left_out_fields_are_their_defaults() -> None:
         ({"lr": {"choice": [1, 1.0]}}, 'lr.choice: the option "1.0" is there twice'),
     ],
 )
-def test_mistake_is_noted_at_its_key(given: Any, said: str) -> None:
-    [problem] = read(given)[1]
+def test_mistake_is_noted_at_its_key(value: Any, text: str) -> None:
+    [problem] = read(value)[1]
 
-    assert problem.startswith(said)
+    assert problem.startswith(text)
 
 
 def test_float_domain_is_refused_for_an_integer() -> None:
@@ -318,10 +318,10 @@ def test_float_domain_is_refused_for_an_integer() -> None:
     ]
 
 
-def test_all_mistakes_of_a_record_are_noted() -> None:
-    found = read({"lr": 0, "epochs": "x", "toy": {"small": {"rate": 2}}, "nope": 1})[1]
+def test_all_mistakes_of_a_record_are_noted_in_order() -> None:
+    lines = read({"lr": 0, "epochs": "x", "toy": {"small": {"rate": 2}}, "nope": 1})[1]
 
-    assert [line.partition(":")[0] for line in found] == ["nope", "lr", "epochs", "toy.small.rate"]
+    assert [line.partition(":")[0] for line in lines] == ["nope", "lr", "epochs", "toy.small.rate"]
 
 
 class Heads(Params):
@@ -339,7 +339,7 @@ class Heads(Params):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("value", "text"),
     [
         ({"heads": 5}, ["vit: 5 heads do not divide a width of 32"]),
         (
@@ -356,21 +356,21 @@ class Heads(Params):
     ],
     ids=str,
 )
-def test_rule_between_fields_refuses_what_no_combination_can_keep(
-    given: dict[str, Any], said: list[str]
+def test_rule_between_fields_is_a_mistake_when_no_combination_keeps_it(
+    value: dict[str, Any], text: list[str]
 ) -> None:
-    problems = Problems(lambda key: "x.yaml:1")
-    SpaceReader(problems).record(Heads, given, ("vit",), "vit")
-    found: list[str] = []
+    noted = Problems(lambda key: "x.yaml:1")
+    SpaceReader(noted).record(Heads, value, ("vit",), "vit")
+    lines: list[str] = []
     try:
-        problems.raise_any()
+        noted.raise_any()
     except StudyFileError as error:
-        found = [line.removeprefix("x.yaml:1: ") for line in error.problems]
-    assert found == said
+        lines = [line.removeprefix("x.yaml:1: ") for line in error.problems]
+    assert lines == text
 
 
 def test_branches_name_their_parameters() -> None:
-    given = {
+    value = {
         "lr": {"float": [0.1, 1]},
         "toy": {
             "choice": {
@@ -380,7 +380,7 @@ def test_branches_name_their_parameters() -> None:
         },
     }
 
-    assert [(p.name, p.condition) for p in parameters(read(given)[0])] == [
+    assert [(p.name, p.condition) for p in parameters(read(value)[0])] == [
         ("lr", ()),
         ("toy", ()),
         ("toy.small.rate", (("toy", "small"),)),
@@ -394,10 +394,10 @@ numbers = st.integers(0, 100)
 @given(ends=st.tuples(numbers, numbers), step=st.integers(1, 12))
 def test_integer_domain_loads_when_its_steps_fit(ends: tuple[int, int], step: int) -> None:
     low, high = ends
-    node, problems = read({"epochs": {"int": [low, high], "step": step}})
+    node, lines = read({"epochs": {"int": [low, high], "step": step}})
 
-    assert (problems == []) == (low <= high and (high - low) % step == 0)
-    if not problems:
+    assert (lines == []) == (low <= high and (high - low) % step == 0)
+    if not lines:
         values = [assign(node, lambda name, domain, a=a: a[name])["epochs"] for a in all_of(node)]
         assert values == list(range(low, high + 1, step))
 
@@ -409,10 +409,10 @@ def test_integer_domain_loads_when_its_steps_fit(ends: tuple[int, int], step: in
 )
 def test_float_grid_loads_when_its_steps_fit(low: float, count: int, step: float) -> None:
     high = low + count * step
-    node, problems = read({"ratio": {"float": [low, high], "step": step}})
+    node, lines = read({"ratio": {"float": [low, high], "step": step}})
 
-    assert bool(problems) == (high >= 1)
-    if not problems:
+    assert bool(lines) == (high >= 1)
+    if not lines:
         values = [a["ratio"] for a in all_of(node)]
         assert len(values) == (1 if low == high else count + 1)
         assert values[0] == pytest.approx(low, abs=1e-9)
@@ -424,15 +424,15 @@ def test_float_grid_loads_when_its_steps_fit(low: float, count: int, step: float
     epochs=st.lists(st.integers(0, 100), min_size=1, max_size=3, unique=True),
 )
 def test_every_assignment_is_what_the_params_accept(rate: list[float], epochs: list[int]) -> None:
-    given = {
+    value = {
         "epochs": {"choice": epochs},
         "toy": {"choice": {"small": {"rate": {"choice": rate}}, "named": {"file": "f"}}},
     }
-    node, problems = read(given)
+    node, lines = read(value)
 
     plans = [assign(node, lambda name, domain, a=a: a[name]) for a in all_of(node)]
 
-    assert problems == []
+    assert lines == []
     assert len(plans) == len(epochs) * (len(rate) + 1)
     for plan in plans:
         assert Everything.model_validate(plan).model_dump() == plan
@@ -446,7 +446,7 @@ def all_of(node: Node) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("given", "name", "node"),
+    ("value", "name", "node"),
     [
         ({"counts": 3}, "counts", Fixed(3)),
         ({"counts": [1, 2]}, "counts", Fixed([1, 2])),
@@ -490,20 +490,20 @@ def all_of(node: Node) -> list[dict[str, Any]]:
         ),
     ],
 )
-def test_list_becomes_its_node(given: Any, name: str, node: Node) -> None:
-    found = field(given)[name]
-    if isinstance(found, Items):
-        found = Items(tuple(settled(item) for item in found.items))
-    assert found == node
+def test_list_becomes_its_node(value: Any, name: str, node: Node) -> None:
+    actual = field(value)[name]
+    if isinstance(actual, Items):
+        actual = Items(tuple(simplified(item) for item in actual.items))
+    assert actual == node
 
 
-def settled(node: Node) -> Node:
-    """A tree without parameters as the literal that it stands for."""
+def simplified(node: Node) -> Node:
+    """A tree without parameters as its literal value."""
     return node if list(parameters(node)) else Fixed(assign(node, lambda name, domain: None))
 
 
-def test_parameters_of_a_list_are_named_by_their_place() -> None:
-    node, problems = read(
+def test_parameters_of_a_list_are_named_by_their_index() -> None:
+    node, lines = read(
         {
             "layers": [
                 {"width": {"choice": [8, 16]}, "kernel": {"choice": [3, 5]}},
@@ -512,7 +512,7 @@ def test_parameters_of_a_list_are_named_by_their_place() -> None:
             "counts": [1, {"int": [2, 3]}],
         }
     )
-    assert problems == []
+    assert lines == []
     names = ["layers.0.width", "layers.0.kernel", "layers.1.kernel", "counts.1"]
     assert [p.name for p in parameters(node)] == names
     values = dict(zip(names, ["16", "3", "5", 3], strict=True))
@@ -524,7 +524,7 @@ def test_parameters_of_a_list_are_named_by_their_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("value", "text"),
     [
         ({"layers": 3}, "layers: must be a valid list, got 3"),
         ({"layers": []}, "layers: list should have at least 1 item after validation, not 0"),
@@ -549,10 +549,10 @@ def test_parameters_of_a_list_are_named_by_their_place() -> None:
         ({"counts": [{"int": [1, 2]}] * 4}, "counts: list should have at most 3 items"),
     ],
 )
-def test_mistake_in_a_list_is_told_at_its_place(given: Any, said: str) -> None:
-    _, problems = read(given)
-    assert problems
-    assert said in problems[0]
+def test_mistake_in_a_list_is_noted_at_its_item(value: Any, text: str) -> None:
+    _, lines = read(value)
+    assert lines
+    assert text in lines[0]
 
 
 # -- the space of a study file -------------------------------------------------------------------
