@@ -1,6 +1,6 @@
-"""Highlights of a front: its knee, the fastest trial within a point of the baseline, ... Pure.
+"""Highlights of a front: its knee, and the best trial in each cost near the baseline. Pure.
 
-A highlight names all trials of which it may be true, within noise.
+A highlight also names the trials of which it may be true within noise.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ WITHIN = 0.01
 """One percentage point: what "within 1 point of the baseline" means."""
 
 TIE = 0.5
-"""Least chance to be the knee with which a trial ties, as a share of the likeliest knee's."""
+"""A trial ties with the likeliest knee if it is at least this share as likely to be the knee."""
 
 
 @dataclass(frozen=True)
 class Highlight:
-    """Something for which a trial of the front stands out.
+    """A property for which a trial of the front stands out.
 
     Attributes:
         trial: Trial number.

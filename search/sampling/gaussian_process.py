@@ -6,7 +6,7 @@ network mostly add up, which the linear kernel learns from few trials; the rest 
 
 In two spaces of architecture, pruning, distillation and training, it predicted the accuracies of
 unseen networks from those of ten with rank correlations of .58 and .45, trees with .42 and .31. The
-error of its sizes was half of theirs. In purely categorical spaces, as on tables of cells, the
+error of its sizes was half of that of trees. In purely categorical spaces, as on tables of cells, the
 random forest finds more (tests/benchmarks/bench_tables.py).
 """
 

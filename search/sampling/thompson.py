@@ -2,9 +2,9 @@
 
 For many assignments (pool.py), the cheap objectives are computed exactly; infeasible and earlier
 assignments are dropped. The other objectives are drawn from the posterior of a surrogate
-(random_forest.py or gaussian_process.py). The assignment whose draw adds most hypervolume to the
-front is proposed (hypervolume_improvement.py). To explore by a draw instead of the mean is Thompson
-sampling (Thompson 1933).
+(random_forest.py or gaussian_process.py). The assignment that adds most hypervolume to the front
+in this draw is proposed (hypervolume_improvement.py). Thompson sampling (Thompson 1933) means to
+explore by a draw instead of the mean.
 
 If the cost of training is known in advance, the hypervolume that a draw adds is divided by it. If a
 trained network is measured in several number formats without further training, it adds what all of
@@ -50,8 +50,8 @@ ARCHITECTURES = 16
 FLOOR = 0.25
 """Share of the mean cost that is added to each cost.
 
-A trial takes time without training, too; and a network that costs nearly nothing is not worth
-everything.
+A trial takes time besides its training, and a network with nearly no cost must not win by that
+alone.
 """
 
 FAR = 30.0
