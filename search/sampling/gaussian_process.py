@@ -5,9 +5,9 @@ Machine Learning, chapters 2 and 5) on the scales of log_transform.py. There the
 network mostly add up, which the linear kernel learns from few trials; the rest is smooth.
 
 In two spaces of architecture, pruning, distillation and training, it predicted the accuracies of
-unseen networks from those of ten with rank correlations of .58 and .45, trees with .42 and .31. The
-error of its sizes was half of that of trees. In purely categorical spaces, as on tables of cells, the
-random forest finds more (tests/benchmarks/bench_tables.py).
+unseen networks from those of ten with rank correlations of .58 and .45, trees with .42 and .31.
+Its sizes had half the error of those of trees. In purely categorical spaces, as on tables of cells,
+the random forest finds more (tests/benchmarks/bench_tables.py).
 """
 
 from __future__ import annotations
