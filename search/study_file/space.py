@@ -112,7 +112,7 @@ class SpaceReader:
             self._problems.add(key, "an empty choice; give at least one option")
             return Fixed(None)
         for label in dict.fromkeys(x for x in labels if labels.count(x) > 1):
-            self._problems.add(key, f'the option "{label}" is there twice')
+            self._problems.add(key, f'the option "{label}" occurs twice')
         return Choice(tuple(options))
 
     # -- parameters ------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ class TrainerSpaceReader:
             self._problems.add(key, "an empty choice; give at least one option")
             return Fixed(None)
         for label in dict.fromkeys(x for x in labels if labels.count(x) > 1):
-            self._problems.add(key, f'the option "{label}" is there twice')
+            self._problems.add(key, f'the option "{label}" occurs twice')
         return Choice(tuple(branches))
 
     def _branch(self, name: str, value: Any, key: Key) -> tuple[str, Node]:

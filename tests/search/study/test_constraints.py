@@ -106,7 +106,7 @@ EXAMPLES = '"latency <= 2 ms", "latency <= 0.5 x baseline", "accuracy >= baselin
         ("macs <= 2 Q", ': "Q" is no unit of it; give k, m, g, macs'),
         ("my.mod:power <= 3 V", ': "V" is no unit of it; give w'),
         ("accuracy >= 2 ms", ': "ms" is no unit of it; give % or a plain number from 0 to 1'),
-        ("latency <= 50%", ': a per cent of what? Write "0.5 x baseline"'),
+        ("latency <= 50%", ': per cent needs a reference; write "0.5 x baseline"'),
         ("accuracy >= 97", ": give 0 to 100 %, or a plain number from 0 to 1"),
         ("accuracy >= 101%", ": give 0 to 100 %, or a plain number from 0 to 1"),
         ("accuracy >= -0.1", ": give 0 to 100 %, or a plain number from 0 to 1"),

@@ -184,7 +184,7 @@ TEACHERS = [
         "baseline, big, mine, both, all.",
     ),
     ("teachers.both={average: [big]}", "give two teachers or more, not 1"),
-    ("teachers.both={average: [big, big]}", 'the teacher "big" is there twice'),
+    ("teachers.both={average: [big, big]}", 'the teacher "big" occurs twice'),
     ("teachers.both={average: big}", "give a list of teachers' names, not 'big'"),
     ("teachers.both={average: [big, 3]}", "give a list of teachers' names, not ['big', 3]"),
     (

@@ -114,7 +114,7 @@ MISTAKES = [
         '"size <= 20 KB"',
         '"size <= 20%"',
         "goals.0",
-        '"size <= 20%": a per cent of what? Write "0.2 x baseline"',
+        '"size <= 20%": per cent needs a reference; write "0.2 x baseline"',
     ),
     (
         '"size <= 20 KB"',

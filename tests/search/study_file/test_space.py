@@ -248,7 +248,7 @@ def test_missing_fields_have_their_defaults() -> None:
         ({"toy": {"choice": {}}}, "toy.choice: an empty choice; give at least one option"),
         (
             {"toy": {"choice": ["small", "small"]}},
-            'toy.choice: the option "small" is there twice',
+            'toy.choice: the option "small" occurs twice',
         ),
         ({"toy": {"choice": ["small"], "of": 1}}, "toy.of: unknown key. Known: choice."),
         ({"toy": {"choice": {"smal": {}}}}, 'toy.choice.smal: unknown toy "smal"; did you mean '),
@@ -302,7 +302,7 @@ def test_missing_fields_have_their_defaults() -> None:
         ({"lr": {"choice": {"a": 1}}}, "lr.choice: give a list of values, not {'a': 1}"),
         ({"lr": {"choice": [1, "a"]}}, "lr.choice.1: must be a valid number, got 'a'"),
         ({"lr": {"choice": [1, 11]}}, "lr.choice.1: must be less than or equal to 10, got 11"),
-        ({"lr": {"choice": [1, 1.0]}}, 'lr.choice: the option "1.0" is there twice'),
+        ({"lr": {"choice": [1, 1.0]}}, 'lr.choice: the option "1.0" occurs twice'),
     ],
 )
 def test_mistake_is_noted_at_its_key(value: Any, text: str) -> None:
