@@ -74,7 +74,7 @@ def check_info(spec: StudySpec) -> CheckInfo:
     """Describes a study."""
     space = list(parameters(spec.space))
     limits = [f"{spec.trials} trials"] if spec.trials else []
-    limits += [f"{spec.seconds:g} s a run"] if spec.seconds else []
+    limits += [f"{spec.seconds:g} s per run"] if spec.seconds else []
     limits += [_final_text(spec.final_seconds)] if spec.final_seconds is not None else []
     return CheckInfo(
         study=spec.name,

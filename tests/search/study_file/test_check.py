@@ -100,7 +100,7 @@ def test_facts_are_shown_with_their_units(tmp_path: Path) -> None:
     assert info.goals == ("macs <= 0.5 x baseline",)
     assert info.runtime == "onnxruntime (provider cpu, threads 1)"
     assert info.sampler == "random, seed 7"
-    assert info.budget == "10 trials, 3600 s a run"
+    assert info.budget == "10 trials, 3600 s per run"
     assert info.folder == str(tmp_path / "small")
     assert info.storage == f"sqlite:///{tmp_path}/small/study.db"
     assert info.notes == ("measured for constraints or goals only: macs",)
