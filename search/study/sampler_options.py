@@ -34,7 +34,7 @@ class AutoParams(Params):
 
 
 class ThompsonParams(Params):
-    """Options of the samplers thompson and evolution; evolution fits no surrogate."""
+    """Options of the sampler thompson."""
 
     pool: int = Field(
         512, ge=1, le=100_000, description="uniform random candidates that a proposal chooses from"
@@ -69,10 +69,14 @@ class ThompsonParams(Params):
     )
 
 
+class EvolutionParams(Params):
+    """The sampler evolution has no options."""
+
+
 SAMPLER_OPTIONS: dict[str, type[Params]] = {
     "auto": AutoParams,
     "thompson": ThompsonParams,
-    "evolution": ThompsonParams,
+    "evolution": EvolutionParams,
 }
 """Sampler -> its options."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-_SAMPLER_OPTIONS = {
+_THOMPSON_OPTIONS = {
     "startup": "startup_trials",
     "ranks": "rank_transform",
     "counts": "label_counts",
@@ -20,11 +20,7 @@ NEW_NAMES: Mapping[tuple[str, ...], str] = {
     ("search", "sampler", "auto", "thrift"): "cost_aware",
     ("search", "sampler", "auto", "forest"): "thompson",
     ("search", "sampler", "auto", "model"): "surrogate",
-    **{
-        ("search", "sampler", sampler, old): new
-        for sampler in ("thompson", "evolution")
-        for old, new in _SAMPLER_OPTIONS.items()
-    },
+    **{("search", "sampler", "thompson", old): new for old, new in _THOMPSON_OPTIONS.items()},
 }
 """Path of the old key -> the last step of its path today; the steps before it are today's."""
 

@@ -154,7 +154,8 @@ def _search(build: _Builder) -> Schema:
     }
     for name in ("thompson", "evolution"):
         record = build.record(SAMPLER_OPTIONS[name], searched=False)
-        options[name] = {**_or_null(record), "description": f"options of {name}"}
+        about = (SAMPLER_OPTIONS[name].__doc__ or "").splitlines()[0]
+        options[name] = {**_or_null(record), "description": about}
     options["auto"] = {
         "type": ["object", "null"],
         "description": "options of auto, and of Optuna's TPE sampler",

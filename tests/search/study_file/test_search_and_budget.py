@@ -149,6 +149,10 @@ OVERRIDES = [
     ("search=3", "search: give a mapping, not 3"),
     ("budget=[1]", "budget: give a mapping, not [1]"),
     ("search.sampler=[tpe]", 'search.sampler: unknown sampler "'),
+    (
+        "search.sampler={evolution: {pool: 3}}",
+        "search.sampler.evolution.pool: unknown key. Known: none.",
+    ),
 ]
 
 
