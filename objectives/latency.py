@@ -29,8 +29,8 @@ from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.host import fingerprint, frequency, load_average
 from paretune.objectives.params import Params
 from paretune.objectives.timing.contention_probe import SLOWER_HOST
-from paretune.objectives.timing.cuda import clocks
 from paretune.objectives.timing.estimates import quantile, statistic
+from paretune.objectives.timing.gpu_clocks import clocks
 from paretune.objectives.timing.reference_networks import NAMES, VERSION
 from paretune.objectives.timing.rounds import TimingRounds
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 from paretune.objectives.inputs import Shape, example
-from paretune.objectives.timing.cuda import EventTimer
+from paretune.objectives.runtimes.cuda_timer import EventTimer
 
 if TYPE_CHECKING:
     import numpy as np

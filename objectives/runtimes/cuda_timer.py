@@ -1,9 +1,9 @@
-"""Timing on CUDA: with events around the work on the device, or around a replayed graph of it.
+"""Times runs on CUDA, with events around the work on the device or around a replayed graph of it.
 
-It follows PyTorch's manual (torch.cuda.Event, torch.cuda.CUDAGraph) and NVML's. Its authors had no
-GPU to run it on. The time is that of the network with its input already on the device; copies to
-and from the host are not included. ONNX Runtime's CUDA provider is timed by the wall clock instead:
-its `run` copies and waits, so its time includes the copies.
+It follows PyTorch's manual (torch.cuda.Event, torch.cuda.CUDAGraph). Its authors had no GPU to run
+it on. The time is that of the network with its input already on the device; copies to and from the
+host are not included. ONNX Runtime's CUDA provider is timed by the wall clock instead: its `run`
+copies and waits, so its time includes the copies.
 """
 
 from __future__ import annotations
@@ -71,19 +71,3 @@ class EventTimer:
             self._module(inputs)
         replay: Callable[[], object] = graph.replay
         return replay
-
-
-def clocks() -> dict[str, Any]:
-    """Returns name and present clocks in MHz of the first GPU, or `why_none` with the reason."""
-    try:
-        import pynvml
-    except ImportError:
-        return {"why_none": "clocks need the package nvidia-ml-py"}
-    try:
-        pynvml.nvmlInit()
-        gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
-        kinds = {"sm_mhz": pynvml.NVML_CLOCK_SM, "memory_mhz": pynvml.NVML_CLOCK_MEM}
-        mhz = {name: pynvml.nvmlDeviceGetClockInfo(gpu, kind) for name, kind in kinds.items()}
-        return {"gpu": pynvml.nvmlDeviceGetName(gpu), **mhz}
-    except pynvml.NVMLError as error:
-        return {"why_none": f"NVML: {error}"}
