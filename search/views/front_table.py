@@ -37,7 +37,7 @@ class FrontRow:
         on_front: Whether the trial is on the front; a dominated baseline is not.
         chance: Probability to be on the front; None if all measurements are exact, and for a
             baseline that breaks a constraint.
-        like: Mark -> other trials that may deserve it as well, within noise.
+        ties: Mark -> other trials that may deserve it as well, within noise.
         searched: Objective -> measurement of the search, if a final one replaces it.
     """
 
@@ -49,7 +49,7 @@ class FrontRow:
     marks: tuple[str, ...]
     on_front: bool
     chance: float | None = None
-    like: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    ties: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     searched: Mapping[str, Measurement] = field(default_factory=dict)
 
 
@@ -62,7 +62,7 @@ class FrontInfo:
         axes: The objectives.
         rows: The baseline and the front.
         close: Trials that are not on the front, but within noise of it.
-        alike: Objective -> groups of rows; each row is within noise of the first of its group.
+        tied: Objective -> groups of rows; each row is within noise of the first of its group.
         final: Number of trials in the final session; None if the search's numbers are shown.
         stopped: Number of trials that racing stopped or paused.
         trials: Number of trials that were started.
@@ -72,7 +72,7 @@ class FrontInfo:
     axes: tuple[Axis, ...]
     rows: tuple[FrontRow, ...]
     close: tuple[FrontRow, ...] = ()
-    alike: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    tied: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     final: int | None = None
     stopped: int = 0
     trials: int = 0
@@ -166,7 +166,7 @@ class _RowMaker:
             marks=tuple(h.text for h in highlights),
             on_front=trial.number in record.members,
             chance=self._chances.get(trial.number),
-            like={h.text: h.ties for h in highlights if h.ties},
+            ties={h.text: h.ties for h in highlights if h.ties},
             searched={name: trial.searched[name] for name in names if name in trial.searched},
         )
 

@@ -182,13 +182,13 @@ def _model(row: FrontRow) -> list[Piece]:
 
 def mark_text(row: FrontRow, mark: str) -> str:
     """Returns a mark with the trials that may deserve it as well: `knee (or 24)`."""
-    like = row.like.get(mark, ())
+    like = row.ties.get(mark, ())
     return f"{mark} (or {list_text(like)})" if like else mark
 
 
 def notes_of(info: FrontInfo) -> list[str]:
     """Returns notes on how the figures were measured, and which rows are within noise."""
-    return [*_alike_notes(info), *_measured_notes(info)] if info.rows else []
+    return [*_tied_notes(info), *_measured_notes(info)] if info.rows else []
 
 
 def _notes(info: FrontInfo, headings: Sequence[str]) -> list[str]:
@@ -202,10 +202,10 @@ def _notes(info: FrontInfo, headings: Sequence[str]) -> list[str]:
     return notes
 
 
-def _alike_notes(info: FrontInfo) -> list[str]:
+def _tied_notes(info: FrontInfo) -> list[str]:
     """Returns `accuracy: 24 and 31 are within noise of 26; 20 is within noise of 2.`."""
     notes = []
-    for name, groups in info.alike.items():
+    for name, groups in info.tied.items():
         quantity = f"{name} on test" if name in info.on_test else name
         parts = [
             f"{list_text(others)} {'are' if len(others) > 1 else 'is'} within noise of "

@@ -43,7 +43,7 @@ def answer_text(info: FrontInfo) -> str:
 def _rivals_text(row: FrontRow) -> str:
     """Returns a sentence that names the trials as fast as this one, within noise."""
     mark = next((mark for mark in row.marks if mark.startswith("fastest")), "")
-    like = row.like.get(mark, ())
+    like = row.ties.get(mark, ())
     if not like:
         return ""
     subject = f"Trial {like[0]} is" if len(like) == 1 else f"Trials {list_text(like)} are"

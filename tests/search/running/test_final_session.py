@@ -188,7 +188,8 @@ def test_every_timing_is_repeated_while_time_is_left(
     try:
         wanted = (("size", {}), ("throughput", {"seconds": 0.1}), ("latency", {"seconds": 0.1}))
         [target] = study.workbench.targets
-        study.workbench.targets = (replace(target, gauge=Gauge(wanted)),)
+        targets = (replace(target, gauge=Gauge(wanted)),)
+        study.workbench = replace(study.workbench, targets=targets)
         actual = study.again(list(study.store.record().trials[:2]), seconds)
     finally:
         study.close()

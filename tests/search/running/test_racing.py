@@ -83,8 +83,8 @@ def check_race(file: Path) -> None:
             RungEntry(r.trial, {**r.values, "error": r.values["error"]}, r.promoted)  # type: ignore[dict-item]
             for r in reached
         ]
-        waits = {e.trial for e in actual if not e.promoted}
-        assert not waits & set(best_trials(actual, 3)), f"one of the best is paused at step {step}"
+        paused = {e.trial for e in actual if not e.promoted}
+        assert not paused & set(best_trials(actual, 3)), f"one of the best is paused at step {step}"
         trained = [t.number for t in own if t.state == "complete"]
         assert set(trained) <= {e.trial for e in actual if e.promoted}
 
@@ -98,7 +98,7 @@ def test_run_trains_the_best_to_the_end_and_stops_the_others(racing: Path, cli: 
     assert len(states) == 18
     assert 1 <= states.count("complete") <= 9
     assert len(epochs_of(racing)) < 18 * 9 / 2
-    assert "among the best now; goes on" in output.out
+    assert "among the best now; resumed" in output.out
     assert f"racing: {states.count('stopped')} trials were stopped early" in output.out
     assert f"Racing stopped or paused {states.count('stopped')} of 18 trials." in output.out
 
@@ -140,7 +140,7 @@ def test_killed_run_continues_with_its_paused_trials(
     assert f"{len(waiting)} paused" in cli("status", racing).out
     assert cli("run", racing).code == 0
     rungs = rungs_of(racing)
-    assert any(r.promoted for r in rungs.at(1) if r.trial in waiting), "some are called up"
+    assert any(r.promoted for r in rungs.at(1) if r.trial in waiting), "some are resumed"
     assert len([t for t in record_of(racing).trials if t.repeat_of is None]) == 18
     assert {t.state for t in record_of(racing).trials} == {"complete", "stopped"}
     url = f"sqlite:///{racing.with_suffix('') / 'study.db'}"

@@ -89,9 +89,9 @@ def check_race(file: Path) -> None:
     assert trainings(file) == []
     for step, reached in rungs_of(file).all().items():
         actual = [RungEntry(r.trial, losses(r.values), r.promoted) for r in reached]
-        waits = {e.trial for e in actual if not e.promoted}
+        paused = {e.trial for e in actual if not e.promoted}
         assert step == 1
-        assert not waits & set(best_trials(actual, 3)), f"one of the best is paused at epoch {step}"
+        assert not paused & set(best_trials(actual, 3)), f"paused among the best at epoch {step}"
 
 
 # -- a training in parts -------------------------------------------------------------------------
