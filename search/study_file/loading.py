@@ -192,7 +192,7 @@ class _StudyLoader(SectionReader):
         """Reads the sections of a study of the built-in stages, as fields of the StudySpec."""
         for section in ("cheap", "quantities"):
             if section in self.data:
-                self.problems.add((section,), 'goes with evaluate: "pkg.mod:function" only')
+                self.problems.add((section,), 'is allowed only with evaluate: "pkg.mod:function"')
         data = self._option(DATASETS, "data")
         deployments = self._targets.deployments()
         baseline = self._networks.baseline()
@@ -294,7 +294,7 @@ class _StudyLoader(SectionReader):
         except UserError as error:
             self.problems.add(
                 ("space", "pruning"),
-                f"one domain for every layer needs the data, to know the layers: {error}",
+                f"one domain for every layer needs the data, to list the layers: {error}",
             )
             return EIGHTHS
         return prunable_layer_names(value, dataset.shape, dataset.classes) or EIGHTHS

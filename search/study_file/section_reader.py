@@ -51,9 +51,9 @@ class SectionReader:
         """Returns literal values checked against a Params; None if something is wrong.
 
         Args:
-            params: The Params.
+            params: The Params that checks them.
             values: Name -> literal.
-            key: Where they are in the study file.
+            key: Their path in the study file.
             other_keys: Keys of the same mapping that are read elsewhere, for the error texts.
         """
         fields = params.model_fields

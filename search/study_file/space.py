@@ -121,9 +121,9 @@ class SpaceReader:
         """Reads a mapping of parameters, and adds the defaults.
 
         Args:
-            params: What the parameters are checked against.
+            params: The Params that checks them.
             value: The mapping.
-            key: Where it is in the study file.
+            key: Its path in the study file.
             owner: The option that has these parameters, for error texts.
         """
         if value is None:

@@ -57,7 +57,7 @@ def test_mistake_is_refused(trainer: Path, override: str, text: str) -> None:
 
 @pytest.mark.parametrize("override", ["cheap=a:b", "quantities={a: ms}"])
 def test_section_is_refused_when_there_is_no_evaluate(tiny: Path, override: str) -> None:
-    with pytest.raises(UserError, match="goes with evaluate"):
+    with pytest.raises(UserError, match="is allowed only with evaluate"):
         load_study(tiny, [override])
 
 
