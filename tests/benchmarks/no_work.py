@@ -1,7 +1,7 @@
-"""The quickstart study whose stages take no time: what is left is engine, sampler and stage cache.
+"""The quickstart study with stages that take no time: its cost is engine, sampler and stage cache.
 
-Paretune's loop is the real one (locks, stage keys, the cache's files, all tables); only what would
-train, deploy and measure is replaced by figures from the plan.
+The loop is Paretune's own: locks, stage keys, files of the cache, all tables. Only training,
+deployment and measurement are replaced, by figures computed from the plan.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ QUICKSTART = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
 
 
 def study(folder: Path, trials: int) -> StudySpec:
-    """The quickstart study in a folder of its own."""
+    """Loads the quickstart study with its database and files in a folder."""
     spec = load_study(QUICKSTART, storage=f"sqlite:///{folder / 'study.db'}", trials=trials)
     return replace(spec, folder=folder / "study", format_variants=False)
 
@@ -44,8 +44,8 @@ def no_work() -> Iterator[None]:
     """Makes stages take no time while the body runs a study."""
     torch.set_num_threads(1)
     with (
-        mock.patch("search.study.Pipeline", NoWork),
-        mock.patch("search.pipeline.rebuild", one_weight),
+        mock.patch("paretune.search.trial.stage_study.Pipeline", NoWork),
+        mock.patch("paretune.search.building.pipeline.rebuild", one_weight),
         mock.patch.object(Gauge, "measure", measured),
         mock.patch.object(Gauge, "test", measured),
     ):
@@ -53,18 +53,18 @@ def no_work() -> Iterator[None]:
 
 
 def objective_of(spec: StudySpec) -> Callable[[Any], list[float]]:
-    """The same search as one writes it with Optuna alone."""
+    """Returns the same objectives for a study of plain Optuna."""
 
     def objective(trial: Any) -> list[float]:
         choices = assign(spec.space, lambda name, domain: suggested(trial, name, domain))
-        found = figures(make_plan(choices, spec.runtime))
-        return [found[objective.name] for objective in spec.objectives]
+        values = figures(make_plan(choices, spec.runtime))
+        return [values[objective.name] for objective in spec.objectives]
 
     return objective
 
 
 def figures(plan: Plan) -> dict[str, float]:
-    """Accuracy, latency and size of a plan, shaped like the ones of real candidates."""
+    """Returns quantity -> value of a plan, similar to those of real candidates."""
     stages = {stage.kind: stage.params for stage in plan.stages}
     [(family, options)] = stages["pretrain"]["architecture"].items()
     width = options["width"] * (0.6 if family == "separable_cnn" else 1.0)
@@ -85,12 +85,12 @@ def figures(plan: Plan) -> dict[str, float]:
 
 
 class NoWork(Pipeline):
-    """The real pipeline whose stages make a network of one weight, and whose export writes none."""
+    """The real pipeline with stages that make a network of one weight; deploying writes no file."""
 
     plan: Plan
 
     def candidate(self, plan: Plan, watch: Watch) -> Candidate:
-        """As the pipeline builds it: stage keys, locks, the cache's files and rows."""
+        """Builds it as the pipeline does: stage keys, locks, files and rows of the cache."""
         NoWork.plan = plan
         return super().candidate(plan, watch)
 
@@ -102,18 +102,18 @@ class NoWork(Pipeline):
     def deploy(
         self, plan: Plan, candidate: Candidate, path: Path, watch: Watch, *_: Any
     ) -> Artifact:
-        """An artifact without a file."""
+        """Returns an artifact without a file."""
         with watch.stage("deploy"):
             return Artifact(path, "onnxruntime", plan.key, 1, {"opset": 17, "quantization": {}})
 
 
 def one_weight(*_: Any) -> torch.nn.Module:
-    """The smallest network."""
+    """Returns the smallest network."""
     return torch.nn.Linear(1, 1)
 
 
 def curve(stage: Stage) -> list[dict[str, Any]]:
-    """A learning curve as long as the stage's recipe."""
+    """Returns a learning curve as long as the stage's recipe."""
     epochs = stage.params["recipe"]["epochs"]
     return [
         {"epoch": epoch + 1, "loss": 1.0, "accuracy": 0.5, "seconds": 1.0}
@@ -122,11 +122,11 @@ def curve(stage: Stage) -> list[dict[str, Any]]:
 
 
 def measured(gauge: Gauge, *_: Any) -> list[Measurement]:
-    """The figures of the plan that was built last, as the gauge gives them."""
-    found = figures(NoWork.plan)
+    """Returns the figures of the plan that was built last, as the gauge would measure them."""
+    values = figures(NoWork.plan)
     units = {"accuracy": "fraction", "latency": "ms", "size": "bytes"}
     conditions = {f"condition_{i}": 1.0 for i in range(16)}
     return [
-        Measurement(n, found[n], units.get(n, n), "lower", found[n], found[n], 100, conditions)
+        Measurement(n, values[n], units.get(n, n), "lower", values[n], values[n], 100, conditions)
         for n, _ in gauge.quantities
     ]
