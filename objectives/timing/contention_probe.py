@@ -3,8 +3,8 @@
 A virtual core may share its physical core with a neighbour, which is another virtual core. While
 the neighbour computes, a network takes 1.4 to 2 times as long. It is not interrupted, and each
 network slows down by a different factor. Such spells last milliseconds to minutes, so a median of
-all runs would mainly tell how often there was a neighbour. The probe detects it: a few microseconds
-of fixed work take longer too.
+all runs would mainly measure how often there was a neighbour. The probe detects it: a few
+microseconds of fixed work take longer too.
 
 Measured for one minute at a load of 11, with networks of 0.03 to 0.3 ms: the 90th percentile of all
 uninterrupted runs was 1.7 to 1.9 times the fastest run. With only runs between two probes within
@@ -53,7 +53,7 @@ class ContentionProbe:
         return (time.perf_counter_ns() - begun) / 1e6
 
     def learn(self, probes_ms: Sequence[float]) -> None:
-        """Lowers `best_ms` to that of these probes; ignores fewer than 20 probes."""
+        """Lowers `best_ms` to the best of these probes; ignores fewer than 20 probes."""
         if len(probes_ms) >= 1 / BEST_QUANTILE:
             best = sorted(probes_ms)[int(BEST_QUANTILE * len(probes_ms))]
             self.best_ms = min(self.best_ms, best)

@@ -28,6 +28,7 @@ BLOCKS = 64
 each of which loads the networks anew if that is quick."""
 
 LEAST_BLOCKS = 4
+"""Fewest blocks of a session. It is disturbed if fewer of its blocks are calm."""
 
 LEAST_ROUNDS = 1
 """Rounds in a block."""
@@ -40,7 +41,7 @@ NEAR_FLOOR = 1.1
 visits do not reduce."""
 
 CALIBRATION = 3
-"""The baseline is measured for this times the usual time, because all later measurements use it."""
+"""The baseline is measured this many times as long, because all later measurements use it."""
 
 PATIENCE = 2
 """On a disturbed host a session may take up to this times its time, to find calm blocks."""
@@ -69,7 +70,7 @@ class TimingRounds:
         baseline: Runs of the baseline; None if the subject is the baseline.
         references: Runs of the reference networks; empty if there are none.
         why_no_references: The reason why there are no references, else None.
-        known_ratios: What `known_ratios` returned; None without references.
+        known_ratios: Logarithms of the references' ratios to the baseline; None if unknown.
         warm_up_runs: Runs that each subject took to warm up.
     """
 
@@ -138,7 +139,8 @@ class TimingRounds:
     def _run_block(self, seconds: float) -> None:
         """Makes rounds for some seconds.
 
-        Networks that then lack undisturbed runs are visited again, until PATIENCE is exhausted.
+        Networks that then lack undisturbed runs are visited again, for up to PATIENCE times as long
+        in all.
         """
         order = self._all_runs()
         for runs in order:

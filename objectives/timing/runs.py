@@ -30,16 +30,16 @@ LEAST_CALM = 5
 """Undisturbed runs that a network needs in a calm block."""
 
 WARM_SECONDS = 0.2
-"""Most seconds of warming up."""
+"""Longest warm-up in seconds, unless five runs take longer."""
 
 WARM_SHARE = 1 / 8
-"""The share of these seconds that warming up takes at least."""
+"""Shortest warm-up, as a share of the longest."""
 
 INTERRUPTED = 1.05
-"""A run counts as interrupted if its wall time exceeds this times its processor time,"""
+"""A run counts as interrupted if wall time > INTERRUPTED * processor time + INTERRUPTED_MS."""
 
 INTERRUPTED_MS = 0.003
-"""plus this many milliseconds, which reading the clocks takes."""
+"""Milliseconds that reading the clocks takes."""
 
 
 class TimedBlock:
@@ -87,7 +87,7 @@ class TimedRuns:
             method `timed(inputs)` runs in that instead, and returns the milliseconds by its own
             clock, such as a GPU's events.
         inputs: The input.
-        probe: Tells whether the processor core is shared.
+        probe: Detects whether the processor core is shared.
 
     Attributes:
         blocks: The runs of each block, in order of time.
@@ -142,7 +142,8 @@ class TimedRuns:
     def visit(self, seconds: float = VISIT_SECONDS) -> None:
         """Makes one or more runs, one after the other.
 
-        A first run does not count, because the caches hold the data of another network.
+        Before them it makes a run that does not count, because the caches hold the data of another
+        network.
         """
         begun = time.perf_counter()
         self._session(self._inputs)

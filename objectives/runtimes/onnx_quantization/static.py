@@ -1,7 +1,7 @@
 """The modes `static` and `qat`: weights and activations in 8 bits.
 
-ONNX Runtime's quantizer places the Q/DQ pairs where the runtime fuses them. In a graph quantized by
-another tool convolutions stay in float, and it can be slower than the float network.
+ONNX Runtime's quantizer places the Q/DQ pairs where the runtime fuses them. In a graph that another
+tool quantized, convolutions stay in float, and it can be slower than the float network.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def quantize_static(
     Raises:
         Unmeasurable: A layer that should stay in float is not in the file, or there are no inputs.
     """
-    _quantize(_prepared(plain), draft, options, calibration, {})
+    _quantize(_prepare(plain), draft, options, calibration, {})
     return {"kept": list(options.get("kept", []))}
 
 
@@ -48,13 +48,13 @@ def quantize_marked(
     could not be traced. Its range is measured on calibration inputs, and `info` lists it.
 
     Raises:
-        Unmeasurable: As `quantize_static`.
+        Unmeasurable: As for `quantize_static`.
     """
     import onnx
 
     model, ranges = strip_marks(onnx.load(str(plain)))
     onnx.save(model, str(plain))
-    _quantize(_prepared(plain), draft, options, calibration, ranges)
+    _quantize(_prepare(plain), draft, options, calibration, ranges)
     scales = activation_scales(onnx.load(str(draft)).graph)
     return {
         "kept": list(options.get("kept", [])),
@@ -73,7 +73,7 @@ def activation_scales(graph: Any) -> dict[str, str]:
     }
 
 
-def _prepared(plain: Path) -> Path:
+def _prepare(plain: Path) -> Path:
     """Writes a file with batch normalizations folded and shapes inferred; returns its path."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
