@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretune.search.study_file.schema import Schema, study_schema
+from paretune.search.study_file.schema import study_schema
+from paretune.search.study_file.schema_builder import Schema
 
 EXAMPLES = {
     "study": "study: plates",

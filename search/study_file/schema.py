@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
-
-from pydantic import BaseModel, TypeAdapter
-from pydantic.fields import FieldInfo
 
 from paretune.search.data import DATASETS
 from paretune.search.study.quantity import Quantity, of_artifact, units
@@ -16,8 +11,13 @@ from paretune.search.study.sampler_options import SAMPLER_OPTIONS, AutoParams
 from paretune.search.study.tables import RUNTIMES, SAMPLER_NAMES
 from paretune.search.study_file.loading import StudyParams
 from paretune.search.study_file.networks import AVERAGE
+from paretune.search.study_file.schema_builder import (
+    Schema,
+    SchemaBuilder,
+    object_schema,
+    or_null,
+)
 from paretune.search.study_file.search_and_budget import BudgetParams, SearchParams
-from paretune.search.study_file.space import default_of, item_of, nested_of, slot_of, takes_mapping
 from paretune.search.study_file.targets import NAME as TARGET
 from paretune.search.study_file.trainer_section import BUILT_IN, FUNCTION, NAME
 from paretune.spaces.architecture import ARCHITECTURES
@@ -25,10 +25,7 @@ from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.distillation.base import BASELINE
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
-from paretune.spaces.table import Table, first_line
 from paretune.spaces.training.recipe import Recipe
-
-Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -70,12 +67,12 @@ _AVERAGE: Schema = {
 
 def study_schema() -> Schema:
     """Returns the schema (draft 2020-12); with it an editor checks and completes a study file."""
-    build = _Builder()
+    build = SchemaBuilder()
     schema = _study(build)
     return {**schema, "$defs": build.definitions}
 
 
-def _study(build: _Builder) -> Schema:
+def _study(build: SchemaBuilder) -> Schema:
     top = build.properties(StudyParams, searched=False)
     return {
         "$schema": DIALECT,
@@ -99,7 +96,7 @@ def _study(build: _Builder) -> Schema:
                 'budget.stop_at_goals: ["latency <= 0.5 x baseline"]'
             ),
             "search": _search(build),
-            "budget": _object(
+            "budget": object_schema(
                 {
                     "time": _TIME,
                     "final": _FINAL,
@@ -146,7 +143,7 @@ def _bounds(description: str) -> Schema:
     }
 
 
-def _search(build: _Builder) -> Schema:
+def _search(build: SchemaBuilder) -> Schema:
     """The section `search`."""
     options: Schema = {
         name: {"type": ["object", "null"], "description": f"options of Optuna's sampler {name}"}
@@ -155,7 +152,7 @@ def _search(build: _Builder) -> Schema:
     for name in ("thompson", "evolution"):
         record = build.record(SAMPLER_OPTIONS[name], searched=False)
         about = (SAMPLER_OPTIONS[name].__doc__ or "").splitlines()[0]
-        options[name] = {**_or_null(record), "description": about}
+        options[name] = {**or_null(record), "description": about}
     options["auto"] = {
         "type": ["object", "null"],
         "description": "options of auto, and of Optuna's TPE sampler",
@@ -165,7 +162,7 @@ def _search(build: _Builder) -> Schema:
         "anyOf": [
             {"enum": list(SAMPLER_NAMES)},
             {
-                **_object(options, "a sampler with its options"),
+                **object_schema(options, "a sampler with its options"),
                 "maxProperties": 1,
                 "minProperties": 1,
             },
@@ -180,10 +177,12 @@ def _search(build: _Builder) -> Schema:
         "default": None,
     }
     plain = build.properties(SearchParams, searched=False)
-    return _object({"sampler": sampler, "racing": racing, **plain}, "how the space is searched")
+    return object_schema(
+        {"sampler": sampler, "racing": racing, **plain}, "how the space is searched"
+    )
 
 
-def _stages(build: _Builder) -> Schema:
+def _stages(build: SchemaBuilder) -> Schema:
     """The sections of a study of the built-in stages."""
     return {
         "cheap": False,
@@ -201,7 +200,7 @@ def _stages(build: _Builder) -> Schema:
             "propertyNames": {"not": {"const": BASELINE}},
             "additionalProperties": {"anyOf": [_network(build), _AVERAGE]},
         },
-        "space": _object(
+        "space": object_schema(
             {
                 "architecture": {
                     **build.option(ARCHITECTURES),
@@ -247,7 +246,7 @@ def _stages(build: _Builder) -> Schema:
             "propertyNames": {"pattern": TARGET.pattern},
             "additionalProperties": build.option(RUNTIMES, searched=False),
         },
-        "objectives": _object(
+        "objectives": object_schema(
             {name: _objective(build, name) for name in units()},
             "what is measured and optimized: {accuracy: maximize, latency: {minimize: p50}}",
         )
@@ -259,7 +258,7 @@ def _stages(build: _Builder) -> Schema:
     }
 
 
-def _targeted(build: _Builder) -> Schema:
+def _targeted(build: SchemaBuilder) -> Schema:
     """Objectives for one target, by pattern: `latency@phone`."""
     names = [name for name in units() if of_artifact(Quantity.of(name).entry())]
     target = TARGET.pattern.removeprefix("^")
@@ -279,7 +278,7 @@ def _own_trainer() -> Schema:
         "the baseline if left out",
     }
     direction = [
-        _object({name: unit, "worst": worst}, f"{name}: UNIT", [name])
+        object_schema({name: unit, "worst": worst}, f"{name}: UNIT", [name])
         for name in ("minimize", "maximize")
     ]
     return {
@@ -311,8 +310,8 @@ def _own_trainer() -> Schema:
     }
 
 
-def _network(build: _Builder) -> Schema:
-    return _object(
+def _network(build: SchemaBuilder) -> Schema:
+    return object_schema(
         {
             "architecture": {
                 **build.option(ARCHITECTURES, searched=False),
@@ -333,17 +332,7 @@ def _network(build: _Builder) -> Schema:
     )
 
 
-def _object(properties: Schema, description: str, required: list[str] | None = None) -> Schema:
-    schema: Schema = {
-        "type": "object",
-        "description": description,
-        "additionalProperties": False,
-        "properties": properties,
-    }
-    return {**schema, "required": required} if required else schema
-
-
-def _objective(build: _Builder, name: str) -> Schema:
+def _objective(build: SchemaBuilder, name: str) -> Schema:
     """An objective, or a further value of one, with the options of its measurement."""
     quantity = Quantity.of(name)
     entry, spec = quantity.entry(), quantity.spec()
@@ -356,171 +345,6 @@ def _objective(build: _Builder, name: str) -> Schema:
         "description": f"{spec.about} [{spec.unit}]",
         "anyOf": [
             {"const": direction},
-            _object({direction: statistic, **fields}, spec.about, [direction]),
+            object_schema({direction: statistic, **fields}, spec.about, [direction]),
         ],
     }
-
-
-class _Builder:
-    """Builds each table's, Params' and domain's schema once, as a definition to refer to."""
-
-    def __init__(self) -> None:
-        self.definitions: dict[str, Schema] = {}
-
-    def option(self, table: Table, searched: bool = True) -> Schema:
-        """Returns the schema of one option of a table; if `searched`, also of a choice of them."""
-        return self._defined(table.kind, searched, lambda: self._option(table, searched))
-
-    def record(self, params: type[BaseModel], searched: bool = True) -> Schema:
-        """Returns the schema of a mapping of parameters; if `searched`, they may be domains."""
-        name = f"{params.__module__}.{params.__qualname__}"
-        return self._defined(name, searched, lambda: self._record(params, searched))
-
-    def _defined(self, name: str, searched: bool, make: Callable[[], Schema]) -> Schema:
-        key = name.replace(" ", "_") + ("" if searched else ".fixed")
-        if key not in self.definitions:
-            self.definitions[key] = {}  # reserves the name while its parts are made
-            self.definitions[key] = make()
-        return {"$ref": f"#/$defs/{key}"}
-
-    def _option(self, table: Table, searched: bool) -> Schema:
-        single = self._spellings(table, searched)
-        if not searched:
-            return {"anyOf": single}
-        about = f"one of several: each {table.kind} with its parameters"
-        choice = {
-            "description": about,
-            "anyOf": [
-                {**self._branches(table), "minProperties": 1},
-                {"type": "array", "minItems": 1, "items": {"anyOf": single}},
-            ],
-        }
-        return {"anyOf": [*single, _object({"choice": choice}, about, ["choice"])]}
-
-    def _spellings(self, table: Table, searched: bool) -> list[Schema]:
-        """The spellings of one option: a name, {name: ...}, {name: primary, other: ...}."""
-        bare = [name for name in table.names if not _required(table.get(name).Params)]
-        about = "; ".join(f"{name}: {first_line(table.get(name))}" for name in bare)
-        spellings: list[Schema] = [{"enum": bare, "description": about}]
-        for name in table.names:
-            entry = table.get(name)
-            about = first_line(entry)
-            record = {**_or_null(self.record(entry.Params, searched)), "description": about}
-            spellings.append(_object({name: record}, about, [name]))
-            primary = getattr(entry, "primary", None)
-            if primary is not None:
-                rest = self.properties(entry.Params, searched)
-                spelled = {name: rest.pop(primary), **rest}
-                spellings.append(_object(spelled, about, [name]))
-        return spellings
-
-    def _branches(self, table: Table) -> Schema:
-        records = {
-            name: {
-                **_or_null(self.record(table.get(name).Params)),
-                "description": first_line(table.get(name)),
-            }
-            for name in table.names
-        }
-        return {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": records,
-            "patternProperties": {r"^[\w.]+:[\w.]+$": {}},
-        }
-
-    def _record(self, params: type[BaseModel], searched: bool) -> Schema:
-        about = (params.__doc__ or "").splitlines()[0]
-        return _object(self.properties(params, searched), about, _required(params) or None)
-
-    def properties(self, params: type[BaseModel], searched: bool) -> Schema:
-        """Returns name -> schema of the parameters, each with its description and default."""
-        return {
-            name: {**self._field(info, searched), **_about(info)}
-            for name, info in params.model_fields.items()
-        }
-
-    def _field(self, info: FieldInfo, searched: bool) -> Schema:
-        slot, nested = slot_of(info), nested_of(info)
-        if slot is not None:
-            return self.option(slot.table, searched)
-        if nested is not None:
-            return self.record(nested, searched)
-        leaf = TypeAdapter(info.rebuild_annotation()).json_schema()
-        self._fill_lists(leaf, item_of(info), searched)
-        if not searched:
-            return leaf
-        if not takes_mapping(info):
-            return self._searched(leaf)
-        if leaf.get("additionalProperties") is True:
-            return leaf
-        every = self._searched(leaf["additionalProperties"])
-        domains = every["anyOf"][1:]  # one domain for each layer
-        return {"anyOf": [*domains, {"type": "object", "additionalProperties": every}]}
-
-    def _fill_lists(self, leaf: Schema, item: Any, searched: bool) -> None:
-        """Replaces the schema of a list's items by parameters, or by a literal or domain."""
-        leaf.pop("$defs", None)
-        for one in leaf.get("anyOf", [leaf]):
-            if one.get("type") != "array" or item is None:
-                continue
-            if isinstance(item, type) and issubclass(item, BaseModel):
-                one["items"] = self.record(item, searched)
-            elif searched:
-                one["items"] = self._searched(one["items"])
-
-    def _searched(self, literal: Schema) -> Schema:
-        """A literal, or a domain of it."""
-        kinds = {one.get("type") for one in literal.get("anyOf", [literal])}
-        values = {
-            "type": "array",
-            "description": "the values to choose from",
-            "minItems": 1,
-            "items": literal,
-        }
-        options = [literal, _object({"choice": values}, "one of these values", ["choice"])]
-        if "number" in kinds:
-            options.append(self._range("float", "number"))
-        if kinds & {"integer", "number"}:
-            options.append(self._range("int", "integer"))
-        return {"anyOf": options}
-
-    def _range(self, kind: str, number: str) -> Schema:
-        """A domain of numbers."""
-        ends = {
-            "type": "array",
-            "description": "[low, high], both included",
-            "minItems": 2,
-            "maxItems": 2,
-            "items": {"type": number},
-        }
-        log = {
-            "type": "boolean",
-            "description": "search the logarithm of the number; low must be above 0",
-            "default": False,
-        }
-        step = {
-            "type": number,
-            "description": "distance between the values; it must lead from low to high",
-            "exclusiveMinimum": 0,
-        }
-        domain = _object(
-            {kind: ends, "log": log, "step": step}, f"{kind}: a {number} from a range", [kind]
-        )
-        return self._defined(f"domain.{kind}", True, lambda: domain)
-
-
-def _about(info: FieldInfo) -> Schema:
-    """The description of a field, and its default if it has one."""
-    slot = slot_of(info)
-    text = info.description or (f"a {slot.table.kind}, or {{name: options}}" if slot else "")
-    about: Schema = {"description": text} if text else {}
-    return about if info.is_required() else {**about, "default": default_of(info)}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _required(params: type[BaseModel]) -> list[str]:
-    return [name for name, info in params.model_fields.items() if info.is_required()]
