@@ -1,13 +1,13 @@
-"""One epoch of augmented batches: Paretune's tensors in memory beside a DataLoader over PIL images.
+"""One epoch of augmented batches: Paretune's tensors in memory and a DataLoader over PIL images.
 
-The same random 32x32 colour images, shifted by up to 4 pixels, mirrored and normalized; then the
-same with RandAugment besides (two of its fourteen operations on each image). The peer is what a
-CIFAR-10 tutorial does: an array in memory, each image through PIL and torchvision's transforms, in
-this process and in two workers that stay alive between epochs. Sides go in turn, on one thread each
-unless --threads says otherwise: threads of one operation wait for each other, so on a machine that
-does other work their time says more about that work.
+Both sides shift random 32x32 colour images by up to 4 pixels, mirror and normalize them. Then the
+same is timed with RandAugment added (two of its fourteen operations on each image). The peer is the
+code of a CIFAR-10 tutorial: an array in memory, and each image passes through PIL and torchvision's
+transforms, in this process and in two workers that stay alive between epochs. Sides run in turn, on
+one thread each unless --threads asks for more: the threads of one operation wait for each other, so
+on a busy machine they measure the other work more than this.
 
-Target: below 1 against either.
+Target: below 1 against both.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RICH = Augment(flip=True, crop=CROP, randaugment=RandAugment(operations=2, magni
 
 
 def paretune_epoch(data: ImageDataset, seed: int, augment: Augment) -> int:
-    """One pass as the training loop makes it; gives the number of images."""
+    """Makes one pass as the training loop does; returns the number of images."""
     generator = torch.Generator().manual_seed(seed)
     seen = 0
     for images, labels in data.batches("train", BATCH, seed=seed):
@@ -49,23 +49,23 @@ def paretune_epoch(data: ImageDataset, seed: int, augment: Augment) -> int:
 
 
 class PilImages(TorchDataset[Any]):
-    """As torchvision's CIFAR10: an array in memory, each image through PIL and transforms."""
+    """Images in memory that pass through PIL and transforms, as in torchvision's CIFAR10."""
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, change: Any) -> None:
-        self._images, self._labels, self._change = images, labels, change
+    def __init__(self, images: np.ndarray, labels: np.ndarray, transform: Any) -> None:
+        self._images, self._labels, self._transform = images, labels, transform
 
     def __len__(self) -> int:
         return len(self._labels)
 
     def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
-        return self._change(Image.fromarray(self._images[row])), int(self._labels[row])
+        return self._transform(Image.fromarray(self._images[row])), int(self._labels[row])
 
 
 def make_loader(
     arrays: dict[str, np.ndarray], data: ImageDataset, workers: int, rich: bool
 ) -> DataLoader[Any]:
-    """The peer, with the same augmentation and normalization."""
-    change = transforms.Compose(
+    """Returns the peer, with the same augmentation and normalization."""
+    transform = transforms.Compose(
         [
             transforms.RandomCrop(32, padding=CROP),
             transforms.RandomHorizontalFlip(),
@@ -75,7 +75,7 @@ def make_loader(
         ]
     )
     return DataLoader(
-        PilImages(arrays["x_train"], arrays["y_train"], change),
+        PilImages(arrays["x_train"], arrays["y_train"], transform),
         batch_size=BATCH,
         shuffle=True,
         num_workers=workers,
@@ -84,12 +84,12 @@ def make_loader(
 
 
 def loader_epoch(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> int:
-    """One pass; gives the number of images."""
+    """Makes one pass; returns the number of images."""
     return sum(len(labels) for _, labels in batches)
 
 
 def compare(images: int, repeats: int, rich: bool) -> None:
-    """Times whole epochs in turn and prints the ratios."""
+    """Times whole epochs in turn, and prints the ratios."""
     arrays = random_arrays(images)
     data = as_dataset(arrays)
     loaders = {workers: make_loader(arrays, data, workers, rich) for workers in (0, 2)}
@@ -98,19 +98,19 @@ def compare(images: int, repeats: int, rich: bool) -> None:
         lambda: loader_epoch(loaders[0]),
         lambda: loader_epoch(loaders[2]),
     ]
-    assert [side() for side in sides] == [images] * 3  # warm-up: workers start here
-    ours, *peers = in_turn(sides, repeats)
+    assert [side() for side in sides] == [images] * 3  # warm-up, which starts the workers
+    paretune, *peers = in_turn(sides, repeats)
     more = ", RandAugment" if rich else ""
     print(f"data, one epoch of {images} images 32x32x3, flip, crop{more}, batches of {BATCH}")
-    print(f"  Paretune, in memory              {statistics.median(ours):8.3f} s")
-    for workers, theirs in zip(loaders, peers, strict=True):
-        print(f"  DataLoader over PIL, {workers} workers   {statistics.median(theirs):8.3f} s")
-        ratio, spread = median_ratio(ours, theirs), range_of_ratios(ours, theirs)
+    print(f"  Paretune, in memory              {statistics.median(paretune):8.3f} s")
+    for workers, seconds in zip(loaders, peers, strict=True):
+        print(f"  DataLoader over PIL, {workers} workers   {statistics.median(seconds):8.3f} s")
+        ratio, spread = median_ratio(paretune, seconds), range_of_ratios(paretune, seconds)
         print(f"  RATIO Paretune / DataLoader, {workers} workers: {ratio:.3f} ({spread})")
 
 
 def main() -> None:
-    """Compares."""
+    """Compares without and with RandAugment."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=15)

@@ -1,11 +1,11 @@
-"""Students that learn from a teacher beside the same students that learn from labels alone.
+"""Test accuracy of students that learn from a teacher, and of the same students without one.
 
-Digits (8x8), a small student, a wide teacher trained first; each distillation with the options
-below, all else alike: the same initial weights, the same batches, the same epochs. Accuracy is on
-the test part and each seed is a pair, so what is shown is the mean difference with its standard
-error over the seeds. A difference within two standard errors is none.
+The data is digits (8x8). A wide teacher is trained first, then small students with each of the
+distillations below. All else is equal: initial weights, batches and epochs. Each seed gives a pair,
+so the mean difference is printed with its standard error over the seeds. A difference within two
+standard errors counts as none.
 
-Target: none; whether distillation helps is what a study finds out. The ratio is that of errors.
+There is no target: a study shows whether distillation helps. The ratio is that of the errors.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def accuracy(model: torch.nn.Module, data: ImageDataset) -> float:
-    """On the test part, in per cent."""
+    """Returns the accuracy on the test part, in per cent."""
     right = total = 0
     with torch.inference_mode():
         for images, labels in data.batches("test", 512):
@@ -47,7 +47,7 @@ def accuracy(model: torch.nn.Module, data: ImageDataset) -> float:
 
 
 def students(data: ImageDataset, seed: int, epochs: int) -> dict[str, float]:
-    """Accuracy of the teacher, of the student alone, and with each distillation."""
+    """Returns the accuracy of the teacher, of the student alone, and with each distillation."""
     recipe = Recipe.model_validate(
         {"epochs": epochs, "batch_size": 32, "optimizer": {"adam": {"lr": 2e-3}}}
     )
@@ -57,19 +57,19 @@ def students(data: ImageDataset, seed: int, epochs: int) -> dict[str, float]:
         return train(fresh, recipe, context, stage="pretrain")
 
     teacher = trained(TEACHER, Context(data, seed=seed)).model
-    found = {
+    accuracies = {
         "teacher": accuracy(teacher, data),
         "none": accuracy(trained(STUDENT, Context(data, seed=seed)).model, data),
     }
     for name, params in OPTIONS.items():
         option = Option(name, DISTILLATIONS.get(name).Params(**params))
         context = Context(data, seed=seed, teacher=teacher, distillation=option)
-        found[name] = accuracy(trained(STUDENT, context).model, data)
-    return found
+        accuracies[name] = accuracy(trained(STUDENT, context).model, data)
+    return accuracies
 
 
 def main() -> None:
-    """Trains all of them for each seed and prints the differences."""
+    """Trains teacher and students for each seed, and prints the differences."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=8)
@@ -86,10 +86,10 @@ def main() -> None:
     for name in OPTIONS:
         apart = [row[name] - row["none"] for row in rows]
         spread = statistics.stdev(apart) / len(apart) ** 0.5 if len(apart) > 1 else 0.0
-        said = "differs" if abs(mean[name] - mean["none"]) > 2 * spread else "no difference"
+        verdict = "differs" if abs(mean[name] - mean["none"]) > 2 * spread else "no difference"
         print(
             f"  {name:<10} {mean[name]:.2f}, {statistics.mean(apart):+.2f} +- {spread:.2f} points: "
-            f"{said}"
+            f"{verdict}"
         )
     for name in OPTIONS:
         ratio = (100 - mean[name]) / max(100 - mean["none"], 1e-9)

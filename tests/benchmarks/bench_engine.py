@@ -1,15 +1,14 @@
-"""What the engine costs: Paretune's processor time a trial beside plain Optuna's, and memory.
+"""What the engine costs: processor time of a trial in Paretune and in plain Optuna, and memory.
 
-The trials take no time, so that what is left is the loop, the sampler, the database and the lines
-printed. Two studies:
+The trials take no time, so their cost is that of the loop, the sampler, the database and the
+printed lines. There are two studies:
 
-    trainer    one's own trainer (`evaluate: "trivial:evaluate"`), 8 parameters, 3 objectives
+    trainer    a custom trainer (`evaluate: "trivial:evaluate"`), 8 parameters, 3 objectives
     stages     the quickstart's built-in stages: stage keys, locks, files of the stage cache, curves
 
-The peer is plain Optuna on its SQLite storage with its defaults, by TPE and by its random sampler,
-which goes on with the very study that Paretune has run: the same space, figures and history, read
-from Optuna's tables in a copy of the study's database. Every run is a process of its own, so that
-memory is its own, too.
+The peer is plain Optuna on its SQLite storage with its defaults, with TPE and with its random
+sampler. It continues the study that Paretune has run, in a copy of the database, so space, figures
+and history are the same. Every run is a separate process, so that memory is measured for it alone.
 
 Targets: at most 10 ms a trial for engine and sampler together in 10,000 trials; at most half of
 Optuna's time with TPE; less than 1 GB.
@@ -42,14 +41,14 @@ from paretune.search.sampling.proposer import Proposer
 from paretune.search.trial.events import Event, RunEnded, RunStarted, TrialEnded
 
 STUDIES = {"trainer": "trivial", "stages": "no_work"}
-"""Kind -> its module, which only a side of that kind reads: torch takes memory."""
+"""Kind of study -> module. Only the sides of a kind import it, as torch takes memory."""
 
 LAST = 0.1
-"""Share of the trials that "the last" means."""
+"""Share of the trials that are printed as the last ones."""
 
 
 class Clock:
-    """A reporter that prints like any run, and notes the processor time of each trial."""
+    """A reporter that prints as in any run, and records the processor time of each trial."""
 
     def __init__(self) -> None:
         self._progress = PlainProgress(Console(file=io.StringIO()))
@@ -61,7 +60,7 @@ class Clock:
         self.front = 0
 
     def __call__(self, event: Event) -> None:
-        """Takes an event of the runner in."""
+        """Records an event of the runner."""
         self._progress(event)
         now = time.process_time()
         match event:
@@ -80,7 +79,7 @@ class Clock:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Notes what the sampler takes of it while the body runs a study."""
+        """Records the sampler's part of the time while the body runs a study."""
 
         def timed(method: Callable[..., Any]) -> Callable[..., Any]:
             def call(*arguments: Any) -> Any:
@@ -99,11 +98,11 @@ class Clock:
             yield
 
 
-# -- in processes of their own -------------------------------------------------------------------
+# -- in separate processes ----------------------------------------------------------------------
 
 
 def paretune(kind: str, folder: Path, trials: int) -> dict[str, Any]:
-    """Runs a study; gives what the trials took."""
+    """Runs a study; returns what the trials took."""
     module = import_module(STUDIES[kind])
     spec = module.study(folder, trials)
     clock = Clock()
@@ -122,63 +121,67 @@ def paretune(kind: str, folder: Path, trials: int) -> dict[str, Any]:
 
 
 def optuna(kind: str, folder: Path, trials: int, sampler: str, database: Path) -> dict[str, Any]:
-    """Goes on with that study by plain Optuna for a few trials."""
+    """Continues that study with plain Optuna for a few trials."""
     module = import_module(STUDIES[kind])
     spec = module.study(folder, trials)
     url = plain_optuna.copied(database, sampler)
     count = max(3, min(20, 2000 // trials))
     before = peak_memory()
     objective = module.objective_of(spec)
-    found = plain_optuna.seconds_a_trial(url, spec.name, sampler, objective, count)
-    return {"trials": found, "before": before, "peak": peak_memory()}
+    seconds = plain_optuna.seconds_a_trial(url, spec.name, sampler, objective, count)
+    return {"trials": seconds, "before": before, "peak": peak_memory()}
 
 
 def peak_memory() -> float:
-    """The most that this process has held so far, in MB."""
+    """Returns the peak memory of this process until now, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def apart(*arguments: object) -> dict[str, Any]:
-    """Runs one side in a process of its own."""
+def in_new_process(*arguments: object) -> dict[str, Any]:
+    """Runs one side in a separate process; returns what it printed."""
     command = [sys.executable, __file__, "--side", *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def side(arguments: list[str]) -> None:
-    """What such a process does: kind, folder, trials, and for the peer sampler and database."""
+    """Runs one side in this process, and prints its result as JSON.
+
+    Args:
+        arguments: Kind, folder, number of trials; for the peer also sampler and database.
+    """
     kind, folder, trials, *peer = arguments
     if peer:
         sampler, database = peer
-        found = optuna(kind, Path(folder), int(trials), sampler, Path(database))
+        result = optuna(kind, Path(folder), int(trials), sampler, Path(database))
     else:
-        found = paretune(kind, Path(folder), int(trials))
-    print(json.dumps(found))
+        result = paretune(kind, Path(folder), int(trials))
+    print(json.dumps(result))
 
 
 # -- what is printed -----------------------------------------------------------------------------
 
 
 def compare(kind: str, trials: int, peers: list[str]) -> None:
-    """Runs one study, lets the peers go on with it, and prints the figures."""
+    """Runs one study, lets the peers continue it, and prints the figures."""
     with tempfile.TemporaryDirectory(prefix="paretune-bench-") as name:
-        ours = apart(kind, name, trials)
-        theirs = {p: apart(kind, name, trials, p, ours["database"]) for p in peers}
-    every, last = ours["trials"], max(1, round(LAST * len(ours["trials"])))
-    print(f"engine, {kind}, {trials} trials ({len(every)} proposals, front of {ours['front']})")
-    _line("Paretune, all trials", every, f"of it sampler {_ms(ours['sampling']):.2f}")
+        run = in_new_process(kind, name, trials)
+        by_peer = {p: in_new_process(kind, name, trials, p, run["database"]) for p in peers}
+    every, last = run["trials"], max(1, round(LAST * len(run["trials"])))
+    print(f"engine, {kind}, {trials} trials ({len(every)} proposals, front of {run['front']})")
+    _line("Paretune, all trials", every, f"of it sampler {_ms(run['sampling']):.2f}")
     late = every[-last:]
-    _line(f"Paretune, the last {last}", late, f"of it sampler {_ms(ours['sampling'][-last:]):.2f}")
-    print(f"  {'Paretune, end of the run':28} {1000 * ours['end']:9.2f} ms once")
-    for peer, found in theirs.items():
-        _line(f"Optuna, {peer}, the next", found["trials"], f"mean of {len(found['trials'])}")
-    print(f"  {'peak memory, Paretune':28} {ours['peak']:9.0f} MB, {ours['before']:.0f} before")
-    for peer, found in theirs.items():
+    _line(f"Paretune, the last {last}", late, f"of it sampler {_ms(run['sampling'][-last:]):.2f}")
+    print(f"  {'Paretune, end of the run':28} {1000 * run['end']:9.2f} ms once")
+    for peer, figures in by_peer.items():
+        _line(f"Optuna, {peer}, the next", figures["trials"], f"mean of {len(figures['trials'])}")
+    print(f"  {'peak memory, Paretune':28} {run['peak']:9.0f} MB, {run['before']:.0f} before")
+    for peer, figures in by_peer.items():
         what = f"peak memory, Optuna, {peer}"
-        print(f"  {what:28} {found['peak']:9.0f} MB, {found['before']:.0f} before")
-    for peer, found in theirs.items():
-        ratio = _ms(late) / _ms(found["trials"])
+        print(f"  {what:28} {figures['peak']:9.0f} MB, {figures['before']:.0f} before")
+    for peer, figures in by_peer.items():
+        ratio = _ms(late) / _ms(figures["trials"])
         target = " (target: 0.5)" if peer == "TPE" else ""
         print(f"  RATIO Paretune / Optuna, {peer}, the last trials: {ratio:.3f}{target}")
     if trials >= 10:
@@ -187,18 +190,20 @@ def compare(kind: str, trials: int, peers: list[str]) -> None:
 
 
 def _line(name: str, seconds: list[float], more: str) -> None:
-    """Processor time a trial."""
+    """Prints the mean processor time of a trial."""
     print(f"  {name:28} {_ms(seconds):9.2f} ms a trial, {more}")
 
 
 def _ms(seconds: list[float]) -> float:
-    """Mean, in milliseconds."""
+    """Returns the mean in milliseconds."""
     return 1000 * statistics.fmean(seconds)
 
 
 def main() -> None:
     """Compares each study at each number of trials."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--study", nargs="+", choices=STUDIES, default=list(STUDIES))
     parser.add_argument(

@@ -1,9 +1,9 @@
-"""int8 in ONNX Runtime beside float32: published ResNets for CIFAR-10, on the test images.
+"""int8 compared with float32 in ONNX Runtime: published ResNets for CIFAR-10, on the test images.
 
 Prints the accuracy of the float32 file, of static int8 with each calibration, and of
-quantization-aware training, all as deployed; and what the trained network simulates beside what is
-deployed. Targets: static loses at most 0.5 points, trained at most 0.2; simulated and deployed
-differ by at most 0.3 points. Training uses the first images of the training part only.
+quantization-aware training (QAT), all as deployed. It also compares the accuracy that the network
+from QAT simulates with that of its file. Targets: static loses at most 0.5 points, QAT at most 0.2;
+simulated and deployed differ by at most 0.3 points. QAT trains on the first training images only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BATCH = 100
 
 
 class Images:
-    """The first training images, normalized as the published networks want them."""
+    """The first training images, normalized as the published networks need it."""
 
     classes, shape, fingerprint = CLASSES, SHAPE, "bench"
 
@@ -64,7 +64,7 @@ class Images:
 
 
 def deployed(candidate: Candidate, data: Images, images: int, tests: np.ndarray) -> np.ndarray:
-    """The logits [N, classes] of a candidate's file in ONNX Runtime."""
+    """Returns the logits [N, classes] of a candidate's file in ONNX Runtime."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
         calibration = data.calibration(images)
@@ -78,7 +78,7 @@ def deployed(candidate: Candidate, data: Images, images: int, tests: np.ndarray)
 
 
 def simulated(candidate: Candidate, tests: np.ndarray) -> np.ndarray:
-    """The logits of the network itself, [N, classes]."""
+    """Returns the logits [N, classes] of the network in torch, which simulates int8."""
     with torch.inference_mode():
         return np.concatenate(
             [
@@ -89,46 +89,48 @@ def simulated(candidate: Candidate, tests: np.ndarray) -> np.ndarray:
 
 
 def percent(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Top-1 accuracy in %."""
+    """Returns the top-1 accuracy in %."""
     return 100 * float((logits.argmax(1) == labels[: len(logits)]).mean())
 
 
 def compare(weights: Path, data: Images, options: Any, tests: np.ndarray, labels: Any) -> None:
-    """Prints all figures of one network."""
+    """Quantizes one network in each way, and prints the figures."""
     candidate = published_resnet(weights)
     context = Context(data, placement=OnnxRuntime.placement)
-    exact = percent(deployed(candidate, data, 1, tests), labels)
+    float32 = percent(deployed(candidate, data, 1, tests), labels)
     print(f"{weights.stem}, {len(tests)} test images, in ONNX Runtime")
-    print(f"  float32             {exact:6.2f} %", flush=True)
+    print(f"  float32             {float32:6.2f} %", flush=True)
     for method in ("minmax", "percentile", "entropy"):
         entry = QUANTIZATIONS.get("static")
         params = entry.Params(calibration=method, images=options.calibration)
         static = entry.apply(candidate, params, context)
-        found = percent(deployed(static, data, params.images, tests), labels)
-        print(f"  static {method:<12} {found:6.2f} %  ({found - exact:+.2f} points)", flush=True)
+        accuracy = percent(deployed(static, data, params.images, tests), labels)
+        points = accuracy - float32
+        print(f"  static {method:<12} {accuracy:6.2f} %  ({points:+.2f} points)", flush=True)
     entry = QUANTIZATIONS.get("qat")
     params = entry.Params(epochs=options.epochs, images=min(options.calibration, options.images))
     begun = time.perf_counter()
     trained = entry.apply(candidate, params, context)
     seconds = time.perf_counter() - begun
     logits = deployed(trained, data, params.images, tests)
-    found = percent(logits, labels)
-    print(f"  qat                 {found:6.2f} %  ({found - exact:+.2f} points)")
+    accuracy = percent(logits, labels)
+    print(f"  qat                 {accuracy:6.2f} %  ({accuracy - float32:+.2f} points)")
     print(f"    {options.epochs} epochs of {options.images} training images, {seconds:.0f} s")
     few = min(2000, len(tests))
-    ours, theirs = percent(simulated(trained, tests[:few]), labels), percent(logits[:few], labels)
-    print(f"    on {few} images: simulated {ours:.2f} %, deployed {theirs:.2f} %")
-    print(f"  RATIO qat / float32 accuracy: {found / exact:.4f}", flush=True)
+    in_torch = percent(simulated(trained, tests[:few]), labels)
+    in_file = percent(logits[:few], labels)
+    print(f"    on {few} images: simulated {in_torch:.2f} %, deployed {in_file:.2f} %")
+    print(f"  RATIO qat / float32 accuracy: {accuracy / float32:.4f}", flush=True)
 
 
 def main() -> None:
-    """Compares for each weights file of a folder."""
+    """Compares for each weights file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cifar10", type=Path, help=".npz with x_train, y_train, x_test, y_test")
     parser.add_argument("weights", type=Path, nargs="+", help="resnet20.safetensors, ...")
-    parser.add_argument("--images", type=int, default=2000, help="training images of qat")
+    parser.add_argument("--images", type=int, default=2000, help="training images of QAT")
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--calibration", type=int, default=256, help="images for ranges")
+    parser.add_argument("--calibration", type=int, default=256, help="images for calibration")
     parser.add_argument("--tests", type=int, default=10_000)
     options = parser.parse_args()
     torch.set_num_threads(1)

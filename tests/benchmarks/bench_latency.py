@@ -1,16 +1,17 @@
-"""Rank agreement and repeatability of a latency: Paretune's measure beside the usual ones.
+"""Rank agreement and repeatability of a latency: Paretune's measurement and the usual ones.
 
-Twelve networks in ONNX Runtime (three families, two of them in int8) are measured again and again,
-every other time beside a process that loads the host on and off, half of the times in a process of
-its own. Nothing about the files changes, so whatever an answer says besides the long run's is
-error. The long run: all twelve visited in turn, 12 ms each, half of it before and half after, the
-runs that had the processor for themselves. The peers: the mean of 20 runs after 10 to warm up (as
-Olive measures), and a single run (as Archai does), each as a ratio to the first network measured so
-too.
+Twelve networks in ONNX Runtime (three families, two of the networks in int8) are measured again and
+again. Every other time another process loads the host on and off, and half of the measurements run
+in a new process. Nothing about the files changes, so any difference from the long run is an error.
+The long run visits all twelve in turn, 12 ms each, half of it before and half after the
+measurements, and counts the runs that had the processor alone. The peers are the mean of 20 runs
+after 10 for warm-up (as Olive measures) and a single run (as Archai does). Each is taken as a ratio
+to the first network, measured in the same way.
 `--networks 6 --repeats 4 --truth 20` is a short run, of about three minutes.
 
-Agreement is Kendall's tau between an answer's order of the twelve and the long run's; repeatability
-how far a network's ratio lies from its median over the repeats. Aims: 2 % and 0.95.
+Agreement is Kendall's tau between the order of the twelve by a measurement and by the long run.
+Repeatability is the distance of a network's ratio from its median over the repeats. Aims: 2 % and
+0.95.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ NETWORKS: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
 ]
 
 VISIT = 0.012
-"""Seconds of the long run's visits, twice as long as those of a measurement."""
+"""Seconds of a visit in the long run, twice as long as in a measurement."""
 
 BUSY = """
 import random, sys, time
@@ -67,12 +68,12 @@ while True:
         sum(range(10_000))
     time.sleep(rng.uniform(0.1, 1.5))
 """
-"""Works and rests in turn, up to a second and a half each."""
+"""Python code that works and rests in turn, up to a second and a half each."""
 
 
 @contextlib.contextmanager
 def noise(seed: int) -> Iterator[None]:
-    """A process beside the body that loads the host on and off."""
+    """Loads the host on and off by another process while the body runs."""
     processes = [subprocess.Popen([sys.executable, "-c", BUSY, str(seed)])]
     try:
         yield
@@ -84,7 +85,13 @@ def noise(seed: int) -> Iterator[None]:
 
 
 class Networks:
-    """The networks' files, and each way to measure their ratios to the first."""
+    """Networks as files, and each way to measure the ratios of their latencies to the first's.
+
+    Args:
+        folder: Folder of the files.
+        count: Number of networks.
+        seconds: Seconds of one measurement.
+    """
 
     def __init__(self, folder: Path, count: int, seconds: float) -> None:
         self._data = as_dataset(random_arrays(100))
@@ -104,12 +111,12 @@ class Networks:
         self.last: list[Measurement] = []
 
     def calibrate(self) -> None:
-        """Measures the baseline, as a study does first."""
-        found = Latency.measure(self.subjects[0], self._params, "validation")
-        self._reference = {Latency.name: found}
+        """Measures the first network as the baseline, as a study does first."""
+        latency = Latency.measure(self.subjects[0], self._params, "validation")
+        self._reference = {Latency.name: latency}
 
     def long_run(self, seconds: float) -> None:
-        """Adds visits in turn to the long run."""
+        """Adds this many seconds to the long run."""
         probe = ContentionProbe()
         loads = [self._loader(subject) for subject in self.subjects]
         runs = [TimedRuns(load, self._image, probe) for load in loads]
@@ -124,8 +131,8 @@ class Networks:
                     each.begin_block()
                 for _ in range(12):
                     random.shuffle(order)
-                    for place in order:
-                        runs[place].visit(VISIT)
+                    for index in order:
+                        runs[index].visit(VISIT)
             for each in runs:
                 probe.learn(each.blocks[-1].probe)
         calm = [b for b in range(len(runs[0].blocks)) if all(each.is_calm(b) for each in runs)]
@@ -138,12 +145,12 @@ class Networks:
         return lambda: OnnxRuntime.load(subject.artifact.path, subject.options)
 
     def truth(self) -> np.ndarray:
-        """The long run's ratios."""
+        """Returns the ratios of the long run [networks]."""
         levels = np.array(self._levels)
         return np.median(levels / levels[0], axis=1)
 
-    def ours(self, fresh: bool) -> list[float]:
-        """As a study measures its candidates, here or in a process that has just begun."""
+    def by_paretune(self, fresh: bool) -> list[float]:
+        """Returns ratios as a study measures them, in this process or, if `fresh`, in a new one."""
         if fresh:
             spawn = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=spawn) as process:
@@ -157,55 +164,55 @@ class Networks:
         subjects = [replace(s, model=None, **against) for s in self.subjects]
         return subjects, [self._params] * len(subjects)
 
-    def candidate(self, place: int) -> Measurement:
-        """One network, as a study measures a candidate."""
+    def candidate(self, index: int) -> Measurement:
+        """Measures one network, as a study measures a candidate."""
         subjects, params = self._work()
-        return candidate(subjects[place], params[place])
+        return candidate(subjects[index], params[index])
 
-    def naive(self, warm: int, count: int) -> list[float]:
-        """Mean of some runs after others."""
-        found = []
+    def by_mean(self, warm: int, count: int) -> list[float]:
+        """Returns ratios of the mean of `count` runs after `warm` runs."""
+        means = []
         for session in self._sessions:
             for _ in range(warm):
                 session(self._image)
             begun = time.perf_counter()
             for _ in range(count):
                 session(self._image)
-            found.append((time.perf_counter() - begun) / count)
-        return [each / found[0] for each in found]
+            means.append((time.perf_counter() - begun) / count)
+        return [each / means[0] for each in means]
 
 
 def candidate(subject: Subject, params: Any) -> Measurement:
-    """One network's latency."""
+    """Returns the latency of one network."""
     torch.set_num_threads(1)
     return Latency.measure(subject, params, "validation")
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    """Measures in each way in each round, every other round beside noise, and prints."""
-    answers: dict[str, list[list[float]]] = {}
-    hits: list[tuple[float, float, float]] = []
+    """Measures in each way in each round, every other round under noise, and prints."""
+    ratios: dict[str, list[list[float]]] = {}
+    intervals: list[tuple[float, float, float]] = []
     with tempfile.TemporaryDirectory(prefix="paretune-bench-") as folder:
         networks = Networks(Path(folder), arguments.networks, arguments.seconds)
         networks.calibrate()
         networks.long_run(arguments.truth / 2)
         ways: dict[str, Callable[[bool], list[float]]] = {
-            "Paretune": networks.ours,
-            "mean of 20 after 10": lambda fresh: networks.naive(10, 20),
-            "one run": lambda fresh: networks.naive(0, 1),
+            "Paretune": networks.by_paretune,
+            "mean of 20 after 10": lambda fresh: networks.by_mean(10, 20),
+            "one run": lambda fresh: networks.by_mean(0, 1),
         }
         for round_ in range(arguments.repeats):
             with noise(round_) if round_ % 2 else contextlib.nullcontext():
                 for name, way in ways.items():
-                    answers.setdefault(name, []).append(way(round_ % 4 >= 2))
+                    ratios.setdefault(name, []).append(way(round_ % 4 >= 2))
             scale = networks.last[0].value / networks.last[0].conditions["ratio"]
-            hits += [(m.low / scale, m.high / scale, i) for i, m in enumerate(networks.last)]
+            intervals += [(m.low / scale, m.high / scale, i) for i, m in enumerate(networks.last)]
         networks.long_run(arguments.truth / 2)
         truth = networks.truth()
-        print(f"latency of {len(truth)} networks, {arguments.repeats} times, half beside noise")
-        figures = {name: _line(name, np.array(found), truth) for name, found in answers.items()}
-        inside = statistics.fmean(low <= truth[int(i)] <= high for low, high, i in hits)
-        widths = [50 * np.log(high / low) for low, high, _ in hits]
+        print(f"latency of {len(truth)} networks, {arguments.repeats} times, half under noise")
+        figures = {name: _line(name, np.array(repeats), truth) for name, repeats in ratios.items()}
+        inside = statistics.fmean(low <= truth[int(i)] <= high for low, high, i in intervals)
+        widths = [50 * np.log(high / low) for low, high, _ in intervals]
         print(f"  intervals that hold the long run's ratio: {100 * inside:.0f} %", end="; ")
         print(f"half of one: {statistics.median(widths):.1f} % (median)")
         for name in list(figures)[1:]:
@@ -214,9 +221,16 @@ def compare(arguments: argparse.Namespace) -> None:
         _cost(networks, Path(folder))
 
 
-def _line(name: str, found: np.ndarray, truth: np.ndarray) -> float:
-    taus = [float(kendalltau(each, truth).statistic) for each in found]
-    off = np.abs(np.log(found[:, 1:] / np.median(found[:, 1:], axis=0)))
+def _line(name: str, ratios: np.ndarray, truth: np.ndarray) -> float:
+    """Prints the line of one way to measure; returns its median deviation in %.
+
+    Args:
+        name: The way.
+        ratios: Its ratios [repeats, networks].
+        truth: Ratios of the long run [networks].
+    """
+    taus = [float(kendalltau(each, truth).statistic) for each in ratios]
+    off = np.abs(np.log(ratios[:, 1:] / np.median(ratios[:, 1:], axis=0)))
     typical, bad = (100 * float(np.quantile(off, share)) for share in (0.5, 0.9))
     print(
         f"  {name:20} Kendall {statistics.median(taus):.3f} (least {min(taus):.3f}), "
@@ -226,7 +240,7 @@ def _line(name: str, found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _cost(networks: Networks, folder: Path) -> None:
-    """Where the time of one candidate's measurement goes, in a warm process."""
+    """Prints the time of each step of one candidate's measurement, in a warm process."""
     subject = networks.subjects[1]
     reference_panel(subject.runtime, subject.options, subject.data.shape)
     steps: dict[str, Callable[[], Any]] = {
@@ -240,16 +254,16 @@ def _cost(networks: Networks, folder: Path) -> None:
         begun = time.perf_counter()
         step()
         spent[name] = time.perf_counter() - begun
-    said = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in spent.items())
-    print(f"  one candidate: {sum(spent.values()):.2f} s ({said}; aim: at most 3 s)")
+    steps_text = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in spent.items())
+    print(f"  one candidate: {sum(spent.values()):.2f} s ({steps_text}; aim: at most 3 s)")
 
 
 def main() -> None:
-    """Compares."""
+    """Compares the ways to measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--networks", type=int, default=len(NETWORKS))
-    parser.add_argument("--seconds", type=float, default=2.0, help="of one measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds of one measurement")
     parser.add_argument("--truth", type=float, default=240.0, help="seconds of the long run")
     torch.set_num_threads(1)
     compare(parser.parse_args())

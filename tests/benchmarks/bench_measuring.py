@@ -1,10 +1,11 @@
-"""What measuring one small candidate costs in a warm process: seconds by step, and peak memory.
+"""The cost of measuring one small candidate in a warm process: seconds by step, and peak memory.
 
-SimpleCNN and MobileNetV2 at 32x32 pixels, ONNX Runtime: the whole measurement is export, load,
-latency (beside the baseline and the references) and size. Aims: at most 3 s on two cores, and a
-peak below twice the model plus the runtime. The peak is that of a process that has measured the
-smallest file there is before, above what that process held then (`--peak` is it; Linux only). It is
-taken of a SimpleCNN of 106 MB as well: in small files a session's own memory is most of it.
+The candidates are SimpleCNN and MobileNetV2 at 32x32 pixels in ONNX Runtime. The whole measurement
+is export, load, latency (in turn with the baseline and the references) and size. Aims: at most 3 s
+on two cores, and a peak below twice the model plus the runtime. The peak is that of a process that
+has first measured the smallest file, above the memory that it held then (option `--peak`; Linux
+only). It is also taken for a SimpleCNN of 106 MB, as the peak of small files is mostly the memory
+of the runtime's session.
 """
 
 from __future__ import annotations
@@ -38,26 +39,26 @@ AIM = 3.0
 SMALL, LARGE = {"simple_cnn": {"width": 1.0}}, {"mobilenet_v2": {"width": 1.0}}
 
 BIG = {"simple_cnn": {"width": 3.5}}
-"""For memory only."""
+"""Network for the memory only."""
 
 NETWORKS: dict[str, dict[str, Any]] = {"simple_cnn": SMALL, "mobilenet_v2": LARGE}
 
 
 def subject_of(architecture: dict[str, Any], file: Path, data: Any) -> Subject:
-    """A float network, exported."""
+    """Exports a float network; returns it ready to be measured."""
     model = initial_candidate(architecture, data.shape, CLASSES, 0).model.eval()
     artifact = OnnxRuntime.export(model, data.shape, file)
     return Subject(artifact, OnnxRuntime, OnnxRuntime.Params(), model, data)
 
 
 def costs(name: str, folder: Path, repeats: int, params: Any) -> tuple[dict[str, float], float]:
-    """Median seconds of each step in a warm process, and of all."""
+    """Returns the median seconds of each step in a warm process, and of all steps together."""
     data = as_dataset(random_arrays(64))
     base = subject_of({"simple_cnn": {"width": 0.5}}, folder / "base.onnx", data)
     reference_panel(base.runtime, base.options, data.shape)
-    known = Latency.measure(base, params, "validation")
+    measured = {Latency.name: Latency.measure(base, params, "validation")}
     subject = subject_of(NETWORKS[name], folder / f"{name}.onnx", data)
-    subject = replace(subject, baseline=base.artifact, baseline_measurements={Latency.name: known})
+    subject = replace(subject, baseline=base.artifact, baseline_measurements=measured)
     draft = folder / "again.onnx"
     steps: dict[str, Callable[[], Any]] = {
         "export": lambda: OnnxRuntime.export(subject.model, data.shape, draft),
@@ -76,11 +77,16 @@ def costs(name: str, folder: Path, repeats: int, params: Any) -> tuple[dict[str,
 
 
 def peak(least: Path, file: Path) -> None:
-    """Prints by how many bytes this process grows while it measures an artifact."""
+    """Prints by how many bytes this process grows while it measures a file.
+
+    Args:
+        least: The smallest file, which is measured before.
+        file: The file.
+    """
     data = as_dataset(random_arrays(64))
 
     def measure(path: Path) -> None:
-        model: Any = None  # is not needed to time a file
+        model: Any = None  # not needed to time a file
         artifact = Artifact(path, OnnxRuntime.name, "", path.stat().st_size)
         subject = Subject(artifact, OnnxRuntime, OnnxRuntime.Params(), model, data)
         Latency.measure(subject, Latency.Params(seconds=0.1), "validation")
@@ -88,7 +94,7 @@ def peak(least: Path, file: Path) -> None:
 
     measure(least)
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what is free again must not hide what is needed
+    ctypes.CDLL(None).malloc_trim(0)  # freed memory must not hide what is needed
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: proc(5)
     held = _status("VmRSS")
     measure(file)
@@ -96,7 +102,7 @@ def peak(least: Path, file: Path) -> None:
 
 
 def _status(name: str) -> int:
-    """Bytes of this process, from /proc/self/status."""
+    """Returns a number of bytes of this process from /proc/self/status."""
     [line] = [
         line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)
     ]
@@ -104,20 +110,20 @@ def _status(name: str) -> int:
 
 
 def peak_of(least: Path, file: Path, repeats: int) -> float:
-    """Bytes in a process of its own, the median of some."""
+    """Returns the bytes that `peak` prints in a new process; the median of the repeats."""
     command: Sequence[str] = [sys.executable, __file__, "--peak", str(least), str(file)]
-    found = []
+    peaks = []
     for _ in range(repeats):
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        found.append(int(done.stdout))
-    return statistics.median(found)
+        peaks.append(int(done.stdout))
+    return statistics.median(peaks)
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of latency, the default there")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds of a latency")
     parser.add_argument("--peak", type=Path, nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -131,8 +137,8 @@ def main() -> None:
         subject_of(least, Path(folder) / "least.onnx", as_dataset(random_arrays(64)))
         for name in NETWORKS:
             steps, seconds = costs(name, Path(folder), arguments.repeats, params)
-            said = ", ".join(f"{step} {spent:.2f} s" for step, spent in steps.items())
-            print(f"  {name}: {seconds:.2f} s ({said})")
+            text = ", ".join(f"{step} {spent:.2f} s" for step, spent in steps.items())
+            print(f"  {name}: {seconds:.2f} s ({text})")
             print(f"  RATIO of {name}'s seconds to the aim of {AIM:.0f} s: {seconds / AIM:.2f}")
         subject_of(BIG, Path(folder) / "big.onnx", as_dataset(random_arrays(64)))
         tiny = Path(folder) / "least.onnx"

@@ -1,9 +1,9 @@
-"""What `paretune profile` estimates beside what the change really leaves, in ONNX Runtime.
+"""Estimates of `paretune profile`, compared with the real effect of each change in ONNX Runtime.
 
-For each network: the profile, and every change that it advises for the layers that cost most and
-for the whole network. Each change is then really made, exported and run in turn with the network as
-it is. Prints what stays of the time and of the file, estimated and measured. An estimate is a guide
-to what to search first: the target is that half of them lie within 0.15 of the whole time.
+For each network, takes the profile and every change that it advises, for the layers that cost most
+and for the whole network. Each change is then made, exported and timed in turn with the unchanged
+network. Prints the remaining share of time and file size, estimated and measured. An estimate only
+guides what to search first: the target is that half of them lie within 0.15 of the whole time.
 """
 
 from __future__ import annotations
@@ -45,13 +45,14 @@ ROUNDS = 7
 
 
 def calibration() -> Iterator[np.ndarray]:
+    """Yields random batches of images."""
     draw = np.random.default_rng(1)
     for _ in range(2):
         yield draw.normal(size=(8, *SHAPE)).astype(np.float32)
 
 
 def changed(model: nn.Module, change: EstimatedChange) -> nn.Module | None:
-    """The network with a change really made; int8 is made by the export."""
+    """Returns the network with a change; None if it is impossible. The export makes int8."""
     match change.kind:
         case Change.SEPARABLE:
             return changed_networks.separable(model, change.layer)
@@ -64,12 +65,13 @@ def changed(model: nn.Module, change: EstimatedChange) -> nn.Module | None:
 
 
 def exported(model: nn.Module, path: Path, int8: bool) -> Artifact:
+    """Exports a network to a file, in int8 or float."""
     mode = {"static": {"per_channel": True}} if int8 else None
     return OnnxRuntime.export(model, SHAPE, path, mode, calibration())
 
 
 def ratio_of_runs(before: Any, after: Any, inputs: np.ndarray, seconds: float) -> float:
-    """Time of the second session by that of the first, in turn; the median over rounds."""
+    """Returns the time of the second session / that of the first, timed in turn."""
 
     def runs(session: Any, count: int) -> Any:
         return lambda: [session(inputs) for _ in range(count)]
@@ -77,16 +79,21 @@ def ratio_of_runs(before: Any, after: Any, inputs: np.ndarray, seconds: float) -
     [once] = in_turn([runs(before, 5)], 5)
     count = max(3, int(seconds / ROUNDS / 2 / max(min(once) / 5, 1e-6)))
     first, second = in_turn([runs(before, count), runs(after, count)], 2 * ROUNDS)
-    # The faster half of both: a busy neighbour makes a round slower, never faster.
-    return min_half(second) / min_half(first)
+    # Other work on the machine makes a round slower, never faster.
+    return median_of_faster_half(second) / median_of_faster_half(first)
 
 
-def min_half(figures: list[float]) -> float:
-    return statistics.median(sorted(figures)[: (len(figures) + 1) // 2])
+def median_of_faster_half(seconds: list[float]) -> float:
+    """Returns the median of the smaller half."""
+    return statistics.median(sorted(seconds)[: (len(seconds) + 1) // 2])
 
 
-def one(name: str, architecture: dict[str, Any], seconds: float, folder: Path) -> list[float]:
-    """Prints a network's lines; gives the estimated minus the measured share of the time."""
+def compare(name: str, architecture: dict[str, Any], seconds: float, folder: Path) -> list[float]:
+    """Prints the lines of a network.
+
+    Returns:
+        The estimated minus the measured share of the time, for each change.
+    """
     model = build_network(architecture, SHAPE, CLASSES, seed=0)
     inputs = np.random.default_rng(0).normal(size=(1, *SHAPE)).astype(np.float32)
     file = exported(model, folder / "before.onnx", int8=False)
@@ -116,19 +123,20 @@ def one(name: str, architecture: dict[str, Any], seconds: float, folder: Path) -
 
 
 def main() -> None:
+    """Compares for each network."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", type=int, default=len(NETWORKS))
-    parser.add_argument("--seconds", type=float, default=4.0, help="for each figure")
-    given = parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=4.0, help="seconds of each timing")
+    options = parser.parse_args()
     torch.set_num_threads(1)
     errors: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in list(NETWORKS)[: given.networks]:
-            errors += one(name, NETWORKS[name], given.seconds, Path(folder))
-    off = [abs(error) for error in errors]
+        for name in list(NETWORKS)[: options.networks]:
+            errors += compare(name, NETWORKS[name], options.seconds, Path(folder))
+    distances = [abs(error) for error in errors]
     print(
-        f"  RATIO estimated minus measured share of the time, median of {len(off)} changes: "
-        f"{statistics.median(off):.3f} (largest {max(off):.2f}; target 0.15)"
+        f"  RATIO estimated minus measured share of the time, median of {len(distances)} changes: "
+        f"{statistics.median(distances):.3f} (largest {max(distances):.2f}; target 0.15)"
     )
 
 

@@ -1,14 +1,14 @@
-"""ResNet-56 pruned to 47 % of its multiply-adds and finetuned, beside what is published.
+"""ResNet-56 pruned to 47 % of its multiply-adds and finetuned, compared with published results.
 
-Published for CIFAR-10 at this cost: 93.39-93.5 % before, 92.9-93.8 % after, by method (Fang et al.
-2023, https://arxiv.org/abs/2301.12900, compares them: 2.11 times fewer multiply-adds, finetuned for
-100 epochs or more on all 50,000 images).
+Published for CIFAR-10 at this cost: 93.39-93.5 % before, 92.9-93.8 % after, depending on the method
+(Fang et al. 2023, https://arxiv.org/abs/2301.12900, compare them: 2.11 times fewer multiply-adds,
+finetuned for 100 epochs or more on all 50,000 images).
 
 Full CIFAR-10 on a GPU, with the weights of `published_weights.py`:
 
     python bench_pruning.py --data cifar10.npz --weights FOLDER --epochs 100 --device cuda
 
-Without data and weights it prunes a small untrained network on random images, to show that it runs.
+Without data and weights it prunes a small untrained network on random images, as a test.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PUBLISHED = "93.39-93.5 % -> 92.9-93.8 %"
 
 
 def loaded(options: argparse.Namespace) -> tuple[Candidate, ImageDataset, dict[str, np.ndarray]]:
-    """The network, its training images normalized as it was trained, and all arrays."""
+    """Returns the network, a data set normalized as in its training, and all arrays."""
     if options.data is None or options.weights is None:
         arrays = random_arrays(options.images or 256)
         candidate = initial_candidate(
@@ -45,7 +45,7 @@ def loaded(options: argparse.Namespace) -> tuple[Candidate, ImageDataset, dict[s
         chosen = np.random.default_rng(0).permutation(len(arrays["y_train"]))[: options.images]
         arrays["x_train"] = arrays["x_train"][chosen]
         arrays["y_train"] = arrays["y_train"][chosen]
-        if "x_val" not in arrays:  # all images are trained on: nothing is chosen by validation
+        if "x_val" not in arrays:  # trains on all images: validation decides nothing
             arrays["x_val"], arrays["y_val"] = arrays["x_train"][:100], arrays["y_train"][:100]
     data = as_dataset(arrays)
     data.mean, data.std = MEAN, STD
@@ -53,7 +53,7 @@ def loaded(options: argparse.Namespace) -> tuple[Candidate, ImageDataset, dict[s
 
 
 def show(event: EpochEnd) -> None:
-    """One line an epoch."""
+    """Prints the line of an epoch."""
     print(f"  epoch {event.epoch}/{event.epochs}: loss {event.loss:.3f} ({event.seconds:.0f} s)")
 
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="CIFAR-10 as .npz: x_train, y_train, x_test, ...")
     parser.add_argument("--weights", type=Path, help="folder with resnet56.safetensors")
     parser.add_argument("--model", default="resnet56", help="resnet56 or resnet20")
-    parser.add_argument("--images", type=int, help="training images, all when not given")
+    parser.add_argument("--images", type=int, help="training images; default: all")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--rate", type=float, default=0.01, help="first learning rate")
     parser.add_argument("--macs", type=float, default=0.47)

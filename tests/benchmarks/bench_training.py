@@ -1,11 +1,12 @@
-"""Paretune's training loop beside a minimal one written by hand.
+"""Paretune's training loop compared with a minimal one written by hand.
 
-The same network from the same weights, the same batches in the same order, the same optimizer: both
-must end with the same weights, which is checked. What the ratio shows is what the loop adds: the
-copy of the model, the schedule, training accuracy, looks at the loss, the check for finite weights.
-In processor time and on one thread, so that other work on the machine does not count.
+Both sides train the same network from the same weights, with the same batches in the same order and
+the same optimizer. Both must end with the same weights, and their difference is printed. The ratio
+shows what Paretune's loop adds: copy of the model, schedule, training accuracy, checks of the loss
+and of finite weights. Time is processor time on one thread, so other work on the machine does not
+count.
 
-Target: near 1 (at most 1.1) for simple_cnn as it is; a narrow one shows the cost per step.
+Target: near 1 (at most 1.1) for simple_cnn of width 1; a narrow one shows the cost per step.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ BATCH = 64
 
 
 def by_hand(candidate: Candidate, recipe: Recipe, data: ImageDataset) -> torch.nn.Module:
-    """The loop of every tutorial."""
+    """Trains as the loop of every tutorial does; returns the trained network."""
     model = copy.deepcopy(candidate.model).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=AdamParams().lr)
     for epoch in range(recipe.epochs):
-        seed = (SEED * 1_000_003 + epoch) % 2**31  # the loop's own order of examples
+        seed = (SEED * 1_000_003 + epoch) % 2**31  # Paretune's order of examples
         for images, labels in data.batches("train", recipe.batch_size, seed=seed):
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(images), labels)
@@ -46,13 +47,13 @@ def by_hand(candidate: Candidate, recipe: Recipe, data: ImageDataset) -> torch.n
 
 
 def difference(a: torch.nn.Module, b: torch.nn.Module) -> float:
-    """Of the weights, the largest."""
+    """Returns the largest difference of a weight."""
     pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
     return max(float((x - y).abs().max()) for x, y in pairs)
 
 
 def compare(width: float, images: int, repeats: int) -> None:
-    """Trains both ways in turn and prints the ratio."""
+    """Trains in both ways in turn, and prints the ratio."""
     data = as_dataset(random_arrays(images))
     candidate = initial_candidate({"simple_cnn": {"width": width}}, data.shape, data.classes, SEED)
     recipe = Recipe(epochs=2, batch_size=BATCH)
@@ -60,7 +61,7 @@ def compare(width: float, images: int, repeats: int) -> None:
     apart = difference(
         train(candidate, recipe, context, stage="pretrain").model, by_hand(candidate, recipe, data)
     )
-    ours, theirs = in_turn(
+    paretune, manual = in_turn(
         [
             lambda: train(candidate, recipe, context, stage="pretrain"),
             lambda: by_hand(candidate, recipe, data),
@@ -70,14 +71,14 @@ def compare(width: float, images: int, repeats: int) -> None:
     )
     print(f"training, simple_cnn of width {width:g}, {recipe.epochs} epochs of {images} images")
     print(f"  largest difference between the two sides' weights: {apart:.1g}")
-    print(f"  Paretune's loop  {statistics.median(ours):8.3f} s of processor time")
-    print(f"  loop by hand     {statistics.median(theirs):8.3f} s of processor time")
-    ratio, spread = median_ratio(ours, theirs), range_of_ratios(ours, theirs)
+    print(f"  Paretune's loop  {statistics.median(paretune):8.3f} s of processor time")
+    print(f"  loop by hand     {statistics.median(manual):8.3f} s of processor time")
+    ratio, spread = median_ratio(paretune, manual), range_of_ratios(paretune, manual)
     print(f"  RATIO Paretune / by hand: {ratio:.3f} ({spread}; target: at most 1.1)")
 
 
 def main() -> None:
-    """Compares for a wide and a narrow network."""
+    """Compares with a wide and a narrow network."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=7)

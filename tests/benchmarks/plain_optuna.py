@@ -1,4 +1,4 @@
-"""Plain Optuna going on with a study that Paretune has run: it lies in Optuna's tables, too."""
+"""Continues a study of Paretune with plain Optuna, from the Optuna tables of its database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAMPLERS: dict[str, Callable[[], BaseSampler]] = {
 
 
 def suggested(trial: Any, name: str, domain: Domain) -> Any:
-    """What Optuna suggests for a parameter."""
+    """Returns the value that Optuna suggests for a parameter."""
     match domain:
         case Float(low, high, log, step):
             return trial.suggest_float(name, low, high, log=log, step=step)
@@ -32,7 +32,7 @@ def suggested(trial: Any, name: str, domain: Domain) -> Any:
 
 
 def copied(database: Path, name: str) -> str:
-    """A copy of a study's database, set as Optuna sets a new one; gives its URL."""
+    """Copies a study's database, with the settings of Optuna for a new one; returns its URL."""
     copy = database.with_name(f"{name}.db")
     copy.unlink(missing_ok=True)
     with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
@@ -44,21 +44,21 @@ def copied(database: Path, name: str) -> str:
 def seconds_a_trial(
     url: str, study: str, sampler: str, objective: Callable[[Any], list[float]], count: int
 ) -> list[float]:
-    """Processor time of each of so many further trials, after one that reads the study.
+    """Returns the processor time of each further trial, after one that reads the study.
 
     Args:
-        url: Of a database that may be written.
+        url: URL of a database that may be written.
         study: Name of the study in it.
         sampler: A key of SAMPLERS.
-        objective: As Optuna takes it.
-        count: How many trials.
+        objective: Optuna's objective function.
+        count: Number of trials to time.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    again = optuna.load_study(study_name=study, storage=url, sampler=SAMPLERS[sampler]())
-    again.optimize(objective, n_trials=1)
+    continued = optuna.load_study(study_name=study, storage=url, sampler=SAMPLERS[sampler]())
+    continued.optimize(objective, n_trials=1)
     seconds = []
     for _ in range(count):
         begun = time.process_time()
-        again.optimize(objective, n_trials=1)
+        continued.optimize(objective, n_trials=1)
         seconds.append(time.process_time() - begun)
     return seconds

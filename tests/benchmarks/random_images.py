@@ -1,4 +1,4 @@
-"""Random images in the shape of CIFAR-10: their content does not change what a benchmark costs."""
+"""Random images in the shape of CIFAR-10: their content does not change the cost of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLASSES = 10
 
 
 def random_arrays(train: int, others: int = 100) -> dict[str, np.ndarray]:
-    """x_train, y_train and so on: uint8 [N, 32, 32, 3], and labels."""
+    """Returns x_train, y_train, x_val, ...: images, uint8 [N, 32, 32, 3], and labels [N]."""
     generator = np.random.default_rng(0)
     arrays = {}
     for part, count in (("train", train), ("val", others), ("test", others)):
@@ -22,5 +22,5 @@ def random_arrays(train: int, others: int = 100) -> dict[str, np.ndarray]:
 
 
 def as_dataset(arrays: dict[str, np.ndarray]) -> ImageDataset:
-    """The arrays as Paretune holds them."""
+    """Returns the arrays as a data set of Paretune."""
     return make_image_dataset(raw_from_arrays("random", arrays), ImageDataParams(), 0)

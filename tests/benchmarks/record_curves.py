@@ -1,10 +1,11 @@
 """Records `curves.npz`: real learning curves of 1,440 small networks, for `bench_racing.py`.
 
-Each network learns the 8x8 digits of scikit-learn (897 to train, 900 to validate) under noise of
-five grey levels of sixteen, 27 epochs of batches of 32; the validation error is kept after each
-epoch. Latency is the time of one image in ONNX Runtime on one thread (the least of the medians of
-five rounds, which take the structures in turn), size is four bytes a weight. The forty networks of
-a structure are trained side by side (`torch.vmap`), which takes minutes on one core.
+Each network learns the 8x8 digits of scikit-learn (897 to train, 900 to validate) under noise with
+a deviation of five of sixteen grey levels. It trains for 27 epochs in batches of 32, and its
+validation error is recorded after each. Latency is the time of one image in ONNX Runtime on one
+thread: the smallest of the medians of five rounds, which measure the structures in turn. Size is
+four bytes a weight. The forty networks of a structure are trained together (`torch.vmap`), which
+takes minutes on one core.
 """
 
 from __future__ import annotations
@@ -34,24 +35,24 @@ Weights = dict[str, torch.Tensor]
 
 
 def plans() -> list[dict[str, Any]]:
-    """Every point of the space, in the order of the recorded rows."""
+    """Returns every point of the space, in the order of the recorded rows."""
     return [dict(zip(SPACE, values, strict=True)) for values in itertools.product(*SPACE.values())]
 
 
 class Drop(nn.Module):
-    """Dropout of a share that is a tensor, so that networks side by side may differ in it."""
+    """Dropout with a tensor as its share, so that networks trained together may differ in it."""
 
     share = torch.tensor(0.0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Inputs of any shape; the same in evaluation."""
+        """Drops inputs of any shape; in evaluation returns them unchanged."""
         if not self.training:
             return x
         return x * (torch.rand_like(x) >= self.share) / (1 - self.share)
 
 
 def network(plan: Mapping[str, Any], drop: nn.Module) -> nn.Sequential:
-    """The network of a plan's structure, for inputs [B, 1, 8, 8]."""
+    """Returns the network of a plan's structure, for inputs [B, 1, 8, 8]."""
     width, last = plan["width"], (8 // plan["pool"]) ** 2
     layers: list[nn.Module] = [nn.AvgPool2d(plan["pool"]), nn.Flatten()]
     for _ in range(plan["depth"]):
@@ -61,23 +62,23 @@ def network(plan: Mapping[str, Any], drop: nn.Module) -> nn.Sequential:
 
 
 def images() -> tuple[torch.Tensor, torch.Tensor]:
-    """Noisy digits [N, 1, 8, 8] around zero, and labels [N]."""
-    found = load_digits()
+    """Returns noisy digits [N, 1, 8, 8] with mean 0 and deviation 1, and labels [N]."""
+    digits = load_digits()
     draw = np.random.default_rng(0)
-    order = draw.permutation(len(found.target))
-    x = found.images[order] + NOISE * draw.standard_normal(found.images.shape)
+    order = draw.permutation(len(digits.target))
+    x = digits.images[order] + NOISE * draw.standard_normal(digits.images.shape)
     x = (x - x.mean()) / x.std()
     return (
         torch.tensor(x[:, None], dtype=torch.float32),
-        torch.tensor(found.target[order], dtype=torch.int64),
+        torch.tensor(digits.target[order], dtype=torch.int64),
     )
 
 
 class Fleet:
-    """Networks of one structure that are trained side by side.
+    """Networks of one structure that are trained together.
 
     Args:
-        fleet: Their plans, alike in structure.
+        fleet: Their plans, with the same structure.
     """
 
     def __init__(self, fleet: Sequence[Mapping[str, Any]]) -> None:
@@ -103,7 +104,7 @@ class Fleet:
         return nn.functional.cross_entropy(torch.func.functional_call(self._net, weights, x), y)
 
     def epoch(self, x: torch.Tensor, y: torch.Tensor) -> None:
-        """One pass over the training part, by SGD with momentum .9 or Adam as each plan says."""
+        """Trains one epoch, by SGD with momentum 0.9 or by Adam, depending on the plan."""
         self._net.train()
         order = torch.randperm(TRAIN)
         for first in range(0, TRAIN - BATCH + 1, BATCH):
@@ -127,7 +128,7 @@ class Fleet:
         self._weights[name] -= rates * step
 
     def wrong(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """How many validation images [fleet] each network gets wrong; all where it diverged."""
+        """Returns each network's number of wrong validation images [fleet]; all if it diverged."""
         self._net.eval()
         call = torch.vmap(lambda w: torch.func.functional_call(self._net, w, x[TRAIN:]))
         with torch.inference_mode():
@@ -136,7 +137,7 @@ class Fleet:
 
 
 def latencies(structures: Sequence[Mapping[str, Any]], runs: int) -> list[float]:
-    """Milliseconds of one image."""
+    """Returns the milliseconds of one image for each structure."""
     import onnxruntime
 
     sessions = []
@@ -151,20 +152,20 @@ def latencies(structures: Sequence[Mapping[str, Any]], runs: int) -> list[float]
     image = np.zeros((1, 1, 8, 8), dtype=np.float32)
     medians: list[list[float]] = [[] for _ in sessions]
     for _ in range(5):
-        for place, session in enumerate(sessions):
+        for index, session in enumerate(sessions):
             name, taken = session.get_inputs()[0].name, []
             for _ in range(runs):
                 begun = time.perf_counter()
                 session.run(None, {name: image})
                 taken.append(time.perf_counter() - begun)
-            medians[place].append(1000 * statistics.median(taken))
-    return [min(found) for found in medians]
+            medians[index].append(1000 * statistics.median(taken))
+    return [min(rounds) for rounds in medians]
 
 
 def main() -> None:
-    """Trains them all."""
+    """Trains and measures all networks, and writes the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=2000, help="of each network in each round")
+    parser.add_argument("--runs", type=int, default=2000, help="runs of a network in a round")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

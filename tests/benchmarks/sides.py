@@ -1,4 +1,4 @@
-"""What the benchmarks share: two sides in turn, so that a slow minute of the machine hits both."""
+"""Runs the sides of a benchmark in turn, so that a slow minute of the machine affects all."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def in_turn(
     repeats: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[list[float]]:
-    """Seconds of each side in each round; a round begins with another side than the last one.
+    """Returns the seconds of each side in each round; each round begins with another side.
 
     Args:
-        sides: What is compared.
-        repeats: Rounds.
-        clock: `time.process_time` for work that this process does alone, which leaves out what the
-            machine does besides.
+        sides: Functions to compare.
+        repeats: Number of rounds.
+        clock: Returns seconds. `time.process_time` suits work that this process does alone: it
+            leaves out other work on the machine.
     """
     seconds: list[list[float]] = [[] for _ in sides]
     order = list(range(len(sides)))
@@ -32,11 +32,11 @@ def in_turn(
 
 
 def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
-    """Median over the rounds of above / below."""
+    """Returns the median over the rounds of above / below."""
     return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
 def range_of_ratios(above: Sequence[float], below: Sequence[float]) -> str:
-    """The smallest and the largest ratio of a round."""
+    """Describes the smallest and the largest ratio of a round."""
     ratios = [a / b for a, b in zip(above, below, strict=True)]
     return f"{min(ratios):.2f} to {max(ratios):.2f} over {len(ratios)} rounds"

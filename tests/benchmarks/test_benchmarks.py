@@ -1,4 +1,4 @@
-"""Every benchmark runs, with sizes too small to mean anything, and prints its ratios."""
+"""Every benchmark runs, with sizes too small for useful figures, and prints its ratios."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL = {
     "bench_measuring.py": ["--repeats", "1", "--seconds", "0.1"],
     "bench_pruning.py": ["--epochs", "1", "--images", "128"],
     "bench_search.py": [
-        *("--trials", "2", "--seeds", "0", "--sides", "plain tpe", "paretune"),
+        *("--trials", "2", "--seeds", "0", "--sides", "plain tpe", "plain gp", "paretune"),
         *("--set", "baseline.pretrain.epochs=1", "--set", "space.pretrain.epochs=1"),
         *("--set", "space.finetune.epochs=1"),
     ],
@@ -48,18 +48,18 @@ SMALL = {
 
 
 def noise_and_random_weights(folder: Path) -> list[str]:
-    """An .npz like CIFAR-10 and a weights file with the published keys, of a small network."""
+    """Writes an .npz like CIFAR-10 and weights of a small network with the published keys."""
     draw = np.random.default_rng(0)
     images, labels = draw.integers(0, 256, (64, 32, 32, 3), np.uint8), draw.integers(0, 10, 64)
     np.savez(folder / "c.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     network = initial_candidate(
         {"resnet": {"blocks": 1, "shortcut": "padding"}}, (3, 32, 32), 10, seed=0
     )
-    places = {"0": "conv1", "1": "bn1", "3": "layer1.0", "4": "layer2.0", "5": "layer3.0"}
+    prefixes = {"0": "conv1", "1": "bn1", "3": "layer1.0", "4": "layer2.0", "5": "layer3.0"}
     weights = {}
     for key, value in network.model.state_dict().items():
-        place, _, rest = key.partition(".")
-        weights[f"{places.get(place, 'linear')}.{rest}"] = value
+        index, _, rest = key.partition(".")
+        weights[f"{prefixes.get(index, 'linear')}.{rest}"] = value
     kept = {name: tensor for name, tensor in weights.items() if "num_batches" not in name}
     save_file(kept, folder / "w.safetensors")
     return [str(folder / "c.npz"), str(folder / "w.safetensors")]

@@ -1,7 +1,7 @@
-"""A study whose trials take no time, so that what a trial costs is the engine's and the sampler's.
+"""A study with trials that take no time, so that a trial costs only the engine and the sampler.
 
-Three objectives and eight parameters with branches, shaped like those of compressed networks; the
-same figures for a plain Optuna study over the same space.
+It has three objectives and eight parameters with branches, similar to those of compressed networks.
+A study of plain Optuna over the same space gets the same figures.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ search: {seed: 0}
 """
 
 IMAGES = 2000
-"""Of which so many are wrong: an error comes in steps, and has an interval."""
+"""Number of classified images: an error comes in steps of 1 / IMAGES, and has an interval."""
 
 NAMES = ("error", "latency", "size")
 
 
 def figures(plan: Mapping[str, Any]) -> dict[str, float]:
-    """Error, latency and size for choices of the space."""
+    """Returns error, latency and size for choices of the space."""
     left = 1 - plan["pruning"].get("structured", {"ratio": 0.0})["ratio"]
     mode = plan["quantization"]
     [[name, options]] = plan["optimizer"].items()
@@ -60,16 +60,16 @@ def figures(plan: Mapping[str, Any]) -> dict[str, float]:
 
 
 def evaluate(plan: Mapping[str, Any], report: object) -> dict[str, Any]:
-    """What the study file names: the figures, the error with its interval."""
-    found = figures(plan)
-    error = found["error"]
+    """Returns the figures, the error with its interval; the trainer that the study file names."""
+    values = figures(plan)
+    error = values["error"]
     half = 1.96 * (error * (1 - error) / IMAGES) ** 0.5
     ends = (max(error - half, 0.0), error + half)
-    return {**found, "error": Measurement("error", error, "fraction", "lower", *ends, IMAGES)}
+    return {**values, "error": Measurement("error", error, "fraction", "lower", *ends, IMAGES)}
 
 
 def study_file(folder: Path) -> Path:
-    """The study file and its trainer, written to a folder."""
+    """Writes the study file and its trainer to a folder; returns the study file."""
     (folder / "trivial.py").write_text(Path(__file__).read_text())
     file = folder / "trivial.yaml"
     file.write_text(STUDY)
@@ -77,16 +77,16 @@ def study_file(folder: Path) -> Path:
 
 
 def study(folder: Path, trials: int) -> StudySpec:
-    """The study in a folder of its own."""
+    """Writes the study to a folder and loads it."""
     return load_study(str(study_file(folder)), trials=trials)
 
 
 def objective_of(spec: StudySpec) -> Callable[[Any], list[float]]:
-    """The same as one writes it for Optuna: suggests every parameter, and gives the figures."""
-    from plain_optuna import suggested  # not read where Paretune calls `evaluate`
+    """Returns an objective function for Optuna with the same space and figures."""
+    from plain_optuna import suggested  # not imported when Paretune calls `evaluate`
 
     def objective(trial: Any) -> list[float]:
-        found = figures(assign(spec.space, lambda name, domain: suggested(trial, name, domain)))
-        return [found[name] for name in NAMES]
+        values = figures(assign(spec.space, lambda name, domain: suggested(trial, name, domain)))
+        return [values[name] for name in NAMES]
 
     return objective
