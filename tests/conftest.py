@@ -1,4 +1,4 @@
-"""Shared by all tests: a study small enough to run for real, and the command line in process."""
+"""Fixtures for all tests: a study small enough to run, and the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from support.study_texts import TINY
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks: threads only wait for each other
 os.environ["COLUMNS"] = "120"
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    # Who measures stops the training of others on the host: not that of another worker's tests.
+    # A measurement stops the training of other processes on the host. Each worker of the tests gets
+    # another folder of locks, so that it does not stop the others.
     tempfile.tempdir = str(Path(tempfile.gettempdir()) / f"paretune-tests-{worker}")
     os.environ["TMPDIR"] = tempfile.tempdir
     Path(tempfile.tempdir).mkdir(exist_ok=True)
@@ -30,19 +31,19 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, so that no worker is left alone with it at the end."""
+    """Runs the longest tests first, so that no worker runs one alone at the end."""
     items.sort(key=lambda item: ("timeout" not in item.keywords, "slow" not in item.keywords))
 
 
 @pytest.fixture(name="cli", scope="session")
 def cli_fixture() -> Cli:
-    """`cli("check", file)` -> code, out, err."""
+    """Returns the command line: `cli("check", file)` -> code, out, err."""
     return invoke
 
 
 @pytest.fixture(autouse=True)
 def _denormals() -> Iterator[None]:
-    """A run flushes denormals for its process; made-up numbers of other tests need them."""
+    """Switches denormals on again after a run, as numbers in other tests need them."""
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_flush_denormal(False)
@@ -50,7 +51,7 @@ def _denormals() -> Iterator[None]:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """A study file that runs in seconds."""
+    """Returns a study file that runs in seconds."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
     return file
@@ -65,26 +66,26 @@ def _finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CommandRe
 
 @pytest.fixture(scope="session")
 def first_run(_finished: tuple[Path, CommandResult]) -> CommandResult:
-    """What the run of the finished study printed."""
+    """Returns the result of the run of the finished study."""
     return _finished[1]
 
 
 @pytest.fixture
 def finished(_finished: tuple[Path, CommandResult], tmp_path: Path) -> Path:
-    """The tiny study file, after its run; a copy that a test may change."""
+    """Returns the tiny study file after its run; a copy that a test may change."""
     shutil.copytree(_finished[0], tmp_path, dirs_exist_ok=True)
     return tmp_path / "tiny.yaml"
 
 
 @dataclass
 class Running:
-    """A `paretune` process and what it printed so far."""
+    """A `paretune` process and the file of its output."""
 
     process: subprocess.Popen[str]
     log: Path
 
     def wait_for(self, text: str, seconds: float = 120) -> None:
-        """Returns when the process has printed the text."""
+        """Waits until the process has printed the text."""
         end = time.monotonic() + seconds
         while text not in self.log.read_text():
             assert time.monotonic() < end, f"no {text!r} in {self.log.read_text()!r}"
@@ -92,7 +93,7 @@ class Running:
             time.sleep(0.05)
 
     def ended(self, signal_: int | None = None) -> int:
-        """Sends a signal and gives the exit code."""
+        """Sends a signal, if any, waits for the end, and returns the exit code."""
         if signal_ is not None:
             self.process.send_signal(signal_)
         return self.process.wait(240)
@@ -100,7 +101,7 @@ class Running:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """`start("run", file)`: a real process, killed at the end of the test."""
+    """Returns `start("run", file)`: it starts a process that is killed at the end of the test."""
     running: list[Running] = []
 
     def begin(*arguments: object, **environment: str) -> Running:
@@ -113,14 +114,14 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
                 text=True,
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-                # As from a terminal: a shell's background job, tests among it, ignores Ctrl-C.
+                # As from a terminal: a shell's background jobs, such as these tests, ignore Ctrl-C.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         running.append(Running(process, log))
         return running[-1]
 
     yield begin
-    for each in running:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
+    for one in running:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()

@@ -1,4 +1,4 @@
-"""Every study that ships: it loads, and the quickstart does what the README promises."""
+"""Each study in studies/ loads and runs, and the quickstart keeps the README's promises."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda f: f.stem)
 def test_study_passes_check(file: Path, cli: Any) -> None:
-    said = cli("check", file)
-    assert said.code == 0, said.err
+    result = cli("check", file)
+    assert result.code == 0, result.err
 
 
-def copied(name: str, folder: Path) -> Path:
-    """The study file in another folder, so that its database is not the user's."""
+def copy_study(name: str, folder: Path) -> Path:
+    """Copies a study file to another folder, for another database; returns the copy."""
     return Path(shutil.copy(ROOT / "studies" / name, folder))
 
 
 def test_quickstart_runs_when_shortened(tmp_path: Path, cli: Any) -> None:
-    file = copied("quickstart.yaml", tmp_path)
+    file = copy_study("quickstart.yaml", tmp_path)
     short = ["--set", "baseline.pretrain.epochs=1", "--set", "space.finetune.epochs=1"]
-    said = cli("run", file, "--trials", 3, *short, "--set", "search.format_variants=false")
-    assert said.code == 0, said.err
+    result = cli("run", file, "--trials", 3, *short, "--set", "search.format_variants=false")
+    assert result.code == 0, result.err
     rows = json.loads(cli("front", file, "--json").out)["rows"]
     assert rows[0]["trial"] == 0
     assert json.loads(cli("status", file, "--json").out)["done"] == 3
@@ -39,15 +39,15 @@ def test_quickstart_runs_when_shortened(tmp_path: Path, cli: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_quickstart_finds_a_model_3_times_faster_and_5_times_smaller(
+def test_quickstart_front_has_a_network_3_times_faster_and_5_times_smaller(
     tmp_path: Path, cli: Any
 ) -> None:
-    """3.3x, 5x and one point of accuracy are what a tutorial gets by hand.
+    """Tutorials reach 3.3x, 5x and one point less accuracy by hand.
 
-    The point is counted over validation and test images together: the 450 test images alone part
-    two equally good networks, which differ on 2 % of them, by a point one time in fifteen.
+    Accuracy is that on validation and test images together. On the 450 test images alone, two
+    equally good networks that differ on 2 % of the images are a point apart one time in fifteen.
     """
-    file = copied("quickstart.yaml", tmp_path)
+    file = copy_study("quickstart.yaml", tmp_path)
     assert cli("run", file).code == 0
     table = json.loads(cli("front", file, "--json").out)
     base, *front = table["rows"]
@@ -61,7 +61,7 @@ def test_quickstart_finds_a_model_3_times_faster_and_5_times_smaller(
 
 
 def held_out_accuracy(row: Mapping[str, Any]) -> float:
-    """Over the images that a network was not trained on."""
+    """Returns the accuracy on all images that a network was not trained on."""
     parts = [row[part]["accuracy"] for part in ("validation", "test")]
     right = sum(part["value"] * part["count"] for part in parts)
     return float(right / sum(part["count"] for part in parts))
@@ -70,7 +70,7 @@ def held_out_accuracy(row: Mapping[str, Any]) -> float:
 @pytest.mark.cifar
 @pytest.mark.skipif("PARETUNE_CIFAR" not in os.environ, reason="PARETUNE_CIFAR names no folder")
 def test_cifar10_study_runs_on_a_subset(tmp_path: Path, cli: Any) -> None:
-    file = copied("cifar10.yaml", tmp_path)
+    file = copy_study("cifar10.yaml", tmp_path)
     data = Path(os.environ["PARETUNE_CIFAR"]) / "cifar10_2k.npz"
     options = [
         f"data={{npz: {data}}}",
@@ -80,8 +80,8 @@ def test_cifar10_study_runs_on_a_subset(tmp_path: Path, cli: Any) -> None:
         "constraints=[]",
     ]
     sets = [part for option in options for part in ("--set", option)]
-    said = cli("run", file, "--trials", 3, *sets)
-    assert said.code == 0, said.err
+    result = cli("run", file, "--trials", 3, *sets)
+    assert result.code == 0, result.err
     base, *front = json.loads(cli("front", file, "--json").out)["rows"]
     assert base["test"]["accuracy"]["count"] == 1000
     assert front
@@ -97,11 +97,11 @@ SHORT = [
     "objectives.latency.seconds=0.2",
     "search.format_variants=false",
 ]
-"""One epoch on small images."""
+"""Overrides for one epoch on small images."""
 
 SMALL_VIT = "{patch: 4, depth: 2, heads: 2, width: 32}"
 
-SHORTENED = {
+SMALL_NETWORKS = {
     "cifar10-full": [
         "baseline.architecture.resnet={blocks: 1, width: 8}",
         "teachers.wide.architecture.resnet={blocks: 1, width: 16}",
@@ -119,12 +119,12 @@ SHORTENED = {
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", SHORTENED)
+@pytest.mark.parametrize("name", SMALL_NETWORKS)
 def test_study_runs_when_shortened(name: str, tmp_path: Path, cli: Any) -> None:
-    file = copied(f"{name}.yaml", tmp_path)
-    sets = [part for option in (*SHORT, *SHORTENED[name]) for part in ("--set", option)]
-    said = cli("run", file, "--trials", 4, *sets)
-    assert said.code == 0, said.err
+    file = copy_study(f"{name}.yaml", tmp_path)
+    sets = [part for option in (*SHORT, *SMALL_NETWORKS[name]) for part in ("--set", option)]
+    result = cli("run", file, "--trials", 4, *sets)
+    assert result.code == 0, result.err
     states = json.loads(cli("status", file, "--json").out)["states"]
     assert sum(states.values()) == 4
     assert "failed" not in states
@@ -133,10 +133,10 @@ def test_study_runs_when_shortened(name: str, tmp_path: Path, cli: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_transfer_study_runs_on_photos_with_the_weights_that_lie_here(
+def test_transfer_study_runs_on_photos_with_weights_in_the_cache_of_torchvision(
     tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real image files; the weights' file lies where torchvision keeps what it downloaded."""
+    """The images are real files; the weights are where torchvision keeps downloaded files."""
     import torch
     from torchvision import models
 
@@ -155,7 +155,7 @@ def test_transfer_study_runs_on_photos_with_the_weights_that_lie_here(
         (tmp_path / "photos" / str(label)).mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(part.images[index, 0]).resize((32, 32))
         image.save(tmp_path / "photos" / str(label) / f"{index}.png")
-    file = copied("transfer.yaml", tmp_path)
+    file = copy_study("transfer.yaml", tmp_path)
     network = "{torchvision: mobilenet_v3_small, weights: DEFAULT}"
     options = [
         *(option for option in SHORT if not option.startswith("data")),
@@ -168,8 +168,8 @@ def test_transfer_study_runs_on_photos_with_the_weights_that_lie_here(
         f"space.architecture={network}",
     ]
     sets = [part for option in options for part in ("--set", option)]
-    said = cli("run", file, "--trials", 2, *sets)
-    assert said.code == 0, said.err
+    result = cli("run", file, "--trials", 2, *sets)
+    assert result.code == 0, result.err
     assert json.loads(cli("status", file, "--json").out)["states"] == {"complete": 2}
 
 
@@ -183,17 +183,17 @@ SHORT_TEXT = [
 
 
 def run_text_study(folder: Path, data: str, cli: Any) -> list[Any]:
-    """The rows of the front of a shortened text study on other texts."""
-    file = copied("text.yaml", folder)
+    """Runs a shortened text study on other texts; returns the rows of its front."""
+    file = copy_study("text.yaml", folder)
     sets = [part for option in (f"data={data}", *SHORT_TEXT) for part in ("--set", option)]
-    said = cli("run", file, "--trials", 2, *sets)
-    assert said.code == 0, said.err
+    result = cli("run", file, "--trials", 2, *sets)
+    assert result.code == 0, result.err
     rows: list[Any] = json.loads(cli("front", file, "--json").out)["rows"]
     return rows
 
 
 @pytest.mark.slow
-def test_text_study_runs_on_a_table_of_the_user_s(tmp_path: Path, cli: Any) -> None:
+def test_text_study_runs_on_another_table(tmp_path: Path, cli: Any) -> None:
     lines = [
         f"{'warm' if i % 2 else 'cold'},{['snow', 'sun'][i % 2]} on day {i}" for i in range(90)
     ]

@@ -1,4 +1,4 @@
-"""Made-up studies: records as a database would give them back, of any size and shape."""
+"""Records of studies of any size, as a database would return them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,14 @@ MakeRecord = Callable[..., StudyRecord]
 def make_record(
     trials: int, objectives: int = 3, seed: int = 0, name: str = "made-up"
 ) -> StudyRecord:
-    """A study with a baseline and so many more trials; no baseline either when `trials` < 0."""
+    """Returns the record of a study.
+
+    Args:
+        trials: Number of trials besides the baseline; -1 for no baseline either.
+        objectives: Number of objectives, in the order of AXES.
+        seed: Seed of the values.
+        name: Name of the study.
+    """
     random = np.random.default_rng(seed)
     axes = AXES[:objectives]
     made, front, growth = [], Front(), []
@@ -65,10 +72,10 @@ def _volume(losses: np.ndarray) -> float:
 
 def _measured(values: dict[str, float], axes: tuple[Axis, ...]) -> dict[str, Measurement]:
     spread = {"fraction": 0.01, "ms": 0.03}
-    found = {}
+    measurements = {}
     for axis in axes:
         value, width = values[axis.name], spread.get(axis.unit, 0.0)
-        found[axis.name] = Measurement(
+        measurements[axis.name] = Measurement(
             axis.name,
             value,
             axis.unit,
@@ -78,7 +85,7 @@ def _measured(values: dict[str, float], axes: tuple[Axis, ...]) -> dict[str, Mea
             400,
             {"batch": 1},
         )
-    return found
+    return measurements
 
 
 def _baseline(axes: tuple[Axis, ...]) -> TrialRecord:
@@ -147,5 +154,5 @@ def _trial(number: int, axes: tuple[Axis, ...], random: np.random.Generator) -> 
 
 @pytest.fixture(name="make_record")
 def make_record_fixture() -> MakeRecord:
-    """`make_record(trials, objectives)`."""
+    """Returns `make_record`."""
     return make_record

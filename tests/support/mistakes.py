@@ -9,7 +9,7 @@ from support.studies import problems
 from support.study_texts import SMALL
 
 NAMES_FOLLOW = "Known: ..."
-"""The end of an expected text after which the possible names follow."""
+"""End of an expected text that is followed by the possible names."""
 
 
 def replace_part(file: Path, old: str, new: str) -> int:

@@ -1,4 +1,4 @@
-"""What the file of a study and its database contain."""
+"""Reads study files and their databases."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from paretune.search.study_file.problems import StudyFileError
 
 
 def database_of(file: Path) -> Path:
-    """The SQLite file in the folder of a study file."""
+    """Returns the SQLite file of a study file."""
     return file.with_suffix("") / "study.db"
 
 
 def url_of(file: Path) -> str:
-    """The storage URL of a study file's database."""
+    """Returns the storage URL of a study file's database."""
     return f"sqlite:///{database_of(file)}"
 
 
 def record_of(file: Path) -> StudyRecord:
-    """The record in the database of a study file."""
+    """Returns the record in the database of a study file."""
     with existing_store(url_of(file)) as store:
         return store.record()
 
 
 def problems(file: Path, *overrides: str, **options: Any) -> list[str]:
-    """The problems for which a study file is refused, one text each."""
+    """Returns the problems for which a study file is refused."""
     with pytest.raises(StudyFileError) as error:
         load_study(file, overrides, **options)
     assert str(error.value) == "\n".join(error.value.problems)

@@ -16,7 +16,7 @@ objectives: {accuracy: maximize, latency: {minimize: p50, seconds: 0.1}, size: m
 goals: ["size <= 0.2 x baseline"]
 search: {trials: 6, seed: 1, format_variants: false}
 """
-"""A study file whose run takes seconds."""
+"""A study file that runs in seconds."""
 
 SMALL = """\
 study: small
@@ -49,7 +49,7 @@ goals: ["size <= 20 KB"]
 search: {sampler: random, seed: 7}
 budget: {trials: 10, time: 1h}
 """
-"""A study file with all the usual sections, for tests of what is loaded and what is refused."""
+"""A study file with all the usual sections, for tests of loading and of mistakes."""
 
 TAUGHT = """\
 data: digits

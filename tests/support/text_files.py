@@ -1,4 +1,4 @@
-"""Made-up texts that name a colour, which decides their class; in tables and folders."""
+"""Texts that name a colour, which decides their class; in tables and folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLOURS = {"warm": ["red", "orange", "crimson"], "cold": ["blue", "cyan", "azure
 
 
 def sentences(count: int, seed: int = 0) -> list[tuple[str, str]]:
-    """(text, label): the colour in a sentence decides its label."""
+    """Returns (text, label) pairs: the colour in a sentence decides its label."""
     random = np.random.default_rng(seed)
     rows = []
     for index in range(count):
