@@ -105,8 +105,8 @@ def command(
             location = locate(study or "", storage)  # reports a wrong STUDY before slow imports
             from paretune.search.profiling.trial_network import trial_network
 
-            opened = trial_network(location, trial, runtime, threads, Path(folder))
-            network = stack.enter_context(opened)
+            context = trial_network(location, trial, runtime, threads, Path(folder))
+            network = stack.enter_context(context)
         from paretune.search.profiling.profiler import profile_network
 
         result = profile_network(network, batch)

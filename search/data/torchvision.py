@@ -43,20 +43,20 @@ class TorchvisionData:
         kind = getattr(datasets, params.name)
         arguments = inspect.signature(kind.__init__).parameters
         root = (base / params.root).resolve()
-        opened: dict[str, Any] = {}
+        sources: dict[str, Any] = {}
         if "train" in arguments:
             for part, flag in (("train", True), ("test", False)):
-                opened[part] = _open(kind, root, params, {"train": flag})
+                sources[part] = _open(kind, root, params, {"train": flag})
         elif "split" in arguments:
             for part, split in (("train", "train"), ("validation", "val"), ("test", "test")):
                 source = _open(kind, root, params, {"split": split}, optional=part != "train")
                 if source is not None:
-                    opened[part] = source
+                    sources[part] = source
         else:
             raise UserError(f"data: torchvision {params.name} has no training and test part")
         name = f"data: {params.name}"
-        parts = {part: _as_part(name, part, source) for part, source in opened.items()}
-        classes = tuple(str(c) for c in getattr(opened["train"], "classes", ()))
+        parts = {part: _as_part(name, part, source) for part, source in sources.items()}
+        classes = tuple(str(c) for c in getattr(sources["train"], "classes", ()))
         return RawData(params.name, parts, count_classes(name, parts), classes)
 
 

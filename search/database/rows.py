@@ -131,8 +131,8 @@ def subset(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 def _is_database(file: Path) -> bool:
     try:
-        with file.open("rb") as opened:
-            return opened.read(16) == b"SQLite format 3\0"
+        with file.open("rb") as stream:
+            return stream.read(16) == b"SQLite format 3\0"
     except OSError:
         return False
 

@@ -47,9 +47,9 @@ def module(tmp_path: Path) -> str:
 
 @pytest.fixture
 def study(tiny: Path, module: str) -> Iterator[StageStudy]:
-    opened = StageStudy(load_study(tiny))
-    yield opened
-    opened.close()
+    open_study = StageStudy(load_study(tiny))
+    yield open_study
+    open_study.close()
 
 
 def plan(architecture: dict[str, Any], epochs: int = 1) -> Plan:

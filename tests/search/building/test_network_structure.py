@@ -78,9 +78,9 @@ SIZE = 2e-4
 
 @pytest.fixture
 def study(tiny: Path) -> Iterator[StageStudy]:
-    opened = StageStudy(load_study(tiny))
-    yield opened
-    opened.close()
+    open_study = StageStudy(load_study(tiny))
+    yield open_study
+    open_study.close()
 
 
 def plan_of(network: str, pruning: dict[str, Any], quantization: dict[str, Any]) -> Plan:

@@ -40,9 +40,9 @@ def plan(width: float = 0.0625, ratio: float | None = None, lr: float = 1e-3) ->
 
 @pytest.fixture
 def study(tiny: Path) -> Iterator[StageStudy]:
-    opened = StageStudy(load_study(tiny))
-    yield opened
-    opened.close()
+    open_study = StageStudy(load_study(tiny))
+    yield open_study
+    open_study.close()
 
 
 def weights(candidate: Any) -> torch.Tensor:
@@ -96,10 +96,10 @@ def test_same_seed_gives_the_same_weights_in_another_study(
     other = tmp_path / "other" / "tiny.yaml"
     other.parent.mkdir()
     other.write_text(study.spec.file.read_text())
-    opened = StageStudy(load_study(other))
+    open_study = StageStudy(load_study(other))
     first = study.workbench.pipeline.candidate(plan(ratio=0.3), Watch())
-    second = opened.workbench.pipeline.candidate(plan(ratio=0.3), Watch())
-    opened.close()
+    second = open_study.workbench.pipeline.candidate(plan(ratio=0.3), Watch())
+    open_study.close()
     assert torch.equal(weights(first), weights(second))
 
 

@@ -40,9 +40,9 @@ def plan(described: dict[str, Any] | None, name: str = "logits", **params: Any) 
 
 @pytest.fixture
 def study(tiny: Path) -> Iterator[StageStudy]:
-    opened = StageStudy(load_study(tiny))
-    yield opened
-    opened.close()
+    open_study = StageStudy(load_study(tiny))
+    yield open_study
+    open_study.close()
 
 
 def weights(candidate: Any) -> torch.Tensor:

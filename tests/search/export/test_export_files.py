@@ -59,9 +59,9 @@ def test_probe_has_images_and_the_models_inputs_for_them(exported: Path) -> None
 
 @pytest.fixture
 def study(tiny: Path) -> Iterator[StageStudy]:
-    opened = StageStudy(load_study(tiny))
-    yield opened
-    opened.close()
+    open_study = StageStudy(load_study(tiny))
+    yield open_study
+    open_study.close()
 
 
 def make_plan(quantization: dict[str, Any]) -> Plan:

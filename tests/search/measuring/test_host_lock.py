@@ -152,7 +152,7 @@ def test_work_goes_on_when_the_lock_folder_is_read_only(tmp_path: Path) -> None:
 def test_breathing_opens_no_file(tmp_path: Path) -> None:
     host_lock = HostLock(tmp_path)
     with host_lock.working():
-        opened = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+        descriptors = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
         for _ in range(100):
             host_lock.breathe()
-        assert not opened or len(os.listdir("/proc/self/fd")) == opened
+        assert not descriptors or len(os.listdir("/proc/self/fd")) == descriptors

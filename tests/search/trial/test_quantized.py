@@ -36,9 +36,9 @@ def plan(quantization: dict[str, Any], architecture: Any = CNN, *between: Stage)
 
 @pytest.fixture
 def study(tiny: Path) -> Iterator[StageStudy]:
-    opened = StageStudy(load_study(tiny))
-    yield opened
-    opened.close()
+    open_study = StageStudy(load_study(tiny))
+    yield open_study
+    open_study.close()
 
 
 def deployed(study: StageStudy, plan_: Plan, folder: Path) -> tuple[Candidate, Path]:

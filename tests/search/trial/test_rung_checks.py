@@ -99,9 +99,9 @@ def check_race(file: Path) -> None:
 
 @pytest.fixture
 def study(file: Path) -> Iterator[StageStudy]:
-    opened = StageStudy(load_study(file))
-    yield opened
-    opened.close()
+    open_study = StageStudy(load_study(file))
+    yield open_study
+    open_study.close()
 
 
 def plan_of(study: StageStudy, schedule: str = "cosine", quantization: Any = None) -> Plan:
@@ -250,11 +250,11 @@ def test_race_gives_the_file_that_an_undisturbed_run_gives(
     alone.parent.mkdir()
     alone.write_text(STUDY)
     complete = next(t for t in own(record_of(file)) if t.state == "complete")
-    opened = StageStudy(load_study(alone, ["search.racing=null"]))
+    open_study = StageStudy(load_study(alone, ["search.racing=null"]))
     plan = Plan.from_json(complete.plan)
-    candidate = opened.workbench.pipeline.candidate(plan, Watch())
-    artifact = opened.workbench.pipeline.deploy(plan, candidate, tmp_path / "a.onnx", Watch())
-    opened.close()
+    candidate = open_study.workbench.pipeline.candidate(plan, Watch())
+    artifact = open_study.workbench.pipeline.deploy(plan, candidate, tmp_path / "a.onnx", Watch())
+    open_study.close()
     assert complete.artifact is not None
     assert artifact.sha256 == complete.artifact["sha256"]
 

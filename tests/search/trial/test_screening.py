@@ -43,7 +43,7 @@ BOUNDS = "parameters <= 0.5 x baseline", "size <= 0.5 x baseline", "latency <= 1
 ALL = (*BOUNDS, "throughput >= 1", "accuracy >= 1%")
 
 
-def opened(file: Path, constraints: Any, *sets: str) -> StageStudy:
+def open_study(file: Path, constraints: Any, *sets: str) -> StageStudy:
     return StageStudy(load_study(file, [f"constraints={json.dumps(list(constraints))}", *sets]))
 
 
@@ -52,7 +52,7 @@ def based_fixture(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trial
     """A folder with a study file whose baseline is trained and measured, and its record."""
     folder = tmp_path_factory.mktemp("based")
     (folder / "tiny.yaml").write_text(STUDY)
-    study = opened(folder / "tiny.yaml", ALL)
+    study = open_study(folder / "tiny.yaml", ALL)
     record = based(study)
     study.close()
     return folder, record
@@ -73,7 +73,7 @@ def baseline(_based: tuple[Path, TrialRecord]) -> TrialRecord:
 
 @pytest.fixture
 def study(file: Path) -> Iterator[StageStudy]:
-    study = opened(file, BOUNDS)
+    study = open_study(file, BOUNDS)
     yield study
     study.close()
 
@@ -138,7 +138,7 @@ def test_candidate_within_all_bounds_is_trained_and_measures_the_same(
     for value in ("true", "false"):
         shutil.copytree(file.with_suffix(""), file.with_name(value))
         shutil.copy(file, file.with_name(f"{value}.yaml"))
-        study = opened(file.with_name(f"{value}.yaml"), BOUNDS, f"search.screening={value}")
+        study = open_study(file.with_name(f"{value}.yaml"), BOUNDS, f"search.screening={value}")
         structured = {"structured": {"ratio": 0.3, "round_to": 4}}
         result, events = tried(study, 1, baseline, 0.125, pruning=structured)
         assert result.state == "complete", result.reason
@@ -153,7 +153,7 @@ def test_candidate_within_all_bounds_is_trained_and_measures_the_same(
 
 
 def test_short_measurement_screens_out_a_slow_network(file: Path, baseline: TrialRecord) -> None:
-    study = opened(file, ["latency <= 1.1 x baseline"])
+    study = open_study(file, ["latency <= 1.1 x baseline"])
     result, events = tried(study, 1, baseline, 2.0)  # 64 times the multiply-adds
     assert result.state == "infeasible", result.reason
     assert not trained(events)
@@ -167,7 +167,7 @@ def test_short_measurement_screens_out_a_slow_network(file: Path, baseline: Tria
 def test_lower_bound_is_compared_with_the_upper_end_of_the_interval(
     file: Path, baseline: TrialRecord
 ) -> None:
-    study = opened(file, ["throughput >= 4 x baseline"])
+    study = open_study(file, ["throughput >= 4 x baseline"])
     result, events = tried(study, 1, baseline, 1.0)
     assert result.state == "infeasible", result.reason
     assert not trained(events)
@@ -243,7 +243,7 @@ def test_impossible_pruning_is_refused_before_training(
 def test_nothing_is_built_when_no_constraint_is_structural(
     file: Path, baseline: TrialRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = opened(file, ["accuracy >= 1%"])
+    study = open_study(file, ["accuracy >= 1%"])
     monkeypatch.setattr(Pipeline, "trained", lambda *_: False)
     monkeypatch.setattr("paretune.search.trial.screening.outline", lambda *_: pytest.fail("built"))
     result, _ = tried(study, 1, baseline, 0.125)
@@ -293,7 +293,7 @@ def test_run_shows_and_counts_screened_trials(file: Path, cli: Any) -> None:
 
 def test_each_target_is_screened_by_its_own_constraints(file: Path) -> None:
     file.write_text(STUDY + "targets: {a: {onnxruntime: {}}, b: {torchscript: {}}}\n")
-    study = opened(file, ["size@b <= 0.5 x baseline", "parameters <= 9 M"])
+    study = open_study(file, ["size@b <= 0.5 x baseline", "parameters <= 9 M"])
     baseline = based(study)
     result, events = tried(study, 1, baseline, 0.5, quantization={"dynamic": {}})
     assert result.state == "infeasible" and not trained(events), result.reason
