@@ -149,7 +149,7 @@ class Objective(Protocol):
     - `unavailable(runtime, options) -> str | None`: why it cannot be measured here, asked before
       any work; both arguments are None for "in any runtime". It imports nothing heavy;
     - `needs: ClassVar[str]`: what must be installed or present to measure it;
-    - `of_artifact = False`: for cost 1 to 3, the value is the same for every target and data part;
+    - `depends_on_artifact = False`: for cost 1 to 3, every target and data part has the same value;
     - `alone = False`: for cost 2, other work on the host does not change the value.
     """
 

@@ -28,7 +28,7 @@ class TrainingTime:
     unit = "s"
     better: Better = "lower"
     cost = 3
-    of_artifact = False
+    depends_on_artifact = False
     """The value is the same for every target and part of the data."""
 
     class Params(Base):

@@ -21,7 +21,7 @@ from paretune.search.export.manifest import PROBE, file_entry
 from paretune.search.export.picked_artifact import PickedArtifact
 from paretune.search.files import sha256_of, write_atomically
 from paretune.search.measuring.gauge import NEEDS_WEIGHTS, checked_measurements
-from paretune.search.study.quantity import Quantity, of_artifact
+from paretune.search.study.quantity import Quantity, depends_on_artifact
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 from paretune.search.study.units import format_value
 
@@ -221,7 +221,7 @@ def _data_quantities(pick: PickedArtifact) -> dict[str, Mapping[str, Any]]:
         for name, options in pick.quantities.items()
         if name in OBJECTIVES.names
         and OBJECTIVES.get(name).cost == NEEDS_WEIGHTS
-        and of_artifact(OBJECTIVES.get(name))  # and not of the training
+        and depends_on_artifact(OBJECTIVES.get(name))  # and not of the training
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from paretune.objectives.base import Measurement, Subject
 from paretune.search.errors import UserError
 from paretune.search.measuring.host_lock import host_lock
-from paretune.search.study.quantity import Quantity, further_values, of_artifact
+from paretune.search.study.quantity import Quantity, depends_on_artifact, further_values
 from paretune.search.study.spec import Constraint, ObjectiveSpec, StudySpec
 from paretune.search.study.tables import OBJECTIVES
 from paretune.spaces.table import did_you_mean
@@ -85,9 +85,9 @@ class Gauge:
         """Whether any quantity is timed."""
         return any(OBJECTIVES.get(name).cost == TIMING for name, _ in self.quantities)
 
-    def of_artifacts(self) -> Gauge:
-        """Returns the gauge without quantities of the model, which equal those of any target."""
-        kept = [(n, o) for n, o in self.quantities if of_artifact(OBJECTIVES.get(n))]
+    def artifact_dependent(self) -> Gauge:
+        """Returns the gauge without quantities of the model, which are equal on all targets."""
+        kept = [(n, o) for n, o in self.quantities if depends_on_artifact(OBJECTIVES.get(n))]
         return replace(self, quantities=tuple(kept))
 
     def only(self, name: str, options: Mapping[str, Any]) -> Gauge:
@@ -254,7 +254,7 @@ def _options(
 
 def _by_data(objective: Any) -> bool:
     """Returns whether an objective differs between parts of the data."""
-    return objective.cost == NEEDS_WEIGHTS and of_artifact(objective)
+    return objective.cost == NEEDS_WEIGHTS and depends_on_artifact(objective)
 
 
 def _quantity_of(name: str, objective: Any, measured: str) -> Quantity:

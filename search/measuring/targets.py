@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from paretune.objectives.base import Measurement, Subject
 from paretune.search.measuring.gauge import Gauge
 from paretune.search.study.deployment import Deployment
-from paretune.search.study.quantity import Quantity, local_values, of_artifact
+from paretune.search.study.quantity import Quantity, depends_on_artifact, local_values
 from paretune.search.study.tables import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class Target:
 
     def _name(self, local: str) -> str:
         quantity = Quantity.of(local)
-        here = of_artifact(OBJECTIVES.get(quantity.objective))
-        return quantity.at(self.name).name if here else local
+        differs = depends_on_artifact(OBJECTIVES.get(quantity.objective))
+        return quantity.at(self.name).name if differs else local
 
 
 def targets_of(spec: StudySpec, deployments: Sequence[Deployment]) -> tuple[Target, ...]:

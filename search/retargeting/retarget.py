@@ -100,7 +100,7 @@ def _measure(
         _check_data(study, record)
         study.store.add_host(study.host, fingerprint())
         [gauge] = [t.gauge for t in workbench.targets if t.name == deployment.target]
-        target = Target(deployment, gauge.of_artifacts())
+        target = Target(deployment, gauge.artifact_dependent())
         files = RetargetArtifacts(study, deployment, retargets.artifacts(deployment.name))
         rows: dict[int, RetargetedTrial] = {}
         artifacts: dict[int, Artifact] = {}

@@ -126,9 +126,9 @@ def units() -> dict[str, str]:
     return units
 
 
-def of_artifact(objective: Any) -> bool:
+def depends_on_artifact(objective: Any) -> bool:
     """Returns whether an objective differs between targets: the model alone does not decide it."""
-    return bool(getattr(objective, "of_artifact", objective.cost > 0))
+    return bool(getattr(objective, "depends_on_artifact", objective.cost > 0))
 
 
 def full_name(name: str, names: Container[str], targets: Sequence[str]) -> str:

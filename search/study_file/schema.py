@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from paretune.search.data import DATASETS
-from paretune.search.study.quantity import Quantity, of_artifact, units
+from paretune.search.study.quantity import Quantity, depends_on_artifact, units
 from paretune.search.study.racing_options import RacingParams
 from paretune.search.study.sampler_options import SAMPLER_OPTIONS, AutoParams
 from paretune.search.study.tables import RUNTIMES, SAMPLER_NAMES
@@ -260,7 +260,7 @@ def _stages(build: SchemaBuilder) -> Schema:
 
 def _targeted(build: SchemaBuilder) -> Schema:
     """Objectives for one target, by pattern: `latency@phone`."""
-    names = [name for name in units() if of_artifact(Quantity.of(name).entry())]
+    names = [name for name in units() if depends_on_artifact(Quantity.of(name).entry())]
     target = TARGET.pattern.removeprefix("^")
     return {f"^{re.escape(name)}@{target}": _objective(build, name) for name in names}
 

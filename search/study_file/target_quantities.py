@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paretune.search.study.quantity import Quantity, of_artifact
+from paretune.search.study.quantity import Quantity, depends_on_artifact
 from paretune.search.study_file.targets import EXAMPLE
 from paretune.spaces.table import did_you_mean
 
@@ -31,7 +31,7 @@ class TargetQuantities:
             ValueError: There is no such target, or the quantity does not depend on the target.
         """
         if quantity.target is None:
-            first = self.targets[0] if self.targets and of_artifact(entry) else None
+            first = self.targets[0] if self.targets and depends_on_artifact(entry) else None
             return quantity.at(first).name
         self._check(quantity, entry)
         return quantity.name
@@ -47,7 +47,7 @@ class TargetQuantities:
         full_units = {}
         for local, unit in units.items():
             quantity = Quantity.of(local)
-            targets = self.targets if of_artifact(quantity.entry()) else (None,)
+            targets = self.targets if depends_on_artifact(quantity.entry()) else (None,)
             for target in targets:
                 full_units[quantity.at(target).name] = unit
         return full_units
@@ -67,7 +67,7 @@ class TargetQuantities:
 
     def _check(self, quantity: Quantity, entry: Any) -> None:
         target, local = quantity.target or "", quantity.local
-        if not of_artifact(entry):
+        if not depends_on_artifact(entry):
             raise ValueError(
                 f"{local} is the same for every target, as the model alone decides it; write "
                 f"{local}"

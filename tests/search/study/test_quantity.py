@@ -12,14 +12,14 @@ from paretune.objectives.latency import Latency
 from paretune.objectives.macs import Macs
 from paretune.search.study.quantity import (
     Quantity,
+    depends_on_artifact,
     full_name,
     further_values,
     local_values,
-    of_artifact,
     units,
 )
 
-USER = '''\
+USER_MODULE = '''\
 """A user's own objective with a further value."""
 
 from paretune.objectives.base import ValueSpec, measurement
@@ -49,7 +49,7 @@ nothing = 3
 
 @pytest.fixture
 def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "quantity_user.py").write_text(USER)
+    (tmp_path / "quantity_user.py").write_text(USER_MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "quantity_user", raising=False)
     return "quantity_user"
@@ -83,9 +83,9 @@ def test_short_name_means_the_first_target_unless_it_is_a_full_name() -> None:
     assert full_name("latency", {"latency"}, ()) == "latency"
 
 
-def test_quantity_that_the_model_alone_decides_has_no_target() -> None:
-    assert of_artifact(Latency)
-    assert not of_artifact(Macs)
+def test_quantity_of_the_model_does_not_depend_on_the_artifact() -> None:
+    assert depends_on_artifact(Latency)
+    assert not depends_on_artifact(Macs)
 
 
 def test_values_of_one_target_have_names_without_target() -> None:
@@ -94,13 +94,13 @@ def test_values_of_one_target_have_names_without_target() -> None:
     assert local_values({"latency": 1, "macs": 4}, None) == {"latency": 1, "macs": 4}
 
 
-def test_spec_of_an_objective_is_what_its_class_declares() -> None:
+def test_spec_of_an_objective_comes_from_its_class() -> None:
     spec = Quantity.of("latency").spec()
     assert (spec.unit, spec.better) == ("ms", "lower")
     assert spec.about.startswith("Milliseconds")
 
 
-def test_spec_of_a_further_value_is_what_the_users_class_declares(user_module: str) -> None:
+def test_spec_of_a_further_value_comes_from_the_users_class(user_module: str) -> None:
     name = f"{user_module}:Noise"
     assert Quantity.of(f"{name}.blur").spec() == ValueSpec("fraction", "higher", "under blur")
     assert Quantity.of(name).spec().about == "Accuracy under noise."
