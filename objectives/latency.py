@@ -76,10 +76,10 @@ class Latency:
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
         """Times the artifact in turn with the references and the baseline, if there is one."""
-        return Latency.together([subject], params)[0]
+        return Latency.measure_together([subject], params)[0]
 
     @staticmethod
-    def together(
+    def measure_together(
         subjects: Sequence[Subject], params: Any, pause: Callable[[float], object] = time.sleep
     ) -> list[Measurement]:
         """Times several artifacts of one study in one session, which compares them best.

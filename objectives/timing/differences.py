@@ -13,9 +13,9 @@ from paretune.objectives.timing.estimates import Estimate, mean_of
 def difference(a: Measurement, b: Measurement) -> Estimate:
     """Returns log(a / b) with half its 95 % interval; positive if a is greater.
 
-    If both were timed in one session, their networks were visited in turn. What the host did to
-    both cancels, and the interval comes from the differences of their levels in each block.
-    Otherwise the interval combines those of a and b.
+    If both were timed in one session, their networks ran in turn, so the drift of the host cancels.
+    The interval then comes from their differences in each block. Otherwise it combines the
+    intervals of a and b.
 
     Args:
         a: A measurement of a positive quantity.
@@ -27,7 +27,7 @@ def difference(a: Measurement, b: Measurement) -> Estimate:
     if (a.name, a.unit) != (b.name, b.unit):
         raise ValueError(f"{a.name} [{a.unit}] and {b.name} [{b.unit}] cannot be compared")
     if min(a.low, b.low) <= 0:
-        raise ValueError(f"{a.name} of 0 or less has no ratio")
+        raise ValueError(f"{a.name}: a ratio needs intervals above 0")
     session_a, session_b = _session(a), _session(b)
     if session_a and session_b and session_a["id"] == session_b["id"]:
         levels = zip(session_a["log_levels"], session_b["log_levels"], strict=True)

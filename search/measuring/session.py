@@ -12,7 +12,7 @@ from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.tables import OBJECTIVES
 
 SHORTEST = 0.05
-"""Seconds per network below which a timing is skipped."""
+"""Least seconds per network. A timing that has less is skipped."""
 
 
 def measure_side_by_side(
@@ -20,8 +20,8 @@ def measure_side_by_side(
 ) -> list[list[Measurement]]:
     """Measures every quantity of a gauge on several artifacts.
 
-    An objective with `together(subjects, params)` times all artifacts in the same visits. Any other
-    objective measures them one after the other.
+    An objective with `measure_together(subjects, params)` times all artifacts in turn. Any other
+    objective measures one artifact after the other.
 
     Args:
         gauge: Quantities to measure.
@@ -38,9 +38,9 @@ def measure_side_by_side(
     results: list[list[Measurement]] = [[] for _ in subjects]
     for name, options in gauge.quantities:
         objective = OBJECTIVES.get(name)
-        if objective.cost == TIMING and hasattr(objective, "together"):
+        if objective.cost == TIMING and hasattr(objective, "measure_together"):
             with host_lock.measuring():
-                answers = objective.together(
+                answers = objective.measure_together(
                     subjects, objective.Params.model_validate(dict(options))
                 )
         else:
@@ -83,10 +83,10 @@ def time_again(
         each = min(params.seconds, share / len(subjects))
         if each < min(SHORTEST, params.seconds):
             break
-        pauses = {"spread": min(params.spread, share)} if hasattr(params, "spread") else {}
-        params = params.model_copy(update={"seconds": each, **pauses})
-        if hasattr(objective, "together"):
-            answers = objective.together(subjects, params)
+        spread = {"spread": min(params.spread, share)} if hasattr(params, "spread") else {}
+        params = params.model_copy(update={"seconds": each, **spread})
+        if hasattr(objective, "measure_together"):
+            answers = objective.measure_together(subjects, params)
         else:
             answers = [objective.measure(subject, params, "validation") for subject in subjects]
         _add(results, gauge, name, answers)
@@ -94,6 +94,6 @@ def time_again(
 
 
 def _add(results: list[list[Measurement]], gauge: Gauge, name: str, answers: Sequence[Any]) -> None:
-    """Appends what an objective returned for each subject, under the names of the study."""
+    """Appends an objective's measurements of each subject, under the names of the study."""
     for measurements, answer in zip(results, answers, strict=True):
         measurements += gauge.named_values(name, answer)

@@ -199,7 +199,7 @@ def test_several_measured_together_are_visited_equally_often(make_subject: MakeS
         replace(subject, artifact=replace(subject.artifact, path=Path(name)))
         for name in ("a", "b", "c")
     ]
-    measured = Latency.together(subjects, quick())
+    measured = Latency.measure_together(subjects, quick())
     assert len(measured) == 3
     assert len({m.conditions["blocks"] for m in measured}) == 1
     assert min(m.conditions["visits"] for m in measured) >= LEAST_BLOCKS * LEAST_ROUNDS
@@ -240,7 +240,7 @@ def test_blocks_are_spread_over_time_with_free_pauses_between(make_subject: Make
         pauses.append(seconds)
 
     params = quick(spread=40_000.0, seconds=0.001)
-    [measured] = Latency.together([make_subject()], params, pause)
+    [measured] = Latency.measure_together([make_subject()], params, pause)
     assert len(pauses) + 1 == measured.conditions["blocks"] == BLOCKS
     assert all(0 < seconds <= 40_000.0 / BLOCKS for seconds in pauses)
 

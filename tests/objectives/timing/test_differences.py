@@ -62,14 +62,14 @@ def test_difference_of_different_quantities_is_refused() -> None:
     energy = replace(latency(1.0, 0.1), name="energy", unit="J")
     with pytest.raises(ValueError, match=r"latency \[ms\] and energy \[J\] cannot be compared"):
         difference(latency(1.0, 0.1), energy)
-    with pytest.raises(ValueError, match="latency of 0 or less has no ratio"):
+    with pytest.raises(ValueError, match="latency: a ratio needs intervals above 0"):
         difference(latency(1.0, 0.1), replace(latency(1.0, 0.1), low=0.0))
 
 
 def test_networks_measured_together_have_one_session(make_subject: Callable[..., Subject]) -> None:
     subject = make_subject()
     params = Latency.Params(seconds=0.02, references=False)
-    a, b = Latency.together([subject, subject], params)
+    a, b = Latency.measure_together([subject, subject], params)
     single = Latency.measure(subject, params, "validation")
     sessions = [m.conditions["session"] for m in (a, b, single)]
     assert sessions[0]["id"] == sessions[1]["id"] != sessions[2]["id"]
