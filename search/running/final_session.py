@@ -69,7 +69,7 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
         what = f"front and baseline, {len(trials)} networks,"
         report(Notice(f"{what} are measured again in one session, up to {seconds:.0f} s"))
         try:
-            measured = study.again(trials, seconds)
+            measured = study.time_again(trials, seconds)
         except (Unmeasurable, WrongMeasurement, OSError) as error:
             report(Notice(f"the front is not measured again: {error}"))
             return

@@ -66,7 +66,7 @@ class RacingTurns:
         if race is None or not self._paused:
             return None
         row = self._trained() or race.resume_next(self._paused, self._worker)
-        return None if row is None else task_of(row, again=False)
+        return None if row is None else task_of(row, taken_over=False)
 
     def pause(self, task: Task, result: Result) -> None:
         """Pauses a trial from now on."""
@@ -86,7 +86,7 @@ class RacingTurns:
             stopped = race.stop(row) if race else None
             if stopped is not None:
                 result, finished = stopped
-                task = task_of(row, again=False)
+                task = task_of(row, taken_over=False)
                 self._study.mirror.put(task.mirrored(result, finished))
                 self._study.forget(task.plan)
                 ended.append((row["number"], result))

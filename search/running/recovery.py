@@ -24,13 +24,13 @@ class Task:
 
     Attributes:
         number: Trial number.
-        plan: What to build.
+        plan: Plan to build.
         params: Parameter name -> value, for the branches taken.
         proposal: The sampler's proposal as JSON.
         started: Unix time when it began.
-        again: Whether a dead worker had begun it.
-        variant_of: Trial whose trained network this one deploys in another number format.
-        spent: Stage -> seconds spent before this worker took it.
+        taken_over: Whether a dead worker had begun it.
+        variant_of: Trial that trained the network, if this one deploys it in another number format.
+        spent: Stage -> seconds spent before this worker took the trial.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Task:
     params: Mapping[str, Any]
     proposal: Mapping[str, Any]
     started: float
-    again: bool = False
+    taken_over: bool = False
     variant_of: int | None = None
     spent: Mapping[str, float] = field(default_factory=dict)
 
@@ -65,7 +65,7 @@ class Task:
         return {"params": dict(self.params), **variant}
 
 
-def task_of(row: Row, again: bool) -> Task:
+def task_of(row: Row, taken_over: bool) -> Task:
     """Returns the task for a trial's row in the database."""
     return Task(
         row["number"],
@@ -73,7 +73,7 @@ def task_of(row: Row, again: bool) -> Task:
         row["params"],
         row["proposal"],
         row["started"],
-        again,
+        taken_over,
         row["variant_of"],
         row["seconds"] or {},
     )
@@ -92,7 +92,7 @@ def result_of(row: Row) -> Result:
 
 
 def adopted(study: OpenStudy, worker: Worker, running: Sequence[Row]) -> Task | None:
-    """Takes over a running trial whose worker is dead; returns None if there is none.
+    """Takes over a running trial of a dead worker; returns None if there is none.
 
     Args:
         study: The open study.
@@ -107,8 +107,8 @@ def adopted(study: OpenStudy, worker: Worker, running: Sequence[Row]) -> Task | 
         if row["worker"] in living:
             continue
         if study.store.take_over(row["number"], row["worker"], worker.id):
-            [whole] = study.store.rows([row["number"]])
-            return task_of(whole, again=True)
+            [full_row] = study.store.rows([row["number"]])
+            return task_of(full_row, taken_over=True)
     return None
 
 
@@ -119,5 +119,5 @@ def reconcile(study: OpenStudy, worker: Worker) -> None:
         return  # another worker may be about to write what is missing
     for row in study.store.rows(study.mirror.outdated(study.store.states())):
         result = None if row["state"] in OPEN_STATES else result_of(row)
-        study.mirror.put(task_of(row, again=False).mirrored(result, row["finished"]))
+        study.mirror.put(task_of(row, taken_over=False).mirrored(result, row["finished"]))
     study.mirror.flush()

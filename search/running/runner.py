@@ -246,8 +246,8 @@ class Runner:
 
     def _execute(self, task: Task) -> None:
         stages = self._study.stages(task.plan)
-        resumed = not task.again and bool(task.spent)
-        self._report(TrialStarted(task.number, task.params, stages, task.again, resumed))
+        resumed = not task.taken_over and bool(task.spent)
+        self._report(TrialStarted(task.number, task.params, stages, task.taken_over, resumed))
         baseline = None if task.number == 0 else self._baseline
         result = self._study.evaluate(task.number, task.plan, baseline, self._report)
         result = result.with_earlier(task.spent)

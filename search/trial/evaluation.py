@@ -63,7 +63,7 @@ class Evaluation:
         checks = rung_checks_of(self.workbench, number, plan, baseline, watch)
         result = self._result(number, plan, baseline, watch, checks)
         if checks and result.state != "paused":
-            checks.over()
+            checks.drop_snapshot()
         return result
 
     def _result(
@@ -80,7 +80,7 @@ class Evaluation:
         except ScreenedOut as screened_out:
             return screened_out.result.with_seconds(watch.seconds, time.monotonic() - begun)
         except StageError as error:
-            if checks and checks.stopped:
+            if checks and checks.pause_reason:
                 return checks.paused(time.monotonic() - begun)
             if baseline is None:
                 raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error

@@ -11,7 +11,10 @@ from paretune.search.study.records import Axis, Result
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run begins or continues; `done` of `trial_limit` trials are finished."""
+    """A run begins or continues; `done` of `trial_limit` trials are finished.
+
+    `seconds`: the time budget, if there is one.
+    """
 
     study: str
     axes: Sequence[Axis]
@@ -23,12 +26,12 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A trial begins. `again`: a dead worker had begun it; `resumed`: racing had paused it."""
+    """A trial begins. `taken_over`: from a dead worker. `resumed`: after a pause by racing."""
 
     trial: int
     params: Mapping[str, Any]
     stages: Sequence[str]
-    again: bool = False
+    taken_over: bool = False
     resumed: bool = False
 
 
@@ -76,9 +79,10 @@ class StageDone:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial has ended; `front` holds the present front, trial number -> values.
+    """A trial has ended; `front` holds the current front, trial number -> values.
 
-    `variant_of`: the trial whose trained network this one deploys in another number format.
+    `grew`: whether the trial enlarged the front. `variant_of`: the trial that trained the network,
+    if this one deploys it in another number format.
     """
 
     trial: int
@@ -101,14 +105,14 @@ class TrialPaused:
 
 @dataclass(frozen=True)
 class Notice:
-    """A message for the user: a cache that cannot be written, a worker that waits."""
+    """A message for the user, for example that the cache cannot be written."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class RunEnded:
-    """The run has ended: the reason, and the number of finished trials."""
+    """The run has ended; `done` trials are finished."""
 
     reason: str
     done: int

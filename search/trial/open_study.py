@@ -116,7 +116,7 @@ class OpenStudy(ABC):
     def test(self, trial: TrialRecord) -> Sequence[Measurement]:
         """Measures a trial on data that the search has not seen; empty if there is none."""
 
-    def again(
+    def time_again(
         self, trials: Sequence[TrialRecord], seconds: float
     ) -> Mapping[int, Sequence[Measurement]]:
         """Times trials again in one session.

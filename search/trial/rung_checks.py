@@ -49,11 +49,11 @@ class RungChecks:
         plan: Plan of the trial.
         baseline: Trial 0.
         watch: Watch of the trial; from now on it interrupts the training at rungs.
-        judge: Decides at a rung whether the trial goes on.
+        pause_check: Decides at a rung whether the trial goes on.
         pace: Kind of the training stage, and the rungs ahead.
 
     Attributes:
-        stopped: Why the trial must pause; None while it goes on.
+        pause_reason: Why the trial must pause; None while it goes on.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class RungChecks:
         pause_check: PauseCheck,
         pace: tuple[str, list[int]],
     ) -> None:
-        self.stopped: str | None = None
+        self.pause_reason: str | None = None
         self._bench = workbench
         self._plan = plan
         self._baseline = baseline
@@ -90,14 +90,14 @@ class RungChecks:
                 exact,
                 values_by_name(self._baseline.measurements),
             ),
-            reason={"stage": self._stage, "type": RACING, "text": self.stopped or ""},
+            reason={"stage": self._stage, "type": RACING, "text": self.pause_reason or ""},
             seconds=self._watch.seconds,
             cached=tuple(self._watch.cached),
             duration=duration,
         )
 
-    def over(self) -> None:
-        """Drops the snapshot of the training, as the trial has ended."""
+    def drop_snapshot(self) -> None:
+        """Drops the snapshot of the training, because the trial has ended."""
         self._bench.forget(self._plan)
 
     def _check(self, candidate: Candidate, epoch: int, seconds: float) -> None:
@@ -117,9 +117,9 @@ class RungChecks:
         finally:
             spent["measure"] = spent.get("measure", 0.0) + time.perf_counter() - begun
         objectives = [objective.name for objective in self._bench.spec.objectives]
-        self.stopped = self._pause_check(epoch, {n: self._values[n] for n in objectives})
-        if self.stopped is not None:
-            raise HeldUp(self.stopped)
+        self.pause_reason = self._pause_check(epoch, {n: self._values[n] for n in objectives})
+        if self.pause_reason is not None:
+            raise HeldUp(self.pause_reason)
 
     def _measured(self, candidate: Candidate, seconds: float) -> dict[str, float | None]:
         """Returns quantity -> value of the candidate as it is, None if the value is not finite."""

@@ -107,7 +107,7 @@ class StageStudy(OpenStudy):
             for measurement in target.test(bench.artifact(trial, target.name), bench.data)
         ]
 
-    def again(
+    def time_again(
         self, trials: Sequence[TrialRecord], seconds: float
     ) -> Mapping[int, Sequence[Measurement]]:
         """Times trials again, in one session per target.

@@ -63,8 +63,8 @@ class Report:
         done: Last step that this trial reported before; 0 at first. A trainer that cannot go on
             from there may start again: its reports replace the earlier ones, and it is not paused
             again at rungs that it has passed.
-        judge: Says whether to go on.
-        stopped: Why the trial was paused; None if it was not.
+        pause_check: Decides after each step whether racing pauses the trial.
+        pause_reason: Why the trial was paused; None if it was not.
         last: The last reported values.
 
     Args:
@@ -88,7 +88,7 @@ class Report:
         self._save = save
         self._show = show
         self.pause_check: PauseCheck = lambda step, values: None
-        self.stopped: str | None = None
+        self.pause_reason: str | None = None
         self.last: Mapping[str, float | None] = {}
         self.done, spent = before
         self._saved = time.monotonic()
@@ -121,9 +121,9 @@ class Report:
         self._show(point)
         if time.monotonic() - self._saved >= EVERY:
             self.flush()
-        self.stopped = self.pause_check(number, kept)
-        if self.stopped is not None:
-            raise Stop(self.stopped)
+        self.pause_reason = self.pause_check(number, kept)
+        if self.pause_reason is not None:
+            raise Stop(self.pause_reason)
 
     @property
     def folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""A study with the user's own trainer, open for work."""
+"""An open study with the user's own trainer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVALUATE, CHEAP = "evaluate", "cheap"
 
 
 class TrainerStudy(OpenStudy):
-    """A study whose candidates are trained and measured by the user's own code.
+    """A study in which the user's own code trains and measures the candidates.
 
     Args:
         spec: The study; `spec.trainer` names the functions.
@@ -38,12 +38,8 @@ class TrainerStudy(OpenStudy):
     def prepare(self) -> None:
         """Loads the functions."""
         trainer = self._trainer
-        self._evaluate = _takes(load_function(EVALUATE, trainer.evaluate), trainer.evaluate, 2)
-        self._cheap = (
-            _takes(load_function(CHEAP, trainer.cheap), trainer.cheap, 1)
-            if trainer.cheap is not None
-            else None
-        )
+        self._evaluate = _load(EVALUATE, trainer.evaluate, "plan", "report")
+        self._cheap = None if trainer.cheap is None else _load(CHEAP, trainer.cheap, "plan")
         if self._cheap is not None:
             self.cheap = self._cheap_values
         self._results = TrainerResults(
@@ -82,7 +78,7 @@ class TrainerStudy(OpenStudy):
     def evaluate(
         self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
     ) -> Result:
-        """Calls `cheap`, checks the constraints on it, and calls `evaluate`."""
+        """Calls `cheap`, checks the constraints on its values, and calls `evaluate`."""
         begun = time.monotonic()
         watch = Watch(
             started=lambda kind: report(StageStarted(number, kind)),
@@ -120,7 +116,7 @@ class TrainerStudy(OpenStudy):
         def show(step: Step) -> None:
             report(StepDone(number, EVALUATE, *step))
 
-        before = self.store.steps(number)  # of a trial that is resumed
+        before = self.store.steps(number)  # steps before a pause, if the trial is resumed
         hook = Report(
             int(plan.key[:8], 16) ^ self.spec.seed,
             self.spec.folder / "trainer" / plan.key[:16],
@@ -159,16 +155,16 @@ class TrainerStudy(OpenStudy):
         measured: Mapping[str, Measurement],
         broken: Mapping[str, float],
     ) -> Result:
-        """Returns the result of a trial whose function raised an error, or was paused."""
+        """Returns the result of a trial that racing paused, or in which a function failed."""
         measurements = tuple(measured.values())
-        if hook is None or hook.stopped is None:
-            over = error.infeasible or error.type == Stop.__name__
+        if hook is None or hook.pause_reason is None:
+            infeasible = error.infeasible or error.type == Stop.__name__
             return Result(
-                "infeasible" if over else "failed", {}, broken, measurements, error.to_json()
+                "infeasible" if infeasible else "failed", {}, broken, measurements, error.to_json()
             )
         last = {**hook.last, **values_by_name(measured)}
         values = {a.name: v for a in self.axes if (v := last.get(a.name)) is not None}
-        reason = {"stage": error.stage, "type": RACING, "text": hook.stopped}
+        reason = {"stage": error.stage, "type": RACING, "text": hook.pause_reason}
         return Result("paused", values, broken, measurements, reason)
 
     def _cheap_measurements(self, plan: Plan) -> dict[str, Measurement]:
@@ -176,7 +172,7 @@ class TrainerStudy(OpenStudy):
         return self._results.some(self._cheap(_copied(plan)), str(self._trainer.cheap))
 
     def _cheap_values(self, choices: Mapping[str, Any]) -> dict[str, float]:
-        """Returns cheap values for proposals; the trial itself reports a wrong answer."""
+        """Returns the cheap values of choices, for the sampler."""
         return values_by_name(self._cheap_measurements(self.plan(choices)))
 
     def _violations(
@@ -188,17 +184,19 @@ class TrainerStudy(OpenStudy):
         return violations_of(decided, values_by_name(measured), values_by_name(against))
 
 
-def _takes(function: Callable[..., Any], name: str, arguments: int) -> Callable[..., Any]:
-    """Returns the function if it can be called with this number of arguments.
+def _load(key: str, name: str, *arguments: str) -> Callable[..., Any]:
+    """Returns the function that a key of the study file names.
 
     Raises:
-        UserError: It cannot.
+        UserError: There is no such function, or it does not take these arguments.
     """
-    what = "(plan, report)" if arguments == 2 else "(plan)"
+    function = load_function(key, name)
     try:
-        inspect.signature(function).bind(*range(arguments))
+        inspect.signature(function).bind(*arguments)
     except TypeError as error:
-        raise UserError(f"{name} is called with {what}, and does not take that: {error}") from error
+        raise UserError(
+            f"{name} must take the arguments ({', '.join(arguments)}): {error}"
+        ) from error
     except ValueError:
         pass  # a built-in without a signature
     return function

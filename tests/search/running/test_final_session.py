@@ -190,7 +190,7 @@ def test_every_timing_is_repeated_while_time_is_left(
         [target] = study.workbench.targets
         targets = (replace(target, gauge=Gauge(wanted)),)
         study.workbench = replace(study.workbench, targets=targets)
-        actual = study.again(list(study.store.record().trials[:2]), seconds)
+        actual = study.time_again(list(study.store.record().trials[:2]), seconds)
     finally:
         study.close()
     assert [[m.name for m in actual[n]] for n in (0, 1)] == [expected] * 2

@@ -289,8 +289,8 @@ def test_failing_baseline_ends_the_run(mine: Path, cli: Any) -> None:
     [
         ("evaluate=MODULE:nothing", "evaluate: MODULE:nothing: .*has no attribute"),
         ("evaluate=MODULE:CALLS", "is a PosixPath; give a function"),
-        ("evaluate=MODULE:cheap", r"is called with \(plan, report\), and does not take that"),
-        ("cheap=MODULE:evaluate", r"is called with \(plan\), and does not take that"),
+        ("evaluate=MODULE:cheap", r"must take the arguments \(plan, report\): too many"),
+        ("cheap=MODULE:evaluate", r"must take the arguments \(plan\): missing a required argument"),
     ],
 )
 def test_missing_function_is_refused(mine: Path, change: str, text: str) -> None:
