@@ -22,7 +22,7 @@ class RungValues:
     Attributes:
         trial: Trial number.
         values: Objective name -> value at the rung; None if a value was not a number.
-        promoted: Whether the trial was let go on from the rung.
+        promoted: Whether the trial was promoted, so that it trains beyond the rung.
     """
 
     trial: int
@@ -31,10 +31,10 @@ class RungValues:
 
 
 class Rungs(Tables):
-    """The rungs of one study, which its workers share."""
+    """The rungs of one study; all its workers share them."""
 
     def enter(self, trial: int, step: int, values: Mapping[str, float] | None) -> None:
-        """Writes that a trial has reached a rung, unless that is stored already."""
+        """Stores that a trial has reached a rung; does nothing if that is stored already."""
         table = tables.rungs
         row = {"trial": trial, "step": step, "values": values, "promoted": False}
         with exclusive_transaction(self.engine) as connection:
@@ -43,16 +43,16 @@ class Rungs(Tables):
                 connection.execute(sa.insert(table).values(row))
 
     def promote(self, trial: int, step: int) -> None:
-        """Lets a trial go on from a rung."""
+        """Lets a trial train beyond a rung."""
         with self.engine.begin() as connection:
             connection.execute(_promotion(trial, step))
 
     def at(self, step: int) -> list[RungValues]:
-        """Returns the trials that have reached a rung, by number."""
+        """Returns the trials that have reached a rung, in order of number."""
         return self.all(step).get(step, [])
 
     def all(self, step: int | None = None) -> dict[int, list[RungValues]]:
-        """Returns step -> the trials that have reached the rung, by number.
+        """Returns step -> the trials that have reached the rung, in order of number.
 
         Args:
             step: Only this rung; None for all.
@@ -90,7 +90,7 @@ class Rungs(Tables):
         )
 
     def paused_trials(self) -> list[Row]:
-        """Returns the rows of the paused trials, by number."""
+        """Returns the rows of the paused trials, in order of number."""
         table = tables.trials
         statement = sa.select(table).where(table.c.state == "paused").order_by(table.c.number)
         with self.engine.connect() as connection:
@@ -105,7 +105,7 @@ class Rungs(Tables):
             worker: Id of the worker.
 
         Returns:
-            False if another worker was quicker.
+            False if the trial is no longer paused: another worker was faster.
         """
         with self.engine.begin() as connection:
             change = connection.execute(_change(trial, "paused", state="running", worker=worker))
@@ -117,7 +117,7 @@ class Rungs(Tables):
         """Ends a paused trial with its last values.
 
         Returns:
-            The time; None if the trial is no longer paused.
+            Unix time of the end; None if the trial is no longer paused.
         """
         finished = time.time()
         stopped = self._change(trial, "paused", state="stopped", finished=finished)
@@ -135,7 +135,7 @@ def _promotion(trial: int, step: int) -> sa.Update:
 
 
 def _change(trial: int, in_state: str, **columns: Any) -> sa.Update:
-    """Returns the update of a trial's columns, if it is in this state."""
+    """Returns the SQL that changes a trial's columns if the trial is in this state."""
     table = tables.trials
     is_trial = sa.and_(table.c.number == trial, table.c.state == in_state)
     return sa.update(table).where(is_trial).values(columns)

@@ -1,9 +1,9 @@
 """Decides which trials at a rung may go on. Pure: uses no database and no clock.
 
 Asynchronous successive halving (ASHA, Li et al. 2020, https://arxiv.org/abs/1810.05934) with
-several objectives (Schmucker et al. 2021, https://arxiv.org/abs/2106.12639). Of the n trials that
-have reached a rung, the best n / eta may go on at any time, without waiting until the rung is full.
-A trial that is not among them may be later, when more trials have come.
+several objectives (Schmucker et al. 2021, https://arxiv.org/abs/2106.12639). If n
+trials have reached a rung, the best n / eta may go on at once, without waiting for more trials. A
+trial that is not among them may be so later, when more trials have come.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class RungEntry:
         losses: Objective name -> loss (lower is better), of the objectives that are known at the
             rung. Those that training changes have their value at the rung, the others their exact
             value. None if training gave no number: the trial never goes on.
-        promoted: Whether the trial was let go on.
+        promoted: Whether the trial was promoted, so that it trains beyond the rung.
     """
 
     trial: int

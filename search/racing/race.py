@@ -1,8 +1,8 @@
 """The race of a study: pauses trials at a rung, and lets paused trials go on.
 
 The rungs are stored in the study database, so that workers share them and a killed run loses none.
-A trial that is among the best at a rung goes on at once. Another trial is paused until it is among
-the best, when more trials have come. To resume a paused trial goes before a new proposal.
+A trial that is among the best at a rung goes on at once. Any other trial pauses until it is among
+the best, when more trials have come. A worker resumes a paused trial before it begins a new one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Options of racing: `search: {racing: {steps: 27}}`, or `{racing: {}}` for the built-in stages."""
+"""Options of racing: `search: {racing: {}}`, or `{racing: {steps: 27}}` with your own trainer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from paretune.spaces.params import Params
 
 
 class RacingParams(Params):
-    """Trials are compared while they train; the worse ones pause, and may go on later."""
+    """Compares trials while they train; the worse ones pause, and may go on later."""
 
     steps: int | None = Field(
         None,
         ge=2,
         le=1_000_000,
         description="number of steps that your own trainer reports in a whole training; required "
-        "with `evaluate`, and not allowed without it (the epochs of the recipes count then)",
+        "with `evaluate`, not allowed without it, because the built-in stages count epochs",
     )
     first: int = Field(
         1,
@@ -32,24 +32,28 @@ class RacingParams(Params):
         "or epoch",
     )
 
-    def rungs(self, whole: int) -> tuple[int, ...]:
+    def rungs(self, steps: int) -> tuple[int, ...]:
         """Returns the steps at which trials are compared: first, first x eta, first x eta^2, ...
 
-        None is later than half of the `whole` steps: there, stopping saves little, and the best
-        trial is not yet certain.
+        The last rung is at most at half of the training. A later one would save little, and could
+        stop the trial that is best at the end.
+
+        Args:
+            steps: Steps or epochs of a complete training.
         """
         rungs = []
         step = self.first
-        while step <= whole / 2:
+        while step <= steps / 2:
             rungs.append(step)
             step *= self.eta
         return tuple(rungs)
 
-    def rung(self, step: int, whole: int) -> int | None:
-        """Returns the last rung that a trial at a step has reached, or None.
+    def rung(self, step: int, steps: int) -> int | None:
+        """Returns the last rung that a trial at a step has reached.
 
-        None as well if the step is the last one: there is no training left to save.
+        Returns None if it has reached no rung, or if the step is the last one: then there is no
+        training left to save.
         """
-        if step >= whole:
+        if step >= steps:
             return None
-        return max((rung for rung in self.rungs(whole) if rung <= step), default=None)
+        return max((rung for rung in self.rungs(steps) if rung <= step), default=None)
