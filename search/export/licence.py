@@ -1,4 +1,4 @@
-"""The licence of an exported model's weights, if it is known."""
+"""The licence of an exported model's weights, if it is recorded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def licences(plan: Sequence[Mapping[str, Any]]) -> list[str]:
         if params.get("distillation") and params.get("teacher"):
             lines += _teacher_lines(params["teacher"])
     if not any("pretrained" in line or "checkpoint" in line for line in lines):
-        lines.insert(0, "Trained from scratch by you: the weights are under no licence but yours.")
+        lines.insert(0, "You trained it from scratch: you choose the licence of the weights.")
     return list(dict.fromkeys(lines))
 
 

@@ -16,7 +16,7 @@ def plan(architecture: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
 
 def test_weights_trained_from_scratch_belong_to_the_user() -> None:
     lines = licences(plan({"simple_cnn": {"width": 1.0}}, checkpoint=None))
-    assert lines == ["Trained from scratch by you: the weights are under no licence but yours."]
+    assert lines == ["You trained it from scratch: you choose the licence of the weights."]
     assert licences(plan({"torchvision": {"name": "resnet18", "weights": None}})) == lines
     assert licences(plan({"timm": {"name": "resnet10t", "pretrained": False}})) == lines
 

@@ -24,7 +24,7 @@ def test_card_describes_the_model_its_making_and_its_measurements(exported: Path
     assert f"{100 * accuracy['value']:.2f} % (" in card
     cpu = manifest["measurements"]["validation"]["latency"]["conditions"]["cpu"]
     assert re.search(rf"latency: p50 of \d+ runs, batch 1, 1 thread, onnxruntime on {cpu}", card)
-    assert "Trained from scratch by you" in card
+    assert "You trained it from scratch" in card
     assert "all checks passed. To check the files again, on any machine: `paretune verify" in card
 
 
