@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes | str) -> Path:
-    """Writes a file by way of a temporary one in the same folder, and returns its path.
+    """Writes a temporary file in the same folder and renames it; returns its path.
 
     Raises:
-        OSError: The file cannot be written; no part of it is left.
+        OSError: The file cannot be written. An older file stays, and no temporary file is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content

@@ -1,7 +1,8 @@
 """Runs an exported model as its user would: in a separate process, without Paretune.
 
-`python -I driver.py FOLDER`, where FOLDER is for arrays. Jobs and answers are lines of JSON. This
-file imports nothing of Paretune, and no module imports it.
+`python -I driver.py FOLDER` reads a job in JSON from each line of its standard input, and answers
+with a line of JSON. Inputs and logits are exchanged as files in FOLDER. This file imports nothing
+from Paretune, and no module imports it.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ PACKAGE = "paretune"
 def main() -> None:
     """Answers jobs until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints must not mix with the answers
+    os.dup2(2, 1)  # the output of a library must not mix with the answers
     user = ModelUser(Path(sys.argv[1]))
     for line in sys.stdin:
         job = json.loads(line)
@@ -35,7 +36,7 @@ class ModelUser:
     """Runs the code of a model card.
 
     Args:
-        folder: Folder for arrays.
+        folder: Folder of the examples; inputs and logits are written to it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,7 +45,7 @@ class ModelUser:
         self._model: Any = None
 
     def start(self, source: str, file: str, model: str) -> dict[str, Any]:
-        """Runs the definitions of the code, and loads a model."""
+        """Defines the functions of the code, and loads a model with them."""
         self._code = {"__name__": "load", "__file__": file}
         exec(compile(source, file, "exec"), self._code)
         self._model = self._code["load"](model)
@@ -62,14 +63,14 @@ class ModelUser:
         return {}
 
     def run_as_program(self, source: str, file: str) -> dict[str, Any]:
-        """Runs the code as a program and returns what it prints."""
+        """Runs the code as a program and returns its output."""
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(source, file, "exec"), {"__name__": "__main__", "__file__": file})
         return {"printed": printed.getvalue()}
 
     def paretune_modules(self) -> dict[str, Any]:
-        """Returns the modules of Paretune that were imported; there should be none."""
+        """Returns the imported modules of Paretune; there should be none."""
         names = [name for name in sys.modules if name.partition(".")[0] == PACKAGE]
         return {"modules": sorted(names)}
 

@@ -1,4 +1,4 @@
-"""The artifact that an export hands out, with what the study measured of it."""
+"""The artifact that an export hands out, with its measurements in the study."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class PickedArtifact:
         artifact: The file in the study's folder.
         target: Runtime and options of the file.
         formats: Its number formats other than float32, for example ("static",).
-        validation: Name -> Measurement on the validation part; names without the target's.
-        test: Name -> Measurement on the test part; empty for a trial that was not on the front.
+        validation: Name without target -> Measurement on the validation part.
+        test: The same on the test part; empty for a trial that was not on the front.
         baseline: The baseline's artifact; None if the trial is the baseline.
         reference: The baseline's measurements on the validation part.
-        quantities: Name -> options of everything that the study measures.
+        quantities: Name -> options of each quantity that the study measures.
     """
 
     trial: TrialRecord
@@ -66,7 +66,7 @@ class PickedArtifact:
 def pick_artifact(
     workbench: Workbench, record: StudyRecord, trial: TrialRecord, target: str | None = None
 ) -> PickedArtifact:
-    """Returns what an export of a trial hands out.
+    """Returns the artifact of a trial that an export hands out.
 
     Args:
         workbench: Workbench of the study.
@@ -78,20 +78,20 @@ def pick_artifact(
         UserError: The trial has no artifact for this target.
     """
     artifact = workbench.artifact(trial, target)
-    picked = next(t for t in workbench.targets if target in (None, t.name))
+    picked_target = next(t for t in workbench.targets if target in (None, t.name))
     plan, baseline = Plan.from_json(trial.plan), record.baseline
     stage = plan.stage("quantize")
     modes = stage.params["quantization"] if stage else {}
-    other = baseline if baseline is not None and baseline.number != trial.number else None
+    relative_to = baseline if baseline is not None and baseline.number != trial.number else None
     return PickedArtifact(
         trial,
         plan,
         artifact,
-        picked,
-        () if picked.deployment.unsupported(modes) else tuple(modes),
-        local_values(trial.measurements, picked.name),
-        local_values(trial.test, picked.name),
-        workbench.artifact(other, picked.name) if other else None,
-        local_values(baseline.measurements, picked.name) if baseline else {},
-        dict(picked.gauge.quantities),
+        picked_target,
+        () if picked_target.deployment.unsupported(modes) else tuple(modes),
+        local_values(trial.measurements, picked_target.name),
+        local_values(trial.test, picked_target.name),
+        workbench.artifact(relative_to, picked_target.name) if relative_to else None,
+        local_values(baseline.measurements, picked_target.name) if baseline else {},
+        dict(picked_target.gauge.quantities),
     )

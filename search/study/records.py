@@ -87,12 +87,11 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a plan.
+    """The result of a plan. Other attributes are those of TrialRecord.
 
     Attributes:
         measured: The measurements on the validation part.
         duration: Seconds of the whole trial.
-        others: As in TrialRecord.
     """
 
     state: State

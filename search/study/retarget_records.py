@@ -46,8 +46,8 @@ class RetargetedStudy:
 
     Attributes:
         record: The study.
-        deployment: Where its models were measured.
-        rows: Trial number -> its model there; with the baseline.
+        deployment: Runtime and options with which its models were measured.
+        rows: Trial number -> its model in this deployment; includes the baseline.
         host: Facts of the machine.
     """
 

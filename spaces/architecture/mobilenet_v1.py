@@ -17,7 +17,7 @@ BLOCKS = (
     *((512, 1),) * 5,
     *((1024, 2), (1024, 1)),
 )
-"""Channels and stride of each block at width 1 (table 1)."""
+"""Channels and stride of each block at width 1 (table 1 of the paper)."""
 
 
 class MobileNetV1:
@@ -37,7 +37,7 @@ class MobileNetV1:
 
         from paretune.spaces.architecture.blocks import conv_bn_relu, separable_block
 
-        small = params.small(shape)  # no halving in the stem and the 128-wide blocks
+        small = params.small(shape)  # then the stem and the blocks of 128 channels halve nothing
         width = scaled(32, params.width)
         layers = conv_bn_relu(shape[0], width, stride=1 if small else 2)
         for channels, published_stride in BLOCKS:

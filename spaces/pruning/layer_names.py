@@ -9,7 +9,7 @@ from paretune.spaces.inputs import Shape
 
 
 def prunable_layer_names(architecture: Mapping[str, Any], shape: Shape, classes: int) -> list[str]:
-    """Returns the names from the input to the output; empty if the network cannot be pruned.
+    """Returns the layer names from the input to the output; empty if pruning cannot cut any layer.
 
     Args:
         architecture: {name: {parameters}} with concrete values. Weights are not loaded.

@@ -24,12 +24,12 @@ class NoQuantization:
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """Returns the candidate itself."""
+        """Returns the candidate unchanged."""
         return candidate
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Returns the model itself."""
+        """Returns the model unchanged."""
         return model

@@ -37,7 +37,7 @@ class Static:
             99.99,
             gt=50,
             le=100,
-            description="percentage of values inside the range, for calibration: percentile",
+            description="percentage of values inside the range; used by calibration: percentile",
         )
         reduce_range: bool = Field(
             True, description="store 7-bit weights, so that no sum saturates on x86 without VNNI"
@@ -51,11 +51,11 @@ class Static:
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """Returns the candidate with the request.
+        """Returns the candidate with a request for static int8, which the runtime carries out.
 
-        Every convolution and matrix product runs in int8, including the products of two activations
-        in attention. Layer normalization stays in float, and so does the softmax of an attention
-        that masks padding.
+        Every convolution and matrix product will run in int8, including the products of two
+        activations in attention. Layer normalization stays in float, and so does the softmax of an
+        attention that masks padding.
 
         Raises:
             InfeasibleCandidate: A weight is not finite, or no layer is left to quantize.
@@ -66,7 +66,7 @@ class Static:
     def outline(candidate: Candidate, params: Params, context: Context) -> Candidate | None:
         """Returns the result of `apply` with few calibration images.
 
-        Returns None if some layers stay in float, because trained weights decide which.
+        Returns None if `keep_float` is set, because trained weights decide which layers stay float.
         """
         if params.keep_float:
             return None
@@ -77,5 +77,5 @@ class Static:
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Returns the model itself: the runtime quantizes its own file."""
+        """Returns the model unchanged: the runtime quantizes the artifact instead."""
         return model

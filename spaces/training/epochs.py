@@ -1,4 +1,4 @@
-"""The epochs of a training: the work of a step, and the state between two epochs."""
+"""Trains epoch by epoch, and keeps the state between two epochs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Epochs:
         zeros: Weights that stay zero.
 
     Attributes:
-        snapshot: State from which a later run continues; None unless `run` has to keep it.
+        snapshot: State from which a later run continues; None unless `run` was asked to keep it.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Epochs:
         self.context = context
         self.stage = stage
         self.begun = time.perf_counter()
-        self.earlier_seconds = 0.0  # seconds of the parts before this one
+        self.earlier_seconds = 0.0  # seconds of the earlier parts of this training
         self.examples_seen = 0  # examples of all epochs
         self.curve: list[Mapping[str, Any]] = []
         self.snapshot: Snapshot | None = None
@@ -89,7 +89,7 @@ class Epochs:
         self.loss = math.nan
 
     def run(self, until: int, resume: Snapshot | None, keep: bool) -> None:
-        """Trains up to an epoch or an early end; the model then has the weights to return.
+        """Trains up to an epoch or an early end; then the model has the best weights.
 
         Args:
             until: The last epoch, counted from the start of the training.
@@ -133,7 +133,7 @@ class Epochs:
             )
 
     def info(self) -> dict[str, Any]:
-        """Returns the result of the training for the step's `info`, as JSON."""
+        """Returns the result of the training as JSON, for `Step.info`."""
         seconds = self._seconds()
         return {
             "seconds": round(seconds, 3),
@@ -149,7 +149,7 @@ class Epochs:
     # -- parts -----------------------------------------------------------------------------------
 
     def _snapshot(self) -> Snapshot:
-        """Returns all state that epochs change, except rates: losses and epoch determine them."""
+        """Returns all state that epochs change, except the rates: they follow from the losses."""
         state = {
             "model": copy_tree(tensors_of(self.model)),
             "optimizer": optimizer_state(self.optimizer),
@@ -181,7 +181,7 @@ class Epochs:
     # -- an epoch --------------------------------------------------------------------------------
 
     def _epoch(self, epoch: int) -> tuple[float, float]:
-        """Trains one pass over the training part; returns mean loss and training accuracy."""
+        """Trains on each training example once; returns mean loss and training accuracy."""
         self._begin(epoch)
         data, device, size = self.context.data, self.context.device, self.recipe.batch_size
         seed = (self.context.seed * 1_000_003 + epoch) % 2**31
@@ -241,12 +241,12 @@ class Epochs:
             loss = targets.loss(logits, self.recipe.label_smoothing)
             if self.distiller:
                 loss = self.distiller.loss(images, targets.dominant, logits, loss, step)
-        self.precision.backward(loss if self.recipe.accumulate == 1 else self._part(loss, step))
+        self.precision.backward(loss if self.recipe.accumulate == 1 else self._share(loss, step))
         if position == self.recipe.accumulate - 1 or step == self.batches - 1:
             self._update()
         return loss, logits
 
-    def _part(self, loss: torch.Tensor, step: int) -> torch.Tensor:
+    def _share(self, loss: torch.Tensor, step: int) -> torch.Tensor:
         """Returns a batch's share of its group's mean loss; the last group may be smaller."""
         size, group = self.recipe.batch_size, self.recipe.batch_size * self.recipe.accumulate
         first = step // self.recipe.accumulate * group
@@ -254,7 +254,7 @@ class Epochs:
         return loss * (count / min(group, self.examples - first))
 
     def _update(self) -> None:
-        """Makes one optimizer step, then restores zeros and updates the mean of the weights."""
+        """Makes an optimizer step, then restores pruned zeros and updates the mean weights."""
         self.precision.step(self.optimizer, self.parameters, self.recipe.clip)
         self.zeros.restore()
         if self.average:
@@ -282,8 +282,8 @@ def _channels_last(recipe: Recipe, context: Context) -> bool:
     """Returns whether images and weights are laid out channels-last.
 
     This helps on a GPU with tensor cores. On a CPU the data already has this layout, and a
-    convolution follows its input: 1.0 to 1.6 times the speed of the other layout. Converting the
-    weights too made small networks a few per cent slower.
+    convolution keeps the layout of its input. This is 1.0 to 1.6 times as fast as the other layout.
+    Converting the weights too made small networks a few per cent slower.
     """
     if kind_of(context.data.shape) == "text":
         return False

@@ -12,7 +12,7 @@ from paretune.spaces.training import colours
 from paretune.spaces.training.recipe import RandAugment
 
 LEVELS = 30
-"""Number of levels of the magnitude."""
+"""Largest magnitude."""
 
 Pixels = torch.Tensor
 """Images [B, C, H, W] with values in [0, 1]."""
@@ -26,14 +26,18 @@ BLENDS: dict[str, Callable[[Pixels, torch.Tensor], Pixels]] = {
     "sharpness": colours.sharpness,
 }
 
-FIXED: dict[str, Callable[[Pixels, float], Pixels]] = {
+"""Operations that take a factor above or below 1, by their sign."""
+
+UNSIGNED: dict[str, Callable[[Pixels, float], Pixels]] = {
     "posterize": lambda x, level: colours.posterize(x, 8 - round(4 * level)),
     "solarize": lambda x, level: colours.solarize(x, 1 - level),
     "autocontrast": lambda x, level: colours.autocontrast(x),
     "equalize": lambda x, level: colours.equalize(x),
 }
 
-OPERATIONS = ("identity", *GEOMETRY, *BLENDS, *FIXED)
+"""Operations without a sign."""
+
+OPERATIONS = ("identity", *GEOMETRY, *BLENDS, *UNSIGNED)
 """The paper's fourteen operations, with the ranges of torchvision's RandAugment."""
 
 
@@ -44,7 +48,7 @@ def randaugmented(
     white: torch.Tensor,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Returns each image after `operations` random changes, drawn separately for each image.
+    """Returns each image after `options.operations` random changes, drawn for each image.
 
     Args:
         images: Normalized images [B, C, H, W]; not changed.
@@ -60,11 +64,11 @@ def randaugmented(
     for _ in range(options.operations):
         operations = torch.randint(len(OPERATIONS), (len(images),), generator=generator)
         signs = torch.randint(2, (len(images),), generator=generator) * 2.0 - 1
-        pixels = _applied(pixels, operations, signs, level)
+        pixels = _apply(pixels, operations, signs, level)
     return torch.addcmul(shift, pixels, scale)
 
 
-def _applied(pixels: Pixels, operations: torch.Tensor, signs: torch.Tensor, level: float) -> Pixels:
+def _apply(pixels: Pixels, operations: torch.Tensor, signs: torch.Tensor, level: float) -> Pixels:
     """Applies one operation to each image; `operations` and `signs` are [B], on the CPU."""
     pixels = pixels.clone()
     geometric = (operations >= 1) & (operations <= len(GEOMETRY))
@@ -82,7 +86,7 @@ def _applied(pixels: Pixels, operations: torch.Tensor, signs: torch.Tensor, leve
             factors = (1 + 0.9 * level * signs[rows]).to(pixels)[:, None, None, None]
             pixels[index] = BLENDS[name](pixels[index], factors)
         else:
-            pixels[index] = FIXED[name](pixels[index], level)
+            pixels[index] = UNSIGNED[name](pixels[index], level)
     return pixels
 
 
@@ -91,34 +95,34 @@ def geometry(
 ) -> torch.Tensor:
     """Returns the matrices M [B, 2, 3] that map output pixels to their source pixels.
 
-    (x, y) = M (x', y', 1) on coordinates around the image's centre. Shears go up to 0.3, shifts up
-    to 150/331 of the side (the paper's ImageNet figure), rotations up to 30 degrees, each in the
-    direction of its sign.
+    (x, y) = M (x', y', 1) on coordinates around the image's centre. Shears go up to 0.3,
+    translations to 150/331 of the side (the paper's ImageNet figure), rotations to 30 degrees. The
+    signs choose the directions.
     """
     strength = signs * level
     names = [OPERATIONS[int(number)] for number in operations]
     matrices = torch.eye(2, 3).repeat(len(names), 1, 1)
-    for matrix, name, by in zip(matrices, names, strength.tolist(), strict=True):
+    for matrix, name, amount in zip(matrices, names, strength.tolist(), strict=True):
         match name:
             case "shear_x":
-                matrix[0, 1] = 0.3 * by
+                matrix[0, 1] = 0.3 * amount
             case "shear_y":
-                matrix[1, 0] = 0.3 * by
+                matrix[1, 0] = 0.3 * amount
             case "translate_x":
-                matrix[0, 2] = 150 / 331 * width * by
+                matrix[0, 2] = 150 / 331 * width * amount
             case "translate_y":
-                matrix[1, 2] = 150 / 331 * height * by
+                matrix[1, 2] = 150 / 331 * height * amount
             case "rotate":
-                angle = math.radians(30 * by)
+                angle = math.radians(30 * amount)
                 matrix[0, 0] = matrix[1, 1] = math.cos(angle)
                 matrix[0, 1], matrix[1, 0] = -math.sin(angle), math.sin(angle)
     return matrices
 
 
 def warped(pixels: Pixels, matrices: torch.Tensor) -> Pixels:
-    """Returns images warped by `geometry`'s matrices, bilinear, with black outside."""
+    """Returns images warped by the matrices of `geometry`; bilinear, black outside the image."""
     height, width = pixels.shape[2:]
-    # grid_sample's unit is half a side, so the matrix is converted to it.
+    # grid_sample's unit is half a side of the image, that of the matrices is a pixel.
     units = torch.tensor([width / 2, height / 2, 1.0])
     theta = (matrices * units / units[:2, None]).to(pixels)
     grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)

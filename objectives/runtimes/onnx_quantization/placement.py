@@ -15,11 +15,12 @@ def placement(plain: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         plain: A float file in which every activation has a range mark. The scales of the marks are
-            different numbers (1, 2, ...), which identify the activations. It is overwritten.
+            different numbers (1, 2, ...), which identify the activations. The file is overwritten.
         options: Options of the quantization.
 
     Returns:
-        {"groups": [[numbers that share a range], ...], "hidden": [quantized tensors without mark]}
+        {"groups": [[numbers of activations that share a range], ...],
+        "hidden": [names of quantized tensors without a mark]}
     """
     import numpy as np
     import onnx

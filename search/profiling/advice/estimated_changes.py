@@ -1,4 +1,4 @@
-"""Makes each change that could help a network, and estimates its costs."""
+"""Makes each change that could help a network, and estimates the costs of the changed network."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def estimated_changes(
         model: The network, on the CPU.
         shape: Shape of one input.
         classes: Number of logits.
-        costs: Its measured costs.
+        costs: Measured costs of the network.
         architecture: {name: parameters}.
-        quantizations: Modes of the runtime; empty if the network is quantized already.
+        quantizations: Quantization modes of the runtime; empty if the network is quantized already.
     """
     changes = []
     for path in worst_layers(costs):
@@ -60,7 +60,7 @@ def estimated_changes(
 def _layer_changes(
     model: nn.Module, shape: Shape, classes: int, path: str
 ) -> Iterator[tuple[Change, tuple[LayerCosts, ...]]]:
-    """Yields (change, layers of the changed network) of one layer."""
+    """Yields (change, layers of the changed network) for each change of one layer."""
     networks = {
         Change.SEPARABLE: changed_networks.separable(model, path),
         Change.POOL: changed_networks.pooled(model, path, shape),
@@ -79,7 +79,7 @@ def _network_changes(
     costs: NetworkCosts,
     quantizations: Sequence[str],
 ) -> Iterator[tuple[Change, ChangeEstimate, Sequence[int]]]:
-    """Yields (change, estimate, resolutions to choose from) of the whole network."""
+    """Yields (change, estimate, resolutions to choose from) for changes of the whole network."""
     pruned = changed_networks.pruned(model, shape, classes, None)
     after = changed_networks.costs(pruned, shape)
     if after is not None:
@@ -93,7 +93,7 @@ def _network_changes(
 
 
 def int8_speed() -> float:
-    """Returns how many times faster int8 multiply-adds are, by the flags of this processor."""
+    """Returns the speed of int8 relative to float, estimated from the flags of this processor."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
