@@ -10,13 +10,13 @@ from paretune.objectives.timing.contention_probe import ContentionProbe
 
 
 class FakeClock:
-    """Stands in for the module `time`: a wall clock, and the processor clock of this thread."""
+    """Replaces the module `time`: a wall clock, and the processor clock of this thread."""
 
     def __init__(self) -> None:
         self._wall_ns = self._cpu_ns = 0
 
     def advance(self, ms: float, cpu_ms: float | None = None) -> None:
-        """Moves the wall clock, and the processor clock as far unless `cpu_ms` is set."""
+        """Moves both clocks by `ms`, or the processor clock by `cpu_ms`."""
         self._wall_ns += round(ms * 1e6)
         self._cpu_ns += round((ms if cpu_ms is None else cpu_ms) * 1e6)
 
@@ -31,7 +31,7 @@ class FakeClock:
 
 
 class FixedProbe(ContentionProbe):
-    """Returns the same times in turn; the best is 1 ms."""
+    """Returns these times in turn, again and again; the best time is 1 ms."""
 
     def __init__(self, *times_ms: float) -> None:
         self._times_ms = itertools.cycle(times_ms)
@@ -51,7 +51,7 @@ def fixed_probe() -> type[FixedProbe]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The clock of runs and rounds."""
+    """Replaces the clock of runs and rounds."""
     clock = FakeClock()
     monkeypatch.setattr("paretune.objectives.timing.runs.time", clock)
     monkeypatch.setattr("paretune.objectives.timing.rounds.time", clock)

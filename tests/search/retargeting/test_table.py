@@ -11,7 +11,7 @@ from paretune.objectives.base import Measurement
 from paretune.search.retargeting.table import retarget_info, retargeted_record
 from paretune.search.study.deployment import Deployment
 from paretune.search.study.records import StudyRecord
-from paretune.search.study.retarget_records import RetargetedTrial, RetargetedStudy
+from paretune.search.study.retarget_records import RetargetedStudy, RetargetedTrial
 from paretune.search.study.tables import RUNTIMES
 
 

@@ -13,7 +13,7 @@ import pytest
 from tokenizers import Tokenizer
 
 STUDY = """\
-data: {text: {path: moods.csv, text: said, label: mood, tokenizer: words}}
+data: {text: {path: moods.csv, text: sentence, label: mood, tokenizer: words}}
 baseline:
   architecture: {text_transformer: {layers: 1, width: 32, heads: 2, mlp_ratio: 2.0, dropout: 0.0}}
   pretrain: {optimizer: {adam: {lr: 3e-3}}, epochs: 6, batch_size: 32}
@@ -30,25 +30,25 @@ search: {trials: 3, sampler: grid}
 
 GOOD = ["good", "fine", "lovely", "great"]
 BAD = ["bad", "poor", "awful", "dull"]
-FILLING = ["the", "film", "was", "a", "story", "and", "its", "music", "end"]
+NEUTRAL = ["the", "film", "was", "a", "story", "and", "its", "music", "end"]
 
 
 def moods(count: int) -> list[tuple[str, str]]:
-    """(sentence, mood): the one telling word stands anywhere."""
+    """Returns (sentence, mood) pairs; one good or bad word, at a random index, decides the mood."""
     random = np.random.default_rng(0)
-    actual = []
+    rows = []
     for index in range(count):
-        words = list(random.choice(FILLING, size=random.integers(3, 12)))
-        telling = str(random.choice([GOOD, BAD][index % 2]))
-        words.insert(int(random.integers(len(words) + 1)), telling)
-        actual.append((" ".join(words) + ".", ["glad", "sad"][index % 2]))
-    return actual
+        words = list(random.choice(NEUTRAL, size=random.integers(3, 12)))
+        deciding_word = str(random.choice([GOOD, BAD][index % 2]))
+        words.insert(int(random.integers(len(words) + 1)), deciding_word)
+        rows.append((" ".join(words) + ".", ["glad", "sad"][index % 2]))
+    return rows
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     with (tmp_path / "moods.csv").open("w", newline="") as out:
-        csv.writer(out).writerows([("said", "mood"), *moods(400)])
+        csv.writer(out).writerows([("sentence", "mood"), *moods(400)])
     file = tmp_path / "moods.yaml"
     file.write_text(STUDY)
     return file
@@ -61,16 +61,16 @@ def test_text_study_runs_from_data_to_verified_export(study: Path, cli: Any) -> 
     base, *front = json.loads(cli("front", study, "--json").out)["rows"]
     assert base["test"]["accuracy"]["value"] > 0.9
     assert front
-    actual = {}
+    accuracies = {}
     for number in (1, 2, 3):
         trial = json.loads(cli("show", study, number, "--json").out)
         stages = {stage["kind"]: stage["params"] for stage in trial["plan"]}
         assert stages["finetune"]["distillation"] and stages["prune"]
         mode = next(iter(stages.get("quantize", {}).get("quantization", {"none": {}})))
-        actual[mode] = trial["measurements"]["accuracy"]["value"]
-    assert set(actual) == {"none", "dynamic", "static"}
-    # Attention locates the decisive word; an attention mask in 8 bits would hide it
-    assert min(actual.values()) > actual["none"] - 0.03
+        accuracies[mode] = trial["measurements"]["accuracy"]["value"]
+    assert set(accuracies) == {"none", "dynamic", "static"}
+    # Attention finds the deciding word; an attention mask in 8 bits would hide it
+    assert min(accuracies.values()) > accuracies["none"] - 0.03
 
     folder = study.parent / "exported"
     output = cli("export", study, "--pick", "smallest", "-o", folder, "--no-latency")
@@ -79,15 +79,15 @@ def test_text_study_runs_from_data_to_verified_export(study: Path, cli: Any) -> 
     assert manifest["input"]["dtype"] == "int64"
     output = cli("verify", folder, "--data", study.parent / "moods.csv", "--no-latency", "--json")
     assert output.code == 0, output.out
-    actual = json.loads(output.out)["results"]
-    assert {"model.onnx", "tokenizer.json", "load.py"} <= {f["file"] for f in actual}
-    assert {"preprocessing", "outputs", "accuracy"} <= {f["check"] for f in actual}
+    results = json.loads(output.out)["results"]
+    assert {"model.onnx", "tokenizer.json", "load.py"} <= {r["file"] for r in results}
+    assert {"preprocessing", "outputs", "accuracy"} <= {r["check"] for r in results}
 
-    # What a user does, without Paretune
+    # Load it as a user would, without Paretune
     tokenizer = Tokenizer.from_file(str(folder / manifest["preprocessing"]["tokenizer"]))
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
     texts = ["The music was lovely!", "A dull film."]
-    tokens = np.array([actual.ids for actual in tokenizer.encode_batch(texts)], dtype=np.int64)
+    tokens = np.array([text.ids for text in tokenizer.encode_batch(texts)], dtype=np.int64)
     [logits] = session.run(None, {"input": tokens})
     names = manifest["preprocessing"]["class_names"]
     assert [names[i] for i in logits.argmax(axis=1)] == ["glad", "sad"]

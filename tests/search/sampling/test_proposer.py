@@ -105,7 +105,7 @@ def test_grid_tries_every_plan_once_then_is_exhausted(tmp_path: Path) -> None:
         proposer.ask(25)
 
 
-def test_tpe_learns_to_avoid_broken_constraints(tmp_path: Path) -> None:
+def test_auto_learns_to_avoid_broken_constraints(tmp_path: Path) -> None:
     proposer = Proposer(spec(tmp_path, "auto"))
     late = []
     for number in range(1, 41):
@@ -166,20 +166,20 @@ def widths(choices: Any) -> float:
 
 
 def mean_width(proposer: Proposer, count: int = 40) -> float:
-    """Returns the mean width of proposals whose trials are never told."""
+    """Returns the mean width of proposals; the sampler gets no results of them."""
     return sum(widths(proposer.ask(n).choices) for n in range(1, count + 1)) / count
 
 
-def test_auto_begins_with_the_cheapest_of_several(tmp_path: Path) -> None:
+def test_auto_begins_with_the_cheapest_of_several_draws(tmp_path: Path) -> None:
     cost_aware = mean_width(Proposer(spec(tmp_path, "auto"), None, widths))
-    # By chance .5625. Half of the cheapest networks, the unpruned ones, are soon proposed; one of
-    # the others is nearly always among twenty draws.
+    # Random proposals have a mean of .5625, the cheapest networks .25. Unpruned ones of width .25
+    # are soon used up, but twenty draws nearly always contain a pruned one.
     assert cost_aware == pytest.approx(0.265, abs=0.02)
     assert mean_width(Proposer(spec(tmp_path, "auto"))) == pytest.approx(0.5625, abs=0.1)
 
 
 def late_widths(folder: Path, sampler: str) -> list[float]:
-    """Returns the widths of the proposals from the tenth on; all above .25 gain the same."""
+    """Returns the widths from the tenth proposal on; all widths above .25 are equally accurate."""
 
     def cost(choices: Any) -> float:
         return widths(choices) ** 4
@@ -201,8 +201,8 @@ def test_gain_is_divided_by_the_cost_of_training(tmp_path: Path) -> None:
     assert cost_aware.count(0.5) > cost_aware.count(0.25), "a low cost alone adds nothing"
 
 
-def test_network_adds_what_all_its_format_variants_add(tmp_path: Path) -> None:
-    """Only the dynamic format is small, and every trained network is measured in it."""
+def test_gain_of_a_network_includes_that_of_its_format_variants(tmp_path: Path) -> None:
+    """Only the format `dynamic` is small, and every trained network is measured in it."""
     study = replace(spec(tmp_path, "auto"), format_variants=True)
     proposer = Proposer(study, None, lambda choices: 1.0)
     networks: list[tuple[tuple[str, Any], ...]] = []
@@ -229,10 +229,10 @@ def test_other_samplers_ignore_the_cost_of_training(tmp_path: Path, sampler: str
 
 
 def test_cheapest_plans_are_not_proposed_twice(tmp_path: Path) -> None:
-    few = STUDY.replace("structured: {ratio: {float: [0.1, 0.8]}}", "structured: {ratio: 0.5}")
-    proposer = Proposer(spec(tmp_path, "auto", few), None, widths)
+    small = STUDY.replace("structured: {ratio: {float: [0.1, 0.8]}}", "structured: {ratio: 0.5}")
+    proposer = Proposer(spec(tmp_path, "auto", small), None, widths)
     proposed = [tuple(sorted(proposer.ask(n).params.items())) for n in range(1, 9)]
-    assert len(set(proposed)) == 8  # of 16
+    assert len(set(proposed)) == 8  # of 16 plans
 
 
 def test_resumed_cost_aware_search_proposes_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_resumed_cost_aware_search_proposes_what_an_uninterrupted_one_does(tmp_p
 
 
 def test_constraint_on_a_quantity_that_is_no_objective_is_learned(tmp_path: Path) -> None:
-    """Separable networks break it; their accuracy and size are as good as those of the others."""
+    """Separable networks break the constraint; their accuracy and size are as good as others'."""
     bounded = STUDY + 'constraints: ["latency <= 1 ms"]\n'
     proposer, chosen = Proposer(spec(tmp_path, "auto", bounded), None, widths), []
     for number in range(1, 41):
@@ -271,7 +271,7 @@ def test_constraint_on_a_quantity_that_is_no_objective_is_learned(tmp_path: Path
 
 @pytest.mark.parametrize("surrogate", ["gaussian_process", "random_forest"])
 def test_size_of_a_trial_that_was_screened_out_is_learned(tmp_path: Path, surrogate: str) -> None:
-    """Separable networks are too large; their size is known, and their accuracy is not."""
+    """Separable networks are too large. Their size is measured, but not their accuracy."""
     text = "size <= 50 bytes"
     study = spec(
         tmp_path, f"{{auto: {{surrogate: {surrogate}}}}}", f'{STUDY}constraints: ["{text}"]\n'
@@ -297,7 +297,7 @@ def test_size_of_a_trial_that_was_screened_out_is_learned(tmp_path: Path, surrog
 def test_infeasible_trial_counts_as_a_failure_though_it_meets_its_constraints(
     tmp_path: Path,
 ) -> None:
-    """The known size does not show why separable networks cannot be trained."""
+    """The size of separable networks does not show that they cannot be trained."""
     text = "size <= 50 bytes"
     study = spec(tmp_path, "auto", f'{STUDY}constraints: ["{text}"]\n')
     proposer, chosen = Proposer(study, None, widths), []

@@ -18,7 +18,7 @@ def small(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def taught(tmp_path: Path) -> Path:
+def teacher_study(tmp_path: Path) -> Path:
     """The study file TAUGHT, with the checkpoint that it names."""
     (tmp_path / "weights.safetensors").write_bytes(b"")
     file = tmp_path / "taught.yaml"

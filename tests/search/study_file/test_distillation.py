@@ -28,8 +28,8 @@ def plan_of(spec: StudySpec, teacher: str) -> Any:
 # -- plans and identity --------------------------------------------------------------------------
 
 
-def test_plan_holds_the_description_of_its_teacher(taught: Path) -> None:
-    spec = load_study(taught)
+def test_plan_holds_the_description_of_its_teacher(teacher_study: Path) -> None:
+    spec = load_study(teacher_study)
 
     params = plan_of(spec, "big").stage("finetune").params
 
@@ -40,15 +40,15 @@ def test_plan_holds_the_description_of_its_teacher(taught: Path) -> None:
     assert plan_of(spec, "all").stage("finetune").params["teacher"] == spec.teachers["all"]
 
 
-def test_plan_names_no_teacher_when_it_is_the_baseline(taught: Path) -> None:
-    params = plan_of(load_study(taught), "baseline").stage("finetune").params
+def test_plan_names_no_teacher_when_the_baseline_teaches(teacher_study: Path) -> None:
+    params = plan_of(load_study(teacher_study), "baseline").stage("finetune").params
 
     assert params["distillation"] == {"logits": {"temperature": 4.0, "alpha": 0.5}}
     assert "teacher" not in params
 
 
-def test_check_shows_teachers_and_names_those_without_a_student(taught: Path) -> None:
-    info = check_info(load_study(taught))
+def test_check_lists_the_teachers_and_notes_unused_ones(teacher_study: Path) -> None:
+    info = check_info(load_study(teacher_study))
 
     assert info.teachers[0] == "big: simple_cnn (width 2.0), trained 3 epochs"
     assert info.teachers[2] == (
@@ -56,16 +56,18 @@ def test_check_shows_teachers_and_names_those_without_a_student(taught: Path) ->
         "simple_cnn (width 2.0), trained 3 epochs"
     )
     assert not [note for note in info.notes if "teachers" in note]
-    few = check_info(load_study(taught, ["space.distillation={logits: {teacher: both}}"]))
-    assert "no distillation learns from the teachers mine, all" in few.notes
+    one_used = check_info(
+        load_study(teacher_study, ["space.distillation={logits: {teacher: both}}"])
+    )
+    assert "no distillation learns from the teachers mine, all" in one_used.notes
 
 
-def test_teachers_are_part_of_a_studys_identity(taught: Path) -> None:
-    spec = load_study(taught)
+def test_teachers_are_part_of_a_studys_identity(teacher_study: Path) -> None:
+    spec = load_study(teacher_study)
     assert identity(spec)["teachers"] == spec.teachers
 
-    other = load_study(taught, ["teachers=", "space.distillation=logits"])
-    assert "teachers" not in identity(other)
+    without_teachers = load_study(teacher_study, ["teachers=", "space.distillation=logits"])
+    assert "teachers" not in identity(without_teachers)
 
 
 # -- mistakes ------------------------------------------------------------------------------------
@@ -106,11 +108,11 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("override", "text"), MISTAKES)
-def test_mistake_is_refused(taught: Path, override: str, text: str) -> None:
+def test_mistake_is_refused(teacher_study: Path, override: str, text: str) -> None:
     baseline = "baseline={architecture: {torchvision: resnet18, weights: DEFAULT}}"
     other = [baseline, "space.architecture="] if "[pretrain]" in override else []
 
-    [problem] = problems(taught, override, *other)
+    [problem] = problems(teacher_study, override, *other)
 
     assert text in problem
 
@@ -138,9 +140,11 @@ def test_teacher_names_have_their_keys() -> None:
 ALL = "{logits: {stages: [pretrain, prune, finetune, quantize]}}"
 
 
-def test_stages_that_learn_are_those_of_the_option_that_train(taught: Path) -> None:
+def test_stage_learns_if_the_option_lists_it_and_it_trains(teacher_study: Path) -> None:
     other = ["space.pretrain={epochs: 1}", "space.pruning={structured: {ratio: 0.5}}"]
-    spec = load_study(taught, [f"space.distillation={ALL}", "space.quantization=dynamic", *other])
+    spec = load_study(
+        teacher_study, [f"space.distillation={ALL}", "space.quantization=dynamic", *other]
+    )
 
     kinds = {
         stage.kind: bool(stage.params.get("distillation")) for stage in plan_of(spec, "").stages
@@ -158,14 +162,14 @@ def test_stages_that_learn_are_those_of_the_option_that_train(taught: Path) -> N
     assert "finetune (1 epochs), distilled" in shown
 
 
-def test_learning_stages_are_those_of_any_choice() -> None:
-    one = Record((("logits", Record((("stages", Fixed(["prune"])),))),))
+def test_learning_stages_include_those_of_each_choice() -> None:
+    logits = Record((("logits", Record((("stages", Fixed(["prune"])),))),))
     none = Record((("none", Record(())),))
 
-    assert list(learning_stages(Choice((("a", one), ("b", none))))) == [("logits", ["prune"])]
+    assert list(learning_stages(Choice((("a", logits), ("b", none))))) == [("logits", ["prune"])]
 
 
-def test_training_stages_are_those_with_a_recipe_or_a_technique_that_trains() -> None:
+def test_training_stages_have_a_recipe_or_a_technique_that_trains() -> None:
     def technique(name: str) -> Record:
         return Record(((name, Record(())),))
 
@@ -179,10 +183,12 @@ def test_training_stages_are_those_with_a_recipe_or_a_technique_that_trains() ->
     assert training_stages(fields) == {"finetune", "quantize"}
 
 
-def test_pretraining_is_shared_unless_it_learns_from_a_teacher(taught: Path) -> None:
-    plain = load_study(taught, ["space.distillation=none"])
-    later = load_study(taught, ["space.distillation={logits: {teacher: big}}"])
-    early = load_study(taught, ["space.distillation={logits: {teacher: big, stages: [pretrain]}}"])
+def test_pretraining_is_shared_unless_it_learns_from_a_teacher(teacher_study: Path) -> None:
+    plain = load_study(teacher_study, ["space.distillation=none"])
+    later = load_study(teacher_study, ["space.distillation={logits: {teacher: big}}"])
+    early = load_study(
+        teacher_study, ["space.distillation={logits: {teacher: big, stages: [pretrain]}}"]
+    )
 
     first = [plan_of(spec, "").stages[0] for spec in (plain, later, early)]
 
@@ -192,7 +198,7 @@ def test_pretraining_is_shared_unless_it_learns_from_a_teacher(taught: Path) -> 
 
 
 def test_technique_that_trains_learns_from_the_teacher(
-    taught: Path, monkeypatch: pytest.MonkeyPatch
+    teacher_study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from paretune.spaces.pruning.structured import Structured
 
@@ -205,6 +211,6 @@ def test_technique_that_trains_learns_from_the_teacher(
             "pruning": {"structured": {"ratio": ratio}},
             "distillation": {"attention": {"stages": ["prune"]}},
         }
-        stage = make_plan(choices, load_study(taught).runtime).stage("prune")
+        stage = make_plan(choices, load_study(teacher_study).runtime).stage("prune")
         assert stage is not None
         assert ("distillation" in stage.params) is learns

@@ -165,13 +165,13 @@ def test_mistakes_of_a_recipe_are_reported_when_the_architecture_is_missing(smal
 # -- teachers ------------------------------------------------------------------------------------
 
 
-def test_teachers_are_described_as_plans_need_them(taught: Path) -> None:
-    spec = load_study(taught)
+def test_teachers_are_described_as_plans_need_them(teacher_study: Path) -> None:
+    spec = load_study(teacher_study)
 
     assert list(spec.teachers) == ["big", "mine", "both", "all"]
     assert spec.teachers["big"] == BIG
     mine = spec.teachers["mine"]
-    assert mine["checkpoint"] == str(taught.parent / "weights.safetensors")
+    assert mine["checkpoint"] == str(teacher_study.parent / "weights.safetensors")
     assert mine["recipe"] is None
     assert spec.teachers["both"] == {"average": [BASELINE, BIG]}
     assert spec.teachers["all"] == {"average": [spec.teachers["both"], mine]}
@@ -234,16 +234,18 @@ TEACHERS = [
 
 
 @pytest.mark.parametrize(("override", "text"), TEACHERS)
-def test_mistake_in_teachers_is_refused(taught: Path, override: str, text: str) -> None:
+def test_mistake_in_teachers_is_refused(teacher_study: Path, override: str, text: str) -> None:
     other = ["space.distillation=logits"] if override == "teachers=[big]" else []
 
-    [problem] = problems(taught, override, *other)
+    [problem] = problems(teacher_study, override, *other)
 
     assert text in problem
 
 
-def test_teacher_is_refused_when_it_takes_other_inputs_than_the_data(taught: Path) -> None:
-    lines = problems(taught, "teachers.big={architecture: text_encoder, pretrain: {epochs: 1}}")
+def test_teacher_is_refused_when_it_takes_other_inputs_than_the_data(teacher_study: Path) -> None:
+    lines = problems(
+        teacher_study, "teachers.big={architecture: text_encoder, pretrain: {epochs: 1}}"
+    )
 
     assert "teachers.big.architecture" in lines[0]
 
