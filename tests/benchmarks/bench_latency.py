@@ -1,17 +1,20 @@
 """Rank agreement and repeatability of a latency: Paretune's measurement and the usual ones.
 
 Twelve networks in ONNX Runtime (three families, two of the networks in int8) are measured again and
-again. Every other time another process loads the host on and off, and half of the measurements run
-in a new process. Nothing about the files changes, so any difference from the long run is an error.
-The long run visits all twelve in turn, 12 ms each, half of it before and half after the
-measurements, and counts the runs that had the processor alone. The peers are the mean of 20 runs
-after 10 for warm-up (as Olive measures) and a single run (as Archai does). Each is taken as a ratio
+again. In every other round another process loads the host on and off. Half of Paretune's
+measurements run in a new process. The files do not change, so any difference from the long run is
+an error.
+
+The long run visits all twelve in turn, 12 ms each, one half before the measurements and one half
+after. It counts only runs without other work on their processor. The peers are the mean of 20 runs
+after 10 for warm-up (as Olive measures) and a single run (as Archai does). Each result is a ratio
 to the first network, measured in the same way.
-`--networks 6 --repeats 4 --truth 20` is a short run, of about three minutes.
 
 Agreement is Kendall's tau between the order of the twelve by a measurement and by the long run.
 Repeatability is the distance of a network's ratio from its median over the repeats. Aims: 2 % and
 0.95.
+
+`--networks 6 --repeats 4 --truth 20` is a short run, of about three minutes.
 """
 
 from __future__ import annotations
@@ -73,7 +76,7 @@ while True:
 
 @contextlib.contextmanager
 def noise(seed: int) -> Iterator[None]:
-    """Loads the host on and off by another process while the body runs."""
+    """Runs another process that loads the host on and off, while the body runs."""
     processes = [subprocess.Popen([sys.executable, "-c", BUSY, str(seed)])]
     try:
         yield
@@ -85,7 +88,7 @@ def noise(seed: int) -> Iterator[None]:
 
 
 class Networks:
-    """Networks as files, and each way to measure the ratios of their latencies to the first's.
+    """Networks as files, and ways to measure the ratios of their latencies to the first one.
 
     Args:
         folder: Folder of the files.
@@ -189,7 +192,7 @@ def candidate(subject: Subject, params: Any) -> Measurement:
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    """Measures in each way in each round, every other round under noise, and prints."""
+    """Measures in each way in each round, every other round under noise; prints the figures."""
     ratios: dict[str, list[list[float]]] = {}
     intervals: list[tuple[float, float, float]] = []
     with tempfile.TemporaryDirectory(prefix="paretune-bench-") as folder:

@@ -65,7 +65,7 @@ def changed(model: nn.Module, change: EstimatedChange) -> nn.Module | None:
 
 
 def exported(model: nn.Module, path: Path, int8: bool) -> Artifact:
-    """Exports a network to a file, in int8 or float."""
+    """Exports a network to a file in int8 or float, and returns it."""
     mode = {"static": {"per_channel": True}} if int8 else None
     return OnnxRuntime.export(model, SHAPE, path, mode, calibration())
 
@@ -89,7 +89,7 @@ def median_of_faster_half(seconds: list[float]) -> float:
 
 
 def compare(name: str, architecture: dict[str, Any], seconds: float, folder: Path) -> list[float]:
-    """Prints the lines of a network.
+    """Makes and times the changes that a network's profile advises, and prints a line for each.
 
     Returns:
         The estimated minus the measured share of the time, for each change.
