@@ -118,7 +118,7 @@ class Subject:
 
     Attributes:
         artifact: The file that would be shipped.
-        runtime: The runtime that the artifact was made for.
+        runtime: Runtime of the artifact.
         options: The runtime's options (threads, provider, ...).
         model: The float torch model behind the artifact, on the CPU in evaluation mode.
         data: Validation and test parts.

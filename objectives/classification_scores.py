@@ -67,9 +67,9 @@ class Predictions:
 
         values = logits.astype(np.float64)
         rows = np.arange(len(labels))
-        own = values[rows, labels][:, None]
+        label_logits = values[rows, labels][:, None]
         earlier = np.arange(values.shape[1]) < labels[:, None]
-        rank = ((values > own) | ((values == own) & earlier)).sum(axis=1)
+        rank = ((values > label_logits) | ((values == label_logits) & earlier)).sum(axis=1)
         with np.errstate(invalid="ignore", over="ignore"):  # logits that are not finite
             shifted = values - values.max(axis=1, keepdims=True)
             norm = np.log(np.exp(shifted).sum(axis=1))
@@ -131,10 +131,10 @@ def _balanced(predictions: Predictions) -> Score:
 
     counts = np.bincount(predictions.labels)
     right = np.bincount(predictions.labels, predictions.right, minlength=len(counts))
-    each = [proportion(int(r), int(n)) for r, n in zip(right, counts, strict=True) if n]
-    value = math.fsum(s.value for s in each) / len(each)
-    below = math.sqrt(math.fsum((s.value - s.low) ** 2 for s in each)) / len(each)
-    above = math.sqrt(math.fsum((s.high - s.value) ** 2 for s in each)) / len(each)
+    recalls = [proportion(int(r), int(n)) for r, n in zip(right, counts, strict=True) if n]
+    value = math.fsum(s.value for s in recalls) / len(recalls)
+    below = math.sqrt(math.fsum((s.value - s.low) ** 2 for s in recalls)) / len(recalls)
+    above = math.sqrt(math.fsum((s.high - s.value) ** 2 for s in recalls)) / len(recalls)
     return Score(value, max(0.0, value - below), min(1.0, value + above))
 
 
@@ -158,7 +158,7 @@ def _bootstrapped(predictions: Predictions, balanced: Score) -> tuple[Score, Sco
 
     count = len(predictions.labels)
     random = np.random.default_rng(0)
-    every = np.ones(count)
+    equal_weights = np.ones(count)
     bins = _bins(predictions.confidence)
     gaps = predictions.confidence - predictions.right
     draws = []
@@ -166,7 +166,7 @@ def _bootstrapped(predictions: Predictions, balanced: Score) -> tuple[Score, Sco
         weights = np.bincount(random.integers(0, count, count), minlength=count).astype(float)
         draws.append((_f1(predictions, weights), _error(bins, gaps, weights)))
     spread = np.std(np.array(draws), axis=0, ddof=1)
-    f1, error = _f1(predictions, every), _error(bins, gaps, every)
+    f1, error = _f1(predictions, equal_weights), _error(bins, gaps, equal_weights)
     if spread[0] == 0:
         f1_score = Score(f1, min(f1, balanced.low), max(f1, balanced.high))
     else:

@@ -60,12 +60,12 @@ class Energy:
         """Returns why no counter can be read here, or None; in any runtime if `runtime` is None."""
         processor, gpu = _no_rapl(), _no_nvml()
         if runtime is None:
-            why = f"{processor}; {gpu}" if processor and gpu else None
+            reason = f"{processor}; {gpu}" if processor and gpu else None
         else:
-            why = gpu if on_gpu(runtime, options) else processor
-        if why is None and find_spec("zeus") is None:
+            reason = gpu if on_gpu(runtime, options) else processor
+        if reason is None and find_spec("zeus") is None:
             return "pip install 'paretune[energy]'"
-        return why
+        return reason
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement:
@@ -74,9 +74,9 @@ class Energy:
         Raises:
             Unmeasurable: There are no counters here, or no inputs.
         """
-        why = Energy.unavailable(subject.runtime, subject.options)
-        if why:
-            raise Unmeasurable(f"energy: {why}")
+        reason = Energy.unavailable(subject.runtime, subject.options)
+        if reason:
+            raise Unmeasurable(f"energy: {reason}")
         inputs = validation_batch(subject.data, params.batch)
         session = subject.runtime.load(subject.artifact.path, subject.options)
         counters = _counters(on_gpu(subject.runtime, subject.options))

@@ -50,9 +50,9 @@ class TrainingTime:
         }
         unknown = [kind for kind, seconds in stages.items() if math.isnan(seconds)]
         if unknown or not stages:
-            what = ", ".join(unknown) or "its stages"
+            stage_names = ", ".join(unknown) or "its stages"
             raise Unmeasurable(
-                f"the seconds of {what} were not recorded, because an older Paretune ran it; "
-                "remove the study's folder stages to run it again"
+                f"the seconds of {stage_names} were not recorded, because an older Paretune ran "
+                "it; remove the study's folder stages to run it again"
             )
         return measurement(TrainingTime, math.fsum(stages.values()), conditions={"stages": stages})

@@ -19,7 +19,7 @@ from paretune.objectives.profiling.module_names import module_of
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Endings of operators with weights, such as QLinearConv and FusedGemm."""
 
-BEFORE = ("ReorderInput", "QuantizeLinear", "DynamicQuantizeLinear", "DequantizeLinear")
+FORMAT_CHANGES = ("ReorderInput", "QuantizeLinear", "DynamicQuantizeLinear", "DequantizeLinear")
 """Changes of format that are made for the node that reads the result."""
 
 REORDERED = "_nchwc"
@@ -57,7 +57,7 @@ class Attribution:
     def _path(self, node: Any) -> str:
         if node.name in self._matches:
             return self._matches[node.name]
-        changes_format = node.op_type in BEFORE
+        changes_format = node.op_type in FORMAT_CHANGES
         named = None if changes_format else module_of(node.name, self._modules)
         if named is None and not changes_format:  # its tensors may have kept their names
             named = next(self._modules_of(node.output), None)
@@ -80,7 +80,7 @@ class Attribution:
                 return None
             if node.name in self._matches:
                 return self._matches[node.name]
-            if node.op_type not in BEFORE:
+            if node.op_type not in FORMAT_CHANGES:
                 named = module_of(node.name, self._modules)
                 if named is not None:
                     return named

@@ -57,7 +57,7 @@ class Times:
         source: What made the profile: "onnxruntime", "openvino", "torch".
         parts: In the order of their first run.
         between: Milliseconds of a profiled run outside of all parts: the runtime and the profiling.
-        whole: Milliseconds of a run without profiling.
+        unprofiled: Milliseconds of a run without profiling.
         profiled: Milliseconds of a run with profiling.
         runs: Number of profiled runs.
         batch: Inputs in one run.
@@ -66,7 +66,7 @@ class Times:
     source: str
     parts: tuple[NetworkPart, ...]
     between: float
-    whole: float
+    unprofiled: float
     profiled: float
     runs: int
     batch: int = 1
@@ -79,7 +79,7 @@ class Times:
     @property
     def overhead(self) -> float:
         """How much longer a profiled run takes, as a share of a run without profiling."""
-        return self.profiled / self.whole - 1 if self.whole else 0.0
+        return self.profiled / self.unprofiled - 1 if self.unprofiled else 0.0
 
     @property
     def outside(self) -> float:
@@ -87,7 +87,7 @@ class Times:
 
         At most `between`, which also contains the time to write the profile.
         """
-        return max(0.0, min(self.between, self.whole - self.total))
+        return max(0.0, min(self.between, self.unprofiled - self.total))
 
     def by_layer(self) -> dict[str, float]:
         """Returns layer path -> milliseconds."""

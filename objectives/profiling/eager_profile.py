@@ -57,8 +57,10 @@ def eager_times(
     torch.set_num_threads(threads or cores())
     try:
         with torch.inference_mode():
-            whole, profiled_ms = run_pairs(lambda: model(batch), profiled, seconds, threads == 1)
+            unprofiled_ms, profiled_ms = run_pairs(
+                lambda: model(batch), profiled, seconds, threads == 1
+            )
     finally:
         torch.set_num_threads(before)
     half = faster_half(list(zip(profiled_ms, runs[-len(profiled_ms) :], strict=True)))
-    return Times("torch", half.parts, half.between, whole, half.ms, half.count, len(inputs))
+    return Times("torch", half.parts, half.between, unprofiled_ms, half.ms, half.count, len(inputs))

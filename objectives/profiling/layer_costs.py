@@ -81,19 +81,19 @@ def layer_costs(model: torch.nn.Module, shape: Shape) -> tuple[LayerCosts, ...]:
 def _layers(model: torch.nn.Module, counts: dict[str, _Count]) -> Iterable[LayerCosts]:
     modules = dict(model.named_modules())
     seen: set[int] = set()
-    own: dict[str, int] = {}
+    parameter_counts: dict[str, int] = {}
     for path, module in modules.items():
         parameters = [p for p in module.parameters(recurse=False) if id(p) not in seen]
         seen |= {id(p) for p in parameters}
-        own[path] = sum(p.numel() for p in parameters)
+        parameter_counts[path] = sum(p.numel() for p in parameters)
     for path in (*counts, *(path for path in modules if path not in counts)):
         count = counts.get(path, _Count())
-        if not (own[path] or count.macs or count.traffic):
+        if not (parameter_counts[path] or count.macs or count.traffic):
             continue
         yield LayerCosts(
             path,
             type(modules[path]).__name__,
-            own[path],
+            parameter_counts[path],
             count.macs,
             count.activations,
             count.traffic,

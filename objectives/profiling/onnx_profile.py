@@ -59,14 +59,14 @@ def onnx_times(
             session.run([OUTPUT], {INPUT: inputs})
 
         pin = options.threads == 1
-        whole, profiled_ms = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
+        unprofiled_ms, profiled_ms = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         optimized = onnx.load(settings.optimized_model_filepath, load_external_data=False).graph
     origins = Attribution(onnx.load(str(path)).graph, optimized, modules)
     runs = _runs(events, origins)[-len(profiled_ms) :]
     half = faster_half(list(zip(profiled_ms, runs, strict=True)))
     name, batch = OnnxRuntime.name, len(inputs)
-    return Times(name, half.parts, half.between, whole, half.ms, half.count, batch)
+    return Times(name, half.parts, half.between, unprofiled_ms, half.ms, half.count, batch)
 
 
 def _runs(events: list[dict[str, Any]], origins: Attribution) -> list[list[NetworkPart]]:

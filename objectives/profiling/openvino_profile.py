@@ -57,10 +57,10 @@ def openvino_times(
         )
 
     pin = options.threads == 1
-    whole, profiled_ms = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
+    unprofiled_ms, profiled_ms = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
     half = faster_half(list(zip(profiled_ms, runs[-len(profiled_ms) :], strict=True)))
     name, batch = OpenVino.name, len(inputs)
-    return Times(name, half.parts, half.between, whole, half.ms, half.count, batch)
+    return Times(name, half.parts, half.between, unprofiled_ms, half.ms, half.count, batch)
 
 
 def _module(name: str, makers: dict[str, str], modules: Collection[str]) -> str:

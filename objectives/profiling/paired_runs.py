@@ -17,7 +17,7 @@ ProfiledRun = tuple[float, Sequence[NetworkPart]]
 SECONDS = 1.5
 """Seconds of measuring, by default."""
 
-LEAST, MOST = 12, 400
+LEAST_RUNS, MOST_RUNS = 12, 400
 """Fewest and most profiled runs."""
 
 WARM_UP = 5
@@ -48,7 +48,7 @@ def run_pairs(
             plain()
             profiled()
         begun = time.perf_counter()
-        while len(profiled_ms) < MOST:
+        while len(profiled_ms) < MOST_RUNS:
             started = time.perf_counter_ns()
             plain()
             between = time.perf_counter_ns()
@@ -56,7 +56,7 @@ def run_pairs(
             ended = time.perf_counter_ns()
             plain_ms.append((between - started) / 1e6)
             profiled_ms.append((ended - between) / 1e6 if ms is None else ms)
-            if len(profiled_ms) >= LEAST and time.perf_counter() - begun > seconds:
+            if len(profiled_ms) >= LEAST_RUNS and time.perf_counter() - begun > seconds:
                 break
     return statistics.median(sorted(plain_ms)[: (len(plain_ms) + 1) // 2]), profiled_ms
 

@@ -167,9 +167,9 @@ class _Session:
 
 
 def _check_here() -> None:
-    why = ExecuTorch.unavailable()
-    if why:
-        raise Unmeasurable(why)
+    reason = ExecuTorch.unavailable()
+    if reason:
+        raise Unmeasurable(reason)
 
 
 @contextmanager

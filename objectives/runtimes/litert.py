@@ -150,9 +150,9 @@ def load(path):
     @staticmethod
     def unavailable() -> str | None:
         """Returns why it cannot be used here, or None if it can."""
-        why = _no_interpreter()
-        if why or _python():
-            return why
+        reason = _no_interpreter()
+        if reason or _python():
+            return reason
         return (
             "no converter: litert-torch needs an older torch; make an environment for it (python "
             f"-m venv, pip install litert-torch) and set {PYTHON} to its python"
@@ -214,9 +214,9 @@ def _no_interpreter() -> str | None:
     return None if installed else f"ai-edge-litert and its quantizer are not installed; {INSTALL}"
 
 
-def _check_here(why: str | None) -> None:
-    if why:
-        raise Unmeasurable(why)
+def _check_here(reason: str | None) -> None:
+    if reason:
+        raise Unmeasurable(reason)
 
 
 def _python() -> str | None:

@@ -115,9 +115,9 @@ def request(path: Path, options: Any, threads: int, profiling: bool = False) -> 
     Raises:
         Unmeasurable: The file is damaged, or OpenVINO or the device is not available.
     """
-    why = OpenVino.unavailable()
-    if why:
-        raise Unmeasurable(why)
+    reason = OpenVino.unavailable()
+    if reason:
+        raise Unmeasurable(reason)
     import openvino
 
     core = openvino.Core()

@@ -127,9 +127,9 @@ def load(path):
 
 
 def _check_here() -> None:
-    why = TensorRt.unavailable()
-    if why:
-        raise Unmeasurable(why)
+    reason = TensorRt.unavailable()
+    if reason:
+        raise Unmeasurable(reason)
 
 
 def _engine(plain: Path, shape: Shape) -> bytes:
@@ -142,9 +142,11 @@ def _engine(plain: Path, shape: Shape) -> bytes:
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(plain.read_bytes()):
         raise Unmeasurable(f"TensorRT cannot read the network: {parser.get_error(0)}")
-    one = tuple(shape) if len(shape) == 3 else (shape[0],)
+    input_shape = tuple(shape) if len(shape) == 3 else (shape[0],)
     profile = builder.create_optimization_profile()
-    profile.set_shape(network.get_input(0).name, (1, *one), (1, *one), (LARGEST, *one))
+    profile.set_shape(
+        network.get_input(0).name, (1, *input_shape), (1, *input_shape), (LARGEST, *input_shape)
+    )
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
     config.add_optimization_profile(profile)

@@ -122,9 +122,9 @@ class TorchCompile:
 
 
 def _check_here() -> None:
-    why = TorchCompile.unavailable()
-    if why:
-        raise Unmeasurable(f"torch_compile: {why}")
+    reason = TorchCompile.unavailable()
+    if reason:
+        raise Unmeasurable(f"torch_compile: {reason}")
 
 
 def _compile(program: torch.export.ExportedProgram, package: Path) -> None:

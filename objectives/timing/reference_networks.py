@@ -129,8 +129,8 @@ def _image_networks(shape: Shape) -> dict[str, nn.Module]:
             layers += [nn.Conv2d(wide, 2 * wide, 1, stride=factor), nn.ReLU()]
         return nn.Sequential(*layers, *_head(4 * width))
 
-    made = (plain(8), plain(16), plain(32), separable(32))
-    return dict(zip(NAMES, made, strict=True))
+    networks = (plain(8), plain(16), plain(32), separable(32))
+    return dict(zip(NAMES, networks, strict=True))
 
 
 def _head(channels: int) -> list[nn.Module]:

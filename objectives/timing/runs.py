@@ -131,8 +131,8 @@ class TimedRuns:
             ):
                 break
         # A low quantile, because on a busy machine most runs may be interrupted.
-        least = quantile([wall / max(cpu, 1e-6) for wall, cpu in recent], 0.1)
-        self.has_cpu_clock = self._timer is None and least < 1.1
+        time_ratio = quantile([wall / max(cpu, 1e-6) for wall, cpu in recent], 0.1)
+        self.has_cpu_clock = self._timer is None and time_ratio < 1.1
         return len(recent)
 
     def begin_block(self) -> None:

@@ -137,7 +137,7 @@ class Pipeline:
                 continue
             self._prepare_teacher(link, watch)
             with watch.stage(kind):
-                candidate = self._made(link, candidate, watch)
+                candidate = self._stage_result(link, candidate, watch)
         assert candidate is not None
         return candidate
 
@@ -152,8 +152,8 @@ class Pipeline:
         return missing
 
     def _recall(self, key: str, kinds: Sequence[str], watch: Watch) -> None:
-        """Adds the seconds that cached stages took when they were made."""
-        watch.made.update(self._cache.made(key) or dict.fromkeys(kinds, math.nan))
+        """Adds the seconds that cached stages took when a trial ran them."""
+        watch.stage_seconds.update(self._cache.stage_seconds(key) or dict.fromkeys(kinds, math.nan))
 
     def _check(self, plan: Plan, watch: Watch) -> None:
         """Lets techniques refuse the untrained network, before any training.
@@ -209,30 +209,32 @@ class Pipeline:
 
     # -- one stage -------------------------------------------------------------------------------
 
-    def _made(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
+    def _stage_result(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
         """Returns a stage's result; its lock keeps two workers from training it twice."""
         kind, begun = link.stage.kind, time.perf_counter()
         pace = watch.pace if watch.pace and watch.pace.kind == kind else None
         if not link.stage.trains:
-            made = self._apply(link, candidate, watch)
-            watch.made[kind] = time.perf_counter() - begun
-            return made
+            result = self._apply(link, candidate, watch)
+            watch.stage_seconds[kind] = time.perf_counter() - begun
+            return result
         with self._cache.lock(link.digest):
             cached = self._cache.load(link.digest, rebuild)
             if cached is not None:
                 watch.cached.append(kind)
                 self._recall(link.digest, [kind], watch)
                 return cached
-            before = snapshot_for(self._cache, link, pace)
+            earlier = snapshot_for(self._cache, link, pace)
             begun = time.perf_counter()
-            made = self._apply(link, candidate, watch, before, pace)
-            seconds = time.perf_counter() - begun + (before.seconds if before else 0.0)
+            result = self._apply(link, candidate, watch, earlier, pace)
+            seconds = time.perf_counter() - begun + (earlier.seconds if earlier else 0.0)
             seconds -= pace.spent if pace else 0.0
-            watch.made[kind] = seconds
+            watch.stage_seconds[kind] = seconds
             if link.stage.params.get("distillation"):
-                watch.made[TEACHER] = self._teachers.seconds(link.stage.params.get("teacher"))
-            self._cache.save(link.digest, kind, link.parent, made, seconds, watch.made)
-            return made
+                watch.stage_seconds[TEACHER] = self._teachers.seconds(
+                    link.stage.params.get("teacher")
+                )
+            self._cache.save(link.digest, kind, link.parent, result, seconds, watch.stage_seconds)
+            return result
 
     def _apply(
         self,
@@ -252,13 +254,13 @@ class Pipeline:
         context = self._context(link, report, watch)
         try:
             with host_lock.working():
-                made = self._stage(link, candidate, context, resume, pace)
+                result = self._stage(link, candidate, context, resume, pace)
         except HeldUp:
             self._save_curve(link.digest, curve)
             raise
         if curve:
             self._save_curve(link.digest, curve)
-        return made
+        return result
 
     def _context(self, link: Link, report: Callable[[EpochEnd], None], watch: Watch) -> Context:
         context = Context(
@@ -303,12 +305,12 @@ class Pipeline:
         if stage.kind == "finetune":
             return train_stage(self._cache, link, candidate, context, resume, pace)
         name, entry, params = stage.technique
-        made: Candidate = entry.apply(candidate, params, context)
-        if len(made.history) == len(candidate.history):
-            return made  # the technique changed nothing
+        result: Candidate = entry.apply(candidate, params, context)
+        if len(result.history) == len(candidate.history):
+            return result  # the technique changed nothing
         # The plan has a user's technique by dotted path; `rebuild` needs the same name.
-        *before, last = made.history
-        return replace(made, history=(*before, replace(last, technique=name)))
+        *before, last = result.history
+        return replace(result, history=(*before, replace(last, technique=name)))
 
     def _pretrained(
         self, link: Link, context: Context, resume: Snapshot | None, pace: Pace | None

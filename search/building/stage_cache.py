@@ -103,8 +103,8 @@ class StageCache:
         quantization = header.get("quantization")
         return Candidate(model, shape, header["classes"], history, quantization)
 
-    def made(self, key: str) -> dict[str, float] | None:
-        """Returns stage -> seconds when it was made, up to this stage; None if that is unknown."""
+    def stage_seconds(self, key: str) -> dict[str, float] | None:
+        """Returns the seconds of each stage up to this one, when it ran; None if unknown."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -125,9 +125,9 @@ class StageCache:
             try:
                 return json.loads(file.read_text())
             except (OSError, ValueError):  # missing, or cut short by a full disk
-                made = make()
-                write_atomically(file, json.dumps(made))
-                return made
+                value = make()
+                write_atomically(file, json.dumps(value))
+                return value
 
     def tensor(self, key: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
         """Returns the stored tensor for this key, or the one that `make` returns now.
@@ -143,9 +143,9 @@ class StageCache:
             try:
                 return load_file(file)["tensor"]
             except (SafetensorError, OSError, KeyError):  # missing, or cut short by a full disk
-                made = make().contiguous()
-                write_atomically(file, save({"tensor": made}))
-                return made
+                tensor = make().contiguous()
+                write_atomically(file, save({"tensor": tensor}))
+                return tensor
 
     def save(
         self,
@@ -154,7 +154,7 @@ class StageCache:
         parent: str | None,
         candidate: Candidate,
         seconds: float,
-        made: Mapping[str, float],
+        stage_seconds: Mapping[str, float],
     ) -> None:
         """Stores the candidate of a stage.
 
@@ -164,7 +164,7 @@ class StageCache:
             parent: Key of the stage before it.
             candidate: Its result.
             seconds: Seconds that it took.
-            made: Stage -> seconds, up to this one.
+            stage_seconds: Stage -> seconds that it took, up to this one.
 
         Raises:
             OSError: The file cannot be written; no part of it stays.
@@ -176,7 +176,7 @@ class StageCache:
             "shape": candidate.shape,
             "classes": candidate.classes,
             "quantization": candidate.quantization,
-            "made": dict(made),
+            "made": dict(stage_seconds),
         }
         weights = {
             name: tensor.contiguous() for name, tensor in candidate.model.state_dict().items()
@@ -187,12 +187,12 @@ class StageCache:
 
     # -- snapshots of trainings ------------------------------------------------------------
 
-    def snapshot(self, key: str, most: int) -> Snapshot | None:
-        """Returns the longest snapshot of this key with at most `most` epochs, or None."""
+    def snapshot(self, key: str, max_epochs: int) -> Snapshot | None:
+        """Returns the longest snapshot of this key with at most `max_epochs` epochs, or None."""
         from paretune.spaces.training.snapshot import Snapshot
 
         for file in sorted(self._trainings.glob(f"{key}.*.safetensors"), reverse=True):
-            if int(file.name.split(".")[1]) > most:
+            if int(file.name.split(".")[1]) > max_epochs:
                 continue
             try:
                 snapshot = Snapshot.read(file)

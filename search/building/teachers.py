@@ -80,7 +80,7 @@ class Teachers:
                 members = [self.model(member, watch) for member in described["average"]]
                 self._models[key] = TeacherAverage(members).eval()
             else:
-                self._models[key] = self._made(key, self._plan(described), watch)
+                self._models[key] = self._build_plan(key, self._plan(described), watch)
         return self._models[key]
 
     def seconds(self, described: Described) -> float:
@@ -100,7 +100,7 @@ class Teachers:
     def _plan(self, described: Described) -> Plan:
         return Plan((Stage("pretrain", described),)) if described else self._baseline
 
-    def _made(self, key: str, plan: Plan, watch: Watch) -> torch.nn.Module:
+    def _build_plan(self, key: str, plan: Plan, watch: Watch) -> torch.nn.Module:
         inner = Watch(epoch=watch.epoch)
         try:
             model = self._build(plan, inner).model.eval()
@@ -108,5 +108,5 @@ class Teachers:
             if error.infeasible:
                 raise InfeasibleCandidate(f"the teacher: {error.text}") from error
             raise
-        self._seconds[key] = math.fsum(inner.made.values())
+        self._seconds[key] = math.fsum(inner.stage_seconds.values())
         return model

@@ -93,7 +93,7 @@ class Watch:
         done: Called with (kind, seconds, cached).
         seconds: Kind -> seconds of this build; 0 for a cached stage.
         cached: Kinds of the stages from the cache.
-        made: Kind -> seconds that the stage took when it was made, by any trial; NaN if unknown.
+        stage_seconds: Kind -> seconds that the stage took when a trial ran it; NaN if unknown.
             "teacher" is the training of a distillation's teacher.
         pace: Rungs at which a training is interrupted; None if each trains to its end.
     """
@@ -103,7 +103,7 @@ class Watch:
     done: Callable[[str, float, bool], None] = lambda kind, seconds, cached: None
     seconds: dict[str, float] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
-    made: dict[str, float] = field(default_factory=dict)
+    stage_seconds: dict[str, float] = field(default_factory=dict)
     pace: Pace | None = None
 
     @contextmanager

@@ -61,15 +61,15 @@ def catalogue_text(entries: list[dict[str, Any]]) -> str:
     lines = []
     kind = None
     width = max(len(entry["name"]) for entry in entries) + 2
-    several = len({entry["kind"] for entry in entries}) > 1
+    has_kinds = len({entry["kind"] for entry in entries}) > 1
     for entry in entries:
-        if several and entry["kind"] != kind:
+        if has_kinds and entry["kind"] != kind:
             kind = entry["kind"]
             lines.append(f"{kind}:")
         cost = f"; {entry['cost']}" if "cost" in entry else ""
         extra = f" [{entry['unit']}, {entry['better']} is better{cost}]" if "unit" in entry else ""
-        why = f" UNAVAILABLE: {entry['unavailable']}" if entry.get("unavailable") else ""
-        lines.append(f"  {entry['name']:<{width}}{entry['text']}{extra}{why}")
+        unavailable = f" UNAVAILABLE: {entry['unavailable']}" if entry.get("unavailable") else ""
+        lines.append(f"  {entry['name']:<{width}}{entry['text']}{extra}{unavailable}")
         if "quantizations" not in entry and entry.get("needs"):
             lines.append(f"  {'':<{width}}  needs {entry['needs']}")
         if "quantizations" in entry:

@@ -140,8 +140,8 @@ def next_commands(study: str, info: FrontInfo, trials: int, exportable: bool) ->
     first = f"paretune export {quote(study)} --pick knee -o exported"
     if not exportable:
         first = f"paretune show {quote(study)} {knee.trial if knee else info.rows[-1].trial}"
-    more = min(2 * trials, MOST_TRIALS)
-    return [first, f"paretune run {quote(study)} --trials {more}"]
+    doubled = min(2 * trials, MOST_TRIALS)
+    return [first, f"paretune run {quote(study)} --trials {doubled}"]
 
 
 def _short(path: Path) -> str:

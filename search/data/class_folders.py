@@ -30,7 +30,7 @@ def class_folders(root: Path) -> list[str]:
 
 
 def files_by_class(
-    root: Path, names: Sequence[str], endings: Sequence[str], what: str
+    root: Path, names: Sequence[str], endings: Sequence[str], content: str
 ) -> tuple[np.ndarray, tuple[Path, ...]]:
     """Returns labels int64 [N] and the file of each label.
 
@@ -38,7 +38,7 @@ def files_by_class(
         root: Folder of a part.
         names: Class names of the training part.
         endings: File endings to read, with a dot, in lower case.
-        what: Content of the files in the plural, for messages.
+        content: Content of the files in the plural, for messages.
 
     Raises:
         UserError: There are no such files, or the part has classes that the training part lacks.
@@ -57,6 +57,6 @@ def files_by_class(
         files += examples
         labels += [label] * len(examples)
     if not files:
-        more = ", ..." if len(endings) > 4 else ""
-        raise UserError(f"data: {root} holds no {what} ({', '.join(endings[:4])}{more})")
+        ellipsis = ", ..." if len(endings) > 4 else ""
+        raise UserError(f"data: {root} holds no {content} ({', '.join(endings[:4])}{ellipsis})")
     return np.array(labels, dtype=np.int64), tuple(files)

@@ -86,6 +86,6 @@ def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> RawData:
         part: images.images.shape[1:] for part, images in parts.items() if images.images is not None
     }
     if len(set(shapes.values())) > 1:
-        shown = ", ".join(f"{part} {list(shape)}" for part, shape in shapes.items())
-        raise UserError(f"{name}: the parts' images differ in shape: {shown}")
+        shapes_text = ", ".join(f"{part} {list(shape)}" for part, shape in shapes.items())
+        raise UserError(f"{name}: the parts' images differ in shape: {shapes_text}")
     return RawData(name.removeprefix("data: "), parts, count_classes(name, parts))

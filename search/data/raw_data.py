@@ -79,10 +79,10 @@ def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -
         )
     if len(labels) == 0:
         raise UserError(f"{name}: {part}: there are no examples")
-    whole = labels.dtype.kind in "iu" or (
+    are_integers = labels.dtype.kind in "iu" or (
         labels.dtype.kind == "f" and np.isfinite(labels).all() and not (labels % 1).any()
     )
-    if not whole:
+    if not are_integers:
         raise UserError(f"{name}: {part}: labels are {labels.dtype}; give integers from 0")
     for label in (labels.min(), labels.max()):
         if not 0 <= label < 2**31:
@@ -109,18 +109,18 @@ def count_classes(name: str, parts: Mapping[str, RawPart], stated: int | None = 
                 f"{name}: {part}: label {examples.labels.max()} is out of range; "
                 f"the training part has classes 0 to {classes - 1}"
             )
-    seen = np.unique(parts["train"].labels)
-    if len(seen) < 2:
+    classes_present = np.unique(parts["train"].labels)
+    if len(classes_present) < 2:
         raise UserError(
-            f"{name}: the training part has one class only ({seen[0]}); "
+            f"{name}: the training part has one class only ({classes_present[0]}); "
             "there is nothing to classify"
         )
-    if len(seen) < classes:
-        absent = np.setdiff1d(np.arange(min(classes, len(seen) + 5)), seen)
-        shown = ", ".join(map(str, absent[:5]))
+    if len(classes_present) < classes:
+        absent = np.setdiff1d(np.arange(min(classes, len(classes_present) + 5)), classes_present)
+        absent_text = ", ".join(map(str, absent[:5]))
         raise UserError(
-            f"{name}: the training part has no example of class {shown} although labels go up to "
-            f"{classes - 1}; number the classes from 0 without gaps"
+            f"{name}: the training part has no example of class {absent_text} although labels go "
+            f"up to {classes - 1}; number the classes from 0 without gaps"
         )
     return classes
 

@@ -15,7 +15,7 @@ DROPPED = ""
 """The `file` of a stage that was dropped from the cache. Its row stays, with its cost."""
 
 PARTIAL = " (partial)"
-"""Ending of the `kind` of a training that can be resumed. Its seconds count in the whole stage."""
+"""Ending of the `kind` of a training that can be resumed; the complete stage has its seconds."""
 
 _NO_STAGES = "('[]', 'null')"  # as JSON
 _IS_SEARCH = "number > 0 AND repeat_of IS NULL AND variant_of IS NULL"
@@ -32,22 +32,22 @@ def counts_of(rows: Rows) -> Counts:
         "GROUP BY state ORDER BY min(number)"
     )
     states = {row["state"]: row["n"] for row in counted}
-    is_whole = f"kind NOT LIKE '%{PARTIAL}'"
+    is_complete = f"kind NOT LIKE '%{PARTIAL}'"
     is_cached = f"file <> '{DROPPED}'"
     cached = _one(
         rows, f"count(*) AS n, sum(bytes) AS bytes FROM paretune_stages WHERE {is_cached}"
     )
     dropped = _one(
-        rows, f"count(*) AS n FROM paretune_stages WHERE NOT ({is_cached}) AND {is_whole}"
+        rows, f"count(*) AS n FROM paretune_stages WHERE NOT ({is_cached}) AND {is_complete}"
     )
-    made = _one(rows, f"sum(seconds) AS seconds FROM paretune_stages WHERE {is_whole}")["seconds"]
+    spent = _one(rows, f"sum(seconds) AS n FROM paretune_stages WHERE {is_complete}")["n"]
     return Counts(
         states=states,
         repeats=count_trials(rows, "repeat_of IS NOT NULL"),
         variants=count_trials(rows, "variant_of IS NOT NULL"),
         stopped=states.get("stopped", 0),
         # A custom trainer has no stages: nothing is counted.
-        stage_seconds=0.0 if made is None else float(made) + _unfinished_seconds(rows),
+        stage_seconds=0.0 if spent is None else float(spent) + _unfinished_seconds(rows),
         saved_seconds=_saved_seconds(rows),
         cache_bytes=int(cached["bytes"] or 0),
         cache_stages=cached["n"],

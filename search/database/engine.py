@@ -47,12 +47,14 @@ def open_engine(url: str, create: bool = False) -> sa.Engine:
             raise UserError(
                 f"{file}: there is no study database; start it with: paretune run STUDY"
             )
-    shown = parsed.render_as_string(hide_password=True)
+    url_text = parsed.render_as_string(hide_password=True)
     try:
         engine = sa.create_engine(parsed, connect_args={"timeout": 60} if sqlite else {})
     except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         extra = " (pip install 'paretune[postgres]')" if "postgres" in url else ""
-        raise UserError(f"storage: {shown}: no driver for this database{extra}: {error}") from error
+        raise UserError(
+            f"storage: {url_text}: no driver for this database{extra}: {error}"
+        ) from error
     if sqlite:
         sa.event.listen(engine, "connect", set_pragmas)
     try:
@@ -63,7 +65,9 @@ def open_engine(url: str, create: bool = False) -> sa.Engine:
             with engine.connect() as connection:
                 connection.execute(sa.select(sa.literal(1)))
     except sa.exc.DBAPIError as error:
-        raise UserError(f"storage: {shown} cannot be used as a database: {error.orig}") from error
+        raise UserError(
+            f"storage: {url_text} cannot be used as a database: {error.orig}"
+        ) from error
     return engine
 
 

@@ -253,8 +253,8 @@ def _study(url: sa.URL, name: str, directions: Sequence[str], objectives: Sequen
     sqlite = url.get_backend_name() == "sqlite"
     arguments = {"connect_args": {"timeout": 60}} if sqlite else {}
     try:
-        shown = url.render_as_string(hide_password=False)
-        storage = optuna.storages.RDBStorage(shown, engine_kwargs=arguments)
+        url_text = url.render_as_string(hide_password=False)
+        storage = optuna.storages.RDBStorage(url_text, engine_kwargs=arguments)
         if sqlite:  # the connections opened until now lack the settings
             sa.event.listen(storage.engine, "connect", set_pragmas)
             storage.engine.dispose()

@@ -97,12 +97,12 @@ class StudyReader:
         numbers = self._front_and_remeasured(history)
         record = self._record(study, history, tuple(self.trials(numbers)))
         stopped = count_trials(self._rows, "state IN ('paused', 'stopped') AND repeat_of IS NULL")
-        [now] = self._rows(  # one statement, as each takes as long as to read the front
+        [counts] = self._rows(  # one statement, as each takes as long as to read the front
             "SELECT count(CASE WHEN number > 0 AND repeat_of IS NULL THEN 1 END) AS begun, "
             "count(finished) AS ended, max(finished) AS last FROM paretune_trials"
         )
-        chances = _saved_chances(study["info"], now["ended"], now["last"])
-        record = replace(record, counted=(now["begun"], stopped), chances=chances)
+        chances = _saved_chances(study["info"], counts["ended"], counts["last"])
+        record = replace(record, counted=(counts["begun"], stopped), chances=chances)
         if record.chances is None:
             record = replace(record, other_intervals=self._intervals(record.axes, numbers))
         return record
@@ -121,8 +121,8 @@ class StudyReader:
             return record
         from paretune.search.front.growth import with_hypervolumes
 
-        whole = with_hypervolumes(replace(record, trials=tuple(self._feasible_values())))
-        return replace(record, growth=whole.growth)
+        complete = with_hypervolumes(replace(record, trials=tuple(self._feasible_values())))
+        return replace(record, growth=complete.growth)
 
     def counts(self) -> Counts:
         """Counts the trials and stages of each kind."""

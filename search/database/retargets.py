@@ -21,8 +21,8 @@ class Retargets(Tables):
         table = tables.retargets
         with exclusive_transaction(self.engine) as connection:
             for row in rows:
-                same = (table.c.setting == row.setting) & (table.c.trial == row.trial)
-                connection.execute(sa.delete(table).where(same))
+                is_row = (table.c.setting == row.setting) & (table.c.trial == row.trial)
+                connection.execute(sa.delete(table).where(is_row))
                 measured = {
                     part: {name: m.to_json() for name, m in measurements.items()}
                     for part, measurements in row.measured.items()

@@ -43,7 +43,7 @@ class Structures(Tables):
         if not rows:
             return
         table = tables.structures
-        same = sa.and_(table.c.key == key, table.c.name.in_([m.name for m in measured]))
+        is_stored = sa.and_(table.c.key == key, table.c.name.in_([m.name for m in measured]))
         with exclusive_transaction(self.engine) as connection:
-            connection.execute(sa.delete(table).where(same))
+            connection.execute(sa.delete(table).where(is_stored))
             connection.execute(sa.insert(table), rows)

@@ -211,11 +211,15 @@ class Trials(Tables):
         Returns:
             False if a third worker has taken it.
         """
-        same = tables.trials.c.worker.is_(None) if old is None else tables.trials.c.worker == old
+        is_owner = (
+            tables.trials.c.worker.is_(None) if old is None else tables.trials.c.worker == old
+        )
         with self.engine.begin() as connection:
             result = connection.execute(
                 sa.update(tables.trials)
-                .where(tables.trials.c.number == number, tables.trials.c.state == "running", same)
+                .where(
+                    tables.trials.c.number == number, tables.trials.c.state == "running", is_owner
+                )
                 .values(worker=new)
             )
         return result.rowcount == 1

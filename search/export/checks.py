@@ -70,9 +70,11 @@ def check_file(folder: Path, entry: Mapping[str, Any]) -> CheckResult:
 
 def check_opset(name: str, recorded: Mapping[str, Any], actual: Mapping[str, Any]) -> CheckResult:
     """Checks that a file needs the operator sets that were recorded."""
-    same = actual == recorded
-    text = _opset_text(actual) + ("" if same else f", recorded {_opset_text(recorded)}")
-    return CheckResult(name, "opset", "ok" if same else "failed", text, {"actual": dict(actual)})
+    is_equal = actual == recorded
+    text = _opset_text(actual) + ("" if is_equal else f", recorded {_opset_text(recorded)}")
+    return CheckResult(
+        name, "opset", "ok" if is_equal else "failed", text, {"actual": dict(actual)}
+    )
 
 
 def _opset_text(stamp: Mapping[str, Any]) -> str:
@@ -113,16 +115,21 @@ def check_outputs(
         return CheckResult(name, check, "failed", text)
     if not np.isfinite(actual).all():
         return CheckResult(name, check, "failed", "some are not finite")
-    apart = distance(recorded, actual)
-    near = apart["largest"] <= FLOAT_TOLERANCE if is_float else apart["mean"] <= ROUNDED_TOLERANCE
-    level: Level = "ok" if near and apart["agreement"] >= AGREEMENT else "failed"
-    text = f"{_percent(apart['agreement'])} of the classes agree on {len(actual)} examples; logits "
-    if apart["largest"]:
-        text += f"differ by {apart['mean']:.2g} of their range on average, "
-        text += f"{apart['largest']:.2g} at most"
+    differences = distance(recorded, actual)
+    are_close = (
+        differences["largest"] <= FLOAT_TOLERANCE
+        if is_float
+        else differences["mean"] <= ROUNDED_TOLERANCE
+    )
+    level: Level = "ok" if are_close and differences["agreement"] >= AGREEMENT else "failed"
+    text = f"{_percent(differences['agreement'])} of the classes agree on {len(actual)} examples; "
+    text += "logits "
+    if differences["largest"]:
+        text += f"differ by {differences['mean']:.2g} of their range on average, "
+        text += f"{differences['largest']:.2g} at most"
     else:
         text += "are equal"
-    return CheckResult(name, check, level, text, apart)
+    return CheckResult(name, check, level, text, differences)
 
 
 def check_network(
@@ -132,14 +139,16 @@ def check_network(
 
     Only a float32 file can fail. For int8, the accuracy shows what the rounding costs.
     """
-    apart = distance(network, actual)
-    same = apart["largest"] <= FLOAT_TOLERANCE and apart["agreement"] >= AGREEMENT
+    differences = distance(network, actual)
+    are_equal = differences["largest"] <= FLOAT_TOLERANCE and differences["agreement"] >= AGREEMENT
     text = (
-        f"{_percent(apart['agreement'])} of the classes agree with the float network on "
-        f"{len(actual)} validation examples; logits differ by {apart['mean']:.2g} of their range "
-        "on average"
+        f"{_percent(differences['agreement'])} of the classes agree with the float network on "
+        f"{len(actual)} validation examples; logits differ by {differences['mean']:.2g} of their "
+        "range on average"
     )
-    return CheckResult(name, "network", "ok" if same or not is_float else "failed", text, apart)
+    return CheckResult(
+        name, "network", "ok" if are_equal or not is_float else "failed", text, differences
+    )
 
 
 def check_value(
@@ -154,16 +163,16 @@ def check_value(
         actual: The quantity measured now.
         same_data: Whether the examples are those of the study. If not, the intervals must overlap.
     """
-    shown = f"{format_value(actual.value, actual.unit)} on {actual.count} {part} examples"
+    value = f"{format_value(actual.value, actual.unit)} on {actual.count} {part} examples"
     numbers = {"actual": actual.to_json(), "part": part}
     if recorded is None:
-        return CheckResult(name, actual.name, "ok", f"{shown}; none was recorded", numbers)
+        return CheckResult(name, actual.name, "ok", f"{value}; none was recorded", numbers)
     slack = VALUE_TOLERANCE * abs(recorded.value) if recorded.low == recorded.high else 1e-9
     low, high = (actual.value, actual.value) if same_data else (actual.low, actual.high)
     fits = low <= recorded.high + slack and high >= recorded.low - slack
-    within = format_interval(recorded)
-    interval = f" (95 % interval {within})" if within else ""
-    text = f"{shown}, recorded {format_value(recorded.value, recorded.unit)}{interval}"
+    recorded_interval = format_interval(recorded)
+    interval = f" (95 % interval {recorded_interval})" if recorded_interval else ""
+    text = f"{value}, recorded {format_value(recorded.value, recorded.unit)}{interval}"
     numbers["recorded"] = recorded.to_json()
     return CheckResult(name, actual.name, "ok" if fits else "failed", text, numbers)
 
@@ -180,19 +189,19 @@ def check_latency(
         measured: Latency that `actual` comes from.
         strict: Fail where a warning would do.
     """
-    apart = max(actual.low / recorded.high, recorded.low / actual.high, 1.0)
+    factor = max(actual.low / recorded.high, recorded.low / actual.high, 1.0)
     level: Level = "ok"
-    if apart > RATIO_TOLERANCE:
-        level = "failed" if strict or apart > RATIO_FAILS else "warning"
+    if factor > RATIO_TOLERANCE:
+        level = "failed" if strict or factor > RATIO_FAILS else "warning"
     text = f"{actual.text()} the baseline's, recorded {recorded.text()}"
     if level != "ok":
-        text += f"; the 95 % intervals are {format_times(apart)} apart"
-        then, now = recorded.cpu, measured.conditions.get("cpu")
-        if then != now:
-            text += f"; recorded on {then}, this is {now}"
+        text += f"; the 95 % intervals are {format_times(factor)} apart"
+        recorded_cpu, cpu = recorded.cpu, measured.conditions.get("cpu")
+        if recorded_cpu != cpu:
+            text += f"; recorded on {recorded_cpu}, this is {cpu}"
         elif measured.conditions.get("disturbed_host"):
             text += "; this machine is busy: most runs were interrupted"
-    numbers = {"actual": actual.to_json(), "recorded": recorded.to_json(), "apart": apart}
+    numbers = {"actual": actual.to_json(), "recorded": recorded.to_json(), "apart": factor}
     numbers["measured"] = measured.to_json()
     return CheckResult(name, measured.name, level, text, numbers)
 

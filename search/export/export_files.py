@@ -72,8 +72,8 @@ def write_baseline(pick: PickedArtifact, folder: Path) -> dict[str, Any] | None:
     (folder / BASELINE).mkdir()
     name = f"{BASELINE}/model{RUNTIMES.get(pick.baseline.runtime).suffix}"
     _copy(pick.baseline, folder / name)
-    more = {"runtime": pick.baseline.runtime, "options": pick.options.model_dump()}
-    return file_entry(folder, name, **more)
+    deployment = {"runtime": pick.baseline.runtime, "options": pick.options.model_dump()}
+    return file_entry(folder, name, **deployment)
 
 
 def write_probe(
@@ -100,10 +100,10 @@ def write_assets(
     workbench: Workbench, manifest: Mapping[str, Any], folder: Path
 ) -> list[dict[str, Any]]:
     """Writes loading code and files that the model needs; returns their entries and the probe's."""
-    several = len(manifest["artifacts"]) > 1
+    has_several_files = len(manifest["artifacts"]) > 1
     texts = dict(workbench.data.assets())
     for entry in manifest["artifacts"]:
-        texts[script_name(entry["runtime"], several)] = script_text(entry, manifest)
+        texts[script_name(entry["runtime"], has_several_files)] = script_text(entry, manifest)
     for name, text in texts.items():
         write_atomically(folder / name, text)
     return [file_entry(folder, name) for name in (*texts, PROBE)]

@@ -63,10 +63,10 @@ def conversion_note(content: Mapping[str, Any]) -> str | None:
     return "measured on the study's own file; the exported files are other formats of its network"
 
 
-def file_entry(folder: Path, name: str, **more: Any) -> dict[str, Any]:
+def file_entry(folder: Path, name: str, **facts: Any) -> dict[str, Any]:
     """Returns a file's entry: name, digest, size and further fields."""
     file = folder / name
-    return {"file": name, **more, "sha256": sha256_of(file), "bytes": file.stat().st_size}
+    return {"file": name, **facts, "sha256": sha256_of(file), "bytes": file.stat().st_size}
 
 
 def content_digest(content: Mapping[str, Any]) -> str:

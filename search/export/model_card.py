@@ -27,7 +27,7 @@ A classifier with {classes} classes: {plan_text}. It is trial {trial} of the Par
 
 ## How it was made
 
-{made}
+{origin}
 
 ## How to use it
 
@@ -62,7 +62,7 @@ def card_text(manifest: Mapping[str, Any], folder: Path) -> str:
         file=manifest["artifacts"][0]["file"],
         measurements="\n".join(_measurements(manifest)),
         conditions="\n".join(f"- {line}" for line in _conditions(manifest)),
-        made="\n".join(f"- {line}" for line in _made(manifest)),
+        origin="\n".join(f"- {line}" for line in _origin(manifest)),
         usage="\n\n".join(_usage(manifest, folder)),
         checks=_checks(manifest),
         licence="\n".join(f"- {line}" for line in _licence(manifest)),
@@ -119,15 +119,15 @@ def _timing(measurement: Mapping[str, Any]) -> str:
     """Returns how a quantity was timed."""
     conditions = measurement["conditions"]
     threads = conditions.get("threads")
-    shown = "" if threads is None else f"{threads or 'all'} thread{'s' * (threads != 1)}, "
+    threads_text = "" if threads is None else f"{threads or 'all'} thread{'s' * (threads != 1)}, "
     return (
         f"{conditions.get('statistic', 'value')} of {measurement['count']} runs, "
-        f"batch {conditions.get('batch')}, {shown}"
+        f"batch {conditions.get('batch')}, {threads_text}"
         f"{conditions.get('runtime')} on {conditions.get('cpu')} (host {conditions.get('host')})"
     )
 
 
-def _made(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _origin(manifest: Mapping[str, Any]) -> Iterator[str]:
     data = manifest["data"]
     sizes = ", ".join(f"{count} {part}" for part, count in data["sizes"].items())
     source = "" if data["source"] == data["name"] else f" ({data['source']})"
@@ -165,13 +165,13 @@ def _stage(stage: Mapping[str, Any]) -> str:
 def _usage(manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Yields what a user types. The code is the one that ran when the file was checked."""
     preprocessing = manifest["preprocessing"]
-    several = len(manifest["artifacts"]) > 1
+    has_several_files = len(manifest["artifacts"]) > 1
     yield (
         f"The model takes {preprocessing['input']}: {preprocessing['formula']}. It returns logits, "
         "one per class."
     )
     for artifact in manifest["artifacts"]:
-        script = script_name(artifact["runtime"], several)
+        script = script_name(artifact["runtime"], has_several_files)
         packages = ", ".join(f"{k} {v}" for k, v in artifact["packages"].items())
         yield (
             f"`{artifact['file']}` ({artifact['bytes']} bytes, sha256 `{artifact['sha256']}`): "

@@ -237,8 +237,8 @@ class _FileChecks:
             return []
         baseline = self._content["baseline_artifact"]
         if baseline is None or baseline["file"] in self._wrong:
-            why = "was not exported" if baseline is None else "is not the recorded one"
-            text = f"not measured: the baseline's file {why}"
+            fault = "was not exported" if baseline is None else "is not the recorded one"
+            text = f"not measured: the baseline's file {fault}"
             return [CheckResult(self._name, LATENCY, "warning", text)]
         with np.load(self._folder / PROBE, allow_pickle=False) as probe:
             inputs, labels = probe["inputs"], probe["labels"]

@@ -27,7 +27,7 @@ from paretune.search.front.probabilities import (
 )
 from paretune.search.study.records import StudyRecord, TrialRecord
 
-NEAR = 0.05
+NEAR_FRONT = 0.05
 """Least chance to be on the front with which a trial outside the front is measured again."""
 
 EXTRA = 8
@@ -153,7 +153,7 @@ def trials_to_remeasure(
         chances: From `front_chances`; None computes them.
     """
     chances = front_chances(record) if chances is None else chances
-    near = [n for n, p in chances.items() if p >= NEAR and n not in record.members]
-    near.sort(key=lambda number: -chances[number])
-    numbers = {*record.members, *near[:EXTRA]}
+    near_front = [n for n, p in chances.items() if p >= NEAR_FRONT and n not in record.members]
+    near_front.sort(key=lambda number: -chances[number])
+    numbers = {*record.members, *near_front[:EXTRA]}
     return tuple(sorted(numbers | ({0} if record.baseline else set())))

@@ -85,8 +85,8 @@ def with_hypervolumes(record: StudyRecord) -> StudyRecord:
         for trial in record.trials
         if trial.feasible
     }
-    every = np.array(list(losses.values()))
-    low, high = every.min(axis=0), every.max(axis=0)
+    all_losses = np.array(list(losses.values()))
+    low, high = all_losses.min(axis=0), all_losses.max(axis=0)
     box = float(np.where(high > low, high - low, 1.0).prod())
 
     def share(point: FrontPoint) -> float:

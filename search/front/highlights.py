@@ -16,7 +16,7 @@ from paretune.search.front.probabilities import Z95, differ, knee_chances
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 
-WITHIN = 0.01
+ONE_POINT = 0.01
 """One percentage point: what "within 1 point of the baseline" means."""
 
 TIE = 0.5
@@ -44,13 +44,13 @@ def highlights_of(record: StudyRecord) -> list[Highlight]:
     if not trials:
         return []
     highlights = [_knee(trials, record.axes)]
-    near = near_baseline(trials, record)
+    as_accurate = near_baseline(trials, record)
     for axis in record.axes:
-        if axis.better == "lower" and near:
+        if axis.better == "lower" and as_accurate:
             quantity = Quantity.of(axis.name)
             word = {"ms": "fastest", "bytes": "smallest"}.get(axis.unit, f"least {quantity.local}")
             word += f" on {quantity.target}" if quantity.target else ""
-            highlights.append(_least(near, axis, f"{word} within 1 point"))
+            highlights.append(_least(as_accurate, axis, f"{word} within 1 point"))
     return highlights
 
 
@@ -76,7 +76,7 @@ def near_baseline(trials: Sequence[TrialRecord], record: StudyRecord) -> list[Tr
     def is_near(trial: Mapping[str, Measurement], baseline: Mapping[str, Measurement]) -> bool:
         if name not in trial or name not in baseline:
             return True
-        return trial[name].value >= baseline[name].value - WITHIN - 1e-9
+        return trial[name].value >= baseline[name].value - ONE_POINT - 1e-9
 
     return [
         t

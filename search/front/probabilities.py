@@ -25,16 +25,16 @@ DRAWS = 1000
 """Random draws of all points from which a probability is estimated."""
 
 SURE = 5.0
-"""Standard deviations around its mean within which a point is taken to lie for certain."""
+"""A point is assumed to lie within this many standard deviations of its mean."""
 
-FEWEST = 8
-"""Least number of points whose spread is compared with their noise."""
+LEAST_POINTS = 8
+"""Fewer points are not enough to compare their spread with their noise."""
 
-MOST = 600_000
-"""Most draws times points: for thousands of points fewer draws are made."""
+MOST_DRAWS_TIMES_POINTS = 600_000
+"""Largest product of draws and points: thousands of points get fewer draws."""
 
-DRAWN = 3000
-"""Most points that are drawn: of more, those in the first layers of the front."""
+MOST_POINTS = 3000
+"""Most points that are drawn. If there are more, those in the first layers of the front are."""
 
 
 def differ(a: Measurement, b: Measurement) -> bool:
@@ -88,9 +88,9 @@ def means_and_deviations(
         ends = np.array([(m.low, m.high) for m in measured], dtype=float).reshape(-1, 2)
         relative = has_relative_noise(measured)
         if others:
-            more = np.column_stack([others.low[:, column], others.high[:, column]])
-            relative = relative and axis.unit != "fraction" and bool((more > 0).all())
-            ends = np.vstack([ends, more])
+            other_ends = np.column_stack([others.low[:, column], others.high[:, column]])
+            relative = relative and axis.unit != "fraction" and bool((other_ends > 0).all())
+            ends = np.vstack([ends, other_ends])
         if relative:
             ends = np.log(ends)
         sign = 1.0 if axis.better == "lower" else -1.0
@@ -132,9 +132,9 @@ def shrink(means: Array, deviations: Array) -> Array:
     of the better half (empirical Bayes, Efron and Morris 1975, https://doi.org/10.2307/2285814).
     The spread is taken from quantiles, so that a few collapsed trials do not widen it. If all the
     spread is noise, the best are as good as the median. The deviations stay as they are, wider than
-    in theory. Fewer than FEWEST points are returned as they are.
+    in theory. Fewer than LEAST_POINTS points are returned as they are.
     """
-    if len(means) < FEWEST:
+    if len(means) < LEAST_POINTS:
         return means
     median, good = np.quantile(means, [0.5, 0.16], axis=0)
     noise = (deviations**2).mean(axis=0)
@@ -150,21 +150,21 @@ def non_dominated_chances(
 ) -> Array:
     """Returns the probability [N] of each point that no other point dominates it.
 
-    It is estimated by drawing all points at random many times. Of more than DRAWN points, those
-    behind the most layers get 0. For 10,000 trials whose errors overlap as widely as in
-    `tests/benchmarks/trivial.py`, the others have 94 % of all probability.
+    It is estimated by drawing all points at random many times. If there are more than MOST_POINTS,
+    the points behind the most layers get 0. In a test with 10,000 trials and errors that overlap as
+    widely as in `tests/benchmarks/trivial.py`, the other points have 94 % of all probability.
 
     Args:
         means: Mean losses [N, M].
         deviations: Their standard deviations [N, M]; 0 for an exact loss.
-        draws: How many times all points are drawn; fewer for many points (MOST).
+        draws: How many times all points are drawn; fewer for many points (MOST_DRAWS_TIMES_POINTS).
         seed: Seed of the draws.
     """
     means, deviations = np.asarray(means, float), np.asarray(deviations, float)
     chances = np.zeros(len(means))
     rows = _first_layers(means, deviations)
     rows = rows[~_surely_dominated(means[rows], deviations[rows])]
-    draws = max(draws // 5, min(draws, MOST // max(1, len(rows))))
+    draws = max(draws // 5, min(draws, MOST_DRAWS_TIMES_POINTS // max(1, len(rows))))
     chances[rows] = _front_shares(means[rows], deviations[rows], draws, seed)
     return chances
 
@@ -188,19 +188,19 @@ def knee_chances(means: Array, deviations: Array, draws: int = DRAWS, seed: int 
 
 
 def _first_layers(means: Array, deviations: Array) -> Array:
-    """Returns the rows of the first layers if all points are lucky; DRAWN at most, in order.
+    """Returns the rows of the first layers if all points are lucky; MOST_POINTS at most, in order.
 
     A layer is the front of the points that are in no earlier layer. The front of the means is never
     left out.
     """
-    if len(means) <= DRAWN:
+    if len(means) <= MOST_POINTS:
         return np.arange(len(means))
     from moocore import is_nondominated, pareto_rank  # not needed if the front is certain
 
     layers = pareto_rank(means - deviations)
     front = is_nondominated(means, keep_weakly=True)
     layers[front] = -1
-    return np.sort(np.argsort(layers, kind="stable")[: max(DRAWN, int(front.sum()))])
+    return np.sort(np.argsort(layers, kind="stable")[: max(MOST_POINTS, int(front.sum()))])
 
 
 def _surely_dominated(means: Array, deviations: Array) -> Array:

@@ -55,11 +55,11 @@ class Gauge:
         """
         options = {Quantity.of(o.name): o.options for o in spec.objectives}
         bounded = (Quantity.of(c.quantity) for c in (*spec.constraints, *spec.goals))
-        every = dict.fromkeys((*options, *bounded, *map(Quantity.of, ALWAYS)))
-        here = [q for q in every if q.target == target or (q.target is None and model)]
-        wanted = {q.objective: _options(q.objective, target, options) for q in here}
+        quantities = dict.fromkeys((*options, *bounded, *map(Quantity.of, ALWAYS)))
+        chosen = [q for q in quantities if q.target == target or (q.target is None and model)]
+        wanted = {q.objective: _options(q.objective, target, options) for q in chosen}
         cheap_first = sorted(wanted.items(), key=lambda item: OBJECTIVES.get(item[0]).cost)
-        return Gauge(tuple(cheap_first), frozenset(q.local for q in here))
+        return Gauge(tuple(cheap_first), frozenset(q.local for q in chosen))
 
     def refuse(self, classes: int) -> None:
         """Refuses quantities that are undefined for so few classes, before any work.
@@ -186,26 +186,26 @@ def checked_measurements(
             another unit, or lacks a wanted quantity.
     """
     objective = OBJECTIVES.get(name)
-    several = [answer] if isinstance(answer, Measurement) else answer
-    if not isinstance(several, list | tuple) or not all(
-        isinstance(m, Measurement) for m in several
+    answers = [answer] if isinstance(answer, Measurement) else answer
+    if not isinstance(answers, list | tuple) or not all(
+        isinstance(m, Measurement) for m in answers
     ):
         raise WrongMeasurement(
             f"{name} returned a {type(answer).__name__}; measure must return a Measurement, or a "
             "list of them"
         )
     measurements: dict[str, Measurement] = {}
-    for one in several:
-        quantity = _quantity_of(name, objective, one.name)
+    for measurement in answers:
+        quantity = _quantity_of(name, objective, measurement.name)
         spec = quantity.spec()
-        if (one.unit, one.better) != (spec.unit, spec.better):
+        if (measurement.unit, measurement.better) != (spec.unit, spec.better):
             raise WrongMeasurement(
-                f"{quantity.name} came in {one.unit}, {one.better} is better; it is declared "
-                f"in {spec.unit}, {spec.better} is better"
+                f"{quantity.name} came in {measurement.unit}, {measurement.better} is better; it "
+                f"is declared in {spec.unit}, {spec.better} is better"
             )
         if quantity.name in measurements:
             raise WrongMeasurement(f"{name} returned {quantity.name} twice")
-        measurements[quantity.name] = replace(one, name=quantity.name)
+        measurements[quantity.name] = replace(measurement, name=quantity.name)
     missing = sorted({name, *wanted} - set(measurements))
     if missing:
         raise WrongMeasurement(
@@ -259,13 +259,13 @@ def _by_data(objective: Any) -> bool:
 
 def _quantity_of(name: str, objective: Any, measured: str) -> Quantity:
     """Returns the quantity that an objective means by the name of a measurement."""
-    own = getattr(objective, "name", name)
-    if measured in (own, name):
+    class_name = getattr(objective, "name", name)
+    if measured in (class_name, name):
         return Quantity(name)
     values = further_values(objective)
-    value = measured.removeprefix(f"{own}.").removeprefix(f"{name}.")
+    value = measured.removeprefix(f"{class_name}.").removeprefix(f"{name}.")
     if value in values:
         return Quantity(name, value)
-    declared = [own, *(f"{own}.{value}" for value in values)]
+    declared = [class_name, *(f"{class_name}.{value}" for value in values)]
     hint = did_you_mean(measured, declared) or "."
     raise WrongMeasurement(f'{name} returned "{measured}"{hint} It declares {", ".join(declared)}.')

@@ -52,7 +52,7 @@ class Target:
         data: Dataset,
         baseline: Artifact | None = None,
         reference: Mapping[str, Measurement] | None = None,
-        made: Mapping[str, float] | None = None,
+        stage_seconds: Mapping[str, float] | None = None,
     ) -> Subject:
         """Returns an artifact of this target, ready to be measured.
 
@@ -62,7 +62,7 @@ class Target:
             data: The study's data.
             baseline: The baseline's artifact for this target; None for the baseline itself.
             reference: The baseline's measurements, as the study names them.
-            made: As in Subject.
+            stage_seconds: As in Subject.
         """
         return Subject(
             artifact,
@@ -72,7 +72,7 @@ class Target:
             data,
             baseline,
             local_values(reference or {}, self.name),
-            made or {},
+            stage_seconds or {},
         )
 
     def measure(self, subject: Subject) -> list[Measurement]:

@@ -47,8 +47,8 @@ def layers_figure(profile: Profile) -> go.Figure:
             row=1,
             col=column,
         )
-        most = max((100 * row.shares[name] for row in rows), default=0.0)
-        figure.update_xaxes(range=[0, max(1.0, 1.35 * most)], ticksuffix=" %", row=1, col=column)
+        largest = max((100 * row.shares[name] for row in rows), default=0.0)
+        figure.update_xaxes(range=[0, max(1.0, 1.35 * largest)], ticksuffix=" %", row=1, col=column)
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=[name + GAP for name in names])
     frame: dict[str, Any] = {**layout(), "margin": {"l": 8, "r": 24, "t": 28, "b": 36}}
     return figure.update_layout(
@@ -70,12 +70,12 @@ def operators_figure(profile: Profile) -> go.Figure:
         cliponaxis=False,
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
-    most = max((ms for _, ms, _ in rows), default=0.0)
+    largest = max((ms for _, ms, _ in rows), default=0.0)
     frame: dict[str, Any] = {**layout(), "margin": {"l": 8, "r": 24, "t": 8, "b": 48}}
     return figure.update_layout(
         **frame,
         height=90 + 24 * max(2, len(rows)),
-        xaxis={"title": {"text": "milliseconds in one run"}, "range": [0, 1.25 * most or 1]},
+        xaxis={"title": {"text": "milliseconds in one run"}, "range": [0, 1.25 * largest or 1]},
         yaxis={"automargin": True, "ticksuffix": GAP},
         bargap=0.25,
     )

@@ -60,9 +60,9 @@ def runtime_of(name: str, threads: int | None) -> tuple[Any, Any]:
         runtime = RUNTIMES.get(name)
     except ValueError as error:
         raise UserError(f"--runtime: {error}") from error
-    why = runtime.unavailable()
-    if why:
-        raise UserError(f"--runtime {name}: {why}")
+    reason = runtime.unavailable()
+    if reason:
+        raise UserError(f"--runtime {name}: {reason}")
     return runtime, with_threads(runtime, runtime.Params(), threads)
 
 

@@ -117,7 +117,7 @@ class Profile:
                 "note": self.note,
                 "batch": times.batch,
                 "runs": times.runs,
-                "whole_ms": times.whole,
+                "whole_ms": times.unprofiled,
                 "profiled_ms": times.profiled,
                 "layers_ms": times.total,
                 "between_ms": times.between,
@@ -150,6 +150,8 @@ def _row_json(row: ProfileRow) -> dict[str, Any]:
     }
 
 
-def worst_rows(rows: Sequence[ProfileRow], most: int, least: float = 0.005) -> list[ProfileRow]:
-    """Returns those of the first `most` rows that have a share of at least `least`."""
-    return [row for row in rows[:most] if max(row.shares.values()) >= least]
+def worst_rows(
+    rows: Sequence[ProfileRow], max_rows: int, min_share: float = 0.005
+) -> list[ProfileRow]:
+    """Returns those of the first `max_rows` rows that have a share of at least `min_share`."""
+    return [row for row in rows[:max_rows] if max(row.shares.values()) >= min_share]

@@ -60,7 +60,7 @@ def times_text(profile: Profile) -> str:
         f"Times by {times.source}'s profiler, lower quartile of {times.runs} runs: layers "
         f"{format_value(times.total, 'ms')}, between the layers (runtime and profiler) "
         f"{format_value(times.between, 'ms')}. A run without the profiler takes "
-        f"{format_value(times.whole, 'ms')} (with it {100 * times.overhead:+.0f} %)."
+        f"{format_value(times.unprofiled, 'ms')} (with it {100 * times.overhead:+.0f} %)."
     )
 
 

@@ -70,9 +70,9 @@ def deployment_of(spec: StudySpec, request: RetargetRequest) -> Deployment:
     except UnknownName as error:
         raise UserError(f"--runtime: {error}") from error
     fields = runtime.Params.model_fields
-    kept = dict(study_runtime.params)
+    inherited = dict(study_runtime.params)
     if name != study_runtime.name:
-        kept = {key: value for key, value in kept.items() if key in COMMON_OPTIONS}
+        inherited = {key: value for key, value in inherited.items() if key in COMMON_OPTIONS}
     typed = dict(request.options or {})
     for key in typed:
         if key not in fields:
@@ -80,7 +80,7 @@ def deployment_of(spec: StudySpec, request: RetargetRequest) -> Deployment:
             raise UserError(
                 f"--option {key}: {name} has no such option{hint} Known: {', '.join(fields)}."
             )
-    values = {key: value for key, value in {**kept, **typed}.items() if key in fields}
+    values = {key: value for key, value in {**inherited, **typed}.items() if key in fields}
     try:
         options = runtime.Params.model_validate(values)
     except ValidationError as error:

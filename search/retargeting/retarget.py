@@ -74,9 +74,9 @@ def retarget(
     retargets = Retargets(open_engine(location.url, create=True))
     rows = retargets.by_trial(setting)
     if request.again or any(trial.number not in rows for trial in trials):
-        why = deployment.runtime.unavailable()
-        if why:
-            raise UserError(f"--runtime {deployment.name}: cannot be used here: {why}")
+        reason = deployment.runtime.unavailable()
+        if reason:
+            raise UserError(f"--runtime {deployment.name}: cannot be used here: {reason}")
         rows = _measure(spec, record, trials, deployment, setting, retargets, notify)
     requested = {trial.number: rows[trial.number] for trial in trials}
     return RetargetedStudy(record, deployment, requested, host)

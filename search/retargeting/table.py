@@ -75,9 +75,9 @@ class RetargetInfo:
         """Study, runtime, time and machine."""
         options = ", ".join(f"{key} {value}" for key, value in self.options.items())
         target = f"{self.target}: " if self.target else ""
-        when = f"{datetime.fromtimestamp(self.measured_at):%Y-%m-%d %H:%M}"
+        time = f"{datetime.fromtimestamp(self.measured_at):%Y-%m-%d %H:%M}"
         return (
-            f"{self.study}: the front in {target}{self.runtime} ({options}), measured {when} on "
+            f"{self.study}: the front in {target}{self.runtime} ({options}), measured {time} on "
             f"{self.host.get('cpu')}, {self.host.get('cores')} cores"
         )
 
@@ -114,11 +114,11 @@ def retarget_info(result: RetargetedStudy) -> RetargetInfo:
 def retargeted_record(result: RetargetedStudy) -> StudyRecord:
     """Returns the study as if it had been measured there: the measured trials and their front."""
     record = result.record
-    old = {trial.number: trial for trial in record.trials}
+    by_number = {trial.number: trial for trial in record.trials}
     measured = [row for row in result.rows.values() if row.measured]
-    baseline = {**old[0].measurements, **result.rows[0].measured["validation"]}
+    baseline = {**by_number[0].measurements, **result.rows[0].measured["validation"]}
     trials = [
-        _retargeted_trial(old[row.trial], row.measured, record, baseline)
+        _retargeted_trial(by_number[row.trial], row.measured, record, baseline)
         for row in sorted(measured, key=lambda row: row.trial)
     ]
     feasible = [trial for trial in trials if trial.feasible]

@@ -25,7 +25,7 @@ def retarget_view(info: RetargetInfo, width: int) -> RenderableType:
     models.add_column(justify="right", min_width=7)
     for number, row in zip(trials, info.rows, strict=True):
         models.add_row(number, _model(row))
-    notes = [Text(f"trial {n}: {why}", style="yellow") for n, why in info.skipped.items()]
+    notes = [Text(f"trial {n}: {reason}", style="yellow") for n, reason in info.skipped.items()]
     disturbed = disturbed_notes({row.new.trial: row.new.validation for row in info.rows})
     notes += [Text(line, style="yellow") for line in disturbed]
     legend = Text(
@@ -60,6 +60,6 @@ def _model(row: RetargetRow) -> Text:
     if row.float_only:
         text.append(f"  ({row.note})", style="yellow")
     if row.new.on_front != row.was_on_front:
-        now = "new on the front" if row.new.on_front else "no longer on the front"
-        text.append(f"  ({now})", style="cyan")
+        change = "new on the front" if row.new.on_front else "no longer on the front"
+        text.append(f"  ({change})", style="cyan")
     return text

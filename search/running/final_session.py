@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 SHARE = 0.1
 """Length of a session as a share of the time of all trials, if the study file gives no length."""
 
-LEAST, MOST = 10.0, 120.0
+SHORTEST, LONGEST = 10.0, 120.0
 """Bounds on the length by `SHARE`, in seconds."""
 
-MANY = 1000
+MANY_TRIALS = 1000
 """Number of trials from which on the front probabilities are stored, for later commands."""
 
 CHANCE = 0.005
@@ -49,7 +49,7 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
     """
     record = study.store.record()
     chances = front_chances(record)
-    if len(record.trials) >= MANY and is_uncertain(record):
+    if len(record.trials) >= MANY_TRIALS and is_uncertain(record):
         study.store.save_chances(
             {n: p for n, p in chances.items() if p >= CHANCE or n in record.members}, record
         )
@@ -66,8 +66,8 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
     with host_lock.measuring():
         if _up_to_date(study.store.record()):
             return  # another worker of this host did it meanwhile
-        what = f"front and baseline, {len(trials)} networks,"
-        report(Notice(f"{what} are measured again in one session, up to {seconds:.0f} s"))
+        networks = f"front and baseline, {len(trials)} networks,"
+        report(Notice(f"{networks} are measured again in one session, up to {seconds:.0f} s"))
         try:
             measured = study.time_again(trials, seconds)
         except (Unmeasurable, WrongMeasurement, OSError) as error:
@@ -85,17 +85,17 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
     )
 
 
-def session_seconds(wanted: float | None, record: StudyRecord) -> float:
+def session_seconds(fixed_length: float | None, record: StudyRecord) -> float:
     """Returns the length of a session in seconds; 0 for no session.
 
     Args:
-        wanted: Length in the study file, or None.
+        fixed_length: Length in the study file, or None.
         record: The study; the default length follows from the time of its trials.
     """
-    if wanted is not None:
-        return wanted
+    if fixed_length is not None:
+        return fixed_length
     spent = sum(t.finished - t.started for t in record.trials if t.finished and t.repeat_of is None)
-    return min(MOST, max(LEAST, SHARE * spent))
+    return min(LONGEST, max(SHORTEST, SHARE * spent))
 
 
 def _last(record: StudyRecord) -> int:

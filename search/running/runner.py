@@ -144,8 +144,12 @@ class Runner:
                     self._study.mirror.flush()
                     time.sleep(PATIENCE)
                     continue
-                wanted = self._spec.trials
-                if others and wanted is not None and self._progress.tried + others >= wanted:
+                trial_limit = self._spec.trials
+                if (
+                    others
+                    and trial_limit is not None
+                    and self._progress.tried + others >= trial_limit
+                ):
                     self._study.mirror.flush()
                     time.sleep(PATIENCE)  # other workers run the last trials; one of them may die
                     continue
@@ -164,8 +168,8 @@ class Runner:
     def _proposed(self) -> Task | None:
         """Begins a new trial; returns None if its plan is a repeat, or another worker was first."""
         number = max(self._seen, self._highest) + 1
-        for same in range(MAX_PROPOSALS):
-            proposal = self._proposer.ask(number, same)
+        for attempt in range(MAX_PROPOSALS):
+            proposal = self._proposer.ask(number, attempt)
             plan = self._study.plan(proposal.choices)
             stored = proposal.to_json()
             # Two workers with the same history propose the same for one number, so the slower one

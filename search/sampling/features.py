@@ -118,8 +118,8 @@ class RandomAssignments:
         Parameters of branches that are new are drawn.
         """
         names = list(parent)
-        more = random.random()
-        changes = 1 + (more < 0.3) + (more < 0.05)
+        draw = random.random()
+        changes = 1 + (draw < 0.3) + (draw < 0.05)
         indices = random.integers(len(names), size=changes) if names else ()
         changed = {names[index] for index in indices}
 

@@ -32,7 +32,7 @@ LENGTHS = (1.0, 2.0)
 NOISES = (0.01, 0.05, 0.2)
 """Variances of the noise, in variances of the smooth kernel."""
 
-MOST = 400
+MOST_TRIALS = 400
 """Most trials to which it is fitted, so that the time of a proposal does not grow."""
 
 
@@ -53,14 +53,14 @@ class GaussianProcess:
         """Returns a draw of losses [N, K], independent for each row.
 
         Args:
-            rows: Features [T, width] of the trials; of more than MOST, some are used.
+            rows: Features [T, width] of the trials; of more than MOST_TRIALS, some are used.
             losses: Losses [T, K] of the trials.
             at: Features [N, width] for which losses are drawn.
             random: Random numbers for the draw.
         """
-        if len(rows) > MOST:
-            some = np.sort(random.choice(len(rows), size=MOST, replace=False))
-            rows, losses = rows[some], losses[some]
+        if len(rows) > MOST_TRIALS:
+            subset = np.sort(random.choice(len(rows), size=MOST_TRIALS, replace=False))
+            rows, losses = rows[subset], losses[subset]
         transform = LogTransform(losses, self._signs)
         transformed = transform.transformed
         mean, width = transformed.mean(axis=0), transformed.std(axis=0)

@@ -34,14 +34,14 @@ class HypervolumeImprovement:
     def __init__(
         self,
         front: np.ndarray,
-        every: np.ndarray,
+        all_losses: np.ndarray,
         losses: np.ndarray,
         owners: np.ndarray,
         excluded: np.ndarray,
     ) -> None:
         self._front, self._losses, self._owners = front, losses, owners
-        self._reference = every.max(axis=0) + BEYOND * np.ptp(every, axis=0)
-        self._width = np.where(np.ptp(every, axis=0) > 0, np.ptp(every, axis=0), 1.0)
+        self._reference = all_losses.max(axis=0) + BEYOND * np.ptp(all_losses, axis=0)
+        self._width = np.where(np.ptp(all_losses, axis=0) > 0, np.ptp(all_losses, axis=0), 1.0)
         self.points = self._boxes()
         if losses.shape[1] == 2 and len(front):
             useful = self.points > 0
@@ -61,8 +61,8 @@ class HypervolumeImprovement:
         inside = np.maximum(self._front, points.min(axis=0))
         if len(indices) == 1:
             return float(self.points[indices[0]]) - hypervolume(inside, reference)
-        both = hypervolume(np.vstack([inside, points]), reference)
-        return both - hypervolume(inside, reference)
+        joint = hypervolume(np.vstack([inside, points]), reference)
+        return joint - hypervolume(inside, reference)
 
     def best_point(self, network: int) -> int:
         """Returns the index of the network's point that adds most by itself."""

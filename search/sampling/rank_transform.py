@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-FEW = 4
-"""Number of best losses by whose slope losses below the best are extrapolated."""
+SLOPE_RANKS = 4
+"""Number of best losses. Their slope extrapolates to losses below the best."""
 
 
 class RankTransform:
@@ -34,9 +34,11 @@ class RankTransform:
             column = ranks[:, index]
             known_ranks, known_losses = self._ranks[:, index], self._losses[:, index]
             losses[:, index] = np.interp(column, known_ranks, known_losses)
-            few = min(FEW, len(known_losses)) - 1
-            if known_ranks[few] > known_ranks[0]:
-                slope = (known_losses[few] - known_losses[0]) / (known_ranks[few] - known_ranks[0])
+            last = min(SLOPE_RANKS, len(known_losses)) - 1
+            if known_ranks[last] > known_ranks[0]:
+                slope = (known_losses[last] - known_losses[0]) / (
+                    known_ranks[last] - known_ranks[0]
+                )
                 losses[:, index] += slope * np.minimum(column - known_ranks[0], 0.0)
         return losses
 

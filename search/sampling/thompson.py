@@ -50,12 +50,12 @@ ARCHITECTURES = 16
 FLOOR = 0.25
 """Share of the mean cost that is added to each cost.
 
-A trial takes time besides its training, and a network with nearly no cost must not win by that
-alone.
+A trial takes time outside of training, too. A network with nearly no cost must not win for that
+reason alone.
 """
 
-FAR = 30.0
-"""Distance in ranges of the losses that is worse than any other, for a trial without values."""
+WORST_DISTANCE = 30.0
+"""Distance of a trial without values, in ranges of the losses: worse than any other distance."""
 
 TrainingCost = Callable[[Mapping[str, Any]], float]
 """Choices of a plan -> how much training it still needs, in any unit."""
@@ -147,7 +147,11 @@ class ThompsonSampler:
         )
         best = self._best_network(improvement, success, entries, owners)
         if best is None:  # none adds anything: take the one that is nearest to doing so
-            distances = improvement.distances + FAR * (1 - success[owners]) + FAR**2 * excess
+            distances = (
+                improvement.distances
+                + WORST_DISTANCE * (1 - success[owners])
+                + WORST_DISTANCE**2 * excess
+            )
             point = int(distances.argmin())
         else:
             point = improvement.best_point(best)

@@ -24,7 +24,7 @@ Every unit is also its own suffix (`size <= 1000 bytes`), also those of a user's
 """
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_WHOLE = re.compile(r"^\s*([\w.:@]+)\s*(<=|>=|<|>)\s*(.+?)\s*$")
+_CONSTRAINT = re.compile(r"^\s*([\w.:@]+)\s*(<=|>=|<|>)\s*(.+?)\s*$")
 _PLAIN = re.compile(rf"^({_NUMBER})\s*([A-Za-z%]*)$")
 _TIMES = re.compile(rf"^({_NUMBER})\s*(?:[x*]\s*baseline|x)$")
 _OFFSET = re.compile(
@@ -49,10 +49,10 @@ def read_constraint(text: str, units: Mapping[str, str], targets: Sequence[str] 
         ValueError: The text cannot be read; the message shows what to type.
         KeyError: Its quantity is not in `units`; the argument is the name.
     """
-    whole = _WHOLE.match(text)
-    if whole is None:
+    match = _CONSTRAINT.match(text)
+    if match is None:
         raise ValueError(f'"{text}" is no constraint; write {EXAMPLES}')
-    left, sign, right = whole.groups()
+    left, sign, right = match.groups()
     name = full_name(left, units, targets)
     if name not in units:
         raise KeyError(name)
@@ -64,8 +64,8 @@ def read_constraint(text: str, units: Mapping[str, str], targets: Sequence[str] 
 
 def quantity_name(text: str) -> str | None:
     """Returns the name on the left of a constraint; None if the text is no constraint."""
-    whole = _WHOLE.match(text)
-    return whole[1] if whole else None
+    match = _CONSTRAINT.match(text)
+    return match[1] if match else None
 
 
 def _bound(text: str, right: str, unit: str) -> Bound:

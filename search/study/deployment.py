@@ -57,12 +57,16 @@ def deployments(plan: Plan) -> tuple[Deployment, ...]:
     assert stage is not None
     runtimes = stage.params.get("targets") or {None: stage.params["runtime"]}
     options = {target: Slot(RUNTIMES).option(value) for target, value in runtimes.items()}
-    return tuple(Deployment(target, one.name, one.params) for target, one in options.items())
+    return tuple(
+        Deployment(target, chosen.name, chosen.params) for target, chosen in options.items()
+    )
 
 
 def first_supporting(deployments: Sequence[Deployment], quantization: Mapping[str, Any]) -> str:
     """Returns the first runtime that supports a quantization; the very first if none does."""
-    supporting = [one for one in deployments if not one.unsupported(quantization)]
+    supporting = [
+        deployment for deployment in deployments if not deployment.unsupported(quantization)
+    ]
     return (supporting or deployments)[0].name
 
 

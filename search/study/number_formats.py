@@ -50,8 +50,8 @@ def variants_of(
 ) -> list[dict[str, Any]]:
     """Returns the assignment's network in each of these formats except its own."""
     network = network_params(params)
-    own = {name: value for name, value in params.items() if _in_format(name)}
-    return [{**network, **other} for other in formats if other != own]
+    current = {name: value for name, value in params.items() if _in_format(name)}
+    return [{**network, **number_format} for number_format in formats if number_format != current]
 
 
 def _trains(branch: Record, params: Mapping[str, Any]) -> bool:

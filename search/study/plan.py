@@ -95,7 +95,11 @@ def _deployment(runtime: Selection, targets: Mapping[str, Selection]) -> dict[st
     """{"runtime": {name: options}}, or {"targets": {target: {name: options}}}."""
     if not targets:
         return {"runtime": {runtime.name: dict(runtime.params)}}
-    return {"targets": {name: {one.name: dict(one.params)} for name, one in targets.items()}}
+    return {
+        "targets": {
+            name: {selection.name: dict(selection.params)} for name, selection in targets.items()
+        }
+    }
 
 
 def without_teacher(distillation: Mapping[str, Any]) -> dict[str, Any]:

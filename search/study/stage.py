@@ -90,6 +90,6 @@ class Stage:
         name, _, checked = self.technique
         if name != "qat":
             return None
-        kept = table.get("static").Params.model_fields
-        options = {n: value for n, value in checked.model_dump().items() if n in kept}
+        static_options = table.get("static").Params.model_fields
+        options = {n: value for n, value in checked.model_dump().items() if n in static_options}
         return Stage(self.kind, {key: {"static": options}})

@@ -94,7 +94,9 @@ def check_info(spec: StudySpec) -> CheckInfo:
         constraints=tuple(c.text for c in spec.constraints),
         goals=tuple(g.text for g in spec.goals),
         runtime="" if spec.trainer or spec.targets else _option_text(spec.runtime),
-        targets=tuple(f"{name}: {_option_text(one)}" for name, one in spec.targets.items()),
+        targets=tuple(
+            f"{name}: {_option_text(selection)}" for name, selection in spec.targets.items()
+        ),
         sampler=f"{_option_text(spec.sampler)}, seed {spec.seed}",
         racing=_racing_text(spec),
         budget=", ".join(limits),
@@ -152,11 +154,11 @@ def _racing_text(spec: StudySpec) -> str:
     """Returns at which epochs or steps trials are compared, as text."""
     if spec.racing is None:
         return ""
-    racing, (whole, stage) = spec.racing, _racing_length(spec)
-    unit, of = ("epoch", f"{whole} of {stage}") if stage else ("step", str(whole))
-    rungs = racing.rungs(whole)
+    racing, (length, stage) = spec.racing, _racing_length(spec)
+    unit, total = ("epoch", f"{length} of {stage}") if stage else ("step", str(length))
+    rungs = racing.rungs(length)
     at = f"{unit}{'s' * (len(rungs) > 1)} {', '.join(map(str, rungs))}"
-    return f"at {at} of {of}, 1 of {racing.eta} trials goes on"
+    return f"at {at} of {total}, 1 of {racing.eta} trials goes on"
 
 
 def _racing_length(spec: StudySpec) -> tuple[int, str]:
@@ -170,8 +172,8 @@ def _racing_length(spec: StudySpec) -> tuple[int, str]:
 def _racing_notes(spec: StudySpec) -> list[str]:
     if spec.racing is None or spec.trials is None:
         return []
-    racing, (whole, _) = spec.racing, _racing_length(spec)
-    first = racing.eta ** len(racing.rungs(whole))
+    racing, (length, _) = spec.racing, _racing_length(spec)
+    first = racing.eta ** len(racing.rungs(length))
     if first <= spec.trials:
         return []
     return [
@@ -199,9 +201,9 @@ def _stages(spec: StudySpec) -> list[str]:
         stages["quantize"] = "quantize"
     learning = {stage for _, stages in learning_stages(fields["distillation"]) for stage in stages}
     learning &= training_stages(fields)
-    shown = [text + ", distilled" * (stage in learning) for stage, text in stages.items()]
-    where = " and ".join(spec.targets) or spec.runtime.name
-    return [*shown, f"deploy to {where}", "measure"]
+    lines = [text + ", distilled" * (stage in learning) for stage, text in stages.items()]
+    deployment = " and ".join(spec.targets) or spec.runtime.name
+    return [*lines, f"deploy to {deployment}", "measure"]
 
 
 def _always_none(node: Node) -> bool:
@@ -285,8 +287,8 @@ def _unscaled(spec: StudySpec) -> list[str]:
     names = [o.name for o in spec.objectives if o.worst is None and o.unit != "fraction"]
     if not names:
         return []
-    what = f"give a baseline, or worst: to {', '.join(names)}"
-    return [f"the hypervolume is computed at the end only; to see it grow, {what}"]
+    advice = f"give a baseline, or worst: to {', '.join(names)}"
+    return [f"the hypervolume is computed at the end only; to see it grow, {advice}"]
 
 
 def _plan_text(trainer: TrainerSpec) -> str:

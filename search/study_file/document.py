@@ -108,28 +108,28 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise StudyFileError([f"{path}: cannot be read: {reason}"]) from error
-    document = _parsed(text, str(path), whole=True)
+    document = _parsed(text, str(path), is_file=True)
     for assignment in overrides:
         document.override(assignment)
     return document
 
 
-def _parsed(text: str, name: str, whole: bool = False) -> Document:
-    """Returns the text as a document; unless `whole`, it is one value, under the key "value"."""
+def _parsed(text: str, name: str, is_file: bool = False) -> Document:
+    """Returns the text as a document; unless `is_file`, it is one value, under the key "value"."""
     document = Document(name, {})
-    problems = Problems(document.where if whole else lambda key: name)
+    problems = Problems(document.where if is_file else lambda key: name)
     try:
         node = yaml.compose(text, Loader=_YamlLoader)
         value: Any = None if node is None else _NodeReader(document, problems).read(node, ())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark and whole else name
+        where = f"{name}:{mark.line + 1}" if mark and is_file else name
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise StudyFileError([f"{where}: this is no YAML: {reason}"]) from error
     except RecursionError as error:
         raise StudyFileError([f"{name}: this is nested too deeply for a study"]) from error
     problems.raise_any()
-    if not whole:
+    if not is_file:
         return Document(name, {"value": value})
     if not isinstance(value, dict):
         raise StudyFileError(

@@ -206,7 +206,9 @@ class _StudyLoader(SectionReader):
             "baseline": baseline,
             "space": space,
             "runtime": next(iter(deployments.values()), NOTHING),
-            "targets": {target: one for target, one in deployments.items() if target is not None},
+            "targets": {
+                target: selection for target, selection in deployments.items() if target is not None
+            },
             "teachers": teachers,
             "objectives": self._quantities.objectives(),
             "constraints": self._quantities.constraints("constraints"),

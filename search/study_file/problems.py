@@ -53,9 +53,9 @@ class Problems:
             owner: The option that they belong to, for the text.
         """
         names = list(names)
-        of = f" for {owner}" if owner else ""
+        suffix = f" for {owner}" if owner else ""
         hint = suggestion(key, names) or "."
-        self.add(key, f"unknown key{of}{hint} Known: {', '.join(names) or 'none'}.")
+        self.add(key, f"unknown key{suffix}{hint} Known: {', '.join(names) or 'none'}.")
 
     def raise_any(self) -> None:
         """Raises all mistakes, if there are any.

@@ -98,9 +98,9 @@ class _Page:
     def _section(
         self, name: str, schema: Schema, required: bool, trainer: bool = False
     ) -> Iterator[str]:
-        whole = self._resolved(schema)
+        resolved = self._resolved(schema)
         yield f"{'###' if trainer else '##'} `{name}`\n"
-        about: str = schema.get("description") or whole["description"]
+        about: str = schema.get("description") or resolved["description"]
         facts = [f"{about[0].upper()}{about[1:]}."]
         facts += ["Required."] if required else []
         default = _default(schema)
@@ -109,9 +109,9 @@ class _Page:
         example = TRAINER_EXAMPLES[name] if trainer else EXAMPLES[name]
         yield f"```yaml\n{example}\n```\n"
         if name == "objectives" and not trainer:
-            yield from self._objectives(whole)
-        elif whole.get("properties"):
-            yield from self._table(whole)
+            yield from self._objectives(resolved)
+        elif resolved.get("properties"):
+            yield from self._table(resolved)
         elif not trainer and "$ref" not in schema:
             yield f"Type: {self._type(schema)}.\n"
         if trainer:
@@ -123,7 +123,7 @@ class _Page:
             yield "Keys of `pretrain`, `finetune`, `between` of pruning, and `qat`.\n"
             yield from self._table(self._definitions[RECIPE])
         if name == "search":
-            yield from self._samplers(whole)
+            yield from self._samplers(resolved)
         for table in TABLES.get(name, ()):
             yield from self._options(table)
 
@@ -254,9 +254,9 @@ def _literal(schema: Schema) -> Schema:
 
 def _items(schema: Schema) -> Schema | None:
     """The schema of a list's items."""
-    for one in (schema, *schema.get("anyOf", ())):
-        if one.get("type") == "array":
-            items: Schema | None = one.get("items")
+    for part in (schema, *schema.get("anyOf", ())):
+        if part.get("type") == "array":
+            items: Schema | None = part.get("items")
             return items
     return None
 

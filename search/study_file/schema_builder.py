@@ -107,24 +107,24 @@ class SchemaBuilder:
             return self._searched(leaf)
         if leaf.get("additionalProperties") is True:
             return leaf
-        every = self._searched(leaf["additionalProperties"])
-        domains = every["anyOf"][1:]  # one domain for each layer
-        return {"anyOf": [*domains, {"type": "object", "additionalProperties": every}]}
+        literal_or_domain = self._searched(leaf["additionalProperties"])
+        domains = literal_or_domain["anyOf"][1:]  # one domain for each layer
+        return {"anyOf": [*domains, {"type": "object", "additionalProperties": literal_or_domain}]}
 
     def _fill_lists(self, leaf: Schema, item: Any, searched: bool) -> None:
         """Replaces the schema of a list's items by parameters, or by a literal or domain."""
         leaf.pop("$defs", None)
-        for one in leaf.get("anyOf", [leaf]):
-            if one.get("type") != "array" or item is None:
+        for part in leaf.get("anyOf", [leaf]):
+            if part.get("type") != "array" or item is None:
                 continue
             if isinstance(item, type) and issubclass(item, BaseModel):
-                one["items"] = self.record(item, searched)
+                part["items"] = self.record(item, searched)
             elif searched:
-                one["items"] = self._searched(one["items"])
+                part["items"] = self._searched(part["items"])
 
     def _searched(self, literal: Schema) -> Schema:
         """A literal, or a domain of it."""
-        kinds = {one.get("type") for one in literal.get("anyOf", [literal])}
+        kinds = {part.get("type") for part in literal.get("anyOf", [literal])}
         values = {
             "type": "array",
             "description": "the values to choose from",

@@ -60,15 +60,15 @@ class SectionReader:
         unknown = [name for name in values if name not in fields]
         for name in unknown:
             self.problems.unknown_key((*key, str(name)), [*fields, *other_keys])
-        known = {name: value for name, value in values.items() if name in fields}
+        valid_keys = {name: value for name, value in values.items() if name in fields}
         try:
-            valid = params.model_validate(known)
+            valid = params.model_validate(valid_keys)
             return None if unknown else dict(valid.model_dump())
         except ValidationError as error:
-            for one in error.errors(include_url=False):
-                path = (*key, *(str(step) for step in one["loc"]))
-                single = ValidationError.from_exception_data(error.title, [_line(one)])
-                self.problems.add(path, message(single, one["input"]))
+            for detail in error.errors(include_url=False):
+                path = (*key, *(str(step) for step in detail["loc"]))
+                single = ValidationError.from_exception_data(error.title, [_line(detail)])
+                self.problems.add(path, message(single, detail["input"]))
             return None
 
     def fixed_option(self, node: Node, key: Key) -> Selection | None:

@@ -198,16 +198,16 @@ class SpaceReader:
         """Reads a list of mappings of parameters, or of literals and domains."""
         nested = isinstance(item, type) and issubclass(item, BaseModel)
         before = len(self._problems)
-        one = create_model("Item", value=(item, ...))
+        item_model = create_model("Item", value=(item, ...))
         nodes: list[Node] = []
         for index, child in enumerate(value):
             path = (*key, str(index))
             if nested:
                 nodes.append(self.record(item, child, path, owner=f"an item of {name}"))
             elif is_domain(child):
-                nodes.append(self._domain(one, "value", child, path))
+                nodes.append(self._domain(item_model, "value", child, path))
             else:
-                nodes.append(Fixed(self._literal(one, "value", child, path)))
+                nodes.append(Fixed(self._literal(item_model, "value", child, path)))
         items = Items(tuple(nodes))
         if len(self._problems) == before:  # the list itself limits the number of its items
             sample = with_ends_only(items)
@@ -235,8 +235,8 @@ class SpaceReader:
             except ValidationError as error:
                 first = first or error
         if first is not None and count(finite) <= MAX_COMBINATIONS:
-            several = "no combination is possible; the first: " if count(finite) > 1 else ""
-            self._problems.add(key, several + message(first, None))
+            prefix = "no combination is possible; the first: " if count(finite) > 1 else ""
+            self._problems.add(key, prefix + message(first, None))
 
     # -- domains ---------------------------------------------------------------------------------
 
@@ -408,7 +408,7 @@ def adapter(params: type[BaseModel], name: str) -> TypeAdapter[Any]:
 def message(error: ValidationError, value: Any) -> str:
     """Returns the first of pydantic's errors in the words of a study file."""
     errors = error.errors(include_url=False)
-    lengths = [one for one in errors if one["type"] in ("too_long", "too_short")]
+    lengths = [detail for detail in errors if detail["type"] in ("too_long", "too_short")]
     first = (lengths or errors)[0]  # for a field that takes a number or a list: the list's error
     text = first["msg"].replace("Input should be", "must be").replace("Value error, ", "")
     if first["type"] == "none_required" or "valid dictionary" in text:

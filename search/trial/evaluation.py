@@ -118,8 +118,10 @@ class Evaluation:
         with watch.stage("measure"):
             measurements = [
                 measurement
-                for one in deployed
-                for measurement in self.timings.measure(number, plan, one, baseline, watch.made)
+                for on_target in deployed
+                for measurement in self.timings.measure(
+                    number, plan, on_target, baseline, watch.stage_seconds
+                )
             ]
             wrong = [m.name for m in measurements if not math.isfinite(m.value)]
             if wrong:

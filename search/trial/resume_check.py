@@ -61,7 +61,12 @@ def _stages(spec: StudySpec) -> dict[str, Any]:
 def _deployed(spec: StudySpec) -> dict[str, Any]:
     if not spec.targets:
         return {"runtime": {spec.runtime.name: dict(spec.runtime.params)}}
-    return {"targets": {name: {one.name: dict(one.params)} for name, one in spec.targets.items()}}
+    return {
+        "targets": {
+            name: {selection.name: dict(selection.params)}
+            for name, selection in spec.targets.items()
+        }
+    }
 
 
 def _trainer(trainer: TrainerSpec, objectives: Sequence[ObjectiveSpec]) -> dict[str, Any]:
@@ -86,8 +91,8 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
     Raises:
         UserError: Something changed that its trials depend on; the text names the keys.
     """
-    now = json.loads(canonical(identity(spec)))
-    changes = list(_differences({"order": now["order"], **old}, now, ""))
+    current = json.loads(canonical(identity(spec)))
+    changes = list(_differences({"order": current["order"], **old}, current, ""))
     changes = [c for c in changes if not c[0].startswith("order.")] or changes
     if not changes:
         return

@@ -125,7 +125,7 @@ class RungChecks:
         """Returns quantity -> value of the candidate as it is, None if the value is not finite."""
         bench = self._bench
         early = bench.pipeline.ended_early(self._plan, self._stage, candidate)
-        made = {**self._watch.made, self._stage: seconds}
+        stage_seconds = {**self._watch.stage_seconds, self._stage: seconds}
         values: dict[str, float | None] = {}
         with tempfile.TemporaryDirectory() as folder:
             for target in bench.targets:
@@ -134,11 +134,15 @@ class RungChecks:
                 artifact = bench.pipeline.deploy(
                     self._plan, suited, path, Watch(), target.deployment
                 )
-                values |= self._on_target(target, artifact, suited, made)
+                values |= self._on_target(target, artifact, suited, stage_seconds)
         return values
 
     def _on_target(
-        self, target: Target, artifact: Artifact, candidate: Candidate, made: Mapping[str, float]
+        self,
+        target: Target,
+        artifact: Artifact,
+        candidate: Candidate,
+        stage_seconds: Mapping[str, float],
     ) -> dict[str, float | None]:
         bench = self._bench
         fixed, trained = target.gauge.split_by_training(self._names)
@@ -146,9 +150,11 @@ class RungChecks:
         fixed = replace(fixed, quantities=quick)
 
         def measure(gauge: Gauge) -> dict[str, float | None]:
-            only = replace(target, gauge=gauge)
-            subject = bench.subject(only, artifact, candidate.model, self._baseline, made)
-            measurements = only.measure(subject)
+            measured_target = replace(target, gauge=gauge)
+            subject = bench.subject(
+                measured_target, artifact, candidate.model, self._baseline, stage_seconds
+            )
+            measurements = measured_target.measure(subject)
             return {m.name: m.value if math.isfinite(m.value) else None for m in measurements}
 
         structure = structure_of(candidate.model)

@@ -145,15 +145,15 @@ class Screening:
         if key is None:
             return {}
         wanted = {Quantity.of(c.quantity).local for c in self._constraints}
-        kept = {
+        measurements = {
             local: measurement
             for local, measurement in self._timings.of(key).items()
             if Quantity.of(local).objective == name
         }
-        if not {n for n in wanted if Quantity.of(n).objective == name} <= kept.keys():
-            kept = local_values(network.measure(target, name, baseline), target.name)
-            self._timings.note(key, kept)
-        return {m.name: m for m in target.named(list(kept.values()))}
+        if not {n for n in wanted if Quantity.of(n).objective == name} <= measurements.keys():
+            measurements = local_values(network.measure(target, name, baseline), target.name)
+            self._timings.note(key, measurements)
+        return {m.name: m for m in target.named(list(measurements.values()))}
 
     def _structure_of(self, network: UntrainedNetwork) -> str | None:
         """Returns the structure of a network; None if the weights decide some of it."""
@@ -205,12 +205,12 @@ class UntrainedNetwork:
         """Returns one objective's quantity -> measurement, of the network on a target."""
         assert self.candidate is not None, "a network without structure is not measured"
         options = quick_options(name, dict(target.gauge.quantities)[name])
-        only = replace(target, gauge=target.gauge.only(name, options))
+        measured_target = replace(target, gauge=target.gauge.only(name, options))
         artifact = self.artifact(target) if OBJECTIVES.get(name).cost else NO_ARTIFACT
-        subject = self._bench.subject(only, artifact, self.candidate.model, baseline)
+        subject = self._bench.subject(measured_target, artifact, self.candidate.model, baseline)
         return {
             m.name: replace(m, conditions={**m.conditions, "untrained": True})
-            for m in only.measure(subject)
+            for m in measured_target.measure(subject)
         }
 
     def artifact(self, target: Target) -> Artifact:

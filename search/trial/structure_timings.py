@@ -78,7 +78,7 @@ class StructureTimings:
         plan: Plan,
         deployed: Deployed,
         baseline: TrialRecord | None,
-        made: Mapping[str, float],
+        stage_seconds: Mapping[str, float],
     ) -> list[Measurement]:
         """Measures a trained candidate on one target, but for timings of its structure.
 
@@ -87,7 +87,7 @@ class StructureTimings:
             plan: Plan of the trial.
             deployed: The candidate on the target.
             baseline: Trial 0; None for the baseline itself.
-            made: As in Subject.
+            stage_seconds: As in Subject.
 
         Raises:
             Unmeasurable: A quantity cannot be measured.
@@ -95,8 +95,10 @@ class StructureTimings:
         target, artifact, model = deployed
         structure = structure_of(model)
         timings = self._timings(plan, structure, target) if baseline else {}
-        rest = replace(target, gauge=target.gauge.without(local_values(timings, target.name)))
-        measurements = rest.measure(self._bench.subject(rest, artifact, model, baseline, made))
+        untimed = replace(target, gauge=target.gauge.without(local_values(timings, target.name)))
+        measurements = untimed.measure(
+            self._bench.subject(untimed, artifact, model, baseline, stage_seconds)
+        )
         self._keep(number, plan, structure, target, measurements)
         return list((timings | {m.name: m for m in measurements}).values())
 
@@ -106,13 +108,13 @@ class StructureTimings:
         if key is None or not self._bench.spec.reuse_timings:
             return {}
         timings = {}
-        for kept in target.named(list(self.of(key).values())):
-            trial = self._bench.store.trial(kept.conditions.get("trial") or 0)
-            measurement = trial.measurements.get(kept.name) if trial and trial.number else None
+        for stored in target.named(list(self.of(key).values())):
+            trial = self._bench.store.trial(stored.conditions.get("trial") or 0)
+            measurement = trial.measurements.get(stored.name) if trial and trial.number else None
             if measurement is not None and not measurement.conditions.get("disturbed_host"):
                 assert trial is not None
                 conditions = {**measurement.conditions, STRUCTURE_OF: trial.number}
-                timings[kept.name] = replace(measurement, conditions=conditions)
+                timings[stored.name] = replace(measurement, conditions=conditions)
         return timings
 
     def _keep(
@@ -126,7 +128,9 @@ class StructureTimings:
         """Stores the structural measurements of a trained candidate."""
         local = local_values({m.name: m for m in measurements}, target.name)
         for clock in (False, True):
-            kept = {n: m for n, m in local.items() if structural(n) and timed(n) == clock}
-            key = self.key(plan, structure, target, clock) if kept else None
+            structural_values = {
+                n: m for n, m in local.items() if structural(n) and timed(n) == clock
+            }
+            key = self.key(plan, structure, target, clock) if structural_values else None
             if key is not None:
-                self.note(key, kept, number)
+                self.note(key, structural_values, number)

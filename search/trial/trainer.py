@@ -29,10 +29,10 @@ from paretune.objectives.base import Better, Measurement
 from paretune.search.errors import UserError
 from paretune.search.user_code import resolve
 
-EVERY = 0.5
+WRITE_INTERVAL = 0.5
 """Seconds between two writes of reported steps, so that many short ones cost little."""
 
-AGREE = 1e-9
+TOLERANCE = 1e-9
 """Largest relative difference between two values of one quantity."""
 
 Step = tuple[int, Mapping[str, float | None], float]
@@ -114,14 +114,14 @@ class Report:
                 f"report({step!r}, ...) takes an integer and numbers, as report(3, error=0.1): "
                 f"{error}"
             ) from error
-        kept = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        point = (number, kept, time.monotonic() - self._begun)
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        point = (number, finite, time.monotonic() - self._begun)
         self._unsaved.append(point)
-        self.last = kept
+        self.last = finite
         self._show(point)
-        if time.monotonic() - self._saved >= EVERY:
+        if time.monotonic() - self._saved >= WRITE_INTERVAL:
             self.flush()
-        self.pause_reason = self.pause_check(number, kept)
+        self.pause_reason = self.pause_check(number, finite)
         if self.pause_reason is not None:
             raise Stop(self.pause_reason)
 
@@ -206,12 +206,14 @@ class TrainerResults:
             WrongAnswer: A value is missing, or differs from the one of `cheap`.
         """
         measurements = self.some(answer, function)
-        for name, before in cheap.items():
-            value = measurements.get(name, before).value
-            if not math.isclose(value, before.value, rel_tol=AGREE, abs_tol=AGREE):
+        for name, cheap_measurement in cheap.items():
+            value = measurements.get(name, cheap_measurement).value
+            if not math.isclose(
+                value, cheap_measurement.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE
+            ):
                 raise WrongAnswer(
                     f"{function} returned {name} {value:g}, and the cheap function "
-                    f"{before.value:g}; leave out of cheap what it cannot know exactly"
+                    f"{cheap_measurement.value:g}; leave out of cheap what it cannot know exactly"
                 )
         missing = [name for name in self._units if name not in measurements and name not in cheap]
         if missing:

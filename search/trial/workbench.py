@@ -94,7 +94,7 @@ class Workbench:
         artifact: Artifact,
         model: Any,
         baseline: TrialRecord | None,
-        made: Mapping[str, float] | None = None,
+        stage_seconds: Mapping[str, float] | None = None,
     ) -> Subject:
         """Returns an artifact to measure, beside the baseline's on the same target.
 
@@ -103,11 +103,13 @@ class Workbench:
             artifact: Its file.
             model: Float model behind it.
             baseline: Trial 0; None for the baseline itself.
-            made: As in Subject.
+            stage_seconds: As in Subject.
         """
-        beside = self.artifact(baseline, target.name) if baseline else None
+        baseline_artifact = self.artifact(baseline, target.name) if baseline else None
         reference = baseline.measurements if baseline else {}
-        return target.subject(artifact, model, self.data, beside, reference, made)
+        return target.subject(
+            artifact, model, self.data, baseline_artifact, reference, stage_seconds
+        )
 
     def artifact_path(self, number: int, target: Target) -> Path:
         """Returns the path of a trial's artifact for a target."""

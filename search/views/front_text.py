@@ -253,5 +253,5 @@ def disturbed_notes(rows: Mapping[int, Mapping[str, Measurement]]) -> list[str]:
 
 
 def _counts(validation: Measurement, test: Measurement | None) -> str:
-    also = f" and {test.count} test" if test else ""
-    return f"on {validation.count} validation{also} examples"
+    test_part = f" and {test.count} test" if test else ""
+    return f"on {validation.count} validation{test_part} examples"

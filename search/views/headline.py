@@ -92,6 +92,6 @@ def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:
         text = f"at the same {axis.name}"
     else:
         text = f"for {abs(points):.1f} points {'more' if points > 0 else 'less'} {axis.name}"
-    shown = f"{format_value(old.value, axis.unit)} -> {format_value(new.value, axis.unit)}"
+    change = f"{format_value(old.value, axis.unit)} -> {format_value(new.value, axis.unit)}"
     noise = "; within noise" if not differ(old, new) and abs(points) >= 0.005 else ""
-    return f"{text} on the {part} part ({shown}, {new.count} examples{noise})"
+    return f"{text} on the {part} part ({change}, {new.count} examples{noise})"

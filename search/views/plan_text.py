@@ -66,8 +66,8 @@ def _quantization_text(name: str, options: Mapping[str, Any]) -> str:
     if name not in ("dynamic", "static", "qat"):
         return name
     layers = options.get("keep_float", 0)
-    kept = f" except {layers} layer{'s' if layers > 1 else ''}" if layers else ""
-    return f"{name} int8{kept}"
+    exception = f" except {layers} layer{'s' if layers > 1 else ''}" if layers else ""
+    return f"{name} int8{exception}"
 
 
 def _plain(value: Any) -> bool:

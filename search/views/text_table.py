@@ -116,9 +116,9 @@ def wrap_pieces(pieces: Sequence[Piece], width: int) -> Iterator[list[Piece]]:
 def _words(pieces: Sequence[Piece], width: int) -> Iterator[Piece]:
     """Yields words with the blanks behind them; without these none is wider than `width`."""
     following = [*(text for text, _ in pieces[1:]), ""]
-    for index, ((text, style), after) in enumerate(zip(pieces, following, strict=True)):
-        own = text.lstrip() if index else text  # blanks between two pieces belong to the first
-        for word in _WORD.findall(own + after[: len(after) - len(after.lstrip())]):
+    for index, ((text, style), next_text) in enumerate(zip(pieces, following, strict=True)):
+        stripped = text.lstrip() if index else text  # blanks between two pieces belong to the first
+        for word in _WORD.findall(stripped + next_text[: len(next_text) - len(next_text.lstrip())]):
             rest = word
             while cell_len(rest.rstrip()) > width:
                 part = chop_cells(rest, width)[0]

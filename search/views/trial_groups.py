@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from paretune.search.front.final_front import NEAR
+from paretune.search.front.final_front import NEAR_FRONT
 from paretune.search.study.records import StudyRecord, TrialRecord
 
 NO_CHANCES: Mapping[int, float] = {}
@@ -48,7 +48,7 @@ def group_trials(record: StudyRecord, chances: Mapping[int, float] = NO_CHANCES)
         chances: Trial -> probability to be on the front; decides which trials are near.
     """
     members = record.members
-    near = {number for number, p in chances.items() if p >= NEAR and number not in members}
+    near = {number for number, p in chances.items() if p >= NEAR_FRONT and number not in members}
     trials = [
         t for t in record.trials if t.number and t.state == "complete" and t.repeat_of is None
     ]

@@ -65,8 +65,8 @@ def load_weights(network: torch.nn.Module, path: str | Path) -> None:
         if name in weights and weights[name].shape != expected[name].shape
     ]
     problems = [
-        f"{what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-        for what, names in (("missing", missing), ("not in the model", surplus), ("shape", shapes))
+        f"{fault}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        for fault, names in (("missing", missing), ("not in the model", surplus), ("shape", shapes))
         if names
     ]
     if problems:

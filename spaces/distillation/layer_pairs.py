@@ -81,9 +81,9 @@ def block_outputs(calls: list[ModuleCall]) -> list[ModuleCall]:
     for call in tokens:
         if not call.leaf:
             groups.setdefault((call.depth, call.kind), []).append(call)
-    several = [group for group in groups.values() if len(group) > 1]
-    if several:
-        return min(several, key=lambda group: (group[0].depth, -len(group)))
+    repeated = [group for group in groups.values() if len(group) > 1]
+    if repeated:
+        return min(repeated, key=lambda group: (group[0].depth, -len(group)))
     inner = [call for call in tokens if not call.leaf] or tokens
     depth = min(call.depth for call in inner)
     return [call for call in inner if call.depth == depth][-1:]
@@ -96,14 +96,15 @@ def _named_pairs(
     student: list[ModuleCall], teacher: list[ModuleCall], params: FeatureParams
 ) -> CallPairs:
     pairs = [
-        (_by_name(student, name, "student"), _by_name(teacher, other, "teacher"))
-        for name, other in zip(*params.named_layers, strict=True)
+        (_by_name(student, name, "student"), _by_name(teacher, teacher_name, "teacher"))
+        for name, teacher_name in zip(*params.named_layers, strict=True)
     ]
-    for one, other in pairs:
-        if len(one.shape) != len(other.shape):
+    for of_student, of_teacher in pairs:
+        if len(of_student.shape) != len(of_teacher.shape):
             raise InfeasibleCandidate(
-                f"{one.name} of the student gives {list(one.shape)} and {other.name} of the "
-                f"teacher {list(other.shape)}: they cannot be compared"
+                f"{of_student.name} of the student gives {list(of_student.shape)} and "
+                f"{of_teacher.name} of the teacher {list(of_teacher.shape)}: they cannot be "
+                "compared"
             )
     return pairs
 
@@ -113,8 +114,8 @@ def _by_name(calls: list[ModuleCall], name: str, role: str) -> ModuleCall:
     if call is None:
         names = [call.name for call in calls]
         hint = did_you_mean(name, names) or "."
-        some = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-        raise InfeasibleCandidate(f'the {role} has no layer "{name}"{hint} It has: {some}.')
+        listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        raise InfeasibleCandidate(f'the {role} has no layer "{name}"{hint} It has: {listed}.')
     if len(call.shape) not in (2, 3, 4):
         raise InfeasibleCandidate(
             f"{name} of the {role} gives {list(call.shape)}, not [B, C, H, W], [B, T, D] or [B, D]"

@@ -47,11 +47,11 @@ class Cost:
 
     def __call__(self, keep: Sequence[int]) -> float:
         """Returns the multiply-adds if `keep[i]` units stay in each block of layer i."""
-        gone = [1 - k / units for k, units in zip(keep, self._units, strict=True)]
+        removed_shares = [1 - k / units for k, units in zip(keep, self._units, strict=True)]
         total = float(self._rest)
         for name, sides in self._sides.items():
             outputs, inputs = self._widths[name]
-            out = sum(side.channels * gone[side.layer] for side in sides["out"])
-            into = sum(side.channels * gone[side.layer] for side in sides["in"])
+            out = sum(side.channels * removed_shares[side.layer] for side in sides["out"])
+            into = sum(side.channels * removed_shares[side.layer] for side in sides["in"])
             total += self._macs[name] * (1 - out / outputs) * (1 - into / inputs)
         return total

@@ -155,11 +155,11 @@ def _loss_rise(
     from paretune.spaces.pruning.blocks import leave_out, put_back
     from paretune.spaces.pruning.training_loss import mean_loss
 
-    whole = mean_loss(model, context, images)
+    unpruned_loss = mean_loss(model, context, images)
     rise = {}
     for block in blocks:
         module = leave_out(model, block.name, block.pair)
-        rise[block.name] = mean_loss(model, context, images) - whole
+        rise[block.name] = mean_loss(model, context, images) - unpruned_loss
         put_back(model, block.name, module)
     return rise
 

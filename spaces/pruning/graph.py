@@ -79,12 +79,12 @@ def _free(graph: Any, group: Any, heads: set[Any]) -> bool:
     """
     from torch import nn
 
-    whole = (nn.LayerNorm, nn.MultiheadAttention, nn.Parameter, nn.Embedding)
+    uncut_types = (nn.LayerNorm, nn.MultiheadAttention, nn.Parameter, nn.Embedding)
     for dep, _ in group:
         outwards = graph.is_out_channel_pruning_fn(dep.handler)
         if outwards and (not dep.target.outputs or dep.target.module in heads):
             return False
-        if isinstance(dep.target.module, whole):
+        if isinstance(dep.target.module, uncut_types):
             return False
     return True
 

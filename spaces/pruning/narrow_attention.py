@@ -19,18 +19,18 @@ class NarrowAttention(nn.Module):
             copied, its output layer is reused.
     """
 
-    def __init__(self, whole: nn.MultiheadAttention) -> None:
+    def __init__(self, attention: nn.MultiheadAttention) -> None:
         super().__init__()
-        self.embed_dim: int = whole.embed_dim
-        self.head_dim: int = whole.embed_dim // whole.num_heads
-        self.dropout = whole.dropout
-        self.batch_first = whole.batch_first
+        self.embed_dim: int = attention.embed_dim
+        self.head_dim: int = attention.embed_dim // attention.num_heads
+        self.dropout = attention.dropout
+        self.batch_first = attention.batch_first
         # With these values nn.TransformerEncoderLayer does not choose its fused kernel.
         self._qkv_same_embed_dim = False
         self.in_proj_bias = None
-        self.query, self.key, self.value = (_third(whole, number) for number in range(3))
-        self.output = whole.out_proj
-        self.train(whole.training)
+        self.query, self.key, self.value = (_third(attention, number) for number in range(3))
+        self.output = attention.out_proj
+        self.train(attention.training)
 
     @property
     def num_heads(self) -> int:
@@ -110,12 +110,12 @@ class NarrowAttention(nn.Module):
         return total
 
 
-def _third(whole: nn.MultiheadAttention, number: int) -> nn.Linear:
+def _third(attention: nn.MultiheadAttention, number: int) -> nn.Linear:
     """Returns the queries (0), keys (1) or values (2) of a packed projection as a linear layer."""
-    width = whole.embed_dim
+    width = attention.embed_dim
     rows = slice(number * width, (number + 1) * width)
-    linear = nn.Linear(width, width, bias=whole.in_proj_bias is not None, device="meta")
-    for name, packed in (("weight", whole.in_proj_weight), ("bias", whole.in_proj_bias)):
+    linear = nn.Linear(width, width, bias=attention.in_proj_bias is not None, device="meta")
+    for name, packed in (("weight", attention.in_proj_weight), ("bias", attention.in_proj_bias)):
         if packed is not None:
             parameter = nn.Parameter(packed.detach()[rows].clone(), packed.requires_grad)
             setattr(linear, name, parameter)

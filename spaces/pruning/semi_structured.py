@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GROUP = 4
 """Consecutive input channels in a group."""
 
-KEPT = 2
+KEPT_WEIGHTS = 2
 """Weights of a group that are not made zero."""
 
 
@@ -82,5 +82,5 @@ def _mask(weight: torch.Tensor) -> torch.Tensor:
     last = weight.detach().abs().transpose(1, -1)  # [out, ..., in]
     groups = last.reshape(-1, GROUP)
     order = torch.argsort(groups, dim=1, descending=True, stable=True)
-    mask = torch.zeros_like(groups).scatter_(1, order[:, :KEPT], 1.0)
+    mask = torch.zeros_like(groups).scatter_(1, order[:, :KEPT_WEIGHTS], 1.0)
     return mask.reshape(last.shape).transpose(1, -1)

@@ -40,13 +40,13 @@ def scan(
         images: Number of training examples.
     """
     model.to(context.device)
-    whole = mean_loss(model, context, images)
+    unpruned_loss = mean_loss(model, context, images)
     rises: Rise = {}
     for layer, score in zip(layers, scores, strict=True):
         rises[layer.name] = []
         for share in SHARES:
             with _silenced(layer, score, round(share * layer.units)):
-                rise = mean_loss(model, context, images) - whole
+                rise = mean_loss(model, context, images) - unpruned_loss
             rises[layer.name].append((share, rise))
     model.cpu()
     return rises

@@ -157,13 +157,13 @@ def keep_by_cost(
     Cuts are made one by one. If the nearest cost differs from the target by more than the tolerance
     (a share of the target), one or two layers are changed slightly to come nearer.
     """
-    best = now = [layer.units for layer in plan.layers]
-    nearest = abs(cost(now) - target)
+    best = widths = [layer.units for layer in plan.layers]
+    nearest = abs(cost(widths) - target)
     for cut in sorted(cuts, key=lambda cut: (cut.order, -cut.keep)):
-        now = [*now[: cut.layer], min(now[cut.layer], cut.keep), *now[cut.layer + 1 :]]
-        reached = cost(now)
+        widths = [*widths[: cut.layer], min(widths[cut.layer], cut.keep), *widths[cut.layer + 1 :]]
+        reached = cost(widths)
         if abs(reached - target) < nearest:
-            best, nearest = now, abs(reached - target)
+            best, nearest = widths, abs(reached - target)
         if reached < target:
             break
     if nearest <= tolerance * target:
@@ -179,10 +179,10 @@ def _near(plan: WidthPlan, keep: list[int]) -> Iterator[list[int]]:
         allowed = [layer.units, *plan.steps(index)]
         position = allowed.index(keep[index])
         choices.append(allowed[max(position - 2, 0) : position + 3])
-    for one, other in itertools.combinations_with_replacement(_indices(plan), 2):
-        for first, second in itertools.product(choices[one], choices[other]):
+    for first_layer, second_layer in itertools.combinations_with_replacement(_indices(plan), 2):
+        for first, second in itertools.product(choices[first_layer], choices[second_layer]):
             changed = list(keep)
-            changed[one], changed[other] = first, second
+            changed[first_layer], changed[second_layer] = first, second
             yield changed
 
 

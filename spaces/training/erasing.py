@@ -25,13 +25,13 @@ def erased(images: torch.Tensor, probability: float, generator: torch.Generator)
         generator: A generator on the CPU, so that the boxes are the same on every device.
     """
     count, _, height, width = images.shape
-    chance, area, ratio, down, across = torch.rand(5, count, generator=generator)
+    chance, area, ratio, vertical, across = torch.rand(5, count, generator=generator)
     pixels = height * width * (AREA[0] + (AREA[1] - AREA[0]) * area)
     low, high = math.log(RATIO[0]), math.log(RATIO[1])
     ratio = torch.exp(low + (high - low) * ratio)
     tall = (pixels * ratio).sqrt().round().clamp(1, height)
     wide = (pixels / ratio).sqrt().round().clamp(1, width)
-    top = (down * (height - tall + 1)).floor()
+    top = (vertical * (height - tall + 1)).floor()
     left = (across * (width - wide + 1)).floor()
     top[chance >= probability] = height  # below the image: no box
     rows, columns = torch.arange(height), torch.arange(width)

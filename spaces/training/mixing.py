@@ -16,38 +16,38 @@ class MixedLabels:
     """The labels of a batch, with images possibly mixed in pairs.
 
     Attributes:
-        own: Labels of the images, int64 [B].
-        other: Labels of the images mixed into them, int64 [B]; None if nothing is mixed.
-        share: Share of `own` in the mix, in [0, 1].
+        labels: Labels of the images, int64 [B].
+        partners: Labels of the images mixed into them, int64 [B]; None if nothing is mixed.
+        share: Share of `labels` in the mix, in [0, 1].
     """
 
-    own: torch.Tensor
-    other: torch.Tensor | None = None
+    labels: torch.Tensor
+    partners: torch.Tensor | None = None
     share: float = 1.0
 
     def __len__(self) -> int:
-        return len(self.own)
+        return len(self.labels)
 
     @property
     def dominant(self) -> torch.Tensor:
         """The labels with the larger share, int64 [B], for losses that take one label."""
-        return self.own if self.other is None or self.share >= 0.5 else self.other
+        return self.labels if self.partners is None or self.share >= 0.5 else self.partners
 
     def loss(self, logits: torch.Tensor, smoothing: float) -> torch.Tensor:
-        """Returns share * CE(logits, own) + (1 - share) * CE(logits, other), a scalar."""
-        loss = functional.cross_entropy(logits, self.own, label_smoothing=smoothing)
-        if self.other is None:
+        """Returns share * CE(labels) + (1 - share) * CE(partners), a scalar (cross-entropies)."""
+        loss = functional.cross_entropy(logits, self.labels, label_smoothing=smoothing)
+        if self.partners is None:
             return loss
-        other = functional.cross_entropy(logits, self.other, label_smoothing=smoothing)
-        return self.share * loss + (1 - self.share) * other
+        partner_loss = functional.cross_entropy(logits, self.partners, label_smoothing=smoothing)
+        return self.share * loss + (1 - self.share) * partner_loss
 
     def correct(self, logits: torch.Tensor) -> torch.Tensor:
         """Returns the number of correct classifications, a scalar; a mix counts by its shares."""
         classes = logits.argmax(1)
-        correct = (classes == self.own).sum()
-        if self.other is None:
+        correct = (classes == self.labels).sum()
+        if self.partners is None:
             return correct
-        return self.share * correct + (1 - self.share) * (classes == self.other).sum()
+        return self.share * correct + (1 - self.share) * (classes == self.partners).sum()
 
 
 def mixed(

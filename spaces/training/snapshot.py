@@ -69,9 +69,9 @@ class Snapshot:
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Returns the state of an optimizer, with copies of its tensors."""
-    whole = optimizer.state_dict()
-    plain = [{k: v for k, v in group.items() if _is_plain(v)} for group in whole["param_groups"]]
-    return {"state": copy_tree(whole["state"]), "groups": plain}
+    state = optimizer.state_dict()
+    plain = [{k: v for k, v in group.items() if _is_plain(v)} for group in state["param_groups"]]
+    return {"state": copy_tree(state["state"]), "groups": plain}
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:

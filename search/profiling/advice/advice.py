@@ -13,7 +13,7 @@ from paretune.search.study.units import format_times
 DOMINANT = 0.2
 """A layer with this share of the time, or twice this share of the parameters, gets advice."""
 
-MOST = 3
+MOST_LAYERS = 3
 """Largest number of layers that get advice."""
 
 WORTH = 0.03
@@ -48,7 +48,7 @@ def worst_layers(costs: NetworkCosts) -> list[str]:
     slow = [path for path in paths if time.get(path, 0.0) >= DOMINANT]
     large = [path for path in paths if parameters[path] >= 2 * DOMINANT]
     ordered = sorted(slow, key=lambda p: -time[p]) + sorted(large, key=lambda p: -parameters[p])
-    return list(dict.fromkeys(ordered))[:MOST]
+    return list(dict.fromkeys(ordered))[:MOST_LAYERS]
 
 
 def advice_for(costs: NetworkCosts, changes: Sequence[EstimatedChange]) -> list[Advice]:

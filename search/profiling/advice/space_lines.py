@@ -36,8 +36,8 @@ def space_line(
     match change:
         case Change.SEPARABLE | Change.POOL:
             is_separable = next(iter(architecture)) in ("separable_cnn", "mobilenet_v2")
-            same = [] if is_separable else [without_defaults(architecture)]
-            return _line("architecture", {"choice": [*same, *SEPARABLE]})
+            current = [] if is_separable else [without_defaults(architecture)]
+            return _line("architecture", {"choice": [*current, *SEPARABLE]})
         case Change.HALVE:
             amount: dict[str, Any] = {"per_layer": {layer: {"float": [0.0, 0.8]}}}
             return _line("pruning", {"choice": {"none": {}, "structured": amount}})

@@ -26,7 +26,7 @@ def check_heaviest(times: Times) -> None:
     assert sum(shares(by_layer).values()) == pytest.approx(1)
     assert sum(shares(times.by_operator()).values()) == pytest.approx(1)
     assert sum(by_layer.values()) == pytest.approx(times.total)
-    assert times.runs >= 6 and times.whole > 0 and times.between >= 0
+    assert times.runs >= 6 and times.unprofiled > 0 and times.between >= 0
 
 
 @QUANTIZATIONS
@@ -72,10 +72,10 @@ def test_eager_profile_restores_torch_s_threads() -> None:
 
 def test_time_outside_of_layers_does_not_include_profiling() -> None:
     parts = (NetworkPart("a", "Conv", 3.0),)
-    assert Times("x", parts, between=2.0, whole=4.0, profiled=5.0, runs=1).outside == 1.0
-    assert Times("x", parts, between=0.5, whole=4.0, profiled=3.5, runs=1).outside == 0.5
-    assert Times("x", parts, between=0.5, whole=2.0, profiled=3.5, runs=1).outside == 0.0
-    assert Times("x", parts, between=2.0, whole=4.0, profiled=5.0, runs=1).overhead == 0.25
+    assert Times("x", parts, between=2.0, unprofiled=4.0, profiled=5.0, runs=1).outside == 1.0
+    assert Times("x", parts, between=0.5, unprofiled=4.0, profiled=3.5, runs=1).outside == 0.5
+    assert Times("x", parts, between=0.5, unprofiled=2.0, profiled=3.5, runs=1).outside == 0.0
+    assert Times("x", parts, between=2.0, unprofiled=4.0, profiled=5.0, runs=1).overhead == 0.25
 
 
 def test_shares_are_0_when_there_is_nothing_to_share() -> None:

@@ -158,14 +158,14 @@ def test_only_the_first_layers_of_many_points_are_drawn_which_changes_little(
     random = np.random.default_rng(6)
     means, deviations = random.uniform(size=(600, 3)), np.full((600, 3), [0.1, 0.0, 0.0])
     whole = non_dominated_chances(means, deviations)
-    monkeypatch.setattr(probabilities, "DRAWN", 150)
+    monkeypatch.setattr(probabilities, "MOST_POINTS", 150)
     chances = non_dominated_chances(means, deviations)
     front = non_dominated(means)
     assert (chances[front] > 0).all() and front.sum() > 20
     assert (chances > 0).sum() < (whole > 0).sum()
     assert chances.sum() == pytest.approx(whole.sum(), rel=0.1)
     assert chances[front] == pytest.approx(whole[front], abs=2 * ERROR)
-    monkeypatch.setattr(probabilities, "DRAWN", 1)
+    monkeypatch.setattr(probabilities, "MOST_POINTS", 1)
     assert (non_dominated_chances(means, deviations)[front] > 0).all()  # never left out
 
 

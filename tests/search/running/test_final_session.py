@@ -15,7 +15,7 @@ import pytest
 from paretune.search.database.reader import study_reader
 from paretune.search.front.final_front import trials_to_remeasure, with_final_front
 from paretune.search.measuring.gauge import Gauge
-from paretune.search.running.final_session import LEAST, MOST, SHARE, session_seconds
+from paretune.search.running.final_session import LONGEST, SHARE, SHORTEST, session_seconds
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
@@ -100,7 +100,7 @@ def test_front_probabilities_of_a_large_study_are_stored(
     finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = cli("front", finished, "--json").out
-    monkeypatch.setattr("paretune.search.running.final_session.MANY", 5)
+    monkeypatch.setattr("paretune.search.running.final_session.MANY_TRIALS", 5)
     assert cli("run", finished).code == 0
     with study_reader(f"sqlite:///{database(finished)}") as actual:
         assert actual.front_record().chances
@@ -199,9 +199,9 @@ def test_every_timing_is_repeated_while_time_is_left(
 @pytest.mark.parametrize(
     ("options", "spent", "expected"),
     [
-        (None, 0.0, LEAST),
+        (None, 0.0, SHORTEST),
         (None, 600.0, SHARE * 600),
-        (None, 1e6, MOST),
+        (None, 1e6, LONGEST),
         (0.0, 600.0, 0.0),
         (7.0, 600.0, 7.0),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paretune.search.sampling.features import ABSENT
-from paretune.search.sampling.gaussian_process import MOST, GaussianProcess
+from paretune.search.sampling.gaussian_process import MOST_TRIALS, GaussianProcess
 from paretune.search.sampling.log_transform import LogTransform
 from paretune.search.sampling.random_forest import RandomForest
 from paretune.search.study.sampler_options import ThompsonParams
@@ -92,7 +92,7 @@ def test_spread_of_draws_is_as_large_as_the_error_of_the_mean() -> None:
     )
 
 
-@pytest.mark.parametrize("count", [1, 2, MOST + 50])
+@pytest.mark.parametrize("count", [1, 2, MOST_TRIALS + 50])
 def test_any_number_of_trials_is_accepted(count: int) -> None:
     random = np.random.default_rng(3)
     trained, at = rows(random, count), rows(random, 5)

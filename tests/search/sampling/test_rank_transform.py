@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paretune.search.sampling.rank_transform import FEW, RankTransform
+from paretune.search.sampling.rank_transform import SLOPE_RANKS, RankTransform
 
 LOSSES = np.array([[0.3, 5.0], [0.1, 5.0], [0.2, 7.0], [0.9, 5.0], [0.15, 1.0]])
 
@@ -28,7 +28,7 @@ def test_inverse_interpolates_between_two_ranks() -> None:
 
 def test_inverse_extrapolates_below_the_best_and_stops_at_the_worst() -> None:
     [[below, _], [above, _]] = RankTransform(LOSSES).inverse(np.array([[0.0, 0.2], [1.4, 0.2]]))
-    assert FEW == 4 and below == pytest.approx(0.1 - 0.2 * (0.3 - 0.1) / 0.6)
+    assert SLOPE_RANKS == 4 and below == pytest.approx(0.1 - 0.2 * (0.3 - 0.1) / 0.6)
     assert above == 0.9
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from paretune.search.front.final_front import NEAR
+from paretune.search.front.final_front import NEAR_FRONT
 from paretune.search.study.records import StudyRecord
 from paretune.search.views.front_table import shown_chances
 from paretune.search.views.pair_plots import FAINT, pair_figures
@@ -36,7 +36,7 @@ def test_points_of_the_front_are_fainter_when_less_probable(make_record: MakeRec
     front = traces["front"]
     opacities = dict(zip(front.customdata, front.marker.opacity, strict=True))
     assert opacities == {n: FAINT + (1 - FAINT) * chances[n] for n in record.members - {0}}
-    near = {n for n, p in chances.items() if p >= NEAR} - record.members - {0}
+    near = {n for n, p in chances.items() if p >= NEAR_FRONT} - record.members - {0}
     assert near and set(traces["near"].customdata) == near
     for name in ("near", "front", "baseline"):
         assert len(traces[name].error_x.array) == len(traces[name].error_y.array) > 0

@@ -32,18 +32,18 @@ def run(seed: int = 0, **options: Any) -> tuple[torch.Tensor, MixedLabels]:
 @pytest.mark.parametrize("seed", range(8))
 def test_mixup_blends_each_image_with_its_partner_by_the_share(seed: int) -> None:
     images, labels = run(seed, mixup=1.0)
-    assert labels.other is not None
-    assert sorted(labels.other.tolist()) == list(range(COUNT))
-    expected = labels.share * labels.own + (1 - labels.share) * labels.other
+    assert labels.partners is not None
+    assert sorted(labels.partners.tolist()) == list(range(COUNT))
+    expected = labels.share * labels.labels + (1 - labels.share) * labels.partners
     torch.testing.assert_close(images, expected[:, None, None, None].expand_as(images))
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_cutmix_pastes_one_box_with_the_partner_s_share_of_the_area(seed: int) -> None:
     images, labels = run(seed, cutmix=1.0)
-    assert labels.other is not None
-    pasted = images == labels.other[:, None, None, None]
-    assert (pasted | (images == labels.own[:, None, None, None])).all()
+    assert labels.partners is not None
+    pasted = images == labels.partners[:, None, None, None]
+    assert (pasted | (images == labels.labels[:, None, None, None])).all()
     assert pasted.float().mean().item() == pytest.approx(1 - labels.share)
     rows, columns = pasted[0, 0].any(1).sum(), pasted[0, 0].any(0).sum()
     assert int(rows * columns) == int(pasted[0, 0].sum())  # one rectangle
@@ -74,7 +74,7 @@ def test_mixup_and_cutmix_alternate_at_random() -> None:
 def test_nothing_is_mixed_when_both_are_off() -> None:
     images, labels = run()
     assert torch.equal(images, batch()[0])
-    assert labels.other is None
+    assert labels.partners is None
 
 
 def test_same_generator_gives_the_same_mix_and_inputs_do_not_change() -> None:
@@ -93,15 +93,17 @@ def test_same_generator_gives_the_same_mix_and_inputs_do_not_change() -> None:
 def test_loss_is_the_cross_entropy_with_the_mixed_labels(smoothing: float) -> None:
     logits = torch.randn(6, 5)
     labels = MixedLabels(torch.tensor([0, 1, 2, 3, 4, 0]), torch.tensor([1, 1, 0, 4, 2, 3]), 0.3)
-    assert labels.other is not None
-    target = 0.3 * functional.one_hot(labels.own, 5) + 0.7 * functional.one_hot(labels.other, 5)
+    assert labels.partners is not None
+    target = 0.3 * functional.one_hot(labels.labels, 5) + 0.7 * functional.one_hot(
+        labels.partners, 5
+    )
     target = (1 - smoothing) * target + smoothing / 5
     expected = -(target * logits.log_softmax(1)).sum(1).mean()
     torch.testing.assert_close(labels.loss(logits, smoothing), expected)
     classes = logits.argmax(1)
-    correct = 0.3 * (classes == labels.own).sum() + 0.7 * (classes == labels.other).sum()
+    correct = 0.3 * (classes == labels.labels).sum() + 0.7 * (classes == labels.partners).sum()
     torch.testing.assert_close(labels.correct(logits), correct)
-    assert torch.equal(labels.dominant, labels.other)
+    assert torch.equal(labels.dominant, labels.partners)
 
 
 @pytest.mark.parametrize("how", [{"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 0.3, "cutmix": 1.0}])
