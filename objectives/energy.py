@@ -29,7 +29,7 @@ WINDOWS = 8
 """The time is split into windows. Each gives Joules per example, and the value is their median."""
 
 ON_GPU = ("cuda", "tensorrt")
-"""A provider, device or runtime whose name starts with one of these runs on an NVIDIA GPU."""
+"""Beginnings of the names of providers, devices and runtimes that run on an NVIDIA GPU."""
 
 Counters = dict[str, Callable[[], float]]
 """Source -> a function that returns the Joules it has counted until now."""

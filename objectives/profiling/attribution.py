@@ -1,11 +1,11 @@
 """Attributes nodes of ONNX Runtime's optimized graph to layers of the network.
 
 The optimizer fuses nodes and names the new ones in several ways. "fused /7/Gemm" is layer 7 with an
-activation. "/1/Relu_output_0_nchwc" is the convolution whose output, after the fused Relu, is that
-tensor. Three rules apply:
+activation. "/1/Relu_output_0_nchwc" is the convolution that writes that tensor, after the fused
+Relu. Three rules apply:
 
-- A fused node belongs to the layer whose multiply-adds it computes.
-- Any other node belongs to the layer whose output it computes.
+- A fused node belongs to the layer that has its multiply-adds.
+- Any other node belongs to the layer that has its output.
 - A change of format (Q/DQ, reordered channels) belongs to the layer that it is made for.
 """
 

@@ -18,7 +18,7 @@ def masked_scores(graph: Any) -> list[str]:
     """Returns the names of each masked Softmax and of the nodes between it and matrix products.
 
     Args:
-        graph: An onnx.GraphProto whose nodes have names.
+        graph: An onnx.GraphProto with named nodes.
     """
     makers = {output: node for node in graph.node for output in node.output}
     names: dict[str, None] = {}

@@ -51,7 +51,7 @@ def provider_options(full: str, threads: int) -> dict[str, str]:
 
 
 def check_used(session: Any, full: str) -> None:
-    """Refuses a session that fell back to the CPU, whose numbers would be another provider's.
+    """Refuses a session that fell back to the CPU: its numbers would not be the provider's.
 
     Raises:
         Unmeasurable: The provider could not be started; its libraries or its device are missing.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'paretune[tensorrt]' on a machine with an NVIDIA GPU and its driver"
 
 LARGEST = 256
-"""Largest batch of an engine, whose kernels take 1 to this many. Larger batches run in parts."""
+"""Largest batch of an engine: its kernels take 1 to this many inputs. Larger ones run in parts."""
 
 
 class TensorRt:

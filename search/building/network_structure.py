@@ -90,7 +90,7 @@ def key_of(
         plan: Plan with architecture and number format.
         structure: Structure of the pruned float network, from `structure_of`.
         shape: Shape of one input.
-        deployment: Where the network is deployed.
+        deployment: Deployment of the network.
         host: Host of a timing; None for a quantity that is the same on every host.
     """
     layout: Mapping[str, Any] | None = {}

@@ -91,7 +91,7 @@ class Pipeline:
         return {link.digest for plan in (*plans, *lessons) for link in self._links(plan)}
 
     def probe(self, plan: Plan, watch: Watch) -> None:
-        """Refuses a plan whose network cannot be exported, before any training.
+        """Refuses a plan before any training if its network cannot be exported.
 
         Raises:
             StageError: The runtime of a target refuses the network.

@@ -37,14 +37,14 @@ def train_stage(
     Args:
         cache: Keeps the snapshots.
         link: The stage.
-        candidate: What to train; for a continued training, the candidate before its first epoch.
+        candidate: Candidate before the first epoch of the training.
         context: As for `train`.
         resume: Snapshot to start from (`snapshot_for`).
         pace: Rungs at which to interrupt the training.
 
     Raises:
         HeldUp: Racing pauses the trial; its snapshot is kept.
-        InfeasibleCandidate: As `train`.
+        InfeasibleCandidate: As for `train`.
     """
     recipe = Recipe.model_validate(link.stage.params["recipe"])
     kind, key = link.stage.kind, _key(link, pace)

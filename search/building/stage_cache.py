@@ -245,7 +245,7 @@ class StageCache:
                 self._trim({key})
 
     def _trim(self, just_made: set[str]) -> None:
-        """Drops the least valuable stages, except those whose lock is held."""
+        """Drops the least valuable stages, except locked ones."""
         rows = {row["key"]: row for row in self._store.cached_stages()}
         entries = []
         for key, row in rows.items():

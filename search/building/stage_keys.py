@@ -25,7 +25,7 @@ TRAINING_VERSION = 2
 """Raise this if the training loop gives other weights for the same recipe and seed."""
 
 ENDLESS_VERSION = 1
-"""The same, for recipes whose seed does not depend on their number of epochs."""
+"""The same, for recipes with a seed that does not depend on their number of epochs."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Link:
         parent: Key of the stage before it; None for the first.
         endless: Key without the number of epochs, if a longer training begins with the same epochs
             as a shorter one; else None.
-        runtime: Runtime whose int8 rounding the plan trains for; None for a teacher, which is not
-            deployed.
+        runtime: Runtime that quantizes the network; the plan trains for its int8 rounding. None for
+            a teacher, which is not deployed.
     """
 
     stage: Stage

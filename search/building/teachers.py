@@ -30,7 +30,7 @@ class Teachers:
     it is trained once for all trials and workers.
 
     Args:
-        baseline: Plan of the teacher whose description is None.
+        baseline: Plan of the teacher with the description None.
         key: Plan -> key of its candidate.
         build: Plan -> candidate.
         cache: Keeps the teachers' logits.

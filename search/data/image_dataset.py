@@ -58,7 +58,7 @@ class ImageDataset(Dataset):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
+        """(C, H, W) of an image."""
         return self._shape
 
     @property

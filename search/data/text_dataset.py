@@ -81,7 +81,7 @@ class TextDataset(Dataset):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(length, vocabulary)."""
+        """(length, vocabulary) of a text."""
         return self._shape
 
     @property

@@ -57,7 +57,7 @@ trials = sa.Table(
     sa.Column("artifact", sa.JSON),  # of the first target, if there are several
     sa.Column("artifacts", sa.JSON),  # by target, if there are several
     sa.Column("repeat_of", sa.Integer),  # the trial with the same plan, which answered it
-    sa.Column("variant_of", sa.Integer),  # the trial whose trained network it shares
+    sa.Column("variant_of", sa.Integer),  # the trial that trained its network
 )
 
 measurements = sa.Table(

@@ -149,7 +149,7 @@ class Trials(Tables):
 
         Args:
             highest: The highest number that the worker has seen; all trials above it are new.
-            missing: Lower numbers whose ends it has not seen; paused trials are left out.
+            missing: Lower numbers of trials that had not ended when it looked, except paused ones.
         """
         # Two statements: SQLite reads the whole table for an OR of the two conditions.
         with self.engine.connect() as connection:
@@ -191,7 +191,7 @@ class Trials(Tables):
         return rows
 
     def running(self) -> list[Row]:
-        """Returns the rows of the running trials, also of those whose worker has died."""
+        """Returns the rows of the running trials, those of dead workers included."""
         statement = (
             sa.select(tables.trials)
             .where(tables.trials.c.state == "running")

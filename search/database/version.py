@@ -7,7 +7,7 @@ SCHEMA = 4
 
 
 def wrong_version(version: int) -> str:
-    """Returns the error text for a database whose tables are of another version."""
+    """Returns the error text for a database with tables of another version."""
     return (
         f"storage: the tables are of version {version}, this Paretune writes {SCHEMA}; give the "
         "study another storage"

@@ -95,7 +95,7 @@ class Gauge:
         return replace(self, quantities=((name, options),))
 
     def without(self, measured: Collection[str]) -> Gauge:
-        """Returns the gauge without objectives whose wanted values are all measured."""
+        """Returns the gauge without the objectives that are completely measured."""
 
         def lacking(name: str) -> bool:
             wanted = {n for n in self.named if Quantity.of(n).objective == name} | {name}

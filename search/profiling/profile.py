@@ -96,7 +96,7 @@ class Profile:
 
     @property
     def operators(self) -> list[tuple[str, float, float]]:
-        """(operator, ms, share of the time), slowest first."""
+        """Returns (operator, ms, share of the time) of each operator, slowest first."""
         ms = self.times.by_operator()
         part = shares(ms)
         return sorted(((name, ms[name], part[name]) for name in ms), key=lambda row: -row[1])

@@ -42,7 +42,7 @@ def profile_view(profile: Profile) -> RenderableType:
 
 
 def conditions_text(profile: Profile) -> str:
-    """`onnxruntime (provider cpu, threads 1), batch 1, input 3x32x32; AMD EPYC`."""
+    """Returns text: `onnxruntime (provider cpu, threads 1), batch 1, input 3x32x32; AMD EPYC`."""
     options = ", ".join(f"{name} {value}" for name, value in profile.options.items())
     shape = "x".join(map(str, profile.shape))
     if len(profile.shape) == 2:
@@ -151,7 +151,7 @@ def shorten(name: str, width: int) -> str:
 
 
 def share_text(share: float) -> str:
-    """`61 %`; `<1 %` for a small share, and no text for 0."""
+    """Returns a share as text: `61 %`, `<1 %` for a small share, and "" for 0."""
     if not share:
         return ""
     return f"{100 * share:.0f} %" if share >= 0.0095 else "<1 %"

@@ -41,7 +41,7 @@ class RetargetRequest:
 
 
 def parse_option(text: str) -> tuple[str, Any]:
-    """`threads=2` -> ("threads", 2); the value is YAML.
+    """Reads an option: `threads=2` -> ("threads", 2); the value is YAML.
 
     Raises:
         UserError: The text has no key, or its value is no YAML.

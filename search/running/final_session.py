@@ -44,7 +44,7 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
     """Measures front and baseline again, unless that was done since the last trial.
 
     Args:
-        study: Open study whose search has ended.
+        study: Open study after its search has ended.
         report: Receives a notice for the session.
     """
     record = study.store.record()

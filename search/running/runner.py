@@ -317,7 +317,7 @@ class Runner:
         return last
 
     def _raced_elsewhere(self, end: Ending) -> bool:
-        """Returns whether another worker runs a resumed trial, whose end may resume more.
+        """Returns whether another worker runs a resumed trial; its end may resume more trials.
 
         Checked after no trial is left to resume here, so that one taken meanwhile counts.
         """

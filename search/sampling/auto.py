@@ -100,6 +100,6 @@ def thompson_options(sampler: Selection, surrogate: str | None) -> ThompsonParam
 
 
 def optuna_options(sampler: Selection) -> Mapping[str, Any]:
-    """Returns the options for Optuna's sampler, which are none of those of `auto` itself."""
+    """Returns the options for Optuna's sampler, without the options of `auto`."""
     auto_options = AutoParams.model_fields if sampler.name == "auto" else {}
     return {name: value for name, value in sampler.params.items() if name not in auto_options}

@@ -111,7 +111,7 @@ class History:
             self._front.add(index, losses)
 
     def __len__(self) -> int:
-        """Number of trials with all objectives."""
+        """Returns the number of trials with all objectives."""
         return len(self._params)
 
     @property

@@ -27,7 +27,7 @@ class HypervolumeImprovement:
         excluded: Bool [V]: points that add nothing, as they break a constraint.
 
     Attributes:
-        points: Upper bounds [V] of what each point adds by itself; exact for two objectives.
+        points: Upper bounds [V] of what each point alone adds; exact for two objectives.
         bounds: Upper bounds [N] of what each network adds.
     """
 
@@ -65,7 +65,7 @@ class HypervolumeImprovement:
         return joint - hypervolume(inside, reference)
 
     def best_point(self, network: int) -> int:
-        """Returns the index of the network's point that adds most by itself."""
+        """Returns the index of the network's point that alone adds most."""
         indices = np.flatnonzero(self._owners == network)
         return int(indices[self.points[indices].argmax()])
 

@@ -39,13 +39,13 @@ A surrogate of so few networks already sees which kinds of them add more for the
 """
 
 STARTUP_DRAWS = 20
-"""Uniform draws of which each startup network is the cheapest."""
+"""Uniform draws for each startup network, which is the cheapest of them."""
 
 PRICED = 64
-"""Networks whose cost is computed: those that may add most."""
+"""Networks for which the cost is computed: those that may add most hypervolume."""
 
 ARCHITECTURES = 16
-"""Most different architectures among them: to compute the cost of a new one takes a moment."""
+"""Most different architectures among them, because the cost of a new one takes time to compute."""
 
 FLOOR = 0.25
 """Share of the mean cost that is added to each cost.

@@ -28,16 +28,16 @@ class Plan:
         return digest(self.to_json())
 
     def stage(self, kind: str) -> Stage | None:
-        """The stage of this kind, or None."""
+        """Returns the stage of this kind, or None."""
         return next((stage for stage in self.stages if stage.kind == kind), None)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """[{"kind": ..., "params": ...}, ...]."""
+        """Returns [{"kind": ..., "params": ...}, ...]."""
         return [{"kind": stage.kind, "params": dict(stage.params)} for stage in self.stages]
 
     @staticmethod
     def from_json(value: list[dict[str, Any]]) -> Plan:
-        """The inverse of `to_json`."""
+        """Returns the plan that `to_json` wrote."""
         return Plan(tuple(Stage(entry["kind"], entry["params"]) for entry in value))
 
 
@@ -92,7 +92,7 @@ def baseline_plan(
 
 
 def _deployment(runtime: Selection, targets: Mapping[str, Selection]) -> dict[str, Any]:
-    """{"runtime": {name: options}}, or {"targets": {target: {name: options}}}."""
+    """Returns JSON: {"runtime": {name: options}}, or {"targets": {target: {name: options}}}."""
     if not targets:
         return {"runtime": {runtime.name: dict(runtime.params)}}
     return {

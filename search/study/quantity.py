@@ -132,7 +132,7 @@ def depends_on_artifact(objective: Any) -> bool:
 
 
 def full_name(name: str, names: Container[str], targets: Sequence[str]) -> str:
-    """Returns the name with the first target, if only that is among `names`; else the name itself.
+    """Returns the name with the first target if only that is in `names`, else the name unchanged.
 
     Args:
         name: The name that the user wrote.

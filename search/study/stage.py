@@ -77,7 +77,7 @@ class Stage:
 
     @property
     def stand_in(self) -> Stage | None:
-        """A stage that does not train and deploys the same layout; itself if it does not train.
+        """A stage that deploys the same layout without training; this stage if it does not train.
 
         Static int8 stands in for quantization-aware training, as it rounds at the same points.
         None for any other stage that trains.

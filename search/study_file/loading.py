@@ -114,7 +114,7 @@ def load_source(source: Mapping[str, Any], file: Path, *, storage: str | None = 
 
 
 class _StudyLoader(SectionReader):
-    """Reads the sections of one document: data and space itself, the others by their readers.
+    """Reads one document: the sections data and space here, the others by their readers.
 
     Attributes:
         measures: Whether this machine will measure; if so, quantities that it cannot measure are
@@ -358,7 +358,7 @@ class _StudyLoader(SectionReader):
 
 
 def _ships_weights(node: Node) -> bool:
-    """Returns whether every architecture of a tree may load trained weights by itself."""
+    """Returns whether every architecture of a tree may load trained weights."""
     match node:
         case Choice(options):
             return all(_ships_weights(child) for _, child in options)

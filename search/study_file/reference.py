@@ -57,7 +57,7 @@ TABLES = {
     "space": ("architecture", "pruning", "distillation", "quantization", "optimizer", "schedule"),
     "runtime": ("runtime.fixed",),
 }
-"""Section -> definitions whose options are listed below it."""
+"""Section -> definitions; their options are listed below the section."""
 
 RECIPE = "paretune.spaces.training.recipe.Recipe"
 
@@ -79,7 +79,7 @@ class _Page:
         self._definitions: Mapping[str, Schema] = schema["$defs"]
 
     def lines(self) -> Iterator[str]:
-        """The lines of the page."""
+        """Returns the lines of the page."""
         yield INTRODUCTION.read_text(encoding="utf-8")
         top = self._schema["properties"]
         stages, trainer = (self._schema[part]["properties"] for part in ("else", "then"))
@@ -128,7 +128,7 @@ class _Page:
             yield from self._options(table)
 
     def _objectives(self, schema: Schema) -> Iterator[str]:
-        """One row per objective, with the options of its measurement."""
+        """Returns one row per objective, with the options of its measurement."""
         yield "| objective | direction | meaning | options |\n|---|---|---|---|"
         for name, entry in schema["properties"].items():
             const, mapping = entry["anyOf"]
@@ -149,7 +149,7 @@ class _Page:
         )
 
     def _samplers(self, schema: Schema) -> Iterator[str]:
-        """The options of Paretune's own samplers."""
+        """Returns the options of Paretune's own samplers."""
         yield "### Options of `sampler`\n"
         yield (
             "`paretune list samplers` describes each sampler. Options of Optuna's samplers are the "
@@ -162,7 +162,7 @@ class _Page:
                 yield from self._table(record)
 
     def _options(self, definition: str) -> Iterator[str]:
-        """The options of a table, each with its parameters."""
+        """Returns the options of a table, each with its parameters."""
         kind = definition.partition(".")[0].replace("_", " ")
         yield f"### Options of `{kind}`\n"
         for spelling in self._definitions[definition]["anyOf"]:
@@ -200,7 +200,7 @@ class _Page:
                 yield from self._rows(inner, nested.get("required", []), f"{name}.")
 
     def _resolved(self, schema: Schema) -> Schema:
-        """The schema behind a reference, also one that may be null."""
+        """Returns the schema behind a reference, also one that may be null."""
         alternatives = [s for s in schema.get("anyOf", ()) if s.get("type") != "null"]
         if len(alternatives) == 1:
             return self._resolved(alternatives[0])
@@ -209,7 +209,7 @@ class _Page:
         return schema
 
     def _type(self, schema: Schema) -> str:
-        """Type and range in words: `integer in [1, 64], or list`."""
+        """Returns the type and range in words: `integer in [1, 64], or list`."""
         schema = _literal(schema)
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2].removesuffix(".fixed")
@@ -238,7 +238,7 @@ class _Page:
 
 
 def _literal(schema: Schema) -> Schema:
-    """The schema of a fixed value, without the domains that `space` also takes."""
+    """Returns the schema of a fixed value, without the domains that `space` also takes."""
     alternatives = [
         s
         for s in schema.get("anyOf", ())
@@ -253,7 +253,7 @@ def _literal(schema: Schema) -> Schema:
 
 
 def _items(schema: Schema) -> Schema | None:
-    """The schema of a list's items."""
+    """Returns the schema of a list's items."""
     for part in (schema, *schema.get("anyOf", ())):
         if part.get("type") == "array":
             items: Schema | None = part.get("items")
@@ -262,7 +262,7 @@ def _items(schema: Schema) -> Schema | None:
 
 
 def _is_option(schema: Schema) -> bool:
-    """Whether a mapping picks one of several names, which other sections list."""
+    """Returns whether a mapping picks one of several names, which other sections list."""
     return schema.get("maxProperties") == 1
 
 
@@ -281,7 +281,7 @@ def _range(schema: Schema) -> str:
 
 
 def _default(schema: Schema) -> str:
-    """The default as it stands in a study file; empty if there is none, or a whole recipe."""
+    """Returns the default in the form of a study file; empty if it is missing, or a recipe."""
     value = schema.get("default")
     if value is None:
         return ""
@@ -295,7 +295,7 @@ def _defaulted(schema: Schema) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A value as YAML on one line."""
+    """Returns a value as YAML on one line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
@@ -306,5 +306,5 @@ def _plain(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text for a cell of a table."""
+    """Returns a text for a cell of a table."""
     return text.replace("|", "\\|").replace("\n", " ")

@@ -144,7 +144,7 @@ def _bounds(description: str) -> Schema:
 
 
 def _search(build: SchemaBuilder) -> Schema:
-    """The section `search`."""
+    """Returns the schema of the section `search`."""
     options: Schema = {
         name: {"type": ["object", "null"], "description": f"options of Optuna's sampler {name}"}
         for name in SAMPLER_NAMES
@@ -183,7 +183,7 @@ def _search(build: SchemaBuilder) -> Schema:
 
 
 def _stages(build: SchemaBuilder) -> Schema:
-    """The sections of a study of the built-in stages."""
+    """Returns the schemas of the sections of a study of the built-in stages."""
     return {
         "cheap": False,
         "quantities": False,
@@ -266,7 +266,7 @@ def _targeted(build: SchemaBuilder) -> Schema:
 
 
 def _own_trainer() -> Schema:
-    """The sections of a study with `evaluate`; the names and keys in them are the user's."""
+    """Returns the sections of a study with `evaluate`; the user chooses their names and keys."""
     unit = {
         "type": ["string", "null"],
         "description": "unit: ms, fraction, bytes, or any other; none if null",
@@ -333,7 +333,7 @@ def _network(build: SchemaBuilder) -> Schema:
 
 
 def _objective(build: SchemaBuilder, name: str) -> Schema:
-    """An objective, or a further value of one, with the options of its measurement."""
+    """Returns the schema of an objective, or of a further value, with its measuring options."""
     quantity = Quantity.of(name)
     entry, spec = quantity.entry(), quantity.spec()
     direction = "minimize" if spec.better == "lower" else "maximize"

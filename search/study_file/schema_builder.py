@@ -51,7 +51,7 @@ class SchemaBuilder:
         return {"anyOf": [*single, object_schema({"choice": choice}, about, ["choice"])]}
 
     def _spellings(self, table: Table, searched: bool) -> list[Schema]:
-        """The spellings of one option: a name, {name: ...}, {name: primary, other: ...}."""
+        """Returns the schemas of an option: name, {name: ...}, or {name: primary, other: ...}."""
         bare = [name for name in table.names if not _required(table.get(name).Params)]
         about = "; ".join(f"{name}: {first_line(table.get(name))}" for name in bare)
         spellings: list[Schema] = [{"enum": bare, "description": about}]
@@ -123,7 +123,7 @@ class SchemaBuilder:
                 part["items"] = self._searched(part["items"])
 
     def _searched(self, literal: Schema) -> Schema:
-        """A literal, or a domain of it."""
+        """Returns the schema of a literal or a domain of it."""
         kinds = {part.get("type") for part in literal.get("anyOf", [literal])}
         values = {
             "type": "array",
@@ -139,7 +139,7 @@ class SchemaBuilder:
         return {"anyOf": options}
 
     def _range(self, kind: str, number: str) -> Schema:
-        """A domain of numbers."""
+        """Returns the schema of a domain of numbers."""
         ends = {
             "type": "array",
             "description": "[low, high], both included",
@@ -164,7 +164,7 @@ class SchemaBuilder:
 
 
 def _about(info: FieldInfo) -> Schema:
-    """The description of a field, and its default if it has one."""
+    """Returns the description of a field, and its default if it has one."""
     slot = slot_of(info)
     text = info.description or (f"{slot.table.kind}: a name, or {{name: options}}" if slot else "")
     about: Schema = {"description": text} if text else {}

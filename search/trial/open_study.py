@@ -137,7 +137,7 @@ class OpenStudy(ABC):
     @property
     @abstractmethod
     def packages(self) -> Sequence[str]:
-        """Packages whose versions are stored."""
+        """Names of the packages; their versions are stored."""
 
     def trained(self, plan: Plan) -> bool:
         """Returns whether everything that a plan trains is stored, so that the rest is quick."""

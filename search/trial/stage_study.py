@@ -29,7 +29,7 @@ from paretune.search.trial.workbench import Workbench
 
 
 class StageStudy(OpenStudy):
-    """A study whose trials go through the built-in stages.
+    """A study in which the trials go through the built-in stages.
 
     Attributes:
         workbench: Data, pipeline and targets of its trials.
@@ -127,7 +127,7 @@ class StageStudy(OpenStudy):
         return results
 
     def _subjects(self, trials: Sequence[TrialRecord], target: Target) -> list[Subject]:
-        """The trials' artifacts for a target, to be timed beside the baseline's."""
+        """Returns the trials' artifacts for a target, to be timed beside the baseline's."""
         artifacts = [self.workbench.artifact(trial, target.name) for trial in trials]
         for artifact in artifacts:
             if not artifact.path.is_file():

@@ -1,14 +1,15 @@
-"""Structure timings: what was measured of one network serves all networks of its structure.
+"""Structure timings: the measurements of one network serve all networks of its structure.
 
-Two networks of one structure have files of one size and run at one speed, whatever their weights.
-So a trained candidate is timed only if no trial of its structure was timed before. Its format
-variants, or a network of another recipe, take that trial's figures, and name it. At the end of a
-run every network of the front is timed by itself (`running.final_session`).
+Two networks of one structure have the same file size and speed, whatever their weights. So a
+trained candidate is timed only if no trial of its structure was timed before. Any other network of
+the structure takes the figures of that trial, and its record names the trial. Examples are a
+network of another recipe, and format variants. At the end of a run every network of the front is
+timed separately (`running.final_session`).
 
 Two more savings were tried and did not pay: to predict a structure's speed from those timed, and
-not to time a network that is dominated at any speed. They would have saved 2 to 11 of 63 timings of
-a third of a second under `auto`, whose proposals are seldom dominated in that way. Under random
-proposals they would have saved 470 of 690, none wrongly.
+not to time a network that is dominated at any speed. Under `auto`, few proposals are dominated in
+that way: 2 to 11 of 63 timings of a third of a second would have been saved. Under random proposals
+470 of 690 would have been saved, none wrongly.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ class StructureTimings:
         self._structures = structures
 
     def key(self, plan: Plan, structure: str, target: Target, timed: bool) -> str | None:
-        """Returns the key of a structure on a target; None if weights decide more than it tells.
+        """Returns the key of a structure on a target; None if the weights decide something, too.
 
         Args:
             plan: Plan of the network.
             structure: Structure of the float network, from `structure_of`.
-            target: Where the network is deployed.
+            target: Target of the network.
             timed: Key for timed quantities, which hold for this host only.
         """
         host = self._bench.host if timed else None

@@ -21,7 +21,7 @@ from paretune.search.views.plot_style import BASELINE, DOMINATED, FRONT, INFEASI
 from paretune.search.views.trial_groups import NO_CHANCES, TrialGroups, group_trials
 
 FAINT = 0.25
-"""Opacity of a point whose probability to be on the front is 0; probability 1 gives opacity 1."""
+"""Opacity of a point with front probability 0; probability 1 gives opacity 1."""
 
 
 def pair_figures(

@@ -1,4 +1,4 @@
-"""A fast table for the terminal whose last column may wrap. Prints nothing.
+"""A fast table for the terminal; its last column may wrap. Prints nothing.
 
 Rich's own tables look at each cell several times, and importing rich takes as long again. For
 hundreds of rows both take longer than reading the ten thousand trials behind them.

@@ -48,8 +48,8 @@ def load_weights(network: torch.nn.Module, path: str | Path) -> None:
     """Loads a checkpoint into a network of the same shape.
 
     Raises:
-        ValueError: As `load_checkpoint`, or names and shapes do not fit; the text lists the first
-            few.
+        ValueError: As for `load_checkpoint`. Or names and shapes do not fit; the text lists the
+            first few.
     """
     from paretune.spaces.architecture.resizing import Resized
 

@@ -69,7 +69,7 @@ class EfficientNet:
 
     @staticmethod
     def build(params: Params, shape: ImageShape, classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]."""
+        """Returns a network: [B, C, H, W] -> [B, classes]."""
         from torchvision.models.efficientnet import EfficientNet as Network
         from torchvision.models.efficientnet import MBConvConfig
 

@@ -32,7 +32,7 @@ class MobileNetV1:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]."""
+        """Returns a network: [B, C, H, W] -> [B, classes]."""
         from torch import nn
 
         from paretune.spaces.architecture.blocks import conv_bn_relu, separable_block

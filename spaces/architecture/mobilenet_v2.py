@@ -24,7 +24,7 @@ class MobileNetV2:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]."""
+        """Returns a network: [B, C, H, W] -> [B, classes]."""
         from torchvision.models import mobilenet_v2
 
         from paretune.spaces.architecture.fitting import fit_channels, remove_strides

@@ -28,7 +28,7 @@ class MobileNetV3:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]."""
+        """Returns a network: [B, C, H, W] -> [B, classes]."""
         from torchvision import models
 
         from paretune.spaces.architecture.fitting import fit_channels, remove_strides

@@ -103,7 +103,7 @@ class RegNet:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]."""
+        """Returns a network: [B, C, H, W] -> [B, classes]."""
         from torchvision.models.regnet import BlockParams
         from torchvision.models.regnet import RegNet as Network
 

@@ -93,7 +93,10 @@ class ResNet:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]; no stage halves an image of fewer than 8 pixels a side."""
+        """Returns a network: [B, C, H, W] -> [B, classes].
+
+        No stage halves an image of fewer than 8 pixels a side.
+        """
         from torch import nn
 
         from paretune.spaces.architecture.blocks import BasicBlock, Bottleneck

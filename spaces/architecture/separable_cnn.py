@@ -31,7 +31,10 @@ class SeparableCnn:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]: a 3x3 stem, five separable blocks, average pooling."""
+        """Returns a network: [B, C, H, W] -> [B, classes].
+
+        It has a 3x3 stem, five separable blocks and average pooling.
+        """
         from torch import nn
 
         from paretune.spaces.architecture.blocks import conv_bn_relu, separable_block

@@ -35,7 +35,7 @@ class ShuffleNetV2:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]."""
+        """Returns a network: [B, C, H, W] -> [B, classes]."""
         from torch import nn
         from torchvision.models import ShuffleNetV2 as Network
 

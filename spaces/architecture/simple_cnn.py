@@ -31,7 +31,9 @@ class SimpleCnn:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]; each convolution is followed by ReLU and 2x2 max pooling.
+        """Returns a network: [B, C, H, W] -> [B, classes].
+
+        ReLU and 2x2 max pooling follow each convolution.
 
         Raises:
             InfeasibleCandidate: Height or width is under 4 pixels.

@@ -36,7 +36,7 @@ class SqueezeNet:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]; the last layer is a 1x1 convolution."""
+        """Returns a network: [B, C, H, W] -> [B, classes]; the last layer is a 1x1 convolution."""
         from torch import nn
         from torchvision.models.squeezenet import Fire
 

@@ -68,9 +68,10 @@ class Staged:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]; no stage halves an image to under 4 pixels a side.
+        """Returns a network: [B, C, H, W] -> [B, classes].
 
-        The standard stem halves the image once; the small stem does not.
+        No stage halves an image to under 4 pixels a side. The standard stem halves the image once;
+        the small stem does not.
         """
         from torch import nn
 

@@ -59,7 +59,7 @@ class TextTransformer:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int], classes: int) -> torch.nn.Module:
-        """Token ids int64 [B, length] -> [B, classes]."""
+        """Returns a network: token ids int64 [B, length] -> [B, classes]."""
         from paretune.spaces.architecture.text_encoder import TextEncoder
 
         length, vocabulary = shape

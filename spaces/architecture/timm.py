@@ -29,7 +29,9 @@ class Timm:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes]; models with a parameter `img_size` get the image size.
+        """Returns a network: [B, C, H, W] -> [B, classes].
+
+        Models with a parameter `img_size` get the image size.
 
         Raises:
             UnknownName: timm has no model of this name.

@@ -33,7 +33,7 @@ class Torchvision:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes].
+        """Returns a network: [B, C, H, W] -> [B, classes].
 
         Raises:
             UnknownName: torchvision has no classification model of this name.

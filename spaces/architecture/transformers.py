@@ -40,7 +40,7 @@ class Transformers:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int], classes: int) -> torch.nn.Module:
-        """Token ids int64 [B, length] -> [B, classes].
+        """Returns a network: token ids int64 [B, length] -> [B, classes].
 
         Raises:
             UnknownName: transformers has no sequence classifier of this type.

@@ -64,7 +64,7 @@ class ViT:
 
     @staticmethod
     def build(params: Params, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-        """[B, C, H, W] -> [B, classes].
+        """Returns a network: [B, C, H, W] -> [B, classes].
 
         Raises:
             InfeasibleCandidate: The patch does not divide the image.

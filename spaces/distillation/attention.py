@@ -59,7 +59,7 @@ class AttentionTransfer:
 
     @staticmethod
     def loss(params: Params, lesson: Lesson) -> torch.Tensor:
-        """Label loss + beta * sum over the pairs of the squared difference of attention maps.
+        """Returns label loss + beta * sum over pairs of the squared difference of attention maps.
 
         The squared difference is a mean over images and positions, as in the authors' code. If
         alpha > 0, the softened logits join the label loss.
@@ -76,7 +76,7 @@ class AttentionTransfer:
 
 
 def attention_map(features: torch.Tensor) -> torch.Tensor:
-    """Mean square over the channels: [B, C, H, W] -> [B, 1, H, W], [B, T, D] -> [B, T, 1]."""
+    """Returns mean squares over channels: [B, C, H, W] -> [B, 1, H, W], [B, T, D] -> [B, T, 1]."""
     return features.float().square().mean(1 if features.ndim == 4 else 2, keepdim=True)
 
 

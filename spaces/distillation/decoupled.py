@@ -37,7 +37,9 @@ class Decoupled:
 
     @staticmethod
     def loss(params: Params, lesson: Lesson) -> torch.Tensor:
-        """Label loss + T^2 (alpha TCKD + beta NCKD), a scalar; without the official code's warm-up.
+        """Returns label loss + T^2 (alpha TCKD + beta NCKD), a scalar.
+
+        The official code has a warm-up, which this loss omits.
 
         Equation 5: with alpha = 1, and NCKD weighted by (1 - p) for each image, it is the ordinary
         KL(teacher || student). Here p is the teacher's probability of the label.

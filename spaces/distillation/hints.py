@@ -51,7 +51,7 @@ class Hints:
 
     @staticmethod
     def loss(params: Params, lesson: Lesson) -> torch.Tensor:
-        """Label loss + weight * mean of `relative_error` over the pairs.
+        """Returns label loss + weight * mean of `relative_error` over the pairs.
 
         If alpha > 0, the softened logits join the label loss.
         """

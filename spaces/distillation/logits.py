@@ -30,7 +30,7 @@ class Logits:
 
     @staticmethod
     def loss(params: Params, lesson: Lesson) -> torch.Tensor:
-        """(1 - alpha) * label loss + alpha * T^2 * KL(teacher || student), a scalar."""
+        """Returns (1 - alpha) * label loss + alpha * T^2 * KL(teacher || student), a scalar."""
         return softened_loss(lesson, params.alpha, params.temperature)
 
 

@@ -91,7 +91,7 @@ class Depth:
         """Returns the result of `apply`, or None if the choice depends on trained weights.
 
         Raises:
-            InfeasibleCandidate: As `apply`.
+            InfeasibleCandidate: As for `apply`.
         """
         return Depth.apply(candidate, params, context) if params.criterion == "last" else None
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class NoPruning:
-    """Leaves the network whole."""
+    """Leaves the network unpruned."""
 
     name = "none"
     version = 1
@@ -24,12 +24,12 @@ class NoPruning:
 
     @staticmethod
     def apply(candidate: Candidate, params: Params, context: Context) -> Candidate:
-        """Returns the candidate itself."""
+        """Returns the candidate unchanged."""
         return candidate
 
     @staticmethod
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Returns the model itself."""
+        """Returns the model unchanged."""
         return model

@@ -67,7 +67,7 @@ class SemiStructured:
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Returns the model itself: no shape changed."""
+        """Returns the model unchanged: all shapes are the same."""
         return model
 
 

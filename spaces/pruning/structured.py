@@ -117,7 +117,7 @@ class Structured:
         ratio, if each has its own, or if a target in multiply-adds is met in one round.
 
         Raises:
-            InfeasibleCandidate: As `apply`.
+            InfeasibleCandidate: As for `apply`.
         """
         if params.scope != "uniform" and not params.per_layer:
             return None

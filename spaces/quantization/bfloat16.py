@@ -41,5 +41,5 @@ class BFloat16:
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Returns the model itself: the runtime quantizes its own file."""
+        """Returns the model unchanged: the runtime quantizes the artifact instead."""
         return model

@@ -49,5 +49,5 @@ class Dynamic:
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Returns the model itself: the runtime quantizes its own file."""
+        """Returns the model unchanged: the runtime quantizes the artifact instead."""
         return model

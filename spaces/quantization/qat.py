@@ -101,7 +101,7 @@ class Qat:
         Returns None if some layers stay in float, because trained weights decide which.
 
         Raises:
-            InfeasibleCandidate: As `apply`.
+            InfeasibleCandidate: As for `apply`.
         """
         if params.keep_float:
             return None

@@ -68,7 +68,7 @@ class WeightOnly:
     def rebuild(
         model: torch.nn.Module, params: Params, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Returns the model itself: the runtime quantizes its own file."""
+        """Returns the model unchanged: the runtime quantizes the artifact instead."""
         return model
 
 

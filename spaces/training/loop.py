@@ -85,7 +85,7 @@ def train_part(
         resume: Snapshot of the part before.
 
     Raises:
-        InfeasibleCandidate: As `train`.
+        InfeasibleCandidate: As for `train`.
         ValueError: The snapshot belongs to another network.
     """
     last = min(until, recipe.epochs)

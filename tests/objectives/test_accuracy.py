@@ -26,7 +26,7 @@ COUNTS = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), s
 
 
 def labelled(make_data: Callable[..., Any], model: nn.Module, count: int, right: int) -> Any:
-    """Data for which the model's first `right` predictions are correct, and no others."""
+    """Returns data for which only the model's first `right` predictions are correct."""
     data = make_data(count)
     with torch.inference_mode():
         predictions = model(torch.from_numpy(data.images)).argmax(1).numpy()

@@ -66,7 +66,7 @@ def latency(subject: Subject, **more: Any) -> Measurement:
 
 
 def with_baseline(subject: Subject, baseline: Measurement) -> Subject:
-    """The subject as a candidate whose baseline is the same file."""
+    """Returns the subject as a candidate, with the same file as its baseline."""
     return replace(
         subject,
         baseline=subject.artifact,
@@ -129,7 +129,7 @@ def test_candidate_and_baseline_run_in_turn(make_subject: MakeSubject) -> None:
 
 
 def baseline_and_candidate(make_subject: MakeSubject) -> tuple[Measurement, Subject]:
-    """The baseline's measurement with references, and a candidate that is the same file."""
+    """Returns the baseline's measurement with references, and a candidate that is the same file."""
     subject = make_subject()
     baseline = latency(subject, references=True)
     return baseline, with_baseline(subject, baseline)

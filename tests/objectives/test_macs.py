@@ -115,7 +115,7 @@ def test_macs_of_the_tutorial_s_network_follow_the_formula() -> None:
 
 
 def test_macs_of_resnet_20_equal_the_published_ones() -> None:
-    """41 million (He et al. 2016), whose shortcuts (option A) cost nothing."""
+    """41 million (He et al. 2016); the shortcuts (option A) cost nothing."""
     from paretune.spaces.architecture.resnet import ResNet
 
     network = ResNet.build(ResNet.Params(), (3, 32, 32), 10)

@@ -22,7 +22,7 @@ PATIENCE = 60
 
 
 class WaitingRuntime:
-    """A runtime whose runs take 2 ms or more, and that counts how many run at once.
+    """A runtime with runs of 2 ms or more; it counts how many run at once.
 
     Outside of the warm-up, which the main thread makes, a run waits until `replicas` runs were in
     progress at the same time.

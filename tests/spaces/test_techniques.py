@@ -49,7 +49,7 @@ SLOW = {("qat", "mobilenet_v2")}
 
 
 def pairs(impossible: bool) -> list[Any]:
-    """(table, technique, architecture) of all pairs in IMPOSSIBLE, or of all others."""
+    """Returns (table, technique, architecture) of all pairs in IMPOSSIBLE, or of all others."""
     return [
         pytest.param(
             table,

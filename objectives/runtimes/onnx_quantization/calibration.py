@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 CHUNK = 16
-"""Most inputs whose activations are in memory at once; those of all inputs would be gigabytes."""
+"""Inputs per chunk. The activations of all inputs at once would need gigabytes of memory."""
 
 
 class CalibrationReader:

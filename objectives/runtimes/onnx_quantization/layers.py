@@ -15,7 +15,7 @@ def nodes_of(graph: Any, modules: Iterable[str]) -> list[str]:
     """Returns the names of the nodes that multiply by the weights of these modules.
 
     Args:
-        graph: An onnx.GraphProto from torch's exporter, whose nodes are named by scope.
+        graph: An onnx.GraphProto from torch's exporter, with nodes named by scope.
         modules: Qualified names as in `named_modules`: "layer1.0.conv1".
 
     Raises:

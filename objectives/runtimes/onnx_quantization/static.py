@@ -42,7 +42,7 @@ def quantize_static(
 def quantize_marked(
     plain: Path, draft: Path, options: Mapping[str, Any], calibration: Iterator[np.ndarray]
 ) -> dict[str, Any]:
-    """Writes the int8 file of a network whose file has range marks.
+    """Writes the int8 file of a network from a file with range marks.
 
     The quantizer may place a Q/DQ pair that has no mark, for example inside a torch module that
     could not be traced. Its range is measured on calibration inputs, and `info` lists it.

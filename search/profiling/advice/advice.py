@@ -94,7 +94,7 @@ def _saving(change: EstimatedChange) -> float:
 
 
 def words(change: EstimatedChange) -> str:
-    """`depthwise separable convolution: 1/8.4 of its MACs; about 47 % less time`."""
+    """Returns text: `depthwise separable convolution: 1/8.4 of its MACs; about 47 % less time`."""
     estimate = change.estimate
     counts = []
     if change.kind in (Change.SEPARABLE, Change.POOL, Change.HALVE) and estimate.layer_macs < 0.99:
@@ -113,7 +113,7 @@ def words(change: EstimatedChange) -> str:
 
 
 def percent(share: float) -> str:
-    """`61 %`; `0.4 %` if it is below 1 %."""
+    """Returns a share as text: `61 %`, or `0.4 %` if it is below 1 %."""
     return f"{100 * share:.0f} %" if share >= 0.0095 or not share else f"{100 * share:.1g} %"
 
 

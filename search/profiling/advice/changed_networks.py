@@ -108,7 +108,7 @@ def costs(model: nn.Module | None, shape: Shape | None) -> tuple[LayerCosts, ...
 
 
 class _Mean(nn.Module):
-    """[B, C * H * W] -> [B, C]."""
+    """Maps [B, C * H * W] to [B, C]."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ QUANTIZATIONS = pytest.mark.parametrize(
 
 
 def check_heaviest(times: Times) -> None:
-    """The layer "heavy" takes most of the time; the parts add up."""
+    """Checks that the layer "heavy" takes most of the time, and that the parts add up."""
     by_layer = times.by_layer()
     assert max(by_layer, key=by_layer.__getitem__) == "heavy"
     assert sum(shares(by_layer).values()) == pytest.approx(1)

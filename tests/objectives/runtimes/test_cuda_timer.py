@@ -16,7 +16,7 @@ from paretune.objectives.runtimes.torch_programs import TorchSession
 
 
 class FakeDevice:
-    """A GPU on whose clock a run takes 2 ms, and a replayed run 1 ms."""
+    """A GPU; by its clock a run takes 2 ms, and a replayed run 1 ms."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -46,7 +46,7 @@ def test_artifact_has_the_network_s_logits(architecture: dict[str, Any], tmp_pat
 
 
 def with_varied_logits(network: torch.nn.Module) -> torch.nn.Module:
-    """The network with running statistics as after training, and random last weights."""
+    """Returns the network with running statistics as after training, and random last weights."""
     last = [m for m in network.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)][-1]
     torch.manual_seed(0)
     last.reset_parameters()

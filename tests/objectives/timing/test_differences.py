@@ -16,7 +16,7 @@ from paretune.objectives.timing.differences import difference
 
 
 def latency(value: float, half: float, levels: Sequence[float] = (), session: str = "s") -> Any:
-    """A latency whose logarithm has a 95 % interval of plus and minus `half`."""
+    """Returns a latency; its logarithm has a 95 % interval of plus and minus `half`."""
     low, high = value * math.exp(-half), value * math.exp(half)
     conditions = {"session": {"id": session, "log_levels": list(levels)}} if levels else {}
     return Measurement("latency", value, "ms", "lower", low, high, 1, conditions)

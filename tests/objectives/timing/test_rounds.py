@@ -18,7 +18,7 @@ MakeSubject = Callable[..., Subject]
 
 
 class ClockRuntime:
-    """A runtime whose runs take the milliseconds that the file name says, times its slowness."""
+    """A runtime; a run takes the milliseconds in the file's name, times the slowness."""
 
     name = "clock"
 

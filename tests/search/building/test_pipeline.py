@@ -156,7 +156,7 @@ def test_technique_that_trains_is_kept_and_comes_back_with_its_quantization(
 
 
 def pretrained(epochs: int, schedule: Any = "constant") -> Plan:
-    """A plan that pretrains for so long."""
+    """Returns a plan that pretrains for some epochs."""
     from paretune.spaces.training.recipe import Recipe
 
     recipe = Recipe.model_validate({**RECIPE, "epochs": epochs, "schedule": schedule}).model_dump()
@@ -166,7 +166,7 @@ def pretrained(epochs: int, schedule: Any = "constant") -> Plan:
 
 
 def epochs_of(study: StageStudy, plan: Plan) -> tuple[list[int], torch.Tensor]:
-    """The epochs that a plan trains, and the resulting weights."""
+    """Returns the epochs that a plan trains, and the resulting weights."""
     seen: list[int] = []
     watch = Watch(epoch=lambda event: seen.append(event.epoch))
     return seen, weights(study.workbench.pipeline.candidate(plan, watch))

@@ -33,7 +33,7 @@ def choices(study: StageStudy, architecture: Any = SMALL, **more: Any) -> dict[s
 
 
 def example(architecture: Any = SMALL) -> float:
-    """By the formula."""
+    """Returns the expected cost, by the formula."""
     forward = count_forward(initial_candidate(architecture, (1, 8, 8), 10, seed=0).model, (1, 8, 8))
     return forward.macs + ACTIVATION * forward.activations + EXAMPLE
 

@@ -21,14 +21,14 @@ WriteImages = Callable[..., Path]
 
 
 def make_stream(files: list[Path], **options: int | bool) -> ImageStream:
-    """A stream of the files with these data options."""
+    """Returns a stream of the files with these data options."""
     return ImageStream(
         ImageFiles(files, None), ImagesData.Params.model_validate({"folder": ".", **options})
     )
 
 
 def children() -> set[int | None]:
-    """The child processes that are still running."""
+    """Returns the child processes that are still running."""
     return {child.pid for child in multiprocessing.active_children()}
 
 

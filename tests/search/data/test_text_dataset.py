@@ -17,7 +17,7 @@ from support.text_files import COLOURS, load_texts, sentences, write_table
 
 
 def decode_part(data: TextDataset, part: str) -> list[str]:
-    """The words of a part, in order."""
+    """Returns the words of a part, in order."""
     tokenizer = Tokenizer.from_str(data.assets()["tokenizer.json"])
     [(tokens, _)] = data.batches(part, data.size(part))
     return [tokenizer.decode(row) for row in tokens.tolist()]

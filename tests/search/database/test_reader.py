@@ -30,7 +30,7 @@ AXES = (Axis("error", "fraction", "lower", 1.0), Axis("latency", "ms", "lower", 
 
 
 def fill(store: Store, half: float, count: int = 60) -> None:
-    """Fills a store with trials whose errors have intervals of +- `half`."""
+    """Fills a store with trials; their errors have intervals of +- `half`."""
     random = np.random.default_rng(3)
     growth = FrontTracker(AXES, None, None)
     store.create_study("s", {"study": "s"}, {}, AXES)

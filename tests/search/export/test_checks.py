@@ -25,7 +25,7 @@ LOGITS = np.eye(10, dtype=np.float32)[[0, 1, 2, 3] * 5]  # their range is 1
 
 
 def raised(by: float, row: int | None = None) -> np.ndarray:
-    """LOGITS plus a number, in one row or in all rows."""
+    """Returns LOGITS plus a number, in one row or in all rows."""
     logits = LOGITS.copy()
     logits[slice(None) if row is None else row] += by
     return logits

@@ -19,7 +19,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 
 def results_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """Check -> result, as the manifest has them."""
+    """Returns check -> result, as the manifest has them."""
     return {result["check"]: result for result in manifest_of(folder)["verified"]["results"]}
 
 

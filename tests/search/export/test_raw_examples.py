@@ -70,7 +70,7 @@ def test_single_array_is_no_archive(tmp_path: Path) -> None:
 
 
 def manifest(**changes: Any) -> dict[str, Any]:
-    """The part of a manifest that describes the digits, with changes."""
+    """Returns the part of a manifest that describes the digits, with changes."""
     data = load_data("digits", {}, Path())
     digits = {"name": "digits", "params": {}, "seed": 0, "fingerprint": data.fingerprint}
     return {"data": {**digits, **changes}}

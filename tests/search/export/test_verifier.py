@@ -30,13 +30,13 @@ class Trap:
 
 
 def failed(folder: Path, **options: Any) -> list[CheckResult]:
-    """The checks that fail, without latency."""
+    """Returns the checks that fail, without latency."""
     verification = verify_export(folder, latency=False, **options)
     return [result for result in verification.results if not result.ok]
 
 
 def other_model(folder: Path, study: Path) -> Path:
-    """A file of the study that is not the exported one."""
+    """Returns a file of the study that is not the exported one."""
     exported = (folder / "model.onnx").read_bytes()
     files = sorted((study.with_suffix("") / "artifacts").iterdir())
     return next(f for f in files[1:] if f.read_bytes() != exported)

@@ -15,7 +15,7 @@ MakeRecord = Callable[..., StudyRecord]
 
 
 def with_values(record: StudyRecord, values: Mapping[int, Mapping[str, float]]) -> StudyRecord:
-    """Returns the record with other values of some trials, whose intervals keep their width."""
+    """Returns the record with other values of some trials; their intervals keep their width."""
 
     def changed(m: Measurement, value: float) -> Measurement:
         factor = value / m.value

@@ -75,7 +75,7 @@ def test_no_format_variants_when_switched_off(study: Path, cli: Any) -> None:
 
 
 def families(record: StudyRecord) -> dict[int, set[str]]:
-    """Trial -> the number formats that its network was tried in."""
+    """Returns trial -> the number formats that its network was tried in."""
     actual = {
         t.number: {t.params["quantization"]} for t in record.trials[1:] if t.variant_of is None
     }

@@ -21,7 +21,7 @@ from support.studies import record_of
 
 
 def outcomes(record: StudyRecord) -> list[tuple[Any, ...]]:
-    """The results that must not change when a study continues."""
+    """Returns the results that must not change when a study continues."""
     return [(t.number, t.state, dict(t.params), dict(t.values)) for t in record.trials]
 
 
@@ -261,7 +261,7 @@ class Net(torch.nn.Module):
 
 
 def with_nets(tiny: Path, module: str, widths: str) -> None:
-    """The tiny study over the user's own networks."""
+    """Returns the tiny study over the user's own networks."""
     (tiny.parent / f"{module}.py").write_text(NETS)
     text = tiny.read_text().replace(
         "{simple_cnn: {width: {choice: [0.0625, 0.125]}}}",

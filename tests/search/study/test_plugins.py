@@ -123,12 +123,12 @@ search: {{trials: 4, sampler: grid}}
 
 
 def study(network: str, pruning: str, loss: str = "mimic") -> str:
-    """A study file that uses the plugin."""
+    """Returns a study file that uses the plugin."""
     return STUDY.format(network=network, pruning=pruning, loss=loss)
 
 
 def installed(folder: Path, *wheels: Path) -> Path:
-    """The folder into which pip installs the wheels."""
+    """Returns the folder into which pip installs the wheels."""
     site = folder / "site"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, "--target", str(site), *map(str, wheels)], check=True)
@@ -136,7 +136,7 @@ def installed(folder: Path, *wheels: Path) -> Path:
 
 
 def environment_with(site: Path) -> dict[str, str]:
-    """The environment of a process that can import the packages in `site`."""
+    """Returns the environment of a process that can import the packages in `site`."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)])}
 
 
@@ -223,7 +223,7 @@ def test_plugin_is_searched_like_a_built_in_technique(
 
 
 def trials_of(file: Path) -> tuple[list[str], int]:
-    """The states of the trials, and the number of a trial that was halved."""
+    """Returns the states of the trials, and the number of a trial that was halved."""
     connection = sqlite3.connect(file.with_suffix("") / "study.db")
     rows = connection.execute("select number, state, plan from paretune_trials").fetchall()
     connection.close()

@@ -323,7 +323,7 @@ QUICKSTART = yaml.safe_load((STUDIES / "quickstart.yaml").read_text().replace("1
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every key and every item of plain data."""
+    """Returns the path of every key and every item of plain data."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, child in items:
         yield (*path, key)

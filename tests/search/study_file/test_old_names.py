@@ -11,7 +11,7 @@ from support.studies import problems
 
 
 def override(key: tuple[str, ...]) -> str:
-    """A --set option that uses the old spelling."""
+    """Returns a --set option that uses the old spelling."""
     return f"{'.'.join(key)}={'{}' if key[:2] == ('search', 'sampler') and len(key) == 3 else 1}"
 
 

@@ -35,7 +35,7 @@ def test_schema_command_prints_the_page(cli: Any) -> None:
 
 
 def keys_of(schema: Any) -> set[str]:
-    """Every key of a study file that the schema names."""
+    """Returns every key of a study file that the schema names."""
     if isinstance(schema, list):
         return set().union(*map(keys_of, schema))
     if not isinstance(schema, dict):

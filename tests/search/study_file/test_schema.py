@@ -45,7 +45,7 @@ def test_references_and_definitions_are_the_same() -> None:
 
 
 def strings(value: Any) -> Iterator[tuple[str, str]]:
-    """(key, text) of every text in a schema."""
+    """Yields (key, text) of every text in a schema."""
     if isinstance(value, dict):
         for key, child in value.items():
             if isinstance(child, str):
@@ -57,7 +57,7 @@ def strings(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def properties(schema: Any) -> Iterator[tuple[str, Any]]:
-    """(key, its schema) of every key in a schema."""
+    """Yields (key, its schema) of every key in a schema."""
     if isinstance(schema, list):
         for child in schema:
             yield from properties(child)
@@ -214,7 +214,7 @@ def test_study_is_invalid_when_a_section_is_missing(section: str) -> None:
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every key and item of plain data."""
+    """Returns the path of every key and item of plain data."""
     for key, child in value.items() if isinstance(value, dict) else enumerate(value):
         yield (*path, key)
         if isinstance(child, dict | list):

@@ -498,7 +498,7 @@ def test_list_becomes_its_node(value: Any, name: str, node: Node) -> None:
 
 
 def simplified(node: Node) -> Node:
-    """A tree without parameters as its literal value."""
+    """Returns a tree without parameters as its literal value."""
     return node if list(parameters(node)) else Fixed(assign(node, lambda name, domain: None))
 
 

@@ -51,7 +51,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def stored(spec: StudySpec) -> Any:
-    """The identity as the database gives it back."""
+    """Returns the identity as the database returns it."""
     return json.loads(json.dumps(identity(spec)))
 
 

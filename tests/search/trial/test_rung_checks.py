@@ -67,7 +67,7 @@ def run(file: Path, *sets: str) -> list[Event]:
 
 
 def epochs_of(events: list[Event]) -> list[tuple[int, int]]:
-    """(trial, epoch) of each that was trained in the stage that races."""
+    """Returns (trial, epoch) of each trained epoch of the stage that races."""
     actual = [e for e in events if isinstance(e, EpochDone) and e.trial and e.stage == "finetune"]
     return [(event.trial, event.epoch) for event in actual]
 
@@ -121,7 +121,7 @@ def plan_of(study: StageStudy, schedule: str = "cosine", quantization: Any = Non
 
 
 def held_up_at(*epochs: int) -> Watch:
-    """A watch that stops the training of the last stage at its first rung."""
+    """Returns a watch that stops the training of the last stage at its first rung."""
 
     def look(candidate: Any, epoch: int, seconds: float) -> None:
         raise HeldUp(f"epoch {epoch}")

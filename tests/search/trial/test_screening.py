@@ -49,7 +49,7 @@ def open_study(file: Path, constraints: Any, *sets: str) -> StageStudy:
 
 @pytest.fixture(scope="module", name="_based")
 def based_fixture(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrialRecord]:
-    """A folder with a study file whose baseline is trained and measured, and its record."""
+    """A folder with a study file and its trained, measured baseline, and the record."""
     folder = tmp_path_factory.mktemp("based")
     (folder / "tiny.yaml").write_text(STUDY)
     study = open_study(folder / "tiny.yaml", ALL)
@@ -79,7 +79,7 @@ def study(file: Path) -> Iterator[StageStudy]:
 
 
 def based(study: StageStudy) -> TrialRecord:
-    """The baseline, as it is recorded."""
+    """Returns the record of the baseline."""
     result = study.evaluate(0, study.baseline, None, lambda event: None)
     measured = {m.name: m for m in result.measured}
     files = {"artifact": result.artifact, "artifacts": result.artifacts}

@@ -26,13 +26,13 @@ def network(architecture: dict[str, Any], shape: tuple[int, int, int] = (1, 16, 
 
 
 def tokens(width: int, depth: int) -> nn.Module:
-    """A network that passes image rows as tokens through blocks.0, blocks.1, ..."""
+    """Returns a network that passes image rows as tokens through blocks.0, blocks.1, ..."""
     args = {"width": width, "depth": depth}
     return network({"python": {"factory": "user_nets:Tokens", "args": args}})
 
 
 def shared_block() -> nn.Module:
-    """One transformer block that the network applies three times."""
+    """Returns one transformer block that the network applies three times."""
     return network({"python": {"factory": "user_nets:SharedBlock"}})
 
 

@@ -52,7 +52,7 @@ def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """KL(p || q) of each row, [B]."""
+    """Returns KL(p || q) of each row, [B]."""
     rows: np.ndarray = (p * np.log(p / q)).sum(axis=1)
     return rows
 
@@ -114,7 +114,7 @@ def test_logits_gradient_moves_the_student_towards_the_teacher() -> None:
 
 
 def decoupled(p: np.ndarray, q: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """TCKD and NCKD of each row by equations 3 and 4 of the paper, from probabilities."""
+    """Returns TCKD and NCKD of each row by equations 3 and 4 of the paper, from probabilities."""
     rows = np.arange(len(labels))
     target, others = [], []
     for each in (p, q):

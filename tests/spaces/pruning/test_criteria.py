@@ -20,7 +20,7 @@ SHAPE = (1, 8, 8)
 
 
 def network() -> nn.Sequential:
-    """Four channels, normalized, pooled to 2x2 and read by a linear layer."""
+    """Returns a network: four channels, normalized, pooled to 2x2 and read by a linear layer."""
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(1, 4, 3, padding=1),

@@ -43,7 +43,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 @cache
 def network(name: str) -> Candidate:
-    """One of each kind for all tests, because pruning does not change its input."""
+    """Returns the network of a name. All tests share it: pruning does not change its input."""
     shape = (3, 8, 8) if name == "transformer" else SHAPE
     return initial_candidate(NETWORKS[name], shape, CLASSES, seed=0)
 
@@ -188,7 +188,7 @@ def test_global_scope_removes_more_from_the_less_important_layer(context: Contex
 
 
 def two_layers() -> Candidate:
-    """Two convolutions of 8 channels, all weights 1."""
+    """Returns two convolutions of 8 channels with all weights 1."""
     model = nn.Sequential(
         nn.Conv2d(1, 8, 3, padding=1, bias=False),
         nn.ReLU(),

@@ -14,7 +14,7 @@ from paretune.spaces.quantization.fake_quantization import (
 
 
 def ranged(low: float, high: float) -> FakeActivation:
-    """Fake quantization in evaluation mode with this range."""
+    """Returns fake quantization in evaluation mode with this range."""
     fake = FakeActivation(momentum=0.5).eval()
     fake.low.fill_(low)
     fake.high.fill_(high)

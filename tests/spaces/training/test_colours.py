@@ -12,7 +12,7 @@ from paretune.spaces.training import colours
 
 
 def pixels(count: int = 4, channels: int = 3) -> torch.Tensor:
-    """uint8, smooth with noise, [count, channels, 12, 16]; the first image is constant."""
+    """Returns uint8 images [count, channels, 12, 16], smooth with noise; the first is constant."""
     generator = torch.Generator().manual_seed(0)
     ramp = torch.linspace(20, 180, 16).expand(count, channels, 12, 16)
     noise = torch.randint(0, 60, ramp.shape, generator=generator)

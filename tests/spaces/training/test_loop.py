@@ -31,7 +31,7 @@ def recipe(**fields: Any) -> Recipe:
 
 
 def linear(data: Data, *more: nn.Module) -> Candidate:
-    """One linear layer, after `more`."""
+    """Returns one linear layer, after `more`."""
     torch.manual_seed(5)
     pixels = math.prod(data.shape)
     model = nn.Sequential(nn.Flatten(), *more, nn.Linear(pixels, data.classes))
@@ -49,7 +49,7 @@ def watched(candidate: Candidate, how: Recipe, data: Data, **more: Any) -> list[
 
 
 def whole(data: Data) -> tuple[torch.Tensor, torch.Tensor]:
-    """The training part as one batch."""
+    """Returns the training part as one batch."""
     return next(iter(data.batches("train", 10_000)))
 
 

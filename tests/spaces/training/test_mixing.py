@@ -20,7 +20,7 @@ COUNT, SIDE = 8, 16
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    """Image i has the value i at every pixel, and the label i."""
+    """Returns images and labels: image i has the value i at every pixel, and the label i."""
     labels = torch.arange(COUNT)
     return labels.float()[:, None, None, None].expand(-1, 2, SIDE, SIDE).contiguous(), labels
 

@@ -24,7 +24,7 @@ NAMED = [name for name in OPTIMIZERS.names if name != "torch"]
 
 
 def stepped(entry: Any, **params: Any) -> float:
-    """A weight of 1 after one step with the gradient 2."""
+    """Returns a weight of 1 after one step with the gradient 2."""
     weight = torch.nn.Parameter(torch.tensor(1.0))
     optimizer = entry.build([weight], entry.Params(**params))
     (2 * weight).backward()

@@ -55,7 +55,7 @@ def test_network_computes_in_the_precision_of_the_recipe_and_learns(
 
 
 def tiny_gradient(kind: str) -> float:
-    """Gradient of a weight that should be 1e-9, which is below float16's smallest number."""
+    """Returns a weight's gradient; it should be 1e-9, which is below float16's smallest number."""
     weight = nn.Parameter(torch.ones(1, 1))
     precision = Precision(kind, "cpu")
     optimizer = torch.optim.SGD([weight], lr=1.0)

@@ -99,7 +99,7 @@ class Dense(nn.Module):
 
 
 def transformer(classes: int, shape: tuple[int, int, int]) -> nn.Module:
-    """A small vision transformer, for colour images."""
+    """Returns a small vision transformer, for colour images."""
     from torchvision.models.vision_transformer import VisionTransformer
 
     return VisionTransformer(shape[1], 4, 2, 2, 16, 32, num_classes=classes)

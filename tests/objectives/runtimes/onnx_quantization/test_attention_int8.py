@@ -86,7 +86,7 @@ class Noise:
 def check_runs_in_int8(
     candidate: Candidate, inputs: torch.Tensor, masked: int, folder: Path
 ) -> None:
-    """Only masked softmaxes run in float, and the logits are close to the model's."""
+    """Checks that only masked softmaxes run in float, and that the logits are near the model's."""
     calibration = iter([inputs.numpy()])
     artifact = OnnxRuntime.export(
         candidate.model, candidate.shape, folder / "m.onnx", candidate.quantization, calibration
