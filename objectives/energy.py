@@ -40,7 +40,7 @@ class Energy:
 
     Zeus (https://ml.energy/zeus) reads counters: RAPL of each package and its memory, and NVML's
     total energy if the runtime runs on an NVIDIA GPU. Nothing is estimated: without a counter there
-    is no measurement.
+    is not a measurement.
     """
 
     name = "energy"

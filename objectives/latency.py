@@ -8,11 +8,11 @@ A machine's speed drifts by more than two candidates differ. Three measures remo
 2. Candidate, baseline and reference networks are visited in turn, a few milliseconds each. The
    candidate's level relative to all the others counts, so that common drift cancels. How the
    references relate to the baseline is known from the baseline's own measurement.
-3. Visits are grouped in blocks, and each block loads the networks anew, because their location in
+3. Visits are grouped in blocks, and each block loads the networks again, because their location in
    memory affects the time.
 
-The interval has two parts. One is the scatter between the blocks. The other is how far baseline and
-references have moved against each other since the baseline was measured, which is how far a single
+The interval has two parts. One is the scatter between the blocks. The other is the change of the
+ratios between baseline and references since the baseline was measured. It shows how far a single
 network moves on this host. `timing/__init__.py` defines run, visit, round, block and session.
 """
 
@@ -177,7 +177,7 @@ def _flat(blocks: Sequence[Sequence[float]]) -> list[float]:
 
 
 def conditions(subject: Subject, params: Any) -> dict[str, Any]:
-    """Returns what a timing depends on besides the artifact."""
+    """Returns the conditions of a timing, other than the artifact."""
     host = fingerprint()
     return {
         "statistic": params.statistic,

@@ -32,7 +32,7 @@ class StudyLocation:
     url: str
 
     def spec(self) -> StudySpec:
-        """Returns the study as it was run last, --set options included.
+        """Returns the study of the last run, --set options included.
 
         Raises:
             UserError: The database has no study.

@@ -24,8 +24,8 @@ def openvino_times(
 ) -> Times:
     """Runs a file with and without profiling in turn; returns how the time divides.
 
-    OpenVINO names a fused node after its first operator, which is the convolution or product, and a
-    reordering after the operator that it is made for. The last node has the name of the output.
+    OpenVINO names a fused node after its first operator, the convolution or product. It names a
+    reordering after the operator that reads its result. The last node has the name of the output.
 
     Args:
         path: The .onnx file.

@@ -15,7 +15,7 @@ from paretune.objectives.runtimes.base import Artifact
 
 
 def write_artifact(path: Path, runtime: str, write: Callable[[Path], dict[str, Any]]) -> Artifact:
-    """Writes an artifact by way of a scratch folder; returns it.
+    """Writes an artifact to a scratch folder, moves it to its path, and returns it.
 
     Args:
         path: The file to write; an older one is replaced.
@@ -23,7 +23,7 @@ def write_artifact(path: Path, runtime: str, write: Callable[[Path], dict[str, A
         write: Writes its argument, a file in a scratch folder next to `path`. Returns `info`.
 
     Raises:
-        OSError: The file cannot be written; an older file stays as it was.
+        OSError: The file cannot be written; an older file stays unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

@@ -114,7 +114,7 @@ class LiteRt:
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
-        """Returns a session, which uses XNNPACK's kernels where they exist.
+        """Returns a session, which uses XNNPACK's kernels if there are any.
 
         Raises:
             Unmeasurable: The file is damaged, or LiteRT is not here.

@@ -157,7 +157,7 @@ def load(path):
         try:
             proto = onnx.load(str(path), load_external_data=False)
         except Exception as error:  # protobuf's exceptions depend on its build
-            raise Unmeasurable(f"{path.name} is no ONNX file: {error}") from error
+            raise Unmeasurable(f"{path.name} is not an ONNX file: {error}") from error
         return {"opset": {each.domain or "ai.onnx": each.version for each in proto.opset_import}}
 
     @staticmethod

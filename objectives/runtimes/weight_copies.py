@@ -8,9 +8,9 @@ from pathlib import Path
 def drop_weight_copies(path: Path) -> None:
     """Makes every node read weights directly instead of through an Identity.
 
-    The exporter stores equal weights once and inserts an Identity before each further use, for
-    example for a layer that is applied twice, or for biases that are still zero. The quantizers
-    need weights directly before a MatMul, and would leave such layers in float.
+    The exporter stores equal weights once and inserts an Identity before each further use. Examples
+    are a layer that is applied twice, and biases that are still zero. The quantizers need weights
+    directly before a MatMul, and would leave such layers in float.
     """
     import onnx
 

@@ -21,8 +21,8 @@ SHARED = 1.2
 it takes 1.5 to 2 times as long."""
 
 SLOWER_HOST = 1.15
-"""The host counts as slower than at the baseline's measurement if the best probe of the whole
-session takes more than this times the best probe then."""
+"""The host counts as slower if the best probe of the session takes more than this times the best
+probe of the baseline's measurement."""
 
 FIRST_PROBES = 2000
 """Probes made at the start to learn the best; they take about 20 ms."""

@@ -1,9 +1,9 @@
 """Cache eviction: selects the stages to drop when the cache exceeds its limit.
 
 The least valuable stage goes first. Its value is the seconds to make it again, divided by its bytes
-and by the seconds since its last use. A stage unused for twice as long counts as half as likely to
-be used next, so nothing has to be tuned to the pace of a study (hyperbolic caching, Blankstein et
-al., USENIX ATC 2017; cost over size as in GreedyDual-Size, Cao and Irani, USITS 1997).
+and by the seconds since its last use. A stage that was unused for twice as long counts half, so
+nothing has to be tuned to the pace of a study (hyperbolic caching, Blankstein et al., USENIX ATC
+2017; cost over size as in GreedyDual-Size, Cao and Irani, USITS 1997).
 """
 
 from __future__ import annotations

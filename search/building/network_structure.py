@@ -1,8 +1,8 @@
 """Network structure: the layers of a plan's network, before any training.
 
-Size and speed of a network follow from its architecture, from the number of units that pruning
-leaves in each layer, and from the number format, but not from the weights. If the weights decide
-which units or layers are pruned, the structure is unknown before training.
+Architecture, number format and the units that pruning leaves in each layer determine the size and
+speed of a network; its weights do not. If the weights decide which units or layers are pruned, the
+structure is unknown before training.
 """
 
 from __future__ import annotations

@@ -57,5 +57,5 @@ class PythonData:
         try:
             arrays = {key: np.asarray(value) for key, value in returned.items()}
         except ValueError as error:
-            raise UserError(f"{name} returned a value that is no array: {error}") from error
+            raise UserError(f"{name} returned a value that is not an array: {error}") from error
         return raw_from_arrays(name, arrays)

@@ -38,8 +38,8 @@ class TextData:
         """Options of text."""
 
         path: str = Field(
-            description="a .csv or .tsv table, or a folder with one subfolder of .txt files per "
-            "class, or a folder with train, val and test of either kind; relative to the study file"
+            description="a .csv or .tsv table, a folder with a subfolder of .txt files for each "
+            "class, or a folder with train, val and test of either kind. Relative to the study file"
         )
         text: str = Field("text", description="column of a table with the texts")
         label: str = Field("label", description="column of a table with the classes")

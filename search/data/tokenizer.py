@@ -85,7 +85,7 @@ def load_tokenizer(file: Path) -> Tokenizer:
     """Loads the tokenizer of a tokenizer.json file.
 
     Raises:
-        UserError: There is no such file, it is no tokenizer, or its token 0 is not padding.
+        UserError: There is no such file, it is not a tokenizer, or its token 0 is not padding.
     """
     from tokenizers import Tokenizer
 

@@ -85,9 +85,9 @@ class StudyReader:
     def front_record(self) -> StudyRecord:
         """Returns what `paretune front` needs, and no more.
 
-        The trials are the front, the baseline and all that were measured again. For the other
-        feasible trials there are their chances to be on the front if a run has saved them, else
-        their intervals if there are any. The hypervolume history has its last point only.
+        The trials are the front, the baseline and all that were measured again. Other feasible
+        trials have their chances to be on the front, if a run has saved them. Otherwise they have
+        their intervals, if there are any. The hypervolume history has its last point only.
 
         Raises:
             UserError: There is no study in this database.
@@ -286,7 +286,7 @@ def study_reader(url: str) -> Iterator[StudyReader]:
     """Opens an existing database for reading.
 
     Raises:
-        UserError: There is no such database, or the file is no database.
+        UserError: There is no such database, or the file is not a database.
     """
     with open_rows(url) as rows:
         yield StudyReader(rows)

@@ -73,7 +73,7 @@ def open_rows(url: str) -> Iterator[Rows]:
     """Opens an existing database for reading.
 
     Raises:
-        UserError: There is no such database, or the file is no database.
+        UserError: There is no such database, or the file is not a database.
     """
     file = Path(url.removeprefix(PREFIX))
     if url.startswith(PREFIX) and "?" not in url and _is_database(file):

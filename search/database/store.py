@@ -131,7 +131,7 @@ def existing_store(url: str) -> Iterator[Store]:
     """Opens a store on an existing database, and closes it at the end.
 
     Raises:
-        UserError: There is no such database, or the file is no database.
+        UserError: There is no such database, or the file is not a database.
     """
     store = Store(open_engine(url))
     try:

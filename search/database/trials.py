@@ -173,13 +173,13 @@ class Trials(Tables):
             return int(connection.execute(statement).scalar_one())
 
     def states(self) -> dict[int, str]:
-        """Returns the state of every trial, by number."""
+        """Returns the state of every trial, in order of number."""
         with self.engine.connect() as connection:
             rows = connection.execute(sa.select(tables.trials.c.number, tables.trials.c.state))
             return {number: state for number, state in rows}
 
     def rows(self, numbers: Collection[int]) -> list[Row]:
-        """Returns the rows of these trials, by number."""
+        """Returns the rows of these trials, in order of number."""
         number = tables.trials.c.number
         rows: list[Row] = []
         ordered = sorted(numbers)

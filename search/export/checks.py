@@ -43,7 +43,7 @@ a warning: the bytes are the measured ones, and a busy machine is the likelier r
 
 
 def check_manifest(content: Mapping[str, Any]) -> CheckResult:
-    """Checks that a manifest is as it was written."""
+    """Checks that a manifest was not changed."""
     digest, recorded = content_digest(content), content.get(DIGEST)
     if digest == recorded:
         return CheckResult(MANIFEST, "digest", "ok", digest)
@@ -180,14 +180,14 @@ def check_value(
 def check_latency(
     name: str, recorded: LatencyRatio, actual: LatencyRatio, measured: Measurement, strict: bool
 ) -> CheckResult:
-    """Checks that a file is as fast, relative to the baseline, as it was in the study.
+    """Checks that a file is as fast as in the study, relative to the baseline.
 
     Args:
         name: File name.
         recorded: Its latency over the baseline's, in the study.
         actual: The same ratio now.
         measured: Latency that `actual` comes from.
-        strict: Fail where a warning would do.
+        strict: Fail instead of warning.
     """
     factor = max(actual.low / recorded.high, recorded.low / actual.high, 1.0)
     level: Level = "ok"

@@ -140,7 +140,8 @@ def _check_folder(options: ExportOptions) -> None:
     unverified = _unverified(folder)
     if unverified.exists() and not (unverified / MANIFEST).is_file():
         raise UserError(
-            f"{unverified}: a failed export goes there, and this is no earlier one; move it away"
+            f"{unverified}: this folder is for a failed export, but holds something else; move it "
+            "away"
         )
 
 

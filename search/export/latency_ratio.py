@@ -26,7 +26,7 @@ LATENCY = "latency"
 
 @dataclass(frozen=True)
 class LatencyRatio:
-    """A latency over the baseline's, with its 95 % interval and where it was measured."""
+    """A latency over the baseline's, with its 95 % interval and the processor's name."""
 
     value: float
     low: float

@@ -20,7 +20,7 @@ CARD = "MODEL_CARD.md"
 VERSION = 2
 
 DIGEST = "digest"
-"""Key of the manifest's own digest. It shows that a manifest was changed. It is no signature: an
+"""Key of the manifest's own digest. It shows that a manifest was changed. It is not a signature: an
 attacker can write a new digest."""
 
 NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
@@ -95,7 +95,7 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, ValueError) as error:
         raise UserError(f"{file}: cannot be read as a manifest: {error}") from error
     if not isinstance(content, dict) or not content.get("artifacts"):
-        raise UserError(f"{file}: is no manifest of Paretune: it names no artifacts")
+        raise UserError(f"{file}: is not a manifest of Paretune: it names no artifacts")
     if content.get("manifest") != VERSION:
         written = content.get("manifest", 1)
         raise UserError(

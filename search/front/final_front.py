@@ -2,13 +2,12 @@
 
 The search chose the front by its own measurements, so these flatter its members: the best of many
 were lucky, too. At the end of a run the members are measured again (`running.final_session`):
-times all in one session, and accuracy on the test part. Those measurements decided nothing before
-and are used as they are. Where there are none, those of the search are shrunk towards the middle
-first (`probabilities.shrink`).
+times all in one session, and accuracy on the test part. The new measurements chose nothing, so they
+are used unchanged. If a trial has none, the measurements of the search are used, and shrunk towards
+the middle first (`probabilities.shrink`).
 
-The final times and the accuracy on the validation part decide which trials are on the front, so
-that nothing is chosen by the test part. The chance to be on the front is computed from the test
-part.
+The final times and the accuracy on the validation part decide which trials are on the front. No
+choice uses the test part; only the chance to be on the front is computed from it.
 """
 
 from __future__ import annotations
@@ -116,7 +115,7 @@ def is_uncertain(record: StudyRecord) -> bool:
 
 
 def front_chances(record: StudyRecord) -> dict[int, float]:
-    """Returns the probability of each feasible trial to be on the front, by number.
+    """Returns trial number -> probability to be on the front, for each feasible trial.
 
     In a record with a final front, trials that were measured again are compared with each other.
     """

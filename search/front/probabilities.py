@@ -132,7 +132,7 @@ def shrink(means: Array, deviations: Array) -> Array:
     of the better half (empirical Bayes, Efron and Morris 1975, https://doi.org/10.2307/2285814).
     The spread is taken from quantiles, so that a few collapsed trials do not widen it. If all the
     spread is noise, the best are as good as the median. The deviations stay as they are, wider than
-    in theory. Fewer than LEAST_POINTS points are returned as they are.
+    in theory. Fewer than LEAST_POINTS points are returned unchanged.
     """
     if len(means) < LEAST_POINTS:
         return means

@@ -76,7 +76,7 @@ class Gauge:
             least = Quantity.of(name).spec().least_classes
             if classes < least:
                 raise UserError(
-                    f"{name} needs at least {least} classes, and the data has {classes}; leave it "
+                    f"{name} needs at least {least} classes, but the data has {classes}; leave it "
                     "out of objectives, constraints and goals"
                 )
 
@@ -182,8 +182,8 @@ def checked_measurements(
         wanted: Further quantities of the objective that must be there.
 
     Raises:
-        WrongMeasurement: The answer is no Measurement, has an undeclared name, repeats a value, has
-            another unit, or lacks a wanted quantity.
+        WrongMeasurement: The answer is not a Measurement, has an undeclared name or another unit,
+            repeats a value, or lacks a wanted quantity.
     """
     objective = OBJECTIVES.get(name)
     answers = [answer] if isinstance(answer, Measurement) else answer

@@ -1,4 +1,4 @@
-"""Targets: where the candidates of a study are deployed, and what is measured there.
+"""Targets: the deployments of a study's candidates, and the quantities measured on them.
 
 A study with one runtime has one target without a name. Quantities of the model alone (parameters,
 MACs) are measured with the first target.

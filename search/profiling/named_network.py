@@ -98,7 +98,7 @@ def _architecture(text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"--model {text}: this is no YAML: {error}") from error
+        raise UserError(f"--model {text}: this is not YAML: {error}") from error
 
 
 def _shape(text: str) -> Shape:

@@ -44,7 +44,7 @@ def parse_option(text: str) -> tuple[str, Any]:
     """Reads an option: `threads=2` -> ("threads", 2); the value is YAML.
 
     Raises:
-        UserError: The text has no key, or its value is no YAML.
+        UserError: The text has no key, or its value is not YAML.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -52,7 +52,7 @@ def parse_option(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise UserError(f"--option {text}: the value is no YAML") from error
+        raise UserError(f"--option {text}: the value is not YAML") from error
 
 
 def deployment_of(spec: StudySpec, request: RetargetRequest) -> Deployment:

@@ -91,7 +91,7 @@ def _measure(
     retargets: Retargets,
     notify: Notify,
 ) -> dict[int, RetargetedTrial]:
-    """Measures trials, stores the results and returns them by number."""
+    """Measures trials, stores the results and returns trial number -> result."""
     from paretune.search.trial.stage_study import StageStudy
 
     study = StageStudy(spec)

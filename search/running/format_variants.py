@@ -1,9 +1,9 @@
 """Format variants: a trained network in each number format that needs no further training.
 
 Training is the expensive part of a trial; quantizing, deploying and measuring a trained network
-takes seconds. So the same choices with each other number format become trials of their own, after
-each trial or, for the networks of the front, at the end. Sampler and front learn from them. They do
-not count towards the number of trials that the user asked for.
+takes seconds. So each network becomes further trials, one in each other number format. They run
+after its trial, or at the end for the networks of the front. Sampler and front learn from them.
+They do not count towards the number of trials that the user asked for.
 """
 
 from __future__ import annotations

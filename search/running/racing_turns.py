@@ -96,7 +96,7 @@ class RacingTurns:
         return ended
 
     def _trained(self) -> Row | None:
-        """Returns a paused trial that shares its training with a trial that has completed it."""
+        """Returns a paused trial if another trial has completed the same training meanwhile."""
         assert self._study.race is not None
         if self._progress.done == self._done:
             return None

@@ -300,7 +300,7 @@ class Runner:
     def _learn(self) -> tuple[int, Mapping[str, Any]] | None:
         """Learns from trials that an earlier run or another worker finished.
 
-        Returns number and parameters of the last one that is no format variant.
+        Returns number and parameters of the last one that is not a format variant.
         """
         last, self._running = None, []
         for row in self._store.new_trials(self._highest, self._missing):

@@ -85,7 +85,7 @@ def _lives(worker: Row) -> bool:
 def _process_started(pid: int) -> float | None:
     """Returns when a process of this host started, in clock ticks; None if it is gone.
 
-    Without /proc the result for a living process is 0: it cannot be told from a later process.
+    Without /proc the result for a living process is 0, which also fits a later process.
     """
     stat = Path(f"/proc/{pid}/stat")
     try:

@@ -1,9 +1,9 @@
 """Chooses a sampler for each trial of the sampler `auto`, and reads the samplers' options.
 
-A good proposal takes milliseconds. Trials of seconds do not notice that; trials of microseconds do.
-So `auto` allows proposals a twentieth of the time of the trials, and five seconds in any case. It
-counts what a proposal costs on a common machine instead of reading a clock, so that a resumed run
-chooses as an uninterrupted one does.
+A good proposal takes milliseconds. That is nothing for trials of seconds, but much for trials of
+microseconds. So proposals of `auto` may take a twentieth of the trials' time, and five seconds in
+any case. `auto` reads no clock. It assumes the time of a proposal on a common machine, so that a
+resumed run chooses as an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROPOSAL_SECONDS = {"random_forest": 0.012, "gaussian_process": 0.06, "tpe": 0.0
 """Seconds that a proposal takes, by surrogate; of TPE without one."""
 
 BLOCK = 50
-"""Trials between two looks at the time; with so many, two runs hardly ever choose differently."""
+"""Trials between two checks of the time; so many that two runs hardly ever choose differently."""
 
 
 class SamplerChoice:

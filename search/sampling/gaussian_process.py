@@ -4,10 +4,10 @@ It has a linear and a squared exponential kernel (Rasmussen & Williams 2006, Gau
 Machine Learning, chapters 2 and 5) on the scales of log_transform.py. There the parameters of a
 network mostly add up, which the linear kernel learns from few trials; the rest is smooth.
 
-In two spaces of architecture, pruning, distillation and training, it predicted the accuracies of
-unseen networks from those of ten with rank correlations of .58 and .45, trees with .42 and .31.
-Its sizes had half the error of those of trees. In purely categorical spaces, as on tables of cells,
-the random forest finds more (tests/benchmarks/bench_tables.py).
+It was compared with trees in two spaces of architecture, pruning, distillation and training. From
+the accuracies of ten networks it predicted those of unseen ones with rank correlations of .58 and
+.45, trees with .42 and .31. Its sizes had half the error of the trees' sizes. In purely categorical
+spaces, such as tables of cells, the random forest finds more (tests/benchmarks/bench_tables.py).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class _Fit:
 
 
 def _filled(rows: np.ndarray) -> np.ndarray:
-    """Returns rows of features with absent numbers in the middle, where they tell least."""
+    """Returns rows of features with absent numbers set to the middle, 0.5."""
     return np.where(rows == ABSENT, 0.5, rows).astype(float)
 
 

@@ -123,8 +123,8 @@ class History:
     def observations(self) -> tuple[np.ndarray, np.ndarray]:
         """Features [T, width] and losses [T, M] of all trials with any objective; NaN if unknown.
 
-        Trials that were screened out come last. Their speed and size are known, and teach a
-        surrogate where constraints are broken.
+        Trials that were screened out come last. Their speed and size are known, so a surrogate
+        learns from them which networks break constraints.
         """
         rows = [*self._rows, *(row for row, _ in self._partial)]
         return np.array(rows), np.array([*self._losses, *(losses for _, losses in self._partial)])

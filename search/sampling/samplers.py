@@ -53,7 +53,7 @@ class _NumberedQMC(QMCSampler):
 class _OrderedNSGAII(NSGAIISampler):
     """NSGA-II with parents in order of their number.
 
-    Optuna returns the parents of a generation by rank the first time and by number later, and
+    Optuna orders the parents of a generation by rank the first time and by number later, and
     crossover draws them by index. A resumed run would propose other trials.
     """
 

@@ -51,7 +51,7 @@ def read_constraint(text: str, units: Mapping[str, str], targets: Sequence[str] 
     """
     match = _CONSTRAINT.match(text)
     if match is None:
-        raise ValueError(f'"{text}" is no constraint; write {EXAMPLES}')
+        raise ValueError(f'"{text}" is not a constraint; write {EXAMPLES}')
     left, sign, right = match.groups()
     name = full_name(left, units, targets)
     if name not in units:
@@ -63,7 +63,7 @@ def read_constraint(text: str, units: Mapping[str, str], targets: Sequence[str] 
 
 
 def quantity_name(text: str) -> str | None:
-    """Returns the name on the left of a constraint; None if the text is no constraint."""
+    """Returns the name on the left of a constraint; None if the text is not a constraint."""
     match = _CONSTRAINT.match(text)
     return match[1] if match else None
 
@@ -87,7 +87,7 @@ def _bound(text: str, right: str, unit: str) -> Bound:
         if unit == "fraction" and not 0 <= value <= 1:
             raise ValueError(f'"{text}": give 0 to 100 %, or a plain number from 0 to 1')
         return Bound(0.0, value)
-    raise ValueError(f'"{text}": "{right}" is no bound; write {EXAMPLES}')
+    raise ValueError(f'"{text}": "{right}" is not a bound; write {EXAMPLES}')
 
 
 def _shifted(text: str, factor: float, number: float, suffix: str, unit: str) -> Bound:
@@ -107,5 +107,5 @@ def _in_unit(text: str, number: float, suffix: str, unit: str) -> float:
     factors = {} if unit == "fraction" else {**UNITS.get(unit, {}), unit.lower(): 1}
     if suffix.lower() not in factors:
         possible = ", ".join(factors) if factors else "% or a plain number from 0 to 1"
-        raise ValueError(f'"{text}": "{suffix}" is no unit of it; give {possible}')
+        raise ValueError(f'"{text}": wrong unit "{suffix}"; give {possible}')
     return number * factors[suffix.lower()]

@@ -1,4 +1,4 @@
-"""Deployment: where a plan's network is deployed, on one runtime or on one for each target."""
+"""Deployment: a runtime with its options; a plan has one, or one for each target."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def rounding_runtime(plan: Plan) -> str | None:
 
 
 def placement(runtime: str | None) -> Any:
-    """Returns the function that lists where a runtime's int8 rounds; None if it has none."""
+    """Returns the function that finds the roundings of a runtime's int8; None if it has none."""
     return getattr(RUNTIMES.get(runtime), "placement", None) if runtime else None
 
 

@@ -50,7 +50,7 @@ class Quantity:
 
     @property
     def local(self) -> str:
-        """The name without the target, as it is used when one artifact is measured."""
+        """The name without the target, for measurements of one artifact."""
         return self.objective + (f".{self.value}" if self.value else "")
 
     def at(self, target: str | None) -> Quantity:
@@ -73,7 +73,7 @@ class Quantity:
         entry = OBJECTIVES.get(self.objective)
         if not all(hasattr(entry, name) for name in REQUIRED):
             raise ValueError(
-                f'"{self.objective}" is no objective: it has no Params, unit or better'
+                f'"{self.objective}" is not an objective: it has no Params, unit or better'
             )
         return entry
 

@@ -173,9 +173,9 @@ class StudyRecord:
         name: Study name.
         source: The study file as plain data.
         axes: The objectives, in order.
-        trials: The trials by number; trial 0 is the baseline.
+        trials: The trials in order of number; trial 0 is the baseline.
         growth: The front and its hypervolume after each trial that changed it, in order of time.
-        trial_limit: Number of trials that the study is to have besides the baseline, or None.
+        trial_limit: Number of trials that the study may have, without the baseline; or None.
         info: Facts to show: host, versions, data set and sizes of its parts.
         final_members: Numbers of the trials on the final front (`front.final_front`); None if the
             front of the search is valid.
@@ -233,7 +233,7 @@ class StudyRecord:
 
     @cached_property
     def front(self) -> tuple[TrialRecord, ...]:
-        """The trials on the front by number; the baseline may be one of them."""
+        """The trials on the front in order of number; the baseline may be one of them."""
         return tuple(trial for trial in self.trials if trial.number in self.members)
 
 

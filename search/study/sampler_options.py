@@ -20,7 +20,7 @@ class AutoParams(Params):
 
     thompson: bool = Field(
         True,
-        description="use the sampler thompson for networks, and where objectives are known without "
+        description="use the sampler thompson for networks, and if objectives are known without "
         "training; false: use TPE",
     )
     cost_aware: bool = Field(

@@ -136,7 +136,7 @@ class StudySpec:
         space: A Record with the keys architecture, pretrain, pruning, distillation, finetune and
             quantization, all present; `assign` returns the choices that `make_plan` takes.
         runtime: The runtime of all candidates; the first target's, if there are targets.
-        teachers: Name -> teacher besides the baseline: the parameters of a pretrain stage, or
+        teachers: Name -> teacher other than the baseline: the parameters of a pretrain stage, or
             {"average": [of such]}.
         objectives: The objectives in the order of the study file; at least one.
         constraints: Conditions that a candidate must meet; a trial that breaks one is infeasible.

@@ -247,7 +247,7 @@ def _notes(spec: StudySpec) -> list[str]:
     if idle:
         notes.append(f"no distillation learns from the teachers {', '.join(idle)}")
     if not list(parameters(spec.space)):
-        notes.append("the space has no parameter: it has one plan besides the baseline")
+        notes.append("the space has no parameter: its only plan is compared with the baseline")
     return notes
 
 

@@ -32,7 +32,7 @@ def check_distillation(
 
     Args:
         problems: Collects the mistakes.
-        section: The section space.distillation, as it is written in the study file.
+        section: The section space.distillation of the study file.
         fields: The trees of the space.
         teachers: Names from the section teachers.
     """

@@ -82,7 +82,7 @@ class Document:
         for length, step in enumerate(path[:-1], 1):
             if not isinstance(mapping.get(step), dict):
                 if mapping.get(step) is not None and not isinstance(mapping[step], str):
-                    raise StudyFileError([f"{origin}: {'.'.join(path[:length])} is no mapping"])
+                    raise StudyFileError([f"{origin}: {'.'.join(path[:length])} is not a mapping"])
                 mapping[step] = {}  # replaces a bare name (`pruning: none`)
                 self._set_origin(path[:length], origin)
             mapping = mapping[step]
@@ -101,7 +101,7 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Reads a study file and applies --set options.
 
     Raises:
-        StudyFileError: It cannot be read, is no YAML, or has contents that are not allowed.
+        StudyFileError: It cannot be read, is not YAML, or has contents that are not allowed.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -125,7 +125,7 @@ def _parsed(text: str, name: str, is_file: bool = False) -> Document:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark and is_file else name
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise StudyFileError([f"{where}: this is no YAML: {reason}"]) from error
+        raise StudyFileError([f"{where}: this is not YAML: {reason}"]) from error
     except RecursionError as error:
         raise StudyFileError([f"{name}: this is nested too deeply for a study"]) from error
     problems.raise_any()

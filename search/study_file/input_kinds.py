@@ -31,7 +31,7 @@ def check_kinds(problems: Problems, data: str, parts: Mapping[Key, Node]) -> Non
                     problems.add(key, refusal(name, kind))
         elif kind == "text" and not _plain(node):
             problems.add(
-                (*key, "augment"), "changes images, and the data is text; leave augment out"
+                (*key, "augment"), "changes images, but the data is text; leave augment out"
             )
 
 

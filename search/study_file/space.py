@@ -1,7 +1,7 @@
 """Reads the search space: plain data and the Params that it fills -> a tree.
 
-Every literal, both ends of every domain and every choice are checked against their field, so that a
-wrong bound is refused before the first trial.
+Literals, choices and both ends of domains are checked against their fields, so that a wrong bound
+is refused before the first trial.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class SpaceReader:
             return label_of(value) if isinstance(value, str) else "?", Fixed(None)
         if not hasattr(entry, "Params"):
             hint = f'; your own code is python: "{name}"' if "python" in table.names else ""
-            self._problems.add(key, f'"{name}" is no {table.kind}: it has no Params{hint}')
+            kind = f"{'an' if table.kind[0] in 'aeiou' else 'a'} {table.kind}"
+            self._problems.add(key, f'"{name}" is not {kind}: it has no Params{hint}')
             return name, Fixed(None)
         primary = getattr(entry, "primary", None)
         spelled_out = isinstance(value, Mapping) and isinstance(value.get(name), Mapping)
@@ -400,7 +401,7 @@ def item_params(params: type[BaseModel], name: str) -> type[BaseModel]:
 
 @cache
 def adapter(params: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    """Returns a strict check of one field's value: a string is no number, true is no integer."""
+    """Returns a strict check of one field: a string is not a number, true is not an integer."""
     annotation = params.model_fields[name].rebuild_annotation()
     return TypeAdapter(annotation, config=ConfigDict(strict=True))
 

@@ -80,7 +80,7 @@ class TargetReader(SectionReader):
     ) -> None:
         """Notes the quantizations of a space that no runtime supports.
 
-        If some targets support it, it is no mistake: the others deploy such candidates in float.
+        If some targets support it, it is not a mistake: the others deploy such candidates in float.
         """
         supported = {
             name: ("none", *RUNTIMES.get(runtime.name).quantizations)

@@ -98,7 +98,7 @@ class TrainerReader(SectionReader):
         )
 
     def quantities(self, objectives: tuple[ObjectiveSpec, ...]) -> Mapping[str, str]:
-        """Reads `quantities`: name -> unit of what constraints bound and is no objective."""
+        """Reads `quantities`: name -> unit of each bounded quantity that is not an objective."""
         section = self.mapping("quantities") or {}
         quantities = {}
         for name, unit in section.items():

@@ -125,7 +125,7 @@ class Evaluation:
             ]
             wrong = [m.name for m in measurements if not math.isfinite(m.value)]
             if wrong:
-                raise InfeasibleCandidate(f"{', '.join(wrong)} came out as no finite number")
+                raise InfeasibleCandidate(f"{', '.join(wrong)}: the measured value is not finite")
         return {d.target.name: bench.artifact_json(d.artifact) for d in deployed}, measurements
 
 

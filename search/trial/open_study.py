@@ -132,7 +132,7 @@ class OpenStudy(ABC):
 
     @abstractmethod
     def facts(self) -> Mapping[str, Any]:
-        """Returns what to show besides host and versions."""
+        """Returns further facts to show, after host and versions."""
 
     @property
     @abstractmethod

@@ -5,13 +5,13 @@ copy, the copy is deployed as the plan says, and accuracy is measured on that fi
 and other quantities of the structure no longer change, so one measurement serves all networks of
 the same structure.
 
-Racing is off by default, as it has not paid yet (`bench_search.py`, sides paretune and racing). On
-studies/benchmark.yaml with digits, after about 80 s of processor time per side, the front covers
-.331 and .363 of the box with racing, and .339 and .358 without (seeds 0 and 1). Its mean over the
-run is .246 and .186 instead of .252 and .297. Pretraining is shared there, finetuning is a quarter
-of a trial's time, measuring a third, and every complete training has free format variants: stopping
-a trial loses more than it saves. With 27 epochs of finetuning (two widths, seed 0, 123 s) the front
-covers .612 with racing and .627 without.
+Racing is off by default, because it has not saved time yet (`bench_search.py`, sides paretune and
+racing). Measured on studies/benchmark.yaml with digits and about 80 s of processor time per side:
+with racing the front covers .331 and .363 of the box, without it .339 and .358 (seeds 0 and 1). The
+mean over the run is .246 and .186 instead of .252 and .297. There trials share the pretraining,
+finetuning is a quarter of a trial's time, and measuring a third. Every complete training has free
+format variants, so stopping a trial loses more than it saves. With 27 epochs of finetuning (two
+widths, seed 0, 123 s) the front covers .612 with racing and .627 without.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class RungChecks:
             raise HeldUp(self.pause_reason)
 
     def _measured(self, candidate: Candidate, seconds: float) -> dict[str, float | None]:
-        """Returns quantity -> value of the candidate as it is, None if the value is not finite."""
+        """Returns quantity -> value of the partly trained candidate, None if it is not finite."""
         bench = self._bench
         early = bench.pipeline.ended_early(self._plan, self._stage, candidate)
         stage_seconds = {**self._watch.stage_seconds, self._stage: seconds}

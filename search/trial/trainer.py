@@ -104,7 +104,7 @@ class Report:
 
         Raises:
             Stop: Racing pauses the trial.
-            WrongAnswer: The step is no integer, or a value is no number.
+            WrongAnswer: The step is not an integer, or a value is not a number.
         """
         try:
             number = step.__index__()
@@ -143,7 +143,7 @@ def load_function(key: str, name: str) -> Callable[..., Any]:
     """Returns the function that a key of the study file names.
 
     Raises:
-        UserError: It cannot be imported, or is no function.
+        UserError: It cannot be imported, or is not a function.
     """
     try:
         function = resolve(name)
@@ -176,8 +176,8 @@ class TrainerResults:
             function: Its name, for error texts.
 
         Raises:
-            WrongAnswer: The answer is no mapping, has a name that the study does not have, or a
-                value that is no finite number.
+            WrongAnswer: The answer is not a mapping, has a name that the study does not have, or a
+                value that is not a finite number.
         """
         if not isinstance(answer, Mapping):
             raise WrongAnswer(
@@ -212,7 +212,7 @@ class TrainerResults:
                 value, cheap_measurement.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE
             ):
                 raise WrongAnswer(
-                    f"{function} returned {name} {value:g}, and the cheap function "
+                    f"{function} returned {name} {value:g}, but the cheap function "
                     f"{cheap_measurement.value:g}; leave out of cheap what it cannot know exactly"
                 )
         missing = [name for name in self._units if name not in measurements and name not in cheap]

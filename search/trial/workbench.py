@@ -45,7 +45,7 @@ class Workbench:
         spec: The study.
         host: Digest of this host's fingerprint.
         data: Its data set.
-        targets: Where candidates are deployed, in order; one without a name in a study with one
+        targets: Targets of the candidates, in order; one without a name in a study with one
             runtime.
         pipeline: Builds and deploys plans.
         cache: Keeps trained stages.
@@ -99,7 +99,7 @@ class Workbench:
         """Returns an artifact to measure, beside the baseline's on the same target.
 
         Args:
-            target: Where it is deployed.
+            target: Target of the artifact.
             artifact: Its file.
             model: Float model behind it.
             baseline: Trial 0; None for the baseline itself.

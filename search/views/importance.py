@@ -1,9 +1,9 @@
 """Parameter importance: the share of an objective's variance that a parameter explains.
 
 A parameter of a branch exists in some trials only, which most estimators cannot handle. The
-correlation ratio can. It takes the trials that have the parameter and computes the variance
-between groups of equal value (numbers: quantile bins), minus what groups of that size show by
-chance. It divides by the variance over *all* trials (Kelley's epsilon squared,
+correlation ratio can. It takes the trials that have the parameter, grouped by its value (numbers:
+quantile bins). The variance between the groups, minus that of random groups of the same sizes, is
+divided by the variance over *all* trials (Kelley's epsilon squared,
 https://doi.org/10.1073/pnas.21.9.554). The result is a main effect on the trials that a sampler
 chose, not a proof of cause; the report states this.
 """

@@ -40,4 +40,4 @@ def refusal(name: str, kind: Kind) -> str:
     """Returns the error text for inputs that a family cannot take; it lists those that can."""
     suitable = ", ".join(other for other in ARCHITECTURES.names if takes(other, kind))
     other = "text" if kind == "images" else "images"
-    return f"{name} takes {other}, and the data is {kind}; for {kind} there are {suitable}"
+    return f"{name} takes {other}, but the data is {kind}; architectures for {kind}: {suitable}"

@@ -52,7 +52,7 @@ class TextTransformer:
                 divisors = [h for h in range(1, self.width + 1) if self.width % h == 0]
                 nearest = min(divisors, key=lambda h: (abs(h - self.heads), h))
                 raise ValueError(
-                    f"heads must divide the width: {self.width} is no multiple of {self.heads}; "
+                    f"heads must divide the width: {self.width} is not a multiple of {self.heads}; "
                     f"{nearest} would fit"
                 )
             return self

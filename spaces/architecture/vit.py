@@ -48,7 +48,7 @@ class ViT:
         def _heads_divide(self) -> ViT.Params:
             if self.width % self.heads:
                 raise ValueError(
-                    f"heads must divide width: {self.width} is no multiple of {self.heads}; "
+                    f"heads must divide width: {self.width} is not a multiple of {self.heads}; "
                     f"give width: {-(-self.width // self.heads) * self.heads}"
                 )
             return self
@@ -57,7 +57,7 @@ class ViT:
         def _patch_divides(self) -> ViT.Params:
             if self.resolution is not None and self.resolution % self.patch:
                 raise ValueError(
-                    f"patch must divide resolution: {self.resolution} is no multiple of "
+                    f"patch must divide resolution: {self.resolution} is not a multiple of "
                     f"{self.patch}"
                 )
             return self
@@ -74,7 +74,7 @@ class ViT:
         channels, height, width = shape
         if height % params.patch or width % params.patch:
             raise InfeasibleCandidate(
-                f"vit: the patch must divide the image: {height}x{width} pixels are no multiple "
+                f"vit: the patch must divide the image: {height}x{width} pixels are not a multiple "
                 f"of {params.patch}; give a resolution that is"
             )
         return VisionTransformer(

@@ -120,7 +120,7 @@ def call_name(name: str, number: int) -> str:
 
 
 def first_tensor(output: Any) -> torch.Tensor | None:
-    """Returns a module's output, or its first output; None if that is no tensor of real numbers."""
+    """Returns a module's first output; None if that is not a tensor of real numbers."""
     if isinstance(output, Mapping):
         output = next(iter(output.values()), None)
     elif isinstance(output, tuple | list):

@@ -19,7 +19,7 @@ from paretune.spaces.inputs import Shape, example
 _LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.MultiheadAttention)
 
 COMPUTES = ("convolution", "addmm", "mm", "bmm", "linear", "attention", "mul", "embedding", "cat")
-"""Parts of the names of autograd nodes that compute; a path through them is no shortcut."""
+"""Parts of the names of autograd nodes that compute; a path through them is not a shortcut."""
 
 
 class PassThrough(nn.Module):

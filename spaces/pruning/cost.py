@@ -19,9 +19,8 @@ class _Side:
 class Cost:
     """Multiply-adds as a function of the units that stay.
 
-    The cost of a convolution or linear layer is proportional to its outputs and to its inputs, that
-    of a depthwise convolution to its channels, that of an attention to its heads. The rest does not
-    change.
+    A convolution or linear layer costs in proportion to its outputs and to its inputs, a depthwise
+    convolution to its channels, an attention to its heads. Other costs do not change.
 
     Args:
         layers: The layers that can lose units.

@@ -43,7 +43,7 @@ class SemiStructured:
 
         As the hardware requires (Mishra et al. 2021, https://arxiv.org/abs/2104.08378), the four
         weights are neighbours along the input dimension: of [out, in], or of [out, in, H, W] for
-        each kernel position. A layer is skipped if its inputs are no multiple of 4.
+        each kernel position. A layer is skipped if its number of inputs is not a multiple of 4.
 
         Raises:
             InfeasibleCandidate: No layer fits, or the network has no module of an ignored name.

@@ -104,7 +104,7 @@ def _trained(
     keep: bool,
 ) -> tuple[Candidate, Epochs]:
     if recipe.augment != Augment() and kind_of(candidate.shape) == "text":
-        raise InfeasibleCandidate("augmentation changes images, and the data is text")
+        raise InfeasibleCandidate("augmentation changes images, but the data is text")
     model = copy.deepcopy(candidate.model).to(context.device)
     with torch.random.fork_rng(), compilation(recipe.compile):
         torch.manual_seed(context.seed)  # for dropout and other randomness inside the model

@@ -86,7 +86,7 @@ def _cut(
 ) -> tuple[torch.Tensor, float]:
     """Pastes a box of (1 - share) of the area from the partner; returns also the actual share.
 
-    The box is centred at a random point and cut off at the image's edges, as in the paper, so the
+    The box is centred at a random point. As in the paper it is cut off at the image's edges, so the
     actual share may be larger.
     """
     height, width = images.shape[2:]

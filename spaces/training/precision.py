@@ -1,4 +1,4 @@
-"""Mixed precision: autocast, and loss scaling where float16 needs it."""
+"""Mixed precision: autocast, and loss scaling for float16."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from paretune.objectives.runtimes.torchscript import TorchScript
 MiB = 2**20
 
 HOLDING = '''\
-"""A user's own runtime: holds so many bytes, and checks what was imported."""
+"""A user's own runtime: it holds `bytes` of memory, and checks what was imported."""
 
 import sys
 import time

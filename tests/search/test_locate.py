@@ -29,5 +29,5 @@ def test_invalid_yaml_is_an_error_only_if_the_file_may_name_a_storage(tiny: Path
     tiny.write_text("a: b: c\n")
     assert locate(str(tiny)).url == f"sqlite:///{tiny.with_suffix('') / 'study.db'}"
     tiny.write_text("a: b: c\nstorage: sqlite:///elsewhere.db\n")
-    with pytest.raises(UserError, match="this is no YAML"):
+    with pytest.raises(UserError, match="this is not YAML"):
         locate(str(tiny))

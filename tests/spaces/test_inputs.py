@@ -36,11 +36,13 @@ def test_kind_and_text_follow_from_a_shape() -> None:
 def test_only_the_family_python_takes_images_and_text() -> None:
     both = [n for n in ARCHITECTURES.names if takes(n, "images") and takes(n, "text")]
     assert both == ["python"]
-    assert refusal("resnet", "text").startswith("resnet takes images, and the data is text; for te")
+    assert refusal("resnet", "text").startswith(
+        "resnet takes images, but the data is text; architectures for text: "
+    )
 
 
 def test_image_network_is_infeasible_for_text() -> None:
-    with pytest.raises(InfeasibleCandidate, match=r"resnet takes images, and the data is text"):
+    with pytest.raises(InfeasibleCandidate, match=r"resnet takes images, but the data is text"):
         build_network({"resnet": {}}, (16, 100), 3, seed=0)
 
 
@@ -51,5 +53,5 @@ def test_user_s_network_for_images_is_infeasible_for_text() -> None:
 
 def test_augmentation_of_text_is_infeasible(candidate: Candidate, context: Context) -> None:
     recipe = Recipe.model_validate({"epochs": 1, "augment": {"flip": True}})
-    with pytest.raises(InfeasibleCandidate, match="augmentation changes images, and the data is"):
+    with pytest.raises(InfeasibleCandidate, match="augmentation changes images, but the data is"):
         train(replace(candidate, shape=(16, 100)), recipe, context, stage="finetune")

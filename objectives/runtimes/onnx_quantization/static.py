@@ -138,8 +138,8 @@ def _quantize(
 def _shield(graph: Any) -> None:
     """Keeps float layers in float: inserts a Clip without effect between them and their input's DQ.
 
-    Without it, ONNX Runtime quantizes the float weights of a layer between DQ and Q when it loads
-    the file (WeightBiasQuantization), and the layer runs in int8.
+    Without it the layer would run in int8: ONNX Runtime quantizes float weights between DQ and Q
+    when it loads the file (WeightBiasQuantization).
     """
     import numpy as np
     from onnx import helper, numpy_helper

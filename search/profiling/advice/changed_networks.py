@@ -35,7 +35,7 @@ UNFIT = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
 def separable(model: nn.Module, path: str) -> nn.Module | None:
     """Replaces a convolution by a depthwise and a pointwise one (https://arxiv.org/abs/1704.04861).
 
-    Returns None if the layer is no dense convolution, or its kernel is a single point.
+    Returns None if the layer is not a dense convolution, or its kernel is a single point.
     """
     conv = model.get_submodule(path)
     if not isinstance(conv, nn.Conv2d) or conv.groups > 1 or conv.in_channels < FEWEST:

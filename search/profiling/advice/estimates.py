@@ -6,13 +6,13 @@ The rules, which `tests/benchmarks/bench_profile.py` compares with networks that
    keep their time (Amdahl's law), and so does the runtime between the layers.
 2. No layer moves its bytes (inputs, outputs, weights) faster than the fastest layer of this
    network: a layer that is bound by memory does not gain from fewer multiply-adds.
-3. A new layer computes at the speed of the layer that it replaces, within rule 2, and takes no
-   less than the quickest layer of the network.
-4. In int8, a convolution or product takes a quarter of the time of its bytes, and 1 / INT8_SPEED
-   of the rest if the processor has 8-bit dot products, else 1 / INT8_SPEED_PLAIN. Other layers
-   keep their time.
-5. A file keeps its bytes that are no weights, and has 4 for each parameter (1 for those of
-   convolutions and products in int8).
+3. A new layer computes at the speed of the layer that it replaces, within rule 2. It takes at
+   least as long as the fastest layer of the network.
+4. In int8, a convolution or product needs a quarter of the time to move its bytes. The rest is
+   divided by INT8_SPEED, or by INT8_SPEED_PLAIN if the processor has no 8-bit dot products. Other
+   layers keep their time.
+5. A file has 4 bytes for each parameter (1 for those of convolutions and products in int8). Its
+   other bytes do not change.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class NetworkCosts:
 
     @property
     def other_bytes(self) -> float:
-        """Bytes of the file that are no weights."""
+        """Bytes of the file that are not weights."""
         return max(0.0, self.bytes - self.parameter_bytes * self.parameters)
 
     def memory_ms(self, layer: LayerCosts) -> float:

@@ -107,7 +107,7 @@ def test_run_counts_when_both_probes_around_it_are_fast(
 
 
 def test_all_runs_count_when_the_runtime_works_in_other_threads(make_runs: MakeRuns) -> None:
-    """The processor clock of this thread stands still then, which is no interruption."""
+    """The processor clock of this thread stands still, but nothing interrupts the run."""
     runs = make_runs(sleep)
     runs.warm_up(0.02)
     runs.visit()

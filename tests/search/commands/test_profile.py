@@ -103,7 +103,7 @@ def test_torch_is_profiled_with_a_note_when_the_runtime_has_no_profiler(cli: Cli
         (("--model", "torchvision:resnet1", "--shape", "3,32,32"), "no classification model"),
         (("--model", "no_such:net", "--shape", "3,32,32"), "ModuleNotFoundError"),
         (("--model", "{vit: {depth: 0}}", "--shape", "3,32,32"), "depth: .* greater than"),
-        (("--model", "{vit: [", "--shape", "3,32,32"), "this is no YAML"),
+        (("--model", "{vit: [", "--shape", "3,32,32"), "this is not YAML"),
         ((*SMALL, "--runtime", "onnx"), '--runtime: unknown runtime "onnx"'),
         (("no-such.yaml",), "there is no such study file"),
     ],

@@ -86,7 +86,7 @@ def test_arguments_are_passed_to_the_function(module: str, tmp_path: Path) -> No
     ("function", "message"),
     [
         ("number", " returned a int; return a mapping with x_train and y_train; x_val, y_val, "),
-        ("ragged", " returned a value that is no array: "),
+        ("ragged", " returned a value that is not an array: "),
         ("raises", " raised KeyError: 'no such thing'"),
         ("constant", " raised TypeError: 'int' object is not callable"),
         ("numbered", ": x_train and y_train are missing; arrays found: 1"),

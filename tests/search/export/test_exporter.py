@@ -187,7 +187,7 @@ def test_export_refuses_a_folder_that_a_failed_export_would_replace(
     (finished.parent / "x.unverified").mkdir()
     result = cli("export", finished, "-o", finished.parent / "x", "--no-latency")
     assert result.code == 2
-    assert "a failed export goes there, and this is no earlier one; move it away" in result.err
+    assert "is for a failed export, but holds something else; move it away" in result.err
 
 
 def test_export_refuses_an_unknown_format(finished: Path, cli: Any) -> None:

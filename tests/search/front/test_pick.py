@@ -37,7 +37,7 @@ def test_pick_by_constraints_returns_the_most_accurate_trial_that_meets_them(
     [
         ("latency <= 0.0001 ms", "no trial of the front meets it"),
         ("latncy <= 1 ms", "latncy"),
-        ("nonsense", "is no constraint"),
+        ("nonsense", "is not a constraint"),
         ("9999", "there is no such trial"),
         ("7", "this trial has no model: infeasible"),
     ],

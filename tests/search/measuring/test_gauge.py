@@ -226,7 +226,7 @@ def test_quantity_that_needs_more_classes_is_refused_before_any_work(
     monkeypatch.setattr(Accuracy, "values", {"top11": spec}, raising=False)
     output = cli("run", study, "--set", "constraints=['accuracy.top11 >= 0.5']")
     assert output.code == 2
-    assert "accuracy.top11 needs at least 11 classes, and the data has 10" in output.err
+    assert "accuracy.top11 needs at least 11 classes, but the data has 10" in output.err
     assert not (study.parent / "robust" / "stages").exists()
 
 

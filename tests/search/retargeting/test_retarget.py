@@ -162,7 +162,7 @@ def test_static_int8_is_quantized_by_the_other_runtime(tiny: Path, cli: Cli) -> 
         (["--option", "thread=2"], "--option thread: onnxruntime has no such option; did you mean"),
         (["--option", "threads"], "--option threads: give a key and a value: --option threads=2"),
         (["--option", "threads=x"], "--option threads: must be a valid integer"),
-        (["--option", "threads={"], "the value is no YAML"),
+        (["--option", "threads={"], "the value is not YAML"),
         (["--trials", "some"], "--trials some: give front, all, or numbers: 3,7"),
         (["--trials", "99"], "--trials: trial 99 has no model of its own"),
         (

@@ -1,4 +1,4 @@
-"""The session at the end of a run: front and baseline measured again, killed in it, done again."""
+"""The final session measures front and baseline again; a killed one is repeated."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_killed_run_goes_on_and_loses_no_trial(
 def test_interrupted_run_exits_130_and_keeps_finished_trials(
     tiny: Path, start: Callable[..., Any], how: int
 ) -> None:
-    running = start("run", tiny, "--trials", 60)  # so many that it is still at them
+    running = start("run", tiny, "--trials", 60)  # enough trials to be still running
     running.wait_for("trial   1 [")
     assert running.ended(how) == 130
     assert "interrupted; what is done is kept" in running.log.read_text()

@@ -101,19 +101,19 @@ def test_text_study_runs_from_data_to_verified_export(study: Path, cli: Any) -> 
     [
         (
             "space.architecture={resnet: {}}",
-            "space.architecture: resnet takes images, and the data is text; for text there",
+            "space.architecture: resnet takes images, but the data is text; architectures for",
         ),
         (
             "data=digits",
-            "baseline.architecture: text_transformer takes text, and the data is images;",
+            "baseline.architecture: text_transformer takes text, but the data is images;",
         ),
         (
             "space.finetune.augment={flip: true}",
-            "space.finetune.augment: changes images, and the data is text; leave augment out",
+            "space.finetune.augment: changes images, but the data is text; leave augment out",
         ),
         (
             "baseline.architecture={text_transformer: {width: 30, heads: 4}}",
-            "heads must divide the width: 30 is no multiple of 4; 3 would fit",
+            "heads must divide the width: 30 is not a multiple of 4; 3 would fit",
         ),
         (
             "data.text.tokenizer=wordpiece",

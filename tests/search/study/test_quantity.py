@@ -116,7 +116,7 @@ def test_spec_of_a_further_value_comes_from_the_users_class(user_module: str) ->
             "quantity_user:Noise.blurr",
             'has no value "blurr"; did you mean "blur"? It has quantity_user:Noise.blur.',
         ),
-        ("quantity_user:nothing", "is no objective: it has no Params, unit or better"),
+        ("quantity_user:nothing", "is not an objective: it has no Params, unit or better"),
         ("quantity_user:None", "has no attribute 'None'"),
         ("no_such_module_of_mine:Noise", "No module named 'no_such_module_of_mine'"),
     ],

@@ -182,7 +182,7 @@ def test_number_of_plans_is_one_when_nothing_is_searched(tmp_path: Path) -> None
 
     assert info.plans == "1 distinct plan"
     assert info.parameters == ()
-    assert "the space has no parameter: it has one plan besides the baseline" in info.notes
+    assert "the space has no parameter: its only plan is compared with the baseline" in info.notes
 
 
 @pytest.mark.parametrize(

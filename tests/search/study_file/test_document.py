@@ -84,11 +84,11 @@ def test_where_is_the_line_of_the_nearest_key_above(tmp_path: Path) -> None:
         ("# nothing but a comment\n", 1, "a study file is a mapping of sections"),
         ("- a\n- b\n", 1, "a study file is a mapping of sections"),
         ("just a word\n", 1, "a study file is a mapping of sections"),
-        ("a: 1\na: b: c\n", 2, "this is no YAML: mapping values are not allowed here"),
-        ("a: 1\nb: [1, 2\n", 3, "this is no YAML: "),
-        ("a: 1\n\tb: 2\n", 2, "this is no YAML: found character '\\t'"),
-        ("a: *nowhere\n", 1, "this is no YAML: found undefined alias 'nowhere'"),
-        ("a: 1\n---\nb: 2\n", 2, "this is no YAML: but found another document"),
+        ("a: 1\na: b: c\n", 2, "this is not YAML: mapping values are not allowed here"),
+        ("a: 1\nb: [1, 2\n", 3, "this is not YAML: "),
+        ("a: 1\n\tb: 2\n", 2, "this is not YAML: found character '\\t'"),
+        ("a: *nowhere\n", 1, "this is not YAML: found undefined alias 'nowhere'"),
+        ("a: 1\n---\nb: 2\n", 2, "this is not YAML: but found another document"),
         ("a: 1\nb: 2\na: 3\n", 3, "a: duplicate key; the first one is in line 1"),
         ("a:\n  b: 1\n  b: 2\n", 3, "a.b: duplicate key; the first one is in line 2"),
         ("a: 1\nb: !!python/object:os.system {}\n", 2, "b: the tag !!python/object:os.system "),
@@ -123,7 +123,7 @@ def test_text_is_refused_when_it_is_nested_without_end(tmp_path: Path) -> None:
 
 
 def test_control_character_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyFileError, match="this is no YAML: unacceptable character"):
+    with pytest.raises(StudyFileError, match="this is not YAML: unacceptable character"):
         document(tmp_path, "a: \x01")
 
 
@@ -186,9 +186,9 @@ def test_later_override_wins(tmp_path: Path) -> None:
     [
         ("search.seed", "--set search.seed: give a key and a value: --set search.seed=1"),
         ("=3", "--set =3: give a key and a value: --set search.seed=1"),
-        ("a.b.c=3", "--set a.b.c=3: a.b is no mapping"),
-        ("l.0=3", "--set l.0=3: l is no mapping"),
-        ("a.b=[1", "--set a.b=[1: this is no YAML: "),
+        ("a.b.c=3", "--set a.b.c=3: a.b is not a mapping"),
+        ("l.0=3", "--set l.0=3: l is not a mapping"),
+        ("a.b=[1", "--set a.b=[1: this is not YAML: "),
         ("a.b={x: 1, x: 2}", "--set a.b={x: 1, x: 2}: x: duplicate key"),
         (
             "a.b=!!python/object/apply:os.getcwd []",

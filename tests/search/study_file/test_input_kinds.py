@@ -58,7 +58,7 @@ def test_architecture_is_refused_when_it_takes_other_inputs() -> None:
 )
 def test_augmentation_is_refused_when_the_data_is_text(recipe: Any, changes: bool) -> None:
     key = ("space", "finetune")
-    text = "space.finetune.augment: changes images, and the data is text; leave augment out"
+    text = "space.finetune.augment: changes images, but the data is text; leave augment out"
 
     assert refused(TEXT, {key: recipe}) == [text] * changes
     assert refused(IMAGES, {key: recipe}) == []

@@ -27,11 +27,11 @@ def test_nothing_is_raised_when_there_is_no_mistake(noted: Problems) -> None:
 
 def test_all_mistakes_are_raised_in_order_and_once(noted: Problems) -> None:
     noted.add(("a", "b"), "is wrong")
-    noted.add((), "is no mapping")
+    noted.add((), "is not a mapping")
     noted.add(("a", "b"), "is wrong")
 
     assert len(noted) == 2
-    assert lines_of(noted) == ["x.yaml:2: a.b: is wrong", "x.yaml:0: is no mapping"]
+    assert lines_of(noted) == ["x.yaml:2: a.b: is wrong", "x.yaml:0: is not a mapping"]
 
 
 @pytest.mark.parametrize(

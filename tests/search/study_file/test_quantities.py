@@ -94,21 +94,21 @@ MISTAKES = [
         '"size <= 20 KB"',
         '"size is small"',
         "goals.0",
-        '"size is small" is no constraint; write "latency <= 2 ms", "latency <= 0.5 x '
+        '"size is small" is not a constraint; write "latency <= 2 ms", "latency <= 0.5 x '
         'baseline", "accuracy >= baseline - 1%"',
     ),
     (
         '"size <= 20 KB"',
         '"size <= tiny"',
         "goals.0",
-        '"size <= tiny": "tiny" is no bound; write "latency <= 2 ms", "latency <= 0.5 x '
+        '"size <= tiny": "tiny" is not a bound; write "latency <= 2 ms", "latency <= 0.5 x '
         'baseline", "accuracy >= baseline - 1%"',
     ),
     (
         '"size <= 20 KB"',
         '"size <= 20 ms"',
         "goals.0",
-        '"size <= 20 ms": "ms" is no unit of it; give b, kb, mb, gb, kib, mib, gib, bytes',
+        '"size <= 20 ms": wrong unit "ms"; give b, kb, mb, gb, kib, mib, gib, bytes',
     ),
     (
         '"size <= 20 KB"',
@@ -154,7 +154,7 @@ def test_objective_is_refused_when_a_dotted_path_leads_to_none(small: Path) -> N
 
     assert problems(small, override, "constraints=['os:path <= 3']")[0] == (
         f"--set {override}: objectives.os:path: "
-        '"os:path" is no objective: it has no Params, unit or better'
+        '"os:path" is not an objective: it has no Params, unit or better'
     )
 
 

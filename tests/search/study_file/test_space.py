@@ -679,14 +679,15 @@ def test_mistake_in_an_override_is_refused_by_its_name(
         (
             "space.architecture",
             "{'os:path': {}}",
-            '"os:path" is no architecture: it has no Params; your own code is python: "os:path"',
+            '"os:path" is not an architecture: it has no Params; your own code is python: '
+            '"os:path"',
         ),
         (
             "data",
             "{'os:path': {}}",
-            '"os:path" is no data set: it has no Params; your own code is python: "os:path"',
+            '"os:path" is not a data set: it has no Params; your own code is python: "os:path"',
         ),
-        ("space.pruning", "{'os:path': {}}", '"os:path" is no pruning: it has no Params'),
+        ("space.pruning", "{'os:path': {}}", '"os:path" is not a pruning: it has no Params'),
         (
             "space.pruning",
             "'no_such_module:x'",

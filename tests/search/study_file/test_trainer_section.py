@@ -43,7 +43,7 @@ MISTAKES = [
     ("quantities={memory: 3}", "give a unit such as ms, not 3"),
     ('constraints=["memry <= 3"]', 'unknown objective "memry"; did you mean "memory"'),
     ('constraints=["error <= 0.5 x baseline"]', "refers to the baseline, and there is none"),
-    ('constraints=["latency <= 3 MB"]', '"MB" is no unit of it; give'),
+    ('constraints=["latency <= 3 MB"]', 'wrong unit "MB"; give'),
     ("baseline={width: 3, lr: 1}", "baseline: give optimizer as well"),
     ("baseline={widht: 3}", 'unknown key; did you mean "width"'),
     ("baseline={width: {int: [1, 2]}, lr: 1, optimizer: a}", "takes fixed values"),

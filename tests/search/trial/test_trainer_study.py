@@ -232,7 +232,7 @@ def test_repeated_plan_takes_its_result_from_the_database(mine: Path, cli: Any) 
             "{'error': 0.1, 'eror': 1}",
             "returned 'eror', which is neither an objective nor a quantity",
         ),
-        ("{'error': 0.1, 'latency': 7}", "returned latency 7, and the cheap function"),
+        ("{'error': 0.1, 'latency': 7}", "returned latency 7, but the cheap function"),
         ("{'error': Measurement('e', 1, 'ms', 'lower', 1, 1)}", r"a measurement of e \[ms\] for"),
         ("1 / 0", "division by zero"),
         ("report('x')", "takes an integer and numbers"),

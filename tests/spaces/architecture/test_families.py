@@ -177,7 +177,7 @@ def test_staged_keeps_four_pixels_a_side() -> None:
     ("name", "params", "reason"),
     [
         ("vit", {"width": 100, "heads": 3}, "heads must divide width: 100 .* give width: 102"),
-        ("vit", {"patch": 5, "resolution": 32}, "patch must divide resolution: 32 is no multiple"),
+        ("vit", {"patch": 5, "resolution": 32}, "patch must divide resolution: 32 is not a multip"),
         ("efficientnet", {"phi": 1.0, "depth": 1.2}, "phi scales depth already; give phi or these"),
         ("efficientnet", {"phi": 1.0, "width": 1.2, "resolution": 32}, "phi scales width, resolut"),
         ("regnet", {"w_0": 20}, "multiple of 8"),
@@ -211,5 +211,5 @@ def test_params_that_contradict_each_other_are_refused(
 
 
 def test_patch_that_does_not_divide_the_image_is_infeasible() -> None:
-    with pytest.raises(InfeasibleCandidate, match="28x30 pixels are no multiple of 4"):
+    with pytest.raises(InfeasibleCandidate, match="28x30 pixels are not a multiple of 4"):
         build_network({"vit": {"patch": 4}}, (1, 28, 30), 3, seed=0)

@@ -116,12 +116,12 @@ def test_macs_equal_the_formula() -> None:
 
 
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
-    with pytest.raises(ValidationError, match="heads must divide the width: 30 is no multipl"):
+    with pytest.raises(ValidationError, match="heads must divide the width: 30 is not a multipl"):
         TextTransformer.Params(width=30, heads=4)
 
 
 def test_text_transformer_is_infeasible_for_images() -> None:
-    with pytest.raises(InfeasibleCandidate, match="text_transformer takes text, and the data"):
+    with pytest.raises(InfeasibleCandidate, match="text_transformer takes text, but the data"):
         build_network({"text_transformer": {}}, (1, 8, 8), 3, seed=0)
 
 

@@ -63,4 +63,4 @@ def test_changes_of_levels_equal_torchvision_s(
 ) -> None:
     images = pixels(channels=channels)
     difference = (as_bytes(operation(images.float() / 255)) - reference(images).int()).abs()
-    assert int(difference.max()) <= 1  # torchvision cuts a level off where we round it
+    assert int(difference.max()) <= 1  # torchvision truncates levels, `colours` rounds them

@@ -1,4 +1,4 @@
-"""Changes of a copy: its counts are those of the formulas, and the network stays as it is."""
+"""Changes of a copy: its counts follow the formulas, and the network is unchanged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_separable_convolution_has_the_formula_s_share_of_multiply_adds(simple: 
     share = macs(changed_networks.separable(simple, "3"), "3") / macs(simple, "3")
     assert share == pytest.approx(1 / 128 + 1 / 9)
     assert 1 / share == pytest.approx(8.4, abs=0.05)
-    assert isinstance(simple[3], nn.Conv2d), "the network itself must stay as it is"
+    assert isinstance(simple[3], nn.Conv2d), "the original network must not change"
     assert torch.equal(random_state, torch.random.get_rng_state())
 
 

@@ -23,7 +23,7 @@ LINEAR = layer("linear", macs=1_000, traffic=4_000, parameters=1_000)
 COSTS = NetworkCosts(
     (CONV, COPY, LINEAR), {"conv": 8.0, "copy": 2.0, "linear": 4.0}, between=2.0, bytes=8_000
 )
-"""16 ms in all; the fastest moves 1,000 bytes per ms; 400 bytes of the file are no weights."""
+"""16 ms in all; the fastest moves 1,000 bytes per ms; 400 bytes of the file are not weights."""
 
 
 def test_unchanged_network_keeps_its_costs() -> None:
