@@ -18,8 +18,8 @@ README = (ROOT / "README.md").read_text()
 
 def block(language: str) -> str:
     """The code block of a language."""
-    [found] = re.findall(rf"```{language}\n(.*?)```", README, re.S)
-    return str(found)
+    [code] = re.findall(rf"```{language}\n(.*?)```", README, re.S)
+    return str(code)
 
 
 def commands() -> list[str]:
@@ -34,16 +34,16 @@ def test_readme_shows_commands() -> None:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_command_is_one_that_exists(command: str) -> None:
+def test_readme_shows_only_commands_that_exist(command: str) -> None:
     from paretune.search.cli import main
 
     arguments = shlex.split(command)[1:]
-    made = main.get_command(click.Context(main), arguments[0])
-    assert made is not None
-    required = sum(p.required for p in made.params if p.param_type_name == "argument")
-    given = arguments[1:] or ["STUDY"] * required
+    click_command = main.get_command(click.Context(main), arguments[0])
+    assert click_command is not None
+    required = sum(p.required for p in click_command.params if p.param_type_name == "argument")
+    arguments_needed = arguments[1:] or ["STUDY"] * required
     with contextlib.suppress(SystemExit):
-        made.make_context(arguments[0], list(given))
+        click_command.make_context(arguments[0], list(arguments_needed))
 
 
 def test_study_of_the_readme_loads(tmp_path: Path, cli: Any) -> None:
@@ -51,16 +51,16 @@ def test_study_of_the_readme_loads(tmp_path: Path, cli: Any) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(block("yaml"))
     assert len(block("yaml").splitlines()) <= 16
-    said = cli("check", file)
-    assert said.code == 0, said.err
+    result = cli("check", file)
+    assert result.code == 0, result.err
 
 
 def test_loading_example_runs_on_an_exported_model(
     finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = finished.parent / "exported"
-    said = cli("export", finished, "--pick", "knee", "-o", folder, "--no-latency")
-    assert said.code == 0, said.out + said.err
+    result = cli("export", finished, "--pick", "knee", "-o", folder, "--no-latency")
+    assert result.code == 0, result.out + result.err
     monkeypatch.chdir(finished.parent)
     example = block("python")
     assert "paretune" not in example and "torch" not in example

@@ -39,12 +39,12 @@ LONG = 80
 """Default values of more characters are left out."""
 
 
-def catalogue(what: str) -> list[dict[str, Any]]:
+def catalogue(kind: str) -> list[dict[str, Any]]:
     """Returns the entries of one kind.
 
     Each is {"kind", "name", "text", "parameters": {name: type, range and description}, ...}.
     """
-    if what == "samplers":
+    if kind == "samplers":
         from paretune.search.sampling.samplers import SAMPLERS
 
         return [
@@ -52,7 +52,7 @@ def catalogue(what: str) -> list[dict[str, Any]]:
             for name, info in SAMPLERS.items()
         ]
     return [
-        _entry(table, name) for table in TABLES[what] for name in (*table.names, *table.plugins)
+        _entry(table, name) for table in TABLES[kind] for name in (*table.names, *table.plugins)
     ]
 
 

@@ -10,16 +10,16 @@ LISTS = ("architectures", "techniques", "objectives", "runtimes", "samplers", "d
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(LISTS), metavar="KIND")
+@click.argument("kind", type=click.Choice(LISTS), metavar="KIND")
 @json_option
-def command(what: str, as_json: bool) -> None:
+def command(kind: str, as_json: bool) -> None:
     """List the names and parameters that a study file can use.
 
     KIND is architectures, techniques, objectives, runtimes, samplers, data or training.
     """
     from paretune.search.commands.catalogue import catalogue, catalogue_text
 
-    entries = catalogue(what)
+    entries = catalogue(kind)
     if as_json:
         print_json(entries)
     else:

@@ -83,11 +83,11 @@ def test_accuracy_is_the_statistic_of_the_options_and_takes_one_pass(
 def test_top5_is_returned_for_more_than_five_classes_only(
     make_data: Callable[..., Any], make_subject: Callable[..., Subject]
 ) -> None:
-    few, many = make_data(), make_data()
-    many.classes = 6
+    small, large = make_data(), make_data()
+    large.classes = 6
     names = [
         {m.name for m in Accuracy.measure(make_subject(data), Accuracy.Params(), "test")}
-        for data in (few, many)
+        for data in (small, large)
     ]
     assert names[1] - names[0] == {"accuracy.top5"}
 

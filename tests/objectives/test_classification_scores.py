@@ -46,11 +46,11 @@ def test_scores_equal_scikit_learn_s(count: int, classes: int, seed: int) -> Non
     logits, labels = random_logits(count, classes, seed)
     by_name = scores(logits, labels)
     predicted = logits.argmax(1)
-    every = np.arange(classes)
+    all_classes = np.arange(classes)
     assert by_name["top1"].value == accuracy_score(labels, predicted)
     assert by_name["f1"].value == pytest.approx(f1_score(labels, predicted, average="macro"))
     assert by_name["loss"].value == pytest.approx(
-        log_loss(labels, softmax(logits), labels=every), rel=1e-9
+        log_loss(labels, softmax(logits), labels=all_classes), rel=1e-9
     )
     balanced = by_name["balanced"].value
     expected = [
@@ -60,7 +60,7 @@ def test_scores_equal_scikit_learn_s(count: int, classes: int, seed: int) -> Non
     if np.isin(predicted, labels).all():
         assert balanced == pytest.approx(balanced_accuracy_score(labels, predicted))
     if classes > 5:
-        five = top_k_accuracy_score(labels, logits, k=5, labels=every)
+        five = top_k_accuracy_score(labels, logits, k=5, labels=all_classes)
         assert by_name["top5"].value == pytest.approx(five)
 
 

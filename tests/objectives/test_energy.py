@@ -49,7 +49,7 @@ def test_energy_adds_up_packages_and_their_memory(powercap: Any, make_subject: M
     assert energy.conditions["watts"] > 0
 
 
-def test_energy_is_that_of_one_example_of_a_batch(powercap: Any, make_subject: MakeSubject) -> None:
+def test_energy_is_per_example_of_a_batch(powercap: Any, make_subject: MakeSubject) -> None:
     subject = make_subject(runtime=SpendingRuntime(powercap, {"intel-rapl:0": 0.01}))
     energy = Energy.measure(subject, Energy.Params(seconds=0.1, batch=4), "validation")
     assert energy.value == pytest.approx(0.0025)
@@ -84,7 +84,7 @@ def test_reason_is_given_when_only_root_may_read_the_counters(
     assert set(checked) == {"energy_uj"}
 
 
-def test_reason_is_what_to_type_when_zeus_is_not_installed(
+def test_reason_shows_what_to_type_when_zeus_is_not_installed(
     powercap: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(energy, "find_spec", lambda name: None)

@@ -150,7 +150,7 @@ def test_ratio_uses_references_that_were_measured_with_the_baseline(
     assert 0.2 < measured.conditions["ratio_beside_baseline"] < 5
 
 
-def test_interval_grows_by_how_far_the_references_moved_against_each_other(
+def test_interval_grows_when_the_ratios_of_the_references_change(
     make_subject: MakeSubject,
 ) -> None:
     """A move of 50 in one logarithm, beside which the scatter of any host is negligible."""

@@ -91,14 +91,14 @@ def test_objective_returns_finite_values_with_unit_direction_and_conditions(
     name: str, make_subject: MakeSubject
 ) -> None:
     entry = objective(name)
-    own, *others = measured(name, make_subject(stage_seconds=STAGES))
-    assert (own.name, own.unit, own.better) == (entry.name, entry.unit, entry.better)
+    main, *others = measured(name, make_subject(stage_seconds=STAGES))
+    assert (main.name, main.unit, main.better) == (entry.name, entry.unit, entry.better)
     declared = {f"{name}.{value}": spec for value, spec in getattr(entry, "values", {}).items()}
     for other in others:
         spec = declared.pop(other.name)  # fails if a value comes twice
         assert (other.unit, other.better) == (spec.unit, spec.better)
     assert all(spec.least_classes > make_subject().data.classes for spec in declared.values())
-    for value in (own, *others):
+    for value in (main, *others):
         assert isinstance(value.value, float)
         assert math.isfinite(value.low) and math.isfinite(value.high)
         assert value.low <= value.value <= value.high

@@ -115,14 +115,14 @@ def test_report_is_written_to_the_output_option(finished: Path, cli: Cli, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "what",
+    "kind",
     ["architectures", "techniques", "objectives", "runtimes", "samplers", "data", "training"],
 )
-def test_list_prints_names_and_json(cli: Cli, what: str) -> None:
-    result = cli("list", what)
+def test_list_prints_names_and_json(cli: Cli, kind: str) -> None:
+    result = cli("list", kind)
     assert result.code == 0
     assert len(result.out.splitlines()) >= 2
-    assert json.loads(cli("list", what, "--json").out)
+    assert json.loads(cli("list", kind, "--json").out)
 
 
 # -- wrong input -------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "text"), WRONG, ids=[" ".join(w[0]) for w in WRONG])
-def test_wrong_input_exits_with_2_and_says_what(
+def test_wrong_input_exits_with_2_and_names_the_mistake(
     tiny: Path, cli: Cli, arguments: list[str], text: str
 ) -> None:
     if "device=cuda" in arguments:

@@ -161,7 +161,7 @@ def test_assign_gives_a_value_in_the_tree_for_any_suggestion(
 
 @settings(deadline=None, max_examples=60)
 @given(st.data(), trees(st.one_of(FINITE, continuous_ranges())))
-def test_assign_asks_only_for_parameters_whose_branches_were_taken(
+def test_assign_asks_only_for_parameters_in_the_chosen_branches(
     draw: st.DataObject, node: Node
 ) -> None:
     asked: dict[str, Any] = {}
@@ -172,30 +172,36 @@ def test_assign_asks_only_for_parameters_whose_branches_were_taken(
         return asked[name]
 
     assign(node, choose)
-    exist = [p.name for p in parameters(node) if all(asked.get(of) == at for of, at in p.condition)]
+    exist = [
+        p.name
+        for p in parameters(node)
+        if all(asked.get(parent) == at for parent, at in p.condition)
+    ]
     assert sorted(exist) == sorted(asked)
 
 
 @settings(deadline=None, max_examples=60)
 @given(trees(FINITE))
 def test_count_is_the_number_of_distinct_assignments(node: Node) -> None:
-    every = list(assignments(node))
-    assert len(every) == count(node)
-    assert len({json.dumps(one, sort_keys=True) for one in every}) == len(every)
+    all_assignments = list(assignments(node))
+    assert len(all_assignments) == count(node)
+    assert len({json.dumps(one, sort_keys=True) for one in all_assignments}) == len(all_assignments)
 
 
 @settings(deadline=None, max_examples=60)
 @given(trees(FINITE))
 def test_assignments_contain_exactly_the_parameters_that_assign_asks_for(node: Node) -> None:
-    for one in assignments(node):
+    for assignment in assignments(node):
         asked: list[str] = []
 
-        def choose(name: str, domain: Domain, one: Any = one, asked: list[str] = asked) -> Any:
+        def choose(
+            name: str, domain: Domain, assignment: Any = assignment, asked: list[str] = asked
+        ) -> Any:
             asked.append(name)
-            return one[name]
+            return assignment[name]
 
         assert within(node, assign(node, choose))
-        assert sorted(asked) == sorted(one)
+        assert sorted(asked) == sorted(assignment)
 
 
 @settings(deadline=None, max_examples=60)
@@ -240,7 +246,7 @@ def test_count_is_infinite_when_a_parameter_is_continuous() -> None:
     assert math.isinf(count(Record((("lr", Float(0.1, 1.0)), ("n", Int(1, 3))))))
 
 
-def test_count_is_one_when_both_ends_are_the_same() -> None:
+def test_range_has_one_value_when_both_ends_are_equal() -> None:
     assert count(Float(0.3, 0.3)) == count(Float(0.3, 0.3, step=0.1)) == count(Int(3, 3)) == 1
     assert Float(0.3, 0.3).values() == [0.3]
 

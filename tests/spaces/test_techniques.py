@@ -143,9 +143,9 @@ def test_technique_gives_the_same_result_for_the_same_seed(
     second = applied(table, name, made(architecture), context)
     assert first.history == second.history
     assert first.quantization == second.quantization
-    one, other = first.model.state_dict(), second.model.state_dict()
-    assert list(one) == list(other)
-    assert all(torch.equal(one[key], other[key]) for key in one)
+    first_weights, second_weights = first.model.state_dict(), second.model.state_dict()
+    assert list(first_weights) == list(second_weights)
+    assert all(torch.equal(first_weights[key], second_weights[key]) for key in first_weights)
 
 
 @PAIRS

@@ -160,8 +160,8 @@ def trained() -> nn.Module:
     recipe = Recipe.model_validate(
         {"epochs": 3, "batch_size": 32, "optimizer": {"adam": {"lr": 3e-3}}}
     )
-    whole = initial_candidate({"simple_cnn": {"width": 0.125}}, SHAPE, 10, seed=0)
-    return train(whole, recipe, Context(data), stage="pretrain").model.eval()
+    unpruned = initial_candidate({"simple_cnn": {"width": 0.125}}, SHAPE, 10, seed=0)
+    return train(unpruned, recipe, Context(data), stage="pretrain").model.eval()
 
 
 # -- what it declares --------------------------------------------------------------------------
@@ -341,9 +341,11 @@ def pruned() -> Candidate:
     """A residual network without half of its channels."""
     nothing: Any = None
     data: Data = nothing
-    whole = initial_candidate({"resnet": {"stages": 2, "blocks": 1, "width": 8}}, SHAPE, 3, seed=0)
+    unpruned = initial_candidate(
+        {"resnet": {"stages": 2, "blocks": 1, "width": 8}}, SHAPE, 3, seed=0
+    )
     params = Structured.Params(ratio=0.5, round_to=1)
-    return Structured.apply(whole, params, Context(data))
+    return Structured.apply(unpruned, params, Context(data))
 
 
 @HERE
@@ -428,7 +430,7 @@ def test_negative_thread_counts_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["executorch", "litert", "openvino", "tensorrt"])
-def test_error_says_what_to_type_when_a_runtime_is_not_installed(
+def test_error_shows_what_to_type_when_a_runtime_is_not_installed(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     entry = runtime(name)
@@ -439,7 +441,7 @@ def test_error_says_what_to_type_when_a_runtime_is_not_installed(
     assert re.search(reason, entry.unavailable())
 
 
-def test_error_says_so_when_the_compiler_is_not_installed(
+def test_error_names_the_missing_compiler(
     model: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -448,7 +450,7 @@ def test_error_says_so_when_the_compiler_is_not_installed(
         runtime("torch_compile").export(model, SHAPE, tmp_path / "net.pt2")
 
 
-def test_error_says_so_when_the_converter_of_litert_is_missing(
+def test_error_names_the_missing_converter_of_litert(
     model: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("paretune.objectives.runtimes.litert._no_interpreter", lambda: None)

@@ -31,7 +31,7 @@ def test_quantile_equals_numpy_s(figures: list[float], share: float) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"), [("p50", 3.0), ("p90", 4.6), ("p99", 4.96), ("mean", 3.0)]
 )
-def test_statistic_returns_the_one_that_is_named(name: str, expected: float) -> None:
+def test_statistic_is_chosen_by_its_name(name: str, expected: float) -> None:
     assert statistic([5.0, 1.0, 4.0, 2.0, 3.0], name) == pytest.approx(expected)
 
 
@@ -71,7 +71,7 @@ def test_level_is_on_the_scale_of_the_references() -> None:
     assert estimate.half == pytest.approx(0.0, abs=1e-9)
 
 
-def test_interval_of_a_level_includes_how_far_the_references_moved_against_each_other() -> None:
+def test_interval_of_a_level_includes_the_change_of_the_references_ratios() -> None:
     levels, references = [0.0] * 4, [[0.0] * 4, [0.0] * 4, [0.0] * 4, [0.3] * 4]
     estimate = level_from_references(levels, references, [0.0] * 4)
     # One network has standard deviation 0.15, the mean of four half of it; 3.182 is Student's.

@@ -32,7 +32,7 @@ def fake_nvml() -> Any:
     return SimpleNamespace(**fakes)
 
 
-def test_clocks_are_returned_or_the_reason_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_clocks_are_returned_or_the_reason_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
     assert clocks() == {"gpu": "a GPU", "sm_mhz": 1410, "memory_mhz": 1593}
     lost = fake_nvml()

@@ -49,7 +49,7 @@ def test_eviction_frees_a_tenth_of_the_limit() -> None:
     assert dropped(*entries, limit=999) == ["0", "1"]  # 1000 -> at most 899
 
 
-def test_needed_stages_stay_whatever_they_take() -> None:
+def test_needed_stages_stay_for_any_size() -> None:
     entries = [entry("front", seconds=0.1), entry("a"), entry("b", seconds=20)]
     assert dropped(*entries, limit=250, needed=frozenset({"front"})) == ["a"]
     assert dropped(*entries, limit=1, needed=frozenset({"front", "a", "b"})) == []
@@ -69,8 +69,8 @@ def store(tmp_path: Path) -> Store:
 
 
 def size_of(network: Candidate, folder: Path) -> int:
-    own = Store(open_engine(f"sqlite:///{folder / 'other.db'}", create=True))
-    StageCache(folder / "other", own).save("x", "pretrain", None, network, 1.0, {})
+    other_store = Store(open_engine(f"sqlite:///{folder / 'other.db'}", create=True))
+    StageCache(folder / "other", other_store).save("x", "pretrain", None, network, 1.0, {})
     return (folder / "other" / "x.safetensors").stat().st_size
 
 

@@ -87,8 +87,8 @@ def test_other_teacher_gives_other_weights_and_another_key(study: StageStudy) ->
     taught.append(plan({"average": [network(0.125), network(0.25)]}))
     keys = [study.workbench.pipeline._links(each)[-1].digest for each in taught]
     assert len(set(keys)) == 4
-    actual = [trained(study, each)[0] for each in taught]
-    assert not any(torch.equal(a, b) for i, a in enumerate(actual) for b in actual[:i])
+    models = [trained(study, each)[0] for each in taught]
+    assert not any(torch.equal(a, b) for i, a in enumerate(models) for b in models[:i])
 
 
 def test_name_of_a_teacher_changes_no_key(study: StageStudy) -> None:
@@ -98,9 +98,9 @@ def test_name_of_a_teacher_changes_no_key(study: StageStudy) -> None:
         [plan(network(0.125)), plan(network(0.125), teacher="big")],
         [plan(None), plan(baseline, teacher="again", stages=["finetune", "pretrain"])],
     ]
-    for one, other in same:
+    for name, other in same:
         assert (
-            study.workbench.pipeline._links(one)[-1].digest
+            study.workbench.pipeline._links(name)[-1].digest
             == study.workbench.pipeline._links(other)[-1].digest
         )
 
@@ -141,8 +141,8 @@ def test_average_asks_each_of_its_members(study: StageStudy) -> None:
     first, second = (
         teachers.model(network(width), Watch())(images).softmax(1) for width in (0.125, 0.25)
     )
-    actual = teachers.model(both, Watch())(images).softmax(1)
-    torch.testing.assert_close(actual, 0.75 * first + 0.25 * second)
+    probabilities = teachers.model(both, Watch())(images).softmax(1)
+    torch.testing.assert_close(probabilities, 0.75 * first + 0.25 * second)
 
 
 def test_logits_are_kept_beside_the_stages_and_read_again(study: StageStudy) -> None:

@@ -21,9 +21,9 @@ SMALL = {"simple_cnn": {"width": 0.0625}}
 
 @pytest.fixture
 def study(tiny: Path) -> Iterator[StageStudy]:
-    actual = StageStudy(load_study(tiny))
-    yield actual
-    actual.close()
+    stage_study = StageStudy(load_study(tiny))
+    yield stage_study
+    stage_study.close()
 
 
 def choices(study: StageStudy, architecture: Any = SMALL, **more: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_pruning_and_format_cost_no_training(study: StageStudy) -> None:
     assert study.cost(choices(study, **more)) == study.cost(choices(study))
 
 
-def test_techniques_that_train_say_how_long(study: StageStudy) -> None:
+def test_techniques_that_train_report_their_epochs(study: StageStudy) -> None:
     assert study.cost is not None
     recipe = {**(study.spec.baseline.pretrain or {}), "epochs": 3}
     steps = {"structured": {"ratio": 0.5, "steps": 3, "between": recipe}}

@@ -14,27 +14,27 @@ from paretune.search.study.tables import SAMPLER_NAMES
 KINDS = [*TABLES, "samplers"]
 
 
-@pytest.mark.parametrize("what", KINDS)
-def test_every_entry_has_a_name_and_a_line(what: str) -> None:
-    entries = catalogue(what)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_entry_has_a_name_and_a_line(kind: str) -> None:
+    entries = catalogue(kind)
 
     assert entries
     for entry in entries:
         assert re.fullmatch(r"[a-z0-9_]+", entry["name"])
         assert 10 < len(entry["text"]) <= 100
-        assert entry["text"][-1] == "." or what == "samplers"
+        assert entry["text"][-1] == "." or kind == "samplers"
     assert json.loads(json.dumps(entries)) == entries
 
 
-@pytest.mark.parametrize("what", list(TABLES))
-def test_each_name_of_a_table_is_listed_once(what: str) -> None:
-    names = [(entry["kind"], entry["name"]) for entry in catalogue(what)]
+@pytest.mark.parametrize("kind", list(TABLES))
+def test_each_name_of_a_table_is_listed_once(kind: str) -> None:
+    names = [(entry["kind"], entry["name"]) for entry in catalogue(kind)]
 
-    assert names == [(table.kind, name) for table in TABLES[what] for name in table.names]
+    assert names == [(table.kind, name) for table in TABLES[kind] for name in table.names]
     assert len(set(names)) == len(names)
 
 
-def test_samplers_are_those_that_a_study_can_name() -> None:
+def test_study_can_name_every_sampler() -> None:
     names = [entry["name"] for entry in catalogue("samplers")]
 
     assert sorted(names) == sorted(SAMPLER_NAMES)
@@ -77,7 +77,7 @@ def test_runtime_text_shows_formats_batch_and_needs_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "name", "parameter", "text"),
+    ("kind", "name", "parameter", "text"),
     [
         ("architectures", "simple_cnn", "width", "number in (0, 4], default 1.0: "),
         ("architectures", "resnet", "blocks", "integer in [1, 64] or list, default 3: "),
@@ -95,9 +95,9 @@ def test_runtime_text_shows_formats_batch_and_needs_in_one_line() -> None:
     ],
 )
 def test_parameter_text_has_type_range_and_default(
-    what: str, name: str, parameter: str, text: str
+    kind: str, name: str, parameter: str, text: str
 ) -> None:
-    entry = next(entry for entry in catalogue(what) if entry["name"] == name)
+    entry = next(entry for entry in catalogue(kind) if entry["name"] == name)
 
     assert entry["parameters"][parameter].startswith(text)
 

@@ -34,9 +34,9 @@ def test_digits_are_stratified(digits: Dataset) -> None:
         labels = np.concatenate([labels for _, labels in digits.arrays(part, 256)])
         counts[part] = np.bincount(labels, minlength=10)
 
-    whole = sum(counts.values())
+    total = sum(counts.values())
     for part, share in (("train", 0.5), ("validation", 0.25), ("test", 0.25)):
-        assert np.abs(counts[part] - share * whole).max() <= 1
+        assert np.abs(counts[part] - share * total).max() <= 1
 
 
 def test_digits_do_not_depend_on_seed_or_share(digits: Dataset) -> None:

@@ -33,8 +33,8 @@ def test_parts_are_disjoint_and_complete(load_npz: LoadNpz, arrays: Arrays) -> N
         for image, label in zip(*raw_rows(data, part), strict=True):
             assert image.tobytes() not in seen
             seen[image.tobytes()] = int(label)
-    whole = zip(arrays["x_train"], arrays["y_train"], strict=True)
-    assert seen == {image.tobytes(): int(label) for image, label in whole}
+    pairs = zip(arrays["x_train"], arrays["y_train"], strict=True)
+    assert seen == {image.tobytes(): int(label) for image, label in pairs}
 
 
 def test_parts_are_stratified(load_npz: LoadNpz, arrays: Arrays) -> None:
@@ -46,12 +46,12 @@ def test_parts_are_stratified(load_npz: LoadNpz, arrays: Arrays) -> None:
 
 
 def test_split_depends_on_the_seed(load_npz: LoadNpz, arrays: Arrays) -> None:
-    one, same, other = (load_npz(seed=seed, **arrays) for seed in (0, 0, 1))
+    first, same, other = (load_npz(seed=seed, **arrays) for seed in (0, 0, 1))
 
     for part in PARTS:
-        assert (raw_rows(one, part)[0] == raw_rows(same, part)[0]).all()
-    assert (raw_rows(one, "test")[0] != raw_rows(other, "test")[0]).any()
-    assert one.fingerprint == same.fingerprint != other.fingerprint
+        assert (raw_rows(first, part)[0] == raw_rows(same, part)[0]).all()
+    assert (raw_rows(first, "test")[0] != raw_rows(other, "test")[0]).any()
+    assert first.fingerprint == same.fingerprint != other.fingerprint
 
 
 # -- normalization -------------------------------------------------------------------------------
@@ -145,11 +145,11 @@ def test_calibration_yields_the_same_training_images_each_time(
     data = load_npz(**arrays)
     train = {image.numpy().tobytes() for images, _ in data.batches("train", 8) for image in images}
 
-    one, two = list(data.calibration(10, 4)), list(data.calibration(10, 4))
+    first, second = list(data.calibration(10, 4)), list(data.calibration(10, 4))
 
-    assert [len(batch) for batch in one] == [4, 4, 2]
-    assert all((a == b).all() for a, b in zip(one, two, strict=True))
-    assert {image.tobytes() for batch in one for image in batch} <= train
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    assert all((a == b).all() for a, b in zip(first, second, strict=True))
+    assert {image.tobytes() for batch in first for image in batch} <= train
     assert sum(len(batch) for batch in data.calibration(1000, 4)) == 24
 
 
@@ -159,13 +159,13 @@ def test_calibration_yields_the_same_training_images_each_time(
 def test_fingerprint_does_not_depend_on_the_path(
     load_npz: LoadNpz, arrays: Arrays, tmp_path: Path
 ) -> None:
-    here = load_npz(**arrays)
+    from_function = load_npz(**arrays)
     (tmp_path / "elsewhere").mkdir()
     np.savez_compressed(tmp_path / "elsewhere" / "same.npz", **arrays)
 
-    there = load_data("npz", {"file": "elsewhere/same.npz"}, tmp_path)
+    elsewhere = load_data("npz", {"file": "elsewhere/same.npz"}, tmp_path)
 
-    assert there.fingerprint == here.fingerprint
+    assert elsewhere.fingerprint == from_function.fingerprint
 
 
 def one_pixel(arrays: Arrays) -> None:

@@ -88,8 +88,10 @@ def test_streamed_images_equal_those_in_memory(write_images: WriteImages, seed: 
         ):
             assert torch.equal(a[0], b[0])
             assert torch.equal(a[1], b[1])
-    for one, two in zip(kept.calibration(8, 3), streamed.calibration(8, 3), strict=True):
-        assert (one == two).all()
+    for in_memory, streaming in zip(
+        kept.calibration(8, 3), streamed.calibration(8, 3), strict=True
+    ):
+        assert (in_memory == streaming).all()
 
 
 def test_training_on_a_stream_with_workers_gives_the_same_weights(

@@ -72,7 +72,7 @@ def test_file_is_refused_when_it_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 cut off", b"\x93NUMPY"])
-def test_file_is_refused_when_it_is_no_archive(tmp_path: Path, content: bytes) -> None:
+def test_file_is_refused_when_it_is_not_an_archive(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data.npz").write_bytes(content)
 
     with pytest.raises(UserError, match=r"data\.npz cannot be read as an \.npz archive: "):

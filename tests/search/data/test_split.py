@@ -36,10 +36,10 @@ def test_split_takes_a_share_of_each_class(labels: np.ndarray, share: float, see
 
 @given(labels=LABELS, share=st.floats(0.01, 0.99), seed=st.integers(0, 1000))
 def test_split_is_the_same_each_time(labels: np.ndarray, share: float, seed: int) -> None:
-    one, two = split_by_class(labels, share, seed), split_by_class(labels, share, seed)
+    first, second = split_by_class(labels, share, seed), split_by_class(labels, share, seed)
 
-    assert (one[0] == two[0]).all()
-    assert (one[1] == two[1]).all()
+    assert (first[0] == second[0]).all()
+    assert (first[1] == second[1]).all()
 
 
 def test_split_depends_on_the_seed() -> None:
@@ -52,9 +52,9 @@ def test_split_of_a_class_does_not_depend_on_the_others() -> None:
     labels = np.arange(90) % 3
     fewer = np.where(labels == 2, 1, labels)
 
-    one, two = split_by_class(labels, 0.3, 5)[1], split_by_class(fewer, 0.3, 5)[1]
+    first, second = split_by_class(labels, 0.3, 5)[1], split_by_class(fewer, 0.3, 5)[1]
 
-    assert one[labels[one] == 0].tolist() == two[fewer[two] == 0].tolist()
+    assert first[labels[first] == 0].tolist() == second[fewer[second] == 0].tolist()
 
 
 def test_class_is_refused_when_it_has_one_example() -> None:

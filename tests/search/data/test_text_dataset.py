@@ -45,14 +45,14 @@ def test_texts_keep_their_labels(table: Path) -> None:
 
 def test_batches_follow_the_order(table: Path) -> None:
     data = load_texts(table)
-    [(whole, labels)] = data.batches("train", 100)
+    [(all_tokens, labels)] = data.batches("train", 100)
     order = data.order("train", 5)
     batches = list(data.batches("train", 16, seed=5))
     assert [len(y) for _, y in batches] == [16, 16, 6]
-    assert torch.equal(torch.cat([x for x, _ in batches]), whole[order])
+    assert torch.equal(torch.cat([x for x, _ in batches]), all_tokens[order])
     assert torch.equal(torch.cat([y for _, y in batches]), labels[order])
     arrays = list(data.arrays("train", 100))
-    assert arrays[0][0].dtype == np.int64 and (arrays[0][0] == whole.numpy()).all()
+    assert arrays[0][0].dtype == np.int64 and (arrays[0][0] == all_tokens.numpy()).all()
 
 
 def test_calibration_yields_the_same_training_texts_each_time(table: Path) -> None:

@@ -47,7 +47,7 @@ def test_tokenizer_is_trained_on_the_training_part_alone(tmp_path: Path) -> None
     assert "house" in tokenizer["model"]["vocab"]
 
 
-def test_length_and_vocabulary_are_those_of_the_options(table: Path) -> None:
+def test_length_and_vocabulary_come_from_the_options(table: Path) -> None:
     data = load_texts(table, tokenizer="words", length=5, vocabulary=10)
     assert data.shape == (5, 10)
     [(tokens, _)] = data.batches("train", 100)

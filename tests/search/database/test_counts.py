@@ -77,7 +77,7 @@ def test_trials_are_counted_by_state_without_repeats_and_variants(store: Store) 
     assert "1 stopped early" in info.text() and "5 trials done" in info.text()
 
 
-def test_saved_seconds_are_those_of_the_same_stages_when_trained(store: Store) -> None:
+def test_saved_seconds_equal_the_training_seconds_of_the_same_stages(store: Store) -> None:
     first, other = ("pretrain", 1), ("pretrain", 2)
     tuned = ("finetune", 5)
     trial(store, 1, first, tuned, state="complete", seconds={"pretrain": 10.0, "finetune": 3.0})
@@ -126,13 +126,13 @@ def test_status_of_a_study_without_trials_counts_nothing(store: Store) -> None:
 
 def test_status_of_a_finished_study_is_that_of_its_whole_record(finished: Path) -> None:
     with study_reader(f"sqlite:///{finished.with_suffix('') / 'study.db'}") as reader:
-        outline, whole = with_final_front(reader.outline()), with_final_front(reader.record())
+        outline, full = with_final_front(reader.outline()), with_final_front(reader.record())
         counts = reader.counts()
     info = status_info(outline, counts)
-    assert info == status_info(whole, counts)
+    assert info == status_info(full, counts)
     assert info.front and info.hypervolume
     search = [
-        t for t in whole.trials if t.number > 0 and t.repeat_of is None and t.variant_of is None
+        t for t in full.trials if t.number > 0 and t.repeat_of is None and t.variant_of is None
     ]
     assert info.states == Counter(t.state for t in search)
     assert counts.saved_seconds > 0 and counts.stage_seconds > 0

@@ -60,34 +60,34 @@ def both(url: str, half: float) -> tuple[StudyRecord, StudyRecord]:
     """Returns the front's record and the whole record of a new study."""
     store = Store(open_engine(url, create=True))
     fill(store, half)
-    whole = store.record()
+    full = store.record()
     store.close()
     with study_reader(url) as reader:
-        return reader.front_record(), whole
+        return reader.front_record(), full
 
 
 @pytest.mark.parametrize("half", [0.0, 0.05])
 def test_front_table_is_that_of_the_whole_record(url: str, half: float) -> None:
-    part, whole = both(url, half)
+    part, full = both(url, half)
     with study_reader(url) as reader:
         info = front_info(part, reader.trials)
-    assert info == front_info(whole)
+    assert info == front_info(full)
     assert bool(info.close) == bool(half)
-    assert part.front == whole.front
+    assert part.front == full.front
     assert len(part.front) >= 3
-    assert part.growth == whole.growth[-1:]
+    assert part.growth == full.growth[-1:]
 
 
 def test_only_front_trials_are_read_when_all_objectives_are_exact(url: str) -> None:
-    part, whole = both(url, 0.0)
+    part, full = both(url, 0.0)
     assert {trial.number for trial in part.trials} == part.members
     assert part.other_intervals is None
-    assert len(whole.trials) == 60
+    assert len(full.trials) == 60
 
 
-def test_other_intervals_are_those_of_the_other_feasible_trials(url: str) -> None:
-    part, whole = both(url, 0.05)
-    expected = [t for t in whole.trials if t.feasible and t.number not in part.members]
+def test_other_intervals_belong_to_the_other_feasible_trials(url: str) -> None:
+    part, full = both(url, 0.05)
+    expected = [t for t in full.trials if t.feasible and t.number not in part.members]
     assert {trial.number for trial in part.trials} == part.members
     assert part.other_intervals is not None and len(expected) > 20
     intervals = zip(
@@ -106,18 +106,18 @@ def test_other_intervals_are_those_of_the_other_feasible_trials(url: str) -> Non
     }
 
 
-def test_chances_are_those_of_the_whole_record(url: str) -> None:
-    part, whole = both(url, 0.05)
-    assert front_chances(part) == front_chances(whole)
-    assert list(front_chances(part)) == sorted(front_chances(whole))
+def test_chances_from_the_front_record_equal_those_from_the_full_record(url: str) -> None:
+    part, full = both(url, 0.05)
+    assert front_chances(part) == front_chances(full)
+    assert list(front_chances(part)) == sorted(front_chances(full))
     assert sum(0.0 < p < 1.0 for p in front_chances(part).values()) > 3
 
 
 def test_saved_chances_are_read_until_another_trial_ends(url: str) -> None:
-    part, whole = both(url, 0.05)
+    part, full = both(url, 0.05)
     store = Store(open_engine(url))
-    chances = {n: p for n, p in front_chances(whole).items() if p >= 0.005 or n in whole.members}
-    store.save_chances(chances, whole)
+    chances = {n: p for n, p in front_chances(full).items() if p >= 0.005 or n in full.members}
+    store.save_chances(chances, full)
     with study_reader(url) as reader:
         record = reader.front_record()
         assert (record.chances, record.other_intervals) == (chances, None)
@@ -161,12 +161,22 @@ def test_records_are_the_same_with_and_without_sqlalchemy(url: str) -> None:
         assert plain.record() == StudyReader(engine_rows(engine)).record()
         assert plain.trial(3) == StudyReader(engine_rows(engine)).trial(3)
         assert plain.trial(99) is None
-        one, other = plain.front_record(), StudyReader(engine_rows(engine)).front_record()
-    assert replace(one, other_intervals=None) == replace(other, other_intervals=None)
-    assert one.other_intervals is not None and other.other_intervals is not None
-    assert (one.other_intervals.numbers == other.other_intervals.numbers).all()
-    assert (one.other_intervals.low == other.other_intervals.low).all()
-    assert (one.other_intervals.high == other.other_intervals.high).all()
+        without_sqlalchemy, with_sqlalchemy = (
+            plain.front_record(),
+            StudyReader(engine_rows(engine)).front_record(),
+        )
+    assert replace(without_sqlalchemy, other_intervals=None) == replace(
+        with_sqlalchemy, other_intervals=None
+    )
+    assert (
+        without_sqlalchemy.other_intervals is not None
+        and with_sqlalchemy.other_intervals is not None
+    )
+    assert (
+        without_sqlalchemy.other_intervals.numbers == with_sqlalchemy.other_intervals.numbers
+    ).all()
+    assert (without_sqlalchemy.other_intervals.low == with_sqlalchemy.other_intervals.low).all()
+    assert (without_sqlalchemy.other_intervals.high == with_sqlalchemy.other_intervals.high).all()
     engine.dispose()
 
 

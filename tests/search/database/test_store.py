@@ -47,7 +47,7 @@ def measured(accuracy: float) -> tuple[Measurement, ...]:
     )
 
 
-def test_trial_is_read_as_it_was_written(store: Store) -> None:
+def test_stored_trial_is_read_back_unchanged(store: Store) -> None:
     begin(store, 0)
     result = Result(
         "complete",
@@ -163,7 +163,7 @@ def test_missing_database_is_refused_and_not_created(tmp_path: Path) -> None:
     assert not (tmp_path / "none.db").exists()
 
 
-def test_new_trials_are_those_above_a_number_and_the_missing_ones(store: Store) -> None:
+def test_new_trials_are_above_the_highest_number_or_missing(store: Store) -> None:
     for number in (1, 2, 4, 5):  # 3 never began: two workers asked for one number
         begin(store, number)
     for number in (1, 4):

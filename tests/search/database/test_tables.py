@@ -44,7 +44,7 @@ def finished(store: Store) -> None:
     store.finish(2, RESULT, "host")
 
 
-def test_json_columns_are_those_of_the_tables() -> None:
+def test_json_columns_match_the_tables() -> None:
     columns = [
         column
         for table in tables.metadata.tables.values()
@@ -57,7 +57,7 @@ def test_json_columns_are_those_of_the_tables() -> None:
     assert not text & JSON_COLUMNS
 
 
-def test_trial_columns_are_those_of_the_table_that_a_record_has() -> None:
+def test_trial_columns_match_the_record() -> None:
     assert set(TRIAL_COLUMNS) == set(tables.trials.columns.keys()) - NOT_IN_RECORD
     rest = {field.name for field in fields(TrialRecord)} - set(TRIAL_COLUMNS)
     assert rest == {*PARTS.values(), "searched"}
@@ -85,7 +85,7 @@ def test_record_has_every_field_of_the_result(tmp_path: Path) -> None:
     assert trial.measurements == {"error": MEASURED}
 
 
-def test_measurement_columns_are_those_of_a_measurement() -> None:
+def test_measurement_columns_match_the_class_measurement() -> None:
     measurement = {field.name for field in fields(Measurement)}
     assert measurement <= set(tables.measurements.columns.keys())
     assert measurement - {"conditions"} == set(structures.COLUMNS)

@@ -62,9 +62,9 @@ def test_outputs_fail_if_two_classes_of_a_hundred_change() -> None:
 
 
 def test_only_a_float_file_must_equal_the_float_network() -> None:
-    far = raised(0.3, 0)
-    assert check_network("m", False, LOGITS, far).ok
-    result = check_network("m", True, LOGITS, far)
+    one_outlier = raised(0.3, 0)
+    assert check_network("m", False, LOGITS, one_outlier).ok
+    result = check_network("m", True, LOGITS, one_outlier)
     assert not result.ok
     assert "100 % of the classes agree with the float network on 20 valid" in result.text
 

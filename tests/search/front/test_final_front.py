@@ -87,19 +87,19 @@ def test_trial_outside_the_front_joins_it_by_its_final_measurements() -> None:
     assert with_final_front(record).members == {0, 1, 2}
 
 
-def test_record_stays_as_it_is_when_a_member_lacks_final_measurements() -> None:
+def test_record_is_unchanged_when_a_member_lacks_final_measurements() -> None:
     record = study(
         trial(0, 0.9, 2.0, 2.1), trial(1, 0.8, 1.0, 1.1), trial(2, 0.7, 0.5), front=(0, 1, 2)
     )
     assert with_final_front(record) == record
 
 
-def test_record_with_a_final_front_stays_as_it_is() -> None:
+def test_record_with_a_final_front_is_unchanged() -> None:
     record = with_final_front(study(trial(0, 0.9, 2.0, 2.2), trial(1, 0.8, 1.0, 1.1), front=(0, 1)))
     assert with_final_front(record) is record
 
 
-def test_record_without_trials_stays_as_it_is() -> None:
+def test_record_without_trials_is_unchanged() -> None:
     record = StudyRecord("made", {}, AXES, ())
     assert with_final_front(record) is record
     assert front_chances(record) == {}

@@ -23,7 +23,7 @@ def test_pick_by_word_returns_a_trial_with_this_highlight(
     assert any(text.startswith(query) for text in texts)
 
 
-def test_pick_by_constraints_returns_the_most_accurate_trial_that_meets_them(
+def test_pick_by_constraints_returns_the_most_accurate_feasible_trial(
     make_record: MakeRecord,
 ) -> None:
     record = make_record(100)

@@ -157,14 +157,14 @@ def test_only_the_first_layers_of_many_points_are_drawn_which_changes_little(
 ) -> None:
     random = np.random.default_rng(6)
     means, deviations = random.uniform(size=(600, 3)), np.full((600, 3), [0.1, 0.0, 0.0])
-    whole = non_dominated_chances(means, deviations)
+    all_drawn = non_dominated_chances(means, deviations)
     monkeypatch.setattr(probabilities, "MOST_POINTS", 150)
     chances = non_dominated_chances(means, deviations)
     front = non_dominated(means)
     assert (chances[front] > 0).all() and front.sum() > 20
-    assert (chances > 0).sum() < (whole > 0).sum()
-    assert chances.sum() == pytest.approx(whole.sum(), rel=0.1)
-    assert chances[front] == pytest.approx(whole[front], abs=2 * ERROR)
+    assert (chances > 0).sum() < (all_drawn > 0).sum()
+    assert chances.sum() == pytest.approx(all_drawn.sum(), rel=0.1)
+    assert chances[front] == pytest.approx(all_drawn[front], abs=2 * ERROR)
     monkeypatch.setattr(probabilities, "MOST_POINTS", 1)
     assert (non_dominated_chances(means, deviations)[front] > 0).all()  # never left out
 
@@ -217,11 +217,11 @@ def test_shrink_removes_luck_when_some_trials_collapsed() -> None:
     assert (shrunk[200:] == 0.9).all()
 
 
-def test_shrink_leaves_few_or_exact_points_as_they_are() -> None:
-    few = np.arange(7.0)[:, None]
-    assert (shrink(few, np.ones_like(few)) == few).all()
-    many = np.arange(20.0)[:, None]
-    assert (shrink(many, np.zeros_like(many)) == many).all()
+def test_shrink_does_not_change_few_or_exact_points() -> None:
+    seven = np.arange(7.0)[:, None]
+    assert (shrink(seven, np.ones_like(seven)) == seven).all()
+    twenty = np.arange(20.0)[:, None]
+    assert (shrink(twenty, np.zeros_like(twenty)) == twenty).all()
 
 
 def test_knee_chance_of_exact_points_is_one_for_the_knee() -> None:
@@ -240,7 +240,7 @@ def test_knee_chances_agree_with_a_plain_simulation() -> None:
     assert knee_chances(front, deviations) == pytest.approx(expected, abs=1.5 * ERROR)
 
 
-def test_two_alike_are_the_knee_by_halves() -> None:
+def test_two_equal_trials_share_the_knee_chance() -> None:
     front = np.array([[0.0, 1.0], [0.2, 0.2], [0.2, 0.2], [1.0, 0.0]])
     chances = knee_chances(front, np.array([[0.0, 0.0], [0.01, 0.0], [0.01, 0.0], [0.0, 0.0]]))
     assert chances == pytest.approx([0.0, 0.5, 0.5, 0.0], abs=ERROR)

@@ -140,7 +140,7 @@ def test_objective_is_measured_once_with_the_options_of_its_own(study: Path) -> 
     assert {NAME, f"{NAME}.blur", f"{NAME}.noise", "accuracy"} <= gauge.named
 
 
-def test_parts_are_what_training_leaves_alone_and_what_it_changes(study: Path) -> None:
+def test_split_separates_quantities_that_training_changes(study: Path) -> None:
     from paretune.search.study_file.loading import load_study
 
     gauge = Gauge.of(load_study(study))
@@ -230,10 +230,13 @@ def test_quantity_that_needs_more_classes_is_refused_before_any_work(
     assert not (study.parent / "robust" / "stages").exists()
 
 
-def test_timed_measurements_say_whether_other_work_stood_still() -> None:
-    one = Measurement("latency", 1.0, "ms", "lower", 1.0, 1.0, 1, {"batch": 1})
-    assert mark_alone(one, True).conditions == {"batch": 1, "alone": True}
-    assert [m.conditions["alone"] for m in mark_alone((one, one), False)] == [False, False]
+def test_timed_measurements_record_whether_other_work_was_paused() -> None:
+    measurement = Measurement("latency", 1.0, "ms", "lower", 1.0, 1.0, 1, {"batch": 1})
+    assert mark_alone(measurement, True).conditions == {"batch": 1, "alone": True}
+    assert [m.conditions["alone"] for m in mark_alone((measurement, measurement), False)] == [
+        False,
+        False,
+    ]
     assert mark_alone("something else", True) == "something else"  # is refused elsewhere
 
 
@@ -257,7 +260,7 @@ def test_quantity_that_cannot_be_measured_here_is_refused_before_any_work(
     assert not (study.parent / "robust").exists()
 
 
-def test_stored_study_is_read_where_it_could_not_be_measured(
+def test_stored_study_is_read_on_a_machine_that_cannot_measure_it(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its front is shown and its models are exported on any machine."""
@@ -269,7 +272,7 @@ def test_stored_study_is_read_where_it_could_not_be_measured(
     assert [o.name for o in load_source(source, study).objectives] == ["accuracy", "energy"]
 
 
-def test_energy_is_searched_for_where_it_can_be_read(
+def test_energy_objective_works_if_this_machine_can_read_energy(
     study: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("zeus")
@@ -298,9 +301,7 @@ search: {trials: 2, sampler: grid}
 """
 
 
-def test_training_time_counts_shared_stages_and_teachers_as_when_they_were_made(
-    tmp_path: Path, cli: Any
-) -> None:
+def test_training_time_counts_shared_stages_and_teachers_in_full(tmp_path: Path, cli: Any) -> None:
     file = tmp_path / "timed.yaml"
     file.write_text(TIMED)
     output = cli("run", file)

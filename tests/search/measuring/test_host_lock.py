@@ -64,8 +64,8 @@ class Trainer:
         self.process = subprocess.Popen([sys.executable, "-c", TRAINER, str(folder), str(self.log)])
 
     def steps(self) -> list[float]:
-        *whole, _ = self.log.read_text().split("\n")
-        return [float(line) for line in whole]
+        *complete, _ = self.log.read_text().split("\n")
+        return [float(line) for line in complete]
 
 
 def until(fact: Callable[[], Any], what: str, seconds: float = 120) -> None:
@@ -127,7 +127,7 @@ def test_two_processes_work_at_once(tmp_path: Path) -> None:
         pass
 
 
-def test_work_within_work_and_measuring_within_work_hold_what_they_held(tmp_path: Path) -> None:
+def test_nested_work_and_measuring_keep_their_locks(tmp_path: Path) -> None:
     first, second = HostLock(tmp_path), HostLock(tmp_path)
     with first.working():
         with first.working():

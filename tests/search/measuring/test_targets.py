@@ -65,13 +65,13 @@ def test_target_without_the_quantization_takes_the_float_network_with_a_note(don
     assert "note" not in trial.artifacts["a"]["info"]
 
 
-def test_baseline_of_each_target_is_the_one_it_is_compared_with(done: Path) -> None:
+def test_each_target_is_compared_with_its_own_baseline(done: Path) -> None:
     trial, base = record_of(done).trials[1], record_of(done).trials[0]
     for target in ("a", "b"):
         measured = trial.measurements[f"latency@{target}"]
-        own = base.measurements[f"latency@{target}"]
+        baseline_value = base.measurements[f"latency@{target}"]
         assert measured.conditions["relative_to"] == "baseline"
-        assert measured.value == pytest.approx(measured.conditions["ratio"] * own.value)
+        assert measured.value == pytest.approx(measured.conditions["ratio"] * baseline_value.value)
 
 
 def test_commands_show_the_quantities_of_targets(done: Path, cli: Any) -> None:
@@ -113,7 +113,7 @@ def test_finished_study_goes_on_and_refuses_other_targets(done: Path) -> None:
             refuse_changes(stored, load_study(done, [change]))
 
 
-def test_trial_without_an_artifact_for_a_target_says_which_there_are(done: Path) -> None:
+def test_error_lists_the_artifacts_of_a_trial_that_lacks_the_target(done: Path) -> None:
     trial = record_of(done).trials[0]
     with pytest.raises(UserError, match=r'trial 0 has no target "c"\. Known: a, b\.'):
         stored_artifact(trial, done.with_suffix(""), "c")

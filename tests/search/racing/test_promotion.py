@@ -36,7 +36,7 @@ def test_trial_without_losses_counts_but_is_never_promoted() -> None:
     assert best_trials([RungEntry(1, None), RungEntry(2, None), RungEntry(3, None)], 3) == []
 
 
-def test_promotions_are_those_of_paused_trials_highest_rung_first() -> None:
+def test_promotions_contain_paused_trials_highest_rung_first() -> None:
     rungs = {
         1: [entry(1, 0.1, promoted=True), entry(2, 0.2), entry(3, 0.3), entry(4, 0.4)],
         3: [entry(5, 0.5), entry(6, 0.6), entry(7, 0.7)],

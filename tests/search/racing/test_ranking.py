@@ -35,7 +35,7 @@ def test_best_rows_are_taken_front_after_front(count: int, rows: list[int]) -> N
     assert best_rows(LOSSES, count) == rows
 
 
-def test_rows_of_one_loss_are_ordered_by_it() -> None:
+def test_rows_with_one_loss_are_ordered_by_that_loss() -> None:
     assert best_rows(np.array([[3.0], [1.0], [2.0]]), 3) == [1, 2, 0]
 
 

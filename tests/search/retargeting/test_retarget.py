@@ -88,7 +88,7 @@ def test_stored_file_itself_is_measured_with_other_options(finished: Path, cli: 
 def test_study_copied_to_another_machine_is_measured_there(
     finished: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    here = retarget(cli, finished, "--trials", "1")
+    in_place = retarget(cli, finished, "--trials", "1")
     copy = tmp_path / "elsewhere" / "copy"
     shutil.move(finished.with_suffix(""), copy)
     facts = {"host": "other", "cpu": "another one", "cores": 64}
@@ -96,12 +96,12 @@ def test_study_copied_to_another_machine_is_measured_there(
     result = cli("retarget", copy, "--trials", "1")
     assert result.code == 0, result.err
     assert "on another one, 64 cores" in result.out
-    there = retarget(cli, copy, "--trials", "1")
-    assert there["measured_at"] > here["measured_at"]
-    assert there["host"]["cpu"] == "another one"
+    in_copy = retarget(cli, copy, "--trials", "1")
+    assert in_copy["measured_at"] > in_place["measured_at"]
+    assert in_copy["host"]["cpu"] == "another one"
 
 
-def test_trial_whose_stages_were_dropped_is_named_and_not_trained(finished: Path, cli: Cli) -> None:
+def test_trial_with_dropped_stages_is_named_and_not_trained(finished: Path, cli: Cli) -> None:
     folder = finished.with_suffix("")
     files = sorted((folder / "stages").glob("*.safetensors"), key=lambda f: f.stat().st_mtime_ns)
     for file in files[1:]:  # the first is the baseline's

@@ -67,14 +67,14 @@ def test_plan_that_another_worker_runs_is_not_begun(tmp_path: Path, cli: Any, sa
             {"params": third.params, "attributes": {}},
         )
         assert cli("run", shared, "--trials", 4, "--time", "2s").code == 0
-        actual = trials_of(shared)
+        trials = trials_of(shared)
     store.close()
-    assert [(t.number, t.state) for t in actual[1:]] == [
+    assert [(t.number, t.state) for t in trials[1:]] == [
         (2, "running"),
         (3, "complete"),
         (4, "complete"),
     ]
-    plans = [str(dict(t.params)) for t in actual]
+    plans = [str(dict(t.params)) for t in trials]
     assert len(set(plans)) == len(plans)
 
 
@@ -97,12 +97,12 @@ def test_last_trial_is_not_run_twice_when_another_worker_takes_it_first(
     monkeypatch.setattr(Proposer, "ask", slowly)
     with Worker(store) as other:
         assert cli("run", file, "--trials", 2, "--time", "1s").code == 0
-        actual = trials_of(file)
-        assert (asked, [t.state for t in actual]) == ([2], ["complete", "running"])
+        trials = trials_of(file)
+        assert (asked, [t.state for t in trials]) == ([2], ["complete", "running"])
         assert cli("run", file, "--trials", 3, "--time", "1s").code == 0
-        actual = trials_of(file)
+        trials = trials_of(file)
     store.close()
-    assert (asked, [t.state for t in actual]) == ([2, 3], ["complete", "running", "complete"])
+    assert (asked, [t.state for t in trials]) == ([2, 3], ["complete", "running", "complete"])
 
 
 def test_two_studies_that_begin_at_one_moment_do_not_share_a_database(tmp_path: Path) -> None:

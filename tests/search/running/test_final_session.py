@@ -102,8 +102,8 @@ def test_front_probabilities_of_a_large_study_are_stored(
     before = cli("front", finished, "--json").out
     monkeypatch.setattr("paretune.search.running.final_session.MANY_TRIALS", 5)
     assert cli("run", finished).code == 0
-    with study_reader(f"sqlite:///{database(finished)}") as actual:
-        assert actual.front_record().chances
+    with study_reader(f"sqlite:///{database(finished)}") as reader:
+        assert reader.front_record().chances
     assert cli("front", finished, "--json").out == before
 
 
@@ -186,14 +186,14 @@ def test_every_timing_is_repeated_while_time_is_left(
 ) -> None:
     study = StageStudy(load_study(finished))
     try:
-        wanted = (("size", {}), ("throughput", {"seconds": 0.1}), ("latency", {"seconds": 0.1}))
+        quantities = (("size", {}), ("throughput", {"seconds": 0.1}), ("latency", {"seconds": 0.1}))
         [target] = study.workbench.targets
-        targets = (replace(target, gauge=Gauge(wanted)),)
+        targets = (replace(target, gauge=Gauge(quantities)),)
         study.workbench = replace(study.workbench, targets=targets)
-        actual = study.time_again(list(study.store.record().trials[:2]), seconds)
+        timings = study.time_again(list(study.store.record().trials[:2]), seconds)
     finally:
         study.close()
-    assert [[m.name for m in actual[n]] for n in (0, 1)] == [expected] * 2
+    assert [[m.name for m in timings[n]] for n in (0, 1)] == [expected] * 2
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ def test_format_variants_share_the_training_and_do_not_count_as_trials(
     output = cli("run", study, "--trials", 2)
     assert output.code == 0, output.err
     record = record_of(study)
-    own = [t for t in record.trials if t.number and t.variant_of is None]
-    assert len(own) == 2
-    for trial in own:
+    trained = [t for t in record.trials if t.number and t.variant_of is None]
+    assert len(trained) == 2
+    for trial in trained:
         family = [trial, *(t for t in record.trials if t.variant_of == trial.number)]
         assert {t.params["quantization"] for t in family} == {"none", "dynamic", "static"}
         rest = [{k: v for k, v in t.params.items() if k != "quantization"} for t in family]
@@ -76,21 +76,21 @@ def test_no_format_variants_when_switched_off(study: Path, cli: Any) -> None:
 
 def families(record: StudyRecord) -> dict[int, set[str]]:
     """Returns trial -> the number formats that its network was tried in."""
-    actual = {
+    formats = {
         t.number: {t.params["quantization"]} for t in record.trials[1:] if t.variant_of is None
     }
     for trial in record.trials:
         if trial.variant_of is not None:
-            actual[trial.variant_of].add(trial.params["quantization"])
-    return actual
+            formats[trial.variant_of].add(trial.params["quantization"])
+    return formats
 
 
 def test_format_variants_of_the_front_come_at_the_end(study: Path, cli: Any) -> None:
     output = cli("run", study, "--trials", 4, "--set", "search.format_variants=front")
     assert output.code == 0, output.err
     record = record_of(study)
-    own = [t.number for t in record.trials if t.variant_of is None]
-    assert own == [0, 1, 2, 3, 4], "the search is not kept waiting"
+    trained = [t.number for t in record.trials if t.variant_of is None]
+    assert trained == [0, 1, 2, 3, 4], "the search is not kept waiting"
     front = {number for point in record.growth for number in point.members}
     complete = {n for n, formats in families(record).items() if len(formats) == 3}
     assert complete

@@ -71,22 +71,24 @@ def rungs_of(file: Path) -> Rungs:
 def check_race(file: Path) -> None:
     """Checks what holds at the end of any run of the study above."""
     record = record_of(file)
-    own = [t for t in record.trials if t.repeat_of is None]
-    assert {t.state for t in own} == {"complete", "stopped"}
-    assert all(t.held_by_racing == (t.state == "stopped") for t in own)
+    trials = [t for t in record.trials if t.repeat_of is None]
+    assert {t.state for t in trials} == {"complete", "stopped"}
+    assert all(t.held_by_racing == (t.state == "stopped") for t in trials)
     epochs = epochs_of(file)
     assert len(epochs) == len(set(epochs)), "no epoch is trained twice"
     rungs = rungs_of(file)
-    assert len(rungs.at(1)) == len(own)
+    assert len(rungs.at(1)) == len(trials)
     for step, reached in rungs.all().items():
-        actual = [
+        entries = [
             RungEntry(r.trial, {**r.values, "error": r.values["error"]}, r.promoted)  # type: ignore[dict-item]
             for r in reached
         ]
-        paused = {e.trial for e in actual if not e.promoted}
-        assert not paused & set(best_trials(actual, 3)), f"one of the best is paused at step {step}"
-        trained = [t.number for t in own if t.state == "complete"]
-        assert set(trained) <= {e.trial for e in actual if e.promoted}
+        paused = {e.trial for e in entries if not e.promoted}
+        assert not paused & set(best_trials(entries, 3)), (
+            f"one of the best is paused at step {step}"
+        )
+        trained = [t.number for t in trials if t.state == "complete"]
+        assert set(trained) <= {e.trial for e in entries if e.promoted}
 
 
 def test_run_trains_the_best_to_the_end_and_stops_the_others(racing: Path, cli: Any) -> None:

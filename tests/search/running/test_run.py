@@ -105,8 +105,8 @@ def test_same_seed_proposes_the_same_when_run_in_two_parts(
     assert cli("run", other, "--trials", 2).code == 0
     assert cli("run", other, "--trials", 3).code == 0
     # Random until there is enough to learn from; measured values differ from run to run.
-    wanted = [dict(t.params) for t in record_of(finished).trials[:4]]
-    assert [dict(t.params) for t in record_of(other).trials] == wanted
+    expected = [dict(t.params) for t in record_of(finished).trials[:4]]
+    assert [dict(t.params) for t in record_of(other).trials] == expected
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_killed_run_goes_on_and_loses_no_trial(
 
 
 @pytest.mark.parametrize(
-    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
 def test_interrupted_run_exits_130_and_keeps_finished_trials(
-    tiny: Path, start: Callable[..., Any], how: int
+    tiny: Path, start: Callable[..., Any], number: int
 ) -> None:
     running = start("run", tiny, "--trials", 60)  # enough trials to be still running
     running.wait_for("trial   1 [")
-    assert running.ended(how) == 130
+    assert running.ended(number) == 130
     assert "interrupted; what is done is kept" in running.log.read_text()
     assert record_of(tiny).trials[1].state == "complete"
 
@@ -151,8 +151,8 @@ def test_two_workers_run_each_trial_once(tiny: Path, start: Callable[..., Any]) 
     running = start("run", tiny, "--workers", 2, "--trials", 8)
     assert running.ended() == 0, running.log.read_text()
     record = record_of(tiny)
-    own = [t for t in record.trials if t.number and t.repeat_of is None]
-    assert len(own) == 8
+    trials = [t for t in record.trials if t.number and t.repeat_of is None]
+    assert len(trials) == 8
     assert [t.number for t in record.trials] == list(range(len(record.trials)))
     with existing_store(f"sqlite:///{tiny.with_suffix('') / 'study.db'}") as store:
         assert store.workers() == []
@@ -231,9 +231,9 @@ def test_repeated_plan_takes_the_stored_result(tiny: Path, cli: Any) -> None:
     output = cli("run", tiny, "--set", space, "--set", "search={sampler: random, trials: 5}")
     assert output.code == 0, output.err
     record = record_of(tiny)
-    own = [t for t in record.trials if t.number and t.repeat_of is None]
+    trials = [t for t in record.trials if t.number and t.repeat_of is None]
     repeated = [t for t in record.trials if t.repeat_of is not None]
-    assert len(own) <= 2
+    assert len(trials) <= 2
     assert repeated
     for trial in repeated:
         assert trial.values == record.trials[trial.repeat_of].values  # type: ignore[index]

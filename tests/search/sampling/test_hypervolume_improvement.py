@@ -20,18 +20,18 @@ def added(front: np.ndarray, points: np.ndarray, reference: np.ndarray) -> float
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])
 @pytest.mark.parametrize("each", [1, 3])
 @pytest.mark.parametrize("has_front", [False, True])
-def test_improvement_of_a_network_is_what_its_points_add_together(
+def test_improvement_of_a_network_is_the_joint_gain_of_its_points(
     objectives: int, each: int, has_front: bool
 ) -> None:
     random = np.random.default_rng(0)
-    every = random.random((30, objectives))
-    front = every[non_dominated(every)] if has_front else NOTHING
+    all_losses = random.random((30, objectives))
+    front = all_losses[non_dominated(all_losses)] if has_front else NOTHING
     losses = 0.6 * random.random((20 * each, objectives)) - 0.05
     owners = np.repeat(np.arange(20), each)
     improvement = HypervolumeImprovement(
-        front, every, losses, owners, np.zeros(len(losses), dtype=bool)
+        front, all_losses, losses, owners, np.zeros(len(losses), dtype=bool)
     )
-    reference = every.max(axis=0) + 0.1 * np.ptp(every, axis=0)
+    reference = all_losses.max(axis=0) + 0.1 * np.ptp(all_losses, axis=0)
     expected = [added(front, losses[owners == index], reference) for index in range(20)]
     assert max(expected) > 0
     assert [improvement.of(index) for index in range(20)] == pytest.approx(expected, abs=1e-12)
@@ -40,11 +40,13 @@ def test_improvement_of_a_network_is_what_its_points_add_together(
 
 def test_excluded_point_adds_nothing_and_is_not_the_best() -> None:
     losses = np.array([[0.1, 0.1], [0.5, 0.5], [0.2, 0.2]])
-    every = np.array([[0.6, 0.9], [0.9, 0.6]])
+    all_losses = np.array([[0.6, 0.9], [0.9, 0.6]])
     improvement = HypervolumeImprovement(
-        every, every, losses, np.array([0, 0, 1]), np.array([True, False, True])
+        all_losses, all_losses, losses, np.array([0, 0, 1]), np.array([True, False, True])
     )
-    assert improvement.of(0) == pytest.approx(added(every, losses[1:2], np.array([0.93, 0.93])))
+    assert improvement.of(0) == pytest.approx(
+        added(all_losses, losses[1:2], np.array([0.93, 0.93]))
+    )
     assert improvement.best_point(0) == 1
     assert improvement.of(1) == improvement.bounds[1] == 0
 

@@ -39,6 +39,6 @@ def test_inverse_of_equal_losses_is_constant(count: int) -> None:
 
 
 def test_extreme_loss_does_not_change_the_ranks() -> None:
-    far = LOSSES.copy()
-    far[3, 0] = 1e9
-    assert (RankTransform(far).ranks == RankTransform(LOSSES).ranks).all()
+    with_outlier = LOSSES.copy()
+    with_outlier[3, 0] = 1e9
+    assert (RankTransform(with_outlier).ranks == RankTransform(LOSSES).ranks).all()

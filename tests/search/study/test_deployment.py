@@ -37,7 +37,7 @@ TWO = {"b": {"torchscript": {}}, "a": {"onnxruntime": {"threads": 2}}}
 def test_deployments_keep_the_order_of_the_targets_and_name_their_files() -> None:
     two = deployments(plan_for(TWO))
 
-    assert [(one.target, one.name, one.suffix) for one in two] == [
+    assert [(deployment.target, deployment.name, deployment.suffix) for deployment in two] == [
         ("b", "torchscript", ".b.pt"),
         ("a", "onnxruntime", ".a.onnx"),
     ]
@@ -66,7 +66,7 @@ def test_unquantized_plan_has_no_quantize_stage() -> None:
     assert [stage.kind for stage in unquantized(plan_for(TWO)).stages] == ["pretrain", "deploy"]
 
 
-def test_placement_is_the_runtimes_or_none() -> None:
+def test_placement_comes_from_the_runtime_or_is_none() -> None:
     assert placement("onnxruntime") is OnnxRuntime.placement
     assert placement("torchscript") is None
     assert placement(None) is None
@@ -77,7 +77,7 @@ def test_candidate_is_marked_for_float_when_its_format_is_not_supported(
     target: str, formats: Any
 ) -> None:
     candidate = Candidate(torch.nn.Identity(), (1, 8, 8), 10, quantization={"qat": {}})
-    deployment = next(one for one in deployments(plan_for(TWO)) if one.target == target)
+    deployment = next(item for item in deployments(plan_for(TWO)) if item.target == target)
 
     assert deployment.in_supported_format(candidate).quantization == formats
     assert candidate.quantization == {"qat": {}}

@@ -20,7 +20,7 @@ def formats(file: Path, quantization: str) -> list[dict[str, Any]]:
     return untrained_formats(load_study(file, [f"space.quantization={quantization}"]).space)
 
 
-def test_formats_are_those_that_need_no_training(tiny: Path) -> None:
+def test_free_formats_need_no_training(tiny: Path) -> None:
     assert formats(tiny, "{choice: {none: {}, static: {}, qat: {epochs: 1}}}") == [
         {"quantization": "none"},
         {"quantization": "static"},
@@ -36,7 +36,9 @@ def test_formats_with_few_variants_are_all_listed(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("quantization", ["static", "{choice: {static: {percentile: PERCENT}}}"])
-def test_formats_are_none_when_there_is_nothing_to_enumerate(tiny: Path, quantization: str) -> None:
+def test_formats_are_none_when_the_space_cannot_enumerate_them(
+    tiny: Path, quantization: str
+) -> None:
     assert formats(tiny, quantization.replace("PERCENT", "{float: [90, 99.9]}")) == []
 
 
@@ -49,7 +51,7 @@ def test_variants_have_formats_unless_they_are_switched_off(
     assert len(variant_formats(spec)) == number
 
 
-def test_variants_are_the_same_network_in_the_other_formats() -> None:
+def test_variants_have_the_same_network_in_the_other_formats() -> None:
     params = {"width": 1, "quantization": "static", "quantization.static.keep_float": "0"}
     other = [{"quantization": "none"}, {"quantization": "static"}]
 

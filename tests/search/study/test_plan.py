@@ -100,12 +100,12 @@ def test_equal_choices_give_equal_plans() -> None:
     other = {name: json.loads(json.dumps(value)) for name, value in reversed(CHOICES.items())}
     other["pretrain"] = dict(reversed(other["pretrain"].items()))
 
-    one, two = make_plan(CHOICES, RUNTIME), make_plan(other, RUNTIME)
+    first, second = make_plan(CHOICES, RUNTIME), make_plan(other, RUNTIME)
 
-    assert one == two
-    assert one.key == two.key
-    assert hash(one) == hash(two)
-    assert len({one, two}) == 1
+    assert first == second
+    assert first.key == second.key
+    assert hash(first) == hash(second)
+    assert len({first, second}) == 1
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_equal_choices_give_equal_plans() -> None:
     ],
 )
 def test_other_choice_gives_another_key(name: str, value: Any) -> None:
-    one, two = make_plan(CHOICES, RUNTIME), make_plan({**CHOICES, name: value}, RUNTIME)
+    first, second = make_plan(CHOICES, RUNTIME), make_plan({**CHOICES, name: value}, RUNTIME)
 
-    assert one != two
-    assert one.key != two.key
+    assert first != second
+    assert first.key != second.key
 
 
 def test_other_runtime_gives_another_key() -> None:

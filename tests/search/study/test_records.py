@@ -75,6 +75,6 @@ def test_front_is_the_final_one_when_there_is_one(make_record: Callable[..., Stu
     assert StudyRecord("x", {}, (), ()).members == frozenset()
 
 
-def test_targets_are_those_of_the_study_file() -> None:
+def test_targets_come_from_the_study_file() -> None:
     assert StudyRecord("x", {"targets": {"a": "torch", "b": "torch"}}, (), ()).targets == ("a", "b")
     assert StudyRecord("x", {"targets": None}, (), ()).targets == ()

@@ -28,5 +28,5 @@ def test_surrogate_is_used_by_thompson_and_by_auto_unless_it_is_off(
     assert uses_surrogate(Selection(name, options)) is uses
 
 
-def test_options_are_those_of_samplers_that_exist() -> None:
+def test_sampler_options_belong_to_existing_samplers() -> None:
     assert set(SAMPLER_OPTIONS) <= set(SAMPLER_NAMES)

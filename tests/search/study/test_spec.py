@@ -58,8 +58,8 @@ def test_violation_is_positive_exactly_when_broken(
     assert (upper.violation(value, baseline) > 0) == (value > bound)
     assert (lower.violation(value, baseline) > 0) == (value < bound)
     assert upper.violation(value, baseline) == -lower.violation(value, baseline)
-    for one in (upper, lower):
-        recovered = one.value(one.violation(value, baseline), baseline)
+    for constraint in (upper, lower):
+        recovered = constraint.value(constraint.violation(value, baseline), baseline)
         assert recovered == pytest.approx(value, rel=1e-9, abs=1e-9 * abs(bound) + 1e-12)
 
 

@@ -138,7 +138,7 @@ END = ("deploy to onnxruntime", "measure")
         (["space.pretrain={epochs: {int: [1, 2]}}"], ("pretrain", *ALL[1:])),
     ],
 )
-def test_stages_are_those_that_any_plan_has(
+def test_stages_include_those_of_every_plan(
     tmp_path: Path, overrides: list[str], stages: tuple[str, ...]
 ) -> None:
     assert check_info(study(tmp_path, *overrides)).stages == (*stages, *END)

@@ -27,7 +27,7 @@ def refused(data: str, parts: dict[tuple[str, ...], Node]) -> list[str]:
     return []
 
 
-def test_option_names_are_those_of_all_branches() -> None:
+def test_option_names_include_those_of_all_branches() -> None:
     tree = Choice((("a", option("simple_cnn")), ("b", Fixed({"resnet": {}}))))
 
     assert list(option_names(tree)) == ["simple_cnn", "resnet"]

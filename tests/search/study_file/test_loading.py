@@ -146,7 +146,7 @@ def test_override_may_give_a_number_with_an_exponent(small: Path) -> None:
     assert spec.baseline.pretrain["optimizer"]["sgd"]["lr"] == 0.005
 
 
-def test_on_and_no_are_read_as_text(small: Path) -> None:
+def test_words_on_and_no_are_read_as_text(small: Path) -> None:
     spec = load_study(small, ["baseline.pretrain.channels_last=on", "study=no"])
 
     assert spec.baseline.pretrain is not None
@@ -311,7 +311,7 @@ def test_study_is_refused_when_the_path_is_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# empty\n", "[]\n", "a: [\n", "a: !!python/object:x.y {}\n"])
-def test_study_is_refused_when_it_is_no_mapping_of_plain_values(small: Path, text: str) -> None:
+def test_study_is_refused_when_it_is_not_a_mapping_of_plain_values(small: Path, text: str) -> None:
     small.write_text(text)
 
     assert problems(small)[0].startswith(f"{small}:")

@@ -145,7 +145,7 @@ def test_mistake_in_an_override_is_refused_by_its_name(
         ('"a\\0b"', "give the path of a .safetensors or .pt file, not 'a\\x00b'"),
     ],
 )
-def test_checkpoint_is_refused_when_it_is_no_file(small: Path, value: str, text: str) -> None:
+def test_checkpoint_is_refused_when_it_is_not_a_file(small: Path, value: str, text: str) -> None:
     line = replace_part(
         small, "architecture: simple_cnn\n", f"architecture: simple_cnn\n  checkpoint: {value}\n"
     )

@@ -149,7 +149,7 @@ def test_mistake_in_an_override_is_refused_by_its_name(
     assert_override_refused(small, override, text)
 
 
-def test_objective_is_refused_when_a_dotted_path_leads_to_none(small: Path) -> None:
+def test_objective_is_refused_when_the_dotted_path_is_not_an_objective(small: Path) -> None:
     override = "objectives={accuracy: maximize, 'os:path': minimize}"
 
     assert problems(small, override, "constraints=['os:path <= 3']")[0] == (
@@ -159,7 +159,7 @@ def test_objective_is_refused_when_a_dotted_path_leads_to_none(small: Path) -> N
 
 
 @pytest.mark.parametrize("value", ["3", "[accuracy]", "accuracy"])
-def test_objectives_are_refused_when_they_are_no_mapping(small: Path, value: str) -> None:
+def test_objectives_are_refused_when_they_are_not_a_mapping(small: Path, value: str) -> None:
     lines = problems(small, f"objectives={value}")
 
     assert f"--set objectives={value}: objectives: give a mapping, not " in lines[0]

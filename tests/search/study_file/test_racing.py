@@ -83,7 +83,7 @@ def test_check_shows_the_epochs_of_the_rungs(tiny: Path, cli: Any) -> None:
     assert info["racing"].startswith("at epoch 1 of 4")
 
 
-def test_check_notes_that_too_few_trials_begin_for_one_to_be_trained(tiny: Path, cli: Any) -> None:
+def test_check_notes_when_racing_has_too_few_trials_to_complete_one(tiny: Path, cli: Any) -> None:
     assert "to its end" not in cli("check", tiny, *options()).out
 
     result = cli("check", tiny, *options("search.trials=2"))

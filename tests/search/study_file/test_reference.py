@@ -40,8 +40,8 @@ def keys_of(schema: Any) -> set[str]:
         return set().union(*map(keys_of, schema))
     if not isinstance(schema, dict):
         return set()
-    own = set(schema.get("properties", {}))
-    return own.union(*(keys_of(value) for value in schema.values()))
+    keys = set(schema.get("properties", {}))
+    return keys.union(*(keys_of(value) for value in schema.values()))
 
 
 def test_page_names_every_key() -> None:

@@ -179,7 +179,7 @@ def test_format_variants_are_refused_when_the_word_is_unknown(tiny: Path, cli: A
 
 
 @pytest.mark.parametrize("size", ["5", "0 GB", "5 gigabytes"])
-def test_cache_limit_is_refused_when_it_is_no_size(tiny: Path, size: str) -> None:
+def test_cache_limit_is_refused_when_it_is_not_a_size(tiny: Path, size: str) -> None:
     with pytest.raises(UserError, match=r"search\.cache: .*500 MB or 20 GB"):
         load_study(tiny, [f"search.cache='{size}'"])
 

@@ -423,7 +423,7 @@ def test_float_grid_loads_when_its_steps_fit(low: float, count: int, step: float
     rate=st.lists(st.floats(0, 0.9), min_size=1, max_size=3, unique=True),
     epochs=st.lists(st.integers(0, 100), min_size=1, max_size=3, unique=True),
 )
-def test_every_assignment_is_what_the_params_accept(rate: list[float], epochs: list[int]) -> None:
+def test_params_accept_every_assignment(rate: list[float], epochs: list[int]) -> None:
     value = {
         "epochs": {"choice": epochs},
         "toy": {"choice": {"small": {"rate": {"choice": rate}}, "named": {"file": "f"}}},
@@ -697,7 +697,7 @@ def test_mistake_in_an_override_is_refused_by_its_name(
         ("space.pruning", "'.a:b'", 'pruning ".a:b": '),
     ],
 )
-def test_dotted_path_is_refused_when_it_leads_to_no_option(
+def test_dotted_path_is_refused_when_it_is_not_an_option(
     small: Path, section: str, value: str, text: str
 ) -> None:
     [problem] = problems(small, f"{section}={value}")

@@ -19,5 +19,5 @@ from paretune.search.study_file.storage import storage_url
         ("postgresql+psycopg://me@host/db", "postgresql+psycopg://me@host/db"),
     ],
 )
-def test_storage_url_is_one_of_sqlalchemy(storage: str, url: str) -> None:
+def test_storage_url_is_valid_for_sqlalchemy(storage: str, url: str) -> None:
     assert storage_url(storage, Path("/a/b")) == url

@@ -23,7 +23,7 @@ def test_short_names_mean_the_first_target(two_targets: Path) -> None:
     assert spec.goals[0].text == "size <= 0.9 x baseline"
 
 
-def test_units_are_those_of_every_target() -> None:
+def test_units_contain_those_of_every_target() -> None:
     local_units = {"latency": "ms", "macs": "MACs"}
 
     assert TargetQuantities([]).units(local_units) == local_units

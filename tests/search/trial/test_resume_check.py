@@ -144,7 +144,7 @@ def test_other_change_is_refused_by_its_key(file: Path, override: str, change: s
     assert f"remove {file.parent / 'small'}. (Budget, trials and goals may change.)" in text
 
 
-def test_changed_order_is_named_alone_only_when_nothing_else_changed(file: Path) -> None:
+def test_changed_order_is_named_when_nothing_else_changed(file: Path) -> None:
     text = refusal(file, "space.quantization={choice: [static, none]}")
 
     assert "space.quantization.choice.static: was absent" in text
@@ -160,15 +160,15 @@ def test_other_study_is_named(file: Path) -> None:
 
 def test_every_change_is_named_up_to_eight(file: Path) -> None:
     two = refusal(file, "search.seed=8", "baseline.pretrain.epochs=3")
-    many = refusal(file, "space.pretrain={epochs: 9}", "space.architecture=", "search.seed=9",
+    text = refusal(file, "space.pretrain={epochs: 9}", "space.architecture=", "search.seed=9",
                    "space.pruning=", "space.quantization=", "space.finetune=", "constraints=",
                    "data={npz: x.npz, validation: 0.1}", "runtime={onnxruntime: {threads: 3}}",
                    "baseline.pretrain.epochs=3", "baseline.pretrain.batch_size=9")  # fmt: skip
 
     assert "search.seed: was 7, now 8" in two
     assert "baseline.pretrain.epochs: was 2, now 3" in two
-    assert many.count(": was ") == 8
-    assert "\n  and " in many
+    assert text.count(": was ") == 8
+    assert "\n  and " in text
 
 
 def test_stored_study_without_an_order_is_accepted(file: Path) -> None:
@@ -179,6 +179,6 @@ def test_stored_study_without_an_order_is_accepted(file: Path) -> None:
 
 
 def test_identity_survives_json(file: Path) -> None:
-    actual = identity(load_study(file))
+    before_json = identity(load_study(file))
 
-    assert json.loads(json.dumps(actual, allow_nan=False)) == actual
+    assert json.loads(json.dumps(before_json, allow_nan=False)) == before_json

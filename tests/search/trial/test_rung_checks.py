@@ -68,8 +68,8 @@ def run(file: Path, *sets: str) -> list[Event]:
 
 def epochs_of(events: list[Event]) -> list[tuple[int, int]]:
     """Returns (trial, epoch) of each trained epoch of the stage that races."""
-    actual = [e for e in events if isinstance(e, EpochDone) and e.trial and e.stage == "finetune"]
-    return [(event.trial, event.epoch) for event in actual]
+    epochs = [e for e in events if isinstance(e, EpochDone) and e.trial and e.stage == "finetune"]
+    return [(event.trial, event.epoch) for event in epochs]
 
 
 def own(record: StudyRecord) -> list[TrialRecord]:
@@ -88,10 +88,10 @@ def check_race(file: Path) -> None:
     assert all(set(t.values) == {"accuracy", "latency", "size"} for t in trials)
     assert trainings(file) == []
     for step, reached in rungs_of(file).all().items():
-        actual = [RungEntry(r.trial, losses(r.values), r.promoted) for r in reached]
-        paused = {e.trial for e in actual if not e.promoted}
+        entries = [RungEntry(r.trial, losses(r.values), r.promoted) for r in reached]
+        paused = {e.trial for e in entries if not e.promoted}
         assert step == 1
-        assert not paused & set(best_trials(actual, 3)), f"paused among the best at epoch {step}"
+        assert not paused & set(best_trials(entries, 3)), f"paused among the best at epoch {step}"
 
 
 # -- a training in parts -------------------------------------------------------------------------
@@ -151,9 +151,9 @@ def test_training_paused_twice_gives_the_weights_of_one_training(
     other.parent.mkdir()
     other.write_text(STUDY)
     whole_study = StageStudy(load_study(other))
-    whole = whole_study.workbench.pipeline.candidate(plan, Watch())
+    uninterrupted = whole_study.workbench.pipeline.candidate(plan, Watch())
     whole_study.close()
-    for name, tensor in whole.model.state_dict().items():
+    for name, tensor in uninterrupted.model.state_dict().items():
         assert torch.equal(tensor, parts.model.state_dict()[name]), name
 
 
@@ -191,7 +191,7 @@ def test_forgotten_training_leaves_folder_and_database(study: StageStudy, file: 
     assert study.store.cached_bytes() < before
 
 
-def test_candidate_at_a_rung_is_quantized_as_the_plan_says(study: StageStudy) -> None:
+def test_candidate_at_a_rung_is_quantized_by_the_plan(study: StageStudy) -> None:
     for mode, stands in (("dynamic", "dynamic"), ("qat", "static")):
         plan = plan_of(study, quantization={mode: {}})
         finetuned = Plan(tuple(s for s in plan.stages if s.kind != "quantize"))
@@ -286,7 +286,7 @@ def test_networks_of_one_structure_are_timed_once_at_rungs(
     for reached in rungs_of(file).at(1):
         latencies.setdefault(named[reached.trial], set()).add((reached.values or {})["latency"])
     assert len(latencies) < 9, "some have the same"
-    assert all(len(actual) == 1 for actual in latencies.values())
+    assert all(len(values) == 1 for values in latencies.values())
 
 
 def test_paused_trial_resumes_at_once_when_another_trial_completed_its_training(file: Path) -> None:

@@ -107,7 +107,7 @@ def trained(events: list[Event]) -> bool:
 def test_broken_bound_ends_the_trial_before_training_with_a_graded_violation(
     study: StageStudy, baseline: TrialRecord
 ) -> None:
-    actual = []
+    states = []
     for number, width in enumerate((0.3, 0.5), 1):
         result, events = tried(study, number, baseline, width)
         assert result.state == "infeasible"
@@ -117,10 +117,10 @@ def test_broken_bound_ends_the_trial_before_training_with_a_graded_violation(
         assert (result.reason["stage"], result.reason["type"]) == (SCREEN, "Constraint")
         assert "breaks parameters <= 0.5 x baseline: not trained" in result.reason["text"]
         [parameters] = [m for m in result.measured if m.name == "parameters"]
-        wanted = parameters.value / baseline.measurements["parameters"].value / 0.5 - 1
-        assert result.violations["parameters <= 0.5 x baseline"] == pytest.approx(wanted)
-        actual.append(wanted)
-    assert 0 < actual[0] < actual[1]
+        violation = parameters.value / baseline.measurements["parameters"].value / 0.5 - 1
+        assert result.violations["parameters <= 0.5 x baseline"] == pytest.approx(violation)
+        states.append(violation)
+    assert 0 < states[0] < states[1]
 
 
 def test_costlier_quantities_are_not_measured_after_a_broken_bound(
@@ -134,7 +134,7 @@ def test_costlier_quantities_are_not_measured_after_a_broken_bound(
 def test_candidate_within_all_bounds_is_trained_and_measures_the_same(
     file: Path, baseline: TrialRecord
 ) -> None:
-    actual = []
+    states = []
     for value in ("true", "false"):
         shutil.copytree(file.with_suffix(""), file.with_name(value))
         shutil.copy(file, file.with_name(f"{value}.yaml"))
@@ -145,11 +145,11 @@ def test_candidate_within_all_bounds_is_trained_and_measures_the_same(
         assert trained(events)
         assert (SCREEN in result.seconds) == (value == "true")
         exact = {n: result.values[n] for n in ("accuracy", "size")}
-        actual.append((exact, {m.name: m.value for m in result.measured if m.name == "macs"}))
+        states.append((exact, {m.name: m.value for m in result.measured if m.name == "macs"}))
         assert result.artifact is not None
-        actual[-1] += (result.artifact["sha256"],)
+        states[-1] += (result.artifact["sha256"],)
         study.close()
-    assert actual[0] == actual[1]
+    assert states[0] == states[1]
 
 
 def test_short_measurement_screens_out_a_slow_network(file: Path, baseline: TrialRecord) -> None:
@@ -203,8 +203,8 @@ def test_structure_is_measured_once_untrained(
 
 
 def test_trained_candidate_is_not_screened(study: StageStudy, baseline: TrialRecord) -> None:
-    own = study.spec.baseline.architecture
-    result, events = tried(study, 1, baseline, 0.25, architecture=own)
+    baseline_architecture = study.spec.baseline.architecture
+    result, events = tried(study, 1, baseline, 0.25, architecture=baseline_architecture)
     assert result.state == "complete"
     assert result.violations["parameters <= 0.5 x baseline"] == 1.0
     assert not trained(events) and SCREEN not in result.seconds
@@ -254,10 +254,10 @@ def test_nothing_is_built_when_no_constraint_is_structural(
 # -- structural constraints -----------------------------------------------------------------------
 
 
-def test_structural_constraints_bound_what_the_structure_decides(file: Path) -> None:
-    wanted = ["macs <= 1 M", "activations.bytes <= 1 MB", "size <= 1 MB", "latency <= 9 ms"]
-    text = f"constraints={json.dumps([*wanted, 'accuracy >= 1%', 'training_time <= 99'])}"
-    assert [c.text for c in structural_constraints(load_study(file, [text]))] == wanted
+def test_structural_constraints_bound_quantities_of_the_structure(file: Path) -> None:
+    constraints = ["macs <= 1 M", "activations.bytes <= 1 MB", "size <= 1 MB", "latency <= 9 ms"]
+    text = f"constraints={json.dumps([*constraints, 'accuracy >= 1%', 'training_time <= 99'])}"
+    assert [c.text for c in structural_constraints(load_study(file, [text]))] == constraints
     assert structural_constraints(load_study(file, [text, "search.screening=false"])) == ()
     compressed = "objectives.size={minimize: null, compressed: true}"
     assert "size <= 1 MB" not in [

@@ -178,9 +178,11 @@ def test_structure_depends_on_shapes_and_zeros_only() -> None:
 
 
 def test_each_target_reuses_its_own_timings(file: Path, counted: list[Any]) -> None:
-    there = "latency@b: {minimize: p50, seconds: 0.1, references: false}, "
+    objectives = "latency@b: {minimize: p50, seconds: 0.1, references: false}, "
     targets = "targets: {a: {onnxruntime: {}}, b: {torchscript: {}}}\n"
-    file.write_text(file.read_text().replace("size: minimize", there + "size: minimize") + targets)
+    file.write_text(
+        file.read_text().replace("size: minimize", objectives + "size: minimize") + targets
+    )
     study = StageStudy(load_study(file))
     baseline = based(study)
     results = [

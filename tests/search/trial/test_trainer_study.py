@@ -165,7 +165,7 @@ def test_hypervolume_is_computed_afterwards_when_nothing_gives_a_scale(
 
 
 @pytest.mark.parametrize("command", ["status", "front", "report"])
-def test_views_work_the_same(ran: Path, cli: Any, command: str) -> None:
+def test_views_work_for_a_custom_trainer(ran: Path, cli: Any, command: str) -> None:
     output = cli(command, ran)
     assert output.code == 0, output.err
     if command == "report":
@@ -300,7 +300,7 @@ def test_missing_function_is_refused(mine: Path, change: str, text: str) -> None
         open_study(spec)
 
 
-def test_export_says_that_there_is_nothing_to_export(ran: Path, cli: Any, tmp_path: Path) -> None:
+def test_export_is_refused_with_a_custom_trainer(ran: Path, cli: Any, tmp_path: Path) -> None:
     output = cli("export", ran, "--pick", "knee", "-o", tmp_path / "out")
     assert output.code == 2
     assert "made by your own trainer" in output.err

@@ -12,7 +12,7 @@ from paretune.search.views.headline import answer_text, best_row
 MakeRecord = Callable[..., StudyRecord]
 
 
-def test_answer_without_trials_is_that_none_is_complete(make_record: MakeRecord) -> None:
+def test_headline_without_trials_states_that_no_trial_is_complete(make_record: MakeRecord) -> None:
     empty = replace(make_record(0), trials=(), growth=())
     assert answer_text(front_info(empty)) == "No trial is complete yet."
 

@@ -43,7 +43,7 @@ def test_points_of_the_front_are_fainter_when_less_probable(make_record: MakeRec
     assert traces["dominated"].error_x.array is None
 
 
-def test_axes_leave_out_a_collapsed_trial_when_it_is_far_off(make_record: MakeRecord) -> None:
+def test_axes_omit_a_collapsed_trial_that_is_far_away(make_record: MakeRecord) -> None:
     record = make_record(60)
     assert pair_figures(record)[0][1].layout.yaxis.range is None
     worst = next(t for t in record.trials if t.state == "complete" and not t.feasible)

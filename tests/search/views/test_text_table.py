@@ -60,7 +60,7 @@ def test_pieces_keep_their_styles_when_they_are_wrapped() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 130, 200])
-def test_text_of_a_table_is_what_rich_prints(make_record: MakeRecord, width: int) -> None:
+def test_text_of_a_table_equals_that_of_rich(make_record: MakeRecord, width: int) -> None:
     view = front_view(front_info(make_record(40)), width)
     console = Console(width=width, highlight=False)
     with console.capture() as captured:

@@ -21,7 +21,7 @@ def test_count_text_has_a_plural_unless_it_counts_one() -> None:
         ([1, 2, 3, 4, 5, 6, 7], "1, 2, 3, 4, 5 and 2 more"),
     ],
 )
-def test_list_text_counts_what_is_beyond_six(trials: list[int], text: str) -> None:
+def test_list_text_counts_the_names_beyond_six(trials: list[int], text: str) -> None:
     assert list_text(trials) == text
 
 

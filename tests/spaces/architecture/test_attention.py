@@ -56,9 +56,9 @@ def test_attention_equals_its_formula_after_a_head_was_cut() -> None:
     attention = Attention(12, 3).eval()
     x = torch.randn(2, 7, 12)
     for name in ("query", "key", "value"):
-        whole = getattr(attention, name)
+        packed = getattr(attention, name)
         part = nn.Linear(12, 8)
-        part.weight.data, part.bias.data = whole.weight.data[4:], whole.bias.data[4:]
+        part.weight.data, part.bias.data = packed.weight.data[4:], packed.bias.data[4:]
         setattr(attention, name, part)
     output = nn.Linear(8, 12)
     output.weight.data, output.bias.data = (

@@ -37,13 +37,13 @@ def test_pruned_shortcut_passes_the_remaining_channels_as_before(
     inputs: tuple[int, ...], outputs: tuple[int, ...]
 ) -> None:
     images = torch.rand(2, 4, 6, 6)
-    whole, pruned = PaddedShortcut(4, 10, 2), PaddedShortcut(4, 10, 2)
+    unpruned, pruned = PaddedShortcut(4, 10, 2), PaddedShortcut(4, 10, 2)
     pruned.remove_channels(inputs, outputs)
     kept_in = [i for i in range(4) if i not in inputs]
     kept_out = [i for i in range(10) if i not in outputs]
     cleared = images.clone()
     cleared[:, list(inputs)] = 0
-    assert torch.equal(pruned(images[:, kept_in]), whole(cleared)[:, kept_out])
+    assert torch.equal(pruned(images[:, kept_in]), unpruned(cleared)[:, kept_out])
 
 
 def padded(blocks: int = 1) -> Candidate:

@@ -75,7 +75,7 @@ def test_last_maps_skip_outputs_with_channels_last() -> None:
     assert [(call.name, call.shape) for call in maps] == [("1", (1, 6, 32, 32))]
 
 
-def test_block_outputs_are_those_of_a_transformer_s_layers() -> None:
+def test_block_outputs_come_from_the_layers_of_a_transformer() -> None:
     outputs = block_outputs(module_calls(tokens(8, 3), IMAGE))
     assert [call.name for call in outputs] == ["blocks.0", "blocks.1", "blocks.2"]
     from torchvision.models.vision_transformer import VisionTransformer
@@ -136,7 +136,7 @@ def test_pairs_of_an_average_contain_those_of_each_member() -> None:
     ]
 
 
-def test_pairs_match_a_pruned_network_with_the_whole_one(
+def test_pairs_match_a_pruned_network_with_the_unpruned_one(
     candidate: Candidate, context: Context
 ) -> None:
     pruned = Structured.apply(candidate, Structured.Params(ratio=0.5, round_to=1), context)

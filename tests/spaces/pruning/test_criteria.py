@@ -66,7 +66,7 @@ def test_magnitude_is_the_mean_power_of_the_weights(criterion: Any, power: int) 
 def test_fpgm_is_the_sum_of_distances_to_the_other_filters() -> None:
     model = network()
     filters = slices(model)[0]
-    distances = torch.stack([(filters - one).pow(2).sum(1).sqrt().sum() for one in filters])
+    distances = torch.stack([(filters - filter_).pow(2).sum(1).sqrt().sum() for filter_ in filters])
     score = scores(layer_of(model), "fpgm", {})
     assert torch.allclose(score, distances / distances.mean(), atol=1e-6)  # type: ignore[arg-type]
 
@@ -90,10 +90,10 @@ def test_bn_scale_is_the_absolute_scale_of_batch_normalization() -> None:
     assert torch.allclose(score, torch.tensor([0.5, 2.0, 1.0, 0.1]) / 0.9)  # type: ignore[arg-type]
 
 
-def test_lamp_is_a_score_over_the_sum_of_those_not_below_it() -> None:
+def test_lamp_divides_a_score_by_the_sum_of_scores_that_are_not_lower() -> None:
     model = network()
     total = torch.stack([part.pow(2).sum(1) for part in slices(model)]).mean(0)
-    expected = torch.stack([one / total[total >= one].sum() for one in total])
+    expected = torch.stack([value / total[total >= value].sum() for value in total])
     score = scores(layer_of(model), "lamp", {})
     assert torch.allclose(score, expected)  # type: ignore[arg-type]
 

@@ -38,10 +38,10 @@ def encoder(blocks: int = 3) -> Candidate:
 def test_one_block_of_each_stage_is_kept(context: Context) -> None:
     """The second stage keeps its first block, which changes the shape."""
     info = shallower(residual(), context, share=1.0).history[-1].info
-    gone = {name for name, _ in info["removed"]}
-    assert len(gone & {"3", "4", "5"}) == 2
-    assert gone >= {"7", "8"}
-    assert set(info["kept"]) == {str(n) for n in range(3, 9)} - gone
+    removed = {name for name, _ in info["removed"]}
+    assert len(removed & {"3", "4", "5"}) == 2
+    assert removed >= {"7", "8"}
+    assert set(info["kept"]) == {str(n) for n in range(3, 9)} - removed
 
 
 @pytest.mark.parametrize("criterion", ["similarity", "loss"])

@@ -16,10 +16,10 @@ from paretune.spaces.pruning.narrow_attention import NarrowAttention
 WIDTH, HEADS = 12, 3
 
 
-def silenced(attention: nn.MultiheadAttention, gone: list[int]) -> None:
+def silenced(attention: nn.MultiheadAttention, heads: list[int]) -> None:
     size = attention.embed_dim // attention.num_heads
     with torch.no_grad():
-        for head in gone:
+        for head in heads:
             attention.out_proj.weight[:, head * size : (head + 1) * size] = 0.0
 
 
@@ -42,13 +42,13 @@ def test_attention_without_heads_equals_torch_s_with_silenced_heads(
     masks: str, batch_first: bool, bias: bool
 ) -> None:
     torch.manual_seed(0)
-    whole = nn.MultiheadAttention(WIDTH, HEADS, bias=bias, batch_first=batch_first).eval()
-    model = nn.ModuleDict({"it": whole})
+    unpruned = nn.MultiheadAttention(WIDTH, HEADS, bias=bias, batch_first=batch_first).eval()
+    model = nn.ModuleDict({"it": unpruned})
     x = torch.randn(2, 5, WIDTH) if batch_first else torch.randn(5, 2, WIDTH)
-    narrow = nn.ModuleDict({"it": copy.deepcopy(whole)})
+    narrow = nn.ModuleDict({"it": copy.deepcopy(unpruned)})
     entry = remove_heads(narrow, "it", [0, 2])
     assert isinstance(narrow["it"], NarrowAttention)
-    silenced(whole, [0, 2])
+    silenced(unpruned, [0, 2])
     options = {**MASKS[masks], "need_weights": False}
     expected = model["it"](x, x, x, **options)[0]
     assert torch.allclose(narrow["it"](x, x, x, **options)[0], expected, atol=1e-6)

@@ -51,8 +51,8 @@ def test_smallest_weights_become_zero_and_the_others_do_not_change(
 ) -> None:
     before = weights(candidate.model)
     for name, weight in weights(pruned_candidate(candidate, context, ratio=0.5).model).items():
-        gone = before[name][weight == 0].abs()
-        assert gone.max() <= before[name][weight != 0].abs().min()
+        removed = before[name][weight == 0].abs()
+        assert removed.max() <= before[name][weight != 0].abs().min()
         assert torch.equal(weight[weight != 0], before[name][weight != 0])
 
 

@@ -76,10 +76,10 @@ def test_augmentation_does_not_change_its_input() -> None:
 
 
 def test_all_random_changes_work_together() -> None:
-    how = Augment(
+    augment = Augment(
         flip=True, crop=1, randaugment=RandAugment(operations=2), erase=0.5, mixup=0.2, cutmix=1.0
     )
-    first, again, other = run(how), run(how), run(how, seed=1)
+    first, again, other = run(augment), run(augment), run(augment, seed=1)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert first.shape == images().shape

@@ -25,13 +25,13 @@ def test_compiled_training_gives_the_eager_weights(context: Context) -> None:
     candidate = Candidate(model.eval(), context.data.shape, context.data.classes)
     models = []
     for compiled in (True, False):
-        how = Recipe.model_validate(
+        recipe = Recipe.model_validate(
             {"epochs": 2, "batch_size": 10, "compile": compiled, "optimizer": {"sgd": {"lr": 0.05}}}
         )
-        models.append(train(candidate, how, context, stage="pretrain").model)
+        models.append(train(candidate, recipe, context, stage="pretrain").model)
     assert type(models[0]) is nn.Sequential  # the network itself, not what the compiler made of it
-    for name, one in models[0].state_dict().items():
-        torch.testing.assert_close(one, models[1].state_dict()[name], rtol=1e-3, atol=1e-4)
+    for name, weight in models[0].state_dict().items():
+        torch.testing.assert_close(weight, models[1].state_dict()[name], rtol=1e-3, atol=1e-4)
 
 
 def test_compiler_that_cannot_run_makes_the_candidate_infeasible(
@@ -47,10 +47,10 @@ def test_compiler_that_cannot_run_makes_the_candidate_infeasible(
 
     original = torch.compile
     monkeypatch.setattr(torch, "compile", compiled)
-    how = Recipe(epochs=1, batch_size=8, compile=True)
+    recipe = Recipe(epochs=1, batch_size=8, compile=True)
     reason = r"^torch\.compile cannot run here: .*no working C\+\+ compiler.*type compile: false$"
     with pytest.raises(InfeasibleCandidate, match=reason):
-        train(candidate, how, context, stage="pretrain")
+        train(candidate, recipe, context, stage="pretrain")
 
 
 def test_other_errors_pass_unchanged() -> None:

@@ -47,7 +47,7 @@ def made(architecture: dict[str, Any], seed: int = 0) -> Candidate:
     return initial_candidate(architecture, SHAPE, CLASSES, seed)
 
 
-def recipe(**changes: Any) -> Recipe:
+def make_recipe(**changes: Any) -> Recipe:
     values = {"epochs": 2, "batch_size": 8, "optimizer": {"sgd": {"lr": 0.01}}, **changes}
     return Recipe.model_validate(values)
 
@@ -75,10 +75,10 @@ def same(first: nn.Module, second: nn.Module) -> bool:
 def test_student_learns_other_weights_and_keeps_its_modules_and_no_hooks(
     name: str, student: Any, teacher: Any, augment: Any, data: Data
 ) -> None:
-    candidate, how = made(student), recipe(augment=augment)
+    candidate, recipe = made(student), make_recipe(augment=augment)
     context = taught(data, name, made(teacher, 1).model)
-    after = train(candidate, how, context, stage="finetune").model
-    alone = train(candidate, how, Context(data), stage="finetune").model
+    after = train(candidate, recipe, context, stage="finetune").model
+    alone = train(candidate, recipe, Context(data), stage="finetune").model
     shapes = [{n: t.shape for n, t in m.state_dict().items()} for m in (candidate.model, after)]
     assert shapes[0] == shapes[1]
     assert [n for n, _ in after.named_modules()] == [n for n, _ in candidate.model.named_modules()]
@@ -94,11 +94,11 @@ def test_same_seed_gives_the_same_student_and_changes_nothing_else(
 ) -> None:
     candidate, context = made(student), taught(data, name, made(teacher, 1).model)
     before, random = copy.deepcopy(candidate.model), torch.get_rng_state()
-    first = train(candidate, recipe(), context, stage="finetune").model
+    first = train(candidate, make_recipe(), context, stage="finetune").model
     assert torch.equal(torch.get_rng_state(), random)
     assert same(candidate.model, before)
     torch.rand(7)
-    second = train(candidate, recipe(), context, stage="finetune").model
+    second = train(candidate, make_recipe(), context, stage="finetune").model
     assert same(first, second)
 
 
@@ -114,7 +114,9 @@ def test_teacher_does_not_change(name: str, augment: Any, stops: bool, data: Dat
     before = copy.deepcopy(teacher)
     context = taught(data, name, teacher, report=report)
     try:
-        train(made({"simple_cnn": {"width": 0.125}}), recipe(augment=augment), context, stage="x")
+        train(
+            made({"simple_cnn": {"width": 0.125}}), make_recipe(augment=augment), context, stage="x"
+        )
     except KeyboardInterrupt:
         assert stops
     assert same(teacher, before)
@@ -132,8 +134,8 @@ def test_loss_falls_with_each_distillation(
     context = taught(
         data, name, made(teacher, 1).model, report=lambda event: losses.append(event.loss)
     )
-    how = recipe(epochs=8, optimizer={"adam": {"lr": 0.01}})
-    train(made(student), how, context, stage="finetune")
+    recipe = make_recipe(epochs=8, optimizer={"adam": {"lr": 0.01}})
+    train(made(student), recipe, context, stage="finetune")
     assert min(losses[-3:]) < losses[0]
 
 
@@ -142,7 +144,7 @@ def test_pruned_student_learns_from_features(
     name: str, candidate: Candidate, context: Context, data: Data
 ) -> None:
     pruned = Structured.apply(candidate, Structured.Params(ratio=0.5, round_to=1), context)
-    after = train(pruned, recipe(), taught(data, name, candidate.model), stage="finetune")
+    after = train(pruned, make_recipe(), taught(data, name, candidate.model), stage="finetune")
     shapes = [[t.shape for t in c.model.state_dict().values()] for c in (pruned, after)]
     assert shapes[0] == shapes[1]
 
@@ -151,7 +153,7 @@ def test_pruned_student_learns_from_features(
 def test_student_without_features_is_infeasible(name: str, data: Data) -> None:
     flat = made({"python": {"factory": "user_nets:linear"}})
     with pytest.raises(InfeasibleCandidate, match="the student has no feature maps to compare"):
-        train(flat, recipe(), taught(data, name, made(RESNET).model), stage="finetune")
+        train(flat, make_recipe(), taught(data, name, made(RESNET).model), stage="finetune")
 
 
 def test_attention_transfer_is_infeasible_for_a_layer_without_positions(data: Data) -> None:
@@ -159,14 +161,14 @@ def test_attention_transfer_is_infeasible_for_a_layer_without_positions(data: Da
     chosen = option("attention", student_layers=["7"])
     context = Context(data, teacher=small.model, distillation=chosen)
     with pytest.raises(InfeasibleCandidate, match=r"compares positions, and 7 gives \[1, 32\]"):
-        train(small, recipe(), context, stage="finetune")
+        train(small, make_recipe(), context, stage="finetune")
 
 
 @EACH
 def test_distillation_trains_in_mixed_precision(name: str, data: Data) -> None:
     context = taught(data, name, made(RESNET).model)
     small = made({"simple_cnn": {"width": 0.125}})
-    after = train(small, recipe(amp="bfloat16"), context, stage="finetune")
+    after = train(small, make_recipe(amp="bfloat16"), context, stage="finetune")
     assert {p.dtype for p in after.model.parameters()} == {torch.float32}
 
 
@@ -184,7 +186,7 @@ def test_gradients_of_hints_reach_adapter_and_student_but_not_the_teacher(
     student: Any, teacher: Any, data: Data
 ) -> None:
     student_model, teacher_model = made(student).model, made(teacher, 1).model
-    distiller = Distiller(student_model, taught(data, "hints", teacher_model), recipe())
+    distiller = Distiller(student_model, taught(data, "hints", teacher_model), make_recipe())
     one_loss(distiller, student_model, data).backward()
     assert distiller.parameters
     assert all(p.grad is not None and p.grad.any() for p in distiller.parameters)
@@ -206,8 +208,8 @@ def test_adapters_are_trained_with_the_student(data: Data) -> None:
         distillation=chosen,
         report=lambda event: losses.append(event.loss),
     )
-    how = recipe(epochs=40, optimizer={"adam": {"lr": 0.02}})
-    after = train(candidate, how, context, stage="finetune")
+    recipe = make_recipe(epochs=40, optimizer={"adam": {"lr": 0.02}})
+    after = train(candidate, recipe, context, stage="finetune")
     assert losses[-1] < 0.7 * losses[0]
     assert same(after.model[:-1], candidate.model[:-1])
 
@@ -231,7 +233,8 @@ def test_kept_logits_give_the_same_loss_as_a_teacher_run_on_each_batch(data: Dat
     counting = Counting(teacher)
     context = taught(data, "logits", counting)
     kept, each_batch = (
-        Distiller(student, context, recipe(augment=augment)) for augment in ({}, {"flip": True})
+        Distiller(student, context, make_recipe(augment=augment))
+        for augment in ({}, {"flip": True})
     )
     counting.batch_sizes.clear()
     first = one_loss(kept, student, data)
@@ -244,10 +247,10 @@ def test_kept_logits_give_the_same_loss_as_a_teacher_run_on_each_batch(data: Dat
 def test_teacher_runs_once_for_each_image_unless_images_are_augmented(data: Data) -> None:
     counting = Counting(made(RESNET).model)
     student = made({"simple_cnn": {"width": 0.125}})
-    train(student, recipe(epochs=3), taught(data, "logits", counting), stage="finetune")
+    train(student, make_recipe(epochs=3), taught(data, "logits", counting), stage="finetune")
     assert counting.batch_sizes == [1, 24]  # one example for the classes, then the training part
     counting.batch_sizes.clear()
-    changed = recipe(epochs=3, augment={"crop": 1})
+    changed = make_recipe(epochs=3, augment={"crop": 1})
     train(student, changed, taught(data, "logits", counting), stage="finetune")
     assert counting.batch_sizes == [1, *[8] * 9]
 
@@ -263,9 +266,9 @@ def test_kept_logits_are_reused_in_a_later_training(data: Data) -> None:
     counting = Counting(made(RESNET).model)
     context = taught(data, "logits", counting, teacher_logits=answers)
     student = made({"simple_cnn": {"width": 0.125}})
-    first = train(student, recipe(), context, stage="finetune")
+    first = train(student, make_recipe(), context, stage="finetune")
     counting.batch_sizes.clear()
-    second = train(student, recipe(), context, stage="finetune")
+    second = train(student, make_recipe(), context, stage="finetune")
     assert counting.batch_sizes == [1]
     assert kept[0].shape == (24, CLASSES)
     assert same(first.model, second.model)

@@ -59,7 +59,7 @@ def test_stage_returns_the_mean_of_the_steps(data: Data) -> None:
     candidate = Candidate(model, data.shape, data.classes)
 
     def trained(epochs: int, ema: float | None) -> torch.Tensor:
-        how = Recipe.model_validate(
+        recipe = Recipe.model_validate(
             {
                 "epochs": epochs,
                 "batch_size": 24,
@@ -67,7 +67,7 @@ def test_stage_returns_the_mean_of_the_steps(data: Data) -> None:
                 "ema": ema,
             }
         )
-        return train(candidate, how, Context(data), stage="pretrain").model[1].weight.detach()
+        return train(candidate, recipe, Context(data), stage="pretrain").model[1].weight.detach()
 
     mean = model[1].weight.detach()
     for step in (1, 2, 3):

@@ -25,9 +25,9 @@ def resnet(context: Context) -> Candidate:
 
 def changed(candidate: Candidate, context: Context, **fields: Any) -> set[str]:
     """Names of the tensors that training changes."""
-    how = Recipe.model_validate({"epochs": 2, "batch_size": 8, "optimizer": "sgd", **fields})
+    recipe = Recipe.model_validate({"epochs": 2, "batch_size": 8, "optimizer": "sgd", **fields})
     before = copy.deepcopy(candidate.model.state_dict())
-    made = train(candidate, how, context, stage="pretrain")
+    made = train(candidate, recipe, context, stage="pretrain")
     assert all(p.requires_grad for p in made.model.parameters())
     return {name for name, t in made.model.state_dict().items() if not torch.equal(t, before[name])}
 
@@ -49,8 +49,8 @@ def test_all_layers_learn_after_the_frozen_epochs(resnet: Candidate, context: Co
 def test_weights_that_were_frozen_before_stay_frozen(resnet: Candidate, context: Context) -> None:
     first, parameter = next(iter(resnet.model.named_parameters()))
     parameter.requires_grad_(False)
-    how = Recipe(epochs=2, batch_size=8, freeze_epochs=1)
-    made = train(resnet, how, context, stage="pretrain").model
+    recipe = Recipe(epochs=2, batch_size=8, freeze_epochs=1)
+    made = train(resnet, recipe, context, stage="pretrain").model
     assert torch.equal(dict(made.named_parameters())[first], parameter)
     assert [n for n, p in made.named_parameters() if not p.requires_grad] == [first]
 
@@ -63,10 +63,10 @@ def test_trunk_trains_with_its_share_of_the_rate(context: Context) -> None:
 
     def moved(trunk_lr: float) -> list[torch.Tensor]:
         sgd = {"sgd": {"lr": 0.5, "momentum": 0.0}}
-        how = Recipe.model_validate(
+        recipe = Recipe.model_validate(
             {"epochs": 1, "batch_size": 24, "optimizer": sgd, "trunk_lr": trunk_lr}
         )
-        made = train(candidate, how, context, stage="pretrain").model
+        made = train(candidate, recipe, context, stage="pretrain").model
         return [made[i].weight.detach() - model[i].weight.detach() for i in (1, 3)]
 
     (trunk, head), (slow, same) = moved(1.0), moved(0.1)
@@ -93,6 +93,6 @@ def test_network_without_a_classifier_is_infeasible(
     context: Context, fields: dict[str, Any]
 ) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Bilinear(1, 1, 1))
-    how = Recipe.model_validate({"epochs": 1, **fields})
+    recipe = Recipe.model_validate({"epochs": 1, **fields})
     with pytest.raises(InfeasibleCandidate, match="need a last layer with 3 outputs"):
-        train(Candidate(model, context.data.shape, 3), how, context, stage="pretrain")
+        train(Candidate(model, context.data.shape, 3), recipe, context, stage="pretrain")

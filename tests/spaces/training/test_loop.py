@@ -26,7 +26,7 @@ STILL = {"sgd": {"lr": 1e-12, "momentum": 0.0}}
 """An optimizer that does not change the weights, so losses are those of the start."""
 
 
-def recipe(**fields: Any) -> Recipe:
+def make_recipe(**fields: Any) -> Recipe:
     return Recipe.model_validate({"epochs": 1, "batch_size": 8, **fields})
 
 
@@ -42,9 +42,9 @@ def weights(candidate: Candidate) -> torch.Tensor:
     return torch.cat([t.flatten().double() for t in candidate.model.state_dict().values()])
 
 
-def watched(candidate: Candidate, how: Recipe, data: Data, **more: Any) -> list[EpochEnd]:
+def watched(candidate: Candidate, recipe: Recipe, data: Data, **more: Any) -> list[EpochEnd]:
     events: list[EpochEnd] = []
-    train(candidate, how, Context(data, report=events.append, **more), stage="pretrain")
+    train(candidate, recipe, Context(data, report=events.append, **more), stage="pretrain")
     return events
 
 
@@ -61,11 +61,11 @@ def test_same_seed_gives_identical_weights_and_another_does_not(
     data: Data, augment: dict[str, Any]
 ) -> None:
     candidate = linear(data, nn.Dropout(0.5))
-    how = recipe(epochs=2, optimizer="sgd", augment=augment)
+    recipe = make_recipe(epochs=2, optimizer="sgd", augment=augment)
 
     def trained(seed: int) -> torch.Tensor:
         torch.rand(3)  # another state of the global generator
-        return weights(train(candidate, how, Context(data, seed=seed), stage="pretrain"))
+        return weights(train(candidate, recipe, Context(data, seed=seed), stage="pretrain"))
 
     assert torch.equal(trained(1), trained(1))
     assert not torch.equal(trained(1), trained(2))
@@ -76,7 +76,7 @@ def test_input_and_global_random_state_do_not_change(
 ) -> None:
     before = copy.deepcopy(candidate.model.state_dict())
     random = torch.get_rng_state()
-    trained = train(candidate, recipe(), context, stage="pretrain")
+    trained = train(candidate, make_recipe(), context, stage="pretrain")
     assert torch.equal(torch.get_rng_state(), random)
     now = candidate.model.state_dict()
     assert all(torch.equal(now[name], before[name]) for name in before)
@@ -87,8 +87,8 @@ def test_input_and_global_random_state_do_not_change(
 def test_trained_model_is_on_the_cpu_in_evaluation_mode(
     candidate: Candidate, context: Context
 ) -> None:
-    how = recipe(channels_last="on")
-    model = train(candidate, how, context, stage="pretrain").model
+    recipe = make_recipe(channels_last="on")
+    model = train(candidate, recipe, context, stage="pretrain").model
     assert not model.training
     assert all(p.grad is None for p in model.parameters())
     assert all(t.device.type == "cpu" and t.is_contiguous() for t in model.state_dict().values())
@@ -96,7 +96,7 @@ def test_trained_model_is_on_the_cpu_in_evaluation_mode(
 
 def test_memory_layout_does_not_change_the_result(candidate: Candidate, context: Context) -> None:
     first, second = (
-        train(candidate, recipe(channels_last=layout), context, stage="pretrain")
+        train(candidate, make_recipe(channels_last=layout), context, stage="pretrain")
         for layout in ("on", "off")
     )
     torch.testing.assert_close(weights(first), weights(second), rtol=1e-4, atol=1e-5)
@@ -106,13 +106,13 @@ def test_memory_layout_does_not_change_the_result(candidate: Candidate, context:
 
 
 def test_loss_falls_and_accuracy_rises(candidate: Candidate, data: Data) -> None:
-    events = watched(candidate, recipe(epochs=12, optimizer={"adam": {"lr": 0.01}}), data)
+    events = watched(candidate, make_recipe(epochs=12, optimizer={"adam": {"lr": 0.01}}), data)
     assert events[-1].loss < events[0].loss / 2
     assert events[-1].accuracy == 1.0
 
 
 def test_report_is_called_after_each_epoch(candidate: Candidate, data: Data) -> None:
-    events = watched(candidate, recipe(epochs=3), data)
+    events = watched(candidate, make_recipe(epochs=3), data)
     assert [(e.stage, e.epoch, e.epochs) for e in events] == [("pretrain", i, 3) for i in (1, 2, 3)]
     assert all(e.seconds > 0 and e.accuracy is not None for e in events)
 
@@ -123,16 +123,16 @@ def test_report_may_stop_the_stage(candidate: Candidate, data: Data) -> None:
 
     before = weights(candidate)
     with pytest.raises(KeyboardInterrupt, match="after epoch 1"):
-        train(candidate, recipe(epochs=5), Context(data, report=stop), stage="pretrain")
+        train(candidate, make_recipe(epochs=5), Context(data, report=stop), stage="pretrain")
     assert torch.equal(weights(candidate), before)
 
 
 def test_history_step_is_json_and_has_the_recipe(candidate: Candidate, context: Context) -> None:
-    how = recipe(epochs=2, optimizer="sgd", schedule="cosine")
-    *before, step = train(candidate, how, context, stage="finetune").history
+    recipe = make_recipe(epochs=2, optimizer="sgd", schedule="cosine")
+    *before, step = train(candidate, recipe, context, stage="finetune").history
     assert tuple(before) == candidate.history
     assert step.technique == "train"
-    assert step.params == {"recipe": how.to_json(), "distillation": None}
+    assert step.params == {"recipe": recipe.to_json(), "distillation": None}
     assert step.info["stage"] == "finetune"
     assert json.loads(json.dumps(vars(step), allow_nan=False))["params"] == step.params
 
@@ -140,7 +140,7 @@ def test_history_step_is_json_and_has_the_recipe(candidate: Candidate, context: 
 def test_zero_epochs_keep_the_weights_and_give_no_loss(
     candidate: Candidate, context: Context
 ) -> None:
-    same = train(candidate, recipe(epochs=0), context, stage="finetune")
+    same = train(candidate, make_recipe(epochs=0), context, stage="finetune")
     assert torch.equal(weights(same), weights(candidate))
     assert same.history[-1].info["loss"] is None
 
@@ -153,7 +153,10 @@ def test_step_is_the_negative_gradient_times_the_rate(data: Data, clip: float | 
     candidate = linear(data)
     sgd = {"sgd": {"lr": 0.5, "momentum": 0.0}}
     after = train(
-        candidate, recipe(batch_size=24, optimizer=sgd, clip=clip), Context(data), stage="pretrain"
+        candidate,
+        make_recipe(batch_size=24, optimizer=sgd, clip=clip),
+        Context(data),
+        stage="pretrain",
     )
     images, labels = whole(data)
     functional.cross_entropy(candidate.model(images), labels).backward()
@@ -168,12 +171,12 @@ def test_step_is_the_negative_gradient_times_the_rate(data: Data, clip: float | 
 def test_schedule_sets_the_rate_of_each_step(data: Data) -> None:
     """Two epochs of three batches: progress 0, 1/6, ...; the rate halves at each third."""
     candidate = linear(data)
-    how = recipe(
+    recipe = make_recipe(
         epochs=2,
         optimizer={"sgd": {"lr": 0.5, "momentum": 0.0}},
         schedule={"step": {"every": 1 / 3, "gamma": 0.5}},
     )
-    after = train(candidate, how, Context(data, seed=0), stage="pretrain")
+    after = train(candidate, recipe, Context(data, seed=0), stage="pretrain")
     by_hand = copy.deepcopy(candidate.model)
     for step, rate in enumerate([0.5, 0.5, 0.25, 0.25, 0.125, 0.125]):
         epoch, batch = divmod(step, 3)
@@ -192,7 +195,7 @@ def test_schedule_sets_the_rate_of_each_step(data: Data) -> None:
 def test_loss_is_smoothed_cross_entropy(data: Data, smoothing: float) -> None:
     """The share `smoothing` of the label is spread evenly over all classes."""
     candidate = linear(data)
-    [event] = watched(candidate, recipe(optimizer=STILL, label_smoothing=smoothing), data)
+    [event] = watched(candidate, make_recipe(optimizer=STILL, label_smoothing=smoothing), data)
     images, labels = whole(data)
     with torch.no_grad():
         log_shares = candidate.model(images).double().log_softmax(1)
@@ -208,7 +211,7 @@ def test_last_batch_of_a_single_example_is_skipped(make_data: MakeData, size: in
     """Batch normalization cannot train on one example."""
     data = make_data(train=size)
     candidate = linear(data, nn.BatchNorm1d(64))
-    after = train(candidate, recipe(optimizer="sgd"), Context(data), stage="pretrain")
+    after = train(candidate, make_recipe(optimizer="sgd"), Context(data), stage="pretrain")
     assert not torch.equal(weights(after), weights(candidate))
     assert weights(after).isfinite().all()
 
@@ -217,7 +220,7 @@ def test_mixed_precision_trains_float32_weights_to_nearly_the_same(data: Data) -
     candidate = linear(data)
     sgd = {"sgd": {"lr": 0.1, "momentum": 0.0}}
     mixed, plain = (
-        train(candidate, recipe(amp=amp, optimizer=sgd), Context(data), stage="pretrain")
+        train(candidate, make_recipe(amp=amp, optimizer=sgd), Context(data), stage="pretrain")
         for amp in ("bfloat16", "off")
     )
     assert {p.dtype for p in mixed.model.parameters()} == {torch.float32}
@@ -234,7 +237,7 @@ def test_accumulated_batches_equal_one_large_batch(make_data: MakeData, size: in
     small, large = (
         train(
             candidate,
-            recipe(epochs=3, batch_size=batch, accumulate=n, optimizer=sgd, clip=0.7),
+            make_recipe(epochs=3, batch_size=batch, accumulate=n, optimizer=sgd, clip=0.7),
             Context(data),
             stage="pretrain",
         )
@@ -246,22 +249,22 @@ def test_accumulated_batches_equal_one_large_batch(make_data: MakeData, size: in
 
 
 def test_batches_of_one_example_are_all_used(data: Data) -> None:
-    events = watched(linear(data), recipe(batch_size=1, optimizer=STILL), data)
-    whole_part = watched(linear(data), recipe(batch_size=24, optimizer=STILL), data)
+    events = watched(linear(data), make_recipe(batch_size=1, optimizer=STILL), data)
+    whole_part = watched(linear(data), make_recipe(batch_size=24, optimizer=STILL), data)
     assert events[0].loss == pytest.approx(whole_part[0].loss, rel=1e-5)
 
 
 def test_plateau_lowers_the_rate_of_later_epochs(data: Data) -> None:
     """The first epoch always improves; after each later epoch the rate falls to almost 0."""
-    how = recipe(
+    recipe = make_recipe(
         epochs=3,
         optimizer={"sgd": {"lr": 1e-6, "momentum": 0.0}},
         schedule={"plateau": {"patience": 1, "gamma": 1e-6, "threshold": 0.5}},
     )
-    after = train(linear(data), how, Context(data), stage="pretrain")
+    after = train(linear(data), recipe, Context(data), stage="pretrain")
     once = train(
         linear(data),
-        recipe(epochs=2, optimizer={"sgd": {"lr": 1e-6, "momentum": 0.0}}),
+        make_recipe(epochs=2, optimizer={"sgd": {"lr": 1e-6, "momentum": 0.0}}),
         Context(data),
         stage="pretrain",
     )
@@ -269,7 +272,9 @@ def test_plateau_lowers_the_rate_of_later_epochs(data: Data) -> None:
 
 
 def test_examples_and_epochs_are_recorded(data: Data) -> None:
-    info = train(linear(data), recipe(epochs=3), Context(data), stage="pretrain").history[-1].info
+    info = (
+        train(linear(data), make_recipe(epochs=3), Context(data), stage="pretrain").history[-1].info
+    )
     assert info["epochs"] == 3
     assert info["examples_per_second"] == pytest.approx(3 * 24 / info["seconds"], rel=0.2)
 
@@ -297,8 +302,8 @@ def test_distilled_loss_follows_the_formula_over_all_shuffled_batches(
     events: list[EpochEnd] = []
     option = logits_option(temperature=2.0, alpha=0.25)
     context = Context(data, teacher=teacher, distillation=option, report=events.append, seed=3)
-    how = recipe(epochs=2, batch_size=batch_size, optimizer=STILL)
-    after = train(candidate, how, context, stage="finetune")
+    recipe = make_recipe(epochs=2, batch_size=batch_size, optimizer=STILL)
+    after = train(candidate, recipe, context, stage="finetune")
     images, labels = whole(data)
     with torch.no_grad():
         student, taught = candidate.model(images).double(), teacher(images).double()
@@ -320,16 +325,16 @@ def test_teacher_sees_the_augmented_images(data: Data) -> None:
         distillation=logits_option(alpha=1.0),
         report=lambda event: context_losses.append(event.loss),
     )
-    how = recipe(epochs=2, optimizer=STILL, augment={"flip": True, "crop": 2})
-    train(candidate, how, context, stage="finetune")
+    recipe = make_recipe(epochs=2, optimizer=STILL, augment={"flip": True, "crop": 2})
+    train(candidate, recipe, context, stage="finetune")
     assert context_losses == pytest.approx([0, 0], abs=1e-5)
 
 
 def test_distillation_brings_the_student_closer_to_the_teacher(data: Data) -> None:
     candidate, teacher = linear(data), teacher_of(data)
-    how = recipe(epochs=10, optimizer={"sgd": {"lr": 0.1}})
+    recipe = make_recipe(epochs=10, optimizer={"sgd": {"lr": 0.1}})
     context = Context(data, teacher=teacher, distillation=logits_option(alpha=1.0))
-    after = train(candidate, how, context, stage="finetune")
+    after = train(candidate, recipe, context, stage="finetune")
     images, _ = whole(data)
     with torch.no_grad():
         answers = [m(images).softmax(1) for m in (candidate.model, after.model, teacher)]
@@ -341,7 +346,7 @@ def test_teacher_does_not_change(data: Data) -> None:
     teacher = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, data.classes)).eval()
     before = copy.deepcopy(teacher.state_dict())
     context = Context(data, teacher=teacher, distillation=logits_option())
-    train(linear(data), recipe(), context, stage="finetune")
+    train(linear(data), make_recipe(), context, stage="finetune")
     assert not teacher.training
     assert all(p.grad is None for p in teacher.parameters())
     assert all(torch.equal(t, before[name]) for name, t in teacher.state_dict().items())
@@ -352,13 +357,13 @@ def test_teacher_of_other_classes_is_infeasible(data: Data, augment: dict[str, A
     teacher = nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
     context = Context(data, teacher=teacher, distillation=logits_option())
     with pytest.raises(InfeasibleCandidate, match="the teacher has 5 classes, the candidate 3"):
-        train(linear(data), recipe(augment=augment), context, stage="finetune")
+        train(linear(data), make_recipe(augment=augment), context, stage="finetune")
 
 
 def test_distillation_without_a_teacher_is_infeasible(data: Data) -> None:
     context = Context(data, distillation=logits_option())
     with pytest.raises(InfeasibleCandidate, match="distillation needs a teacher"):
-        train(linear(data), recipe(), context, stage="finetune")
+        train(linear(data), make_recipe(), context, stage="finetune")
 
 
 # -- infeasible candidates ---------------------------------------------------------------------
@@ -383,26 +388,26 @@ class Scaled:
 def test_loss_that_is_not_finite_is_infeasible_and_the_error_has_the_step(
     data: Data, by: float, became: str
 ) -> None:
-    how = recipe(optimizer={"sgd": {"lr": 0.25}})
+    recipe = make_recipe(optimizer={"sgd": {"lr": 0.25}})
     reason = rf"^the loss became {became} in epoch 1 by step 3 \(sgd, learning rate 0\.25\)$"
     broken: Any = Scaled(data, by)
     with pytest.raises(InfeasibleCandidate, match=reason):
-        train(linear(data), how, Context(broken), stage="pretrain")
+        train(linear(data), recipe, Context(broken), stage="pretrain")
 
 
 def test_loss_that_explodes_is_infeasible_and_the_error_has_the_epoch(data: Data) -> None:
     huge: Any = Scaled(data, 1e18)
-    how = recipe(epochs=50, optimizer={"sgd": {"lr": 100.0}})
+    recipe = make_recipe(epochs=50, optimizer={"sgd": {"lr": 100.0}})
     with pytest.raises(InfeasibleCandidate, match=r"the loss became (inf|nan) in epoch \d+"):
-        train(linear(data), how, Context(huge), stage="pretrain")
+        train(linear(data), recipe, Context(huge), stage="pretrain")
 
 
 def test_weight_that_is_not_finite_at_the_end_is_infeasible(data: Data) -> None:
     """The loss of the last step is still finite, but the weights after it are not."""
     huge: Any = Scaled(data, 1e37)
-    how = recipe(batch_size=24, optimizer={"sgd": {"lr": 100.0}})
+    recipe = make_recipe(batch_size=24, optimizer={"sgd": {"lr": 100.0}})
     with pytest.raises(InfeasibleCandidate, match=r"1\.weight is not finite after pretrain"):
-        train(linear(data), how, Context(huge), stage="pretrain")
+        train(linear(data), recipe, Context(huge), stage="pretrain")
 
 
 # -- pruned networks ---------------------------------------------------------------------------
@@ -412,7 +417,7 @@ def test_finetuning_keeps_the_pruned_shapes_and_changes_the_weights(
     candidate: Candidate, context: Context
 ) -> None:
     pruned = Structured.apply(candidate, Structured.Params(ratio=0.5, round_to=1), context)
-    tuned = train(pruned, recipe(epochs=2), context, stage="finetune")
+    tuned = train(pruned, make_recipe(epochs=2), context, stage="finetune")
     shapes = [
         {name: tuple(t.shape) for name, t in c.model.state_dict().items()} for c in (pruned, tuned)
     ]

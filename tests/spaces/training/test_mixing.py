@@ -106,16 +106,16 @@ def test_loss_is_the_cross_entropy_with_the_mixed_labels(smoothing: float) -> No
     assert torch.equal(labels.dominant, labels.partners)
 
 
-@pytest.mark.parametrize("how", [{"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 0.3, "cutmix": 1.0}])
+@pytest.mark.parametrize("mixing", [{"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 0.3, "cutmix": 1.0}])
 def test_teacher_sees_the_mixed_images(
-    candidate: Candidate, data: Data, how: dict[str, float]
+    candidate: Candidate, data: Data, mixing: dict[str, float]
 ) -> None:
     """A teacher equal to the student gives the same logits if both see the same images."""
     losses: list[EpochEnd] = []
     flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, data.classes)).eval()
     same = Candidate(flat, data.shape, data.classes)
     recipe = Recipe.model_validate(
-        {"epochs": 2, "batch_size": 8, "optimizer": {"sgd": {"lr": 1e-12}}, "augment": how}
+        {"epochs": 2, "batch_size": 8, "optimizer": {"sgd": {"lr": 1e-12}}, "augment": mixing}
     )
     context = Context(
         data,

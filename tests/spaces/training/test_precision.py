@@ -47,8 +47,8 @@ def test_network_computes_in_the_precision_of_the_recipe_and_learns(
         RecordingLinear(math.prod(data.shape), data.classes).eval(), data.shape, data.classes
     )
     events: list[EpochEnd] = []
-    how = Recipe.model_validate({"epochs": 8, "batch_size": 8, "amp": amp, "clip": 5.0})
-    made = train(candidate, how, Context(data, report=events.append), stage="pretrain")
+    recipe = Recipe.model_validate({"epochs": 8, "batch_size": 8, "amp": amp, "clip": 5.0})
+    made = train(candidate, recipe, Context(data, report=events.append), stage="pretrain")
     assert made.model.seen == {dtype}
     assert events[-1].loss < 0.9 * events[0].loss
     assert all(p.dtype == torch.float32 for p in made.model.parameters())

@@ -53,21 +53,21 @@ def test_matrix_maps_each_pixel_to_its_source() -> None:
     assert not result[:, :, :, -3:].any()
     sheared = warped(source, torch.tensor([[1.0, 1, 0], [0, 1, 0]]).expand(4, 2, 3))
     for row in range(11):
-        by = row - 5
-        columns = [x for x in range(15) if 0 <= x + by < 15]
+        sign = row - 5
+        columns = [x for x in range(15) if 0 <= x + sign < 15]
         row_pixels = sheared[:, :, row, columns]
-        torch.testing.assert_close(row_pixels, source[:, :, row, [x + by for x in columns]])
+        torch.testing.assert_close(row_pixels, source[:, :, row, [x + sign for x in columns]])
 
 
 def test_strength_of_the_geometry_grows_with_the_magnitude() -> None:
-    which = torch.tensor([OPERATIONS.index(name) for name in GEOMETRY])
-    matrices = geometry(which, torch.ones(5), 0.5, height=331, width=662)
+    operations = torch.tensor([OPERATIONS.index(name) for name in GEOMETRY])
+    matrices = geometry(operations, torch.ones(5), 0.5, height=331, width=662)
     assert matrices[0, 0, 1] == pytest.approx(0.15)
     assert matrices[1, 1, 0] == pytest.approx(0.15)
     assert matrices[2, 0, 2] == pytest.approx(150.0)
     assert matrices[3, 1, 2] == pytest.approx(75.0)
     assert math.degrees(math.asin(matrices[4, 1, 0])) == pytest.approx(15.0, abs=1e-4)
-    eyes = geometry(which, torch.ones(5), 0.0, height=331, width=662)
+    eyes = geometry(operations, torch.ones(5), 0.0, height=331, width=662)
     torch.testing.assert_close(eyes, torch.eye(2, 3).expand(5, 2, 3))
 
 
@@ -80,9 +80,9 @@ def normalized(count: int) -> torch.Tensor:
     return raw * (WHITE - BLACK)[:, None, None] + BLACK[:, None, None]
 
 
-def run(images: torch.Tensor, seed: int = 0, **options: Any) -> torch.Tensor:
-    how = RandAugment(**options)
-    return randaugmented(images, how, BLACK, WHITE, torch.Generator().manual_seed(seed))
+def run(images: torch.Tensor, seed: int = 0, **fields: Any) -> torch.Tensor:
+    options = RandAugment(**fields)
+    return randaugmented(images, options, BLACK, WHITE, torch.Generator().manual_seed(seed))
 
 
 def test_operations_are_drawn_separately_for_each_image() -> None:
@@ -115,7 +115,7 @@ def test_same_generator_gives_the_same_images_and_inputs_do_not_change() -> None
 def test_images_with_one_or_four_channels_are_accepted(channels: int) -> None:
     images = torch.rand(64, channels, 5, 2)
     ends = torch.zeros(channels), torch.ones(channels)
-    how = RandAugment(operations=4, magnitude=20)
-    result = randaugmented(images, how, *ends, torch.Generator().manual_seed(0))
+    options = RandAugment(operations=4, magnitude=20)
+    result = randaugmented(images, options, *ends, torch.Generator().manual_seed(0))
     assert result.shape == images.shape
     assert result.isfinite().all()

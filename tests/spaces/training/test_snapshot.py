@@ -24,7 +24,7 @@ REQUIRED: dict[str, dict[str, Any]] = {"torch": {"name": "NAdam", "args": {"lr":
 """Options of optimizers without defaults."""
 
 
-def recipe(**fields: Any) -> Recipe:
+def make_recipe(**fields: Any) -> Recipe:
     return Recipe.model_validate({"epochs": 5, "batch_size": 8, "schedule": "cosine", **fields})
 
 
@@ -47,13 +47,13 @@ def through_a_file(snapshot: Snapshot, folder: Path) -> Snapshot:
 
 
 def in_parts(
-    candidate: Candidate, how: Recipe, context: Context, folder: Path, ends: tuple[int, ...]
+    candidate: Candidate, recipe: Recipe, context: Context, folder: Path, ends: tuple[int, ...]
 ) -> TrainingPart:
     """Trains in parts that end after these epochs; a file keeps the state between parts."""
     snapshot = None
     for end in ends:
         torch.rand(7)  # changes the state of the global generator
-        part = train_part(candidate, how, context, stage="finetune", until=end, resume=snapshot)
+        part = train_part(candidate, recipe, context, stage="finetune", until=end, resume=snapshot)
         snapshot = through_a_file(part.snapshot, folder)
     return part
 
@@ -62,22 +62,22 @@ def in_parts(
 def test_training_in_parts_gives_identical_weights_with_each_optimizer(
     network: Candidate, context: Context, tmp_path: Path, optimizer: str
 ) -> None:
-    how = recipe(optimizer={optimizer: REQUIRED.get(optimizer, {})})
-    whole = train(network, how, context, stage="finetune")
-    part = in_parts(network, how, context, tmp_path, (1, 3, 5))
-    assert torch.equal(weights(part.candidate), weights(whole))
+    recipe = make_recipe(optimizer={optimizer: REQUIRED.get(optimizer, {})})
+    uninterrupted = train(network, recipe, context, stage="finetune")
+    part = in_parts(network, recipe, context, tmp_path, (1, 3, 5))
+    assert torch.equal(weights(part.candidate), weights(uninterrupted))
     assert part.over
-    assert not torch.equal(weights(whole), weights(network))
+    assert not torch.equal(weights(uninterrupted), weights(network))
 
 
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES.names))
 def test_training_in_parts_gives_identical_weights_with_each_schedule(
     network: Candidate, context: Context, tmp_path: Path, schedule: str
 ) -> None:
-    how = recipe(schedule={schedule: {"warmup": 0.3}})
-    whole = train(network, how, context, stage="finetune")
-    part = in_parts(network, how, context, tmp_path, (2, 5))
-    assert torch.equal(weights(part.candidate), weights(whole))
+    recipe = make_recipe(schedule={schedule: {"warmup": 0.3}})
+    uninterrupted = train(network, recipe, context, stage="finetune")
+    part = in_parts(network, recipe, context, tmp_path, (2, 5))
+    assert torch.equal(weights(part.candidate), weights(uninterrupted))
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,14 @@ def test_training_in_parts_gives_identical_weights_with_each_recipe_option(
     data: Data, context: Context, tmp_path: Path, fields: dict[str, Any]
 ) -> None:
     network = initial_candidate(NETWORK, data.shape, data.classes, seed=0)
-    how = recipe(**fields)
-    whole = train(network, how, context, stage="finetune")
-    part = in_parts(network, how, context, tmp_path, (1, 2, 4, 5))
-    assert torch.equal(weights(part.candidate), weights(whole))
-    assert whole.history[-1].info["epochs"] == part.candidate.history[-1].info["epochs"]
-    assert whole.history[-1].info.get("stopped") == part.candidate.history[-1].info.get("stopped")
+    recipe = make_recipe(**fields)
+    uninterrupted = train(network, recipe, context, stage="finetune")
+    part = in_parts(network, recipe, context, tmp_path, (1, 2, 4, 5))
+    assert torch.equal(weights(part.candidate), weights(uninterrupted))
+    assert uninterrupted.history[-1].info["epochs"] == part.candidate.history[-1].info["epochs"]
+    assert uninterrupted.history[-1].info.get("stopped") == part.candidate.history[-1].info.get(
+        "stopped"
+    )
 
 
 @pytest.mark.parametrize("name", ["logits", "hints"])
@@ -116,15 +118,15 @@ def test_training_in_parts_gives_identical_weights_with_a_teacher(
     )
     option = Slot(DISTILLATIONS).option({name: {}})
     context = Context(data, teacher=teacher.model.eval(), distillation=option)
-    whole = train(network, recipe(), context, stage="finetune")
-    part = in_parts(network, recipe(), context, tmp_path, (2, 5))
-    assert torch.equal(weights(part.candidate), weights(whole))
+    uninterrupted = train(network, make_recipe(), context, stage="finetune")
+    part = in_parts(network, make_recipe(), context, tmp_path, (2, 5))
+    assert torch.equal(weights(part.candidate), weights(uninterrupted))
 
 
 def test_part_equals_a_training_of_as_many_epochs(network: Candidate, context: Context) -> None:
     """This holds for an endless schedule."""
-    how, short = (recipe(epochs=n, schedule="constant", ema=0.5) for n in (5, 2))
-    part = train_part(network, how, context, stage="finetune", until=2)
+    recipe, short = (make_recipe(epochs=n, schedule="constant", ema=0.5) for n in (5, 2))
+    part = train_part(network, recipe, context, stage="finetune", until=2)
     assert not part.over
     assert torch.equal(weights(part.candidate), weights(train(network, short, context, stage="x")))
 
@@ -132,7 +134,7 @@ def test_part_equals_a_training_of_as_many_epochs(network: Candidate, context: C
 def test_longer_training_continues_a_shorter_one_when_the_schedule_is_endless(
     network: Candidate, context: Context, tmp_path: Path
 ) -> None:
-    short, long = (recipe(epochs=n, schedule="constant") for n in (2, 5))
+    short, long = (make_recipe(epochs=n, schedule="constant") for n in (2, 5))
     first = train_part(network, short, context, stage="finetune", until=2)
     assert first.over
     resume = through_a_file(first.snapshot, tmp_path)
@@ -146,18 +148,20 @@ def test_each_epoch_is_reported_once_and_the_curve_has_all(
     network: Candidate, data: Data, tmp_path: Path
 ) -> None:
     events: list[EpochEnd] = []
-    part = in_parts(network, recipe(), Context(data, report=events.append), tmp_path, (2, 3, 5))
+    part = in_parts(
+        network, make_recipe(), Context(data, report=events.append), tmp_path, (2, 3, 5)
+    )
     assert [event.epoch for event in events] == [1, 2, 3, 4, 5]
     assert [point["epoch"] for point in part.snapshot.curve] == [1, 2, 3, 4, 5]
     assert [point["loss"] for point in part.snapshot.curve] == [event.loss for event in events]
 
 
 def test_training_that_stopped_early_stays_stopped(network: Candidate, context: Context) -> None:
-    how = recipe(early_stop={"patience": 1, "min_delta": 100})
-    first = train_part(network, how, context, stage="finetune", until=5)
+    recipe = make_recipe(early_stop={"patience": 1, "min_delta": 100})
+    first = train_part(network, recipe, context, stage="finetune", until=5)
     assert first.over
     assert first.snapshot.epoch == 2
-    again = train_part(network, how, context, stage="finetune", until=5, resume=first.snapshot)
+    again = train_part(network, recipe, context, stage="finetune", until=5, resume=first.snapshot)
     assert again.snapshot.epoch == 2
     assert torch.equal(weights(again.candidate), weights(first.candidate))
 
@@ -167,13 +171,13 @@ def test_snapshot_of_another_network_is_refused(data: Data, context: Context) ->
         initial_candidate({"simple_cnn": {"width": width}}, data.shape, data.classes, seed=0)
         for width in (0.125, 0.25)
     )
-    part = train_part(one, recipe(), context, stage="finetune", until=1)
+    part = train_part(one, make_recipe(), context, stage="finetune", until=1)
     with pytest.raises(ValueError, match="of another network"):
-        train_part(other, recipe(), context, stage="finetune", until=2, resume=part.snapshot)
+        train_part(other, make_recipe(), context, stage="finetune", until=2, resume=part.snapshot)
 
 
 def test_damaged_file_is_refused(network: Candidate, context: Context, tmp_path: Path) -> None:
-    part = train_part(network, recipe(), context, stage="finetune", until=1)
+    part = train_part(network, make_recipe(), context, stage="finetune", until=1)
     file = tmp_path / "state.safetensors"
     file.write_bytes(part.snapshot.to_bytes()[:-100])
     with pytest.raises(ValueError, match="no snapshot of a training"):

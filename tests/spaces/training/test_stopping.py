@@ -24,8 +24,8 @@ def linear(data: Data) -> Candidate:
 
 def trained(candidate: Candidate, data: Data, **fields: Any) -> tuple[Candidate, list[EpochEnd]]:
     events: list[EpochEnd] = []
-    how = Recipe.model_validate({"batch_size": 8, **fields})
-    made = train(candidate, how, Context(data, report=events.append), stage="pretrain")
+    recipe = Recipe.model_validate({"batch_size": 8, **fields})
+    made = train(candidate, recipe, Context(data, report=events.append), stage="pretrain")
     return made, events
 
 
@@ -85,8 +85,8 @@ def test_validation_loss_is_the_mean_over_the_validation_part(data: Data) -> Non
 def test_weights_of_the_best_epoch_are_restored_when_best_is_true(
     context: Context, best: bool, expected: float
 ) -> None:
-    how = Recipe.model_validate({"epochs": 9, "early_stop": {"patience": 9, "best": best}})
-    monitor, model = Monitor(how, context), nn.Linear(1, 1)
+    recipe = Recipe.model_validate({"epochs": 9, "early_stop": {"patience": 9, "best": best}})
+    monitor, model = Monitor(recipe, context), nn.Linear(1, 1)
     for loss, weight in ((0.5, 1.0), (0.1, 2.0), (0.3, 3.0)):
         nn.init.constant_(model.weight, weight)
         monitor.observe(loss, model)

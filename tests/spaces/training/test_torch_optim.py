@@ -30,7 +30,7 @@ def test_torch_optimizers_lists_all_classes_of_torch_optim() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(torch_optimizers()) - set(REFUSED)))
-def test_arguments_are_those_of_the_class_signature(name: str) -> None:
+def test_arguments_come_from_the_class_signature(name: str) -> None:
     signature = inspect.signature(getattr(torch.optim, name))
     assert list(arguments(name)) == list(signature.parameters)[1:]
 
@@ -39,8 +39,8 @@ def test_arguments_are_those_of_the_class_signature(name: str) -> None:
 def test_network_learns_with_each_optimizer_of_torch(
     name: str, candidate: Candidate, context: Context
 ) -> None:
-    how = Recipe.model_validate({"epochs": 3, "batch_size": 8, "optimizer": {"torch": name}})
-    made = train(candidate, how, context, stage="pretrain")
+    recipe = Recipe.model_validate({"epochs": 3, "batch_size": 8, "optimizer": {"torch": name}})
+    made = train(candidate, recipe, context, stage="pretrain")
     pairs = zip(made.model.parameters(), candidate.model.parameters(), strict=True)
     assert not all(torch.equal(one, other) for one, other in pairs)
     assert made.history[-1].params["recipe"]["optimizer"] == {"torch": {"name": name, "args": {}}}
@@ -57,6 +57,6 @@ def test_network_learns_with_each_optimizer_of_torch(
 def test_optimizer_that_cannot_be_built_is_infeasible(
     candidate: Candidate, context: Context, optimizer: dict[str, Any], reason: str
 ) -> None:
-    how = Recipe.model_validate({"epochs": 1, "optimizer": optimizer})
+    recipe = Recipe.model_validate({"epochs": 1, "optimizer": optimizer})
     with pytest.raises(InfeasibleCandidate, match=reason):
-        train(candidate, how, context, stage="pretrain")
+        train(candidate, recipe, context, stage="pretrain")

@@ -62,13 +62,13 @@ def test_training_changes_zeros_that_no_pruning_made(
 def test_zeros_are_kept_under_a_parametrization(candidate: Candidate, context: Context) -> None:
     after = thinned(candidate, context, ratio=0.5)
     layer = after.model[0]  # type: ignore[index]
-    gone = zeros(layer.weight)
+    is_zero = zeros(layer.weight)
     parametrize.register_parametrization(layer, "weight", nn.Identity())
     kept = Zeros(after.model, after.history)
     with torch.no_grad():
         layer.parametrizations.weight.original.add_(1.0)
     kept.restore()
-    assert zeros(layer.weight) == gone
+    assert zeros(layer.weight) == is_zero
 
 
 def test_removed_layers_are_ignored(candidate: Candidate, context: Context) -> None:
