@@ -40,7 +40,7 @@ def network(classes: int, shape: tuple[int, int, int], width: int = 16) -> nn.Mo
 
 
 class Threshold:
-    """Sets weights to zero that are small beside the standard deviation of their layer."""
+    """Sets weights to zero that are small relative to the standard deviation of their layer."""
 
     name = "threshold"
     version = 1

@@ -2,7 +2,7 @@
 
     python train.py
 
-It stands for your own training script; no line of it knows Paretune.
+It stands for your own training script, and does not use Paretune.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def build(plan: Mapping[str, Any]) -> nn.Sequential:
 
 
 def cheap(plan: Mapping[str, Any]) -> dict[str, float]:
-    """Returns what is known without training."""
+    """Returns the quantities that need no training."""
     weights = sum(p.numel() for p in build(plan).parameters())
     return {"weights": weights, "size": 4.0 * weights}
 
