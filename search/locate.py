@@ -32,7 +32,7 @@ class StudyLocation:
     url: str
 
     def spec(self) -> StudySpec:
-        """Returns the study of the last run, --set options included.
+        """Returns the study with the --set options of its last run.
 
         Raises:
             UserError: The database has no study.

@@ -215,7 +215,7 @@ class Technique(Protocol):
     def rebuild(
         model: torch.nn.Module, params: Any, info: Mapping[str, Any], shape: Shape
     ) -> torch.nn.Module:
-        """Brings a fresh model into the shape that `apply` gave, without data.
+        """Brings a fresh model into the shape that `apply` returned, without data.
 
         The caller loads the weights afterwards.
         """

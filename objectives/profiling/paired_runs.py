@@ -1,4 +1,4 @@
-"""Makes runs with and without profiling in turn, of which the faster half counts."""
+"""Makes runs with and without profiling in turn; the faster half of each counts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def run_pairs(
 
 @dataclass(frozen=True)
 class FasterHalf:
-    """What profiled runs take when they are not interrupted for long.
+    """The times of profiled runs that were not interrupted for long.
 
     Attributes:
         ms: Milliseconds of a run: the median of the faster half.

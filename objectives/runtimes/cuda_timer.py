@@ -43,7 +43,7 @@ class EventTimer:
         with torch.inference_mode():
             if self._input is None or self._input.shape != inputs.shape:
                 self._input = inputs.clone()
-                self._run = self._captured(self._input) if self._graph else self._eager
+                self._run = self._capture(self._input) if self._graph else self._eager
             event: Callable[..., Any] = torch.cuda.Event
             begin, end = event(enable_timing=True), event(enable_timing=True)
             begin.record()
@@ -55,7 +55,7 @@ class EventTimer:
     def _eager(self) -> object:
         return self._module(self._input)
 
-    def _captured(self, inputs: torch.Tensor) -> Callable[[], object]:
+    def _capture(self, inputs: torch.Tensor) -> Callable[[], object]:
         """Captures a graph of the module on this input; returns the function that replays it."""
         import torch
 

@@ -36,7 +36,7 @@ PATIENCE = 30.0
 """Seconds that making the panel may take. A runtime that takes longer has no references."""
 
 QUICK = 0.1
-"""A network is loaded anew for each block if loading takes at most this many seconds."""
+"""A network is loaded again for each block if loading takes at most this many seconds."""
 
 _PANELS: dict[tuple[Any, ...], list[ReferenceNetwork] | str] = {}
 """The panels made in this process, or the reason why a runtime has none."""

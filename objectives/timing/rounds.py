@@ -25,7 +25,7 @@ from paretune.objectives.timing.runs import TimedRuns, steady
 
 BLOCKS = 64
 """Blocks of a session that takes all its time. The interval comes from the scatter of the blocks,
-each of which loads the networks anew if that is quick."""
+each of which loads the networks again if that is quick."""
 
 LEAST_BLOCKS = 4
 """Fewest blocks of a session. It is disturbed if fewer of its blocks are calm."""
@@ -34,7 +34,7 @@ LEAST_ROUNDS = 1
 """Rounds in a block."""
 
 LOADING = 0.2
-"""Largest share of the time that is spent on loading networks anew."""
+"""Largest share of the time that is spent on loading networks again."""
 
 NEAR_FLOOR = 1.1
 """An interval is as narrow as it gets if it is at most this times its floor: the part that more

@@ -109,7 +109,7 @@ class TimedRuns:
         self.reload()
 
     def reload(self) -> None:
-        """Loads the artifact anew.
+        """Loads the artifact again.
 
         Its location in memory affects the time; loading it often averages this out.
         """

@@ -21,7 +21,7 @@ from paretune.search.building.resumable_training import snapshot_for, train_stag
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.stage_keys import Chain, Link
 from paretune.search.building.teachers import Teachers
-from paretune.search.building.watch import HeldUp, Pace, Watch
+from paretune.search.building.watch import Pace, TrainingPaused, Watch
 from paretune.search.errors import UserError
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.deployment import (
@@ -255,7 +255,7 @@ class Pipeline:
         try:
             with host_lock.working():
                 result = self._stage(link, candidate, context, resume, pace)
-        except HeldUp:
+        except TrainingPaused:
             self._save_curve(link.digest, curve)
             raise
         if curve:

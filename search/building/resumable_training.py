@@ -43,7 +43,7 @@ def train_stage(
         pace: Rungs at which to interrupt the training.
 
     Raises:
-        HeldUp: Racing pauses the trial; its snapshot is kept.
+        TrainingPaused: Racing pauses the trial; its snapshot is kept.
         InfeasibleCandidate: As for `train`.
     """
     recipe = Recipe.model_validate(link.stage.params["recipe"])

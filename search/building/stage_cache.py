@@ -259,11 +259,11 @@ class StageCache:
         dropped = [
             entry.key
             for entry in to_drop(entries, self._limit, needed, time.time())
-            if self._dropped(entry.key, self._folder.parent / rows[entry.key]["file"])
+            if self._drop(entry.key, self._folder.parent / rows[entry.key]["file"])
         ]
         self._store.mark_dropped(dropped)
 
-    def _dropped(self, key: str, file: Path) -> bool:
+    def _drop(self, key: str, file: Path) -> bool:
         """Removes a file; returns False while another process trains or reads it."""
         try:
             with self.lock(key).acquire(timeout=0):

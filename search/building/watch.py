@@ -49,7 +49,7 @@ class StageError(Exception):
         return reason if self.infeasible else {**reason, "traceback": self.details}
 
 
-class HeldUp(Exception):
+class TrainingPaused(Exception):
     """Racing pauses the training; the text says why."""
 
 
@@ -61,7 +61,7 @@ class Pace:
         kind: Kind of the training stage.
         epochs: Epochs of the rungs, in order.
         check: Called with (candidate as if its training ended here, epochs, seconds of training);
-            may raise HeldUp.
+            may raise TrainingPaused.
         spent: Seconds that the checks took.
     """
 
@@ -74,7 +74,7 @@ class Pace:
         """Checks the candidate at a rung.
 
         Raises:
-            HeldUp: Racing pauses the training.
+            TrainingPaused: Racing pauses the training.
         """
         begun = time.perf_counter()
         try:

@@ -57,7 +57,7 @@ class ImageFiles(TorchDataset[torch.Tensor]):
 class ImageStream:
     """Batches of a part, read from its files by workers that are kept between epochs.
 
-    Starting processes anew takes longer than a small epoch. Workers end with this object, or with
+    Starting processes again takes longer than a small epoch. Workers end with this object, or with
     this process, however it ends.
 
     Args:

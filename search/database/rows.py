@@ -61,7 +61,7 @@ class Rows:
     def __call__(self, statement: str) -> list[dict[str, Any]]:
         """Returns the rows of a statement."""
         names, rows = self._read(statement)
-        return _decoded([dict(zip(names, row, strict=True)) for row in rows])
+        return _decode([dict(zip(names, row, strict=True)) for row in rows])
 
     def plain(self, statement: str) -> list[Any]:
         """Returns the rows as tuples, which is faster for many numbers; decodes nothing."""
@@ -137,7 +137,7 @@ def _is_database(file: Path) -> bool:
         return False
 
 
-def _decoded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _decode(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Decodes the JSON columns of SQLite; a PostgreSQL driver decodes them itself."""
     decode = json.JSONDecoder().decode
     for name in JSON_COLUMNS & rows[0].keys() if rows else ():

@@ -88,7 +88,7 @@ class Store(Trials, Stages, Workers):
 
         Args:
             chances: Trial number -> probability, by the measurements of the search.
-            record: The study of which they were computed.
+            record: The study from which they were computed.
         """
         ends = [trial.finished for trial in record.trials if trial.finished is not None]
         saved = {

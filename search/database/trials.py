@@ -46,7 +46,7 @@ class Trials(Tables):
         params: Mapping[str, Any],
         proposal: Mapping[str, Any],
     ) -> float:
-        """Adds a trial that runs from now on; returns the time.
+        """Adds a running trial; returns the time.
 
         Raises:
             sqlalchemy.exc.IntegrityError: There is a trial of this number.
@@ -66,7 +66,7 @@ class Trials(Tables):
         variant_of: int | None = None,
         later: bool = True,
     ) -> StartedTrial | None:
-        """Adds a trial that runs from now on, with the first free number.
+        """Adds a running trial with the first free number.
 
         Args:
             number: The lowest number that it may have.
@@ -74,7 +74,7 @@ class Trials(Tables):
             plan: Its plan.
             params: Parameter name -> value.
             proposal: The sampler's proposal as JSON.
-            variant_of: The trial of which it is a format variant, or None.
+            variant_of: The trial that trained its network, if it is a format variant; else None.
             later: Whether it may have a higher number.
 
         Returns:
@@ -280,7 +280,7 @@ def _new_row(
     proposal: Mapping[str, Any],
     variant_of: int | None,
 ) -> dict[str, Any]:
-    """Returns the row of a trial that runs from now on, without its number."""
+    """Returns the row of a running trial, without its number."""
     return {
         "state": "running",
         "worker": worker,

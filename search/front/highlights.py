@@ -1,6 +1,6 @@
 """Highlights of a front: its knee, and the best trial in each cost near the baseline. Pure.
 
-A highlight also names the trials of which it may be true within noise.
+A highlight also names the trials that may have the property, within noise.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Highlight:
     Attributes:
         trial: Trial number.
         text: "knee", "fastest within 1 point", ...
-        ties: Other trials of which the text may be true as well, within noise.
+        ties: Other trials that may have the property, within noise.
     """
 
     trial: int

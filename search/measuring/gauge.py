@@ -34,8 +34,8 @@ class Gauge:
     """What to measure, and with which options.
 
     Attributes:
-        quantities: Objective -> options as JSON, cheap ones first. Each is measured once, however
-            many of its values the study names.
+        quantities: Objective -> options as JSON, cheap ones first. Each is measured once, even if
+            the study names several of its values.
         named: Names of the quantities that the study asks for.
     """
 
@@ -118,16 +118,16 @@ class Gauge:
             Unmeasurable: A quantity cannot be measured.
             WrongMeasurement: An objective returned something invalid.
         """
-        return self._measured(subject, [name for name, _ in self.quantities], "validation")
+        return self._measure_all(subject, [name for name, _ in self.quantities], "validation")
 
     def test(self, subject: Subject) -> list[Measurement]:
         """Measures what depends on data on the test part; empty if there is no test part."""
         if subject.data.size("test") == 0:
             return []
         names = [name for name, _ in self.quantities if _by_data(OBJECTIVES.get(name))]
-        return self._measured(subject, names, "test")
+        return self._measure_all(subject, names, "test")
 
-    def _measured(self, subject: Subject, names: Sequence[str], part: str) -> list[Measurement]:
+    def _measure_all(self, subject: Subject, names: Sequence[str], part: str) -> list[Measurement]:
         """Measures each of these objectives once."""
         return [
             measurement
@@ -165,7 +165,7 @@ def measure_one(subject: Subject, name: str, options: Mapping[str, Any], part: s
 
 
 def mark_alone(answer: Any, alone: bool) -> Any:
-    """Adds the condition `alone`: all other Paretune work on the host stood still meanwhile."""
+    """Adds the condition `alone`: whether all other Paretune work on the host was paused."""
     if isinstance(answer, Measurement):
         return replace(answer, conditions={**answer.conditions, "alone": alone})
     return [mark_alone(m, alone) for m in answer] if isinstance(answer, list | tuple) else answer

@@ -1,4 +1,4 @@
-"""The host lock: while one Paretune process times a network, all others on the host stand still.
+"""The host lock: while one Paretune process times a network, all others on the host pause.
 
 It covers the processes of one user. It consists of two lock files; the kernel releases a lock with
 the process that holds it:
@@ -54,7 +54,7 @@ class HostLock:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Holds the room shared during the body; waits first while another process measures."""
-        if not self._opened() or self._works or self._measures:
+        if not self._open() or self._works or self._measures:
             self._works += 1  # work within work
             try:
                 yield
@@ -71,7 +71,7 @@ class HostLock:
 
     def breathe(self) -> None:
         """Leaves the room between two steps of work, while another process measures."""
-        if not self._works or self._measures or not self._opened():
+        if not self._works or self._measures or not self._open():
             return
         if _taken(self._gate, fcntl.LOCK_SH):
             fcntl.flock(self._gate, fcntl.LOCK_UN)
@@ -89,7 +89,7 @@ class HostLock:
         Yields:
             Whether no other Paretune process works.
         """
-        if not self._opened() or self._measures:
+        if not self._open() or self._measures:
             yield bool(self._measures)
             return
         worked, self._works = self._works, 0
@@ -121,7 +121,7 @@ class HostLock:
             time.sleep(LOOK_EVERY)
         return True
 
-    def _opened(self) -> bool:
+    def _open(self) -> bool:
         """Opens the lock files in this process; returns False if that is impossible."""
         if fcntl is None:
             return False

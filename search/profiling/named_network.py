@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from paretune.objectives.inputs import Shape
 from paretune.search.errors import UserError
-from paretune.search.profiling.networks import ProfiledNetwork, exported, runtime_of
+from paretune.search.profiling.networks import ProfiledNetwork, export_file, runtime_of
 from paretune.search.user_code import add_import_folders
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.architecture.network import build_network
@@ -80,7 +80,7 @@ def named_network(
         raise UserError(f"--model {text}: {problems}") from error
     except (InfeasibleCandidate, ValueError) as error:
         raise UserError(f"--model {text}: {error}") from error
-    artifact = exported(lambda path: entry.export(model, sides, path), entry, folder)
+    artifact = export_file(lambda path: entry.export(model, sides, path), entry, folder)
     data = RandomInputs(sides, classes)
     subject = f"{text}, random inputs"
     return ProfiledNetwork(
@@ -89,7 +89,7 @@ def named_network(
 
 
 def _architecture(text: str) -> Any:
-    """Returns the value that stands for --model in a study file."""
+    """Returns the value of --model in the form of a study file."""
     name, colon, rest = text.partition(":")
     if colon and not rest.startswith((" ", "\n")) and "{" not in text:
         if name in ARCHITECTURES.names or name in ARCHITECTURES.plugins:

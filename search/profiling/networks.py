@@ -79,7 +79,7 @@ def with_threads(runtime: Any, options: Any, threads: int | None) -> Any:
     return runtime.Params.model_validate({**options.model_dump(), "threads": threads})
 
 
-def exported(write: Callable[[Path], Artifact], runtime: Any, folder: Path) -> Artifact:
+def export_file(write: Callable[[Path], Artifact], runtime: Any, folder: Path) -> Artifact:
     """Writes a file for a runtime.
 
     Args:

@@ -17,7 +17,7 @@ from paretune.search.files import sha256_of
 from paretune.search.front.pick import pick
 from paretune.search.profiling.networks import (
     ProfiledNetwork,
-    exported,
+    export_file,
     runtime_of,
     with_threads,
 )
@@ -107,7 +107,7 @@ def _deployed(
             return candidate, _measured_file(trial, study, target.name), entry, options
     entry, options = runtime_of(runtime or "", threads)
     suited, _ = pipeline.suited(plan, candidate, Deployment(None, entry.name, options))
-    artifact = exported(lambda path: export(suited, entry.name, path, data), entry, folder)
+    artifact = export_file(lambda path: export(suited, entry.name, path, data), entry, folder)
     return suited, artifact, entry, options
 
 

@@ -48,7 +48,7 @@ class PlainProgress:
         """Does nothing."""
 
     def __call__(self, event: Event) -> None:
-        """Prints the events worth a line."""
+        """Prints a line for each event that users need to see."""
         match event:
             case RunStarted(study, axes, trial_limit, done, _, host):
                 self._axes, self._trial_limit = axes, trial_limit

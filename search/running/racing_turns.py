@@ -69,7 +69,7 @@ class RacingTurns:
         return None if row is None else task_of(row, taken_over=False)
 
     def pause(self, task: Task, result: Result) -> None:
-        """Pauses a trial from now on."""
+        """Pauses a trial."""
         assert self._study.race is not None
         self._study.race.pause(task.number, result)
         outcome = Outcome.of(result)

@@ -91,7 +91,7 @@ def result_of(row: Row) -> Result:
     )
 
 
-def adopted(study: OpenStudy, worker: Worker, running: Sequence[Row]) -> Task | None:
+def take_over_trial(study: OpenStudy, worker: Worker, running: Sequence[Row]) -> Task | None:
     """Takes over a running trial of a dead worker; returns None if there is none.
 
     Args:

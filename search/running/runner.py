@@ -15,7 +15,13 @@ from paretune.search.measuring.gauge import values_by_name
 from paretune.search.running.final_session import measure_final
 from paretune.search.running.format_variants import FormatVariants
 from paretune.search.running.racing_turns import RacingTurns
-from paretune.search.running.recovery import NO_PROPOSAL, Task, adopted, reconcile, result_of
+from paretune.search.running.recovery import (
+    NO_PROPOSAL,
+    Task,
+    reconcile,
+    result_of,
+    take_over_trial,
+)
 from paretune.search.running.stopping import Ending, Progress, ending
 from paretune.search.running.worker import Worker
 from paretune.search.sampling.proposer import Exhausted, Outcome, Proposer
@@ -127,7 +133,7 @@ class Runner:
         while True:
             self._learn()
             self._turns.update()
-            task = adopted(self._study, self._worker, self._running)
+            task = take_over_trial(self._study, self._worker, self._running)
             task = task or self._variants.begin_next(self._worker)
             if task is None:
                 others = self._others(self._running)
@@ -154,7 +160,7 @@ class Runner:
                     time.sleep(PATIENCE)  # other workers run the last trials; one of them may die
                     continue
                 try:
-                    task = self._proposed()
+                    task = self._begin_trial()
                 except Exhausted:
                     if not others:
                         return Ending("every plan of the space has been tried")
@@ -165,7 +171,7 @@ class Runner:
 
     # -- what to do next -------------------------------------------------------------------------
 
-    def _proposed(self) -> Task | None:
+    def _begin_trial(self) -> Task | None:
         """Begins a new trial; returns None if its plan is a repeat, or another worker was first."""
         number = max(self._seen, self._highest) + 1
         for attempt in range(MAX_PROPOSALS):
@@ -227,7 +233,7 @@ class Runner:
             task = (
                 self._new_baseline(plan)
                 if baseline is None
-                else adopted(self._study, self._worker, self._store.running())
+                else take_over_trial(self._study, self._worker, self._store.running())
             )
             if task is not None:
                 self._execute(task)

@@ -79,7 +79,7 @@ class Stage:
     def stand_in(self) -> Stage | None:
         """A stage that deploys the same layout without training; this stage if it does not train.
 
-        Static int8 stands in for quantization-aware training, as it rounds at the same points.
+        Static int8 replaces quantization-aware training, because it rounds at the same points.
         None for any other stage that trains.
         """
         if not self.trains:

@@ -259,7 +259,7 @@ def _stages(build: SchemaBuilder) -> Schema:
 
 
 def _targeted(build: SchemaBuilder) -> Schema:
-    """Objectives for one target, by pattern: `latency@phone`."""
+    """Returns name pattern -> schema of the objectives for one target, such as `latency@phone`."""
     names = [name for name in units() if depends_on_artifact(Quantity.of(name).entry())]
     target = TARGET.pattern.removeprefix("^")
     return {f"^{re.escape(name)}@{target}": _objective(build, name) for name in names}

@@ -144,7 +144,7 @@ class OpenStudy(ABC):
         return False
 
     def forget(self, plan: Plan) -> None:
-        """Drops what was kept for a paused trial that never goes on."""
+        """Drops the stored state of a paused trial that will not be resumed."""
         return None
 
     # -- what all kinds of studies share ---------------------------------------------------------

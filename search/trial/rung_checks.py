@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretune.search.building.network_structure import key_of, structure_of
-from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
+from paretune.search.building.watch import Pace, StageError, TrainingPaused, Watch
 from paretune.search.measuring.gauge import Gauge, values_by_name, violations_of
 from paretune.search.measuring.quick import quick_options
 from paretune.search.racing.race import PauseCheck
@@ -104,7 +104,7 @@ class RungChecks:
         """Measures the candidate at a rung, and compares it with other trials.
 
         Raises:
-            HeldUp: The trial must pause.
+            TrainingPaused: The trial must pause.
             InfeasibleCandidate: The candidate cannot be deployed.
         """
         begun, spent = time.perf_counter(), self._watch.seconds
@@ -119,7 +119,7 @@ class RungChecks:
         objectives = [objective.name for objective in self._bench.spec.objectives]
         self.pause_reason = self._pause_check(epoch, {n: self._values[n] for n in objectives})
         if self.pause_reason is not None:
-            raise HeldUp(self.pause_reason)
+            raise TrainingPaused(self.pause_reason)
 
     def _measured(self, candidate: Candidate, seconds: float) -> dict[str, float | None]:
         """Returns quantity -> value of the partly trained candidate, None if it is not finite."""

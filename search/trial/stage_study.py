@@ -71,7 +71,7 @@ class StageStudy(OpenStudy):
         self.evaluation = Evaluation(self.workbench, timings, Screening(self.workbench, timings))
 
     def _needed(self) -> set[str]:
-        """Keys of the stages of baseline, front and teachers, which stay in the cache."""
+        """Returns the keys of stages that must stay in the cache: of baseline, front, teachers."""
         rows = self.store.rows({0, *self.store.front_members()})
         plans = [self.baseline, *(Plan.from_json(row["plan"]) for row in rows)]
         return self.workbench.pipeline.keys(plans, self.spec.teachers.values())

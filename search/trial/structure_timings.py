@@ -81,7 +81,7 @@ class StructureTimings:
         baseline: TrialRecord | None,
         stage_seconds: Mapping[str, float],
     ) -> list[Measurement]:
-        """Measures a trained candidate on one target, but for timings of its structure.
+        """Measures a trained candidate on one target, except what its structure's timings cover.
 
         Args:
             number: Trial number.

@@ -104,7 +104,7 @@ def _set_only(value: Any) -> Any:
 
 
 def _flow(value: Any) -> str:
-    """Returns a value as it stands in a study file, on one line: `{width: 0.25, steps: [1, 2]}`."""
+    """Returns a value as in a study file, on one line: `{width: 0.25, steps: [1, 2]}`."""
     match value:
         case Mapping():
             return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"

@@ -23,6 +23,6 @@ class TeacherAverage(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Inputs of the members -> log probabilities [B, classes], which serve as logits."""
+        """Returns log probabilities [B, classes], which serve as logits."""
         log_shares = [member(inputs).float().log_softmax(dim=1) for member in self.members]
         return torch.stack(log_shares).logsumexp(dim=0) - torch.tensor(len(log_shares)).log()

@@ -1,7 +1,7 @@
 """The number of units that stay in each layer.
 
-Every way to spread an amount over layers is an ordered list of cuts, of which the first ones are
-made. A larger amount makes more of the same cuts, so no layer keeps more units at a higher ratio.
+Every way to spread an amount over layers is an ordered list of cuts. A small amount makes the first
+ones, a larger amount more of them. So no layer keeps more units at a higher ratio.
 """
 
 from __future__ import annotations

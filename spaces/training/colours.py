@@ -57,7 +57,7 @@ def autocontrast(x: torch.Tensor) -> torch.Tensor:
 
 
 def equalize(x: torch.Tensor) -> torch.Tensor:
-    """Evens out each channel's histogram of 256 bins, as PIL does."""
+    """Equalizes each channel's histogram of 256 bins, as PIL does."""
     count = x.shape[0] * x.shape[1]
     levels = (x * 255).round().long().reshape(count, -1)
     histogram = torch.zeros(count, 256, dtype=torch.long, device=x.device)

@@ -18,7 +18,7 @@ from paretune.objectives.classification_scores import BINS, Predictions, Score, 
 def random_logits(
     count: int, classes: int, seed: int, signal: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits [count, classes] that depend on the labels, and labels of unequal frequency."""
+    """Returns logits [count, classes] that depend on the labels, and unequally frequent labels."""
     random = np.random.default_rng(seed)
     shares = random.dirichlet(np.full(classes, 2.0))
     labels = random.choice(classes, count, p=shares)

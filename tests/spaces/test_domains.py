@@ -92,7 +92,7 @@ def continuous_ranges() -> st.SearchStrategy[Float]:
 
 
 def trees(leaves: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    """Trees as the study loader builds them: a branch's parameters are under the branch's name."""
+    """Returns trees as the study loader builds them: a branch's parameters are under its name."""
     fixed = st.builds(Fixed, st.one_of(st.integers(), st.text(max_size=3), st.booleans()))
 
     def records(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Record]:

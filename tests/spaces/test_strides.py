@@ -24,7 +24,7 @@ def gradients(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
 
 
 def channels_last(images: torch.Tensor) -> torch.Tensor:
-    """Images as data sets give them; with one channel `contiguous` would keep the old strides."""
+    """Returns images with the strides of data sets, which `contiguous` keeps for one channel."""
     return (
         images.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format).permute(0, 3, 1, 2)
     )

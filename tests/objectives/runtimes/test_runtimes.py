@@ -57,7 +57,7 @@ def runtime(name: str) -> Any:
 
 
 def marked(name: str, *more: str, slow: bool = False) -> Any:
-    """Parameters with marks: left out of a plain pytest, or skipped if the runtime is missing."""
+    """Returns parameters with marks: not in a plain pytest, or skipped without the runtime."""
     marks = [pytest.mark.slow] if slow else []
     marks += [pytest.mark.heavy] if name in HEAVY else []
     reason = runtime(name).unavailable()
@@ -91,7 +91,7 @@ def logits_of(model: nn.Module, inputs: np.ndarray) -> np.ndarray:
 
 
 def calibration(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Batches of 5 and a smaller last one."""
+    """Returns batches of 5 and a smaller last one."""
     return (images[i : i + 5] for i in range(0, len(images), 5))
 
 

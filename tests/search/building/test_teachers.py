@@ -50,7 +50,7 @@ def weights(candidate: Any) -> torch.Tensor:
 
 
 def trained(study: StageStudy, plan_: Plan) -> tuple[torch.Tensor, Watch, list[str]]:
-    """Weights, the watch, and the stages of the reported epochs."""
+    """Returns the weights, the watch, and the stages of the reported epochs."""
     epochs: list[str] = []
     watch = Watch(epoch=lambda event: epochs.append(event.stage))
     return weights(study.workbench.pipeline.candidate(plan_, watch)), watch, epochs

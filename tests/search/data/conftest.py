@@ -21,7 +21,7 @@ LoadNpz = Callable[..., ImageDataset]
 
 
 def made_up(rows: int, classes: int = 4, seed: int = 0, side: int = 4) -> tuple[Any, Any]:
-    """Images uint8 [rows, side, side, 3] and labels 0, 1, ..., 0, 1, ..."""
+    """Returns images uint8 [rows, side, side, 3] and labels 0, 1, ..., 0, 1, ..."""
     images = np.random.default_rng(seed).integers(0, 256, (rows, side, side, 3), dtype=np.uint8)
     return images, np.arange(rows) % classes
 

@@ -18,7 +18,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def raw_rows(data: ImageDataset, part: str, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Images as bytes [N, H, W, C] without normalization, and labels."""
+    """Returns images as bytes [N, H, W, C] without normalization, and labels."""
     images, labels = zip(*data.batches(part, 7, **options), strict=True)
     pixels = torch.cat(images).permute(0, 2, 3, 1) * torch.tensor(data.std)
     restored = ((pixels + torch.tensor(data.mean)) * 255).round().numpy().astype(np.uint8)

@@ -29,7 +29,7 @@ def database(file: Path) -> Path:
 
 
 def forget(file: Path, part: str = "final") -> None:
-    """As if the run had ended before it measured this part."""
+    """Deletes a part's measurements, as if the run had ended before it measured them."""
     with sqlite3.connect(database(file)) as connection:
         connection.execute("delete from paretune_measurements where part = ?", (part,))
     connection.close()

@@ -27,7 +27,7 @@ QUICKSTART = read_document(STUDIES / "quickstart.yaml").data
 def test_shipped_schema_is_up_to_date() -> None:
     shipped = json.loads((STUDIES / "paretune.schema.json").read_text(encoding="utf-8"))
 
-    assert shipped == SCHEMA, "write it anew: paretune schema > studies/paretune.schema.json"
+    assert shipped == SCHEMA, "write it again: paretune schema > studies/paretune.schema.json"
 
 
 def test_schema_is_valid_itself() -> None:

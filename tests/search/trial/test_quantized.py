@@ -49,7 +49,7 @@ def deployed(study: StageStudy, plan_: Plan, folder: Path) -> tuple[Candidate, P
 
 
 def answers(study: StageStudy, candidate: Candidate, file: Path) -> tuple[np.ndarray, ...]:
-    """Logits of network and file on all test images, and the labels."""
+    """Returns the logits of network and file on all test images, and the labels."""
     [(inputs, labels)] = study.workbench.data.arrays("test", 10_000)
     with torch.inference_mode():
         simulated = candidate.model(torch.from_numpy(inputs)).numpy()

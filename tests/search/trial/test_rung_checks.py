@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from paretune.search.building.network_structure import zeros
-from paretune.search.building.watch import HeldUp, Pace, StageError, Watch
+from paretune.search.building.watch import Pace, StageError, TrainingPaused, Watch
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.racing.promotion import RungEntry, best_trials
@@ -55,7 +55,7 @@ def rungs_of(file: Path) -> Rungs:
 
 
 def trainings(file: Path) -> list[str]:
-    """Names of the trainings that are kept to go on."""
+    """Returns the names of the stored trainings that can be resumed."""
     folder = file.with_suffix("") / "stages" / "trainings"
     return sorted(path.name for path in folder.glob("*.safetensors"))
 
@@ -124,7 +124,7 @@ def held_up_at(*epochs: int) -> Watch:
     """Returns a watch that stops the training of the last stage at its first rung."""
 
     def look(candidate: Any, epoch: int, seconds: float) -> None:
-        raise HeldUp(f"epoch {epoch}")
+        raise TrainingPaused(f"epoch {epoch}")
 
     return Watch(pace=Pace("finetune", epochs, look))
 

@@ -16,7 +16,7 @@ SHAPE, CLASSES = (1, 8, 8), 3
 
 
 def residual(**params: Any) -> Candidate:
-    """Blocks 3, 4, 5 of the first stage and 6, 7, 8 of the second; block 6 changes the shape."""
+    """Returns a network: blocks 3 to 5 are one stage, 6 to 8 the next; 6 changes the shape."""
     architecture = {"resnet": {"stages": 2, "width": 8, **params}}
     return initial_candidate(architecture, SHAPE, CLASSES, seed=0)
 

@@ -43,7 +43,7 @@ def layer_of(model: nn.Module) -> PrunableLayer:
 
 
 def slices(model: nn.Sequential) -> list[torch.Tensor]:
-    """Slices [4, K] of the convolution, the normalization and the linear layer's inputs."""
+    """Returns slices [4, K] of the convolution, the normalization and the linear layer's inputs."""
     return [
         model[0].weight.detach().reshape(4, 9),
         model[1].weight.detach().reshape(4, 1),

@@ -16,7 +16,7 @@ WHITE = (1.0, 4.0)
 
 
 def images(count: int = 64, height: int = 5, width: int = 7) -> torch.Tensor:
-    """Images with a different value at every pixel."""
+    """Returns images with a different value at every pixel."""
     return torch.arange(count * 2 * height * width, dtype=torch.float32).reshape(
         count, 2, height, width
     )

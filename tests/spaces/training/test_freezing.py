@@ -24,7 +24,7 @@ def resnet(context: Context) -> Candidate:
 
 
 def changed(candidate: Candidate, context: Context, **fields: Any) -> set[str]:
-    """Names of the tensors that training changes."""
+    """Returns the names of the tensors that training changes."""
     recipe = Recipe.model_validate({"epochs": 2, "batch_size": 8, "optimizer": "sgd", **fields})
     before = copy.deepcopy(candidate.model.state_dict())
     made = train(candidate, recipe, context, stage="pretrain")
