@@ -33,7 +33,7 @@ def answer_text(info: FrontInfo) -> str:
     fraction = next((axis for axis in info.axes if axis.unit == "fraction"), None)
     change = _change(info.baseline, row, fraction) if fraction else ""
     if not gains:
-        return f"Trial {row.trial} is the knee of the front{change and f', with {change}'}."
+        return f"Trial {row.trial} is the knee of the front{change and f', {change}'}."
     return (
         f"Trial {row.trial} is {' and '.join(gains)} than the baseline{change and f', {change}'}."
         + _rivals_text(row)

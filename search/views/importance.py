@@ -18,8 +18,8 @@ import numpy as np
 
 from paretune.search.study.records import Axis, StudyRecord
 
-FEWEST = 8
-"""Fewest trials of a parameter for which its importance is computed."""
+LEAST_TRIALS = 8
+"""The importance of a parameter is computed if at least this many trials have it."""
 
 BINS = 5
 """Most bins for the values of a number; each holds at least four trials."""
@@ -51,7 +51,7 @@ def importance_info(record: StudyRecord) -> tuple[Importance, ...]:
     for name in names:
         having = np.array([name in trial.params for trial in trials])
         groups = _groups([trial.params[name] for trial in trials if name in trial.params])
-        if having.sum() < FEWEST or len(set(groups)) < 2:
+        if having.sum() < LEAST_TRIALS or len(set(groups)) < 2:
             continue
         shares = {
             objective: share

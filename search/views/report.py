@@ -31,7 +31,7 @@ from paretune.search.views.goals import goals_info
 from paretune.search.views.headline import answer_text, best_row, better_word, times_text
 from paretune.search.views.history_plot import history_figure
 from paretune.search.views.hypervolume_plot import hypervolume_figure
-from paretune.search.views.importance import FEWEST, importance_info
+from paretune.search.views.importance import LEAST_TRIALS, importance_info
 from paretune.search.views.pair_plots import pair_figures
 from paretune.search.views.parallel_coordinates import lines_figure
 from paretune.search.views.plan_text import plan_text
@@ -87,7 +87,7 @@ def report_html(record: StudyRecord) -> str:
         titles={name: f.layout.meta for name, f in figures.items()},
         figures=figures,
         important=important,
-        fewest=FEWEST,
+        fewest=LEAST_TRIALS,
         facts=_facts(record),
         summary=_summary(record),
         source=yaml.safe_dump(_plain(record.source), sort_keys=False, default_flow_style=None),

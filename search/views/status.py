@@ -61,7 +61,7 @@ class StatusInfo:
         lines = [
             f"{self.study}: {self.done}{goal} trials done ({states or 'none'}"
             + (f", {self.repeats} repeated)" if self.repeats else ")")
-            + (f", and {self.variants} format variants" if self.variants else ""),
+            + (f", and {count_text(self.variants, 'format variant')}" if self.variants else ""),
             f"front: {count_text(len(self.front), 'trial')}"
             + (f", hypervolume {self.hypervolume:.4f}" if self.hypervolume is not None else ""),
             *([self._race_line()] if self.stopped or "paused" in self.states else []),

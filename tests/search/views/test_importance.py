@@ -10,7 +10,7 @@ import pytest
 
 from paretune.objectives.base import Measurement
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
-from paretune.search.views.importance import FEWEST, importance_info
+from paretune.search.views.importance import LEAST_TRIALS, importance_info
 
 AXIS = Axis("accuracy", "fraction", "higher")
 
@@ -70,8 +70,8 @@ def test_conditional_parameter_counts_trials_of_its_branch_only() -> None:
 
 
 def test_parameter_of_few_trials_has_no_importance() -> None:
-    params: list[dict[str, object]] = [{"a": i % 2} for i in range(FEWEST - 1)]
-    assert importance_info(study(params, np.arange(FEWEST - 1) / 10)) == ()
+    params: list[dict[str, object]] = [{"a": i % 2} for i in range(LEAST_TRIALS - 1)]
+    assert importance_info(study(params, np.arange(LEAST_TRIALS - 1) / 10)) == ()
 
 
 def test_constant_objective_has_no_share() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from paretune.search.study.records import Counts, StudyRecord
 from paretune.search.views.status import status_info
@@ -41,3 +42,8 @@ def test_status_has_a_line_on_racing_when_trials_are_paused(make_record: MakeRec
     text = status_info(make_record(40), counts(complete=5, stopped=4, paused=2)).text()
     assert "racing: 5 trained to the end, 4 stopped early, 2 paused" in text
     assert "racing" not in status_info(make_record(40), counts(complete=5)).text()
+
+
+def test_status_counts_a_single_format_variant_in_the_singular(make_record: MakeRecord) -> None:
+    info = replace(status_info(make_record(40), counts(complete=5)), variants=1)
+    assert "and 1 format variant\n" in info.text() + "\n"
