@@ -37,3 +37,12 @@ def test_answer_names_a_difference_within_noise(make_record: MakeRecord) -> None
 
 def test_answer_of_a_baseline_alone_names_no_trial(make_record: MakeRecord) -> None:
     assert answer_text(front_info(make_record(0))) == "No trial is better than the baseline yet."
+
+
+def test_answer_without_a_gain_names_knee_and_accuracy(make_record: MakeRecord) -> None:
+    info = front_info(make_record(200))
+    slower = replace(info, rows=tuple(replace(row, ratios={}) for row in info.rows))
+    row = best_row(slower)
+    assert row is not None
+    start = f"Trial {row.trial} is the knee of the front, "
+    assert answer_text(slower).startswith((start + "for ", start + "at the same "))
