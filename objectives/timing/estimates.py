@@ -12,8 +12,8 @@ Z95 = 1.959964
 """The 97.5 % quantile of the normal distribution."""
 
 GROUPS = 8
-"""Groups of consecutive figures. A machine's speed drifts, so consecutive figures are alike: the
-standard error comes from the medians of the groups instead of single figures."""
+"""Groups of consecutive figures. A machine's speed drifts, so consecutive figures are similar. The
+standard error therefore comes from the medians of the groups instead of single figures."""
 
 MEDIAN_ERROR = math.sqrt(math.pi / 2)
 """The standard error of a median, divided by that of a mean, for normal figures."""

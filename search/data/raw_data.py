@@ -1,4 +1,4 @@
-"""Data as a source gives it: labelled parts, checked, not yet split or normalized."""
+"""Raw data of a source: labelled parts, checked, before they are split or normalized."""
 
 from __future__ import annotations
 

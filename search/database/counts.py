@@ -100,7 +100,7 @@ def _saved_seconds(rows: Rows) -> float:
 
 
 def _prefixes(plan: str) -> dict[str, str]:
-    """Maps the kind of each stage to the plan's JSON up to it, on which the stage depends."""
+    """Returns kind of stage -> JSON of the plan up to this stage, on which its result depends."""
     prefixes: dict[str, str] = {}
     position = plan.index("[") + 1
     while (position := plan.find("{", position)) >= 0:

@@ -97,7 +97,7 @@ class StudyReader:
         numbers = self._front_and_remeasured(history)
         record = self._record(study, history, tuple(self.trials(numbers)))
         stopped = count_trials(self._rows, "state IN ('paused', 'stopped') AND repeat_of IS NULL")
-        [counts] = self._rows(  # one statement, as each takes as long as to read the front
+        [counts] = self._rows(  # one statement: each takes as long as reading the front
             "SELECT count(CASE WHEN number > 0 AND repeat_of IS NULL THEN 1 END) AS begun, "
             "count(finished) AS ended, max(finished) AS last FROM paretune_trials"
         )

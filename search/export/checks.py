@@ -1,7 +1,6 @@
-"""Compares what was recorded of a file with what it gives now. Pure functions.
+"""Compares the recorded properties of a file with those measured now. Pure functions.
 
-In the name of an argument, `recorded` is what the study or the manifest holds, and `actual` is what
-was measured now.
+The argument `recorded` is the value in the study or the manifest, and `actual` the present one.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ RATIO_TOLERANCE = 1.1
 """A ratio of latencies counts as the same within this factor of the recorded one's interval."""
 
 RATIO_FAILS = 2.0
-"""Beyond this factor a ratio of latencies fails, however busy the machine is. Between the two it is
-a warning: the bytes are the measured ones, and a busy machine is the likelier reason."""
+"""Beyond this factor a ratio of latencies fails, even on a busy machine. Between the two factors it
+is a warning: the file is the measured one, so a busy machine is the likelier reason."""
 
 
 def check_manifest(content: Mapping[str, Any]) -> CheckResult:
@@ -184,7 +183,7 @@ def check_latency(
 
     Args:
         name: File name.
-        recorded: Its latency over the baseline's, in the study.
+        recorded: Its latency divided by that of the baseline, in the study.
         actual: The same ratio now.
         measured: Latency that `actual` comes from.
         strict: Fail instead of warning.

@@ -1,9 +1,9 @@
-"""The latency of an exported file relative to the baseline's, measured as the study measured it.
+"""The ratio of an exported file's latency to that of the baseline, measured as in the study.
 
 It is measured by Paretune's own `latency` in this process, not in the clean process: interrupted
 runs do not count, other workers of this host pause, and the interval includes the machine's drift.
-So it can be compared with the study's. Digest and outputs have shown before that bytes and runtime
-are the same.
+So it can be compared with the ratio in the study. The checks of digest and outputs have already
+shown that bytes and runtime are the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LATENCY = "latency"
 
 @dataclass(frozen=True)
 class LatencyRatio:
-    """A latency over the baseline's, with its 95 % interval and the processor's name."""
+    """A latency divided by that of the baseline, with its 95 % interval, host and processor."""
 
     value: float
     low: float
@@ -36,7 +36,7 @@ class LatencyRatio:
 
     @staticmethod
     def of(measured: Measurement, reference: Measurement) -> LatencyRatio:
-        """Returns the ratio behind a latency that was measured in turn with the baseline's.
+        """Returns the ratio behind a latency that was measured in turn with the baseline.
 
         Args:
             measured: Latency in ms: its ratio to the baseline, times `reference`. The interval is
@@ -96,7 +96,7 @@ def measure_latency(
     data: ProbeData,
     times: float = 1.0,
 ) -> Measurement:
-    """Measures the latency of an export's file, run in turn with the baseline's.
+    """Measures the latency of an exported file, in turn with the file of the baseline.
 
     Args:
         folder: Folder of the export.

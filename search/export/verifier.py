@@ -65,7 +65,7 @@ def verify_export(
         folder: Folder that `paretune export` wrote.
         data: Path of labelled examples to measure accuracy on; None takes the study's data if this
             machine has it.
-        latency: Whether to run each file in turn with the baseline's.
+        latency: Whether to run each file in turn with the file of the baseline.
         strict: Fail at small differences in latency, too.
 
     Raises:
@@ -90,7 +90,7 @@ class CheckOptions:
 
     Attributes:
         examples: Examples to measure accuracy on; None measures none.
-        latency: Whether to run the files in turn with the baseline's.
+        latency: Whether to run the files in turn with the file of the baseline.
         strict: Fail at small differences in latency, too.
         further: Further checks of each file while it is loaded.
     """
@@ -102,7 +102,7 @@ class CheckOptions:
 
 
 def run_checks(manifest: Manifest, options: CheckOptions) -> list[CheckResult]:
-    """Runs all checks but that of the manifest's own digest."""
+    """Runs all checks except the one of the manifest's digest."""
     results = [check_file(manifest.folder, entry) for entry in manifest.files()]
     wrong = {result.file for result in results if not result.ok}
     needed = {PROBE, manifest.content["preprocessing"].get("tokenizer")}

@@ -27,7 +27,7 @@ from paretune.search.front.probabilities import (
 from paretune.search.study.records import StudyRecord, TrialRecord
 
 NEAR_FRONT = 0.05
-"""Least chance to be on the front with which a trial outside the front is measured again."""
+"""A trial outside the front is measured again if its front probability is at least this."""
 
 EXTRA = 8
 """Most trials outside the front that are measured again."""

@@ -46,7 +46,7 @@ def trial_network(
         location: The study. It is open until the end of the block, because its data is used.
         query: "baseline", a trial's number, "knee", ... as for `search.front.pick.pick`.
         runtime: A target of the study, or the name of a runtime; None for the study's first.
-        threads: Threads of one inference; None for the study's.
+        threads: Threads of one inference; None for those of the study.
         folder: Folder of the file for another runtime.
 
     Raises:

@@ -26,7 +26,7 @@ class RetargetRequest:
     """The trials to measure, and the runtime to measure them in.
 
     Attributes:
-        runtime: Name of the runtime; None for the study's.
+        runtime: Name of the runtime; None for that of the study.
         options: Options of the runtime, as the user typed them.
         target: Name of the target to take models and quantities of; None for the first.
         trials: "front", "all", or numbers separated by commas.
@@ -56,7 +56,7 @@ def parse_option(text: str) -> tuple[str, Any]:
 
 
 def deployment_of(spec: StudySpec, request: RetargetRequest) -> Deployment:
-    """Returns the runtime with its options: those of the request, then the study's, then defaults.
+    """Returns the runtime with its options: of the request, else of the study, else defaults.
 
     Another runtime takes only the number of threads from the study, so that the two compare.
 

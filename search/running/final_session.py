@@ -34,7 +34,7 @@ SHORTEST, LONGEST = 10.0, 120.0
 """Bounds on the length by `SHARE`, in seconds."""
 
 MANY_TRIALS = 1000
-"""Number of trials from which on the front probabilities are stored, for later commands."""
+"""A study with at least this many trials stores its front probabilities, for later commands."""
 
 CHANCE = 0.005
 """Smallest front probability that is stored."""

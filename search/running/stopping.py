@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from paretune.search.study.spec import StudySpec
 
 MAX_REPEATS = 100
-"""Repeated proposals in a row after which the search ends, as the sampler has nothing new."""
+"""The search ends after this many repeated proposals in a row: the sampler has nothing new."""
 
 
 @dataclass(frozen=True)

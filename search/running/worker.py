@@ -15,7 +15,7 @@ BEAT = 20.0
 """Seconds between two heartbeats."""
 
 SILENCE = 600.0
-"""Seconds without a heartbeat after which a worker of another host counts as dead.
+"""A worker of another host counts as dead after this many seconds without a heartbeat.
 
 Generous: a busy process, a sleeping laptop or a clock a few minutes off must not lose its trial."""
 

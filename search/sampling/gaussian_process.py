@@ -33,7 +33,7 @@ NOISES = (0.01, 0.05, 0.2)
 """Variances of the noise, in variances of the smooth kernel."""
 
 MOST_TRIALS = 400
-"""Most trials to which it is fitted, so that the time of a proposal does not grow."""
+"""Most trials for the process, so that the time of a proposal does not grow."""
 
 
 class GaussianProcess:

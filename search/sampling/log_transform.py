@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 LEAST_ERROR = 0.003
-"""Smaller errors are taken as this: an accuracy of 1 has no logit."""
+"""Smaller errors are replaced by this one: an accuracy of 1 has no logit."""
 
 
 class LogTransform:
     """Takes the logarithm of costs, and the logit of the error of fractions.
 
-    To halve a width halves a size whatever it was before; on a logarithmic scale, that is a sum.
-    Quantities that may be negative stay as they are.
+    Halving a width halves the size of any network. On a logarithmic scale this adds a constant.
+    Quantities that may be negative are not transformed.
 
     Args:
         losses: Losses [T, K], one row at least: minimized values, and negated maximized values.

@@ -1,4 +1,4 @@
-"""Selects the trials from which TPE keeps learning when there are many.
+"""Selects the trials from which TPE learns if there are many.
 
 TPE's time for a proposal grows with the number of its trials: about 30 ms at 100 trials and 300 ms
 at 1,000, with three objectives. TPE compares the density of good trials with that of the others.

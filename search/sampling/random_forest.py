@@ -14,7 +14,7 @@ from paretune.search.sampling.rank_transform import RankTransform
 from paretune.search.study.sampler_options import ThompsonParams
 
 BOOTSTRAP = 400
-"""Most trials to which a tree is fitted, so that the time of a proposal does not grow."""
+"""Most trials for one tree, so that the time of a proposal does not grow."""
 
 
 class RandomForest:

@@ -30,7 +30,7 @@ from paretune.search.study.spec import Constraint
 from paretune.spaces.domains import Node
 
 ATTEMPTS = 20
-"""Draws in a row without a new feasible assignment after which a space counts as exhausted."""
+"""A space counts as exhausted if this many draws in a row give no new feasible assignment."""
 
 STARTUP_NETWORKS = 3
 """Most networks with a known cost that are trained before a surrogate is fitted.

@@ -47,7 +47,7 @@ class TrialRecord:
         seconds: Stage -> its seconds in this trial; 0 for a stage from the cache.
         cached: Stages that were taken from the cache.
         artifact: {"path", "runtime", "sha256", "bytes", "info"} or None; the path is relative to
-            the study's folder. The first target's, if there are several.
+            the study's folder. If there are several targets, it is the artifact of the first.
         artifacts: Target -> its artifact, in a study of several targets; else empty.
         repeat_of: Number of an earlier trial with the same plan, which gave the result; or None.
         variant_of: Number of the trial that trained the network which this one deploys in another

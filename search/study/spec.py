@@ -34,7 +34,7 @@ class ObjectiveSpec:
     unit: str
     options: Mapping[str, Any]
     worst: float | None = None
-    """A value from which on a trial adds no hypervolume; None: derived from the baseline."""
+    """A trial with this value or a worse one adds no hypervolume; None: from the baseline."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class StudySpec:
         baseline: The network of trial 0.
         space: A Record with the keys architecture, pretrain, pruning, distillation, finetune and
             quantization, all present; `assign` returns the choices that `make_plan` takes.
-        runtime: The runtime of all candidates; the first target's, if there are targets.
+        runtime: The runtime of all candidates; that of the first target, if there are targets.
         teachers: Name -> teacher other than the baseline: the parameters of a pretrain stage, or
             {"average": [of such]}.
         objectives: The objectives in the order of the study file; at least one.

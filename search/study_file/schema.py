@@ -204,11 +204,11 @@ def _stages(build: SchemaBuilder) -> Schema:
             {
                 "architecture": {
                     **build.option(ARCHITECTURES),
-                    "description": "the network; the baseline's if left out",
+                    "description": "the network; that of the baseline if left out",
                 },
                 "pretrain": {
                     **build.record(Recipe),
-                    "description": "recipe of the first training; the baseline's if left out",
+                    "description": "recipe of the first training; that of the baseline if left out",
                 },
                 "pruning": {
                     **build.option(PRUNINGS),
@@ -274,8 +274,8 @@ def _own_trainer() -> Schema:
     }
     worst = {
         "type": "number",
-        "description": "value from which on a trial adds nothing to the hypervolume; derived from "
-        "the baseline if left out",
+        "description": "a trial with this value or a worse one adds nothing to the hypervolume; "
+        "derived from the baseline if left out",
     }
     direction = [
         object_schema({name: unit, "worst": worst}, f"{name}: UNIT", [name])

@@ -213,7 +213,7 @@ class SearchAndBudgetReader(SectionReader):
         """Returns the URL of the study database.
 
         Args:
-            option: --storage, which replaces the file's.
+            option: --storage, which replaces the storage in the file.
             folder: The study's folder.
         """
         key, storage = ("storage",), self.data.get("storage", "sqlite")

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from paretune.spaces.base import Candidate
 
 MARGIN = {"size": 0.01, "latency": 0.02, "throughput": 0.02}
-"""Share by which a trained network may differ from an untrained one, beyond the interval."""
+"""A trained network may differ from an untrained one by this share, beyond the interval."""
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Screening:
         """Returns if the plan may hold all constraints, or is trained already.
 
         Raises:
-            ScreenedOut: It breaks a constraint, whatever its training gives.
+            ScreenedOut: It breaks a constraint, and training cannot change that.
             StageError: The network cannot exist, or a technique cannot be applied to it.
         """
         if not self._constraints or baseline is None or self._bench.trained(plan):

@@ -127,7 +127,7 @@ class StageStudy(OpenStudy):
         return results
 
     def _subjects(self, trials: Sequence[TrialRecord], target: Target) -> list[Subject]:
-        """Returns the trials' artifacts for a target, to be timed beside the baseline's."""
+        """Returns the trials' artifacts for a target, to time them in turn with the baseline."""
         artifacts = [self.workbench.artifact(trial, target.name) for trial in trials]
         for artifact in artifacts:
             if not artifact.path.is_file():

@@ -58,11 +58,11 @@ class Report:
     """`report(step, **values)`: a trainer reports a step. May raise `Stop`.
 
     Attributes:
-        seed: Seed for the trainer's random streams; the same whenever this plan is tried.
+        seed: Seed for the trainer's random streams; the same for all trials of this plan.
         folder: Folder of this plan for checkpoints; it survives a killed run.
-        done: Last step that this trial reported before; 0 at first. A trainer that cannot go on
-            from there may start again: its reports replace the earlier ones, and it is not paused
-            again at rungs that it has passed.
+        done: Last step that this trial reported before a pause, or 0. A trainer that cannot resume
+            there may start again from 0. Its reports then replace the earlier ones, and it is not
+            paused again at rungs that it has passed.
         pause_check: Decides after each step whether racing pauses the trial.
         pause_reason: Why the trial was paused; None if it was not.
         last: The last reported values.

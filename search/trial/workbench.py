@@ -96,7 +96,7 @@ class Workbench:
         baseline: TrialRecord | None,
         stage_seconds: Mapping[str, float] | None = None,
     ) -> Subject:
-        """Returns an artifact to measure, beside the baseline's on the same target.
+        """Returns an artifact to measure, with the artifact of the baseline on the same target.
 
         Args:
             target: Target of the artifact.

@@ -52,7 +52,7 @@ class Decoupled:
 def tckd_and_nckd(lesson: Lesson, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns TCKD and NCKD of each image, [B] both.
 
-    TCKD is the KL between the teacher's and the student's distribution over (label, not label).
+    TCKD is the KL between the distributions of teacher and student over (label, not label).
     NCKD is the KL between their distributions over the other classes, each scaled to sum 1; it is 0
     if there are only two classes.
     """

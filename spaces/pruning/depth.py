@@ -113,7 +113,7 @@ def _count(params: Depth.Params, available: int) -> int:
     assert params.blocks is not None
     if params.blocks > available:
         raise InfeasibleCandidate(
-            f"blocks: {params.blocks} are to be removed, and only {available} can be; give a "
+            f"blocks: {params.blocks} blocks cannot be removed, only {available} can; give a "
             f"number up to {available}"
         )
     return params.blocks

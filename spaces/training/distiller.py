@@ -34,7 +34,7 @@ class Distiller:
 
     Raises:
         InfeasibleCandidate: There is no teacher, it has another number of classes, or its features
-            cannot be compared with the student's.
+            cannot be compared with those of the student.
     """
 
     def __init__(self, student: nn.Module, context: Context, recipe: Recipe) -> None:
@@ -64,7 +64,7 @@ class Distiller:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """Parameters of the adapters, which are trained together with the student's."""
+        """Parameters of the adapters, which are trained together with those of the student."""
         return list(self._bridge.adapters.parameters()) if self._bridge else []
 
     def state(self) -> dict[str, torch.Tensor]:

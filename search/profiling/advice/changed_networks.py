@@ -25,8 +25,8 @@ SMALLER = 0.75
 LARGE = 64
 """A lower resolution is considered if the shorter side has at least this many pixels."""
 
-FEWEST = 8
-"""A convolution with fewer input channels does not become separable: a network's first."""
+LEAST_CHANNELS = 8
+"""A convolution with fewer input channels, such as a network's first, does not become separable."""
 
 UNFIT = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
 """Errors that networks raise for inputs or modules that do not fit them."""
@@ -38,7 +38,7 @@ def separable(model: nn.Module, path: str) -> nn.Module | None:
     Returns None if the layer is not a dense convolution, or its kernel is a single point.
     """
     conv = model.get_submodule(path)
-    if not isinstance(conv, nn.Conv2d) or conv.groups > 1 or conv.in_channels < FEWEST:
+    if not isinstance(conv, nn.Conv2d) or conv.groups > 1 or conv.in_channels < LEAST_CHANNELS:
         return None
     if max(conv.kernel_size) == 1:
         return None

@@ -1,4 +1,4 @@
-"""The ratio of a latency to the baseline's."""
+"""The ratio of a latency to that of the baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Examples to measure on: a user's, or the study's if this machine has them."""
+"""Examples to measure on: those of the user, or of the study if this machine has them."""
 
 from __future__ import annotations
 

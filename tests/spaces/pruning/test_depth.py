@@ -100,10 +100,10 @@ def test_encoder_layers_of_torch_that_take_masks_can_be_removed(context: Context
 @pytest.mark.parametrize(
     ("params", "reason"),
     [
-        ({"blocks": 5}, "blocks: 5 are to be removed, and only 4 can be; give a number up to 4"),
+        ({"blocks": 5}, "blocks: 5 blocks cannot be removed, only 4 can; give a number up to 4"),
         (
             {"blocks": 3, "ignore": ["3", "7", "8"]},
-            "blocks: 3 are to be removed, and only 2 can be",
+            "blocks: 3 blocks cannot be removed, only 2 can",
         ),
         ({"blocks": 1, "ignore": ["layer9"]}, 'ignore: the network has no "layer9"'),
     ],
