@@ -120,7 +120,7 @@ def _run_workers(tasks: Sequence[str]) -> list[dict[str, Any]]:
         Unmeasurable: A process failed or took too long.
     """
     command = [sys.executable, "-I", "-c", WORKER, str(ROOT)]
-    # The C library makes a varying number of arenas, by the chance meeting of threads: allow one.
+    # The number of arenas that the C library makes varies with the timing of threads: allow one.
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
     pipes: dict[str, Any] = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
     processes = [subprocess.Popen(command, text=True, env=environment, **pipes) for _ in tasks]

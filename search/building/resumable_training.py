@@ -1,4 +1,4 @@
-"""Trains a stage from a snapshot: of a shorter training, or of a paused one."""
+"""Trains a stage from a snapshot of a shorter or paused training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def snapshot_for(cache: StageCache, link: Link, pace: Pace | None) -> Snapshot | None:
-    """Returns the longest snapshot to start from, if possible one before the next rung."""
+    """Returns the longest snapshot to start from, preferably one before the next rung."""
     key = _key(link, pace)
     if key is None:
         return None

@@ -81,8 +81,8 @@ def write_probe(
 ) -> None:
     """Writes a few validation examples, the model's inputs for them, and each file's logits.
 
-    The logits of the measured file come from the file in the study's folder, run in this process as
-    in the study.
+    The logits of the measured file come from the file in the study's folder. It runs in this
+    process, as it does in the study.
     """
     [examples, labels] = next(workbench.data.examples("validation", PROBE_EXAMPLES))
     inputs, _ = next(workbench.data.arrays("validation", PROBE_EXAMPLES))
@@ -221,7 +221,7 @@ def _data_quantities(pick: PickedArtifact) -> dict[str, Mapping[str, Any]]:
         for name, options in pick.quantities.items()
         if name in OBJECTIVES.names
         and OBJECTIVES.get(name).cost == NEEDS_WEIGHTS
-        and depends_on_artifact(OBJECTIVES.get(name))  # and not of the training
+        and depends_on_artifact(OBJECTIVES.get(name))  # the training time does not
     }
 
 

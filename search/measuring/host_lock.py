@@ -26,7 +26,7 @@ except ImportError:  # on Windows no process waits for another
     fcntl = None  # type: ignore[assignment]
 
 PATIENCE = 60.0
-"""Longest wait for an empty room, in seconds. Then the measurement starts beside other work.
+"""Longest wait for an empty room, in seconds. Then the measurement starts while others work.
 
 Otherwise a single long step could delay it for hours.
 """

@@ -1,4 +1,4 @@
-"""Racing turns: decides which paused trial goes on, within the loop of a run.
+"""Racing turns: resumes and stops paused trials, within the loop of a run.
 
 The sampler learns at once from a paused trial, with its values at the last rung. On recorded curves
 `thompson` then reaches .88 of the best hypervolume after 200 epochs, and .81 without that (10
@@ -79,7 +79,7 @@ class RacingTurns:
         self._report(TrialPaused(task.number, result))
 
     def stop_all(self) -> list[tuple[int, Result]]:
-        """Stops the paused trials, as the study is over; returns those this worker stopped."""
+        """Stops the paused trials at the end of the study; returns those this worker stopped."""
         race = self._study.race
         ended = []
         for row in race.paused_trials() if race else ():

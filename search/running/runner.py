@@ -42,7 +42,7 @@ PATIENCE = 0.5
 """Seconds between two checks on other workers."""
 
 MAX_PROPOSALS = 10
-"""Proposals for one trial number, all being run by other workers, before this worker waits."""
+"""This worker waits if other workers run this many proposals for one trial number."""
 
 MAX_LOST = 3
 """Trial numbers in a row that other workers may take first; then a later number is used."""
@@ -70,7 +70,7 @@ class Runner:
         """Runs trials until a stopping rule holds.
 
         Raises:
-            UserError: The study cannot be run as it is; finished trials are kept.
+            UserError: The study cannot be run; finished trials are kept.
             KeyboardInterrupt: The user wants to stop; finished trials are kept.
         """
         self._study = open_study(self._spec)
@@ -339,10 +339,10 @@ class Runner:
 
 
 def open_study(spec: StudySpec) -> OpenStudy:
-    """Opens a study for work. The kind of study that is not needed is not imported.
+    """Opens a study to run trials. Imports only the kind of study that is needed.
 
     Raises:
-        UserError: The study cannot be run as it is.
+        UserError: The study cannot be run.
     """
     if spec.trainer is not None:
         from paretune.search.trial.trainer_study import TrainerStudy

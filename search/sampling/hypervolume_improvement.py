@@ -21,7 +21,7 @@ class HypervolumeImprovement:
 
     Args:
         front: Losses [front, M]; empty if there is no front yet.
-        every: Losses [T, M] of all trials; one at least.
+        all_losses: Losses [T, M] of all trials; one at least.
         losses: Losses of the points [V, M].
         owners: Index of its network [V] for each point; every network has a point at least.
         excluded: Bool [V]: points that add nothing, as they break a constraint.

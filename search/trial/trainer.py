@@ -149,7 +149,7 @@ def load_function(key: str, name: str) -> Callable[..., Any]:
         function = resolve(name)
     except (ImportError, AttributeError) as error:
         raise UserError(
-            f"{key}: {name}: {error}; is it installed, or beside the study file?"
+            f"{key}: {name}: {error}; is it installed, or next to the study file?"
         ) from error
     except Exception as error:  # the user's module runs when it is imported
         raise UserError(f"{key}: importing {name}: {type(error).__name__}: {error}") from error

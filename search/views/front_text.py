@@ -26,7 +26,7 @@ from paretune.search.views.text_table import (
 from paretune.search.views.words import count_text, list_text
 
 WIDE = 130
-"""A terminal of this many columns shows models beside their figures; a narrower one below them."""
+"""A terminal with this many columns shows models next to their figures, else below them."""
 
 MOST_GROUPS = 4
 """Most groups of trials within noise that are listed; --json gives all."""
@@ -37,8 +37,8 @@ class TableDetail:
     """How much the table shows; less on a narrow terminal.
 
     Attributes:
-        spread: Whether fractions on the validation part have intervals although the test part is
-            shown beside them.
+        spread: Whether fractions on the validation part have intervals even if the test part is
+            shown, too.
         ratios: Whether columns show how many times better than the baseline a trial is.
         chance: Heading of the probability to be on the front.
         short: Whether intervals have one digit.
@@ -81,7 +81,7 @@ def _table(
     models: Sequence[Sequence[Piece]] | None,
     width: int,
 ) -> list[TableRow]:
-    """Returns title, headings and figures, and the models beside them if these are passed."""
+    """Returns title, headings and figures, with the models next to them if these are passed."""
     widths = fit_widths(widths_of([headings, *cells]), width - 2)
     taken = 1 + sum(widths) + GAP * (len(widths) - 1)
     models = models and [[("model", "")], *models]

@@ -116,7 +116,7 @@ def _number_dimension(label: str, values: np.ndarray, log: bool) -> dict[str, An
 
 
 def _legible(ticks: np.ndarray, log: bool) -> bool:
-    """Returns whether the texts of all these ticks fit beside the axis."""
+    """Returns whether the texts of all these ticks fit next to the axis."""
     gaps = np.diff(np.log10(ticks) if log else ticks)
     return len(ticks) <= MOST_TICKS and bool((gaps >= CLOSE * gaps.sum()).all())
 

@@ -15,8 +15,8 @@ class NarrowAttention(nn.Module):
     Everything else is computed in the same way, and `forward` takes the same arguments.
 
     Args:
-        whole: The attention to replace, with equal widths of query, key and value. Its weights are
-            copied, its output layer is reused.
+        attention: The attention to replace, with equal widths of query, key and value. Its weights
+            are copied, its output layer is reused.
     """
 
     def __init__(self, attention: nn.MultiheadAttention) -> None:

@@ -25,7 +25,7 @@ from paretune.spaces.pruning.sensitivity import Rise, scan, units_to_cut
 from paretune.spaces.pruning.training_loss import gradients
 
 TOLERANCE = 0.02
-"""Largest difference from a target in multiply-adds that still meets it, as a share of it."""
+"""A target in multiply-adds is met within this share of it."""
 
 GRAPH_ERRORS = (ArithmeticError, AssertionError, AttributeError, IndexError, KeyError, RuntimeError)
 """Exceptions that Torch-Pruning raises for a network that it cannot trace."""
@@ -191,7 +191,7 @@ def infeasible_on_graph_error() -> Iterator[None]:
 
 
 def replay(model: nn.Module, removed: Sequence[Sequence[Any]], shape: Shape) -> None:
-    """Removes in place the channels and heads that a history's entries list.
+    """Removes the channels and heads that a history lists, in place.
 
     Channels are removed with the dependency graph, heads without it.
     """

@@ -46,8 +46,8 @@ def train(candidate: Candidate, recipe: Recipe, context: Context, *, stage: str)
         stage: Name of the stage, for reports.
 
     Raises:
-        InfeasibleCandidate: The loss or a weight became NaN or infinite, the teacher is missing or
-            has other classes, or the recipe does not fit the data, the network or the machine.
+        InfeasibleCandidate: The loss or a weight became NaN or infinite. Or the teacher is missing
+            or has other classes, or the recipe does not fit the data, the network or the machine.
     """
     trained, _ = _trained(candidate, recipe, context, stage, recipe.epochs, None, keep=False)
     return trained

@@ -153,7 +153,7 @@ def test_ratio_uses_references_that_were_measured_with_the_baseline(
 def test_interval_grows_when_the_ratios_of_the_references_change(
     make_subject: MakeSubject,
 ) -> None:
-    """A move of 50 in one logarithm, beside which the scatter of any host is negligible."""
+    """One logarithm moves by 50; compared with that, the scatter of any host is negligible."""
     baseline, subject = baseline_and_candidate(make_subject)
     ratios = baseline.conditions["references"]["log_ratios"]
     moved = [ratio + (50.0 if i == 0 else 0.0) for i, ratio in enumerate(ratios)]

@@ -39,7 +39,7 @@ class Spectral(nn.Module):
 
 @pytest.fixture
 def module(tmp_path: Path) -> str:
-    """A user's module beside the study, with a name that no other test uses."""
+    """A user's module next to the study, with a name that no other test uses."""
     name = f"nets_{abs(hash(str(tmp_path)))}"
     (tmp_path / f"{name}.py").write_text(NETS)
     return name

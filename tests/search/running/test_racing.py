@@ -51,7 +51,7 @@ def evaluate(plan, report):
 
 @pytest.fixture
 def racing(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A study file with its trainer beside it, in a module that no other test has."""
+    """A study file and its trainer, in a module that no other test has."""
     module = f"racing_{abs(hash(request.node.nodeid))}"
     (tmp_path / f"{module}.py").write_text(CODE)
     file = tmp_path / "racing.yaml"

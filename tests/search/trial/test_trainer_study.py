@@ -49,7 +49,7 @@ def evaluate(plan, report):
 
 @pytest.fixture
 def mine(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A study file with its trainer beside it, in a module that no other test has."""
+    """A study file and its trainer, in a module that no other test has."""
     module = f"mine_{abs(hash(request.node.nodeid))}"
     (tmp_path / f"{module}.py").write_text(CODE)
     file = tmp_path / "mine.yaml"
