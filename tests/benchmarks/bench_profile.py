@@ -102,7 +102,8 @@ def compare(name: str, architecture: dict[str, Any], seconds: float, folder: Pat
     times = onnx_times(file.path, options, inputs, modules, seconds)
     layers = layer_costs(model, SHAPE)
     costs = NetworkCosts(layers, times.by_layer(), times.outside, float(file.bytes))
-    print(f"{name}: {times.unprofiled:.3f} ms, {file.bytes / 1e6:.2f} MB; layers {times.total:.3f} ms")
+    size = file.bytes / 1e6
+    print(f"{name}: {times.unprofiled:.3f} ms, {size:.2f} MB; layers {times.total:.3f} ms")
     before = OnnxRuntime.load(file.path, options)
     errors = []
     modes = OnnxRuntime.quantizations
