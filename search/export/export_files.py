@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 PROBE_EXAMPLES = 16
 
+VERIFY = "verify.py"
+
+VERIFY_SOURCE = Path(__file__).with_name("standalone_verify.py")
+"""Source of `VERIFY`; no module imports it."""
+
 BASELINE = "baseline"
 """Folder of the baseline's file in an export. Latencies are compared with its latency."""
 
@@ -99,11 +104,12 @@ def write_probe(
 def write_assets(
     workbench: Workbench, manifest: Mapping[str, Any], folder: Path
 ) -> list[dict[str, Any]]:
-    """Writes loading code and files that the model needs; returns their entries and the probe's."""
+    """Writes code and files that the model needs; returns their entries and the probe's."""
     has_several_files = len(manifest["artifacts"]) > 1
     texts = dict(workbench.data.assets())
     for entry in manifest["artifacts"]:
         texts[script_name(entry["runtime"], has_several_files)] = script_text(entry, manifest)
+    texts[VERIFY] = VERIFY_SOURCE.read_text(encoding="utf-8")
     for name, text in texts.items():
         write_atomically(folder / name, text)
     return [file_entry(folder, name) for name in (*texts, PROBE)]

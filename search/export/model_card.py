@@ -192,8 +192,9 @@ def _checks(manifest: Mapping[str, Any]) -> str:
     ]
     outcome = "all checks passed" if verified["ok"] else "A CHECK FAILED"
     head = (
-        f"{verified['time']} on {verified['host']['cpu']}: {outcome}. To check the files again, on "
-        "any machine: `paretune verify FOLDER`."
+        f"{verified['time']} on {verified['host']['cpu']}: {outcome}. To check digests and outputs "
+        "again, on any machine and without Paretune: `python verify.py`. With Paretune, also "
+        "accuracy and latency: `paretune verify FOLDER`."
     )
     return "\n".join([head, "", *lines])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from shlex import quote
 from typing import Any
 
+from paretune.search.export.export_files import VERIFY
 from paretune.search.export.exporter import ExportResult
 from paretune.search.export.manifest import CARD, MANIFEST, PROBE, conversion_note
 from paretune.search.study.records import Axis
@@ -55,6 +56,8 @@ def _files(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for entry in content["assets"]:
         if entry["file"] == PROBE:
             yield PROBE, "examples with the outputs that the model must give"
+        elif entry["file"] == VERIFY:
+            yield VERIFY, "checks digests and outputs without Paretune"
         elif entry["file"].endswith(".py"):
             yield entry["file"], "Python code that runs the model"
         else:
