@@ -25,7 +25,8 @@ def test_card_describes_the_model_its_making_and_its_measurements(exported: Path
     cpu = manifest["measurements"]["validation"]["latency"]["conditions"]["cpu"]
     assert re.search(rf"latency: p50 of \d+ runs, batch 1, 1 thread, onnxruntime on {cpu}", card)
     assert "You trained it from scratch" in card
-    assert "all checks passed. To check the files again, on any machine: `paretune verify" in card
+    assert "all checks passed. To check digests and outputs again, on any machine and" in card
+    assert "`python verify.py`" in card
 
 
 def test_code_of_the_card_runs_without_paretune(exported: Path) -> None:

@@ -19,6 +19,7 @@ def test_summary_lists_measurements_files_and_checks(printed: str) -> None:
         "model.onnx": "the file that was measured",
         "baseline/model.onnx": "the baseline, to compare latencies with",
         "load.py": "Python code that runs the model",
+        "verify.py": "checks digests and outputs without Paretune",
         "probe.npz": "examples with the outputs that the model must give",
         "MODEL_CARD.md": "measurements, usage, licence and limits",
         "manifest.json": "all of this as JSON",
