@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError, OperationalError
 
@@ -38,6 +38,9 @@ from paretune.search.trial.events import (
 )
 from paretune.search.trial.open_study import OpenStudy
 
+if TYPE_CHECKING:
+    from paretune.search.data.dataset import Dataset
+
 PATIENCE = 0.5
 """Seconds between two checks on other workers."""
 
@@ -54,11 +57,13 @@ class Runner:
     Args:
         spec: The study.
         report: Receives every event.
+        data: The study's data, if it is loaded already.
     """
 
-    def __init__(self, spec: StudySpec, report: Reporter) -> None:
+    def __init__(self, spec: StudySpec, report: Reporter, data: Dataset | None = None) -> None:
         self._spec = spec
         self._report = report
+        self._data = data
         self._progress = Progress(time.monotonic())
         self._highest = 0  # highest finished trial that the proposer has learned from
         self._missing: set[int] = set()  # lower trials that have not ended, or never began
@@ -73,7 +78,7 @@ class Runner:
             UserError: The study cannot be run; finished trials are kept.
             KeyboardInterrupt: The user wants to stop; finished trials are kept.
         """
-        self._study = open_study(self._spec)
+        self._study = open_study(self._spec, self._data)
         self._store = self._study.store
         try:
             self._study.register()
@@ -338,8 +343,12 @@ class Runner:
         return sum(row["worker"] in living for row in others)
 
 
-def open_study(spec: StudySpec) -> OpenStudy:
+def open_study(spec: StudySpec, data: Dataset | None = None) -> OpenStudy:
     """Opens a study to run trials. Imports only the kind of study that is needed.
+
+    Args:
+        spec: The study.
+        data: Its data, if it is loaded already.
 
     Raises:
         UserError: The study cannot be run.
@@ -350,4 +359,4 @@ def open_study(spec: StudySpec) -> OpenStudy:
         return TrainerStudy(spec)
     from paretune.search.trial.stage_study import StageStudy
 
-    return StageStudy(spec)
+    return StageStudy(spec, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,7 +13,6 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.search.building.pipeline import Pipeline
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.training_cost import TrainingCosts
-from paretune.search.data import load_data
 from paretune.search.database.structures import Structures
 from paretune.search.measuring.session import time_again
 from paretune.search.measuring.targets import NO_MODEL, Target, targets_of
@@ -25,7 +24,12 @@ from paretune.search.trial.events import Reporter
 from paretune.search.trial.open_study import OpenStudy
 from paretune.search.trial.screening import Screening
 from paretune.search.trial.structure_timings import StructureTimings
+from paretune.search.trial.study_data import load_study_data
 from paretune.search.trial.workbench import Workbench
+
+if TYPE_CHECKING:
+    from paretune.search.data.dataset import Dataset
+    from paretune.search.study.spec import StudySpec
 
 
 class StageStudy(OpenStudy):
@@ -36,6 +40,7 @@ class StageStudy(OpenStudy):
 
     Args:
         spec: The study.
+        data: Its data, if it is loaded already.
 
     Raises:
         UserError: Database, data or runtime cannot be used, or the database holds another study.
@@ -45,13 +50,17 @@ class StageStudy(OpenStudy):
 
     baseline: Plan
 
+    def __init__(self, spec: StudySpec, data: Dataset | None = None) -> None:
+        self._data = data
+        super().__init__(spec)
+
     def prepare(self) -> None:
         """Loads the data and makes the pipeline."""
         spec = self.spec
         # Before any training: a runtime that sets this when it first measures would make weights
         # depend on what the process did before.
         torch.set_flush_denormal(True)
-        data = load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed)
+        data = self._data or load_study_data(spec)
         self.classes = data.classes
         self.baseline = baseline_plan(spec.baseline, spec.runtime, spec.targets)
         targets = targets_of(spec, deployments(self.baseline))

@@ -1,0 +1,20 @@
+"""Loads the data of a study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paretune.search.data import load_data
+
+if TYPE_CHECKING:
+    from paretune.search.data.dataset import Dataset
+    from paretune.search.study.spec import StudySpec
+
+
+def load_study_data(spec: StudySpec) -> Dataset:
+    """Loads the data set that a study with built-in stages names.
+
+    Raises:
+        UserError: The data is missing, damaged, or cannot be used.
+    """
+    return load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed)
