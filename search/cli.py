@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from paretune.search.commands.shared import DONE, INTERRUPTED, NOTHING, WRONG_INPUT
 from paretune.search.errors import UserError
+from paretune.search.interruption import interrupted, watch_interrupts
 
 COMMANDS = {
     "Search": {
@@ -47,6 +48,9 @@ COMMANDS = {
 NAMES = tuple(name for commands in COMMANDS.values() for name in commands)
 
 
+STOPPED = "interrupted; what is done is kept, the same command continues"
+
+
 class _Group(click.Group):
     """Imports a command when it is needed, and turns errors into texts and exit codes."""
 
@@ -69,33 +73,40 @@ class _Group(click.Group):
         kwargs["standalone_mode"] = False
         arguments = list(sys.argv[1:] if args is None else args)
         debug = "--debug" in arguments  # before or after the command
+        watch_interrupts()
         try:
             result = super().main([a for a in arguments if a != "--debug"], **kwargs)
-        except UserError as error:
-            if debug:
+        except (KeyboardInterrupt, click.exceptions.Abort):  # click turns the first into the second
+            _fail(STOPPED, INTERRUPTED)
+        except Exception as error:
+            if interrupted():  # an import or a library has turned it into an error of its own
+                _fail(STOPPED, INTERRUPTED)
+            if debug and not isinstance(error, click.ClickException | BrokenPipeError):
                 raise
+            _report(error)
+        sys.exit(result if isinstance(result, int) else DONE)
+
+
+def _report(error: Exception) -> NoReturn:
+    """Prints an error, and ends the process with its exit code."""
+    match error:
+        case UserError():
             _fail(str(error))
-        except click.ClickException as error:
+        case click.ClickException():
             error.show()
             sys.exit(WRONG_INPUT)
-        except (KeyboardInterrupt, click.exceptions.Abort):  # click turns the first into the second
-            click.echo("interrupted; what is done is kept, the same command continues", err=True)
-            sys.exit(INTERRUPTED)
-        except BrokenPipeError:
+        case BrokenPipeError():
             sys.stderr.close()  # the process that reads our output has ended
             sys.exit(DONE)
-        except Exception as error:
-            if debug:
-                raise
+        case _:
             _fail(
                 f"paretune: an internal error of Paretune: {type(error).__name__}: {error}\n"
                 "Type the command again with --debug for the traceback.",
                 NOTHING,
             )
-        sys.exit(result if isinstance(result, int) else DONE)
 
 
-def _fail(text: str, code: int = WRONG_INPUT) -> None:
+def _fail(text: str, code: int = WRONG_INPUT) -> NoReturn:
     click.echo(text, err=True)
     sys.exit(code)
 

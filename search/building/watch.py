@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.errors import UserError
+from paretune.search.interruption import interrupted, stop_if_interrupted
 from paretune.spaces.base import Candidate, EpochEnd, InfeasibleCandidate
 
 INFEASIBLE = (InfeasibleCandidate, Unmeasurable, ValidationError)
@@ -117,7 +118,8 @@ class Watch:
         begun = time.perf_counter()
         self.started(kind)
         try:
-            yield
+            with _interrupts():
+                yield
         except INFEASIBLE as error:
             raise StageError(kind, error, infeasible=True) from error
         except UserError:
@@ -137,6 +139,18 @@ class Watch:
         if kind in self.cached:
             self.seconds[kind] = 0.0
         self.done(kind, self.seconds[kind], kind in self.cached)
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """Raises KeyboardInterrupt if the body has ignored one, or turned it into another error."""
+    try:
+        yield
+    except Exception as error:
+        if interrupted():
+            raise KeyboardInterrupt from error
+        raise
+    stop_if_interrupted()
 
 
 def _out_of_memory(error: Exception) -> bool:

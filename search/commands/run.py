@@ -15,12 +15,13 @@ from paretune.search.commands.shared import (
     NOTHING,
     console,
     set_option,
-    stop_on_terminate,
     storage_option,
     study_argument,
     time_option,
     trials_option,
 )
+
+from paretune.search.interruption import stop_on_terminate
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,12 +10,12 @@ from paretune.search.commands.shared import (
     NOTHING,
     console,
     set_option,
-    stop_on_terminate,
     storage_option,
     study_argument,
     time_option,
     trials_option,
 )
+from paretune.search.interruption import stop_on_terminate
 
 
 @click.command("worker")

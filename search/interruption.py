@@ -1,0 +1,50 @@
+"""Interruptions of a command: Ctrl-C, and SIGTERM for a command that runs trials.
+
+A signal handler raises KeyboardInterrupt wherever Python is at that moment: while a module is
+imported, in a callback from C++, in a destructor. Such code may turn it into another error, or
+ignore it. So the handler notes the signal first, and others ask `interrupted`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import suppress
+from types import FrameType
+
+_signals: list[int] = []
+"""The signals that have arrived during this command."""
+
+
+def watch_interrupts() -> None:
+    """Forgets earlier signals, and notes Ctrl-C from now on, unless the process ignores it."""
+    _signals.clear()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        _handle(signal.SIGINT)
+
+
+def stop_on_terminate() -> None:
+    """Makes SIGTERM end a run like Ctrl-C, so that other processes can take over its trial."""
+    _handle(signal.SIGTERM)
+
+
+def interrupted() -> bool:
+    """Returns whether a signal to stop has arrived."""
+    return bool(_signals)
+
+
+def stop_if_interrupted() -> None:
+    """Raises KeyboardInterrupt if a signal has arrived, although other code has ignored it."""
+    if _signals:
+        raise KeyboardInterrupt
+
+
+def _handle(number: int) -> None:
+    with suppress(ValueError):  # only the main thread may set a handler
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _signals.append(number)
+    raise KeyboardInterrupt
