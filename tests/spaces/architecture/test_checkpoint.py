@@ -52,17 +52,6 @@ def test_network_computes_the_same_as_the_saved_one_after_load_weights(
     assert torch.equal(source(images), target(images))
 
 
-@pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
-def test_load_checkpoint_finds_the_weights_inside_a_training_script_s_dictionary(
-    tmp_path: Path, wrapper: str
-) -> None:
-    weights = network().state_dict()
-    file = saved({wrapper: weights, "epoch": 3}, tmp_path / "net.pt")
-    loaded = load_checkpoint(file)
-    assert list(loaded) == list(weights)
-    assert all(torch.equal(loaded[name], weights[name]) for name in weights)
-
-
 # -- weights that do not fit --------------------------------------------------------------------
 
 
@@ -106,13 +95,6 @@ def test_missing_checkpoint_is_refused(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "net.pt")
 
 
-def test_checkpoint_of_another_kind_is_refused_with_the_possible_kinds(tmp_path: Path) -> None:
-    file = tmp_path / "net.onnx"
-    file.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"give a \.safetensors, \.pt or \.pth file"):
-        load_checkpoint(file)
-
-
 @pytest.mark.parametrize(
     ("content", "name"),
     [
@@ -151,7 +133,7 @@ def test_checkpoint_with_python_objects_is_refused_and_runs_no_code(tmp_path: Pa
 def test_truncated_checkpoint_is_refused(tmp_path: Path, suffix: str, keep: int) -> None:
     file = saved(network().state_dict(), tmp_path / f"net{suffix}")
     file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(ValueError, match=r"(cannot be read: .)|(is damaged, or)"):
+    with pytest.raises(ValueError, match=r"(cannot be read: .)|(is damaged, or)|(is empty)"):
         load_checkpoint(file)
 
 
