@@ -30,7 +30,7 @@ def history_figure(record: StudyRecord) -> go.Figure:
                 mode="markers",
                 name=kind,
                 marker={"color": colour, "size": 8},
-                hovertemplate="%{text}<extra></extra>",
+                hovertemplate="%{hovertext}<extra></extra>",
             )
     ordered = sorted(groups.feasible, key=lambda t: t.number)
     if ordered:

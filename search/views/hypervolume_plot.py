@@ -12,12 +12,13 @@ from paretune.search.views.plot_style import FRONT, layout
 
 def hypervolume_figure(record: StudyRecord) -> go.Figure | None:
     """Returns the hypervolume of the front over the working time; None without any front."""
-    if not record.growth:
+    points = [point for point in record.growth if point.hypervolume is not None]
+    if not points:
         return None
     clock = _working_time(record.trials)
-    minutes = [clock.get(point.trial, 0.0) / 60 for point in record.growth]
+    minutes = [clock.get(point.trial, 0.0) / 60 for point in points]
     end = max([*clock.values(), 0.0]) / 60
-    volumes = [point.hypervolume for point in record.growth]
+    volumes = [point.hypervolume for point in points]
     figure = go.Figure()
     figure.add_scatter(
         x=[*minutes, end],
@@ -34,11 +35,11 @@ def hypervolume_figure(record: StudyRecord) -> go.Figure | None:
         y=volumes,
         mode="markers",
         marker={"color": FRONT, "size": 6},
-        text=[
+        hovertext=[
             f"trial {p.trial}<br>hypervolume {p.hypervolume:.4f}<br>{len(p.members)} on the front"
-            for p in record.growth
+            for p in points
         ],
-        hovertemplate="%{text}<extra></extra>",
+        hovertemplate="%{hovertext}<extra></extra>",
         showlegend=False,
     )
     return figure.update_layout(

@@ -17,11 +17,8 @@ import plotly.graph_objects as go
 from paretune.search.front.pareto import non_dominated
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.views.plot_scales import PlotScale, scale_of, visible_range
-from paretune.search.views.plot_style import BASELINE, DOMINATED, FRONT, INFEASIBLE, layout
+from paretune.search.views.plot_style import BASELINE, DOMINATED, FAINT, FRONT, INFEASIBLE, layout
 from paretune.search.views.trial_groups import NO_CHANCES, TrialGroups, group_trials
-
-FAINT = 0.25
-"""Opacity of a point with front probability 0; probability 1 gives opacity 1."""
 
 
 def pair_figures(
@@ -74,7 +71,7 @@ def _pair_figure(
             mode="markers",
             name=name,
             marker={**marker, "line": line, "opacity": opacity},
-            hovertemplate="%{text}<extra></extra>",
+            hovertemplate="%{hovertext}<extra></extra>",
         )
     return figure.update_layout(
         **layout(),

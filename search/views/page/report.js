@@ -20,16 +20,38 @@
     }
     return hover.get(number);
   }
+  const options = { responsive: true, displaylogo: false, displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
+    modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
   function draw(element) {
     const { data, layout } = figures[element.id];
-    for (const trace of data) if (trace.customdata) trace.text = trace.customdata.map(hoverText);
+    for (const trace of data) if (trace.customdata) trace.hovertext = trace.customdata.map(hoverText);
+    if (element.clientWidth < 640 && data[0].type === "parcoords") { drawPanels(element, data[0], layout); return; }
     if (element.clientWidth < 500) {
       layout.margin = { ...layout.margin, l: 52, r: 6 };
       layout.font = { ...layout.font, size: 11 };
-      if (layout.scene) for (const axis of "xyz") layout.scene.camera.eye[axis] *= 1.35;
+      if (layout.scene) narrowScene(element, layout);
     }
-    Plotly.newPlot(element, data, layout, { responsive: true, displaylogo: false, displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
-      modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] });
+    Plotly.newPlot(element, data, layout, options);
+  }
+  function narrowScene(element, layout) {
+    layout.margin = { l: 0, r: 0, t: 0, b: 0 };
+    layout.height = 340;
+    element.style.height = "340px";
+    for (const axis of "xyz") layout.scene.camera.eye[axis] *= 1.3;
+    layout.scene.camera.center.z = -0.05;
+  }
+  // A narrow screen has no room for all axes side by side: each panel has a few choices and the first result.
+  function drawPanels(element, trace, layout) {
+    const all = trace.dimensions, results = all.slice(-axes.length), choices = all.slice(0, -axes.length);
+    const panels = [];
+    for (let i = 0; i < choices.length; i += 3) panels.push([...choices.slice(i, i + 3), results[0]]);
+    if (results.length > 1) panels.push(results);
+    element.style.height = "auto";
+    for (const dimensions of panels) {
+      const panel = element.appendChild(document.createElement("div"));
+      Plotly.newPlot(panel, [{ ...trace, dimensions, labelfont: { ...trace.labelfont, size: 11 }, tickfont: { ...trace.tickfont, size: 10 } }],
+        { ...layout, height: 300, margin: { l: 70, r: 56, t: 70, b: 16 } }, options);
+    }
   }
   const observer = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { observer.unobserve(entry.target); draw(entry.target); }
@@ -70,12 +92,20 @@
     const matching = trials.filter((t) => (!state.value || t.state === state.value) && words.every((w) => texts.get(t).includes(w)));
     matching.sort(compare);
     body.innerHTML = matching.slice(0, shown).map((t) =>
-      `<tr data-n="${t.n}">${columns.map((c) => `<td${c.style ? ` class="${c.style}"` : ""}>${c.show(t)}</td>`).join("")}</tr>`).join("");
+      `<tr data-n="${t.n}">${columns.map((c) => `<td${c.style ? ` class="${c.style}"` : ""} data-label="${c.name}">${c.show(t)}</td>`).join("")}</tr>`).join("");
     count.textContent = `${matching.length} of ${trials.length}`;
     more.hidden = matching.length <= shown;
     [...head.rows[0].cells].forEach((th, i) => th.setAttribute("aria-sort", i === sortColumn ? (descending ? "descending" : "ascending") : "none"));
   }
   function sort(index) { descending = index === sortColumn && !descending; sortColumn = index; fill(); }
+  // A narrow screen shows no headings to sort by: a list has both orders of each column instead.
+  const order = document.getElementById("order");
+  columns.forEach((c, i) => ["ascending", "descending"].forEach((way) => order.add(new Option(`by ${c.name}, ${way}`, `${i} ${way}`))));
+  order.addEventListener("input", () => {
+    const [index, way] = order.value.split(" ");
+    [sortColumn, descending] = [Number(index), way === "descending"];
+    fill();
+  });
   head.addEventListener("click", (event) => sort(event.target.cellIndex));
   head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(event.target.cellIndex); });
   body.addEventListener("click", (event) => {

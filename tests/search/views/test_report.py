@@ -124,7 +124,8 @@ def evaluated(page: Path, script: str) -> Any:
             "--use-angle=swiftshader",
             "--enable-unsafe-swiftshader",
             "--host-resolver-rules=MAP * ~NOTFOUND",
-            "--window-size=1400,9000",
+            "--allow-file-access-from-files",
+            "--window-size=1400,12000",
             "--virtual-time-budget=20000",
             "--dump-dom",
             page.as_uri(),
@@ -175,3 +176,35 @@ def test_browser_draws_every_plot_and_sorts_and_filters(
     assert result["opened"]
     assert result["wide"], "the page scrolls sideways"
     assert result["title"] == "made-up - Paretune"
+
+
+@needs_browser
+@pytest.mark.parametrize(("width", "objectives"), [(400, 5), (500, 3)])
+def test_narrow_screen_cuts_nothing_off(
+    make_record: MakeRecord, tmp_path: Path, width: int, objectives: int
+) -> None:
+    record = make_record(60, objectives)
+    write_report(record, tmp_path / "report.html")
+    page = tmp_path / "frame.html"  # a window of Chromium is never narrower than 500 pixels
+    frame = f"<iframe src='report.html' style='width:{width}px;height:12000px;border:0'></iframe>"
+    page.write_text(f"<html><body style='margin:0'>{frame}</body></html>")
+    result = evaluated(
+        page,
+        """
+        const view = document.querySelector('iframe').contentWindow;
+        const every = (selector) => [...view.document.querySelectorAll(selector)];
+        const hidden = (e) => e.scrollWidth > e.clientWidth + 1;
+        const wide = every('.scroll, table, .plot, section').filter(hidden)
+            .map(e => e.id || e.className || e.tagName);
+        const plots = every('.plot').map(p => [p.id, !!p.querySelector('.main-svg')]);
+        const order = view.document.getElementById('order');
+        order.value = '2 descending'; order.dispatchEvent(new Event('input'));
+        const first = every('#trials tbody tr')[0].cells[2].textContent;
+        return { wide, plots, first, page: view.document.documentElement.scrollWidth };
+        """,
+    )
+    assert result["wide"] == []
+    assert result["page"] <= width
+    assert all(drawn for _, drawn in result["plots"]), result["plots"]
+    best = max(t.values["accuracy"] for t in record.trials if t.values)
+    assert result["first"].startswith(f"{100 * best:.2f}")
