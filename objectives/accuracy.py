@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from paretune.objectives.base import Better, Measurement, Subject, ValueSpec, measurement
-from paretune.objectives.classification_scores import Predictions, scores_of
+from paretune.objectives.base import (
+    Better,
+    EvaluationData,
+    Measurement,
+    Subject,
+    ValueSpec,
+    measurement,
+)
+from paretune.objectives.classification_scores import Predictions, example_results, scores_of
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params as Base
 
@@ -59,13 +67,15 @@ class Accuracy:
             raise Unmeasurable(f"the {part} part has no examples")
         predictions = Predictions.joined(batches)
         scores = scores_of(predictions)
+        examples = _digest(subject.data, part, predictions)
         common = {"part": part, "runtime": subject.runtime.name}
 
         def score_measurement(name: str, further: str | None = None) -> Measurement:
             score = scores[name]
             conditions = {**common, "statistic": name}
             count, interval = len(predictions.labels), (score.low, score.high)
-            return measurement(Accuracy, score.value, interval, count, conditions, further)
+            results = example_results(name, score, predictions, examples)
+            return measurement(Accuracy, score.value, interval, count, conditions, further, results)
 
         return [
             score_measurement(params.statistic),
@@ -75,3 +85,10 @@ class Accuracy:
                 if subject.data.classes >= spec.least_classes
             ),
         ]
+
+
+def _digest(data: EvaluationData, part: str, predictions: Predictions) -> str:
+    """Returns a digest of the examples in their order: of the data, the part and the labels."""
+    digest = hashlib.sha256(f"{getattr(data, 'fingerprint', '')} {part} ".encode())
+    digest.update(predictions.labels.tobytes())
+    return digest.hexdigest()[:16]

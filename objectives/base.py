@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # heavy, and not needed to name an objective
     import numpy as np
     import torch
 
+    from paretune.objectives.example_results import ExampleResults
     from paretune.objectives.params import Params
     from paretune.objectives.runtimes.base import Artifact, Runtime
 
@@ -34,6 +35,7 @@ class Measurement:
         high: Upper end of the 95 % interval.
         count: Number of observations behind the value.
         conditions: JSON: device, threads, batch, part of the data, method, ...
+        per_example: Results on each example, which pair it with another measurement; or None.
     """
 
     name: str
@@ -44,10 +46,20 @@ class Measurement:
     high: float
     count: int = 1
     conditions: Mapping[str, Any] = field(default_factory=dict)
+    per_example: ExampleResults | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns all fields as JSON."""
-        return asdict(self)
+        """Returns all fields as JSON, without the results on each example."""
+        return json_of(self)
+
+
+def json_of(record: Any) -> dict[str, Any]:
+    """Returns the fields of a dataclass as JSON; its measurements lose `per_example`."""
+    return asdict(record, dict_factory=_without_per_example)
+
+
+def _without_per_example(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in fields if name != "per_example"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,7 @@ def measurement(
     count: int = 1,
     conditions: Mapping[str, Any] | None = None,
     further: str | None = None,
+    per_example: ExampleResults | None = None,
 ) -> Measurement:
     """Returns a Measurement with the name, unit and direction that an objective declares.
 
@@ -84,11 +97,14 @@ def measurement(
         count: Number of observations behind the value.
         conditions: JSON: how it was measured.
         further: Key in `objective.values` of a further value; None for the objective's own.
+        per_example: Results on each example; with them, differences between networks are paired.
     """
     spec = objective if further is None else objective.values[further]
     name = objective.name if further is None else f"{objective.name}.{further}"
     low, high = interval or (value, value)
-    return Measurement(name, value, spec.unit, spec.better, low, high, count, conditions or {})
+    return Measurement(
+        name, value, spec.unit, spec.better, low, high, count, conditions or {}, per_example
+    )
 
 
 class EvaluationData(Protocol):

@@ -4,26 +4,33 @@
 - Balanced accuracy, a mean of proportions, combines their Wilson intervals, with the variances
   that these imply.
 - The loss, a mean, has the normal interval.
-- F1 and calibration error are bootstrapped over examples. The seed is fixed, so that the same
-  predictions give the same interval.
+- F1 and calibration error are bootstrapped over examples, plus and minus 1.96 standard errors.
+  Quantiles of the resampled calibration errors would miss the value, because resampling makes the
+  error larger on average. Their standard deviation has no such bias.
+
+All networks have the same bootstrap samples, so that the resampled scores of two are pairs.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from paretune.objectives.bootstrap import resample_weights
+from paretune.objectives.example_results import MOST_BITS, ExampleResults
 from paretune.objectives.timing.estimates import Z95
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
 BINS = 15
 """Bins of confidence for the calibration error, equally wide, as in Guo et al. 2017."""
 
-RESAMPLES = 400
-"""Bootstrap samples."""
+NAMES = ("top1", "top5", "balanced", "f1", "loss", "calibration")
+"""The scores."""
 
 TOP = 5
 """A class counts for top5 if its logit is among this many largest."""
@@ -31,11 +38,19 @@ TOP = 5
 
 @dataclass(frozen=True)
 class Score:
-    """A score and the ends of its 95 % interval."""
+    """A score and the ends of its 95 % interval.
+
+    Attributes:
+        value: The score.
+        low: Lower end.
+        high: Upper end.
+        resampled: The score of each bootstrap sample; empty if they were not computed.
+    """
 
     value: float
     low: float
     high: float
+    resampled: Sequence[float] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -95,16 +110,36 @@ class Predictions:
 def scores_of(predictions: Predictions) -> dict[str, Score]:
     """Returns every score: top1, top5, balanced, f1, loss, calibration."""
     count = len(predictions.labels)
+    resampled = _resampled(predictions)
     balanced = _balanced(predictions)
-    f1, calibration = _bootstrapped(predictions, balanced)
-    return {
+    value = _score_values(predictions)
+    scores = {
         "top1": proportion(int(predictions.right.sum()), count),
         "top5": proportion(int(predictions.among_five.sum()), count),
         "balanced": balanced,
-        "f1": f1,
+        "f1": _f1_score(value["f1"], resampled["f1"], balanced),
         "loss": _mean(predictions.losses),
-        "calibration": calibration,
+        "calibration": _plus_minus(value["calibration"], Z95 * _spread(resampled["calibration"])),
     }
+    return {name: replace(score, resampled=resampled[name]) for name, score in scores.items()}
+
+
+def example_results(
+    name: str, score: Score, predictions: Predictions, examples: str
+) -> ExampleResults | None:
+    """Returns the results on each example behind a score; None if they are not finite.
+
+    Args:
+        name: Name of the score.
+        score: The score, from `scores_of`.
+        predictions: The predictions that it is a score of.
+        examples: Digest of the examples.
+    """
+    count = len(predictions.labels)
+    correct = {"top1": predictions.right, "top5": predictions.among_five}.get(name)
+    if correct is not None and count <= MOST_BITS:
+        return ExampleResults.of_correct(correct, examples)
+    return ExampleResults.of_resamples(score.resampled, score.value, count, examples)
 
 
 def proportion(right: int, count: int) -> Score:
@@ -146,32 +181,53 @@ def _mean(values: np.ndarray) -> Score:
     return Score(value, max(0.0, value - half), value + half)
 
 
-def _bootstrapped(predictions: Predictions, balanced: Score) -> tuple[Score, Score]:
-    """Returns macro F1 and calibration error; the value plus and minus 1.96 standard errors.
+def _resampled(predictions: Predictions) -> dict[str, list[float]]:
+    """Returns name -> its score of each bootstrap sample."""
+    correct, among_five = predictions.right.astype(float), predictions.among_five.astype(float)
+    bins = _bins(predictions.confidence)
+    gaps = predictions.confidence - correct
+    count = len(correct)
+    resampled: dict[str, list[float]] = {name: [] for name in NAMES}
+    for weights in resample_weights(count):
+        resampled["top1"].append(float(weights @ correct) / count)
+        resampled["top5"].append(float(weights @ among_five) / count)
+        resampled["loss"].append(float(weights @ predictions.losses) / count)
+        sums = _class_sums(predictions, weights)
+        resampled["balanced"].append(_mean_recall(*sums))
+        resampled["f1"].append(_f1(*sums))
+        resampled["calibration"].append(_error(bins, gaps, weights))
+    return resampled
 
-    Quantiles of the resampled calibration errors would miss the value, because resampling makes the
-    error larger on average. Their standard deviation has no such bias. If all resamples agree
-    (every prediction correct, or every one wrong), F1 equals the balanced accuracy and takes its
-    interval.
-    """
+
+def _score_values(predictions: Predictions) -> dict[str, float]:
+    """Returns F1 and calibration error."""
     import numpy as np
 
-    count = len(predictions.labels)
-    random = np.random.default_rng(0)
-    equal_weights = np.ones(count)
-    bins = _bins(predictions.confidence)
+    equal_weights = np.ones(len(predictions.labels))
     gaps = predictions.confidence - predictions.right
-    draws = []
-    for _ in range(RESAMPLES):
-        weights = np.bincount(random.integers(0, count, count), minlength=count).astype(float)
-        draws.append((_f1(predictions, weights), _error(bins, gaps, weights)))
-    spread = np.std(np.array(draws), axis=0, ddof=1)
-    f1, error = _f1(predictions, equal_weights), _error(bins, gaps, equal_weights)
-    if spread[0] == 0:
-        f1_score = Score(f1, min(f1, balanced.low), max(f1, balanced.high))
-    else:
-        f1_score = _plus_minus(f1, Z95 * float(spread[0]))
-    return f1_score, _plus_minus(error, Z95 * float(spread[1]))
+    return {
+        "f1": _f1(*_class_sums(predictions, equal_weights)),
+        "calibration": _error(_bins(predictions.confidence), gaps, equal_weights),
+    }
+
+
+def _spread(scores: Sequence[float]) -> float:
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):  # scores that are not finite
+        return float(np.std(np.asarray(scores), ddof=1))
+
+
+def _f1_score(value: float, resampled: Sequence[float], balanced: Score) -> Score:
+    """Returns macro F1 plus and minus 1.96 standard errors.
+
+    If all resamples agree (every prediction correct, or every one wrong), F1 equals the balanced
+    accuracy and takes its interval.
+    """
+    spread = _spread(resampled)
+    if spread == 0:
+        return Score(value, min(value, balanced.low), max(value, balanced.high))
+    return _plus_minus(value, Z95 * spread)
 
 
 def _plus_minus(value: float, half: float) -> Score:
@@ -180,8 +236,10 @@ def _plus_minus(value: float, half: float) -> Score:
     return Score(value, max(0.0, value - half), min(1.0, value + half))
 
 
-def _f1(predictions: Predictions, weights: np.ndarray) -> float:
-    """Returns the mean F1 of the classes that occur as label or prediction.
+def _class_sums(
+    predictions: Predictions, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the weights by class [C]: of correct examples, of labels, of predictions.
 
     Args:
         predictions: For N examples.
@@ -191,10 +249,22 @@ def _f1(predictions: Predictions, weights: np.ndarray) -> float:
 
     size = int(max(predictions.labels.max(), predictions.predicted.max())) + 1
     right = np.bincount(predictions.labels, weights * predictions.right, minlength=size)
-    total = np.bincount(predictions.labels, weights, minlength=size)
-    total += np.bincount(predictions.predicted, weights, minlength=size)
+    labels = np.bincount(predictions.labels, weights, minlength=size)
+    predicted = np.bincount(predictions.predicted, weights, minlength=size)
+    return right, labels, predicted
+
+
+def _f1(right: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Returns the mean F1 of the classes that occur as label or prediction."""
+    total = labels + predicted
     occurs = total > 0
     return float((2 * right[occurs] / total[occurs]).mean())
+
+
+def _mean_recall(right: np.ndarray, labels: np.ndarray, _predicted: np.ndarray) -> float:
+    """Returns the mean recall of the classes that have examples."""
+    occurs = labels > 0
+    return float((right[occurs] / labels[occurs]).mean())
 
 
 def _bins(confidence: np.ndarray) -> np.ndarray:

@@ -72,6 +72,19 @@ measurements = sa.Table(
     sa.PrimaryKeyConstraint("trial", "part", "name"),
 )
 
+examples = sa.Table(
+    "paretune_examples",  # results on each example, of quantities that are compared
+    metadata,
+    sa.Column("trial", sa.Integer, nullable=False),
+    sa.Column("part", sa.Text, nullable=False),  # "validation", "test"
+    sa.Column("name", sa.Text, nullable=False),  # of the measurement
+    sa.Column("form", sa.Text, nullable=False),  # as in ExampleResults, like the next ones
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("examples", sa.Text, nullable=False),
+    sa.Column("packed", sa.LargeBinary, nullable=False),
+    sa.PrimaryKeyConstraint("trial", "part", "name"),
+)
+
 curves = sa.Table(
     "paretune_curves",
     metadata,

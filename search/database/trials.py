@@ -109,6 +109,7 @@ class Trials(Tables):
         """
         finished = time.time()
         rows = [measurement_row(number, "validation", m, host) for m in result.measured]
+        examples = example_rows(number, "validation", result.measured)
         end = {
             "of": number,
             "state": result.state,
@@ -126,6 +127,8 @@ class Trials(Tables):
         with transaction as connection:
             if rows:
                 connection.execute(_INSERT_MEASUREMENTS, rows)
+            if examples:
+                connection.execute(_INSERT_EXAMPLES, examples)
             connection.execute(_END, end)
             if front is not None:
                 write_front(connection, front)
@@ -133,16 +136,16 @@ class Trials(Tables):
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
         """Writes measurements on the test part; replaces earlier ones."""
+        rows = {
+            tables.measurements: [measurement_row(number, "test", m, host) for m in measured],
+            tables.examples: example_rows(number, "test", measured),
+        }
         with exclusive_transaction(self.engine) as connection:
-            connection.execute(
-                sa.delete(tables.measurements).where(
-                    tables.measurements.c.trial == number, tables.measurements.c.part == "test"
-                )
-            )
-            connection.execute(
-                sa.insert(tables.measurements),
-                [measurement_row(number, "test", m, host) for m in measured],
-            )
+            for table, new in rows.items():
+                is_old = (table.c.trial == number) & (table.c.part == "test")
+                connection.execute(sa.delete(table).where(is_old))
+                if new:
+                    connection.execute(sa.insert(table), new)
 
     def new_trials(self, highest: int, missing: Collection[int]) -> list[Row]:
         """Returns the rows that a worker has not seen, with only the columns that it needs.
@@ -270,7 +273,17 @@ class Trials(Tables):
 
 def measurement_row(trial: int, part: str, m: Measurement, host: str) -> dict[str, Any]:
     """Returns the row of a measurement that was made now."""
-    return {**vars(m), "trial": trial, "part": part, "host": host, "measured_at": time.time()}
+    columns = {name: value for name, value in vars(m).items() if name != "per_example"}
+    return {**columns, "trial": trial, "part": part, "host": host, "measured_at": time.time()}
+
+
+def example_rows(trial: int, part: str, measured: Sequence[Measurement]) -> list[dict[str, Any]]:
+    """Returns the rows of the results on each example, for measurements that have them."""
+    return [
+        {"trial": trial, "part": part, "name": m.name, **vars(m.per_example)}
+        for m in measured
+        if m.per_example is not None
+    ]
 
 
 def _new_row(
@@ -300,6 +313,8 @@ _T = tables.trials.c
 _INSERT = sa.insert(tables.trials)
 
 _INSERT_MEASUREMENTS = sa.insert(tables.measurements)
+
+_INSERT_EXAMPLES = sa.insert(tables.examples)
 
 _END = sa.update(tables.trials).where(_T.number == sa.bindparam("of"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of the tables (search/database/tables.py); a database of another version is refused."""
 
 

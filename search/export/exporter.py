@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -327,4 +327,4 @@ def _with_test(entry: Mapping[str, Any], verification: Verification) -> dict[str
 
 
 def _json(measurements: Mapping[str, Measurement]) -> dict[str, Any]:
-    return {name: asdict(m) for name, m in measurements.items()}
+    return {name: m.to_json() for name, m in measurements.items()}

@@ -18,16 +18,16 @@ from dataclasses import replace
 import numpy as np
 
 from paretune.objectives.base import Measurement
-from paretune.search.front.pareto import non_dominated, to_losses
-from paretune.search.front.probabilities import (
-    means_and_deviations,
-    non_dominated_chances,
-    shrink,
-)
+from paretune.search.front.noisy_points import NoisyPoints, noisy_points
+from paretune.search.front.pareto import Array, non_dominated, to_losses
+from paretune.search.front.probabilities import contenders, non_dominated_chances, shrink
 from paretune.search.study.records import StudyRecord, TrialRecord
 
 NEAR_FRONT = 0.05
 """A trial outside the front is measured again if its front probability is at least this."""
+
+MOST_NEAR = 100
+"""Most trials whose accuracies are paired because they are near the front."""
 
 EXTRA = 8
 """Most trials outside the front that are measured again."""
@@ -123,23 +123,35 @@ def front_chances(record: StudyRecord) -> dict[int, float]:
     if record.final_members is not None:
         feasible = [trial for trial in remeasured_trials(record) if trial.feasible]
         compared = compared_measurements(feasible, record)
-        final = non_dominated_chances(*means_and_deviations(compared, record.axes))
+        means, deviations, paired = noisy_points(compared, record.axes)
+        final = non_dominated_chances(means, deviations, paired=paired)
         chances |= dict(zip([trial.number for trial in feasible], final.tolist(), strict=True))
     return chances
 
 
 def _search_chances(record: StudyRecord) -> dict[int, float]:
     """Returns the chances by the measurements of the search."""
+    numbers, (means, deviations, paired) = _searched_points(record)
+    chances = non_dominated_chances(shrink(means, deviations), deviations, paired=paired)
+    return dict(zip(numbers.tolist(), chances.tolist(), strict=True))
+
+
+def near_front(record: StudyRecord) -> frozenset[int]:
+    """Returns the numbers of at most MOST_NEAR trials that may be on the front, within noise."""
+    numbers, points = _searched_points(record)
+    return frozenset(numbers[contenders(points, MOST_NEAR)].tolist())
+
+
+def _searched_points(record: StudyRecord) -> tuple[Array, NoisyPoints]:
+    """Returns the numbers of the feasible trials, in order, and their values in the search."""
     trials = [t for t in record.trials if t.feasible and t.repeat_of is None]
     others = record.other_intervals
     numbers = np.array([trial.number for trial in trials], dtype=int)
     if others is not None:
         numbers = np.concatenate([numbers, others.numbers])
     order = np.argsort(numbers)
-    normal = means_and_deviations([t.measurements for t in trials], record.axes, others)
-    means, deviations = (column[order] for column in normal)
-    chances = non_dominated_chances(shrink(means, deviations), deviations)
-    return dict(zip(numbers[order].tolist(), chances.tolist(), strict=True))
+    points = noisy_points([t.measurements for t in trials], record.axes, others)
+    return numbers[order], points.select(order)
 
 
 def trials_to_remeasure(

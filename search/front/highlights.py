@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretune.objectives.base import Measurement
+from paretune.search.front.differences import differ
 from paretune.search.front.final_front import compared_measurements
-from paretune.search.front.probabilities import Z95, differ, knee_chances
+from paretune.search.front.noisy_points import Z95
+from paretune.search.front.paired_errors import paired_errors
+from paretune.search.front.probabilities import knee_chances
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 
@@ -125,7 +128,9 @@ def _knee(trials: Sequence[TrialRecord], axes: Sequence[Axis]) -> Highlight:
     measured = [[trial.measurements[axis.name] for axis in axes] for trial in trials]
     values = signs * np.array([[m.value for m in row] for row in measured])
     deviations = np.array([[(m.high - m.low) / (2 * Z95) for m in row] for row in measured])
-    chances = knee_chances(values, deviations)
+    columns = (paired_errors([row[column] for row in measured]) for column in range(len(axes)))
+    paired = {column: errors for column, errors in enumerate(columns) if errors is not None}
+    chances = knee_chances(values, deviations, paired=paired)
     best = int(chances.argmax())
     ties = [i for i in np.argsort(-chances) if i != best and chances[i] >= TIE * chances[best]]
     return Highlight(trials[best].number, "knee", tuple(trials[i].number for i in ties))

@@ -1,25 +1,18 @@
-"""Decides which measured differences are beyond noise, and how probable a place on the front is.
+"""Computes how probable a place on the front is, and to be its knee. Pure.
 
-Pure. A measurement is taken as a normal distribution around the middle of its 95 % interval: of the
-value for a fraction, of its logarithm for any other positive quantity. The errors of two trials are
-taken as independent. The errors of accuracies on the same images are not independent: the networks
-of a study fail on the same hard images, so real differences are more certain than computed here.
+All points are drawn at random many times. The errors of paired points are drawn together
+(`paired_errors`), so that what they share cancels; all other errors are drawn independently.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+from collections.abc import Mapping
 
 import numpy as np
 
-from paretune.objectives.base import Measurement
+from paretune.search.front.noisy_points import NOT_PAIRED, NoisyPoints
+from paretune.search.front.paired_errors import PairedErrors
 from paretune.search.front.pareto import Array
-from paretune.search.study.records import Axis, TrialIntervals
-
-Z95 = 1.959964
-"""The normal distribution's 97.5 % quantile."""
 
 DRAWS = 1000
 """Random draws of all points from which a probability is estimated."""
@@ -35,94 +28,6 @@ MOST_DRAWS_TIMES_POINTS = 600_000
 
 MOST_POINTS = 3000
 """Most points that are drawn. If there are more, those in the first layers of the front are."""
-
-
-def differ(a: Measurement, b: Measurement) -> bool:
-    """Returns whether the 95 % interval of a - b, of one quantity, is without 0."""
-    low, high = difference_interval(a, b)
-    return low > 0 or high < 0
-
-
-def difference_interval(a: Measurement, b: Measurement) -> tuple[float, float]:
-    """Returns the 95 % interval of a - b; of log(a / b) if their noise is relative.
-
-    - Relative noise: what both share in one session cancels (`objectives.timing.differences`).
-    - Else the interval is computed from the two intervals (MOVER: Zou and Donner 2008,
-      https://doi.org/10.1002/sim.3095). With Wilson's intervals it is the interval of two
-      proportions that Newcombe recommends (1998, method 10,
-      https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8%3C873::AID-SIM779%3E3.0.CO;2-I).
-    """
-    if has_relative_noise([a, b]):
-        # Not needed to compare fractions.
-        from paretune.objectives.timing.differences import difference
-
-        ratio = difference(a, b)
-        return ratio.value - ratio.half, ratio.value + ratio.half
-    return (
-        a.value - b.value - math.hypot(a.value - a.low, b.high - b.value),
-        a.value - b.value + math.hypot(a.high - a.value, b.value - b.low),
-    )
-
-
-def has_relative_noise(measured: Sequence[Measurement]) -> bool:
-    """Returns whether a quantity's noise is relative: it is positive and not a fraction."""
-    return all(m.unit != "fraction" and min(m.low, m.value) > 0 for m in measured)
-
-
-def means_and_deviations(
-    trials: Sequence[Mapping[str, Measurement]],
-    axes: Sequence[Axis],
-    others: TrialIntervals | None = None,
-) -> tuple[Array, Array]:
-    """Returns the means [N, M] and standard deviations [N, M] of measurements as losses.
-
-    Args:
-        trials: The measurements of each trial, by objective.
-        axes: The objectives.
-        others: Further trials, which come after `trials`. Each was measured in its own session.
-    """
-    count = len(trials) + (len(others.numbers) if others else 0)
-    means, deviations = np.empty((2, count, len(axes)))
-    for column, axis in enumerate(axes):
-        measured = [trial[axis.name] for trial in trials]
-        ends = np.array([(m.low, m.high) for m in measured], dtype=float).reshape(-1, 2)
-        relative = has_relative_noise(measured)
-        if others:
-            other_ends = np.column_stack([others.low[:, column], others.high[:, column]])
-            relative = relative and axis.unit != "fraction" and bool((other_ends > 0).all())
-            ends = np.vstack([ends, other_ends])
-        if relative:
-            ends = np.log(ends)
-        sign = 1.0 if axis.better == "lower" else -1.0
-        means[:, column] = sign * ends.mean(axis=1)
-        session = session_deviations(measured) if relative and not others else None
-        deviations[:, column] = (
-            (ends[:, 1] - ends[:, 0]) / (2 * Z95) if session is None else session
-        )
-    return means, deviations
-
-
-def session_deviations(measured: Sequence[Measurement]) -> Array | None:
-    """Returns standard deviations [N] of the logarithms, without the noise that a session shares.
-
-    They fit the variances of all differences best, v[i, j] = s[i]^2 + s[j]^2 (least squares).
-
-    Returns:
-        None if the measurements are of several sessions, or fewer than three.
-    """
-    sessions = {(m.conditions.get("session") or {}).get("id") for m in measured}
-    count = len(measured)
-    if len(sessions) != 1 or None in sessions or count < 3:
-        return None
-    from paretune.objectives.timing.differences import difference
-
-    variances = np.zeros((count, count))
-    for i, j in combinations(range(count), 2):
-        variances[i, j] = variances[j, i] = (difference(measured[i], measured[j]).half / Z95) ** 2
-    rows = variances.sum(axis=1)
-    total = rows.sum() / (2 * (count - 1))  # the sum of all s^2
-    deviations: Array = np.sqrt(np.maximum((rows - total) / (count - 2), 0.0))
-    return deviations
 
 
 def shrink(means: Array, deviations: Array) -> Array:
@@ -145,8 +50,20 @@ def shrink(means: Array, deviations: Array) -> Array:
     return shrunk
 
 
+def contenders(points: NoisyPoints, most: int) -> Array:
+    """Returns the rows of at most `most` points that may be on the front, in order."""
+    rows = _first_layers(points.means, points.deviations, MOST_POINTS)
+    rows = rows[~_surely_dominated(points.means[rows], points.deviations[rows])]
+    nearest: Array = rows[_first_layers(points.means[rows], points.deviations[rows], most)]
+    return nearest
+
+
 def non_dominated_chances(
-    means: Array, deviations: Array, draws: int = DRAWS, seed: int = 0
+    means: Array,
+    deviations: Array,
+    draws: int = DRAWS,
+    seed: int = 0,
+    paired: Mapping[int, PairedErrors] = NOT_PAIRED,
 ) -> Array:
     """Returns the probability [N] of each point that no other point dominates it.
 
@@ -159,24 +76,37 @@ def non_dominated_chances(
         deviations: Their standard deviations [N, M]; 0 for an exact loss.
         draws: How many times all points are drawn; fewer for many points (MOST_DRAWS_TIMES_POINTS).
         seed: Seed of the draws.
+        paired: Column -> joint errors of points; other errors are independent.
     """
-    means, deviations = np.asarray(means, float), np.asarray(deviations, float)
+    points = NoisyPoints(np.asarray(means, float), np.asarray(deviations, float), paired)
     chances = np.zeros(len(means))
-    rows = _first_layers(means, deviations)
-    rows = rows[~_surely_dominated(means[rows], deviations[rows])]
+    rows = _first_layers(points.means, points.deviations, MOST_POINTS)
+    rows = rows[~_surely_dominated(points.means[rows], points.deviations[rows])]
     draws = max(draws // 5, min(draws, MOST_DRAWS_TIMES_POINTS // max(1, len(rows))))
-    chances[rows] = _front_shares(means[rows], deviations[rows], draws, seed)
+    chances[rows] = _front_shares(points.select(rows), draws, seed)
     return chances
 
 
-def knee_chances(means: Array, deviations: Array, draws: int = DRAWS, seed: int = 0) -> Array:
-    """Returns the probability [N] of each point of a front [N, M] to be `pareto.knee`."""
+def knee_chances(
+    means: Array,
+    deviations: Array,
+    draws: int = DRAWS,
+    seed: int = 0,
+    paired: Mapping[int, PairedErrors] = NOT_PAIRED,
+) -> Array:
+    """Returns the probability [N] of each point of a front [N, M] to be `pareto.knee`.
+
+    Arguments are those of `non_dominated_chances`.
+    """
     random = np.random.default_rng(seed)
     total = np.zeros((draws, len(means)))
-    for mean, deviation in zip(np.transpose(means), np.transpose(deviations), strict=True):
+    columns = zip(np.transpose(means), np.transpose(deviations), strict=True)
+    for column, (mean, deviation) in enumerate(columns):
         if deviation.any():  # in place: allocating memory takes as long as computing
             drawn = random.standard_normal(total.shape)
             drawn *= deviation
+            if errors := paired.get(column):
+                drawn[:, errors.paired] = errors.draw(draws, seed)
             drawn += mean
         else:
             drawn = mean[None, :].copy()
@@ -187,20 +117,20 @@ def knee_chances(means: Array, deviations: Array, draws: int = DRAWS, seed: int 
     return np.bincount(total.argmin(axis=1), minlength=len(means)) / draws
 
 
-def _first_layers(means: Array, deviations: Array) -> Array:
-    """Returns the rows of the first layers if all points are lucky; MOST_POINTS at most, in order.
+def _first_layers(means: Array, deviations: Array, most: int) -> Array:
+    """Returns the rows of the first layers if all points are lucky; `most` at most, in order.
 
     A layer is the front of the points that are in no earlier layer. The front of the means is never
     left out.
     """
-    if len(means) <= MOST_POINTS:
+    if len(means) <= most:
         return np.arange(len(means))
     from moocore import is_nondominated, pareto_rank  # not needed if the front is certain
 
     layers = pareto_rank(means - deviations)
     front = is_nondominated(means, keep_weakly=True)
     layers[front] = -1
-    return np.sort(np.argsort(layers, kind="stable")[: max(MOST_POINTS, int(front.sum()))])
+    return np.sort(np.argsort(layers, kind="stable")[: max(most, int(front.sum()))])
 
 
 def _surely_dominated(means: Array, deviations: Array) -> Array:
@@ -222,10 +152,11 @@ def _surely_dominated(means: Array, deviations: Array) -> Array:
     return dominated
 
 
-def _front_shares(means: Array, deviations: Array, draws: int, seed: int) -> Array:
+def _front_shares(points: NoisyPoints, draws: int, seed: int) -> Array:
     """Returns the share [N] of the draws in which each point is on the front."""
     from moocore import is_nondominated
 
+    means, deviations, paired = points
     noisy = deviations.any(axis=0)
     if not noisy.any():
         draws = 1  # all draws are equal
@@ -235,10 +166,19 @@ def _front_shares(means: Array, deviations: Array, draws: int, seed: int) -> Arr
     drawn = np.ascontiguousarray(means[order][:, columns])
     count = int(noisy.sum())
     centres, spreads = drawn[:, :count].copy(), deviations[order][:, columns[:count]]
+    joint = [
+        (index, paired[column].select(order))
+        for index, column in enumerate(columns[:count].tolist())
+        if column in paired
+    ]
+    joint_draws = [(index, errors.paired, errors.draw(draws, seed)) for index, errors in joint]
     random = np.random.default_rng(seed)
     on_front = np.zeros(len(means))
-    for _ in range(draws):
-        drawn[:, :count] = centres + spreads * random.standard_normal(centres.shape)
+    for turn in range(draws):
+        drawn[:, :count] = spreads * random.standard_normal(centres.shape)
+        for index, is_paired, errors_of_draws in joint_draws:
+            drawn[is_paired, index] = errors_of_draws[turn]
+        drawn[:, :count] += centres
         on_front += is_nondominated(drawn, keep_weakly=True)
     shares = np.empty(len(means))
     shares[order] = on_front / draws

@@ -139,7 +139,8 @@ class Gauge:
     def named_values(self, name: str, answer: Any) -> list[Measurement]:
         """Returns an objective's measurements, checked and under the names of the study.
 
-        Further values that are not finite are left out, unless the study asks for them.
+        Further values that are not finite are left out, unless the study asks for them. Those that
+        the study does not ask for lose their results on each example, which nothing compares.
 
         Args:
             name: Objective.
@@ -150,7 +151,12 @@ class Gauge:
         """
         wanted = {q for q in self.named if Quantity.of(q).objective == name}
         measurements = checked_measurements(name, answer, wanted)
-        return [m for m in measurements if math.isfinite(m.value) or m.name in (name, *wanted)]
+        asked = {name, *wanted}
+        return [
+            m if m.name in asked else replace(m, per_example=None)
+            for m in measurements
+            if math.isfinite(m.value) or m.name in asked
+        ]
 
 
 def measure_one(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Any:

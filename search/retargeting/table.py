@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from paretune.objectives.base import Measurement
+from paretune.objectives.base import Measurement, json_of
 from paretune.search.front.pareto import non_dominated
 from paretune.search.measuring.gauge import values_by_name, violations_of
 from paretune.search.study.constraints import read_constraint
@@ -68,7 +68,7 @@ class RetargetInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the whole table as JSON."""
-        return asdict(self)
+        return json_of(self)
 
     @property
     def title(self) -> str:

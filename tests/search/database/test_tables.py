@@ -87,6 +87,6 @@ def test_record_has_every_field_of_the_result(tmp_path: Path) -> None:
 
 def test_measurement_columns_match_the_class_measurement() -> None:
     measurement = {field.name for field in fields(Measurement)}
-    assert measurement <= set(tables.measurements.columns.keys())
-    assert measurement - {"conditions"} == set(structures.COLUMNS)
+    assert measurement - {"per_example"} <= set(tables.measurements.columns.keys())
+    assert measurement - {"conditions", "per_example"} == set(structures.COLUMNS)
     assert set(structures.COLUMNS) <= set(tables.structures.columns.keys())

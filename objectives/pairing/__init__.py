@@ -1,0 +1,1 @@
+"""Differences of two networks that were measured on the same examples."""
