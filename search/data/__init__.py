@@ -24,14 +24,18 @@ DATASETS = Table(
 )
 
 
-def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -> Dataset:
+def load_data(
+    name: str, params: Mapping[str, Any], base: Path, seed: int = 0, *, seen: bool = False
+) -> Dataset:
     """Loads a data set with train, validation and test parts.
 
     Args:
         name: Key of DATASETS.
         params: Options of the data set, as JSON.
         base: Folder of the study file; relative paths start there.
-        seed: Seed of the split, for parts that are split off the training part.
+        seed: Seed of the split, for parts that are split off another part.
+        seen: Whether the study starts from weights that may have been trained on the training part
+            (`study.seen_data.seen_weights`). Then no part of it is called test.
 
     Raises:
         UserError: The data is missing, damaged, or cannot be used for classification.
@@ -42,7 +46,7 @@ def load_data(name: str, params: Mapping[str, Any], base: Path, seed: int = 0) -
     if getattr(entry, "holds", "images") == "text":
         from paretune.search.data.text_dataset import make_text_dataset
 
-        return make_text_dataset(raw, options, base, seed)
+        return make_text_dataset(raw, options, base, seed, seen)
     from paretune.search.data.image_dataset import make_image_dataset
 
-    return make_image_dataset(raw, options, seed)
+    return make_image_dataset(raw, options, seed, seen)

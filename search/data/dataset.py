@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
-from paretune.search.data.raw_data import RawData, RawPart
+from paretune.search.data.overlaps import overlap_notes
+from paretune.search.data.raw_data import RawData
+from paretune.search.data.split import Split
 from paretune.spaces.inputs import Shape
 
 PARTS = ("train", "validation", "test")
@@ -20,13 +23,14 @@ class Dataset(ABC):
 
     Args:
         raw: Data as its source gives it.
-        parts: "train", "validation" and "test".
+        split: Its three parts.
     """
 
-    def __init__(self, raw: RawData, parts: Mapping[str, RawPart]) -> None:
+    def __init__(self, raw: RawData, split: Split) -> None:
         self._raw = raw
-        self._parts = parts
-        self._labels = {name: torch.from_numpy(part.labels) for name, part in parts.items()}
+        self._split = split
+        self._parts = split.parts
+        self._labels = {name: torch.from_numpy(part.labels) for name, part in self._parts.items()}
 
     @property
     def classes(self) -> int:
@@ -49,17 +53,30 @@ class Dataset(ABC):
         """Digest of examples, labels and split; it changes with the content."""
 
     def size(self, part: str) -> int:
-        """Returns the number of examples in a part."""
+        """Returns the number of examples in a part; 0 if there is no test part."""
         return len(self._labels[part])
 
     def info(self) -> dict[str, Any]:
-        """Returns facts for reports."""
+        """Returns facts for reports.
+
+        `seen`, `no_test` and `notes` are there if they apply: whether the split is one for weights
+        that may have seen the training part, why there is no test part, and what else to know.
+        """
+        split, notes = self._split, self.notes
         return {
             "source": self._raw.name,
             "sizes": {part: self.size(part) for part in PARTS},
             "shape": list(self.shape),
             "classes": self.classes,
+            **({"seen": True} if split.seen else {}),
+            **({"no_test": split.no_test} if split.no_test else {}),
+            **({"notes": list(notes)} if notes else {}),
         }
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the origin of parts, and examples that two parts share."""
+        return (*self._split.notes, *overlap_notes(self._parts))
 
     @abstractmethod
     def preprocessing(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,24 @@ from paretune.search.data.dataset import PARTS, Dataset
 from paretune.search.data.image_stream import ImageFiles, ImageStream
 from paretune.search.data.params import ImageDataParams
 from paretune.search.data.raw_data import RawData, RawPart
-from paretune.search.data.split import complete_parts
+from paretune.search.data.split import Split, complete_parts
 
 
-def make_image_dataset(raw: RawData, params: ImageDataParams, seed: int) -> ImageDataset:
+def make_image_dataset(
+    raw: RawData, params: ImageDataParams, seed: int, seen: bool = False
+) -> ImageDataset:
     """Splits off missing parts and normalizes by the remaining training part.
+
+    Args:
+        raw: Data as its source gives it.
+        params: Options of the data set.
+        seed: Seed of the split.
+        seen: Whether the study starts from weights that may have seen the training part.
 
     Raises:
         UserError: A class has too few examples to split.
     """
-    return ImageDataset(raw, complete_parts(raw, params, seed), params)
+    return ImageDataset(raw, complete_parts(raw, params, seed, seen), params)
 
 
 class ImageDataset(Dataset):
@@ -30,12 +38,13 @@ class ImageDataset(Dataset):
 
     Args:
         raw: Data as its source gives it.
-        parts: "train", "validation" and "test".
+        split: Its three parts.
         params: How images are read.
     """
 
-    def __init__(self, raw: RawData, parts: Mapping[str, RawPart], params: ImageDataParams) -> None:
-        super().__init__(raw, parts)
+    def __init__(self, raw: RawData, split: Split, params: ImageDataParams) -> None:
+        super().__init__(raw, split)
+        parts = split.parts
         self._images = {
             name: torch.from_numpy(part.images)
             for name, part in parts.items()
@@ -100,6 +109,8 @@ class ImageDataset(Dataset):
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yields one pass as (normalized images float32 [B, C, H, W], labels int64 [B])."""
+        if not self.size(part):
+            return
         order = self.order(part, seed)
         scale, shift = self._affine(device)
         if part in self._files:
@@ -117,6 +128,8 @@ class ImageDataset(Dataset):
 
     def examples(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields one ordered pass as (images uint8 [B, C, H, W], labels int64 [B])."""
+        if not self.size(part):
+            return
         labels = self._labels[part].split(batch_size)  # type: ignore[no-untyped-call]
         for images, batch_labels in zip(self._pixels(part, batch_size), labels, strict=True):
             yield images.numpy(), batch_labels.numpy()

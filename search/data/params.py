@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from paretune.spaces.params import Params
 
 
 class SplitParams(Params):
-    """How a validation part is split off."""
+    """How parts that the data lacks are split off."""
 
     validation: float = Field(
         0.2,
@@ -18,10 +18,21 @@ class SplitParams(Params):
         le=0.5,
         description="share of the training part to validate on, if the data has no validation part",
     )
+    unseen: list[Literal["validation", "test"]] = Field(
+        [],
+        description="validation, test: parts to split off the training part although the study "
+        "starts from trained weights; type them if the weights were not trained on these files",
+    )
+
+    @field_validator("unseen", mode="before")
+    @classmethod
+    def _as_list(cls, value: Any) -> Any:
+        """Accepts a single name."""
+        return [value] if isinstance(value, str) else value
 
 
 class ImageDataParams(SplitParams):
-    """How a validation part is split off, and how images are read."""
+    """How parts that the data lacks are split off, and how images are read."""
 
     memory: Literal["auto", "ram", "stream"] = Field(
         "auto",

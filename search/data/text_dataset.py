@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from paretune.search.data.dataset import PARTS, Dataset
-from paretune.search.data.raw_data import RawData, RawPart
-from paretune.search.data.split import complete_parts
+from paretune.search.data.raw_data import RawData
+from paretune.search.data.split import Split, complete_parts
 from paretune.search.data.text import DEFAULT_VOCABULARY, TextData
 from paretune.search.data.tokenizer import (
     encode,
@@ -29,24 +29,34 @@ if TYPE_CHECKING:
 TOKENIZER_FILE = "tokenizer.json"
 
 
-def make_text_dataset(raw: RawData, params: TextData.Params, base: Path, seed: int) -> TextDataset:
+def make_text_dataset(
+    raw: RawData, params: TextData.Params, base: Path, seed: int, seen: bool = False
+) -> TextDataset:
     """Splits off missing parts, and trains or loads the tokenizer.
+
+    Args:
+        raw: Data as its source gives it.
+        params: Options of the data set.
+        base: Folder that the path of a tokenizer is relative to.
+        seed: Seed of the split.
+        seen: Whether the study starts from weights that may have seen the training part.
 
     Raises:
         UserError: A class has too few examples to split, or the tokenizer cannot be used.
     """
-    parts = complete_parts(raw, params, seed)
+    split = complete_parts(raw, params, seed, seen)
+    texts = split.parts["train"].texts
     if params.tokenizer.endswith(".json"):
         tokenizer = load_tokenizer((base / params.tokenizer).resolve())
     else:
         tokenizer = train_tokenizer(
             params.tokenizer,
-            parts["train"].texts,
+            texts,
             params.vocabulary or DEFAULT_VOCABULARY,
             params.lowercase,
         )
-    length = fix_length(tokenizer, parts["train"].texts, params.length)
-    return TextDataset(raw, parts, tokenizer, length, (params.text, params.label))
+    length = fix_length(tokenizer, texts, params.length)
+    return TextDataset(raw, split, tokenizer, length, (params.text, params.label))
 
 
 class TextDataset(Dataset):
@@ -54,7 +64,7 @@ class TextDataset(Dataset):
 
     Args:
         raw: Data as its source gives it.
-        parts: "train", "validation" and "test".
+        split: Its three parts.
         tokenizer: Tokenizer that gives each text `length` tokens.
         length: Tokens of a text.
         columns: Names of the columns of texts and labels in a table.
@@ -63,18 +73,19 @@ class TextDataset(Dataset):
     def __init__(
         self,
         raw: RawData,
-        parts: Mapping[str, RawPart],
+        split: Split,
         tokenizer: Tokenizer,
         length: int,
         columns: tuple[str, str],
     ) -> None:
-        super().__init__(raw, parts)
+        super().__init__(raw, split)
         self._shape = (length, vocabulary_size(tokenizer))
         self._columns = columns
         self._tokenizer = tokenizer_json(tokenizer)
         # int32 takes half the memory of int64; batches are widened when they are read.
         self._tokens = {
-            name: torch.from_numpy(encode(tokenizer, part.texts)) for name, part in parts.items()
+            name: torch.from_numpy(encode(tokenizer, part.texts))
+            for name, part in split.parts.items()
         }
         self._moved: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
         self._fingerprint = self._digest()
@@ -117,6 +128,8 @@ class TextDataset(Dataset):
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yields one pass as (token ids int64 [B, length], labels int64 [B])."""
+        if not self.size(part):
+            return
         tokens, labels = self._on_device(part, device)
         order = self.order(part, seed).to(device)
         for rows in order.split(batch_size):  # type: ignore[no-untyped-call]

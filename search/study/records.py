@@ -214,6 +214,21 @@ class StudyRecord:
         return sum(t.state in held and t.repeat_of is None for t in self.trials)
 
     @property
+    def no_test(self) -> str | None:
+        """Why the data has no test part; None if it has one."""
+        text = self._data.get("no_test")
+        return None if text is None else str(text)
+
+    @property
+    def data_notes(self) -> tuple[str, ...]:
+        """Sentences about the origin of the data's parts, and examples that they share."""
+        return tuple(map(str, self._data.get("notes") or ()))
+
+    @property
+    def _data(self) -> Mapping[str, Any]:
+        return self.info.get("data") or {}
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """Names of the study's targets, in order; empty in a study of one runtime."""
         return tuple(self.source.get("targets") or ())

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from paretune.search.data import DATASETS
 from paretune.search.errors import UserError
 from paretune.search.study.spec import ObjectiveSpec, StudySpec, TrainerSpec, canonical
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record, parameters
@@ -92,7 +93,8 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
         UserError: Something changed that its trials depend on; the text names the keys.
     """
     current = json.loads(canonical(identity(spec)))
-    changes = list(_differences({"order": current["order"], **old}, current, ""))
+    old = {"order": current["order"], **_with_new_options(old, spec)}
+    changes = list(_differences(old, current, ""))
     changes = [c for c in changes if not c[0].startswith("order.")] or changes
     if not changes:
         return
@@ -110,6 +112,39 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
         "Change it back to continue, or start again: give the study another name and file, "
         f"--storage URL, or remove {spec.folder}. (Budget, trials and goals may change.)"
     )
+
+
+def refuse_other_data(info: Mapping[str, Any], fingerprint: str) -> None:
+    """Compares the data with those that the trials of a stored study were measured on.
+
+    Args:
+        info: Facts that the database keeps; empty for a new study.
+        fingerprint: Digest of the data and its split.
+
+    Raises:
+        UserError: They differ, so the trials would not be comparable.
+    """
+    if info.get("fingerprint") not in (None, fingerprint):
+        raise UserError(
+            "the data, or its split into parts, is not that of the study's earlier trials, so new "
+            "trials cannot be compared with them. Bring the data back to continue, or start again: "
+            "give the study another name and file, or remove its folder"
+        )
+
+
+def _with_new_options(old: Mapping[str, Any], spec: StudySpec) -> Mapping[str, Any]:
+    """Returns a stored identity with the defaults of data options that are newer than it."""
+    name = spec.data.name
+    if spec.trainer is not None or name not in (old.get("data") or {}):
+        return old
+    fields = DATASETS.get(name).Params.model_fields
+    defaults = {
+        key: field.get_default(call_default_factory=True)
+        for key, field in fields.items()
+        if key not in LOADING and not field.is_required()
+    }
+    completed = {**json.loads(canonical(defaults)), **old["data"][name]}
+    return {**old, "data": {**old["data"], name: completed}}
 
 
 def _tree(node: Node) -> Any:

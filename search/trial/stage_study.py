@@ -22,6 +22,7 @@ from paretune.search.study.records import Result, TrialRecord
 from paretune.search.trial.evaluation import Evaluation
 from paretune.search.trial.events import Reporter
 from paretune.search.trial.open_study import OpenStudy
+from paretune.search.trial.resume_check import refuse_other_data
 from paretune.search.trial.screening import Screening
 from paretune.search.trial.structure_timings import StructureTimings
 from paretune.search.trial.study_data import load_study_data
@@ -62,6 +63,8 @@ class StageStudy(OpenStudy):
         torch.set_flush_denormal(True)
         data = self._data or load_study_data(spec)
         self.classes = data.classes
+        no_test = data.info().get("no_test")
+        self.notes = (*([no_test] if no_test else []), *data.notes)
         self.baseline = baseline_plan(spec.baseline, spec.runtime, spec.targets)
         targets = targets_of(spec, deployments(self.baseline))
         for target in targets:
@@ -78,6 +81,16 @@ class StageStudy(OpenStudy):
         )
         timings = StructureTimings(self.workbench, Structures(self.engine))
         self.evaluation = Evaluation(self.workbench, timings, Screening(self.workbench, timings))
+
+    def register(self) -> None:
+        """Writes the study and this host to the database.
+
+        Raises:
+            UserError: Trials of the study were measured on other data or on another split of it.
+        """
+        stored = self.store.study()
+        refuse_other_data(stored["info"] if stored else {}, self.workbench.data.fingerprint)
+        super().register()
 
     def _needed(self) -> set[str]:
         """Returns the keys of stages that must stay in the cache: of baseline, front, teachers."""

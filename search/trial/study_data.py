@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paretune.search.data import load_data
+from paretune.search.study.seen_data import seen_weights
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
@@ -17,4 +18,5 @@ def load_study_data(spec: StudySpec) -> Dataset:
     Raises:
         UserError: The data is missing, damaged, or cannot be used.
     """
-    return load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed)
+    seen = bool(seen_weights(spec))
+    return load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed, seen=seen)

@@ -66,6 +66,8 @@ class FrontInfo:
         final: Number of trials in the final session; None if the search's numbers are shown.
         stopped: Number of trials that racing stopped or paused.
         trials: Number of trials that were started.
+        no_test: Why the data has no test part; None if it has one.
+        data_notes: Sentences about the origin of the data's parts.
     """
 
     study: str
@@ -76,6 +78,8 @@ class FrontInfo:
     final: int | None = None
     stopped: int = 0
     trials: int = 0
+    no_test: str | None = None
+    data_notes: tuple[str, ...] = ()
 
     @property
     def baseline(self) -> FrontRow | None:
@@ -118,6 +122,8 @@ def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo
         tied_groups(trials, record),
         len(finalists) if any(trial.final for trial in finalists) else None,
         stopped=record.stopped,
+        no_test=record.no_test,
+        data_notes=record.data_notes,
         trials=record.trial_count,
     )
 

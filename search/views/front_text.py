@@ -188,7 +188,10 @@ def mark_text(row: FrontRow, mark: str) -> str:
 
 def notes_of(info: FrontInfo) -> list[str]:
     """Returns notes on how the figures were measured, and which rows are within noise."""
-    return [*_tied_notes(info), *_measured_notes(info)] if info.rows else []
+    if not info.rows:
+        return []
+    no_test = [info.no_test] if info.no_test else []
+    return [*_tied_notes(info), *_measured_notes(info), *no_test, *info.data_notes]
 
 
 def _notes(info: FrontInfo, headings: Sequence[str]) -> list[str]:

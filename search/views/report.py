@@ -42,6 +42,10 @@ PAGE = Path(__file__).parent / "page"
 """Folder of the template, its style sheet and its script."""
 
 
+DATA_NOTES = ("seen", "no_test", "notes")
+"""Facts about the data that stand below the front as sentences."""
+
+
 def write_report(record: StudyRecord, path: Path) -> None:
     """Writes the report of a study with any number of trials and objectives.
 
@@ -229,7 +233,8 @@ def _facts(record: StudyRecord) -> list[tuple[str, str]]:
     info = record.info
     facts = []
     if data := info.get("data"):
-        facts.append(("data", ", ".join(f"{k} {v}" for k, v in data.items())))
+        shown = {k: v for k, v in data.items() if k not in DATA_NOTES}
+        facts.append(("data", ", ".join(f"{k} {v}" for k, v in shown.items())))
     for digest, host in (info.get("hosts") or {}).items():
         memory = host.get("memory_bytes")
         parts = [str(host.get("cpu", "")), f"{host.get('cores')} cores"]

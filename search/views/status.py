@@ -32,6 +32,7 @@ class StatusInfo:
         cache_stages: Number of files in the stage cache.
         dropped: Number of stages dropped to keep the limit of the cache.
         end_reason: Why the last run ended, or None.
+        no_test: Why the data has no test part; None if it has one.
     """
 
     study: str
@@ -49,6 +50,7 @@ class StatusInfo:
     cache_stages: int
     dropped: int
     end_reason: str | None
+    no_test: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON."""
@@ -76,6 +78,8 @@ class StatusInfo:
             )
         if self.end_reason:
             lines.append(f"last run: {self.end_reason}")
+        if self.no_test:
+            lines.append(self.no_test)
         return "\n".join(lines)
 
     def _race_line(self) -> str:
@@ -100,6 +104,7 @@ def status_info(record: StudyRecord, counts: Counts) -> StatusInfo:
         front=tuple(sorted(record.members)),
         hypervolume=last.hypervolume if last else None,
         end_reason=record.info.get("end_reason"),
+        no_test=record.no_test,
         **vars(counts),
     )
 

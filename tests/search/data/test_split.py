@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretune.search.data.image_dataset import ImageDataset
-from paretune.search.data.split import split_by_class
+from paretune.search.data.params import SplitParams
+from paretune.search.data.raw_data import RawData, RawPart
+from paretune.search.data.split import Split, complete_parts, split_by_class
 from paretune.search.errors import UserError
 
 Arrays = dict[str, np.ndarray]
@@ -89,3 +91,116 @@ def test_missing_parts_are_split_off(load_npz: LoadNpz, arrays: Arrays) -> None:
 def test_test_part_is_refused_when_a_class_is_too_small(load_npz: LoadNpz, arrays: Arrays) -> None:
     with pytest.raises(UserError, match="no test part is given, and class 0 has 1 example"):
         load_npz(x_train=arrays["x_train"][:4], y_train=arrays["y_train"][:4])
+
+
+# -- weights that may have seen the training part ------------------------------------------------
+
+
+def part_of(*labels: int, first: int = 0) -> RawPart:
+    """Returns a part of these labels, with a different text for each example."""
+    texts = tuple(f"text {first + row}" for row in range(len(labels)))
+    return RawPart(np.array(labels, dtype=np.int64), texts=texts)
+
+
+TRAIN = part_of(*[0, 1] * 20)
+VALIDATION = part_of(*[0, 1] * 5, first=100)
+TEST = part_of(0, 1, first=200)
+
+
+def split_of(unseen: list[str] | None = None, seen: bool = True, **parts: RawPart) -> Split:
+    raw = RawData("raw", {"train": TRAIN, **parts}, 2)
+    params = SplitParams.model_validate({"unseen": unseen or []})
+    return complete_parts(raw, params, 0, seen)
+
+
+def sizes(split: Split) -> dict[str, int]:
+    return {name: len(part) for name, part in split.parts.items()}
+
+
+def test_seen_split_takes_half_of_the_validation_part_as_test() -> None:
+    split = split_of(validation=VALIDATION)
+
+    # Of five examples of each class, two are the half that Python rounds to.
+    assert sizes(split) == {"train": 40, "validation": 6, "test": 4}
+    assert split.parts["train"].texts == TRAIN.texts
+    halves = split.parts["validation"].texts, split.parts["test"].texts
+    assert sorted([*halves[0], *halves[1]]) == sorted(VALIDATION.texts)
+    assert np.bincount(split.parts["test"].labels).tolist() == [2, 2]
+    assert split.no_test is None
+    assert [note[:45] for note in split.notes] == ["The test part is half of the validation part,"]
+
+
+def test_seen_split_is_the_same_each_time() -> None:
+    first, second = split_of(validation=VALIDATION), split_of(validation=VALIDATION)
+
+    assert first.parts["test"].texts == second.parts["test"].texts
+
+
+def test_seen_split_has_no_test_part_when_there_is_only_training_data() -> None:
+    split = split_of()
+
+    assert sizes(split) == {"train": 32, "validation": 8, "test": 0}
+    assert split.no_test is not None
+    assert split.no_test.startswith("There is no test part, because the study starts from trained")
+    assert split.no_test.endswith("type data: {..., unseen: [test]}.")
+    [note] = split.notes
+    assert note.startswith("The validation part is split off the training part, which the study's")
+    assert note.endswith("type data: {..., unseen: [validation]}.")
+
+
+def test_seen_split_keeps_a_test_part_of_the_data() -> None:
+    split = split_of(validation=VALIDATION, test=TEST)
+
+    assert sizes(split) == {"train": 40, "validation": 10, "test": 2}
+    assert (split.no_test, split.notes) == (None, ())
+
+
+def test_seen_split_warns_of_the_validation_part_when_only_test_is_given() -> None:
+    split = split_of(test=TEST)
+
+    assert sizes(split) == {"train": 32, "validation": 8, "test": 2}
+    assert split.no_test is None
+    assert len(split.notes) == 1
+
+
+@pytest.mark.parametrize("parts", [{}, {"validation": VALIDATION}, {"test": TEST}])
+def test_seen_split_is_as_usual_when_all_parts_are_unseen(parts: dict[str, RawPart]) -> None:
+    split = split_of(["validation", "test"], **parts)
+    usual = split_of(seen=False, **parts)
+
+    assert {n: p.texts for n, p in split.parts.items()} == {
+        n: p.texts for n, p in usual.parts.items()
+    }
+    assert (split.no_test, split.notes) == (None, ())
+
+
+def test_advice_repeats_what_is_unseen_already() -> None:
+    [note] = split_of(["test"]).notes
+
+    assert note.endswith("type data: {..., unseen: [test, validation]}.")
+
+
+def test_usual_split_does_not_depend_on_unseen() -> None:
+    usual, other = split_of(seen=False), split_of(["test"], seen=False)
+
+    assert usual.parts["test"].texts == other.parts["test"].texts
+    assert (usual.seen, usual.no_test, usual.notes) == (False, None, ())
+
+
+def test_class_with_one_validation_example_keeps_it() -> None:
+    split = split_of(validation=part_of(0, 0, 0, 0, 1, first=100))
+
+    assert split.parts["test"].labels.tolist() == [0, 0]
+    assert split.parts["validation"].labels.tolist() == [0, 0, 1]
+
+
+def test_seen_split_has_no_test_part_when_the_validation_part_is_too_small() -> None:
+    split = split_of(validation=part_of(0, 1, first=100))
+
+    assert sizes(split) == {"train": 40, "validation": 2, "test": 0}
+    assert split.no_test is not None
+    assert "no class has two validation examples" in split.no_test
+
+
+def test_unseen_takes_a_single_name() -> None:
+    assert SplitParams.model_validate({"unseen": "test"}).unseen == ["test"]

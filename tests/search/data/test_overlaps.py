@@ -1,0 +1,95 @@
+"""Examples that two parts share, byte for byte, are counted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paretune.search.data import load_data, overlaps
+from paretune.search.data.image_dataset import ImageDataset
+from support.text_files import write_table
+
+Arrays = dict[str, np.ndarray]
+LoadNpz = Callable[..., ImageDataset]
+WriteImages = Callable[..., Path]
+
+
+def test_shared_images_are_counted_for_each_pair(load_npz: LoadNpz, arrays: Arrays) -> None:
+    x, y = arrays["x_train"], arrays["y_train"]
+    new = 255 - x[:8]
+    test = np.concatenate([x[:3], new[:4], new[:1]])
+    data = load_npz(**arrays, x_val=new, y_val=y[:8], x_test=test, y_test=y[:8])
+
+    assert data.notes == (
+        "3 of 8 test images are also in the training part, byte for byte, so accuracies on them "
+        "may be too high.",
+        "5 of 8 test images are also in the validation part, byte for byte, so accuracies on them "
+        "may be too high.",
+    )
+    assert data.info()["notes"] == list(data.notes)
+
+
+def test_single_shared_image_is_named_in_the_singular(load_npz: LoadNpz, arrays: Arrays) -> None:
+    x, y = arrays["x_train"], arrays["y_train"]
+    new = 255 - x
+    new[5] = x[7]
+    data = load_npz(**arrays, x_val=new, y_val=y, x_test=128 - new[:4], y_test=y[:4])
+
+    [note] = data.notes
+    assert note.startswith("1 of 40 validation images is also in the training part,")
+
+
+def test_parts_without_shared_images_have_no_notes(load_npz: LoadNpz, arrays: Arrays) -> None:
+    assert load_npz(**arrays).notes == ()
+    assert "notes" not in load_npz(**arrays).info()
+
+
+def test_image_that_occurs_twice_is_found_after_the_split(
+    load_npz: LoadNpz, arrays: Arrays
+) -> None:
+    x, y = np.repeat(arrays["x_train"], 2, axis=0), np.repeat(arrays["y_train"], 2)
+    data = load_npz(x_train=x, y_train=y)
+
+    assert any(" test images are also in the training part" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("memory", ["ram", "stream"])
+def test_copied_files_are_found(write_images: WriteImages, memory: str) -> None:
+    root = write_images("root/train").parent
+    write_images("root/val", size=(6, 6))
+    (root / "test" / "a").mkdir(parents=True)
+    for row in range(2):
+        shutil.copy(root / "train" / "a" / f"{row:03d}.png", root / "test" / "a" / f"{row}.png")
+    data = load_data("images", {"folder": "root", "memory": memory}, root.parent)
+
+    assert data.info()["streamed"] == (memory == "stream")
+    [note] = data.notes
+    assert note.startswith("2 of 2 test images are also in the training part,")
+
+
+def test_streamed_files_are_not_read_when_they_are_too_large(
+    write_images: WriteImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_images("root/train").parent
+    shutil.copytree(root / "train", root / "test")
+    monkeypatch.setattr(overlaps, "MOST_BYTES", 100)
+    data = load_data("images", {"folder": "root", "memory": "stream"}, root.parent)
+
+    assert data.notes == ()
+
+
+def test_shared_texts_are_counted(tmp_path: Path) -> None:
+    rows = [(f"text number {n}", "ab"[n % 2]) for n in range(40)]
+    (tmp_path / "texts").mkdir()
+    write_table(tmp_path / "texts" / "train.csv", rows)
+    write_table(tmp_path / "texts" / "val.csv", [("another", "a"), ("and one", "b")])
+    write_table(tmp_path / "texts" / "test.csv", [rows[0], ("something new", "b")])
+    data = load_data("text", {"path": "texts"}, tmp_path)
+
+    assert [note.partition(",")[0] for note in data.notes] == [
+        "1 of 2 test texts is also in the training part"
+    ]
