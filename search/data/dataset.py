@@ -56,6 +56,11 @@ class Dataset(ABC):
         """Returns the number of examples in a part; 0 if there is no test part."""
         return len(self._labels[part])
 
+    def counts(self, part: str) -> list[int]:
+        """Returns the number of examples of each class in a part."""
+        counted: list[int] = torch.bincount(self._labels[part], minlength=self.classes).tolist()
+        return counted
+
     def info(self) -> dict[str, Any]:
         """Returns facts for reports.
 
@@ -75,8 +80,8 @@ class Dataset(ABC):
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the origin of parts, and examples that two parts share."""
-        return (*self._split.notes, *overlap_notes(self._parts))
+        """Sentences about what was skipped, the origin of parts, and examples that parts share."""
+        return (*self._raw.notes, *self._split.notes, *overlap_notes(self._parts))
 
     @abstractmethod
     def preprocessing(self) -> dict[str, Any]:

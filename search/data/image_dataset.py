@@ -10,10 +10,13 @@ import numpy as np
 import torch
 
 from paretune.search.data.dataset import PARTS, Dataset
-from paretune.search.data.image_stream import ImageFiles, ImageStream
+from paretune.search.data.image_preparation import COLORS, Preparation
+from paretune.search.data.image_stream import ImageArrays, ImageFiles, ImageRows, ImageStream
+from paretune.search.data.memory import keeps_in_memory
 from paretune.search.data.params import ImageDataParams
 from paretune.search.data.raw_data import RawData, RawPart
 from paretune.search.data.split import Split, complete_parts
+from paretune.search.errors import UserError
 
 
 def make_image_dataset(
@@ -44,24 +47,21 @@ class ImageDataset(Dataset):
 
     def __init__(self, raw: RawData, split: Split, params: ImageDataParams) -> None:
         super().__init__(raw, split)
-        parts = split.parts
-        self._images = {
-            name: torch.from_numpy(part.images)
-            for name, part in parts.items()
-            if part.images is not None
-        }
-        self._files = {
-            name: ImageFiles(part.files, raw.size)
-            for name, part in parts.items()
-            if part.images is None
-        }
-        self._streams = {name: ImageStream(files, params) for name, files in self._files.items()}
+        self._preparation = raw.preparation or _of_arrays(split.parts["train"], params)
+        self._images: dict[str, torch.Tensor] = {}
+        self._rows: dict[str, ImageRows] = {}
+        self._fill(params.memory)
+        self._streams = {name: ImageStream(rows, params) for name, rows in self._rows.items()}
         self._moved: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
-        first = (self._files["train"] if "train" in self._files else self._images["train"])[0]
+        first = (self._rows["train"] if "train" in self._rows else self._images["train"])[0]
         channels, height, width = first.shape
         self._shape = (channels, height, width)
-        self.mean, self.std = self._statistics()
-        self._fingerprint = self._digest()
+        try:
+            normalization = params.normalization(channels)
+        except ValueError as error:
+            raise UserError(f"data: {error}") from error
+        self.mean, self.std = normalization or self._statistics()
+        self._fingerprint = self._digest(normalization)
 
     # -- properties ------------------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class ImageDataset(Dataset):
 
     def info(self) -> dict[str, Any]:
         """Returns facts for reports."""
-        return {**super().info(), "streamed": bool(self._files)}
+        return {**super().info(), "streamed": bool(self._rows)}
 
     def preprocessing(self) -> dict[str, Any]:
         """Returns how an image becomes the model's input, as JSON for an export's manifest."""
@@ -88,6 +88,7 @@ class ImageDataset(Dataset):
             "mean": list(self.mean),
             "std": list(self.std),
             "formula": "(pixel / 255 - mean) / std, for each channel of an 8-bit image",
+            **self._preparation.to_json(),
             "class_names": self.class_names,
         }
 
@@ -113,7 +114,7 @@ class ImageDataset(Dataset):
             return
         order = self.order(part, seed)
         scale, shift = self._affine(device)
-        if part in self._files:
+        if part in self._rows:
             labels = self._labels[part]
             rows = iter(order.split(batch_size))  # type: ignore[no-untyped-call]
             for images in self._streams[part].batches(order, batch_size):
@@ -139,8 +140,8 @@ class ImageDataset(Dataset):
         order = self.order("train", 0)[:count]
         scale, shift = self._affine("cpu")
         for rows in order.split(batch_size):  # type: ignore[no-untyped-call]
-            if "train" in self._files:
-                images = torch.stack([self._files["train"][int(row)] for row in rows])
+            if "train" in self._rows:
+                images = torch.stack([self._rows["train"][int(row)] for row in rows])
             else:
                 images = self._images["train"][rows]
             yield torch.addcmul(shift, images.float(), scale).numpy()
@@ -165,10 +166,27 @@ class ImageDataset(Dataset):
 
     def _pixels(self, part: str, batch_size: int) -> Iterator[torch.Tensor]:
         """Yields images uint8 [B, C, H, W] in order."""
-        if part in self._files:
+        if part in self._rows:
             yield from self._streams[part].batches(torch.arange(self.size(part)), batch_size)
         else:
             yield from self._images[part].split(batch_size)  # type: ignore[no-untyped-call]
+
+    def _fill(self, memory: str) -> None:
+        """Keeps images in memory, prepared; or prepares them whenever they are read."""
+        rows: dict[str, ImageRows] = {}
+        for name, part in self._parts.items():
+            if part.images is None:
+                self._rows[name] = ImageFiles(part.files, self._preparation)
+            elif self._raw.prepared or self._preparation.keeps(*part.images.shape[2:]):
+                self._images[name] = torch.from_numpy(part.images)
+            else:
+                rows[name] = ImageArrays(part.images, self._preparation)
+        needed = sum(len(images) * images[0].numel() for images in rows.values() if len(images))
+        if not keeps_in_memory(memory, needed):
+            self._rows.update(rows)
+            return
+        for name, images in rows.items():
+            self._images[name] = _stacked(images)
 
     def _statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Returns mean and standard deviation in [0, 1] of each channel of the training part."""
@@ -189,7 +207,7 @@ class ImageDataset(Dataset):
             tuple(round(float(d), 6) for d in deviation),
         )
 
-    def _digest(self) -> str:
+    def _digest(self, normalization: object) -> str:
         digest = hashlib.sha256()
         for name in PARTS:
             part = self._parts[name]
@@ -200,6 +218,35 @@ class ImageDataset(Dataset):
                 digest.update(np.ascontiguousarray(part.images).data)
             for file in part.files:
                 stat = file.stat()
-                digest.update(f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}".encode())
-        digest.update(str(self._raw.size).encode())
+                text = f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}"
+                digest.update(text.encode(errors="surrogateescape"))
+                # Versions before 0.15 read other pixels from these files.
+                digest.update(b":changed" if file in self._raw.changed else b"")
+        digest.update(self._preparation_text().encode())
+        digest.update(b"" if normalization is None else str(normalization).encode())
         return digest.hexdigest()
+
+    def _preparation_text(self) -> str:
+        """Returns the preparation as text; without new options, as versions before 0.15 had it."""
+        preparation = self._preparation
+        if self._raw.preparation is None and preparation.resize is preparation.crop is None:
+            return "None"
+        plain = isinstance(preparation.resize, tuple) and preparation == Preparation(
+            resize=preparation.resize
+        )
+        files = self._raw.preparation is not None
+        return str(preparation.resize) if files and plain else preparation.describe()
+
+
+def _of_arrays(part: RawPart, params: ImageDataParams) -> Preparation:
+    """Returns the preparation of images that come as arrays; they keep their channels."""
+    assert part.images is not None
+    return params.preparation(COLORS[part.images.shape[1]])
+
+
+def _stacked(images: ImageRows) -> torch.Tensor:
+    """Returns all images as one tensor uint8 [N, C, H, W]."""
+    result = torch.empty((len(images), *images[0].shape), dtype=torch.uint8)
+    for row in range(len(images)):
+        result[row] = images[row]
+    return result

@@ -1,4 +1,4 @@
-"""Reads images from files during training, for data that does not fit into memory."""
+"""Prepares images during training, for data that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -7,55 +7,59 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
+from paretune.search.data.image_decoding import decode_image
+from paretune.search.data.image_preparation import Preparation
 from paretune.search.data.params import ImageDataParams
 from paretune.search.errors import UserError
 
 
-def decode_image(file: Path, size: tuple[int, int] | None) -> np.ndarray:
-    """Returns an image file as uint8 [3, H, W].
-
-    Args:
-        file: Image file.
-        size: (H, W) to resize to; None keeps the size of the file.
-
-    Raises:
-        UserError: The file cannot be read as an image.
-    """
-    try:
-        with Image.open(file) as image:
-            rgb = image.convert("RGB")
-            if size is not None and rgb.size != (size[1], size[0]):
-                rgb = rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-            return np.asarray(rgb).transpose(2, 0, 1)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file}: cannot be read as an image: {error}") from error
-
-
 class ImageFiles(TorchDataset[torch.Tensor]):
-    """Image files as uint8 [3, H, W] tensors.
+    """Image files, prepared, as uint8 [C, H, W] tensors.
 
     Args:
         files: One file per example.
-        size: (H, W) to resize every image to; None if all images have one size.
+        preparation: How a file becomes pixels.
     """
 
-    def __init__(self, files: Sequence[Path], size: tuple[int, int] | None) -> None:
+    def __init__(self, files: Sequence[Path], preparation: Preparation) -> None:
         self._files = files
-        self._size = size
+        self._preparation = preparation
 
     def __len__(self) -> int:
         return len(self._files)
 
     def __getitem__(self, row: int) -> torch.Tensor:
-        return torch.from_numpy(decode_image(self._files[row], self._size).copy())
+        return torch.from_numpy(decode_image(self._files[row], self._preparation).copy())
+
+
+class ImageArrays(TorchDataset[torch.Tensor]):
+    """Images of an array, prepared, as uint8 [C, H, W] tensors.
+
+    Args:
+        images: uint8 [N, C, H, W].
+        preparation: How an image is resized and cropped.
+    """
+
+    def __init__(self, images: np.ndarray, preparation: Preparation) -> None:
+        self._images = images
+        self._preparation = preparation
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, row: int) -> torch.Tensor:
+        return torch.from_numpy(self._preparation.apply_to_array(self._images[row]).copy())
+
+
+ImageRows = ImageFiles | ImageArrays
+"""Images that are prepared whenever they are read."""
 
 
 class ImageStream:
-    """Batches of a part, read from its files by workers that are kept between epochs.
+    """Batches of a part, prepared by workers that are kept between epochs.
 
     Starting processes again takes longer than a small epoch. Workers end with this object, or with
     this process, however it ends.
@@ -65,7 +69,7 @@ class ImageStream:
         params: Number of workers, how far they read ahead, and whether into page-locked memory.
     """
 
-    def __init__(self, images: ImageFiles, params: ImageDataParams) -> None:
+    def __init__(self, images: ImageRows, params: ImageDataParams) -> None:
         self._images = images
         self._params = params
         self._order = RowOrder()
@@ -73,7 +77,7 @@ class ImageStream:
         self._busy = False
 
     def batches(self, order: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
-        """Yields batches uint8 [B, 3, H, W] in this order.
+        """Yields batches uint8 [B, C, H, W] in this order.
 
         Raises:
             UserError: A file cannot be read as an image.

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from paretune.search.data.class_folders import class_folders, files_by_class, part_folders
+from paretune.search.data.class_folders import (
+    class_folders,
+    files_by_class,
+    other_folders,
+    part_folders,
+    stray_files,
+)
+from paretune.search.data.file_tree import Skipped, shown
+from paretune.search.data.memory import keeps_in_memory
 from paretune.search.data.params import ImageDataParams
 from paretune.search.data.raw_data import RawData, RawPart, count_classes
 from paretune.search.errors import UserError
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+if TYPE_CHECKING:
+    from paretune.search.data.image_headers import HeaderSurvey
+    from paretune.search.data.image_preparation import Preparation
 
-MEMORY_SHARE = 0.25
-"""Decoded images stay in memory if they take at most this share of it."""
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"),
+    *(".jfif", ".jpe", ".pbm"),
+)
 
 
 class ImagesData:
@@ -28,13 +42,32 @@ class ImagesData:
         """Options of images."""
 
         folder: str = Field(description="path of the folder, relative to the study file")
-        size: int | None = Field(
+        size: Annotated[int, Field(ge=1, le=4096)] | None = Field(
             None,
-            ge=1,
-            le=4096,
-            description="side in pixels of the square that images are resized to; if not given, "
-            "all get the size of the first image",
+            description="side in pixels of the square that images are resized to, without keeping "
+            "the aspect ratio. Without size, resize and crop, all get the size of the first image",
         )
+        color: Literal["RGB", "L"] = Field(
+            "RGB", description="RGB: three channels; L: one channel, grey"
+        )
+        exif: bool = Field(
+            True,
+            description="turn photos upright by their EXIF tag; false reads them as torchvision's "
+            "ImageFolder does",
+        )
+
+        @model_validator(mode="after")
+        def _check_size(self) -> ImagesData.Params:
+            clash = [key for key in ("resize", "crop", "preset") if getattr(self, key) is not None]
+            if self.size is not None and clash:
+                raise ValueError(
+                    f"size cannot stand beside {clash[0]}; size: N means resize: [N, N]"
+                )
+            try:
+                self.normalization(len(self.color))
+            except ValueError as error:
+                raise ValueError(f"{error} (color: {self.color})") from error
+            return self
 
     @staticmethod
     def load(params: Params, base: Path) -> RawData:
@@ -43,52 +76,121 @@ class ImagesData:
         Raises:
             UserError: The folder is missing or empty, or an image cannot be read.
         """
+        from paretune.search.data.image_headers import HeaderSurvey
+
         folder = (base / params.folder).resolve()
         if not folder.is_dir():
-            raise UserError(f"data: {folder}: there is no such folder")
+            raise UserError(f"data: {shown(folder)}: there is no such folder")
         roots = part_folders(folder)
-        names = class_folders(roots["train"])
+        folders = class_folders(roots["train"])
+        names = tuple(folders)
         if not names:
             raise UserError(
-                f"data: {roots['train']} has no folders; put each class's images into one"
+                f"data: {shown(roots['train'])} has no folders; put each class's images into one"
             )
-        name = f"data: {folder.name}"
-        parts = {part: _list_files(root, names) for part, root in roots.items()}
-        empty = [names[i] for i in range(len(names)) if i not in parts["train"].labels]
-        if empty:
-            raise UserError(f"data: {roots['train'] / empty[0]} holds no images")
+        name, skipped = f"data: {folder.name}", Skipped()
+        parts = {
+            part: RawPart(*_labels_none_files(root, names, skipped)) for part, root in roots.items()
+        }
+        for label, one in enumerate(names):
+            if label not in parts["train"].labels:
+                raise UserError(f"data: {shown(folders[one][0])} holds no images")
         classes = count_classes(name, parts, len(names))
-        size = (params.size, params.size) if params.size else _first_size(parts["train"])
-        if _in_memory(params, parts, size):
-            parts = {part: _decode(files, size) for part, files in parts.items()}
-        return RawData(folder.name, parts, classes, tuple(names), size)
+        files = [file for part in parts.values() for file in part.files]
+        survey = HeaderSurvey(files, params.preparation(params.color, params.exif))
+        preparation, distorted = _to_one_size(survey, files, params)
+        if _in_memory(params, parts, preparation, survey):
+            parts = {part: _decode(images, preparation) for part, images in parts.items()}
+        notes = (*_notes(folder, roots, skipped), *survey.notes(), *distorted)
+        changed = frozenset(file for file in files if survey.changed(file))
+        return RawData(folder.name, parts, classes, names, preparation, True, changed, tuple(notes))
 
 
-def _list_files(root: Path, names: list[str]) -> RawPart:
-    labels, files = files_by_class(root, names, ENDINGS, "images")
-    return RawPart(labels, None, files)
+def _labels_none_files(
+    root: Path, names: tuple[str, ...], skipped: Skipped
+) -> tuple[np.ndarray, None, tuple[Path, ...]]:
+    labels, files = files_by_class(root, names, ENDINGS, "images", skipped)
+    return labels, None, files
 
 
-def _first_size(part: RawPart) -> tuple[int, int]:
-    """Returns (H, W) of the first image; the others are resized to it."""
-    from paretune.search.data.image_stream import decode_image
+def _to_one_size(
+    survey: HeaderSurvey, files: list[Path], params: ImagesData.Params
+) -> tuple[Preparation, tuple[str, ...]]:
+    """Returns a preparation that gives all images one size, and a sentence if it distorts them.
 
-    _, height, width = decode_image(part.files[0], None).shape
-    return height, width
+    Raises:
+        UserError: The images differ in size after a resize that keeps the aspect ratio.
+    """
+    preparation = survey.preparation
+    if params.size is not None:
+        return replace(preparation, resize=(params.size, params.size)), ()
+    if not params.reshapes:
+        return _as_first(survey, files)
+    sizes: dict[tuple[int, int], Path] = {}
+    for file in files:
+        sizes.setdefault(preparation.size(*survey.headers[file].size), file)
+    if len(sizes) > 1:
+        (one, first), (two, second) = list(sizes.items())[:2]
+        raise UserError(
+            f"data: resize: {params.resize} keeps the aspect ratio, and the images then differ in "
+            f"size: {shown(first)} becomes {one[0]} x {one[1]} and {shown(second)} {two[0]} x "
+            f"{two[1]}; give crop: {params.resize} too, or resize: [HEIGHT, WIDTH]"
+        )
+    return preparation, ()
 
 
-def _in_memory(params: ImagesData.Params, parts: dict[str, RawPart], size: tuple[int, int]) -> bool:
-    if params.memory != "auto":
-        return params.memory == "ram"
-    needed = sum(len(part) for part in parts.values()) * 3 * size[0] * size[1]
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return needed <= MEMORY_SHARE * available
+def _as_first(survey: HeaderSurvey, files: list[Path]) -> tuple[Preparation, tuple[str, ...]]:
+    """Returns a preparation that resizes all images to the size of the first one."""
+    from paretune.search.data.image_decoding import read_image
+
+    image = read_image(files[0], survey.preparation)
+    size = image.height, image.width
+    distorted: tuple[str, ...] = ()
+    others = sum(count for one, count in survey.sizes.items() if one != size)
+    if others:
+        distorted = (
+            f"{others} of {len(files)} images have another size than the first one; all were "
+            f"resized to {size[0]} x {size[1]}, which distorts them. Give resize and crop, or "
+            "size.",
+        )
+    return replace(survey.preparation, resize=size), distorted
 
 
-def _decode(part: RawPart, size: tuple[int, int]) -> RawPart:
-    from paretune.search.data.image_stream import decode_image
+def _notes(folder: Path, roots: Mapping[str, Path], skipped: Skipped) -> Iterator[str]:
+    """Yields a sentence for each kind of file or folder that is not read."""
+    note = skipped.note()
+    if note:
+        yield note
+    strays = sum(stray_files(root, ENDINGS) for root in {folder, *roots.values()})
+    if strays:
+        yield (
+            f"Skipped {strays} {'image' if strays == 1 else 'images'} beside the folders of the "
+            "classes."
+        )
+    others = other_folders(folder, roots)
+    if others:
+        yield f"Skipped folders that are no part of the data: {', '.join(others[:5])}."
 
-    images = np.empty((len(part), 3, *size), dtype=np.uint8)
+
+def _in_memory(
+    params: ImagesData.Params,
+    parts: Mapping[str, RawPart],
+    preparation: Preparation,
+    survey: HeaderSurvey,
+) -> bool:
+    height, width = preparation.size(*next(iter(survey.headers.values())).size)
+    images = sum(len(part) for part in parts.values())
+    return keeps_in_memory(params.memory, images * preparation.channels * height * width)
+
+
+def _decode(part: RawPart, preparation: Preparation) -> RawPart:
+    from paretune.search.data.image_decoding import decode_image
+
+    images: np.ndarray | None = None
     for row, file in enumerate(part.files):
-        images[row] = decode_image(file, size)
+        image = decode_image(file, preparation)
+        if images is None:
+            images = np.empty((len(part), *image.shape), dtype=np.uint8)
+        images[row] = image
+    assert images is not None  # a part has images
     return RawPart(part.labels, images)

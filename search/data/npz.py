@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from paretune.search.data.class_folders import PART_NAMES
+from paretune.search.data.class_folders import PART_NAMES, part_of
 from paretune.search.data.params import ImageDataParams
-from paretune.search.data.raw_data import RawData, RawPart, checked_part, count_classes
+from paretune.search.data.raw_data import RawData, checked_part, count_classes
 from paretune.search.errors import UserError
 
 DAMAGED = (
@@ -69,16 +69,14 @@ def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> RawData:
         UserError: x_train or y_train is missing, a part has only one of the two, or the arrays do
             not fit.
     """
-    parts: dict[str, RawPart] = {}
-    for part, endings in PART_NAMES.items():
-        for ending in endings:
-            x, y = arrays.get(f"x_{ending}"), arrays.get(f"y_{ending}")
-            if x is None and y is None:
-                continue
-            if x is None or y is None:
-                missing = f"{'x' if x is None else 'y'}_{ending}"
-                raise UserError(f"{name}: the array {missing} is missing")
-            parts[part] = checked_part(name, part, x, y)
+    pairs = _pairs(name, arrays)
+    parts = {}
+    for part, pair in pairs.items():
+        if len(pair) == 1:
+            [(axis, key)] = pair.items()
+            other = {"x": "y", "y": "x"}[axis]
+            raise UserError(f"{name}: the array {other}{key[1:]} is missing")
+        parts[part] = checked_part(name, part, arrays[pair["x"]], arrays[pair["y"]])
     if "train" not in parts:
         present = ", ".join(map(str, arrays)) or "none"
         raise UserError(f"{name}: x_train and y_train are missing; arrays found: {present}")
@@ -89,3 +87,21 @@ def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> RawData:
         shapes_text = ", ".join(f"{part} {list(shape)}" for part, shape in shapes.items())
         raise UserError(f"{name}: the parts' images differ in shape: {shapes_text}")
     return RawData(name.removeprefix("data: "), parts, count_classes(name, parts))
+
+
+def _pairs(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, str]]:
+    """Returns part -> {"x": name of its images, "y": name of its labels}; case does not count.
+
+    Raises:
+        UserError: Two arrays are the images, or the labels, of the same part.
+    """
+    pairs: dict[str, dict[str, str]] = {}
+    for key in arrays:
+        axis, underscore, ending = str(key).lower().partition("_")
+        part = part_of(ending)
+        if axis not in ("x", "y") or not underscore or part is None:
+            continue
+        other = pairs.setdefault(part, {}).setdefault(axis, key)
+        if other != key:
+            raise UserError(f"{name}: {other} and {key} are the same array of {part}; leave one")
+    return {part: pairs[part] for part in PART_NAMES if part in pairs}

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from paretune.spaces.params import Params
+
+if TYPE_CHECKING:
+    from paretune.search.data.image_preparation import Color, Preparation
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+Sides = Annotated[list[Side], Field(min_length=2, max_length=2)]
+"""[height, width]."""
+
+Mean = Annotated[float, Field(ge=0, le=1)]
+Deviation = Annotated[float, Field(gt=0, le=1)]
+Means = Annotated[list[Mean], Field(min_length=1, max_length=4)]
+Deviations = Annotated[list[Deviation], Field(min_length=1, max_length=4)]
 
 
 class SplitParams(Params):
@@ -34,9 +46,37 @@ class SplitParams(Params):
 class ImageDataParams(SplitParams):
     """How parts that the data lacks are split off, and how images are read."""
 
+    resize: Side | Sides | None = Field(
+        None,
+        description="pixels of an image's shorter side, the aspect ratio is kept; or exactly "
+        "[height, width]. Like torchvision.transforms.Resize",
+    )
+    crop: Side | Sides | None = Field(
+        None,
+        description="pixels of the square, or [height, width], that is cut out of the center after "
+        "the resize. Like torchvision.transforms.CenterCrop",
+    )
+    interpolation: Literal["bilinear", "bicubic", "nearest", "lanczos"] = Field(
+        "bilinear", description="filter of the resize"
+    )
+    mean: Mean | Means | None = Field(
+        None,
+        description="mean of pixels from 0 to 1, one number or one for each channel; it is "
+        "subtracted. That of the training part if not given",
+    )
+    std: Deviation | Deviations | None = Field(
+        None,
+        description="standard deviation of pixels from 0 to 1, one number or one for each channel; "
+        "it divides. That of the training part if not given",
+    )
+    preset: Literal["weights"] | None = Field(
+        None,
+        description="weights: resize, crop, interpolation, mean and std are those that the "
+        "baseline's published weights (torchvision, timm) were made for; keys beside it go first",
+    )
     memory: Literal["auto", "ram", "stream"] = Field(
         "auto",
-        description="ram keeps decoded images in memory, stream reads the files in each epoch; "
+        description="ram keeps prepared images in memory, stream prepares them in each epoch; "
         "auto takes ram if the images fit",
     )
     workers: int = Field(0, ge=0, le=256, description="processes that read files when streaming")
@@ -46,3 +86,50 @@ class ImageDataParams(SplitParams):
     prefetch: int = Field(
         2, ge=1, le=64, description="batches that each worker reads ahead when streaming"
     )
+
+    @model_validator(mode="after")
+    def _check_normalization(self) -> ImageDataParams:
+        if self.preset is None and (self.mean is None) != (self.std is None):
+            missing = "mean" if self.mean is None else "std"
+            raise ValueError(f"{missing} is missing; give mean and std, or neither of them")
+        return self
+
+    @property
+    def reshapes(self) -> bool:
+        """Whether images are resized or cropped."""
+        return self.resize is not None or self.crop is not None
+
+    def normalization(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """Returns mean and standard deviation for each channel; None if they are not given.
+
+        Raises:
+            ValueError: Their number is not that of the channels.
+        """
+        if self.mean is None or self.std is None:
+            return None
+        return _each("mean", self.mean, channels), _each("std", self.std, channels)
+
+    def preparation(self, color: Color, exif: bool = True) -> Preparation:
+        """Returns how images become pixels."""
+        from paretune.search.data.image_preparation import Preparation
+
+        crop = [self.crop] * 2 if isinstance(self.crop, int) else self.crop
+        resize = self.resize
+        return Preparation(
+            color,
+            exif,
+            (resize[0], resize[1]) if isinstance(resize, list) else resize,
+            None if crop is None else (crop[0], crop[1]),
+            self.interpolation,
+        )
+
+
+def _each(name: str, values: float | list[float], channels: int) -> tuple[float, ...]:
+    """Returns one value for each channel."""
+    listed = values if isinstance(values, list) else [values]
+    if len(listed) not in (1, channels):
+        raise ValueError(
+            f"{name} has {len(listed)} values, but the images have {channels} "
+            f"{'channel' if channels == 1 else 'channels'}"
+        )
+    return tuple(float(v) for v in (listed * channels if len(listed) == 1 else listed))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paretune.search.errors import UserError
+
+if TYPE_CHECKING:
+    from paretune.search.data.image_preparation import Preparation
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,20 @@ class RawData:
         parts: "train", and "validation" and "test" if the source has them.
         classes: Number of classes.
         class_names: Class names; empty if the source has none.
-        size: (H, W) that streamed images are resized to.
+        preparation: How images become pixels; None for texts and for arrays that stay as they are.
+        prepared: Whether the images in memory are prepared already.
+        changed: Files from which versions before 0.15 read other pixels.
+        notes: Sentences about what was skipped or changed while reading.
     """
 
     name: str
     parts: Mapping[str, RawPart]
     classes: int
     class_names: tuple[str, ...] = ()
-    size: tuple[int, int] | None = field(default=None)
+    preparation: Preparation | None = None
+    prepared: bool = False
+    changed: frozenset[Path] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> RawPart:

@@ -8,12 +8,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from paretune.search.data.class_folders import (
-    PART_NAMES,
     class_folders,
     files_by_class,
+    other_folders,
     part_folders,
+    paths_by_part,
 )
 from paretune.search.data.csv_table import ENDINGS, TextsAndLabels, read_table
+from paretune.search.data.file_tree import Skipped, shown, visible
 from paretune.search.data.params import SplitParams
 from paretune.search.data.raw_data import RawData, RawPart, count_classes
 from paretune.search.errors import UserError
@@ -89,13 +91,9 @@ class TextData:
             return _from_tables({"train": path}, path.name, params)
         if not path.is_dir():
             raise UserError(f"data: {path}: there is no such file or folder")
-        tables = {
-            part: path / f"{name}{ending}"
-            for part, names in PART_NAMES.items()
-            for name in names
-            for ending in ENDINGS
-            if (path / f"{name}{ending}").is_file()
-        }
+        tables = paths_by_part(
+            file for file in visible(path) if file.suffix.lower() in ENDINGS and file.is_file()
+        )
         if "train" in tables:
             return _from_tables(tables, path.name, params)
         return _from_folders(path)
@@ -130,28 +128,36 @@ def _sorted_classes(rows: TextsAndLabels) -> list[str]:
 
 def _from_folders(folder: Path) -> RawData:
     roots = part_folders(folder)
-    names = class_folders(roots["train"])
+    folders = class_folders(roots["train"])
+    names = tuple(folders)
     if not names:
         raise UserError(
-            f"data: {roots['train']} has no folders and no train.csv; put each class's .txt files "
-            "into a folder, or give a table"
+            f"data: {shown(roots['train'])} has no folders and no train.csv; put each class's .txt "
+            "files into a folder, or give a table"
         )
-    parts = {part: _read_texts(root, names) for part, root in roots.items()}
-    empty = [name for label, name in enumerate(names) if label not in parts["train"].labels]
-    if empty:
-        raise UserError(f"data: {roots['train'] / empty[0]} holds no .txt files")
+    skipped = Skipped()
+    parts = {part: _read_texts(root, names, skipped) for part, root in roots.items()}
+    for label, name in enumerate(names):
+        if label not in parts["train"].labels:
+            raise UserError(f"data: {shown(folders[name][0])} holds no .txt files")
     classes = count_classes(f"data: {folder.name}", parts, len(names))
-    return RawData(folder.name, parts, classes, tuple(names))
+    others = other_folders(folder, roots)
+    ignored = f"Skipped folders that are no part of the data: {', '.join(others[:5])}."
+    notes = [skipped.note(), ignored if others else None]
+    return RawData(folder.name, parts, classes, names, notes=tuple(n for n in notes if n))
 
 
-def _read_texts(root: Path, names: list[str]) -> RawPart:
-    labels, files = files_by_class(root, names, (".txt",), "texts")
-    texts = []
-    for file in files:
-        try:
-            texts.append(file.read_text(encoding="utf-8-sig"))
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"data: {file} is not UTF-8 at byte {error.start}; save it as UTF-8"
-            ) from error
-    return RawPart(labels, texts=tuple(texts))
+def _read_texts(root: Path, names: tuple[str, ...], skipped: Skipped) -> RawPart:
+    labels, files = files_by_class(root, names, (".txt",), "texts", skipped)
+    return RawPart(labels, texts=tuple(_read(file) for file in files))
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"data: {shown(file)} is not UTF-8 at byte {error.start}; save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise UserError(f"data: {shown(file)} cannot be read: {error.strerror}") from error

@@ -13,7 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from paretune.search.data.image_stream import ImageFiles, ImageStream, RowOrder, decode_image
+from paretune.search.data.image_decoding import decode_image
+from paretune.search.data.image_preparation import Preparation
+from paretune.search.data.image_stream import ImageFiles, ImageStream, RowOrder
 from paretune.search.data.images import ImagesData
 from paretune.search.errors import UserError
 
@@ -23,7 +25,7 @@ WriteImages = Callable[..., Path]
 def make_stream(files: list[Path], **options: int | bool) -> ImageStream:
     """Returns a stream of the files with these data options."""
     return ImageStream(
-        ImageFiles(files, None), ImagesData.Params.model_validate({"folder": ".", **options})
+        ImageFiles(files, Preparation()), ImagesData.Params.model_validate({"folder": ".", **options})
     )
 
 
@@ -41,7 +43,7 @@ def test_image_is_decoded_to_its_pixels(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
 
-    assert (decode_image(tmp_path / "x.png", None) == pixels.transpose(2, 0, 1)).all()
+    assert (decode_image(tmp_path / "x.png", Preparation()) == pixels.transpose(2, 0, 1)).all()
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_image_of_any_mode_becomes_rgb(
 ) -> None:
     Image.new(mode, (4, 3), colour).save(tmp_path / "x.png")  # type: ignore[arg-type]
 
-    image = decode_image(tmp_path / "x.png", None)
+    image = decode_image(tmp_path / "x.png", Preparation())
 
     assert image.shape == (3, 3, 4)
     assert image[:, 0, 0].tolist() == list(rgb)
@@ -62,7 +64,7 @@ def test_image_of_any_mode_becomes_rgb(
 def test_image_is_resized_to_height_and_width(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9), (10, 20, 30)).save(tmp_path / "x.png")
 
-    image = decode_image(tmp_path / "x.png", (2, 6))
+    image = decode_image(tmp_path / "x.png", Preparation(resize=(2, 6)))
 
     assert image.shape == (3, 2, 6)
     assert (image == np.array([10, 20, 30])[:, None, None]).all()
@@ -70,7 +72,7 @@ def test_image_is_resized_to_height_and_width(tmp_path: Path) -> None:
 
 def test_batches_follow_the_order(files: list[Path]) -> None:
     order = torch.randperm(7, generator=torch.Generator().manual_seed(3))
-    images = ImageFiles(files, None)
+    images = ImageFiles(files, Preparation())
 
     batches = list(make_stream(files).batches(order, 3))
 
@@ -80,7 +82,7 @@ def test_batches_follow_the_order(files: list[Path]) -> None:
 
 def test_workers_are_kept_between_passes_and_end_with_the_stream(files: list[Path]) -> None:
     before = children()
-    images, source = ImageFiles(files, None), make_stream(files, workers=2, prefetch=3)
+    images, source = ImageFiles(files, Preparation()), make_stream(files, workers=2, prefetch=3)
     seen = []
     for seed in (1, 2, 3):
         order = torch.randperm(7, generator=torch.Generator().manual_seed(seed))
@@ -95,7 +97,7 @@ def test_workers_are_kept_between_passes_and_end_with_the_stream(files: list[Pat
 
 
 def test_unfinished_or_nested_pass_leaves_others_intact(files: list[Path]) -> None:
-    images, source = ImageFiles(files, None), make_stream(files, workers=1)
+    images, source = ImageFiles(files, Preparation()), make_stream(files, workers=1)
     order = torch.arange(7)
     expected = torch.stack([images[row] for row in range(7)])
     next(iter(source.batches(order, 2)))
@@ -139,7 +141,7 @@ def test_loader_locks_pages_only_if_there_is_a_gpu(
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no\.png: cannot be read as an image: "):
-        decode_image(tmp_path / "no.png", None)
+        decode_image(tmp_path / "no.png", Preparation())
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "gif", "bmp", "webp", "ppm"])
@@ -154,11 +156,9 @@ def test_damaged_image_is_refused_or_read(tmp_path: Path, ending: str) -> None:
         damaged[chance.randrange(2, 30)] = chance.randrange(256)
         file.write_bytes(damaged[: chance.choice([len(content), len(content) // 2])])
         try:
-            assert decode_image(file, (8, 8)).shape == (3, 8, 8)
+            assert decode_image(file, Preparation(resize=(8, 8))).shape == (3, 8, 8)
         except UserError as error:
             assert f"x.{ending}: cannot be read as an image: " in str(error)
             refused += 1
-        except Image.DecompressionBombWarning:
-            refused += 1  # only a warning outside of tests: the header states a huge size
 
     assert refused > 10
