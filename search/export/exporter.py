@@ -41,6 +41,7 @@ from paretune.search.front.final_front import with_final_front
 from paretune.search.front.pick import pick
 from paretune.search.study.quantity import local_values
 from paretune.search.study.tables import RUNTIMES
+from paretune.search.trial.study_data import data_params
 from paretune.search.views.front_table import ratios_of
 from paretune.search.views.plan_text import plan_text
 from paretune.spaces.table import did_you_mean
@@ -217,7 +218,7 @@ class _TrialExport:
             "data": {
                 "name": spec.data.name,
                 # Params of other data sets are paths of the user's files, useless elsewhere.
-                "params": dict(spec.data.params) if spec.data.name in PORTABLE else {},
+                "params": data_params(spec) if spec.data.name in PORTABLE else {},
                 "seed": spec.seed,
                 "fingerprint": data.fingerprint,
                 **data.info(),

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paretune.search.data.image_preparation import Preparation
 from paretune.search.errors import UserError
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
+    from paretune.search.data.image_stream import ImageRows
 
 PORTABLE = ("digits", "torchvision")
 """Data sets that another machine may have under the same name."""
@@ -89,7 +91,13 @@ def load_study_examples(manifest: Mapping[str, Any]) -> StudyExamples | None:
             return None
         params["download"] = False
     try:
-        data = load_data(recorded["name"], params, Path.cwd(), recorded["seed"])
+        data = load_data(
+            recorded["name"],
+            params,
+            Path.cwd(),
+            recorded["seed"],
+            seen=recorded.get("seen", False),
+        )
     except (UserError, ValueError):
         return None
     return StudyExamples(data) if data.fingerprint == recorded["fingerprint"] else None
@@ -114,9 +122,9 @@ def load_user_examples(manifest: Mapping[str, Any], path: Path) -> UserExamples:
     if "tokenizer" in preprocessing:
         part: tuple[Any, np.ndarray] = _read_texts(preprocessing["columns"], names, path)
     elif path.is_dir():
-        part = _read_folder(shape, names, path)
+        part = _read_folder(Preparation.from_json(preprocessing), shape, names, path)
     else:
-        part = _read_archive(path)
+        part = _prepared(_read_archive(path), manifest)
     examples, labels = part
     if "tokenizer" not in preprocessing and examples.shape[1:] != shape:
         raise UserError(
@@ -148,27 +156,64 @@ def _read_archive(file: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _LazyImages:
-    """Image files as uint8 arrays [N, 3, H, W], decoded when a slice is read."""
+    """Image files or arrays as uint8 [N, C, H, W], prepared when a slice is read.
 
-    def __init__(self, files: Sequence[Path], size: tuple[int, int]) -> None:
-        self._files, self._size = files, size
-        self.shape = (len(files), 3, *size)
+    Args:
+        rows: Images of the data set.
+        shape: (C, H, W) of a prepared image.
+    """
+
+    def __init__(self, rows: ImageRows, shape: Sequence[int]) -> None:
+        self._rows = rows
+        self.shape = (len(rows), *shape)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        from paretune.search.data.image_stream import decode_image
+        return np.stack([self._row(row) for row in range(len(self._rows))[rows]])
 
-        return np.stack([decode_image(file, self._size) for file in self._files[rows]])
+    def _row(self, row: int) -> np.ndarray:
+        image = self._rows[row].numpy()
+        if image.shape != self.shape[1:]:
+            raise UserError(
+                f"--data: image {row} becomes {list(image.shape)} after its resize; the model "
+                f"takes {list(self.shape[1:])}"
+            )
+        return image
 
 
 def _read_folder(
-    shape: Sequence[int], names: list[str], folder: Path
+    preparation: Preparation, shape: Sequence[int], names: list[str], folder: Path
 ) -> tuple[_LazyImages, np.ndarray]:
-    from paretune.search.data.class_folders import files_by_class
+    from paretune.search.data.class_folders import files_by_class, part_of
+    from paretune.search.data.file_tree import subfolders
+    from paretune.search.data.image_stream import ImageFiles
     from paretune.search.data.images import ENDINGS
 
-    root = folder / "test" if (folder / "test").is_dir() else folder
+    tests = [path for path in subfolders(folder) if part_of(path.name) == "test"]
+    root = tests[0] if len(tests) == 1 else folder
     labels, files = files_by_class(root, names, ENDINGS, "images")
-    return _LazyImages(files, (shape[1], shape[2])), labels
+    return _LazyImages(ImageFiles(files, preparation), shape), labels
+
+
+def _prepared(
+    part: tuple[np.ndarray, np.ndarray], manifest: Mapping[str, Any]
+) -> tuple[Any, np.ndarray]:
+    """Returns arrays resized and cropped as the study did.
+
+    A study of files has no arrays. Then arrays in the shape of the model's input are prepared
+    already.
+    """
+    from paretune.search.data.image_stream import ImageArrays
+
+    images, labels = part
+    preprocessing = manifest["preprocessing"]
+    shape = tuple(preprocessing["shape"])
+    preparation = Preparation.from_json(preprocessing)
+    files = manifest.get("data", {}).get("name") == "images"
+    fits = len(images.shape) == 4 and images.shape[1] == shape[0]
+    if not fits or "resize" not in preprocessing or (files and images.shape[1:] == shape):
+        return part
+    size = preparation.size(*images.shape[2:])
+    return _LazyImages(ImageArrays(images, preparation), (shape[0], *size)), labels
 
 
 def _read_texts(

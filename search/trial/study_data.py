@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paretune.search.data import load_data
+from paretune.search.data.published_preset import concrete_params
 from paretune.search.study.seen_data import seen_weights
 
 if TYPE_CHECKING:
@@ -19,4 +20,13 @@ def load_study_data(spec: StudySpec) -> Dataset:
         UserError: The data is missing, damaged, or cannot be used.
     """
     seen = bool(seen_weights(spec))
-    return load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed, seen=seen)
+    return load_data(spec.data.name, data_params(spec), spec.file.parent, spec.seed, seen=seen)
+
+
+def data_params(spec: StudySpec) -> dict[str, Any]:
+    """Returns the options of a study's data, with the values that `preset: weights` stands for.
+
+    Raises:
+        UserError: The baseline has no published weights.
+    """
+    return concrete_params(spec.data.params, spec.baseline.architecture)
