@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from paretune.spaces.params import Params
 
@@ -19,6 +19,22 @@ Mean = Annotated[float, Field(ge=0, le=1)]
 Deviation = Annotated[float, Field(gt=0, le=1)]
 Means = Annotated[list[Mean], Field(min_length=1, max_length=4)]
 Deviations = Annotated[list[Deviation], Field(min_length=1, max_length=4)]
+
+
+def _check_sides(value: Any) -> Any:
+    """Refuses what is neither a side in pixels nor [height, width]."""
+    sides = value if isinstance(value, list) and len(value) == 2 else [value]
+    if value is None or all(type(side) is int and 1 <= side <= 4096 for side in sides):
+        return value
+    raise ValueError("give pixels from 1 to 4096, or [height, width]")
+
+
+def _check_scale(value: Any) -> Any:
+    """Refuses numbers for pixels from 0 to 255."""
+    numbers = value if isinstance(value, list) else [value]
+    if any(isinstance(number, int | float) and number > 1 for number in numbers):
+        raise ValueError("give it for pixels from 0 to 1; divide numbers for 0 to 255 by 255")
+    return value
 
 
 class SplitParams(Params):
@@ -46,12 +62,12 @@ class SplitParams(Params):
 class ImageDataParams(SplitParams):
     """How parts that the data lacks are split off, and how images are read."""
 
-    resize: Side | Sides | None = Field(
+    resize: Annotated[Side | Sides | None, BeforeValidator(_check_sides)] = Field(
         None,
         description="pixels of an image's shorter side, the aspect ratio is kept; or exactly "
         "[height, width]. Like torchvision.transforms.Resize",
     )
-    crop: Side | Sides | None = Field(
+    crop: Annotated[Side | Sides | None, BeforeValidator(_check_sides)] = Field(
         None,
         description="pixels of the square, or [height, width], that is cut out of the center after "
         "the resize. Like torchvision.transforms.CenterCrop",
@@ -59,12 +75,12 @@ class ImageDataParams(SplitParams):
     interpolation: Literal["bilinear", "bicubic", "nearest", "lanczos"] = Field(
         "bilinear", description="filter of the resize"
     )
-    mean: Mean | Means | None = Field(
+    mean: Annotated[Mean | Means | None, BeforeValidator(_check_scale)] = Field(
         None,
         description="mean of pixels from 0 to 1, one number or one for each channel; it is "
         "subtracted. That of the training part if not given",
     )
-    std: Deviation | Deviations | None = Field(
+    std: Annotated[Deviation | Deviations | None, BeforeValidator(_check_scale)] = Field(
         None,
         description="standard deviation of pixels from 0 to 1, one number or one for each channel; "
         "it divides. That of the training part if not given",

@@ -11,7 +11,10 @@ from paretune.search.study_file.schema_builder import Schema
 
 EXAMPLES = {
     "study": "study: plates",
-    "data": "data: {images: {folder: photos, size: 64}}",
+    "data": (
+        "data: {images: photos, resize: 256, crop: 224, mean: [0.485, 0.456, 0.406], "
+        "std: [0.229, 0.224, 0.225]}"
+    ),
     "baseline": (
         "baseline:\n"
         "  architecture: {torchvision: mobilenet_v2, weights: DEFAULT}\n"
