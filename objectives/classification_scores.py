@@ -183,6 +183,8 @@ def _mean(values: np.ndarray) -> Score:
 
 def _resampled(predictions: Predictions) -> dict[str, list[float]]:
     """Returns name -> its score of each bootstrap sample."""
+    import numpy as np
+
     correct, among_five = predictions.right.astype(float), predictions.among_five.astype(float)
     bins = _bins(predictions.confidence)
     gaps = predictions.confidence - correct
@@ -191,7 +193,8 @@ def _resampled(predictions: Predictions) -> dict[str, list[float]]:
     for weights in resample_weights(count):
         resampled["top1"].append(float(weights @ correct) / count)
         resampled["top5"].append(float(weights @ among_five) / count)
-        resampled["loss"].append(float(weights @ predictions.losses) / count)
+        with np.errstate(invalid="ignore"):  # losses that are not finite
+            resampled["loss"].append(float(weights @ predictions.losses) / count)
         sums = _class_sums(predictions, weights)
         resampled["balanced"].append(_mean_recall(*sums))
         resampled["f1"].append(_f1(*sums))

@@ -66,6 +66,10 @@ class ExampleResults:
         Returns:
             None if a value is not finite.
         """
+        import numpy as np
+
+        if not np.isfinite(values).all():
+            return None
         scores = [
             float(weights @ values) / len(values) for weights in resample_weights(len(values))
         ]
