@@ -49,9 +49,10 @@ class TrainingCosts:
     def of(self, plan: Plan) -> float:
         """Returns the cost in multiply-adds per example; infinite if no network can be built."""
         left = sum(stage.epochs for stage in self._pipeline.untrained(plan))
-        return left * self._example(plan.stages[0].params["architecture"]) if left else 0.0
+        return left * self.example(plan.stages[0].params["architecture"]) if left else 0.0
 
-    def _example(self, architecture: Mapping[str, Any]) -> float:
+    def example(self, architecture: Mapping[str, Any]) -> float:
+        """Returns the cost of one example of one epoch; infinite if no network can be built."""
         key = digest([architecture, list(self._data.shape), self._data.classes])
         if key not in self._costs:
             cost = self._cache.memo(f"forward.{key}", lambda: self._count(architecture))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from paretune.search.commands.shared import (
@@ -13,25 +17,67 @@ from paretune.search.commands.shared import (
     study_argument,
 )
 
+if TYPE_CHECKING:
+    from paretune.search.study.spec import StudySpec
+    from paretune.search.study_file.check import CheckInfo
+
 
 @click.command("check")
 @study_argument
 @set_option
 @storage_option
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Also try each part of the study once, and estimate how long a run takes.",
+)
 @json_option
-def command(study: str, overrides: tuple[str, ...], storage: str | None, as_json: bool) -> None:
+def command(
+    study: str, overrides: tuple[str, ...], storage: str | None, full: bool, as_json: bool
+) -> None:
     """Check a study file and show what a run would do.
 
     Prints the search space, stages and objectives, or every mistake in the file. Nothing is
     trained, measured or written.
+
+    With --full, data and weights are opened. Networks are built, exported, pruned, trained on a few
+    batches and measured, all in a temporary folder. This takes seconds to minutes, and finds what a
+    run would stumble over.
     """
     from paretune.search.study_file.check import check_info
     from paretune.search.study_file.loading import load_study
 
-    info = check_info(load_study(study, overrides, storage=storage))
-    if as_json:
-        print_json(info.to_json())
-        return
-    from paretune.search.views.check_text import check_view
+    spec = load_study(study, overrides, storage=storage)
+    info = check_info(spec)
+    if not as_json:
+        from paretune.search.views.check_text import check_view
 
-    console().print(check_view(info))
+        console().print(check_view(info))
+    elif not full:
+        print_json(info.to_json())
+    if full:
+        _check_fully(spec, info, study, overrides, as_json)
+
+
+def _check_fully(
+    spec: StudySpec, info: CheckInfo, study: str, overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """Tries each part of a study, and prints the result.
+
+    Raises:
+        StudyFileError: The study has mistakes that a run would stumble over.
+    """
+    from paretune.search.preflight.preflight import full_check
+    from paretune.search.study_file.document import read_document
+
+    where = read_document(Path(study), overrides).where
+    screen = console()
+    with nullcontext() if as_json else screen.status("trying each part of the study ..."):
+        result = full_check(spec, where)
+    if as_json:
+        print_json({**info.to_json(), "full": result.to_json()})
+    else:
+        from paretune.search.preflight.text import preflight_view
+
+        screen.print(preflight_view(result))
+    result.raise_mistakes(where)

@@ -20,12 +20,14 @@ from paretune.search.commands.shared import (
     time_option,
     trials_option,
 )
-
 from paretune.search.interruption import stop_on_terminate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from paretune.search.data.dataset import Dataset
     from paretune.search.study.records import StudyRecord
     from paretune.search.study.spec import StudySpec
     from paretune.search.views.front_table import FrontInfo
@@ -64,20 +66,30 @@ def command(
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     stop_on_terminate()
-    return DONE if run_study(spec, console(), workers, study) else NOTHING
+    return DONE if run_study(spec, console(), workers, study, overrides) else NOTHING
 
 
-def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bool:
-    """Runs a study, writes its report and prints its front.
+def run_study(
+    spec: StudySpec,
+    console: Console,
+    workers: int,
+    study: str,
+    overrides: Sequence[str] = (),
+) -> bool:
+    """Checks and runs a study, writes its report and prints its front.
 
     Args:
         spec: The study.
         console: Prints progress and results.
         workers: Number of processes on this machine, this one included.
         study: STUDY as the user typed it, for the commands to type next.
+        overrides: --set options, which mistakes refer to.
 
     Returns:
         False if the run gave up or the front is empty.
+
+    Raises:
+        UserError: The study has mistakes, or cannot be run.
     """
     from paretune.search.commands.worker_processes import (
         set_training_threads,
@@ -90,8 +102,9 @@ def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bo
     from paretune.search.running.runner import Runner
 
     set_training_threads(spec, threads_per_worker(workers))
+    data = _first_step(spec, console, study, overrides)
     with make_progress(console) as progress, worker_processes(spec, workers, study):
-        ending = Runner(spec, progress).run()
+        ending = Runner(spec, progress, data).run()
     # Takes half a second to import, which the first trial need not wait for.
     from paretune.search.views.report import write_report
 
@@ -101,6 +114,25 @@ def run_study(spec: StudySpec, console: Console, workers: int, study: str) -> bo
     write_report(record, report)
     _print_results(record, report, spec, console, study)
     return ending.ok and bool(record.front)
+
+
+def _first_step(
+    spec: StudySpec, console: Console, study: str, overrides: Sequence[str]
+) -> Dataset | None:
+    """Checks a study before its first trial; returns its data if it was loaded for that."""
+    from paretune.search.preflight.first_step import first_step
+    from paretune.search.study_file.document import read_document
+
+    with console.status("checking the study ..."):
+        checked = first_step(spec, read_document(Path(study), overrides).where)
+    if checked is None:
+        return None
+    from paretune.search.preflight.text import summary_lines
+
+    data, info = checked
+    for line in summary_lines(info):
+        console.print(line, soft_wrap=True, markup=False)
+    return data
 
 
 def _print_results(

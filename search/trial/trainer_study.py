@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paretune.objectives.base import Measurement
@@ -18,9 +17,13 @@ from paretune.search.study.spec import TrainerSpec
 from paretune.search.study.stage import Stage
 from paretune.search.trial.events import Reporter, StageDone, StageStarted, StepDone
 from paretune.search.trial.open_study import OpenStudy
-from paretune.search.trial.trainer import Report, Step, Stop, TrainerResults, load_function
-
-EVALUATE, CHEAP = "evaluate", "cheap"
+from paretune.search.trial.trainer import Report, Step, Stop
+from paretune.search.trial.trainer_functions import (
+    CHEAP,
+    EVALUATE,
+    trainer_function,
+    trainer_results,
+)
 
 
 class TrainerStudy(OpenStudy):
@@ -38,16 +41,11 @@ class TrainerStudy(OpenStudy):
     def prepare(self) -> None:
         """Loads the functions."""
         trainer = self._trainer
-        self._evaluate = _load(EVALUATE, trainer.evaluate, "plan", "report")
-        self._cheap = None if trainer.cheap is None else _load(CHEAP, trainer.cheap, "plan")
+        self._evaluate = trainer_function(EVALUATE, trainer.evaluate)
+        self._cheap = None if trainer.cheap is None else trainer_function(CHEAP, trainer.cheap)
         if self._cheap is not None:
             self.cheap = self._cheap_values
-        self._results = TrainerResults(
-            {
-                **{axis.name: (axis.unit, axis.better) for axis in self.axes},
-                **{name: (unit, "lower") for name, unit in trainer.quantities.items()},
-            }
-        )
+        self._results = trainer_results(self.spec)
         self.baseline = None if trainer.baseline is None else self.plan(trainer.baseline)
 
     @property
@@ -182,24 +180,6 @@ class TrainerStudy(OpenStudy):
         against = baseline.measurements if baseline else measured
         decided = [c for c in self.spec.constraints if c.quantity in measured]
         return violations_of(decided, values_by_name(measured), values_by_name(against))
-
-
-def _load(key: str, name: str, *arguments: str) -> Callable[..., Any]:
-    """Returns the function that a key of the study file names.
-
-    Raises:
-        UserError: There is no such function, or it does not take these arguments.
-    """
-    function = load_function(key, name)
-    try:
-        inspect.signature(function).bind(*arguments)
-    except TypeError as error:
-        raise UserError(
-            f"{name} must take the arguments ({', '.join(arguments)}): {error}"
-        ) from error
-    except ValueError:
-        pass  # a built-in without a signature
-    return function
 
 
 def _copied(plan: Plan) -> dict[str, Any]:
