@@ -48,3 +48,20 @@ def shape_text(shape: Shape) -> str:
         return f"{shape[0]} tokens of {shape[1]}"
     channels, height, width = shape
     return f"{height}x{width} pixels and {channels} channel{'s' if channels > 1 else ''}"
+
+
+def random_example(shape: Shape, batch: int, seed: int) -> torch.Tensor:
+    """Returns an input to compare two networks on: normal noise, or random tokens above 0.
+
+    Args:
+        shape: Shape of one example.
+        batch: Number of examples.
+        seed: The same seed gives the same input.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    zeros = example(shape, batch)
+    if zeros.is_floating_point():
+        return torch.randn(zeros.shape, generator=generator)
+    return torch.randint(1, max(2, shape[-1]), zeros.shape, generator=generator)

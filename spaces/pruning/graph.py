@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import torch
 
 
+GRAPH_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError)
+"""Exceptions that Torch-Pruning raises for channels that it cannot follow."""
+
+
 @contextmanager
 def unfrozen(model: torch.nn.Module) -> Iterator[None]:
     """Makes all parameters take gradients inside the `with` block, then freezes as before."""
@@ -35,17 +39,25 @@ def unfrozen(model: torch.nn.Module) -> Iterator[None]:
 
 def trace(model: torch.nn.Module, shape: Shape) -> Any:
     """Returns the dependency graph of a network; all its parameters must take gradients."""
-    import torch_pruning
+    from paretune.spaces.pruning.channel_graph import ChannelGraph
 
     model.eval()
     # Modules of Paretune that the graph cannot trace bring their own pruner. The dict is always
     # passed: the mutable default would carry layers from one network to the next.
     modules: list[Any] = list(model.modules())
     pruners = {type(m): m.torch_pruner() for m in modules if hasattr(m, "torch_pruner")}
-    graph = torch_pruning.DependencyGraph()
-    return graph.build_dependency(
-        model, example_inputs=(example(shape),), customized_pruners=pruners, verbose=False
+    return ChannelGraph().build_dependency(
+        model, example_inputs=(_example(model, shape),), customized_pruners=pruners, verbose=False
     )
+
+
+def _example(model: torch.nn.Module, shape: Shape) -> torch.Tensor:
+    """Returns an input of the network's precision."""
+    inputs = example(shape)
+    parameter = next(model.parameters(), None)
+    if parameter is None or not inputs.is_floating_point():
+        return inputs
+    return inputs.to(parameter.dtype)
 
 
 def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
@@ -56,7 +68,7 @@ def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
     order = {name: index for index, name in enumerate(names.values())}
     heads = attention_projections(graph.model)
     layers = []
-    for group in graph.get_all_groups(root_module_types=[nn.Conv2d, nn.Linear]):
+    for group in _groups(graph):
         members = [
             names[dep.target.module]
             for dep, _ in group
@@ -68,6 +80,31 @@ def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
         members.sort(key=order.__getitem__)
         layers.append(_layer(graph, group, tuple(members), names))
     return layers
+
+
+def _groups(graph: Any) -> Iterator[Any]:
+    """Yields the coupled channels of each layer once, in the order of the trace.
+
+    A layer whose channels cannot be followed is left out, and its name is kept in the graph.
+    """
+    from torch import nn
+
+    visited: set[Any] = set(graph.IGNORED_LAYERS_IN_TRACING)
+    for module in list(graph.module2node):
+        if not isinstance(module, nn.Conv2d | nn.Linear) or module in visited:
+            continue
+        pruner = graph.get_pruner_of_module(module)
+        channels = list(range(pruner.get_out_channels(module)))
+        try:
+            group = graph.get_pruning_group(module, pruner.prune_out_channels, channels)
+        except GRAPH_ERRORS as error:
+            graph.unfollowed[graph._module2name[module]] = error
+            continue
+        produced = {d.target.module for d, _ in group if graph.is_out_channel_pruning_fn(d.handler)}
+        ignored = produced & set(graph.IGNORED_LAYERS_IN_TRACING)
+        visited |= {m for m in produced if isinstance(m, nn.Module)}
+        if not ignored:
+            yield group
 
 
 def _free(graph: Any, group: Any, heads: set[Any]) -> bool:
@@ -94,22 +131,71 @@ def _layer(
 ) -> PrunableLayer:
     root, handler = group[0].dep.target.module, group[0].dep.handler
     blocks = _blocks(group)
+    channels = [[index] for index in group[0].idxs]  # of each unit
+    if blocks == 1:
+        coarse = _coarsest(graph, group)
+        if coarse is not group:
+            channels = _channels_of_units(coarse, root, handler)
+            group = coarse
 
-    def cut(channels: list[int]) -> list[Any]:
-        graph.get_pruning_group(root, handler, channels).prune()
+    def cut(units: list[int]) -> list[Any]:
+        indices = sorted(index for unit in units for index in channels[unit])
+        graph.get_pruning_group(root, handler, indices).prune()
         name, is_out, indices = graph.pruning_history()[-1]
         return [name, bool(is_out), [int(i) for i in indices]]
 
     return PrunableLayer(
         name=members[0],
         members=members,
-        units=len(group[0].idxs) // blocks,
+        units=len(channels) // blocks,
         blocks=blocks,
         heads=False,
         parts=tuple(_parts(graph, group, names)),
         touched=tuple(_touched(graph, group, names)),
         cut=cut,
+        group=group,
     )
+
+
+def _coarsest(graph: Any, group: Any) -> Any:
+    """Returns the group from where it has the fewest channels: each of them is one unit.
+
+    All features of a linear layer that a reshape turns into one channel of a convolution are one
+    unit, and so are the channels of two halves that multiply each other.
+    """
+    root, handler, all_channels = group[0].dep.target.module, group[0].dep.handler, group[0].idxs
+    narrow = [item for item in group if len(set(item.idxs)) < len(all_channels)]
+    for item in sorted(narrow, key=lambda item: len(set(item.idxs))):
+        indices = sorted(set(item.idxs))
+        try:
+            coarse = graph.get_pruning_group(item.dep.target.module, item.dep.handler, indices)
+        except GRAPH_ERRORS:
+            continue
+        numbers = {index: number for number, index in enumerate(indices)}
+        for part in coarse:
+            part.root_idxs[:] = [numbers.get(index) for index in part.root_idxs]
+        if set(_indices(coarse, root, handler)) == set(all_channels):
+            return coarse
+    return group
+
+
+def _channels_of_units(group: Any, root: Any, handler: Any) -> list[list[int]]:
+    """Returns the channels of the root that each unit of a group consists of."""
+    channels: list[list[int]] = [[] for _ in group[0].idxs]
+    for index, unit in _indices(group, root, handler).items():
+        channels[unit].append(index)
+    return channels
+
+
+def _indices(group: Any, module: Any, handler: Any) -> dict[int, int]:
+    """Returns channel -> unit for one side of a module in a group."""
+    return {
+        index: unit
+        for item in group
+        if item.dep.target.module is module and item.dep.handler == handler
+        for index, unit in zip(item.idxs, item.root_idxs, strict=True)
+        if unit is not None
+    }
 
 
 def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[LayerPart]:

@@ -59,6 +59,7 @@ class PrunableLayer:
         touched: (module, "out" or "in", channels): number of this layer's channels on one side of a
             module.
         cut: Removes units, numbered over all blocks, and returns the entry for the history.
+        group: Torch-Pruning's group of the units; None for attention heads.
     """
 
     name: str
@@ -69,3 +70,4 @@ class PrunableLayer:
     parts: tuple[LayerPart, ...]
     touched: tuple[tuple[str, str, int], ...]
     cut: Callable[[list[int]], list[Any]]
+    group: Any = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -23,12 +23,14 @@ from paretune.spaces.pruning.layer_ratios import ratios
 from paretune.spaces.pruning.module_names import check_names, is_within
 from paretune.spaces.pruning.sensitivity import Rise, scan, units_to_cut
 from paretune.spaces.pruning.training_loss import gradients
+from paretune.spaces.pruning.whole_layers import whole_layers
+from paretune.spaces.pruning.whole_reason import code_line
 
 TOLERANCE = 0.02
 """A target in multiply-adds is met within this share of it."""
 
-GRAPH_ERRORS = (ArithmeticError, AssertionError, AttributeError, IndexError, KeyError, RuntimeError)
-"""Exceptions that Torch-Pruning raises for a network that it cannot trace."""
+SHOWN = 3
+"""Most layers that a reason names."""
 
 
 class PruningRounds:
@@ -51,6 +53,7 @@ class PruningRounds:
         self._params = params
         self._context = context
         self._full: dict[str, int] = {}  # layer name -> units before the first round
+        self._kept_whole: dict[str, str] = {}  # layer name -> reason
         self._rise: Rise | None = None
         self._dense = 0  # multiply-adds before the first round
 
@@ -60,6 +63,8 @@ class PruningRounds:
         check_names(params.ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
         before, size = _sides(self.model), _size(self.model)
         self._dense = count_macs(self.model, shape)
+        with infeasible_on_graph_error():
+            self._kept_whole = whole_layers(self.model, shape, params.ignore)
         removed: list[Any] = []
         for number in range(1, params.steps + 1):
             with torch.random.fork_rng(devices=[]):
@@ -76,6 +81,8 @@ class PruningRounds:
             "parameters": [size, _size(self.model)],
             "macs": [self._dense, macs],
             "whole": [n for n in before if not is_within(n, self._members)],
+            "kept_whole": self._kept_whole,
+            "units": _units(before, after, self._candidate.classes),
         }
 
     def _round(self, share: float) -> list[Any]:
@@ -85,14 +92,14 @@ class PruningRounds:
         with unfrozen(self.model):
             plan = self._plan(graph)
             keep = self._keep(plan, share)
-            with infeasible_on_graph_error():
-                removed = [
-                    layer.cut(units)
-                    for layer, score, count in zip(plan.layers, plan.scores, keep, strict=True)
-                    if (units := units_to_cut(layer, score, count))
-                ]
-                with torch.inference_mode():
-                    self.model(example(self._candidate.shape))
+            removed = []
+            for layer, score, count in zip(plan.layers, plan.scores, keep, strict=True):
+                if units := units_to_cut(layer, score, count):
+                    with infeasible_on_graph_error([layer.name]):
+                        removed.append(layer.cut(units))
+            cut = [name for name, *_ in removed]
+            with infeasible_on_graph_error(cut), torch.inference_mode():
+                self.model(example(self._candidate.shape))
         return removed
 
     def _plan(self, graph: Any) -> widths.WidthPlan:
@@ -104,6 +111,7 @@ class PruningRounds:
             gradient = gradients(self.model, self._context, params.images, squared)
         # Channels before heads: cutting heads may replace an attention by another module.
         all_layers = channel_layers(graph, params.ignore) + head_layers(self.model, params.ignore)
+        all_layers = [layer for layer in all_layers if layer.name not in self._kept_whole]
         with torch.no_grad():
             scored = [(layer, scores(layer, params.criterion, gradient)) for layer in all_layers]
         usable = [(layer, score) for layer, score in scored if score is not None]
@@ -112,7 +120,9 @@ class PruningRounds:
                 f"{params.criterion}: no layer that can be pruned has a batch normalization"
             )
         if not usable:
-            raise InfeasibleCandidate("structured pruning found no layer it can prune")
+            raise InfeasibleCandidate(
+                f"structured pruning found no layer it can prune{_listed(self._kept_whole)}"
+            )
         layers = [layer for layer, _ in usable]
         if not self._full:
             self._full = {layer.name: layer.units for layer in layers}
@@ -125,6 +135,7 @@ class PruningRounds:
         params = self._params
         if params.per_layer:
             order = [n for n, _ in self.model.named_modules() if n in self._full]
+            self._check_not_whole(params.per_layer)
             single = ratios(plan.layers, order, params.per_layer, params.ratio or 0.0)
             return widths.keep_by_layer(plan, [ratio * share for ratio in single])
         cuts = self._cuts(plan)
@@ -135,6 +146,14 @@ class PruningRounds:
         )
         target = self._dense * (1 - (1 - params.macs) * share)
         return widths.keep_by_cost(plan, cuts, cost, target, TOLERANCE)
+
+    def _check_not_whole(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name in self._kept_whole:
+                raise InfeasibleCandidate(
+                    f"per_layer: {name} cannot lose channels: {self._kept_whole[name]}; take it "
+                    "out of per_layer"
+                )
 
     def _cuts(self, plan: widths.WidthPlan) -> list[widths.Cut]:
         match self._params.scope:
@@ -176,17 +195,27 @@ class PruningRounds:
 
 
 @contextmanager
-def infeasible_on_graph_error() -> Iterator[None]:
-    """Turns Torch-Pruning's errors into InfeasibleCandidate.
+def infeasible_on_graph_error(layers: Sequence[str] = ()) -> Iterator[None]:
+    """Turns errors of a network that is traced or cut into InfeasibleCandidate.
 
-    Its graph cannot trace every network (a ShuffleNet's channel split). It cuts some networks into
-    layers that no longer fit together (a reshape).
+    Args:
+        layers: Names of the layers that lose channels; empty if the network is only traced.
     """
     try:
         yield
-    except GRAPH_ERRORS as error:
+    except InfeasibleCandidate:
+        raise
+    except Exception as error:  # any error of the network's own code, or of the graph
+        line = code_line(error)
+        if not layers:
+            raise InfeasibleCandidate(
+                f"structured pruning cannot follow the channels of this network{line}; write "
+                "`pruning: none`, or prune with unstructured"
+            ) from error
+        names = ", ".join(layers[:SHOWN]) + (", ..." if len(layers) > SHOWN else "")
         raise InfeasibleCandidate(
-            f"Torch-Pruning cannot prune this network: {type(error).__name__}: {error}"
+            f"the network does not run after {names} lost channels{line}; write the layer whose "
+            f"channels `forward` counts into ignore: [{names}]"
         ) from error
 
 
@@ -205,6 +234,22 @@ def replay(model: nn.Module, removed: Sequence[Sequence[Any]], shape: Shape) -> 
             if graph is None:
                 graph = trace(model, shape)
             graph.load_pruning_history([(name, side, indices)])
+
+
+def _listed(whole: Mapping[str, str]) -> str:
+    """Returns the layers that stay whole, with their reasons: `: l1 (...), l2 (...)`."""
+    layers = [f"{name} ({reason})" for name, reason in list(whole.items())[:SHOWN]]
+    more = f" and {len(whole) - SHOWN} more" if len(whole) > SHOWN else ""
+    return f": {', '.join(layers)}{more}" if layers else ""
+
+
+def _units(
+    before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]], classes: int
+) -> list[int]:
+    """Returns the outputs of all layers, before and after, without the logits."""
+    names = [name for name in before if name in after]
+    logits = next((name for name in reversed(names) if before[name][0] == classes), None)
+    return [sum(sides[n][0] for n in names if n != logits) for sides in (before, after)]
 
 
 def _size(model: nn.Module) -> int:
