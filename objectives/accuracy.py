@@ -18,6 +18,7 @@ from paretune.objectives.base import (
 )
 from paretune.objectives.classification_scores import Predictions, example_results, scores_of
 from paretune.objectives.errors import Unmeasurable
+from paretune.objectives.finite_outputs import FiniteOutputs
 from paretune.objectives.params import Params as Base
 
 BATCH = 256
@@ -56,15 +57,17 @@ class Accuracy:
         """Runs the artifact over a part of the data, on all cores.
 
         Raises:
-            Unmeasurable: The part has no examples.
+            Unmeasurable: The part has no examples, or some outputs are not finite.
         """
         session = subject.runtime.load(subject.artifact.path, subject.options, threads=0)
+        outputs = FiniteOutputs(subject.runtime.name, part)
         batches = [
-            Predictions.of(session(inputs), labels)
+            Predictions.of(outputs.checked(session(inputs)), labels)
             for inputs, labels in subject.data.arrays(part, BATCH)
         ]
         if not batches:
             raise Unmeasurable(f"the {part} part has no examples")
+        outputs.refuse()
         predictions = Predictions.joined(batches)
         scores = scores_of(predictions)
         examples = _digest(subject.data, part, predictions)

@@ -147,6 +147,21 @@ class Trials(Tables):
                 if new:
                     connection.execute(sa.insert(table), new)
 
+    def refuse(self, number: int, reason: Mapping[str, str], front: FrontPoint) -> None:
+        """Makes a complete trial infeasible, and the trials that repeat its plan.
+
+        Args:
+            number: Trial number.
+            reason: {"stage", "type", "text"}.
+            front: The front without the trial.
+        """
+        end = {"state": "infeasible", "values": {}, "violations": {}, "reason": dict(reason)}
+        repeats = tables.trials.c.repeat_of == number
+        with exclusive_transaction(self.engine) as connection:
+            for is_it in (tables.trials.c.number == number, repeats):
+                connection.execute(sa.update(tables.trials).where(is_it).values(end))
+            write_front(connection, front)
+
     def new_trials(self, highest: int, missing: Collection[int]) -> list[Row]:
         """Returns the rows that a worker has not seen, with only the columns that it needs.
 

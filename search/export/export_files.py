@@ -180,7 +180,10 @@ def _convert(
     for name, values in _data_quantities(pick).items():
         objective = OBJECTIVES.get(name)
         params = objective.Params.model_validate(dict(values))
-        answer = objective.measure(subject, params, "validation")
+        try:
+            answer = objective.measure(subject, params, "validation")
+        except Unmeasurable as error:
+            raise UserError(f"--to {runtime}: {error}") from error
         measurements = checked_measurements(name, answer, set())
         measured |= {m.name: m for m in measurements if math.isfinite(m.value)}
     shown = "".join(

@@ -9,19 +9,22 @@ complete; a run that was killed during a session repeats it.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from paretune.objectives.errors import Unmeasurable
+from paretune.search.errors import UserError
 from paretune.search.front.final_front import (
     front_chances,
     is_uncertain,
     remeasured_trials,
     trials_to_remeasure,
 )
+from paretune.search.front.growth import FrontTracker
 from paretune.search.measuring.gauge import WrongMeasurement
 from paretune.search.measuring.host_lock import host_lock
-from paretune.search.study.records import StudyRecord
+from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.trial.events import Notice, Reporter
 
 if TYPE_CHECKING:
@@ -46,19 +49,16 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
     Args:
         study: Open study after its search has ended.
         report: Receives a notice for the session.
+
+    Raises:
+        UserError: The baseline cannot be measured on the test part.
     """
-    record = study.store.record()
-    chances = front_chances(record)
+    record, chances = _measured_on_test(study, report)
     if len(record.trials) >= MANY_TRIALS and is_uncertain(record):
         study.store.save_chances(
             {n: p for n, p in chances.items() if p >= CHANCE or n in record.members}, record
         )
     numbers = trials_to_remeasure(record, chances)
-    for trial in record.trials:
-        if trial.number in numbers and not trial.test and trial.artifact is not None:
-            on_test = study.test(trial)
-            if on_test:
-                study.store.add_test(trial.number, on_test, study.host)
     seconds = session_seconds(study.spec.final_seconds, record)
     if not seconds or not study.timed or not record.members or _up_to_date(record):
         return
@@ -83,6 +83,59 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
         },
         study.host,
     )
+
+
+def _measured_on_test(
+    study: OpenStudy, report: Reporter
+) -> tuple[StudyRecord, Mapping[int, float]]:
+    """Measures baseline, front and trials near it on the test part, unless that was done.
+
+    A trial that cannot be measured there becomes infeasible, and the front moves.
+
+    Returns:
+        The study, and the chances of its trials to be on the front.
+
+    Raises:
+        UserError: The baseline cannot be measured.
+    """
+    while True:
+        record = study.store.record()
+        chances = front_chances(record)
+        numbers = trials_to_remeasure(record, chances)
+        trials = [t for t in record.trials if t.number in numbers and not t.test and t.artifact]
+        if all([_add_test(study, record, trial, report) for trial in trials]):
+            return record, chances
+
+
+def _add_test(study: OpenStudy, record: StudyRecord, trial: TrialRecord, report: Reporter) -> bool:
+    """Measures a trial on the test part; returns False if it became infeasible.
+
+    Raises:
+        UserError: The baseline cannot be measured.
+    """
+    try:
+        on_test = study.test(trial)
+    except Unmeasurable as error:
+        if trial.number == 0:
+            raise UserError(f"the baseline fails on the test part: {error}") from error
+        _refuse(study, record, trial.number, error)
+        report(Notice(f"trial {trial.number} is infeasible: {error}"))
+        return False
+    if on_test:
+        study.store.add_test(trial.number, on_test, study.host)
+    return True
+
+
+def _refuse(study: OpenStudy, record: StudyRecord, number: int, error: Unmeasurable) -> None:
+    """Makes a trial infeasible, and writes the front of the other trials."""
+    others = [t for t in study.store.record().trials if t.feasible and t.repeat_of is None]
+    values = record.baseline.values if record.baseline else None
+    tracker = FrontTracker(study.axes, values, study.classes)
+    for trial in others:
+        if trial.number != number:
+            tracker.add(trial.number, trial.values)
+    reason = {"stage": "test", "type": type(error).__name__, "text": str(error)}
+    study.store.refuse(number, reason, tracker.point(number))
 
 
 def session_seconds(fixed_length: float | None, record: StudyRecord) -> float:

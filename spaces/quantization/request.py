@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.finite import broken_weight
 from paretune.spaces.params import Params
 
 OUTLINE_IMAGES = 8
@@ -70,11 +71,12 @@ def with_int8_request(candidate: Candidate, name: str, params: Any, context: Con
 
 
 def check_finite(candidate: Candidate, name: str) -> None:
-    """Refuses a network with a NaN or infinite weight.
+    """Refuses a network with a NaN or infinite weight. A buffer may hold infinity, as masks do.
 
     Raises:
         InfeasibleCandidate: A weight is not finite; the text has its name.
     """
-    for weight, tensor in candidate.model.state_dict().items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise InfeasibleCandidate(f"{name} quantization: {weight} is not finite")
+    broken = broken_weight(candidate.model)
+    if broken:
+        tensor, values = broken
+        raise InfeasibleCandidate(f"{name} quantization: {tensor} is not finite ({values})")

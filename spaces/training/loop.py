@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.finite import broken_tensor, infinite_constants
 from paretune.spaces.inputs import kind_of
 from paretune.spaces.training.compiling import compilation
 from paretune.spaces.training.epochs import Epochs
@@ -46,8 +48,9 @@ def train(candidate: Candidate, recipe: Recipe, context: Context, *, stage: str)
         stage: Name of the stage, for reports.
 
     Raises:
-        InfeasibleCandidate: The loss or a weight became NaN or infinite. Or the teacher is missing
-            or has other classes, or the recipe does not fit the data, the network or the machine.
+        InfeasibleCandidate: The loss, a weight or a buffer became NaN or infinite. Or the teacher
+            is missing or has other classes, or the recipe does not fit the data, the network or the
+            machine.
     """
     trained, _ = _trained(candidate, recipe, context, stage, recipe.epochs, None, keep=False)
     return trained
@@ -111,7 +114,7 @@ def _trained(
         epochs = Epochs(model, recipe, context, stage, Zeros(model, candidate.history))
         epochs.run(until, resume, keep)
     model = model.to("cpu").to(memory_format=torch.contiguous_format).eval()
-    _check_finite(model, stage)
+    _check_finite(model, stage, infinite_constants(candidate.model))
     model.zero_grad(set_to_none=True)
     info = {"stage": stage, **epochs.info()}
     params = {
@@ -121,7 +124,21 @@ def _trained(
     return candidate.with_step(model, Step("train", params, info)), epochs
 
 
-def _check_finite(model: torch.nn.Module, stage: str) -> None:
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise InfeasibleCandidate(f"{name} is not finite after {stage}")
+def _check_finite(model: torch.nn.Module, stage: str, constants: Collection[str]) -> None:
+    """Refuses a network that diverged.
+
+    Args:
+        model: The trained network.
+        stage: Name of the stage.
+        constants: Names of tensors that were not finite before the training either, such as masks.
+
+    Raises:
+        InfeasibleCandidate: Another parameter or buffer is not finite.
+    """
+    broken = broken_tensor(model, constants)
+    if broken:
+        name, values = broken
+        raise InfeasibleCandidate(
+            f"{name} is not finite after {stage} ({values}): the training diverged. A smaller "
+            "learning rate or `clip` may prevent it"
+        )

@@ -57,7 +57,8 @@ def store_half(plain: Path, draft: Path, kind: str) -> dict[str, Any]:
 def _float16(values: Any, name: str) -> Any:
     import numpy as np
 
-    if values.size and np.abs(values).max() > LARGEST_FLOAT16:
+    finite = values[np.isfinite(values)]  # a mask's -inf is -inf in float16, too
+    if finite.size and np.abs(finite).max() > LARGEST_FLOAT16:
         raise Unmeasurable(f"{name} has weights above {LARGEST_FLOAT16:g}: no float16")
     return values.astype("<f2")
 

@@ -86,12 +86,25 @@ def _quiet() -> Iterator[None]:
         root.setLevel(level)
 
 
+WITH_WEIGHTS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Gather", "LSTM", "Attention")
+"""Operators that have weights to quantize. Other constants may be infinite, as masks are."""
+
+
 def _check_finite(path: Path) -> None:
+    """Refuses weights that are not finite, and any constant with NaN.
+
+    Raises:
+        Unmeasurable: The text has the name of the tensor.
+    """
     import numpy as np
     import onnx
     from onnx import numpy_helper
 
-    for tensor in onnx.load(str(path)).graph.initializer:
+    graph = onnx.load(str(path)).graph
+    weights = {name for node in graph.node if node.op_type in WITH_WEIGHTS for name in node.input}
+    for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+        if values.dtype.kind != "f" or np.isfinite(values).all():
+            continue
+        if tensor.name in weights or np.isnan(values).any():
             raise Unmeasurable(f"{tensor.name} is not finite: it cannot be quantized")

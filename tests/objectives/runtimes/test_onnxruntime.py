@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+import torch
 from torch import nn
 
 from paretune.objectives.errors import Unmeasurable
@@ -113,6 +114,35 @@ def test_weights_that_are_not_finite_cannot_be_quantized(
     quantization = static() if mode == "static" else {"dynamic": {"per_channel": False}}
     with pytest.raises(Unmeasurable, match="is not finite: it cannot be quantized"):
         exported(model, tmp_path, quantization, batches(images, 10))
+
+
+class LargestPixels(nn.Module):
+    """A network that looks at half of its pixels: a mask of -inf hides the others."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        mask = torch.zeros(8, 8)
+        mask[4:] = float("-inf")
+        self.register_buffer("mask", mask)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shares = torch.softmax((x + self.mask).flatten(2), dim=2).unflatten(2, (8, 8))
+        logits: torch.Tensor = self.network(x * shares)
+        return logits
+
+
+@pytest.mark.parametrize("mode", ["dynamic", "float16", "bfloat16"])
+def test_infinite_mask_does_not_prevent_quantization(
+    model: nn.Module, tmp_path: Path, images: np.ndarray, mode: str
+) -> None:
+    network = LargestPixels(model).eval()
+    expected = OnnxRuntime.load(exported(network, tmp_path), OnnxRuntime.Params())(images)
+    options: dict[str, Any] = {"per_channel": False} if mode == "dynamic" else {}
+    path = exported(network, tmp_path, {mode: options})
+    logits = OnnxRuntime.load(path, OnnxRuntime.Params())(images)
+    assert np.isfinite(logits).all()
+    assert np.abs(logits - expected).max() < 0.1 * np.abs(expected).max()
 
 
 def test_error_lists_the_available_providers_when_one_is_missing(

@@ -26,6 +26,15 @@ def test_no_quantization_makes_no_request(candidate: Candidate, context: Context
     assert entry.apply(candidate, entry.Params(), context).quantization is None
 
 
+@pytest.mark.parametrize("name", ["dynamic", "static", "float16", "bfloat16", "weight_only"])
+def test_infinite_mask_does_not_prevent_a_request(
+    name: str, candidate: Candidate, context: Context
+) -> None:
+    candidate.model.register_buffer("mask", torch.tensor([float("-inf"), 0.0]))
+    entry = QUANTIZATIONS.get(name)
+    assert name in (entry.apply(candidate, entry.Params(), context).quantization or {})
+
+
 @pytest.mark.parametrize("name", [name for name in QUANTIZATIONS.names if name != "none"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_candidate_is_infeasible_when_a_weight_is_not_finite(

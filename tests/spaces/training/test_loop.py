@@ -410,6 +410,47 @@ def test_weight_that_is_not_finite_at_the_end_is_infeasible(data: Data) -> None:
         train(linear(data), recipe, Context(huge), stage="pretrain")
 
 
+class MaskedLinear(nn.Module):
+    """Adds a mask of -inf to a copy of its input that has no influence, and a running maximum."""
+
+    def __init__(self, pixels: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(pixels, classes)
+        self.register_buffer("mask", torch.full((pixels,), float("-inf")))
+        self.register_buffer("largest", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.largest = torch.maximum(self.largest, (x.detach() * 1e30).abs().max() * self.scale)
+        masked: torch.Tensor = self.linear(x * (x + self.mask).isinf())
+        return masked
+
+    scale = 0.0
+
+
+def test_infinite_mask_is_no_divergence(data: Data) -> None:
+    pixels = math.prod(data.shape)
+    network = nn.Sequential(nn.Flatten(), MaskedLinear(pixels, data.classes))
+    candidate = Candidate(network.eval(), data.shape, data.classes)
+    trained = train(candidate, make_recipe(), Context(data), stage="finetune")
+    assert not torch.equal(weights(trained), weights(candidate))
+    assert trained.model.get_buffer("1.mask").isinf().all()
+
+
+def test_buffer_that_overflows_in_training_is_infeasible(data: Data) -> None:
+    pixels = math.prod(data.shape)
+    masked = MaskedLinear(pixels, data.classes)
+    masked.scale = 1e30
+    network = nn.Sequential(nn.Flatten(), masked)
+    candidate = Candidate(network.eval(), data.shape, data.classes)
+    expected = (
+        r"1\.largest is not finite after finetune \(1 of 1 values\): the training diverged\. A "
+        "smaller learning rate or `clip` may prevent it"
+    )
+    with pytest.raises(InfeasibleCandidate, match=expected):
+        train(candidate, make_recipe(), Context(data), stage="finetune")
+
+
 # -- pruned networks ---------------------------------------------------------------------------
 
 
