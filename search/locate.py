@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml")
 
+MODEL_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".onnx", ".pt2", ".tflite", ".h5")
+"""Endings of files that hold a model or its weights, not a study."""
+
 
 @dataclass(frozen=True)
 class StudyLocation:
@@ -55,6 +58,14 @@ def locate(study: str, storage: str | None = None) -> StudyLocation:
         UserError: Neither the file nor the folder exists.
     """
     path = Path(study)
+    if path.suffix.lower() in MODEL_SUFFIXES:
+        raise UserError(
+            f"{study}: this is a file of a model or its weights, not a study. To see where a "
+            "network's time goes, name the network: paretune profile --model "
+            '"torchvision:mobilenet_v2" --shape 3,224,224, or --model "my_module:Net" for a class '
+            "of yours; times do not depend on the weights. To search with your weights, write a "
+            "study file with baseline: {architecture: ..., checkpoint: FILE}"
+        )
     if path.is_dir():
         folder = path.resolve()
         candidates = [folder.with_name(folder.name + suffix) for suffix in SUFFIXES]

@@ -109,7 +109,7 @@ def command(
             network = stack.enter_context(context)
         from paretune.search.profiling.profiler import profile_network
 
-        result = profile_network(network, batch)
+        result = profile_network(network, batch, Path(folder))
     files = []
     if output is not None:
         from paretune.search.profiling.html_page import write_profile

@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from paretune.search.errors import UserError
 from paretune.search.files import write_atomically
+from paretune.search.profiling.advice.advice import rejected_text
 from paretune.search.profiling.figures import layers_figure, operators_figure
 from paretune.search.profiling.profile import Profile
 from paretune.search.profiling.text import (
@@ -61,6 +62,7 @@ def profile_html(profile: Profile) -> str:
         profile=profile,
         conditions=conditions_text(profile),
         times=times_text(profile),
+        rejected=rejected_text(profile.formats),
         numbers=[(m.name, number_text(m)) for m in profile.numbers],
         rows=profile.rows,
         share=share_text,

@@ -9,8 +9,9 @@ from typing import Any
 from paretune.objectives.base import Measurement
 from paretune.objectives.profiling.base import LayerCosts, Times, shares
 from paretune.search.profiling.advice.advice import Advice, to_json
+from paretune.search.profiling.advice.change import TriedFormat
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON; raised when a key changes its meaning or is removed."""
 
 FLOAT = 4
@@ -26,7 +27,7 @@ class ProfileRow:
 
     Attributes:
         layer: Counts of the layer.
-        ms: Milliseconds in one run; 0 if the runtime fused the layer into another.
+        ms: Its part of the latency in milliseconds; 0 if the runtime fused it into another.
         memory: Bytes of its weights (as float32) and of its output for one input.
         shares: "time", "macs", "parameters", "memory" -> share, in [0, 1].
     """
@@ -58,6 +59,7 @@ class Profile:
         note: A remark on the times, or None.
         advice: Changes to try.
         host: Facts about the machine.
+        formats: Number formats that were tried.
     """
 
     subject: str
@@ -71,11 +73,28 @@ class Profile:
     note: str | None
     advice: tuple[Advice, ...]
     host: Mapping[str, Any]
+    formats: tuple[TriedFormat, ...] = ()
+
+    @property
+    def latency(self) -> float:
+        """Milliseconds of one run: the latency, or a run of the profiler's session without it."""
+        measured = next((m.value for m in self.numbers if m.name == "latency"), None)
+        return self.times.unprofiled if measured is None else measured
+
+    @property
+    def scale(self) -> float:
+        """Factor from the profiler's times to parts of the latency.
+
+        The profiler makes a run longer, and with it the layers. With this factor the layers and
+        the time outside of them add up to the latency.
+        """
+        profiled = self.times.total + self.times.outside
+        return self.latency / profiled if profiled else 1.0
 
     @property
     def rows(self) -> list[ProfileRow]:
         """The layers, slowest first; layers of equal time by multiply-adds."""
-        ms = self.times.by_layer()
+        ms = {path: self.scale * ms for path, ms in self.times.by_layer().items()}
         memory = {x.path: FLOAT * (x.parameters + x.activations) for x in self.layers}
         columns: dict[str, dict[str, float]] = {
             "time": shares({x.path: ms.get(x.path, 0.0) for x in self.layers}),
@@ -96,8 +115,8 @@ class Profile:
 
     @property
     def operators(self) -> list[tuple[str, float, float]]:
-        """Returns (operator, ms, share of the time) of each operator, slowest first."""
-        ms = self.times.by_operator()
+        """Returns (operator, part of the latency in ms, share of the layers), slowest first."""
+        ms = {name: self.scale * ms for name, ms in self.times.by_operator().items()}
         part = shares(ms)
         return sorted(((name, ms[name], part[name]) for name in ms), key=lambda row: -row[1])
 
@@ -117,17 +136,16 @@ class Profile:
                 "note": self.note,
                 "batch": times.batch,
                 "runs": times.runs,
-                "whole_ms": times.unprofiled,
-                "profiled_ms": times.profiled,
-                "layers_ms": times.total,
-                "between_ms": times.between,
+                "latency_ms": self.latency,
+                "outside_ms": self.scale * times.outside,
                 "overhead": times.overhead,
             },
             "layers": [_row_json(row) for row in self.rows],
             "operators": [
                 {"operator": name, "ms": ms, "share": share} for name, ms, share in self.operators
             ],
-            "parts": [asdict(part) for part in times.parts],
+            "parts": [{**asdict(part), "ms": self.scale * part.ms} for part in times.parts],
+            "formats": [asdict(tried) for tried in self.formats],
             "advice": to_json(self.advice),
             "host": dict(self.host),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Measurement, Subject
@@ -19,6 +20,7 @@ from paretune.search.profiling.advice.advice import advice_for
 from paretune.search.profiling.advice.estimated_changes import estimated_changes
 from paretune.search.profiling.advice.estimates import NetworkCosts
 from paretune.search.profiling.profile import Profile
+from paretune.search.profiling.tried_formats import try_formats
 from paretune.search.study.tables import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -38,12 +40,13 @@ NUMBERS: dict[str, dict[str, Any]] = {
 """Objective -> its options. They are measured for the profile if they are in the table."""
 
 
-def profile_network(network: ProfiledNetwork, batch: int = 1) -> Profile:
-    """Measures and profiles a network.
+def profile_network(network: ProfiledNetwork, batch: int, folder: Path) -> Profile:
+    """Measures and profiles a network, and tries number formats for it.
 
     Args:
         network: The network.
         batch: Inputs per run.
+        folder: Folder for files of other number formats.
 
     Raises:
         UserError: The network cannot be measured on this machine.
@@ -54,12 +57,12 @@ def profile_network(network: ProfiledNetwork, batch: int = 1) -> Profile:
             times, note = _times(network, batch)
         layers = _with_uncounted(network.model, layers, times)
         numbers = (*network.accuracies, *_numbers(network, batch))
+        formats = try_formats(network, batch, folder)
     except Unmeasurable as error:
         raise UserError(f"it cannot be profiled: {error}") from error
     costs = NetworkCosts(layers, times.by_layer(), times.outside, float(network.artifact.bytes))
-    modes: Sequence[str] = () if network.quantized else network.runtime.quantizations
     changes = estimated_changes(
-        network.model, network.shape, network.classes, costs, network.architecture, modes
+        network.model, network.shape, network.classes, costs, network.architecture
     )
     return Profile(
         network.subject,
@@ -71,8 +74,9 @@ def profile_network(network: ProfiledNetwork, batch: int = 1) -> Profile:
         layers,
         times,
         note,
-        tuple(advice_for(costs, changes)),
+        tuple(advice_for(costs, changes, formats)),
         fingerprint(),
+        formats,
     )
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from paretune.objectives.base import Measurement
+from paretune.search.profiling.advice.advice import rejected_text
 from paretune.search.profiling.profile import Profile, ProfileRow, worst_rows
 from paretune.search.study.units import format_interval, format_value
 
@@ -54,13 +55,14 @@ def conditions_text(profile: Profile) -> str:
 
 
 def times_text(profile: Profile) -> str:
-    """Returns which profiler measured the times, and how much it slowed the network."""
+    """Returns how the latency was divided, and what the profiler adds to a run."""
     times = profile.times
+    outside = profile.scale * times.outside
     return (
-        f"Times by {times.source}'s profiler, lower quartile of {times.runs} runs: layers "
-        f"{format_value(times.total, 'ms')}, between the layers (runtime and profiler) "
-        f"{format_value(times.between, 'ms')}. A run without the profiler takes "
-        f"{format_value(times.unprofiled, 'ms')} (with it {100 * times.overhead:+.0f} %)."
+        f"The times are parts of the latency, {format_value(profile.latency, 'ms')}, as "
+        f"{times.source}'s profiler divides it ({times.runs} runs; the profiler makes a run "
+        f"{100 * times.overhead:.0f} % longer)."
+        + (f" Outside of all layers: {format_value(outside, 'ms')}." if outside else "")
     )
 
 
@@ -137,12 +139,14 @@ def _operators(profile: Profile) -> RenderableType:
 
 
 def _advice(profile: Profile) -> Iterator[RenderableType]:
-    yield Text("what to try (estimates; a search measures the loss of accuracy)", style="bold")
+    yield Text("what to try (a search measures the loss of accuracy)", style="bold")
     for advice in profile.advice:
         yield Text(advice.heading)
         for text, change in advice.changes:
             yield Padding(Text(text), (0, 0, 0, 2))
             yield Padding(Text(change.space_line, style="dim"), (0, 0, 0, 6))
+    if rejected := rejected_text(profile.formats):
+        yield Text(rejected)
 
 
 def shorten(name: str, width: int) -> str:

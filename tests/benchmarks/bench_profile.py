@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +43,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
 ROUNDS = 7
 
 
-def calibration() -> Iterator[np.ndarray]:
-    """Yields random batches of images."""
-    draw = np.random.default_rng(1)
-    for _ in range(2):
-        yield draw.normal(size=(8, *SHAPE)).astype(np.float32)
-
-
 def changed(model: nn.Module, change: EstimatedChange) -> nn.Module | None:
-    """Returns the network with a change; None if it is impossible. The export makes int8."""
+    """Returns the network with a change; None if it is impossible."""
     match change.kind:
         case Change.SEPARABLE:
             return changed_networks.separable(model, change.layer)
@@ -64,10 +56,9 @@ def changed(model: nn.Module, change: EstimatedChange) -> nn.Module | None:
             return model
 
 
-def exported(model: nn.Module, path: Path, int8: bool) -> Artifact:
-    """Exports a network to a file in int8 or float, and returns it."""
-    mode = {"static": {"per_channel": True}} if int8 else None
-    return OnnxRuntime.export(model, SHAPE, path, mode, calibration())
+def exported(model: nn.Module, path: Path) -> Artifact:
+    """Exports a network to a file, and returns it."""
+    return OnnxRuntime.export(model, SHAPE, path)
 
 
 def ratio_of_runs(before: Any, after: Any, inputs: np.ndarray, seconds: float) -> float:
@@ -96,7 +87,7 @@ def compare(name: str, architecture: dict[str, Any], seconds: float, folder: Pat
     """
     model = build_network(architecture, SHAPE, CLASSES, seed=0)
     inputs = np.random.default_rng(0).normal(size=(1, *SHAPE)).astype(np.float32)
-    file = exported(model, folder / "before.onnx", int8=False)
+    file = exported(model, folder / "before.onnx")
     options = OnnxRuntime.Params()
     modules = {path for path, _ in model.named_modules()}
     times = onnx_times(file.path, options, inputs, modules, seconds)
@@ -106,12 +97,11 @@ def compare(name: str, architecture: dict[str, Any], seconds: float, folder: Pat
     print(f"{name}: {times.unprofiled:.3f} ms, {size:.2f} MB; layers {times.total:.3f} ms")
     before = OnnxRuntime.load(file.path, options)
     errors = []
-    modes = OnnxRuntime.quantizations
-    for change in estimated_changes(model, SHAPE, CLASSES, costs, architecture, modes):
+    for change in estimated_changes(model, SHAPE, CLASSES, costs, architecture):
         network = changed(model, change)
         if network is None:
             continue
-        made = exported(network, folder / "after.onnx", change.kind is Change.INT8)
+        made = exported(network, folder / "after.onnx")
         measured = ratio_of_runs(before, OnnxRuntime.load(made.path, options), inputs, seconds)
         estimate = change.estimate
         errors.append(estimate.time - measured)

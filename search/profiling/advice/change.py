@@ -15,7 +15,7 @@ class Change(StrEnum):
     POOL = "pool"
     HALVE = "halve"
     HALVE_ALL = "halve_all"
-    INT8 = "int8"
+    FORMAT = "format"
     LOWER = "lower"
 
 
@@ -24,9 +24,15 @@ DESCRIPTIONS = {
     Change.POOL: "global average pooling before it",
     Change.HALVE: "half of its outputs pruned",
     Change.HALVE_ALL: "half of each layer pruned",
-    Change.INT8: "static int8 quantization",
+    Change.FORMAT: "number formats, tried here",
     Change.LOWER: "three quarters of the resolution",
 }
+
+FORMATS = {"static": "static int8", "dynamic": "dynamic int8", "float16": "float16"}
+"""Number formats that need no training -> their names in texts."""
+
+SLOWER = 1.02
+"""A format is slower if its whole interval lies beyond this multiple of the float file's time."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +50,29 @@ class EstimatedChange:
     kind: Change
     estimate: ChangeEstimate
     space_line: str
+
+
+@dataclass(frozen=True)
+class TriedFormat:
+    """A number format in which the network was deployed and timed, in turn with the float file.
+
+    Attributes:
+        mode: A key of FORMATS.
+        time: Time of a run, as a share of the float file's; 0 if it does not run.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        size: Bytes of the file, as a share of the float file's.
+        reason: Why it cannot be deployed; None if it can.
+    """
+
+    mode: str
+    time: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    size: float = 1.0
+    reason: str | None = None
+
+    @property
+    def slower(self) -> bool:
+        """Whether it is slower than the float file beyond doubt."""
+        return self.reason is None and self.low > SLOWER

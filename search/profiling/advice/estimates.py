@@ -8,11 +8,7 @@ The rules, which `tests/benchmarks/bench_profile.py` compares with networks that
    network: a layer that is bound by memory does not gain from fewer multiply-adds.
 3. A new layer computes at the speed of the layer that it replaces, within rule 2. It takes at
    least as long as the fastest layer of the network.
-4. In int8, a convolution or product needs a quarter of the time to move its bytes. The rest is
-   divided by INT8_SPEED, or by INT8_SPEED_PLAIN if the processor has no 8-bit dot products. Other
-   layers keep their time.
-5. A file has 4 bytes for each parameter (1 for those of convolutions and products in int8). Its
-   other bytes do not change.
+4. A file has 4 bytes for each parameter. Its other bytes do not change.
 """
 
 from __future__ import annotations
@@ -22,12 +18,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from paretune.objectives.profiling.base import LayerCosts
-
-INT8_SPEED = 3.0
-"""Measured with AVX512-VNNI: 2 to 4 for whole layers of ResNets, MobileNets and transformers."""
-
-INT8_SPEED_PLAIN = 1.5
-"""Measured with AVX2 alone: 1.4 to 1.8."""
 
 FLOAT = 4.0
 """Bytes of a float32 number."""
@@ -143,26 +133,6 @@ def estimate_change(
         size=_ratio(size, before.bytes),
         layer_macs=_layer_macs(before, after, changed),
     )
-
-
-def estimate_int8(before: NetworkCosts, speed: float = INT8_SPEED) -> ChangeEstimate:
-    """Estimates the costs of a float network in static int8.
-
-    Args:
-        before: Costs of the float network.
-        speed: How many times faster multiply-adds are in int8.
-    """
-    ms, int8_parameters = before.run_ms, 0
-    for layer in before.layers:
-        float_ms = before.ms.get(layer.path, 0.0)
-        if not layer.macs:
-            continue
-        int8_parameters += layer.parameters
-        moving = min(float_ms, before.memory_ms(layer))
-        ms -= float_ms - (moving / FLOAT + (float_ms - moving) / speed)
-    float_bytes = FLOAT * (before.parameters - int8_parameters)
-    size = before.other_bytes + float_bytes + int8_parameters
-    return ChangeEstimate(_ratio(ms, before.run_ms), 1.0, 1.0, _ratio(size, before.bytes))
 
 
 def _time(before: NetworkCosts, layer: LayerCosts) -> float:

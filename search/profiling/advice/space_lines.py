@@ -21,8 +21,8 @@ def space_line(
     change: Change,
     layer: str,
     architecture: Mapping[str, Any],
-    quantizations: Sequence[str] = (),
     sides: Sequence[int] = (),
+    modes: Sequence[str] = (),
 ) -> str:
     """Returns the line that searches a change of a network.
 
@@ -30,8 +30,8 @@ def space_line(
         change: The change.
         layer: Path of the layer; "" for the whole network.
         architecture: The network's {name: parameters}.
-        quantizations: Modes of the runtime, for int8.
         sides: Resolutions to choose from.
+        modes: Number formats to choose from.
     """
     match change:
         case Change.SEPARABLE | Change.POOL:
@@ -44,8 +44,7 @@ def space_line(
         case Change.HALVE_ALL:
             amount = {"ratio": {"float": [0.1, 0.8]}}
             return _line("pruning", {"choice": {"none": {}, "structured": amount}})
-        case Change.INT8:
-            modes = [mode for mode in ("static", "dynamic") if mode in quantizations]
+        case Change.FORMAT:
             return _line("quantization", {"choice": ["none", *modes]})
         case Change.LOWER:
             [(name, params)] = without_defaults(architecture).items()

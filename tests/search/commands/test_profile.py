@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from paretune.search.profiling.advice.change import SLOWER
 from paretune.search.profiling.profile import SCHEMA
 from support.command_line import Cli
 
@@ -16,15 +18,14 @@ SMALL = ("--model", "{simple_cnn: {width: 0.25}}", "--shape", "3,32,32")
 
 TOP = {
     *("schema", "subject", "runtime", "options", "shape", "classes", "numbers", "times"),
-    *("layers", "operators", "parts", "advice", "host"),
+    *("layers", "operators", "parts", "advice", "host", "formats"),
 }
 LAYER = {
     *("layer", "kind", "calls", "output", "ms", "macs", "parameters", "activations"),
     *("memory_bytes", "traffic_bytes", "shares"),
 }
 TIMES = {
-    *("source", "note", "batch", "runs", "whole_ms", "profiled_ms", "layers_ms", "between_ms"),
-    "overhead",
+    *("source", "note", "batch", "runs", "latency_ms", "outside_ms", "overhead"),
 }
 
 
@@ -42,7 +43,23 @@ def test_profile_of_a_named_network_writes_page_and_json(cli: Cli, tmp_path: Pat
     assert {"p50_ms", "p90_ms", "p99_ms"} <= set(numbers["latency"]["conditions"])
     assert profile["times"]["source"] == "onnxruntime" and profile["times"]["note"] is None
     advised = {change["change"] for advice in profile["advice"] for change in advice["tries"]}
-    assert {"pool", "halve_all", "int8"} <= advised
+    assert {"pool", "halve_all"} <= advised
+    assert profile["times"]["latency_ms"] == numbers["latency"]["value"]
+
+
+def test_formats_that_are_slower_when_tried_are_not_proposed(cli: Cli) -> None:
+    result = cli("profile", *SMALL, "--json")
+    profile = json.loads(result.out)
+    formats = {tried["mode"]: tried for tried in profile["formats"]}
+    assert set(formats) == {"static", "dynamic", "float16"}
+    slower = {mode for mode, tried in formats.items() if tried["low"] > SLOWER}
+    lines = [c["space"] for advice in profile["advice"] for c in advice["tries"]]
+    choices = [yaml.safe_load(line) for line in lines if line.startswith("quantization")]
+    proposed = {mode for choice in choices for mode in choice["quantization"]["choice"]}
+    assert proposed <= {"none", *formats} - slower  # which are slower depends on the host
+    text = " ".join(cli("profile", *SMALL).out.split())
+    assert text.count("parts of the latency") == 1
+    assert "without the profiler" not in text
 
 
 def check_json(profile: dict[str, Any]) -> None:
@@ -54,6 +71,9 @@ def check_json(profile: dict[str, Any]) -> None:
     assert sum(row["share"] for row in profile["operators"]) == pytest.approx(1)
     times = [layer["ms"] for layer in profile["layers"]]
     assert times == sorted(times, reverse=True)
+    latency = profile["times"]["latency_ms"]
+    assert sum(times) + profile["times"]["outside_ms"] == pytest.approx(latency)
+    assert sum(part["ms"] for part in profile["parts"]) == pytest.approx(sum(times))
     for advice in profile["advice"]:
         assert set(advice) == {"layer", "fact", "tries"}
         for change in advice["tries"]:
@@ -106,6 +126,8 @@ def test_torch_is_profiled_with_a_note_when_the_runtime_has_no_profiler(cli: Cli
         (("--model", "{vit: [", "--shape", "3,32,32"), "this is not YAML"),
         ((*SMALL, "--runtime", "onnx"), '--runtime: unknown runtime "onnx"'),
         (("no-such.yaml",), "there is no such study file"),
+        (("model.pt",), 'name the network: paretune profile --model "torchvision:mobilenet_v2"'),
+        (("model.onnx",), "this is a file of a model or its weights, not a study"),
     ],
 )
 def test_wrong_input_is_refused_with_what_to_type(

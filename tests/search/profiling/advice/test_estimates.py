@@ -8,7 +8,6 @@ from paretune.objectives.profiling.base import LayerCosts
 from paretune.search.profiling.advice.estimates import (
     NetworkCosts,
     estimate_change,
-    estimate_int8,
 )
 
 
@@ -62,13 +61,6 @@ def test_time_of_uncounted_work_stays_and_a_fused_layer_takes_none() -> None:
     costs = NetworkCosts(layers, {"conv": 8.0, "reorder": 2.0}, 0.0, 3_600)
     estimate = estimate_change(costs, [layer("conv", 4_000, 10), layer("act", 0, 400)])
     assert estimate.time == pytest.approx((4 + 2) / 10)
-
-
-def test_int8_takes_a_quarter_of_the_time_of_bytes_and_speeds_up_products() -> None:
-    """conv: 0.4 ms for bytes, 7.6 for multiply-adds; linear: 4 ms for bytes."""
-    estimate = estimate_int8(COSTS, speed=2.0)
-    assert estimate.time == pytest.approx((0.1 + 3.8 + 2 + 1 + 2) / 16)
-    assert estimate.size == pytest.approx((400 + 1_900) / 8_000)
 
 
 def test_quantized_file_keeps_its_bytes_per_parameter() -> None:

@@ -24,7 +24,7 @@ search: {{trials: 3}}
 
 @pytest.mark.parametrize("change", Change)
 def test_space_line_can_be_pasted_into_a_study_file(change: Change, tmp_path: Path) -> None:
-    line = space_line(change, "3", {"simple_cnn": {"width": 0.5}}, ("static", "dynamic"), (48, 64))
+    line = space_line(change, "3", {"simple_cnn": {"width": 0.5}}, (48, 64), ("static", "dynamic"))
     file = tmp_path / "pasted.yaml"
     file.write_text(STUDY.format(line=line))
     assert load_study(file).name == "pasted"
