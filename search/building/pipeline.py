@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.training_time import TEACHER
-from paretune.search.building.export_probe import ExportProbe
+from paretune.search.building.export_probe import ExportProbe, with_log
+from paretune.search.building.exporting import export
+from paretune.search.building.file_comparison import DeployedComparison
+from paretune.search.building.first_weights import first_candidate
 from paretune.search.building.resumable_training import snapshot_for, train_stage
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.stage_keys import Chain, Link
@@ -33,18 +37,15 @@ from paretune.search.study.deployment import (
 )
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import TECHNIQUES, Stage
-from paretune.search.study.tables import RUNTIMES
-from paretune.spaces.architecture.checkpoint import load_weights
 from paretune.spaces.base import Candidate, Context, EpochEnd
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.spaces.table import Option, Slot, Table
+from paretune.spaces.twin import accepted
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
     from paretune.spaces.training.snapshot import Snapshot
-
-CALIBRATION_BATCH = 32
 
 
 class Pipeline:
@@ -57,6 +58,7 @@ class Pipeline:
         seed: The study's seed.
         device: "cpu", "cuda", "mps" or "auto".
         save_curve: Called with (stage key, learning curve) after a training stage.
+        folder: Folder of the study file, which paths of checkpoints are relative to.
     """
 
     def __init__(
@@ -67,16 +69,21 @@ class Pipeline:
         seed: int,
         device: str = "auto",
         save_curve: Callable[[str, list[dict[str, Any]]], None] = lambda key, curve: None,
+        folder: Path = Path(),
     ) -> None:
         self._data = data
         self._cache = cache
         self._seed = seed
         self._device = resolve_device(device)
         self._save_curve = save_curve
-        self._probe = ExportProbe(cache, data.shape, data.classes)
-        self._chain = Chain(data.fingerprint, seed, lambda teacher: self._teachers.key(teacher))
+        self._folder = folder
+        self._probe = ExportProbe(cache, data)
+        self._comparison = DeployedComparison(data)
+        self._chain = Chain(
+            data.fingerprint, seed, lambda teacher: self._teachers.identity(teacher), folder
+        )
         self._teachers = Teachers(
-            baseline, lambda plan: self._links(plan)[-1].digest, self.candidate, cache
+            baseline, lambda plan: self._links(plan)[-1].identity, self.candidate, cache
         )
 
     def keys(self, plans: Iterable[Plan], teachers: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -91,15 +98,20 @@ class Pipeline:
         return {link.digest for plan in (*plans, *lessons) for link in self._links(plan)}
 
     def probe(self, plan: Plan, watch: Watch) -> None:
-        """Refuses a plan before any training if its network cannot be exported.
+        """Refuses a plan before any training if a file would not compute what its network does.
+
+        A plan whose trainings are all in the cache is not probed.
 
         Raises:
-            StageError: The runtime of a target refuses the network.
+            StageError: The runtime of a target refuses the network, or its file computes something
+                else; or the network is not a function of each example.
         """
-        if self.trained(plan):
+        trains = any(_learns(link.stage) for link in self._links(plan))
+        if trains and self.trained(plan):
             return
-        for name in dict.fromkeys(deployment.name for deployment in deployments(plan)):
-            self._probe.check(plan.stages[0].params["architecture"], name, watch)
+        params = plan.stages[0].params
+        for deployment in deployments(plan):
+            self._probe.check(params, lambda: self._initial(params), deployment, watch)
 
     def trained(self, plan: Plan) -> bool:
         """Returns whether the cache holds everything that a plan trains."""
@@ -184,11 +196,17 @@ class Pipeline:
         """Exports a candidate for the plan's first runtime, or for a deployment.
 
         Raises:
-            StageError: The runtime cannot export or quantize it.
+            StageError: The runtime cannot export or quantize it, or the file computes something
+                else than the candidate.
         """
-        name = (deployment or deployments(plan)[0]).name
+        deployment = deployment or deployments(plan)[0]
         with watch.stage("deploy"), host_lock.working():
-            return export(candidate, name, path, self._data)
+            try:
+                artifact = export(candidate, deployment.name, path, self._data)
+            except Unmeasurable as error:
+                key = f"{deployment.name}-{path.stem}"
+                raise with_log(error, lambda text: self._cache.log(key, text)) from None
+            return self._comparison.checked(artifact, candidate, deployment)
 
     def suited(
         self, plan: Plan, candidate: Candidate, deployment: Deployment
@@ -306,28 +324,21 @@ class Pipeline:
             return train_stage(self._cache, link, candidate, context, resume, pace)
         name, entry, params = stage.technique
         result: Candidate = entry.apply(candidate, params, context)
-        if len(result.history) == len(candidate.history):
-            return result  # the technique changed nothing
-        # The plan has a user's technique by dotted path; `rebuild` needs the same name.
-        *before, last = result.history
-        return replace(result, history=(*before, replace(last, technique=name)))
+        return accepted(candidate, result, name)
 
     def _pretrained(
         self, link: Link, context: Context, resume: Snapshot | None, pace: Pace | None
     ) -> Candidate:
         params = link.stage.params
-        candidate = initial_candidate(
-            params["architecture"], self._data.shape, self._data.classes, self._seed
-        )
-        if params["checkpoint"]:
-            try:
-                load_weights(candidate.model, params["checkpoint"])
-            except ValueError as error:
-                raise UserError(str(error)) from error
-        candidate.model.eval()
+        candidate = self._initial(params)
         if params["recipe"] is None or params["recipe"]["epochs"] == 0:
             return candidate
         return train_stage(self._cache, link, candidate, context, resume, pace)
+
+    def _initial(self, params: Mapping[str, Any]) -> Candidate:
+        """Returns the network of a pretrain stage before its training."""
+        data = self._data
+        return first_candidate(params, data.shape, data.classes, self._seed, self._folder)
 
     # -- interrupted trainings ----------------------------------------------------
 
@@ -371,22 +382,6 @@ def _single(teacher: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
             yield from _single(member)
     elif teacher:
         yield teacher
-
-
-def export(candidate: Candidate, runtime: str, path: Path, data: Dataset) -> Artifact:
-    """Exports a candidate as a runtime's file; static int8 is calibrated on training images.
-
-    Raises:
-        Unmeasurable: The runtime cannot export or quantize it.
-    """
-    quantization = candidate.quantization
-    calibration = None
-    images = [options.get("images") for options in (quantization or {}).values()]
-    if images and images[0]:
-        calibration = data.calibration(images[0], CALIBRATION_BATCH)
-    return RUNTIMES.get(runtime).export(  # type: ignore[no-any-return]
-        candidate.model.cpu().eval(), candidate.shape, path, quantization, calibration
-    )
 
 
 def _learns(stage: Stage) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.building.stage_cache import StageCache
-from paretune.search.building.watch import StageError, Watch
+from paretune.search.building.stage_keys import StageIdentity
+from paretune.search.building.watch import StageError, Watch, WeightsError
 from paretune.search.study.plan import Plan
 from paretune.search.study.spec import canonical, digest
 from paretune.search.study.stage import Stage
@@ -31,7 +32,7 @@ class Teachers:
 
     Args:
         baseline: Plan of the teacher with the description None.
-        key: Plan -> key of its candidate.
+        identity: Plan -> identity of its candidate.
         build: Plan -> candidate.
         cache: Keeps the teachers' logits.
     """
@@ -39,29 +40,35 @@ class Teachers:
     def __init__(
         self,
         baseline: Plan,
-        key: Callable[[Plan], str],
+        identity: Callable[[Plan], StageIdentity],
         build: Callable[[Plan, Watch], Candidate],
         cache: StageCache,
     ) -> None:
         self._baseline = baseline
-        self._key = key
+        self._identity = identity
         self._build = build
         self._cache = cache
-        self._keys: dict[str, str] = {}
+        self._identities: dict[str, StageIdentity] = {}
         self._models: dict[str, torch.nn.Module] = {}
         self._seconds: dict[str, float] = {}
         self._logits: dict[str, torch.Tensor] = {}
 
     def key(self, described: Described) -> str:
         """Returns the digest of everything that a teacher's weights depend on."""
+        return self.identity(described).key
+
+    def identity(self, described: Described) -> StageIdentity:
+        """Returns what a teacher's key is made of."""
         text = canonical(described)
-        if text not in self._keys:  # a checkpoint file is read as a whole
+        if text not in self._identities:  # a checkpoint file is read as a whole
             if described and "average" in described:
-                members = [self.key(member) for member in described["average"]]
-                self._keys[text] = digest(["average", members])[:32]
+                members = [self.identity(member) for member in described["average"]]
+                plain = digest(["average", [member.plain for member in members]])[:32]
+                code = {name: each for member in members for name, each in member.code.items()}
+                self._identities[text] = StageIdentity(plain, code)
             else:
-                self._keys[text] = self._key(self._plan(described))
-        return self._keys[text]
+                self._identities[text] = self._identity(self._plan(described))
+        return self._identities[text]
 
     def ready(self, described: Described) -> bool:
         """Returns whether the teacher is in memory."""
@@ -104,6 +111,8 @@ class Teachers:
         inner = Watch(epoch=watch.epoch)
         try:
             model = self._build(plan, inner).model.eval()
+        except WeightsError as error:
+            raise WeightsError(f"a teacher: {error}") from error
         except StageError as error:
             if error.infeasible:
                 raise InfeasibleCandidate(f"the teacher: {error.text}") from error

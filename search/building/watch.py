@@ -50,6 +50,10 @@ class StageError(Exception):
         return reason if self.infeasible else {**reason, "traceback": self.details}
 
 
+class WeightsError(UserError):
+    """The weights that a network starts from cannot be used."""
+
+
 class TrainingPaused(Exception):
     """Racing pauses the training; the text says why."""
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from paretune.search.study.spec import checkpoint_name
+
 UNKNOWN = "no licence is recorded: check it before you pass the model on"
 
 
@@ -35,7 +37,7 @@ def _teacher_lines(teacher: Mapping[str, Any]) -> Iterator[str]:
 
 def _network_lines(params: Mapping[str, Any], prefix: str) -> Iterator[str]:
     if params.get("checkpoint"):
-        name = Path(params["checkpoint"]).name
+        name = checkpoint_name(params["checkpoint"])
         yield f"{prefix}It starts from your checkpoint {name}: {UNKNOWN}."
     [(name, options)] = params["architecture"].items()
     libraries = {"torchvision": _torchvision, "timm": _timm, "transformers": _transformers}

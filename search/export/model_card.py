@@ -10,6 +10,7 @@ from paretune.objectives.base import Measurement
 from paretune.search.export.latency_ratio import LatencyRatio
 from paretune.search.export.load_script import script_name
 from paretune.search.export.manifest import MANIFEST, PROBE, conversion_note
+from paretune.search.study.spec import checkpoint_name
 from paretune.search.study.units import format_interval, format_value
 from paretune.search.views.plan_text import plan_text
 
@@ -74,11 +75,18 @@ def _measurements(manifest: Mapping[str, Any]) -> Iterator[str]:
     trial, baseline = manifest["measurements"], manifest["baseline"]
     ratios = manifest["times_better_than_baseline"]
     test = {**trial["test"], **manifest["artifacts"][0]["expected"]["test"]}
-    yield "| | validation | test | baseline, validation | baseline, test | times better |"
-    yield "|---|---|---|---|---|---|"
+    columns = {
+        "validation": trial["validation"],
+        "test": test,
+        "baseline, validation": baseline["validation"],
+        "baseline, test": baseline["test"],
+    }
+    if manifest["data"].get("no_test"):
+        columns = {name: measured for name, measured in columns.items() if "test" not in name}
+    yield f"| | {' | '.join(columns)} | times better |"
+    yield f"|{'---|' * (len(columns) + 2)}"
     for name in dict.fromkeys([*trial["validation"], *test]):
-        columns = (trial["validation"], test, baseline["validation"], baseline["test"])
-        cells = [_cell(measurements.get(name)) for measurements in columns]
+        cells = [_cell(measurements.get(name)) for measurements in columns.values()]
         times = f"{ratios[name]:.3g}" if name in ratios else ""
         yield f"| {name} | {' | '.join(cells)} | {times} |"
 
@@ -112,6 +120,9 @@ def _conditions(manifest: Mapping[str, Any]) -> Iterator[str]:
             "the search compared trials on the validation part, so those values are slightly "
             "optimistic; it never used the test part"
         )
+    data = manifest["data"]
+    yield from (data["no_test"],) if data.get("no_test") else ()
+    yield from data.get("notes") or ()
     yield "intervals are 95 %; differences within them may be chance"
 
 
@@ -129,7 +140,7 @@ def _timing(measurement: Mapping[str, Any]) -> str:
 
 def _origin(manifest: Mapping[str, Any]) -> Iterator[str]:
     data = manifest["data"]
-    sizes = ", ".join(f"{count} {part}" for part, count in data["sizes"].items())
+    sizes = ", ".join(f"{count} {part}" for part, count in data["sizes"].items() if count)
     source = "" if data["source"] == data["name"] else f" ({data['source']})"
     yield f"data: {data['name']}{source}, {sizes} examples, {data['classes']} classes"
     yield f"fingerprint of data and split: `{data['fingerprint']}`, seed {data['seed']}"
@@ -146,7 +157,7 @@ def _stage(stage: Mapping[str, Any]) -> str:
     params = stage["params"]
     words = [plan_text([stage])]
     if params.get("checkpoint"):
-        words.append(f"from {Path(params['checkpoint']).name}")
+        words.append(f"from {checkpoint_name(params['checkpoint'])}")
     recipe = params.get("recipe")
     if recipe:
         [(optimizer, options)] = recipe["optimizer"].items()
@@ -217,6 +228,11 @@ def _limits(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"Accuracy was measured on {max(counts)} test examples, from the same source as the "
             "training data."
+        )
+    elif manifest["data"].get("no_test"):
+        yield (
+            "Accuracy was measured on the validation part only, by which the search compared "
+            "trials, so it may be too high."
         )
     yield "Nothing was measured on other data, on shifted or adversarial inputs, or by group."
     if expected["latency"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -26,7 +27,7 @@ from paretune.search.trial.events import (
     TrialPaused,
     TrialStarted,
 )
-from paretune.search.views.headline import times_text
+from paretune.search.views.change_text import times_text
 
 FRONT_ROWS = 8
 """Members of the front that the live view shows."""
@@ -224,7 +225,14 @@ def ended_text(event: TrialEnded, axes: Sequence[Axis], trial_limit: int | None)
         head += f" [{event.done}/{trial_limit}]"
     body = _body(result, axes, event.baseline if number else None)
     marks = "  on the front" if event.grew and number else ""
-    return f"{head}  {body}{marks}  ({result.duration:.1f} s)"
+    line = f"{head}  {body}{marks}  ({result.duration:.1f} s)"
+    return line if number else "\n".join([line, *weights_lines(result.artifact)])
+
+
+def weights_lines(artifact: Mapping[str, Any] | None) -> list[str]:
+    """Returns what was done to load the weights of an artifact, as at most one line."""
+    notes = ((artifact or {}).get("info") or {}).get("weights")
+    return [f"its checkpoint: {'; '.join(notes)}"] if notes else []
 
 
 def paused_text(trial: int, result: Result) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from paretune.search.study.spec import BaselineSpec, Selection, digest
+from paretune.search.study.spec import BaselineSpec, Checkpoint, Selection, digest
 from paretune.search.study.stage import TECHNIQUES, Stage
 from paretune.spaces.distillation.base import BASELINE, STAGES
 
@@ -61,7 +61,7 @@ def make_plan(
     """
     first = {
         "architecture": choices["architecture"],
-        "checkpoint": choices.get("checkpoint"),
+        "checkpoint": _checkpoint(choices),
         "recipe": choices.get("pretrain"),
     }
     stages = [Stage("pretrain", first)]
@@ -74,6 +74,20 @@ def make_plan(
     deploy = Stage("deploy", _deployment(runtime, targets or {}))
     distillation = choices.get("distillation")
     return Plan((*(_taught(stage, distillation, teachers or {}) for stage in stages), deploy))
+
+
+def only_for(architecture: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
+    """Returns the choice of a checkpoint that only one architecture of the space starts from."""
+    return {"architecture": dict(architecture), "weights": checkpoint}
+
+
+def _checkpoint(choices: Mapping[str, Any]) -> Checkpoint | None:
+    """Returns the checkpoint that the chosen architecture starts from, or None."""
+    value = choices.get("checkpoint")
+    if not isinstance(value, Mapping) or "architecture" not in value:
+        return value
+    fits = value["architecture"] == choices["architecture"]
+    return value["weights"] if fits else None
 
 
 def baseline_plan(

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from paretune.spaces.domains import Node
@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # importing pydantic takes longer than reading a front
     from paretune.search.study.racing_options import RacingParams
 
 Direction = Literal["minimize", "maximize"]
+
+Checkpoint = str | Mapping[str, str]
+"""Path of a file with weights, or {"file": path, "key": keys inside the file}."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +94,35 @@ class Constraint:
         return bound + excess if self.upper else bound - excess
 
 
+def checkpoint_file(checkpoint: Checkpoint) -> str:
+    """Returns the path of a checkpoint's file, as a plan has it."""
+    return checkpoint if isinstance(checkpoint, str) else checkpoint["file"]
+
+
+def checkpoint_key(checkpoint: Checkpoint) -> str | None:
+    """Returns the keys that lead to the weights inside the file; None to search them."""
+    return None if isinstance(checkpoint, str) else checkpoint["key"]
+
+
+def checkpoint_name(checkpoint: Checkpoint) -> str:
+    """Returns the file's name without folders, and the key if there is one: "net.pt (ema)"."""
+    key = checkpoint_key(checkpoint)
+    return PurePath(checkpoint_file(checkpoint)).name + (f" ({key})" if key else "")
+
+
 @dataclass(frozen=True)
 class BaselineSpec:
     """The user's model, unchanged.
 
     Attributes:
         architecture: {name: {parameters}}.
-        checkpoint: Absolute path of a .safetensors or .pt file with its weights, or None.
+        checkpoint: File with its weights, relative to the study file where possible; or {"file":
+            path, "key": keys inside the file}; or None.
         pretrain: The recipe as JSON, or None if its weights come from a checkpoint or a library.
     """
 
     architecture: Mapping[str, Any]
-    checkpoint: str | None
+    checkpoint: Checkpoint | None
     pretrain: Mapping[str, Any] | None
 
 

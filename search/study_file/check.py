@@ -9,10 +9,17 @@ from typing import Any
 
 from paretune.search.measuring.structural_constraints import SCREEN, structural_constraints
 from paretune.search.study.raced_stage import longest_training, raced_stage
-from paretune.search.study.spec import ObjectiveSpec, Selection, StudySpec, TrainerSpec
+from paretune.search.study.spec import (
+    ObjectiveSpec,
+    Selection,
+    StudySpec,
+    TrainerSpec,
+    checkpoint_name,
+)
 from paretune.search.study_file.distillation import learning_stages, teacher_names, training_stages
 from paretune.search.study_file.input_kinds import option_names
 from paretune.search.study_file.networks import AVERAGE, description
+from paretune.search.study_file.starting_weights import may_be
 from paretune.search.study_file.targets import target_notes
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
@@ -241,6 +248,7 @@ def _notes(spec: StudySpec) -> list[str]:
     if extra:
         notes.append(f"measured for constraints or goals only: {', '.join(extra)}")
     notes += [f"{name}: {text}" for name, text in _entry_notes(spec).items()]
+    notes += _retraining_notes(spec)
     notes += target_notes(spec)
     notes += _racing_notes(spec)
     idle = [name for name in spec.teachers if name not in _teaching(spec)]
@@ -249,6 +257,22 @@ def _notes(spec: StudySpec) -> list[str]:
     if not list(parameters(spec.space)):
         notes.append("the space has no parameter: its only plan is compared with the baseline")
     return notes
+
+
+def _retraining_notes(spec: StudySpec) -> list[str]:
+    """Returns a note if the baseline's own architecture is trained from its first weights."""
+    section = spec.source.get("space") or {}
+    if spec.trainer or not spec.baseline.checkpoint or not section.get("pretrain"):
+        return []
+    fields = dict(spec.space.fields) if isinstance(spec.space, Record) else {}
+    if not section.get("architecture"):
+        return ["space.pretrain continues the training of the checkpoint's weights"]
+    if not may_be(fields["architecture"], spec.baseline.architecture):
+        return []
+    return [
+        "space.pretrain trains every architecture of the space from its first weights, also the "
+        "baseline's; leave architecture out to start from the checkpoint"
+    ]
 
 
 def _teaching(spec: StudySpec) -> set[str]:
@@ -308,7 +332,7 @@ def _network_text(network: Mapping[str, Any]) -> str:
     [(name, params)] = network["architecture"].items()
     text = _option_text(Selection(name, params))
     if network["checkpoint"]:
-        text += f", weights from {network['checkpoint']}"
+        text += f", weights from {checkpoint_name(network['checkpoint'])}"
     if network["recipe"]:
         text += f", trained {network['recipe']['epochs']} epochs"
     return text

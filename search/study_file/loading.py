@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from paretune.search.data import DATASETS, load_data
+from paretune.search.data.published_preset import concrete_params
 from paretune.search.errors import UserError
 from paretune.search.study.spec import BaselineSpec, Selection, StudySpec
 from paretune.search.study_file.distillation import check_distillation
@@ -25,13 +26,14 @@ from paretune.search.study_file.search_and_budget import (
 )
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.space import EIGHTHS, SpaceReader
+from paretune.search.study_file.starting_weights import checkpoint_of, without_weights
 from paretune.search.study_file.targets import TargetReader
 from paretune.search.study_file.trainer_section import TrainerReader
 from paretune.search.study_file.trainer_space import TrainerSpaceReader
 from paretune.search.user_code import add_import_folders
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
-from paretune.spaces.domains import Choice, Fixed, Node, Record, assign, parameters
+from paretune.spaces.domains import Fixed, Node, Record, assign, parameters
 from paretune.spaces.params import Params
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
@@ -261,7 +263,7 @@ class _StudyLoader(SectionReader):
         self.check_keys(section, SPACE_KEYS, ("space",))
         searched = section.get("architecture") is not None
         architecture = self._part(section, "architecture", ARCHITECTURES, baseline)
-        self._reader.layers = lambda: self._layers(architecture)
+        self._reader.layers = lambda: self._layers(architecture, baseline)
         fields: list[tuple[str, Node]] = [
             ("architecture", architecture),
             ("pretrain", self._recipe(section, "pretrain", baseline)),
@@ -269,16 +271,23 @@ class _StudyLoader(SectionReader):
             ("distillation", self._part(section, "distillation", DISTILLATIONS)),
             ("finetune", self._recipe(section, "finetune", None)),
             ("quantization", self._part(section, "quantization", QUANTIZATIONS)),
-            # Only the baseline's own architecture can start from its checkpoint.
-            ("checkpoint", Fixed(None if searched or baseline is None else baseline.checkpoint)),
+            (
+                "checkpoint",
+                checkpoint_of(
+                    architecture,
+                    baseline,
+                    searched=searched,
+                    recipe=section.get("pretrain") is not None,
+                ),
+            ),
         ]
         space = Record(tuple(fields))
-        self._check_space(dict(fields), searched)
+        self._check_space(dict(fields), baseline if searched else None)
         self._targets.check_modes(deployments, option_names(dict(fields)["quantization"]))
         check_distillation(self.problems, section.get("distillation"), dict(fields), teachers)
         return space
 
-    def _layers(self, architecture: Node) -> Sequence[str]:
+    def _layers(self, architecture: Node, baseline: BaselineSpec | None) -> Sequence[str]:
         """Returns the prunable layers if a space has one architecture, else eighths of a network.
 
         The layers depend on the inputs, so this reads the data and builds a network.
@@ -292,7 +301,8 @@ class _StudyLoader(SectionReader):
         if not isinstance(value, Mapping):
             return EIGHTHS  # its mistake is noted already
         try:
-            dataset = load_data(data.name, data.params, self._file.parent)
+            params = concrete_params(data.params, baseline.architecture if baseline else value)
+            dataset = load_data(data.name, params, self._file.parent)
         except UserError as error:
             self.problems.add(
                 ("space", "pruning"),
@@ -342,33 +352,24 @@ class _StudyLoader(SectionReader):
         }
         check_kinds(self.problems, data.name, parts)
 
-    def _check_space(self, fields: dict[str, Node], searched: bool) -> None:
-        untrained = searched and fields["pretrain"] == Fixed(None) and not self.problems
-        if untrained and not _ships_weights(fields["architecture"]):
-            self.problems.add(
-                ("space", "architecture"),
-                "other architectures need training; give space.pretrain (a recipe)",
-            )
+    def _check_space(self, fields: dict[str, Node], baseline: BaselineSpec | None) -> None:
+        """Checks rules between the sections of the space.
+
+        Args:
+            fields: The sections.
+            baseline: The baseline; None if the space has no other architecture.
+        """
+        if baseline and fields["pretrain"] == Fixed(None) and not self.problems:
+            network = without_weights(fields["architecture"], baseline)
+            if network is not None:
+                self.problems.add(
+                    ("space", "architecture"),
+                    "other architectures need training; give space.pretrain (a recipe): there are "
+                    f"no weights for {network}",
+                )
         names = [p.name for p in parameters(Record(tuple(fields.items())))]
         for name in dict.fromkeys(name for name in names if names.count(name) > 1):
             self.problems.add(
                 ("space",),
                 f"two branches give the parameter {name}; give one of them a fixed value",
             )
-
-
-def _ships_weights(node: Node) -> bool:
-    """Returns whether every architecture of a tree may load trained weights."""
-    match node:
-        case Choice(options):
-            return all(_ships_weights(child) for _, child in options)
-        case Record(((("python", _)),)):
-            return True
-        case Record((("transformers", Record(fields)),)):
-            return dict(fields)["checkpoint"] != Fixed(None)
-        case Record((("torchvision", Record(fields)),)):
-            return dict(fields)["weights"] != Fixed(None)
-        case Record((("timm", Record(fields)),)):
-            return dict(fields)["pretrained"] != Fixed(False)
-        case _:
-            return False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paretune.search.study.spec import BaselineSpec
+from paretune.search.study.spec import BaselineSpec, Checkpoint
 from paretune.search.study_file.document import Document
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.section_reader import SectionReader
@@ -112,16 +113,44 @@ class NetworkReader(SectionReader):
             return None
         return assign(node, lambda name, domain: None) if isinstance(node, Record) else None
 
-    def _checkpoint(self, value: Any, key: Key) -> str | None:
+    def _checkpoint(self, value: Any, key: Key) -> Checkpoint | None:
+        if not isinstance(value, Mapping):
+            return self._file(value, key)
+        self.check_keys(value, ("file", "key"), key)
+        inner = value.get("key")
+        if not isinstance(inner, str) or not inner.strip("."):
+            self.problems.add(
+                (*key, "key") if "key" in value else key,
+                f"give the keys that lead to the weights inside the file (key: ema), not {inner!r}",
+            )
+            return None
+        if value.get("file") is None:
+            self.problems.add(key, '"file" is missing')
+            return None
+        file = self._file(value["file"], (*key, "file"))
+        return None if file is None else {"file": file, "key": inner.strip(".")}
+
+    def _file(self, value: Any, key: Key) -> str | None:
         if value is None:
             return None
         if not isinstance(value, str) or "\0" in value:
             self.problems.add(key, f"give the path of a .safetensors or .pt file, not {value!r}")
             return None
-        file = (self._folder / value).resolve()
-        if not file.is_file():
+        file = Path(os.path.normpath(self._folder / value))
+        if file.is_dir():
+            self.problems.add(key, f"{file} is a folder; give the file with the weights")
+        elif not file.is_file():
             self.problems.add(key, f"{file}: there is no such file")
-        return str(file)
+        return self._portable(file, absolute=Path(value).is_absolute())
+
+    def _portable(self, file: Path, absolute: bool) -> str:
+        """Returns a path relative to the study file, so that both can be moved together.
+
+        A path that the user wrote as absolute stays so, unless it is inside the study's folder.
+        """
+        if absolute and not file.is_relative_to(self._folder):
+            return str(file)
+        return Path(os.path.relpath(file, self._folder)).as_posix()
 
     # -- averages --------------------------------------------------------------------------------
 

@@ -318,9 +318,23 @@ def _network(build: SchemaBuilder) -> Schema:
                 "description": "the network: a name, or {name: options}",
             },
             "checkpoint": {
-                "type": "string",
-                "description": ".safetensors or .pt file with its weights; relative to the study "
-                "file",
+                "anyOf": [
+                    {"type": "string"},
+                    object_schema(
+                        {
+                            "file": {"type": "string", "description": "the file"},
+                            "key": {
+                                "type": "string",
+                                "description": "keys that lead to the weights: ema, "
+                                "state_dict.student",
+                            },
+                        },
+                        "one of several sets of weights in a file",
+                        ["file", "key"],
+                    ),
+                ],
+                "description": "file with its weights (torch.save or .safetensors), relative to "
+                "the study file; {file: net.pt, key: ema} picks one of several in a file",
             },
             "pretrain": {
                 **build.record(Recipe, searched=False),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Measurement
-from paretune.search.building.watch import StageError, Watch
+from paretune.search.building.watch import StageError, Watch, WeightsError
 from paretune.search.errors import UserError
 from paretune.search.measuring.gauge import values_by_name, values_of, violations_of
 from paretune.search.study.plan import Plan
@@ -79,6 +79,9 @@ class Evaluation:
             artifacts, measurements = self._measured(number, plan, baseline, watch)
         except ScreenedOut as screened_out:
             return screened_out.result.with_seconds(watch.seconds, time.monotonic() - begun)
+        except WeightsError as error:
+            where = "the baseline" if baseline is None else f"trial {number}"
+            raise UserError(f"{where} fails in pretrain: {error}") from error
         except StageError as error:
             if checks and checks.pause_reason:
                 return checks.paused(time.monotonic() - begun)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from paretune.search.building.stage_keys import file_digest, sources_of
 from paretune.search.data import DATASETS
 from paretune.search.errors import UserError
-from paretune.search.study.spec import ObjectiveSpec, StudySpec, TrainerSpec, canonical
+from paretune.search.study.spec import (
+    ObjectiveSpec,
+    StudySpec,
+    TrainerSpec,
+    canonical,
+    checkpoint_file,
+)
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record, parameters
 
 LOADING = ("workers", "pin_memory", "prefetch", "memory")
@@ -54,9 +62,36 @@ def _stages(spec: StudySpec) -> dict[str, Any]:
             "checkpoint": spec.baseline.checkpoint,
             "pretrain": spec.baseline.pretrain,
         },
+        **({"content": content} if (content := content_of(spec)) else {}),
         **_deployed(spec),
         **({"teachers": dict(spec.teachers)} if spec.teachers else {}),
     }
+
+
+def content_of(spec: StudySpec) -> dict[str, str]:
+    """Returns name -> digest of the files that make the networks of a study.
+
+    These are checkpoints, folders of weights, and the user's code of networks and techniques.
+    """
+    named = [dict(spec.baseline.architecture), spec.teachers, _tree(spec.space)]
+    sources = sources_of(named, spec.file.parent)
+    content = {name: make() for name, make in sources.items()}
+    for checkpoint in _checkpoints([vars(spec.baseline), spec.teachers]):
+        content[checkpoint] = file_digest(spec.file.parent / checkpoint)
+    return {name: value[:16] for name, value in content.items() if value is not None}
+
+
+def _checkpoints(value: Any) -> Iterator[str]:
+    """Yields the files of the checkpoints in descriptions of networks."""
+    if isinstance(value, Mapping):
+        if value.get("checkpoint"):
+            yield checkpoint_file(value["checkpoint"])
+        for key, child in value.items():
+            if key not in ("architecture", "checkpoint"):
+                yield from _checkpoints(child)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            yield from _checkpoints(child)
 
 
 def _deployed(spec: StudySpec) -> dict[str, Any]:
@@ -94,6 +129,7 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
     """
     current = json.loads(canonical(identity(spec)))
     old = {"order": current["order"], **_with_new_options(old, spec)}
+    old = _as_stored_now(old, current, spec.file.parent)
     changes = list(_differences(old, current, ""))
     changes = [c for c in changes if not c[0].startswith("order.")] or changes
     if not changes:
@@ -107,11 +143,42 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
         if old.get("study") != spec.name
         else "the study file changed in what its trials depend on"
     )
+    files = [key.removeprefix("content.") for key, _, _ in changes if key.startswith("content.")]
+    if files:
+        lines += (
+            f"\n  (The content of {', '.join(files)} changed: the study's earlier trials had other "
+            "networks, which cannot be compared with new ones.)"
+        )
     raise UserError(
         f"{spec.file.name}: {what}:\n{lines}{more}\n"
         "Change it back to continue, or start again: give the study another name and file, "
         f"--storage URL, or remove {spec.folder}. (Budget, trials and goals may change.)"
     )
+
+
+def _as_stored_now(
+    old: Mapping[str, Any], current: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Returns an identity of an earlier version as this one stores it.
+
+    It had no digests of files, and absolute paths of checkpoints.
+
+    Args:
+        old: The stored identity.
+        current: That of the study file, as JSON.
+        folder: Folder of the study file.
+    """
+    content = {"content": current["content"]} if "content" in current else {}
+    return {**content, **_relative(old, current, folder)}
+
+
+def _relative(old: Any, current: Any, folder: Path) -> Any:
+    """Returns JSON with the current path of each checkpoint whose absolute path leads there."""
+    if isinstance(old, Mapping) and isinstance(current, Mapping):
+        return {key: _relative(value, current.get(key), folder) for key, value in old.items()}
+    if isinstance(old, str) and isinstance(current, str) and Path(old).is_absolute():
+        return current if Path(old).resolve() == (folder / current).resolve() else old
+    return old
 
 
 def refuse_other_data(info: Mapping[str, Any], fingerprint: str) -> None:

@@ -72,7 +72,13 @@ class StageStudy(OpenStudy):
         self.timed = any(target.gauge.timed for target in targets)
         cache = StageCache(spec.folder / "stages", self.store, spec.cache_limit, self._needed)
         pipeline = Pipeline(
-            data, cache, self.baseline, spec.seed, spec.device, self.store.add_curve
+            data,
+            cache,
+            self.baseline,
+            spec.seed,
+            spec.device,
+            self.store.add_curve,
+            spec.file.parent,
         )
         costs = TrainingCosts(pipeline, cache, data)
         self.cost = lambda choices: costs.of(self.plan(choices))

@@ -78,12 +78,16 @@ class Workbench:
         Raises:
             StageError: A target's runtime cannot export or quantize it.
         """
+        from paretune.search.building.first_weights import NOTES, notes_of
+
         for target in self.targets:
             suited, note = candidate, ""
             if target.name is not None:  # a single runtime takes the plan as it is, or refuses it
                 suited, note = self.pipeline.suited(plan, candidate, target.deployment)
             file = self.artifact_path(number, target)
             artifact = self.pipeline.deploy(plan, suited, file, watch, target.deployment)
+            if weights := notes_of(suited):
+                artifact = replace(artifact, info={**artifact.info, NOTES: weights})
             if note:
                 artifact = replace(artifact, info={**artifact.info, "note": note})
             yield Deployed(target, artifact, suited.model)

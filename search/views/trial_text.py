@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from paretune.objectives.base import Measurement
+from paretune.objectives.base import Measurement, json_of
 from paretune.search.study.records import STRUCTURE_OF, TrialRecord
 from paretune.search.study.units import format_interval, format_value
 from paretune.search.views.plan_text import plan_text
+from paretune.search.views.trial_comparison import comparison_lines
 
 LAST = 5
 """Most reported steps that are shown; --json gives all."""
@@ -20,15 +20,22 @@ LAST = 5
 def trial_json(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """Returns everything that is stored of a trial, as JSON."""
     reported = [{key: row[key] for key in ("step", "values", "seconds")} for row in steps]
-    return {**asdict(trial), "feasible": trial.feasible, "steps": reported}
+    return {**json_of(trial), "feasible": trial.feasible, "steps": reported}
 
 
-def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> str:
+def trial_text(
+    trial: TrialRecord,
+    steps: Sequence[Mapping[str, Any]] = (),
+    no_test: str | None = None,
+    baseline: TrialRecord | None = None,
+) -> str:
     """Returns a trial as lines for a terminal.
 
     Args:
         trial: The trial.
         steps: The steps that your own trainer reported; empty for the built-in stages.
+        no_test: Why the study's data has no test part; None if it has one.
+        baseline: Trial 0, to compare the trial with.
     """
     lines = [
         f"trial {trial.number}: {trial.state}" + ("" if trial.number else " (the baseline)"),
@@ -53,6 +60,10 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
         if measured:
             lines.append(heading)
             lines += [f"  {_measurement_text(m, width)}" for m in measured.values()]
+    lines += [no_test] if no_test else []
+    compared = comparison_lines(trial, baseline)
+    if compared:
+        lines += ["compared with the baseline", *(f"  {line}" for line in compared)]
     if steps:
         lines.append("reported" + (f", the last {LAST} of {len(steps)}" * (len(steps) > LAST)))
         lines += [_step_text(row) for row in steps[-LAST:]]
@@ -64,6 +75,7 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
         cost = " (from the cache)" if stage["kind"] in trial.cached else ""
         cost = cost or (f" ({spent:.1f} s)" if spent is not None else "")
         lines.append(f"  {stage['kind']}{cost}: {_flow(_set_only(stage['params']))}")
+    lines += [f"weights: {text}" for text in _weights(trial)]
     for target, artifact in trial.artifacts.items():
         note = artifact["info"].get("note")
         remark = f" ({note})" if note else ""
@@ -71,6 +83,12 @@ def trial_text(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> s
     if trial.artifact and not trial.artifacts:
         lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
     return "\n".join(lines)
+
+
+def _weights(trial: TrialRecord) -> list[str]:
+    """Returns what was done to load the network's first weights from a checkpoint."""
+    artifact = trial.artifact or next(iter(trial.artifacts.values()), None)
+    return list(artifact["info"].get("weights", ())) if artifact else []
 
 
 def _step_text(row: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
 import warnings
@@ -72,16 +73,29 @@ def _unreadable(file: Path, error: Exception) -> ValueError:
 def _harmless() -> list[Any]:
     """Returns classes beside tensors that training scripts store, and that only hold values."""
     import argparse
+    import pathlib
     import types
 
     import numpy as np
 
-    core = np._core.multiarray
-    numbers = [np.dtype, np.ndarray, core.scalar, core._reconstruct]  # type: ignore[attr-defined]
+    try:
+        core = importlib.import_module("numpy._core.multiarray")
+    except ImportError:  # numpy 1
+        core = importlib.import_module("numpy.core.multiarray")
+    functions = [core.scalar, core._reconstruct]
+    names = [
+        (function, f"numpy.{package}.multiarray.{function.__name__}")
+        for function in functions
+        for package in ("core", "_core")
+    ]
+    paths = [
+        (kind, f"{module}.{kind.__name__.removeprefix('Pure')}")
+        for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath)
+        for module in ("pathlib", "pathlib._local")
+    ]
     kinds = {type(np.dtype(code)) for code in "?bhilqBHILQefdg"}
-    names = [(core.scalar, "numpy.core.multiarray.scalar")]  # type: ignore[attr-defined]
-    names += [(core._reconstruct, "numpy.core.multiarray._reconstruct")]  # type: ignore[attr-defined]
-    return [*numbers, *kinds, *names, argparse.Namespace, types.SimpleNamespace]
+    values = [np.dtype, np.ndarray, *kinds, argparse.Namespace, types.SimpleNamespace]
+    return [*values, *names, *paths]
 
 
 def _pickle_refusal(file: Path) -> str:

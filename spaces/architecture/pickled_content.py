@@ -81,7 +81,9 @@ class _Reader(pickle.Unpickler):
         return type("NamedStandIn", (StandIn,), {"path": f"{module}.{name}"})
 
     def persistent_load(self, pid: Any) -> Any:
-        """Returns a stand-in for a tensor's storage."""
+        """Returns a stand-in for a tensor's storage, or for the class of a module."""
+        if isinstance(pid, tuple) and pid[:1] == ("module",):  # before torch 1.6
+            return pid[1]
         return StandIn()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -114,6 +115,8 @@ class Content:
         self.containers: dict[str, str] = {}
         self.metadata: dict[str, Mapping[str, Any]] = {}
         self._flatten(value, "", 0)
+        if not self.tensors:
+            self._flatten(_with_tensors(value), "", 0)
 
     def _flatten(self, value: Any, path: str, depth: int) -> None:
         if depth > DEPTH or _is_optimizer(value):
@@ -365,6 +368,15 @@ def _split(prefix: str, content: Content) -> tuple[str, str]:
     paths = {"", *content.containers.values()}
     container = max((path for path in paths if prefix.startswith(path)), key=len)
     return container.rstrip("."), prefix.removeprefix(container)
+
+
+def _with_tensors(value: Any) -> Any:
+    """Returns a nested mapping with tensors in place of NumPy's arrays of numbers."""
+    if isinstance(value, Mapping):
+        return {key: _with_tensors(child) for key, child in value.items()}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return torch.from_numpy(value.copy())
+    return value
 
 
 def _is_optimizer(value: Any) -> bool:

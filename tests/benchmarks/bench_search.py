@@ -225,7 +225,14 @@ class PlainScript:
         self._spec, self._folder = spec, folder
         self._data = load_data(spec.data.name, spec.data.params, spec.file.parent, spec.seed)
         self._baseline = baseline_plan(spec.baseline, spec.runtime)
-        self._pipeline = Pipeline(self._data, NoCache(), self._baseline, spec.seed, spec.device)
+        self._pipeline = Pipeline(
+            self._data,
+            NoCache(),
+            self._baseline,
+            spec.seed,
+            spec.device,
+            folder=spec.file.parent,
+        )
         self._gauge = Gauge.of(spec)
         self._study = optuna.create_study(
             storage=f"sqlite:///{folder / 'optuna.db'}",

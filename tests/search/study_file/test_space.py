@@ -723,7 +723,8 @@ def test_other_architectures_are_refused_when_nothing_trains_them(small: Path) -
 
     assert problem == (
         f"{small}:7: space.architecture: other architectures need training; "
-        "give space.pretrain (a recipe)"
+        "give space.pretrain (a recipe): there are no weights for simple_cnn with width 0.25, the "
+        "baseline's is 1.0"
     )
 
 
