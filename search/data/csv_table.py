@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
+import re
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from paretune.search.errors import UserError
 from paretune.spaces.table import did_you_mean
 
 ENDINGS = (".csv", ".tsv")
+
+LONGEST = 2**31 - 1
+"""Characters of the longest cell; more does not fit into C's long on Windows."""
 
 TextsAndLabels = tuple[list[str], list[str]]
 """Texts and their labels, equally many."""
@@ -37,35 +42,99 @@ def read_table(file: Path, text: str, label: str) -> TextsAndLabels:
         ) from error
     if not content.strip():
         raise UserError(f"data: {file} is empty; give a header and one row per text")
-    dialect = "excel-tab" if file.suffix.lower() == ".tsv" else "excel"
-    # Texts may be longer than csv's limit, which holds for the whole process.
-    limit = csv.field_size_limit(sys.maxsize)
-    try:
-        return _read_rows(
-            csv.DictReader(io.StringIO(content), dialect=dialect, strict=True), file, text, label
+    if "\0" in content:
+        line = content[: content.index("\0")].count("\n") + 1
+        raise UserError(
+            f"data: {file}:{line}: there is a NUL byte, so this is no table in UTF-8; save it again"
         )
-    except csv.Error as error:
-        raise UserError(f"data: {file} cannot be read as a table: {error}") from error
+    # Texts may be longer than csv's limit, which holds for the whole process.
+    limit = csv.field_size_limit(LONGEST)
+    try:
+        return _read_rows(_Rows(content, file), file, text, label)
     finally:
         csv.field_size_limit(limit)
 
 
-def _read_rows(reader: csv.DictReader[str], file: Path, text: str, label: str) -> TextsAndLabels:
-    columns = list(reader.fieldnames or ())
-    for option, name in (("text", text), ("label", label)):
-        if name not in columns:
-            hint = did_you_mean(name, columns) or "."
-            raise UserError(
-                f'data: {file} has no column "{name}"{hint} Its columns are '
-                f"{', '.join(columns)}; name yours with {option}: ..."
-            )
+class _Rows:
+    """The rows of a table that are not blank.
+
+    Args:
+        content: Content of the table.
+        file: The table; its ending tells what separates cells.
+
+    Attributes:
+        line: Number of the line on which the last row begins.
+    """
+
+    def __init__(self, content: str, file: Path) -> None:
+        dialect = "excel-tab" if file.suffix.lower() == ".tsv" else "excel"
+        header = content.lstrip().partition("\n")[0]
+        spaced = re.search(r"[,\t] +[\w\"]", header) is not None
+        self._reader = csv.reader(
+            io.StringIO(content, newline=""),
+            dialect=dialect,
+            strict=True,
+            skipinitialspace=spaced,  # "text, label": cells follow a space, too
+        )
+        self._file = file
+        self.line = 0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        while True:
+            self.line = self._reader.line_num + 1
+            try:
+                row = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise UserError(
+                    f"data: {self._file}:{self.line}: cannot be read as a table: {error}"
+                ) from error
+            if row:
+                yield row
+
+
+def _read_rows(rows: _Rows, file: Path, text: str, label: str) -> TextsAndLabels:
+    cells = iter(rows)
+    header = [name.strip() for name in next(cells)]
+    text_column = _column(header, "text", text, file)
+    label_column = _column(header, "label", label, file)
     texts: list[str] = []
     labels: list[str] = []
-    for row in reader:
-        if row[text] is None or not (row[label] or "").strip():
-            raise UserError(f"data: {file}:{reader.line_num}: this row lacks its text or its label")
-        texts.append(row[text])
-        labels.append(row[label].strip())
+    for row in cells:
+        if len(row) != len(header):
+            raise UserError(
+                f"data: {file}:{rows.line}: this row has {len(row)} "
+                f"{'cell' if len(row) == 1 else 'cells'} and the header {len(header)}; put texts "
+                "with commas, quotes or new lines between quotes"
+            )
+        if not row[label_column].strip():
+            raise UserError(f"data: {file}:{rows.line}: this row lacks its label")
+        texts.append(row[text_column])
+        labels.append(class_name(row[label_column]))
     if not texts:
         raise UserError(f"data: {file} has a header and no rows")
     return texts, labels
+
+
+def class_name(label: str) -> str:
+    """Returns the name of a label's class: in Unicode's composed form, without spaces around it."""
+    return unicodedata.normalize("NFC", label).strip()
+
+
+def _column(header: list[str], option: str, name: str, file: Path) -> int:
+    """Returns the index of a column.
+
+    Raises:
+        UserError: There is no such column, or more than one.
+    """
+    count = header.count(name)
+    if count > 1:
+        raise UserError(f'data: {file} has {count} columns "{name}"; give each its own name')
+    if not count:
+        hint = did_you_mean(name, header) or "."
+        raise UserError(
+            f'data: {file} has no column "{name}"{hint} Its columns are {", ".join(header)}; name '
+            f"yours with {option}: ..."
+        )
+    return header.index(name)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from paretune.search.data.class_folders import PART_NAMES, part_of
 from paretune.search.data.params import ImageDataParams
-from paretune.search.data.raw_data import RawData, checked_part, count_classes
+from paretune.search.data.raw_data import RawData, checked_part, count_classes, notes_of
 from paretune.search.errors import UserError
 
 DAMAGED = (
@@ -86,7 +86,8 @@ def raw_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> RawData:
     if len(set(shapes.values())) > 1:
         shapes_text = ", ".join(f"{part} {list(shape)}" for part, shape in shapes.items())
         raise UserError(f"{name}: the parts' images differ in shape: {shapes_text}")
-    return RawData(name.removeprefix("data: "), parts, count_classes(name, parts))
+    classes = count_classes(name, parts)
+    return RawData(name.removeprefix("data: "), parts, classes, notes=notes_of(parts))
 
 
 def _pairs(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, str]]:

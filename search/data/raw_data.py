@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,16 @@ from paretune.search.errors import UserError
 
 if TYPE_CHECKING:
     from paretune.search.data.image_preparation import Preparation
+
+
+CHANNELS = (1, 3, 4)
+"""Numbers of channels that images may have."""
+
+ROUNDING = 1e-6
+"""How far floats may lie beyond 0 and 1."""
+
+SAMPLE = 64
+"""Images that are looked at, to tell whether floats are finer than 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +34,14 @@ class RawPart:
         images: uint8 [N, C, H, W] in memory; None if they are read from `files`.
         files: Image file of each label, for a streamed part.
         texts: Text of each label.
+        notes: Sentences about what was changed while reading.
     """
 
     labels: np.ndarray
     images: np.ndarray | None = None
     files: tuple[Path, ...] = ()
     texts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -98,7 +110,8 @@ def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -
         if not 0 <= label < 2**31:
             raise UserError(f"{name}: {part}: label {label} is out of range; count from 0")
     labels = labels.astype(np.int64)
-    return RawPart(labels, _as_bytes(name, part, _channels_first(name, part, images)))
+    pixels = _as_bytes(name, part, _channels_first(name, part, images))
+    return RawPart(labels, pixels, notes=tuple(_surprises(images, pixels)))
 
 
 def count_classes(name: str, parts: Mapping[str, RawPart], stated: int | None = None) -> int:
@@ -135,12 +148,27 @@ def count_classes(name: str, parts: Mapping[str, RawPart], stated: int | None = 
     return classes
 
 
+def notes_of(parts: Mapping[str, RawPart]) -> tuple[str, ...]:
+    """Returns the sentences of all parts, each once."""
+    return tuple(dict.fromkeys(note for part in parts.values() for note in part.notes))
+
+
 def _channels_first(name: str, part: str, images: np.ndarray) -> np.ndarray:
     if images.ndim == 3:
         return images[:, None]
-    if images.ndim == 4 and images.shape[3] in (1, 3, 4):
+    last = images.ndim == 4 and images.shape[3] in CHANNELS
+    first = images.ndim == 4 and images.shape[1] in CHANNELS
+    if last and first:  # tiny images: those that would be square are meant
+        _, one, two, three = images.shape
+        if (one == two) == (two == three):
+            raise UserError(
+                f"{name}: {part}: images of shape {list(images.shape)} can be [N, H, W, C] or "
+                "[N, C, H, W]; pad them so that height and width are not 1, 3 or 4"
+            )
+        last = one == two
+    if last:
         return images.transpose(0, 3, 1, 2)
-    if images.ndim == 4 and images.shape[1] in (1, 3, 4):
+    if first:
         return images
     raise UserError(
         f"{name}: {part}: images of shape {list(images.shape)}; "
@@ -158,11 +186,40 @@ def _as_bytes(name: str, part: str, images: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(images)
     low, high = float(images.min()), float(images.max())
     if np.issubdtype(images.dtype, np.floating) and np.isfinite([low, high]).all():
-        if low >= 0 and high <= 1:
-            return np.ascontiguousarray(np.rint(images * 255).astype(np.uint8))
+        if low >= -ROUNDING and high <= 1 + ROUNDING:
+            return np.ascontiguousarray(np.rint(images.clip(0, 1) * 255).astype(np.uint8))
     elif np.issubdtype(images.dtype, np.integer) and low >= 0 and high <= 255:
         return np.ascontiguousarray(images.astype(np.uint8))
     raise UserError(
         f"{name}: {part}: images are {images.dtype} from {low:g} to {high:g}; "
-        "give uint8, or floats from 0 to 1"
+        f"give uint8, or floats from 0 to 1{_advice(images.dtype, low, high)}"
     )
+
+
+def _advice(kind: np.dtype[Any], low: float, high: float) -> str:
+    """Returns what to type for values that other tools give; empty if they are not known."""
+    if kind.kind == "f" and low >= 0 and 1 < high <= 255:
+        return ": x / 255"
+    if kind.kind == "f" and low >= -1 and high <= 1:
+        return ": (x + 1) / 2"
+    if kind == np.uint16:
+        return ": x / 65535, or by the largest value of your camera"
+    if kind == np.bool_:
+        return ": x.astype(float)"
+    return ""
+
+
+def _surprises(images: np.ndarray, pixels: np.ndarray) -> Iterator[str]:
+    """Yields a sentence for each way in which the pixels may not be what the user means."""
+    if images.dtype.kind == "f":
+        fine = images[:SAMPLE].astype(np.float64) * 255
+        if np.abs(fine - np.rint(fine)).max() > 1e-2:
+            yield (
+                "The images are floats with more than 256 levels. They were rounded to 8 bits, so "
+                "outputs differ slightly from those on your floats."
+            )
+    elif pixels.max() <= 1:
+        yield (
+            "The images are integers from 0 to 1, where 255 is white, so they are nearly black. "
+            "Give floats if 1 means white."
+        )

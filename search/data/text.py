@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -118,12 +120,23 @@ def _from_tables(tables: dict[str, Path], name: str, params: TextData.Params) ->
 
 
 def _sorted_classes(rows: TextsAndLabels) -> list[str]:
-    """Returns the classes in order: by value if all of them are numbers, else by name."""
-    names = set(rows[1])
+    """Returns the classes in order: by value if all of them are numbers, else by name.
+
+    Raises:
+        UserError: Two names are the same number, such as 1 and 1.0.
+    """
+    names = sorted(set(rows[1]))
     try:
-        return sorted(names, key=lambda name: (float(name), name))
+        values = {name: float(name) for name in names}
     except ValueError:
-        return sorted(names)
+        return names
+    if not all(map(math.isfinite, values.values())):
+        return names
+    in_order = sorted(names, key=lambda name: (values[name], name))
+    for one, other in pairwise(in_order):
+        if values[one] == values[other]:
+            raise UserError(f"data: the classes {one} and {other} are the same number; write one")
+    return in_order
 
 
 def _from_folders(folder: Path) -> RawData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def load_user_examples(manifest: Mapping[str, Any], path: Path) -> UserExamples:
     """
     preprocessing = manifest["preprocessing"]
     shape = tuple(preprocessing["shape"])
-    names = [str(name) for name in preprocessing["class_names"]]
+    names = [unicodedata.normalize("NFC", str(name)) for name in preprocessing["class_names"]]
     if not path.exists():
         raise UserError(f"--data {path}: there is no such file or folder")
     if "tokenizer" in preprocessing:

@@ -45,13 +45,61 @@ MISTAKES: dict[str, tuple[str, bytes, str, str]] = {
         "s.csv",
         b"text,label\nx,a\ny\n",
         "label",
-        r"s\.csv:3: this row lacks its text or its label",
+        r"s\.csv:3: this row has 1 cell and the header 2; put texts with commas, quotes or new ",
     ),
     "empty label": (
         "s.csv",
         b"text,label\nx, \n",
         "label",
-        r"s\.csv:2: this row lacks its text or its label",
+        r"s\.csv:2: this row lacks its label",
+    ),
+    "surplus cell": (
+        "s.csv",
+        b'text,label\n"two\nlines",a\n\nx, y,a\n',
+        "label",
+        r"s\.csv:5: this row has 3 cells and the header 2; put texts with commas",
+    ),
+    "surplus cell after a row of three lines": (
+        "s.csv",
+        b'text,label\r\n"a\r\nb\r\nc",a\r\nx,a,\r\n',
+        "label",
+        r"s\.csv:5: this row has 3 cells",
+    ),
+    "row of two lines": (
+        "s.csv",
+        b'text,label\nx,a\n"a\nb",c,d\n',
+        "label",
+        r"s\.csv:3: this row has 3 cells",
+    ),
+    "comma for tab": (
+        "s.tsv",
+        b"text\tlabel\nx\ta\ny,b\n",
+        "label",
+        r"s\.tsv:3: this row has 1 cell and the header 2",
+    ),
+    "column twice": (
+        "d.csv",
+        b"text,label,label\nx,a,b\n",
+        "label",
+        r'd\.csv has 2 columns "label"; give each its own name',
+    ),
+    "NUL byte": (
+        "n.csv",
+        b"text,label\nx,a\ny\x00,b\n",
+        "label",
+        r"n\.csv:3: there is a NUL byte, so this is no table in UTF-8; save it again",
+    ),
+    "UTF-16": (
+        "w.csv",
+        "text,label\nx,a\n".encode("utf-16"),
+        "label",
+        r"w\.csv is not UTF-8 at byte 0",
+    ),
+    "number twice": (
+        "n.csv",
+        b"text,label\nx,1\ny,2\nz,1.0\n",
+        "label",
+        r"the classes 1 and 1\.0 are the same number; write one",
     ),
     "not UTF-8": (
         "u.csv",
@@ -63,7 +111,7 @@ MISTAKES: dict[str, tuple[str, bytes, str, str]] = {
         "q.csv",
         b'text,label\n"x,a\n',
         "label",
-        r"q\.csv cannot be read as a table: unexpected end of data",
+        r"q\.csv:2: cannot be read as a table: unexpected end of data",
     ),
 }
 
@@ -75,3 +123,36 @@ def test_table_is_refused_with_the_reason(mistake: str, tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match=message):
         load_texts(tmp_path / name, label=label)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"text,label\nfine,pos\nbad,neg\n",
+        b"\xef\xbb\xbftext,label\r\nfine,pos\r\nbad,neg\r\n",
+        b"text, label\nfine, pos\nbad, neg\n",
+        b'text, label\n"fine", "pos"\n"bad", "neg"\n',
+        b" text ,label \nfine,pos \nbad,\tneg\n",
+        b"\ntext,label\n\nfine,pos\n\n\nbad,neg",
+        b"text,label\rfine,pos\rbad,neg\r",
+        b"id,text,label,\n1,fine,pos,\n2,bad,neg,\n",
+    ],
+)
+def test_spellings_of_a_table_give_the_same_rows(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+
+    assert read_table(tmp_path / "t.csv", "text", "label") == (["fine", "bad"], ["pos", "neg"])
+
+
+def test_labels_in_both_forms_of_unicode_are_one_class(tmp_path: Path) -> None:
+    rows = [(f"text {i}", ["caf\u00e9", "cafe\u0301 ", "tea"][i % 3]) for i in range(30)]
+
+    data = load_texts(write_table(tmp_path / "t.csv", rows))
+
+    assert data.class_names == ["caf\u00e9", "tea"]
+
+
+def test_labels_that_are_no_numbers_are_sorted_as_names(tmp_path: Path) -> None:
+    rows = [(f"text {i}", ["nan", "10", "9"][i % 3]) for i in range(30)]
+
+    assert load_texts(write_table(tmp_path / "t.csv", rows)).class_names == ["10", "9", "nan"]

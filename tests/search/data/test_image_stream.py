@@ -24,9 +24,8 @@ WriteImages = Callable[..., Path]
 
 def make_stream(files: list[Path], **options: int | bool) -> ImageStream:
     """Returns a stream of the files with these data options."""
-    return ImageStream(
-        ImageFiles(files, Preparation()), ImagesData.Params.model_validate({"folder": ".", **options})
-    )
+    params = ImagesData.Params.model_validate({"folder": ".", **options})
+    return ImageStream(ImageFiles(files, Preparation()), params)
 
 
 def children() -> set[int | None]:

@@ -33,6 +33,16 @@ def test_existing_parts_are_kept(load_npz: LoadNpz, arrays: Arrays, ending: str)
     assert data.info()["sizes"] == {"train": 40, "validation": 12, "test": 4}
 
 
+def test_names_of_arrays_may_be_in_any_case(load_npz: LoadNpz, arrays: Arrays) -> None:
+    x, y = arrays["x_train"], arrays["y_train"]
+
+    data = load_npz(
+        X_train=x, y_train=y, X_Testing=x[:4], Y_TESTING=y[:4], X_dev=x[:8], y_dev=y[:8]
+    )
+
+    assert data.info()["sizes"] == {"train": 40, "validation": 8, "test": 4}
+
+
 X, Y = "x_train", "y_train"
 
 
@@ -45,8 +55,16 @@ X, Y = "x_train", "y_train"
         (lambda a: {Y: a[Y]}, "the array x_train is missing"),
         (lambda a: {**a, "x_val": a[X]}, "the array y_val is missing"),
         (
-            lambda a: {**a, "x_val": a[X][:, :3], "y_val": a[Y]},
-            "the parts' images differ in shape: train [3, 4, 4], validation [3, 3, 4]",
+            lambda a: {**a, "x_val": a[X][:, :2], "y_val": a[Y]},
+            "the parts' images differ in shape: train [3, 4, 4], validation [3, 2, 4]",
+        ),
+        (
+            lambda a: {**a, "X_Train": a[X]},
+            "x_train and X_Train are the same array of train; leave one",
+        ),
+        (
+            lambda a: {**a, "x_val": a[X], "y_val": a[Y], "y_validation": a[Y]},
+            "y_val and y_validation are the same array of validation; leave one",
         ),
     ],
 )  # fmt: skip

@@ -22,8 +22,15 @@ LoadNpz = Callable[..., ImageDataset]
         (lambda x: x, (3, 4, 4)),
         (lambda x: x[..., :1], (1, 4, 4)),
         (lambda x: x[..., 0], (1, 4, 4)),
-        (lambda x: np.concatenate([x, x[..., :1]], 3), (4, 4, 4)),
+        (lambda x: np.concatenate([x, x[..., :1]], 3).repeat(2, 1).repeat(2, 2), (4, 8, 8)),
         (lambda x: x.repeat(2, 1).repeat(2, 2).transpose(0, 3, 1, 2), (3, 8, 8)),
+        (lambda x: x.transpose(0, 3, 1, 2), (3, 4, 4)),
+        (np.asfortranarray, (3, 4, 4)),
+        (lambda x: x.astype(">i4"), (3, 4, 4)),
+        (lambda x: x.astype(np.uint16), (3, 4, 4)),
+        (lambda x: (x / 255).astype(">f4"), (3, 4, 4)),
+        (lambda x: (x / 255).astype(np.float16), (3, 4, 4)),
+        (lambda x: x / 255 * (1 + 1e-7), (3, 4, 4)),
         (lambda x: x.astype(np.int64), (3, 4, 4)),
         (lambda x: x / 255, (3, 4, 4)),
         (lambda x: (x / 255).astype(np.float32), (3, 4, 4)),
@@ -113,8 +120,28 @@ X, Y = "x_train", "y_train"
         ),
         (lambda a: {**a, X: np.zeros((40, 5, 5, 5))}, "train: images of shape [40, 5, 5, 5]; "),
         (
+            lambda a: {**a, X: a[X][:, :3]},
+            "train: images of shape [40, 3, 4, 3] can be [N, H, W, C] or [N, C, H, W]; pad them so "
+            "that height and width are not 1, 3 or 4",
+        ),
+        (lambda a: {**a, X: np.zeros((40, 3, 3, 3))}, "train: images of shape [40, 3, 3, 3] can "),
+        (lambda a: {**a, X: np.zeros((40, 3, 9, 1))}, "train: images of shape [40, 3, 9, 1] can "),
+        (
+            lambda a: {**a, X: a[X].astype(np.uint16) * 257},
+            "train: images are uint16 from 0 to 65535; give uint8, or floats from 0 to 1: "
+            "x / 65535, or by the largest value of your camera",
+        ),
+        (
+            lambda a: {**a, X: a[X].astype(">u2") * 16},
+            "train: images are uint16 from 0 to 4080; give uint8, or floats from 0 to 1: x / 65535",
+        ),
+        (
+            lambda a: {**a, X: a[X] / 127.5 - 1},
+            "train: images are float64 from -1 to 1; give uint8, or floats from 0 to 1: (x + 1) / ",
+        ),
+        (
             lambda a: {**a, X: a[X].astype(float)},
-            "train: images are float64 from 0 to 255; give uint8, or floats from 0 to 1",
+            "train: images are float64 from 0 to 255; give uint8, or floats from 0 to 1: x / 255",
         ),
         (lambda a: {**a, X: a[X] / 255 - 0.5}, "train: images are float64 from -0.5 to 0.5; give "),
         (lambda a: {**a, X: np.full((40, 4, 4), np.nan)}, "train: images are float64 from nan to "),
@@ -133,3 +160,22 @@ def test_arrays_are_refused_with_the_reason(
         load_npz(**change(arrays))
 
     assert str(error.value).startswith(f"data: data.npz: {message}")
+
+
+def test_floats_finer_than_8_bits_are_rounded_and_the_user_is_told(
+    load_npz: LoadNpz, arrays: Arrays
+) -> None:
+    exact = load_npz(**{**arrays, X: (arrays[X] / 255).astype(np.float32)})
+    assert exact.notes == ()
+
+    fine = load_npz(**{**arrays, X: np.clip((arrays[X] + 0.3) / 255, 0, 1)})
+
+    assert fine.fingerprint == exact.fingerprint
+    [note] = fine.notes
+    assert note.startswith("The images are floats with more than 256 levels. They were rounded to")
+
+
+def test_integers_from_0_to_1_are_doubtful(load_npz: LoadNpz, arrays: Arrays) -> None:
+    [note, *_] = load_npz(**{**arrays, X: (arrays[X] > 128).astype(np.uint8)}).notes
+
+    assert note.startswith("The images are integers from 0 to 1, where 255 is white")
