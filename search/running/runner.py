@@ -105,8 +105,6 @@ class Runner:
                 self._study.host_text,
             )
         )
-        for note in self._study.notes:
-            self._report(Notice(note))
         plan, self._baseline = self._study.baseline, None
         if plan is not None:
             self._baseline = self._ensured_baseline(plan)

@@ -42,7 +42,6 @@ class OpenStudy(ABC):
         classes: Number of classes, which gives the chance level; None if there are none.
         cheap: Objective values that need no training; None if there are none.
         cost: Remaining training cost of a plan; None if it is unknown.
-        notes: Sentences about the data that a user must know when a run begins.
         timed: Whether any quantity is timed, and so measured again in the final session.
         race: Compares trials while they train; None if each trains to its end.
 
@@ -58,7 +57,6 @@ class OpenStudy(ABC):
     cheap: Cheap | None = None
     cost: Cost | None = None
     timed: bool = False
-    notes: Sequence[str] = ()
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec

@@ -63,8 +63,6 @@ class StageStudy(OpenStudy):
         torch.set_flush_denormal(True)
         data = self._data or load_study_data(spec)
         self.classes = data.classes
-        no_test = data.info().get("no_test")
-        self.notes = (*([no_test] if no_test else []), *data.notes)
         self.baseline = baseline_plan(spec.baseline, spec.runtime, spec.targets)
         targets = targets_of(spec, deployments(self.baseline))
         for target in targets:
