@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -28,6 +27,7 @@ from paretune.search.trial.events import (
     TrialStarted,
 )
 from paretune.search.views.change_text import times_text
+from paretune.search.views.loaded_weights import loaded_weights
 
 FRONT_ROWS = 8
 """Members of the front that the live view shows."""
@@ -226,13 +226,8 @@ def ended_text(event: TrialEnded, axes: Sequence[Axis], trial_limit: int | None)
     body = _body(result, axes, event.baseline if number else None)
     marks = "  on the front" if event.grew and number else ""
     line = f"{head}  {body}{marks}  ({result.duration:.1f} s)"
-    return line if number else "\n".join([line, *weights_lines(result.artifact)])
-
-
-def weights_lines(artifact: Mapping[str, Any] | None) -> list[str]:
-    """Returns what was done to load the weights of an artifact, as at most one line."""
-    notes = ((artifact or {}).get("info") or {}).get("weights")
-    return [f"its checkpoint: {'; '.join(notes)}"] if notes else []
+    weights = "" if number else loaded_weights(result.artifact)
+    return f"{line}\ncheckpoint: {weights}" if weights else line
 
 
 def paused_text(trial: int, result: Result) -> str:

@@ -242,6 +242,8 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]
 
 def _shown(key: str) -> str:
     """Returns a key as the study file has it; the tree repeats the name of a branch's option."""
+    if key.startswith("content."):
+        return f"content of {key.removeprefix('content.')}"
     return re.sub(r"\bchoice\.(\w+)\.\1(?=\.|$)", r"choice.\1", key)
 
 

@@ -16,8 +16,10 @@ from plotly.offline import get_plotlyjs
 
 from paretune.search.errors import UserError
 from paretune.search.files import write_atomically
+from paretune.search.front.changes import change
 from paretune.search.study.records import StudyRecord, TrialRecord
-from paretune.search.study.units import format_chance, format_interval, format_times, format_value
+from paretune.search.study.units import format_chance, format_interval, format_value
+from paretune.search.views.change_text import equal_text, times_text, times_words, within_text
 from paretune.search.views.front_columns import cells_of, headings_of, visible_columns
 from paretune.search.views.front_table import (
     FrontInfo,
@@ -26,12 +28,14 @@ from paretune.search.views.front_table import (
     ratios_of,
     shown_chances,
 )
-from paretune.search.views.front_text import mark_text, notes_of
+from paretune.search.views.front_text import change_notes, mark_text, notes_of
 from paretune.search.views.goals import goals_info
-from paretune.search.views.headline import answer_text, best_row, better_word, times_text
+from paretune.search.views.headline import answer_text, best_row
 from paretune.search.views.history_plot import history_figure
 from paretune.search.views.hypervolume_plot import hypervolume_figure
-from paretune.search.views.importance import LEAST_TRIALS, importance_info
+from paretune.search.views.importance import importance_info
+from paretune.search.views.loaded_weights import loaded_weights_of
+from paretune.search.views.missing_sections import missing_sections
 from paretune.search.views.pair_plots import pair_figures
 from paretune.search.views.parallel_coordinates import lines_figure
 from paretune.search.views.plan_text import plan_text
@@ -63,6 +67,9 @@ def report_html(record: StudyRecord) -> str:
     front = front_info(record)
     chances = shown_chances(record)
     visible = visible_columns(front.rows, front.axes)
+    headings = list(compress(headings_of(front.axes), visible))
+    rows = [_row(row, front, visible) for row in (*front.rows, *front.close)]
+    texts = [text for row in rows for text, _ in row["cells"]]
     important = importance_info(record)
     figures = _figures(record, chances, important)
     data = {
@@ -78,20 +85,15 @@ def report_html(record: StudyRecord) -> str:
         front=front,
         answer=answer_text(front).replace("->", "→"),
         tiles=_tiles(front),
-        headings=[
-            "trial",
-            *compress(headings_of(front.axes), visible),
-            *(["P(front)"] if chances else []),
-            "model",
-        ],
-        rows=[_row(row, front, visible) for row in (*front.rows, *front.close)],
-        notes=notes_of(front),
+        headings=["trial", *headings, *(["P(front)"] if chances else []), "model"],
+        rows=rows,
+        notes=[*notes_of(front), *change_notes(front, headings, texts)],
         goals=goals_info(record),
         pairs=[(name, figures[name]) for name in figures if name.startswith("pair-")],
         titles={name: f.layout.meta for name, f in figures.items()},
         figures=figures,
         important=important,
-        fewest=LEAST_TRIALS,
+        missing=missing_sections(record),
         facts=_facts(record),
         summary=_summary(record),
         source=yaml.safe_dump(_plain(record.source), sort_keys=False, default_flow_style=None),
@@ -116,7 +118,7 @@ def _figures(
         title = f"{record.axes[0].name} over the trials"
         figures["pair-0"] = history_figure(record).update_layout(meta=title)
     if len(record.axes) >= 3:
-        figures["space"] = space_figure(record)
+        figures["space"] = space_figure(record, chances)
     for name, figure in (
         ("lines", lines_figure(record, important)),
         ("hypervolume", hypervolume_figure(record)),
@@ -127,7 +129,10 @@ def _figures(
 
 
 def _tiles(front: FrontInfo) -> list[tuple[str, str, str]]:
-    """Returns the result in large print: (figure, what it counts, baseline → trial)."""
+    """Returns the result in large print: (figure, what it counts, baseline → trial).
+
+    A difference within noise is no gain and no loss, so words take the place of its figure.
+    """
     row, base = best_row(front), front.baseline
     if row is None or base is None:
         return []
@@ -141,8 +146,11 @@ def _tiles(front: FrontInfo) -> list[tuple[str, str, str]]:
                 label = f"{axis.name} on test"
             figure = f"{100 * (new.value - old.value):+.1f} points"
         else:
-            figure = format_times(row.ratios.get(axis.name, 1.0))
-            label = better_word(axis)
+            figure, label = times_words(row.ratios.get(axis.name, 1.0), axis)
+        against = row.changes.get(axis.name)
+        if against is not None and not against.beyond_noise:
+            figure = equal_text(axis)
+            label = within_text(against) + (" on test" if against.part == "test" else "")
         span = f"{format_value(old.value, axis.unit)} → {format_value(new.value, axis.unit)}"
         tiles.append((figure, label, span))
     return tiles
@@ -172,6 +180,9 @@ def _trial(trial: TrialRecord, record: StudyRecord) -> dict[str, Any]:
         spread = format_interval(measured) if measured else ""
         times = ratios.get(axis.name)
         better = times_text(times, axis) if times and trial.number else ""
+        base = record.baseline.measurements.get(axis.name) if record.baseline else None
+        if better and measured and base and not change(measured, base).beyond_noise:
+            better = equal_text(axis)
         values.append([value, text, spread, better])
     broken = [text for text, violation in trial.violations.items() if violation > 0]
     reason = trial.reason or {}
@@ -235,6 +246,8 @@ def _facts(record: StudyRecord) -> list[tuple[str, str]]:
     if data := info.get("data"):
         shown = {k: v for k, v in data.items() if k not in DATA_NOTES}
         facts.append(("data", ", ".join(f"{k} {v}" for k, v in shown.items())))
+    if record.baseline and (weights := loaded_weights_of(record.baseline)):
+        facts.append(("the baseline's checkpoint", weights))
     for digest, host in (info.get("hosts") or {}).items():
         memory = host.get("memory_bytes")
         parts = [str(host.get("cpu", "")), f"{host.get('cores')} cores"]

@@ -10,6 +10,7 @@ from typing import Any
 from paretune.objectives.base import Measurement, json_of
 from paretune.search.study.records import STRUCTURE_OF, TrialRecord
 from paretune.search.study.units import format_interval, format_value
+from paretune.search.views.loaded_weights import loaded_weights_of
 from paretune.search.views.plan_text import plan_text
 from paretune.search.views.trial_comparison import comparison_lines
 
@@ -75,7 +76,8 @@ def trial_text(
         cost = " (from the cache)" if stage["kind"] in trial.cached else ""
         cost = cost or (f" ({spent:.1f} s)" if spent is not None else "")
         lines.append(f"  {stage['kind']}{cost}: {_flow(_set_only(stage['params']))}")
-    lines += [f"weights: {text}" for text in _weights(trial)]
+    if weights := loaded_weights_of(trial):
+        lines.append(f"checkpoint: {weights}")
     for target, artifact in trial.artifacts.items():
         note = artifact["info"].get("note")
         remark = f" ({note})" if note else ""
@@ -83,12 +85,6 @@ def trial_text(
     if trial.artifact and not trial.artifacts:
         lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
     return "\n".join(lines)
-
-
-def _weights(trial: TrialRecord) -> list[str]:
-    """Returns what was done to load the network's first weights from a checkpoint."""
-    artifact = trial.artifact or next(iter(trial.artifacts.values()), None)
-    return list(artifact["info"].get("weights", ())) if artifact else []
 
 
 def _step_text(row: Mapping[str, Any]) -> str:
