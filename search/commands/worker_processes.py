@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def worker_processes(spec: StudySpec, workers: int, study: str) -> Iterator[None
     if spec.trials is not None:
         command += ["--trials", str(spec.trials)]
     if spec.seconds is not None:
-        command += ["--time", f"{round(spec.seconds)}s"]
+        command += ["--time", f"{math.ceil(spec.seconds)}s"]
     command += ["--threads", str(threads_per_worker(workers))]
     spec.folder.mkdir(parents=True, exist_ok=True)
     processes = []

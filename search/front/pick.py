@@ -9,6 +9,9 @@ from paretune.search.study.records import StudyRecord, TrialRecord
 
 WORDS = ("knee", "fastest", "smallest", "baseline")
 
+MOST_DIGITS = 25
+"""Digits of a trial's number that are read; databases store it in 32 bits."""
+
 
 def pick(record: StudyRecord, query: str) -> TrialRecord:
     """Returns the trial that a query means.
@@ -23,8 +26,9 @@ def pick(record: StudyRecord, query: str) -> TrialRecord:
         UserError: The query is invalid, or no trial matches it.
     """
     query = query.strip()
-    if query.isdigit() or query == "baseline":
-        return _numbered(record, 0 if query == "baseline" else int(query))
+    number = 0 if query == "baseline" else trial_number(query)
+    if number is not None:
+        return _numbered(record, number)
     if not record.front:
         raise UserError("there is no front yet; run the study first")
     if query in WORDS:
@@ -33,6 +37,15 @@ def pick(record: StudyRecord, query: str) -> TrialRecord:
                 return _numbered(record, number)
         raise UserError(f"--pick {query}: no trial of the front is within a point of the baseline")
     return _constrained(record, query)
+
+
+def trial_number(text: str) -> int | None:
+    """Returns the number of a trial that a user typed; None if the text is not a number.
+
+    A number beyond the range of trials is cut to `MOST_DIGITS`: no trial has it.
+    """
+    text = text.strip()
+    return int(text[:MOST_DIGITS]) if text.isascii() and text.isdigit() else None
 
 
 def _numbered(record: StudyRecord, number: int) -> TrialRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import InfeasibleCandidate
 
 EXAMPLES = 64
+
+MOST_NUMBERS = 100_000_000
+"""Most numbers of one input, and the largest vocabulary."""
 
 
 class RandomInputs:
@@ -80,6 +84,11 @@ def named_network(
         raise UserError(f"--model {text}: {problems}") from error
     except (InfeasibleCandidate, ValueError) as error:
         raise UserError(f"--model {text}: {error}") from error
+    except (RuntimeError, MemoryError) as error:  # too large for this machine, or does not fit
+        reason = (str(error) or "there is not enough memory").strip().splitlines()[0]
+        raise UserError(
+            f"--model {text}: it cannot be built for --shape {shape}: {reason}"
+        ) from error
     artifact = export_file(lambda path: entry.export(model, sides, path), entry, folder)
     data = RandomInputs(sides, classes)
     subject = f"{text}, random inputs"
@@ -109,5 +118,13 @@ def _shape(text: str) -> Shape:
     if len(sides) not in (2, 3) or min(sides) < 1:
         raise UserError(
             f'--shape: give C,H,W of images (3,32,32) or LENGTH,VOCABULARY of texts, not "{text}"'
+        )
+    if (
+        math.prod(sides if len(sides) == 3 else sides[:1]) > MOST_NUMBERS
+        or max(sides) > MOST_NUMBERS
+    ):
+        raise UserError(
+            f"--shape: one input has at most {MOST_NUMBERS:,} numbers, and a vocabulary as many "
+            f"words, not {text[:60]}"
         )
     return sides  # type: ignore[return-value]  # two or three numbers

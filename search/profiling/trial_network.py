@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Measurement
-from paretune.search.building.pipeline import export
+from paretune.search.building.exporting import export
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
@@ -59,7 +59,10 @@ def trial_network(
             "this study's models are made by your own trainer; profile one of them by "
             '--model "pkg.mod:factory" --shape ...'
         )
-    trial = pick(record, query)
+    try:
+        trial = pick(record, query)
+    except UserError as error:
+        raise UserError(str(error).replace("--pick", "--trial", 1)) from error
     if trial.repeat_of is not None:
         trial = record.trials[trial.repeat_of]
     study = StageStudy(location.spec())

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from paretune.search.errors import UserError
+from paretune.search.front.pick import trial_number
 from paretune.search.study.deployment import Deployment
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.spec import Selection, StudySpec
@@ -116,10 +117,10 @@ def requested_trials(record: StudyRecord, text: str) -> list[TrialRecord]:
     elif text == "all":
         numbers = set(with_model)
     else:
-        parts = [part.strip() for part in text.split(",")]
-        if not all(part.isdigit() for part in parts):
+        typed = [trial_number(part) for part in text.split(",")]
+        numbers = {number for number in typed if number is not None}
+        if None in typed:
             raise UserError(f"--trials {text}: give front, all, or numbers: 3,7")
-        numbers = set(map(int, parts))
     for number in sorted(numbers - set(with_model)):
         raise UserError(f"--trials: trial {number} has no model of its own; see: paretune show")
     return [with_model[number] for number in sorted({0, *numbers})]

@@ -21,6 +21,15 @@ from paretune.spaces.params import Params
 
 STORAGE = re.compile(r"^(sqlite|sqlite(\+\w+)?:///.+|postgres(ql)?(\+\w+)?://.+)$")
 
+MOST_TRIALS = 1_000_000_000
+"""The largest number of trials: databases store the number of a trial in 32 bits."""
+
+MOST_SECONDS = 100 * 365 * 86400.0
+"""The longest time: 100 years."""
+
+MOST_BYTES = 10**18
+"""The largest size: 1,000,000 TB."""
+
 DEFAULT_TRIALS = 100
 """Number of trials if a study gives neither a number nor a time."""
 
@@ -38,7 +47,10 @@ def size_in_bytes(text: str) -> int:
         raise ValueError("give a size such as 500 MB or 20 GB")
     power = 1 + "KMGT".index(match[2][0])
     factor: int = (1024 if "i" in match[2] else 1000) ** power
-    return round(float(match[1]) * factor)
+    size = float(match[1]) * factor
+    if size > MOST_BYTES:
+        raise ValueError("give a size of at most 1000000 TB")
+    return round(size)
 
 
 def _checked_size(text: str) -> str:
@@ -52,6 +64,7 @@ class SearchParams(Params):
     trials: int | None = Field(
         None,
         ge=1,
+        le=MOST_TRIALS,
         description="number of trials, not counting the baseline; null: 100, or no limit if "
         "budget.time is given",
     )
@@ -69,7 +82,7 @@ class SearchParams(Params):
         True, description="time networks of equal structure once, whatever their weights"
     )
     max_failures: int = Field(
-        5, ge=1, description="number of failed trials in a row that end the run"
+        5, ge=1, le=MOST_TRIALS, description="number of failed trials in a row that end the run"
     )
     cache: Annotated[str, AfterValidator(_checked_size)] = Field(
         "20 GB",
@@ -91,11 +104,29 @@ def format_variants_of(
     return "front" if uses_surrogate(sampler) else True
 
 
+def _seconds_of(text: str) -> float:
+    """Returns the seconds of `1h30m`; 0 if it is not a time, infinity beyond all numbers."""
+    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip() or "x")
+    if parts is None:
+        return 0.0
+    hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+    return hours * 3600.0 + minutes * 60 + seconds
+
+
+def _cut(value: Any) -> str:
+    """Returns a value as text of at most 40 characters."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
 class BudgetParams(Params):
     """The section `budget`, without `time` and `final`."""
 
     trials: int | None = Field(
-        None, ge=1, description="the same as search.trials; give only one of them"
+        None,
+        ge=1,
+        le=MOST_TRIALS,
+        description="the same as search.trials; give only one of them",
     )
     stop_at_goals: bool = Field(False, description="end the run when one trial reaches all goals")
 
@@ -179,19 +210,16 @@ class SearchAndBudgetReader(SectionReader):
 
     def _seconds(self, value: Any, key: Key) -> float | None:
         """Reads `2h`, `1h30m`, `90s`, or a number of seconds."""
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return float(value)
-        parts = (
-            re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", value or "x")
-            if isinstance(value, str)
-            else None
-        )
-        total = 0.0
-        if parts:
-            hours, minutes, seconds = (int(part or 0) for part in parts.groups())
-            total = hours * 3600.0 + minutes * 60 + seconds
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            total = float(value)
+        else:
+            total = _seconds_of(value) if isinstance(value, str) else 0.0
         if total <= 0:
-            self.problems.add(key, f"give a time such as 2h, 30m, 1h30m or 90s, not {value!r}")
+            self.problems.add(key, f"give a time such as 2h, 30m, 1h30m or 90s, not {_cut(value)}")
+            return None
+        if total > MOST_SECONDS:
+            most = f"{MOST_SECONDS / 3600:.0f}h (100 years)"
+            self.problems.add(key, f"give a time of at most {most}, not {_cut(value)}")
             return None
         return total
 
