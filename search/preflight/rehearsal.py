@@ -1,11 +1,12 @@
 """Rehearsal: builds, trains and deploys plans of a study on a few examples, in a temporary folder.
 
 Stages, teachers and files are those of a run: the pipeline is the same, its data is an excerpt and
-its trainings have two epochs. Only the export probe works on the whole data set.
+its trainings have three epochs. Only the export probe works on the whole data set.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 CACHE = 2 * 10**9
 """Bytes of the temporary stage cache."""
 
+BATCHES, BATCHES_QUICK = 8, 4
+"""Batches of an excerpt, if they fit into memory."""
+
 UNTRAINED: Mapping[str, Any] = {
     "pretrain": None,
     "finetune": None,
@@ -60,7 +64,7 @@ class Rehearsed:
     Attributes:
         plan: The plan, with its own numbers of epochs.
         candidate: Its network.
-        epochs: Training stage -> seconds of its last epoch on the excerpt.
+        epochs: Training stage -> seconds of its quickest epoch on the excerpt, after the first.
         share: Share of the training part that the excerpt holds.
     """
 
@@ -153,7 +157,8 @@ class Rehearsal:
         seconds: dict[str, float] = {}
 
         def epoch(event: EpochEnd) -> None:
-            seconds[event.stage] = event.seconds
+            if event.epoch > 1 or event.epochs == 1:
+                seconds[event.stage] = min(event.seconds, seconds.get(event.stage, math.inf))
 
         candidate = pipeline.candidate(short, Watch(epoch=epoch))
         share = excerpt.size("train") / self.data.size("train")
@@ -218,7 +223,7 @@ class Rehearsal:
 
     def _pool(self, batch: int) -> Pool:
         if batch not in self._pools:
-            self._pools[batch] = Pool(self.data, batch, 3 if self.quick else 8)
+            self._pools[batch] = Pool(self.data, batch, BATCHES_QUICK if self.quick else BATCHES)
         return self._pools[batch]
 
 

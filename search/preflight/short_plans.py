@@ -1,27 +1,20 @@
-"""Short plans: the stages of a plan with two epochs each, of which the second one is timed."""
+"""Short plans: the stages of a plan with three epochs at most, of which the first is not timed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from paretune.search.study.plan import Plan
-from paretune.search.study.spec import StudySpec
 from paretune.search.study.stage import Stage
 
-EPOCHS = 2
-"""The first epoch warms up: it compiles, allocates and reads."""
+EPOCHS = 3
+"""The first epoch warms up: it compiles, allocates, and may train the classifier only."""
 
 
 def short_plan(plan: Plan) -> Plan:
-    """Returns a plan whose stages and teachers train two epochs at most."""
+    """Returns a plan whose stages and teachers train three epochs at most."""
     return Plan(tuple(Stage(s.kind, _short(s.params)) for s in plan.stages))
-
-
-def short_teachers(spec: StudySpec) -> StudySpec:
-    """Returns the study with teachers that train two epochs at most."""
-    return replace(spec, teachers={name: _short(t) for name, t in spec.teachers.items()})
 
 
 def batch_size(plan: Plan) -> int:
@@ -40,7 +33,7 @@ def _limited(key: str, value: Any) -> Any:
     number = isinstance(value, int) and not isinstance(value, bool)
     if key == "epochs" and number:
         return min(value, EPOCHS)
-    return min(value, EPOCHS - 1) if key == "freeze_epochs" and number else value
+    return min(value, 1) if key == "freeze_epochs" and number else value
 
 
 def _batch_sizes(value: Any) -> list[int]:
