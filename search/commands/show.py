@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
 import click
 
 from paretune.search.commands.shared import (
@@ -14,9 +18,23 @@ from paretune.search.commands.shared import (
 from paretune.search.errors import UserError
 
 
+class _TrialNumber(click.ParamType):
+    """The number of a trial, after STUDY on the command line."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        study = ctx.params.get("study", "") if ctx else ""
+        if str(study).isdecimal() and not str(value).isdecimal() and not Path(study).exists():
+            raise UserError(
+                f"STUDY comes before TRIAL; type: paretune show {quote(str(value))} {study}"
+            )
+        return int(TRIAL_NUMBER.convert(value, param, ctx))
+
+
 @click.command("show")
 @study_argument
-@click.argument("trial", type=TRIAL_NUMBER, metavar="TRIAL")
+@click.argument("trial", type=_TrialNumber(), metavar="TRIAL")
 @storage_option
 @json_option
 def command(study: str, trial: int, storage: str | None, as_json: bool) -> None:
@@ -30,12 +48,15 @@ def command(study: str, trial: int, storage: str | None, as_json: bool) -> None:
     from paretune.search.views.trial_text import trial_json, trial_text
 
     with study_reader(locate(study, storage).url) as reader:
+        reader.study()  # refuses a database without a study
         record = reader.trial(trial)
+        pair = reader.with_examples(reader.trials({0, trial}))
         steps = reader.steps(trial)
         last = reader.last_number()
+        no_test = reader.outline().no_test if record and record.measurements else None
     if record is None:
         raise UserError(f"trial {trial}: there is no such trial; the last is {last}")
     if as_json:
         print_json(trial_json(record, steps))
     else:
-        click.echo(trial_text(record, steps))
+        click.echo(trial_text(pair[-1], steps, no_test, pair[0] if pair[0].number == 0 else None))

@@ -9,7 +9,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from paretune.objectives.base import Measurement
+from paretune.objectives.example_results import ExampleResults
 from paretune.search.database.counts import count_trials, counts_of
+from paretune.search.database.damage import sqlite_file
 from paretune.search.database.rows import Rows, open_rows, sql_columns, sql_list, subset
 from paretune.search.database.version import SCHEMA, wrong_version
 from paretune.search.errors import UserError
@@ -30,7 +32,11 @@ TRIAL_COLUMNS = tuple(
 )
 """Columns of a trial's row that are fields of TrialRecord, too."""
 
-_MEASUREMENT_COLUMNS = tuple(field.name for field in fields(Measurement))
+_MEASUREMENT_COLUMNS = tuple(
+    field.name for field in fields(Measurement) if field.name != "per_example"
+)
+
+_EXAMPLE_COLUMNS = tuple(field.name for field in fields(ExampleResults))
 
 _EMPTY: dict[str, Any] = {
     "values": {},
@@ -47,10 +53,12 @@ class StudyReader:
 
     Args:
         rows: Reads its rows.
+        name: Name of the database, for error texts.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, name: str = "storage") -> None:
         self._rows = rows
+        self._name = name
 
     def study(self) -> dict[str, Any]:
         """Returns the study's row.
@@ -65,7 +73,10 @@ class StudyReader:
                 raise
             studies = []
         if not studies:
-            raise UserError("storage: there is no Paretune study in this database")
+            raise UserError(
+                f"{self._name}: there is no Paretune study in this database; start it with: "
+                "paretune run STUDY"
+            )
         if studies[0]["schema"] != SCHEMA:
             raise UserError(wrong_version(studies[0]["schema"]))
         return studies[0]
@@ -80,14 +91,19 @@ class StudyReader:
 
         study = self.study()
         history = self._rows("SELECT * FROM paretune_front ORDER BY time")
-        return with_hypervolumes(self._record(study, history, tuple(self.trials())))
+        record = with_hypervolumes(self._record(study, history, tuple(self.trials())))
+        if not self._has_examples():
+            return record
+        compared = self._front_and_remeasured(history[-1:]) | self._near_front(record)
+        return replace(record, trials=self._paired(record.trials, compared))
 
     def front_record(self) -> StudyRecord:
         """Returns what `paretune front` needs, and no more.
 
         The trials are the front, the baseline and all that were measured again. Other feasible
         trials have their chances to be on the front, if a run has saved them. Otherwise they have
-        their intervals, if there are any. The hypervolume history has its last point only.
+        their intervals, if there are any; those near the front are complete then, as their accuracy
+        is paired. The hypervolume history has its last point only.
 
         Raises:
             UserError: There is no study in this database.
@@ -105,7 +121,12 @@ class StudyReader:
         record = replace(record, counted=(counts["begun"], stopped), chances=chances)
         if record.chances is None:
             record = replace(record, other_intervals=self._intervals(record.axes, numbers))
-        return record
+        if not self._has_examples():
+            return record
+        record = self._with_near_front(record)
+        return replace(
+            record, trials=self._paired(record.trials, [t.number for t in record.trials])
+        )
 
     def outline(self) -> StudyRecord:
         """Returns the baseline, the front, the trials measured again and the last front point.
@@ -146,6 +167,48 @@ class StudyReader:
         columns = sql_columns(TRIAL_COLUMNS)
         rows = self._rows(f"SELECT {columns} FROM paretune_trials {trials} ORDER BY number")
         return [_trial(row, measured[row["number"]]) for row in rows]
+
+    def with_examples(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """Returns the trials; their measurements have the results on each example."""
+        numbers = sql_list([trial.number for trial in trials])
+        columns = sql_columns(("trial", "part", "name", *_EXAMPLE_COLUMNS))
+        results: dict[int, dict[str, dict[str, ExampleResults]]] = defaultdict(
+            lambda: {field: {} for field in PARTS.values()}
+        )
+        for row in self._rows(f"SELECT {columns} FROM paretune_examples WHERE trial IN {numbers}"):
+            fields_of = {**subset(row, _EXAMPLE_COLUMNS), "packed": bytes(row["packed"])}
+            results[row["trial"]][PARTS[row["part"]]][row["name"]] = ExampleResults(**fields_of)
+        return [_with_examples(t, results[t.number]) if t.number in results else t for t in trials]
+
+    def _has_examples(self) -> bool:
+        """Returns whether any trial has results on each example."""
+        return bool(self._rows("SELECT 1 AS one FROM paretune_examples LIMIT 1"))
+
+    def _paired(
+        self, trials: Sequence[TrialRecord], numbers: Collection[int]
+    ) -> tuple[TrialRecord, ...]:
+        """Returns the trials; those of these numbers with results on each example."""
+        compared = self.with_examples([t for t in trials if t.number in numbers])
+        by_number = {trial.number: trial for trial in compared}
+        return tuple(by_number.get(trial.number, trial) for trial in trials)
+
+    def _near_front(self, record: StudyRecord) -> frozenset[int]:
+        from paretune.search.front.final_front import near_front
+
+        return near_front(record)
+
+    def _with_near_front(self, record: StudyRecord) -> StudyRecord:
+        """Returns the record with the trials near the front complete, instead of as intervals."""
+        others = record.other_intervals
+        if others is None:
+            return record
+        import numpy as np
+
+        near = self._near_front(record) & frozenset(others.numbers.tolist())
+        trials = sorted([*record.trials, *self.trials(near)], key=lambda trial: trial.number)
+        rest = ~np.isin(others.numbers, list(near))
+        others = TrialIntervals(others.numbers[rest], others.low[rest], others.high[rest])
+        return replace(record, trials=tuple(trials), other_intervals=others)
 
     def steps(self, trial: int) -> list[dict[str, Any]]:
         """Returns the steps that the trial's custom trainer reported, in order."""
@@ -281,6 +344,26 @@ def _trial(row: Mapping[str, Any], measured: Mapping[str, Any]) -> TrialRecord:
     return TrialRecord(**{**columns, "cached": tuple(columns["cached"])}, **measured)
 
 
+def _with_examples(
+    trial: TrialRecord, results: Mapping[str, Mapping[str, ExampleResults]]
+) -> TrialRecord:
+    """Returns a trial with results on each example.
+
+    Args:
+        trial: The trial.
+        results: Field of the record -> quantity -> results.
+    """
+    changed: dict[str, Any] = {
+        field: {
+            name: replace(m, per_example=by_name[name]) if name in by_name else m
+            for name, m in getattr(trial, field).items()
+        }
+        for field, by_name in results.items()
+        if by_name
+    }
+    return replace(trial, **changed)
+
+
 @contextmanager
 def study_reader(url: str) -> Iterator[StudyReader]:
     """Opens an existing database for reading.
@@ -289,4 +372,4 @@ def study_reader(url: str) -> Iterator[StudyReader]:
         UserError: There is no such database, or the file is not a database.
     """
     with open_rows(url) as rows:
-        yield StudyReader(rows)
+        yield StudyReader(rows, str(sqlite_file(url) or "storage"))

@@ -11,7 +11,7 @@ from paretune.search.export.exporter import ExportResult
 from paretune.search.export.manifest import CARD, MANIFEST, PROBE, conversion_note
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_value
-from paretune.search.views.headline import times_text
+from paretune.search.views.change_text import times_text
 
 
 def summary_text(result: ExportResult) -> str:

@@ -11,7 +11,7 @@ from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_interval, format_times, format_value
 from paretune.search.views.front_text import disturbed_notes
-from paretune.search.views.headline import better_word
+from paretune.search.views.change_text import better_word
 from paretune.search.views.table_wrapping import TableColumn, wrap_columns
 
 

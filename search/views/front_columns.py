@@ -1,20 +1,25 @@
-"""Two columns for each objective of the front, for the terminal and the report."""
+"""The columns of each objective of the front, for the terminal and the report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from paretune.objectives.base import Measurement
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_interval, format_times, format_value
+from paretune.search.views.change_text import better_word, noise_mark, points_text
 from paretune.search.views.front_table import FrontRow
-from paretune.search.views.headline import better_word
+
+AGAINST = "vs base"
+"""Heading of the differences from the baseline, in points."""
 
 
 def headings_of(axes: Sequence[Axis]) -> list[str]:
-    """Returns two headings for each objective: its name, and "on test" or "faster" or the like."""
+    """Returns the headings of each objective: its name and `faster`, or `on test` and `vs base`."""
     headings = []
     for axis in axes:
-        headings += [axis.name, "on test" if axis.unit == "fraction" else better_word(axis)]
+        further = ["on test", AGAINST] if axis.unit == "fraction" else [better_word(axis)]
+        headings += [axis.name, *further]
     return headings
 
 
@@ -23,25 +28,43 @@ def visible_columns(rows: Sequence[FrontRow], axes: Sequence[Axis]) -> list[bool
 
     Without a baseline "faster" is empty, and without a test part "on test" is.
     """
+    names = {axis.name for axis in axes}
     cells = [cells_of(row, axes) for row in rows]
-    return [index % 2 == 0 or any(row[index][0] for row in cells) for index in range(2 * len(axes))]
+    return [
+        heading in names or any(row[index][0] for row in cells)
+        for index, heading in enumerate(headings_of(axes))
+    ]
 
 
 def cells_of(row: FrontRow, axes: Sequence[Axis]) -> list[tuple[str, str]]:
     """Returns (text, 95 % interval) for each column; empty texts if there is no measurement."""
     cells: list[tuple[str, str]] = []
     for axis in axes:
-        measured = row.validation.get(axis.name)
-        if measured is None:
-            cells += [("", ""), ("", "")]
-            continue
-        cells.append((format_value(measured.value, axis.unit), format_interval(measured)))
+        value = _value_cell(row.validation.get(axis.name))
         if axis.unit == "fraction":
-            test = row.test.get(axis.name)
-            cells.append(
-                (format_value(test.value, axis.unit), format_interval(test)) if test else ("", "")
-            )
+            cells += [value, _value_cell(row.test.get(axis.name)), _change_cell(row, axis)]
         else:
-            times = row.ratios.get(axis.name)
-            cells.append((format_times(times) if times and row.trial else "", ""))
+            cells += [value, (ratio_text(row, axis), "")]
     return cells
+
+
+def ratio_text(row: FrontRow, axis: Axis) -> str:
+    """Returns how many times better than the baseline a trial is: `5.2x`, `≈1.01x` within noise."""
+    times = row.ratios.get(axis.name)
+    if not times or not row.trial:
+        return ""
+    return noise_mark(row.changes.get(axis.name)) + format_times(times)
+
+
+def _value_cell(measured: Measurement | None) -> tuple[str, str]:
+    if measured is None:
+        return "", ""
+    return format_value(measured.value, measured.unit), format_interval(measured)
+
+
+def _change_cell(row: FrontRow, axis: Axis) -> tuple[str, str]:
+    change = row.changes.get(axis.name)
+    if change is None:
+        return "", ""
+    text, _, spread = points_text(change).partition(" ")
+    return text, spread

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from paretune.objectives.base import Measurement
+from paretune.objectives.base import Measurement, json_of
+from paretune.search.front.changes import Change, changes_of
 from paretune.search.front.final_front import front_chances, is_uncertain, remeasured_trials
 from paretune.search.front.highlights import highlights_of, tied_groups
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
@@ -39,6 +40,7 @@ class FrontRow:
             baseline that breaks a constraint.
         ties: Mark -> other trials that may deserve it as well, within noise.
         searched: Objective -> measurement of the search, if a final one replaces it.
+        changes: Objective -> difference from the baseline; empty for the baseline.
     """
 
     trial: int
@@ -51,6 +53,7 @@ class FrontRow:
     chance: float | None = None
     ties: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     searched: Mapping[str, Measurement] = field(default_factory=dict)
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class FrontInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON."""
-        return asdict(self)
+        return json_of(self)
 
 
 def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo:
@@ -174,6 +177,7 @@ class _RowMaker:
             chance=self._chances.get(trial.number),
             ties={h.text: h.ties for h in highlights if h.ties},
             searched={name: trial.searched[name] for name in names if name in trial.searched},
+            changes=changes_of(trial, record.baseline, record.axes),
         )
 
 

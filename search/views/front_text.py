@@ -11,8 +11,9 @@ from rich.cells import cell_len
 
 from paretune.objectives.base import Measurement
 from paretune.search.study.records import Axis
-from paretune.search.study.units import format_about, format_chance, format_times, format_value
-from paretune.search.views.front_columns import headings_of
+from paretune.search.study.units import format_about, format_chance, format_value
+from paretune.search.views.change_text import MARK, WITHIN, noise_mark, points_text
+from paretune.search.views.front_columns import AGAINST, headings_of, ratio_text
 from paretune.search.views.front_table import FrontInfo, FrontRow
 from paretune.search.views.text_table import (
     GAP,
@@ -39,12 +40,15 @@ class TableDetail:
     Attributes:
         spread: Whether fractions on the validation part have intervals even if the test part is
             shown, too.
+        changes: Whether a column shows the difference of a fraction from the baseline, in points;
+            else a sign marks the differences within noise.
         ratios: Whether columns show how many times better than the baseline a trial is.
         chance: Heading of the probability to be on the front.
         short: Whether intervals have one digit.
     """
 
     spread: bool = True
+    changes: bool = True
     ratios: bool = True
     chance: str = "P(front)"
     short: bool = False
@@ -53,8 +57,9 @@ class TableDetail:
 LEVELS = (
     TableDetail(),
     TableDetail(spread=False),
-    TableDetail(False, True, "P", short=True),
-    TableDetail(False, False, "P", short=True),
+    TableDetail(False, True, True, "P", short=True),
+    TableDetail(False, False, True, "P", short=True),
+    TableDetail(False, False, False, "P", short=True),
 )
 """From the most detail to the least."""
 
@@ -70,7 +75,7 @@ def front_view(info: FrontInfo, width: int) -> TextTable:
         rows = _table(info, headings, cells, models, width)
     else:
         rows = [*_table(info, headings, cells, None, width), *_models(cells, models, width)]
-    notes = (TableRow("", [(note, "dim")], width) for note in _notes(info, headings))
+    notes = (TableRow("", [(note, "dim")], width) for note in _notes(info, headings, cells))
     return TextTable([*rows, *notes])
 
 
@@ -155,18 +160,28 @@ def _columns(
     return list(compress(headings, visible)), [list(compress(line, visible)) for line in lines]
 
 
-def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) -> tuple[str, str]:
-    """Returns the two cells of an objective: its value, and the test value or the ratio."""
+def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) -> list[str]:
+    """Returns the cells of an objective: its value and ratio, or test value and difference."""
     measured = row.validation.get(axis.name)
-    if measured is None:
-        return "", ""
-    test, about = row.test.get(axis.name), partial(format_about, short=detail.short)
-    if axis.unit == "fraction":
-        narrow = not detail.spread and axis.name in info.on_test
-        value = format_value(measured.value, axis.unit) if narrow else about(measured)
-        return value, about(test) if test else ""
-    times = row.ratios.get(axis.name) if detail.ratios and row.trial else None
-    return about(measured), format_times(times) if times else ""
+    about = partial(format_about, short=detail.short)
+    if axis.unit != "fraction":
+        ratio = ratio_text(row, axis) if detail.ratios else ""
+        return [about(measured) if measured else "", ratio]
+    test, on_test = row.test.get(axis.name), axis.name in info.on_test
+    narrow = not detail.spread and on_test
+    value = "" if measured is None else _narrow(measured) if narrow else about(measured)
+    tested = about(test) if test else ""
+    change = row.changes.get(axis.name)
+    if change is None or (change.part == "test") != on_test:
+        return [value, tested, ""]
+    if detail.changes:
+        return [value, tested, points_text(change)]
+    mark = noise_mark(change)
+    return [value, mark + tested, ""] if on_test else [mark + value, tested, ""]
+
+
+def _narrow(measured: Measurement) -> str:
+    return format_value(measured.value, measured.unit)
 
 
 def _model(row: FrontRow) -> list[Piece]:
@@ -194,14 +209,35 @@ def notes_of(info: FrontInfo) -> list[str]:
     return [*_tied_notes(info), *_measured_notes(info), *no_test, *info.data_notes]
 
 
-def _notes(info: FrontInfo, headings: Sequence[str]) -> list[str]:
+def _notes(info: FrontInfo, headings: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
     notes = notes_of(info)
     if info.baseline is not None:
         notes.append("x: times better than the baseline. ±: half of the 95 % interval.")
+    notes += change_notes(info, headings, [cell for line in cells for cell in line])
     if headings[-1] in {level.chance for level in LEVELS}:
         notes.append(
             f"{headings[-1]}: probability that no other trial is better in every objective."
         )
+    return notes
+
+
+def change_notes(info: FrontInfo, headings: Sequence[str], cells: Sequence[str]) -> list[str]:
+    """Returns notes on how the trials are compared with the baseline.
+
+    Args:
+        info: The table.
+        headings: Visible headings.
+        cells: Visible cells.
+    """
+    notes = []
+    if AGAINST in headings:
+        changes = [change for row in info.rows for change in row.changes.values()]
+        unpaired = any(not (c.paired or c.relative or c.exact) for c in changes)
+        how = "; not paired, as results on each example are missing"
+        how = how if unpaired else ", on the same examples"
+        notes.append(f"{AGAINST}: difference from the baseline in points{how}.")
+    if any(MARK in cell for cell in cells):
+        notes.append(f"{MARK}: differs from the baseline only {WITHIN}.")
     return notes
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from paretune.search.front.probabilities import differ
-from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis
-from paretune.search.study.units import format_times, format_value
+from paretune.search.study.units import format_value
+from paretune.search.views.change_text import evidence_text, times_text
 from paretune.search.views.front_table import FrontInfo, FrontRow
 from paretune.search.views.words import list_text
-
-WORDS = {"ms": ("faster", "slower"), "bytes": ("smaller", "larger")}
-"""Unit -> words for better and worse."""
 
 
 def answer_text(info: FrontInfo) -> str:
@@ -28,12 +24,13 @@ def answer_text(info: FrontInfo) -> str:
     gains = [
         times_text(row.ratios[axis.name], axis)
         for axis in info.axes
-        if row.ratios.get(axis.name, 1.0) > 1.005
+        if row.ratios.get(axis.name, 1.0) > 1.005 and is_beyond_noise(row, axis)
     ]
     fraction = next((axis for axis in info.axes if axis.unit == "fraction"), None)
     change = _change(info.baseline, row, fraction) if fraction else ""
     if not gains:
-        return f"Trial {row.trial} is the knee of the front{change and f', {change}'}."
+        property = "knee of the front" if "knee" in row.marks else row.marks[0]
+        return f"Trial {row.trial} is the {property}{change and f', {change}'}."
     return (
         f"Trial {row.trial} is {' and '.join(gains)} than the baseline{change and f', {change}'}."
         + _rivals_text(row)
@@ -50,6 +47,12 @@ def _rivals_text(row: FrontRow) -> str:
     return f" {subject} as fast, within noise."
 
 
+def is_beyond_noise(row: FrontRow, axis: Axis) -> bool:
+    """Returns whether a trial differs from the baseline in an objective; True if it is unknown."""
+    change = row.changes.get(axis.name)
+    return change is None or change.beyond_noise
+
+
 def best_row(info: FrontInfo) -> FrontRow | None:
     """Returns the row that the answer is about, or None."""
     marks = [mark for row in info.rows for mark in row.marks]
@@ -62,36 +65,18 @@ def best_row(info: FrontInfo) -> FrontRow | None:
     return None
 
 
-def better_word(axis: Axis) -> str:
-    """Returns the word for better on an axis: `faster`, `smaller`, `better in energy`."""
-    return _word(axis, 0)
-
-
-def times_text(ratio: float, axis: Axis) -> str:
-    """Returns `2.1x faster`; for a ratio below 1 `1.8x slower`."""
-    if ratio >= 0.995:
-        return f"{format_times(ratio)} {better_word(axis)}"
-    return f"{format_times(1 / ratio)} {_word(axis, 1)}"
-
-
-def _word(axis: Axis, worse: int) -> str:
-    if axis.unit not in WORDS:
-        return f"{('better', 'worse')[worse]} in {axis.name}"
-    target = Quantity.of(axis.name).target
-    return WORDS[axis.unit][worse] + (f" on {target}" if target else "")
-
-
 def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:
     """Returns how the accuracy differs, and whether the difference is within noise."""
-    if baseline is None:
+    change = row.changes.get(axis.name)
+    if baseline is None or change is None:
         return ""
-    part = "test" if axis.name in row.test and axis.name in baseline.test else "validation"
-    old, new = (getattr(r, part)[axis.name] for r in (baseline, row))
-    points = 100 * (new.value - old.value)
+    old, new = (getattr(r, change.part)[axis.name] for r in (baseline, row))
+    points = 100 * change.value
     if abs(points) < 0.005:
-        text = f"at the same {axis.name}"
+        text, evidence = f"at the same {axis.name}", ""
     else:
         text = f"for {abs(points):.1f} points {'more' if points > 0 else 'less'} {axis.name}"
-    change = f"{format_value(old.value, axis.unit)} -> {format_value(new.value, axis.unit)}"
-    noise = "; within noise" if not differ(old, new) and abs(points) >= 0.005 else ""
-    return f"{text} on the {part} part ({change}, {new.count} examples{noise})"
+        evidence = evidence_text(change)
+    values = f"{format_value(old.value, axis.unit)} -> {format_value(new.value, axis.unit)}"
+    details = f"{values}, {new.count} examples{evidence and f'; {evidence}'}"
+    return f"{text} on the {change.part} part ({details})"

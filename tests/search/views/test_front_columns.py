@@ -12,18 +12,19 @@ from paretune.search.views.front_table import front_info
 MakeRecord = Callable[..., StudyRecord]
 
 
-def test_each_objective_has_two_columns(make_record: MakeRecord) -> None:
+def test_each_objective_has_its_columns(make_record: MakeRecord) -> None:
     info = front_info(make_record(40))
     assert headings_of(info.axes) == [
-        *("accuracy", "on test"),
+        *("accuracy", "on test", "vs base"),
         *("latency", "faster"),
         *("size", "smaller"),
     ]
-    assert all(len(cells_of(row, info.axes)) == 6 for row in info.rows)
+    assert all(len(cells_of(row, info.axes)) == 7 for row in info.rows)
 
 
 def test_column_without_content_is_not_visible(make_record: MakeRecord) -> None:
     info = front_info(make_record(40))
-    assert visible_columns(info.rows, info.axes) == [True] * 6
-    untested = [replace(row, test={}, ratios={}) for row in info.rows]
-    assert visible_columns(untested, info.axes) == [True, False] * 3
+    assert visible_columns(info.rows, info.axes) == [True] * 7
+    untested = [replace(row, test={}, ratios={}, changes={}) for row in info.rows]
+    shown = visible_columns(untested, info.axes)
+    assert shown == [True, False, False, True, False, True, False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from paretune.search.front.final_front import with_final_front
 from paretune.search.study.records import StudyRecord
 from paretune.search.views.front_table import CLOSE, front_info
 from paretune.search.views.front_text import front_view
+from support.measurements import latency, paired_accuracy
 
 MakeRecord = Callable[..., StudyRecord]
 
@@ -51,11 +53,53 @@ def test_narrow_table_leaves_out_the_validation_interval_when_the_test_part_has_
     make_record: MakeRecord,
 ) -> None:
     record = with_final_session(make_record(40))
-    assert "95.00 %  95.0 ±0.9 %" in printed(record, 80)[4]
+    assert "95.00 %   95.0 ±0.9 %" in printed(record, 80)[4]
     assert "95.00 ±0.95 %  95.00 ±0.95 %" in printed(record, 120)[4]
     assert printed(record, 80)[4].count("±") == 2
     assert printed(record, 120)[4].count("±") == 3
     assert "P(front)" in printed(record, 120)[2]
+
+
+def test_column_shows_differences_from_the_baseline_when_they_fit(make_record: MakeRecord) -> None:
+    record = paired_record(make_record)
+    wide = "\n".join(printed(record, 130))
+    assert "vs base" in wide and "≈-0.2 ±0.5" in wide and " -2.2 ±0.9" in wide
+    assert "vs base: difference from the baseline in points, on the same examples." in wide
+
+
+def test_narrow_table_marks_what_is_within_noise_of_the_baseline(make_record: MakeRecord) -> None:
+    text = "\n".join(printed(paired_record(make_record), 76))
+    assert "vs base" not in text
+    assert "≈94.8 ±" in text and " 92.8 ±" in text
+    assert "≈: differs from the baseline only within noise." in text
+
+
+def test_note_says_that_differences_are_not_paired_without_results(make_record: MakeRecord) -> None:
+    text = "\n".join(printed(with_final_session(make_record(40)), 130))
+    assert "in points; not paired, as results on each example are missing." in text
+
+
+def paired_record(make_record: MakeRecord) -> StudyRecord:
+    """Returns a record of two trials on the front: 2 and 22 of 1,000 test examples are lost."""
+    right = np.arange(1000) >= 50
+    lost = {0: 0, 1: 2, 2: 22}
+    record = make_record(2)
+    trials = tuple(
+        replace(
+            record.trials[0],
+            number=number,
+            params={},
+            measurements={
+                **record.trials[0].measurements,
+                "latency": latency(2.0 - 0.5 * number, 1.0),
+            },
+            values={**record.trials[0].values, "latency": 2.0 - 0.5 * number},
+            test={"accuracy": paired_accuracy(right & ~(np.arange(1000) >= 1000 - count))},
+        )
+        for number, count in lost.items()
+    )
+    growth = (replace(record.growth[-1], members=(1, 2)),)
+    return replace(record, trials=trials, growth=growth)
 
 
 def test_notes_name_sessions_examples_and_noise(make_record: MakeRecord) -> None:
@@ -93,7 +137,7 @@ def test_trials_close_to_the_front_are_listed_below_it(make_record: MakeRecord) 
     info = front_info(make_record(200))
     assert info.close
     assert all(row.chance >= CLOSE and not row.on_front for row in info.close)
-    lines = printed(make_record(200), 160)
+    lines = printed(make_record(200), 200)
     assert sum("(close to the front)" in line for line in lines) == len(info.close)
 
 

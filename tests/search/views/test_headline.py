@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from paretune.search.front.changes import Change
 from paretune.search.study.records import StudyRecord
-from paretune.search.views.front_table import front_info
+from paretune.search.views.front_table import FrontInfo, front_info
 from paretune.search.views.headline import answer_text, best_row
 
 MakeRecord = Callable[..., StudyRecord]
@@ -39,10 +40,35 @@ def test_answer_of_a_baseline_alone_names_no_trial(make_record: MakeRecord) -> N
     assert answer_text(front_info(make_record(0))) == "No trial is better than the baseline yet."
 
 
-def test_answer_without_a_gain_names_knee_and_accuracy(make_record: MakeRecord) -> None:
+def test_answer_without_a_gain_names_mark_and_accuracy(make_record: MakeRecord) -> None:
     info = front_info(make_record(200))
     slower = replace(info, rows=tuple(replace(row, ratios={}) for row in info.rows))
     row = best_row(slower)
     assert row is not None
-    start = f"Trial {row.trial} is the knee of the front, "
+    start = f"Trial {row.trial} is the fastest within 1 point, "
     assert answer_text(slower).startswith((start + "for ", start + "at the same "))
+    knees = (replace(row, marks=tuple(m for m in row.marks if m == "knee")) for row in slower.rows)
+    knee = answer_text(replace(slower, rows=tuple(knees)))
+    assert " is the knee of the front, " in knee
+
+
+def with_changes(info: FrontInfo, **changes: Change) -> FrontInfo:
+    """Returns the table with these differences from the baseline in every row."""
+    return replace(info, rows=tuple(replace(row, changes=changes) for row in info.rows))
+
+
+def test_answer_gives_the_p_value_and_says_within_noise(make_record: MakeRecord) -> None:
+    info = front_info(make_record(200))
+    change = Change("validation", False, -0.005, -0.012, 0.002, paired=True, p=0.3)
+    text = answer_text(with_changes(info, accuracy=change))
+    assert "for 0.5 points less accuracy on the validation part" in text
+    assert "400 examples; McNemar p = 0.30: within noise)" in text
+    real = replace(change, high=-0.001, p=0.02)
+    assert "; McNemar p = 0.020)" in answer_text(with_changes(info, accuracy=real))
+
+
+def test_answer_names_no_gain_within_noise(make_record: MakeRecord) -> None:
+    info = front_info(make_record(200))
+    assert "faster" in answer_text(info)
+    noisy = with_changes(info, latency=Change("validation", True, 1.5, 0.99, 1.6))
+    assert "faster than" not in answer_text(noisy) and "x faster" not in answer_text(noisy)

@@ -1,0 +1,97 @@
+"""A difference from the baseline in words and figures, for the terminal and the report."""
+
+from __future__ import annotations
+
+from paretune.search.front.changes import Change
+from paretune.search.study.quantity import Quantity
+from paretune.search.study.records import Axis
+from paretune.search.study.units import format_times
+
+WITHIN = "within noise"
+"""The words for a difference that may be chance."""
+
+MARK = "≈"
+"""Sign before a figure that differs from the baseline's only within noise."""
+
+SLOWER = 0.995
+"""A ratio below this is said the other way around: 1.8x slower instead of 0.56x faster."""
+
+WORDS = {"ms": ("faster", "slower", "as fast"), "bytes": ("smaller", "larger", "same size")}
+"""Unit -> words for better, worse and equal."""
+
+
+def better_word(axis: Axis) -> str:
+    """Returns the word for better on an axis: `faster`, `smaller`, `better in energy`."""
+    return _word(axis, 0)
+
+
+def times_text(ratio: float, axis: Axis) -> str:
+    """Returns `2.1x faster`; for a ratio below 1 `1.8x slower`."""
+    figure, word = times_words(ratio, axis)
+    return f"{figure} {word}"
+
+
+def times_words(ratio: float, axis: Axis) -> tuple[str, str]:
+    """Returns `2.1x` and `faster`; for a ratio below 1 `1.8x` and `slower`."""
+    if ratio >= SLOWER:
+        return format_times(ratio), better_word(axis)
+    return format_times(1 / ratio), _word(axis, 1)
+
+
+def equal_text(axis: Axis) -> str:
+    """Returns what a trial is within noise of the baseline: `as fast`, `same accuracy`."""
+    if axis.unit not in WORDS:
+        return f"same {axis.name}"
+    return _word(axis, 2)
+
+
+def noise_mark(change: Change | None) -> str:
+    """Returns the sign for a difference from the baseline within noise, or an empty string."""
+    return MARK if change and not change.beyond_noise and not change.exact else ""
+
+
+def points_text(change: Change) -> str:
+    """Returns a difference of fractions in points: `-0.5 ±0.4`, `≈-0.2 ±0.4` within noise, `same`.
+
+    It is `same` if the networks are equally right on every example.
+    """
+    if change.value == 0 and change.exact:
+        return "same"
+    points, half = 100 * change.value, 100 * change.half
+    digits = 1 if half >= 0.095 or abs(points) >= 9.95 else 2
+    rounded = round(points, digits) + 0.0  # without the sign of -0.0
+    figure = f"{noise_mark(change)}{rounded:{'+' if rounded else ''}.{digits}f}"
+    return figure if change.exact else f"{figure} ±{half:.{digits}f}"
+
+
+def within_text(change: Change) -> str:
+    """Returns `within ±1.6 points`, `within ±5 %`: how far apart the two may be at most."""
+    if change.exact:
+        return "no difference"
+    if change.relative:
+        return f"within ±{100 * max(change.high - 1, 1 / change.low - 1):.2g} %"
+    far = 100 * max(abs(change.low), abs(change.high))
+    return f"within ±{far:.{1 if far >= 0.095 else 2}f} points"
+
+
+def evidence_text(change: Change) -> str:
+    """Returns `McNemar p = 0.30: within noise`; empty if there is nothing to say."""
+    noise = "" if change.beyond_noise or change.exact else WITHIN
+    if change.p is None or change.exact:
+        return noise
+    p = f"McNemar p {format_p(change.p)}"
+    return f"{p}: {noise}" if noise else p
+
+
+def format_p(p: float) -> str:
+    """Returns a p-value: `= 0.30`, `= 0.034`, `< 0.001`."""
+    if p < 0.001:
+        return "< 0.001"
+    return f"= {p:.2f}" if p >= 0.0995 else f"= {p:.3f}"
+
+
+def _word(axis: Axis, index: int) -> str:
+    if axis.unit not in WORDS:
+        return f"{('better', 'worse')[index]} in {axis.name}"
+    target = Quantity.of(axis.name).target
+    return WORDS[axis.unit][index] + (f" on {target}" if target else "")
