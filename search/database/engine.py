@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,14 @@ from filelock import FileLock
 from sqlalchemy.engine import make_url
 
 from paretune.search.database import tables
+from paretune.search.database.damage import (
+    PREFIX,
+    DatabaseError,
+    explained,
+    gone_text,
+    refuse_damage,
+)
+from paretune.search.database.rows import BUSY_SECONDS
 from paretune.search.errors import UserError
 
 
@@ -39,17 +47,12 @@ def open_engine(url: str, create: bool = False) -> sa.Engine:
             "postgresql://USER@HOST/DATABASE"
         ) from error
     sqlite = parsed.get_backend_name() == "sqlite"
+    file = Path(parsed.database or "")
     if sqlite:
-        file = Path(parsed.database or "")
-        if create:
-            _make_folder(file.parent)
-        elif not file.is_file():
-            raise UserError(
-                f"{file}: there is no study database; start it with: paretune run STUDY"
-            )
+        _refuse_file(file, create)
     url_text = parsed.render_as_string(hide_password=True)
     try:
-        engine = sa.create_engine(parsed, connect_args={"timeout": 60} if sqlite else {})
+        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
     except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         extra = " (pip install 'paretune[postgres]')" if "postgres" in url else ""
         raise UserError(
@@ -58,17 +61,81 @@ def open_engine(url: str, create: bool = False) -> sa.Engine:
     if sqlite:
         sa.event.listen(engine, "connect", set_pragmas)
     try:
-        if create:
-            with creation_lock(engine):
-                tables.metadata.create_all(engine)
-        else:
-            with engine.connect() as connection:
-                connection.execute(sa.select(sa.literal(1)))
+        with explained(url):
+            if create:
+                with creation_lock(engine):
+                    tables.metadata.create_all(engine)
+            else:
+                with engine.connect() as connection:
+                    connection.execute(sa.select(sa.literal(1)))
     except sa.exc.DBAPIError as error:
         raise UserError(
             f"storage: {url_text} cannot be used as a database: {error.orig}"
         ) from error
+    if sqlite:
+        _watch_file(engine, file)
     return engine
+
+
+def _refuse_file(file: Path, create: bool) -> None:
+    """Refuses a file that cannot be a study database.
+
+    Args:
+        file: The SQLite file.
+        create: Whether a missing file is created.
+
+    Raises:
+        UserError: It is a folder, is missing, is not a database or is one of another program.
+    """
+    if file.is_dir():
+        raise UserError(f"{file}: is a folder; a study database is a file")
+    if not file.is_file():
+        if not create:
+            raise UserError(
+                f"{file}: there is no study database; start it with: paretune run STUDY"
+            )
+        _make_folder(file.parent)
+    elif create:
+        refuse_damage(f"{PREFIX}{file}")
+        _refuse_foreign_tables(file)
+
+
+def _refuse_foreign_tables(file: Path) -> None:
+    """Refuses to write into the database of another program, except one of Optuna."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as connection:
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        names = [name for (name,) in rows]
+        if names and not {tables.studies.name, "studies"} & set(names):
+            raise UserError(
+                f"{file}: is the database of another program (it has the tables "
+                f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}); "
+                "give the study another file: --storage sqlite:///FILE"
+            )
+
+
+def _watch_file(engine: sa.Engine, file: Path) -> None:
+    """Refuses to go on if the file is removed or replaced while the engine uses it.
+
+    SQLite would write to the removed file without an error, and the trials would be lost.
+    """
+    first = _identity(file)
+
+    def check(*_: object) -> None:
+        now = _identity(file)
+        if now != first:
+            raise DatabaseError(gone_text(file, replaced=now is not None))
+
+    sa.event.listen(engine, "checkout", check)
+    sa.event.listen(engine, "do_connect", check)  # before SQLite makes a new, empty file
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Returns device and inode of a file; None if it is gone."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @contextmanager
@@ -101,7 +168,7 @@ def set_pragmas(connection: Any, _record: Any = None) -> None:
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA busy_timeout=60000")
+        connection.execute(f"PRAGMA busy_timeout={round(1000 * BUSY_SECONDS)}")
 
 
 def _make_folder(folder: Path) -> None:

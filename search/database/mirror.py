@@ -24,6 +24,7 @@ from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from paretune.search.database.damage import DatabaseError, problem_text
 from paretune.search.database.engine import set_pragmas
 from paretune.search.errors import UserError
 
@@ -265,6 +266,9 @@ def _study(url: sa.URL, name: str, directions: Sequence[str], objectives: Sequen
             load_if_exists=True,
         )
     except (sa.exc.DBAPIError, RuntimeError, optuna.exceptions.OptunaError) as error:
+        text = problem_text(url.render_as_string(hide_password=False), error)
+        if text is not None:
+            raise DatabaseError(text) from error
         raise UserError(f"storage: Optuna cannot use this database: {error}") from error
     if [d.name.lower() for d in study.directions] != list(directions):
         raise UserError(f'storage: it holds another Optuna study named "{name}"')

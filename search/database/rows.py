@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from paretune.search.database.damage import PREFIX, explained, refuse_damage
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -45,7 +47,11 @@ JSON_COLUMNS = frozenset(
 Only text is decoded, so that a column of numbers in another table may have the same name.
 """
 
-PREFIX = "sqlite:///"
+BUSY_SECONDS = 60.0
+"""Longest wait for another process that writes."""
+
+CHECKED_BYTES = 16_000_000
+"""A larger file is not checked for damage before it is read: that would take longer than reading."""
 
 
 class Rows:
@@ -73,21 +79,20 @@ def open_rows(url: str) -> Iterator[Rows]:
     """Opens an existing database for reading.
 
     Raises:
-        UserError: There is no such database, or the file is not a database.
+        UserError: There is no such database, the file is not a database, or it is damaged.
     """
     file = Path(url.removeprefix(PREFIX))
     if url.startswith(PREFIX) and "?" not in url and _is_database(file):
-        connection = sqlite3.connect(file, timeout=60)
-        try:
+        refuse_damage(url, CHECKED_BYTES)
+        with explained(url), closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
             yield sqlite_rows(connection)
-        finally:
-            connection.close()
         return
     from paretune.search.database.engine import open_engine  # explains what is wrong with a file
 
     engine = open_engine(url)
     try:
-        yield engine_rows(engine)
+        with explained(url):
+            yield engine_rows(engine)
     finally:
         engine.dispose()
 

@@ -14,10 +14,11 @@ import sqlalchemy as sa
 
 from paretune.search.database import tables
 from paretune.search.database.base import Row, exclusive_transaction
+from paretune.search.database.damage import explained, refuse_damage
 from paretune.search.database.engine import open_engine
 from paretune.search.database.fronts import write_front
 from paretune.search.database.reader import StudyReader
-from paretune.search.database.rows import engine_rows
+from paretune.search.database.rows import CHECKED_BYTES, engine_rows
 from paretune.search.database.stages import Stages
 from paretune.search.database.trials import OPEN_STATES, Trials
 from paretune.search.database.version import SCHEMA, wrong_version
@@ -119,7 +120,9 @@ class Store(Trials, Stages, Workers):
         Raises:
             UserError: There is no study in this database.
         """
-        return StudyReader(engine_rows(self.engine)).record()
+        url = self.engine.url
+        name = str(url.database) if url.get_backend_name() == "sqlite" else "storage"
+        return StudyReader(engine_rows(self.engine), name).record()
 
     def close(self) -> None:
         """Closes the connections."""
@@ -131,10 +134,12 @@ def existing_store(url: str) -> Iterator[Store]:
     """Opens a store on an existing database, and closes it at the end.
 
     Raises:
-        UserError: There is no such database, or the file is not a database.
+        UserError: There is no such database, the file is not a database, or it is damaged.
     """
+    refuse_damage(url, CHECKED_BYTES)
     store = Store(open_engine(url))
     try:
-        yield store
+        with explained(url):
+            yield store
     finally:
         store.close()

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
+from paretune.search.database.damage import explained
 from paretune.search.database.store import OPEN_STATES, Row
 from paretune.search.front.growth import FrontTracker
 from paretune.search.measuring.gauge import values_by_name
@@ -78,20 +79,21 @@ class Runner:
             UserError: The study cannot be run; finished trials are kept.
             KeyboardInterrupt: The user wants to stop; finished trials are kept.
         """
-        self._study = open_study(self._spec, self._data)
-        self._store = self._study.store
-        try:
-            self._study.register()
-            with Worker(self._store) as worker:
-                self._worker = worker
-                reconcile(self._study, worker)
-                end = self._work()
-        except BaseException:
-            with suppress(OperationalError):  # a full disk must not hide the first error
-                self._study.close()
-            raise
-        self._study.close()
-        return end
+        with explained(self._spec.storage):
+            self._study = open_study(self._spec, self._data)
+            self._store = self._study.store
+            try:
+                self._study.register()
+                with Worker(self._store) as worker:
+                    self._worker = worker
+                    reconcile(self._study, worker)
+                    end = self._work()
+            except BaseException:
+                with suppress(Exception):  # a full disk must not hide the first error
+                    self._study.close()
+                raise
+            self._study.close()
+            return end
 
     def _work(self) -> Ending:
         self._proposer = Proposer(self._spec, self._study.cheap, self._study.cost)

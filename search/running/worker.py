@@ -7,7 +7,9 @@ import socket
 import threading
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 from paretune.search.database.store import Row, Store
 
@@ -47,7 +49,12 @@ class Worker:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Removes this worker, even if an interrupt arrives meanwhile."""
         try:
             self._over.set()
@@ -56,6 +63,9 @@ class Worker:
         except KeyboardInterrupt:
             self._store.remove_worker(self.id)
             raise
+        except Exception:
+            if error is None:  # else it may hide why the run ended: a damaged database, for example
+                raise
 
     def remove_dead(self) -> None:
         """Removes registered workers that are dead."""
@@ -69,7 +79,8 @@ class Worker:
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
-            self._store.heartbeat(self.id)
+            with suppress(Exception):  # the run itself says what is wrong with the database
+                self._store.heartbeat(self.id)
 
 
 def _lives(worker: Row) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -92,11 +93,8 @@ def test_stage_ends_with_the_interrupt_when_it_was_ignored() -> None:
     interruption.watch_interrupts()
 
     def stage() -> None:
-        with Watch().stage("train"):
-            try:
-                interrupt()
-            except KeyboardInterrupt:
-                pass
+        with Watch().stage("train"), contextlib.suppress(KeyboardInterrupt):
+            interrupt()
 
     with pytest.raises(KeyboardInterrupt):
         stage()

@@ -189,7 +189,7 @@ def test_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "study.db"
     file.write_text("a text that is long enough to be read as the head of a database file")
     with (
-        pytest.raises(UserError, match="cannot be used as a database"),
+        pytest.raises(UserError, match="its content is not that of a SQLite database"),
         study_reader(f"sqlite:///{file}"),
     ):
         pass
