@@ -53,7 +53,7 @@ def walk(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
     for path in visible(folder):
         if not os.path.isdir(path):
             yield path
-        elif os.path.realpath(path) not in here:
+        elif not any(folder.is_relative_to(os.path.realpath(path)) for folder in map(Path, here)):
             yield from walk(path, here)
 
 

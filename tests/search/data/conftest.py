@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def write_images(tmp_path: Path) -> WriteImages:
     """Writes a folder with one subfolder of PNGs per class."""
 
     def write(
-        name: str, classes: str = "ab", rows: int = 10, size: tuple[int, int] = (5, 7)
+        name: str, classes: Sequence[str] = "ab", rows: int = 10, size: tuple[int, int] = (5, 7)
     ) -> Path:
         folder = tmp_path / name
         for label, one in enumerate(classes):
