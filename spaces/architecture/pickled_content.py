@@ -22,13 +22,14 @@ class StandIn:
     """Takes the position of an object in a pickle; it keeps the object's class path and state."""
 
     path = ""
+    state: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> StandIn:
         """Ignores the arguments: nothing is called."""
         return super().__new__(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.state: Any = None
+        """Ignores the arguments."""
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
