@@ -72,8 +72,8 @@ class ImageDataParams(SplitParams):
         description="pixels of the square, or [height, width], that is cut out of the center after "
         "the resize. Like torchvision.transforms.CenterCrop",
     )
-    interpolation: Literal["bilinear", "bicubic", "nearest", "lanczos"] = Field(
-        "bilinear", description="filter of the resize"
+    interpolation: Literal["bilinear", "bicubic", "nearest", "lanczos"] | None = Field(
+        None, description="filter of the resize; bilinear if not given"
     )
     mean: Annotated[Mean | Means | None, BeforeValidator(_check_scale)] = Field(
         None,
@@ -136,7 +136,7 @@ class ImageDataParams(SplitParams):
             exif,
             (resize[0], resize[1]) if isinstance(resize, list) else resize,
             None if crop is None else (crop[0], crop[1]),
-            self.interpolation,
+            self.interpolation or "bilinear",
         )
 
 
