@@ -65,6 +65,7 @@ class ModelUser:
     def run_as_program(self, source: str, file: str) -> dict[str, Any]:
         """Runs the code as a program and returns its output."""
         printed = io.StringIO()
+        sys.argv = [file]  # without the arguments of this process
         with contextlib.redirect_stdout(printed):
             exec(compile(source, file, "exec"), {"__name__": "__main__", "__file__": file})
         return {"printed": printed.getvalue()}

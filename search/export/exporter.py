@@ -43,7 +43,7 @@ from paretune.search.study.quantity import local_values
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.trial.study_data import data_params
 from paretune.search.views.front_table import ratios_of
-from paretune.search.views.plan_text import plan_text
+from paretune.search.views.plan_text import trial_plan_text, trial_plan_text
 from paretune.spaces.table import did_you_mean
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class _TrialExport:
             "study": record.name,
             "trial": trial.number,
             "target": self._picked.target.name,
-            "plan_text": plan_text(trial.plan),
+            "plan_text": trial_plan_text(trial),
             "plan": trial.plan,
             "seed": spec.seed,
             "data": {
@@ -231,7 +231,7 @@ class _TrialExport:
                 "test": _json(self._picked.test),
             },
             "baseline": {
-                "plan_text": plan_text(baseline.plan) if baseline else None,
+                "plan_text": trial_plan_text(baseline) if baseline else None,
                 "validation": _json(self._picked.reference),
                 "test": _json(self._local(baseline.test)) if baseline else {},
             },
@@ -260,7 +260,7 @@ class _TrialExport:
             **verification.to_json(),
         }
         finished = Manifest(manifest.folder, content)
-        write_atomically(manifest.folder / CARD, card_text(content, manifest.folder))
+        write_atomically(manifest.folder / CARD, card_text(content))
         finished.write()
         return finished
 

@@ -1,21 +1,36 @@
-"""load.py: the code that a user of an exported model runs. The model card shows it, too."""
+"""load.py: the code that a user of an exported model runs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from paretune.search.data.image_preparation import Preparation
 from paretune.search.export.manifest import PROBE
 from paretune.search.study.tables import RUNTIMES
 
 MOST_NAMES = 100
 """Most class names that the code lists; a longer list would hide the code."""
 
-SCRIPT = '''\
-"""Runs {file} with {runtime} and NumPy: python {script}"""
+SCRIPT = """\
+\"\"\"Runs {file} with {runtime} and NumPy.
 
+    python {script}                    the examples in {probe}
+    python {script} {arguments}
+
+In your own code:
+
+    from {module} import load, prepare
+    model = load({quoted})
+    logits = model(prepare({what}))
+\"\"\"
+
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 {loading}
@@ -26,30 +41,34 @@ HERE = Path(__file__).resolve().parent
 
 if __name__ == "__main__":
     with np.load(HERE / "{probe}") as probe:
-        examples = probe["examples"]  # replace by your own: {what}
+        examples = sys.argv[1:] or list(probe["examples"])
     model = load(str(HERE / {quoted}))
-    for logits in model(prepare(examples)):
-        {show}
-'''
+    for start in range(0, len(examples), 16):
+        for logits in model(prepare(examples[start : start + 16])):
+            {show}
+"""
 
-IMAGES = '''\
+IMAGES = """\
+SHAPE = {shape}  # channels, height and width of an input
 MEAN, STD = (np.array(v, dtype=np.float32)[:, None, None] for v in ({mean}, {std}))
+COLOR, EXIF, RESIZE, CROP, FILTER = {pixels}
 {names}
+"""
 
-def prepare(images):
-    """Returns the model's inputs for images uint8 {shape}."""
-    return ((images / 255 - MEAN) / STD).astype(np.float32)
-'''
+IMAGE_CODE = Path(__file__).with_name("standalone_images.py")
+"""Source of the functions that prepare images; those below MARK are copied."""
 
-TEXTS = '''\
+MARK = "# -- copied from here"
+
+TEXTS = """\
 TOKENIZER = Tokenizer.from_file(str(HERE / {tokenizer}))
 {names}
 
 def prepare(texts):
-    """Returns the token ids int64 [B, {length}] of texts, cut and padded."""
-    encodings = TOKENIZER.encode_batch(list(texts))
+    \"\"\"Returns the token ids int64 [B, {length}] of texts, cut and padded.\"\"\"
+    encodings = TOKENIZER.encode_batch([texts] if isinstance(texts, str) else list(texts))
     return np.array([encoding.ids for encoding in encodings], dtype=np.int64)
-'''
+"""
 
 
 def script_name(runtime: str, several: bool) -> str:
@@ -69,41 +88,82 @@ def script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
     preprocessing = manifest["preprocessing"]
     names = [str(name) for name in preprocessing["class_names"]]
     named = len(names) <= MOST_NAMES
-    values = {
-        "names": f"CLASSES = {_list_code(names)}\n" if named else "",
-        "mean": [float(value) for value in preprocessing.get("mean", ())],
-        "std": [float(value) for value in preprocessing.get("std", ())],
-        "length": int(preprocessing.get("length", 0)),
-        "tokenizer": _quoted(str(preprocessing.get("tokenizer"))),
-        "shape": _batch_shape(preprocessing),
-    }
+    name = script_name(runtime.name, len(manifest["artifacts"]) > 1)
+    class_line = f"CLASSES = {_list_code(names)}\n" if named else ""
     if "tokenizer" in preprocessing:
         loading = f"from tokenizers import Tokenizer\n{loading}"
-        preparing, what = TEXTS, "a list of texts"
+        preparing = _text_code(preprocessing, class_line)
+        what, arguments = '["a text", ...]', '"a text" ...    texts of your own'
     else:
-        preparing, what = IMAGES, f"images uint8 {values['shape']}"
+        preparing = _image_code(preprocessing, class_line)
+        what, arguments = '["photo.jpg", ...]', "photo.jpg ...      image files; they need Pillow"
     return SCRIPT.format(
         file=str(artifact["file"]),
         quoted=_quoted(str(artifact["file"])),
         runtime=runtime.name,
-        script=script_name(runtime.name, len(manifest["artifacts"]) > 1),
+        script=name,
+        module=name.removesuffix(".py"),
         loading=loading,
-        preparing=preparing.format(**values).rstrip() + "\n",
+        preparing=preparing.rstrip() + "\n",
         probe=PROBE,
         what=what,
+        arguments=arguments,
         show="print(CLASSES[logits.argmax()])"
         if named
         else "print(logits.argmax())  # number of the class; names: class_names in manifest.json",
     )
 
 
+def usage_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """Returns the few lines that use the script of a file."""
+    script = script_name(artifact["runtime"], len(manifest["artifacts"]) > 1)
+    is_text = "tokenizer" in manifest["preprocessing"]
+    examples = '["a text", "another text"]' if is_text else '["photo.jpg", "another.png"]'
+    return (
+        f"from {script.removesuffix('.py')} import load, prepare\n\n"
+        f"model = load({_quoted(str(artifact['file']))})\n"
+        f"logits = model(prepare({examples}))  # float32 [B, classes]"
+    )
+
+
+def _text_code(preprocessing: Mapping[str, Any], class_line: str) -> str:
+    return TEXTS.format(
+        tokenizer=_quoted(str(preprocessing["tokenizer"])),
+        length=int(preprocessing["length"]),
+        names=class_line,
+    )
+
+
+def _image_code(preprocessing: Mapping[str, Any], class_line: str) -> str:
+    """Returns the constants of a model, and the functions that prepare its images."""
+    preparation = Preparation.from_json(preprocessing)
+    resize, crop = preparation.resize, preparation.crop
+    pixels = (
+        str(preparation.color),
+        bool(preparation.exif),
+        resize if resize is None or isinstance(resize, int) else tuple(map(int, resize)),
+        None if crop is None else tuple(map(int, crop)),
+        str(preparation.interpolation),
+    )
+    constants = IMAGES.format(
+        shape=tuple(int(side) for side in preprocessing["shape"]),
+        mean=[float(value) for value in preprocessing["mean"]],
+        std=[float(value) for value in preprocessing["std"]],
+        pixels=", ".join(_quoted(v) if isinstance(v, str) else repr(v) for v in pixels),
+        names=class_line,
+    )
+    return constants + _functions()
+
+
+@cache
+def _functions() -> str:
+    """Returns the source of the functions that prepare images."""
+    return IMAGE_CODE.read_text(encoding="utf-8").partition(MARK)[2].partition("\n")[2]
+
+
 def _quoted(text: str) -> str:
     """Returns any text as a Python literal."""
     return json.dumps(text) if text.isascii() else repr(text)
-
-
-def _batch_shape(preprocessing: Mapping[str, Any]) -> str:
-    return "[" + ", ".join(["B", *(str(int(size)) for size in preprocessing["shape"])]) + "]"
 
 
 def _list_code(names: list[str]) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from paretune.objectives.base import Measurement
 from paretune.search.export.latency_ratio import LatencyRatio
-from paretune.search.export.load_script import script_name
+from paretune.search.export.load_script import script_name, usage_text
 from paretune.search.export.manifest import MANIFEST, PROBE, conversion_note
 from paretune.search.study.spec import checkpoint_name
 from paretune.search.study.units import format_interval, format_value
@@ -48,12 +47,11 @@ A classifier with {classes} classes: {plan_text}. It is trial {trial} of the Par
 """
 
 
-def card_text(manifest: Mapping[str, Any], folder: Path) -> str:
+def card_text(manifest: Mapping[str, Any]) -> str:
     """Returns the card in Markdown.
 
     Args:
         manifest: Content of the manifest, verified.
-        folder: Folder of the code that the card shows.
     """
     return CARD.format(
         study=manifest["study"],
@@ -64,7 +62,7 @@ def card_text(manifest: Mapping[str, Any], folder: Path) -> str:
         measurements="\n".join(_measurements(manifest)),
         conditions="\n".join(f"- {line}" for line in _conditions(manifest)),
         origin="\n".join(f"- {line}" for line in _origin(manifest)),
-        usage="\n\n".join(_usage(manifest, folder)),
+        usage="\n\n".join(_usage(manifest)),
         checks=_checks(manifest),
         licence="\n".join(f"- {line}" for line in _licence(manifest)),
         limits="\n".join(f"- {line}" for line in _limits(manifest)),
@@ -173,8 +171,8 @@ def _stage(stage: Mapping[str, Any]) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _usage(manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """Yields what a user types. The code is the one that ran when the file was checked."""
+def _usage(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what a user types to run the files."""
     preprocessing = manifest["preprocessing"]
     has_several_files = len(manifest["artifacts"]) > 1
     yield (
@@ -186,11 +184,11 @@ def _usage(manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
         packages = ", ".join(f"{k} {v}" for k, v in artifact["packages"].items())
         yield (
             f"`{artifact['file']}` ({artifact['bytes']} bytes, sha256 `{artifact['sha256']}`): "
-            f"{artifact['note']}. This code, `{script}`, ran it in a process without Paretune, "
-            f"with {packages}:"
+            f"{artifact['note']}. `{script}` ran it in a process without Paretune, with "
+            f"{packages}. `python {script} FILE ...` prints the classes of your own examples. In "
+            "your own code, in this folder:"
         )
-        code = (folder / script).read_text(encoding="utf-8").rstrip()
-        yield f"```python\n{code}\n```"
+        yield f"```python\n{usage_text(artifact, manifest)}\n```"
 
 
 def _checks(manifest: Mapping[str, Any]) -> str:
