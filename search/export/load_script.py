@@ -152,7 +152,7 @@ def _image_code(preprocessing: Mapping[str, Any], class_line: str) -> str:
         pixels=", ".join(_quoted(v) if isinstance(v, str) else repr(v) for v in pixels),
         names=class_line,
     )
-    return constants + _functions()
+    return f"{constants.rstrip()}\n\n\n{_functions().strip()}\n"
 
 
 @cache
