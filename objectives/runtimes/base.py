@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -36,6 +36,10 @@ class Artifact:
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
+Compute = Callable[["np.ndarray"], "np.ndarray"]
+"""The model's inputs [B, ...] -> logits float32 [B, classes]."""
+
+
 class Session(Protocol):
     """A loaded artifact, ready to run."""
 
@@ -48,7 +52,8 @@ class Runtime(Protocol):
 
     A class may also declare
 
-    - `probe(model, shape)`: raises what `export` would, but sooner. Useful if exporting takes long;
+    - `probe(model, shape)`: raises what `export` would, but sooner, and returns what the exported
+      part computes (a Compute), or None. Useful if exporting takes long;
     - `stamp(path)`: returns the versions that a file requires, without running it;
     - `refuse(path)`: raises Unmeasurable if a file contains pickles that its library would load;
     - `placement(model, shape, options)`: returns which activations static int8 rounds.

@@ -17,8 +17,8 @@ from paretune.objectives.host import cores
 from paretune.objectives.inputs import Shape, example
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
-from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.torch_programs import export_program
+from paretune.objectives.runtimes.base import Artifact, Compute, check_mode
+from paretune.objectives.runtimes.torch_programs import export_program, program_outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,8 +88,8 @@ class ExecuTorch:
         return write_artifact(path, ExecuTorch.name, write)
 
     @staticmethod
-    def probe(model: torch.nn.Module, shape: Shape) -> None:
-        """Does the first part of `export`, up to torch.export's program.
+    def probe(model: torch.nn.Module, shape: Shape) -> Compute:
+        """Does the first part of `export`; returns what torch.export's program computes.
 
         The rest takes long and rarely fails.
 
@@ -97,7 +97,7 @@ class ExecuTorch:
             Unmeasurable: The model cannot be exported.
         """
         _check_here()
-        export_program(model, shape, LARGEST, LARGEST)
+        return program_outputs(export_program(model, shape, LARGEST, LARGEST))
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:

@@ -26,8 +26,12 @@ from paretune.objectives.host import cores
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
-from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.torch_programs import export_program, save_program
+from paretune.objectives.runtimes.base import Artifact, Compute, check_mode
+from paretune.objectives.runtimes.torch_programs import (
+    export_program,
+    program_outputs,
+    save_program,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,8 +105,8 @@ class LiteRt:
         return write_artifact(path, LiteRt.name, write)
 
     @staticmethod
-    def probe(model: torch.nn.Module, shape: Shape) -> None:
-        """Does the first part of `export`, up to torch.export's program.
+    def probe(model: torch.nn.Module, shape: Shape) -> Compute:
+        """Does the first part of `export`; returns what torch.export's program computes.
 
         The rest takes long and rarely fails.
 
@@ -110,7 +114,7 @@ class LiteRt:
             Unmeasurable: The model cannot be exported.
         """
         _check_here(LiteRt.unavailable())
-        export_program(model, shape, batch=1)
+        return program_outputs(export_program(model, shape, batch=1))
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:

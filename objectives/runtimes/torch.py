@@ -13,12 +13,13 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
-from paretune.objectives.runtimes.base import Artifact, check_mode
+from paretune.objectives.runtimes.base import Artifact, Compute, check_mode
 from paretune.objectives.runtimes.torch_export import TorchExport
 from paretune.objectives.runtimes.torch_programs import (
     TorchSession,
     export_program,
     load_program,
+    program_outputs,
     refuse_pickles,
 )
 
@@ -69,15 +70,15 @@ class Torch:
         return replace(TorchExport.export(model, shape, path), runtime=Torch.name)
 
     @staticmethod
-    def probe(model: torch.nn.Module, shape: Shape) -> None:
-        """Does the first part of `export`, up to torch.export's program.
+    def probe(model: torch.nn.Module, shape: Shape) -> Compute:
+        """Does the first part of `export`; returns what torch.export's program computes.
 
         The rest takes long and rarely fails.
 
         Raises:
             Unmeasurable: The model cannot be exported.
         """
-        export_program(model, shape)
+        return program_outputs(export_program(model, shape))
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:

@@ -15,8 +15,13 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
-from paretune.objectives.runtimes.base import Artifact, check_mode
-from paretune.objectives.runtimes.torch_programs import TorchSession, export_program, loading_code
+from paretune.objectives.runtimes.base import Artifact, Compute, check_mode
+from paretune.objectives.runtimes.torch_programs import (
+    TorchSession,
+    export_program,
+    loading_code,
+    program_outputs,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,8 +84,8 @@ class TorchCompile:
         return write_artifact(path, TorchCompile.name, write)
 
     @staticmethod
-    def probe(model: torch.nn.Module, shape: Shape) -> None:
-        """Does the first part of `export`, up to torch.export's program.
+    def probe(model: torch.nn.Module, shape: Shape) -> Compute:
+        """Does the first part of `export`; returns what torch.export's program computes.
 
         The rest takes long and rarely fails.
 
@@ -88,7 +93,7 @@ class TorchCompile:
             Unmeasurable: The model cannot be exported.
         """
         _check_here()
-        export_program(model, shape)
+        return program_outputs(export_program(model, shape))
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:

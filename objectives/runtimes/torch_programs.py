@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 from paretune.objectives.inputs import Shape, example
+from paretune.objectives.runtimes.base import Compute
 from paretune.objectives.runtimes.cuda_timer import EventTimer
 
 if TYPE_CHECKING:
@@ -46,6 +47,19 @@ def export_program(
             )
         except Exception as error:  # torch.export raises many kinds of exceptions
             raise Unmeasurable(f"torch.export refuses the network: {error}") from error
+
+
+def program_outputs(program: torch.export.ExportedProgram) -> Compute:
+    """Returns what a program computes, on the CPU."""
+    import torch
+
+    module = program.module()
+
+    def run(inputs: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return module(torch.from_numpy(inputs)).numpy()  # type: ignore[no-any-return]
+
+    return run
 
 
 def save_program(program: torch.export.ExportedProgram, path: Path) -> None:

@@ -39,6 +39,7 @@ from paretune.search.study.plan import Plan
 from paretune.search.study.stage import TECHNIQUES, Stage
 from paretune.spaces.base import Candidate, Context, EpochEnd
 from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.pruning.amounts import pruned_amounts
 from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.spaces.table import Option, Slot, Table
 from paretune.spaces.twin import accepted
@@ -110,8 +111,11 @@ class Pipeline:
         if trains and self.trained(plan):
             return
         params = plan.stages[0].params
+        weights = self._links(plan)[0].digest if params["checkpoint"] else ""
         for deployment in deployments(plan):
-            self._probe.check(params, lambda: self._initial(params), deployment, watch)
+            self._probe.check(
+                params["architecture"], weights, lambda: self._initial(params), deployment, watch
+            )
 
     def trained(self, plan: Plan) -> bool:
         """Returns whether the cache holds everything that a plan trains."""
@@ -206,6 +210,8 @@ class Pipeline:
             except Unmeasurable as error:
                 key = f"{deployment.name}-{path.stem}"
                 raise with_log(error, lambda text: self._cache.log(key, text)) from None
+            if amounts := pruned_amounts(candidate.history):
+                artifact = replace(artifact, info={**artifact.info, "pruned": amounts})
             return self._comparison.checked(artifact, candidate, deployment)
 
     def suited(

@@ -129,6 +129,14 @@ class StageCache:
                 write_atomically(file, json.dumps(value))
                 return value
 
+    def log(self, name: str, text: str) -> Path:
+        """Writes a text that is too long for a trial's reason; returns its file.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        return write_atomically(self._folder / "logs" / f"{name}.log", text + "\n")
+
     def tensor(self, key: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
         """Returns the stored tensor for this key, or the one that `make` returns now.
 

@@ -161,7 +161,7 @@ def _convert(
     It is quantized as in the trial if the format's own quantizer has that mode. If not, it computes
     in float; a network trained in int8 still rounds as in training.
     """
-    from paretune.search.building.pipeline import export
+    from paretune.search.building.exporting import export
     from paretune.search.building.watch import StageError, Watch
     from paretune.spaces.quantization.fake_quantization import has_fake_quantization
 

@@ -25,7 +25,7 @@ from paretune.search.study.deployment import Deployment
 from paretune.search.study.plan import Plan
 from paretune.search.study.quantity import Quantity
 from paretune.search.trial.stage_study import StageStudy
-from paretune.search.views.plan_text import plan_text
+from paretune.search.views.plan_text import trial_plan_text
 
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
@@ -75,7 +75,7 @@ def trial_network(
         deployed = _deployed(study, trial, plan, candidate, runtime, threads, folder)
         candidate, artifact, entry, options = deployed
         yield ProfiledNetwork(
-            f"{record.name}, trial {trial.number}: {plan_text(trial.plan)}",
+            f"{record.name}, trial {trial.number}: {trial_plan_text(trial)}",
             candidate.model.cpu().eval(),
             candidate.shape,
             candidate.classes,

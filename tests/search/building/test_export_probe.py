@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from paretune.search.building.export_probe import ExportProbe
+from paretune.search.building.pipeline import Pipeline
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
@@ -102,7 +104,7 @@ def test_architecture_is_probed_once_for_all_its_plans(
         built.append(architecture)
         return real(architecture, *arguments, **options)
 
-    monkeypatch.setattr("paretune.search.building.export_probe.initial_candidate", counted)
+    monkeypatch.setattr("paretune.search.building.first_weights.initial_candidate", counted)
     for width in (0.0625, 0.125, 0.0625):
         for epochs in (1, 2):
             study.workbench.pipeline.probe(plan({"simple_cnn": {"width": width}}, epochs), Watch())
@@ -118,17 +120,46 @@ def test_refusal_is_kept_for_one_process_only(
             study.workbench.pipeline.probe(network, Watch())
         assert caught.value.infeasible
         monkeypatch.setattr(
-            "paretune.search.building.export_probe.initial_candidate",
+            "paretune.search.building.first_weights.initial_candidate",
             lambda *_, **__: pytest.fail("exported again"),
         )
     monkeypatch.undo()
     with pytest.raises(StageError, match="cannot be exported to ONNX"):
-        probe = ExportProbe(study.workbench.cache, (1, 8, 8), 10)
-        probe.check(spectral(module), "onnxruntime", Watch())
+        another = Pipeline(
+            study.workbench.data, study.workbench.cache, network, seed=0, device="cpu"
+        )
+        another.probe(network, Watch())
 
 
-def test_plan_that_trains_nothing_is_not_probed(study: StageStudy, module: str) -> None:
-    study.workbench.pipeline.probe(plan(spectral(module), epochs=0), Watch())
+def test_plan_that_trains_nothing_is_probed_too(study: StageStudy, module: str) -> None:
+    with pytest.raises(StageError, match="cannot be exported to ONNX"):
+        study.workbench.pipeline.probe(plan(spectral(module), epochs=0), Watch())
+
+
+def test_plan_that_is_trained_already_is_not_probed(
+    study: StageStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = study.workbench.pipeline
+    trained = plan({"simple_cnn": {"width": 0.0625}})
+    pipeline.candidate(trained, Watch())
+    monkeypatch.setattr(ExportProbe, "check", lambda *_: pytest.fail("probed"))
+    pipeline.probe(trained, Watch())
+
+
+def test_reason_names_the_operator_and_the_line_of_forward(
+    study: StageStudy, module: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(StageError) as caught:
+        study.workbench.pipeline.probe(plan(spectral(module)), Watch())
+    reason = caught.value.text
+    line = next(i for i, text in enumerate(NETS.splitlines(), 1) if "svdvals" in text)
+    assert "svdvals is called at " in reason
+    assert f"{module}.py:{line}: `return self.last(torch.linalg.svdvals(x[:, 0]))`" in reason
+    assert "\n" not in reason
+    log = Path(re.search(r"\(details: (.+)\)$", reason)[1])  # type: ignore[index]
+    assert "UnsupportedOperatorError" in log.read_text()
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
 
 
 def test_network_that_cannot_be_built_is_left_to_the_stage_that_builds_it(
