@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
 from paretune.search.data.params import ImageDataParams
-from paretune.search.data.raw_data import RawData, RawPart, checked_part, count_classes
+from paretune.search.data.raw_data import RawData, RawPart, checked_part, count_classes, notes_of
 from paretune.search.errors import UserError
 from paretune.spaces.table import did_you_mean
+
+if TYPE_CHECKING:
+    from paretune.search.data.image_preparation import Preparation
 
 
 class TorchvisionData:
@@ -55,9 +58,12 @@ class TorchvisionData:
         else:
             raise UserError(f"data: torchvision {params.name} has no training and test part")
         name = f"data: {params.name}"
-        parts = {part: _as_part(name, part, source) for part, source in sources.items()}
-        classes = tuple(str(c) for c in getattr(sources["train"], "classes", ()))
-        return RawData(params.name, parts, count_classes(name, parts), classes)
+        parts = {part: _as_part(name, part, source, params) for part, source in sources.items()}
+        names = tuple(str(c) for c in getattr(sources["train"], "classes", ()))
+        classes, notes = count_classes(name, parts), notes_of(parts)
+        prepared = params.reshapes and not all(map(_holds_arrays, sources.values()))
+        preparation = params.preparation("RGB") if prepared else None
+        return RawData(params.name, parts, classes, names, preparation, prepared, notes=notes)
 
 
 def _open(
@@ -81,16 +87,46 @@ def _open(
         ) from error
 
 
-def _as_part(name: str, part: str, source: Any) -> RawPart:
-    """Returns a torchvision data set as arrays; images are decoded unless they are arrays."""
-    labels = next((getattr(source, k) for k in ("targets", "labels") if hasattr(source, k)), None)
-    images = getattr(source, "data", None)
-    if images is None or labels is None:
-        pairs = [(np.asarray(image), label) for image, label in source]
-        if len({image.shape for image, _ in pairs}) > 1:
-            raise UserError(
-                f"{name}: {part}: its images differ in size; save them in folders and use "
-                "data: {images: FOLDER, size: N}"
-            )
-        images, labels = np.stack([i for i, _ in pairs]), np.array([label for _, label in pairs])
-    return checked_part(name, part, np.asarray(images), np.asarray(labels))
+def _holds_arrays(source: Any) -> bool:
+    return getattr(source, "data", None) is not None and _labels(source) is not None
+
+
+def _labels(source: Any) -> Any:
+    return next((getattr(source, k) for k in ("targets", "labels") if hasattr(source, k)), None)
+
+
+def _as_part(name: str, part: str, source: Any, params: TorchvisionData.Params) -> RawPart:
+    """Returns a torchvision data set as arrays; images that are no arrays are decoded to RGB.
+
+    With a resize or a crop, images that are no arrays are prepared at once: they differ in size.
+
+    Raises:
+        UserError: The images differ in size.
+    """
+    if _holds_arrays(source):
+        return checked_part(name, part, np.asarray(source.data), np.asarray(_labels(source)))
+    preparation = params.preparation("RGB") if params.reshapes else None
+    images: list[np.ndarray] = []
+    labels: list[int] = []
+    for image, label in source:
+        images.append(_pixels(image, preparation))
+        labels.append(label)
+    if len({image.shape for image in images}) > 1:
+        raise UserError(
+            f"{name}: {part}: its images differ in size; give resize and crop: "
+            "data: {torchvision: NAME, resize: 256, crop: 224}"
+        )
+    return checked_part(name, part, np.stack(images), np.array(labels))
+
+
+def _pixels(image: Any, preparation: Preparation | None) -> np.ndarray:
+    """Returns an image of a torchvision data set as an array [H, W] or [H, W, C]."""
+    from PIL import Image
+
+    picture = image if isinstance(image, Image.Image) else None
+    if preparation is not None:
+        picture = Image.fromarray(np.asarray(image)) if picture is None else picture
+        return np.asarray(preparation.apply(picture.convert(preparation.color)))
+    if picture is not None and picture.mode not in ("L", "RGB", "RGBA"):
+        return np.asarray(picture.convert("RGB"))
+    return np.asarray(image)

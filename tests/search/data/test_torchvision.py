@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torchvision import datasets
+from PIL import Image
+from torchvision import datasets, transforms
 
 from paretune.search.data import load_data
 from paretune.search.errors import UserError
@@ -91,9 +92,52 @@ def test_images_of_several_sizes_are_refused(
     monkeypatch.setattr(datasets, "MNIST", Uneven)
 
     with pytest.raises(
-        UserError, match=r"data: MNIST: train: its images differ in size; save them"
+        UserError, match=r"data: MNIST: train: its images differ in size; give resize"
     ):
         load_data("torchvision", {"name": "MNIST"}, tmp_path)
+
+
+def test_images_of_several_sizes_are_prepared_as_torchvision_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(40, 30), (33, 50), (36, 36), (64, 31)]
+    pictures = [Image.fromarray(rng.integers(0, 256, (*s, 3), dtype=np.uint8)) for s in shapes]
+    pictures[1] = pictures[1].convert("P")
+
+    class Uneven:
+        def __init__(self, root: str, train: bool = True) -> None: ...
+
+        def __iter__(self) -> Any:
+            return iter([(picture, row % 2) for row, picture in enumerate(pictures * 3)])
+
+    monkeypatch.setattr(datasets, "MNIST", Uneven)
+    options = {"name": "MNIST", "resize": 28, "crop": [24, 20], "mean": 0.5, "std": 0.25}
+
+    data = load_data("torchvision", options, tmp_path)
+
+    compose = transforms.Compose(
+        [
+            transforms.Resize(28),
+            transforms.CenterCrop((24, 20)),
+            transforms.ToTensor(),
+            transforms.Normalize([0.5] * 3, [0.25] * 3),
+        ]
+    )
+    expected = torch.stack([compose(picture.convert("RGB")) for picture in pictures * 3])
+    assert torch.allclose(next(data.batches("test", 20))[0], expected, atol=1e-6)
+    assert data.preprocessing()["crop"] == [24, 20]
+
+
+def test_arrays_are_resized(tmp_path: Path) -> None:
+    write_mnist(tmp_path / "data", train=100, test=30)
+    options = {"name": "MNIST", "download": False, "resize": 32, "crop": 30}
+
+    data = load_data("torchvision", options, tmp_path)
+
+    compose = transforms.Compose([transforms.Resize(32), transforms.CenterCrop(30)])
+    expected = [np.asarray(compose(image)) for image, _ in datasets.MNIST(tmp_path / "data", False)]
+    assert (next(data.examples("test", 30))[0][:, 0] == np.stack(expected)).all()
 
 
 @pytest.mark.parametrize(
