@@ -114,3 +114,81 @@ def test_preprocessed_study_examples_equal_the_models_inputs() -> None:
     )
     np.testing.assert_allclose(expected, inputs, atol=1e-5)
     assert np.array_equal(labels, same)
+
+
+PIPELINE = {
+    "shape": [3, 8, 6],
+    "class_names": ["cat", "dog"],
+    "color": "RGB",
+    "exif": True,
+    "resize": 9,
+    "crop": [8, 6],
+    "interpolation": "bicubic",
+}
+
+
+def test_files_are_prepared_as_the_study_did(tmp_path: Path) -> None:
+    """Files, and arrays of the pictures, give what the study measured."""
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for row in range(3):
+            pixels = rng.integers(0, 256, (14, 11, 3), dtype=np.uint8)
+            exif = Image.Exif()
+            exif[0x0112] = 1
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{row}.png", exif=exif)
+    options = {key: PIPELINE[key] for key in ("resize", "crop", "interpolation")}
+    data = load_data("images", {"folder": "photos", "mean": 0.5, "std": 0.5, **options}, tmp_path)
+    manifest = {"preprocessing": data.preprocessing(), "data": {"name": "images"}}
+
+    [(ours, labels)] = load_user_examples(manifest, tmp_path / "photos").arrays("test", 9)
+
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1]
+    parts = ("train", "validation", "test")
+    study = np.concatenate([x for part in parts for x, _ in data.examples(part, 9)])
+    assert sorted(x.tobytes() for x in ours) == sorted(x.tobytes() for x in study)
+
+
+def test_arrays_are_prepared_as_the_study_did(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (20, 14, 11, 3), dtype=np.uint8)
+    y = np.arange(20) % 2
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    data = load_data("npz", {"file": "a.npz", "resize": 9, "crop": [8, 6]}, tmp_path)
+    manifest = {"preprocessing": data.preprocessing(), "data": {"name": "npz"}}
+
+    [(ours, _)] = load_user_examples(manifest, tmp_path / "a.npz").arrays("test", 30)
+
+    assert (ours == next(data.examples("test", 30))[0]).all()
+
+
+def test_arrays_in_the_models_shape_are_prepared_already_for_a_study_of_files(
+    tmp_path: Path,
+) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 6), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", x_test=x, y_test=np.arange(4) % 2)
+    manifest = {"preprocessing": PIPELINE, "data": {"name": "images"}}
+
+    [(ours, _)] = load_user_examples(manifest, tmp_path / "a.npz").arrays("test", 30)
+
+    assert (ours == x).all()
+
+
+def test_image_that_gets_another_shape_is_refused(tmp_path: Path) -> None:
+    preprocessing = {**PIPELINE, "crop": None, "resize": 8, "shape": [3, 8, 12]}
+    photos(tmp_path, "cat", "dog")
+    Image.new("RGB", (20, 8)).save(tmp_path / "cat" / "2.png")
+
+    examples = load_user_examples({"preprocessing": preprocessing}, tmp_path)
+
+    with pytest.raises(UserError, match=r"image 2 becomes \[3, 8, 20\] after its resize; the mod"):
+        list(examples.arrays("test", 9))
+
+
+def test_class_names_of_the_model_may_be_in_another_form_of_unicode(tmp_path: Path) -> None:
+    manifest = {"preprocessing": {**PIPELINE, "class_names": ["caf\u00e9", "tea"]}}
+
+    examples = load_user_examples(manifest, photos(tmp_path, "cafe\u0301", "tea"))
+
+    [(_, labels)] = examples.arrays("test", 9)
+
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1]
