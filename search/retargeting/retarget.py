@@ -19,6 +19,8 @@ from paretune.search.database.engine import open_engine
 from paretune.search.database.retargets import Retargets
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
+from paretune.search.front.final_front import with_final_front
+from paretune.search.measuring.gauge import TIMING
 from paretune.search.measuring.session import measure_side_by_side
 from paretune.search.measuring.targets import NO_MODEL, Target
 from paretune.search.retargeting.artifacts import MissingModel, RetargetArtifacts
@@ -31,12 +33,16 @@ from paretune.search.study.deployment import Deployment
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.retarget_records import RetargetedStudy, RetargetedTrial
 from paretune.search.study.spec import StudySpec, canonical, digest
+from paretune.search.study.tables import OBJECTIVES
 
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
     from paretune.search.data.dataset import Dataset
     from paretune.search.locate import StudyLocation
     from paretune.search.trial.stage_study import StageStudy
+
+Measured = dict[str, dict[str, Measurement]]
+"""Part ("validation", "test") -> quantity -> measurement."""
 
 Notify = Callable[[str], None]
 """Receives lines of progress."""
@@ -57,7 +63,7 @@ def retarget(
             measured.
     """
     with existing_store(location.url) as store:
-        record = store.record()
+        record = with_final_front(store.record())
     if "evaluate" in record.source:
         raise UserError(
             "this study's models are made by your own trainer: Paretune has none to measure"
@@ -123,7 +129,10 @@ def _measure(
                 note = f"not measured: {error}"
             rows[trial.number] = replace(empty, trial=trial.number, note=note)
         notify(f"measuring {len(artifacts)} networks in {deployment.name}, side by side")
-        for number, parts in _measurements(target, artifacts, workbench.data).items():
+        measured, refused = _measurements(target, artifacts, workbench.data)
+        for number, reason in refused.items():
+            rows[number] = replace(rows[number], note=f"not measured: {reason}")
+        for number, parts in measured.items():
             stored = workbench.artifact_json(artifacts[number])
             rows[number] = replace(rows[number], artifact=stored, measured=parts)
         retargets.put(list(rows.values()))
@@ -143,29 +152,68 @@ def _check_data(study: StageStudy, record: StudyRecord) -> None:
 
 def _measurements(
     target: Target, artifacts: Mapping[int, Artifact], data: Dataset
-) -> dict[int, dict[str, dict[str, Measurement]]]:
-    """Returns trial -> part -> quantity -> measurement, the baseline first.
+) -> tuple[dict[int, Measured], dict[int, str]]:
+    """Measures the artifacts, the baseline first.
+
+    What needs data is measured one after the other, then all of them are timed side by side.
+
+    Returns:
+        Trial -> part -> quantity -> measurement; and trial -> why it cannot be measured here.
 
     Raises:
-        UserError: The runtime cannot run or measure one of the files.
+        UserError: The runtime cannot run or measure the file of the baseline, or time the files.
     """
-    try:
-        [baseline] = _side_by_side(target, {0: artifacts[0]}, data, None, {})
-        others = {number: artifact for number, artifact in artifacts.items() if number}
-        validation = {0: baseline}
-        if others:
-            reference = {m.name: m for m in baseline}
-            measured = _side_by_side(target, others, data, artifacts[0], reference)
-            validation |= dict(zip(others, measured, strict=True))
-        return {
-            number: {
-                "validation": {m.name: m for m in measurements},
-                "test": {m.name: m for m in target.test(artifacts[number], data)},
+    timed = {name for name, _ in target.gauge.quantities if OBJECTIVES.get(name).cost == TIMING}
+    untimed = _with_quantities(target, lambda name: name not in timed)
+    measured: dict[int, Measured] = {}
+    refused: dict[int, str] = {}
+    for number, artifact in artifacts.items():
+        try:
+            validation = untimed.measure(untimed.subject(artifact, NO_MODEL, data))
+            measured[number] = {
+                "validation": {m.name: m for m in validation},
+                "test": {m.name: m for m in target.test(artifact, data)},
             }
-            for number, measurements in validation.items()
-        }
+        except Unmeasurable as error:
+            if number == 0:
+                text = f"{target.deployment.name}: the baseline cannot be measured: {error}"
+                raise UserError(text) from error
+            refused[number] = str(error)
+    left = {number: artifacts[number] for number in measured}
+    only_timed = _with_quantities(target, lambda name: name in timed)
+    reference = measured[0]["validation"]
+    try:
+        for number, timings in _timings(only_timed, left, data, reference).items():
+            measured[number]["validation"] |= {m.name: m for m in timings}
     except Unmeasurable as error:
         raise UserError(f"{target.deployment.name}: {error}") from error
+    return measured, refused
+
+
+def _with_quantities(target: Target, wanted: Callable[[str], bool]) -> Target:
+    """Returns the target with some of its quantities."""
+    gauge = target.gauge
+    kept = tuple((name, options) for name, options in gauge.quantities if wanted(name))
+    return replace(target, gauge=replace(gauge, quantities=kept))
+
+
+def _timings(
+    target: Target,
+    artifacts: Mapping[int, Artifact],
+    data: Dataset,
+    reference: Mapping[str, Measurement],
+) -> dict[int, list[Measurement]]:
+    """Returns trial -> timings; the baseline is timed first, the others relative to it."""
+    if not target.gauge.quantities:
+        return {}
+    [baseline] = _side_by_side(target, {0: artifacts[0]}, data, None, {})
+    others = {number: artifact for number, artifact in artifacts.items() if number}
+    timings = {0: baseline}
+    if others:
+        with_timings = {**reference, **{m.name: m for m in baseline}}
+        timed = _side_by_side(target, others, data, artifacts[0], with_timings)
+        timings |= dict(zip(others, timed, strict=True))
+    return timings
 
 
 def _side_by_side(

@@ -149,6 +149,7 @@ def _retargeted_trial(
         values={axis.name: measurements[axis.name].value for axis in record.axes},
         test={**trial.test, **measured["test"]},
         final={},
+        searched={},
         violations=violations_of(
             constraints, values_by_name(measurements), values_by_name(baseline)
         ),

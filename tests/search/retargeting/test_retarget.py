@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from paretune.objectives.accuracy import Accuracy
+from paretune.objectives.base import Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.search.files import sha256_of
+from paretune.search.front.final_front import with_final_front
 from paretune.search.retargeting.artifacts import EXPORTED
 from paretune.spaces.training import loop
 from support.command_line import Cli
-from support.studies import record_of
+from support.studies import database_of, record_of
 
 TRAINING = "paretune.search.building.resumable_training"
 TRAINERS = ("train", "train_part")
@@ -40,7 +45,8 @@ def retarget(cli: Cli, file: Path, *options: object) -> dict[str, Any]:
 def test_front_in_another_runtime_is_exported_measured_and_stored(
     finished: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = record_of(finished)
+    stored = record_of(finished)
+    before = with_final_front(stored)
     table = retarget(cli, finished, "--runtime", "torchscript")
     assert (table["runtime"], table["options"]) == ("torchscript", {"threads": 1})
     assert {row["new"]["trial"] for row in table["rows"]} == before.members | {0}
@@ -56,7 +62,7 @@ def test_front_in_another_runtime_is_exported_measured_and_stored(
         dynamic = "dynamic" in json.dumps(trial.plan)
         assert row["note"] == ("float32: torchscript has no dynamic" if dynamic else EXPORTED)
         assert "accuracy" in row["new"]["test"]
-    assert record_of(finished) == before  # the study's own measurements stay as they are
+    assert record_of(finished) == stored  # the study's own measurements stay as they are
 
     # The second time the stored measurements are shown, and the study is not even opened.
     with monkeypatch.context() as patch:
@@ -69,6 +75,43 @@ def test_front_in_another_runtime_is_exported_measured_and_stored(
     again = retarget(cli, finished, "--runtime", "torchscript", "--trials", "0", "--again")
     assert again["measured_at"] > table["measured_at"]
     assert [row["new"]["trial"] for row in again["rows"]] == [0]
+
+
+def test_front_is_the_final_one(finished: Path, cli: Cli) -> None:
+    """In the final session, a trial on the front of the search was slower than all others."""
+    number = min(n for n in record_of(finished).members if n)
+    worst = {"accuracy": 0.001, "latency": 1e6, "size": 1e9}
+    with sqlite3.connect(database_of(finished)) as connection:
+        connection.executemany(
+            "update paretune_measurements set value = ?1, low = ?1, high = ?1 where trial = ?2 "
+            "and part <> 'test' and name = ?3",
+            [(value, number, name) for name, value in worst.items()],
+        )
+    connection.close()
+    search = record_of(finished)
+    final = with_final_front(search)
+    assert number in search.members - final.members
+
+    table = retarget(cli, finished, "--runtime", "torchscript")
+    assert {row["new"]["trial"] for row in table["rows"]} == final.members | {0}
+    assert all(row["was_on_front"] for row in table["rows"] if row["new"]["trial"])
+
+
+def test_trial_whose_outputs_are_not_finite_there_is_skipped(
+    finished: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = Accuracy.measure
+
+    def overflow(subject: Subject, params: Any, part: str) -> Any:
+        if subject.artifact.path.name == "trial-00001.pt":
+            raise Unmeasurable("the outputs are not finite for 3 of 448 validation examples")
+        return measure(subject, params, part)
+
+    monkeypatch.setattr(Accuracy, "measure", staticmethod(overflow))
+    table = retarget(cli, finished, "--runtime", "torchscript", "--trials", "1,2")
+    reason = "not measured: the outputs are not finite for 3 of 448 validation examples"
+    assert table["skipped"] == {"1": reason}
+    assert [row["new"]["trial"] for row in table["rows"]] == [0, 2]
 
 
 def test_stored_file_itself_is_measured_with_other_options(finished: Path, cli: Cli) -> None:
