@@ -59,11 +59,11 @@ class TorchvisionData:
             raise UserError(f"data: torchvision {params.name} has no training and test part")
         name = f"data: {params.name}"
         parts = {part: _as_part(name, part, source, params) for part, source in sources.items()}
-        names = tuple(str(c) for c in getattr(sources["train"], "classes", ()))
+        class_names = tuple(str(c) for c in getattr(sources["train"], "classes", ()))
         classes, notes = count_classes(name, parts), notes_of(parts)
         prepared = params.reshapes and not all(map(_holds_arrays, sources.values()))
         preparation = params.preparation("RGB") if prepared else None
-        return RawData(params.name, parts, classes, names, preparation, prepared, notes=notes)
+        return RawData(params.name, parts, classes, class_names, preparation, prepared, notes=notes)
 
 
 def _open(
