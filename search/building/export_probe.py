@@ -64,7 +64,7 @@ class ExportProbe:
         self._cache = cache
         self._data = data
         self._refused: dict[str, str] = {}
-        self._last: tuple[str, _UntrainedNetwork] | None = None
+        self._last: tuple[str, UntrainedNetwork] | None = None
 
     def check(
         self,
@@ -123,10 +123,10 @@ class ExportProbe:
         elif self._cache.memo(f"{kind}.whole", lambda: probe(whole=True))["of"] != key:
             self._cache.memo(key, lambda: probe(whole=False))
 
-    def _untrained(self, key: str, build: Callable[[], Candidate]) -> _UntrainedNetwork:
+    def _untrained(self, key: str, build: Callable[[], Candidate]) -> UntrainedNetwork:
         """Returns the network; several runtimes of a study share its outputs."""
         if self._last is None or self._last[0] != key:
-            self._last = (key, _UntrainedNetwork(build, self._inputs, self._log))
+            self._last = (key, UntrainedNetwork(build, self._inputs, self._log))
         return self._last[1]
 
     @cached_property
@@ -148,7 +148,7 @@ class _NotBuilt(Exception):
 
 
 @dataclass
-class _UntrainedNetwork:
+class UntrainedNetwork:
     """An untrained network on the probe inputs.
 
     Attributes:

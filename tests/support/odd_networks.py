@@ -152,7 +152,7 @@ class RunningMean(Base):
         self.register_buffer("mean", torch.zeros(()))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.mean.mul_(0.5).add_(x.detach().mean() * 0.5)
+        self.mean.mul_(0.5).add_(x.detach().mean() * 0.5)  # here
         x = x - self.mean
         return self.head(x)
 
