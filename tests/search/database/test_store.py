@@ -154,6 +154,12 @@ def test_tables_of_another_version_are_refused(store: Store, tmp_path: Path) -> 
         other.study()
 
 
+def test_tables_of_version_4_are_refused_with_what_they_lack(store: Store) -> None:
+    store.update_study(schema=4)
+    with pytest.raises(UserError, match=r"version 4 \(they lack the results on each example"):
+        store.study()
+
+
 def test_missing_database_is_refused_and_not_created(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match="start it with: paretune run"),

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 
 from paretune.search.front import probabilities
+from paretune.search.front.noisy_points import NoisyPoints, noisy_points
 from paretune.search.front.pareto import knee, non_dominated
 from paretune.search.front.probabilities import (
     DRAWS,
+    contenders,
     knee_chances,
     non_dominated_chances,
     shrink,
 )
+from paretune.search.study.records import Axis
+from support.measurements import latency, paired_accuracy
 
 ERROR = 3 * 0.5 / math.sqrt(DRAWS)
 """Three standard errors of a share of DRAWS, at most."""
@@ -156,3 +160,87 @@ def test_two_equal_trials_share_the_knee_chance() -> None:
     front = np.array([[0.0, 1.0], [0.2, 0.2], [0.2, 0.2], [1.0, 0.0]])
     chances = knee_chances(front, np.array([[0.0, 0.0], [0.01, 0.0], [0.01, 0.0], [0.0, 0.0]]))
     assert chances == pytest.approx([0.0, 0.5, 0.5, 0.0], abs=ERROR)
+
+
+# -- pairs -----------------------------------------------------------------------------------------
+
+
+def paired_front(count: int, examples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Returns times [N], and whether each example is correct [N, examples], slower is better."""
+    random = np.random.default_rng(seed)
+    hard = random.random(examples)
+    skill = np.linspace(0.10, 0.06, count)
+    right = hard + random.normal(0, 0.1, (count, examples)) > skill[:, None]
+    return np.arange(count, dtype=float), right
+
+
+def points_of(times: np.ndarray, right: np.ndarray) -> NoisyPoints:
+    axes = (Axis("accuracy", "fraction", "higher"), Axis("latency", "ms", "lower"))
+    trials = [
+        {"accuracy": paired_accuracy(bits), "latency": latency(1.0 + time, 0.0)}
+        for time, bits in zip(times, right, strict=True)
+    ]
+    return noisy_points(trials, axes)
+
+
+def resampled_fronts(times: np.ndarray, right: np.ndarray, draws: int) -> np.ndarray:
+    """Returns the share of bootstrap samples of the examples in which each point is on the front.
+
+    The draws of the chances have no ties, so half of a tie counts as one.
+    """
+    random = np.random.default_rng(5)
+    shares = np.zeros(len(times))
+    for _ in range(draws):
+        sample = random.integers(0, right.shape[1], right.shape[1])
+        losses = -right[:, sample].mean(axis=1) + random.normal(0, 1e-6, len(times))
+        shares += non_dominated(np.stack([losses, times], axis=1))
+    return shares / draws
+
+
+def test_paired_chances_agree_with_resampling_the_examples() -> None:
+    times, right = paired_front(8, 600)
+    means, deviations, paired = points_of(times, right)
+    chances = non_dominated_chances(means, deviations, paired=paired)
+    assert chances == pytest.approx(resampled_fronts(times, right, 2000), abs=2 * ERROR)
+    independent = points_of(times, right)
+    alone = np.array([bits.std() / math.sqrt(600) for bits in right])
+    unpaired = non_dominated_chances(independent.means, np.stack([alone, 0 * alone], axis=1))
+    assert np.abs(unpaired - chances).max() > 0.1  # pairs matter here
+
+
+def test_equal_networks_are_on_the_front_in_every_draw() -> None:
+    _, right = paired_front(1, 300)
+    means, deviations, paired = points_of(np.zeros(2), np.repeat(right, 2, axis=0))
+    chances = non_dominated_chances(means, deviations, paired=paired)
+    assert list(chances) == [1.0, 1.0]
+
+
+def test_slower_network_with_equal_results_is_never_on_the_front() -> None:
+    times, right = paired_front(3, 300)
+    copies = np.concatenate([right, right[:1]])
+    means, deviations, paired = points_of(np.append(times, 0.5), copies)
+    chances = non_dominated_chances(means, deviations, paired=paired)
+    assert chances[3] == 0.0 and chances[0] > 0.9
+
+
+def test_paired_knee_chances_agree_with_a_plain_simulation() -> None:
+    times, right = paired_front(6, 600)
+    points = points_of(times, right)
+    chances = knee_chances(points.means, points.deviations, paired=points.paired)
+    random = np.random.default_rng(7)
+    wins = np.zeros(6)
+    for _ in range(3000):
+        sample = random.integers(0, 600, 600)
+        losses = -right[:, sample].mean(axis=1) + random.normal(0, 1e-6, 6)
+        wins[knee(np.stack([losses, points.means[:, 1]], axis=1))] += 1
+    assert chances == pytest.approx(wins / 3000, abs=2 * ERROR)
+
+
+def test_contenders_hold_every_point_with_a_chance() -> None:
+    random = np.random.default_rng(4)
+    means, deviations = random.random((300, 2)), np.full((300, 2), 0.02)
+    points = NoisyPoints(means, deviations, {})
+    rows = contenders(points, 100)
+    assert set(np.flatnonzero(non_dominated_chances(means, deviations))) <= set(rows.tolist())
+    assert len(rows) <= 100 and list(rows) == sorted(rows)
+    assert len(contenders(points, 20)) == 20
