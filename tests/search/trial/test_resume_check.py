@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +184,83 @@ def test_identity_survives_json(file: Path) -> None:
     before_json = identity(load_study(file))
 
     assert json.loads(json.dumps(before_json, allow_nan=False)) == before_json
+
+
+# -- files that networks are made of -----------------------------------------------------------
+
+OWN = """\
+study: own
+data: digits
+baseline: {architecture: {python: "resumed_net:Net"}, checkpoint: weights/net.pt}
+teachers:
+  big: {architecture: {resnet: {width: 8}}, checkpoint: {file: weights/big.pt, key: ema}}
+space:
+  finetune: {epochs: 1}
+  distillation: {logits: {teacher: big}}
+objectives: {accuracy: maximize, size: minimize}
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study of the user's own network with checkpoints, in a folder that can be moved."""
+    folder = tmp_path / "first"
+    (folder / "weights").mkdir(parents=True)
+    (folder / "weights" / "net.pt").write_bytes(b"weights")
+    (folder / "weights" / "big.pt").write_bytes(b"big weights")
+    (folder / "resumed_net.py").write_text("class Net: pass\n")
+    (folder / "own.yaml").write_text(OWN)
+    monkeypatch.syspath_prepend(str(folder))
+    importlib.invalidate_caches()
+    return folder / "own.yaml"
+
+
+def test_copy_of_the_folder_is_the_same_study(own: Path) -> None:
+    old = stored(load_study(own))
+    copied = own.parent.parent / "elsewhere"
+    shutil.copytree(own.parent, copied)
+    shutil.rmtree(own.parent / "weights")
+
+    refuse_changes(old, load_study(copied / "own.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("weights/net.pt", "weights/net.pt"),
+        ("weights/big.pt", "weights/big.pt"),
+        ("resumed_net.py", "resumed_net:Net"),
+    ],
+)
+def test_changed_content_is_refused_by_its_file(own: Path, file: str, name: str) -> None:
+    old = stored(load_study(own))
+    (own.parent / file).write_bytes((own.parent / file).read_bytes() + b"x = 1\n")
+
+    with pytest.raises(UserError, match=rf"content of {name}: was \w{{16}}, now \w{{16}}") as error:
+        refuse_changes(old, load_study(own))
+
+    assert f"(The content of {name} changed: the study's earlier trials had other" in str(
+        error.value
+    )
+
+
+def test_comment_in_the_user_s_code_is_no_change(own: Path) -> None:
+    old = stored(load_study(own))
+    (own.parent / "resumed_net.py").write_text("# Mine.\nclass Net: pass\n")
+    refuse_changes(old, load_study(own))
+
+
+def test_study_of_an_earlier_version_with_absolute_paths_is_accepted(own: Path) -> None:
+    old = stored(load_study(own))
+    del old["content"]
+    file = str(own.parent / "weights" / "net.pt")
+    old["baseline"]["checkpoint"] = old["space"]["checkpoint"] = file
+    refuse_changes(old, load_study(own))
+
+    old["baseline"]["checkpoint"] = str(own.parent / "weights" / "big.pt")
+    with pytest.raises(UserError, match=r"baseline\.checkpoint: was /.*, now weights/net\.pt"):
+        refuse_changes(old, load_study(own))
+
+
+def test_study_of_built_in_networks_stores_no_content(file: Path) -> None:
+    assert "content" not in identity(load_study(file))

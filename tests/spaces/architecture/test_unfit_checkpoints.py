@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from paretune.spaces.architecture.checkpoint import load_weights
-from tests.support.small_networks import Small, trained
+from support.small_networks import Small, trained
 
 Weights = dict[str, torch.Tensor]
 
@@ -171,7 +171,7 @@ def test_names_that_do_not_fit_are_listed(
 
 
 def modules(network: nn.Module) -> dict[str, tuple[Any, str, str]]:
-    small = ("tests.support.small_networks", "Small")
+    small = ("support.small_networks", "Small")
     parallel = ("torch.nn.parallel.data_parallel", "DataParallel")
     return {
         "a model": (network, *small),

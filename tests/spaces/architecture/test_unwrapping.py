@@ -19,7 +19,7 @@ from torchvision.models import VisionTransformer
 
 from paretune.spaces.architecture.checkpoint import load_weights
 from paretune.spaces.architecture.resizing import Resized
-from tests.support.small_networks import Renamed, Small, Tied, trained
+from support.small_networks import Renamed, Small, Tied, trained
 
 Weights = dict[str, torch.Tensor]
 
