@@ -74,7 +74,7 @@ def _check_shapes(technique: str, model: torch.nn.Module, twin: torch.nn.Module)
             )
     for name, module in model.named_modules():
         declared = _declared_size(module)
-        size = list(module.weight.shape[:2]) if declared else None  # type: ignore[union-attr]
+        size = list(module.weight.shape[:2]) if declared else None
         if declared != size:
             raise InfeasibleCandidate(
                 f"{technique}: {name} declares {declared} channels, its weight has {size}; "
@@ -129,9 +129,10 @@ def _logits(model: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def _first_difference(model: torch.nn.Module, twin: torch.nn.Module, inputs: torch.Tensor) -> str:
-    """Returns the name of the first layer whose outputs differ; of the network if none does."""
+    """Returns the name of the first layer whose outputs differ, or "the network"."""
     import torch
 
+    name: str
     outputs = [_outputs_by_layer(network, inputs) for network in (model, twin)]
     for (name, own), (_, other) in zip(*outputs, strict=False):
         tensors = isinstance(own, torch.Tensor) and isinstance(other, torch.Tensor)

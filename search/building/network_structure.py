@@ -18,6 +18,7 @@ from paretune.search.study.stage import TECHNIQUES
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization import QUANTIZATIONS
 from paretune.spaces.rebuild import initial_candidate
+from paretune.spaces.twin import accepted
 
 if TYPE_CHECKING:
     import torch
@@ -47,13 +48,13 @@ def outline(plan: Plan, data: Dataset) -> Candidate | None:
     context = Context(data, placement=placement(rounding_runtime(plan)))
     for stage in plan.stages:
         if stage.kind in TECHNIQUES:
-            _, entry, params = stage.technique
+            name, entry, params = stage.technique
             outlined = (
                 entry.outline(candidate, params, context) if hasattr(entry, "outline") else None
             )
             if outlined is None:
                 return None
-            candidate = outlined
+            candidate = accepted(candidate, outlined, name)
     return candidate
 
 

@@ -43,7 +43,7 @@ from paretune.search.study.quantity import local_values
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.trial.study_data import data_params
 from paretune.search.views.front_table import ratios_of
-from paretune.search.views.plan_text import trial_plan_text, trial_plan_text
+from paretune.search.views.plan_text import trial_plan_text
 from paretune.spaces.table import did_you_mean
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from paretune.search.front.changes import Change, changes_of
 from paretune.search.front.final_front import front_chances, is_uncertain, remeasured_trials
 from paretune.search.front.highlights import highlights_of, tied_groups
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
-from paretune.search.views.plan_text import plan_text
+from paretune.search.views.plan_text import trial_plan_text
 
 ReadTrials: TypeAlias = Callable[[Collection[int]], Sequence[TrialRecord]]
 """Trial numbers -> trials."""
@@ -168,7 +168,7 @@ class _RowMaker:
         highlights = [h for h in self._highlights if h.trial == trial.number]
         return FrontRow(
             trial=trial.number,
-            plan=plan_text(trial.plan),
+            plan=trial_plan_text(trial),
             validation={name: measured[name] for name in names if name in measured},
             test={name: trial.test[name] for name in names if name in trial.test},
             ratios=ratios_of(trial, record),

@@ -5,26 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from paretune.search.study.records import TrialRecord
+
 HIDDEN = {"stem", "args", "weights", "pretrained"}
 """Parameters of an architecture that are not shown."""
 
 
-def plan_text(plan: Sequence[Mapping[str, Any]]) -> str:
-    """Returns a plan (as JSON) in a few words."""
-    texts = [_stage_text(stage["kind"], stage["params"]) for stage in plan]
+def trial_plan_text(trial: TrialRecord) -> str:
+    """Returns a trial's plan in a few words; it says how much pruning removed, not was asked."""
+    return plan_text(trial.plan, pruned_of(trial))
+
+
+def pruned_of(trial: TrialRecord) -> Mapping[str, Any] | None:
+    """Returns what pruning removed from a trial's network; None if nothing, or nothing is known."""
+    pruned: Mapping[str, Any] | None = ((trial.artifact or {}).get("info") or {}).get("pruned")
+    return pruned
+
+
+def plan_text(plan: Sequence[Mapping[str, Any]], pruned: Mapping[str, Any] | None = None) -> str:
+    """Returns a plan in a few words.
+
+    Args:
+        plan: The plan as JSON.
+        pruned: What pruning removed, from the artifact's `info`; None gives what the plan asks for.
+    """
+    texts = [_stage_text(stage["kind"], stage["params"], pruned) for stage in plan]
     distillations = [_distillation_text(stage["params"]) for stage in plan]
     parts = [text for pair in zip(texts, distillations, strict=True) for text in pair if text]
     return " · ".join(dict.fromkeys(parts))  # a distillation of several stages is shown once
 
 
-def _stage_text(kind: str, params: Mapping[str, Any]) -> str:
+def _stage_text(kind: str, params: Mapping[str, Any], pruned: Mapping[str, Any] | None) -> str:
     match kind:
         case "pretrain":
             [(name, options)] = params["architecture"].items()
             return architecture_text(name, options)
         case "prune":
             [(name, options)] = params["pruning"].items()
-            return _pruning_text(name, options)
+            return _pruning_text(name, options, pruned or {})
         case "evaluate":
             return " ".join(_words(params))
         case "quantize":
@@ -34,9 +52,16 @@ def _stage_text(kind: str, params: Mapping[str, Any]) -> str:
             return ""
 
 
-def _pruning_text(name: str, options: Mapping[str, Any]) -> str:
-    """Returns the pruning: `pruned 45 % by taylor in 3 steps`, `50 % zeros`, `2 blocks removed`."""
+def _pruning_text(name: str, options: Mapping[str, Any], pruned: Mapping[str, Any]) -> str:
+    """Returns the pruning: `pruned 45 % by taylor in 3 steps`, `50 % zeros`, `2 blocks removed`.
+
+    The share of structured pruning is that of all channels, without the logits.
+    """
     share = {key: f"{100 * options[key]:.0f} %" for key in ("ratio", "macs") if options.get(key)}
+    if "macs" in share and "macs" in pruned:
+        share["macs"] = f"{100 * pruned['macs'][1] / pruned['macs'][0]:.0f} %"
+    elif "channels" in pruned:
+        share["ratio"] = f"{100 * removed_share(pruned['channels']):.0f} %"
     match name:
         case "structured":
             criterion, steps = options.get("criterion", "magnitude"), options.get("steps", 1)
@@ -51,12 +76,20 @@ def _pruning_text(name: str, options: Mapping[str, Any]) -> str:
             return "2:4 sparse"
         case "depth":
             blocks = options.get("blocks")
+            if "blocks" in pruned:
+                blocks = pruned["blocks"][0] - pruned["blocks"][1]
             amount = (
                 f"{100 * (options.get('share') or 0):.0f} % of the" if blocks is None else blocks
             )
             return f"{amount} block{'' if blocks == 1 else 's'} removed"
         case _:
             return " ".join([name, *_words({k: v for k, v in options.items() if _plain(v)})])
+
+
+def removed_share(amount: Sequence[float]) -> float:
+    """Returns the share in [0, 1] that is gone, from [before, after]."""
+    before, after = amount
+    return 1 - after / before if before else 0.0
 
 
 def _quantization_text(name: str, options: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ from paretune.search.views.loaded_weights import loaded_weights_of
 from paretune.search.views.missing_sections import missing_sections
 from paretune.search.views.pair_plots import pair_figures
 from paretune.search.views.parallel_coordinates import lines_figure
-from paretune.search.views.plan_text import plan_text
+from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.space_plot import space_figure
 from paretune.search.views.words import and_text, count_text
 
@@ -197,7 +197,7 @@ def _trial(trial: TrialRecord, record: StudyRecord) -> dict[str, Any]:
         "n": trial.number,
         "state": _state(trial, record),
         "values": values,
-        "plan": plan_text(trial.plan),
+        "plan": trial_plan_text(trial),
         "seconds": round(trial.finished - trial.started, 1) if trial.finished else None,
         "note": note,
         "params": {name: _rounded(value) for name, value in trial.params.items()},

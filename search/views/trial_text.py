@@ -10,8 +10,10 @@ from typing import Any
 from paretune.objectives.base import Measurement, json_of
 from paretune.search.study.records import STRUCTURE_OF, TrialRecord
 from paretune.search.study.units import format_interval, format_value
+from paretune.search.views.agreement_text import agreement_text
 from paretune.search.views.loaded_weights import loaded_weights_of
-from paretune.search.views.plan_text import plan_text
+from paretune.search.views.plan_text import trial_plan_text
+from paretune.search.views.pruned_text import pruned_lines
 from paretune.search.views.trial_comparison import comparison_lines
 
 LAST = 5
@@ -40,7 +42,7 @@ def trial_text(
     """
     lines = [
         f"trial {trial.number}: {trial.state}" + ("" if trial.number else " (the baseline)"),
-        f"  {plan_text(trial.plan)}",
+        f"  {trial_plan_text(trial)}",
         f"  started {datetime.fromtimestamp(trial.started):%Y-%m-%d %H:%M:%S}"
         + (f", took {trial.finished - trial.started:.1f} s" if trial.finished else ""),
     ]
@@ -76,14 +78,17 @@ def trial_text(
         cost = " (from the cache)" if stage["kind"] in trial.cached else ""
         cost = cost or (f" ({spent:.1f} s)" if spent is not None else "")
         lines.append(f"  {stage['kind']}{cost}: {_flow(_set_only(stage['params']))}")
+    lines += pruned_lines(trial)
     if weights := loaded_weights_of(trial):
         lines.append(f"checkpoint: {weights}")
     for target, artifact in trial.artifacts.items():
         note = artifact["info"].get("note")
         remark = f" ({note})" if note else ""
         lines.append(f"{target}: {artifact['path']}{remark}, sha256 {artifact['sha256']}")
+        lines += [f"  {text}" for text in [agreement_text(artifact)] if text]
     if trial.artifact and not trial.artifacts:
         lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
+        lines += [f"  {text}" for text in [agreement_text(trial.artifact)] if text]
     return "\n".join(lines)
 
 

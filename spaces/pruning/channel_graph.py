@@ -15,6 +15,7 @@ import torch_pruning
 from torch import nn
 from torch_pruning._helpers import _HybridIndex
 from torch_pruning.ops import OPTYPE
+from torch_pruning.pruner import function
 
 Indices = list[Any]
 """Torch-Pruning's pairs of (index here, index of the group's root)."""
@@ -36,6 +37,10 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
+        pruner = _ConvPruner()
+        self.REGISTERED_PRUNERS[OPTYPE.CONV] = pruner
+        self._in_channel_pruning_fn.add(pruner.prune_in_channels)
+        self._out_channel_pruning_fn.add(pruner.prune_out_channels)
         self.unfollowed: dict[str, Exception] = {}
 
     def _build_dependency(self, module2node: Any) -> None:
@@ -48,6 +53,32 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
                 pair = _shuffle_mapping(node)
             if pair is not None:
                 _connect(node, *pair)
+
+
+class _ConvPruner(function.ConvPruner):  # type: ignore[misc]
+    """Cuts convolutions; Torch-Pruning's own cuts transposed ones with groups along wrong sides."""
+
+    def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
+        """Removes the same channels of each group; a transposed weight is [in, out / groups]."""
+        if not layer.transposed or layer.groups == 1:
+            return super().prune_out_channels(layer, idxs)
+        size = layer.out_channels // layer.groups
+        within = sorted(set(range(size)) - {index % size for index in idxs})
+        kept = sorted(set(range(layer.out_channels)) - set(idxs))
+        layer.weight = self._prune_parameter_and_grad(layer.weight, within, 1)
+        if layer.bias is not None:
+            layer.bias = self._prune_parameter_and_grad(layer.bias, kept, 0)
+        layer.out_channels = len(kept)
+        return layer
+
+    def prune_in_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
+        """Removes inputs; a transposed weight has a row for each input of all groups."""
+        if not layer.transposed or layer.groups == 1:
+            return super().prune_in_channels(layer, idxs)
+        kept = sorted(set(range(layer.in_channels)) - set(idxs))
+        layer.weight = self._prune_parameter_and_grad(layer.weight, kept, 0)
+        layer.in_channels = len(kept)
+        return layer
 
 
 def _connect(node: Any, forward: Mapping, backward: Mapping) -> None:
@@ -95,8 +126,12 @@ def _merged_and_split(size: Sequence[int], last: bool) -> tuple[Mapping, Mapping
 
 
 def _shuffle_mapping(node: Any) -> tuple[Mapping, Mapping] | None:
-    """Returns how channels go through a pixel shuffle or its inverse."""
+    """Returns how channels go through a pixel shuffle, its inverse, or a gated linear unit."""
     name = getattr(node.grad_fn, "name", str)().lower()
+    if name.startswith("glu"):
+        _, after = _sizes(node)
+        half = after[-1] if len(after) == 3 else after[1]
+        return _mapped(lambda i: [i % half]), _mapped(lambda i: [i, i + half])
     if "pixelshuffle" in name or "pixelunshuffle" in name:
         up = getattr(node.grad_fn, "_saved_upscale_factor", 0)
         down = getattr(node.grad_fn, "_saved_downscale_factor", 0)

@@ -64,6 +64,7 @@ class Depth:
         """
         from paretune.spaces.macs import count_macs
         from paretune.spaces.pruning.blocks import find_blocks, leave_out
+        from paretune.spaces.pruning.unit_count import unit_count
 
         model = copy.deepcopy(candidate.model).cpu().eval()
         blocks = find_blocks(model, candidate.shape)
@@ -74,6 +75,7 @@ class Depth:
         removable = _removable(blocks, importance, params.ignore)
         count = _count(params, len(removable))
         before = [count_macs(model, candidate.shape), _size(model)]
+        units = unit_count(model, candidate.classes)
         removed = removable[:count]
         for block in removed:
             leave_out(model, block.name, block.pair)
@@ -83,6 +85,7 @@ class Depth:
             "worth": {name: round(value, 6) for name, value in importance.items()},
             "parameters": [before[1], _size(model)],
             "macs": [before[0], count_macs(model, candidate.shape)],
+            "units": [units, unit_count(model, candidate.classes)],
         }
         return candidate.with_step(model, Step("depth", params.model_dump(), info))
 

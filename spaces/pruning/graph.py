@@ -91,10 +91,12 @@ def _groups(graph: Any) -> Iterator[Any]:
 
     visited: set[Any] = set(graph.IGNORED_LAYERS_IN_TRACING)
     for module in list(graph.module2node):
-        if not isinstance(module, nn.Conv2d | nn.Linear) or module in visited:
+        if not isinstance(module, nn.modules.conv._ConvNd | nn.Linear) or module in visited:
             continue
         pruner = graph.get_pruner_of_module(module)
         channels = list(range(pruner.get_out_channels(module)))
+        if len(channels) == 1:
+            continue  # a filter along the channels (ECA) or a map of weights, not a layer
         try:
             group = graph.get_pruning_group(module, pruner.prune_out_channels, channels)
         except GRAPH_ERRORS as error:
@@ -205,10 +207,11 @@ def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[LayerPart]
     """
     import torch
     from torch import nn
-    from torch_pruning.pruner import function
+    from torch_pruning.ops import OPTYPE
 
-    outwards = (function.prune_conv_out_channels, function.prune_linear_out_channels)
-    inwards = (function.prune_conv_in_channels, function.prune_linear_in_channels)
+    convolution, linear = (graph.REGISTERED_PRUNERS[t] for t in (OPTYPE.CONV, OPTYPE.LINEAR))
+    outwards = (convolution.prune_out_channels, linear.prune_out_channels)
+    inwards = (convolution.prune_in_channels, linear.prune_in_channels)
     for item in group:
         module, handler = item.dep.target.module, item.dep.handler
         index, roots = torch.tensor(item.idxs), item.root_idxs
@@ -217,10 +220,14 @@ def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[LayerPart]
         name = f"{names.get(module, '')}.weight".lstrip(".")
         roots = torch.tensor(roots)
         flipped = bool(getattr(module, "transposed", False))
+        grouped = getattr(module, "groups", 1) > 1
         if handler in outwards:
-            yield LayerPart("filters", name, module.weight, module.bias, int(flipped), index, roots)
+            bias = module.bias
+            if grouped and flipped:  # a column has the same channel of all groups
+                index, bias = index % module.weight.shape[1], None
+            yield LayerPart("filters", name, module.weight, bias, int(flipped), index, roots)
         elif handler in inwards:
-            if getattr(module, "groups", 1) > 1:
+            if grouped and not flipped:
                 index = index % module.weight.shape[1]  # filters of a group read its inputs only
             yield LayerPart("inputs", name, module.weight, None, int(not flipped), index, roots)
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
@@ -247,7 +254,8 @@ def _blocks(group: Any) -> int:
     blocks = 1
     for dep, _ in group:
         module = dep.target.module
-        if isinstance(module, nn.Conv2d) and 1 < module.groups < module.out_channels:
+        convolution = isinstance(module, nn.modules.conv._ConvNd)
+        if convolution and 1 < module.groups < module.out_channels:
             blocks = max(blocks, module.groups)
         if isinstance(module, nn.GroupNorm):
             blocks = max(blocks, module.num_groups)

@@ -23,6 +23,7 @@ from paretune.spaces.pruning.layer_ratios import ratios
 from paretune.spaces.pruning.module_names import check_names, is_within
 from paretune.spaces.pruning.sensitivity import Rise, scan, units_to_cut
 from paretune.spaces.pruning.training_loss import gradients
+from paretune.spaces.pruning.unit_count import unit_count
 from paretune.spaces.pruning.whole_layers import whole_layers
 from paretune.spaces.pruning.whole_reason import code_line
 
@@ -62,6 +63,7 @@ class PruningRounds:
         shape, params = self._candidate.shape, self._params
         check_names(params.ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
         before, size = _sides(self.model), _size(self.model)
+        dense = unit_count(self.model, self._candidate.classes)
         self._dense = count_macs(self.model, shape)
         with infeasible_on_graph_error():
             self._kept_whole = whole_layers(self.model, shape, params.ignore)
@@ -82,7 +84,7 @@ class PruningRounds:
             "macs": [self._dense, macs],
             "whole": [n for n in before if not is_within(n, self._members)],
             "kept_whole": self._kept_whole,
-            "units": _units(before, after, self._candidate.classes),
+            "units": [dense, unit_count(self.model, self._candidate.classes)],
         }
 
     def _round(self, share: float) -> list[Any]:
@@ -241,15 +243,6 @@ def _listed(whole: Mapping[str, str]) -> str:
     layers = [f"{name} ({reason})" for name, reason in list(whole.items())[:SHOWN]]
     more = f" and {len(whole) - SHOWN} more" if len(whole) > SHOWN else ""
     return f": {', '.join(layers)}{more}" if layers else ""
-
-
-def _units(
-    before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]], classes: int
-) -> list[int]:
-    """Returns the outputs of all layers, before and after, without the logits."""
-    names = [name for name in before if name in after]
-    logits = next((name for name in reversed(names) if before[name][0] == classes), None)
-    return [sum(sides[n][0] for n in names if n != logits) for sides in (before, after)]
 
 
 def _size(model: nn.Module) -> int:

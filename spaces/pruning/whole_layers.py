@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from paretune.spaces.inputs import Shape, random_example
-from paretune.spaces.pruning.graph import channel_layers, trace, unfrozen
+from paretune.spaces.pruning.graph import channel_layers, trace
 from paretune.spaces.pruning.heads import head_layers
 from paretune.spaces.pruning.layer import PrunableLayer
 from paretune.spaces.pruning.unit_copies import fold, mute, repeat, silence
@@ -59,101 +59,132 @@ class _Trials:
     """Tries to cut layers of copies of a network."""
 
     def __init__(self, model: nn.Module, shape: Shape, ignore: Sequence[str]) -> None:
-        self._ignore, self._shape = ignore, shape
-        self._model = _randomized(model)
-        self._batches = [random_example(shape, batch, seed=batch) for batch in BATCHES]
-        if self._batches[0].is_floating_point():
-            self._batches = [batch.double() for batch in self._batches]
-        self._usable()
+        self._model, self._shape, self._ignore = model, shape, ignore
+        self._dtype = torch.float64
+        self._sharing = _modules_that_share(model)
+        examples = random_example(shape, max(BATCHES), seed=0)
+        self._batches = [examples[:batch] for batch in BATCHES]
 
     def whole(self) -> dict[str, str]:
         """Returns name -> reason of each layer that stays whole."""
-        with _exact(), unfrozen(self._model):
-            graph, layers = self._layers(self._model)
-            whole = {name: self._reason(None, e) for name, e in graph.unfollowed.items()}
-            modes = {n: _first_mode(layer) for n, layer in layers.items() if layer.units > 1}
-            accepted: dict[str, Mode] = {}
-            pending = [list(modes)]
-            while pending:
-                chunk = pending.pop()
-                problem = self._problem(accepted | {name: modes[name] for name in chunk})
-                if problem is None:
-                    accepted |= {name: modes[name] for name in chunk}
-                elif len(chunk) > 1:
-                    half = len(chunk) // 2
-                    pending += [chunk[half:], chunk[:half]]
+        with _exact():
+            if self._problem(None) is None and not self._unfollowed:
+                return {}
+            self._choose_precision()
+            return self._search()
+
+    def _search(self) -> dict[str, str]:
+        """Adds more and more layers to those that are cut; halves those that do not fit."""
+        model = self._copy()
+        _, layers = self._traced(model)
+
+        def reason(layer: PrunableLayer | None, problem: Exception) -> str:
+            return reason_of(model, self._converted(self._batches[0]), layer, problem)
+
+        whole = {name: reason(None, error) for name, error in self._unfollowed.items()}
+        modes = {name: _first_mode(layer) for name, layer in layers.items()}
+        accepted: dict[str, Mode] = {}
+        pending = [list(modes)]
+        while pending:
+            chunk = pending.pop()
+            problem = self._problem(accepted | {name: modes[name] for name in chunk})
+            if problem is None:
+                accepted |= {name: modes[name] for name in chunk}
+            elif len(chunk) > 1:
+                half = len(chunk) // 2
+                pending += [chunk[half:], chunk[:half]]
+            else:
+                [name] = chunk
+                other = _MODES[modes[name] == "silent"]
+                if self._problem(accepted | {name: other}) is None:
+                    accepted[name] = other
                 else:
-                    [name] = chunk
-                    other = _MODES[modes[name] == "silent"]
-                    if self._problem(accepted | {name: other}) is None:
-                        accepted[name] = other
-                    else:
-                        whole[name] = self._reason(layers[name], problem)
+                    whole[name] = reason(layers[name], problem)
         return whole
 
-    def _reason(self, layer: PrunableLayer | None, problem: Exception) -> str:
-        return reason_of(self._model, self._batches[0], layer, problem)
-
-    def _usable(self) -> None:
+    def _choose_precision(self) -> None:
         """Chooses the highest precision, and the batches, in which the network runs."""
-        with _exact():
-            try:
-                self._outputs(self._model)
-                return
-            except Exception:
-                self._model.float()
-                if self._batches[0].is_floating_point():
-                    self._batches = [batch.float() for batch in self._batches]
-            try:
-                self._outputs(self._model)
-            except Exception:
-                self._batches = self._batches[:1]
+        try:
+            self._outputs(self._copy())
+            return
+        except Exception:
+            self._dtype = torch.float32
+        try:
+            self._outputs(self._copy())
+        except Exception:
+            self._batches = self._batches[:1]
 
-    def _layers(self, model: nn.Module) -> tuple[Any, dict[str, PrunableLayer]]:
+    def _copy(self) -> nn.Module:
+        """Returns a copy with random weights, which take gradients."""
+        model = _randomized(self._model).to(self._dtype)
+        for parameter in model.parameters():
+            parameter.requires_grad_(parameter.is_floating_point())
+        return model
+
+    def _traced(self, model: nn.Module) -> tuple[Any, dict[str, PrunableLayer]]:
         graph = trace(model, self._shape)
         layers = channel_layers(graph, self._ignore) + head_layers(model, self._ignore)
+        self._unfollowed: dict[str, Exception] = graph.unfollowed
         return graph, {layer.name: layer for layer in layers}
 
-    def _problem(self, modes: Mapping[str, Mode]) -> Exception | None:
-        """Cuts layers of a copy; returns None if it computes what the uncut copy does."""
-        if not modes:
-            return None
-        model = copy.deepcopy(self._model)
+    def _problem(self, modes: Mapping[str, Mode] | None) -> Exception | None:
+        """Cuts layers of a copy; returns None if it computes what the uncut copy does.
+
+        Args:
+            modes: Layer -> how its units have no effect; None for all layers.
+        """
+        self._unfollowed = {}
         try:
-            _, layers = self._layers(model)
-            units = {name: _units(layers[name], mode) for name, mode in modes.items()}
-            with torch.no_grad():
-                hooks = []
-                for name, (removed, kept) in units.items():
-                    if modes[name] == "silent":
-                        silence(layers[name], removed)
-                        hooks += mute(layers[name], removed)
-                    else:
-                        repeat(layers[name], removed, kept)
-                expected = self._outputs(model)
-                for hook in hooks:
-                    hook.remove()
-                for name, (removed, kept) in units.items():
-                    if modes[name] == "repeated":
-                        fold(layers[name], removed, kept)
-            for name, (removed, _) in units.items():
-                layers[name].cut(removed)
+            model = self._copy()
+            _, layers = self._traced(model)
+            if modes is None:
+                modes = {name: _first_mode(layer) for name, layer in layers.items()}
+            chosen = []
+            for name, mode in modes.items():
+                touched = {module for module, _, _ in layers[name].touched}
+                if touched & self._sharing:
+                    raise ArithmeticError("a cut would give two modules a weight each")
+                chosen.append((layers[name], mode, *_units(layers[name], mode)))
+            expected = self._without_effect(model, chosen)
+            for layer, _, removed, _ in chosen:
+                layer.cut(removed)
             return self._difference(expected, self._outputs(model))
         except Exception as error:  # any error of the network's own code, or of the graph
             return error
 
+    @torch.no_grad()
+    def _without_effect(self, model: nn.Module, chosen: Sequence[Any]) -> torch.Tensor:
+        """Returns the logits while the chosen units have no effect."""
+        hooks = []
+        for layer, mode, removed, kept in chosen:
+            if mode == "silent":
+                silence(layer, removed)
+                hooks += mute(layer, removed)
+            else:
+                repeat(layer, removed, kept)
+        outputs = self._outputs(model)[-1]
+        for hook in hooks:
+            hook.remove()
+        for layer, mode, removed, kept in chosen:
+            if mode == "repeated":
+                fold(layer, removed, kept)
+        return outputs
+
     def _outputs(self, model: nn.Module) -> list[torch.Tensor]:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return [model(batch) for batch in self._batches]
+            return [model(self._converted(batch)) for batch in self._batches]
+
+    def _converted(self, batch: torch.Tensor) -> torch.Tensor:
+        return batch.to(self._dtype) if batch.is_floating_point() else batch
 
     @staticmethod
-    def _difference(
-        expected: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]
-    ) -> Exception | None:
-        for one, other in zip(expected, outputs, strict=True):
-            scale = TOLERANCE[one.dtype] * float(one.abs().max())
-            if one.shape != other.shape or not (one - other).abs().max() <= scale:
+    def _difference(expected: torch.Tensor, outputs: Sequence[torch.Tensor]) -> Exception | None:
+        """Compares the logits of each batch with those of the first examples of the largest."""
+        for logits in outputs:
+            first = expected[: len(logits)]
+            scale = TOLERANCE[first.dtype] * float(first.abs().max())
+            if first.shape != logits.shape or not (first - logits).abs().max() <= scale:
                 return ArithmeticError("the network without the channels computes something else")
         return None
 
@@ -170,6 +201,13 @@ def _units(layer: PrunableLayer, mode: Mode) -> tuple[list[int], list[int]]:
     Of repeated units an equal number goes for each that stays, so that statistics are the same.
     """
     count = layer.units
+    if any(
+        len(part.index) and part.index.max() >= part.weight.shape[part.dim] for part in layer.parts
+    ):
+        raise ArithmeticError("a weight has fewer channels than the layer")
+    if count < 2:
+        assert count == 1, "the layer has fewer channels than groups"
+        return [], []
     order = torch.randperm(
         count, generator=torch.Generator().manual_seed(zlib.crc32(layer.name.encode()))
     ).tolist()
@@ -184,6 +222,15 @@ def _units(layer: PrunableLayer, mode: Mode) -> tuple[list[int], list[int]]:
         removed, kept = order[stay:], [order[i % stay] for i in range(count - stay)]
     starts = [block * count for block in range(layer.blocks)]
     return [s + u for s in starts for u in removed], [s + u for s in starts for u in kept]
+
+
+def _modules_that_share(model: nn.Module) -> set[str]:
+    """Returns the names of different modules with the same weight."""
+    owners: dict[int, set[str]] = {}
+    for name, module in model.named_modules():
+        for parameter in module.parameters(recurse=False):
+            owners.setdefault(id(parameter), set()).add(name)
+    return {name for names in owners.values() if len(names) > 1 for name in names}
 
 
 def _randomized(model: nn.Module) -> nn.Module:

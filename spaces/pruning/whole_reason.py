@@ -81,7 +81,7 @@ def _used_twice(model: nn.Module, inputs: torch.Tensor) -> list[str]:
 
 def code_line(error: Exception) -> str:
     """Returns the last line of the user's code that an error went through, or nothing."""
-    package = str(Path(__file__).resolve().parents[2])
+    package = str(Path(__file__).resolve().parents[1])
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = str(Path(frame.filename).resolve())
         if not file.startswith(package) and not any(part in file for part in _LIBRARIES):

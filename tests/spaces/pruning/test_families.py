@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from paretune.spaces.base import Context, InfeasibleCandidate
+from paretune.spaces.base import Context
 from paretune.spaces.pruning.structured import Structured
 from paretune.spaces.rebuild import initial_candidate, rebuild
+from paretune.spaces.twin import accepted
 
 SHAPE, CLASSES = (3, 32, 32), 5
 
@@ -44,7 +45,9 @@ def test_family_loses_channels_and_is_rebuilt(
         assert torch.equal(fresh.eval()(images), after.model(images))
 
 
-def test_network_with_shuffled_channels_is_infeasible(context: Context) -> None:
+def test_shuffled_channels_stay_and_those_before_them_are_pruned(context: Context) -> None:
     before = initial_candidate({"shufflenet_v2": {"width": 0.5}}, SHAPE, CLASSES, seed=0)
-    with pytest.raises(InfeasibleCandidate, match="cannot prune this network"):
-        Structured.apply(before, PARAMS, context)
+    after = accepted(before, Structured.apply(before, PARAMS, context), "structured")
+    info = after.history[-1].info
+    assert info["channels"]["stage2.0.branch2.0"] == [24, 12]
+    assert info["kept_whole"]["stage2.0.branch1.2"].startswith("`forward` reshapes its channels")
