@@ -41,7 +41,10 @@ def check_architectures(rehearsal: Rehearsal) -> Iterator[Finding]:
         finding
         for option, attempts in tried.items()
         for finding in judged(
-            option, attempts, _sizes_text(sizes.get(option, [])), ("space", SECTION, option)
+            option,
+            attempts,
+            _sizes_text(sizes.get(option, [])),
+            rehearsal.option_key(SECTION, option),
         )
     ]
     yield from findings

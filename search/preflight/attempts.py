@@ -92,25 +92,26 @@ def judged(
             Finding(option, "mistake", f"every network with it fails{rest}: {refusal.text}", key)
         )
         return findings
-    for reason, names in grouped(refused).items():
-        state = "note" if any(r.diverged for _, r in refused if r.text == reason) else "infeasible"
-        findings.append(Finding(names, state, reason, key))  # type: ignore[arg-type]
+    for refusal, names in grouped(refused).items():
+        if refusal.infeasible and not refusal.diverged:
+            findings.append(Finding(names, "infeasible", refusal.text, key))
+        else:
+            text = refusal.text if refusal.diverged else f"such trials fail: {refusal.text}"
+            findings.append(Finding(names, "note", text, key))
     return findings
 
 
-def grouped(refused: Sequence[tuple[str, Refusal]]) -> dict[str, str]:
-    """Returns reason -> the variants that it refuses, as text."""
-    names: dict[str, list[str]] = {}
+def grouped(refused: Sequence[tuple[str, Refusal]]) -> dict[Refusal, str]:
+    """Returns refusal -> the variants that it refuses, as text."""
+    names: dict[Refusal, list[str]] = {}
     for name, refusal in refused:
-        names.setdefault(refusal.text, []).append(name)
-    return {reason: "; ".join(dict.fromkeys(variants)) for reason, variants in names.items()}
+        names.setdefault(refusal, []).append(name)
+    return {refusal: "; ".join(dict.fromkeys(variants)) for refusal, variants in names.items()}
 
 
 def nothing_left(section: str, findings: Sequence[Finding]) -> list[Finding]:
     """Returns a mistake if no option of a section works: every trial would be infeasible."""
-    if not findings or any(f.state not in ("infeasible", "mistake") for f in findings):
-        return []
-    if any(f.state == "mistake" for f in findings):
+    if not findings or any(finding.state != "infeasible" for finding in findings):
         return []
     first = findings[0]
     text = (

@@ -72,7 +72,7 @@ def _option(
             tried.append((where, answer if isinstance(answer, Refusal) else None))
             if isinstance(answer, Measurement):
                 times.setdefault((target.name, name), answer)
-    return [*judged(option, tried, "deployed", ("space", SECTION, option)), *notes]
+    return [*judged(option, tried, "deployed", rehearsal.option_key(SECTION, option)), *notes]
 
 
 def _latency(rehearsal: Rehearsal, plan: Plan, target: Target) -> Measurement | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +115,10 @@ def loaded(spec: StudySpec, where: Callable[[Key], str]) -> Dataset:
 
 
 def preflight(
-    spec: StudySpec, data: Dataset | None = None, probes: Path | None = None
+    spec: StudySpec,
+    data: Dataset | None = None,
+    probes: Path | None = None,
+    only: Collection[str] | None = None,
 ) -> PreflightInfo:
     """Tries the parts of a study once.
 
@@ -124,6 +127,7 @@ def preflight(
         data: Its data; None for a study with the user's own trainer.
         probes: Folder in which a run keeps the export probe's results. None for a full check,
             which takes its time and writes nothing into the study's folder.
+        only: Names of the checks; None for all, with an estimate.
     """
     begun = time.monotonic()
     add_import_folders(spec.file.parent)
@@ -135,13 +139,15 @@ def preflight(
     from paretune.search.preflight.rehearsal import rehearsal
 
     with rehearsal(spec, data, UNLIMITED, probes) as opened:
-        findings = list(_findings(opened))
-        estimated = None if _broken(findings) else _estimated(opened)
+        findings = list(_findings(opened, only))
+        estimated = None if only or _broken(findings) else _estimated(opened)
     return PreflightInfo(tuple(findings), estimated, time.monotonic() - begun)
 
 
-def _findings(rehearsal: Rehearsal) -> Iterator[Finding]:
+def _findings(rehearsal: Rehearsal, only: Collection[str] | None) -> Iterator[Finding]:
     for name, check in _checks().items():
+        if only is not None and name not in only:
+            continue
         if rehearsal.over:
             yield Finding(name, "skipped", "no time left; type paretune check --full", check=name)
             continue

@@ -63,7 +63,7 @@ def _option(
         tried.append((f"{plan_text(plan.to_json()[1:2])} of {network_name(plan)}", refusal))
         if isinstance(answer, float):
             shares.append(answer)
-    return judged(option, tried, _text(shares), ("space", SECTION, option))
+    return judged(option, tried, _text(shares), rehearsal.option_key(SECTION, option))
 
 
 def _removed(rehearsal: Rehearsal, plan: Plan) -> float:

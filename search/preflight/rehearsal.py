@@ -32,7 +32,9 @@ from paretune.search.preflight.variants import Variant
 from paretune.search.study.deployment import deployments
 from paretune.search.study.plan import Plan, baseline_plan, make_plan
 from paretune.search.trial.workbench import Deployed
+from paretune.spaces.domains import parameters
 from paretune.spaces.rebuild import initial_candidate
+from paretune.spaces.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from paretune.objectives.base import Measurement
@@ -47,8 +49,11 @@ CACHE = 2 * 10**9
 BATCHES, BATCHES_QUICK = 8, 4
 """Batches of an excerpt, if they fit into memory."""
 
+NO_TRAINING = Recipe(epochs=0).to_json()
+"""A recipe that accepts the weights that a network starts with, even random ones."""
+
 UNTRAINED: Mapping[str, Any] = {
-    "pretrain": None,
+    "pretrain": NO_TRAINING,
     "finetune": None,
     "distillation": {"none": {}},
     "pruning": {"none": {}},
@@ -163,6 +168,11 @@ class Rehearsal:
         candidate = pipeline.candidate(short, Watch(epoch=epoch))
         share = excerpt.size("train") / self.data.size("train")
         return Rehearsed(plan, candidate, seconds, share)
+
+    def option_key(self, section: str, option: str) -> tuple[str, ...]:
+        """Returns the path of an option of the space in the study file."""
+        choice = any(parameter.name == section for parameter in parameters(self.spec.space))
+        return ("space", section, *(("choice",) if choice else ()), option)
 
     def untrained_network(self, architecture: Mapping[str, Any]) -> Candidate:
         """Returns a network with its first weights.

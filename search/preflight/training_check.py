@@ -15,27 +15,44 @@ DISTILLATION = "distillation"
 
 
 def check_trainings(rehearsal: Rehearsal) -> Iterator[Finding]:
-    """Yields a finding for each recipe of the space."""
+    """Yields a finding for each recipe of the space, and one for each branch that is refused."""
     network = _network(rehearsal)
-    for section in RECIPES:
-        chosen = variants(rehearsal.spec.space, section, lambda name: name.endswith("batch_size"))
-        tried: list[tuple[str, Refusal | None]] = []
-        for variant in chosen if network else ():
+    for section in RECIPES if network else ():
+        works, refused = 0, dict[str, Finding]()
+        for variant in variants(rehearsal.spec.space, section, _is_batch_size):
             recipe = rehearsal.choices(variant)[section]
             if not recipe or not recipe["epochs"]:
                 continue
-            if rehearsal.over and tried:
+            if rehearsal.over and (works or refused):
                 break
             choices = {**UNTRAINED, section: {**recipe, "compile": _compiles(rehearsal, recipe)}}
             plan = rehearsal.plan(rehearsal.choices(network or variant, **choices))
             answer = attempt(section, lambda plan=plan: rehearsal.build(plan))  # type: ignore[misc]
-            refusal = answer if isinstance(answer, Refusal) else None
-            tried.append((_recipe_name(section, variant), refusal))
-        if not tried:
-            continue
-        findings = judged(section, tried, _times_text(tried, "trained"), ("space", section))
-        yield from findings
-        yield from nothing_left(section, findings)
+            if isinstance(answer, Refusal):
+                refused.setdefault(answer.text, _refused(section, variant, answer))
+            else:
+                works += 1
+        if works:
+            yield Finding(section, "ok", _times_text(works, "trained"), count=works)
+        yield from refused.values()
+        if not works:
+            yield from nothing_left(section, list(refused.values()))
+
+
+def _refused(section: str, variant: Variant, refusal: Refusal) -> Finding:
+    """Returns the finding for a recipe that cannot be trained."""
+    name = _recipe_name(section, variant)
+    key: tuple[str, ...] = ("space", section)
+    for parameter, label in variant.pins.items():
+        key = ("space", *parameter.split("."), "choice", str(label))
+    if refusal.infeasible:
+        return Finding(name, "note" if refusal.diverged else "infeasible", refusal.text, key)
+    return Finding(name, "mistake", f"every training with it fails: {refusal.text}", key)
+
+
+def _is_batch_size(name: str) -> bool:
+    """Returns whether both ends of a number are tried: only large batches may not fit."""
+    return name.endswith("batch_size")
 
 
 def check_distillations(rehearsal: Rehearsal) -> Iterator[Finding]:
@@ -72,8 +89,8 @@ def _distillation(
         teacher = value[option].get("teacher", "baseline")
         [name] = plan.stages[0].params["architecture"]
         tried.append((f"{option} of {name} from {teacher}", refusal))
-    text = _times_text(tried, "learned")
-    return judged(option, tried, text, ("space", DISTILLATION, option))
+    text = _times_text(sum(refusal is None for _, refusal in tried), "learned")
+    return judged(option, tried, text, rehearsal.option_key(DISTILLATION, option))
 
 
 def _networks(rehearsal: Rehearsal) -> list[Variant]:
@@ -99,7 +116,6 @@ def _recipe_name(section: str, variant: Variant) -> str:
     return f"{section} with {', '.join(pins)}" if pins else section
 
 
-def _times_text(tried: list[tuple[str, Refusal | None]], verb: str) -> str:
-    count = sum(refusal is None for _, refusal in tried)
-    variants_text = f"{count} variants" if count > 1 else "it"
-    return f"{variants_text} {verb} on a few batches"
+def _times_text(count: int, verb: str) -> str:
+    what = f"{count} variants" if count > 1 else "it"
+    return f"{what} {verb} on a few batches"
