@@ -11,7 +11,8 @@ import numpy as np
 import yaml
 from pydantic import ValidationError
 
-from paretune.objectives.inputs import Shape
+from paretune.objectives.inputs import Shape, example
+from paretune.search.building.exporting import quietly
 from paretune.search.errors import UserError
 from paretune.search.profiling.networks import ProfiledNetwork, export_file, runtime_of
 from paretune.search.user_code import add_import_folders
@@ -89,7 +90,13 @@ def named_network(
         raise UserError(
             f"--model {text}: it cannot be built for --shape {shape}: {reason}"
         ) from error
-    artifact = export_file(lambda path: entry.export(model, sides, path), entry, folder)
+    artifact = export_file(
+        lambda path: quietly(
+            lambda: entry.export(model, sides, path), model, lambda: example(sides, 2)
+        ),
+        entry,
+        folder,
+    )
     data = RandomInputs(sides, classes)
     subject = f"{text}, random inputs"
     return ProfiledNetwork(

@@ -103,30 +103,31 @@ def _quantize(
         for name, (scale, zero) in ranges.items()
         if name in tensors
     }
-    by_runtime(
-        str(prepared),
-        str(draft),
-        reader,
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=_operators(),
-        per_channel=options["per_channel"],
-        reduce_range=options.get("reduce_range", False),
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        nodes_to_exclude=[*nodes_of(graph, options.get("kept", [])), *masked_scores(graph)],
-        calibrate_method={
-            "minmax": CalibrationMethod.MinMax,
-            "entropy": CalibrationMethod.Entropy,
-            "percentile": CalibrationMethod.Percentile,
-        }[options.get("calibration", "minmax")],
-        extra_options={
-            "ActivationRestrictedAsymmetric": symmetric,
-            "CalibTensorRangeSymmetric": False,
-            "CalibPercentile": options.get("percentile", 99.99),
-            "CalibStridedMinMax": reader.chunk,
-            "TensorQuantOverrides": overrides,
-        },
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):  # masks of -inf have no scale
+        by_runtime(
+            str(prepared),
+            str(draft),
+            reader,
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=_operators(),
+            per_channel=options["per_channel"],
+            reduce_range=options.get("reduce_range", False),
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[*nodes_of(graph, options.get("kept", [])), *masked_scores(graph)],
+            calibrate_method={
+                "minmax": CalibrationMethod.MinMax,
+                "entropy": CalibrationMethod.Entropy,
+                "percentile": CalibrationMethod.Percentile,
+            }[options.get("calibration", "minmax")],
+            extra_options={
+                "ActivationRestrictedAsymmetric": symmetric,
+                "CalibTensorRangeSymmetric": False,
+                "CalibPercentile": options.get("percentile", 99.99),
+                "CalibStridedMinMax": reader.chunk,
+                "TensorQuantOverrides": overrides,
+            },
+        )
     model = onnx.load(str(draft))
     if symmetric:
         _check_symmetric(model.graph)
