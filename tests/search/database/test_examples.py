@@ -36,7 +36,7 @@ def fill(store: Store, count: int) -> None:
     store.create_study("s", {"study": "s"}, {}, AXES)
     for number in range(count + 1):
         time = float(np.exp(random.normal(0, 0.5))) if number else 1.0
-        skill = 0.12 - 0.05 * np.tanh(np.log(time)) + (abs(random.normal(0, 0.05)) if number else 0)
+        skill = 0.12 - 0.05 * np.tanh(np.log(time)) + (abs(random.normal(0, 0.2)) if number else 0)
         correct = hard + random.normal(0, 0.05, EXAMPLES) > skill
         measured = (paired_accuracy(correct, "validation"), latency(time, 1))
         plan = Plan((Stage("evaluate", {"x": number}),))
