@@ -13,6 +13,7 @@ from paretune.search.data.dataset import PARTS, Dataset
 from paretune.search.data.image_preparation import COLORS, Preparation
 from paretune.search.data.image_stream import ImageArrays, ImageFiles, ImageRows, ImageStream
 from paretune.search.data.memory import keeps_in_memory
+from paretune.search.data.normalization import Normalization, statistics
 from paretune.search.data.params import ImageDataParams
 from paretune.search.data.raw_data import RawData, RawPart
 from paretune.search.data.split import Split, complete_parts
@@ -56,14 +57,20 @@ class ImageDataset(Dataset):
         first = (self._rows["train"] if "train" in self._rows else self._images["train"])[0]
         channels, height, width = first.shape
         self._shape = (channels, height, width)
-        try:
-            normalization = params.normalization(channels)
-        except ValueError as error:
-            raise UserError(f"data: {error}") from error
-        self.mean, self.std = normalization or self._statistics()
-        self._fingerprint = self._digest(normalization)
+        self._normalization = self._normalization_of(params)
+        self._fingerprint = self._digest()
 
     # -- properties ------------------------------------------------------------------------------
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Mean of each channel, of pixels from 0 to 1."""
+        return self._normalization.mean
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Standard deviation of each channel, of pixels from 0 to 1."""
+        return self._normalization.std
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -113,19 +120,18 @@ class ImageDataset(Dataset):
         if not self.size(part):
             return
         order = self.order(part, seed)
-        scale, shift = self._affine(device)
+        normalize = self._normalization.on(device)
         if part in self._rows:
             labels = self._labels[part]
             rows = iter(order.split(batch_size))  # type: ignore[no-untyped-call]
             for images in self._streams[part].batches(order, batch_size):
                 batch = images.to(device, non_blocking=True)
                 batch_labels = labels[next(rows)].to(device)
-                yield torch.addcmul(shift, batch.float(), scale), batch_labels
+                yield normalize(batch), batch_labels
             return
         images, labels = self._on_device(part, device)
         for rows in order.to(device).split(batch_size):  # type: ignore[no-untyped-call]
-            # One fused multiply-add instead of a division, a subtraction and a division.
-            yield torch.addcmul(shift, images[rows].float(), scale), labels[rows]
+            yield normalize(images[rows]), labels[rows]
 
     def examples(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields one ordered pass as (images uint8 [B, C, H, W], labels int64 [B])."""
@@ -138,13 +144,13 @@ class ImageDataset(Dataset):
     def calibration(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
         """Yields normalized training images float32 [B, C, H, W], the same ones each time."""
         order = self.order("train", 0)[:count]
-        scale, shift = self._affine("cpu")
+        normalize = self._normalization.on("cpu")
         for rows in order.split(batch_size):  # type: ignore[no-untyped-call]
             if "train" in self._rows:
                 images = torch.stack([self._rows["train"][int(row)] for row in rows])
             else:
                 images = self._images["train"][rows]
-            yield torch.addcmul(shift, images.float(), scale).numpy()
+            yield normalize(images).numpy()
 
     def _on_device(self, part: str, device: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns a part in the memory of a device; it is moved there once."""
@@ -156,13 +162,6 @@ class ImageDataset(Dataset):
                 self._labels[part].to(device),
             )
         return self._moved[part, device]
-
-    def _affine(self, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns scale and shift [1, C, 1, 1] that normalize bytes."""
-        mean, std = torch.tensor(self.mean), torch.tensor(self.std)
-        scale = (1 / (255 * std))[None, :, None, None].to(device)
-        shift = (-mean / std)[None, :, None, None].to(device)
-        return scale, shift
 
     def _pixels(self, part: str, batch_size: int) -> Iterator[torch.Tensor]:
         """Yields images uint8 [B, C, H, W] in order."""
@@ -188,26 +187,20 @@ class ImageDataset(Dataset):
         for name, images in rows.items():
             self._images[name] = _stacked(images)
 
-    def _statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Returns mean and standard deviation in [0, 1] of each channel of the training part."""
-        count = 0
-        total = torch.zeros(self._shape[0], dtype=torch.float64)
-        squares = torch.zeros_like(total)
-        for images in self._pixels("train", 1024):
-            pixels = images.float().div_(255).transpose(0, 1).flatten(1)
-            total += pixels.sum(1, dtype=torch.float64)
-            squares += pixels.square().sum(1, dtype=torch.float64)
-            count += pixels.shape[1]
-        mean = total / count
-        deviation = (squares / count - mean**2).clamp(min=0).sqrt()
-        deviation[deviation < 1e-6] = 1.0  # a constant channel stays constant
-        # Rounded, so that a sum in another order gives the same stage keys.
-        return (
-            tuple(round(float(m), 6) for m in mean),
-            tuple(round(float(d), 6) for d in deviation),
-        )
+    def _normalization_of(self, params: ImageDataParams) -> Normalization:
+        """Returns the user's normalization, else that of the training part.
 
-    def _digest(self, normalization: object) -> str:
+        Raises:
+            UserError: The user's values are not one for each channel.
+        """
+        try:
+            values = params.normalization(self._shape[0])
+        except ValueError as error:
+            raise UserError(f"data: {error}") from error
+        measured = values or statistics(self._pixels("train", 1024), self._shape[0])
+        return Normalization(*measured, exact=values is not None)
+
+    def _digest(self) -> str:
         digest = hashlib.sha256()
         for name in PARTS:
             part = self._parts[name]
@@ -223,7 +216,8 @@ class ImageDataset(Dataset):
                 # Versions before 0.15 read other pixels from these files.
                 digest.update(b":changed" if file in self._raw.changed else b"")
         digest.update(self._preparation_text().encode())
-        digest.update(b"" if normalization is None else str(normalization).encode())
+        if self._normalization.exact:
+            digest.update(str((self.mean, self.std)).encode())
         return digest.hexdigest()
 
     def _preparation_text(self) -> str:
