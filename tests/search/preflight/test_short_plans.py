@@ -12,7 +12,11 @@ from paretune.spaces.training.recipe import Recipe
 
 def plan(epochs: int, freeze: int = 0) -> Plan:
     recipe = Recipe(epochs=epochs, freeze_epochs=freeze, batch_size=32).to_json()
-    teacher: dict[str, Any] = {"architecture": {"simple_cnn": {}}, "checkpoint": None, "recipe": recipe}
+    teacher: dict[str, Any] = {
+        "architecture": {"simple_cnn": {}},
+        "checkpoint": None,
+        "recipe": recipe,
+    }
     finetune = {**recipe, "batch_size": 128}
     return Plan(
         (
