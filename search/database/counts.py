@@ -18,7 +18,9 @@ PARTIAL = " (partial)"
 """Ending of the `kind` of a training that can be resumed; the complete stage has its seconds."""
 
 _NO_STAGES = "('[]', 'null')"  # as JSON
-_IS_SEARCH = "number > 0 AND repeat_of IS NULL AND variant_of IS NULL"
+
+IS_SEARCH = "number > 0 AND repeat_of IS NULL AND variant_of IS NULL"
+"""SQL condition of the trials that count: without the baseline, repeats and format variants."""
 
 
 def counts_of(rows: Rows) -> Counts:
@@ -28,7 +30,7 @@ def counts_of(rows: Rows) -> Counts:
         rows: Reads its database.
     """
     counted = rows(
-        f"SELECT state, count(*) AS n FROM paretune_trials WHERE {_IS_SEARCH} "
+        f"SELECT state, count(*) AS n FROM paretune_trials WHERE {IS_SEARCH} "
         "GROUP BY state ORDER BY min(number)"
     )
     states = {row["state"]: row["n"] for row in counted}
@@ -43,6 +45,7 @@ def counts_of(rows: Rows) -> Counts:
     spent = _one(rows, f"sum(seconds) AS n FROM paretune_stages WHERE {is_complete}")["n"]
     return Counts(
         states=states,
+        broken=_count_broken(rows),
         repeats=count_trials(rows, "repeat_of IS NOT NULL"),
         variants=count_trials(rows, "variant_of IS NOT NULL"),
         stopped=states.get("stopped", 0),
@@ -53,6 +56,16 @@ def counts_of(rows: Rows) -> Counts:
         cache_stages=cached["n"],
         dropped=dropped["n"],
     )
+
+
+def _count_broken(rows: Rows) -> int:
+    """Counts the complete trials that break a constraint."""
+    has_violations = "violations IS NOT NULL AND CAST(violations AS TEXT) NOT IN ('{}', 'null')"
+    complete = rows(
+        f"SELECT violations FROM paretune_trials WHERE {IS_SEARCH} AND state = 'complete' "
+        f"AND {has_violations}"
+    )
+    return sum(any(v > 0 for v in row["violations"].values()) for row in complete)
 
 
 def count_trials(rows: Rows, condition: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.example_results import ExampleResults
-from paretune.search.database.counts import count_trials, counts_of
+from paretune.search.database.counts import IS_SEARCH, count_trials, counts_of
 from paretune.search.database.damage import sqlite_file
 from paretune.search.database.rows import Rows, open_rows, sql_columns, sql_list, subset
 from paretune.search.database.version import SCHEMA, wrong_version
@@ -112,9 +112,9 @@ class StudyReader:
         history = self._last_front()
         numbers = self._front_and_remeasured(history)
         record = self._record(study, history, tuple(self.trials(numbers)))
-        stopped = count_trials(self._rows, "state IN ('paused', 'stopped') AND repeat_of IS NULL")
+        stopped = count_trials(self._rows, f"state IN ('paused', 'stopped') AND {IS_SEARCH}")
         [counts] = self._rows(  # one statement: each takes as long as reading the front
-            "SELECT count(CASE WHEN number > 0 AND repeat_of IS NULL THEN 1 END) AS begun, "
+            f"SELECT count(CASE WHEN {IS_SEARCH} THEN 1 END) AS begun, "
             "count(finished) AS ended, max(finished) AS last FROM paretune_trials"
         )
         chances = _saved_chances(study["info"], counts["ended"], counts["last"])

@@ -80,6 +80,11 @@ class TrialRecord:
         return self.state == "complete" and all(v <= 0 for v in self.violations.values())
 
     @property
+    def of_search(self) -> bool:
+        """Whether it counts as a trial: it repeats no plan, and is no format variant."""
+        return self.repeat_of is None and self.variant_of is None
+
+    @property
     def held_by_racing(self) -> bool:
         """Whether racing paused or stopped it."""
         return self.reason is not None and self.reason["type"] == RACING
@@ -200,10 +205,10 @@ class StudyRecord:
 
     @property
     def trial_count(self) -> int:
-        """Number of trials of the search, without repeats."""
+        """Number of trials of the search, without repeats and format variants."""
         if self.counted is not None:
             return self.counted[0]
-        return sum(trial.number > 0 and trial.repeat_of is None for trial in self.trials)
+        return sum(trial.number > 0 and trial.of_search for trial in self.trials)
 
     @property
     def stopped(self) -> int:
@@ -211,7 +216,7 @@ class StudyRecord:
         if self.counted is not None:
             return self.counted[1]
         held = ("paused", "stopped")
-        return sum(t.state in held and t.repeat_of is None for t in self.trials)
+        return sum(trial.state in held and trial.of_search for trial in self.trials)
 
     @property
     def no_test(self) -> str | None:
@@ -257,6 +262,7 @@ class Counts:
     """The numbers that `paretune status` shows; search/views/status.py explains them."""
 
     states: Mapping[str, int]
+    broken: int
     repeats: int
     variants: int
     stopped: int

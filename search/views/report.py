@@ -226,7 +226,11 @@ def _state(trial: TrialRecord, record: StudyRecord) -> str:
 def _summary(record: StudyRecord) -> str:
     distinct = [t for t in record.trials if t.number and t.repeat_of is None]
     states = [_state(trial, record) for trial in distinct]
-    parts = [count_text(len(distinct), "trial")]
+    variants = len(distinct) - record.trial_count
+    parts = [
+        count_text(record.trial_count, "trial")
+        + (f" and {count_text(variants, 'format variant')}" if variants else "")
+    ]
     for state in ("front", "infeasible", "stopped early", "failed", "running", "paused"):
         if states.count(state):
             word = "on the front" if state == "front" else state

@@ -21,6 +21,7 @@ class StatusInfo:
             sets no number.
         done: Number of ended trials, without the baseline, repeated plans and format variants.
         states: State -> number of trials, counted like `done`.
+        broken: Number of complete trials that break a constraint, counted like `done`.
         repeats: Number of trials that repeat the plan of another one.
         variants: Number of format variants.
         stopped: Number of trials that racing stopped.
@@ -39,6 +40,7 @@ class StatusInfo:
     trial_limit: int | None
     done: int
     states: Mapping[str, int]
+    broken: int
     repeats: int
     variants: int
     stopped: int
@@ -58,7 +60,7 @@ class StatusInfo:
 
     def text(self) -> str:
         """Returns the lines for a terminal."""
-        states = ", ".join(f"{count} {state}" for state, count in self.states.items())
+        states = ", ".join(self._state_text(*entry) for entry in self.states.items())
         goal = f" of {self.trial_limit}" if self.trial_limit else ""
         lines = [
             f"{self.study}: {self.done}{goal} trials done ({states or 'none'}"
@@ -81,6 +83,13 @@ class StatusInfo:
         if self.no_test:
             lines.append(self.no_test)
         return "\n".join(lines)
+
+    def _state_text(self, state: str, count: int) -> str:
+        """Returns `5 complete (2 break a constraint)`."""
+        if state != "complete" or not self.broken:
+            return f"{count} {state}"
+        verb = "breaks" if self.broken == 1 else "break"
+        return f"{count} {state} ({self.broken} {verb} a constraint)"
 
     def _race_line(self) -> str:
         return (

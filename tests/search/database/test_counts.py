@@ -19,6 +19,7 @@ from paretune.search.front.final_front import with_final_front
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import RACING, Axis, Counts, FrontPoint, Result
 from paretune.search.study.stage import Stage
+from paretune.search.views.report import _summary
 from paretune.search.views.status import status_info
 
 AXES = (Axis("error", "fraction", "lower"), Axis("latency", "ms", "lower"))
@@ -75,6 +76,25 @@ def test_trials_are_counted_by_state_without_repeats_and_variants(store: Store) 
     info = status_info(store.record(), counts)
     assert info.done == 5
     assert "1 stopped early" in info.text() and "5 trials done" in info.text()
+
+
+def test_status_front_and_report_count_the_same_trials(store: Store, url: str) -> None:
+    broken = {"violations": {"latency <= 2": 0.5}, "values": {"error": 0.3, "latency": 3.0}}
+    stopped = {"stage": "evaluate", "type": RACING, "text": "not among the best"}
+    trial(store, 0, state="complete", values={"error": 0.5, "latency": 1.0})
+    trial(store, 1, state="complete", values={"error": 0.1, "latency": 1.0})
+    trial(store, 2, state="complete", **broken)
+    trial(store, 3, state="complete", repeat_of=2, **broken)
+    trial(store, 4, state="complete", variant_of=1, values={"error": 0.2, "latency": 0.5})
+    trial(store, 5, state="complete", variant_of=2, **broken)
+    trial(store, 6, state="stopped", reason=stopped)
+    trial(store, 7)
+    with study_reader(url) as reader:
+        counts, record, quick = reader.counts(), reader.record(), reader.front_record()
+    assert (sum(counts.states.values()), counts.broken, counts.variants) == (4, 1, 2)
+    for each in (record, quick):
+        assert (each.trial_count, each.stopped) == (4, 1)
+    assert _summary(record).startswith("4 trials and 2 format variants, 2 infeasible")
 
 
 def test_saved_seconds_equal_the_training_seconds_of_the_same_stages(store: Store) -> None:

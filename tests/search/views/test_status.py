@@ -11,9 +11,10 @@ from paretune.search.views.status import status_info
 MakeRecord = Callable[..., StudyRecord]
 
 
-def counts(**states: int) -> Counts:
+def counts(broken: int = 0, **states: int) -> Counts:
     return Counts(
         states=states,
+        broken=broken,
         repeats=2,
         variants=3,
         stopped=states.get("stopped", 0),
@@ -42,6 +43,22 @@ def test_status_has_a_line_on_racing_when_trials_are_paused(make_record: MakeRec
     text = status_info(make_record(40), counts(complete=5, stopped=4, paused=2)).text()
     assert "racing: 5 trained to the end, 4 stopped early, 2 paused" in text
     assert "racing" not in status_info(make_record(40), counts(complete=5)).text()
+
+
+def test_status_says_how_many_complete_trials_break_a_constraint(make_record: MakeRecord) -> None:
+    record = make_record(40)
+    text = status_info(record, counts(broken=2, complete=5, failed=1)).text()
+    assert "(5 complete (2 break a constraint), 1 failed, " in text
+    text = status_info(record, counts(broken=1, complete=5)).text()
+    assert "(5 complete (1 breaks a constraint), " in text
+
+
+def test_status_says_why_there_is_no_test_part(make_record: MakeRecord) -> None:
+    record = make_record(40)
+    without = replace(record, info={"data": {"no_test": "There is no test part, because ..."}})
+    info = status_info(without, counts(complete=5))
+    assert info.text().splitlines()[-1] == info.no_test == "There is no test part, because ..."
+    assert status_info(record, counts(complete=5)).no_test is None
 
 
 def test_status_counts_a_single_format_variant_in_the_singular(make_record: MakeRecord) -> None:
