@@ -1,4 +1,4 @@
-"""Finds examples that two parts of a data set share, byte for byte.
+"""Finds examples that two parts or classes of a data set share, byte for byte.
 
 A network may remember the examples that it was trained on, so its accuracy on them is too high.
 Only equal examples are found: a photo that was saved twice is not equal.
@@ -23,7 +23,7 @@ MOST_BYTES = 500_000_000
 
 
 def overlap_notes(parts: Mapping[str, RawPart]) -> tuple[str, ...]:
-    """Returns a sentence for each pair of parts that share examples.
+    """Returns a sentence for each pair of parts that share examples, and one for shared classes.
 
     Examples in memory and texts are always compared. Streamed files are compared if this is cheap.
     """
@@ -36,7 +36,7 @@ def overlap_notes(parts: Mapping[str, RawPart]) -> tuple[str, ...]:
         shared = sum(content in others for content in contents[part])
         if shared:
             notes.append(_note(part, other, shared, parts[part]))
-    return tuple(notes)
+    return (*notes, *_class_note(parts, contents))
 
 
 def _note(part: str, other: str, shared: int, examples: RawPart) -> str:
@@ -46,6 +46,22 @@ def _note(part: str, other: str, shared: int, examples: RawPart) -> str:
         f"{shared} of {len(examples)} {WORDS.get(part, part)} {kind} {verb} also in the "
         f"{WORDS.get(other, other)} part, byte for byte, so accuracies on them may be too high."
     )
+
+
+def _class_note(
+    parts: Mapping[str, RawPart], contents: Mapping[str, list[Hashable]]
+) -> Iterator[str]:
+    """Yields a sentence if examples are in two classes."""
+    labels: dict[Hashable, int] = {}
+    twice: set[Hashable] = set()
+    for name, of_part in contents.items():
+        for content, label in zip(of_part, parts[name].labels.tolist(), strict=True):
+            if labels.setdefault(content, label) != label:
+                twice.add(content)
+    if twice:
+        kind = "text" if parts["train"].texts else "image"
+        subject = f"1 {kind} is" if len(twice) == 1 else f"{len(twice)} {kind}s are"
+        yield f"{subject} in more than one class, byte for byte, so no network can be right there."
 
 
 def _contents(parts: Mapping[str, RawPart]) -> dict[str, list[Hashable]]:
