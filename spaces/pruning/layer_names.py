@@ -23,6 +23,7 @@ def prunable_layer_names(architecture: Mapping[str, Any], shape: Shape, classes:
     from paretune.spaces.pruning.graph import channel_layers, trace, unfrozen
     from paretune.spaces.pruning.heads import head_layers
     from paretune.spaces.pruning.rounds import infeasible_on_graph_error
+    from paretune.spaces.pruning.whole_layers import whole_layers
 
     untrained = copy.deepcopy(dict(architecture))
     for options in untrained.values():
@@ -32,7 +33,8 @@ def prunable_layer_names(architecture: Mapping[str, Any], shape: Shape, classes:
         model = build_network(untrained, shape, classes, seed=0)
         with unfrozen(model), infeasible_on_graph_error():
             layers = channel_layers(trace(model, shape), []) + head_layers(model, [])
+            whole = whole_layers(model, shape)
     except InfeasibleCandidate:
         return []
-    names = {layer.name for layer in layers}
+    names = {layer.name for layer in layers} - set(whole)
     return [name for name, _ in model.named_modules() if name in names]

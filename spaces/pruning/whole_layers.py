@@ -20,6 +20,7 @@ from torch import nn
 
 from paretune.spaces.inputs import Shape, random_example
 from paretune.spaces.pruning.graph import channel_layers, trace
+from paretune.spaces.pruning.group_balance import check_parts
 from paretune.spaces.pruning.heads import head_layers
 from paretune.spaces.pruning.layer import PrunableLayer
 from paretune.spaces.pruning.unit_copies import fold, mute, repeat, silence
@@ -199,20 +200,18 @@ def _units(layer: PrunableLayer, mode: Mode) -> tuple[list[int], list[int]]:
 
     An odd number of units goes if they are silent, so that a fixed divisor does not fit by chance.
     Of repeated units an equal number goes for each that stays, so that statistics are the same.
+
+    Raises:
+        ArithmeticError: The layer cannot lose any number of units.
     """
+    check_parts(layer)
     count = layer.units
-    if any(
-        len(part.index) and part.index.max() >= part.weight.shape[part.dim] for part in layer.parts
-    ):
-        raise ArithmeticError("a weight has fewer channels than the layer")
-    if count < 2:
-        assert count == 1, "the layer has fewer channels than groups"
+    if count == 1:
         return [], []
-    order = torch.randperm(
-        count, generator=torch.Generator().manual_seed(zlib.crc32(layer.name.encode()))
-    ).tolist()
+    generator = torch.Generator().manual_seed(zlib.crc32(layer.name.encode()))
+    order = torch.randperm(count, generator=generator).tolist()
     if mode == "silent":
-        gone = max(1, count // 2 - (count // 2 + 1) % 2)
+        gone = 1 + 2 * int(torch.randint(count // 2, (), generator=generator))
         removed, kept = order[:gone], order[:gone]
     else:
         copies = next(n for n in range(2, count + 1) if count % n == 0)

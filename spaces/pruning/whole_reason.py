@@ -40,7 +40,7 @@ def _cause(model: nn.Module, inputs: torch.Tensor, layer: PrunableLayer | None) 
     touched = {module for module, _, _ in layer.touched} | set(layer.members)
     weights = [n for n in _used_twice(model, inputs) if n.rpartition(".")[0] in touched]
     if weights:
-        return f"{', '.join(weights)} is used twice"
+        return f"{weights[0]} is used twice"
     kinds = {_kind(item.dep.target.module) for item in layer.group or ()}
     for kind, text in (
         ("slice", SLICED),
@@ -76,7 +76,8 @@ def _used_twice(model: nn.Module, inputs: torch.Tensor) -> list[str]:
             if variable is not None:
                 uses[id(variable)] = uses.get(id(variable), 0) + 1
             waiting.append(following)
-    return [n for n, p in model.named_parameters() if p.ndim > 1 and uses.get(id(p), 0) > 1]
+    parameters = model.named_parameters(remove_duplicate=False)
+    return [name for name, p in parameters if p.ndim > 1 and uses.get(id(p), 0) > 1]
 
 
 def code_line(error: Exception) -> str:
