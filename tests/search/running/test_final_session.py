@@ -10,10 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from paretune.objectives.accuracy import Accuracy
+from paretune.objectives.base import Subject
+from paretune.objectives.errors import Unmeasurable
 from paretune.search.database.reader import study_reader
 from paretune.search.front.final_front import trials_to_remeasure, with_final_front
+from paretune.search.front.pareto import non_dominated
 from paretune.search.measuring.gauge import Gauge
 from paretune.search.running.final_session import LONGEST, SHARE, SHORTEST, session_seconds
 from paretune.search.study.records import StudyRecord
@@ -127,6 +132,63 @@ def test_missing_file_is_reported_and_the_search_numbers_stay(finished: Path, cl
     assert f"the front is not measured again: {finished.with_suffix('')}" in output.out
     assert "this file is gone" in output.out
     assert not any(t.final for t in record_of(finished).trials)
+
+
+def break_on_test(monkeypatch: pytest.MonkeyPatch, *trials: int) -> None:
+    """Makes the outputs of these trials' files not finite on the test part."""
+    measure = Accuracy.measure
+    broken = {f"trial-{number:05d}" for number in trials}
+
+    def overflow(subject: Subject, params: Any, part: str) -> Any:
+        if part == "test" and subject.artifact.path.stem in broken:
+            raise Unmeasurable("the outputs are not finite for 3 of 450 test examples")
+        return measure(subject, params, part)
+
+    monkeypatch.setattr(Accuracy, "measure", staticmethod(overflow))
+
+
+def test_trial_with_test_outputs_that_are_not_finite_leaves_the_front(
+    finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget(finished)
+    forget(finished, "test")
+    before = record_of(finished)
+    number = max(before.members)
+    break_on_test(monkeypatch, number)
+    output = cli("run", finished)
+
+    assert output.code == 0, output.err
+    text = "the outputs are not finite for 3 of 450 test examples"
+    assert f"trial {number} is infeasible: {text}" in output.out
+    after = record_of(finished)
+    trial = after.trials[number]
+    assert (trial.state, trial.reason) == (
+        "infeasible",
+        {"stage": "test", "type": "Unmeasurable", "text": text},
+    )
+    repeats = [t for t in after.trials if t.repeat_of == number]
+    assert all(t.state == "infeasible" for t in repeats)
+    feasible = {t.number: t for t in after.trials if t.feasible and t.repeat_of is None}
+    losses = np.array(
+        [[-t.values["accuracy"], *list(t.values.values())[1:]] for t in feasible.values()]
+    )
+    on_front = non_dominated(losses)
+    assert after.members == {n for n, on in zip(feasible, on_front, strict=True) if on}
+    assert number not in after.members
+    assert {t.number for t in after.trials if t.test} >= after.members
+    assert text in cli("show", finished, number).out
+    again = cli("run", finished)
+    assert again.code == 0 and "is infeasible" not in again.out
+
+
+def test_baseline_with_test_outputs_that_are_not_finite_is_an_error(
+    finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget(finished, "test")
+    break_on_test(monkeypatch, 0)
+    output = cli("run", finished)
+    assert output.code == 2
+    assert "the baseline fails on the test part: the outputs are not finite for 3" in output.err
 
 
 def test_commands_show_the_final_numbers_and_json_both(finished: Path, cli: Any) -> None:

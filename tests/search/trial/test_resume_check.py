@@ -13,7 +13,7 @@ import pytest
 from paretune.search.errors import UserError
 from paretune.search.study.spec import StudySpec
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.resume_check import identity, refuse_changes
+from paretune.search.trial.resume_check import identity, refuse_changes, refuse_other_data
 
 STUDY = """\
 study: small
@@ -178,6 +178,24 @@ def test_stored_study_without_an_order_is_accepted(file: Path) -> None:
     del old["order"]
 
     refuse_changes(old, load_study(file))
+
+
+def test_stored_study_without_newer_options_of_the_data_is_accepted(file: Path) -> None:
+    """Options that are not typed do not change a study that began before they existed."""
+    old = stored(load_study(file))
+    [options] = old["data"].values()
+    for name in ("unseen", "resize", "crop", "interpolation", "mean", "std", "preset"):
+        options.pop(name)
+    refuse_changes(old, load_study(file))
+    with pytest.raises(UserError, match=r"unseen: was \[\], now \['test'\]"):
+        refuse_changes(old, load_study(file, ["data.unseen=[test]"]))
+
+
+def test_other_data_is_refused() -> None:
+    refuse_other_data({}, "a")
+    refuse_other_data({"fingerprint": "a"}, "a")
+    with pytest.raises(UserError, match="the data, or its split into parts, is not that of"):
+        refuse_other_data({"fingerprint": "b"}, "a")
 
 
 def test_identity_survives_json(file: Path) -> None:
