@@ -175,9 +175,11 @@ class StudyReader:
         results: dict[int, dict[str, dict[str, ExampleResults]]] = defaultdict(
             lambda: {field: {} for field in PARTS.values()}
         )
-        for row in self._rows(f"SELECT {columns} FROM paretune_examples WHERE trial IN {numbers}"):
-            fields_of = {**subset(row, _EXAMPLE_COLUMNS), "packed": bytes(row["packed"])}
-            results[row["trial"]][PARTS[row["part"]]][row["name"]] = ExampleResults(**fields_of)
+        for row in self._rows(
+            f"SELECT {columns} FROM paretune_examples WHERE trial IN {numbers} "
+            "AND part IN ('validation', 'test')"
+        ):
+            results[row["trial"]][PARTS[row["part"]]][row["name"]] = example_results_of(row)
         return [_with_examples(t, results[t.number]) if t.number in results else t for t in trials]
 
     def _has_examples(self) -> bool:
@@ -342,6 +344,11 @@ def _trial(row: Mapping[str, Any], measured: Mapping[str, Any]) -> TrialRecord:
     for name, empty in _EMPTY.items():
         columns[name] = columns[name] or empty
     return TrialRecord(**{**columns, "cached": tuple(columns["cached"])}, **measured)
+
+
+def example_results_of(row: Mapping[str, Any]) -> ExampleResults:
+    """Returns the results on each example that a row holds."""
+    return ExampleResults(**{**subset(row, _EXAMPLE_COLUMNS), "packed": bytes(row["packed"])})
 
 
 def _with_examples(

@@ -76,7 +76,7 @@ examples = sa.Table(
     "paretune_examples",  # results on each example, of quantities that are compared
     metadata,
     sa.Column("trial", sa.Integer, nullable=False),
-    sa.Column("part", sa.Text, nullable=False),  # "validation", "test"
+    sa.Column("part", sa.Text, nullable=False),  # "validation", "test", "test in SETTING"
     sa.Column("name", sa.Text, nullable=False),  # of the measurement
     sa.Column("form", sa.Text, nullable=False),  # as in ExampleResults, like the next ones
     sa.Column("count", sa.Integer, nullable=False),

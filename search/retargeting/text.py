@@ -9,9 +9,10 @@ from rich.text import Text
 from paretune.search.retargeting.table import RetargetInfo, RetargetRow
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis
-from paretune.search.study.units import format_interval, format_times, format_value
+from paretune.search.study.units import format_interval, format_value
+from paretune.search.views.change_text import MARK, WITHIN, better_word
+from paretune.search.views.front_columns import ratio_text
 from paretune.search.views.front_text import disturbed_notes
-from paretune.search.views.change_text import better_word
 from paretune.search.views.table_wrapping import TableColumn, wrap_columns
 
 
@@ -28,8 +29,11 @@ def retarget_view(info: RetargetInfo, width: int) -> RenderableType:
     notes = [Text(f"trial {n}: {reason}", style="yellow") for n, reason in info.skipped.items()]
     disturbed = disturbed_notes({row.new.trial: row.new.validation for row in info.rows})
     notes += [Text(line, style="yellow") for line in disturbed]
+    marked = any(ratio_text(row.new, axis).startswith(MARK) for row in info.rows for axis in axes)
+    mark = f". {MARK}: only {WITHIN}" if marked else ""
     legend = Text(
-        "was: in the study. 2x: compared with the baseline here. ±: 95 % interval", style="dim"
+        f"was: in the study. 2x: compared with the baseline here{mark}. ±: 95 % interval",
+        style="dim",
     )
     tables = wrap_columns(TableColumn("trial", trials), groups, styles, width)
     return Group(Text(info.title, style="bold"), *tables, models, *notes, Text(), legend)
@@ -45,9 +49,10 @@ def _columns(axis: Axis, rows: tuple[RetargetRow, ...]) -> list[TableColumn]:
     columns = [TableColumn(axis.name, cells), TableColumn("was", was, dim=True)]
     if axis.unit == "fraction":
         return columns
-    times = [row.new.ratios.get(axis.name) if row.new.trial else None for row in rows]
-    texts = [format_times(t) if t else "" for t in times]
-    return [*columns, TableColumn(better_word(axis), texts)]
+    return [
+        *columns,
+        TableColumn(better_word(axis), [ratio_text(row.new, axis) for row in rows]),
+    ]
 
 
 def _model(row: RetargetRow) -> Text:

@@ -14,12 +14,14 @@ from paretune.objectives.base import Measurement
 from paretune.search.database import tables
 from paretune.search.database.engine import open_engine
 from paretune.search.database.reader import StudyReader, study_reader
+from paretune.search.database.retargets import Retargets
 from paretune.search.database.rows import engine_rows
 from paretune.search.database.store import Store
 from paretune.search.front.final_front import front_chances, near_front
 from paretune.search.front.growth import FrontTracker
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Axis, Result, StudyRecord
+from paretune.search.study.retarget_records import RetargetedTrial
 from paretune.search.study.stage import Stage
 from paretune.search.views.front_table import front_info
 from support.measurements import latency, paired_accuracy
@@ -139,3 +141,21 @@ def test_records_are_the_same_with_and_without_sqlalchemy(store: Store, url: str
 def test_ten_thousand_examples_take_1250_bytes_in_a_trial(store: Store) -> None:
     accuracy = paired_accuracy(np.arange(10_000) > 300, "validation")
     assert accuracy.per_example is not None and len(accuracy.per_example.packed) == 1250
+
+
+def test_results_in_another_setting_are_kept_apart(store: Store, url: str) -> None:
+    fill(store, 1)
+    retargets = Retargets(store.engine)
+    here, there = (paired_accuracy(np.arange(EXAMPLES) > n, "test") for n in (9, 20))
+    store.add_test(1, [here], "host")
+    parts = {"validation": {"latency": latency(1.0, 1)}, "test": {"accuracy": there}}
+    row = RetargetedTrial(1, "phone", None, "torch", {}, "h", 5.0, "", None, parts)
+    retargets.put([row])
+    retargets.put([row])  # replaces
+    stored = retargets.by_trial("phone")[1].measured
+    assert stored["test"]["accuracy"].per_example == there.per_example
+    assert stored["validation"]["latency"].per_example is None
+    assert retargets.by_trial("other") == {}
+    with study_reader(url) as reader:
+        [trial] = reader.with_examples(reader.trials([1]))
+    assert trial.test["accuracy"].per_example == here.per_example
