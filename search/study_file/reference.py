@@ -54,6 +54,8 @@ TRAINER_EXAMPLES = {
 """Section of a study with your own trainer -> one example."""
 
 INTRODUCTION = Path(__file__).with_name("reference_intro.md")
+PREPARATION = Path(__file__).with_name("reference_data.md")
+"""Text below the options of `data`."""
 
 TABLES = {
     "data": ("data_set.fixed",),
@@ -129,6 +131,8 @@ class _Page:
             yield from self._samplers(resolved)
         for table in TABLES.get(name, ()):
             yield from self._options(table)
+        if name == "data":
+            yield PREPARATION.read_text(encoding="utf-8")
 
     def _objectives(self, schema: Schema) -> Iterator[str]:
         """Returns one row per objective, with the options of its measurement."""
