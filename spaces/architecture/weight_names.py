@@ -22,11 +22,11 @@ WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "
 COUNTER = "num_batches_tracked"
 """Count of batches in a batch normalization, absent from files before torch 0.4.1."""
 
-BESIDE = re.compile(
-    r"(.*_)?(loss(es|_fn|_func|_function)?|criterion|criteria|metrics?|acc|accuracy|auroc|auc|f1"
-    r"|precision|recall|confmat|confusion_matrix)\d*(_.*)?"
-)
-"""First part of names that belong to a loss or a metric beside the network."""
+LOSS = re.compile(r"(.*_)?(loss(es|_fn|_func|_function)?|criterion|criteria)\d*")
+"""First part of names that belong to a loss beside the network."""
+
+METRIC = ("tp", "fp", "tn", "fn", "confmat", "correct", "total", "sum_value")
+"""Last part of names that belong to the state of a metric (torchmetrics)."""
 
 AVERAGING = ("n_averaged", "decay", "num_updates", "initted", "step")
 """Scalars that wrappers with mean weights keep beside the network."""
@@ -168,7 +168,8 @@ def fits_of(content: Content, network: nn.Module) -> list[Fit]:
     Raises:
         Misfit: None does; the text lists what is missing, surplus or of another shape.
     """
-    expected = network.state_dict()
+    # A module's extra state can be anything; it keeps its first value.
+    expected = {n: t for n, t in network.state_dict().items() if isinstance(t, torch.Tensor)}
     closest: tuple[int, str] | None = None
     for added, names in _namings(expected):
         for removed in ((), WRAPPERS[:3], WRAPPERS):
@@ -287,7 +288,9 @@ def _is_beside(
 ) -> bool:
     """Returns whether a name certainly belongs to no network, or changes nothing in this one."""
     first, last = name.partition(".")[0], name.rpartition(".")[2]
-    if last in PROFILING or BESIDE.fullmatch(first) is not None:
+    if last in PROFILING or LOSS.fullmatch(first) is not None:
+        return True
+    if last in METRIC and "." in name:
         return True
     if "." not in name and name in AVERAGING:
         return True
