@@ -17,6 +17,10 @@ JUNK = frozenset(
 """Names, in lower case, of files and folders that no user put there."""
 
 
+RARE = (".jfif", ".jpe")
+"""Endings that other files have, too. Such a file is an example if it begins as a JPEG."""
+
+
 def is_junk(name: str) -> bool:
     """Returns whether a file or folder is hidden, or left behind by a system."""
     return name.startswith(".") or name.lower() in JUNK
@@ -86,11 +90,20 @@ def examples_in(folder: Path, endings: Sequence[str], skipped: Skipped) -> list[
     """
     files: list[Path] = []
     for file in walk(folder):
-        if file.suffix.lower() in endings:
+        ending = file.suffix.lower()
+        if ending in endings and (ending not in RARE or _is_jpeg(file)):
             files.append(file)
         else:
             skipped.add(file)
     return sorted(files)
+
+
+def _is_jpeg(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(2) == b"\xff\xd8"
+    except OSError:
+        return False
 
 
 def shown(file: Path) -> str:

@@ -113,14 +113,14 @@ def test_skipped_files_and_folders_are_counted(write_images: WriteImages) -> Non
     write_images("pictures/val", "ab", rows=2)
     write_images("pictures/extra", "ab", rows=2)
     folder = write_images("pictures/train", "ab", rows=6).parent
-    for name in ("a/x.heic", "b/y.HEIC", "a/notes.txt", "a/LICENSE"):
+    for name in ("a/x.heic", "b/y.HEIC", "a/z.JFIF", "a/notes.txt", "a/LICENSE"):
         (folder / "train" / name).write_text("no image")
     Image.new("RGB", (7, 5)).save(folder / "train" / "stray.png")
     Image.new("RGB", (7, 5)).save(folder / "stray.JPG")
     (folder / "README.md").write_text("Photos")
 
     assert load(folder).notes[:3] == (
-        "Skipped 4 files: 2 .heic, 1 .txt, 1 without an ending.",
+        "Skipped 5 files: 2 .heic, 1 .jfif, 1 .txt, 1 without an ending.",
         "Skipped 2 images beside the folders of the classes.",
         "Skipped folders that are no part of the data: extra.",
     )
