@@ -29,12 +29,15 @@ MOST = 1e3
 def spread_weights(model: nn.Module, inputs: torch.Tensor) -> None:
     """Perturbs the weights, and scales each layer so that its outputs differ by about 1.
 
-    The plain weights stay if the outputs would not be finite.
+    The plain weights stay if the outputs would not be finite, or if the network was trained: its
+    outputs differ enough, and other weights would not fit its running statistics.
 
     Args:
         model: An untrained network in evaluation mode; changed in place.
         inputs: Examples of different content.
     """
+    if is_trained(model):
+        return
     plain = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     _perturb(model)
     handles = list(_scaling_hooks(model))
@@ -52,6 +55,18 @@ def spread_weights(model: nn.Module, inputs: torch.Tensor) -> None:
         return
     buffers = {name for name, _ in model.named_buffers()}  # the run may have changed some
     model.load_state_dict({name: plain[name] for name in buffers & plain.keys()}, strict=False)
+
+
+def is_trained(model: nn.Module) -> bool:
+    """Returns whether a batch normalization has seen a batch."""
+    return any(
+        buffer is not None and bool((buffer != start).any())
+        for module in model.modules()
+        for buffer, start in (
+            (getattr(module, "running_mean", None), 0.0),
+            (getattr(module, "running_var", None), 1.0),
+        )
+    )
 
 
 def _perturb(model: nn.Module) -> None:
