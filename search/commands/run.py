@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +14,7 @@ from paretune.search.commands.shared import (
     MOST_TRIALS,
     NOTHING,
     console,
+    retry_option,
     set_option,
     storage_option,
     study_argument,
@@ -21,6 +22,7 @@ from paretune.search.commands.shared import (
     trials_option,
 )
 from paretune.search.interruption import stop_on_terminate
+from paretune.search.shell import command_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from paretune.search.data.dataset import Dataset
+    from paretune.search.running.stopping import Ending
     from paretune.search.study.records import StudyRecord
     from paretune.search.study.spec import StudySpec
     from paretune.search.views.front_table import FrontInfo
@@ -49,6 +52,7 @@ MOST_WORKERS = 256
     metavar="N",
     help="Processes on this machine that run trials.",
 )
+@retry_option
 def command(
     study: str,
     trials: int | None,
@@ -56,6 +60,7 @@ def command(
     overrides: tuple[str, ...],
     storage: str | None,
     workers: int,
+    retry_failed: bool,
 ) -> int:
     """Run a study, or continue one that was interrupted.
 
@@ -66,24 +71,52 @@ def command(
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     stop_on_terminate()
-    return DONE if run_study(spec, console(), workers, study, overrides) else NOTHING
+    request = RunRequest(spec, study, overrides, storage, workers, retry_failed)
+    return DONE if run_study(request, console()) else NOTHING
 
 
-def run_study(
-    spec: StudySpec,
-    console: Console,
-    workers: int,
-    study: str,
-    overrides: Sequence[str] = (),
-) -> bool:
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user typed to run a study.
+
+    Attributes:
+        spec: The study.
+        study: STUDY.
+        overrides: --set options.
+        storage: --storage, or None.
+        workers: Number of processes on this machine, this one included.
+        retry_failed: Whether failed trials are run again.
+    """
+
+    spec: StudySpec
+    study: str
+    overrides: tuple[str, ...] = ()
+    storage: str | None = None
+    workers: int = 1
+    retry_failed: bool = False
+
+    @property
+    def storage_options(self) -> list[str]:
+        """The option --storage, if the user gave it."""
+        return [] if self.storage is None else ["--storage", self.storage]
+
+    @property
+    def set_options(self) -> list[str]:
+        """The options --set, which each later run of the study needs as well."""
+        return [word for text in self.overrides for word in ("--set", text)]
+
+    @property
+    def worker_options(self) -> list[str]:
+        """The options that all workers of the run share."""
+        return [*self.set_options, *(["--retry-failed"] if self.retry_failed else [])]
+
+
+def run_study(request: RunRequest, console: Console) -> bool:
     """Checks and runs a study, writes its report and prints its front.
 
     Args:
-        spec: The study.
+        request: What the user typed.
         console: Prints progress and results.
-        workers: Number of processes on this machine, this one included.
-        study: STUDY as the user typed it, for the commands to type next.
-        overrides: --set options, which mistakes refer to.
 
     Returns:
         False if the run gave up or the front is empty.
@@ -101,10 +134,14 @@ def run_study(
     from paretune.search.running.progress import make_progress
     from paretune.search.running.runner import Runner
 
-    set_training_threads(spec, threads_per_worker(workers))
-    data = _first_step(spec, console, study, overrides)
-    with make_progress(console) as progress, worker_processes(spec, workers, study):
-        ending = Runner(spec, progress, data).run()
+    spec, study = request.spec, request.study
+    set_training_threads(spec, threads_per_worker(request.workers))
+    data = _first_step(spec, console, study, request.overrides)
+    with (
+        make_progress(console) as progress,
+        worker_processes(spec, request.workers, study, request.worker_options),
+    ):
+        ending = Runner(spec, progress, data, request.retry_failed).run()
     # Takes half a second to import, which the first trial need not wait for.
     from paretune.search.views.report import write_report
 
@@ -112,7 +149,7 @@ def run_study(
         record = with_final_front(reader.record())
     report = spec.folder / "report.html"
     write_report(record, report)
-    _print_results(record, report, spec, console, study)
+    _print_results(request, record, report, console, ending)
     return ending.ok and bool(record.front)
 
 
@@ -136,7 +173,7 @@ def _first_step(
 
 
 def _print_results(
-    record: StudyRecord, report: Path, spec: StudySpec, console: Console, study: str
+    request: RunRequest, record: StudyRecord, report: Path, console: Console, ending: Ending
 ) -> None:
     from rich.text import Text
 
@@ -144,37 +181,51 @@ def _print_results(
     from paretune.search.views.front_text import front_view
     from paretune.search.views.goals import goals_info
     from paretune.search.views.headline import answer_text
+    from paretune.search.views.infeasibility import infeasible_lines
 
     info = front_info(record)
     console.print()
     console.print(front_view(info, console.width))
     console.print(Text(answer_text(info), style="bold"))
+    for line in infeasible_lines(record):
+        console.print(line, markup=False)
     for goal in goals_info(record):
         console.print(goal.line)
     lines = [f"\nreport: {_short(report)}"]
-    if any(row.trial for row in info.rows):
-        trials = spec.trials or len(record.trials)
-        commands = next_commands(study, info, trials, exportable=spec.trainer is None)
+    failed = sum(trial.state == "failed" and trial.repeat_of is None for trial in record.trials)
+    commands = next_commands(request, info, ending, failed)
+    if commands:
         lines += ["next:", *(f"  {command}" for command in commands)]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
 
 
-def next_commands(study: str, info: FrontInfo, trials: int, exportable: bool) -> list[str]:
+def next_commands(request: RunRequest, info: FrontInfo, ending: Ending, failed: int) -> list[str]:
     """Returns the commands to type after a run; they can be pasted into a shell.
 
     Args:
-        study: STUDY as the user typed it.
+        request: What the user typed.
         info: The front.
-        trials: Number of trials of the study.
-        exportable: False for a custom trainer: its models are files of the user's own code.
+        ending: Why the run ended.
+        failed: Number of trials that failed.
     """
-    knee = info.marked("knee")
-    first = f"paretune export {quote(study)} --pick knee -o exported"
-    if not exportable:
-        first = f"paretune show {quote(study)} {knee.trial if knee else info.rows[-1].trial}"
-    doubled = min(2 * trials, MOST_TRIALS)
-    return [first, f"paretune run {quote(study)} --trials {doubled}"]
+    study, storage = Path(request.study), request.storage_options
+    commands = []
+    if any(row.trial for row in info.rows):
+        commands.append(command_text("export", study, *storage, "--pick", "knee", "-o", "exported"))
+        if request.spec.trainer is not None:  # its models are files of the user's own code
+            knee = info.marked("knee")
+            number = knee.trial if knee else info.rows[-1].trial
+            commands = [command_text("show", study, number, *storage)]
+    run = ("run", study, *storage, *request.set_options)
+    if failed:
+        commands.append(command_text(*run, "--retry-failed"))
+    if ending.again:
+        commands.append(command_text(*run))
+    elif ending.over and not ending.exhausted:
+        doubled = min(2 * (request.spec.trials or info.trials), MOST_TRIALS)
+        commands.append(command_text(*run, "--trials", doubled))
+    return commands
 
 
 def _short(path: Path) -> str:

@@ -51,6 +51,11 @@ trials_option = click.option(
     help="Number of trials in all: finished ones count, the baseline does not.",
 )
 time_option = click.option("--time", metavar="30m", help="Time limit of this run.")
+retry_option = click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Run the trials that failed before once more, under their numbers.",
+)
 latency_option = click.option(
     "--latency/--no-latency",
     default=True,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from paretune.search.commands.shared import (
-    TRIAL_NUMBER,
+    MOST_TRIALS,
     json_option,
     print_json,
     storage_option,
@@ -18,23 +18,21 @@ from paretune.search.commands.shared import (
 from paretune.search.errors import UserError
 
 
-class _TrialNumber(click.ParamType):
+class _TrialNumber(click.IntRange):
     """The number of a trial, after STUDY on the command line."""
 
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         study = ctx.params.get("study", "") if ctx else ""
         if str(study).isdecimal() and not str(value).isdecimal() and not Path(study).exists():
             raise UserError(
                 f"STUDY comes before TRIAL; type: paretune show {quote(str(value))} {study}"
             )
-        return int(TRIAL_NUMBER.convert(value, param, ctx))
+        return super().convert(value, param, ctx)
 
 
 @click.command("show")
 @study_argument
-@click.argument("trial", type=_TrialNumber(), metavar="TRIAL")
+@click.argument("trial", type=_TrialNumber(0, MOST_TRIALS), metavar="TRIAL")
 @storage_option
 @json_option
 def command(study: str, trial: int, storage: str | None, as_json: bool) -> None:

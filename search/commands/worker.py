@@ -9,6 +9,7 @@ from paretune.search.commands.shared import (
     MOST_THREADS,
     NOTHING,
     console,
+    retry_option,
     set_option,
     storage_option,
     study_argument,
@@ -30,6 +31,7 @@ from paretune.search.interruption import stop_on_terminate
     metavar="N",
     help="Training threads of this process; by default as many as torch takes.",
 )
+@retry_option
 def command(
     study: str,
     trials: int | None,
@@ -37,6 +39,7 @@ def command(
     overrides: tuple[str, ...],
     storage: str | None,
     threads: int | None,
+    retry_failed: bool,
 ) -> int:
     """Join a running study from another process or machine.
 
@@ -54,4 +57,5 @@ def command(
     if threads is not None:
         set_training_threads(spec, threads)
     with make_progress(console()) as progress:
-        return DONE if Runner(spec, progress).run().ok else NOTHING
+        runner = Runner(spec, progress, retry_failed=retry_failed)
+        return DONE if runner.run().ok else NOTHING

@@ -6,10 +6,11 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from paretune.objectives.host import cores
+from paretune.search.shell import path_argument
 from paretune.search.study.spec import StudySpec
 
 
@@ -34,19 +35,24 @@ def set_training_threads(spec: StudySpec, threads: int) -> None:
 
 
 @contextmanager
-def worker_processes(spec: StudySpec, workers: int, study: str) -> Iterator[None]:
+def worker_processes(
+    spec: StudySpec, workers: int, study: str, options: Sequence[str] = ()
+) -> Iterator[None]:
     """Starts the other workers of a run, and terminates them at the end of the block.
 
     Args:
         spec: The study.
         workers: Number of processes, this one included.
         study: STUDY as the user typed it.
+        options: Further options of `paretune worker`.
     """
-    command = [sys.executable, "-m", "paretune", "worker", study, "--storage", spec.storage]
+    command = [sys.executable, "-m", "paretune", "worker", path_argument(study)]
+    command += ["--storage", spec.storage]
     if spec.trials is not None:
         command += ["--trials", str(spec.trials)]
     if spec.seconds is not None:
         command += ["--time", f"{math.ceil(spec.seconds)}s"]
+    command += options
     command += ["--threads", str(threads_per_worker(workers))]
     spec.folder.mkdir(parents=True, exist_ok=True)
     processes = []

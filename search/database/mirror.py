@@ -122,6 +122,7 @@ class Mirror:
             return
         with self._engine.begin() as connection:
             stored = self._stored(connection, [t.number for t in pending])
+            self._reopen(connection, pending, stored)
             new = [t for t in pending if t.number not in stored]
             ids = {**{n: id_ for n, (id_, _) in stored.items()}, **self._insert(connection, new)}
             ended = [
@@ -131,6 +132,36 @@ class Mirror:
                 and (t.number not in stored or stored[t.number][1] == TrialState.RUNNING)
             ]
             self._end(connection, ended, ids, stored)
+
+    def _reopen(
+        self,
+        connection: sa.Connection,
+        trials: Sequence[MirroredTrial],
+        stored: dict[int, tuple[int, TrialState]],
+    ) -> None:
+        """Removes the stored ends of trials that were tried again, and makes them running ones."""
+        again = [
+            t.number
+            for t in trials
+            if t.number in stored
+            and stored[t.number][1] not in (TrialState.RUNNING, _STATES[t.state])
+        ]
+        ids = [stored[number][0] for number in again]
+        if not ids:
+            return
+        connection.execute(sa.delete(_VALUES).where(_VALUES.c.trial_id.in_(ids)))
+        is_constraint = _SYSTEM_ATTRIBUTES.c.key.like("constraints:%")
+        connection.execute(
+            sa.delete(_SYSTEM_ATTRIBUTES).where(
+                _SYSTEM_ATTRIBUTES.c.trial_id.in_(ids), is_constraint
+            )
+        )
+        connection.execute(
+            sa.update(_TRIALS)
+            .where(_TRIALS.c.trial_id.in_(ids))
+            .values(state=TrialState.RUNNING, datetime_complete=None)
+        )
+        stored.update({number: (stored[number][0], TrialState.RUNNING) for number in again})
 
     def outdated(self, states: Mapping[int, str]) -> list[int]:
         """Returns the numbers of the trials that Optuna's tables lack or have in another state.

@@ -51,7 +51,7 @@ BUSY_SECONDS = 60.0
 """Longest wait for another process that writes."""
 
 CHECKED_BYTES = 16_000_000
-"""A larger file is not checked for damage before it is read: that would take longer than reading."""
+"""A larger file is not checked for damage before it is read, as that takes longer than reading."""
 
 
 class Rows:

@@ -82,6 +82,12 @@ class Store(Trials, Stages, Workers):
         """Sets columns of the study's row."""
         self._write(sa.update(tables.studies).values(columns))
 
+    def add_info(self, **facts: Any) -> None:
+        """Adds facts to the study's row, to show."""
+        with exclusive_transaction(self.engine) as connection:
+            info = connection.execute(sa.select(tables.studies.c.info)).scalar_one()
+            connection.execute(sa.update(tables.studies).values(info={**info, **facts}))
+
     # -- the front -------------------------------------------------------------------------------
 
     def save_chances(self, chances: Mapping[int, float], record: StudyRecord) -> None:

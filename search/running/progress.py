@@ -40,6 +40,7 @@ class PlainProgress:
         self._console = console
         self._axes: Sequence[Axis] = ()
         self._trial_limit: int | None = None
+        self._repeats = Repeats()
 
     def __enter__(self) -> PlainProgress:
         """Does nothing."""
@@ -51,13 +52,12 @@ class PlainProgress:
     def __call__(self, event: Event) -> None:
         """Prints a line for each event that users need to see."""
         match event:
-            case RunStarted(study, axes, trial_limit, done, _, host):
+            case RunStarted(_, axes, trial_limit):
                 self._axes, self._trial_limit = axes, trial_limit
-                so_far = f", {done} done already" if done else ""
-                self._line(
-                    f"study {study}: {trial_limit or 'any number of'} trials{so_far}; {host}"
-                )
-            case TrialStarted(trial, _, _, True):
+                self._line(started_text(event))
+            case TrialStarted(trial, attempt=attempt) if attempt > 1:
+                self._line(f"trial {trial}: it failed before; running it again")
+            case TrialStarted(trial, taken_over=True):
                 self._line(f"trial {trial}: a worker died while running it; running it again")
             case TrialStarted(trial, resumed=True):
                 self._line(f"trial {trial}: among the best now; resumed")
@@ -66,13 +66,16 @@ class PlainProgress:
             case StageDone(trial, stage, seconds, cached) if seconds > 30 and not cached:
                 self._line(f"trial {trial}: {stage} {seconds:.0f} s")
             case TrialEnded():
-                self._line(ended_text(event, self._axes, self._trial_limit))
+                if not self._repeats.add(event):
+                    self._line(ended_text(event, self._axes, self._trial_limit))
             case Notice(text):
                 self._line(text)
             case RunEnded(reason):
                 self._line(reason)
 
     def _line(self, text: str) -> None:
+        for line in self._repeats.taken_lines():
+            print(line, file=self._console.file, flush=True)
         print(text, file=self._console.file, flush=True)  # plain text without styles
 
 
@@ -84,6 +87,7 @@ class LiveProgress:
         self._axes: Sequence[Axis] = ()
         self._trial_limit: int | None = None
         self._budget: float | None = None
+        self._repeats = Repeats()
         self._done = 0
         self._begun = time.monotonic()
         self._first_done = 0
@@ -114,13 +118,10 @@ class LiveProgress:
     def __call__(self, event: Event) -> None:
         """Updates the view; a finished trial becomes a line above it."""
         match event:
-            case RunStarted(study, axes, trial_limit, done, seconds, host):
+            case RunStarted(_, axes, trial_limit, done, seconds):
                 self._axes, self._trial_limit, self._budget = axes, trial_limit, seconds
                 self._done = self._first_done = done
-                so_far = f", {done} done already" if done else ""
-                self._line(
-                    f"study {study}: {trial_limit or 'any number of'} trials{so_far}; {host}"
-                )
+                self._line(started_text(event))
             case TrialStarted():
                 self._trial, self._stage, self._epoch = event, "", None
             case StageStarted(_, stage):
@@ -130,7 +131,8 @@ class LiveProgress:
             case TrialEnded():
                 self._done, self._front = event.done, event.front
                 self._baseline, self._volume = event.baseline, event.hypervolume
-                self._line(ended_text(event, self._axes, self._trial_limit))
+                if not self._repeats.add(event):
+                    self._line(ended_text(event, self._axes, self._trial_limit))
                 self._trial = None
             case TrialPaused(trial, result):
                 self._line(paused_text(trial, result))
@@ -143,7 +145,8 @@ class LiveProgress:
                 pass
 
     def _line(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True)
+        for line in (*self._repeats.taken_lines(), text):
+            self._console.print(Text(line), soft_wrap=True)
 
     def _view(self) -> RenderableType:
         parts: list[RenderableType] = [Text(self._headline(), style="bold")]
@@ -215,6 +218,40 @@ def make_progress(console: Console) -> PlainProgress | LiveProgress:
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
+class Repeats:
+    """The repeated plans since the last line, which become one line."""
+
+    def __init__(self) -> None:
+        self._trials: list[int] = []
+
+    def add(self, event: TrialEnded) -> bool:
+        """Adds a trial if it repeats the plan of another one; returns whether it does."""
+        if event.result.repeat_of is not None:
+            self._trials.append(event.trial)
+        return event.result.repeat_of is not None
+
+    def taken_lines(self) -> list[str]:
+        """Returns the line, if there is one to print, and forgets the repeated plans."""
+        trials, self._trials = self._trials, []
+        if not trials:
+            return []
+        if len(trials) == 1:
+            return [f"trial {trials[0]:>3}  repeats an earlier plan: nothing to run"]
+        span = f"trials {trials[0]} to {trials[-1]}"
+        if trials[-1] - trials[0] >= len(trials):  # format variants or other workers between them
+            span = f"{len(trials)} of {span}"
+        return [f"{span} repeat earlier plans: nothing to run"]
+
+
+def started_text(event: RunStarted) -> str:
+    """Returns the first line of a run."""
+    limit = f"{event.trial_limit or 'any number of'} trials"
+    if event.plans is not None:
+        limit = f"all {event.plans} plans of the space" if event.plans > 1 else "a single plan"
+    so_far = f", {event.done} done already" if event.done else ""
+    return f"study {event.study}: {limit}{so_far}; {event.host}"
+
+
 def ended_text(event: TrialEnded, axes: Sequence[Axis], trial_limit: int | None) -> str:
     """Returns a finished trial as one line."""
     result, number = event.result, event.trial
@@ -244,7 +281,8 @@ def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | 
         word = "FAILED" if result.state == "failed" else result.state
         text = reason.get("text", "").splitlines() or [""]
         kind = f"{reason.get('type')}: " if result.state == "failed" else ""
-        return f"{word} in {reason.get('stage', '?')}: {kind}{text[0]}"
+        again = " again" if result.state == "failed" and reason.get("attempts") else ""
+        return f"{word}{again} in {reason.get('stage', '?')}: {kind}{text[0]}"
     cells = []
     for axis in axes:
         value = result.values[axis.name]

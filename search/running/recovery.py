@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.database.mirror import MirroredTrial
+from paretune.search.database.retries import attempt_of
 from paretune.search.database.store import OPEN_STATES, Row
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result
@@ -31,6 +32,7 @@ class Task:
         taken_over: Whether a dead worker had begun it.
         variant_of: Trial that trained the network, if this one deploys it in another number format.
         spent: Stage -> seconds spent before this worker took the trial.
+        attempt: 1, or more if the trial failed before and is tried again.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Task:
     taken_over: bool = False
     variant_of: int | None = None
     spent: Mapping[str, float] = field(default_factory=dict)
+    attempt: int = 1
 
     def mirrored(
         self, result: Result | None = None, finished: float | None = None
@@ -76,6 +79,7 @@ def task_of(row: Row, taken_over: bool) -> Task:
         taken_over,
         row["variant_of"],
         row["seconds"] or {},
+        attempt_of(row),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
@@ -12,7 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from paretune.search.database.damage import explained
 from paretune.search.database.store import OPEN_STATES, Row
 from paretune.search.front.growth import FrontTracker
+from paretune.search.interruption import stop_if_interrupted
 from paretune.search.measuring.gauge import values_by_name
+from paretune.search.running.failed_trials import FailedTrials
 from paretune.search.running.final_session import measure_final
 from paretune.search.running.format_variants import FormatVariants
 from paretune.search.running.racing_turns import RacingTurns
@@ -23,9 +27,10 @@ from paretune.search.running.recovery import (
     result_of,
     take_over_trial,
 )
-from paretune.search.running.stopping import Ending, Progress, ending
+from paretune.search.running.space_plans import SpacePlans
+from paretune.search.running.stopping import Ending, Progress, ending, plans_text
 from paretune.search.running.worker import Worker
-from paretune.search.sampling.proposer import Exhausted, Outcome, Proposer
+from paretune.search.sampling.proposer import Exhausted, Outcome, Proposal, Proposer
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study.spec import StudySpec
@@ -59,12 +64,20 @@ class Runner:
         spec: The study.
         report: Receives every event.
         data: The study's data, if it is loaded already.
+        retry_failed: Whether trials that failed before are tried again.
     """
 
-    def __init__(self, spec: StudySpec, report: Reporter, data: Dataset | None = None) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        report: Reporter,
+        data: Dataset | None = None,
+        retry_failed: bool = False,
+    ) -> None:
         self._spec = spec
         self._report = report
         self._data = data
+        self._retry_failed = retry_failed
         self._progress = Progress(time.monotonic())
         self._highest = 0  # highest finished trial that the proposer has learned from
         self._missing: set[int] = set()  # lower trials that have not ended, or never began
@@ -97,20 +110,34 @@ class Runner:
 
     def _work(self) -> Ending:
         self._proposer = Proposer(self._spec, self._study.cheap, self._study.cost)
+        self._plans = SpacePlans(self._spec.space, self._study.plan)
+        self._failed = FailedTrials(self._study, self._retry_failed)
+        self._progress.listed = self._plans.is_small
+        plans = self._plans.total(at_most=self._spec.trials or math.inf)
+        self._limit = self._spec.trials
+        if plans is not None:  # the baseline's plan needs no further trial
+            baseline = self._study.baseline
+            self._limit = plans - (baseline is not None and self._plans.has(baseline.key))
+        if plans is not None:
+            self._store.add_info(plans=plans)
         self._report(
             RunStarted(
                 self._spec.name,
                 self._study.axes,
-                self._spec.trials,
+                self._limit,
                 self._store.count_done(),
                 self._spec.seconds,
                 self._study.host_text,
+                plans,
             )
         )
+        if self._retry_failed:
+            self._report(Notice(self._failed.text()))
         plan, self._baseline = self._study.baseline, None
         if plan is not None:
             self._baseline = self._ensured_baseline(plan)
             self._proposer.set_baseline(values_by_name(self._baseline.measurements))
+            self._plans.add(plan.key, "complete")
         self._turns = RacingTurns(
             self._study, self._worker.id, self._proposer, self._progress, self._report
         )
@@ -120,12 +147,15 @@ class Runner:
             self._store.add_front(self._growth.point(0, first.finished))
         self._variants = FormatVariants(self._study)
         end = self._search()
+        if end.over and not end.exhausted and self._plans.all_begun(at_end=True):
+            total = self._plans.total(at_most=math.inf)
+            end = Ending(plans_text(total or 0), end.ok, exhausted=True)
         if end.over:
             for number, result in self._turns.stop_all():
                 self._take_in(number, result, None)
         measure_final(self._study, self._report)
         self._store.update_study(end_reason=end.reason)
-        self._report(RunEnded(end.reason, self._progress.done, self._spec.trials))
+        self._report(RunEnded(end.reason, self._progress.done, self._limit))
         return end
 
     @property
@@ -138,6 +168,7 @@ class Runner:
         if last is not None:  # a killed run may have left format variants untried
             self._variants.trial_ended(*last)
         while True:
+            stop_if_interrupted()
             self._learn()
             self._turns.update()
             task = take_over_trial(self._study, self._worker, self._running)
@@ -145,9 +176,11 @@ class Runner:
             if task is None:
                 others = self._others(self._running)
                 self._progress.front = self._growth.front
+                done = not others and self._plans.all_begun()
+                self._progress.plans = self._plans.total(math.inf) if done else None
                 end = ending(self._spec, self._progress, self._reference)
                 if end is None or end.over:
-                    task = self._turns.next()
+                    task = self._failed.open_next(self._worker.id) or self._turns.next()
             if task is None:
                 if end is not None and not self._raced_elsewhere(end):
                     if end.ok and self._variants.search_ended(self._growth.front):
@@ -169,9 +202,10 @@ class Runner:
                 try:
                     task = self._begin_trial()
                 except Exhausted:
-                    if not others:
-                        return Ending("every plan of the space has been tried")
-                    time.sleep(PATIENCE)
+                    self._progress.exhausted = not others  # then the next turn ends the run
+                    if others:
+                        self._study.mirror.flush()
+                        time.sleep(PATIENCE)
                     continue
             if task is not None:
                 self._execute(task)
@@ -182,8 +216,7 @@ class Runner:
         """Begins a new trial; returns None if its plan is a repeat, or another worker was first."""
         number = max(self._seen, self._highest) + 1
         for attempt in range(MAX_PROPOSALS):
-            proposal = self._proposer.ask(number, attempt)
-            plan = self._study.plan(proposal.choices)
+            proposal, plan = self._propose(number, attempt)
             stored = proposal.to_json()
             # Two workers with the same history propose the same for one number, so the slower one
             # asks for the next number. With many quick workers it would never get one.
@@ -194,6 +227,7 @@ class Runner:
             if begun is not None:
                 self._seen, self._lost = begun.number, 0
                 self._proposer.renumber(number, begun.number)
+                self._plans.add(plan.key, "running")
                 task = Task(begun.number, plan, proposal.params, stored, begun.started)
                 if begun.same is None:
                     self._study.mirror.put(task.mirrored())
@@ -209,6 +243,29 @@ class Runner:
         self._study.mirror.flush()
         time.sleep(PATIENCE)
         return None
+
+    def _propose(self, number: int, attempt: int) -> tuple[Proposal, Plan]:
+        """Returns the sampler's proposal and its plan, or a plan that was not tried yet.
+
+        Raises:
+            Exhausted: There is nothing left to propose.
+        """
+        proposal: Proposal | None = None
+        if self._plans.all_begun():
+            raise Exhausted
+        # A grid ends too early if format variants took some of its numbers.
+        with suppress(Exhausted):
+            proposal = self._proposer.ask(number, attempt)
+            plan = self._study.plan(proposal.choices)
+            if not self._plans.is_spent(plan.key, self._progress.repeats):
+                return proposal, plan
+        params = self._plans.nearest_untried(proposal.params if proposal else {})
+        if params is None:
+            if proposal is not None:
+                self._proposer.withdraw(number)
+            raise Exhausted
+        other = self._proposer.replace(number, params)
+        return other, self._study.plan(other.choices)
 
     def _repeat(self, task: Task, first: int) -> None:
         """Ends a trial that repeats a plan, with the result of the first one."""
@@ -264,10 +321,15 @@ class Runner:
     def _execute(self, task: Task) -> None:
         stages = self._study.stages(task.plan)
         resumed = not task.taken_over and bool(task.spent)
-        self._report(TrialStarted(task.number, task.params, stages, task.taken_over, resumed))
+        self._report(
+            TrialStarted(task.number, task.params, stages, task.taken_over, resumed, task.attempt)
+        )
         baseline = None if task.number == 0 else self._baseline
         result = self._study.evaluate(task.number, task.plan, baseline, self._report)
         result = result.with_earlier(task.spent)
+        if task.attempt > 1 and result.reason and result.state != "paused":
+            attempts = {"attempts": str(task.attempt)}
+            result = replace(result, reason={**result.reason, **attempts})
         if task.number and task.variant_of is None and result.state != "paused":
             self._variants.trial_ended(task.number, task.params)
         self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0
@@ -282,6 +344,9 @@ class Runner:
         grew = task.number > 0 and self._take_in(task.number, result, task.variant_of)
         point = self._growth.point(task.number) if grew else None
         finished = self._store.finish(task.number, result, self._study.host, point)
+        self._plans.add(task.plan.key, result.state)
+        if task.attempt > 1:
+            self._failed.ended(task.number)
         self._study.mirror.put(task.mirrored(result, finished))
         if task.number > 0:
             outcome = Outcome.of(result)
@@ -320,14 +385,23 @@ class Runner:
             self._seen = max(self._seen, row["number"])
             if row["state"] == "running":
                 self._running.append(row)
-            if row["state"] in OPEN_STATES:
+            if row["number"] and row["repeat_of"] is None:
+                self._plans.add(row["plan_key"], row["state"])
+            if row["state"] in OPEN_STATES or self._failed.is_waiting(row):
                 continue
             result = result_of(row)
             self._proposer.replay(row["proposal"], Outcome.of(result))
             self._take_in(row["number"], result, row["variant_of"])
+            self._count_repeats(row)
             if row["variant_of"] is None and row["repeat_of"] is None:
                 last = (row["number"], row["params"])
         return last
+
+    def _count_repeats(self, row: Row) -> None:
+        """Counts the proposals in a row that repeated a plan, as before the run was interrupted."""
+        if row["variant_of"] is None:
+            repeats = self._progress.repeats
+            self._progress.repeats = 0 if row["repeat_of"] is None else repeats + 1
 
     def _raced_elsewhere(self, end: Ending) -> bool:
         """Returns whether another worker runs a resumed trial; its end may resume more trials.

@@ -21,11 +21,15 @@ class Ending:
         reason: Reason in words.
         ok: False if the run gave up.
         over: Whether nothing is left to propose; otherwise the study can go on, with more time.
+        exhausted: Whether more trials would find nothing to propose either.
+        again: Whether the same command continues the study.
     """
 
     reason: str
     ok: bool = True
     over: bool = True
+    exhausted: bool = False
+    again: bool = False
 
 
 @dataclass
@@ -40,6 +44,9 @@ class Progress:
         repeats: Proposals in a row that repeat a plan.
         durations: Seconds of each trial of this run.
         front: Trial number -> values, for the members of the front.
+        plans: Number of plans of the space, once every one of them has a trial; else None.
+        exhausted: Whether a grid too large to list has no assignment left.
+        listed: Whether the plans of the space can be listed, so that repeats do not end the run.
     """
 
     begun: float
@@ -49,6 +56,9 @@ class Progress:
     repeats: int = 0
     durations: list[float] = field(default_factory=list)
     front: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    plans: int | None = None
+    exhausted: bool = False
+    listed: bool = False
 
     @property
     def tried(self) -> int:
@@ -58,17 +68,26 @@ class Progress:
 
 def ending(spec: StudySpec, progress: Progress, baseline: Mapping[str, float]) -> Ending | None:
     """Returns why the run stops now, or None if it goes on."""
+    if progress.plans is not None:
+        return Ending(plans_text(progress.plans), exhausted=True)
     if spec.trials is not None and progress.tried >= spec.trials:
         return Ending(f"all {spec.trials} trials are done")
     if progress.failures >= spec.max_failures:
         return Ending(f"{progress.failures} trials in a row failed", ok=False, over=False)
     if spec.seconds is not None and _spent(progress) >= spec.seconds:
-        return Ending(f"the time of {spec.seconds:g} s is spent", over=False)
+        return Ending(f"the time of {spec.seconds:g} s is spent", over=False, again=True)
     if spec.stop_at_goals and spec.goals and _goals_reached(spec, progress.front, baseline):
         return Ending("all goals are reached", over=False)
-    if progress.repeats >= MAX_REPEATS:
-        return Ending("the sampler has nothing new to propose")
+    if progress.exhausted:
+        return Ending("every plan of the space has been tried", exhausted=True)
+    if progress.repeats >= MAX_REPEATS and not progress.listed:
+        return Ending("the sampler has nothing new to propose", exhausted=True)
     return None
+
+
+def plans_text(plans: int) -> str:
+    """Returns why a run ends after the last plan of a finite space."""
+    return f"all {plans} plans are done" if plans > 1 else "the only plan is done"
 
 
 def _spent(progress: Progress) -> float:

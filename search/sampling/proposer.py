@@ -211,6 +211,26 @@ class Proposer:
         }
         return Proposal(choices, params, dict(trial.params), attributes)
 
+    def replace(self, number: int, params: Mapping[str, Any]) -> Proposal:
+        """Proposes another assignment for this number than the sampler did, if it did.
+
+        Args:
+            number: Trial number.
+            params: Parameter name -> value, of the parameters that exist in the branches taken.
+        """
+        suggested, attributes = dict(params), {}
+        if number in self._asked:
+            first = self._asked[number]
+            self.withdraw(number)
+            attributes = dict(first.attributes)
+            if SAMPLERS[self._choice.sampler(number)].flat:  # it learns from all parameters
+                suggested = {**first.suggested, **params}
+        choices = assign(self._spec.space, lambda name, _: params[name])
+        proposal = Proposal(choices, dict(params), suggested, attributes)
+        self._asked[number] = proposal
+        self._thompson.history.proposed.add(key_of(params))
+        return proposal
+
     def renumber(self, old: int, new: int) -> None:
         """Gives a proposal the number that its trial has got."""
         if old == new:

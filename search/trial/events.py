@@ -13,7 +13,8 @@ from paretune.search.study.records import Axis, Result
 class RunStarted:
     """A run begins or continues; `done` of `trial_limit` trials are finished.
 
-    `seconds`: the time budget, if there is one.
+    `seconds`: the time budget, if there is one. `plans`: the number of plans of the space, if the
+    run may try all of them.
     """
 
     study: str
@@ -22,17 +23,22 @@ class RunStarted:
     done: int
     seconds: float | None
     host: str
+    plans: int | None = None
 
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A trial begins. `taken_over`: from a dead worker. `resumed`: after a pause by racing."""
+    """A trial begins. `taken_over`: from a dead worker. `resumed`: after a pause by racing.
+
+    `attempt`: more than 1 if the trial failed before.
+    """
 
     trial: int
     params: Mapping[str, Any]
     stages: Sequence[str]
     taken_over: bool = False
     resumed: bool = False
+    attempt: int = 1
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def test_next_run_tries_the_format_variants_that_a_killed_run_left(study: Path, 
     with sqlite3.connect(database) as connection:  # as if killed before the last variant_of began
         connection.execute("DELETE FROM paretune_trials WHERE number = 3")
         connection.execute("DELETE FROM paretune_measurements WHERE trial = 3")
+        connection.execute("DELETE FROM paretune_examples WHERE trial = 3")
     assert cli("run", study, "--trials", 1).code == 0
     after = record_of(study)
     assert [(t.number, t.params, t.variant_of) for t in after.trials] == [

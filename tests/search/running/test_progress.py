@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from paretune.objectives.base import Measurement
@@ -74,12 +76,40 @@ def test_infeasible_failed_and_constraint_breaking_trials_print_the_reason() -> 
         ended(1, Result("infeasible", reason=reason)),
         ended(2, Result("failed", reason=reason)),
         ended(3, Result("complete", dict(BASE), {"latency <= 1 ms": 1.0})),
-        ended(4, Result("complete", dict(BASE), repeat_of=3)),
+        ended(4, Result("failed", reason={**reason, "attempts": 2})),
     )
     assert "infeasible in prune: no layer [left]" in text
     assert "FAILED in prune: RuntimeError: no layer [left]" in text
     assert "breaks latency <= 1 ms" in text
-    assert "the same plan as trial 3" in text
+    assert "FAILED again in prune: RuntimeError: no layer [left]" in text
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_repeated_plans_become_one_line(terminal: bool) -> None:
+    repeated = [ended(n, Result("complete", dict(BASE), repeat_of=3)) for n in (4, 5, 6)]
+    text = lines(terminal, STARTED, ended(3, DONE), *repeated, ended(7, DONE))
+    assert "trials 4 to 6 repeat earlier plans: nothing to run" in text
+    assert text.index("trial   3 [") < text.index("trials 4 to 6") < text.index("trial   7 [")
+
+
+def test_one_repeated_plan_and_scattered_ones_are_counted() -> None:
+    repeated = [ended(n, Result("complete", dict(BASE), repeat_of=3)) for n in (4, 6, 9)]
+    text = lines(False, STARTED, *repeated, RunEnded("done", 3, 10))
+    assert "3 of trials 4 to 9 repeat earlier plans: nothing to run\ndone" in text
+    text = lines(False, STARTED, repeated[0], RunEnded("done", 3, 10))
+    assert "trial   4  repeats an earlier plan: nothing to run\ndone" in text
+
+
+def test_run_of_a_finite_space_begins_with_its_number_of_plans() -> None:
+    event = replace(STARTED, trial_limit=3, plans=3)
+    assert lines(False, event).startswith("study made-up: all 3 plans of the space, 2 done")
+    event = replace(STARTED, trial_limit=1, plans=1)
+    assert lines(False, event).startswith("study made-up: a single plan, 2 done")
+
+
+def test_trial_that_is_tried_again_is_announced() -> None:
+    text = lines(False, STARTED, TrialStarted(3, {}, ["evaluate"], taken_over=True, attempt=2))
+    assert "trial 3: it failed before; running it again" in text
 
 
 def test_terminal_shows_trial_stage_epoch_and_front() -> None:

@@ -214,7 +214,9 @@ def test_repeated_plan_takes_its_result_from_the_database(mine: Path, cli: Any) 
     space = "space={width: {choice: [2, 4]}, lr: 0.01, optimizer: {adam: {}}, steps: 3}"
     output = cli("run", mine, "--set", space)
     assert output.code == 0, output.err
-    assert "the same plan as trial" in output.out
+    assert "all 2 plans are done" in output.out
+    assert "the same plan" not in output.out
+    assert "--trials" not in output.out
     assert len(code_of(mine).with_suffix(".calls").read_text().split()) == 2
 
 
