@@ -68,10 +68,13 @@ class PruningRounds:
         with infeasible_on_graph_error():
             self._kept_whole = whole_layers(self.model, shape, params.ignore)
         removed: list[Any] = []
+        rounds: list[int] = []
         for number in range(1, params.steps + 1):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._context.seed + number - 1)  # for the random criterion
-                removed += self._round(number / params.steps)
+                cuts = self._round(number / params.steps)
+            removed += cuts
+            rounds.append(len(cuts))
             if number < params.steps and params.between.epochs:
                 self._train(number)
         after, macs = _sides(self.model), count_macs(self.model, shape)
@@ -79,6 +82,7 @@ class PruningRounds:
             self._check_met(macs)
         return {
             "removed": removed,
+            "rounds": rounds,
             **_changes(self.model, before, after),
             "parameters": [size, _size(self.model)],
             "macs": [self._dense, macs],
@@ -113,7 +117,7 @@ class PruningRounds:
             gradient = gradients(self.model, self._context, params.images, squared)
         # Channels before heads: cutting heads may replace an attention by another module.
         all_layers = channel_layers(graph, params.ignore) + head_layers(self.model, params.ignore)
-        all_layers = [layer for layer in all_layers if layer.name not in self._kept_whole]
+        all_layers = [layer for layer in all_layers if self._may_cut(layer.name)]
         with torch.no_grad():
             scored = [(layer, scores(layer, params.criterion, gradient)) for layer in all_layers]
         usable = [(layer, score) for layer, score in scored if score is not None]
@@ -123,7 +127,8 @@ class PruningRounds:
             )
         if not usable:
             raise InfeasibleCandidate(
-                f"structured pruning found no layer it can prune{_listed(self._kept_whole)}"
+                "structured pruning found no layer it can prune"
+                + (_listed(self._kept_whole) or _coupled(self.model))
             )
         layers = [layer for layer, _ in usable]
         if not self._full:
@@ -131,6 +136,10 @@ class PruningRounds:
             self._members = {member for layer in layers for member in layer.members}
         full = [self._full.get(layer.name, layer.units) for layer in layers]
         return widths.WidthPlan(layers, full, [score for _, score in usable], params.round_to)
+
+    def _may_cut(self, name: str) -> bool:
+        """Returns whether a layer is one of the first round's that need not stay whole."""
+        return name not in self._kept_whole and (not self._full or name in self._full)
 
     def _keep(self, plan: widths.WidthPlan, share: float) -> list[int]:
         """Returns how many units stay in each layer after this share of the whole amount."""
@@ -221,19 +230,28 @@ def infeasible_on_graph_error(layers: Sequence[str] = ()) -> Iterator[None]:
         ) from error
 
 
-def replay(model: nn.Module, removed: Sequence[Sequence[Any]], shape: Shape) -> None:
+def replay(
+    model: nn.Module, removed: Sequence[Sequence[Any]], rounds: Sequence[int], shape: Shape
+) -> None:
     """Removes the channels and heads that a history lists, in place.
 
     Channels are removed with the dependency graph, heads without it.
+
+    Args:
+        model: A fresh network.
+        removed: Entries of the history.
+        rounds: Number of entries of each round; the graph is traced anew for a round.
+        shape: Shape of one input.
     """
+    starts = {sum(rounds[:index]) for index in range(len(rounds))}
     with unfrozen(model):
         graph = None
-        for name, side, indices in removed:
+        for position, (name, side, indices) in enumerate(removed):
             if side == "heads":
                 remove_heads(model, name, indices)
                 graph = None  # modules were replaced
                 continue
-            if graph is None:
+            if graph is None or position in starts:
                 graph = trace(model, shape)
             graph.load_pruning_history([(name, side, indices)])
 
@@ -243,6 +261,18 @@ def _listed(whole: Mapping[str, str]) -> str:
     layers = [f"{name} ({reason})" for name, reason in list(whole.items())[:SHOWN]]
     more = f" and {len(whole) - SHOWN} more" if len(whole) > SHOWN else ""
     return f": {', '.join(layers)}{more}" if layers else ""
+
+
+def _coupled(model: nn.Module) -> str:
+    """Returns why no layer is free, for a network in which none needs to stay whole."""
+    names = list(_sides(model))
+    if not names:
+        return ": the network has no convolution and no linear layer"
+    layers = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    return (
+        f": the outputs of {layers} are logits, or belong to a layer normalization, an attention, "
+        "an embedding or a parameter"
+    )
 
 
 def _size(model: nn.Module) -> int:

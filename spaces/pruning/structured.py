@@ -134,5 +134,5 @@ class Structured:
         """Removes the same channels and heads from a fresh model as `apply` did, without data."""
         from paretune.spaces.pruning.rounds import replay
 
-        replay(model, info["removed"], shape)
+        replay(model, info["removed"], info.get("rounds", ()), shape)
         return model
