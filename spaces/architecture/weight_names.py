@@ -228,6 +228,9 @@ def _fitted(
     fitting = [n for n in weights if n not in counters and n not in filled and n not in shapes]
     if not added and not outside and 2 * len(fitting) >= len(expected):
         translated = _translated(network, group, content)
+        if translated is not None and not missing and not shapes:  # parts that are switched off
+            fit.ignored = [*surplus, *fit.ignored]
+            return fit, len(weights), ""
         if translated is not None:
             return Fit(translated, container, prefix, translated=True), len(weights), ""
     lines = [f"{n} {list(weights[n].shape)} for {list(expected[n].shape)}" for n in shapes]

@@ -251,6 +251,19 @@ def test_weights_of_torchvision_s_older_transformers_are_translated(tmp_path: Pa
         assert torch.equal(target(images), source(images))
 
 
+def test_weights_of_a_part_that_is_switched_off_are_ignored(tmp_path: Path) -> None:
+    """As the auxiliary classifiers of torchvision's GoogLeNet; load_state_dict accepts them."""
+    target = Small()
+    target.register_module("aux", None)
+    weights = {**trained().state_dict(), "aux.weight": torch.ones(2)}
+    torch.save(weights, tmp_path / "net.pt")
+
+    [note] = load_weights(target, tmp_path / "net.pt")
+
+    assert note == "ignored aux.weight: not part of the network"
+    assert torch.equal(target.head.weight, trained().head.weight)
+
+
 def test_prefix_is_added_when_the_network_wraps_the_saved_one(tmp_path: Path) -> None:
     class Wrapper(nn.Module):
         def __init__(self) -> None:
