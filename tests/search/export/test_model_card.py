@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from paretune.search.export.model_card import card_text
+
 
 def test_card_describes_the_model_its_making_and_its_measurements(exported: Path) -> None:
     card = (exported / "MODEL_CARD.md").read_text()
@@ -38,6 +40,23 @@ def _isolated(command: list[str], folder: Path) -> subprocess.CompletedProcess[s
     process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
     return process
+
+
+def test_card_without_a_test_part_has_no_column_for_it(exported: Path) -> None:
+    manifest = json.loads((exported / "manifest.json").read_text())
+    sizes = {**manifest["data"]["sizes"], "test": 0}
+    why, note = "There is no test part, because ...", "The validation part is ..."
+    manifest["data"] |= {"sizes": sizes, "no_test": why, "notes": [note]}
+    manifest["measurements"]["test"] = manifest["baseline"]["test"] = {}
+    manifest["artifacts"][0]["expected"]["test"] = {}
+    card = card_text(manifest)
+    assert "\n| | validation | baseline, validation | times better |\n|---|---|---|---|\n" in card
+    rows = [line for line in card.splitlines() if line.startswith("| accuracy |")]
+    assert [row.count("|") for row in rows] == [5]
+    assert f"- {why}\n- {note}\n" in card
+    assert "899 train, 448 validation examples" in card
+    assert "Accuracy was measured on the validation part only" in card
+    assert "Accuracy was measured on 450 test examples" not in card
 
 
 def test_code_of_the_card_runs_without_paretune(exported: Path) -> None:

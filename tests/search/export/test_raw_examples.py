@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from paretune.search.data import load_data
+from paretune.search.data.digits import DigitsData
+from paretune.search.data.raw_data import RawData, checked_part
 from paretune.search.errors import UserError
 from paretune.search.export.raw_examples import (
     StudyExamples,
@@ -82,6 +84,22 @@ def test_embedded_digits_are_the_examples_of_the_study() -> None:
     assert examples.size("test") == 450
     images, labels = next(examples.arrays("test", 5))
     assert (images.dtype, images.shape, labels.shape) == (np.uint8, (5, 1, 8, 8), (5,))
+
+
+def test_data_is_split_as_in_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the fingerprint would differ, and accuracies could not be checked."""
+    images, labels = np.arange(40 * 64, dtype=np.uint64).reshape(40, 8, 8) % 256, np.arange(40) % 2
+    parts = {
+        "train": checked_part("digits", "train", images[:20], labels[:20]),
+        "validation": checked_part("digits", "validation", images[20:], labels[20:]),
+    }
+    load = staticmethod(lambda params, base: RawData("digits", parts, 2))
+    monkeypatch.setattr(DigitsData, "load", load)
+    studys = load_data("digits", {}, Path(), seen=True)
+    examples = load_study_examples(manifest(fingerprint=studys.fingerprint, **studys.info()))
+    assert examples is not None
+    assert (examples.size("validation"), examples.size("test")) == (10, 10)
+    assert load_study_examples(manifest(fingerprint=studys.fingerprint)) is None
 
 
 @pytest.mark.parametrize(
