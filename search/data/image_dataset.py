@@ -174,7 +174,9 @@ class ImageDataset(Dataset):
         """Keeps images in memory, prepared; or prepares them whenever they are read."""
         rows: dict[str, ImageRows] = {}
         for name, part in self._parts.items():
-            if part.images is None:
+            if not len(part):
+                self._images[name] = torch.empty(0)  # there is no test part
+            elif part.images is None:
                 self._rows[name] = ImageFiles(part.files, self._preparation)
             elif self._raw.prepared or self._preparation.keeps(*part.images.shape[2:]):
                 self._images[name] = torch.from_numpy(part.images)
