@@ -34,6 +34,14 @@ def concrete_params(params: Mapping[str, Any], architecture: Mapping[str, Any]) 
     return concrete
 
 
+def starts_from_published(architecture: Mapping[str, Any]) -> bool:
+    """Returns whether a baseline names published weights; nothing is imported."""
+    options = {name: values or {} for name, values in architecture.items()}
+    return bool(
+        options.get("torchvision", {}).get("weights") or options.get("timm", {}).get("pretrained")
+    )
+
+
 def _refuse_black_edges(params: Mapping[str, Any]) -> None:
     resize, crop = params["resize"], params["crop"]
     short = resize if isinstance(resize, int) else min(resize)

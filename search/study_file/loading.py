@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from paretune.search.data import DATASETS, load_data
-from paretune.search.data.published_preset import concrete_params
+from paretune.search.data.published_preset import concrete_params, starts_from_published
 from paretune.search.errors import UserError
 from paretune.search.study.spec import BaselineSpec, Selection, StudySpec
 from paretune.search.study_file.distillation import check_distillation
@@ -201,6 +201,7 @@ class _StudyLoader(SectionReader):
         teachers = self._networks.teachers(baseline)
         space = self._space(baseline, deployments, list(self.mapping("teachers") or ()))
         self._check_kinds(data, baseline, teachers, space)
+        self._check_preset(data, baseline)
         if self.measures:
             self._quantities.check_available(deployments)
         return {
@@ -324,6 +325,17 @@ class _StudyLoader(SectionReader):
         if section.get(name) is not None:
             return self._reader.record(Recipe, section[name], ("space", name), "a recipe")
         return Fixed(baseline.pretrain if baseline else None)
+
+    def _check_preset(self, data: Selection | None, baseline: BaselineSpec | None) -> None:
+        """Notes a preset that cannot be known; nothing is imported for one that can."""
+        if data is None or baseline is None or self.problems:
+            return
+        if starts_from_published(baseline.architecture):
+            return
+        try:
+            concrete_params(data.params, baseline.architecture)
+        except UserError as error:
+            self.problems.add(("data", "preset"), str(error).removeprefix("data: preset: "))
 
     def _check_kinds(
         self,
