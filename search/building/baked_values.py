@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from paretune.search.building.forward_trace import Call, Location
+
+BATCH_SIZE = re.compile(r"shape\[0\]|size\(0\)|size\(\)|\blen\(|\.shape\b(?!\[)")
+"""Source that may read the batch size."""
 
 MOST = 3
 """Lines that a text names."""
@@ -94,7 +98,7 @@ def _loops(where: Location) -> bool:
 
 
 def _reads_batch(source: str) -> bool:
-    return any(text in source for text in ("shape[0]", "size(0)", "len(", ".size()", ".shape"))
+    return bool(BATCH_SIZE.search(source))
 
 
 def _decisions(where: Location) -> Iterator[tuple[int, str]]:

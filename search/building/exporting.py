@@ -89,6 +89,7 @@ def _in_one_line(message: str) -> str:
     line = message.strip().partition("\n")[0]
     line = re.sub(r"\s*Please (?:feel free|open|report|file).*", "", line)
     line = re.sub(r"\s*\[Caused by the value.*", "", line)
+    line = line.rstrip(". ")
     return line if len(line) <= MOST else line[: MOST - 3] + "..."
 
 
@@ -104,7 +105,8 @@ def _blamed(message: str, model: torch.nn.Module, example: Callable[[], Any]) ->
     for operator in dict.fromkeys(OPERATOR.findall(message)):
         lines = calls_of(calls, operator)
         if lines:
-            return f"; {operator.removeprefix('aten::')} is called at {' and '.join(lines[:2])}"
+            called = f"{operator.removeprefix('aten::')} is called at {' and '.join(lines[:2])}"
+            return f"; {called}. Write it with other operators, or deploy to another runtime"
     values = value_lines(calls)
     return f"; in the network, {'; '.join(values[:2])}" if values else ""
 
