@@ -49,6 +49,7 @@ from paretune.search.commands.shared import (
     help="Add the baseline's file, so that `verify` can compare latencies; by default if it is "
     "below 50 MB.",
 )
+@click.option("--verbose", is_flag=True, help="List every measurement, file and check.")
 @latency_option
 @strict_option
 def command(
@@ -60,6 +61,7 @@ def command(
     output: Path,
     force: bool,
     baseline: bool | None,
+    verbose: bool,
     latency: bool,
     strict: bool,
 ) -> int:
@@ -86,5 +88,5 @@ def command(
         strict=strict,
     )
     result = export_trial(location, options)
-    click.echo(summary_text(result))
+    click.echo(summary_text(result, verbose))
     return DONE if result.verification.ok else NOTHING

@@ -64,9 +64,9 @@ class Verification:
         if failed:
             return f"{failed} check{'s' * (failed > 1)} failed"
         warnings = sum(result.level == "warning" for result in self.results)
-        if warnings:
-            return f"all checks passed, with {warnings} warning{'s' * (warnings > 1)}"
-        return "all checks passed"
+        count = len(self.results)
+        passed = f"all {count} checks passed" if count > 1 else "the check passed"
+        return f"{passed}, with {warnings} warning{'s' * (warnings > 1)}" if warnings else passed
 
     def text(self) -> str:
         """Returns one line per check, then the summary."""

@@ -12,6 +12,7 @@ from paretune.search.export.manifest import MANIFEST, PROBE, conversion_note
 from paretune.search.study.spec import checkpoint_name
 from paretune.search.study.units import format_interval, format_value
 from paretune.search.views.plan_text import plan_text
+from paretune.search.views.shown_measurements import without_repeats
 
 CARD = """\
 # {study}, trial {trial}
@@ -83,7 +84,7 @@ def _measurements(manifest: Mapping[str, Any]) -> Iterator[str]:
         columns = {name: measured for name, measured in columns.items() if "test" not in name}
     yield f"| | {' | '.join(columns)} | times better |"
     yield f"|{'---|' * (len(columns) + 2)}"
-    for name in dict.fromkeys([*trial["validation"], *test]):
+    for name in dict.fromkeys([*without_repeats(trial["validation"]), *without_repeats(test)]):
         cells = [_cell(measurements.get(name)) for measurements in columns.values()]
         times = f"{ratios[name]:.3g}" if name in ratios else ""
         yield f"| {name} | {' | '.join(cells)} | {times} |"

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from shlex import quote
 from typing import Any
 
+from paretune.search.export.check_results import CheckResult, Verification
 from paretune.search.export.export_files import VERIFY
 from paretune.search.export.exporter import ExportResult
 from paretune.search.export.manifest import CARD, MANIFEST, PROBE, conversion_note
+from paretune.search.shell import command_text
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_value
 from paretune.search.views.change_text import times_text
+from paretune.search.views.shown_measurements import headline_measurements, without_repeats
 
 
-def summary_text(result: ExportResult) -> str:
-    """Returns the trial, its files and the results of the checks as text."""
+def summary_text(result: ExportResult, verbose: bool = False) -> str:
+    """Returns the trial, its headline figures, where its files are, and whether the checks passed.
+
+    Args:
+        result: Result of the export.
+        verbose: Lists every measurement, file and check. A check that failed is always listed.
+    """
     manifest, verification = result.manifest, result.verification
     if manifest is None:
         reasons = [check.text for check in verification.results]
         return "\n".join([*reasons, "nothing was exported"])
     content = manifest.content
     lines = [f"trial {content['trial']}: {content['plan_text']}"]
-    measurements = content["measurements"]["validation"]
+    measured = content["measurements"]["validation"]
+    measurements = without_repeats(measured) if verbose else headline_measurements(measured)
     width = max(10, *map(len, measurements)) + 2
     for name, measurement in measurements.items():
         test = content["measurements"]["test"].get(name)
@@ -36,15 +45,28 @@ def summary_text(result: ExportResult) -> str:
     note = conversion_note(content)
     if note:
         lines.append(f"  ({note})")
-    lines += [f"{manifest.folder / name}  {note}" for name, note in _files(content)]
-    shown = [check for check in verification.results if check.check != "sha256" or not check.ok]
-    lines += ["checks in a process without Paretune:", *(check.line() for check in shown)]
+    files = dict(_files(content))
+    listed = files if verbose else {entry["file"]: entry["note"] for entry in content["artifacts"]}
+    lines += [f"{manifest.folder / name}  {note}" for name, note in listed.items()]
+    if not verbose:
+        others = ", ".join(name for name in files if name not in listed)
+        lines.append(f"{manifest.folder}{os.sep}  with {others}")
+    checks = _shown_checks(verification, verbose)
+    if checks:
+        lines += ["checks in a process without Paretune:", *(check.line() for check in checks)]
     if verification.ok:
-        command = f"paretune verify {quote(str(manifest.folder))}"
+        command = command_text("verify", manifest.folder)
         lines.append(f"{verification.summary()}; to repeat: {command}")
     else:
         lines.append(f"{verification.summary()}; the files are in {manifest.folder}")
     return "\n".join(lines)
+
+
+def _shown_checks(verification: Verification, verbose: bool) -> list[CheckResult]:
+    """Returns the checks to list: those that did not pass, or all but the passed digests."""
+    if verbose:
+        return [check for check in verification.results if check.check != "sha256" or not check.ok]
+    return [check for check in verification.results if check.level != "ok"]
 
 
 def _files(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

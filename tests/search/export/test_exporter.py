@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -41,8 +42,7 @@ def test_export_is_checked_in_a_clean_process_against_the_study(
     assert results["outputs"]["numbers"]["largest"] < 1e-5
     assert results["network"]["numbers"]["agreement"] > 0.9
     assert results["latency"]["numbers"]["actual"]["value"] > 0
-    assert "checks in a process without Paretune:" in printed
-    assert "all checks passed; to repeat: paretune verify " in printed
+    assert re.search(r"^all \d+ checks passed; to repeat: paretune verify ", printed, re.MULTILINE)
 
 
 @pytest.mark.slow
@@ -67,7 +67,7 @@ def test_other_formats_are_checked_against_the_network(finished: Path, cli: Any)
             assert results[0]["numbers"]["largest"] < 1e-3
     verified = cli("verify", folder, "--no-latency")
     assert verified.code == 0, verified.out
-    assert "all checks passed" in verified.out
+    assert "checks passed" in verified.out
 
 
 @pytest.mark.heavy
