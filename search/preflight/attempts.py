@@ -11,6 +11,9 @@ from paretune.search.building.watch import INFEASIBLE, StageError, Watch
 from paretune.search.errors import UserError
 from paretune.search.preflight.finding import Finding
 
+SHOWN = 2
+"""Variants that a finding names."""
+
 T = TypeVar("T")
 
 DIVERGED = "the loss became"
@@ -106,7 +109,12 @@ def grouped(refused: Sequence[tuple[str, Refusal]]) -> dict[Refusal, str]:
     names: dict[Refusal, list[str]] = {}
     for name, refusal in refused:
         names.setdefault(refusal, []).append(name)
-    return {refusal: "; ".join(dict.fromkeys(variants)) for refusal, variants in names.items()}
+    return {refusal: _listed(list(dict.fromkeys(each))) for refusal, each in names.items()}
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return "; ".join(names[:SHOWN]) + more
 
 
 def nothing_left(section: str, findings: Sequence[Finding]) -> list[Finding]:
