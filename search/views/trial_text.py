@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,10 @@ from paretune.search.study.units import format_interval, format_value
 from paretune.search.views.agreement_text import agreement_text
 from paretune.search.views.loaded_weights import loaded_weights_of
 from paretune.search.views.plan_text import trial_plan_text
+from paretune.search.views.plan_yaml import plan_lines
 from paretune.search.views.pruned_text import pruned_lines
+from paretune.search.views.shown_measurements import without_repeats
+from paretune.search.views.states import state_text
 from paretune.search.views.trial_comparison import comparison_lines
 
 LAST = 5
@@ -41,7 +43,7 @@ def trial_text(
         baseline: Trial 0, to compare the trial with.
     """
     lines = [
-        f"trial {trial.number}: {trial.state}" + ("" if trial.number else " (the baseline)"),
+        f"trial {trial.number}: {state_text(trial)}" + ("" if trial.number else " (the baseline)"),
         f"  {trial_plan_text(trial)}",
         f"  started {datetime.fromtimestamp(trial.started):%Y-%m-%d %H:%M:%S}"
         + (f", took {trial.finished - trial.started:.1f} s" if trial.finished else ""),
@@ -49,7 +51,7 @@ def trial_text(
     if trial.repeat_of is not None:
         lines.append(f"  same plan as trial {trial.repeat_of}: takes its result")
     if trial.reason:
-        lines.append(f"  {trial.reason['stage']}: {trial.reason['type']}: {trial.reason['text']}")
+        lines.append(f"  {_reason_text(trial.state, trial.reason)}")
         lines += [f"    {line}" for line in trial.reason.get("traceback", "").splitlines()]
     if trial.held_by_racing and trial.values:
         last = "  ".join(f"{name} {value:.4g}" for name, value in trial.values.items())
@@ -62,7 +64,8 @@ def trial_text(
     ):
         if measured:
             lines.append(heading)
-            lines += [f"  {_measurement_text(m, width)}" for m in measured.values()]
+            shown = without_repeats(measured).values()
+            lines += [f"  {_measurement_text(m, width)}" for m in shown]
     lines += [no_test] if no_test else []
     compared = comparison_lines(trial, baseline)
     if compared:
@@ -72,12 +75,9 @@ def trial_text(
         lines += [_step_text(row) for row in steps[-LAST:]]
     broken = {text: v for text, v in trial.violations.items() if v > 0}
     lines += [f"breaks {text} by {100 * v:.1f} %" for text, v in broken.items()]
-    lines.append("plan")
-    for stage in trial.plan:
-        spent = trial.seconds.get(stage["kind"])
-        cost = " (from the cache)" if stage["kind"] in trial.cached else ""
-        cost = cost or (f" ({spent:.1f} s)" if spent is not None else "")
-        lines.append(f"  {stage['kind']}{cost}: {_flow(_set_only(stage['params']))}")
+    lines += ["plan", *(f"  {line}" for line in plan_lines(trial.plan))]
+    if costs := [_cost_text(stage["kind"], trial) for stage in trial.plan]:
+        lines.append(f"stages: {', '.join(costs)}")
     lines += pruned_lines(trial)
     if weights := loaded_weights_of(trial):
         lines.append(f"checkpoint: {weights}")
@@ -90,6 +90,21 @@ def trial_text(
         lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
         lines += [f"  {text}" for text in [agreement_text(trial.artifact)] if text]
     return "\n".join(lines)
+
+
+def _reason_text(state: str, reason: Mapping[str, Any]) -> str:
+    """Returns why a trial ended, as `run` says it, and how often it was tried."""
+    kind = f"{reason['type']}: " if state == "failed" else ""
+    times = f" (tried {reason['attempts']} times)" if reason.get("attempts") else ""
+    return f"{state} in {reason['stage']}: {kind}{reason['text']}{times}"
+
+
+def _cost_text(kind: str, trial: TrialRecord) -> str:
+    """Returns a stage with what it cost: `pretrain from the cache`, `prune 0.3 s`."""
+    if kind in trial.cached:
+        return f"{kind} from the cache"
+    spent = trial.seconds.get(kind)
+    return kind if spent is None else f"{kind} {spent:.1f} s"
 
 
 def _step_text(row: Mapping[str, Any]) -> str:
@@ -109,27 +124,3 @@ def _measurement_text(m: Measurement, width: int) -> str:
     first = m.conditions.get(STRUCTURE_OF)
     source += f", from trial {first} (same structure)" if first is not None else ""
     return f"{m.name:<{width}}{format_value(m.value, m.unit)} {spread}{source}".rstrip() + missing
-
-
-def _set_only(value: Any) -> Any:
-    """Returns a value without the keys of its mappings that are not set."""
-    match value:
-        case Mapping():
-            return {key: _set_only(item) for key, item in value.items() if item is not None}
-        case list() | tuple():
-            return [_set_only(item) for item in value]
-        case _:
-            return value
-
-
-def _flow(value: Any) -> str:
-    """Returns a value as in a study file, on one line: `{width: 0.25, steps: [1, 2]}`."""
-    match value:
-        case Mapping():
-            return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
-        case list():
-            return "[" + ", ".join(map(_flow, value)) + "]"
-        case bool() | None:
-            return json.dumps(value)
-        case _:
-            return str(value)

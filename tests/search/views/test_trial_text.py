@@ -26,7 +26,9 @@ def test_trial_text_lists_plan_times_and_measurements(make_record: MakeRecord) -
 def test_trial_text_shows_each_stage_as_in_a_study_file(make_record: MakeRecord) -> None:
     stage = {"kind": "prune", "params": {"pruning": {"x": {"a": None, "b": True, "c": [1, 0.5]}}}}
     text = trial_text(replace(first_complete(make_record(10)), plan=[stage]))
-    assert text.endswith("plan\n  prune: {pruning: {x: {b: true, c: [1, 0.5]}}}")
+    assert text.endswith(
+        "plan\n  pruning:\n    x:\n      b: true\n      c: [1, 0.5]\nstages: prune"
+    )
 
 
 def test_trial_text_names_the_baseline(make_record: MakeRecord) -> None:
@@ -42,7 +44,28 @@ def test_trial_text_names_the_trial_that_was_timed(make_record: MakeRecord) -> N
 
 def test_trial_text_gives_the_reason_when_a_trial_failed(make_record: MakeRecord) -> None:
     failed = next(t for t in make_record(20).trials if t.state == "failed")
-    assert "  pretrain: RuntimeError: " in trial_text(failed)
+    assert "  failed in pretrain: RuntimeError: " in trial_text(failed)
+
+
+def test_trial_text_counts_the_attempts_of_a_failed_trial(make_record: MakeRecord) -> None:
+    failed = next(t for t in make_record(20).trials if t.state == "failed")
+    reason = {**(failed.reason or {}), "text": "no memory", "attempts": "2"}
+    text = trial_text(replace(failed, reason=reason))
+    assert "  failed in pretrain: RuntimeError: no memory (tried 2 times)" in text
+
+
+def test_trial_text_names_states_as_run_does(make_record: MakeRecord) -> None:
+    infeasible = next(t for t in make_record(20).trials if t.state == "infeasible")
+    assert "  infeasible in prune: nothing left & <b>bold</b>\n" in trial_text(infeasible)
+    broken = replace(first_complete(make_record(10)), violations={"size <= 1 KB": 0.5})
+    assert trial_text(broken).startswith(f"trial {broken.number}: complete, breaks a constraint\n")
+
+
+def test_trial_text_omits_the_statistic_that_repeats_accuracy(make_record: MakeRecord) -> None:
+    trial = first_complete(make_record(10))
+    accuracy = trial.measurements["accuracy"]
+    measurements = {**trial.measurements, "accuracy.top1": replace(accuracy, name="accuracy.top1")}
+    assert "accuracy.top1" not in trial_text(replace(trial, measurements=measurements))
 
 
 def test_trial_text_shows_the_last_steps_that_a_trainer_reported(make_record: MakeRecord) -> None:

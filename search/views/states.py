@@ -1,0 +1,15 @@
+"""The state of a trial in the words that all commands and the report use."""
+
+from __future__ import annotations
+
+from paretune.search.study.records import TrialRecord
+
+BREAKS = "breaks a constraint"
+"""A complete trial that cannot be on the front."""
+
+
+def state_text(trial: TrialRecord) -> str:
+    """Returns the state of a trial: `complete`, `complete, breaks a constraint`, `infeasible`."""
+    if trial.state == "complete" and not trial.feasible:
+        return f"{trial.state}, {BREAKS}"
+    return trial.state
