@@ -339,7 +339,7 @@ def _network_text(network: Mapping[str, Any]) -> str:
 
 
 def _option_text(option: Selection) -> str:
-    shown = {key: value for key, value in option.params.items() if value not in (None, {})}
+    shown = {key: value for key, value in option.params.items() if value not in (None, {}, [])}
     return option.name + _values_text(shown)
 
 
