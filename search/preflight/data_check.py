@@ -14,8 +14,14 @@ FEW = 100
 
 
 def check_data(rehearsal: Rehearsal) -> Iterator[Finding]:
-    """Yields the sizes of the parts, and what a user may have overlooked."""
+    """Yields the sizes of the parts, and what a user may have overlooked.
+
+    Raises:
+        UserError: A quantity of the study needs more classes.
+    """
     data = rehearsal.data
+    for target in rehearsal.targets:
+        target.gauge.refuse(data.classes)
     sizes = ", ".join(
         f"{data.size(part):,} {part}" for part in ("train", "validation", "test") if data.size(part)
     )

@@ -156,6 +156,8 @@ def _findings(rehearsal: Rehearsal, only: Collection[str] | None) -> Iterator[Fi
                 yield replace(finding, check=name)
         except UserError as error:
             yield Finding(name, "mistake", str(error), (name,), check=name)
+            if name == "data":
+                return  # nothing else can be tried with data that does not fit
         except Exception as error:  # a fault of this check must not end a run that would work
             _log.info("not checked: %s", name, exc_info=True)
             text = f"not checked: {type(error).__name__}: {error}"

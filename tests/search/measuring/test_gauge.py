@@ -164,7 +164,7 @@ def test_users_objective_works_like_a_built_in_one(study: Path, cli: Any) -> Non
     assert {NAME, f"{NAME}.noise", f"{NAME}.blur", "accuracy"} <= set(test)
     assert test[NAME]["conditions"]["part"] == "test"
     calls = sys.modules["corrupting"].CALLS
-    assert calls.count("validation") == 2  # one pass a trial, whatever is named
+    assert calls.count("validation") == 3  # one pass a trial and one check, whatever is named
 
 
 @pytest.mark.slow
