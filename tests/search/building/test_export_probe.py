@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from paretune.search.building.export_probe import ExportProbe
+from paretune.search.building.export_probe import ExportProbe, _code_of
 from paretune.search.building.pipeline import Pipeline
 from paretune.search.building.watch import StageError, Watch
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import Stage
+from paretune.search.study.tables import RUNTIMES
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.events import EpochDone, Event
 from paretune.search.trial.stage_study import StageStudy
@@ -192,3 +193,38 @@ def test_search_continues_past_networks_that_cannot_be_exported(
     for trial in refused:
         assert trial.state == "infeasible"
         assert trial.reason is not None and trial.reason["stage"] == "deploy"
+
+
+def test_slow_exporter_writes_the_first_network_of_each_kind_only(
+    study: StageStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = RUNTIMES.get("torch_export")
+    exported: list[Any] = []
+    probed: list[Any] = []
+    export, probe = runtime.export, runtime.probe
+
+    def count_exports(*arguments: Any) -> Any:
+        exported.append(arguments)
+        return export(*arguments)
+
+    def count_probes(*arguments: Any) -> Any:
+        probed.append(arguments)
+        return probe(*arguments)
+
+    monkeypatch.setattr(runtime, "export", staticmethod(count_exports))
+    monkeypatch.setattr(runtime, "probe", staticmethod(count_probes))
+    for _ in range(2):
+        for width in (0.0625, 0.125):
+            made = plan({"simple_cnn": {"width": width}})
+            deploy = Stage("deploy", {"runtime": {"torch_export": {"threads": 1}}})
+            study.workbench.pipeline.probe(Plan((made.stages[0], deploy)), Watch())
+    assert (len(exported), len(probed)) == (1, 1)
+
+
+def test_changed_code_of_the_network_is_probed_again(
+    study: StageStudy, module: str, tmp_path: Path
+) -> None:
+    first = _code_of({"python": {"factory": f"{module}:Spectral", "args": {}}})
+    (tmp_path / f"{module}.py").write_text(NETS + "\n# changed\n")
+    assert _code_of({"python": {"factory": f"{module}:Spectral", "args": {}}}) != first
+    assert _code_of({"simple_cnn": {"width": 1.0}}) == ""
