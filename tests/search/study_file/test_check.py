@@ -92,6 +92,7 @@ def test_facts_are_shown_with_their_units(tmp_path: Path) -> None:
 
     assert info.study == "small"
     assert info.data.startswith("digits (validation 0.1")
+    assert "unseen" not in info.data  # nothing is typed
     assert info.baseline == "simple_cnn (width 1.0), trained 2 epochs"
     assert info.objectives[0].startswith("maximize accuracy [fraction]")
     assert info.objectives[1].startswith("minimize latency [ms] (statistic p90, batch 4")
