@@ -10,6 +10,7 @@ from paretune.search.commands.shared import (
     coloured,
     json_option,
     print_json,
+    reasons_without_feasible,
     storage_option,
     study_argument,
     terminal_width,
@@ -32,10 +33,12 @@ def command(study: str, storage: str | None, as_json: bool) -> int:
 
     with study_reader(locate(study, storage).url) as reader:
         info = front_info(with_final_front(reader.front_record()), reader.trials)
+        lines = reasons_without_feasible(reader, [row.trial for row in info.rows])
     if as_json:
         print_json(info.to_json())
     else:
         from paretune.search.views.front_text import front_view
 
-        click.echo(front_view(info, terminal_width()).text(), color=coloured())
+        text = front_view(info, terminal_width()).text()
+        click.echo("\n".join([text, *lines]), color=coloured())
     return DONE if info.rows else NOTHING

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from paretune.search.commands.shared import json_option, print_json, storage_option, study_argument
+from paretune.search.commands.shared import (
+    json_option,
+    print_json,
+    reasons_without_feasible,
+    storage_option,
+    study_argument,
+)
 
 
 @click.command("status")
@@ -23,7 +29,8 @@ def command(study: str, storage: str | None, as_json: bool) -> None:
 
     with study_reader(locate(study, storage).url) as reader:
         info = status_info(with_final_front(reader.outline()), reader.counts())
+        lines = reasons_without_feasible(reader, info.front)
     if as_json:
         print_json(info.to_json())
     else:
-        click.echo(info.text())
+        click.echo("\n".join([info.text(), *lines]))

@@ -122,7 +122,7 @@ def infeasible_lines(record: StudyRecord) -> list[str]:
     lines += [f"  {entry.line}" for entry in info.constraints]
     reasons = sorted(info.reasons.items(), key=lambda item: -item[1])
     lines += [
-        f"  {count_text(number, 'trial')} {state}: {text}"
+        f"  {count_text(number, 'trial')} {state} {text}"
         for (state, text), number in reasons[:MOST_REASONS]
     ]
     if len(reasons) > MOST_REASONS:

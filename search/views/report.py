@@ -34,12 +34,14 @@ from paretune.search.views.headline import answer_text, best_row
 from paretune.search.views.history_plot import history_figure
 from paretune.search.views.hypervolume_plot import hypervolume_figure
 from paretune.search.views.importance import importance_info
+from paretune.search.views.infeasibility import infeasible_lines
 from paretune.search.views.loaded_weights import loaded_weights_of
 from paretune.search.views.missing_sections import missing_sections
 from paretune.search.views.pair_plots import pair_figures
 from paretune.search.views.parallel_coordinates import lines_figure
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.space_plot import space_figure
+from paretune.search.views.states import BREAK, BREAKS
 from paretune.search.views.words import and_text, count_text
 
 PAGE = Path(__file__).parent / "page"
@@ -84,6 +86,7 @@ def report_html(record: StudyRecord) -> str:
         record=record,
         front=front,
         answer=answer_text(front).replace("->", "→"),
+        reasons=infeasible_lines(record),
         tiles=_tiles(front),
         headings=["trial", *headings, *(["P(front)"] if chances else []), "model"],
         rows=rows,
@@ -217,9 +220,7 @@ def _state(trial: TrialRecord, record: StudyRecord) -> str:
     if trial.state == "complete":
         if trial.number in record.members:
             return "front"
-        return "dominated" if trial.feasible else "infeasible"
-    if trial.state in ("infeasible", "stopped"):
-        return "stopped early" if trial.held_by_racing else "infeasible"
+        return "dominated" if trial.feasible else BREAKS
     return trial.state
 
 
@@ -231,10 +232,11 @@ def _summary(record: StudyRecord) -> str:
         count_text(record.trial_count, "trial")
         + (f" and {count_text(variants, 'format variant')}" if variants else "")
     ]
-    for state in ("front", "infeasible", "stopped early", "failed", "running", "paused"):
-        if states.count(state):
+    for state in ("front", BREAKS, "infeasible", "stopped", "failed", "running", "paused"):
+        if number := states.count(state):
             word = "on the front" if state == "front" else state
-            parts.append(f"{states.count(state)} {word}")
+            word = BREAK if state == BREAKS and number > 1 else word
+            parts.append(f"{number} {word}")
     text = ", ".join(parts)
     return (
         f"{text}; objectives {and_text([axis.name for axis in record.axes])}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from paretune.search.study.records import TrialRecord
 
 BREAKS = "breaks a constraint"
-"""A complete trial that cannot be on the front."""
+BREAK = "break a constraint"
+"""What a complete trial does, and several do, that cannot be on the front."""
 
 
 def state_text(trial: TrialRecord) -> str:
