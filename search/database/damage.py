@@ -13,9 +13,13 @@ from pathlib import Path
 from shlex import quote
 
 from paretune.search.errors import UserError
+from paretune.search.shell import command_text
 
 PREFIX = "sqlite:///"
 """Start of the storage URL of a SQLite file."""
+
+BUSY_SECONDS = 60.0
+"""Longest wait for another process that writes."""
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -132,7 +136,7 @@ def damage_text(file: Path, damage: str) -> str:
         *_left_lines(file),
         "Put the file back from a backup, or start again:",
         f"  mv {quote(short)} {quote(f'{short}.damaged')}",
-        f"  {_run_command(file)}",
+        f"  {run_command(file)}",
     ]
     if damage != NOT_SQLITE:
         lines += [
@@ -150,7 +154,7 @@ def gone_text(file: Path, replaced: bool = False) -> str:
             f"{file}: the study database {what} while a command used it",
             *_left_lines(file),
             "Put the file back from a backup, or start again:",
-            f"  {_run_command(file)}",
+            f"  {run_command(file)}",
         ]
     )
 
@@ -169,11 +173,11 @@ def _left_lines(file: Path) -> list[str]:
     return [f"Not lost: {' and '.join(kept)}{reuse}."]
 
 
-def _run_command(file: Path) -> str:
+def run_command(file: Path) -> str:
     """Returns the command that runs the study of a database."""
     names = [file.parent.with_name(file.parent.name + suffix) for suffix in SUFFIXES]
     study = next((name for name in names if name.is_file()), None)
-    return f"paretune run {quote(_short(study)) if study else 'STUDY'}"
+    return command_text("run", Path(_short(study)) if study else "STUDY")
 
 
 def _short(path: Path) -> str:

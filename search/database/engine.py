@@ -19,13 +19,14 @@ from sqlalchemy.engine import make_url
 
 from paretune.search.database import tables
 from paretune.search.database.damage import (
+    BUSY_SECONDS,
     PREFIX,
     DatabaseError,
     explained,
     gone_text,
     refuse_damage,
+    run_command,
 )
-from paretune.search.database.rows import BUSY_SECONDS
 from paretune.search.errors import UserError
 
 
@@ -92,7 +93,7 @@ def _refuse_file(file: Path, create: bool) -> None:
     if not file.is_file():
         if not create:
             raise UserError(
-                f"{file}: there is no study database; start it with: paretune run STUDY"
+                f"{file}: there is no study database; start it with: {run_command(file)}"
             )
         _make_folder(file.parent)
     elif create:

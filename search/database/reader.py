@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.example_results import ExampleResults
 from paretune.search.database.counts import IS_SEARCH, count_trials, counts_of
-from paretune.search.database.damage import sqlite_file
+from paretune.search.database.damage import run_command, sqlite_file
 from paretune.search.database.rows import Rows, open_rows, sql_columns, sql_list, subset
 from paretune.search.database.version import SCHEMA, wrong_version
 from paretune.search.errors import UserError
@@ -75,7 +76,7 @@ class StudyReader:
         if not studies:
             raise UserError(
                 f"{self._name}: there is no Paretune study in this database; start it with: "
-                "paretune run STUDY"
+                f"{run_command(Path(self._name))}"
             )
         if studies[0]["schema"] != SCHEMA:
             raise UserError(wrong_version(studies[0]["schema"]))

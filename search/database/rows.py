@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.search.database.damage import PREFIX, explained, refuse_damage
+from paretune.search.database.damage import BUSY_SECONDS, PREFIX, explained, refuse_damage
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -46,9 +46,6 @@ JSON_COLUMNS = frozenset(
 
 Only text is decoded, so that a column of numbers in another table may have the same name.
 """
-
-BUSY_SECONDS = 60.0
-"""Longest wait for another process that writes."""
 
 CHECKED_BYTES = 16_000_000
 """A larger file is not checked for damage before it is read, as that takes longer than reading."""

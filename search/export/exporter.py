@@ -39,6 +39,7 @@ from paretune.search.export.verifier import CheckOptions, run_checks
 from paretune.search.files import write_atomically
 from paretune.search.front.final_front import with_final_front
 from paretune.search.front.pick import pick
+from paretune.search.shell import command_text
 from paretune.search.study.quantity import local_values
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.trial.study_data import data_params
@@ -115,7 +116,7 @@ def export_trial(location: StudyLocation, options: ExportOptions) -> ExportResul
     if "evaluate" in record.source:
         raise UserError(
             "this study's models are made by your own trainer, so Paretune has no files of them; "
-            "for a trial's plan: paretune show STUDY TRIAL --json"
+            f"for a trial's plan: {command_text('show', location.folder, 0, '--json')}"
         )
     trial = pick(record, options.query)
     _check_folder(options)

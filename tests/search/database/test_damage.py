@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import sqlite3
 import threading
@@ -114,7 +116,8 @@ def test_empty_file_has_no_study(study: Path, cli: Cli, command: str) -> None:
     result = cli(*arguments(command, study))
     assert (result.code, result.err) == (
         2,
-        f"{file}: there is no Paretune study in this database; start it with: paretune run STUDY\n",
+        f"{file}: there is no Paretune study in this database; start it with: "
+        f"paretune run {min(os.path.relpath(study), str(study), key=len)}\n",
     )
 
 
@@ -241,13 +244,16 @@ def test_locked_database_is_named(study: Path, cli: Cli, monkeypatch: pytest.Mon
 def test_full_disk_is_named(study: Path) -> None:
     url = f"sqlite:///{database_of(study)}"
     engine = open_engine(url)
-    with pytest.raises(DatabaseError, match="study.db: the disk is full; make room and type"):
-        with explained(url), engine.begin() as connection:
-            pages = connection.execute(sa.text("PRAGMA page_count")).scalar_one()
-            connection.execute(sa.text(f"PRAGMA max_page_count={pages}"))
-            connection.execute(sa.text("CREATE TABLE more (text TEXT)"))
-            for _ in range(100):
-                connection.execute(sa.text("INSERT INTO more VALUES (:text)"), {"text": "x" * 9000})
+    with (
+        pytest.raises(DatabaseError, match="the disk is full; make room and type"),
+        explained(url),
+        engine.begin() as connection,
+    ):
+        pages = connection.execute(sa.text("PRAGMA page_count")).scalar_one()
+        connection.execute(sa.text(f"PRAGMA max_page_count={pages}"))
+        connection.execute(sa.text("CREATE TABLE more (text TEXT)"))
+        for _ in range(100):
+            connection.execute(sa.text("INSERT INTO more VALUES (:text)"), {"text": "x" * 9000})
     engine.dispose()
 
 
@@ -255,7 +261,7 @@ def test_read_only_database_is_named(study: Path) -> None:
     file = database_of(study)
     url = f"sqlite:///{file}"
     with (
-        pytest.raises(DatabaseError, match="study.db: this user may not write the database"),
+        pytest.raises(DatabaseError, match="this user may not write the database"),
         explained(url),
         closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection,
     ):
@@ -347,3 +353,19 @@ def test_password_is_not_shown(url: str, shown: str) -> None:
 
 def test_rows_wait_for_a_writer_as_long_as_the_engine() -> None:
     assert rows.BUSY_SECONDS == engine_module.BUSY_SECONDS
+
+
+def test_commands_to_go_on_can_be_pasted_when_names_have_spaces(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my $HOME's"
+    (folder / "st udy").mkdir(parents=True)
+    (folder / "st udy.yaml").write_text(STUDY)
+    replace_by_text(folder / "st udy" / "study.db")
+    monkeypatch.chdir(folder)
+    result = cli("front", "st udy.yaml")
+    lines = [shlex.split(line) for line in result.err.splitlines()[2:4]]
+    assert lines == [
+        ["mv", "st udy/study.db", "st udy/study.db.damaged"],
+        ["paretune", "run", "st udy.yaml"],
+    ]
