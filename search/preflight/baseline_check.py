@@ -35,6 +35,7 @@ def check_baseline(rehearsal: Rehearsal) -> Iterator[Finding]:
             # A warm-up of three epochs on a few batches is steeper than that of the whole training.
             yield Finding("baseline", "note", f"on a few batches {refusal.text}", KEY)
         elif isinstance(refusal, Refusal):
+            rehearsal.refused = True
             verb = "cannot be built or trained" if step == "pretrain" else "cannot be deployed"
             yield Finding("baseline", "mistake", f"it {verb}: {refusal.text}", KEY)
             return

@@ -21,6 +21,8 @@ def check_disk(rehearsal: Rehearsal) -> Iterator[Finding]:
     """Yields whether the trials fit on the disk of the study's folder."""
     spec = rehearsal.spec
     largest = max((size for size, _ in rehearsal.sizes), default=0)
+    if not largest:
+        return
     one = BYTES * largest * (STAGES + 1)
     files = sum(deployed.artifact.bytes for deployed in rehearsal.deployed)
     stages = min(spec.cache_limit, BYTES * largest * STAGES * (spec.trials or 100))

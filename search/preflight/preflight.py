@@ -79,7 +79,8 @@ class PreflightInfo:
         """
         problems = Problems(where)
         for finding in self.mistakes:
-            problems.add(finding.key, f"{finding.item}: {finding.text}")
+            named = finding.key and finding.key[-1] == finding.item
+            problems.add(finding.key, ("" if named else f"{finding.item}: ") + finding.text)
         problems.raise_any()
 
 

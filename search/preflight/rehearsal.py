@@ -91,6 +91,7 @@ class Rehearsal:
         probes: Folder of the export probe's results; a run keeps them in its stage cache.
         until: Time at which a quick rehearsal ends, by `time.monotonic`.
         network: The baseline on an excerpt; None until it is built.
+        refused: Whether the baseline cannot be built, trained or deployed.
         deployed: The baseline's file for each target; empty until it is exported.
         sizes: (parameters, variant) of each architecture of the space that can be built.
         values: Quantity -> measurement of the baseline.
@@ -104,6 +105,7 @@ class Rehearsal:
     probes: Path
     until: float
     network: Rehearsed | None = None
+    refused: bool = False
     deployed: list[Deployed] = field(default_factory=list)
     sizes: list[tuple[int, Variant]] = field(default_factory=list)
     values: dict[str, Measurement] = field(default_factory=dict)

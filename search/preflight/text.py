@@ -18,6 +18,10 @@ UNCERTAIN = (
 )
 
 
+MOST_TEXT = 100
+"""Characters of a mistake in the table."""
+
+
 def preflight_view(info: PreflightInfo) -> RenderableType:
     """Returns a table of what was tried, and the estimate."""
     table = Table(box=box.SIMPLE_HEAD)
@@ -28,9 +32,8 @@ def preflight_view(info: PreflightInfo) -> RenderableType:
     for finding in info.findings:
         name, last = ("" if finding.check == last else finding.check), finding.check
         word = "" if finding.state == "ok" else f"{finding.state}: "
-        result = Text(word, style=STYLES.get(finding.state, "red")).append(
-            finding.text, style="default"
-        )
+        text = finding.text if finding.state != "mistake" else _begin(finding.text)
+        result = Text(word, style=STYLES.get(finding.state, "red")).append(text, style="default")
         table.add_row(name, Text(finding.item), result)
     parts: list[RenderableType] = [table]
     if info.estimate is not None:
@@ -38,6 +41,11 @@ def preflight_view(info: PreflightInfo) -> RenderableType:
         parts.append(Text(UNCERTAIN, style="dim"))
     parts.append(Text(f"This check took {duration(info.seconds)}; it left no file.", style="dim"))
     return Group(*parts)
+
+
+def _begin(text: str) -> str:
+    """Returns the begin of a mistake's text; the whole text follows under the table."""
+    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 4].rstrip()} ..."
 
 
 def summary_lines(info: PreflightInfo) -> list[str]:

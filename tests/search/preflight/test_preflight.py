@@ -69,7 +69,7 @@ def test_baseline_that_cannot_run_is_a_mistake(
     )
     info = tried(file, "baseline")
     [problem] = mistakes(file, info)
-    assert problem.startswith(f"{file}:3: baseline: baseline: it cannot be ")
+    assert problem.startswith(f"{file}:3: baseline: it cannot be ")
     assert text in problem
     assert "Traceback" not in problem
 
@@ -152,7 +152,7 @@ def test_study_without_any_architecture_that_works_is_refused(study: Study, modu
 def test_pruning_that_is_never_possible_is_refused_when_there_is_no_other(study: Study) -> None:
     file = study(PRUNING, "pruning: {structured: {ratio: 0.5, ignore: [no_such_layer]}}")
     [problem] = mistakes(file, tried(file, "baseline", "architecture", "pruning"))
-    assert problem.startswith(f"{file}:8: space.pruning: pruning: every trial would be infeasible")
+    assert problem.startswith(f"{file}:8: space.pruning: every trial would be infeasible")
     assert "no_such_layer" in problem
 
 
@@ -186,7 +186,7 @@ def test_hints_between_layers_that_do_not_exist_are_refused(study: Study) -> Non
     )
     info = tried(file, "baseline", "architecture", "distillation")
     [problem] = mistakes(file, info)
-    assert "space.distillation: distillation: every trial would be infeasible" in problem
+    assert "space.distillation: every trial would be infeasible" in problem
     assert 'no layer "nowhere"' in problem
 
 
