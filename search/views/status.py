@@ -33,6 +33,7 @@ class StatusInfo:
         cache_stages: Number of files in the stage cache.
         dropped: Number of stages dropped to keep the limit of the cache.
         end_reason: Why the last run ended, or None.
+        plans: Number of plans of a finite space that a run tries all; None for other spaces.
         no_test: Why the data has no test part; None if it has one.
     """
 
@@ -53,6 +54,7 @@ class StatusInfo:
     dropped: int
     end_reason: str | None
     no_test: str | None = None
+    plans: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON."""
@@ -61,7 +63,8 @@ class StatusInfo:
     def text(self) -> str:
         """Returns the lines for a terminal."""
         states = ", ".join(self._state_text(*entry) for entry in self.states.items())
-        goal = f" of {self.trial_limit}" if self.trial_limit else ""
+        is_finite = self.plans is not None and self.plans <= (self.trial_limit or self.plans)
+        goal = f" of {self.trial_limit}" if self.trial_limit and not is_finite else ""
         lines = [
             f"{self.study}: {self.done}{goal} trials done ({states or 'none'}"
             + (f", {self.repeats} repeated)" if self.repeats else ")")
@@ -113,6 +116,7 @@ def status_info(record: StudyRecord, counts: Counts) -> StatusInfo:
         front=tuple(sorted(record.members)),
         hypervolume=last.hypervolume if last else None,
         end_reason=record.info.get("end_reason"),
+        plans=record.info.get("plans"),
         no_test=record.no_test,
         **vars(counts),
     )

@@ -64,3 +64,14 @@ def test_status_says_why_there_is_no_test_part(make_record: MakeRecord) -> None:
 def test_status_counts_a_single_format_variant_in_the_singular(make_record: MakeRecord) -> None:
     info = replace(status_info(make_record(40), counts(complete=5)), variants=1)
     assert "and 1 format variant\n" in info.text() + "\n"
+
+
+def test_status_of_a_finite_space_asks_for_no_more_trials(make_record: MakeRecord) -> None:
+    record = make_record(40)
+    finite = replace(record, info={"plans": 7, "end_reason": "all 7 plans are done"})
+    info = status_info(finite, counts(complete=6))
+    assert info.text().startswith("made-up: 6 trials done (6 complete, 2 repeated)")
+    assert "last run: all 7 plans are done" in info.text()
+    assert (info.plans, info.trial_limit) == (7, 40)
+    large = replace(record, info={"plans": 700})
+    assert status_info(large, counts(complete=6)).text().startswith("made-up: 6 of 40 trials")
