@@ -34,9 +34,9 @@ def _asked(trial: TrialRecord, pruned: Mapping[str, Any]) -> str:
     for options in _structured(trial):
         ratio, gone = options.get("ratio"), removed_share(pruned["channels"])
         if ratio is not None and not options.get("per_layer") and abs(gone - ratio) >= FAR:
+            cause = "" if pruned.get("whole") else f" (round_to: {options.get('round_to')})"
             return (
-                f"; asked for {100 * ratio:.0f} % of the channels, {100 * gone:.0f} % went "
-                f"(round_to: {options.get('round_to')})"
+                f"; asked for {100 * ratio:.0f} % of the channels, {100 * gone:.0f} % went{cause}"
             )
     return ""
 

@@ -77,8 +77,26 @@ def _silenced(layer: PrunableLayer, score: torch.Tensor, count: int) -> Iterator
 
 
 def units_to_cut(layer: PrunableLayer, score: torch.Tensor, keep: int) -> list[int]:
-    """Returns the least important units if `keep` stay in each block, numbered over all blocks."""
+    """Returns the least important units if `keep` stay in each block, numbered over all blocks.
+
+    A weight that has only some of the units, as a branch that is concatenated with others, keeps at
+    least one of them. So a few more units than `keep` may stay.
+    """
     import torch
 
-    least = torch.argsort(score, stable=True)[: layer.units - keep].tolist()
+    order = torch.argsort(score, stable=True).tolist()
+    least = order[: layer.units - keep]
+    partial = partial_units(layer)
+    if any(units <= set(least) for units in partial):
+        least = []
+        for unit in order:
+            if len(least) < layer.units - keep:
+                gone = {*least, unit}
+                least += [] if any(units <= gone for units in partial) else [unit]
     return sorted(unit + block * layer.units for block in range(layer.blocks) for unit in least)
+
+
+def partial_units(layer: PrunableLayer) -> list[set[int]]:
+    """Returns the units of each weight that has not all of them."""
+    sets = [{int(root) % layer.units for root in part.roots} for part in layer.parts]
+    return [units for units in sets if 0 < len(units) < layer.units]

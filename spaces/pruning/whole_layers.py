@@ -23,6 +23,7 @@ from paretune.spaces.pruning.graph import channel_layers, trace
 from paretune.spaces.pruning.group_balance import check_parts
 from paretune.spaces.pruning.heads import head_layers
 from paretune.spaces.pruning.layer import PrunableLayer
+from paretune.spaces.pruning.sensitivity import partial_units
 from paretune.spaces.pruning.unit_copies import fold, mute, repeat, silence
 from paretune.spaces.pruning.whole_reason import reason_of
 
@@ -209,10 +210,10 @@ def _units(layer: PrunableLayer, mode: Mode) -> tuple[list[int], list[int]]:
     if count == 1:
         return [], []
     generator = torch.Generator().manual_seed(zlib.crc32(layer.name.encode()))
-    order = torch.randperm(count, generator=generator).tolist()
+    order, least = _order(layer, torch.randperm(count, generator=generator).tolist())
     if mode == "silent":
-        gone = 1 + 2 * int(torch.randint(count // 2, (), generator=generator))
-        removed, kept = order[:gone], order[:gone]
+        gone = 1 + 2 * int(torch.randint(max(1, (count - least + 1) // 2), (), generator=generator))
+        removed = kept = order[count - gone :]
     else:
         copies = next(n for n in range(2, count + 1) if count % n == 0)
         if copies == count > 3:
@@ -221,6 +222,15 @@ def _units(layer: PrunableLayer, mode: Mode) -> tuple[list[int], list[int]]:
         removed, kept = order[stay:], [order[i % stay] for i in range(count - stay)]
     starts = [block * count for block in range(layer.blocks)]
     return [s + u for s in starts for u in removed], [s + u for s in starts for u in kept]
+
+
+def _order(layer: PrunableLayer, order: list[int]) -> tuple[list[int], int]:
+    """Returns the units with those first that a weight with only some units needs, and how many."""
+    needed: list[int] = []
+    for units in partial_units(layer):
+        if not units & set(needed):
+            needed.append(next(unit for unit in order if unit in units))
+    return needed + [unit for unit in order if unit not in needed], len(needed)
 
 
 def _modules_that_share(model: nn.Module) -> set[str]:

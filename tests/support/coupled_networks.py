@@ -136,3 +136,20 @@ class Enlarged(nn.Module):
         x = self.slopes(functional.pixel_shuffle(self.stem(x), 2))
         logits: torch.Tensor = self.head(functional.glu(self.mixed(x), 1).mean((2, 3)))
         return logits
+
+
+class Branches(nn.Module):
+    """A residual block on two concatenated branches."""
+
+    def __init__(self, classes: int, shape: Shape) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(shape[0], 4, 3, padding=1)
+        self.left, self.right = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 8, 1)
+        self.mixed = nn.Conv2d(12, 12, 1)
+        self.head = nn.Linear(12, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x).relu()
+        x = torch.cat([self.left(x), self.right(x)], 1)
+        logits: torch.Tensor = self.head((x + self.mixed(x)).mean((2, 3)))
+        return logits

@@ -158,6 +158,7 @@ def _trained(model: torch.nn.Module) -> None:
 def _check_reason(reason: str, candidate: Candidate) -> None:
     assert not FOREIGN.search(reason), f"words of a library: {reason}"
     assert "built again" not in reason, reason  # structured pruning and its own rebuild disagree
+    assert "does not run" not in reason, reason  # such a layer has to stay whole
     names = [name for name, _ in candidate.model.named_modules() if name]
     about_options = reason.startswith(("macs: ", "bn_scale: "))
     assert about_options or any(name in reason for name in names), f"names no layer: {reason}"

@@ -61,9 +61,14 @@ def test_lines_have_both_shares_when_they_differ(trial: TrialRecord) -> None:
     first, *whole = pruned_lines(pruned(trial, {"structured": {"ratio": 0.24, "round_to": 8}}))
     assert first == (
         "pruned: channels 112 -> 80, weights 1,000 -> 400, MACs 5,000 -> 2,350; "
-        "asked for 24 % of the channels, 29 % went (round_to: 8)"
+        "asked for 24 % of the channels, 29 % went"
     )
     assert whole == ["kept whole: code, map (it is sliced)", "kept whole: tied (it is used twice)"]
+
+
+def test_lines_name_round_to_when_no_layer_stays_whole(trial: TrialRecord) -> None:
+    rounded = pruned(trial, {"structured": {"ratio": 0.24, "round_to": 8}}, {**PRUNED, "whole": {}})
+    assert pruned_lines(rounded)[0].endswith("29 % went (round_to: 8)")
 
 
 def test_lines_have_one_share_when_it_is_the_same(trial: TrialRecord) -> None:

@@ -138,3 +138,15 @@ def test_trial_leaves_weights_gradients_and_random_state_alone() -> None:
         "head.bias",
     ]
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_branch_of_a_layer_keeps_at_least_one_channel() -> None:
+    """A residual sum couples the concatenated branches; the first one is the least important."""
+    candidate = made("Branches")
+    with torch.no_grad():
+        candidate.model.left.weight.mul_(1e-3)
+        candidate.model.right.weight.mul_(1e3)
+    after = halved(candidate)
+    kept = sizes(after)
+    assert kept["left"][0] == 1
+    assert kept["left"][0] + kept["right"][0] == kept["mixed"][0] == 6
