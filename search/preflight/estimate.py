@@ -1,9 +1,15 @@
-"""Estimates how long a trial and a study take, from random plans that are built on an excerpt."""
+"""Estimates how long a trial and a study take, from random plans that are built on an excerpt.
+
+The time of an epoch per unit of work (`building.training_cost`) is measured on these plans. The
+work is then added up for more random plans. A sampler that weighs costs takes the cheap ones more
+often, so the cheaper half counts for it.
+"""
 
 from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +22,8 @@ from paretune.search.preflight.short_plans import batch_size
 from paretune.search.preflight.variants import random_choices
 from paretune.search.study.number_formats import variant_formats
 from paretune.search.study.plan import Plan
-from paretune.search.study.spec import canonical
+from paretune.search.study.sampler_options import uses_surrogate
+from paretune.search.study.spec import StudySpec, canonical
 from paretune.search.study.stage import Stage
 
 PLANS, PLANS_QUICK = 8, 3
@@ -80,7 +87,7 @@ def estimate(rehearsal: Rehearsal) -> Estimate | None:
     rate = sum(seconds for seconds, _ in rates) / (sum(cost for _, cost in rates) or 1.0)
     trials = rehearsal.spec.trials or DEFAULT_TRIALS
     plans = _random_plans(rehearsal, min(trials, SIMULATED))
-    training = rate * sum(costs.cost(s, p) for s, p in _distinct(plans)) / max(len(plans), 1)
+    training = rate * _mean_work(costs, plans, _weighs_costs(rehearsal.spec))
     deploy = sum(deploying) / len(deploying) if deploying else rehearsal.seconds["deploy"]
     parts = {
         "training": training,
@@ -171,15 +178,36 @@ def _random_plans(rehearsal: Rehearsal, count: int) -> list[Plan]:
     return [rehearsal.plan(choices) for choices in random_choices(spec.space, count, spec.seed)]
 
 
-def _distinct(plans: Sequence[Plan]) -> list[tuple[Stage, Plan]]:
-    """Returns the training stages of plans; plans with the same first stages share them."""
-    distinct: dict[str, tuple[Stage, Plan]] = {}
-    for plan in plans:
-        for index, stage in enumerate(plan.stages):
-            if _learns(stage):
-                key = canonical(Plan(plan.stages[: index + 1]).to_json())
-                distinct.setdefault(key, (stage, plan))
-    return list(distinct.values())
+def _mean_work(costs: _Costs, plans: Sequence[Plan], cheap_half: bool) -> float:
+    """Returns the mean training work of a plan; plans with the same first stages share theirs.
+
+    Args:
+        costs: The work of a stage.
+        plans: Random plans.
+        cheap_half: Whether only the cheaper half of the plans counts.
+    """
+    trained = [_training_stages(plan) for plan in plans]
+    users = Counter(key for stages in trained for key in stages)
+    works = sorted(
+        sum(costs.cost(stage, plan) / users[key] for key, stage in stages.items())
+        for plan, stages in zip(plans, trained, strict=True)
+    )
+    counted = works[: max(1, (len(works) + 1) // 2)] if cheap_half else works
+    return sum(counted) / max(1, len(counted))
+
+
+def _training_stages(plan: Plan) -> dict[str, Stage]:
+    """Returns key -> training stage; the key holds all stages before it."""
+    return {
+        canonical(Plan(plan.stages[: index + 1]).to_json()): stage
+        for index, stage in enumerate(plan.stages)
+        if _learns(stage)
+    }
+
+
+def _weighs_costs(spec: StudySpec) -> bool:
+    """Returns whether the sampler prefers networks that are cheap to train."""
+    return uses_surrogate(spec.sampler) and bool(spec.sampler.params.get("cost_aware", True))
 
 
 def _learns(stage: Stage) -> bool:

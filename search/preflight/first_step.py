@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,12 +38,21 @@ def first_step(
     Raises:
         StudyFileError: The study has mistakes that a run would stumble over.
     """
-    if spec.trainer is not None or has_baseline(spec):
+    if spec.trainer is not None or has_baseline(spec) or not _writable(spec.folder):
         return None
     data = loaded(spec, where)
     info = preflight(spec, data, spec.folder / STAGES)
     info.raise_mistakes(where)
     return data, info
+
+
+def _writable(folder: Path) -> bool:
+    """Returns whether the study's folder can be made; the run itself says why not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def has_baseline(spec: StudySpec) -> bool:

@@ -13,8 +13,9 @@ from paretune.search.preflight.preflight import PreflightInfo
 STYLES = {"ok": "green", "note": "yellow", "infeasible": "yellow", "skipped": "dim"}
 
 UNCERTAIN = (
-    "The estimate is from random plans, for one process on a calm machine. Real times are often "
-    "half or twice as long: a sampler prefers cheap networks, and some trials end early."
+    "The estimate is from random plans, for one process, as busy as the machine is now. Real times "
+    "are often half or twice as long: the sampler chooses other networks, and some trials end "
+    "early."
 )
 
 
