@@ -41,10 +41,12 @@ class TableDetail:
         spread: Whether fractions on the validation part have intervals even if the test part is
             shown, too.
         changes: Whether a column shows the difference of a fraction from the baseline, in points;
-            else a sign marks the differences within noise.
+            else a sign may mark the differences within noise.
         ratios: Whether columns show how many times better than the baseline a trial is.
         chance: Heading of the probability to be on the front.
         short: Whether intervals have one digit.
+        marks: Whether a sign marks fractions that differ from the baseline only within noise, if
+            there is no column for the differences.
     """
 
     spread: bool = True
@@ -52,6 +54,7 @@ class TableDetail:
     ratios: bool = True
     chance: str = "P(front)"
     short: bool = False
+    marks: bool = True
 
 
 LEVELS = (
@@ -59,7 +62,8 @@ LEVELS = (
     TableDetail(spread=False),
     TableDetail(False, True, True, "P", short=True),
     TableDetail(False, False, True, "P", short=True),
-    TableDetail(False, False, False, "P", short=True),
+    TableDetail(False, False, True, "P", short=True, marks=False),
+    TableDetail(False, False, False, "P", short=True, marks=False),
 )
 """From the most detail to the least."""
 
@@ -176,7 +180,7 @@ def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) ->
         return [value, tested, ""]
     if detail.changes:
         return [value, tested, points_text(change)]
-    mark = noise_mark(change)
+    mark = noise_mark(change) if detail.marks else ""
     return [value, mark + tested, ""] if on_test else [mark + value, tested, ""]
 
 
