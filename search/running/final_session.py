@@ -22,6 +22,7 @@ from paretune.search.front.final_front import (
     trials_to_remeasure,
 )
 from paretune.search.front.growth import FrontTracker
+from paretune.search.interruption import stop_if_interrupted
 from paretune.search.measuring.gauge import WrongMeasurement
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.records import StudyRecord, TrialRecord
@@ -71,6 +72,7 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
         try:
             measured = study.time_again(trials, seconds)
         except (Unmeasurable, WrongMeasurement, OSError) as error:
+            stop_if_interrupted()
             report(Notice(f"the front is not measured again: {error}"))
             return
     session = {"trials": len(trials), "after": _last(record), "session": round(time.time(), 3)}
@@ -103,7 +105,8 @@ def _measured_on_test(
         chances = front_chances(record)
         numbers = trials_to_remeasure(record, chances)
         trials = [t for t in record.trials if t.number in numbers and not t.test and t.artifact]
-        if all([_add_test(study, record, trial, report) for trial in trials]):
+        refused = [trial for trial in trials if not _add_test(study, record, trial, report)]
+        if not refused:
             return record, chances
 
 

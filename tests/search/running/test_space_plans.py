@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -111,6 +113,34 @@ def test_optuna_has_the_trials_that_the_sampler_did_not_propose(tmp_path: Path) 
     mirrored = optuna.load_study(study_name="depths", storage=url).trials
     assert [t.number for t in mirrored] == [t.number for t in study.record.trials]
     assert {t.state.name for t in mirrored} == {"COMPLETE"}
+
+
+def test_paused_trials_are_raced_to_the_end_of_a_finite_space(tmp_path: Path) -> None:
+    study = trainer_study(tmp_path, "{depth: {int: [1, 9]}}")
+    module = next(tmp_path.glob("depths_*.py"))
+    module.write_text(
+        module.read_text().replace(
+            'report(1, error=1.0 / plan["depth"])',
+            'for step in range(report.done + 1, 10): report(step, error=1.0 / plan["depth"])',
+        )
+    )
+    ending = study.run("search.racing={first: 1, eta: 3, steps: 9}")
+    assert ending.reason == "all 9 plans are done"
+    states = Counter(t.state for t in study.record.trials if t.repeat_of is None)
+    assert states.total() == 9
+    assert states["complete"] >= 1 and states["stopped"] >= 1
+    assert set(states) <= {"complete", "stopped"}
+
+
+@pytest.mark.slow
+def test_two_workers_walk_a_finite_space_once(tmp_path: Path, start: Callable[..., Any]) -> None:
+    study = trainer_study(tmp_path, CONDITIONS)
+    running = start("run", study.file, "--workers", 2)
+    assert running.ended() == 0, running.log.read_text()
+    assert "all 15 plans are done" in running.log.read_text()
+    plans = [str(t.plan) for t in study.record.trials if t.repeat_of is None]
+    assert len(set(plans)) == len(plans) == 15
+    assert len(study.calls) == 15
 
 
 # -- the plans themselves ----------------------------------------------------------------------
