@@ -111,3 +111,53 @@ def test_texts_are_refused_with_the_reason(mistake: str, tmp_path: Path) -> None
 def test_options_are_refused_with_the_reason(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         TextData.Params.model_validate({"path": "x.csv", **options})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Train.csv", "DEV.tsv", "testing.csv"), ("training.TSV", "Valid.csv", "Test.CSV")],
+)
+def test_tables_of_parts_are_known_by_their_usual_names(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for number, name in enumerate(names):
+        rows = sentences(20 - 4 * number, seed=number)
+        written = write_table(folder / f"x{Path(name).suffix.lower()}", rows)
+        written.rename(folder / name)
+    (folder / "._train.csv").write_bytes(b"\0\5\x16\7")
+    (folder / "README.csv").write_text("no part")
+
+    assert load_texts(folder).info()["sizes"] == {"train": 20, "validation": 16, "test": 12}
+
+
+def test_two_tables_for_one_part_are_refused(tmp_path: Path) -> None:
+    for name in ("train.csv", "training.tsv"):
+        write_table(tmp_path / name, sentences(8))
+
+    with pytest.raises(UserError, match=r"has two train parts, train\.csv and training\.tsv; "):
+        load_texts(tmp_path)
+
+
+def test_folders_of_texts_are_the_same_class_in_both_forms_of_unicode(tmp_path: Path) -> None:
+    for part, cafe in (("Train", "cafe\u0301"), ("Test", "caf\u00e9")):
+        for label in (cafe, "tea"):
+            rows = [(f"{part} {label} {n}", label) for n in range(6)]
+            write_folders(tmp_path / "texts" / part, rows)
+    (tmp_path / "texts" / "Train" / "tea" / "._0000.txt").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "texts" / "Train" / "tea" / "notes.md").write_text("skipped")
+
+    data = load_texts(tmp_path / "texts")
+
+    assert data.class_names == ["caf\u00e9", "tea"]
+    assert data.size("test") == 12
+    assert data.notes[0] == "Skipped 1 file: 1 .md."
+
+
+def test_folders_of_folders_of_texts_are_refused(tmp_path: Path) -> None:
+    for part in ("first", "second"):
+        write_folders(tmp_path / "texts" / part, sentences(8, seed=len(part)))
+
+    with pytest.raises(UserError, match=r"first is no class: it holds no texts itself, but fold"):
+        load_texts(tmp_path / "texts")
