@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+
 import sqlalchemy as sa
 
 from paretune.search.database import tables
