@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from paretune.search.data.file_tree import shown
 from paretune.search.data.image_preparation import Preparation, channels_first
@@ -39,16 +41,39 @@ def read_image(file: Path, preparation: Preparation) -> Image.Image:
         UserError: The file cannot be read as an image, or its values have no known range.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about palettes, EXIF blocks and large images
-            with Image.open(file) as image:
-                image.load()
-                upright = turned_upright(image) if preparation.exif else image
-                return _converted(to_8_bit(upright, image), preparation.color)
+        with opened(file) as image:
+            image.load()
+            upright = turned_upright(image) if preparation.exif else image
+            return _converted(to_8_bit(upright, image), preparation.color)
     except UnknownRange as error:
         raise UserError(f"{shown(file)}: {error}; {UNSUITABLE}") from error
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Image.Image]:
+    """Opens an image file.
+
+    Raises:
+        UserError: The file cannot be read as an image; also for errors while it is open.
+    """
+    name = shown(file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about palettes, EXIF blocks and large images
+            # Not by its path: Pillow 13 then maps TIFFs that lie on their side in the wrong width.
+            with file.open("rb") as stream, Image.open(stream) as image:
+                yield image
+    except UnknownRange:
+        raise
+    except UnidentifiedImageError as error:
+        raise UserError(
+            f"{name}: cannot be read as an image: it is empty, damaged, or of an unknown format"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{name}: cannot be read as an image: {reason}") from error
     except Exception as error:  # Pillow's readers raise nearly everything on damaged files
-        raise UserError(f"{shown(file)}: cannot be read as an image: {error}") from error
+        raise UserError(f"{name}: cannot be read as an image: {error}") from error
 
 
 class UnknownRange(ValueError):

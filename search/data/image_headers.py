@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from paretune.search.data.file_tree import shown
-from paretune.search.data.image_decoding import is_deep, orientation
+from paretune.search.data.image_decoding import is_deep, opened, orientation
 from paretune.search.data.image_preparation import Preparation
 from paretune.search.errors import UserError
 
@@ -57,13 +55,8 @@ def read_header(file: Path, preparation: Preparation) -> Header:
     Raises:
         UserError: The file cannot be read as an image.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(file) as image:
-                return _header(image, preparation)
-    except Exception as error:  # Pillow's readers raise nearly everything on damaged files
-        raise UserError(f"{shown(file)}: cannot be read as an image: {error}") from error
+    with opened(file) as image:
+        return _header(image, preparation)
 
 
 def _header(image: Image.Image, preparation: Preparation) -> Header:
@@ -155,9 +148,9 @@ class HeaderSurvey:
 def _top(file: Path) -> float:
     """Returns the largest value of a 16-bit image; 0 for floats and for a file that is damaged."""
     try:
-        with Image.open(file) as image:
+        with opened(file) as image:
             return 0.0 if image.mode == "F" else float(np.asarray(image).max())
-    except Exception:  # the error is raised when the image is decoded
+    except UserError:  # it is raised again when the image is decoded
         return 0.0
 
 

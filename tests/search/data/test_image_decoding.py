@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from paretune.search.data.image_decoding import decode_image
+from paretune.search.data.image_headers import read_header
 from paretune.search.data.image_preparation import Preparation
 from paretune.search.errors import UserError
 
@@ -182,6 +183,35 @@ def test_photo_is_upright_by_its_tag(tmp_path: Path, tag: int, ending: str) -> N
         assert decoded(tmp_path / f"x.{ending}", Preparation(exif=False)).shape == (
             (3, 16, 8) if tag >= 5 else (3, 8, 16)
         )
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("ending", ["tif", "png"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, ">u2"])
+def test_grey_image_is_upright_by_its_tag(
+    tmp_path: Path, kind: str, ending: str, compression: str | None, tag: int
+) -> None:
+    """Pillow 13 maps a TIFF without compression in the wrong width if it is opened by its path."""
+    values = (GREY.astype(int) * (1 if kind == np.uint8 else 257)).astype(kind)
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    options = {} if ending == "png" else {"compression": compression}
+    Image.fromarray(values).save(tmp_path / f"x.{ending}", exif=exif, **options)
+    turns = {
+        1: GREY,
+        2: GREY[:, ::-1],
+        3: GREY[::-1, ::-1],
+        4: GREY[::-1],
+        5: GREY.T,
+        6: np.rot90(GREY, -1),
+        7: np.rot90(GREY, 2).T,
+        8: np.rot90(GREY),
+    }
+
+    assert (decoded(tmp_path / f"x.{ending}", Preparation("L")) == turns[tag]).all()
+    header = read_header(tmp_path / f"x.{ending}", Preparation("L"))
+    assert header.size == turns[tag].shape
 
 
 def test_damaged_exif_block_counts_as_none(tmp_path: Path) -> None:
