@@ -45,6 +45,7 @@ from paretune.search.study.tables import RUNTIMES
 from paretune.search.trial.study_data import data_params
 from paretune.search.views.front_table import ratios_of
 from paretune.search.views.plan_text import trial_plan_text
+from paretune.search.views.trial_comparison import comparison_lines
 from paretune.spaces.table import did_you_mean
 
 if TYPE_CHECKING:
@@ -237,6 +238,9 @@ class _TrialExport:
                 "test": _json(self._local(baseline.test)) if baseline else {},
             },
             "times_better_than_baseline": self._local(ratios_of(trial, record)),
+            "compared_with_baseline": [
+                " ".join(line.split()) for line in comparison_lines(trial, baseline)
+            ],
             "versions": record.info.get("versions", {}),
             "hosts": record.info.get("hosts", {}),
             "licences": licences(trial.plan),

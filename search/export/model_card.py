@@ -122,7 +122,11 @@ def _conditions(manifest: Mapping[str, Any]) -> Iterator[str]:
     data = manifest["data"]
     yield from (data["no_test"],) if data.get("no_test") else ()
     yield from data.get("notes") or ()
-    yield "intervals are 95 %; differences within them may be chance"
+    yield "intervals are 95 %"
+    compared = manifest.get("compared_with_baseline") or ()
+    yield from (f"compared with the baseline: {text}" for text in compared)
+    if not any(" on " in text for text in compared):
+        yield "differences of accuracies within the intervals may be chance; they are not paired"
 
 
 def _timing(measurement: Mapping[str, Any]) -> str:

@@ -150,3 +150,32 @@ def test_wilson_interval_is_narrower_with_more_examples(
     low, high = wilson(right, seen)
     low_more, high_more = wilson(right * times, seen * times)
     assert high_more - low_more < high - low
+
+
+def test_accuracy_keeps_its_results_on_each_example(
+    make_data: Callable[..., Any], make_subject: Callable[..., Subject], model: nn.Module
+) -> None:
+    subject = make_subject(labelled(make_data, model, 40, 29))
+    measured = {m.name: m for m in Accuracy.measure(subject, Accuracy.Params(), "validation")}
+    results = measured["accuracy"].per_example
+    assert results is not None and results.form == "bits"
+    assert (results.correct() == (np.arange(40) < 29)).all()
+    assert measured["accuracy.top1"].per_example == results
+    for name in ("f1", "loss", "balanced", "calibration"):
+        further = measured[f"accuracy.{name}"].per_example
+        assert further is not None and further.form == "resamples"
+        assert further.examples == results.examples
+
+
+def test_results_of_other_labels_or_parts_are_of_other_examples(
+    make_data: Callable[..., Any], make_subject: Callable[..., Subject], model: nn.Module
+) -> None:
+    def digest(right: int, part: str) -> str:
+        subject = make_subject(labelled(make_data, model, 40, right))
+        results = Accuracy.measure(subject, Accuracy.Params(), part)[0].per_example
+        assert results is not None
+        return results.examples
+
+    assert digest(29, "validation") == digest(29, "validation")
+    assert digest(29, "validation") != digest(29, "test")
+    assert digest(29, "validation") != digest(28, "validation")

@@ -77,3 +77,14 @@ def test_script_runs_without_paretune(exported: Path) -> None:
     assert "paretune" not in code.lower() and "import torch" not in code
     process = _isolated([sys.executable, "-I", "load.py"], exported)
     assert re.fullmatch(r"(\d\n){16}", process.stdout)
+
+
+def test_card_compares_with_the_baseline_in_pairs_or_says_that_it_does_not(exported: Path) -> None:
+    manifest = json.loads((exported / "manifest.json").read_text())
+    compared = manifest["compared_with_baseline"]
+    assert any(line.startswith("accuracy on test ") for line in compared)
+    card = card_text(manifest)
+    assert all(f"\n- compared with the baseline: {line}\n" in card for line in compared)
+    assert "they are not paired" not in card
+    unpaired = card_text({**manifest, "compared_with_baseline": []})
+    assert "intervals may be chance; they are not paired" in unpaired

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from paretune.search.measuring.gauge import (
     checked_measurements,
     mark_alone,
 )
+from support.measurements import paired_accuracy
 
 USER = '''\
 """Accuracy on corrupted images: a user's own objective with further values."""
@@ -104,6 +106,16 @@ def test_values_are_kept_under_the_names_of_the_study(study: Path) -> None:
         NAME, [robustness("robustness"), robustness("robustness.blur")], {f"{NAME}.blur"}
     )
     assert [m.name for m in measurements] == [NAME, f"{NAME}.blur"]
+
+
+def test_only_quantities_of_the_study_keep_their_results_on_each_example() -> None:
+    measured = [
+        replace(paired_accuracy([True] * 9 + [False]), name=name)
+        for name in ("accuracy", "accuracy.top5", "accuracy.f1")
+    ]
+    gauge = Gauge((("accuracy", {}),), frozenset({"accuracy.f1"}))
+    kept = {m.name: m.per_example is not None for m in gauge.named_values("accuracy", measured)}
+    assert kept == {"accuracy": True, "accuracy.top5": False, "accuracy.f1": True}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from paretune.search.study.records import StudyRecord
@@ -19,6 +20,7 @@ from paretune.search.study.units import format_chance
 from paretune.search.views.front_table import front_info, shown_chances
 from paretune.search.views.front_text import notes_of
 from paretune.search.views.report import report_html, write_report
+from support.measurements import latency, paired_accuracy
 
 MakeRecord = Callable[..., StudyRecord]
 BROWSER = next(
@@ -208,3 +210,43 @@ def test_narrow_screen_cuts_nothing_off(
     assert all(drawn for _, drawn in result["plots"]), result["plots"]
     best = max(t.values["accuracy"] for t in record.trials if t.values)
     assert result["first"].startswith(f"{100 * best:.2f}")
+
+
+def test_large_print_has_no_figure_for_a_difference_within_noise(make_record: MakeRecord) -> None:
+    record = make_record(1)
+    right = np.arange(1000) >= 50
+    measured = {**record.trials[0].measurements, "latency": latency(2.0, 3)}
+    faster = {**measured, "latency": latency(1.98, 3)}
+    lost = {"accuracy": paired_accuracy(right & (np.arange(1000) != 999))}
+    base = replace(
+        record.trials[0], measurements=measured, test={"accuracy": paired_accuracy(right)}
+    )
+    trial = replace(
+        base, number=1, measurements=faster, values={**base.values, "latency": 1.98}, test=lost
+    )
+    growth = (replace(record.growth[-1], members=(1,)),)
+    page = report_html(replace(record, trials=(base, trial), growth=growth))
+    tiles = re.findall(r'class="tile"><b>(.*?)</b><span>(.*?)</span>', page)
+    assert tiles == [
+        ("same accuracy", "within ±0.6 points on test"),
+        ("as fast", "within ±5.4 %"),
+        ("same size", "no difference"),
+    ]
+    assert "-0.1 points" not in page
+
+
+def test_large_print_has_the_figure_of_a_real_difference(make_record: MakeRecord) -> None:
+    record = make_record(1)
+    right = np.arange(1000) >= 50
+    base = replace(record.trials[0], test={"accuracy": paired_accuracy(right)})
+    trial = replace(
+        base,
+        number=1,
+        measurements={**base.measurements, "latency": latency(4.0, 3)},
+        values={**base.values, "latency": 4.0},
+        test={"accuracy": paired_accuracy(right & (np.arange(1000) < 980))},
+    )
+    growth = (replace(record.growth[-1], members=(1,)),)
+    page = report_html(replace(record, trials=(base, trial), growth=growth))
+    tiles = re.findall(r'class="tile"><b>(.*?)</b><span>(.*?)</span>', page)
+    assert tiles[:2] == [("-2.0 points", "accuracy on test"), ("2.0x", "slower")]
