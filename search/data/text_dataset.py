@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
 TOKENIZER_FILE = "tokenizer.json"
 
+OTHER_TOKENIZER = (
+    "The tokenizer is trained on the training part, but trained weights need the tokenizer that "
+    "they were trained with. Type data: {..., tokenizer: FILE}, with its tokenizer.json."
+)
+"""A note for studies that start from trained weights: other token ids give other words."""
+
 
 def make_text_dataset(
     raw: RawData, params: TextData.Params, base: Path, seed: int, seen: bool = False
@@ -45,6 +52,8 @@ def make_text_dataset(
         UserError: A class has too few examples to split, or the tokenizer cannot be used.
     """
     split = complete_parts(raw, params, seed, seen)
+    if seen and not params.tokenizer.endswith(".json"):
+        split = replace(split, notes=(*split.notes, OTHER_TOKENIZER))
     texts = split.parts["train"].texts
     if params.tokenizer.endswith(".json"):
         tokenizer = load_tokenizer((base / params.tokenizer).resolve())

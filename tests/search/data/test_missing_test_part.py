@@ -11,6 +11,7 @@ import pytest
 
 from paretune.search.data import load_data
 from paretune.search.data.dataset import Dataset
+from paretune.search.data.text_dataset import OTHER_TOKENIZER
 
 WriteNpz = Callable[..., Path]
 WriteImages = Callable[..., Path]
@@ -48,6 +49,16 @@ def test_image_files(write_images: WriteImages, memory: str) -> None:
 
 def test_texts(table: Path) -> None:
     assert_has_no_test_part(load_data("text", {"path": table.name}, table.parent, seen=True))
+
+
+def test_trained_weights_need_their_own_tokenizer(table: Path) -> None:
+    options = {"path": table.name, "unseen": ["validation", "test"], "tokenizer": "words"}
+    trained = load_data("text", options, table.parent, seen=True)
+    assert OTHER_TOKENIZER in trained.notes
+    assert OTHER_TOKENIZER not in load_data("text", options, table.parent).notes
+    (table.parent / "own.json").write_text(trained.assets()["tokenizer.json"])
+    own = load_data("text", {**options, "tokenizer": "own.json"}, table.parent, seen=True)
+    assert OTHER_TOKENIZER not in own.notes
 
 
 def test_digits_have_a_test_part_of_their_own() -> None:
