@@ -57,7 +57,8 @@ def read(image: Any) -> Any:
 
     if hasattr(image, "convert"):
         return pixels_of(image)
-    with Image.open(image) as opened:
+    # Not by its path: Pillow 13 then maps TIFFs that lie on their side in the wrong width.
+    with open(image, "rb") as stream, Image.open(stream) as opened:
         return pixels_of(opened)
 
 
