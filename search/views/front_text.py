@@ -24,7 +24,7 @@ from paretune.search.views.text_table import (
     fit_widths,
     widths_of,
 )
-from paretune.search.views.words import count_text, list_text
+from paretune.search.views.words import and_text, count_text, list_text
 
 WIDE = 130
 """A terminal with this many columns shows models next to their figures, else below them."""
@@ -235,14 +235,24 @@ def change_notes(info: FrontInfo, headings: Sequence[str], cells: Sequence[str])
     """
     notes = []
     if AGAINST in headings:
-        changes = [change for row in info.rows for change in row.changes.values()]
-        unpaired = any(not (c.paired or c.relative or c.exact) for c in changes)
-        how = "; not paired, as results on each example are missing"
-        how = how if unpaired else ", on the same examples"
-        notes.append(f"{AGAINST}: difference from the baseline in points{how}.")
+        text = f"{AGAINST}: difference from the baseline in points"
+        fractions = [axis.name for axis in info.axes if axis.unit == "fraction"]
+        unpaired = [name for name in fractions if _is_unpaired(name, info.rows)]
+        if unpaired != fractions:
+            text += ", on the same examples"
+        if unpaired:
+            names = and_text(unpaired)
+            text += f"; {names}: not paired, as results on each example are missing"
+        notes.append(f"{text}.")
     if any(MARK in cell for cell in cells):
         notes.append(f"{MARK}: differs from the baseline only {WITHIN}.")
     return notes
+
+
+def _is_unpaired(name: str, rows: Sequence[FrontRow]) -> bool:
+    """Returns whether a fraction's difference from the baseline is not paired in some row."""
+    changes = [row.changes[name] for row in rows if name in row.changes]
+    return any(not (change.paired or change.exact) for change in changes)
 
 
 def _tied_notes(info: FrontInfo) -> list[str]:

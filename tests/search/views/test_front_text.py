@@ -68,7 +68,7 @@ def test_column_shows_differences_from_the_baseline_when_they_fit(make_record: M
 
 
 def test_narrow_table_marks_what_is_within_noise_of_the_baseline(make_record: MakeRecord) -> None:
-    text = "\n".join(printed(paired_record(make_record), 76))
+    text = "\n".join(printed(paired_record(make_record), 80))
     assert "vs base" not in text
     assert "≈94.8 ±" in text and " 92.8 ±" in text
     assert "≈: differs from the baseline only within noise." in text
@@ -76,7 +76,7 @@ def test_narrow_table_marks_what_is_within_noise_of_the_baseline(make_record: Ma
 
 def test_note_says_that_differences_are_not_paired_without_results(make_record: MakeRecord) -> None:
     text = "\n".join(printed(with_final_session(make_record(40)), 130))
-    assert "in points; not paired, as results on each example are missing." in text
+    assert "in points; accuracy: not paired, as results on each example are missing." in text
 
 
 def paired_record(make_record: MakeRecord) -> StudyRecord:
