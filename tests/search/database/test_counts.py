@@ -94,7 +94,7 @@ def test_status_front_and_report_count_the_same_trials(store: Store, url: str) -
     assert (sum(counts.states.values()), counts.broken, counts.variants) == (4, 1, 2)
     for each in (record, quick):
         assert (each.trial_count, each.stopped) == (4, 1)
-    assert _summary(record).startswith("4 trials and 2 format variants, 2 infeasible")
+    assert _summary(record).startswith("4 trials and 2 format variants, 2 break a constraint")
 
 
 def test_saved_seconds_equal_the_training_seconds_of_the_same_stages(store: Store) -> None:
