@@ -21,7 +21,7 @@ INSTEAD_OF_VALUES = (
 )
 INSTEAD_OF_SIZES = (
     "let tensor operations work on all examples at once instead of a Python loop over x.shape[0]; "
-    "in a shape, write -1 for the batch: x.reshape(-1, 8)"
+    "in a shape, write -1 for the batch, x.reshape(-1, 8), or x.shape[0] without int() or len()"
 )
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.building.baked_values import baked_text, calls_of, value_lines
 from paretune.search.building.captured_output import captured
 from paretune.search.building.forward_trace import trace_until_error
+from paretune.search.study.deployment import placement
 from paretune.search.study.tables import RUNTIMES
+from paretune.spaces.inputs import Shape, example
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +59,21 @@ def export(candidate: Candidate, runtime: str, path: Path, data: Dataset) -> Art
         return artifact
 
     return quietly(write, model, lambda: next(data.calibration(2, 2)))
+
+
+def quiet_placement(runtime: str | None) -> Any:
+    """Returns the function that finds the roundings of a runtime's int8; None if it has none.
+
+    The function prints nothing.
+    """
+    place = placement(runtime)
+    if place is None:
+        return None
+
+    def placed(model: torch.nn.Module, shape: Shape, options: Mapping[str, Any]) -> Any:
+        return quietly(lambda: place(model, shape, options), model, lambda: example(shape, 2))
+
+    return placed
 
 
 def quietly(work: Callable[[], T], model: torch.nn.Module, example: Callable[[], Any]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 MOST = 200
 """Characters of a runtime's message that a reason repeats."""
+
+FIRST, FEW, SLOW = 4, 16, 2.0
+"""If the first examples take more than these seconds, only a few are compared."""
 
 FIRST_BATCHES = (1, 2, 5)
 """Sizes of the first batches; a file that was exported for one size fails, or differs."""
@@ -127,8 +131,8 @@ class DeployedComparison:
         model, quantization = candidate.model, candidate.quantization
         options = deployment.options.model_dump()
         allowed = agreement.tolerance(quantization, options)
-        inputs, labels = self._sample
         with undisturbed():
+            inputs, labels = self._affordable(model)
             network = run(model, inputs.clone())
             if not np.isfinite(network).all():
                 raise Unmeasurable(_not_finite(network))
@@ -140,6 +144,14 @@ class DeployedComparison:
             raise Unmeasurable(f"{text}; {baked}" if baked else text)
         compared = agreement.agreement(network, file, allowed).to_json()
         return replace(artifact, info={**artifact.info, "agreement": compared})
+
+    def _affordable(self, model: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns the examples to compare; fewer if the network is slow."""
+        inputs, labels = self._sample
+        begun = time.perf_counter()
+        run(model, inputs[:FIRST].clone())
+        slow = time.perf_counter() - begun > SLOW
+        return (inputs[:FEW], labels[:FEW]) if slow else (inputs, labels)
 
     def _file_outputs(
         self, artifact: Artifact, deployment: Deployment, inputs: torch.Tensor

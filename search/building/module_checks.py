@@ -51,9 +51,15 @@ def module_outputs(model: torch.nn.Module, inputs: ProbeInputs) -> ModuleOutputs
     for batch in inputs.batches:
         seed_all(0)
         try:
-            outputs[batch] = run(model, inputs.batch(batch))
+            result = run(model, inputs.batch(batch))
         except Exception as error:  # whatever the user's code raises
             failures[batch] = f"{type(error).__name__}: {_first_line(error)}"
+            continue
+        if result.ndim == 2 and len(result) == len(batch):
+            outputs[batch] = result
+        else:
+            wanted = f"[{len(batch)}, classes]"
+            failures[batch] = f"its outputs have the shape {list(result.shape)}, not {wanted}"
     if failures:
         text = _failure_text(model, inputs, failures)
         return ModuleOutputs(outputs, faults=(text,), comparable=False)
@@ -165,7 +171,13 @@ def _failure_text(
 ) -> str:
     batch, reason = next(iter(failures.items()))
     calls, _ = trace_until_error(model, inputs.batch(batch))
-    where = f", after {calls[-1].where}" if calls else ""
+    squeezing = [call for call in calls if call.name == "squeeze"]
+    if squeezing and len(batch) == 1:
+        reason += (
+            f". {squeezing[-1].where} also drops the dimension of a batch of 1. What to change: "
+            "write x.flatten(1), or name the dimension: x.squeeze(-1)"
+        )
+    where = f", after {calls[-1].where}" if calls and not squeezing else ""
     return f"the network fails for {inputs.text(batch)}: {reason}{where}"
 
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from paretune.search.study.deployment import placement, rounding_runtime
+from paretune.search.building.exporting import quiet_placement
+from paretune.search.study.deployment import rounding_runtime
 from paretune.search.study.plan import Plan
 from paretune.search.study.spec import digest
 from paretune.search.study.stage import TECHNIQUES
@@ -45,7 +46,7 @@ def outline(plan: Plan, data: Dataset) -> Candidate | None:
         plan.stages[0].params["architecture"], data.shape, data.classes, seed=0
     )
     _perturb(candidate.model)
-    context = Context(data, placement=placement(rounding_runtime(plan)))
+    context = Context(data, placement=quiet_placement(rounding_runtime(plan)))
     for stage in plan.stages:
         if stage.kind in TECHNIQUES:
             name, entry, params = stage.technique

@@ -18,7 +18,7 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.training_time import TEACHER
 from paretune.search.building.export_probe import ExportProbe, with_log
-from paretune.search.building.exporting import export
+from paretune.search.building.exporting import export, quiet_placement
 from paretune.search.building.file_comparison import DeployedComparison
 from paretune.search.building.first_weights import first_candidate
 from paretune.search.building.resumable_training import snapshot_for, train_stage
@@ -31,7 +31,6 @@ from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.deployment import (
     Deployment,
     deployments,
-    placement,
     rounding_runtime,
     unquantized,
 )
@@ -293,7 +292,7 @@ class Pipeline:
             seed=link.seed,
             report=report,
             memo=lambda name, make: self._cache.memo(f"{link.parent}.{name}", make),
-            placement=placement(link.runtime),
+            placement=quiet_placement(link.runtime),
             yield_to_measurements=host_lock.breathe,
         )
         distillation = link.stage.params.get("distillation")

@@ -127,6 +127,66 @@ def test_network_that_fails_for_one_example_is_refused() -> None:
     assert text.startswith("the network fails for a batch of 1 (the darkest image): ValueError: ")
 
 
+def test_network_that_squeezes_a_batch_of_one_is_refused() -> None:
+    class Squeezing(odd.Base):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(torch.relu(self.conv(x)).mean((2, 3), keepdim=True).squeeze())
+
+    text = reason(Squeezing, "onnxruntime")
+    assert text.startswith("the network fails for a batch of 1 (the darkest image): ")
+    assert "its outputs have the shape [10], not [1, classes]" in text
+    assert "also drops the dimension of a batch of 1" in text
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.head(x - x.mean()),
+        lambda self, x: self.head(x).softmax(0),
+        lambda self, x: self.head(x) + x.sort(dim=0).values.mean((1, 2, 3))[:, None],
+    ],
+    ids=["mean", "softmax over the batch", "sort along the batch"],
+)
+def test_further_ways_to_mix_a_batch_are_refused(forward: Any) -> None:
+    network = type("Mixing", (odd.Base,), {"forward": forward})
+    assert "depend on the other examples of its batch" in reason(network, "onnxruntime")
+
+
+def test_normalization_that_stays_in_training_mode_is_refused() -> None:
+    class AlwaysTraining(odd.Base):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = torch.nn.BatchNorm2d(1)
+
+        def train(self, mode: bool = True) -> AlwaysTraining:
+            super().train(mode)
+            self.norm.train()
+            return self
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.norm(x))
+
+    text = reason(AlwaysTraining, "onnxruntime")
+    assert "depend on the other examples of its batch" in text
+    assert "norm (BatchNorm2d)" in text
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.head(torch.where(x.mean((1, 2, 3), keepdim=True) > 0.3, -x, x)),
+        lambda self, x: self.head(x / x.amax(dim=(1, 2, 3), keepdim=True).clamp(min=0.1)),
+        lambda self, x: self.head(x.view(x.shape[0], -1).view(x.shape[0], 1, 8, 8)),
+        lambda self, x: self.head(x - x.mean((1, 2, 3), keepdim=True)).squeeze(-1),
+    ],
+    ids=["where", "amax", "shape in view", "mean of each"],
+)
+def test_what_reasons_advise_is_accepted(forward: Any) -> None:
+    network = type("Advised", (odd.Base,), {"forward": forward})
+    for runtime in ("onnxruntime", "torchscript"):
+        assert reason(network, runtime) == ""
+
+
 def test_network_without_finite_outputs_is_refused() -> None:
     class Logarithm(odd.Base):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
