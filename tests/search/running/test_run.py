@@ -272,6 +272,12 @@ def with_nets(tiny: Path, module: str, widths: str) -> None:
     tiny.write_text(text)
 
 
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a run begin although the check before it would refuse the study."""
+    monkeypatch.setattr("paretune.search.preflight.first_step.first_step", lambda *_, **__: None)
+
+
 def test_failing_trial_is_recorded_and_the_study_goes_on(tiny: Path, cli: Any) -> None:
     with_nets(tiny, "failing_nets", "{choice: [4, 7]}")
     output = cli("run", tiny, "--set", "search={sampler: random, trials: 6, seed: 3}")
@@ -289,10 +295,10 @@ def test_failing_trial_is_recorded_and_the_study_goes_on(tiny: Path, cli: Any) -
 
 
 @pytest.mark.parametrize(
-    ("width", "stage", "text"), [(8, "pretrain", "loss"), (9, "pretrain", "nine is no width")]
+    ("width", "stage", "text"), [(8, "deploy", "not finite"), (9, "pretrain", "nine is no width")]
 )
 def test_impossible_candidate_is_infeasible_with_the_reason(
-    tiny: Path, cli: Any, width: int, stage: str, text: str
+    tiny: Path, cli: Any, unchecked: None, width: int, stage: str, text: str
 ) -> None:
     with_nets(tiny, f"impossible_nets_{width}", str(width))
     cli("run", tiny, "--trials", 1)
@@ -304,7 +310,7 @@ def test_impossible_candidate_is_infeasible_with_the_reason(
     assert load_optuna(tiny).trials[1].state.name == "PRUNED"
 
 
-def test_run_gives_up_when_every_trial_fails(tiny: Path, cli: Any) -> None:
+def test_run_gives_up_when_every_trial_fails(tiny: Path, cli: Any, unchecked: None) -> None:
     with_nets(tiny, "broken_nets", "7")
     output = cli("run", tiny, "--trials", 60)
     assert output.code == 1
