@@ -30,7 +30,6 @@ MOST_TRIALS = 1_000_000_000
 
 MOST_THREADS = 1024
 
-TRIAL_NUMBER = click.IntRange(0, MOST_TRIALS)
 THREADS = click.IntRange(0, MOST_THREADS)
 
 study_argument = click.argument("study", metavar="STUDY")
