@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from paretune.objectives.base import Measurement
-from paretune.search.building.network_structure import outline, structure_of
 from paretune.search.building.exporting import export
+from paretune.search.building.network_structure import outline, structure_of
 from paretune.search.building.watch import Watch
 from paretune.search.measuring.gauge import values_by_name, violations_of
 from paretune.search.measuring.host_lock import host_lock
