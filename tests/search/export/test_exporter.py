@@ -155,7 +155,8 @@ def test_trial_without_test_measurements_is_checked_on_the_validation_part(
     change(finished, "delete from paretune_measurements where part = 'test' and trial > 0")
     folder = finished.parent / "x"
     result = cli(
-        "export", finished, "--pick", "1", "-o", folder, "--without-baseline", "--no-latency"
+        *("export", finished, "--pick", "1", "-o", folder),
+        *("--without-baseline", "--no-latency", "--verbose"),
     )
     assert result.code == 0, result.out
     assert "on 448 validation examples, recorded" in result.out

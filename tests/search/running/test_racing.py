@@ -123,7 +123,7 @@ def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any
     front = json.loads(cli("front", racing, "--json").out)
     assert (front["stopped"], front["trials"]) == (status["stopped"], 18)
     assert cli("report", racing).code == 0
-    assert "stopped early" in (racing.with_suffix("") / "report.html").read_text()
+    assert '"state":"stopped"' in (racing.with_suffix("") / "report.html").read_text()
     url = f"sqlite:///{racing.with_suffix('') / 'study.db'}"
     mirrored = optuna.load_study(study_name="racing", storage=url).trials
     names = {"complete": "COMPLETE", "stopped": "PRUNED"}
