@@ -29,7 +29,7 @@ def check_data(rehearsal: Rehearsal) -> Iterator[Finding]:
         rehearsal.spec.data.name, "ok", f"{sizes}; {data.classes} classes, input {data.shape}"
     )
     info = data.info()
-    yield from (Finding("notes", "note", str(text)) for text in info.get("notes", ()))
+    yield from (Finding("data", "note", str(text)) for text in info.get("notes", ()))
     if info.get("no_test"):
         yield Finding("test", "note", str(info["no_test"]))
     yield from _validation(rehearsal)

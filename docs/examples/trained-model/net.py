@@ -1,12 +1,9 @@
-"""A network of your own: as train.py trains it, and as a study uses it."""
+"""A network of your own, as train.py trains it and a study uses it."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
-
-MEAN, STD = 0.305040, 0.375587
-"""Mean and standard deviation of the training images in [0, 1]; train.py prints them."""
 
 
 class Block(nn.Module):
@@ -28,11 +25,11 @@ class Block(nn.Module):
 
 
 class Net(nn.Module):
-    """Takes images [B, 1, 8, 8] with values in [0, 1], and returns logits [B, classes]."""
+    """Takes images [B, 3, H, W] and returns logits [B, classes]."""
 
     def __init__(self, classes: int = 10, width: int = 32) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(1, width, 3, padding=1)
+        self.stem = nn.Conv2d(3, width, 3, stride=2, padding=1)
         self.first = Block(width)
         self.down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.second = Block(2 * width)
@@ -44,14 +41,3 @@ class Net(nn.Module):
         x = self.second(torch.relu(self.down(x)))
         logits: torch.Tensor = self.head(x.mean((2, 3)))
         return logits
-
-
-class StudyNet(Net):
-    """The same network for the images of a study, which are (pixel / 255 - mean) / std.
-
-    It is a subclass, so that the names in the checkpoint fit.
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns logits [B, classes]."""
-        return super().forward(x * STD + MEAN)

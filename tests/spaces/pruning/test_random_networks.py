@@ -12,7 +12,7 @@ from support.pruning_fuzz import fuzz
 
 QUICK, MANY = 25, 500
 
-EXPORTED = 10
+EXPORTED = 4
 """One of so many networks is exported and run in ONNX Runtime."""
 
 
