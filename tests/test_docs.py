@@ -142,6 +142,8 @@ def complete(fragment: str) -> str:
     keys = sections(fragment).keys()
     own = {"evaluate", "cheap", "quantities"} & keys
     base = EXAMPLES / "trainer" / "regression.yaml" if own else ROOT / "studies/quickstart.yaml"
+    if "checkpoint:" in fragment:
+        base = EXAMPLES / "trained-model" / "trained-model.yaml"
     replaced = {*keys, *(["runtime"] if "targets" in keys else [])}
     rest = {key: part for key, part in sections(text_of(base)).items() if key not in replaced}
     return "\n".join([*rest.values(), fragment])

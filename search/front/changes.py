@@ -48,8 +48,12 @@ class Change:
 
     @property
     def half(self) -> float:
-        """Half of the interval."""
-        return (self.high - self.low) / 2
+        """Distance from the difference to the end of its interval that is nearer to zero.
+
+        So a difference is greater than this exactly if it is beyond noise. Intervals of paired
+        shares are not symmetric.
+        """
+        return self.value - self.low if self.value > 0 else self.high - self.value
 
 
 def changes_of(

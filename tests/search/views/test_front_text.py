@@ -63,7 +63,7 @@ def test_narrow_table_leaves_out_the_validation_interval_when_the_test_part_has_
 def test_column_shows_differences_from_the_baseline_when_they_fit(make_record: MakeRecord) -> None:
     record = paired_record(make_record)
     wide = "\n".join(printed(record, 130))
-    assert "vs base" in wide and "≈-0.2 ±0.5" in wide and " -2.2 ±0.9" in wide
+    assert "vs base" in wide and "≈-0.2 ±" in wide and " -2.2 ±" in wide
     assert "vs base: difference from the baseline in points, on the same examples." in wide
 
 
