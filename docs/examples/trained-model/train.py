@@ -55,7 +55,9 @@ def accuracy(net: Net, part: str) -> float:
     """Returns the accuracy on a part, in percent."""
     net.eval()
     with torch.no_grad():
-        correct = [(net(images).argmax(1) == labels).sum().item() for images, labels in loader(part)]
+        correct = [
+            (net(images).argmax(1) == labels).sum().item() for images, labels in loader(part)
+        ]
     return 100 * sum(correct) / len(loader(part).dataset)  # type: ignore[arg-type]
 
 
