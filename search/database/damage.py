@@ -230,7 +230,8 @@ def _open_problem(file: Path) -> str:
 def _server_text(url: str, error: BaseException) -> str | None:
     """Returns the error text for a database server that does not answer; None otherwise."""
     driver = next((one.orig for one in _chain(error) if hasattr(one, "orig")), None)
-    if type(driver).__name__ not in ("OperationalError", "InterfaceError"):
+    kinds = {kind.__name__ for kind in type(driver).__mro__}  # AdminShutdown is an OperationalError
+    if not kinds & {"OperationalError", "InterfaceError"}:
         return None
     state = getattr(driver, "sqlstate", None)  # 08: connection, 57P: the server is stopped
     if state is not None and not state.startswith(("08", "57P")):

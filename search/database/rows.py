@@ -117,7 +117,9 @@ def engine_rows(engine: sa.Engine) -> Rows:
 
 
 def sql_list(numbers: Collection[int]) -> str:
-    """Returns trial numbers for an IN, in order: "(1, 3)"."""
+    """Returns trial numbers for an IN, in order: "(1, 3)"; for no number a list without a match."""
+    if not numbers:
+        return "(NULL)"  # PostgreSQL refuses an empty list
     return f"({', '.join(str(int(number)) for number in sorted(numbers))})"
 
 
