@@ -47,9 +47,7 @@ def loaded(options: argparse.Namespace) -> tuple[Candidate, ImageDataset, dict[s
         arrays["y_train"] = arrays["y_train"][chosen]
         if "x_val" not in arrays:  # trains on all images: validation decides nothing
             arrays["x_val"], arrays["y_val"] = arrays["x_train"][:100], arrays["y_train"][:100]
-    data = as_dataset(arrays)
-    data.mean, data.std = MEAN, STD
-    return candidate, data, arrays
+    return candidate, as_dataset(arrays, mean=MEAN, std=STD), arrays
 
 
 def show(event: EpochEnd) -> None:

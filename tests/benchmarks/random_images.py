@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from paretune.search.data.image_dataset import ImageDataset, make_image_dataset
@@ -21,6 +23,6 @@ def random_arrays(train: int, others: int = 100) -> dict[str, np.ndarray]:
     return arrays
 
 
-def as_dataset(arrays: dict[str, np.ndarray]) -> ImageDataset:
-    """Returns the arrays as a data set of Paretune."""
-    return make_image_dataset(raw_from_arrays("random", arrays), ImageDataParams(), 0)
+def as_dataset(arrays: dict[str, np.ndarray], **options: Any) -> ImageDataset:
+    """Returns the arrays as a data set of Paretune, with options of images such as `mean`."""
+    return make_image_dataset(raw_from_arrays("random", arrays), ImageDataParams(**options), 0)
