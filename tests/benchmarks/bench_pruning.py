@@ -47,7 +47,7 @@ def loaded(options: argparse.Namespace) -> tuple[Candidate, ImageDataset, dict[s
         arrays["y_train"] = arrays["y_train"][chosen]
         if "x_val" not in arrays:  # trains on all images: validation decides nothing
             arrays["x_val"], arrays["y_val"] = arrays["x_train"][:100], arrays["y_train"][:100]
-    return candidate, as_dataset(arrays, mean=MEAN, std=STD), arrays
+    return candidate, as_dataset(arrays, mean=list(MEAN), std=list(STD)), arrays
 
 
 def show(event: EpochEnd) -> None:
