@@ -36,6 +36,20 @@ def nodes_of(graph: Any, modules: Iterable[str]) -> list[str]:
     return names
 
 
+def grouped_transposed(graph: Any) -> list[str]:
+    """Returns the names of transposed convolutions with several groups, which stay in float.
+
+    ONNX Runtime's quantizer gives their weights one scale for each output channel of a group, and
+    their bias one for each output channel, which does not fit.
+    """
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "ConvTranspose"
+        and any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
+    ]
+
+
 def layer_of(node: str) -> str:
     """Returns the module that a node is named after: "layer1.0" for "/layer1/layer1.0/Conv".
 

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.attention_scores import masked_scores
 from paretune.objectives.runtimes.onnx_quantization.calibration import CalibrationReader
-from paretune.objectives.runtimes.onnx_quantization.layers import LAYERS, nodes_of
+from paretune.objectives.runtimes.onnx_quantization.layers import (
+    LAYERS,
+    grouped_transposed,
+    nodes_of,
+)
 from paretune.objectives.runtimes.onnx_quantization.range_marks import strip_marks
 
 if TYPE_CHECKING:
@@ -114,7 +118,11 @@ def _quantize(
             reduce_range=options.get("reduce_range", False),
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[*nodes_of(graph, options.get("kept", [])), *masked_scores(graph)],
+            nodes_to_exclude=[
+                *nodes_of(graph, options.get("kept", [])),
+                *masked_scores(graph),
+                *grouped_transposed(graph),
+            ],
             calibrate_method={
                 "minmax": CalibrationMethod.MinMax,
                 "entropy": CalibrationMethod.Entropy,

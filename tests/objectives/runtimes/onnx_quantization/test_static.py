@@ -79,3 +79,21 @@ def test_weights_use_the_allowed_range(
     ]
     assert len(weights) == 4
     assert all(np.abs(w.astype(int)).max() == largest for w in weights)
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_transposed_convolution_with_groups_stays_in_float(export: Any, per_channel: bool) -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.ConvTranspose2d(8, 12, 4, stride=2, padding=1, groups=4),
+        nn.ReLU(),
+        nn.Conv2d(12, 4, 3),
+        nn.Flatten(),
+        nn.Linear(4 * 14 * 14, 3),
+    ).eval()
+    path, _ = export(model, static(per_channel=per_channel))
+    nodes = onnx.load(str(path)).graph.node
+    [transposed] = [node for node in nodes if node.op_type == "ConvTranspose"]
+    weights = {tensor.name for tensor in onnx.load(str(path)).graph.initializer}
+    assert transposed.input[1] in weights  # not from a DequantizeLinear
+    assert sum(node.op_type == "DequantizeLinear" for node in nodes) > 0
