@@ -78,8 +78,22 @@ def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
         if not _free(graph, group, heads) or any(is_within(name, ignore) for name in members):
             continue
         members.sort(key=order.__getitem__)
-        layers.append(_layer(graph, group, tuple(members), names))
+        layer = _layer(graph, group, tuple(members), names)
+        if _has_all_units(layer):
+            layers.append(layer)
+        else:
+            graph.unfollowed[layer.name] = LookupError("its parts have units that it lacks")
     return layers
+
+
+def _has_all_units(layer: PrunableLayer) -> bool:
+    """Returns whether each part belongs to units of the layer.
+
+    The graph counts wrongly where `forward` changes some of the channels only (a partial
+    convolution).
+    """
+    units = layer.units * layer.blocks
+    return all(int(part.roots.max()) < units for part in layer.parts if part.roots.numel())
 
 
 def _groups(graph: Any) -> Iterator[Any]:
