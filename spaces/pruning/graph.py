@@ -79,21 +79,25 @@ def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
             continue
         members.sort(key=order.__getitem__)
         layer = _layer(graph, group, tuple(members), names)
-        if _has_all_units(layer):
+        if _fits_its_parts(layer):
             layers.append(layer)
         else:
-            graph.unfollowed[layer.name] = LookupError("its parts have units that it lacks")
+            graph.unfollowed[layer.name] = LookupError("its parts do not fit")
     return layers
 
 
-def _has_all_units(layer: PrunableLayer) -> bool:
-    """Returns whether each part belongs to units of the layer.
+def _fits_its_parts(layer: PrunableLayer) -> bool:
+    """Returns whether each part has the slices and units that the graph counts.
 
-    The graph counts wrongly where `forward` changes some of the channels only (a partial
-    convolution).
+    It counts wrongly where `forward` changes some of the channels only (a partial convolution, a
+    shuffle of groups that were pruned).
     """
     units = layer.units * layer.blocks
-    return all(int(part.roots.max()) < units for part in layer.parts if part.roots.numel())
+    return all(
+        int(part.roots.max()) < units and int(part.index.max()) < part.weight.shape[part.dim]
+        for part in layer.parts
+        if part.roots.numel()
+    )
 
 
 def _groups(graph: Any) -> Iterator[Any]:
