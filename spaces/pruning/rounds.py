@@ -119,7 +119,10 @@ class PruningRounds:
         all_layers = channel_layers(graph, params.ignore) + head_layers(self.model, params.ignore)
         all_layers = [layer for layer in all_layers if self._may_cut(layer.name)]
         with torch.no_grad():
-            scored = [(layer, scores(layer, params.criterion, gradient)) for layer in all_layers]
+            scored = []
+            for layer in all_layers:
+                with infeasible_on_graph_error([layer.name]):
+                    scored.append((layer, scores(layer, params.criterion, gradient)))
         usable = [(layer, score) for layer, score in scored if score is not None]
         if all_layers and not usable:  # only bn_scale finds no weights in an existing layer
             raise InfeasibleCandidate(
