@@ -78,15 +78,11 @@ def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
         if not _free(graph, group, heads) or any(is_within(name, ignore) for name in members):
             continue
         members.sort(key=order.__getitem__)
-        layer = _layer(graph, group, tuple(members), names)
-        if _fits_its_parts(layer):
-            layers.append(layer)
-        else:
-            graph.unfollowed[layer.name] = LookupError("its parts do not fit")
+        layers.append(_layer(graph, group, tuple(members), names))
     return layers
 
 
-def _fits_its_parts(layer: PrunableLayer) -> bool:
+def fits_its_parts(layer: PrunableLayer) -> bool:
     """Returns whether each part has the slices and units that the graph counts.
 
     It counts wrongly where `forward` changes some of the channels only (a partial convolution, a

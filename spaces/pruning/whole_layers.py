@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from paretune.spaces.inputs import Shape, random_example
-from paretune.spaces.pruning.graph import channel_layers, trace
+from paretune.spaces.pruning.graph import channel_layers, fits_its_parts, trace
 from paretune.spaces.pruning.group_balance import check_parts
 from paretune.spaces.pruning.heads import head_layers
 from paretune.spaces.pruning.layer import PrunableLayer
@@ -143,6 +143,8 @@ class _Trials:
                 modes = {name: _first_mode(layer) for name, layer in layers.items()}
             chosen = []
             for name, mode in modes.items():
+                if not fits_its_parts(layers[name]):
+                    raise LookupError("the graph counts other channels than its weights have")
                 touched = {module for module, _, _ in layers[name].touched}
                 if touched & self._sharing:
                     raise ArithmeticError("a cut would give two modules a weight each")
