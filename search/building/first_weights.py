@@ -11,6 +11,7 @@ import torch
 
 from paretune.search.building.watch import WeightsError
 from paretune.search.study.spec import checkpoint_file, checkpoint_key
+from paretune.spaces.architecture import OWN_CODE
 from paretune.spaces.architecture.checkpoint import load_weights
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import Candidate
@@ -19,8 +20,6 @@ from paretune.spaces.rebuild import initial_candidate
 
 NOTES = "weights"
 """Key of the notes on loaded weights, in the first step of a history and in artifacts."""
-
-OWN_CODE = "python"
 
 
 def first_candidate(

@@ -41,7 +41,6 @@ SIZE_READS = ("size", "__len__", "__iter__", "unbind", "split", "chunk", "dim", 
 """Functions whose result, or its length, may depend on the batch size; `shape` is a property."""
 
 TORCH = str(Path(torch.__file__).parent) + os.sep
-SITE = os.sep + "site-packages" + os.sep
 PACKAGE = str(Path(__file__).parent) + os.sep
 
 SAME = 1e-4

@@ -73,17 +73,17 @@ class ImageDataParams(SplitParams):
         "the resize. Like torchvision.transforms.CenterCrop",
     )
     interpolation: Literal["bilinear", "bicubic", "nearest", "lanczos"] | None = Field(
-        None, description="filter of the resize; bilinear if not given"
+        None, description="resampling filter of resize; bilinear if not given"
     )
     mean: Annotated[Mean | Means | None, BeforeValidator(_check_scale)] = Field(
         None,
-        description="mean of pixels from 0 to 1, one number or one for each channel; it is "
-        "subtracted. That of the training part if not given",
+        description="mean that is subtracted from pixels in [0, 1]: one number, or one for each "
+        "channel; measured on the training part if not given",
     )
     std: Annotated[Deviation | Deviations | None, BeforeValidator(_check_scale)] = Field(
         None,
-        description="standard deviation of pixels from 0 to 1, one number or one for each channel; "
-        "it divides. That of the training part if not given",
+        description="standard deviation that divides pixels in [0, 1]: one number, or one for each "
+        "channel; measured on the training part if not given",
     )
     preset: Literal["weights"] | None = Field(
         None,

@@ -52,8 +52,7 @@ def shrink(means: Array, deviations: Array) -> Array:
 
 def contenders(points: NoisyPoints, most: int) -> Array:
     """Returns the rows of at most `most` points that may be on the front, in order."""
-    rows = _first_layers(points.means, points.deviations, MOST_POINTS)
-    rows = rows[~_surely_dominated(points.means[rows], points.deviations[rows])]
+    rows = _possible_members(points)
     nearest: Array = rows[_first_layers(points.means[rows], points.deviations[rows], most)]
     return nearest
 
@@ -80,8 +79,7 @@ def non_dominated_chances(
     """
     points = NoisyPoints(np.asarray(means, float), np.asarray(deviations, float), paired)
     chances = np.zeros(len(means))
-    rows = _first_layers(points.means, points.deviations, MOST_POINTS)
-    rows = rows[~_surely_dominated(points.means[rows], points.deviations[rows])]
+    rows = _possible_members(points)
     draws = max(draws // 5, min(draws, MOST_DRAWS_TIMES_POINTS // max(1, len(rows))))
     chances[rows] = _front_shares(points.select(rows), draws, seed)
     return chances
@@ -115,6 +113,13 @@ def knee_chances(
         drawn /= np.where(high > low, high - low, 1.0)
         total += drawn
     return np.bincount(total.argmin(axis=1), minlength=len(means)) / draws
+
+
+def _possible_members(points: NoisyPoints) -> Array:
+    """Returns the rows of the first layers' points that are not surely dominated, in order."""
+    rows = _first_layers(points.means, points.deviations, MOST_POINTS)
+    possible: Array = rows[~_surely_dominated(points.means[rows], points.deviations[rows])]
+    return possible
 
 
 def _first_layers(means: Array, deviations: Array, most: int) -> Array:

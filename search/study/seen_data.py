@@ -11,10 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from paretune.search.study.spec import Selection, StudySpec
+from paretune.spaces.architecture import OWN_CODE
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record
-
-OWN_CODE = "python"
-"""The architecture that a user's own code makes. Without training, that code loads the weights."""
 
 PUBLISHED = {"torchvision": "weights", "timm": "pretrained"}
 """Architecture -> its option that loads published weights."""

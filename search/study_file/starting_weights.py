@@ -8,6 +8,7 @@ from typing import Any
 
 from paretune.search.study.plan import only_for
 from paretune.search.study.spec import BaselineSpec
+from paretune.spaces.architecture import OWN_CODE
 from paretune.spaces.domains import (
     Choice,
     Fixed,
@@ -23,9 +24,6 @@ from paretune.spaces.domains import (
 
 PUBLISHED = {"torchvision": "weights", "timm": "pretrained", "transformers": "checkpoint"}
 """Architecture -> its option that loads trained weights."""
-
-OWN_CODE = "python"
-"""The architecture that a user's own code makes; the code may load weights."""
 
 MOST = 1000
 """Most architectures of a space that are looked at one by one."""

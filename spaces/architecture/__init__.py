@@ -26,6 +26,9 @@ ARCHITECTURES = Table(
     },
 )
 
+OWN_CODE = "python"
+"""The family that a user's own code makes; the code may load weights."""
+
 
 def takes(name: str, kind: Kind) -> bool:
     """Returns whether a family's networks take inputs of this kind (class attribute `takes`).

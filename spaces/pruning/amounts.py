@@ -7,8 +7,6 @@ from typing import Any
 
 from paretune.spaces.base import Step
 
-AMOUNTS = ("parameters", "macs", "channels")
-
 
 def pruned_amounts(history: Sequence[Step]) -> dict[str, Any] | None:
     """Returns what all prunings together removed; None if none changed a shape.

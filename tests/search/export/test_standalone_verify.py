@@ -37,14 +37,6 @@ def verify(folder: Path) -> tuple[int, str]:
     return result.returncode, result.stdout + result.stderr
 
 
-def _renew(folder: Path) -> None:
-    """Writes a manifest in which all digests are right."""
-    content = json.loads((folder / "manifest.json").read_text())
-    for key in ("artifacts", "assets"):
-        content[key] = [{**e, **file_entry(folder, e["file"])} for e in content[key]]
-    Manifest(folder, content).write()
-
-
 def test_export_passes_with_numpy_and_the_runtime_alone(exported: Path) -> None:
     code, printed = verify(exported)
     assert code == 0, printed
@@ -89,19 +81,20 @@ def _change_outputs(folder: Path) -> None:
         arrays = dict(probe)
     arrays["model.onnx"] = arrays["model.onnx"] + np.float32(100) * np.eye(10)[:1]
     np.savez(folder / "probe.npz", **arrays)
-    _renew(folder)
 
 
 def _change_preprocessing(folder: Path) -> None:
     script = folder / "load.py"
     script.write_text(script.read_text().replace("images / 255", "images / 256"))
-    _renew(folder)
 
 
 def _raise_in_script(folder: Path) -> None:
     script = folder / "load.py"
     script.write_text("import a_missing_runtime\n" + script.read_text())
-    _renew(folder)
+
+
+FORGED = (_change_outputs, _change_preprocessing, _raise_in_script)
+"""Damages after which the manifest gets right digests."""
 
 
 @pytest.mark.parametrize(
@@ -120,9 +113,11 @@ def _raise_in_script(folder: Path) -> None:
     ids=lambda value: value.__name__[1:] if callable(value) else "",
 )
 def test_changed_export_fails_with_the_reason(
-    exported: Path, damage: Callable[[Path], None], words: str
+    exported: Path, forge: Callable[..., None], damage: Callable[[Path], None], words: str
 ) -> None:
     damage(exported)
+    if damage in FORGED:
+        forge(exported)
     code, printed = verify(exported)
     assert code == 1, printed
     assert words in printed
