@@ -85,7 +85,7 @@ class Accuracy:
             *(
                 score_measurement(name, name)
                 for name, spec in Accuracy.values.items()
-                if subject.data.classes >= spec.least_classes
+                if subject.data.task.outputs.size >= spec.least_classes
             ),
         ]
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from paretune.objectives.inputs import Shape
+from paretune.inputs import Shape
+from paretune.nests import Nest
+from paretune.task import Task
 
 if TYPE_CHECKING:  # heavy, and not needed to name an objective
     from collections.abc import Iterator
 
-    import numpy as np
     import torch
 
     from paretune.objectives.example_results import ExampleResults
@@ -111,20 +112,21 @@ class EvaluationData(Protocol):
     """Labelled examples to measure on; `search/data` provides them."""
 
     @property
-    def classes(self) -> int:
-        """Number of classes."""
+    def task(self) -> Task:
+        """What the outputs of a network mean."""
 
     @property
     def shape(self) -> Shape:
-        """(C, H, W) of one image, or (length, vocabulary) of one text."""
+        """What a network takes."""
 
     def size(self, part: str) -> int:
         """Returns the number of examples in a part."""
 
-    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields (inputs, labels int64 [B]) in order, each example once.
+    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[Nest, Nest]]:
+        """Yields (inputs, targets) in order, each example once, as arrays or nests of them.
 
-        Inputs are normalized images float32 [B, C, H, W], or token ids int64 [B, length].
+        Inputs are normalized images float32 [B, C, H, W], token ids int64 [B, length], or what else
+        `shape` describes. Targets of classification are labels int64 [B].
         """
 
 

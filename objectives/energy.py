@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
+from paretune.inputs import sizes
 from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores, load_average
@@ -92,7 +93,7 @@ class Energy:
             "idle_included": True,
             "watts": sum(spent for spent, _, _ in windows) / seconds,
             "batch": params.batch,
-            "shape": list(subject.data.shape),
+            "shape": sizes(subject.data.shape),
             "runtime": subject.runtime.name,
             **subject.options.model_dump(),
             "windows": WINDOWS,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from paretune.objectives.inputs import Shape, example
+from paretune.inputs import Shape, example
 
 if TYPE_CHECKING:
     import torch

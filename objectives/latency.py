@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from paretune.inputs import sizes
 from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.host import fingerprint, frequency, load_average
 from paretune.objectives.params import Params
@@ -182,7 +183,7 @@ def conditions(subject: Subject, params: Any) -> dict[str, Any]:
     return {
         "statistic": params.statistic,
         "batch": params.batch,
-        "shape": list(subject.data.shape),
+        "shape": sizes(subject.data.shape),
         "runtime": subject.runtime.name,
         **subject.options.model_dump(),
         "host": host["host"],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import Shape
 from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.forward_counts import count_forward
-from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params as Base
 
 if TYPE_CHECKING:

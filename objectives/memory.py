@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
+from paretune.inputs import sizes
 from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params as Base
@@ -98,7 +99,7 @@ class Memory:
         interval = (max(0.0, peak.value - peak.half), peak.value + peak.half)
         conditions = {
             "batch": params.batch,
-            "shape": list(subject.data.shape),
+            "shape": sizes(subject.data.shape),
             "runtime": subject.runtime.name,
             **subject.options.model_dump(),
             "method": results[0]["method"],

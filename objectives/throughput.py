@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
+from paretune.inputs import sizes
 from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.host import cores, load_average
 from paretune.objectives.params import Params as Base
@@ -63,7 +64,7 @@ class Throughput:
         conditions = {
             "replicas": params.replicas,
             "batch": params.batch,
-            "shape": list(subject.data.shape),
+            "shape": sizes(subject.data.shape),
             "runtime": subject.runtime.name,
             **subject.options.model_dump(),
             "cores": cores(),

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from paretune.spaces.inputs import Shape
+from paretune.inputs import Shape
+from paretune.nests import Nest
 from paretune.spaces.params import Params
 from paretune.spaces.table import Option
+from paretune.task import Outputs, Task, outputs_of
 
 if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every Params without it
     import torch
@@ -38,20 +40,25 @@ class Candidate:
     """A network and the steps that made it.
 
     Attributes:
-        model: The network: float32 images [B, C, H, W], or int64 token ids [B, length], -> logits
-            [B, classes].
-        shape: Shape of one input: (C, H, W), or (length, vocabulary).
-        classes: Number of classes.
+        model: The network: inputs of `shape`, such as float32 images [B, C, H, W] -> the outputs
+            that the task needs, such as logits [B, classes].
+        shape: What the network takes.
+        outputs: What the task needs; a number n means one vector of n values for each example.
         history: The steps that made the network. They suffice to rebuild its shape on a fresh one.
         quantization: Request to the runtime's own quantizer at deployment: {"dynamic": {...}} or
             {"static": {...}}; None for float.
+        keep: Patterns (fnmatch) of names of layers that no pruning or quantization changes.
     """
 
     model: torch.nn.Module
     shape: Shape
-    classes: int
+    outputs: Outputs
     history: tuple[Step, ...] = ()
     quantization: Mapping[str, Any] | None = None
+    keep: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", outputs_of(self.outputs))
 
     def with_step(self, model: torch.nn.Module, step: Step) -> Candidate:
         """Returns this candidate with another model and one more step in its history."""
@@ -62,12 +69,16 @@ class Data(Protocol):
     """The data that a stage may use. `search/data` provides it."""
 
     @property
-    def classes(self) -> int:
-        """Number of classes; labels are 0 .. classes - 1."""
+    def task(self) -> Task:
+        """What the outputs of a network mean."""
 
     @property
     def shape(self) -> Shape:
-        """Shape of one input: (C, H, W) of an image, or (length, vocabulary) of a text."""
+        """What a network takes."""
+
+    @property
+    def loader_batch(self) -> int | None:
+        """Batch size that the user's own loader fixes; None if `batch_size` decides it."""
 
     @property
     def fingerprint(self) -> str:
@@ -78,10 +89,11 @@ class Data(Protocol):
 
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yields one pass over a part as (inputs, labels int64 [B]).
+    ) -> Iterator[tuple[Nest, Nest]]:
+        """Yields one pass over a part as (inputs, targets), both tensors or nests of them.
 
-        Inputs are images float32 [B, C, H, W], normalized, or token ids int64 [B, length].
+        Inputs are normalized images float32 [B, C, H, W], token ids int64 [B, length], or what else
+        `shape` describes. Targets of classification are labels int64 [B].
 
         Args:
             part: "train", "validation" or "test".
@@ -90,8 +102,12 @@ class Data(Protocol):
             device: Device of the tensors.
         """
 
-    def order(self, part: str, seed: int | None) -> torch.Tensor:
-        """Returns the permutation int64 [N] that `batches` follows with this seed."""
+    def order(self, part: str, seed: int | None) -> torch.Tensor | None:
+        """Returns the permutation int64 [N] that `batches` follows with this seed.
+
+        None if the user's own loader decides the order or changes examples at random. Then nothing
+        can be kept for an example.
+        """
 
     def black(self) -> tuple[float, ...]:
         """Returns the normalized value of a black pixel for each channel; empty for text.

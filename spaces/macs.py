@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paretune.spaces.inputs import Shape, example
+from paretune.inputs import Shape, example
 
 if TYPE_CHECKING:
     import torch

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import Shape
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import Candidate, Step
-from paretune.spaces.inputs import Shape
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.task import Outputs, outputs_of
 
 if TYPE_CHECKING:
     import torch
@@ -19,26 +20,30 @@ ARCHITECTURE = "architecture"
 
 
 def initial_candidate(
-    architecture: Mapping[str, Any], shape: Shape, classes: int, seed: int
+    architecture: Mapping[str, Any],
+    shape: Shape,
+    outputs: Outputs | int,
+    seed: int,
+    keep: tuple[str, ...] = (),
 ) -> Candidate:
     """Returns a candidate with random or published weights and a history of one step.
 
     Raises:
         InfeasibleCandidate: No such network exists, or it does not fit the data.
     """
-    network = build_network(architecture, shape, classes, seed)
+    network = build_network(architecture, shape, outputs, seed)
     step = Step(ARCHITECTURE, {ARCHITECTURE: dict(architecture), "seed": seed})
-    return Candidate(network, shape, classes, (step,))
+    return Candidate(network, shape, outputs_of(outputs), (step,), keep=keep)
 
 
-def rebuild(history: Sequence[Step], shape: Shape, classes: int) -> torch.nn.Module:
+def rebuild(history: Sequence[Step], shape: Shape, outputs: Outputs | int) -> torch.nn.Module:
     """Returns a fresh model in the shape after all steps of a history.
 
     The caller loads the weights from a state dict. Training changes no shape, so its steps are
     skipped.
     """
     first, *rest = history
-    network = build_network(first.params[ARCHITECTURE], shape, classes, first.params["seed"])
+    network = build_network(first.params[ARCHITECTURE], shape, outputs, first.params["seed"])
     for step in rest:
         table = next((t for t in (PRUNINGS, QUANTIZATIONS) if t.accepts(step.technique)), None)
         if table is not None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import random_example
 from paretune.spaces.base import Candidate, InfeasibleCandidate
-from paretune.spaces.inputs import random_example
 from paretune.spaces.rebuild import rebuild
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def check_twin(candidate: Candidate) -> None:
     """
     technique = candidate.history[-1].technique
     try:
-        twin = rebuild(candidate.history, candidate.shape, candidate.classes).eval()
+        twin = rebuild(candidate.history, candidate.shape, candidate.outputs).eval()
     except Exception as error:
         raise InfeasibleCandidate(
             f"{technique}: the network cannot be built again from its history: "

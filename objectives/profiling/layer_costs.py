@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import Shape, example
 from paretune.objectives.forward_counts import flop_counter
-from paretune.objectives.inputs import Shape, example
 from paretune.objectives.profiling.base import LayerCosts
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.inputs import Shape
 
 if TYPE_CHECKING:
     import numpy as np

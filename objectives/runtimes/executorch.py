@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from paretune.inputs import Shape, example
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
-from paretune.objectives.inputs import Shape, example
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, Compute, check_mode

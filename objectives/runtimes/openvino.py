@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
-from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.base import Artifact, check_mode
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from paretune.inputs import Shape, signature_of
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, check_mode
@@ -142,7 +142,7 @@ def _engine(plain: Path, shape: Shape) -> bytes:
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(plain.read_bytes()):
         raise Unmeasurable(f"TensorRT cannot read the network: {parser.get_error(0)}")
-    input_shape = tuple(shape) if len(shape) == 3 else (shape[0],)
+    input_shape = signature_of(shape).inputs[0].shape
     profile = builder.create_optimization_profile()
     profile.set_shape(
         network.get_input(0).name, (1, *input_shape), (1, *input_shape), (LARGEST, *input_shape)

@@ -9,9 +9,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import Shape, example
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
-from paretune.objectives.inputs import Shape, example
 from paretune.objectives.runtimes.base import Compute
 from paretune.objectives.runtimes.cuda_timer import EventTimer
 

@@ -20,12 +20,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import Tokens, image_shape
 from paretune.objectives.errors import Unmeasurable
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from paretune.objectives.inputs import Shape
+    from paretune.inputs import Shape
 
 VERSION = 2
 """Version of the networks and their levels. Ratios measured with another version are not used."""
@@ -101,14 +102,14 @@ def reference_networks(shape: Shape) -> dict[str, nn.Module]:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        build = _text_networks if len(shape) == 2 else _image_networks
+        build = _text_networks if isinstance(shape, Tokens) else _image_networks
         return {name: network.eval() for name, network in build(shape).items()}
 
 
 def _image_networks(shape: Shape) -> dict[str, nn.Module]:
     from torch import nn
 
-    channels = shape[0]
+    channels = image_shape(shape)[0]
 
     def conv(inside: int, outside: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
         layer = nn.Conv2d(inside, outside, 3, stride, padding=1, groups=groups)
@@ -142,7 +143,8 @@ def _head(channels: int) -> list[nn.Module]:
 def _text_networks(shape: Shape) -> dict[str, nn.Module]:
     from torch import nn
 
-    length, vocabulary = shape[0], shape[1]
+    assert isinstance(shape, Tokens)
+    length, vocabulary = shape
 
     def per_token(width: int, depth: int) -> nn.Module:
         layers: list[nn.Module] = [nn.Embedding(vocabulary, 16), nn.Linear(16, width)]

@@ -7,13 +7,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from paretune.inputs import Shape, example
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.building.baked_values import baked_text, calls_of, value_lines
 from paretune.search.building.captured_output import captured
 from paretune.search.building.forward_trace import trace_until_error
 from paretune.search.study.deployment import placement
 from paretune.search.study.tables import RUNTIMES
-from paretune.spaces.inputs import Shape, example
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,21 +9,27 @@ from typing import Any
 
 import torch
 
+from paretune.inputs import Shape
 from paretune.search.building.watch import WeightsError
 from paretune.search.study.spec import checkpoint_file, checkpoint_key
 from paretune.spaces.architecture import OWN_CODE
 from paretune.spaces.architecture.checkpoint import load_weights
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import Candidate
-from paretune.spaces.inputs import Shape
 from paretune.spaces.rebuild import initial_candidate
+from paretune.task import Outputs
 
 NOTES = "weights"
 """Key of the notes on loaded weights, in the first step of a history and in artifacts."""
 
 
 def first_candidate(
-    params: Mapping[str, Any], shape: Shape, classes: int, seed: int, folder: Path
+    params: Mapping[str, Any],
+    shape: Shape,
+    outputs: Outputs | int,
+    seed: int,
+    folder: Path,
+    keep: tuple[str, ...] = (),
 ) -> Candidate:
     """Returns the network of a pretrain stage before its training, in evaluation mode.
 
@@ -32,16 +38,17 @@ def first_candidate(
     Args:
         params: Parameters of a pretrain stage.
         shape: Shape of one input.
-        classes: Number of classes.
+        outputs: What the task needs of a network.
         seed: Seed of random weights.
         folder: Folder of the study file.
+        keep: Patterns of layers that no pruning or quantization changes.
 
     Raises:
         InfeasibleCandidate: The network cannot be built for these inputs.
         WeightsError: The checkpoint does not fit or cannot be read; or the user's code makes a
             network with random weights that nothing trains.
     """
-    candidate = initial_candidate(params["architecture"], shape, classes, seed)
+    candidate = initial_candidate(params["architecture"], shape, outputs, seed, keep)
     checkpoint = params["checkpoint"]
     if checkpoint:
         notes = _loaded(candidate.model, folder / checkpoint_file(checkpoint), checkpoint)
@@ -72,7 +79,7 @@ def _refuse_random(candidate: Candidate, architecture: Mapping[str, Any], seed: 
 
     Code that loads weights itself gives the same ones with every seed.
     """
-    other = build_network(architecture, candidate.shape, candidate.classes, seed + 1).state_dict()
+    other = build_network(architecture, candidate.shape, candidate.outputs, seed + 1).state_dict()
     for name, tensor in candidate.model.state_dict().items():
         if name not in other or not _same(tensor, other[name]):
             factory = architecture[OWN_CODE]["factory"]

@@ -43,7 +43,7 @@ def outline(plan: Plan, data: Dataset) -> Candidate | None:
         InfeasibleCandidate: The network cannot be built, or a technique cannot be applied to it.
     """
     candidate = initial_candidate(
-        plan.stages[0].params["architecture"], data.shape, data.classes, seed=0
+        plan.stages[0].params["architecture"], data.shape, data.task.outputs, seed=0
     )
     _perturb(candidate.model)
     context = Context(data, placement=quiet_placement(rounding_runtime(plan)))

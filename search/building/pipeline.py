@@ -184,7 +184,11 @@ class Pipeline:
                 if hasattr(entry, "check"):
                     architecture = plan.stages[0].params["architecture"]
                     network = initial_candidate(
-                        architecture, self._data.shape, self._data.classes, self._seed
+                        architecture,
+                        self._data.shape,
+                        self._data.task.outputs,
+                        self._seed,
+                        self._data.task.keep,
                     )
                     entry.check(network.model, params)
 
@@ -343,7 +347,9 @@ class Pipeline:
     def _initial(self, params: Mapping[str, Any]) -> Candidate:
         """Returns the network of a pretrain stage before its training."""
         data = self._data
-        return first_candidate(params, data.shape, data.classes, self._seed, self._folder)
+        return first_candidate(
+            params, data.shape, data.task.outputs, self._seed, self._folder, data.task.keep
+        )
 
     # -- interrupted trainings ----------------------------------------------------
 

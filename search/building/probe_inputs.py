@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from paretune.search.data.dataset import Dataset
+    from paretune.inputs import Tokens
+from paretune.inputs import Tokens
+from paretune.search.data.dataset import Dataset
 
 SAMPLE = 64
 """Validation examples that are compared, or that the probe inputs are made from."""
@@ -70,7 +72,11 @@ def sample(data: Dataset, count: int = SAMPLE) -> tuple[torch.Tensor, torch.Tens
 
 def probe_inputs(examples: torch.Tensor, data: Dataset) -> ProbeInputs:
     """Returns the probe inputs that are made from a sample."""
-    made = _texts(examples, data.shape[-1]) if len(data.shape) == 2 else _images(examples, data)
+    made = (
+        _texts(examples, data.shape[-1])
+        if isinstance(data.shape, Tokens)
+        else _images(examples, data)
+    )
     return ProbeInputs(tuple(made), torch.stack(list(made.values())))
 
 

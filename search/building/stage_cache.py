@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from paretune.inputs import shape_json, shape_of_json
 from paretune.search.building.cache_eviction import DEFAULT_LIMIT, CachedStage, to_drop
 from paretune.search.database.counts import PARTIAL
 from paretune.search.files import sha256_of, write_atomically
 from paretune.search.study.spec import digest
 from paretune.spaces.base import Candidate, Step
+from paretune.task import Outputs
 
 if TYPE_CHECKING:
     from typing import Any
@@ -96,12 +98,13 @@ class StageCache:
             return None
         _touch(file)
         history = tuple(Step(**step) for step in header["history"])
-        shape = tuple(header["shape"])
-        model = rebuild(history, shape, header["classes"])
+        shape = shape_of_json(header["shape"])
+        model = rebuild(history, shape, _outputs(header))
         model.load_state_dict(weights)
         model.eval()
         quantization = header.get("quantization")
-        return Candidate(model, shape, header["classes"], history, quantization)
+        keep = tuple(header.get("keep", ()))
+        return Candidate(model, shape, _outputs(header), history, quantization, keep)
 
     def stage_seconds(self, key: str) -> dict[str, float] | None:
         """Returns the seconds of each stage up to this one, when it ran; None if unknown."""
@@ -181,8 +184,9 @@ class StageCache:
 
         header = {
             "history": [asdict(step) for step in candidate.history],
-            "shape": candidate.shape,
-            "classes": candidate.classes,
+            "shape": shape_json(candidate.shape),
+            "classes": candidate.outputs.size,
+            **_outputs_json(candidate),
             "quantization": candidate.quantization,
             "made": dict(stage_seconds),
         }
@@ -288,3 +292,13 @@ def _touch(file: Path) -> None:
     """Sets the file's time to now, as files that are unused for long are dropped first."""
     with contextlib.suppress(OSError):
         os.utime(file)
+
+
+def _outputs_json(candidate: Candidate) -> dict[str, Any]:
+    """Returns what a header says in addition if a task is no classification; mostly empty."""
+    per, keep = candidate.outputs.per, candidate.keep
+    return {**({"per": per} if per != "example" else {}), **({"keep": keep} if keep else {})}
+
+
+def _outputs(header: Mapping[str, Any]) -> Outputs:
+    return Outputs(header["classes"], header.get("per", "example"))

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import sizes
 from paretune.objectives.forward_counts import count_forward
 from paretune.search.study.spec import digest
 from paretune.spaces.rebuild import initial_candidate
@@ -53,7 +54,7 @@ class TrainingCosts:
 
     def example(self, architecture: Mapping[str, Any]) -> float:
         """Returns the cost of one example of one epoch; infinite if no network can be built."""
-        key = digest([architecture, list(self._data.shape), self._data.classes])
+        key = digest([architecture, sizes(self._data.shape), self._data.task.outputs.size])
         if key not in self._costs:
             cost = self._cache.memo(f"forward.{key}", lambda: self._count(architecture))
             self._costs[key] = math.inf if cost is None else cost
@@ -68,7 +69,7 @@ class TrainingCosts:
         }
         try:
             forward = count_forward(
-                initial_candidate(light, shape, self._data.classes, seed=0).model, shape
+                initial_candidate(light, shape, self._data.task.outputs, seed=0).model, shape
             )
         except Exception:  # the trial itself reports why
             return None

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from paretune.inputs import Shape, sizes
 from paretune.search.data.overlaps import overlap_notes
 from paretune.search.data.raw_data import RawData
 from paretune.search.data.split import Split
-from paretune.spaces.inputs import Shape
+from paretune.search.tasks.classification import classification
+from paretune.task import Task
 
 PARTS = ("train", "validation", "test")
 
@@ -24,13 +26,27 @@ class Dataset(ABC):
     Args:
         raw: Data as its source gives it.
         split: Its three parts.
+        task: What the outputs of a network mean; None for classification without options.
     """
 
-    def __init__(self, raw: RawData, split: Split) -> None:
+    def __init__(self, raw: RawData, split: Split, task: Task | None = None) -> None:
         self._raw = raw
         self._split = split
+        self._task = task
         self._parts = split.parts
         self._labels = {name: torch.from_numpy(part.labels) for name, part in self._parts.items()}
+
+    @cached_property
+    def task(self) -> Task:
+        """What the outputs of a network mean."""
+        if self._task is not None:
+            return self._task
+        return classification(self.classes, self.class_names)
+
+    @property
+    def loader_batch(self) -> int | None:
+        """None: the caller decides the batch size."""
+        return None
 
     @property
     def classes(self) -> int:
@@ -71,7 +87,7 @@ class Dataset(ABC):
         return {
             "source": self._raw.name,
             "sizes": {part: self.size(part) for part in PARTS},
-            "shape": list(self.shape),
+            "shape": sizes(self.shape),
             "classes": self.classes,
             **({"seen": True} if split.seen else {}),
             **({"no_test": split.no_test} if split.no_test else {}),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from paretune.inputs import Tokens
 from paretune.search.data.dataset import PARTS, Dataset
 from paretune.search.data.raw_data import RawData
 from paretune.search.data.split import Split, complete_parts
@@ -88,7 +89,7 @@ class TextDataset(Dataset):
         columns: tuple[str, str],
     ) -> None:
         super().__init__(raw, split)
-        self._shape = (length, vocabulary_size(tokenizer))
+        self._shape = Tokens(length, vocabulary_size(tokenizer))
         self._columns = columns
         self._tokenizer = tokenizer_json(tokenizer)
         # int32 takes half the memory of int64; batches are widened when they are read.
@@ -100,7 +101,7 @@ class TextDataset(Dataset):
         self._fingerprint = self._digest()
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> Tokens:
         """(length, vocabulary) of a text."""
         return self._shape
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paretune.inputs import PADDING
 from paretune.search.errors import UserError
-from paretune.spaces.inputs import PADDING
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -20,6 +20,7 @@ from paretune.objectives.runtimes.base import Artifact
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.measuring.targets import NO_MODEL
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
+from paretune.search.tasks.classification import classification
 
 LATENCY = "latency"
 
@@ -76,7 +77,7 @@ class ProbeData:
     ) -> None:
         self._inputs, self._labels = inputs, labels
         self.shape: Any = shape
-        self.classes = classes
+        self.task = classification(classes)
 
     def size(self, part: str) -> int:
         """Returns the number of examples."""

@@ -12,6 +12,8 @@ import numpy as np
 
 from paretune.search.data.image_preparation import Preparation
 from paretune.search.errors import UserError
+from paretune.search.tasks.classification import classification
+from paretune.task import Task
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
@@ -28,13 +30,13 @@ class UserExamples:
     Attributes:
         parts: Part -> (uint8 images [N, C, H, W] or texts, labels int64 [N]).
         shape: Shape of one model input.
-        classes: Number of classes.
+        task: What the outputs mean.
         same: Whether they are the examples of the study.
     """
 
     parts: Mapping[str, tuple[Any, np.ndarray]]
     shape: Any
-    classes: int
+    task: Task
     same: bool = False
 
     def size(self, part: str) -> int:
@@ -61,7 +63,7 @@ class StudyExamples:
     def __init__(self, data: Dataset) -> None:
         self._data = data
         self.shape: Any = data.shape
-        self.classes = data.classes
+        self.task = data.task
 
     def size(self, part: str) -> int:
         """Returns the number of examples in a part."""
@@ -134,7 +136,7 @@ def load_user_examples(manifest: Mapping[str, Any], path: Path) -> UserExamples:
         )
     if labels.max() >= len(names):
         raise UserError(f"--data {path}: label {labels.max()}; the model has {len(names)} classes")
-    return UserExamples({"test": part}, shape, len(names))
+    return UserExamples({"test": part}, shape, classification(len(names), names))
 
 
 def _read_archive(file: Path) -> tuple[np.ndarray, np.ndarray]:

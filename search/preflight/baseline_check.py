@@ -55,10 +55,10 @@ def check_outputs(candidate: Candidate, inputs: torch.Tensor) -> None:
     with torch.inference_mode():
         outputs = candidate.model.eval()(inputs)
     shape = list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-    if shape != [len(inputs), candidate.classes]:
+    if shape != [len(inputs), candidate.outputs.size]:
         raise InfeasibleCandidate(
             f"outputs for {len(inputs)} examples have the shape {shape}; the data needs "
-            f"{[len(inputs), candidate.classes]}"
+            f"{[len(inputs), candidate.outputs.size]}"
         )
     if not outputs.isfinite().all():
         raise InfeasibleCandidate("the outputs are not finite (NaN or infinite)")

@@ -183,7 +183,7 @@ class Rehearsal:
             InfeasibleCandidate: It cannot be built for the data.
         """
         data = self.data
-        return initial_candidate(architecture, data.shape, data.classes, self.spec.seed)
+        return initial_candidate(architecture, data.shape, data.task.outputs, self.spec.seed)
 
     def deploy(self, candidate: Candidate, target: Target) -> Artifact:
         """Exports a network for a target, in float if the target lacks its number format.

@@ -11,10 +11,11 @@ import numpy as np
 import yaml
 from pydantic import ValidationError
 
-from paretune.objectives.inputs import Shape, example
+from paretune.inputs import Shape, Tokens, example, single_shape
 from paretune.search.building.exporting import quietly
 from paretune.search.errors import UserError
 from paretune.search.profiling.networks import ProfiledNetwork, export_file, runtime_of
+from paretune.search.tasks.classification import classification
 from paretune.search.user_code import add_import_folders
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.architecture.network import build_network
@@ -36,7 +37,7 @@ class RandomInputs:
 
     def __init__(self, shape: Shape, classes: int) -> None:
         self.shape = shape
-        self.classes = classes
+        self.task = classification(classes)
 
     def size(self, part: str) -> int:
         """Returns the number of examples in a part."""
@@ -50,10 +51,10 @@ class RandomInputs:
             yield self._inputs(random, count), np.zeros(count, dtype=np.int64)
 
     def _inputs(self, random: np.random.Generator, count: int) -> np.ndarray:
-        if len(self.shape) == 3:
-            return random.normal(size=(count, *self.shape)).astype(np.float32)
-        length, vocabulary = self.shape
-        return random.integers(min(1, vocabulary - 1), vocabulary, (count, length))
+        if isinstance(self.shape, Tokens):
+            length, vocabulary = self.shape
+            return random.integers(min(1, vocabulary - 1), vocabulary, (count, length))
+        return random.normal(size=(count, *single_shape(self.shape))).astype(np.float32)
 
 
 def named_network(
@@ -134,4 +135,4 @@ def _shape(text: str) -> Shape:
             f"--shape: one input has at most {MOST_NUMBERS:,} numbers, and a vocabulary as many "
             f"words, not {text[:60]}"
         )
-    return sides  # type: ignore[return-value]  # two or three numbers
+    return sides if len(sides) == 3 else Tokens(*sides)

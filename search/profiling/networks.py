@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import Shape
 from paretune.objectives.base import Measurement
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.inputs import Shape
 from paretune.search.errors import UserError
 from paretune.search.study.tables import RUNTIMES
 

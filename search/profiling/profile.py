@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from paretune.inputs import Shape, sizes
 from paretune.objectives.base import Measurement
 from paretune.objectives.profiling.base import LayerCosts, Times, shares
 from paretune.search.profiling.advice.advice import Advice, to_json
@@ -65,7 +66,7 @@ class Profile:
     subject: str
     runtime: str
     options: Mapping[str, Any]
-    shape: tuple[int, ...]
+    shape: Shape
     classes: int
     numbers: tuple[Measurement, ...]
     layers: tuple[LayerCosts, ...]
@@ -128,7 +129,7 @@ class Profile:
             "subject": self.subject,
             "runtime": self.runtime,
             "options": dict(self.options),
-            "shape": list(self.shape),
+            "shape": sizes(self.shape),
             "classes": self.classes,
             "numbers": [m.to_json() for m in self.numbers],
             "times": {

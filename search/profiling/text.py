@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from paretune.inputs import Signature, Tokens, shape_text
 from paretune.objectives.base import Measurement
 from paretune.search.profiling.advice.advice import rejected_text
 from paretune.search.profiling.profile import Profile, ProfileRow, worst_rows
@@ -45,9 +46,12 @@ def profile_view(profile: Profile) -> RenderableType:
 def conditions_text(profile: Profile) -> str:
     """Returns text: `onnxruntime (provider cpu, threads 1), batch 1, input 3x32x32; AMD EPYC`."""
     options = ", ".join(f"{name} {value}" for name, value in profile.options.items())
-    shape = "x".join(map(str, profile.shape))
-    if len(profile.shape) == 2:
-        shape = f"{profile.shape[0]} tokens, vocabulary {profile.shape[1]}"
+    if isinstance(profile.shape, Tokens):
+        shape = f"{profile.shape.length} tokens, vocabulary {profile.shape.vocabulary}"
+    elif isinstance(profile.shape, Signature):
+        shape = shape_text(profile.shape)
+    else:
+        shape = "x".join(map(str, profile.shape))
     return (
         f"{profile.runtime}{f' ({options})' if options else ''}, batch {profile.times.batch}, "
         f"input {shape}; {profile.host.get('cpu', 'unknown processor')}"

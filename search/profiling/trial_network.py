@@ -78,7 +78,7 @@ def trial_network(
             f"{record.name}, trial {trial.number}: {trial_plan_text(trial)}",
             candidate.model.cpu().eval(),
             candidate.shape,
-            candidate.classes,
+            candidate.outputs.size,
             plan.stages[0].params["architecture"],
             artifact,
             entry,

@@ -18,6 +18,7 @@ from paretune.search.profiling.advice.change import FORMATS, TriedFormat
 from paretune.search.study.tables import OBJECTIVES
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
 from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.task import Outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,7 @@ def try_formats(network: ProfiledNetwork, batch: int, folder: Path) -> tuple[Tri
 
 def _export(network: ProfiledNetwork, mode: str, path: Path) -> Artifact:
     entry = QUANTIZATIONS.get(mode)
-    candidate = Candidate(network.model, network.shape, network.classes)
+    candidate = Candidate(network.model, network.shape, Outputs(network.classes))
     context = Context(data=cast(Any, None))  # no layer is kept in float, so no data is needed
     request: Mapping[str, Any] | None = entry.apply(candidate, entry.Params(), context).quantization
     calibration = islice(_inputs(network), math.ceil(EXAMPLES / BATCH))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from paretune.inputs import Kind
 from paretune.search.data import DATASETS
 from paretune.search.study_file.problems import Key, Problems
 from paretune.spaces.architecture import refusal, takes
 from paretune.spaces.domains import Choice, Fixed, Node, Record
-from paretune.spaces.inputs import Kind
 from paretune.spaces.training.recipe import Augment
 
 NO_AUGMENTATION = Augment().model_dump()

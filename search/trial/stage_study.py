@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from paretune.inputs import sizes
 from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.building.pipeline import Pipeline
@@ -170,7 +171,7 @@ class StageStudy(OpenStudy):
         return {
             "data": {"name": self.spec.data.name, **data.info()},
             "classes": data.classes,
-            "shape": list(data.shape),
+            "shape": sizes(data.shape),
             "fingerprint": data.fingerprint,
             "preprocessing": data.preprocessing(),
         }

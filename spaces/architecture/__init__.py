@@ -1,6 +1,6 @@
 """Families of networks, and which kind of input each family takes."""
 
-from paretune.spaces.inputs import Kind
+from paretune.inputs import Kind
 from paretune.spaces.table import Table
 
 ARCHITECTURES = Table(

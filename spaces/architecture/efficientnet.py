@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
+from paretune.inputs import ImageShape
 from paretune.spaces.architecture.image_params import DROPOUT_TEXT, StemParams
-from paretune.spaces.inputs import ImageShape
 
 if TYPE_CHECKING:
     import torch

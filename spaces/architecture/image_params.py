@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from paretune.spaces.inputs import ImageShape
+from paretune.inputs import ImageShape
 from paretune.spaces.params import Params
 
 Stem = Literal["auto", "small", "standard"]

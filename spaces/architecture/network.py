@@ -7,28 +7,40 @@ from typing import Any
 
 import torch
 
+from paretune.inputs import Shape, Signature, call, example, image_shape, kind_of, shape_text
 from paretune.spaces.architecture import ARCHITECTURES, refusal, takes
 from paretune.spaces.architecture.image_params import resized_shape
 from paretune.spaces.architecture.resizing import Resized
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.inputs import Shape, example, kind_of, shape_text
+from paretune.task import Outputs, outputs_of
+
+VECTORS = {
+    "example": (1, "[2, {}] logits"),
+    "position": (2, "[2, positions, {}]"),
+    "pixel": (1, "[2, {}, height, width]"),
+}
+"""What has one vector of outputs -> axis of the vector, and the form of the outputs for 2."""
+
+OUTPUT_NAMES = {"example": "classes", "position": "tokens", "pixel": "classes"}
+"""What the values of a vector are called."""
 
 
 def build_network(
-    architecture: Mapping[str, Any], shape: Shape, classes: int, seed: int
+    architecture: Mapping[str, Any], shape: Shape, outputs: Outputs | int, seed: int
 ) -> torch.nn.Module:
     """Returns a fresh network in evaluation mode; torch's global random state stays unchanged.
 
     Args:
         architecture: {name: {parameters}}.
         shape: Shape of one input: (C, H, W), or (length, vocabulary).
-        classes: Number of logits.
+        outputs: What the task needs; n means one vector of n values for each example.
         seed: Seed of the random weights.
 
     Raises:
         InfeasibleCandidate: No such network exists, or it does not fit the data.
         ValueError: The name or the parameters are wrong.
     """
+    wanted = outputs_of(outputs)
     name, options = ARCHITECTURES.parse(architecture)
     entry = ARCHITECTURES.get(name)
     kind = kind_of(shape)
@@ -37,37 +49,45 @@ def build_network(
     params = entry.Params.model_validate(options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _build(entry, params, shape, classes)
+        network = _build(entry, params, shape, wanted.size)
     network.eval()
-    _check_head(name, network, shape, classes)
+    _check_outputs(name, network, shape, wanted)
     return network
 
 
 def _build(entry: Any, params: Any, shape: Shape, classes: int) -> torch.nn.Module:
     """Returns the network; it resizes its input first if its parameters set a resolution."""
-    if len(shape) == 2:
+    if kind_of(shape) != "images" or isinstance(shape, Signature):
         return entry.build(params, shape, classes)  # type: ignore[no-any-return]
-    resized = resized_shape(params, shape)
-    network: torch.nn.Module = entry.build(params, resized, classes)
-    return network if resized == shape else Resized(network, shape[1:], resized[1:])
+    before = image_shape(shape)
+    after = resized_shape(params, before)
+    network: torch.nn.Module = entry.build(params, after, classes)
+    return network if after == before else Resized(network, before[1:], after[1:])
 
 
-def _check_head(name: str, network: torch.nn.Module, shape: Shape, classes: int) -> None:
+def _check_outputs(name: str, network: torch.nn.Module, shape: Shape, wanted: Outputs) -> None:
+    """Refuses a network that fails for its inputs, or gives other outputs than the task needs."""
     try:
         with torch.inference_mode():
-            output = network(example(shape, 2))
+            outputs = call(network, example(shape, 2))
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InfeasibleCandidate(
             f"{name} does not take {kind_of(shape)} of {shape_text(shape)}: {reason}"
         ) from error
-    if not isinstance(output, torch.Tensor) or output.ndim != 2:
-        result = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise InfeasibleCandidate(
-            f"{name} gives {result} for 2 {kind_of(shape)}, not [2, {classes}] logits"
+    if wanted.per == "any":
+        return
+    axis, form = VECTORS[wanted.per]
+    if not isinstance(outputs, torch.Tensor) or outputs.ndim != form.count(",") + 1:
+        result = (
+            list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
         )
-    if output.shape[1] != classes:
         raise InfeasibleCandidate(
-            f"{name} gives {output.shape[1]} outputs, the data has {classes} classes; "
-            f"make its last layer give {classes}, for instance by a `classes` argument"
+            f"{name} gives {result} for 2 {kind_of(shape)}, not {form.format(wanted.size)}"
+        )
+    if wanted.size and outputs.shape[axis] != wanted.size:
+        raise InfeasibleCandidate(
+            f"{name} gives {outputs.shape[axis]} outputs, the data has {wanted.size} "
+            f"{OUTPUT_NAMES[wanted.per]}; make its last layer give {wanted.size}, for instance by "
+            "a `classes` argument"
         )

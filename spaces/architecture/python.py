@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from paretune.inputs import Shape
 from paretune.spaces.architecture.image_params import ImageParams
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.inputs import Shape
 
 if TYPE_CHECKING:
     import torch

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from paretune.inputs import PADDING, TextShape
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.inputs import PADDING, TextShape
 from paretune.spaces.table import UnknownName, did_you_mean
 
 EAGER = "eager"

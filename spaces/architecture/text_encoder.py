@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from paretune.inputs import PADDING
 from paretune.spaces.architecture.attention import EncoderBlock
-from paretune.spaces.inputs import PADDING
 
 PADDING_SCORE = -1e4
 """Added to the attention score of padding: far below any other, and finite in float16."""

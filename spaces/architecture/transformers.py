@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
+from paretune.inputs import TextShape
 from paretune.spaces.params import Params
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Transformers:
             return self
 
     @staticmethod
-    def build(params: Params, shape: tuple[int, int], classes: int) -> torch.nn.Module:
+    def build(params: Params, shape: TextShape, classes: int) -> torch.nn.Module:
         """Returns a network: token ids int64 [B, length] -> [B, classes].
 
         Raises:

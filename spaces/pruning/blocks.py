@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from paretune.spaces.inputs import Shape, example
+from paretune.inputs import Shape, example
 
 _LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.MultiheadAttention)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from paretune.inputs import Shape
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
 from paretune.spaces.pruning.module_names import check_names, is_within
 
@@ -75,7 +75,7 @@ class Depth:
         removable = _removable(blocks, importance, params.ignore)
         count = _count(params, len(removable))
         before = [count_macs(model, candidate.shape), _size(model)]
-        units = unit_count(model, candidate.classes)
+        units = unit_count(model, candidate.outputs.size)
         removed = removable[:count]
         for block in removed:
             leave_out(model, block.name, block.pair)
@@ -85,7 +85,7 @@ class Depth:
             "worth": {name: round(value, 6) for name, value in importance.items()},
             "parameters": [before[1], _size(model)],
             "macs": [before[0], count_macs(model, candidate.shape)],
-            "units": [units, unit_count(model, candidate.classes)],
+            "units": [units, unit_count(model, candidate.outputs.size)],
         }
         return candidate.with_step(model, Step("depth", params.model_dump(), info))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from paretune.spaces.inputs import Shape, example
+from paretune.inputs import Shape, example
 from paretune.spaces.pruning.heads import attention_projections
 from paretune.spaces.pruning.layer import LayerPart, PrunableLayer
 from paretune.spaces.pruning.module_names import is_within
@@ -51,7 +51,7 @@ def trace(model: torch.nn.Module, shape: Shape) -> Any:
     )
 
 
-def _example(model: torch.nn.Module, shape: Shape) -> torch.Tensor:
+def _example(model: torch.nn.Module, shape: Shape) -> Any:
     """Returns an input of the network's precision."""
     inputs = example(shape)
     parameter = next(model.parameters(), None)

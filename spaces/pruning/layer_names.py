@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paretune.spaces.inputs import Shape
+from paretune.inputs import Shape
 
 
 def prunable_layer_names(architecture: Mapping[str, Any], shape: Shape, classes: int) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from paretune.inputs import Shape, example
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
-from paretune.spaces.inputs import Shape, example
 from paretune.spaces.macs import count_macs, macs_by_module
 from paretune.spaces.pruning import widths
 from paretune.spaces.pruning.cost import Cost
@@ -63,7 +63,7 @@ class PruningRounds:
         shape, params = self._candidate.shape, self._params
         check_names(params.ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
         before, size = _sides(self.model), _size(self.model)
-        dense = unit_count(self.model, self._candidate.classes)
+        dense = unit_count(self.model, self._candidate.outputs.size)
         self._dense = count_macs(self.model, shape)
         with infeasible_on_graph_error():
             self._kept_whole = whole_layers(self.model, shape, params.ignore)
@@ -88,7 +88,7 @@ class PruningRounds:
             "macs": [self._dense, macs],
             "whole": [n for n in before if not is_within(n, self._members)],
             "kept_whole": self._kept_whole,
-            "units": [dense, unit_count(self.model, self._candidate.classes)],
+            "units": [dense, unit_count(self.model, self._candidate.outputs.size)],
         }
 
     def _round(self, share: float) -> list[Any]:

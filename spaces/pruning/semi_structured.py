@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from paretune.inputs import Shape
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
-from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
 from paretune.spaces.pruning.masking import Masks, with_masked_weights
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from paretune.inputs import Shape
 from paretune.spaces.base import Candidate, Context, Step
-from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
 from paretune.spaces.pruning.criteria import GRADIENTS, Criterion
 from paretune.spaces.pruning.layer_ratios import check_slots

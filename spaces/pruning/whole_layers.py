@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from paretune.spaces.inputs import Shape, random_example
+from paretune.inputs import Shape, random_example
 from paretune.spaces.pruning.graph import channel_layers, fits_its_parts, trace
 from paretune.spaces.pruning.group_balance import check_parts
 from paretune.spaces.pruning.heads import head_layers

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from paretune.inputs import Shape
 from paretune.spaces.base import Candidate, Context
-from paretune.spaces.inputs import Shape
 from paretune.spaces.quantization.request import Int8Params, with_int8_request
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from torch import fx, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from paretune.inputs import Shape, example
 from paretune.spaces.base import InfeasibleCandidate
-from paretune.spaces.inputs import Shape, example
 from paretune.spaces.quantization.fake_quantization import FakeActivation, FakeWeight, TensorMark
 
 WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.ConvTranspose1d, nn.ConvTranspose2d)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import Shape
 from paretune.spaces.base import Candidate, Context
-from paretune.spaces.inputs import Shape
 from paretune.spaces.params import Params
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from paretune.inputs import Shape
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from paretune.spaces.inputs import Shape
 from paretune.spaces.quantization.request import OUTLINE_IMAGES, Int8Params, check_finite
 from paretune.spaces.table import Option, Slot
 from paretune.spaces.training import OPTIMIZERS, SCHEDULES

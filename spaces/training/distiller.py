@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from paretune.inputs import PADDING, example
 from paretune.spaces.base import Context, InfeasibleCandidate
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.distillation.base import Bridge, Lesson
 from paretune.spaces.distillation.layer_calls import OutputTaps
-from paretune.spaces.inputs import PADDING, example
 from paretune.spaces.training.recipe import Augment, Recipe
 
 BATCH = 512
@@ -78,7 +78,9 @@ class Distiller:
 
     def begin(self, seed: int) -> None:
         """Starts an epoch with batches in this seed's order."""
-        self._order = self._context.data.order("train", seed)
+        order = self._context.data.order("train", seed)
+        assert order is not None
+        self._order = order
 
     def loss(
         self,
@@ -137,9 +139,10 @@ class Distiller:
     def _check_classes(self, inputs: torch.Tensor) -> None:
         with torch.inference_mode():
             classes = self._teacher(inputs).shape[1]
-        if classes != self._context.data.classes:
+        if classes != self._context.data.task.outputs.size:
             raise InfeasibleCandidate(
-                f"the teacher has {classes} classes, the candidate {self._context.data.classes}"
+                f"the teacher has {classes} classes, the candidate "
+                f"{self._context.data.task.outputs.size}"
             )
 
 

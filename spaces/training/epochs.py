@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from paretune.inputs import kind_of
 from paretune.spaces.base import Context, EpochEnd, InfeasibleCandidate
-from paretune.spaces.inputs import kind_of
 from paretune.spaces.strides import correct_gradients
 from paretune.spaces.training.augmentation import augmented
 from paretune.spaces.training.distiller import Distiller
@@ -78,7 +78,7 @@ class Epochs:
         adapters = self.distiller.parameters if self.distiller else []
         self.parameters = [*(p for p in model.parameters() if p.requires_grad), *adapters]
         needs_trunk = recipe.freeze_epochs or recipe.trunk_lr < 1
-        self.trunk = Trunk(model, context.data.classes) if needs_trunk else None
+        self.trunk = Trunk(model, context.data.task.outputs.size) if needs_trunk else None
         self.optimizer = optimizer_of(self.parameters, self.trunk, recipe)
         self.rates = LearningRates(self.optimizer, recipe.schedule)
         self.precision = Precision(recipe.amp, context.device)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
+from paretune.inputs import kind_of
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.finite import broken_tensor, infinite_constants
-from paretune.spaces.inputs import kind_of
 from paretune.spaces.training.compiling import compilation
 from paretune.spaces.training.epochs import Epochs
 from paretune.spaces.training.recipe import Augment, Recipe

@@ -23,6 +23,7 @@ from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization import QUANTIZATIONS
+from support.tasks import classification
 
 BATCH = 100
 
@@ -30,7 +31,8 @@ BATCH = 100
 class Images:
     """The first training images, normalized as the published networks need it."""
 
-    classes, shape, fingerprint = CLASSES, SHAPE, "bench"
+    shape, fingerprint, task = SHAPE, "bench", classification(CLASSES)
+    loader_batch = None
 
     def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
         self._images, self._labels = normalized(images), torch.from_numpy(labels.astype(np.int64))

@@ -19,7 +19,7 @@ import torch
 from sides import in_turn
 from torch import nn
 
-from paretune.objectives.inputs import Shape
+from paretune.inputs import Shape
 from paretune.objectives.profiling.layer_costs import layer_costs
 from paretune.objectives.profiling.onnx_profile import onnx_times
 from paretune.objectives.runtimes.base import Artifact

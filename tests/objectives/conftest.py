@@ -15,6 +15,7 @@ from torch import nn
 
 from paretune.objectives.base import EvaluationData, Subject
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from support.tasks import classification
 
 settings.register_profile(
     "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -28,7 +29,7 @@ CLASSES = 3
 class ToyData:
     """Images of noise; labels are 0 unless set."""
 
-    classes = CLASSES
+    task = classification(CLASSES)
     shape = SHAPE
 
     def __init__(self, count: int = 40, labels: np.ndarray | None = None) -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.base import Candidate, Context, Data
 from paretune.spaces.rebuild import initial_candidate
+from support.tasks import classification
 
 settings.register_profile(
     "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -27,6 +28,8 @@ class ToyData:
     """Images of noise with one bright row. The class is the position of the row."""
 
     classes = CLASSES
+    task = classification(CLASSES)
+    loader_batch = None
     shape = SHAPE
     fingerprint = "toy"
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
 
-from paretune.objectives import inputs as objectives_inputs
-from paretune.spaces import inputs
+from paretune import inputs
 from paretune.spaces.architecture import ARCHITECTURES, refusal, takes
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
@@ -17,20 +15,19 @@ from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 
 
-@pytest.mark.parametrize("room", [inputs, objectives_inputs], ids=["spaces", "objectives"])
-def test_example_is_an_image_in_float_or_a_text_of_tokens(room: Any) -> None:
-    image = room.example((3, 4, 6), 2)
+def test_example_is_an_image_in_float_or_a_text_of_tokens() -> None:
+    image = inputs.example((3, 4, 6), 2)
     assert (image.shape, image.dtype) == ((2, 3, 4, 6), torch.float32)
-    text = room.example((7, 5), 2)
+    text = inputs.example(inputs.Tokens(7, 5), 2)
     assert (text.shape, text.dtype) == ((2, 7), torch.int64)
     assert (text != inputs.PADDING).all() and (text < 5).all()
-    assert len(room.example((7, 5))) == 1
+    assert len(inputs.example(inputs.Tokens(7, 5))) == 1
 
 
 def test_kind_and_text_follow_from_a_shape() -> None:
-    assert (inputs.kind_of((3, 4, 6)), inputs.kind_of((7, 5))) == ("images", "text")
+    assert (inputs.kind_of((3, 4, 6)), inputs.kind_of(inputs.Tokens(7, 5))) == ("images", "text")
     assert inputs.shape_text((1, 4, 6)) == "4x6 pixels and 1 channel"
-    assert inputs.shape_text((7, 5)) == "7 tokens of 5"
+    assert inputs.shape_text(inputs.Tokens(7, 5)) == "7 tokens of 5"
 
 
 def test_only_the_family_python_takes_images_and_text() -> None:
@@ -43,15 +40,17 @@ def test_only_the_family_python_takes_images_and_text() -> None:
 
 def test_image_network_is_infeasible_for_text() -> None:
     with pytest.raises(InfeasibleCandidate, match=r"resnet takes images, but the data is text"):
-        build_network({"resnet": {}}, (16, 100), 3, seed=0)
+        build_network({"resnet": {}}, inputs.Tokens(16, 100), 3, seed=0)
 
 
 def test_user_s_network_for_images_is_infeasible_for_text() -> None:
     with pytest.raises(InfeasibleCandidate, match=r"does not take text of 16 tokens of 100: "):
-        build_network({"python": {"factory": "user_nets:Silent"}}, (16, 100), 3, seed=0)
+        build_network(
+            {"python": {"factory": "user_nets:Silent"}}, inputs.Tokens(16, 100), 3, seed=0
+        )
 
 
 def test_augmentation_of_text_is_infeasible(candidate: Candidate, context: Context) -> None:
     recipe = Recipe.model_validate({"epochs": 1, "augment": {"flip": True}})
     with pytest.raises(InfeasibleCandidate, match="augmentation changes images, but the data is"):
-        train(replace(candidate, shape=(16, 100)), recipe, context, stage="finetune")
+        train(replace(candidate, shape=inputs.Tokens(16, 100)), recipe, context, stage="finetune")

@@ -11,6 +11,7 @@ from paretune.spaces.quantization.dynamic import Dynamic
 from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
+from paretune.task import Outputs
 
 SHAPE, CLASSES = (1, 8, 8), 3
 
@@ -20,7 +21,8 @@ def test_initial_candidate_is_float_with_a_history_of_one_step() -> None:
     candidate = initial_candidate(architecture, SHAPE, CLASSES, seed=4)
     step = Step("architecture", {"architecture": architecture, "seed": 4})
     assert candidate.history == (step,)
-    assert (candidate.shape, candidate.classes, candidate.quantization) == (SHAPE, CLASSES, None)
+    assert (candidate.shape, candidate.outputs) == (SHAPE, Outputs(CLASSES))
+    assert candidate.quantization is None
     assert not candidate.model.training
 
 

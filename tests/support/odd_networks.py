@@ -16,8 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from paretune.inputs import Tokens
+from support.tasks import classification
+
 IMAGE = (1, 8, 8)
-TEXT = (12, 50)
+TEXT = Tokens(12, 50)
 CLASSES = 10
 
 
@@ -346,6 +349,7 @@ class OddData:
     def __init__(self, text: bool = False) -> None:
         self.shape: Any = TEXT if text else IMAGE
         self.fingerprint = "odd"
+        self.task = classification(CLASSES)
 
     def batches(
         self, part: str, size: int, *, seed: int | None = None

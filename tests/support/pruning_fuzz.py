@@ -21,6 +21,7 @@ from paretune.spaces.pruning.depth import Depth
 from paretune.spaces.pruning.structured import Structured
 from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.spaces.twin import accepted
+from support.tasks import classification
 
 SHAPE, CLASSES = (3, 8, 8), 5
 
@@ -33,7 +34,7 @@ FOREIGN = re.compile(
 class RandomData:
     """Images of noise with random labels, for criteria that need gradients."""
 
-    classes, shape, fingerprint = CLASSES, SHAPE, "random"
+    shape, fingerprint, task = SHAPE, "random", classification(CLASSES)
 
     def batches(self, part: str, size: int, *, seed: Any = None, device: str = "cpu") -> Any:
         generator = torch.Generator().manual_seed(0)

@@ -11,11 +11,12 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from paretune.inputs import Shape, Signature, example, kind_of
 from paretune.objectives.profiling.base import LayerCosts
 from paretune.objectives.profiling.layer_costs import layer_costs
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
-from paretune.spaces.inputs import Shape, example
 from paretune.spaces.pruning.structured import Structured
+from paretune.task import Outputs
 
 HALF = 0.5
 
@@ -81,7 +82,7 @@ def pruned(model: nn.Module, shape: Shape, classes: int, path: str | None) -> nn
     """
     amount: dict[str, Any] = {"ratio": HALF} if path is None else {"per_layer": {path: HALF}}
     context = Context(data=cast(Any, None))  # the magnitude criterion needs no data
-    candidate = Candidate(model, shape, classes)
+    candidate = Candidate(model, shape, Outputs(classes))
     try:
         return Structured.apply(candidate, Structured.Params(**amount), context).model
     except InfeasibleCandidate:
@@ -89,8 +90,10 @@ def pruned(model: nn.Module, shape: Shape, classes: int, path: str | None) -> nn
 
 
 def lower_resolution(shape: Shape) -> Shape | None:
-    """Returns three quarters of the resolution; None for small images and for texts."""
-    if len(shape) == 2 or min(shape[1:]) < LARGE:
+    """Returns three quarters of the resolution; None for small images and for other inputs."""
+    if kind_of(shape) != "images" or isinstance(shape, Signature):
+        return None
+    if min(shape[1:]) < LARGE:
         return None
     step = 32 if min(shape[1:]) >= 128 else 8
     height, width = (max(step, int(side * SMALLER / step + 0.5) * step) for side in shape[1:])

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from paretune.objectives.inputs import Shape
+from paretune.inputs import Shape, image_shape
 from paretune.objectives.profiling.base import LayerCosts
 from paretune.search.profiling.advice import changed_networks
 from paretune.search.profiling.advice.advice import worst_layers
@@ -77,4 +77,11 @@ def _network_changes(
     smaller = changed_networks.lower_resolution(shape)
     after = changed_networks.costs(model, smaller)
     if smaller is not None and after is not None:
-        yield Change.LOWER, estimate_change(costs, after), (min(smaller[1:]), min(shape[1:]))
+        yield (
+            Change.LOWER,
+            estimate_change(costs, after),
+            (
+                min(image_shape(smaller)[1:]),
+                min(image_shape(shape)[1:]),
+            ),
+        )

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from paretune.objectives.inputs import Shape
+from paretune.inputs import Shape, Tokens
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.architecture.network import build_network
 
 IMAGES: Shape = (3, 32, 32)
-TEXTS: Shape = (16, 100)
+TEXTS: Shape = Tokens(16, 100)
 
 NETWORKS: dict[str, tuple[dict[str, Any], Shape]] = {
     "simple_cnn": ({"simple_cnn": {"width": 0.25}}, IMAGES),

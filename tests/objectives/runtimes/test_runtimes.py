@@ -21,8 +21,8 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from paretune.inputs import Shape, Tokens
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.inputs import Shape
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes import RUNTIMES
 from paretune.objectives.runtimes.base import Artifact
@@ -248,7 +248,7 @@ def test_session_has_the_model_s_logits_for_text(name: str, deploy: Deploy) -> N
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         model = TextNetwork(50).eval()
-    _, session = deploy(name, "text", model, (12, 50), tokens)
+    _, session = deploy(name, "text", model, Tokens(12, 50), tokens)
     for batch in (1, 9):
         expected = logits_of(model, tokens[:batch])
         np.testing.assert_allclose(session(tokens[:batch]), expected, rtol=1e-4, atol=1e-5)

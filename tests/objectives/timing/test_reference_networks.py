@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from paretune.inputs import Shape, Tokens, example
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.inputs import Shape, example
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.timing.reference_networks import (
     NAMES,
@@ -17,7 +17,7 @@ from paretune.objectives.timing.reference_networks import (
     reference_panel,
 )
 
-SHAPES: list[Shape] = [(1, 1, 1), (1, 8, 8), (3, 32, 33), (12, 50)]
+SHAPES: list[Shape] = [(1, 1, 1), (1, 8, 8), (3, 32, 33), Tokens(12, 50)]
 
 MODULE = "paretune.objectives.timing.reference_networks"
 

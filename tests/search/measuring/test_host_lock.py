@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is nothin
 TRAINER = """
 import pathlib, sys, time
 from paretune.search.measuring.host_lock import HostLock
+from paretune.search.tasks.classification import classification
 from paretune.spaces.base import Context
 from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.training.loop import train
@@ -30,7 +31,7 @@ torch.set_num_threads(1)
 host_lock, log = HostLock(pathlib.Path(sys.argv[1])), open(sys.argv[2], "a", buffering=1)
 
 class Noise:
-    classes, shape = 3, (1, 8, 8)
+    shape, task, loader_batch = (1, 8, 8), classification(3), None
     def size(self, part):
         return 10**6
     def batches(self, part, batch_size, *, seed=None, device="cpu"):

@@ -54,7 +54,7 @@ def size_of(network: torch.nn.Module) -> int:
 @ENTRIES
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_network_gives_a_logit_for_each_class(name: str, shape: Shape) -> None:
-    network = build_network({name: SMALL.get(name, {})}, shape, classes=7, seed=0)
+    network = build_network({name: SMALL.get(name, {})}, shape, outputs=7, seed=0)
     assert not network.training
     with torch.inference_mode():
         logits = network(torch.rand(5, *shape))
@@ -64,7 +64,7 @@ def test_network_gives_a_logit_for_each_class(name: str, shape: Shape) -> None:
 
 @ENTRIES
 def test_network_has_finite_gradients_for_all_parameters(name: str) -> None:
-    network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), classes=7, seed=0).train()
+    network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), outputs=7, seed=0).train()
     logits = network(torch.rand(4, 1, 8, 8))
     assert logits.shape == (4, 7)
     logits.square().sum().backward()
@@ -74,7 +74,7 @@ def test_network_has_finite_gradients_for_all_parameters(name: str) -> None:
 @ENTRIES
 def test_network_has_the_same_weights_only_for_the_same_seed(name: str) -> None:
     def weights(seed: int) -> torch.Tensor:
-        network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), classes=7, seed=seed)
+        network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), outputs=7, seed=seed)
         return torch.cat([p.flatten() for p in network.parameters()])
 
     assert torch.equal(weights(3), weights(3))
@@ -84,7 +84,7 @@ def test_network_has_the_same_weights_only_for_the_same_seed(name: str) -> None:
 @ENTRIES
 def test_build_network_keeps_the_global_random_state(name: str) -> None:
     before = torch.get_rng_state()
-    build_network({name: SMALL.get(name, {})}, (1, 8, 8), classes=7, seed=3)
+    build_network({name: SMALL.get(name, {})}, (1, 8, 8), outputs=7, seed=3)
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from paretune.inputs import Tokens
 from paretune.objectives.macs import count_macs as objectives_macs
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.architecture.network import build_network
@@ -20,7 +21,7 @@ from paretune.spaces.table import UnknownName
 
 pytest.importorskip("transformers")
 
-SHAPE, CLASSES = (12, 40), 3
+SHAPE, CLASSES = Tokens(12, 40), 3
 
 SMALL = {
     "hidden_size": 16,

@@ -9,6 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from paretune.inputs import Tokens
 from paretune.objectives.macs import count_macs
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.architecture.text_transformer import TextTransformer
@@ -17,7 +18,7 @@ from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
 from paretune.spaces.rebuild import initial_candidate, rebuild
 
-SHAPE, CLASSES = (16, 50), 3
+SHAPE, CLASSES = Tokens(16, 50), 3
 
 VARIANTS = pytest.mark.parametrize(
     "variant",

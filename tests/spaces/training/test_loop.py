@@ -465,4 +465,4 @@ def test_finetuning_keeps_the_pruned_shapes_and_changes_the_weights(
     assert shapes[0] == shapes[1]
     assert not torch.equal(weights(pruned), weights(tuned))
     images = np.zeros((2, *candidate.shape), dtype=np.float32)
-    assert tuned.model(torch.from_numpy(images)).shape == (2, candidate.classes)
+    assert tuned.model(torch.from_numpy(images)).shape == (2, candidate.outputs.size)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from paretune.objectives.inputs import Shape
+from paretune.inputs import Shape, Tokens
 from paretune.objectives.runtimes.onnx_quantization.optimized_graph import (
     float_layers,
     load_optimized,
@@ -21,8 +21,9 @@ from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization.qat import Qat
 from paretune.spaces.quantization.static import Static
 from paretune.spaces.rebuild import initial_candidate
+from support.tasks import classification
 
-IMAGE, TEXT, CLASSES = (1, 8, 8), (12, 50), 3
+IMAGE, TEXT, CLASSES = (1, 8, 8), Tokens(12, 50), 3
 SMALL = {"depth": 1, "heads": 2, "width": 32}
 
 NETWORKS: list[Any] = [
@@ -52,7 +53,7 @@ NETWORKS: list[Any] = [
 class Noise:
     """32 random inputs; half of the texts end in padding."""
 
-    classes, fingerprint = CLASSES, "noise"
+    fingerprint, task, loader_batch = "noise", classification(CLASSES), None
 
     def __init__(self, shape: Shape) -> None:
         generator = torch.Generator().manual_seed(0)
