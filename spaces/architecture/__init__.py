@@ -2,6 +2,7 @@
 
 from paretune.inputs import Kind
 from paretune.spaces.table import Table
+from paretune.task import Per
 
 ARCHITECTURES = Table(
     "architecture",
@@ -19,7 +20,13 @@ ARCHITECTURES = Table(
         "vit": "paretune.spaces.architecture.vit:ViT",
         "staged": "paretune.spaces.architecture.staged:Staged",
         "torchvision": "paretune.spaces.architecture.torchvision:Torchvision",
+        "mlp": "paretune.spaces.architecture.mlp:Mlp",
+        "conv1d": "paretune.spaces.architecture.conv1d:Conv1d",
+        "unet": "paretune.spaces.architecture.unet:UNet",
+        "segmenter": "paretune.spaces.architecture.segmenter:Segmenter",
+        "detector": "paretune.spaces.architecture.detector:Detector",
         "text_transformer": "paretune.spaces.architecture.text_transformer:TextTransformer",
+        "text_decoder": "paretune.spaces.architecture.text_decoder:TextDecoder",
         "timm": "paretune.spaces.architecture.timm:Timm",
         "transformers": "paretune.spaces.architecture.transformers:Transformers",
         "python": "paretune.spaces.architecture.python:Python",
@@ -36,11 +43,38 @@ def takes(name: str, kind: Kind) -> bool:
     Raises:
         UnknownName: No family has this name.
     """
-    return getattr(ARCHITECTURES.get(name), "takes", "images") in (kind, "any")
+    taken = kinds_taken(name)
+    return kind in taken or taken == ("any",)
+
+
+def kinds_taken(name: str) -> tuple[str, ...]:
+    """Returns the kinds of inputs that a family's networks take; ("any",) for all."""
+    taken = getattr(ARCHITECTURES.get(name), "takes", "images")
+    return (taken,) if isinstance(taken, str) else tuple(taken)
+
+
+def gives(name: str, per: Per) -> bool:
+    """Returns whether a family's networks give such outputs (class attribute `gives`).
+
+    Raises:
+        UnknownName: No family has this name.
+    """
+    given = getattr(ARCHITECTURES.get(name), "gives", "example")
+    return "any" in (per, given) or per == given
 
 
 def refusal(name: str, kind: Kind) -> str:
     """Returns the error text for inputs that a family cannot take; it lists those that can."""
     suitable = ", ".join(other for other in ARCHITECTURES.names if takes(other, kind))
-    other = "text" if kind == "images" else "images"
-    return f"{name} takes {other}, but the data is {kind}; architectures for {kind}: {suitable}"
+    taken = " or ".join(kinds_taken(name))
+    return f"{name} takes {taken}, but the data is {kind}; architectures for {kind}: {suitable}"
+
+
+def output_refusal(name: str, per: Per) -> str:
+    """Returns the error text for outputs that a family does not give; it lists those that do."""
+    suitable = ", ".join(other for other in ARCHITECTURES.names if gives(other, per))
+    given = getattr(ARCHITECTURES.get(name), "gives", "example")
+    return (
+        f"{name} gives one vector for each {given}, but the task needs one for each {per}; "
+        f"architectures that give it: {suitable}"
+    )

@@ -18,6 +18,7 @@ from paretune.objectives.base import Subject
 from paretune.objectives.classification_scores import wilson
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.timing.estimates import Z95
+from support.tasks import classification
 
 FEW = ("top1", "balanced", "f1", "loss", "calibration")
 """Values for data of less than six classes."""
@@ -84,7 +85,7 @@ def test_top5_is_returned_for_more_than_five_classes_only(
     make_data: Callable[..., Any], make_subject: Callable[..., Subject]
 ) -> None:
     small, large = make_data(), make_data()
-    large.classes = 6
+    large.task = classification(6)
     names = [
         {m.name for m in Accuracy.measure(make_subject(data), Accuracy.Params(), "test")}
         for data in (small, large)

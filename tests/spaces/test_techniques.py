@@ -115,7 +115,7 @@ def test_technique_keeps_the_shape_of_input_and_output(
         logits = after.model(torch.rand(5, *SHAPE))
     assert logits.shape == (5, CLASSES)
     assert logits.isfinite().all()
-    assert (after.shape, after.classes) == (SHAPE, CLASSES)
+    assert (after.shape, after.outputs.size) == (SHAPE, CLASSES)
     assert not after.model.training
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from paretune.inputs import Tokens
 from paretune.objectives.macs import count_macs
 from paretune.objectives.profiling.eager_profile import eager_times
 from paretune.objectives.profiling.layer_costs import layer_costs
@@ -43,7 +44,7 @@ def test_views_dropout_and_unread_rows_of_an_embedding_cost_nothing() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.drop(self.table(x)).flatten(1)  # type: ignore[no-any-return]
 
-    [table] = layer_costs(Net(), (6, 1000))
+    [table] = layer_costs(Net(), Tokens(6, 1000))
     assert (table.path, table.parameters, table.traffic) == ("table", 4000, 4 * 2 * 6 * 4)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from paretune.inputs import Tokens
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.runtimes.torch_export import TorchExport
 from paretune.objectives.runtimes.torchscript import TorchScript
@@ -64,7 +65,7 @@ def test_runtime_takes_token_ids_of_any_batch(
     runtime: Any, ids: np.ndarray, tmp_path: Path
 ) -> None:
     model = masked_network()
-    artifact = runtime.export(model, (LENGTH, VOCABULARY), tmp_path / f"m{runtime.suffix}")
+    artifact = runtime.export(model, Tokens(LENGTH, VOCABULARY), tmp_path / f"m{runtime.suffix}")
     session = runtime.load(artifact.path, runtime.Params())
     for count in (1, 7):
         with torch.inference_mode():
@@ -73,7 +74,7 @@ def test_runtime_takes_token_ids_of_any_batch(
 
 
 def test_onnx_input_is_int64_with_a_dynamic_batch(tmp_path: Path) -> None:
-    artifact = OnnxRuntime.export(masked_network(), (LENGTH, VOCABULARY), tmp_path / "m.onnx")
+    artifact = OnnxRuntime.export(masked_network(), Tokens(LENGTH, VOCABULARY), tmp_path / "m.onnx")
     [source] = onnx.load(str(artifact.path)).graph.input
     assert (source.name, source.type.tensor_type.elem_type) == ("input", onnx.TensorProto.INT64)
     batch, length = source.type.tensor_type.shape.dim
@@ -81,11 +82,11 @@ def test_onnx_input_is_int64_with_a_dynamic_batch(tmp_path: Path) -> None:
 
 
 def test_layer_applied_twice_is_quantized_twice_and_stored_once(tmp_path: Path) -> None:
-    plain = OnnxRuntime.export(masked_network(), (LENGTH, VOCABULARY), tmp_path / "a.onnx")
+    plain = OnnxRuntime.export(masked_network(), Tokens(LENGTH, VOCABULARY), tmp_path / "a.onnx")
     assert operators(plain.path)["Identity"] == 0
     small = OnnxRuntime.export(
         masked_network(),
-        (LENGTH, VOCABULARY),
+        Tokens(LENGTH, VOCABULARY),
         tmp_path / "b.onnx",
         {"dynamic": {"per_channel": False}},
     )
@@ -104,7 +105,7 @@ def test_static_int8_is_accurate_in_spite_of_a_mask(
     options = {"images": 64, "calibration": "minmax", "per_channel": True}
     artifact = OnnxRuntime.export(
         model,
-        (LENGTH, VOCABULARY),
+        Tokens(LENGTH, VOCABULARY),
         tmp_path / "m.onnx",
         {"static": options},
         iter([ids[:64]]),

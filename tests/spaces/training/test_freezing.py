@@ -37,7 +37,7 @@ def test_frozen_epochs_train_only_the_classifier_and_keep_statistics(
     resnet: Candidate, context: Context, optimizer: Any
 ) -> None:
     names = changed(resnet, context, freeze_epochs=2, optimizer=optimizer)
-    head = head_of(resnet.model, resnet.classes)
+    head = head_of(resnet.model, resnet.outputs.size)
     [name] = [name for name, layer in resnet.model.named_modules() if layer is head]
     assert names == {f"{name}.weight", f"{name}.bias"}
 

@@ -33,7 +33,7 @@ def network(data: Data) -> Candidate:
     """A network with batch normalization, and with dropout that uses torch's generator."""
     made = initial_candidate(NETWORK, data.shape, data.classes, seed=0)
     noisy = nn.Sequential(made.model, nn.Dropout(0.2))
-    return Candidate(noisy.eval(), made.shape, made.classes)
+    return Candidate(noisy.eval(), made.shape, made.outputs)
 
 
 def weights(candidate: Candidate) -> torch.Tensor:
