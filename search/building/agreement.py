@@ -182,9 +182,7 @@ def class_scores(outputs: Flat) -> np.ndarray:
     return outputs["logits"] if "logits" in outputs else next(iter(outputs.values()))
 
 
-def fault(
-    network: Flat, file: Flat, classes: np.ndarray | None, allowed: float | None
-) -> str:
+def fault(network: Flat, file: Flat, classes: np.ndarray | None, allowed: float | None) -> str:
     """Returns why a file is broken, as the end of "the file ..."; empty if it is not.
 
     Args:

@@ -131,7 +131,7 @@ class ExportProbe:
 
     @cached_property
     def _inputs(self) -> ProbeInputs:
-        return probe_inputs(sample(self._data)[0], self._data)
+        return probe_inputs(sample(self._data).inputs, self._data)
 
     def _log(self, text: str) -> Path:
         return self._cache.log(f"probe-{digest(text)[:8]}", text)
@@ -225,9 +225,9 @@ class UntrainedNetwork:
             return self._fault(session, allowed)
 
     def _fault(self, compute: Compute, allowed: float) -> str:
-        return file_fault(compute, self.candidate.model, self.inputs, self.expected, allowed)
+        return file_fault(compute, self.candidate, self.inputs, self.expected, allowed)
 
-    def _example(self) -> torch.Tensor:
+    def _example(self) -> Any:
         return self.inputs.batch((0, 1))
 
 

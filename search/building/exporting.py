@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from paretune.inputs import Shape, example
+from paretune.nests import mapped
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.building.baked_values import baked_text, calls_of, value_lines
 from paretune.search.building.captured_output import captured
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 
 def export(candidate: Candidate, runtime: str, path: Path, data: Dataset) -> Artifact:
-    """Exports a candidate as a runtime's file; static int8 is calibrated on training images.
+    """Exports a candidate as a runtime's file; static int8 is calibrated on training examples.
 
     Raises:
         Unmeasurable: The runtime cannot export or quantize it. The text has one line; what the
@@ -113,7 +114,7 @@ def _in_one_line(message: str) -> str:
 def _blamed(message: str, model: torch.nn.Module, example: Callable[[], Any]) -> str:
     """Returns the lines that call the operator of a message, or that read values."""
     try:
-        calls, _ = trace_until_error(model, _tensor(example()))
+        calls, _ = trace_until_error(model, mapped(example(), _tensor))
     except Exception:  # an explanation must not hide the reason
         return ""
     if FIXED_BATCH.search(message):

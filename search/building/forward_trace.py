@@ -20,6 +20,10 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from paretune import inputs as inputs_module
+from paretune.inputs import call
+from paretune.nests import Nest, leaves, mapped
+
 VALUE_READS = {
     "__bool__": "a truth value",
     "__float__": "a Python number",
@@ -42,6 +46,7 @@ SIZE_READS = ("size", "__len__", "__iter__", "unbind", "split", "chunk", "dim", 
 
 TORCH = str(Path(torch.__file__).parent) + os.sep
 PACKAGE = str(Path(__file__).parent) + os.sep
+CALLER = str(inputs_module.__file__)
 
 SAME = 1e-4
 """Two runs agree in a call if its digests differ by less than this share of their size."""
@@ -101,7 +106,7 @@ def short_path(file: str) -> str:
     return file if relative.startswith("..") else relative
 
 
-def trace(model: torch.nn.Module, inputs: torch.Tensor) -> list[Call]:
+def trace(model: torch.nn.Module, inputs: Nest) -> list[Call]:
     """Returns the calls of one run; an exception ends the trace.
 
     Only calls that depend on the inputs are in it.
@@ -110,17 +115,15 @@ def trace(model: torch.nn.Module, inputs: torch.Tensor) -> list[Call]:
     return calls
 
 
-def trace_until_error(
-    model: torch.nn.Module, inputs: torch.Tensor
-) -> tuple[list[Call], Exception | None]:
+def trace_until_error(model: torch.nn.Module, inputs: Nest) -> tuple[list[Call], Exception | None]:
     """Returns the calls of one run, and the exception that ended it, if any."""
     with _module_names(model) as stack:
         recorder = _Recorder(stack)
-        inputs = inputs.clone()
-        recorder.derived[id(inputs)] = inputs
+        inputs = mapped(inputs, lambda tensor: tensor.clone())
+        recorder.derived |= {id(tensor): tensor for tensor in leaves(inputs)}
         try:
             with torch.no_grad(), recorder:
-                model(inputs)
+                call(model, inputs)
         except Exception as error:  # whatever the user's code raises
             return recorder.calls, error
     return recorder.calls, None
@@ -218,7 +221,7 @@ def _location(frame: FrameType | None, modules: list[str]) -> Location:
     module = modules[-1] if modules else ""
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith(PACKAGE):
+        if file.startswith(PACKAGE) or file == CALLER:
             break
         if not file.startswith((TORCH, "<")):
             return Location(file, frame.f_lineno, module)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import sizes
 from paretune.search.building.exporting import quiet_placement
 from paretune.search.study.deployment import rounding_runtime
 from paretune.search.study.plan import Plan
@@ -105,7 +106,7 @@ def key_of(
         return None
     architecture = plan.stages[0].params["architecture"]
     where = [deployment.name, deployment.options.model_dump(), host]
-    return digest([architecture, structure, list(shape), layout, *where])
+    return digest([architecture, structure, sizes(shape), layout, *where])
 
 
 def _layout(name: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from paretune.inputs import call
+from paretune.nests import Nest, leaves, mapped
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,7 +29,7 @@ MOST = 1e3
 """Largest factor of a layer's weights."""
 
 
-def spread_weights(model: nn.Module, inputs: torch.Tensor) -> None:
+def spread_weights(model: nn.Module, inputs: Nest) -> None:
     """Perturbs the weights, and scales each layer so that its outputs differ by about 1.
 
     The plain weights stay if the outputs would not be finite, or if the network was trained: its
@@ -43,8 +46,9 @@ def spread_weights(model: nn.Module, inputs: torch.Tensor) -> None:
     handles = list(_scaling_hooks(model))
     try:
         with torch.no_grad():
-            outputs = model(inputs.clone())
-        spread = bool(outputs.isfinite().all())
+            outputs = call(model, mapped(inputs, lambda tensor: tensor.clone()))
+        tensors = [leaf for leaf in leaves(outputs) if isinstance(leaf, torch.Tensor)]
+        spread = all(bool(tensor.isfinite().all()) for tensor in tensors)
     except Exception:  # the checks of the plain network report what its code raises
         spread = False
     finally:
@@ -98,7 +102,7 @@ def _scaling_hooks(model: nn.Module) -> Iterator[Any]:
 
 
 def _scale(module: Any, outputs: torch.Tensor, scaled: set[int]) -> torch.Tensor:
-    if id(module.weight) in scaled or len(outputs) < 2:
+    if id(module.weight) in scaled or outputs.ndim < 2 or len(outputs) < 2:
         return outputs
     scaled.add(id(module.weight))
     deviation = float(outputs.double().var(dim=0).mean().sqrt())

@@ -72,25 +72,25 @@ def test_tolerance_follows_from_number_format_and_device(
 
 
 def test_equal_outputs_agree() -> None:
-    compared = agreement(NETWORK, NETWORK, EXACT)
+    compared = agreement({"": NETWORK}, {"": NETWORK}, EXACT, "example")
     assert compared.to_json() == {
         "examples": 64,
         "difference": 0.0,
         "classes": 1.0,
         "tolerance": EXACT,
     }
-    assert fault(NETWORK, NETWORK, LABELS, EXACT) == ""
+    assert fault({"": NETWORK}, {"": NETWORK}, LABELS, EXACT) == ""
 
 
 def test_float_file_beyond_its_tolerance_is_broken() -> None:
     file = NETWORK + 0.01 * spread(NETWORK)
-    assert "outputs differ by up to 0.01 of their spread" in fault(NETWORK, file, LABELS, EXACT)
-    assert fault(NETWORK, file, LABELS, 0.05) == ""
+    assert "outputs differ by up to 0.01 of their spread" in fault({"": NETWORK}, {"": file}, LABELS, EXACT)
+    assert fault({"": NETWORK}, {"": file}, LABELS, 0.05) == ""
 
 
 def test_rounded_file_is_accepted_however_far_it_is() -> None:
     file = NETWORK + RANDOM.normal(size=NETWORK.shape)
-    assert fault(NETWORK, file, LABELS, None) == ""
+    assert fault({"": NETWORK}, {"": file}, LABELS, None) == ""
 
 
 @pytest.mark.parametrize(
@@ -103,17 +103,17 @@ def test_rounded_file_is_accepted_however_far_it_is() -> None:
     ],
 )
 def test_broken_rounded_file_is_refused(file: np.ndarray, words: str) -> None:
-    assert words in fault(NETWORK, file, LABELS, None)
+    assert words in fault({"": NETWORK}, {"": file}, LABELS, None)
 
 
 def test_rounded_file_of_a_network_that_only_guesses_is_not_refused() -> None:
     guesses = RANDOM.normal(size=NETWORK.shape)
     file = RANDOM.normal(size=NETWORK.shape)
-    assert fault(guesses, file, LABELS, None) == ""
+    assert fault({"": guesses}, {"": file}, LABELS, None) == ""
 
 
 def test_network_of_one_frequent_class_is_not_refused() -> None:
     labels = np.zeros(64, int)
     outputs = np.tile([1.0, 0.0], (64, 1)) + 0.01 * RANDOM.normal(size=(64, 2))
     rounded = np.tile([1.0, 0.0], (64, 1)) + 0.1 * RANDOM.normal(size=(64, 2))
-    assert fault(outputs, rounded, labels, None) == ""
+    assert fault({"": outputs}, {"": rounded}, labels, None) == ""

@@ -16,7 +16,7 @@ from support import odd_networks as odd
 
 def inputs_of(text: bool = False) -> Any:
     data: Any = odd.OddData(text)
-    return probe_inputs(sample(data)[0], data)
+    return probe_inputs(sample(data).inputs, data)
 
 
 def test_images_range_from_black_to_white() -> None:

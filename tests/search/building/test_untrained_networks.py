@@ -21,7 +21,7 @@ def untrained(network: type[torch.nn.Module], text: bool = False) -> UntrainedNe
     data: Any = odd.OddData(text)
     torch.manual_seed(0)
     candidate = Candidate(network().eval(), data.shape, odd.CLASSES)
-    inputs = probe_inputs(sample(data)[0], data)
+    inputs = probe_inputs(sample(data).inputs, data)
     return UntrainedNetwork(lambda: candidate, inputs, lambda text: Path("exporter.log"))
 
 
@@ -134,7 +134,7 @@ def test_network_that_squeezes_a_batch_of_one_is_refused() -> None:
 
     text = reason(Squeezing, "onnxruntime")
     assert text.startswith("the network fails for a batch of 1 (the darkest image): ")
-    assert "its outputs have the shape [10], not [1, classes]" in text
+    assert "its outputs have the shape [10], and the first axis must be the batch of 1" in text
     assert "also drops the dimension of a batch of 1" in text
 
 
