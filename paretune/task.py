@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # heavy, and not needed to name a task
 Per = Literal["example", "position", "pixel", "any"]
 """What has one vector of outputs: [B, n], [B, T, n], [B, n, H, W]; "any" is not checked."""
 
+TargetKind = Literal["class", "labels", "values", "mask", "boxes", "next"]
+"""What one example is compared with: a class; 0 or 1 for each label; numbers; a class for each
+pixel; boxes with a class each; or the next token at each position."""
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -113,6 +117,14 @@ class Task(Protocol):
     @property
     def class_scores(self) -> bool:
         """Whether each vector of outputs holds logits of classes, which distillation softens."""
+
+    @property
+    def targets(self) -> TargetKind | None:
+        """What the targets are; None if nobody can tell, as for the user's own task."""
+
+    @property
+    def ignore(self) -> int | None:
+        """The class in targets that does not count, as unlabelled pixels; None if all count."""
 
     def identity(self) -> Mapping[str, Any]:
         """Returns JSON that becomes part of every stage's key; empty for classification."""

@@ -142,10 +142,16 @@ class Slot:
 
     `optimizer: Annotated[Option, Slot(OPTIMIZERS)]` accepts "sgd", {"sgd": {"lr": 0.1}}, and an
     Option.
+
+    Args:
+        table: The options.
+        optional: Whether the field may stay unset, None. Plans then do not have it at all, so a
+            new field of this kind does not change the keys of older studies.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, optional: bool = False) -> None:
         self.table = table
+        self.optional = optional
 
     def option(self, value: Any) -> Option:
         """Returns the Option of a concrete value, one without domains.
@@ -159,12 +165,17 @@ class Slot:
         name, params = self.table.parse(value)
         return Option(name, self.table.get(name).Params.model_validate(params))
 
+    def _field(self, value: Any) -> Option | None:
+        return None if self.optional and value is None else self.option(value)
+
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self.option,
-            serialization=core_schema.plain_serializer_function_ser_schema(Option.dump),
+            self._field,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda option: option and option.dump()
+            ),
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:

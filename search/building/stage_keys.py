@@ -23,7 +23,9 @@ from paretune.search.user_code import code_digest, dotted_paths
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.training import learning_rates
+from paretune.spaces.training.losses import LOSSES
 from paretune.spaces.training.recipe import Recipe
+from paretune.task import Task
 
 TRAINING_VERSION = 2
 """Raise this if the training loop gives other weights for the same recipe and seed."""
@@ -112,6 +114,7 @@ class Chain:
         seed: The study's seed.
         teacher: Description of a teacher, None for the baseline -> identity of the teacher.
         folder: Folder of the study file, which paths of checkpoints are relative to.
+        task: What the networks are trained for; None for classification.
     """
 
     def __init__(
@@ -120,8 +123,11 @@ class Chain:
         seed: int,
         teacher: Callable[[Mapping[str, Any] | None], StageIdentity],
         folder: Path,
+        task: Task | None = None,
     ) -> None:
-        self._data = data
+        identity = task.identity() if task else {}
+        self._data = digest([data, identity]) if identity else data
+        self._task_code = dict(task.code()) if task else {}
         self._seed = seed
         self._teacher = teacher
         self._folder = folder
@@ -131,7 +137,7 @@ class Chain:
         """Returns the stages that make the candidate, in order."""
         links: list[Link] = []
         parent: StageIdentity | None = None
-        code: dict[str, str] = {}
+        code: dict[str, str] = dict(self._task_code)
         for stage in plan.stages:
             if stage.kind == "deploy":
                 continue
@@ -247,4 +253,8 @@ def _versions(stage: Stage, endless: bool) -> dict[str, int]:
         if stage.params.get(key):
             name, _ = table.parse(stage.params[key])
             versions[name] = table.get(name).version
+    recipe = stage.params.get("recipe") or {}
+    if recipe.get("loss"):
+        name, _ = LOSSES.parse(recipe["loss"])
+        versions[f"loss {name}"] = LOSSES.get(name).version
     return versions

@@ -96,7 +96,8 @@ class SchemaBuilder:
     def _field(self, info: FieldInfo, searched: bool) -> Schema:
         slot, nested = slot_of(info), nested_of(info)
         if slot is not None:
-            return self.option(slot.table, searched)
+            option = self.option(slot.table, searched)
+            return or_null(option) if slot.optional else option
         if nested is not None:
             return self.record(nested, searched)
         leaf = TypeAdapter(info.rebuild_annotation()).json_schema()

@@ -139,6 +139,8 @@ class SpaceReader:
         before = len(self._problems)
         nodes: list[tuple[str, Node]] = []
         for name, info in fields.items():
+            if stays_out(info, value.get(name)):
+                continue
             if name in value:
                 nodes.append((name, self._field(params, name, info, value[name], (*key, name))))
             elif info.is_required():
@@ -348,6 +350,12 @@ def _lookup(assignment: Mapping[str, Any]) -> Callable[[str, Domain], Any]:
 def slot_of(info: FieldInfo) -> Slot | None:
     """Returns the slot of a field that picks an option, or None."""
     return next((m for m in info.metadata if isinstance(m, Slot)), None)
+
+
+def stays_out(info: FieldInfo, value: Any) -> bool:
+    """Returns whether a field is an optional option that is not set; a plan leaves it out."""
+    slot = slot_of(info)
+    return slot is not None and slot.optional and value is None
 
 
 def nested_of(info: FieldInfo) -> type[BaseModel] | None:

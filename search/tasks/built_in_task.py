@@ -10,7 +10,7 @@ from pydantic import Field
 from paretune.nests import Nest
 from paretune.search.tasks.target_facts import TargetFacts, TargetKind
 from paretune.spaces.params import Params
-from paretune.task import Metric, Outputs, Part, Predict, Scored, Task
+from paretune.task import Metric, Outputs, Part, Per, Predict, Scored, Task
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +34,9 @@ class TaskEntry(Protocol):
 
     Params: ClassVar[type[Params]]
     targets: ClassVar[TargetKind]
+    """What the data must give as targets."""
+    per: ClassVar[Per]
+    """What has one vector of a network's outputs."""
     metrics: ClassVar[Mapping[str, Metric]]
 
     @staticmethod
@@ -71,6 +74,17 @@ class BuiltInTask:
     def keep(self) -> tuple[str, ...]:
         """Patterns of layers that no pruning or quantization changes."""
         return tuple(self.params.keep)
+
+    @property
+    def targets(self) -> TargetKind:
+        """What the targets are."""
+        return self.facts.kind
+
+    @property
+    def ignore(self) -> int | None:
+        """The class in targets that does not count; None if all count."""
+        ignored: int | None = getattr(self.params, "ignore", None)
+        return ignored
 
     def identity(self) -> Mapping[str, Any]:
         """Returns JSON that becomes part of every stage's key."""

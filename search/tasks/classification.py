@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from paretune.nests import Nest
 from paretune.search.tasks.built_in_task import BuiltInTask, TaskParams
 from paretune.search.tasks.target_facts import TargetFacts, TargetKind
-from paretune.task import Metric, Task
+from paretune.task import Metric, Per, Task
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +33,12 @@ class Classification(BuiltInTask):
 
         return functional.cross_entropy(outputs, targets)
 
+    def summed_loss(self, outputs: Nest, targets: Nest) -> torch.Tensor:
+        """Returns the summed cross-entropy, for means over batches of different sizes."""
+        from torch.nn import functional
+
+        return functional.cross_entropy(outputs, targets, reduction="sum")
+
     def correct(self, outputs: Nest, targets: Nest) -> torch.Tensor | None:
         """Returns the number of examples whose class has the largest logit."""
         correct: torch.Tensor = (outputs.argmax(1) == targets).sum()
@@ -42,9 +48,10 @@ class Classification(BuiltInTask):
 class ClassificationEntry:
     """One class for each example: cross-entropy, accuracy."""
 
-    targets: ClassVar[TargetKind] = "class"
-    metrics: ClassVar[Mapping[str, Metric]] = Classification.metrics
     Params = TaskParams
+    targets: ClassVar[TargetKind] = "class"
+    per: ClassVar[Per] = "example"
+    metrics: ClassVar[Mapping[str, Metric]] = Classification.metrics
 
     @staticmethod
     def make(params: TaskParams, facts: TargetFacts) -> Task:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-TargetKind = Literal["class", "labels", "values", "mask", "boxes", "next"]
-"""What one example is compared with: a class; 0 or 1 for each label; numbers; a class for each
-pixel; boxes with a class each; or the next token at each position."""
+from paretune.task import TargetKind
+
+__all__ = ["TargetFacts", "TargetKind"]
 
 
 @dataclass(frozen=True)

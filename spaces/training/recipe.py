@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from paretune.spaces.params import Params
 from paretune.spaces.table import Option, Slot
 from paretune.spaces.training import OPTIMIZERS, SCHEDULES
 from paretune.spaces.training.adam import AdamParams
+from paretune.spaces.training.losses import LOSSES
 from paretune.spaces.training.warmup import WarmupParams
 
 
@@ -79,6 +80,9 @@ class Recipe(Params):
     )
     optimizer: Annotated[Option, Slot(OPTIMIZERS)] = Option("adam", AdamParams())
     schedule: Annotated[Option, Slot(SCHEDULES)] = Option("constant", WarmupParams())
+    loss: Annotated[Option | None, Slot(LOSSES, optional=True)] = Field(
+        None, description="loss to minimize; default: the task's own"
+    )
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="share of each label that is spread evenly over all classes"
     )
@@ -118,6 +122,24 @@ class Recipe(Params):
     early_stop: EarlyStop = Field(
         EarlyStop(), description="end of training when the monitored loss no longer improves"
     )
+
+    @model_validator(mode="after")
+    def _smoothing_fits_the_loss(self) -> Recipe:
+        if self.loss and self.label_smoothing:
+            if self.loss.name != "cross_entropy":
+                raise ValueError(
+                    "label_smoothing changes the cross-entropy only; leave it out, or leave out "
+                    f"loss: {self.loss.name}"
+                )
+            if getattr(self.loss.params, "label_smoothing", 0):
+                raise ValueError("label_smoothing is given twice; leave one of them out")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unset_loss(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves an unset loss out: older recipes have no such field, and keys depend on it."""
+        fields: dict[str, Any] = dump(self)
+        return {name: value for name, value in fields.items() if name != "loss" or value}
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields, including defaults; `Recipe.model_validate` is the inverse."""
