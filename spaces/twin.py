@@ -6,10 +6,12 @@ computes something else is refused when it is made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from paretune.inputs import random_example
+from paretune.inputs import call, moved, random_example
+from paretune.nests import Nest, named_leaves
 from paretune.spaces.base import Candidate, InfeasibleCandidate
 from paretune.spaces.rebuild import rebuild
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 TOLERANCE = 1e-6
-"""Largest difference of two logits, as a share of the largest logit, or of 1 if that is larger."""
+"""Largest difference of two outputs, as a share of the largest value of that output, or of 1 if
+that is larger."""
 
 BATCHES = (1, 3)
 
@@ -102,16 +105,15 @@ def _check_outputs(technique: str, candidate: Candidate, twin: torch.nn.Module) 
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     twin.to(device)
     for batch in BATCHES:
-        inputs = random_example(candidate.shape, batch, seed=batch).to(device)
+        inputs = moved(random_example(candidate.shape, batch, seed=batch), str(device))
         try:
-            own, other = _logits(model, inputs), _logits(twin, inputs)
+            own, other = _outputs(model, inputs), _outputs(twin, inputs)
         except Exception as error:
             raise InfeasibleCandidate(
                 f"{technique}: the network does not run with {batch} example"
                 f"{'s' if batch > 1 else ''}: {type(error).__name__}: {error}"
             ) from error
-        scale = TOLERANCE * max(1.0, float(own.abs().nan_to_num().max()))
-        if own.shape != other.shape or not torch.allclose(own, other, 0, scale, equal_nan=True):
+        if not _equal(own, other):
             layer = _first_difference(model, twin, inputs)
             raise InfeasibleCandidate(
                 f"{technique}: {layer} computes something else in the network built again from "
@@ -119,16 +121,33 @@ def _check_outputs(technique: str, candidate: Candidate, twin: torch.nn.Module) 
             )
 
 
-def _logits(model: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+def _outputs(model: torch.nn.Module, inputs: Nest) -> dict[str, Any]:
+    """Returns the outputs by name; what is no tensor is left out."""
     import torch
 
     with torch.inference_mode(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        logits: torch.Tensor = model(inputs)
-        return logits
+        outputs = named_leaves(call(model, inputs))
+    return {name: leaf for name, leaf in outputs.items() if isinstance(leaf, torch.Tensor)}
 
 
-def _first_difference(model: torch.nn.Module, twin: torch.nn.Module, inputs: torch.Tensor) -> str:
+def _equal(own: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
+    """Returns whether two networks have the same outputs, leaf by leaf."""
+    return own.keys() == other.keys() and all(_close(own[name], other[name]) for name in own)
+
+
+def _close(own: torch.Tensor, other: torch.Tensor) -> bool:
+    import torch
+
+    if own.shape != other.shape or own.dtype != other.dtype:
+        return False
+    if not own.is_floating_point() or not own.numel():
+        return torch.equal(own, other)
+    scale = TOLERANCE * max(1.0, float(own.abs().nan_to_num().max()))
+    return torch.allclose(own, other, 0, scale, equal_nan=True)
+
+
+def _first_difference(model: torch.nn.Module, twin: torch.nn.Module, inputs: Nest) -> str:
     """Returns the name of the first layer whose outputs differ, or "the network"."""
     import torch
 
@@ -141,7 +160,7 @@ def _first_difference(model: torch.nn.Module, twin: torch.nn.Module, inputs: tor
     return "the network"
 
 
-def _outputs_by_layer(network: torch.nn.Module, inputs: torch.Tensor) -> list[tuple[str, Any]]:
+def _outputs_by_layer(network: torch.nn.Module, inputs: Nest) -> list[tuple[str, Any]]:
     """Returns (layer, output) of each call of a layer, in order."""
     outputs: list[tuple[str, Any]] = []
 
@@ -150,7 +169,7 @@ def _outputs_by_layer(network: torch.nn.Module, inputs: torch.Tensor) -> list[tu
 
     leaves = [(n, m) for n, m in network.named_modules() if n and not list(m.children())]
     hooks = [module.register_forward_hook(recorder(name)) for name, module in leaves]
-    _logits(network, inputs)
+    _outputs(network, inputs)
     for hook in hooks:
         hook.remove()
     return outputs

@@ -26,6 +26,7 @@ class Python:
     version = 1
     primary = "factory"
     takes = "any"
+    gives = "any"
 
     class Params(ImageParams):
         """Options of python."""
@@ -47,7 +48,9 @@ class Python:
 
         factory = _import_factory(params.factory)
         accepted = _parameters(factory)
-        facts = {"classes": classes, "num_classes": classes, "shape": shape}
+        facts: dict[str, Any] = {"shape": shape}
+        if classes:  # 0: the network decides
+            facts |= {"classes": classes, "num_classes": classes}
         extra = {k: v for k, v in facts.items() if k in accepted and k not in params.args}
         try:
             network = factory(**params.args, **extra)

@@ -12,7 +12,10 @@ from torch import nn
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.pruning.structured import Structured
+from paretune.spaces.rebuild import initial_candidate
 from paretune.spaces.twin import accepted, check_twin
+from paretune.task import Outputs
+from support.nest_networks import NETWORKS, TWO_HEADS, TwoHeads, factory
 
 
 @pytest.fixture
@@ -94,3 +97,28 @@ def test_network_for_a_single_example_is_infeasible(pruned: Candidate) -> None:
 
     with pytest.raises(InfeasibleCandidate, match="does not run with 3 examples: "):
         check_twin(changed(pruned, single))
+
+
+@pytest.mark.parametrize(("network", "shape"), NETWORKS, ids=lambda value: str(value)[:30])
+def test_twin_of_a_network_with_several_inputs_or_outputs_is_compared(
+    network: type[nn.Module], shape: Any
+) -> None:
+    made = initial_candidate(factory(network), shape, Outputs(0, "any"), seed=0)
+    check_twin(made)
+
+    def louder(model: Any) -> None:
+        last = [module for module in model.modules() if hasattr(module, "weight")][-1]
+        last.register_forward_hook(lambda module, args, output: output * 1.001)
+
+    with pytest.raises(InfeasibleCandidate, match=r"architecture: .* computes something else"):
+        check_twin(changed(made, louder))
+
+
+def test_twin_with_another_form_of_outputs_is_refused() -> None:
+    made = initial_candidate(factory(TwoHeads), TWO_HEADS, Outputs(0, "any"), seed=0)
+
+    def single(model: Any) -> None:
+        model.register_forward_hook(lambda module, args, output: output["boxes"])
+
+    with pytest.raises(InfeasibleCandidate, match="computes something else"):
+        check_twin(changed(made, single))
