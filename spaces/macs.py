@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paretune.inputs import Shape, example
+from paretune.inputs import Shape, call, example
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ def macs_by_module(model: torch.nn.Module, shape: Shape) -> dict[str, int]:
         # Without gradients the counter fails for a weight that is passed from module to module like
         # an activation (DeBERTa's relative positions).
         with torch.enable_grad(), counter:
-            model.eval()(example(shape))
+            call(model.eval(), example(shape))
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
     root = type(model).__name__

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from paretune.inputs import Shape, example
+from paretune.inputs import Shape, call, example
 
 _LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.MultiheadAttention)
 
@@ -104,7 +104,7 @@ def _calls(model: nn.Module, shape: Shape, modules: Sequence[nn.Module]) -> dict
     torch.backends.mha.set_fastpath_enabled(False)  # the fused kernel calls no inner modules
     try:
         with torch.no_grad():
-            model.eval()(example(shape))
+            call(model.eval(), example(shape))
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
         for hook in hooks:

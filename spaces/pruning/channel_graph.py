@@ -42,6 +42,21 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
         self._in_channel_pruning_fn.add(pruner.prune_in_channels)
         self._out_channel_pruning_fn.add(pruner.prune_out_channels)
         self.unfollowed: dict[str, Exception] = {}
+        self._outputs: set[Any] = set()  # modules that compute outputs of the network
+
+    def is_output(self, node: Any) -> bool:
+        """Returns whether a node computes an output of the network."""
+        return not node.outputs or node.module in self._outputs
+
+    def _trace_computational_graph(
+        self, module2node: Any, output: Any, gradfn2module: Any, reused: Any, visited: Any
+    ) -> Any:
+        """Adds the operations before an output to the graph, and notes what computes it."""
+        traced = super()._trace_computational_graph(
+            module2node, output, gradfn2module, reused, visited=visited
+        )
+        self._outputs.add(gradfn2module[output.grad_fn])
+        return traced
 
     def _build_dependency(self, module2node: Any) -> None:
         super()._build_dependency(module2node)

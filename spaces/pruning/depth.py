@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from paretune.inputs import Shape
+from paretune.inputs import Shape, call
+from paretune.nests import batch_size
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
+from paretune.spaces.keeping import is_within, kept_modules, kept_part
 from paretune.spaces.params import Params
-from paretune.spaces.pruning.module_names import check_names, is_within
+from paretune.spaces.pruning.module_names import check_names
 
 if TYPE_CHECKING:
     import torch
@@ -72,10 +74,11 @@ class Depth:
         if not any(block.removable for block in blocks):
             raise InfeasibleCandidate("depth pruning found no residual block that can be left out")
         importance = _importance(model, blocks, params, context)
-        removable = _removable(blocks, importance, params.ignore)
+        kept = kept_modules(model, candidate.keep)
+        removable = _removable(blocks, importance, params.ignore, kept)
         count = _count(params, len(removable))
         before = [count_macs(model, candidate.shape), _size(model)]
-        units = unit_count(model, candidate.outputs.size)
+        units = unit_count(model, candidate.shape)
         removed = removable[:count]
         for block in removed:
             leave_out(model, block.name, block.pair)
@@ -85,7 +88,7 @@ class Depth:
             "worth": {name: round(value, 6) for name, value in importance.items()},
             "parameters": [before[1], _size(model)],
             "macs": [before[0], count_macs(model, candidate.shape)],
-            "units": [units, unit_count(model, candidate.outputs.size)],
+            "units": [units, unit_count(model, candidate.shape)],
         }
         return candidate.with_step(model, Step("depth", params.model_dump(), info))
 
@@ -123,13 +126,17 @@ def _count(params: Depth.Params, available: int) -> int:
 
 
 def _removable(
-    blocks: Sequence[ResidualBlock], importance: Mapping[str, float], ignore: Sequence[str]
+    blocks: Sequence[ResidualBlock],
+    importance: Mapping[str, float],
+    ignore: Sequence[str],
+    kept: Sequence[str],
 ) -> list[ResidualBlock]:
     """Returns the blocks that can go, the least important first; one of each stage is kept."""
     remaining = Counter(block.stage for block in blocks)
     removable = []
     for block in sorted(blocks, key=lambda block: importance.get(block.name, 0.0)):
-        if block.removable and remaining[block.stage] > 1 and not is_within(block.name, ignore):
+        stays = is_within(block.name, ignore) or kept_part(block.name, kept)
+        if block.removable and remaining[block.stage] > 1 and not stays:
             remaining[block.stage] -= 1
             removable.append(block)
     return removable
@@ -196,8 +203,8 @@ def _dissimilarity(
     try:
         with torch.no_grad():
             for inputs, _ in batches(context, images, 64):
-                model(inputs)
-                count += len(inputs)
+                call(model, inputs)
+                count += batch_size(inputs)
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
         for hook in hooks:

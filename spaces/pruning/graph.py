@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from paretune.inputs import Shape, example
+from paretune.inputs import Shape, call
+from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.keeping import is_within
+from paretune.spaces.output_layers import float_outputs, typed_example
 from paretune.spaces.pruning.heads import attention_projections
 from paretune.spaces.pruning.layer import LayerPart, PrunableLayer
-from paretune.spaces.pruning.module_names import is_within
 
 if TYPE_CHECKING:
     import torch
@@ -47,17 +49,51 @@ def trace(model: torch.nn.Module, shape: Shape) -> Any:
     modules: list[Any] = list(model.modules())
     pruners = {type(m): m.torch_pruner() for m in modules if hasattr(m, "torch_pruner")}
     return ChannelGraph().build_dependency(
-        model, example_inputs=(_example(model, shape),), customized_pruners=pruners, verbose=False
+        model,
+        example_inputs=typed_example(model, shape),
+        forward_fn=call,
+        output_transform=traceable,
+        customized_pruners=pruners,
+        verbose=False,
     )
 
 
-def _example(model: torch.nn.Module, shape: Shape) -> Any:
-    """Returns an input of the network's precision."""
-    inputs = example(shape)
-    parameter = next(model.parameters(), None)
-    if parameter is None or not inputs.is_floating_point():
-        return inputs
-    return inputs.to(parameter.dtype)
+def traceable(outputs: Any) -> list[torch.Tensor]:
+    """Returns the outputs of a network that depend on its weights by a gradient.
+
+    Raises:
+        InfeasibleCandidate: None does.
+    """
+    tensors = [tensor for tensor in float_outputs(outputs) if tensor.grad_fn is not None]
+    if not tensors:
+        raise InfeasibleCandidate(
+            "structured pruning follows gradients from the outputs to the weights, and no output "
+            "has one; let `forward` return values before argmax, detach or no_grad"
+        )
+    return _inner_last(tensors)
+
+
+def _inner_last(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Returns the outputs, each after those that are computed from it.
+
+    Torch-Pruning takes the first operation of a trace for the end of the network.
+    """
+    before = [_operations_before(tensor.grad_fn) for tensor in tensors]
+    depth = [sum(tensor.grad_fn in others for others in before) for tensor in tensors]
+    order = sorted(range(len(tensors)), key=depth.__getitem__)
+    return [tensors[index] for index in order]
+
+
+def _operations_before(node: Any) -> set[Any]:
+    """Returns all nodes that an autograd node depends on."""
+    seen: set[Any] = set()
+    waiting = [node]
+    while waiting:
+        for following, _ in waiting.pop().next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return seen
 
 
 def channel_layers(graph: Any, ignore: Sequence[str]) -> list[PrunableLayer]:
@@ -124,18 +160,18 @@ def _groups(graph: Any) -> Iterator[Any]:
 
 
 def _free(graph: Any, group: Any, heads: set[Any]) -> bool:
-    """Returns whether a group may be cut: it is coupled neither to the logits nor to an attention.
+    """Returns whether a group may be cut: it is coupled neither to an output nor to an attention.
 
-    The last layer's outputs are the logits and stay; its inputs may go. A transformer's residual
-    stream is coupled to embeddings, LayerNorm and attention heads, so it stays whole. The hidden
-    widths of its MLPs may be cut. Attention heads are separate layers (`heads.py`).
+    The channels of an output stay; the inputs of the layer that computes it may go. A transformer's
+    residual stream is coupled to embeddings, LayerNorm and attention heads, so it stays whole. The
+    hidden widths of its MLPs may be cut. Attention heads are separate layers (`heads.py`).
     """
     from torch import nn
 
     uncut_types = (nn.LayerNorm, nn.MultiheadAttention, nn.Parameter, nn.Embedding)
     for dep, _ in group:
         outwards = graph.is_out_channel_pruning_fn(dep.handler)
-        if outwards and (not dep.target.outputs or dep.target.module in heads):
+        if outwards and (graph.is_output(dep.target) or dep.target.module in heads):
             return False
         if isinstance(dep.target.module, uncut_types):
             return False
@@ -168,6 +204,7 @@ def _layer(
         heads=False,
         parts=tuple(_parts(graph, group, names)),
         touched=tuple(_touched(graph, group, names)),
+        modules=tuple(dict.fromkeys(names[m] for m in _modules(group) if m in names)),
         cut=cut,
         group=group,
     )
@@ -246,6 +283,10 @@ def _parts(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[LayerPart]
             yield LayerPart("inputs", name, module.weight, None, int(not flipped), index, roots)
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
             yield LayerPart("norm", name, module.weight, module.bias, 0, index, roots)
+
+
+def _modules(group: Any) -> list[Any]:
+    return [dep.target.module for dep, _ in group]
 
 
 def _touched(graph: Any, group: Any, names: dict[Any, str]) -> Iterator[tuple[str, str, int]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretune.spaces.keeping import is_within
 from paretune.spaces.pruning.layer import LayerPart, PrunableLayer
-from paretune.spaces.pruning.module_names import is_within
 
 if TYPE_CHECKING:
     import torch
@@ -96,6 +96,7 @@ def _layer(
         heads=True,
         parts=tuple(parts),
         touched=((name, "out", heads),),
+        modules=(name,),
         cut=lambda heads: remove_heads(model, name, heads),
     )
 

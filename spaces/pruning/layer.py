@@ -59,6 +59,7 @@ class PrunableLayer:
         touched: (module, "out" or "in", channels): number of this layer's channels on one side of a
             module.
         cut: Removes units, numbered over all blocks, and returns the entry for the history.
+        modules: Names of all modules with weights of the units, also normalizations.
         group: Torch-Pruning's group of the units; None for attention heads.
     """
 
@@ -70,4 +71,5 @@ class PrunableLayer:
     parts: tuple[LayerPart, ...]
     touched: tuple[tuple[str, str, int], ...]
     cut: Callable[[list[int]], list[Any]]
+    modules: tuple[str, ...] = ()
     group: Any = None

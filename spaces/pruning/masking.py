@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretune.spaces.base import Candidate, InfeasibleCandidate, Step
-from paretune.spaces.pruning.module_names import check_names, is_within
+from paretune.spaces.keeping import is_within, kept_modules
+from paretune.spaces.pruning.module_names import check_names
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 Masks = Mapping[str, "torch.Tensor"]
 
 
-def prunable_weights(model: torch.nn.Module, ignore: Sequence[str]) -> dict[str, torch.Tensor]:
+def prunable_weights(
+    model: torch.nn.Module, ignore: Sequence[str], keep: Sequence[str] = ()
+) -> dict[str, torch.Tensor]:
     """Returns name -> weight [out, in, ...] of each convolution, linear layer and attention.
 
     A weight that two layers share is listed once.
@@ -23,13 +26,17 @@ def prunable_weights(model: torch.nn.Module, ignore: Sequence[str]) -> dict[str,
     Args:
         model: The network.
         ignore: Names of modules to leave out, with everything inside them.
+        keep: Patterns of names of modules to leave out.
 
     Raises:
-        InfeasibleCandidate: The network has no such weight, or no module of an ignored name.
+        InfeasibleCandidate: The network has no such weight, or no module of an ignored or kept
+            name.
     """
     from torch import nn
 
     check_names(ignore, [name for name, _ in model.named_modules() if name], "ignore")
+    kept = kept_modules(model, keep)
+    in_kept = {id(p) for name in kept for p in model.get_submodule(name).parameters()}
     weights: dict[str, torch.Tensor] = {}
     for name, module in model.named_modules():
         if is_within(name, ignore):
@@ -39,9 +46,12 @@ def prunable_weights(model: torch.nn.Module, ignore: Sequence[str]) -> dict[str,
         elif isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
             weights[f"{name}.in_proj_weight".lstrip(".")] = module.in_proj_weight
     unique = dict(model.named_parameters())  # lists a shared weight under one name
-    weights = {name: weight for name, weight in weights.items() if name in unique}
+    weights = {n: w for n, w in weights.items() if n in unique and id(w) not in in_kept}
     if not weights:
-        raise InfeasibleCandidate("the network has no convolution or linear layer to prune")
+        outside = f" outside {', '.join(kept)} (keep)" if kept else ""
+        raise InfeasibleCandidate(
+            f"the network has no convolution or linear layer to prune{outside}"
+        )
     return weights
 
 
@@ -62,7 +72,7 @@ def with_masked_weights(
     import torch
 
     model = copy.deepcopy(candidate.model)
-    weights = prunable_weights(model, params.ignore)
+    weights = prunable_weights(model, params.ignore, candidate.keep)
     masks, info = make_masks(weights)
     zeros = {}
     with torch.no_grad():

@@ -25,8 +25,3 @@ def check_names(names: Iterable[str], existing: Sequence[str], option: str) -> N
             raise InfeasibleCandidate(
                 f'{option}: the network has no "{name}"; the nearest are {", ".join(near)}'
             )
-
-
-def is_within(name: str, modules: Iterable[str]) -> bool:
-    """Returns whether a module is one of these modules, or inside one."""
-    return any(name == module or name.startswith(f"{module}.") for module in modules)

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from paretune.inputs import Shape, example
+from paretune.inputs import Shape, call, example
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.keeping import is_within, kept_modules
 from paretune.spaces.macs import count_macs, macs_by_module
 from paretune.spaces.pruning import widths
 from paretune.spaces.pruning.cost import Cost
@@ -20,7 +21,7 @@ from paretune.spaces.pruning.graph import channel_layers, trace, unfrozen
 from paretune.spaces.pruning.heads import head_layers, remove_heads
 from paretune.spaces.pruning.layer import PrunableLayer
 from paretune.spaces.pruning.layer_ratios import ratios
-from paretune.spaces.pruning.module_names import check_names, is_within
+from paretune.spaces.pruning.module_names import check_names
 from paretune.spaces.pruning.sensitivity import Rise, scan, units_to_cut
 from paretune.spaces.pruning.training_loss import gradients
 from paretune.spaces.pruning.unit_count import unit_count
@@ -62,11 +63,12 @@ class PruningRounds:
         """Runs all rounds and returns the step's `info`."""
         shape, params = self._candidate.shape, self._params
         check_names(params.ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
+        kept = kept_modules(self.model, self._candidate.keep)
         before, size = _sides(self.model), _size(self.model)
-        dense = unit_count(self.model, self._candidate.outputs.size)
+        dense = unit_count(self.model, shape)
         self._dense = count_macs(self.model, shape)
         with infeasible_on_graph_error():
-            self._kept_whole = whole_layers(self.model, shape, params.ignore)
+            self._kept_whole = whole_layers(self.model, shape, params.ignore, kept)
         removed: list[Any] = []
         rounds: list[int] = []
         for number in range(1, params.steps + 1):
@@ -88,7 +90,7 @@ class PruningRounds:
             "macs": [self._dense, macs],
             "whole": [n for n in before if not is_within(n, self._members)],
             "kept_whole": self._kept_whole,
-            "units": [dense, unit_count(self.model, self._candidate.outputs.size)],
+            "units": [dense, unit_count(self.model, shape)],
         }
 
     def _round(self, share: float) -> list[Any]:
@@ -105,7 +107,7 @@ class PruningRounds:
                         removed.append(layer.cut(units))
             cut = [name for name, *_ in removed]
             with infeasible_on_graph_error(cut), torch.inference_mode():
-                self.model(example(self._candidate.shape))
+                call(self.model, example(self._candidate.shape))
         return removed
 
     def _plan(self, graph: Any) -> widths.WidthPlan:
@@ -186,7 +188,8 @@ class PruningRounds:
             return scan(self.model, plan.layers, plan.scores, self._context, params.images)
 
         if self._rise is None:
-            name = f"pruning-sensitivity-{params.criterion}-{params.images}"
+            kept = "".join(f"-{pattern}" for pattern in self._candidate.keep)
+            name = f"pruning-sensitivity-{params.criterion}-{params.images}{kept}"
             varies = params.criterion == "random" or params.ignore  # differs between trials
             self._rise = measure() if varies else self._context.memo(name, measure)
         return self._rise
@@ -273,8 +276,8 @@ def _coupled(model: nn.Module) -> str:
         return ": the network has no convolution and no linear layer"
     layers = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
     return (
-        f": the outputs of {layers} are logits, or belong to a layer normalization, an attention, "
-        "an embedding or a parameter"
+        f": the channels of {layers} are outputs of the network, or belong to a layer "
+        "normalization, an attention, an embedding or a parameter"
     )
 
 

@@ -6,19 +6,21 @@ from typing import Any
 
 from torch import nn
 
+from paretune.inputs import Shape
+from paretune.spaces.output_layers import output_layers
 
-def unit_count(model: nn.Module, classes: int) -> int:
-    """Returns the outputs of all convolutions and linear layers, without the logits.
+
+def unit_count(model: nn.Module, shape: Shape) -> int:
+    """Returns the outputs of all convolutions and linear layers but the output layers.
 
     Queries, keys and values of an attention count.
 
     Args:
         model: The network.
-        classes: Number of logits.
+        shape: What the network takes.
     """
-    counts = [count for module in model.modules() if (count := _outputs(module))]
-    logits = next((i for i in reversed(range(len(counts))) if counts[i] == classes), None)
-    return sum(count for i, count in enumerate(counts) if i != logits)
+    outputs = set(output_layers(model, shape))
+    return sum(_outputs(module) for name, module in model.named_modules() if name not in outputs)
 
 
 def _outputs(module: Any) -> int:

@@ -18,7 +18,10 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from paretune.inputs import Shape, random_example
+from paretune.inputs import Shape, call, random_example
+from paretune.nests import Nest, mapped
+from paretune.spaces.keeping import kept_part
+from paretune.spaces.output_layers import float_outputs
 from paretune.spaces.pruning.graph import channel_layers, fits_its_parts, trace
 from paretune.spaces.pruning.group_balance import check_parts
 from paretune.spaces.pruning.heads import head_layers
@@ -28,9 +31,12 @@ from paretune.spaces.pruning.unit_copies import fold, mute, repeat, silence
 from paretune.spaces.pruning.whole_reason import reason_of
 
 TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-3}
-"""Largest difference of the logits, as a share of the largest logit."""
+"""Largest difference of an output, as a share of its largest value."""
 
 BATCHES = (1, 3)
+
+Outputs = list[list[torch.Tensor]]
+"""The outputs of a network for each batch."""
 
 Mode = Literal["silent", "repeated"]
 """How units have no effect: they are zero, or they repeat units that stay.
@@ -43,37 +49,44 @@ _MODES: tuple[Mode, Mode] = ("silent", "repeated")
 _known: dict[str, dict[str, str]] = {}
 
 
-def whole_layers(model: nn.Module, shape: Shape, ignore: Sequence[str] = ()) -> dict[str, str]:
+def whole_layers(
+    model: nn.Module, shape: Shape, ignore: Sequence[str] = (), kept: Sequence[str] = ()
+) -> dict[str, str]:
     """Returns name -> reason of each layer that cannot lose units.
 
     Args:
         model: The network, on the CPU; not changed.
-        shape: Shape of one input.
+        shape: What the network takes.
         ignore: Names of modules that are not pruned; their layers are not tried.
+        kept: Names of modules that lose neither outputs nor inputs; layers that share channels
+            with them stay whole.
     """
-    key = _structure(model, shape, ignore)
+    key = _structure(model, shape, [*ignore, "", *kept])
     if key not in _known:
-        _known[key] = _Trials(model, shape, ignore).whole()
+        _known[key] = _Trials(model, shape, ignore, kept).whole()
     return dict(_known[key])
 
 
 class _Trials:
     """Tries to cut layers of copies of a network."""
 
-    def __init__(self, model: nn.Module, shape: Shape, ignore: Sequence[str]) -> None:
-        self._model, self._shape, self._ignore = model, shape, ignore
+    def __init__(
+        self, model: nn.Module, shape: Shape, ignore: Sequence[str], kept: Sequence[str]
+    ) -> None:
+        self._model, self._shape, self._ignore, self._kept = model, shape, ignore, kept
+        self._coupled: dict[str, str] = {}  # layer -> reason, for those coupled to a kept module
         self._dtype = torch.float64
         self._sharing = _modules_that_share(model)
         examples = random_example(shape, max(BATCHES), seed=0)
-        self._batches = [examples[:batch] for batch in BATCHES]
+        self._batches: list[Nest] = [mapped(examples, lambda x, b=b: x[:b]) for b in BATCHES]
 
     def whole(self) -> dict[str, str]:
         """Returns name -> reason of each layer that stays whole."""
         with _exact():
             if self._problem(None) is None and not self._unfollowed:
-                return {}
+                return dict(self._coupled)
             self._choose_precision()
-            return self._search()
+            return self._search() | self._coupled
 
     def _search(self) -> dict[str, str]:
         """Adds more and more layers to those that are cut; halves those that do not fit."""
@@ -127,7 +140,10 @@ class _Trials:
         graph = trace(model, self._shape)
         layers = channel_layers(graph, self._ignore) + head_layers(model, self._ignore)
         self._unfollowed: dict[str, Exception] = graph.unfollowed
-        return graph, {layer.name: layer for layer in layers}
+        self._coupled = {
+            layer.name: reason for layer in layers if (reason := _kept_reason(layer, self._kept))
+        }
+        return graph, {layer.name: layer for layer in layers if layer.name not in self._coupled}
 
     def _problem(self, modes: Mapping[str, Mode] | None) -> Exception | None:
         """Cuts layers of a copy; returns None if it computes what the uncut copy does.
@@ -157,8 +173,8 @@ class _Trials:
             return error
 
     @torch.no_grad()
-    def _without_effect(self, model: nn.Module, chosen: Sequence[Any]) -> torch.Tensor:
-        """Returns the logits while the chosen units have no effect."""
+    def _without_effect(self, model: nn.Module, chosen: Sequence[Any]) -> Outputs:
+        """Returns the outputs for each batch while the chosen units have no effect."""
         hooks = []
         for layer, mode, removed, kept in chosen:
             if mode == "silent":
@@ -166,7 +182,7 @@ class _Trials:
                 hooks += mute(layer, removed)
             else:
                 repeat(layer, removed, kept)
-        outputs = self._outputs(model)[-1]
+        outputs = self._outputs(model)
         for hook in hooks:
             hook.remove()
         for layer, mode, removed, kept in chosen:
@@ -174,23 +190,52 @@ class _Trials:
                 fold(layer, removed, kept)
         return outputs
 
-    def _outputs(self, model: nn.Module) -> list[torch.Tensor]:
+    def _outputs(self, model: nn.Module) -> Outputs:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return [model(self._converted(batch)) for batch in self._batches]
+            batches = [self._converted(batch) for batch in self._batches]
+            return [float_outputs(call(model, batch)) for batch in batches]
 
-    def _converted(self, batch: torch.Tensor) -> torch.Tensor:
-        return batch.to(self._dtype) if batch.is_floating_point() else batch
+    def _converted(self, batch: Nest) -> Nest:
+        return mapped(batch, lambda x: x.to(self._dtype) if x.is_floating_point() else x)
 
     @staticmethod
-    def _difference(expected: torch.Tensor, outputs: Sequence[torch.Tensor]) -> Exception | None:
-        """Compares the logits of each batch with those of the first examples of the largest."""
-        for logits in outputs:
-            first = expected[: len(logits)]
-            scale = TOLERANCE[first.dtype] * float(first.abs().max())
-            if first.shape != logits.shape or not (first - logits).abs().max() <= scale:
-                return ArithmeticError("the network without the channels computes something else")
+    def _difference(expected: Outputs, outputs: Outputs) -> Exception | None:
+        """Compares the outputs of each batch with those of the first examples of the largest."""
+        error = ArithmeticError("the network without the channels computes something else")
+        for tensors, same, batch in zip(outputs, expected, BATCHES, strict=False):
+            if len(tensors) != len(same):
+                return error
+            for tensor, alike, largest in zip(tensors, same, expected[-1], strict=True):
+                by_example = largest.ndim > 0 and len(largest) == BATCHES[-1]
+                if not _equal(tensor, largest[:batch] if by_example else alike):
+                    return error
         return None
+
+
+def _equal(tensor: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Returns whether an output is as expected; infinite values (masks) must be the same."""
+    if tensor.shape != expected.shape:
+        return False
+    finite = expected.isfinite()
+    if not torch.equal(finite, tensor.isfinite()):
+        return False
+    if not bool(finite.all()):
+        tensor, expected = tensor[finite], expected[finite]
+    if not expected.numel():
+        return True
+    scale = TOLERANCE[expected.dtype] * float(expected.abs().max())
+    return bool((expected - tensor).abs().max() <= scale)
+
+
+def _kept_reason(layer: PrunableLayer, kept: Sequence[str]) -> str | None:
+    """Returns why the layers that are kept stop a layer from losing units; None if they do not."""
+    for name in layer.modules:
+        if module := kept_part(name, kept):
+            if kept_part(layer.name, kept):
+                return "`keep` names it"
+            return f"it shares channels with {module}, which `keep` names"
+    return None
 
 
 def _first_mode(layer: PrunableLayer) -> Mode:

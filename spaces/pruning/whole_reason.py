@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from paretune.inputs import call
+from paretune.nests import Nest
+from paretune.spaces.output_layers import float_outputs
 from paretune.spaces.pruning.layer import PrunableLayer
 
 SLICED = "`forward` slices its channels by numbers"
@@ -20,21 +23,19 @@ JOINED = "`forward` uses its channels in a way that pruning cannot follow"
 _LIBRARIES = ("site-packages", "dist-packages")
 
 
-def reason_of(
-    model: nn.Module, inputs: torch.Tensor, layer: PrunableLayer | None, error: Exception
-) -> str:
+def reason_of(model: nn.Module, inputs: Nest, layer: PrunableLayer | None, error: Exception) -> str:
     """Returns why a layer stays whole.
 
     Args:
         model: The network; its parameters take gradients.
-        inputs: An input of the network.
+        inputs: Inputs of the network.
         layer: The layer; None if its channels cannot be followed at all.
         error: The error that the network without some of its units raised.
     """
     return f"{_cause(model, inputs, layer)}{code_line(error)}"
 
 
-def _cause(model: nn.Module, inputs: torch.Tensor, layer: PrunableLayer | None) -> str:
+def _cause(model: nn.Module, inputs: Nest, layer: PrunableLayer | None) -> str:
     if layer is None:
         return JOINED
     touched = {module for module, _, _ in layer.touched} | set(layer.members)
@@ -59,13 +60,13 @@ def _kind(module: Any) -> str:
     return "slice" if "slice" in str(getattr(module, "_grad_fn", "")).lower() else name
 
 
-def _used_twice(model: nn.Module, inputs: torch.Tensor) -> list[str]:
+def _used_twice(model: nn.Module, inputs: Nest) -> list[str]:
     """Returns the names of weights that several modules, or several places of `forward`, use."""
     with torch.enable_grad():
-        output = model(inputs)
+        outputs = float_outputs(call(model, inputs))
     uses: dict[int, int] = {}
     seen: set[Any] = set()
-    waiting = [output.grad_fn]
+    waiting = [output.grad_fn for output in outputs]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:

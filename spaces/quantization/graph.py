@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,8 +12,10 @@ from torch import fx, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from paretune.inputs import Shape, example
+from paretune.inputs import Shape, example, signature_of
+from paretune.nests import leaves
 from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.pruning.whole_reason import code_line
 from paretune.spaces.quantization.fake_quantization import FakeActivation, FakeWeight, TensorMark
 
 WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.ConvTranspose1d, nn.ConvTranspose2d)
@@ -21,30 +24,86 @@ WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.ConvTranspose1d, nn.C
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-def traced(model: nn.Module) -> fx.GraphModule:
+def traced(model: nn.Module, shape: Shape) -> fx.GraphModule:
     """Returns a copy of the network as a graph with batch normalization folded into layers.
+
+    Args:
+        model: The network.
+        shape: What the network takes. Optional arguments that it does not name keep their defaults.
 
     Raises:
         InfeasibleCandidate: torch.fx cannot trace the network's code.
     """
     model = copy.deepcopy(model).eval()
     try:
-        graph = fx.symbolic_trace(model)
+        graph = fx.symbolic_trace(model, _defaults(model, shape))
     except Exception as error:  # tracing raises whatever the model's code raises on a proxy
         reason = str(error).splitlines()[0] if str(error) else ""
         raise InfeasibleCandidate(
             f"qat: torch.fx cannot trace the network: {type(error).__name__}: {reason}"
+            f"{code_line(error)}; rewrite that line without a decision on values, or quantize "
+            "without training (static)"
         ) from error
+    _remove_guards(graph)
     _fold(graph)
     return graph
+
+
+def _defaults(model: nn.Module, shape: Shape) -> dict[str, Any]:
+    """Returns the optional arguments of `forward` that the inputs leave at their defaults."""
+    parameters = [
+        p
+        for p in inspect.signature(model.forward).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    signature = signature_of(shape)
+    if signature.form == "dict":
+        passed = set(signature.names)
+    else:
+        passed = {p.name for p in parameters[: len(signature.inputs)]}
+    return {
+        p.name: p.default for p in parameters if p.name not in passed and p.default is not p.empty
+    }
+
+
+def _remove_guards(graph: fx.GraphModule) -> None:
+    """Removes the checks of optional arguments, and these arguments."""
+    fixed_arguments = []
+    for node in reversed(list(graph.graph.nodes)):
+        fixed = any(
+            isinstance(text, str) and "specialized to have value" in text for text in node.args
+        )
+        if node.op == "call_function" and fixed:
+            compared = node.args[0]
+            graph.graph.erase_node(node)
+            if compared.op != "placeholder":  # `argument == default`
+                argument, _ = compared.args
+                graph.graph.erase_node(compared)
+                compared = argument
+            fixed_arguments.append(compared)
+    for argument in fixed_arguments:
+        graph.graph.erase_node(argument)
+    graph.recompile()
 
 
 def activations(graph: fx.GraphModule, shape: Shape) -> list[str]:
     """Returns the names of the nodes that compute a float tensor, in order."""
     finder = _Finder(graph)
+    inputs = example(shape)
+    named = inputs if isinstance(inputs, Mapping) else {}
+    positional = () if named else leaves(inputs) if isinstance(inputs, tuple) else (inputs,)
     with torch.inference_mode():
-        finder.run(example(shape))
+        finder.run(*_arguments(graph, positional, named))
     return finder.names
+
+
+def _arguments(graph: fx.GraphModule, positional: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    """Yields a value for each argument of a graph, in its order."""
+    waiting = iter(positional)
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            default = node.args[0] if node.args else None
+            yield named[node.target] if node.target in named else next(waiting, default)
 
 
 def with_marks(graph: fx.GraphModule, names: Sequence[str]) -> fx.GraphModule:
@@ -111,7 +170,8 @@ def layers_fed_by(graph: fx.GraphModule, nodes: Iterable[str]) -> list[str]:
         for node in graph.graph.nodes
         if node.op == "call_module"
         and isinstance(graph.get_submodule(node.target), WEIGHTED)
-        and node.args[0].name in sources
+        and isinstance(source := next(iter(node.args), node.kwargs.get("input")), fx.Node)
+        and source.name in sources
     }
     return list(layers)
 

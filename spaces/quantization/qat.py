@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from paretune.inputs import Shape
+from paretune.inputs import Shape, call
+from paretune.nests import batch_size, mapped
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
-from paretune.spaces.quantization.request import OUTLINE_IMAGES, Int8Params, check_finite
+from paretune.spaces.keeping import is_within
+from paretune.spaces.quantization.request import (
+    OUTLINE_IMAGES,
+    Int8Params,
+    check_finite,
+    kept_request,
+)
 from paretune.spaces.table import Option, Slot
 from paretune.spaces.training import OPTIMIZERS, SCHEDULES
 from paretune.spaces.training.cosine import CosineParams
@@ -103,7 +110,10 @@ class Qat:
         Raises:
             InfeasibleCandidate: As for `apply`.
         """
+        from paretune.spaces.quantization.graph import traced
+
         if params.keep_float:
+            traced(candidate.model, candidate.shape)  # refuses before any training
             return None
         quick = params.model_copy(update={"images": OUTLINE_IMAGES})
         model, info = _rounded(candidate, quick, context)
@@ -120,7 +130,7 @@ class Qat:
         """
         from paretune.spaces.quantization.graph import round_weights, traced, with_fake_quantization
 
-        graph = traced(model)
+        graph = traced(model, shape)
         round_weights(graph, info["layers"], params)
         return with_fake_quantization(graph, info["groups"], params.momentum).eval()
 
@@ -137,9 +147,11 @@ def _rounded(
         "per_channel": params.per_channel,
         "reduce_range": params.reduce_range,
         "kept": kept,
+        **kept_request(candidate),
     }
     info = {
         "kept": kept,
+        **kept_request(candidate),
         "sensitivity_db": ratios,
         **_rounded_tensors(candidate, rounding, context),
     }
@@ -154,7 +166,8 @@ def _with_request(
     """Returns the candidate with this model and a request to the runtime's quantizer."""
     options = params.model_dump()
     made = candidate.with_step(model, Step("qat", options, info))
-    return replace(made, quantization={"qat": {**options, "kept": info["kept"]}})
+    more = {name: info[name] for name in ("kept", "keep") if name in info}
+    return replace(made, quantization={"qat": {**options, **more}})
 
 
 def _rounded_tensors(
@@ -175,7 +188,7 @@ def _rounded_tensors(
 
     if context.placement is None:
         raise InfeasibleCandidate("qat: this runtime has no int8 to train for")
-    graph = traced(candidate.model)
+    graph = traced(candidate.model, candidate.shape)
     names = activations(graph, candidate.shape)
     marked = with_marks(copy.deepcopy(graph), names)
     placement = context.placement(marked, candidate.shape, rounding)
@@ -183,7 +196,8 @@ def _rounded_tensors(
         [names[number - 1] for number in sorted(group)] for group in placement["groups"]
     ]
     fed = layers_fed_by(graph, (name for group in groups for name in group))
-    layers = [layer for layer in fed if layer not in rounding["kept"]]
+    whole = rounding.get("keep", ())
+    layers = [n for n in fed if n not in rounding["kept"] and not is_within(n, whole)]
     if not layers:
         raise InfeasibleCandidate("qat: the runtime quantizes no layer of this network")
     return {"groups": groups, "layers": layers, "hidden": placement["hidden"]}
@@ -201,8 +215,8 @@ def _set_first_ranges(model: torch.nn.Module, images: int, context: Context) -> 
     model.to(context.device)
     with torch.inference_mode():
         for inputs, _ in context.data.batches("train", BATCH, device=context.device):
-            model(inputs[:images])
-            images -= len(inputs)
+            call(model, mapped(inputs, lambda x, left=images: x[:left]))
+            images -= batch_size(inputs)
             if images <= 0:
                 break
     model.cpu()

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.finite import broken_weight
+from paretune.spaces.keeping import kept_modules
 from paretune.spaces.params import Params
 
 OUTLINE_IMAGES = 8
@@ -66,8 +67,19 @@ def with_int8_request(candidate: Candidate, name: str, params: Any, context: Con
 
     check_finite(candidate, name)
     kept, ratios = kept_layers(candidate, params.keep_float, context, params)
-    info = {"kept": kept, "sensitivity_db": ratios}
-    return with_request(candidate, name, params, info, kept=kept)
+    whole = kept_request(candidate)
+    info = {"kept": kept, **whole, "sensitivity_db": ratios}
+    return with_request(candidate, name, params, info, kept=kept, **whole)
+
+
+def kept_request(candidate: Candidate) -> dict[str, list[str]]:
+    """Returns `{"keep": [modules]}`, all of which the runtime computes in float; or nothing.
+
+    Raises:
+        InfeasibleCandidate: A pattern of the task names no module.
+    """
+    kept = kept_modules(candidate.model, candidate.keep)
+    return {"keep": kept} if kept else {}
 
 
 def check_finite(candidate: Candidate, name: str) -> None:

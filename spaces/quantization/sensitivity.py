@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
+from paretune.inputs import call
+from paretune.nests import Nest
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.keeping import is_within, kept_modules
+from paretune.spaces.output_layers import float_outputs
 from paretune.spaces.quantization.fake_quantization import FakeActivation, rounded_weight
 from paretune.spaces.quantization.graph import WEIGHTED, channel_axis
 
@@ -20,7 +24,7 @@ IMAGES = 64
 """Number of training inputs for the measurement of the error."""
 
 HIGHEST = 200.0
-"""Signal-to-noise ratio in dB for logits that do not differ at all."""
+"""Signal-to-noise ratio in dB for outputs that do not differ at all."""
 
 VERSION = 1
 """Version of the measurement; raise it when the order of layers changes."""
@@ -47,6 +51,8 @@ def kept_layers(
     ratios: dict[str, float] = context.memo(
         name, lambda: sensitivity(candidate, context, channels, reduced)
     )
+    whole = kept_modules(candidate.model, candidate.keep)  # stay in float anyway
+    ratios = {layer: ratio for layer, ratio in ratios.items() if not is_within(layer, whole)}
     if len(ratios) <= keep:
         raise InfeasibleCandidate(
             f"keep_float: {keep} leaves nothing to quantize: the network has {len(ratios)} layers"
@@ -58,22 +64,23 @@ def kept_layers(
 def sensitivity(
     candidate: Candidate, context: Context, per_channel: bool, reduce_range: bool
 ) -> dict[str, float]:
-    """Returns layer -> signal-to-noise ratio of the logits in dB with this layer alone in int8.
+    """Returns layer -> signal-to-noise ratio of the outputs in dB with this layer alone in int8.
 
     Weights, input and output of the layer are rounded, with ranges that contain all values of
-    these inputs. A low ratio means a sensitive layer. The largest value is HIGHEST.
+    these inputs. A low ratio means a sensitive layer. The largest value is HIGHEST. Of several
+    outputs, the one with the lowest ratio counts.
     """
     model = copy.deepcopy(candidate.model).to(context.device).eval()
     inputs, _ = next(context.data.batches("train", IMAGES, device=context.device))
     layers = {name: m for name, m in model.named_modules() if isinstance(m, WEIGHTED)}
     with torch.inference_mode():
-        logits, ranges = _observed(model, layers, inputs)
+        exact, ranges = _observed(model, layers, inputs)
         ratios = {}
         for name in ranges:
             axis = channel_axis(layers[name]) if per_channel else None
             with _rounded(layers[name], ranges[name], axis, 64 if reduce_range else 127):
-                noise = model(inputs).double() - logits
-            ratios[name] = _decibel(logits, noise)
+                rounded = _outputs(model, inputs)
+            ratios[name] = _ratio(exact, rounded)
     return ratios
 
 
@@ -82,13 +89,14 @@ Ranges = tuple[FakeActivation, FakeActivation]
 
 
 def _observed(
-    model: nn.Module, layers: Mapping[str, nn.Module], inputs: torch.Tensor
-) -> tuple[torch.Tensor, dict[str, Ranges]]:
-    """Returns the float logits, and the ranges of every layer that the network calls."""
+    model: nn.Module, layers: Mapping[str, nn.Module], inputs: Nest
+) -> tuple[list[torch.Tensor], dict[str, Ranges]]:
+    """Returns the float outputs, and the ranges of every layer that the network calls."""
     ranges: dict[str, Ranges] = {}
     hooks = []
     for name, layer in layers.items():
-        before, after = (FakeActivation(0).to(inputs.device).eval() for _ in range(2))
+        device = layer.get_parameter("weight").device
+        before, after = (FakeActivation(0).to(device).eval() for _ in range(2))
         before.widening = after.widening = True
 
         def widen(
@@ -104,13 +112,17 @@ def _observed(
             ranges[name] = (before, after)
 
         hooks.append(layer.register_forward_hook(widen))
-    logits = model(inputs).double()
+    exact = _outputs(model, inputs)
     for hook in hooks:
         hook.remove()
     for pair in ranges.values():
         for fake in pair:
             fake.widening = False
-    return logits, ranges
+    return exact, ranges
+
+
+def _outputs(model: nn.Module, inputs: Nest) -> list[torch.Tensor]:
+    return [output.double() for output in float_outputs(call(model, inputs))]
 
 
 @contextmanager
@@ -130,6 +142,14 @@ def _rounded(layer: nn.Module, ranges: Ranges, axis: int | None, levels: int) ->
         weight.data = exact
         for hook in hooks:
             hook.remove()
+
+
+def _ratio(exact: Sequence[torch.Tensor], rounded: Sequence[torch.Tensor]) -> float:
+    """Returns the lowest ratio of an output; 0 if its shape depends on its values and changed."""
+    pairs = list(zip(exact, rounded, strict=False))
+    if len(exact) != len(rounded) or any(a.shape != b.shape for a, b in pairs):
+        return 0.0
+    return min((_decibel(a, b - a) for a, b in pairs), default=HIGHEST)
 
 
 def _decibel(signal: torch.Tensor, noise: torch.Tensor) -> float:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from paretune.inputs import Shape
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.keeping import is_within
 from paretune.spaces.params import Params
-from paretune.spaces.quantization.request import with_request
+from paretune.spaces.quantization.request import kept_request, with_request
 
 if TYPE_CHECKING:
     import torch
@@ -44,9 +45,10 @@ class WeightOnly:
             InfeasibleCandidate: Linear layers with at least `block` inputs hold less than
                 LEAST_SHARE of the weights, or a weight is not finite.
         """
-        WeightOnly.check(candidate.model, params)
-        share = _share(candidate.model, params.block)
-        return with_request(candidate, "weight_only", params, {"share": round(share, 4)})
+        whole = kept_request(candidate)
+        share = _checked_share(candidate.model, params, whole.get("keep", ()))
+        info = {"share": round(share, 4), **whole}
+        return with_request(candidate, "weight_only", params, info, **whole)
 
     @staticmethod
     def check(model: torch.nn.Module, params: Params) -> None:
@@ -55,12 +57,7 @@ class WeightOnly:
         Raises:
             InfeasibleCandidate: Linear layers hold less than LEAST_SHARE of the weights.
         """
-        share = _share(model, params.block)
-        if share < LEAST_SHARE:
-            raise InfeasibleCandidate(
-                f"weight_only int{params.bits}: linear layers with at least {params.block} inputs "
-                f"hold {share:.1%} of the weights; convolutions are not quantized this way"
-            )
+        _checked_share(model, params)
 
     outline = apply  # depends on shapes only
 
@@ -72,14 +69,30 @@ class WeightOnly:
         return model
 
 
-def _share(model: torch.nn.Module, block: int) -> float:
+def _checked_share(model: torch.nn.Module, params: Any, kept: Sequence[str] = ()) -> float:
+    """Returns the share of the weights that are quantized.
+
+    Raises:
+        InfeasibleCandidate: It is less than LEAST_SHARE.
+    """
+    share = _share(model, params.block, kept)
+    if share < LEAST_SHARE:
+        outside = f" outside {', '.join(kept)} (keep)" if kept else ""
+        raise InfeasibleCandidate(
+            f"weight_only int{params.bits}: linear layers with at least {params.block} inputs "
+            f"hold {share:.1%} of the weights{outside}; convolutions are not quantized this way"
+        )
+    return share
+
+
+def _share(model: torch.nn.Module, block: int, kept: Sequence[str]) -> float:
     """Returns the share of all weights in linear layers with at least `block` inputs."""
     from torch import nn
 
     total = sum(p.numel() for p in model.parameters())
     linear = {
         id(m.weight): m.weight.numel()
-        for m in model.modules()
-        if isinstance(m, nn.Linear) and m.in_features >= block
+        for name, m in model.named_modules()
+        if isinstance(m, nn.Linear) and m.in_features >= block and not is_within(name, kept)
     }
     return sum(linear.values()) / total if total else 0.0
