@@ -80,7 +80,11 @@ class Pipeline:
         self._probe = ExportProbe(cache, data)
         self._comparison = DeployedComparison(data)
         self._chain = Chain(
-            data.fingerprint, seed, lambda teacher: self._teachers.identity(teacher), folder
+            data.fingerprint,
+            seed,
+            lambda teacher: self._teachers.identity(teacher),
+            folder,
+            data.task,
         )
         self._teachers = Teachers(
             baseline, lambda plan: self._links(plan)[-1].identity, self.candidate, cache

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretune.search.errors import UserError
 from paretune.spaces.table import Table
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
+    from paretune.search.data.task_choice import TaskChoice
 
 DATASETS = Table(
     "data set",
@@ -18,6 +20,9 @@ DATASETS = Table(
         "torchvision": "paretune.search.data.torchvision:TorchvisionData",
         "npz": "paretune.search.data.npz:NpzData",
         "images": "paretune.search.data.images:ImagesData",
+        "masks": "paretune.search.data.masks:MasksData",
+        "boxes": "paretune.search.data.boxes:BoxesData",
+        "table": "paretune.search.data.table:TableData",
         "python": "paretune.search.data.python:PythonData",
         "text": "paretune.search.data.text:TextData",
     },
@@ -25,7 +30,13 @@ DATASETS = Table(
 
 
 def load_data(
-    name: str, params: Mapping[str, Any], base: Path, seed: int = 0, *, seen: bool = False
+    name: str,
+    params: Mapping[str, Any],
+    base: Path,
+    seed: int = 0,
+    *,
+    seen: bool = False,
+    task: TaskChoice | None = None,
 ) -> Dataset:
     """Loads a data set with train, validation and test parts.
 
@@ -36,17 +47,21 @@ def load_data(
         seed: Seed of the split, for parts that are split off another part.
         seen: Whether the study starts from weights that may have been trained on the training part
             (`study.seen_data.seen_weights`). Then no part of it is called test.
+        task: The task and its options; None for classification.
 
     Raises:
-        UserError: The data is missing, damaged, or cannot be used for classification.
+        UserError: The data is missing, damaged, or does not fit the task.
     """
+    from paretune.search.data.task_choice import CLASSIFICATION, refuse_other_targets
+
     entry = DATASETS.get(name)
     options = entry.Params.model_validate(dict(params))
-    raw = entry.load(options, base)
-    if getattr(entry, "holds", "images") == "text":
-        from paretune.search.data.text_dataset import make_text_dataset
-
-        return make_text_dataset(raw, options, base, seed, seen)
-    from paretune.search.data.image_dataset import make_image_dataset
-
-    return make_image_dataset(raw, options, seed, seen)
+    choice = task or CLASSIFICATION
+    refuse_other_targets(name, entry, choice)
+    loaded = _Loading(options, base, seed, seen, choice)
+    # Data sets of other packages read classes and need not know of tasks.
+    raw = (
+        entry.load(options, base, choice.wanted)
+        if hasattr(entry, "reads")
+        else entry.load(options, base)
+    )

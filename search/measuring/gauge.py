@@ -13,7 +13,9 @@ from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.quantity import Quantity, depends_on_artifact, further_values
 from paretune.search.study.spec import Constraint, ObjectiveSpec, StudySpec
 from paretune.search.study.tables import OBJECTIVES
+from paretune.search.tasks import CLASSIFICATION
 from paretune.spaces.table import did_you_mean
+from paretune.task import Task
 
 ALWAYS = ("parameters", "macs")
 """Quantities recorded for every candidate, even if the study does not name them."""
@@ -61,12 +63,15 @@ class Gauge:
         cheap_first = sorted(wanted.items(), key=lambda item: OBJECTIVES.get(item[0]).cost)
         return Gauge(tuple(cheap_first), frozenset(q.local for q in chosen))
 
-    def refuse(self, classes: int) -> None:
-        """Refuses quantities that are undefined for so few classes, before any work.
+    def refuse(self, task: Task) -> None:
+        """Refuses quantities that are undefined for the task's number of classes, before any work.
 
         Raises:
             UserError: The study asks for such a quantity.
         """
+        if task.name != CLASSIFICATION:
+            return
+        classes = task.outputs.size
         statistics = {
             f"{name}.{options['statistic']}"
             for name, options in self.quantities

@@ -21,7 +21,7 @@ def check_data(rehearsal: Rehearsal) -> Iterator[Finding]:
     """
     data = rehearsal.data
     for target in rehearsal.targets:
-        target.gauge.refuse(data.classes)
+        target.gauge.refuse(data.task)
     sizes = ", ".join(
         f"{data.size(part):,} {part}" for part in ("train", "validation", "test") if data.size(part)
     )

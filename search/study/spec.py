@@ -181,6 +181,7 @@ class StudySpec:
         trainer: The user's own trainer, or None. With one, `space` is the trainer's, and data,
             baseline, runtime and device have no meaning.
         racing: How trials are compared while they train; None if each trains to its end.
+        task: What the networks are trained and scored for.
     """
 
     name: str
@@ -211,6 +212,7 @@ class StudySpec:
     reuse_timings: bool = True
     final_seconds: float | None = None
     racing: RacingParams | None = None
+    task: Selection = Selection("classification", {"keep": []})
 
 
 def canonical(value: Any) -> str:

@@ -21,6 +21,7 @@ from paretune.search.study_file.input_kinds import option_names
 from paretune.search.study_file.networks import AVERAGE, description
 from paretune.search.study_file.starting_weights import may_be
 from paretune.search.study_file.targets import target_notes
+from paretune.search.tasks import TASKS, brings_data
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.domains import (
@@ -77,6 +78,13 @@ class CheckInfo:
         return asdict(self)
 
 
+def _data_text(spec: StudySpec) -> str:
+    """Returns the data set in words; a task that brings its data stands for it."""
+    if spec.trainer:
+        return ""
+    return _option_text(spec.task if brings_data(TASKS.get(spec.task.name)) else spec.data)
+
+
 def check_info(spec: StudySpec) -> CheckInfo:
     """Describes a study."""
     space = list(parameters(spec.space))
@@ -85,7 +93,7 @@ def check_info(spec: StudySpec) -> CheckInfo:
     limits += [_final_text(spec.final_seconds)] if spec.final_seconds is not None else []
     return CheckInfo(
         study=spec.name,
-        data="" if spec.trainer else _option_text(spec.data),
+        data=_data_text(spec),
         baseline=_plan_text(spec.trainer)
         if spec.trainer
         else _network_text(description(spec.baseline)),

@@ -28,8 +28,10 @@ from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.space import EIGHTHS, SpaceReader
 from paretune.search.study_file.starting_weights import checkpoint_of, without_weights
 from paretune.search.study_file.targets import TargetReader
+from paretune.search.study_file.task_section import TaskReader, network_of
 from paretune.search.study_file.trainer_section import TrainerReader
 from paretune.search.study_file.trainer_space import TrainerSpaceReader
+from paretune.search.tasks import TASKS, TaskChoice, brings_data
 from paretune.search.user_code import add_import_folders
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
@@ -44,6 +46,7 @@ SECTIONS = (
     "study",
     "evaluate",
     "cheap",
+    "task",
     "data",
     "baseline",
     "teachers",
@@ -195,16 +198,18 @@ class _StudyLoader(SectionReader):
         for section in ("cheap", "quantities"):
             if section in self.data:
                 self.problems.add((section,), 'is allowed only with evaluate: "pkg.mod:function"')
-        data = self._option(DATASETS, "data")
+        task = TaskReader(self.document, self.problems).task()
+        data = NOTHING if brings_data(TASKS.get(task.name)) else self._option(DATASETS, "data")
         deployments = self._targets.deployments()
-        baseline = self._networks.baseline()
+        baseline = self._networks.baseline(network_of(task))
         teachers = self._networks.teachers(baseline)
-        space = self._space(baseline, deployments, list(self.mapping("teachers") or ()))
-        self._check_kinds(data, baseline, teachers, space)
+        space = self._space(task, baseline, deployments, list(self.mapping("teachers") or ()))
+        self._check_kinds(task, data, baseline, teachers, space)
         self._check_preset(data, baseline)
         if self.measures:
             self._quantities.check_available(deployments)
         return {
+            "task": task,
             "data": data,
             "baseline": baseline,
             "space": space,
@@ -251,6 +256,7 @@ class _StudyLoader(SectionReader):
 
     def _space(
         self,
+        task: Selection,
         baseline: BaselineSpec | None,
         deployments: Mapping[str | None, Selection],
         teachers: list[str],
@@ -264,7 +270,7 @@ class _StudyLoader(SectionReader):
         self.check_keys(section, SPACE_KEYS, ("space",))
         searched = section.get("architecture") is not None
         architecture = self._part(section, "architecture", ARCHITECTURES, baseline)
-        self._reader.layers = lambda: self._layers(architecture, baseline)
+        self._reader.layers = lambda: self._layers(architecture, baseline, task)
         fields: list[tuple[str, Node]] = [
             ("architecture", architecture),
             ("pretrain", self._recipe(section, "pretrain", baseline)),
@@ -288,12 +294,15 @@ class _StudyLoader(SectionReader):
         check_distillation(self.problems, section.get("distillation"), dict(fields), teachers)
         return space
 
-    def _layers(self, architecture: Node, baseline: BaselineSpec | None) -> Sequence[str]:
+    def _layers(
+        self, architecture: Node, baseline: BaselineSpec | None, task: Selection
+    ) -> Sequence[str]:
         """Returns the prunable layers if a space has one architecture, else eighths of a network.
 
         The layers depend on the inputs, so this reads the data and builds a network.
         """
-        data = self._option(DATASETS, "data")
+        own = brings_data(TASKS.get(task.name))
+        data = NOTHING if own else self._option(DATASETS, "data")
         if list(parameters(architecture)) or data is None:
             return EIGHTHS
         from paretune.spaces.pruning.layer_names import prunable_layer_names
@@ -302,15 +311,18 @@ class _StudyLoader(SectionReader):
         if not isinstance(value, Mapping):
             return EIGHTHS  # its mistake is noted already
         try:
-            params = concrete_params(data.params, baseline.architecture if baseline else value)
-            dataset = load_data(data.name, params, self._file.parent)
+            first = baseline.architecture if baseline else value
+            params = data.params if own else concrete_params(data.params, first)
+            dataset = load_data(
+                data.name, params, self._file.parent, task=TaskChoice(task.name, task.params)
+            )
         except UserError as error:
             self.problems.add(
                 ("space", "pruning"),
                 f"one domain for every layer needs the data, to list the layers: {error}",
             )
             return EIGHTHS
-        return prunable_layer_names(value, dataset.shape, dataset.classes) or EIGHTHS
+        return prunable_layer_names(value, dataset.shape, dataset.task.outputs) or EIGHTHS
 
     def _part(
         self, section: Mapping[str, Any], name: str, table: Table, baseline: Any = None
@@ -328,7 +340,7 @@ class _StudyLoader(SectionReader):
 
     def _check_preset(self, data: Selection | None, baseline: BaselineSpec | None) -> None:
         """Notes a preset that cannot be known; nothing is imported for one that can."""
-        if data is None or baseline is None or self.problems:
+        if data is None or data == NOTHING or baseline is None or self.problems:
             return
         if starts_from_published(baseline.architecture):
             return
@@ -339,6 +351,7 @@ class _StudyLoader(SectionReader):
 
     def _check_kinds(
         self,
+        task: Selection,
         data: Selection | None,
         baseline: BaselineSpec | None,
         teachers: Mapping[str, Mapping[str, Any]],
@@ -362,7 +375,7 @@ class _StudyLoader(SectionReader):
                 if section.get(name) is not None
             },
         }
-        check_kinds(self.problems, data.name, parts)
+        check_kinds(self.problems, task, data.name, parts)
 
     def _check_space(self, fields: dict[str, Node], baseline: BaselineSpec | None) -> None:
         """Checks rules between the sections of the space.

@@ -38,9 +38,15 @@ class NetworkReader(SectionReader):
         self._folder = folder
         self._reader = SpaceReader(problems)
 
-    def baseline(self) -> BaselineSpec | None:
-        """Reads the section `baseline`."""
+    def baseline(self, default: Mapping[str, Any] | None = None) -> BaselineSpec | None:
+        """Reads the section `baseline`.
+
+        Args:
+            default: Architecture of a baseline that names none; None if it must name one.
+        """
         section = self.mapping("baseline")
+        if default is not None and "architecture" not in (section or {}):
+            section = {"architecture": default, **(section or {})}
         if section is None:
             self.problems.add(
                 ("baseline",), "is missing; give the model as it is: baseline: {architecture: ...}"

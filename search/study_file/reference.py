@@ -11,6 +11,7 @@ from paretune.search.study_file.schema_builder import Schema
 
 EXAMPLES = {
     "study": "study: plates",
+    "task": 'task: {segmentation: {ignore: 255}}',
     "data": (
         "data: {images: photos, resize: 256, crop: 224, mean: [0.485, 0.456, 0.406], "
         "std: [0.229, 0.224, 0.225]}"
@@ -58,6 +59,7 @@ PREPARATION = Path(__file__).with_name("reference_data.md")
 """Text below the options of `data`."""
 
 TABLES = {
+    "task": ("task.fixed",),
     "data": ("data_set.fixed",),
     "space": ("architecture", "pruning", "distillation", "quantization", "optimizer", "schedule"),
     "runtime": ("runtime.fixed",),

@@ -20,6 +20,7 @@ from paretune.search.study_file.schema_builder import (
 from paretune.search.study_file.search_and_budget import BudgetParams, SearchParams
 from paretune.search.study_file.targets import NAME as TARGET
 from paretune.search.study_file.trainer_section import BUILT_IN, FUNCTION, NAME
+from paretune.search.tasks import CLASSIFICATION, TASKS
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.distillation.base import BASELINE
@@ -110,11 +111,12 @@ def _study(build: SchemaBuilder) -> Schema:
         "not": {"required": ["runtime", "targets"]},
         "if": {"required": ["evaluate"]},
         "then": {"properties": _own_trainer()},
-        "else": {"required": ["data", "baseline"], "properties": _stages(build)},
+        "else": {"properties": _stages(build)},
     }
 
 
 _BRANCHED = (
+    "task",
     "data",
     "baseline",
     "teachers",
@@ -186,7 +188,7 @@ def _stages(build: SchemaBuilder) -> Schema:
     """Returns the schemas of the sections of a study of the built-in stages."""
     return {
         "cheap": False,
-        "quantities": False,
+        "task": _task(build),
         "data": {
             **build.option(DATASETS, searched=False),
             "description": "the data set: a name, or {name: options}",
@@ -255,6 +257,23 @@ def _stages(build: SchemaBuilder) -> Schema:
             "additionalProperties": False,
             "patternProperties": {r"^[\w.]+:[\w.@]+$": {}, **_targeted(build)},
         },
+    }
+
+
+def _task(build: SchemaBuilder) -> Schema:
+    """Returns the schema of the task: a table's option, or the user's own by its dotted path."""
+    path = {"type": "string", "pattern": FUNCTION.pattern}
+    factory = object_schema(
+        {"factory": path, "args": {"type": "object", "description": "keyword arguments"}},
+        "your own task, with arguments",
+        ["factory"],
+    )
+    option = build.option(TASKS, searched=False)
+    return {
+        "anyOf": [option, path, factory],
+        "description": "what the networks are trained and scored for: a task, {task: options}, or "
+        'your own, "pkg.mod:Task"',
+        "default": CLASSIFICATION,
     }
 
 

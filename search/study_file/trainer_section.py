@@ -19,7 +19,7 @@ FUNCTION = re.compile(r"^[\w.]+:[\w.]+$")
 NAME = re.compile(r"^[A-Za-z_]\w*$")
 SETTINGS = ("worst",)
 
-BUILT_IN = ("data", "teachers", "runtime", "targets", "device")
+BUILT_IN = ("task", "data", "teachers", "runtime", "targets", "device")
 """The sections that only the built-in stages need."""
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 from paretune.spaces.table import Table
 
 TASKS = Table(
@@ -19,6 +23,14 @@ TASKS = Table(
 
 CLASSIFICATION = "classification"
 """The task of a study that names none."""
+
+
+@dataclass(frozen=True)
+class TaskChoice:
+    """A name in the table of tasks, with its options as JSON."""
+
+    name: str = CLASSIFICATION
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def brings_data(entry: type) -> bool:

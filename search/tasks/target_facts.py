@@ -17,8 +17,10 @@ class TargetFacts:
         kind: What the targets are.
         size: Number of classes, labels, values, or tokens of the vocabulary.
         names: Names of classes, labels or values; empty if the data has none.
+        image: Height and width of the images in pixels, for boxes; None for other targets.
     """
 
     kind: TargetKind
     size: int
     names: tuple[str, ...] = ()
+    image: tuple[int, int] | None = None

@@ -18,6 +18,7 @@ from paretune.search.study.spec import (
     canonical,
     checkpoint_file,
 )
+from paretune.search.tasks import CLASSIFICATION
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record, parameters
 
 LOADING = ("workers", "pin_memory", "prefetch", "memory")
@@ -56,6 +57,7 @@ def identity(spec: StudySpec) -> dict[str, Any]:
 def _stages(spec: StudySpec) -> dict[str, Any]:
     data = {k: v for k, v in spec.data.params.items() if k not in LOADING}
     return {
+        **_task(spec),
         "data": {spec.data.name: data},
         "baseline": {
             "architecture": dict(spec.baseline.architecture),
@@ -68,12 +70,23 @@ def _stages(spec: StudySpec) -> dict[str, Any]:
     }
 
 
+def _task(spec: StudySpec) -> dict[str, Any]:
+    """Returns the task, unless it is classification without options, as in all old studies."""
+    task = {spec.task.name: dict(spec.task.params)}
+    return {} if task == {CLASSIFICATION: {"keep": []}} else {"task": task}
+
+
 def content_of(spec: StudySpec) -> dict[str, str]:
     """Returns name -> digest of the files that make the networks of a study.
 
     These are checkpoints, folders of weights, and the user's code of networks and techniques.
     """
-    named = [dict(spec.baseline.architecture), spec.teachers, _tree(spec.space)]
+    named = [
+        dict(spec.baseline.architecture),
+        spec.teachers,
+        _tree(spec.space),
+        dict(spec.task.params),
+    ]
     sources = sources_of(named, spec.file.parent)
     content = {name: make() for name, make in sources.items()}
     for checkpoint in _checkpoints([vars(spec.baseline), spec.teachers]):
@@ -202,7 +215,7 @@ def refuse_other_data(info: Mapping[str, Any], fingerprint: str) -> None:
 def _with_new_options(old: Mapping[str, Any], spec: StudySpec) -> Mapping[str, Any]:
     """Returns a stored identity with the defaults of data options that are newer than it."""
     name = spec.data.name
-    if spec.trainer is not None or name not in (old.get("data") or {}):
+    if not DATASETS.accepts(name) or name not in (old.get("data") or {}):
         return old
     fields = DATASETS.get(name).Params.model_fields
     defaults = {

@@ -20,6 +20,7 @@ from paretune.search.measuring.targets import NO_MODEL, Target, targets_of
 from paretune.search.study.deployment import deployments
 from paretune.search.study.plan import Plan, baseline_plan, make_plan
 from paretune.search.study.records import Result, TrialRecord
+from paretune.search.tasks import CLASSIFICATION
 from paretune.search.trial.evaluation import Evaluation
 from paretune.search.trial.events import Reporter
 from paretune.search.trial.open_study import OpenStudy
@@ -63,11 +64,11 @@ class StageStudy(OpenStudy):
         # depend on what the process did before.
         torch.set_flush_denormal(True)
         data = self._data or load_study_data(spec)
-        self.classes = data.classes
+        self.classes = data.task.outputs.size if data.task.name == CLASSIFICATION else None
         self.baseline = baseline_plan(spec.baseline, spec.runtime, spec.targets)
         targets = targets_of(spec, deployments(self.baseline))
         for target in targets:
-            target.gauge.refuse(self.classes)
+            target.gauge.refuse(data.task)
         self.timed = any(target.gauge.timed for target in targets)
         cache = StageCache(spec.folder / "stages", self.store, spec.cache_limit, self._needed)
         pipeline = Pipeline(
@@ -170,7 +171,7 @@ class StageStudy(OpenStudy):
         data = self.workbench.data
         return {
             "data": {"name": self.spec.data.name, **data.info()},
-            "classes": data.classes,
+            **({} if self.classes is None else {"classes": self.classes}),
             "shape": sizes(data.shape),
             "fingerprint": data.fingerprint,
             "preprocessing": data.preprocessing(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.search.data import load_data
 from paretune.search.data.published_preset import concrete_params
 from paretune.search.study.seen_data import seen_weights
+from paretune.search.tasks import TASKS, TaskChoice, brings_data
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
@@ -20,7 +21,10 @@ def load_study_data(spec: StudySpec) -> Dataset:
         UserError: The data is missing, damaged, or cannot be used.
     """
     seen = bool(seen_weights(spec))
-    return load_data(spec.data.name, data_params(spec), spec.file.parent, spec.seed, seen=seen)
+    task = TaskChoice(spec.task.name, spec.task.params)
+    return load_data(
+        spec.data.name, data_params(spec), spec.file.parent, spec.seed, seen=seen, task=task
+    )
 
 
 def data_params(spec: StudySpec) -> dict[str, Any]:
@@ -29,4 +33,6 @@ def data_params(spec: StudySpec) -> dict[str, Any]:
     Raises:
         UserError: The baseline has no published weights.
     """
+    if brings_data(TASKS.get(spec.task.name)):
+        return {}
     return concrete_params(spec.data.params, spec.baseline.architecture)
