@@ -15,10 +15,13 @@ def agreement_text(artifact: Mapping[str, Any] | None) -> str:
     compared = ((artifact or {}).get("info") or {}).get("agreement")
     if not compared:
         return ""
-    text = (
-        f"the file has the network's class for {100 * compared['classes']:.4g} % of "
-        f"{compared['examples']} validation examples; outputs differ by at most "
-        f"{compared['difference']:.2g} of their spread"
-    )
+    count, apart = compared["examples"], f"{compared['difference']:.2g} of their spread"
+    if compared["classes"] is None:
+        text = f"outputs differ by up to {apart} on {count} validation examples"
+    else:
+        text = (
+            f"the file has the network's class for {100 * compared['classes']:.4g} % of {count} "
+            f"validation examples; outputs differ by at most {apart}"
+        )
     allowed = compared["tolerance"]
     return text + (f" ({allowed:g} is allowed)" if allowed is not None else " (rounding)")

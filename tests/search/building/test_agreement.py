@@ -84,7 +84,8 @@ def test_equal_outputs_agree() -> None:
 
 def test_float_file_beyond_its_tolerance_is_broken() -> None:
     file = NETWORK + 0.01 * spread(NETWORK)
-    assert "outputs differ by up to 0.01 of their spread" in fault({"": NETWORK}, {"": file}, LABELS, EXACT)
+    text = fault({"": NETWORK}, {"": file}, LABELS, EXACT)
+    assert "outputs differ by up to 0.01 of their spread" in text
     assert fault({"": NETWORK}, {"": file}, LABELS, 0.05) == ""
 
 

@@ -26,3 +26,10 @@ def test_agreement_text_has_classes_difference_and_tolerance(
 @pytest.mark.parametrize("artifact", [None, {}, {"info": {}}])
 def test_agreement_text_is_empty_for_a_file_that_was_not_compared(artifact: Any) -> None:
     assert agreement_text(artifact) == ""
+
+
+def test_agreement_text_without_classes_has_the_difference_alone() -> None:
+    agreement = {"examples": 64, "difference": 0.0512, "classes": None, "tolerance": None}
+    assert agreement_text({"info": {"agreement": agreement}}) == (
+        "outputs differ by up to 0.051 of their spread on 64 validation examples (rounding)"
+    )
