@@ -181,7 +181,9 @@ class Context:
 class Architecture(Protocol):
     """A family of networks. The class docstring's first line is its description.
 
-    A class attribute `takes` names the inputs of its networks: "images" (default), "text" or "any".
+    A class attribute `takes` names the kinds of inputs that its networks take, one or a tuple:
+    "images" (default), "text", "series", "features", or "any". A class attribute `gives` says what
+    has one vector of outputs: "example" (default), "pixel", "position", or "any".
     """
 
     Params: ClassVar[type[Params]]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from paretune.inputs import Shape, Signature, call, example, image_shape, kind_of, shape_text
-from paretune.spaces.architecture import ARCHITECTURES, refusal, takes
+from paretune.spaces.architecture import ARCHITECTURES, gives, output_refusal, refusal, takes
 from paretune.spaces.architecture.image_params import resized_shape
 from paretune.spaces.architecture.resizing import Resized
 from paretune.spaces.base import InfeasibleCandidate
@@ -46,23 +46,27 @@ def build_network(
     kind = kind_of(shape)
     if not takes(name, kind):
         raise InfeasibleCandidate(refusal(name, kind))
+    if not gives(name, wanted.per):
+        raise InfeasibleCandidate(output_refusal(name, wanted.per))
     params = entry.Params.model_validate(options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _build(entry, params, shape, wanted.size)
+        network = _build(entry, params, shape, wanted)
     network.eval()
     _check_outputs(name, network, shape, wanted)
     return network
 
 
-def _build(entry: Any, params: Any, shape: Shape, classes: int) -> torch.nn.Module:
+def _build(entry: Any, params: Any, shape: Shape, wanted: Outputs) -> torch.nn.Module:
     """Returns the network; it resizes its input first if its parameters set a resolution."""
     if kind_of(shape) != "images" or isinstance(shape, Signature):
-        return entry.build(params, shape, classes)  # type: ignore[no-any-return]
+        return entry.build(params, shape, wanted.size)  # type: ignore[no-any-return]
     before = image_shape(shape)
     after = resized_shape(params, before)
-    network: torch.nn.Module = entry.build(params, after, classes)
-    return network if after == before else Resized(network, before[1:], after[1:])
+    network: torch.nn.Module = entry.build(params, after, wanted.size)
+    if after == before:
+        return network
+    return Resized(network, before[1:], after[1:], back=wanted.per == "pixel")
 
 
 def _check_outputs(name: str, network: torch.nn.Module, shape: Shape, wanted: Outputs) -> None:

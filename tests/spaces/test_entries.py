@@ -23,6 +23,7 @@ ENTRIES = [pytest.param(t, name, id=f"{t.kind}-{name}") for t in TABLES for name
 REQUIRED: dict[str, dict[str, Any]] = {
     "torchvision": {"name": "resnet18"},
     "timm": {"name": "resnet10t"},
+    "segmenter": {"name": "lraspp_mobilenet_v3_large"},
     "python": {"factory": "user_nets:tiny"},
     "torch": {"name": "RAdam"},
     "transformers": {"model": "albert"},

@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretune.spaces.architecture import ARCHITECTURES, takes
+from paretune.inputs import Shape, random_example
+from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.architecture.mobilenet_v2 import MobileNetV2
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.architecture.resnet import ResNet
@@ -17,31 +18,13 @@ from paretune.spaces.architecture.separable_cnn import SeparableCnn
 from paretune.spaces.architecture.simple_cnn import SimpleCnn
 from paretune.spaces.architecture.width_multiplier import scaled
 from paretune.spaces.base import InfeasibleCandidate
+from support.family_cases import SMALL, cases, first_shape, output_shape, wanted
 
-Shape = tuple[int, int, int]
+NAMES = pytest.mark.parametrize("name", ARCHITECTURES.names)
 
-SMALL: dict[str, dict[str, Any]] = {
-    "simple_cnn": {"width": 0.25},
-    "separable_cnn": {"width": 0.25},
-    "resnet": {"blocks": 1, "width": 8},
-    "mobilenet_v1": {"width": 0.125},
-    "mobilenet_v2": {"width": 0.25},
-    "mobilenet_v3": {"width": 0.25},
-    "efficientnet": {"width": 0.25, "depth": 0.25},
-    "shufflenet_v2": {"width": 0.25},
-    "squeezenet": {"width": 0.25},
-    "regnet": {"depth": 4, "w_0": 16, "w_a": 8.0, "w_m": 2.0},
-    "vit": {"depth": 2, "width": 24},
-    "staged": {"stages": [{"width": 8, "kernel": 5, "se": True}, {"width": 16}], "head_width": 32},
-    "timm": {"name": "test_resnet"},
-    "torchvision": {"name": "mobilenet_v3_small"},
-    "python": {"factory": "user_nets:tiny"},
-}
-"""Parameters of a small network of each family, so that the suite is quick."""
 
-SHAPES = [(3, 32, 32), (1, 8, 8), (2, 16, 12)]
-
-ENTRIES = pytest.mark.parametrize("name", [n for n in ARCHITECTURES.names if takes(n, "images")])
+def made(name: str, shape: Shape, seed: int = 0) -> torch.nn.Module:
+    return build_network({name: SMALL.get(name, {})}, shape, wanted(name), seed=seed)
 
 
 def size_of(network: torch.nn.Module) -> int:
@@ -51,40 +34,40 @@ def size_of(network: torch.nn.Module) -> int:
 # -- contract ----------------------------------------------------------------------------------
 
 
-@ENTRIES
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_network_gives_a_logit_for_each_class(name: str, shape: Shape) -> None:
-    network = build_network({name: SMALL.get(name, {})}, shape, outputs=7, seed=0)
+@pytest.mark.parametrize(("name", "shape"), cases(), ids=str)
+def test_network_gives_the_outputs_of_its_task(name: str, shape: Shape) -> None:
+    network = made(name, shape)
     assert not network.training
     with torch.inference_mode():
-        logits = network(torch.rand(5, *shape))
-    assert logits.shape == (5, 7)
-    assert logits.isfinite().all()
+        outputs = network(random_example(shape, 5, seed=0))
+    assert outputs.shape == output_shape(name, shape, 5)
+    assert outputs.isfinite().all()
 
 
-@ENTRIES
+@NAMES
 def test_network_has_finite_gradients_for_all_parameters(name: str) -> None:
-    network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), outputs=7, seed=0).train()
-    logits = network(torch.rand(4, 1, 8, 8))
-    assert logits.shape == (4, 7)
-    logits.square().sum().backward()
+    shape = first_shape(name)
+    network = made(name, shape).train()
+    outputs = network(random_example(shape, 4, seed=0))
+    assert outputs.shape == output_shape(name, shape, 4)
+    outputs.square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
-@ENTRIES
+@NAMES
 def test_network_has_the_same_weights_only_for_the_same_seed(name: str) -> None:
     def weights(seed: int) -> torch.Tensor:
-        network = build_network({name: SMALL.get(name, {})}, (1, 8, 8), outputs=7, seed=seed)
+        network = made(name, first_shape(name), seed)
         return torch.cat([p.flatten() for p in network.parameters()])
 
     assert torch.equal(weights(3), weights(3))
     assert not torch.equal(weights(3), weights(4))
 
 
-@ENTRIES
+@NAMES
 def test_build_network_keeps_the_global_random_state(name: str) -> None:
     before = torch.get_rng_state()
-    build_network({name: SMALL.get(name, {})}, (1, 8, 8), outputs=7, seed=3)
+    made(name, first_shape(name), seed=3)
     assert torch.equal(torch.get_rng_state(), before)
 
 
