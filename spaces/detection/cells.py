@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 SIDES = 4
@@ -12,14 +14,18 @@ LONGEST = 8.0
 
 
 def cell_size(grid: tuple[int, int], image: tuple[int, int]) -> tuple[float, float]:
-    """Returns height and width of a cell in pixels.
+    """Returns height and width of a cell in pixels: powers of two, as the network halves images.
 
     Args:
-        grid: Cells down and across. A network rounds up where a cell does not divide the image.
+        grid: Cells down and across, at least two. The network rounds up where a cell does not
+            divide the image, so a cell has at least as many pixels as the ratio of the sizes.
         image: Height and width of the images in pixels.
     """
-    height, width = (max(1, round(side / cells)) for side, cells in zip(image, grid, strict=True))
-    return float(height), float(width)
+    height, width = (
+        2.0 ** max(0, math.ceil(math.log2(side / cells)))
+        for side, cells in zip(image, grid, strict=True)
+    )
+    return height, width
 
 
 def cell_boxes(sides: torch.Tensor, cell: tuple[float, float]) -> torch.Tensor:
