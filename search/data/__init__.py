@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.search.errors import UserError
+from paretune.search.tasks import TASKS, TaskChoice, brings_data
 from paretune.spaces.table import Table
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
-    from paretune.search.data.task_choice import TaskChoice
 
 DATASETS = Table(
     "data set",
@@ -20,9 +19,6 @@ DATASETS = Table(
         "torchvision": "paretune.search.data.torchvision:TorchvisionData",
         "npz": "paretune.search.data.npz:NpzData",
         "images": "paretune.search.data.images:ImagesData",
-        "masks": "paretune.search.data.masks:MasksData",
-        "boxes": "paretune.search.data.boxes:BoxesData",
-        "table": "paretune.search.data.table:TableData",
         "python": "paretune.search.data.python:PythonData",
         "text": "paretune.search.data.text:TextData",
     },
@@ -41,7 +37,7 @@ def load_data(
     """Loads a data set with train, validation and test parts.
 
     Args:
-        name: Key of DATASETS.
+        name: Key of DATASETS; without meaning for a task that brings its own data.
         params: Options of the data set, as JSON.
         base: Folder of the study file; relative paths start there.
         seed: Seed of the split, for parts that are split off another part.
@@ -52,16 +48,12 @@ def load_data(
     Raises:
         UserError: The data is missing, damaged, or does not fit the task.
     """
-    from paretune.search.data.task_choice import CLASSIFICATION, refuse_other_targets
+    from paretune.search.data.making import Loading
 
-    entry = DATASETS.get(name)
-    options = entry.Params.model_validate(dict(params))
-    choice = task or CLASSIFICATION
-    refuse_other_targets(name, entry, choice)
-    loaded = _Loading(options, base, seed, seen, choice)
-    # Data sets of other packages read classes and need not know of tasks.
-    raw = (
-        entry.load(options, base, choice.wanted)
-        if hasattr(entry, "reads")
-        else entry.load(options, base)
-    )
+    choice = task or TaskChoice()
+    entry = TASKS.get(choice.name)
+    if brings_data(entry):
+        from paretune.search.data.task_dataset import make_task_dataset
+
+        return make_task_dataset(choice)
+    return Loading(name, params, base, seed, seen, choice).dataset()

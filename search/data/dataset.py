@@ -1,103 +1,93 @@
-"""The base class of image and text data: labelled examples in three parts."""
+"""The base class of all data: examples with targets in three parts."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 
 from paretune.inputs import Shape, sizes
-from paretune.search.data.overlaps import overlap_notes
-from paretune.search.data.raw_data import RawData
-from paretune.search.data.split import Split
-from paretune.search.tasks.classification import classification
+from paretune.nests import Nest, mapped
+from paretune.search.tasks.target_facts import TargetFacts
 from paretune.task import Task
 
 PARTS = ("train", "validation", "test")
 
 
 class Dataset(ABC):
-    """Labelled examples in three parts, for training, calibration and measuring.
+    """Examples with targets in three parts, for training, calibration and measuring.
 
     Args:
-        raw: Data as its source gives it.
-        split: Its three parts.
-        task: What the outputs of a network mean; None for classification without options.
+        source: Name of the source, for reports.
+        facts: What the targets are; None if only the user's own task knows them.
+        task: What the outputs of a network mean.
     """
 
-    def __init__(self, raw: RawData, split: Split, task: Task | None = None) -> None:
-        self._raw = raw
-        self._split = split
-        self._task = task
-        self._parts = split.parts
-        self._labels = {name: torch.from_numpy(part.labels) for name, part in self._parts.items()}
-
-    @cached_property
-    def task(self) -> Task:
-        """What the outputs of a network mean."""
-        if self._task is not None:
-            return self._task
-        return classification(self.classes, self.class_names)
+    def __init__(self, source: str, facts: TargetFacts | None, task: Task) -> None:
+        self.source = source
+        self.facts = facts
+        self.task = task
 
     @property
     def loader_batch(self) -> int | None:
-        """None: the caller decides the batch size."""
+        """Batch size that the user's own loader fixes; None: the caller decides it."""
         return None
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
-        return self._raw.classes
+        """Number of classes, of data whose targets are classes."""
+        assert self.facts and self.facts.kind == "class", "other tasks ask task.outputs"
+        return self.facts.size
 
     @property
     def class_names(self) -> list[str]:
-        """Name of each class; its number if the source has no names."""
-        return list(self._raw.class_names) or [str(i) for i in range(self.classes)]
+        """Name of each class, label or value; its number if the source has no names."""
+        if self.facts is None or self.facts.kind == "next":
+            return []
+        return list(self.facts.names) or [str(i) for i in range(self.facts.size)]
 
     @property
     @abstractmethod
     def shape(self) -> Shape:
-        """(C, H, W) of an image, or (length, vocabulary) of a text."""
+        """What a network takes, without the batch axis."""
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Digest of examples, labels and split; it changes with the content."""
+        """Digest of examples, targets and split; it changes with the content."""
 
+    @abstractmethod
     def size(self, part: str) -> int:
         """Returns the number of examples in a part; 0 if there is no test part."""
-        return len(self._labels[part])
+
+    def steps(self, part: str, batch_size: int) -> int:
+        """Returns the number of batches in a pass over a part."""
+        return math.ceil(self.size(part) / batch_size)
 
     def counts(self, part: str) -> list[int]:
-        """Returns the number of examples of each class in a part."""
-        counted: list[int] = torch.bincount(self._labels[part], minlength=self.classes).tolist()
-        return counted
+        """Returns how often a part has each class or label; empty if this has no meaning.
+
+        Classes of examples, boxes and pixels are counted, and examples with each label.
+        """
+        return []
 
     def info(self) -> dict[str, Any]:
-        """Returns facts for reports.
-
-        `seen`, `no_test` and `notes` are there if they apply: whether the split is one for weights
-        that may have seen the training part, why there is no test part, and what else to know.
-        """
-        split, notes = self._split, self.notes
+        """Returns facts for reports; `notes` are there if there is something to know."""
         return {
-            "source": self._raw.name,
+            "source": self.source,
             "sizes": {part: self.size(part) for part in PARTS},
             "shape": sizes(self.shape),
-            "classes": self.classes,
-            **({"seen": True} if split.seen else {}),
-            **({"no_test": split.no_test} if split.no_test else {}),
-            **({"notes": list(notes)} if notes else {}),
+            **self._targets_info(),
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
-    @cached_property
+    @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about what was skipped, the origin of parts, and examples that parts share."""
-        return (*self._raw.notes, *self._split.notes, *overlap_notes(self._parts))
+        """Sentences about what is special about the data."""
+        return ()
 
     @abstractmethod
     def preprocessing(self) -> dict[str, Any]:
@@ -112,35 +102,55 @@ class Dataset(ABC):
         return {}
 
     def black(self) -> tuple[float, ...]:
-        """Returns the normalized value of black for each channel; empty for text."""
+        """Returns the value of black for each channel; empty for what is no image."""
         return ()
 
     def white(self) -> tuple[float, ...]:
-        """Returns the normalized value of white for each channel; empty for text."""
+        """Returns the value of white for each channel; empty for what is no image of pixels."""
         return ()
 
-    def order(self, part: str, seed: int | None) -> torch.Tensor:
-        """Returns the permutation int64 [N] that `batches` with this seed follows."""
-        count = self.size(part)
-        if seed is None:
-            return torch.arange(count)
-        return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    def order(self, part: str, seed: int | None) -> torch.Tensor | None:
+        """Returns the permutation int64 [N] that `batches` with this seed follows.
+
+        None if the user's own loader decides it, or if examples change from pass to pass. Then
+        nothing may be kept for a row.
+        """
+        return row_order(self.size(part), seed)
 
     @abstractmethod
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yields one pass as (inputs, labels int64 [B]); a seed shuffles it."""
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yields one pass as (inputs, targets), tensors or nests of them; a seed shuffles it."""
 
     @abstractmethod
-    def examples(self, part: str, batch_size: int) -> Iterator[tuple[Any, np.ndarray]]:
-        """Yields one ordered pass as (8-bit images [B, C, H, W] or texts, labels int64 [B])."""
+    def examples(self, part: str, batch_size: int) -> Iterator[tuple[Any, Any]]:
+        """Yields one ordered pass as (inputs before `preprocessing`, targets)."""
 
-    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields one ordered pass as NumPy arrays, for runtimes."""
-        for inputs, labels in self.batches(part, batch_size):
-            yield inputs.numpy(), labels.numpy()
+    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[Any, Any]]:
+        """Yields one ordered pass as NumPy arrays or nests of them, for runtimes."""
+        for inputs, targets in self.batches(part, batch_size):
+            yield as_arrays(inputs), as_arrays(targets)
 
     @abstractmethod
-    def calibration(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
+    def calibration(self, count: int, batch_size: int) -> Iterator[Any]:
         """Yields `count` training inputs in batches, the same ones each time."""
+
+    def _targets_info(self) -> dict[str, Any]:
+        if self.facts is None:
+            return {}
+        if self.facts.kind == "class":
+            return {"classes": self.facts.size}
+        return {"targets": {"kind": self.facts.kind, "size": self.facts.size}}
+
+
+def row_order(count: int, seed: int | None) -> torch.Tensor:
+    """Returns the order int64 [count] of a pass; None keeps that of the data."""
+    if seed is None:
+        return torch.arange(count)
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+
+
+def as_arrays(nest: Nest) -> Nest:
+    """Returns a nest of tensors as one of NumPy arrays; other leaves stay as they are."""
+    return mapped(nest, lambda x: x.cpu().numpy() if isinstance(x, torch.Tensor) else x)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from paretune.search.data.facts_of_targets import class_facts
 from paretune.search.data.params import ImageDataParams
-from paretune.search.data.raw_data import RawData, checked_part, count_classes
+from paretune.search.data.raw_data import RawData, checked_part
 
 FILE = Path(__file__).with_name("digits.npz")
 
@@ -26,4 +27,4 @@ class DigitsData:
                 part: checked_part("digits", part, arrays[f"x_{part}"], arrays[f"y_{part}"])
                 for part in ("train", "validation", "test")
             }
-        return RawData("digits", parts, count_classes("digits", parts))
+        return RawData("digits", parts, class_facts("digits", parts))

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from paretune.search.data.dataset import PARTS, Dataset
+from paretune.inputs import moved
+from paretune.search.data.dataset import PARTS, as_arrays, row_order
+from paretune.search.data.held_dataset import HeldDataset
 from paretune.search.data.image_preparation import COLORS, Preparation
 from paretune.search.data.image_stream import ImageArrays, ImageFiles, ImageRows, ImageStream
 from paretune.search.data.memory import keeps_in_memory
@@ -17,11 +19,17 @@ from paretune.search.data.normalization import Normalization, statistics
 from paretune.search.data.params import ImageDataParams
 from paretune.search.data.raw_data import RawData, RawPart
 from paretune.search.data.split import Split, complete_parts
+from paretune.search.data.target_rows import TargetRows
 from paretune.search.errors import UserError
+from paretune.task import Task
 
 
 def make_image_dataset(
-    raw: RawData, params: ImageDataParams, seed: int, seen: bool = False
+    raw: RawData,
+    params: ImageDataParams,
+    seed: int,
+    seen: bool = False,
+    task: Task | None = None,
 ) -> ImageDataset:
     """Splits off missing parts and normalizes by the remaining training part.
 
@@ -30,30 +38,34 @@ def make_image_dataset(
         params: Options of the data set.
         seed: Seed of the split.
         seen: Whether the study starts from weights that may have seen the training part.
+        task: What the outputs of a network mean; None for classification without options.
 
     Raises:
         UserError: A class has too few examples to split.
     """
-    return ImageDataset(raw, complete_parts(raw, params, seed, seen), params)
+    return ImageDataset(raw, complete_parts(raw, params, seed, seen), params, task)
 
 
-class ImageDataset(Dataset):
-    """Labelled images in three parts.
+class ImageDataset(HeldDataset):
+    """Images with targets in three parts.
 
     Args:
         raw: Data as its source gives it.
         split: Its three parts.
         params: How images are read.
+        task: What the outputs of a network mean; None for classification without options.
     """
 
-    def __init__(self, raw: RawData, split: Split, params: ImageDataParams) -> None:
-        super().__init__(raw, split)
+    def __init__(
+        self, raw: RawData, split: Split, params: ImageDataParams, task: Task | None = None
+    ) -> None:
+        super().__init__(raw, split, task)
         self._preparation = raw.preparation or _of_arrays(split.parts["train"], params)
         self._images: dict[str, torch.Tensor] = {}
         self._rows: dict[str, ImageRows] = {}
         self._fill(params.memory)
         self._streams = {name: ImageStream(rows, params) for name, rows in self._rows.items()}
-        self._moved: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._moved: dict[tuple[str, str], tuple[torch.Tensor, TargetRows]] = {}
         first = (self._rows["train"] if "train" in self._rows else self._images["train"])[0]
         channels, height, width = first.shape
         self._shape = (channels, height, width)
@@ -79,7 +91,7 @@ class ImageDataset(Dataset):
 
     @property
     def fingerprint(self) -> str:
-        """Digest of images, labels and split; it changes with the content."""
+        """Digest of images, targets and split; it changes with the content."""
         return self._fingerprint
 
     def info(self) -> dict[str, Any]:
@@ -115,35 +127,37 @@ class ImageDataset(Dataset):
 
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yields one pass as (normalized images float32 [B, C, H, W], labels int64 [B])."""
+    ) -> Iterator[tuple[torch.Tensor, Any]]:
+        """Yields one pass as (normalized images float32 [B, C, H, W], targets)."""
         if not self.size(part):
             return
-        order = self.order(part, seed)
+        order = row_order(self.size(part), seed)
         normalize = self._normalization.on(device)
         if part in self._rows:
-            labels = self._labels[part]
+            targets = self._targets[part]
             rows = iter(order.split(batch_size))  # type: ignore[no-untyped-call]
             for images in self._streams[part].batches(order, batch_size):
                 batch = images.to(device, non_blocking=True)
-                batch_labels = labels[next(rows)].to(device)
-                yield normalize(batch), batch_labels
+                batch_targets = moved(targets[next(rows)], device)
+                yield normalize(batch), batch_targets
             return
-        images, labels = self._on_device(part, device)
+        images, targets = self._on_device(part, device)
         for rows in order.to(device).split(batch_size):  # type: ignore[no-untyped-call]
-            yield normalize(images[rows]), labels[rows]
+            yield normalize(images[rows]), targets[rows]
 
-    def examples(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields one ordered pass as (images uint8 [B, C, H, W], labels int64 [B])."""
+    def examples(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, Any]]:
+        """Yields one ordered pass as (images uint8 [B, C, H, W], targets)."""
         if not self.size(part):
             return
-        labels = self._labels[part].split(batch_size)  # type: ignore[no-untyped-call]
-        for images, batch_labels in zip(self._pixels(part, batch_size), labels, strict=True):
-            yield images.numpy(), batch_labels.numpy()
+        start = 0
+        for images in self._pixels(part, batch_size):
+            targets = self._targets[part][start : start + len(images)]
+            yield images.numpy(), as_arrays(targets)
+            start += len(images)
 
     def calibration(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
         """Yields normalized training images float32 [B, C, H, W], the same ones each time."""
-        order = self.order("train", 0)[:count]
+        order = row_order(self.size("train"), 0)[:count]
         normalize = self._normalization.on("cpu")
         for rows in order.split(batch_size):  # type: ignore[no-untyped-call]
             if "train" in self._rows:
@@ -152,14 +166,14 @@ class ImageDataset(Dataset):
                 images = self._images["train"][rows]
             yield normalize(images).numpy()
 
-    def _on_device(self, part: str, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _on_device(self, part: str, device: str) -> tuple[torch.Tensor, TargetRows]:
         """Returns a part in the memory of a device; it is moved there once."""
         if device == "cpu":
-            return self._images[part], self._labels[part]
+            return self._images[part], self._targets[part]
         if (part, device) not in self._moved:
             self._moved[part, device] = (
                 self._images[part].to(device),
-                self._labels[part].to(device),
+                self._targets[part].to(device),
             )
         return self._moved[part, device]
 
@@ -207,7 +221,7 @@ class ImageDataset(Dataset):
         for name in PARTS:
             part = self._parts[name]
             digest.update(name.encode())
-            digest.update(part.labels.tobytes())
+            self._add_targets(digest, name)
             if part.images is not None:
                 digest.update(str(part.images.shape).encode())
                 digest.update(np.ascontiguousarray(part.images).data)

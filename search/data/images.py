@@ -17,10 +17,11 @@ from paretune.search.data.class_folders import (
     part_folders,
     stray_files,
 )
+from paretune.search.data.facts_of_targets import class_facts
 from paretune.search.data.file_tree import Skipped, shown
 from paretune.search.data.memory import keeps_in_memory
 from paretune.search.data.params import ImageDataParams
-from paretune.search.data.raw_data import RawData, RawPart, count_classes
+from paretune.search.data.raw_data import RawData, RawPart
 from paretune.search.errors import UserError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class ImagesData:
         for label, one in enumerate(names):
             if label not in parts["train"].labels:
                 raise UserError(f"data: {shown(folders[one][0])} holds no images")
-        classes = count_classes(name, parts, len(names))
+        facts = class_facts(name, parts, names)
         files = [file for part in parts.values() for file in part.files]
         survey = HeaderSurvey(files, params.preparation(params.color, params.exif))
         preparation, distorted = _to_one_size(survey, files, params)
@@ -103,7 +104,7 @@ class ImagesData:
             parts = {part: _decode(images, preparation) for part, images in parts.items()}
         notes = (*_notes(folder, roots, skipped), *survey.notes(), *distorted)
         changed = frozenset(file for file in files if survey.changed(file))
-        return RawData(folder.name, parts, classes, names, preparation, True, changed, tuple(notes))
+        return RawData(folder.name, parts, facts, preparation, True, changed, tuple(notes))
 
 
 def _labels_none_files(
@@ -193,4 +194,4 @@ def _decode(part: RawPart, preparation: Preparation) -> RawPart:
             images = np.empty((len(part), *image.shape), dtype=np.uint8)
         images[row] = image
     assert images is not None  # a part has images
-    return RawPart(part.labels, images)
+    return RawPart(part.targets, images)

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 
 from paretune.search.data.raw_data import RawPart
+from paretune.search.tasks.target_facts import TargetKind
 
 PAIRS = (("test", "train"), ("test", "validation"), ("validation", "train"))
 """Parts that must not share examples: the part that is measured on, and the other one."""
@@ -22,10 +23,14 @@ MOST_BYTES = 500_000_000
 """Streamed files are compared if those to read have at most this size in all."""
 
 
-def overlap_notes(parts: Mapping[str, RawPart]) -> tuple[str, ...]:
+def overlap_notes(parts: Mapping[str, RawPart], kind: TargetKind = "class") -> tuple[str, ...]:
     """Returns a sentence for each pair of parts that share examples, and one for shared classes.
 
     Examples in memory and texts are always compared. Streamed files are compared if this is cheap.
+
+    Args:
+        parts: The three parts.
+        kind: What the targets are.
     """
     contents = _contents(parts)
     notes = []
@@ -35,17 +40,24 @@ def overlap_notes(parts: Mapping[str, RawPart]) -> tuple[str, ...]:
         others = set(contents[other])
         shared = sum(content in others for content in contents[part])
         if shared:
-            notes.append(_note(part, other, shared, parts[part]))
-    return (*notes, *_class_note(parts, contents))
+            notes.append(_note(part, other, shared, parts[part], kind))
+    return (*notes, *(_class_note(parts, contents) if kind == "class" else ()))
 
 
-def _note(part: str, other: str, shared: int, examples: RawPart) -> str:
-    kind = "texts" if examples.texts else "images"
+def _note(part: str, other: str, shared: int, examples: RawPart, kind: TargetKind) -> str:
+    name = _name(examples)
+    scores = "accuracies" if kind == "class" else "scores"
     verb = "is" if shared == 1 else "are"
     return (
-        f"{shared} of {len(examples)} {WORDS.get(part, part)} {kind} {verb} also in the "
-        f"{WORDS.get(other, other)} part, byte for byte, so accuracies on them may be too high."
+        f"{shared} of {len(examples)} {WORDS.get(part, part)} {name} {verb} also in the "
+        f"{WORDS.get(other, other)} part, byte for byte, so {scores} on them may be too high."
     )
+
+
+def _name(examples: RawPart) -> str:
+    if examples.inputs is not None:
+        return "examples"
+    return "texts" if examples.texts else "images"
 
 
 def _class_note(
@@ -59,7 +71,7 @@ def _class_note(
             if labels.setdefault(content, label) != label:
                 twice.add(content)
     if twice:
-        kind = "text" if parts["train"].texts else "image"
+        kind = _name(parts["train"])[:-1]
         subject = f"1 {kind} is" if len(twice) == 1 else f"{len(twice)} {kind}s are"
         yield f"{subject} in more than one class, byte for byte, so no network can be right there."
 
@@ -73,11 +85,12 @@ def _contents(parts: Mapping[str, RawPart]) -> dict[str, list[Hashable]]:
 
 def _held(part: RawPart) -> Iterator[Hashable]:
     """Yields the content of each example in memory."""
-    if part.images is None:
+    arrays = part.images if part.inputs is None else part.inputs
+    if arrays is None:
         yield from part.texts
         return
-    for image in part.images:
-        yield hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+    for array in arrays:
+        yield hashlib.blake2b(array.tobytes(), digest_size=16).digest()
 
 
 def _file_contents(parts: Mapping[str, RawPart]) -> dict[str, list[Hashable]]:

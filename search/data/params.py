@@ -140,6 +140,33 @@ class ImageDataParams(SplitParams):
         )
 
 
+class ArrayDataParams(ImageDataParams):
+    """How arrays are read: as pixels of images, or as tensors of any shape."""
+
+    inputs: Literal["pixels", "tensors"] | None = Field(
+        None,
+        description="pixels: 8-bit images, normalized; tensors: numbers of any shape, as they are. "
+        "If not given, bytes and floats from 0 to 1 in the form of images are pixels",
+    )
+    normalize: Literal["none", "feature", "channel"] = Field(
+        "none",
+        description="what of tensors is brought to mean 0 and standard deviation 1, as measured "
+        "on the training part: each feature, or each channel (the first axis of an example)",
+    )
+    vocabulary: int | None = Field(
+        None,
+        ge=2,
+        le=10_000_000,
+        description="number of tokens, for inputs that are integers [N, T]; token 0 is padding",
+    )
+
+    @model_validator(mode="after")
+    def _check_vocabulary(self) -> ArrayDataParams:
+        if self.vocabulary is not None and self.inputs is not None:
+            raise ValueError("inputs cannot stand beside vocabulary, which means tokens")
+        return self
+
+
 def _each(name: str, values: float | list[float], channels: int) -> tuple[float, ...]:
     """Returns one value for each channel."""
     listed = values if isinstance(values, list) else [values]

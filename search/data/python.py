@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from paretune.search.data.npz import raw_from_arrays
-from paretune.search.data.params import ImageDataParams
+from paretune.search.data.array_parts import raw_from_arrays
+from paretune.search.data.params import ArrayDataParams
 from paretune.search.data.raw_data import RawData
+from paretune.search.data.targets import EVERY_KIND, TargetsWanted
 from paretune.search.errors import UserError
 from paretune.search.user_code import resolve
 
@@ -20,8 +21,9 @@ class PythonData:
     """Your own function, "pkg.mod:function"; it returns a mapping of arrays as in an .npz file."""
 
     primary = "function"
+    reads: ClassVar = EVERY_KIND
 
-    class Params(ImageDataParams):
+    class Params(ArrayDataParams):
         """Options of python."""
 
         function: str = Field(
@@ -30,7 +32,7 @@ class PythonData:
         args: dict[str, Any] = Field({}, description="keyword arguments of the function")
 
     @staticmethod
-    def load(params: Params, base: Path) -> RawData:
+    def load(params: Params, base: Path, wanted: TargetsWanted) -> RawData:
         """Calls the function and returns the parts of its arrays.
 
         Raises:
@@ -58,4 +60,4 @@ class PythonData:
             arrays = {key: np.asarray(value) for key, value in returned.items()}
         except ValueError as error:
             raise UserError(f"{name} returned a value that is not an array: {error}") from error
-        return raw_from_arrays(name, arrays)
+        return raw_from_arrays(name, arrays, params, wanted)

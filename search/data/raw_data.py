@@ -1,15 +1,17 @@
-"""Raw data of a source: labelled parts, checked, before they are split or normalized."""
+"""Raw data of a source: parts with targets, checked, before they are split or normalized."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paretune.search.data.targets import RawTargets
 from paretune.search.errors import UserError
+from paretune.search.tasks.target_facts import TargetFacts
 
 if TYPE_CHECKING:
     from paretune.search.data.image_preparation import Preparation
@@ -27,31 +29,45 @@ SAMPLE = 64
 
 @dataclass(frozen=True)
 class RawPart:
-    """Labelled examples: images in memory, files of images, or texts.
+    """Examples with targets: images in memory, files of images, texts, or other arrays.
 
     Attributes:
-        labels: int64 [N].
+        targets: The target of each example: class int64 [N], or another kind.
         images: uint8 [N, C, H, W] in memory; None if they are read from `files`.
-        files: Image file of each label, for a streamed part.
-        texts: Text of each label.
+        files: Image file of each example, for a streamed part.
+        texts: Text of each example.
+        inputs: float32 [N, ...], or token ids int32 [N, T], for inputs that are no images.
         notes: Sentences about what was changed while reading.
     """
 
-    labels: np.ndarray
+    targets: RawTargets
     images: np.ndarray | None = None
     files: tuple[Path, ...] = ()
     texts: tuple[str, ...] = ()
+    inputs: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Classes int64 [N], of a part whose targets are classes."""
+        assert isinstance(self.targets, np.ndarray)
+        return self.targets
 
     def take(self, rows: np.ndarray) -> RawPart:
         """Returns the examples at these rows."""
         images = None if self.images is None else self.images[rows]
         files = tuple(self.files[i] for i in rows) if self.files else ()
         texts = tuple(self.texts[i] for i in rows) if self.texts else ()
-        return RawPart(self.labels[rows], images, files, texts)
+        inputs = None if self.inputs is None else self.inputs[rows]
+        return RawPart(self.targets[rows], images, files, texts, inputs)
+
+
+def text_part(texts: Sequence[str]) -> RawPart:
+    """Returns texts for a language model as a part: their targets follow from their tokens."""
+    return RawPart(np.empty((len(texts), 0), dtype=np.int64), texts=tuple(texts))
 
 
 @dataclass(frozen=True)
@@ -61,22 +77,22 @@ class RawData:
     Attributes:
         name: Name of the source, for messages.
         parts: "train", and "validation" and "test" if the source has them.
-        classes: Number of classes.
-        class_names: Class names; empty if the source has none.
+        facts: What the targets are, and how many classes, labels or values there are.
         preparation: How images become pixels; None for texts and for arrays that stay as they are.
         prepared: Whether the images in memory are prepared already.
         changed: Files from which versions before 0.15 read other pixels.
         notes: Sentences about what was skipped or changed while reading.
+        tensors: Whether the inputs are no pixels, but tensors that stay as they are.
     """
 
     name: str
     parts: Mapping[str, RawPart]
-    classes: int
-    class_names: tuple[str, ...] = ()
+    facts: TargetFacts
     preparation: Preparation | None = None
     prepared: bool = False
     changed: frozenset[Path] = frozenset()
     notes: tuple[str, ...] = ()
+    tensors: bool = False
 
 
 def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> RawPart:
@@ -91,13 +107,30 @@ def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -
     Raises:
         UserError: Shapes, types or values do not fit.
     """
-    images, labels = np.asarray(images), np.asarray(labels)
+    images = np.asarray(images)
+    classes = checked_labels(name, part, np.asarray(labels), images.shape)
+    pixels, notes = checked_images(name, part, images)
+    return RawPart(classes, pixels, notes=notes)
+
+
+def checked_labels(name: str, part: str, labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns classes as int64 [N].
+
+    Args:
+        name: Name of the source, for messages.
+        part: "train", "validation" or "test".
+        labels: Integers from 0, [N] or [N, 1].
+        shape: Shape of the examples, [N, ...].
+
+    Raises:
+        UserError: Shapes, types or values do not fit.
+    """
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim != 1 or images.ndim == 0 or len(labels) != len(images):
+    if labels.ndim != 1 or len(shape) == 0 or len(labels) != shape[0]:
         raise UserError(
-            f"{name}: {part}: images of shape {list(images.shape)}, labels of shape "
-            f"{list(labels.shape)}; give one integer for each image"
+            f"{name}: {part}: images of shape {list(shape)}, labels of shape "
+            f"{list(labels.shape)}; give one integer for each image{_other_task(labels)}"
         )
     if len(labels) == 0:
         raise UserError(f"{name}: {part}: there are no examples")
@@ -105,34 +138,49 @@ def checked_part(name: str, part: str, images: np.ndarray, labels: np.ndarray) -
         labels.dtype.kind == "f" and np.isfinite(labels).all() and not (labels % 1).any()
     )
     if not are_integers:
-        raise UserError(f"{name}: {part}: labels are {labels.dtype}; give integers from 0")
+        raise UserError(
+            f"{name}: {part}: labels are {labels.dtype}; give integers from 0{_other_task(labels)}"
+        )
     for label in (labels.min(), labels.max()):
         if not 0 <= label < 2**31:
             raise UserError(f"{name}: {part}: label {label} is out of range; count from 0")
-    labels = labels.astype(np.int64)
+    return labels.astype(np.int64)
+
+
+def checked_images(name: str, part: str, images: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns images as uint8 [N, C, H, W], and sentences about what was changed.
+
+    Args:
+        name: Name of the source, for messages.
+        part: "train", "validation" or "test".
+        images: uint8, or float in [0, 1]; [N, H, W], [N, H, W, C] or [N, C, H, W].
+
+    Raises:
+        UserError: Shape, type or values do not fit.
+    """
     pixels = _as_bytes(name, part, _channels_first(name, part, images))
-    return RawPart(labels, pixels, notes=tuple(_surprises(images, pixels)))
+    return pixels, tuple(_surprises(images, pixels))
 
 
-def count_classes(name: str, parts: Mapping[str, RawPart], stated: int | None = None) -> int:
+def count_classes(name: str, parts: Mapping[str, np.ndarray], stated: int | None = None) -> int:
     """Returns the number of classes.
 
     Args:
         name: Name of the source, for messages.
-        parts: Parts of the source.
+        parts: Part -> its labels int64 [N].
         stated: Number of classes according to the source; None counts the training labels.
 
     Raises:
         UserError: There is only one class, or a label beyond the number of classes.
     """
-    classes = stated or int(parts["train"].labels.max()) + 1
-    for part, examples in parts.items():
-        if len(examples) and examples.labels.max() >= classes:
+    classes = stated or int(parts["train"].max()) + 1
+    for part, labels in parts.items():
+        if len(labels) and labels.max() >= classes:
             raise UserError(
-                f"{name}: {part}: label {examples.labels.max()} is out of range; "
+                f"{name}: {part}: label {labels.max()} is out of range; "
                 f"the training part has classes 0 to {classes - 1}"
             )
-    classes_present = np.unique(parts["train"].labels)
+    classes_present = np.unique(parts["train"])
     if len(classes_present) < 2:
         raise UserError(
             f"{name}: the training part has one class only ({classes_present[0]}); "
@@ -151,6 +199,18 @@ def count_classes(name: str, parts: Mapping[str, RawPart], stated: int | None = 
 def notes_of(parts: Mapping[str, RawPart]) -> tuple[str, ...]:
     """Returns the sentences of all parts, each once."""
     return tuple(dict.fromkeys(note for part in parts.values() for note in part.notes))
+
+
+def _other_task(labels: np.ndarray) -> str:
+    """Returns which task these labels fit; empty if none does."""
+    if labels.dtype.kind not in "buif" or not np.isfinite(labels).all():
+        return ""
+    if labels.ndim == 1:
+        return ", or type task: regression" if labels.dtype.kind == "f" else ""
+    if labels.ndim == 2:
+        binary = ((labels == 0) | (labels == 1)).all()
+        return f", or type task: {'multilabel' if binary else 'regression'}"
+    return ", or type task: segmentation" if labels.ndim == 3 else ""
 
 
 def _channels_first(name: str, part: str, images: np.ndarray) -> np.ndarray:

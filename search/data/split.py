@@ -1,4 +1,7 @@
-"""Splits off missing parts by class, deterministically, and never calls seen examples test.
+"""Splits off missing parts, deterministically, and never calls seen examples test.
+
+Classes are split one by one, so that each keeps its share. Other targets are split at random, and
+each text of a language model is cut, because its end continues its beginning.
 
 The study's weights may have been trained on the training part: those of a checkpoint, or of the
 user's own code. An accuracy on such examples is no test. So the test part then comes from the
@@ -7,14 +10,15 @@ validation part, or there is none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from paretune.search.data.params import SplitParams
-from paretune.search.data.raw_data import RawData, RawPart
+from paretune.search.data.raw_data import RawData, RawPart, text_part
 from paretune.search.errors import UserError
+from paretune.search.tasks.target_facts import TargetKind
 
 TEST_SHARE = 0.2
 """Share of the training part that becomes the test part if a source has none."""
@@ -74,20 +78,21 @@ def complete_parts(raw: RawData, params: SplitParams, seed: int, seen: bool = Fa
         seen: Whether the study starts from weights that may have seen the training part.
 
     Raises:
-        UserError: A class has too few examples to split.
+        UserError: A class, or the training part, has too few examples to split.
     """
     parts, no_test, notes = dict(raw.parts), None, []
+    kind = raw.facts.kind
     if "test" not in parts:
         if not seen or "test" in params.unseen:
-            _split_off(raw.name, parts, "test", TEST_SHARE, seed)
+            _split_off(raw.name, parts, "test", TEST_SHARE, seed, kind)
         elif "validation" not in parts:
             parts["test"], no_test = _empty(parts["train"]), _advice(ONLY_TRAINING, params, "test")
-        elif _test_from_validation(parts, seed):
+        elif _test_from_validation(parts, seed, kind):
             notes.append(HALF_OF_VALIDATION)
         else:
             parts["test"], no_test = _empty(parts["train"]), SMALL_VALIDATION
     if "validation" not in parts:
-        _split_off(raw.name, parts, "validation", params.validation, seed)
+        _split_off(raw.name, parts, "validation", params.validation, seed, kind)
         if seen and "validation" not in params.unseen:
             notes.append(_advice(SEEN_VALIDATION, params, "validation"))
     return Split(parts, seen, no_test, tuple(notes))
@@ -121,35 +126,91 @@ def split_by_class(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndar
     return stay, away
 
 
-def _split_off(name: str, parts: dict[str, RawPart], part: str, share: float, seed: int) -> None:
+def split_at_random(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows that stay and the rows that are split off, both ascending.
+
+    Args:
+        count: Number of examples.
+        share: Share that is split off, in (0, 1); at least one example goes and one stays.
+        seed: Seed of the choice.
+
+    Raises:
+        ValueError: There are fewer than two examples.
+    """
+    if count < 2:
+        raise ValueError(f"there is {count} example; a split needs two")
+    off = min(max(1, round(count * share)), count - 1)
+    rows = np.random.default_rng(seed).permutation(count)
+    return np.sort(rows[off:]), np.sort(rows[:off])
+
+
+def split_texts(texts: Sequence[str], share: float) -> tuple[list[str], list[str]]:
+    """Returns the beginnings of texts and their ends, which are split off.
+
+    Args:
+        texts: Long texts.
+        share: Share of the characters of each text that is split off, in (0, 1).
+    """
+    cuts = [len(text) - round(len(text) * share) for text in texts]
+    begins = [text[:cut] for text, cut in zip(texts, cuts, strict=True)]
+    ends = [text[cut:] for text, cut in zip(texts, cuts, strict=True)]
+    return [text for text in begins if text], [text for text in ends if text]
+
+
+def _split_off(
+    name: str, parts: dict[str, RawPart], part: str, share: float, seed: int, kind: TargetKind
+) -> None:
     """Moves a share of the training part to a part.
 
     Raises:
-        UserError: A class has too few examples to split.
+        UserError: A class, or the part, has too few examples to split.
     """
     try:
-        stay, off = split_by_class(parts["train"].labels, share, seed)
+        parts["train"], parts[part] = _halves(parts["train"], share, seed, kind)
     except ValueError as error:
         raise UserError(f"{name}: no {part} part is given, and {error}") from error
-    parts[part], parts["train"] = parts["train"].take(off), parts["train"].take(stay)
 
 
-def _test_from_validation(parts: dict[str, RawPart], seed: int) -> bool:
-    """Moves half of each class of the validation part to the test part.
+def _halves(part: RawPart, share: float, seed: int, kind: TargetKind) -> tuple[RawPart, RawPart]:
+    """Returns the examples that stay and those that are split off.
+
+    Raises:
+        ValueError: A class, or the part, has too few examples to split.
+    """
+    if part.texts and kind == "next":
+        begins, ends = split_texts(part.texts, share)
+        return text_part(begins), text_part(ends)
+    if kind == "class":
+        stay, off = split_by_class(part.labels, share, seed)
+    else:
+        stay, off = split_at_random(len(part), share, seed)
+    return part.take(stay), part.take(off)
+
+
+def _test_from_validation(parts: dict[str, RawPart], seed: int, kind: TargetKind) -> bool:
+    """Moves half of the validation part, or of each of its classes, to the test part.
 
     A class with one validation example keeps it.
 
     Returns:
         False if no class has two examples; then nothing is moved.
     """
-    labels = parts["validation"].labels
+    validation = parts["validation"]
+    if kind != "class":
+        try:
+            parts["validation"], parts["test"] = _halves(
+                validation, TEST_SHARE_OF_VALIDATION, seed, kind
+            )
+        except ValueError:
+            return False
+        return True
+    labels = validation.labels
     numbers, counts = np.unique(labels, return_counts=True)
     rows = np.flatnonzero(np.isin(labels, numbers[counts > 1]))
     if not len(rows):
         return False
     _, off = split_by_class(labels[rows], TEST_SHARE_OF_VALIDATION, seed)
     stay = np.setdiff1d(np.arange(len(labels)), rows[off])
-    validation = parts["validation"]
     parts["test"], parts["validation"] = validation.take(rows[off]), validation.take(stay)
     return True
 

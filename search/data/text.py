@@ -17,9 +17,10 @@ from paretune.search.data.class_folders import (
     paths_by_part,
 )
 from paretune.search.data.csv_table import ENDINGS, TextsAndLabels, read_table
+from paretune.search.data.facts_of_targets import class_facts
 from paretune.search.data.file_tree import Skipped, shown, visible
 from paretune.search.data.params import SplitParams
-from paretune.search.data.raw_data import RawData, RawPart, count_classes
+from paretune.search.data.raw_data import RawData, RawPart
 from paretune.search.errors import UserError
 from paretune.spaces.table import did_you_mean
 
@@ -116,7 +117,7 @@ def _from_tables(tables: dict[str, Path], name: str, params: TextData.Params) ->
         part: RawPart(np.array([numbers[x] for x in labels], dtype=np.int64), texts=tuple(texts))
         for part, (texts, labels) in rows.items()
     }
-    return RawData(name, parts, count_classes(f"data: {name}", parts, len(names)), tuple(names))
+    return RawData(name, parts, class_facts(f"data: {name}", parts, names))
 
 
 def _sorted_classes(rows: TextsAndLabels) -> list[str]:
@@ -153,11 +154,11 @@ def _from_folders(folder: Path) -> RawData:
     for label, name in enumerate(names):
         if label not in parts["train"].labels:
             raise UserError(f"data: {shown(folders[name][0])} holds no .txt files")
-    classes = count_classes(f"data: {folder.name}", parts, len(names))
+    facts = class_facts(f"data: {folder.name}", parts, names)
     others = other_folders(folder, roots)
     ignored = f"Skipped folders that are no part of the data: {', '.join(others[:5])}."
     notes = [skipped.note(), ignored if others else None]
-    return RawData(folder.name, parts, classes, names, notes=tuple(n for n in notes if n))
+    return RawData(folder.name, parts, facts, notes=tuple(n for n in notes if n))
 
 
 def _read_texts(root: Path, names: tuple[str, ...], skipped: Skipped) -> RawPart:

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 
 from paretune.inputs import Tokens
-from paretune.search.data.dataset import PARTS, Dataset
+from paretune.search.data.dataset import PARTS, row_order
+from paretune.search.data.held_dataset import HeldDataset
 from paretune.search.data.raw_data import RawData
 from paretune.search.data.split import Split, complete_parts
+from paretune.search.data.target_rows import TargetRows
 from paretune.search.data.text import DEFAULT_VOCABULARY, TextData
 from paretune.search.data.tokenizer import (
     encode,
@@ -24,6 +26,7 @@ from paretune.search.data.tokenizer import (
     train_tokenizer,
     vocabulary_size,
 )
+from paretune.task import Task
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -38,7 +41,12 @@ OTHER_TOKENIZER = (
 
 
 def make_text_dataset(
-    raw: RawData, params: TextData.Params, base: Path, seed: int, seen: bool = False
+    raw: RawData,
+    params: TextData.Params,
+    base: Path,
+    seed: int,
+    seen: bool = False,
+    task: Task | None = None,
 ) -> TextDataset:
     """Splits off missing parts, and trains or loads the tokenizer.
 
@@ -48,6 +56,7 @@ def make_text_dataset(
         base: Folder that the path of a tokenizer is relative to.
         seed: Seed of the split.
         seen: Whether the study starts from weights that may have seen the training part.
+        task: What the outputs of a network mean; None for classification without options.
 
     Raises:
         UserError: A class has too few examples to split, or the tokenizer cannot be used.
@@ -66,10 +75,10 @@ def make_text_dataset(
             params.lowercase,
         )
     length = fix_length(tokenizer, texts, params.length)
-    return TextDataset(raw, split, tokenizer, length, (params.text, params.label))
+    return TextDataset(raw, split, tokenizer, length, (params.text, params.label), task)
 
 
-class TextDataset(Dataset):
+class TextDataset(HeldDataset):
     """Labelled texts in three parts.
 
     Args:
@@ -78,6 +87,7 @@ class TextDataset(Dataset):
         tokenizer: Tokenizer that gives each text `length` tokens.
         length: Tokens of a text.
         columns: Names of the columns of texts and labels in a table.
+        task: What the outputs of a network mean; None for classification without options.
     """
 
     def __init__(
@@ -87,8 +97,9 @@ class TextDataset(Dataset):
         tokenizer: Tokenizer,
         length: int,
         columns: tuple[str, str],
+        task: Task | None = None,
     ) -> None:
-        super().__init__(raw, split)
+        super().__init__(raw, split, task)
         self._shape = Tokens(length, vocabulary_size(tokenizer))
         self._columns = columns
         self._tokenizer = tokenizer_json(tokenizer)
@@ -97,7 +108,7 @@ class TextDataset(Dataset):
             name: torch.from_numpy(encode(tokenizer, part.texts))
             for name, part in split.parts.items()
         }
-        self._moved: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._moved: dict[tuple[str, str], tuple[torch.Tensor, TargetRows]] = {}
         self._fingerprint = self._digest()
 
     @property
@@ -136,35 +147,35 @@ class TextDataset(Dataset):
 
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    ) -> Iterator[tuple[torch.Tensor, Any]]:
         """Yields one pass as (token ids int64 [B, length], labels int64 [B])."""
         if not self.size(part):
             return
         tokens, labels = self._on_device(part, device)
-        order = self.order(part, seed).to(device)
+        order = row_order(self.size(part), seed).to(device)
         for rows in order.split(batch_size):  # type: ignore[no-untyped-call]
             yield tokens[rows].long(), labels[rows]
 
     def examples(self, part: str, batch_size: int) -> Iterator[tuple[list[str], np.ndarray]]:
         """Yields one ordered pass as (texts, labels int64 [B])."""
-        texts, labels = self._parts[part].texts, self._labels[part].numpy()
+        texts, labels = self._parts[part].texts, self._parts[part].labels
         for start in range(0, len(labels), batch_size):
             rows = slice(start, start + batch_size)
             yield list(texts[rows]), labels[rows]
 
     def calibration(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
         """Yields token ids int64 [B, length] of training texts, the same ones each time."""
-        for rows in self.order("train", 0)[:count].split(batch_size):  # type: ignore[no-untyped-call]
+        for rows in row_order(self.size("train"), 0)[:count].split(batch_size):  # type: ignore[no-untyped-call]
             yield self._tokens["train"][rows].long().numpy()
 
-    def _on_device(self, part: str, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _on_device(self, part: str, device: str) -> tuple[torch.Tensor, TargetRows]:
         """Returns a part in the memory of a device; it is moved there once."""
         if device == "cpu":
-            return self._tokens[part], self._labels[part]
+            return self._tokens[part], self._targets[part]
         if (part, device) not in self._moved:
             self._moved[part, device] = (
                 self._tokens[part].to(device),
-                self._labels[part].to(device),
+                self._targets[part].to(device),
             )
         return self._moved[part, device]
 
@@ -173,7 +184,7 @@ class TextDataset(Dataset):
         for name in PARTS:
             part = self._parts[name]
             digest.update(name.encode())
-            digest.update(part.labels.tobytes())
+            self._add_targets(digest, name)
             for text in part.texts:
                 content = text.encode(errors="surrogatepass")
                 digest.update(len(content).to_bytes(8, "little"))

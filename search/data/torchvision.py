@@ -12,6 +12,7 @@ from pydantic import Field
 from paretune.search.data.params import ImageDataParams
 from paretune.search.data.raw_data import RawData, RawPart, checked_part, count_classes, notes_of
 from paretune.search.errors import UserError
+from paretune.search.tasks.target_facts import TargetFacts
 from paretune.spaces.table import did_you_mean
 
 if TYPE_CHECKING:
@@ -60,10 +61,11 @@ class TorchvisionData:
         name = f"data: {params.name}"
         parts = {part: _as_part(name, part, source, params) for part, source in sources.items()}
         class_names = tuple(str(c) for c in getattr(sources["train"], "classes", ()))
-        classes, notes = count_classes(name, parts), notes_of(parts)
+        labels = {part: examples.labels for part, examples in parts.items()}
+        facts = TargetFacts("class", count_classes(name, labels), class_names)
         prepared = params.reshapes and not all(map(_holds_arrays, sources.values()))
         preparation = params.preparation("RGB") if prepared else None
-        return RawData(params.name, parts, classes, class_names, preparation, prepared, notes=notes)
+        return RawData(params.name, parts, facts, preparation, prepared, notes=notes_of(parts))
 
 
 def _open(

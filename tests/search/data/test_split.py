@@ -14,6 +14,7 @@ from paretune.search.data.params import SplitParams
 from paretune.search.data.raw_data import RawData, RawPart
 from paretune.search.data.split import Split, complete_parts, split_by_class
 from paretune.search.errors import UserError
+from paretune.search.tasks.target_facts import TargetFacts
 
 Arrays = dict[str, np.ndarray]
 LoadNpz = Callable[..., ImageDataset]
@@ -108,7 +109,7 @@ TEST = part_of(0, 1, first=200)
 
 
 def split_of(unseen: list[str] | None = None, seen: bool = True, **parts: RawPart) -> Split:
-    raw = RawData("raw", {"train": TRAIN, **parts}, 2)
+    raw = RawData("raw", {"train": TRAIN, **parts}, TargetFacts("class", 2))
     params = SplitParams.model_validate({"unseen": unseen or []})
     return complete_parts(raw, params, 0, seen)
 

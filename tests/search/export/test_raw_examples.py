@@ -18,6 +18,7 @@ from paretune.search.export.raw_examples import (
     load_study_examples,
     load_user_examples,
 )
+from paretune.search.tasks.target_facts import TargetFacts
 
 PHOTOS = {"preprocessing": {"shape": [3, 4, 6], "class_names": ["cat", "dog"]}}
 TEXTS = {
@@ -94,7 +95,7 @@ def test_data_is_split_as_in_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
         "train": checked_part("digits", "train", images[:20], labels[:20]),
         "validation": checked_part("digits", "validation", images[20:], labels[20:]),
     }
-    load = staticmethod(lambda params, base: RawData("digits", parts, 2))
+    load = staticmethod(lambda params, base: RawData("digits", parts, TargetFacts("class", 2)))
     monkeypatch.setattr(DigitsData, "load", load)
     studys = load_data("digits", {}, Path(), seen=True)
     examples = load_study_examples(manifest(fingerprint=studys.fingerprint, **studys.info()))
