@@ -15,6 +15,7 @@ from paretune.nests import Nest
 from paretune.search.errors import UserError
 from paretune.search.tasks.target_facts import TargetKind
 from paretune.search.user_code import code_digest, dotted_paths, resolve
+from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.params import Params
 from paretune.task import Metric, Outputs, Part, Per, Predict, Scored
 
@@ -162,9 +163,22 @@ def network(factory: str, args: Mapping[str, Any]) -> torch.nn.Module:
     """Returns a fresh network of a task; the architecture `python` calls it.
 
     Raises:
-        UserError: As for `user_task`.
+        InfeasibleCandidate: The task or its `model` raised an error, or returned no module.
     """
-    model: torch.nn.Module = user_task(factory, args).object.model()
+    from torch import nn
+
+    try:
+        model = user_task(factory, args).object.model()
+    except UserError as error:
+        raise InfeasibleCandidate(str(error)) from error
+    except Exception as error:
+        raise InfeasibleCandidate(
+            f"task {factory}: model raised {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise InfeasibleCandidate(
+            f"task {factory}: model returned a {type(model).__name__}, not a torch.nn.Module"
+        )
     return model
 
 

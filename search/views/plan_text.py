@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paretune.search.study.records import TrialRecord
+from paretune.search.tasks.python import NETWORK
 
 HIDDEN = {"stem", "args", "weights", "pretrained"}
 """Parameters of an architecture that are not shown."""
@@ -137,7 +138,8 @@ def architecture_text(name: str, options: Mapping[str, Any]) -> str:
         name = str(options.get("name"))
         options = {k: v for k, v in options.items() if k != "name"}
     if name == "python":
-        return str(options.get("factory"))
+        factory = options.get("factory")
+        return str(options["args"]["factory"] if factory == NETWORK else factory)
     shown = [f"{k} {_value(v)}" for k, v in options.items() if k not in HIDDEN and v is not None]
     return " ".join([name, *shown])
 

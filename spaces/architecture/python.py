@@ -54,6 +54,8 @@ class Python:
         extra = {k: v for k, v in facts.items() if k in accepted and k not in params.args}
         try:
             network = factory(**params.args, **extra)
+        except InfeasibleCandidate:
+            raise
         except Exception as error:
             raise InfeasibleCandidate(
                 f"python {params.factory} raised {type(error).__name__}: {error}"
