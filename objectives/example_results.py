@@ -77,12 +77,13 @@ class ExampleResults:
 
     @staticmethod
     def of_resamples(
-        scores: Sequence[float], score: float, count: int, examples: str
+        scores: Sequence[float] | np.ndarray, score: float, count: int, examples: str
     ) -> ExampleResults | None:
         """Returns the results behind any score of the examples.
 
         Args:
-            scores: The score of each bootstrap sample, in the order of `resample_weights`.
+            scores: The score of each bootstrap sample, in the order of `resample_weights`; of the
+                first ones, if all would take too long.
             score: The score of the examples themselves.
             count: Number of examples.
             examples: Digest of the examples.
@@ -98,14 +99,17 @@ class ExampleResults:
         packed = changes.astype("<f4").tobytes()
         return ExampleResults("resamples", count, examples, packed)
 
+    @property
+    def samples(self) -> int:
+        """Number of bootstrap samples; of examples, if the form is bits."""
+        return self.count if self.form == "bits" else len(self.packed) // 4
+
     def pairs_with(self, other: ExampleResults) -> bool:
-        """Returns whether both are results of the same examples, in the same form."""
-        return (self.form, self.count, self.examples, len(self.packed)) == (
-            other.form,
-            other.count,
-            other.examples,
-            len(other.packed),
-        )
+        """Returns whether both are results of the same examples, in the same form.
+
+        One may have fewer bootstrap samples: the first ones are the same for all networks.
+        """
+        return (self.form, self.count, self.examples) == (other.form, other.count, other.examples)
 
     def correct(self) -> np.ndarray:
         """Returns the bits: whether each example is correct, bool [N]."""
@@ -115,17 +119,20 @@ class ExampleResults:
         packed = np.frombuffer(self.packed, dtype=np.uint8)
         return np.unpackbits(packed, count=self.count).astype(bool)
 
-    def errors(self) -> np.ndarray:
-        """Returns the error vector of the score, float64 [N] for bits, else [RESAMPLES].
+    def errors(self, samples: int | None = None) -> np.ndarray:
+        """Returns the error vector of the score, float64 [N] for bits, else [samples].
 
         The inner product of the error vectors of two networks is the covariance of their scores.
+
+        Args:
+            samples: Number of bootstrap samples, at most all; None for all.
         """
         import numpy as np
 
         if self.form == "bits":
             values, scale = self.correct().astype(float), float(self.count)
         else:
-            values = np.frombuffer(self.packed, dtype="<f4").astype(float)
+            values = np.frombuffer(self.packed, dtype="<f4")[:samples].astype(float)
             scale = float(np.sqrt(len(values) - 1))
         errors: np.ndarray = (values - values.mean()) / scale
         return errors

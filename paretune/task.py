@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # heavy, and not needed to name a task
     import numpy as np
     import torch
 
-Per = Literal["example", "position", "pixel", "any"]
+Per = Literal["example", "position", "pixel", "cell", "any"]
 """What has one vector of outputs: [B, n], [B, T, n], [B, n, H, W]; "any" is not checked."""
 
 TargetKind = Literal["class", "labels", "values", "mask", "boxes", "next"]
@@ -90,6 +90,9 @@ class Part(Protocol):
 
     name: str
     """"validation" or "test"."""
+
+    size: int
+    """Number of examples."""
 
     def batches(self) -> Iterator[tuple[Nest, Nest]]:
         """Yields one ordered pass as (inputs, targets), both as NumPy arrays or nests of them."""

@@ -20,7 +20,7 @@ MULTILABEL: Mapping[str, Metric] = {
 REGRESSION: Mapping[str, Metric] = {
     "rmse": Metric("", "lower", "root mean squared error, in the unit of the target"),
     "mae": Metric("", "lower", "mean absolute error, in the unit of the target"),
-    "r2": Metric("", "higher", "coefficient of determination; at most 1"),
+    "r2": Metric("fraction", "higher", "explained share of the variance; below 0 if none is"),
 }
 
 SEGMENTATION: Mapping[str, Metric] = {
@@ -68,5 +68,5 @@ METRICS: Mapping[str, Metric] = {
 }
 """Name -> unit and direction of every score with a known meaning."""
 
-UNBOUNDED = frozenset({"mape", "wer", "cer"})
-"""Fractions that may be above 1: an error can be larger than what it is compared with."""
+UNBOUNDED = frozenset({"r2", "mape", "wer", "cer"})
+"""Fractions that may be outside [0, 1]: an error can be larger than what it is compared with."""

@@ -89,5 +89,6 @@ def _distance(
     """Returns the standard error of scale * first - other_scale * second."""
     import numpy as np
 
-    errors = scale * first.errors() - other_scale * second.errors()
+    samples = min(first.samples, second.samples)
+    errors = scale * first.errors(samples) - other_scale * second.errors(samples)
     return float(np.sqrt(errors @ errors))

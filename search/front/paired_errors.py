@@ -75,6 +75,8 @@ def paired_errors(measured: Sequence[Measurement], relative: bool = False) -> Pa
     if first is None:
         return None
     most = min(MOST_PAIRED, math.isqrt(int(MOST_PRODUCTS / first.count)))
+    pairs = [m.per_example for m in measured if m.per_example and m.per_example.pairs_with(first)]
+    samples = min(results.samples for results in pairs)
     rows = np.full(len(measured), -1)
     row_of: dict[tuple[bytes, float], int] = {}
     errors = []
@@ -85,7 +87,7 @@ def paired_errors(measured: Sequence[Measurement], relative: bool = False) -> Pa
         if key not in row_of and len(row_of) < most:
             row_of[key] = len(row_of)
             scale = m.value if relative else 1.0
-            errors.append((m.per_example.errors() / scale).astype(np.float32))
+            errors.append((m.per_example.errors(samples) / scale).astype(np.float32))
         rows[index] = row_of.get(key, -1)
     if (rows >= 0).sum() < 2:
         return None
