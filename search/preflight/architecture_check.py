@@ -12,6 +12,7 @@ from paretune.search.preflight.rehearsal import Rehearsal
 from paretune.search.preflight.variants import Variant, variants
 from paretune.search.study.plan import Plan
 from paretune.search.views.plan_text import plan_text
+from paretune.spaces.keeping import kept_modules
 
 SECTION = "architecture"
 
@@ -66,6 +67,7 @@ def network_name(plan: Plan) -> str:
 def _size(rehearsal: Rehearsal, plan: Plan) -> int:
     """Builds, runs and exports a network; returns its number of parameters."""
     candidate = rehearsal.untrained_network(plan.stages[0].params["architecture"])
+    kept_modules(candidate.model, candidate.keep)
     check_outputs(candidate, rehearsal.batch())
     rehearsal.real.probe(plan, Watch())
     return sum(parameter.numel() for parameter in candidate.model.parameters())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-import torch
-
+from paretune.nests import leaves
+from paretune.search.building.agreement import finite_rows
+from paretune.search.building.network_outputs import OutputsError, run
 from paretune.search.building.watch import Watch
 from paretune.search.measuring.gauge import measure_one
 from paretune.search.preflight.attempts import Refusal, attempt
@@ -15,11 +17,14 @@ from paretune.search.preflight.rehearsal import NO_TRAINING, Rehearsal, Rehearse
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import Stage
 from paretune.search.study.units import format_value
+from paretune.search.tasks import CLASSIFICATION
 from paretune.search.trial.workbench import Deployed
 from paretune.spaces.base import Candidate, InfeasibleCandidate
+from paretune.spaces.keeping import kept_modules
+from paretune.task import Outputs
 
 KEY = ("baseline",)
-ACCURACY = "accuracy"
+ACCURACY, SCORE = "accuracy", "score"
 
 
 def check_baseline(rehearsal: Rehearsal) -> Iterator[Finding]:
@@ -46,22 +51,47 @@ def check_baseline(rehearsal: Rehearsal) -> Iterator[Finding]:
     yield from _as_it_is(rehearsal)
 
 
-def check_outputs(candidate: Candidate, inputs: torch.Tensor) -> None:
+def check_outputs(candidate: Candidate, inputs: Any) -> None:
     """Runs a network on a few examples.
+
+    Args:
+        candidate: The network.
+        inputs: Examples, as the network takes them [B, ...].
 
     Raises:
         InfeasibleCandidate: Its outputs have another shape, or are not finite.
     """
-    with torch.inference_mode():
-        outputs = candidate.model.eval()(inputs)
-    shape = list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-    if shape != [len(inputs), candidate.outputs.size]:
-        raise InfeasibleCandidate(
-            f"outputs for {len(inputs)} examples have the shape {shape}; the data needs "
-            f"{[len(inputs), candidate.outputs.size]}"
-        )
-    if not outputs.isfinite().all():
-        raise InfeasibleCandidate("the outputs are not finite (NaN or infinite)")
+    try:
+        outputs = run(candidate.model.eval(), inputs)
+    except OutputsError as error:
+        raise InfeasibleCandidate(f"the network: {error}") from error
+    wanted, count = candidate.outputs, len(leaves(inputs)[0])
+    if wanted.per != "any":
+        first = next(iter(outputs.values()))
+        shape = list(first.shape) if len(outputs) == 1 else sorted(outputs)
+        if len(outputs) > 1 or not _fits(first.shape, wanted):
+            raise InfeasibleCandidate(
+                f"outputs for {count} examples have the shape {shape}; the data needs "
+                f"{FORMS[wanted.per].format(count, wanted.size)}"
+            )
+    for name, values in outputs.items():
+        if not finite_rows(values).all():
+            which = f'values of output "{name}"' if name else "outputs"
+            raise InfeasibleCandidate(f"the {which} are not finite (NaN or infinite)")
+
+
+FORMS = {
+    "example": "[{}, {}]",
+    "position": "[{}, positions, {}]",
+    "pixel": "[{}, {}, height, width]",
+}
+"""What has one vector of outputs -> form of the outputs for a batch."""
+
+
+def _fits(shape: tuple[int, ...], wanted: Outputs) -> bool:
+    """Returns whether outputs [B, ...] have the rank and the vectors that a task needs."""
+    rank, axis = {"example": (2, 1), "position": (3, 2), "pixel": (4, 1)}[wanted.per]
+    return len(shape) == rank and wanted.size in (0, shape[axis])
 
 
 def _built(rehearsal: Rehearsal) -> None:
@@ -69,6 +99,7 @@ def _built(rehearsal: Rehearsal) -> None:
     first, *rest = rehearsal.baseline.stages
     untrained = Stage(first.kind, {**first.params, "recipe": NO_TRAINING})
     network = rehearsal.build(Plan((untrained, *rest)))
+    kept_modules(network.candidate.model, rehearsal.data.task.keep)
     check_outputs(network.candidate, rehearsal.batch())
     rehearsal.network = network
 
@@ -90,18 +121,27 @@ def _deployed(rehearsal: Rehearsal) -> None:
 
 
 def _as_it_is(rehearsal: Rehearsal) -> Iterator[Finding]:
-    """Yields the accuracy of a baseline that is not trained, for users to compare with theirs."""
+    """Yields the score of a baseline that is not trained, for users to compare with theirs."""
     trained = rehearsal.spec.baseline.pretrain
     if rehearsal.quick or (trained and trained["epochs"]):
         return
     deployed = rehearsal.deployed[0]
     subject = deployed.target.subject(deployed.artifact, deployed.model, rehearsal.data)
-    answer = attempt("measure", lambda: measure_one(subject, ACCURACY, {}, "validation"))
+    name, options = _score(rehearsal)
+    answer = attempt("measure", lambda: measure_one(subject, name, options, "validation"))
     if isinstance(answer, Refusal):
         yield Finding("your model as it is", "mistake", answer.text, KEY)
         return
     first = answer[0] if isinstance(answer, list | tuple) else answer
     value = format_value(first.value, first.unit)
     count = rehearsal.data.size("validation")
-    text = f"accuracy {value} on {count:,} validation examples; compare this with your script"
+    text = f"{first.name} {value} on {count:,} validation examples; compare this with your script"
     yield Finding("your model as it is", "ok", text)
+
+
+def _score(rehearsal: Rehearsal) -> tuple[str, Mapping[str, Any]]:
+    """Returns the objective that scores the study's task, and its options."""
+    if rehearsal.data.task.name == CLASSIFICATION:
+        return ACCURACY, {}
+    quantities = dict(rehearsal.deployed[0].target.gauge.quantities)
+    return SCORE, quantities.get(SCORE, {})

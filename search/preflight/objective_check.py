@@ -19,6 +19,9 @@ from paretune.search.study.tables import OBJECTIVES
 from paretune.search.study.units import format_value
 from paretune.search.trial.workbench import Deployed
 
+SCORE = "score"
+"""The objective with the scores of a task, each named for itself in the study file."""
+
 QUICK_SECONDS = 1.5
 """Longest timing, by its option `seconds`, that the first step of a run makes in full."""
 
@@ -63,11 +66,13 @@ def _measured(
 def _finding(
     rehearsal: Rehearsal, deployed: Deployed, name: str, answer: list[Measurement] | Refusal
 ) -> Finding:
-    item = name + (f" on {deployed.target.name}" if deployed.target.name else "")
+    metrics = dict(deployed.target.gauge.quantities)[name].get("metrics") if name == SCORE else None
+    item = ", ".join(metrics or [name])
+    item += f" on {deployed.target.name}" if deployed.target.name else ""
     if isinstance(answer, Refusal):
         key = _key(rehearsal, name)
         return Finding(item, "mistake", f"it cannot be measured: {answer.text}", key)
-    first = next(m for m in answer if Quantity.of(m.name).value is None)
+    first = next((m for m in answer if Quantity.of(m.name).value is None), answer[0])
     rehearsal.values |= {m.name: m for m in answer}
     if OBJECTIVES.get(name).cost == NEEDS_WEIGHTS or not math.isfinite(first.value):
         return Finding(item, "ok", "measured")

@@ -26,7 +26,7 @@ from paretune.search.database.engine import open_engine
 from paretune.search.database.store import Store
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.measuring.targets import Target, targets_of
-from paretune.search.preflight.excerpt import VALIDATION, Excerpt, Pool
+from paretune.search.preflight.excerpt import VALIDATION, Excerpt, Pool, rows_of
 from paretune.search.preflight.short_plans import batch_size, short_plan
 from paretune.search.preflight.variants import Variant
 from paretune.search.study.deployment import deployments
@@ -183,7 +183,8 @@ class Rehearsal:
             InfeasibleCandidate: It cannot be built for the data.
         """
         data = self.data
-        return initial_candidate(architecture, data.shape, data.task.outputs, self.spec.seed)
+        task = data.task
+        return initial_candidate(architecture, data.shape, task.outputs, self.spec.seed, task.keep)
 
     def deploy(self, candidate: Candidate, target: Target) -> Artifact:
         """Exports a network for a target, in float if the target lacks its number format.
@@ -203,9 +204,9 @@ class Rehearsal:
         with host_lock.working():
             return export(suited, target.deployment.name, path, self.data)
 
-    def batch(self, count: int = 2) -> torch.Tensor:
+    def batch(self, count: int = 2) -> Any:
         """Returns some training inputs."""
-        return self._pool(count).inputs[:count]
+        return rows_of(self._pool(count).inputs, slice(0, count))
 
     def measured_data(self) -> Dataset:
         """Returns the data set with a short validation part."""
@@ -231,9 +232,10 @@ class Rehearsal:
 
     def _excerpt(self, batch: int, validation: int) -> Dataset:
         pool = self._pool(batch)
-        return cast("Dataset", Excerpt(self.data, pool, len(pool.labels), validation))
+        return cast("Dataset", Excerpt(self.data, pool, validation))
 
     def _pool(self, batch: int) -> Pool:
+        batch = self.data.loader_batch or batch
         if batch not in self._pools:
             self._pools[batch] = Pool(self.data, batch, BATCHES_QUICK if self.quick else BATCHES)
         return self._pools[batch]

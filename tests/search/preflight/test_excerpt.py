@@ -17,7 +17,7 @@ def data_fixture(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def test_excerpt_holds_the_batches_of_its_pool(data: Dataset) -> None:
     pool = Pool(data, 32, 3)
-    excerpt = Excerpt(data, pool, len(pool.labels), validation=50)
+    excerpt = Excerpt(data, pool, validation=50)
     assert excerpt.size("train") == 96
     assert excerpt.size("validation") == 50
     assert excerpt.size("test") == data.size("test")
@@ -28,18 +28,18 @@ def test_excerpt_holds_the_batches_of_its_pool(data: Dataset) -> None:
 
 def test_batches_follow_the_order_of_their_seed(data: Dataset) -> None:
     pool = Pool(data, 16, 2)
-    excerpt = Excerpt(data, pool, len(pool.labels))
+    excerpt = Excerpt(data, pool)
     for seed in (None, 5):
         batches = list(excerpt.batches("train", 12, seed=seed))
         assert [len(labels) for _, labels in batches] == [12, 12, 8]
         rows = excerpt.order("train", seed)
-        assert torch.equal(torch.cat([labels for _, labels in batches]), pool.labels[rows])
+        assert torch.equal(torch.cat([labels for _, labels in batches]), pool.targets[rows])
         assert torch.equal(torch.cat([inputs for inputs, _ in batches]), pool.inputs[rows])
 
 
 def test_validation_part_is_cut_inside_a_batch(data: Dataset) -> None:
     pool = Pool(data, 16, 1)
-    excerpt = Excerpt(data, pool, 16, validation=50)
+    excerpt = Excerpt(data, pool, validation=50)
     arrays = list(excerpt.arrays("validation", 32))
     assert [len(labels) for _, labels in arrays] == [32, 18]
     whole = next(iter(data.arrays("validation", 50)))
@@ -49,5 +49,5 @@ def test_validation_part_is_cut_inside_a_batch(data: Dataset) -> None:
 
 def test_batch_larger_than_the_training_part_is_the_whole_part(data: Dataset) -> None:
     pool = Pool(data, 100_000, 8)
-    assert len(pool.labels) == data.size("train")
+    assert pool.count == data.size("train")
     assert pool.seconds == 0.0
