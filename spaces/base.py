@@ -183,7 +183,8 @@ class Architecture(Protocol):
 
     A class attribute `takes` names the kinds of inputs that its networks take, one or a tuple:
     "images" (default), "text", "series", "features", or "any". A class attribute `gives` says what
-    has one vector of outputs: "example" (default), "pixel", "position", or "any".
+    has one vector of outputs: "example" (default), "pixel", "cell", "position", or
+    "any".
     """
 
     Params: ClassVar[type[Params]]

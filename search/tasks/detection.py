@@ -17,6 +17,9 @@ from paretune.task import Metric, Outputs, Part, Per, Predict, Scored, Task
 if TYPE_CHECKING:
     import torch
 
+SIDES = 4
+"""Values of a cell before its class logits: the distances to a box's sides."""
+
 
 class DetectionParams(TaskParams):
     """Options of detection."""
@@ -41,8 +44,8 @@ class Detection(BuiltInTask):
 
     @property
     def outputs(self) -> Outputs:
-        """The number of classes; a cell of the grid has four more values."""
-        return Outputs(self.facts.size, "any")
+        """Four sides of a box and a logit for each class, in each cell of a grid."""
+        return Outputs(SIDES + self.facts.size, "cell")
 
     @property
     def image(self) -> tuple[int, int]:
@@ -75,7 +78,7 @@ class DetectionEntry:
 
     Params = DetectionParams
     targets: ClassVar[TargetKind] = "boxes"
-    per: ClassVar[Per] = "any"
+    per: ClassVar[Per] = "cell"
     metrics: ClassVar[Mapping[str, Metric]] = DETECTION
 
     @staticmethod

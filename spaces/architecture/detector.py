@@ -25,7 +25,7 @@ class Detector:
     """
 
     version = 1
-    gives = "any"
+    gives = "cell"
 
     class Params(Params):
         """Options of detector."""
@@ -50,11 +50,11 @@ class Detector:
 
     @staticmethod
     def build(params: Params, shape: Shape, classes: int) -> torch.nn.Module:
-        """Returns a network: [B, C, H, W] -> [B, 4 + classes, H / stride, W / stride].
+        """Returns a network: [B, C, H, W] -> [B, classes, H / stride, W / stride].
 
-        Sizes that are no multiple of the stride are rounded up. The first 4 values are logarithms
-        of the distances from a cell's centre to a box's left, top, right and bottom side, in
-        cells. The others are logits of the classes.
+        Sizes that are no multiple of the stride are rounded up. The first 4 values of a cell are
+        logarithms of the distances from its centre to a box's left, top, right and bottom side, in
+        cells. The others are logits of the classes: `classes` is 4 more than their number.
 
         Raises:
             InfeasibleCandidate: Height or width has fewer than two cells.

@@ -28,7 +28,7 @@ class DetectorNetwork(nn.Module):
 
     Args:
         channels: Channels of the images.
-        classes: Classes of objects.
+        values: Values of a cell: 4 sides, and a logit for each class.
         widths: Channels after each halving.
         depth: Residual blocks after each halving.
         separable: Use inverted residuals with depthwise convolutions.
@@ -40,7 +40,7 @@ class DetectorNetwork(nn.Module):
     def __init__(
         self,
         channels: int,
-        classes: int,
+        values: int,
         *,
         widths: Sequence[int],
         depth: int,
@@ -60,7 +60,7 @@ class DetectorNetwork(nn.Module):
         layers: list[nn.Module] = []
         for _ in range(head):
             layers += conv_bn_relu(neck, neck)
-        self.head = nn.Sequential(*layers, nn.Conv2d(neck, SIDES + classes, 1))
+        self.head = nn.Sequential(*layers, nn.Conv2d(neck, values, 1))
         with torch.no_grad():
             bias = self.head[-1].bias
             assert isinstance(bias, torch.Tensor)
@@ -68,7 +68,7 @@ class DetectorNetwork(nn.Module):
             bias[SIDES:] = math.log(FIRST_SCORE / (1 - FIRST_SCORE))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """[B, C, H, W] -> [B, 4 + classes, H / stride, W / stride], rounded up."""
+        """[B, C, H, W] -> [B, values, H / stride, W / stride], rounded up."""
         levels = [self.stem(images)]
         for stage in self.stages:
             levels.append(stage(levels[-1]))

@@ -18,10 +18,16 @@ VECTORS = {
     "example": (1, "[2, {}] logits"),
     "position": (2, "[2, positions, {}]"),
     "pixel": (1, "[2, {}, height, width]"),
+    "cell": (1, "[2, {}, rows, columns]"),
 }
 """What has one vector of outputs -> axis of the vector, and the form of the outputs for 2."""
 
-OUTPUT_NAMES = {"example": "classes", "position": "tokens", "pixel": "classes"}
+OUTPUT_NAMES = {
+    "example": "classes",
+    "position": "tokens",
+    "pixel": "classes",
+    "cell": "values for each cell (4 sides and the classes)",
+}
 """What the values of a vector are called."""
 
 

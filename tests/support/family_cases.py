@@ -81,10 +81,10 @@ def wanted(name: str, size: int = 7) -> Outputs:
 
 def output_shape(name: str, shape: Shape, batch: int, size: int = 7) -> tuple[int, ...]:
     """Returns the shape that a network's outputs must have."""
-    if name == "detector":
-        assert isinstance(shape, tuple)
-        return (batch, 4 + size, -(-shape[1] // 4), -(-shape[2] // 4))
     per = wanted(name).per
+    if per == "cell":
+        assert isinstance(shape, tuple)
+        return (batch, size, -(-shape[1] // 4), -(-shape[2] // 4))
     if per == "pixel":
         assert isinstance(shape, tuple)
         return (batch, size, *shape[1:])

@@ -127,7 +127,7 @@ def test_detector_learns_bright_squares() -> None:
         return images, [torch.cat([c, c + 12])[None].float() for c in corners]
 
     torch.manual_seed(0)
-    network = Detector.build(Detector.Params(width=8, neck=16, stride=4), (1, 32, 32), 1)
+    network = Detector.build(Detector.Params(width=8, neck=16, stride=4), (1, 32, 32), 5)
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     for _ in range(60):
         images, boxes = squares(16)
