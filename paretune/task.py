@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # heavy, and not needed to name a task
     import torch
 
 Per = Literal["example", "position", "pixel", "cell", "any"]
-"""What has one vector of outputs: [B, n], [B, T, n], [B, n, H, W] for each pixel or for each cell of a
-coarser grid; "any" is not checked."""
+"""What has one vector of outputs: [B, n], [B, T, n], [B, n, H, W] (pixels, or cells of a coarser
+grid); "any" is not checked."""
 
 TargetKind = Literal["class", "labels", "values", "mask", "boxes", "next"]
 """What one example is compared with: a class; 0 or 1 for each label; numbers; a class for each

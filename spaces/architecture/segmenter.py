@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -33,7 +33,6 @@ class Segmenter:
             description="published weights of the backbone to download: DEFAULT, "
             "IMAGENET1K_V1, ...; default: random weights",
         )
-        args: dict[str, Any] = Field({}, description="further arguments for the model's function")
 
     @staticmethod
     def build(params: Params, shape: Shape, classes: int) -> torch.nn.Module:
@@ -41,7 +40,7 @@ class Segmenter:
 
         Raises:
             UnknownName: torchvision has no segmentation model of this name.
-            InfeasibleCandidate: The weights cannot be loaded, or the arguments do not fit.
+            InfeasibleCandidate: The weights cannot be loaded.
         """
         from torchvision import models
 
@@ -55,15 +54,14 @@ class Segmenter:
                 f'torchvision has no segmentation model "{params.name}"{hint} '
                 f"Known: {', '.join(names)}."
             )
-        arguments = {"num_classes": classes, **params.args}
         try:
             network = models.get_model(
                 params.name,
                 weights=None,
                 weights_backbone=params.weights_backbone,
-                **arguments,
+                num_classes=classes,
             )
-        except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
+        except (OSError, KeyError, ValueError) as error:
             raise InfeasibleCandidate(
                 f"torchvision {params.name} with weights_backbone={params.weights_backbone}: "
                 f"{error}"

@@ -139,12 +139,12 @@ def test_resolution_of_a_segmentation_network_keeps_the_mask_s_size() -> None:
     assert network.after == (20, 30)
 
 
-def test_segmenter_refuses_unknown_models_and_arguments() -> None:
+def test_segmenter_refuses_unknown_models_and_weights() -> None:
     with pytest.raises(UnknownName, match='"lraspp_mobilenet"; did you mean "lraspp_mobilenet_v3'):
         built("segmenter", (3, 32, 32), Outputs(4, "pixel"), name="lraspp_mobilenet")
-    with pytest.raises(InfeasibleCandidate, match=r"fcn_resnet50 .*unexpected keyword"):
-        args = {"no_such": 1}
-        built("segmenter", (3, 32, 32), Outputs(4, "pixel"), name="fcn_resnet50", args=args)
+    options = {"name": "fcn_resnet50", "weights_backbone": "NO_SUCH"}
+    with pytest.raises(InfeasibleCandidate, match=r"fcn_resnet50 with weights_backbone=NO_SUCH"):
+        built("segmenter", (3, 32, 32), Outputs(4, "pixel"), **options)
 
 
 # -- detector -------------------------------------------------------------------------------------
