@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from paretune.nests import Nest
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.distillation.base import Bridge, FeatureParams, Lesson
 from paretune.spaces.distillation.logits import softened_loss
@@ -36,7 +37,7 @@ class AttentionTransfer:
 
     @staticmethod
     def prepare(
-        params: Params, student: torch.nn.Module, teacher: torch.nn.Module, example: torch.Tensor
+        params: Params, student: torch.nn.Module, teacher: torch.nn.Module, example: Nest
     ) -> Bridge:
         """Returns the layer pairs, without adapters.
 
@@ -62,7 +63,7 @@ class AttentionTransfer:
         """Returns label loss + beta * sum over pairs of the squared difference of attention maps.
 
         The squared difference is a mean over images and positions, as in the authors' code. If
-        alpha > 0, the softened logits join the label loss.
+        alpha > 0, the loss of the outputs joins the label loss.
         """
         import torch
 

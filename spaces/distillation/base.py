@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, model_validator
 
+from paretune.nests import Nest, leaves
+from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.params import Params
+from paretune.task import Per, Task
 
 if TYPE_CHECKING:  # torch takes seconds to import; `paretune check` reads every Params without it
     import torch
@@ -110,34 +113,88 @@ class Bridge:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """How the outputs of a student are compared with those of a teacher.
+
+    Attributes:
+        class_scores: Whether each vector of outputs holds logits of classes, which are softened.
+            Other outputs are compared by their mean squared error.
+        per: What has one vector of outputs.
+        ignore: Class of targets whose vectors are left out; None if all count.
+        own: The task's own loss of (student, teacher, targets); where it gives None, the default
+            applies.
+    """
+
+    class_scores: bool = True
+    per: Per = "example"
+    ignore: int | None = None
+    own: Callable[[Nest, Nest, Nest], torch.Tensor | None] = lambda student, teacher, targets: None
+
+
+def comparison_of(task: Task, ignore: int | None) -> Comparison:
+    """Returns how a task compares outputs; `ignore` is the class that its loss leaves out."""
+    return Comparison(task.class_scores, task.outputs.per, ignore, task.distill)
+
+
+@dataclass(frozen=True)
 class Lesson:
     """One batch, as a distillation receives it.
 
     Attributes:
-        label_loss: The loss against the labels, a scalar.
-        student_logits: Logits of the student, [B, classes].
-        teacher_logits: Logits of the teacher, [B, classes].
-        labels: Classes int64 [B]; for an image mixed from two, the class with the larger share.
+        label_loss: The loss against the targets, a scalar.
+        student: Outputs of the student.
+        teacher: Outputs of the teacher, in the same form.
+        targets: Targets of the batch; for an image mixed from two, that with the larger share.
         student_features: Features of the student, one tensor for each pair of the bridge.
         teacher_features: Features of the teacher, one tensor for each pair.
         adapters: Adapters of the bridge.
+        comparison: How the outputs are compared.
     """
 
     label_loss: torch.Tensor
-    student_logits: torch.Tensor
-    teacher_logits: torch.Tensor
-    labels: torch.Tensor
+    student: Nest
+    teacher: Nest
+    targets: Nest
     student_features: Sequence[torch.Tensor] = ()
     teacher_features: Sequence[torch.Tensor] = ()
     adapters: Sequence[torch.nn.Module] = ()
+    comparison: Comparison = field(default_factory=Comparison)
+
+    @property
+    def student_logits(self) -> torch.Tensor:
+        """Logits of the student, [B, classes], for losses of classes."""
+        return _single(self.student)
+
+    @property
+    def teacher_logits(self) -> torch.Tensor:
+        """Logits of the teacher, [B, classes], for losses of classes."""
+        return _single(self.teacher)
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """Classes int64 [B], for losses of classes."""
+        return _single(self.targets)
+
+
+def _single(nest: Nest) -> torch.Tensor:
+    tensors = leaves(nest)
+    if len(tensors) != 1:
+        raise InfeasibleCandidate(
+            f"this distillation compares one output, and the network has {len(tensors)}; "
+            "take the distillation logits"
+        )
+    tensor: torch.Tensor = tensors[0]
+    return tensor
 
 
 class Distillation(Protocol):
     """A loss against a teacher. The class docstring's first line is its description.
 
-    A distillation that compares features also has
-    `prepare(params, student, teacher, example) -> Bridge`. It raises InfeasibleCandidate if the two
-    networks cannot be compared.
+    Optional members:
+
+    * `prepare(params, student, teacher, example) -> Bridge`, for a loss that compares features. It
+      raises InfeasibleCandidate if the two networks cannot be compared.
+    * `targets: ClassVar[tuple[str, ...]]`: the kinds of targets that it needs, as for a loss.
     """
 
     Params: ClassVar[type[Params]]

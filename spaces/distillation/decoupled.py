@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ class Decoupled:
     """Learns the teacher's confidence and its other class probabilities separately (DKD)."""
 
     version = 1
+    targets: ClassVar[tuple[str, ...]] = ("class",)
 
     class Params(DistillationParams):
         """Options of decoupled.

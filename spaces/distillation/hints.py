@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from paretune.nests import Nest, leaves
 from paretune.spaces.distillation.base import Bridge, FeatureParams, LayerPair, Lesson
 from paretune.spaces.distillation.logits import softened_loss
 from paretune.spaces.distillation.pooling import pool_to_common_size
@@ -35,7 +36,7 @@ class Hints:
 
     @staticmethod
     def prepare(
-        params: Params, student: torch.nn.Module, teacher: torch.nn.Module, example: torch.Tensor
+        params: Params, student: torch.nn.Module, teacher: torch.nn.Module, example: Nest
     ) -> Bridge:
         """Returns the layer pairs, with a 1x1 convolution or linear layer if widths differ.
 
@@ -47,13 +48,15 @@ class Hints:
         from paretune.spaces.distillation.layer_pairs import match_layers
 
         pairs = match_layers(student, teacher, example, params)
-        return Bridge(pairs, nn.ModuleList(_adapter(pair) for pair in pairs).to(example.device))
+        return Bridge(
+            pairs, nn.ModuleList(_adapter(pair) for pair in pairs).to(leaves(example)[0].device)
+        )
 
     @staticmethod
     def loss(params: Params, lesson: Lesson) -> torch.Tensor:
         """Returns label loss + weight * mean of `relative_error` over the pairs.
 
-        If alpha > 0, the softened logits join the label loss.
+        If alpha > 0, the loss of the outputs joins the label loss.
         """
         import torch
 

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from paretune.inputs import call
+from paretune.nests import Nest
 from paretune.spaces.base import InfeasibleCandidate
 
 
@@ -32,7 +34,7 @@ class ModuleCall:
     shape: tuple[int, ...]
 
 
-def module_calls(model: nn.Module, example: torch.Tensor) -> list[ModuleCall]:
+def module_calls(model: nn.Module, example: Nest) -> list[ModuleCall]:
     """Returns every call of a module with a tensor as its output, in the order in which they end.
 
     Hooks record the calls in one pass over an example.
@@ -53,14 +55,14 @@ def module_calls(model: nn.Module, example: torch.Tensor) -> list[ModuleCall]:
         if name and result is not None:
             depth = sum(type(m) is not nn.Sequential for m in running[1:])
             leaf = next(module.children(), None) is None
-            call = call_name(name, counts[name])
-            calls.append(ModuleCall(call, type(module).__name__, depth, leaf, tuple(result.shape)))
+            named = call_name(name, counts[name])
+            calls.append(ModuleCall(named, type(module).__name__, depth, leaf, tuple(result.shape)))
 
     handles = [m.register_forward_pre_hook(enter) for m in names]
     handles += [m.register_forward_hook(leave) for m in names]
     try:
         with torch.no_grad():
-            model.eval()(example)
+            call(model.eval(), example)
     finally:
         for handle in handles:
             handle.remove()
@@ -88,10 +90,10 @@ class OutputTaps:
     def _hook(self, name: str) -> Any:
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:
             self._counts[name] += 1
-            call = call_name(name, self._counts[name])
+            named = call_name(name, self._counts[name])
             result = first_tensor(output)
-            if call in self._names and result is not None:
-                self._outputs[call] = result
+            if named in self._names and result is not None:
+                self._outputs[named] = result
 
         return keep
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
+from paretune.nests import Nest, leaves
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.distillation.base import FeatureParams, LayerPair
 from paretune.spaces.distillation.layer_calls import ModuleCall, module_calls
@@ -23,7 +23,7 @@ CallPairs = list[tuple[ModuleCall, ModuleCall]]
 
 
 def match_layers(
-    student: nn.Module, teacher: nn.Module, example: torch.Tensor, params: FeatureParams
+    student: nn.Module, teacher: nn.Module, example: Nest, params: FeatureParams
 ) -> tuple[LayerPair, ...]:
     """Returns the pairs of layers to compare, from the first to the last.
 
@@ -53,17 +53,18 @@ def match_layers(
     return tuple(layers)
 
 
-def last_maps(calls: list[ModuleCall], example: torch.Tensor) -> list[ModuleCall]:
+def last_maps(calls: list[ModuleCall], example: Nest) -> list[ModuleCall]:
     """Returns the last feature map [B, C, H, W] of each resolution above 1x1, large to small.
 
     Only the outermost modules of a resolution count: a module inside a block that halves the image
     does not end the resolution. An output does not count if its aspect ratio differs from that of
     the image: it has its channels last ([B, H, W, C], as inside a ConvNeXt block).
     """
+    image = next((x.shape[2:] for x in leaves(example) if x.ndim == 4), ())
     last: dict[tuple[int, ...], ModuleCall] = {}
     for call in calls:
         size = call.shape[2:]
-        if len(call.shape) == 4 and _positions(call) > 1 and _alike(size, example.shape[2:]):
+        if len(call.shape) == 4 and _positions(call) > 1 and _alike(size, image):
             earlier = last.get(size)
             if earlier is None or call.depth <= earlier.depth:
                 last[size] = call
@@ -127,7 +128,7 @@ def _by_name(calls: list[ModuleCall], name: str, role: str) -> ModuleCall:
 
 
 def _automatic_pairs(
-    student: list[ModuleCall], teacher: list[ModuleCall], example: torch.Tensor
+    student: list[ModuleCall], teacher: list[ModuleCall], example: Nest
 ) -> CallPairs:
     dimensions, teacher_dimensions = _dimensions(student), _dimensions(teacher)
     if not dimensions or not teacher_dimensions:
@@ -161,9 +162,12 @@ def _positions(call: ModuleCall) -> int:
 
 
 def _alike(size: Sequence[int], image: Sequence[int]) -> bool:
-    """Returns whether the aspect ratios of a map and the image agree within a factor of two."""
-    if len(image) != 2:
-        return False
+    """Returns whether the aspect ratios of a map and the image agree within a factor of two.
+
+    Without an image among the inputs, every map does.
+    """
+    if not image:
+        return True
     (height, width), (image_height, image_width) = size, image
     return 0.5 <= (height * image_width) / (width * image_height) <= 2
 

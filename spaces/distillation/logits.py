@@ -1,4 +1,4 @@
-"""Distillation of logits (Hinton, Vinyals, Dean 2015, https://arxiv.org/abs/1503.02531)."""
+"""Distillation of outputs (Hinton, Vinyals, Dean 2015, https://arxiv.org/abs/1503.02531)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from paretune.spaces.distillation.base import TEMPERATURE_TEXT, DistillationParams, Lesson
+from paretune.spaces.distillation.output_loss import weighted_output_loss
 
 if TYPE_CHECKING:
     import torch
 
 
 class Logits:
-    """Learns the teacher's softened class probabilities together with the labels."""
+    """Learns the teacher's softened class probabilities together with the labels.
+
+    Outputs that are no class scores are compared by their squared error.
+    """
 
     version = 1
 
@@ -30,28 +34,22 @@ class Logits:
 
     @staticmethod
     def loss(params: Params, lesson: Lesson) -> torch.Tensor:
-        """Returns (1 - alpha) * label loss + alpha * T^2 * KL(teacher || student), a scalar."""
+        """Returns (1 - alpha) * label loss + alpha * T^2 * KL(teacher || student), a scalar.
+
+        `weighted_output_loss` says what replaces the second term in other tasks.
+        """
         return softened_loss(lesson, params.alpha, params.temperature)
 
 
 def softened_loss(lesson: Lesson, alpha: float, temperature: float) -> torch.Tensor:
-    """Returns (1 - alpha) * label loss + alpha * T^2 * KL(teacher || student), a scalar.
-
-    The factor T^2 keeps the gradients of the soft loss at the same scale for every temperature.
+    """Returns (1 - alpha) * label loss + alpha * loss of the outputs, a scalar.
 
     Args:
         lesson: The batch.
         alpha: Weight of the teacher, in [0, 1].
-        temperature: T, above 0; softens both distributions.
+        temperature: T, above 0; softens both distributions of classes.
     """
-    from torch.nn import functional
-
     if alpha == 0:
         return lesson.label_loss
-    soft = functional.kl_div(
-        functional.log_softmax(lesson.student_logits / temperature, dim=1),
-        functional.log_softmax(lesson.teacher_logits / temperature, dim=1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    return (1 - alpha) * lesson.label_loss + alpha * temperature**2 * soft
+    soft = weighted_output_loss(lesson, alpha, temperature)
+    return (1 - alpha) * lesson.label_loss + soft

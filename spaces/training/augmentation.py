@@ -31,15 +31,55 @@ def augmented(
     if augment.crop:
         images = _shifted(images, augment.crop, black, generator)
     if augment.flip:
-        mirrored = torch.rand(len(images), generator=generator) < 0.5
-        where = mirrored.to(images.device)[:, None, None, None]
-        images = torch.where(where, images.flip(3), images)
+        images = _mirrored(images, torch.rand(len(images), generator=generator) < 0.5)
     if augment.randaugment.operations:
         ends = torch.tensor(black), torch.tensor(white)
         images = randaugmented(images, augment.randaugment, *ends, generator)
     if augment.erase:
         images = erased(images, augment.erase, generator)
     return images
+
+
+def augmented_with_masks(
+    images: torch.Tensor, masks: torch.Tensor, augment: Augment, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns images and masks shifted and mirrored together.
+
+    A shift repeats the pixels at the edge, of image and mask alike, so no pixel needs a new class.
+
+    Args:
+        images: Normalized images [B, C, H, W]; not changed.
+        masks: Class of each pixel [B, H, W], or [B, labels, H, W]; not changed.
+        augment: `crop` and `flip`.
+        generator: A generator on the CPU.
+    """
+    if augment.crop:
+        offsets = torch.randint(
+            -augment.crop, augment.crop + 1, (2, len(images)), generator=generator
+        )
+        images, masks = (_shifted_with_edges(x, offsets.to(x.device)) for x in (images, masks))
+    if augment.flip:
+        mirrored = torch.rand(len(images), generator=generator) < 0.5
+        images, masks = _mirrored(images, mirrored), _mirrored(masks, mirrored)
+    return images, masks
+
+
+def _mirrored(images: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Returns [B, ..., W] with the chosen examples mirrored left to right."""
+    index = where.to(images.device).reshape(-1, *[1] * (images.ndim - 1))
+    return torch.where(index, images.flip(-1), images)
+
+
+def _shifted_with_edges(images: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    """Returns [B, ..., H, W], each example shifted by its offsets [2, B] of rows and columns."""
+    count, height, width = len(images), images.shape[-2], images.shape[-1]
+    rows = (offsets[0][:, None] + torch.arange(height, device=images.device)).clamp(0, height - 1)
+    columns = (offsets[1][:, None] + torch.arange(width, device=images.device)).clamp(0, width - 1)
+    flat = images.reshape(count, -1, height, width)
+    index = torch.arange(count, device=images.device)[:, None, None]
+    # Advanced indices around a slice put the channels last: [B, H, W, C].
+    cut = flat[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return cut.reshape(images.shape)
 
 
 def _shifted(

@@ -11,9 +11,10 @@ import torch
 from paretune.inputs import kind_of
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.finite import broken_tensor, infinite_constants
+from paretune.spaces.training.augment_fit import first_refusal
 from paretune.spaces.training.compiling import compilation
 from paretune.spaces.training.epochs import Epochs
-from paretune.spaces.training.recipe import Augment, Recipe
+from paretune.spaces.training.recipe import Recipe
 from paretune.spaces.training.snapshot import Snapshot
 from paretune.spaces.training.zeros import Zeros
 
@@ -48,9 +49,9 @@ def train(candidate: Candidate, recipe: Recipe, context: Context, *, stage: str)
         stage: Name of the stage, for reports.
 
     Raises:
-        InfeasibleCandidate: The loss, a weight or a buffer became NaN or infinite. Or the teacher
-            is missing or has other classes, or the recipe does not fit the data, the network or the
-            machine.
+        InfeasibleCandidate: The loss, a weight or a buffer became NaN or infinite. Or the loss is
+            no scalar with a gradient, the teacher is missing or has other outputs, or the recipe
+            does not fit the task, the data, the network or the machine.
     """
     trained, _ = _trained(candidate, recipe, context, stage, recipe.epochs, None, keep=False)
     return trained
@@ -106,8 +107,9 @@ def _trained(
     resume: Snapshot | None,
     keep: bool,
 ) -> tuple[Candidate, Epochs]:
-    if recipe.augment != Augment() and kind_of(candidate.shape) == "text":
-        raise InfeasibleCandidate("augmentation changes images, but the data is text")
+    refusal = first_refusal(recipe.augment, kind_of(candidate.shape), context.data.task.targets)
+    if refusal:
+        raise InfeasibleCandidate(refusal)
     model = copy.deepcopy(candidate.model).to(context.device)
     with torch.random.fork_rng(), compilation(recipe.compile):
         torch.manual_seed(context.seed)  # for dropout and other randomness inside the model

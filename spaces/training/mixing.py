@@ -6,53 +6,55 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional
 
+from paretune.nests import Nest
+from paretune.spaces.training.losses.base import LossFunction
 from paretune.spaces.training.recipe import Augment
+from paretune.task import Task
 
 
 @dataclass(frozen=True)
-class MixedLabels:
-    """The labels of a batch, with images possibly mixed in pairs.
+class MixedTargets:
+    """The targets of a batch, with images possibly mixed in pairs.
 
     Attributes:
-        labels: Labels of the images, int64 [B].
-        partners: Labels of the images mixed into them, int64 [B]; None if nothing is mixed.
-        share: Share of `labels` in the mix, in [0, 1].
+        targets: Targets of the examples.
+        partners: Targets of the images mixed into them; None if nothing is mixed.
+        share: Share of `targets` in the mix, in [0, 1].
     """
 
-    labels: torch.Tensor
-    partners: torch.Tensor | None = None
+    targets: Nest
+    partners: Nest | None = None
     share: float = 1.0
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
     @property
-    def dominant(self) -> torch.Tensor:
-        """The labels with the larger share, int64 [B], for losses that take one label."""
-        return self.labels if self.partners is None or self.share >= 0.5 else self.partners
+    def dominant(self) -> Nest:
+        """The targets with the larger share, for losses that take one target."""
+        return self.targets if self.partners is None or self.share >= 0.5 else self.partners
 
-    def loss(self, logits: torch.Tensor, smoothing: float) -> torch.Tensor:
-        """Returns share * CE(labels) + (1 - share) * CE(partners), a scalar (cross-entropies)."""
-        loss = functional.cross_entropy(logits, self.labels, label_smoothing=smoothing)
+    def loss(self, outputs: Nest, mean: LossFunction) -> torch.Tensor:
+        """Returns share * mean(targets) + (1 - share) * mean(partners), a scalar."""
+        loss = mean(outputs, self.targets)
         if self.partners is None:
             return loss
-        partner_loss = functional.cross_entropy(logits, self.partners, label_smoothing=smoothing)
-        return self.share * loss + (1 - self.share) * partner_loss
+        return self.share * loss + (1 - self.share) * mean(outputs, self.partners)
 
-    def correct(self, logits: torch.Tensor) -> torch.Tensor:
-        """Returns the number of correct classifications, a scalar; a mix counts by its shares."""
-        classes = logits.argmax(1)
-        correct = (classes == self.labels).sum()
-        if self.partners is None:
+    def correct(self, outputs: Nest, task: Task) -> torch.Tensor | None:
+        """Returns the number of correct examples, a scalar; a mix counts by its shares.
+
+        None if the task has no such number.
+        """
+        correct = task.correct(outputs, self.targets)
+        if self.partners is None or correct is None:
             return correct
-        return self.share * correct + (1 - self.share) * (classes == self.partners).sum()
+        other = task.correct(outputs, self.partners)
+        assert other is not None, "a task always gives a number, or never"
+        return self.share * correct + (1 - self.share) * other
 
 
 def mixed(
     images: torch.Tensor, labels: torch.Tensor, augment: Augment, generator: torch.Generator
-) -> tuple[torch.Tensor, MixedLabels]:
+) -> tuple[torch.Tensor, MixedTargets]:
     """Returns each image mixed with the one before it, with one share for the whole batch.
 
     If both mixup and CutMix are on, each batch uses one of them at random. The order of examples is
@@ -60,12 +62,12 @@ def mixed(
 
     Args:
         images: Images [B, C, H, W]; not changed.
-        labels: Labels int64 [B].
+        labels: Classes int64 [B], or labels [B, n].
         augment: `mixup` and `cutmix` are the alphas of Beta(alpha, alpha); 0 is off.
         generator: A generator on the CPU, so that the mix is the same on every device.
     """
     if not (augment.mixup or augment.cutmix):
-        return images, MixedLabels(labels)
+        return images, MixedTargets(labels)
     cut = bool(augment.cutmix)
     if augment.mixup and augment.cutmix:
         cut = float(torch.rand((), generator=generator)) < 0.5
@@ -78,7 +80,7 @@ def mixed(
         images, share = _cut(images, partners, share, random)
     else:
         images = torch.lerp(partners, images, share)
-    return images, MixedLabels(labels, labels.roll(1, 0), share)
+    return images, MixedTargets(labels, labels.roll(1, 0), share)
 
 
 def _cut(

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.nn import functional
 
-from paretune.spaces.base import Context
+from paretune.inputs import call
+from paretune.spaces.base import Context, InfeasibleCandidate
+from paretune.spaces.training.batch_loss import BatchLoss
+from paretune.spaces.training.example_count import example_count
 from paretune.spaces.training.recipe import Recipe
 
 BATCH = 512
@@ -32,8 +34,9 @@ class Monitor:
     """Monitors the loss that the recipe selects, for `early_stop` and the schedule `plateau`.
 
     `training` is the mean loss of the epoch; it costs nothing and uses no held-out example.
-    `validation` is the mean cross-entropy on the validation part. The search also measures accuracy
-    there, so weights chosen by it look a little better there than on the test part.
+    `validation` is the mean loss on the validation part, of the recipe or the task, without label
+    smoothing and without a teacher. The search also scores networks there, so weights chosen by it
+    look a little better there than on the test part.
 
     Attributes:
         losses: Losses of all past epochs.
@@ -46,6 +49,9 @@ class Monitor:
         self._stop = recipe.early_stop
         self._validates = recipe.monitor == "validation"
         self._context = context
+        self._loss = (
+            BatchLoss(context.data, recipe.loss, device=context.device) if self._validates else None
+        )
         self._kept: dict[str, torch.Tensor] | None = None
 
     @property
@@ -55,8 +61,8 @@ class Monitor:
 
     def observe(self, loss: float, model: torch.nn.Module) -> None:
         """Takes an epoch's training loss and the model after it; may set `stopped`."""
-        if self._validates:
-            loss = validation_loss(model, self._context)
+        if self._loss:
+            loss = validation_loss(model, self._context, self._loss)
         self.losses.append(loss)
         if not self._stop.patience:
             return
@@ -82,11 +88,21 @@ class Monitor:
             model.load_state_dict(self._kept)
 
 
-def validation_loss(model: torch.nn.Module, context: Context) -> float:
-    """Returns the mean cross-entropy on the validation part; sets the model to evaluation mode."""
+def validation_loss(model: torch.nn.Module, context: Context, loss: BatchLoss) -> float:
+    """Returns the mean loss of the validation examples; sets the model to evaluation mode.
+
+    Raises:
+        InfeasibleCandidate: The loss is no scalar, or the part has no batch.
+    """
     model.eval()
-    total = torch.zeros((), device=context.device)
+    total, count = torch.zeros((), device=context.device), 0
     with torch.inference_mode():
-        for images, labels in context.data.batches("validation", BATCH, device=context.device):
-            total += functional.cross_entropy(model(images), labels, reduction="sum")
-    return float(total) / context.data.size("validation")
+        for inputs, targets in context.data.batches("validation", BATCH, device=context.device):
+            examples = example_count(inputs)
+            total += loss.total(call(model, inputs), targets, examples)
+            count += examples
+    if not count:
+        raise InfeasibleCandidate(
+            "the validation part gives no batch, so it has no loss to monitor"
+        )
+    return float(total) / count

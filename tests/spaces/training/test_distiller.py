@@ -275,11 +275,10 @@ def test_kept_logits_are_reused_in_a_later_training(data: Data) -> None:
 
 
 def test_features_at_the_padding_of_texts_are_zero() -> None:
-    from paretune.spaces.training.distiller import _unpadded
+    from paretune.spaces.training.distiller import _masked
 
     ids = torch.tensor([[5, 7, 0], [3, 0, 0]])
     tokens, pooled = torch.ones(2, 3, 4), torch.ones(2, 4)
-    masked = _unpadded([tokens, pooled], ids)
+    masked = _masked([tokens, pooled], ids != 0)
     assert masked[0].sum(2).tolist() == [[4, 4, 0], [4, 0, 0]]
     assert masked[1] is pooled
-    assert _unpadded([tokens], torch.ones(2, 1, 8, 8))[0] is tokens

@@ -13,8 +13,9 @@ from paretune.spaces.base import Candidate, Context, Data, EpochEnd
 from paretune.spaces.distillation.logits import Logits
 from paretune.spaces.table import Option
 from paretune.spaces.training.loop import train
-from paretune.spaces.training.mixing import MixedLabels, mixed
+from paretune.spaces.training.mixing import MixedTargets, mixed
 from paretune.spaces.training.recipe import Augment, Recipe
+from support.tasks import classification
 
 COUNT, SIDE = 8, 16
 
@@ -25,7 +26,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     return labels.float()[:, None, None, None].expand(-1, 2, SIDE, SIDE).contiguous(), labels
 
 
-def run(seed: int = 0, **options: Any) -> tuple[torch.Tensor, MixedLabels]:
+def run(seed: int = 0, **options: Any) -> tuple[torch.Tensor, MixedTargets]:
     return mixed(*batch(), Augment(**options), torch.Generator().manual_seed(seed))
 
 
@@ -34,7 +35,7 @@ def test_mixup_blends_each_image_with_its_partner_by_the_share(seed: int) -> Non
     images, labels = run(seed, mixup=1.0)
     assert labels.partners is not None
     assert sorted(labels.partners.tolist()) == list(range(COUNT))
-    expected = labels.share * labels.labels + (1 - labels.share) * labels.partners
+    expected = labels.share * labels.targets + (1 - labels.share) * labels.partners
     torch.testing.assert_close(images, expected[:, None, None, None].expand_as(images))
 
 
@@ -43,7 +44,7 @@ def test_cutmix_pastes_one_box_with_the_partner_s_share_of_the_area(seed: int) -
     images, labels = run(seed, cutmix=1.0)
     assert labels.partners is not None
     pasted = images == labels.partners[:, None, None, None]
-    assert (pasted | (images == labels.labels[:, None, None, None])).all()
+    assert (pasted | (images == labels.targets[:, None, None, None])).all()
     assert pasted.float().mean().item() == pytest.approx(1 - labels.share)
     rows, columns = pasted[0, 0].any(1).sum(), pasted[0, 0].any(0).sum()
     assert int(rows * columns) == int(pasted[0, 0].sum())  # one rectangle
@@ -92,17 +93,22 @@ def test_same_generator_gives_the_same_mix_and_inputs_do_not_change() -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_loss_is_the_cross_entropy_with_the_mixed_labels(smoothing: float) -> None:
     logits = torch.randn(6, 5)
-    labels = MixedLabels(torch.tensor([0, 1, 2, 3, 4, 0]), torch.tensor([1, 1, 0, 4, 2, 3]), 0.3)
+    labels = MixedTargets(torch.tensor([0, 1, 2, 3, 4, 0]), torch.tensor([1, 1, 0, 4, 2, 3]), 0.3)
     assert labels.partners is not None
-    target = 0.3 * functional.one_hot(labels.labels, 5) + 0.7 * functional.one_hot(
+    target = 0.3 * functional.one_hot(labels.targets, 5) + 0.7 * functional.one_hot(
         labels.partners, 5
     )
     target = (1 - smoothing) * target + smoothing / 5
     expected = -(target * logits.log_softmax(1)).sum(1).mean()
-    torch.testing.assert_close(labels.loss(logits, smoothing), expected)
+    task = classification(5)
+
+    def mean(outputs: Any, targets: Any) -> torch.Tensor:
+        return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
+
+    torch.testing.assert_close(labels.loss(logits, mean), expected)
     classes = logits.argmax(1)
-    correct = 0.3 * (classes == labels.labels).sum() + 0.7 * (classes == labels.partners).sum()
-    torch.testing.assert_close(labels.correct(logits), correct)
+    correct = 0.3 * (classes == labels.targets).sum() + 0.7 * (classes == labels.partners).sum()
+    torch.testing.assert_close(labels.correct(logits, task), correct)
     assert torch.equal(labels.dominant, labels.partners)
 
 

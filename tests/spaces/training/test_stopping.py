@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from paretune.spaces.base import Candidate, Context, Data, EpochEnd
+from paretune.spaces.training.batch_loss import BatchLoss
 from paretune.spaces.training.loop import train
 from paretune.spaces.training.recipe import Recipe
 from paretune.spaces.training.stopping import Monitor, epochs_without_improvement, validation_loss
@@ -78,7 +79,8 @@ def test_validation_loss_is_the_mean_over_the_validation_part(data: Data) -> Non
     images, labels = next(iter(data.batches("validation", 1000)))
     with torch.no_grad():
         expected = float(functional.cross_entropy(model(images), labels))
-    assert validation_loss(model, Context(data)) == pytest.approx(expected, rel=1e-5)
+    loss = BatchLoss(data, None)
+    assert validation_loss(model, Context(data), loss) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("best", "expected"), [(True, 2.0), (False, 3.0)])
