@@ -38,11 +38,15 @@ class Table:
         kind: Kind of the entries ("optimizer"), for error texts and the entry-point group.
         entries: Name -> "module:Class". A module is imported when its entry is requested, so that
             a list of names costs no import.
+        hidden: Further entries, which only Paretune itself asks for: they are not listed.
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+    def __init__(
+        self, kind: str, entries: Mapping[str, str], hidden: Mapping[str, str] | None = None
+    ) -> None:
         self.kind = kind
         self._entries = dict(entries)
+        self._hidden = dict(hidden or {})
 
     @property
     def names(self) -> list[str]:
@@ -65,12 +69,12 @@ class Table:
             UnknownName: The name or the class behind a path does not exist, or two packages
                 provide the name.
         """
-        path = self._entries.get(name) or self._path(name)
+        path = self._entries.get(name) or self._hidden.get(name) or self._path(name)
         module, _, attribute = path.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
         except Exception as error:  # a user's module can raise anything
-            if name in self._entries:  # built in: a bug of Paretune, or a missing dependency
+            if name in {**self._entries, **self._hidden}:  # built in: a bug of Paretune, or a missing dependency
                 raise
             raise UnknownName(f'{self.kind} "{name}": {type(error).__name__}: {error}') from error
 

@@ -40,6 +40,7 @@ LANGUAGE: Mapping[str, Metric] = {
 }
 
 FURTHER: Mapping[str, Metric] = {
+    "acc": Metric("fraction", "higher", "share of correct examples"),
     "accuracy": Metric("fraction", "higher", "share of correct examples"),
     "balanced_accuracy": Metric("fraction", "higher", "mean of the accuracies of the classes"),
     "f1": Metric("fraction", "higher", "F1 score"),
@@ -70,3 +71,14 @@ METRICS: Mapping[str, Metric] = {
 
 UNBOUNDED = frozenset({"r2", "mape", "wer", "cer"})
 """Fractions that may be outside [0, 1]: an error can be larger than what it is compared with."""
+
+PREFIXES = ("val_", "val/", "valid_", "validation_", "eval_", "test_")
+"""Beginnings of the names that training frameworks give to scores."""
+
+
+def metric_of(name: str) -> Metric | None:
+    """Returns the score with this name, also behind a prefix such as `val_`; None if unknown."""
+    if name in METRICS:
+        return METRICS[name]
+    prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
+    return METRICS.get(name[len(prefix) :]) if prefix else None

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paretune.objectives.base import Measurement, Subject
 from paretune.search.errors import UserError
 from paretune.search.measuring.host_lock import host_lock
-from paretune.search.study.quantity import Quantity, depends_on_artifact, further_values
+from paretune.search.study.quantity import (
+    SCORE,
+    Quantity,
+    depends_on_artifact,
+    further_values,
+)
 from paretune.search.study.spec import Constraint, ObjectiveSpec, StudySpec
 from paretune.search.study.tables import OBJECTIVES
 from paretune.search.tasks import CLASSIFICATION
 from paretune.spaces.table import did_you_mean
-from paretune.task import Task
+from paretune.task import Metric, Task
 
 ALWAYS = ("parameters", "macs")
 """Quantities recorded for every candidate, even if the study does not name them."""
@@ -37,12 +42,14 @@ class Gauge:
 
     Attributes:
         quantities: Objective -> options as JSON, cheap ones first. Each is measured once, even if
-            the study names several of its values.
+            the study names several of its values. `SCORE` measures all scores of the task.
         named: Names of the quantities that the study asks for.
+        metrics: The scores of the task among them, with unit and direction.
     """
 
     quantities: tuple[tuple[str, Mapping[str, Any]], ...]
     named: frozenset[str] = frozenset()
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     @staticmethod
     def of(spec: StudySpec, target: str | None = None, model: bool = True) -> Gauge:
@@ -55,13 +62,19 @@ class Gauge:
             target: Target name; None for a study with one runtime.
             model: Include quantities without a target, which depend on the model alone.
         """
-        options = {Quantity.of(o.name): o.options for o in spec.objectives}
-        bounded = (Quantity.of(c.quantity) for c in (*spec.constraints, *spec.goals))
+        metrics = spec.metrics
+        options = {quantity_of(o.name, metrics): o.options for o in spec.objectives}
+        bounded = (quantity_of(c.quantity, metrics) for c in (*spec.constraints, *spec.goals))
         quantities = dict.fromkeys((*options, *bounded, *map(Quantity.of, ALWAYS)))
         chosen = [q for q in quantities if q.target == target or (q.target is None and model)]
+        named = frozenset(q.local for q in chosen)
+        scores = {name: metric for name, metric in metrics.items() if name in named}
         wanted = {q.objective: _options(q.objective, target, options) for q in chosen}
+        if scores:
+            units = {n: {"unit": m.unit, "better": m.better} for n, m in scores.items()}
+            wanted[SCORE] = {"metrics": units}
         cheap_first = sorted(wanted.items(), key=lambda item: OBJECTIVES.get(item[0]).cost)
-        return Gauge(tuple(cheap_first), frozenset(q.local for q in chosen))
+        return Gauge(tuple(cheap_first), named, scores)
 
     def refuse(self, task: Task) -> None:
         """Refuses quantities that are undefined for the task's number of classes, before any work.
@@ -103,14 +116,13 @@ class Gauge:
         """Returns the gauge without the objectives that are completely measured."""
 
         def lacking(name: str) -> bool:
-            wanted = {n for n in self.named if Quantity.of(n).objective == name} | {name}
-            return not wanted <= set(measured)
+            return not self._wanted(name) <= set(measured)
 
         return replace(self, quantities=tuple((n, o) for n, o in self.quantities if lacking(n)))
 
     def split_by_training(self, names: Collection[str]) -> tuple[Gauge, Gauge]:
         """Splits these quantities into those that training leaves unchanged, and the others."""
-        wanted = {Quantity.of(name).objective for name in names}
+        wanted = {quantity_of(name, self.metrics).objective for name in names}
         entries = [(n, o, OBJECTIVES.get(n).cost) for n, o in self.quantities if n in wanted]
         fixed = tuple((name, options) for name, options, cost in entries if cost < NEEDS_WEIGHTS)
         trained = tuple((name, options) for name, options, cost in entries if cost >= NEEDS_WEIGHTS)
@@ -154,14 +166,37 @@ class Gauge:
         Raises:
             WrongMeasurement: The answer is invalid.
         """
-        wanted = {q for q in self.named if Quantity.of(q).objective == name}
-        measurements = checked_measurements(name, answer, wanted)
-        asked = {name, *wanted}
+        asked = self._wanted(name)
+        measurements = checked_measurements(name, answer, asked)
         return [
             m if m.name in asked else replace(m, per_example=None)
             for m in measurements
             if math.isfinite(m.value) or m.name in asked
         ]
+
+    def _wanted(self, name: str) -> set[str]:
+        """Returns the names of what an objective must measure: its value, and further ones.
+
+        `SCORE` has no value of its own.
+        """
+        named = {n for n in self.named if quantity_of(n, self.metrics).objective == name}
+        return named if name == SCORE else named | {name}
+
+
+def quantity_of(name: str, metrics: Mapping[str, Metric]) -> Quantity:
+    """Returns the quantity that a name means in a study.
+
+    It is a score of the task if the study has one of this name: the user's own task may have an
+    `accuracy`, which the objective of this name does not measure.
+
+    Args:
+        name: The name.
+        metrics: The scores that the study names.
+    """
+    quantity = Quantity.of(name)
+    if quantity.local in metrics:
+        return Quantity(SCORE, quantity.local, quantity.target)
+    return quantity
 
 
 def measure_one(subject: Subject, name: str, options: Mapping[str, Any], part: str) -> Any:
@@ -190,7 +225,7 @@ def checked_measurements(
     Args:
         name: Objective as the study file names it; its class may have another name.
         answer: One Measurement, or several.
-        wanted: Further quantities of the objective that must be there.
+        wanted: Quantities of the objective that must be there, beside its own value.
 
     Raises:
         WrongMeasurement: The answer is not a Measurement, has an undeclared name or another unit,
@@ -208,7 +243,7 @@ def checked_measurements(
     measurements: dict[str, Measurement] = {}
     for measurement in answers:
         quantity = _quantity_of(name, objective, measurement.name)
-        spec = quantity.spec()
+        spec = measurement if name == SCORE else quantity.spec()  # the study has its units
         if (measurement.unit, measurement.better) != (spec.unit, spec.better):
             raise WrongMeasurement(
                 f"{quantity.name} came in {measurement.unit}, {measurement.better} is better; it "
@@ -217,7 +252,8 @@ def checked_measurements(
         if quantity.name in measurements:
             raise WrongMeasurement(f"{name} returned {quantity.name} twice")
         measurements[quantity.name] = replace(measurement, name=quantity.name)
-    missing = sorted({name, *wanted} - set(measurements))
+    own = set() if name == SCORE else {name}
+    missing = sorted({*own, *wanted} - set(measurements))
     if missing:
         raise WrongMeasurement(
             f"{name} returned no {', '.join(missing)}; it returned {', '.join(measurements)}"
@@ -270,6 +306,8 @@ def _by_data(objective: Any) -> bool:
 
 def _quantity_of(name: str, objective: Any, measured: str) -> Quantity:
     """Returns the quantity that an objective means by the name of a measurement."""
+    if name == SCORE:
+        return Quantity(SCORE, measured)
     class_name = getattr(objective, "name", name)
     if measured in (class_name, name):
         return Quantity(name)

@@ -24,7 +24,7 @@ Every unit is also its own suffix (`size <= 1000 bytes`), also those of a user's
 """
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_CONSTRAINT = re.compile(r"^\s*([\w.:@]+)\s*(<=|>=|<|>)\s*(.+?)\s*$")
+_CONSTRAINT = re.compile(r"^\s*([\w.:@/-]+)\s*(<=|>=|<|>)\s*(.+?)\s*$")
 _PLAIN = re.compile(rf"^({_NUMBER})\s*([A-Za-z%]*)$")
 _TIMES = re.compile(rf"^({_NUMBER})\s*(?:[x*]\s*baseline|x)$")
 _OFFSET = re.compile(

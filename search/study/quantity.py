@@ -1,9 +1,11 @@
-"""Quantity: the name of what is measured, `objective[.value][@target]`.
+"""Quantity: the name of what is measured, `objective[.value][@target]` or `score[@target]`.
 
     latency            the objective's main value, for the first target
     accuracy.balanced  a further value of an objective that gives several
     latency@phone      measured on the artifact for one of the study's targets
     pkg.mod:Class.x    a further value of the user's own objective, by dotted path
+    map50              a score of the study's task: no objective has this name
+    map50@phone        the score of the artifact for one target
 
 No other module parses these names.
 """
@@ -14,7 +16,12 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from paretune.objectives import OBJECTIVES as BUILT_IN
 from paretune.objectives.base import Better, ValueSpec
+from paretune.objectives.metrics import metric_of
+
+SCORE = "score"
+"""The objective that measures all scores of a task; their names stand without it."""
 
 REQUIRED = ("Params", "unit", "better")
 """The attributes that every objective's class has."""
@@ -28,8 +35,8 @@ class Quantity:
     """A value that is measured, and the target that it is measured for.
 
     Attributes:
-        objective: Name in the table of objectives, or a dotted path.
-        value: Name of a further value, or None for the main one.
+        objective: Name in the table of objectives, a dotted path, or `SCORE`.
+        value: Name of a further value, or None for the main one. The name of a score.
         target: Name of a target, or None: the quantity does not depend on it, or there is only one.
     """
 
@@ -41,16 +48,26 @@ class Quantity:
     def of(name: str) -> Quantity:
         """Parses a name, without checking that there is such a quantity.
 
-        The first dot separates the value; in a dotted path, the first dot after the colon.
+        The first dot separates the value; in a dotted path, the first dot after the colon. What is
+        no objective is a score of the study's task.
         """
         rest, _, target = name.partition(AT)
         module, colon, attribute = rest.rpartition(":")
         head, _, value = attribute.partition(".")
+        if not colon and not _is_objective(head):
+            return Quantity(SCORE, rest, target or None)
         return Quantity(f"{module}{colon}{head}", value or None, target or None)
+
+    @property
+    def further(self) -> bool:
+        """Whether it is a further value, and not the main one of its objective or a score."""
+        return self.value is not None and self.objective != SCORE
 
     @property
     def local(self) -> str:
         """The name without the target, for measurements of one artifact."""
+        if self.objective == SCORE and self.value:
+            return self.value
         return self.objective + (f".{self.value}" if self.value else "")
 
     def at(self, target: str | None) -> Quantity:
@@ -78,13 +95,15 @@ class Quantity:
         return entry
 
     def spec(self) -> ValueSpec:
-        """Returns unit and direction.
+        """Returns unit and direction; those of a score with a known name.
 
         Raises:
-            ValueError: There is no such objective, or it has no such value.
+            ValueError: There is no such objective or well-known score, or it has no such value.
         """
         from paretune.spaces.table import did_you_mean, first_line
 
+        if self.objective == SCORE:
+            return self._score_spec()
         entry = self.entry()
         if self.value is None:
             better: Better = entry.better
@@ -99,6 +118,25 @@ class Quantity:
         hint = did_you_mean(self.value, list(values)) or "."
         names = ", ".join(f"{self.objective}.{value}" for value in values)
         raise ValueError(f'{self.objective} has no value "{self.value}"{hint} It has {names}.')
+
+    def _score_spec(self) -> ValueSpec:
+        assert self.value is not None, "a score has a name"
+        metric = metric_of(self.value)
+        if metric is None:
+            from paretune.search.study.tables import OBJECTIVES
+
+            OBJECTIVES.get(self.value.partition(".")[0])  # refuses the name, with similar ones
+            raise AssertionError("no objective has the name of a score")
+        return ValueSpec(metric.unit, metric.better, metric.about)
+
+
+def _is_objective(name: str) -> bool:
+    """Returns whether an objective has this name, built in or of an installed package."""
+    if name in BUILT_IN:
+        return True
+    from paretune.spaces.plugins import plugins_of
+
+    return name in plugins_of("objective")
 
 
 def further_values(entry: Any) -> Mapping[str, ValueSpec]:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from paretune.spaces.domains import Node
+from paretune.task import Metric
 
 if TYPE_CHECKING:  # importing pydantic takes longer than reading a front
     from paretune.search.study.racing_options import RacingParams
@@ -182,6 +183,8 @@ class StudySpec:
             baseline, runtime and device have no meaning.
         racing: How trials are compared while they train; None if each trains to its end.
         task: What the networks are trained and scored for.
+        metrics: Name without target -> unit and direction of the task's scores that the study
+            names; `accuracy` of classification is an objective of its own.
     """
 
     name: str
@@ -213,6 +216,7 @@ class StudySpec:
     final_seconds: float | None = None
     racing: RacingParams | None = None
     task: Selection = Selection("classification", {"keep": []})
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
 
 def canonical(value: Any) -> str:

@@ -28,6 +28,7 @@ from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.space import EIGHTHS, SpaceReader
 from paretune.search.study_file.starting_weights import checkpoint_of, without_weights
 from paretune.search.study_file.targets import TargetReader
+from paretune.search.study_file.task_metrics import TaskMetrics
 from paretune.search.study_file.task_section import TaskReader, network_of
 from paretune.search.study_file.trainer_section import TrainerReader
 from paretune.search.study_file.trainer_space import TrainerSpaceReader
@@ -195,10 +196,9 @@ class _StudyLoader(SectionReader):
 
     def _built_in_stages(self) -> dict[str, Any]:
         """Reads the sections of a study of the built-in stages, as fields of the StudySpec."""
-        for section in ("cheap", "quantities"):
-            if section in self.data:
-                self.problems.add((section,), 'is allowed only with evaluate: "pkg.mod:function"')
         task = TaskReader(self.document, self.problems).task()
+        self._check_trainer_sections(task)
+        self._quantities.task = TaskMetrics.of(task)
         data = NOTHING if brings_data(TASKS.get(task.name)) else self._option(DATASETS, "data")
         deployments = self._targets.deployments()
         baseline = self._networks.baseline(network_of(task))
@@ -221,7 +221,18 @@ class _StudyLoader(SectionReader):
             "objectives": self._quantities.objectives(),
             "constraints": self._quantities.constraints("constraints"),
             "goals": self._quantities.constraints("goals"),
+            "metrics": self._quantities.metrics,
         }
+
+    def _check_trainer_sections(self, task: Selection) -> None:
+        """Notes sections that only your own trainer, or your own task, may have."""
+        allowed = 'is allowed only with evaluate: "pkg.mod:function"'
+        if "cheap" in self.data:
+            self.problems.add(("cheap",), allowed)
+        if brings_data(TASKS.get(task.name)):
+            self._quantities.declared()
+        elif "quantities" in self.data:
+            self.problems.add(("quantities",), f"{allowed}, or with a task of your own")
 
     def _own_trainer(self) -> dict[str, Any]:
         """Reads the sections of a study with `evaluate`, as fields of the StudySpec."""

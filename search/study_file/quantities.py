@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from paretune.search.study.constraints import quantity_name, read_constraint
-from paretune.search.study.quantity import Quantity, unavailable_reason, units
+from paretune.search.study.quantity import SCORE, Quantity, unavailable_reason, units
 from paretune.search.study.spec import Constraint, Direction, ObjectiveSpec, Selection
-from paretune.search.study.tables import OBJECTIVES, RUNTIMES
+from paretune.search.study.tables import RUNTIMES
 from paretune.search.study_file.document import Document
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.target_quantities import TargetQuantities
+from paretune.search.study_file.task_metrics import NAME, TaskMetrics, direction_of
+from paretune.search.tasks import CLASSIFICATION
+from paretune.task import Metric
 
 
 class QuantityReader(SectionReader):
@@ -23,19 +27,42 @@ class QuantityReader(SectionReader):
         document: The study file.
         problems: Collects the mistakes.
         targets: Names of the study's targets, in order; empty in a study of one runtime.
+
+    Attributes:
+        task: The scores that the study may name; those of classification if nothing is set.
+        metrics: The scores that the study names: name without target -> unit and direction.
     """
 
     def __init__(self, document: Document, problems: Problems, targets: Sequence[str] = ()) -> None:
         super().__init__(document, problems)
         self._targets = TargetQuantities(targets)
+        self.task = TaskMetrics.of(Selection(CLASSIFICATION, {}))
+        self.metrics: dict[str, Metric] = {}
+        self._declared: dict[str, str] = {}
+
+    def declared(self) -> None:
+        """Reads `quantities`: the units of scores of the user's own task, {name: unit}."""
+        for name, unit in (self.mapping("quantities") or {}).items():
+            key = ("quantities", str(name))
+            if not NAME.match(str(name)):
+                self.problems.add(key, "give a name of letters, digits, _ . / and -")
+            elif unit is not None and not isinstance(unit, str):
+                self.problems.add(key, f"give a unit such as mm, not {unit!r}")
+            else:
+                self._declared[str(name)] = unit or ""
 
     def objectives(self) -> tuple[ObjectiveSpec, ...]:
         """Reads the section `objectives`, in the order of the file."""
         section = self.mapping("objectives")
         if not section:
-            names = ", ".join(OBJECTIVES.names)
+            known = [name for name in self.task.known if name != self.task.main]
+            names = ", ".join([*([self.task.main] if self.task.known else []), *known])
+            names += ", " * bool(names) + ", ".join(self.task.objective_names())
+            better = self.task.known[self.task.main].better if self.task.known else "higher"
+            direction = "minimize" if better == "lower" else "maximize"
             self.problems.add(
-                ("objectives",), f"is missing; give at least one, `accuracy: maximize`: {names}"
+                ("objectives",),
+                f"is missing; give at least one, `{self.task.main}: {direction}`: {names}",
             )
             return ()
         objectives: dict[str, ObjectiveSpec] = {}
@@ -53,7 +80,12 @@ class QuantityReader(SectionReader):
 
     def _objective(self, name: str, value: Any) -> ObjectiveSpec | None:
         key = ("objectives", name)
-        quantity = Quantity.of(name)
+        quantity = Quantity.of(str(name))
+        if not self.task.accepts(quantity):
+            self.problems.add(key, self.task.refusal(quantity))
+            return None
+        if self.task.is_score(quantity):
+            return self._score(key, Quantity(SCORE, quantity.local, quantity.target), value)
         try:
             entry, spec = quantity.entry(), quantity.spec()
             full_name = self._targets.name(quantity, entry)
@@ -90,6 +122,48 @@ class QuantityReader(SectionReader):
         values = self.checked(entry.Params, options, key)
         return ObjectiveSpec(full_name, right, spec.unit, values) if values is not None else None
 
+    def _score(self, key: Key, quantity: Quantity, value: Any) -> ObjectiveSpec | None:
+        """Reads a score of the task: `maximize`, or {maximize: unit}."""
+        name = quantity.local
+        options = dict(value) if isinstance(value, Mapping) else {value: None}
+        direction, metric = direction_of(options), self.task.metric(name)
+        right = "minimize" if metric and metric.better == "lower" else "maximize"
+        if not NAME.match(name):
+            self.problems.add(key, "give a name of letters, digits, _ . / and -")
+            return None
+        if direction is None:
+            self.problems.add(key, f"give a direction, {right} or {{{right}: UNIT}}, not {value!r}")
+            return None
+        for extra in [option for option in options if option != direction]:
+            self.problems.unknown_key((*key, str(extra)), [direction])
+        unit = options[direction]
+        if unit is not None and not isinstance(unit, str):
+            self.problems.add((*key, direction), f"give a unit such as mm, not {unit!r}")
+            return None
+        if not self.task.is_open:
+            assert metric is not None, "a built-in task accepts its own scores only"
+            if direction != right:
+                self.problems.add(key, f"{name} is better when {metric.better}: write {right}")
+                return None
+            if unit and metric.unit and unit != metric.unit:
+                self.problems.add((*key, direction), f"is measured in {metric.unit}: write {right}")
+                return None
+        try:
+            full_name = self._targets.name(quantity, quantity.entry())
+        except ValueError as error:
+            self.problems.add(key, str(error))
+            return None
+        chosen = Metric(
+            unit or self._declared.get(name) or (metric.unit if metric else ""),
+            "lower" if direction == "minimize" else "higher",
+            metric.about if metric else "",
+        )
+        if self.metrics.setdefault(name, chosen) != chosen:
+            self.problems.add(key, f"give {name} the same unit and direction on every target")
+        return ObjectiveSpec(
+            full_name, "minimize" if direction == "minimize" else "maximize", chosen.unit, {}
+        )
+
     def _check_equal_options(self, objectives: Sequence[ObjectiveSpec]) -> None:
         """Notes values of one objective that have different options: one measurement gives all."""
         first: dict[tuple[str, str | None], ObjectiveSpec] = {}
@@ -108,16 +182,36 @@ class QuantityReader(SectionReader):
 
     def constraints(self, section: str) -> tuple[Constraint, ...]:
         """Reads the section `constraints` or `goals` of a study of the built-in stages."""
-        local_units = units()
+        local_units = {
+            **self.task.units(units()),
+            **self._declared,
+            **{name: metric.unit for name, metric in self.metrics.items()},
+        }
         texts = self.data.get(section)
         for text in texts if isinstance(texts, list) else ():
             name = quantity_name(text) if isinstance(text, str) else None
             quantity = Quantity.of(name or "")
             if name is None or quantity.local in local_units:
                 continue
-            with suppress(ValueError):  # `bounds` notes the mistake
-                local_units[quantity.local] = quantity.spec().unit
-        return self.bounds(section, self._targets.units(local_units))
+            metric = self.task.metric(quantity.local) if self.task.is_score(quantity) else None
+            if metric is not None:
+                local_units[quantity.local] = metric.unit
+            elif self.task.accepts(quantity) and quantity.objective != SCORE:
+                with suppress(ValueError):  # `bounds` notes the mistake
+                    local_units[quantity.local] = quantity.spec().unit
+        bounds = self.bounds(section, self._targets.units(local_units))
+        for bound in bounds:
+            self._note_score(bound)
+        return bounds
+
+    def _note_score(self, bound: Constraint) -> None:
+        """Adds a score that only a constraint or goal names to those that are measured."""
+        quantity = Quantity.of(bound.quantity)
+        name = quantity.local
+        if not self.task.is_score(quantity) or name in self.metrics:
+            return
+        metric = self.task.metric(name) or Metric("", "lower" if bound.upper else "higher")
+        self.metrics[name] = replace(metric, unit=self._declared.get(name, metric.unit))
 
     def check_available(self, deployments: Mapping[str | None, Selection]) -> None:
         """Notes quantities that cannot be measured on this machine, with the reason.
@@ -180,7 +274,19 @@ class QuantityReader(SectionReader):
                 constraints.append(constraint)
             except KeyError as error:
                 name = str(error.args[0])
-                self.problems.add(key, self._targets.unknown(name, list(units)))
+                self.problems.add(key, self._unknown(name, list(units)))
             except ValueError as error:
                 self.problems.add(key, str(error))
         return tuple(constraints)
+
+    def _unknown(self, name: str, names: Sequence[str]) -> str:
+        """Returns the error text for a name that is not among `names`, the full names."""
+        quantity = Quantity.of(name)
+        if quantity.local in {Quantity.of(full).local for full in names} or ":" in name:
+            return self._targets.unknown(name, names)
+        needed = None if self.task.accepts(quantity) else self.task.needed_task(quantity)
+        unknown = needed or self._targets.unknown(name, names)
+        if not self.task.is_open or not self.task.is_score(quantity):
+            return unknown
+        local = quantity.local
+        return f"{unknown} If your score gives {local}, name its unit: quantities: {{{local}: mm}}"
