@@ -24,15 +24,46 @@ INSTALLED = ("site-packages", "dist-packages")
 """Folders of installed packages; of their modules, only those of the same package count."""
 
 
+_FOLDERS = [Path()]
+"""Folder of the study file that was read last."""
+
+
 def add_import_folders(folder: Path) -> None:
     """Lets modules be imported from the study's folder and the current one, after all others.
 
     Args:
         folder: Folder of the study file.
     """
+    _FOLDERS[0] = folder.absolute()
     for entry in (str(folder), os.getcwd()):
         if entry not in sys.path:
             sys.path.append(entry)
+
+
+def study_folder() -> Path:
+    """Returns the folder of the study file; before one is read, the current folder."""
+    return _FOLDERS[0].absolute()
+
+
+def find_file(name: str) -> Path | None:
+    """Returns a file or folder of the user's; None if there is none.
+
+    Args:
+        name: A path; a relative one starts at the study's folder, or else at the current folder.
+    """
+    paths = (folder / name for folder in (study_folder(), Path.cwd()))
+    return next((path.resolve() for path in paths if path.exists()), None)
+
+
+def file_digest(path: Path) -> str:
+    """Returns a digest of a file, or of all files in a folder and their names."""
+    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        total.update(f"{file.relative_to(path).as_posix()}\0{digest}\0".encode())
+    return total.hexdigest()
 
 
 def resolve(path: str) -> Any:

@@ -18,6 +18,9 @@ TASKS = Table(
         "detection": "paretune.search.tasks.detection:DetectionEntry",
         "language_model": "paretune.search.tasks.language_model:LanguageModelEntry",
         "python": "paretune.search.tasks.python:PythonTaskEntry",
+        "lightning": "paretune.search.tasks.lightning:LightningEntry",
+        "transformers": "paretune.search.tasks.transformers:TransformersEntry",
+        "ultralytics": "paretune.search.tasks.ultralytics:UltralyticsEntry",
     },
 )
 

@@ -1,0 +1,1 @@
+"""Hugging Face models with the ingredients of a Trainer."""

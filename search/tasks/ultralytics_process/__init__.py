@@ -1,0 +1,1 @@
+"""The process that runs Ultralytics; `worker.py` is its program."""
