@@ -55,5 +55,5 @@ def load_data(
     if brings_data(entry):
         from paretune.search.data.task_dataset import make_task_dataset
 
-        return make_task_dataset(choice)
+        return make_task_dataset(choice, seen)
     return Loading(name, params, base, seed, seen, choice).dataset()

@@ -179,10 +179,10 @@ class _PartReader:
         array = read.images if read.inputs is None else read.inputs
         assert array is not None
         targets = read.targets
-        if kind == "next" and np.shape(targets) != array.shape:
+        if kind == "next" and targets.shape != array.shape:
             raise UserError(
                 f"{where}: tokens of shape {list(array.shape)} and next tokens of shape "
-                f"{list(np.shape(targets))}; give as many, or leave them out"
+                f"{list(targets.shape)}; give as many, or leave them out"
             )
         if kind not in ("mask", "boxes"):
             return read

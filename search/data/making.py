@@ -11,7 +11,7 @@ from paretune.search.data.raw_data import RawData
 from paretune.search.data.targets import FORMS, TASK_OF, TargetsWanted
 from paretune.search.errors import UserError
 from paretune.search.tasks import TASKS, TaskChoice
-from paretune.search.tasks.target_facts import TargetFacts
+from paretune.search.tasks.target_facts import TargetFacts, TargetKind
 from paretune.task import Task
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Loading:
         """
         from paretune.search.data import DATASETS
 
-        reads = getattr(self._entry, "reads", ("class",))
+        reads = _reads(self._entry)
         if self.wanted.kind in reads:
             return
         fit = [name for name in DATASETS.names if self.wanted.kind in _reads(DATASETS.get(name))]
@@ -120,6 +120,6 @@ class Loading:
         )
 
 
-def _reads(entry: Any) -> tuple[str, ...]:
-    reads: tuple[str, ...] = getattr(entry, "reads", ("class",))
+def _reads(entry: Any) -> tuple[TargetKind, ...]:
+    reads: tuple[TargetKind, ...] = getattr(entry, "reads", ("class",))
     return reads

@@ -32,6 +32,7 @@ class NpzData:
     """An .npz file with x_train and y_train; x_val, y_val, x_test and y_test are optional."""
 
     primary = "file"
+    holds = "any"
     reads: ClassVar = EVERY_KIND
 
     class Params(ArrayDataParams):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,11 @@ class BoxTargets:
             tuple(self.boxes[row] for row in rows), tuple(self.labels[row] for row in rows)
         )
 
+    @property
+    def shape(self) -> tuple[int]:
+        """(N,)."""
+        return (len(self),)
+
     def classes(self) -> np.ndarray:
         """Returns the classes of all boxes, int64 [boxes]."""
         return np.concatenate([np.empty(0, np.int64), *self.labels])
@@ -112,7 +117,8 @@ def checked_targets(name: str, part: str, targets: Any, count: int, kind: Target
         raise UserError(
             f"{where}: the targets of example {row} are not finite; leave such examples out"
         )
-    return CHECKS[kind](where, array)
+    checked: RawTargets = CHECKS[kind](where, array)
+    return checked
 
 
 def listed_boxes(where: str, targets: Any, count: int) -> BoxTargets:
@@ -248,4 +254,10 @@ def _next(where: str, array: np.ndarray) -> np.ndarray:
     return array.astype(np.int64)
 
 
-CHECKS = {"labels": _labels, "values": _values, "mask": _mask, "boxes": _boxes, "next": _next}
+CHECKS: Mapping[str, Callable[[str, np.ndarray], RawTargets]] = {
+    "labels": _labels,
+    "values": _values,
+    "mask": _mask,
+    "boxes": _boxes,
+    "next": _next,
+}

@@ -94,6 +94,7 @@ class TensorDataset(HeldDataset):
                 "formula": "token ids, as they are",
                 "class_names": self.class_names,
             }
+        assert isinstance(self._shape, tuple)
         axes = ", ".join(map(str, self._shape))
         return {
             "input": f"float32 [B, {axes}]",
@@ -113,9 +114,12 @@ class TensorDataset(HeldDataset):
         return {"dtype": "float32", "shape": ["batch", *self._shape]}
 
     def black(self) -> tuple[float, ...]:
-        """Returns 0 for each channel of [C, H, W], which fills edges; empty for other shapes."""
-        plain = self._shape if isinstance(self._shape, tuple) else ()
-        return (0.0,) * plain[0] if len(plain) == 3 else ()
+        """Returns the smallest value of each channel of [C, H, W]; empty for other shapes."""
+        return tuple(self._channels().amin(1).tolist())
+
+    def white(self) -> tuple[float, ...]:
+        """Returns the largest value of each channel of [C, H, W]; empty for other shapes."""
+        return tuple(self._channels().amax(1).tolist())
 
     def batches(
         self, part: str, batch_size: int, *, seed: int | None = None, device: str = "cpu"
@@ -144,6 +148,13 @@ class TensorDataset(HeldDataset):
         inputs = self._parts[part].inputs
         assert inputs is not None
         return inputs
+
+    def _channels(self) -> torch.Tensor:
+        """Returns the training values of each channel of [C, H, W]; none for other shapes."""
+        train = self._inputs["train"]
+        if train.ndim != 4 or not train.is_floating_point():
+            return torch.empty(0, 1)
+        return train.transpose(0, 1).flatten(1)
 
     def _normalized(self, inputs: np.ndarray) -> torch.Tensor:
         if self._mean is None or self._std is None:
