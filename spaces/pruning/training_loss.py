@@ -37,12 +37,17 @@ def batches(context: Context, images: int, size: int) -> Iterator[tuple[Nest, Ne
     for inputs, targets in context.data.batches("train", size, seed=SEED, device=context.device):
         count = example_count(inputs)
         if count > left and context.data.loader_batch is None:
-            cut = slice(left)
-            inputs, targets = (mapped(nest, itemgetter(cut)) for nest in (inputs, targets))
+            inputs, targets = _first(inputs, left), _first(targets, left)
         yield inputs, targets
         left -= count
         if left <= 0:
             return
+
+
+def _first(nest: Nest, count: int) -> Nest:
+    """Returns the first examples; a list has one nest for each of them."""
+    cut = itemgetter(slice(count))
+    return cut(nest) if isinstance(nest, list) else mapped(nest, cut)
 
 
 def gradients(

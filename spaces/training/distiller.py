@@ -110,12 +110,14 @@ class Distiller:
             step: Number of the batch in its epoch, from 0.
         """
         taught = self._teacher_outputs(inputs, outputs, step)
-        features: list[Any] = []
+        student: list[Any] = []
+        teacher: list[Any] = []
         if self._bridge is not None:
             student, teacher = (self._unpadded(tap.take(), inputs) for tap in self._taps)
-            features = [student, [_cloned(f) for f in teacher], list(self._bridge.adapters)]
+            teacher = [_cloned(features) for features in teacher]
+        adapters = list(self._bridge.adapters) if self._bridge else []
         lesson = Lesson(
-            target_loss, outputs, taught, targets, *features, comparison=self._comparison
+            target_loss, outputs, taught, targets, student, teacher, adapters, self._comparison
         )
         loss: torch.Tensor = self._entry.loss(self._params, lesson)
         return loss

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from paretune.nests import Nest
 from paretune.spaces.base import Data, InfeasibleCandidate
 from paretune.spaces.params import Params as BaseParams
 from paretune.spaces.training.losses.base import LossFunction
-
-if TYPE_CHECKING:
-    import torch
 
 
 class PythonLoss:
@@ -45,16 +42,10 @@ class PythonLoss:
         Raises:
             InfeasibleCandidate: The path cannot be imported, or the class refuses its arguments.
         """
-        function = _imported(params.path)
+        function: LossFunction = _imported(params.path)
         if inspect.isclass(function):
             return _module(function, params)
-        if not params.args:
-            return function
-
-        def loss(outputs: Nest, targets: Nest) -> torch.Tensor:
-            return function(outputs, targets, **params.args)
-
-        return loss
+        return partial(function, **params.args)
 
 
 def _imported(path: str) -> Any:
