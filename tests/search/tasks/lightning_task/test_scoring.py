@@ -6,10 +6,9 @@ import torch
 
 lightning = pytest.importorskip("lightning", reason="needs the extra lightning")
 
-from support.lightning_modules import Collects, Net, Points  # noqa: E402
-
 from paretune.search.errors import UserError  # noqa: E402
 from paretune.search.tasks.lightning import lightning_task  # noqa: E402
+from support.lightning_modules import Collects, Net, Points  # noqa: E402
 
 MODULES = "support.lightning_modules"
 

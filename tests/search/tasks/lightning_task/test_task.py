@@ -6,9 +6,9 @@ from torch import nn
 
 pytest.importorskip("lightning", reason="needs the extra lightning")
 
-from paretune.inputs import call  # noqa: E402
-from paretune.search.errors import UserError  # noqa: E402
-from paretune.search.tasks.lightning import lightning_task  # noqa: E402
+from paretune.inputs import call
+from paretune.search.errors import UserError
+from paretune.search.tasks.lightning import lightning_task
 
 MODULES = "support.lightning_modules"
 
