@@ -29,6 +29,11 @@ class LanguageModel(BuiltInTask):
         """One logit for each token of the vocabulary at each position."""
         return Outputs(self.facts.size, "position")
 
+    @property
+    def ignore(self) -> int | None:
+        """Padding, which does not count."""
+        return PADDING
+
     def loss(self, outputs: Nest, targets: Nest) -> torch.Tensor:
         """Returns the mean nats of a token."""
         from torch.nn import functional

@@ -62,6 +62,16 @@ class UserTask:
         return Outputs(0, "any")
 
     @property
+    def targets(self) -> TargetKind | None:
+        """None: only the user's loss knows what the targets are."""
+        return None
+
+    @property
+    def ignore(self) -> int | None:
+        """None: the user's loss leaves out what it likes."""
+        return None
+
+    @property
     def keep(self) -> tuple[str, ...]:
         """Patterns of layers that no pruning or quantization changes."""
         patterns = getattr(self.object, "keep", ())

@@ -41,24 +41,20 @@ class Segmentation(BuiltInTask):
         """One logit for each class at each pixel."""
         return Outputs(self.facts.size, "pixel")
 
-    @property
-    def ignore(self) -> int:
-        """The class that neither loss nor scores count."""
-        return NEVER if self.params.ignore is None else int(self.params.ignore)
-
     def loss(self, outputs: Nest, targets: Nest) -> torch.Tensor:
         """Returns the mean cross-entropy of the pixels that count."""
         from torch.nn import functional
 
-        return functional.cross_entropy(outputs, targets, ignore_index=self.ignore)
+        ignore = NEVER if self.ignore is None else self.ignore
+        return functional.cross_entropy(outputs, targets, ignore_index=ignore)
 
     def score(self, predict: Predict, part: Part) -> Mapping[str, Scored]:
         """Returns mean IoU, Dice and pixel accuracy."""
         from paretune.objectives.metrics.segmentation import pixel_counts, segmentation_scores
 
-        classes, ignore = self.facts.size, self.params.ignore
+        classes = self.facts.size
         counts = [
-            pixel_counts(outputs.argmax(1), masks, classes, ignore)
+            pixel_counts(outputs.argmax(1), masks, classes, self.ignore)
             for outputs, masks in predictions(predict, part)
         ]
         return segmentation_scores(counts)
