@@ -5,7 +5,8 @@ The argument `recorded` is the value in the study or the manifest, and `actual` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,16 @@ from paretune.search.files import sha256_of
 from paretune.search.study.units import format_interval, format_times, format_value
 
 FLOAT_TOLERANCE = 2e-3
-"""Greatest difference of float32 logits from the recorded ones, as a share of their range. Another
+"""Greatest difference of float32 outputs from the recorded ones, as a share of their range. Another
 processor adds up in another order."""
 
 ROUNDED_TOLERANCE = 1e-2
-"""Mean difference of logits in other formats, as a share of their range. Another processor may
+"""Mean difference of outputs in other formats, as a share of their range. Another processor may
 round in another way. An int8 file of the digits was 0.001 from its float network in the mean; six
 networks of one study, alike in accuracy, were 0.046 to 0.135 from each other."""
 
 AGREEMENT = 0.99
-"""Share of examples that must have the recorded class."""
+"""Share of examples that must have the recorded class, or of integers that must be equal."""
 
 VALUE_TOLERANCE = 0.01
 """Difference from a recorded value without interval, as a share of the value."""
@@ -81,48 +82,91 @@ def _opset_text(stamp: Mapping[str, Any]) -> str:
     return ", ".join(f"{domain} {version}" for domain, version in opset.items()) or "none"
 
 
-def distance(recorded: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    """Returns how far logits [B, classes] are apart.
+@dataclass(frozen=True)
+class OutputRule:
+    """What is compared of a file's outputs.
+
+    Attributes:
+        file: File name.
+        is_float: Whether the file computes in float32.
+        classes: Whether the outputs are logits [B, classes] of which the largest is the answer.
+    """
+
+    file: str
+    is_float: bool
+    classes: bool = True
+
+    def allows(self, differences: Mapping[str, float]) -> bool:
+        """Returns whether differences are those of the same file on another processor."""
+        near = (
+            differences["largest"] <= FLOAT_TOLERANCE
+            if self.is_float
+            else differences["mean"] <= ROUNDED_TOLERANCE
+        )
+        return near and differences.get("agreement", 1.0) >= AGREEMENT
+
+
+def distance(
+    recorded: Sequence[np.ndarray], actual: Sequence[np.ndarray], classes: bool = True
+) -> dict[str, float]:
+    """Returns how far outputs [B, ...] are apart: the largest values of all outputs.
+
+    Args:
+        recorded: Outputs as they were recorded, in order.
+        actual: Outputs now, of the same shapes.
+        classes: Whether the first output has logits of classes.
 
     Returns:
-        "largest" and "mean" difference as shares of the range of the recorded logits, and
-        "agreement", the share of examples with the same class.
+        "largest" and "mean" difference as shares of the range of the recorded output, and
+        "agreement", the share of examples with the same class, if there are classes. Integers
+        differ by the share of them that are not equal.
     """
+    pairs = [_gaps(one, other) for one, other in zip(recorded, actual, strict=True)]
+    apart = {
+        "largest": max(largest for largest, _ in pairs),
+        "mean": max(mean for _, mean in pairs),
+    }
+    if classes:
+        apart["agreement"] = float((actual[0].argmax(1) == recorded[0].argmax(1)).mean())
+    return apart
+
+
+def _gaps(recorded: np.ndarray, actual: np.ndarray) -> tuple[float, float]:
+    if not recorded.size:
+        return 0.0, 0.0
+    if recorded.dtype.kind != "f":
+        share = float((recorded != actual).mean())
+        return (0.0 if share <= 1 - AGREEMENT else share), share
     span = float(np.ptp(recorded)) or 1.0
     gaps = np.abs(actual.astype(np.float64) - recorded)
-    return {
-        "largest": float(gaps.max()) / span,
-        "mean": float(gaps.mean()) / span,
-        "agreement": float((actual.argmax(1) == recorded.argmax(1)).mean()),
-    }
+    return float(gaps.max()) / span, float(gaps.mean()) / span
 
 
 def check_outputs(
-    name: str, is_float: bool, recorded: np.ndarray, actual: np.ndarray
+    rule: OutputRule, recorded: Sequence[np.ndarray], actual: Sequence[np.ndarray]
 ) -> CheckResult:
-    """Checks that a file gives the recorded logits.
+    """Checks that a file gives the recorded outputs.
 
     Args:
-        name: File name.
-        is_float: Whether the file computes in float32.
-        recorded: Logits [B, classes].
-        actual: Logits of the same examples, now.
+        rule: What is compared.
+        recorded: Outputs [B, ...], in order.
+        actual: Outputs for the same examples, now.
     """
-    check = "outputs"
-    if actual.shape != recorded.shape:
-        text = f"their shape is {list(actual.shape)}, recorded {list(recorded.shape)}"
+    name, check = rule.file, "outputs"
+    shapes, recorded_shapes = ([list(x.shape) for x in each] for each in (actual, recorded))
+    if shapes != recorded_shapes:
+        text = f"their shape is {_listed(shapes)}, recorded {_listed(recorded_shapes)}"
         return CheckResult(name, check, "failed", text)
-    if not np.isfinite(actual).all():
+    if not all(np.isfinite(each).all() for each in actual):
         return CheckResult(name, check, "failed", "some are not finite")
-    differences = distance(recorded, actual)
-    are_close = (
-        differences["largest"] <= FLOAT_TOLERANCE
-        if is_float
-        else differences["mean"] <= ROUNDED_TOLERANCE
-    )
-    level: Level = "ok" if are_close and differences["agreement"] >= AGREEMENT else "failed"
-    text = f"{_percent(differences['agreement'])} of the classes agree on {len(actual)} examples; "
-    text += "logits "
+    differences = distance(recorded, actual, rule.classes)
+    level: Level = "ok" if rule.allows(differences) else "failed"
+    count = len(actual[0])
+    if rule.classes:
+        text = f"{_percent(differences['agreement'])} of the classes agree on {count} examples; "
+        text += "logits "
+    else:
+        text = f"on {count} examples, outputs "
     if differences["largest"]:
         text += f"differ by {differences['mean']:.2g} of their range on average, "
         text += f"{differences['largest']:.2g} at most"
@@ -132,22 +176,30 @@ def check_outputs(
 
 
 def check_network(
-    name: str, is_float: bool, network: np.ndarray, actual: np.ndarray
+    rule: OutputRule, network: Sequence[np.ndarray], actual: Sequence[np.ndarray]
 ) -> CheckResult:
-    """Compares a file's logits with those of the float network that it was made from.
+    """Compares a file's outputs with those of the float network that it was made from.
 
-    Only a float32 file can fail. For int8, the accuracy shows what the rounding costs.
+    Only a float32 file can fail. For int8, the score shows what the rounding costs.
     """
-    differences = distance(network, actual)
-    are_equal = differences["largest"] <= FLOAT_TOLERANCE and differences["agreement"] >= AGREEMENT
-    text = (
-        f"{_percent(differences['agreement'])} of the classes agree with the float network on "
-        f"{len(actual)} validation examples; logits differ by {differences['mean']:.2g} of their "
-        "range on average"
-    )
-    return CheckResult(
-        name, "network", "ok" if are_equal or not is_float else "failed", text, differences
-    )
+    differences = distance(network, actual, rule.classes)
+    are_equal = rule.allows(differences) if rule.is_float else True
+    count, mean = len(actual[0]), differences["mean"]
+    if rule.classes:
+        text = (
+            f"{_percent(differences['agreement'])} of the classes agree with the float network on "
+            f"{count} validation examples; logits differ by {mean:.2g} of their range on average"
+        )
+    else:
+        text = (
+            f"outputs differ from the float network's by {mean:.2g} of their range on average, on "
+            f"{count} validation examples"
+        )
+    return CheckResult(rule.file, "network", "ok" if are_equal else "failed", text, differences)
+
+
+def _listed(shapes: Sequence[list[int]]) -> str:
+    return ", ".join(map(str, shapes))
 
 
 def check_value(

@@ -91,6 +91,27 @@ class CleanProcess:
         self._do("run")
         return self._read_array("logits.npy")
 
+    def prepare_arrays(self, examples: Any) -> list[np.ndarray]:
+        """Returns the model's inputs, which the code makes of examples.
+
+        Raises:
+            CleanFailure: The code fails.
+        """
+        self._write_examples(examples)
+        self._do("prepare_arrays")
+        return self._read_arrays("inputs.npz")
+
+    def run_arrays(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Returns the model's outputs in order, for an array of each input.
+
+        Raises:
+            CleanFailure: The model does not run.
+        """
+        arrays = {str(number): array for number, array in enumerate(inputs)}
+        np.savez(self._folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
+        self._do("run_arrays")
+        return self._read_arrays("outputs.npz")
+
     def run_as_program(self, source: str, file: Path) -> str:
         """Runs the code as a program and returns what it prints.
 
@@ -110,6 +131,13 @@ class CleanProcess:
         else:
             texts = json.dumps([str(text) for text in examples])
             (self._folder / "examples.json").write_text(texts)
+
+    def _read_arrays(self, name: str) -> list[np.ndarray]:
+        try:
+            with np.load(self._folder / name, allow_pickle=False) as stored:
+                return [stored[str(number)] for number in range(len(stored.files))]
+        except (OSError, ValueError) as error:
+            raise CleanFailure(f"it returned no arrays: {error}") from error
 
     def _read_array(self, name: str) -> np.ndarray:
         try:
@@ -152,12 +180,18 @@ class CleanRuntime:
     Args:
         process: Clean process with a loaded model.
         name: Name of the runtime that the model is for.
+        prepared: Whether it takes the model's inputs, rather than examples that its code prepares.
     """
 
-    def __init__(self, process: CleanProcess, name: str) -> None:
+    def __init__(self, process: CleanProcess, name: str, prepared: bool = False) -> None:
         self._process = process
+        self._prepared = prepared
         self.name = name
 
-    def load(self, path: Path, options: Any, threads: int | None = None) -> CleanProcess:
-        """Returns the process, which has loaded the model already."""
-        return self._process
+    def load(self, path: Path, options: Any, threads: int | None = None) -> Any:
+        """Returns a session of the process, which has loaded the model already."""
+        return self._run if self._prepared else self._process
+
+    def _run(self, *inputs: np.ndarray) -> Any:
+        outputs = self._process.run_arrays(inputs)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)

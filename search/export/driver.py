@@ -62,6 +62,18 @@ class ModelUser:
         np.save(self._folder / "logits.npy", np.asarray(self._model(inputs)))
         return {}
 
+    def prepare_arrays(self) -> dict[str, Any]:
+        """Writes the model's inputs for the examples, each array of a tuple or dict."""
+        self._write("inputs.npz", self._code["prepare"](self._examples()))
+        return {}
+
+    def run_arrays(self) -> dict[str, Any]:
+        """Writes the model's outputs for the arrays of its inputs."""
+        with np.load(self._folder / "inputs.npz") as inputs:
+            arrays = [inputs[str(number)] for number in range(len(inputs.files))]
+        self._write("outputs.npz", self._model(*arrays))
+        return {}
+
     def run_as_program(self, source: str, file: str) -> dict[str, Any]:
         """Runs the code as a program and returns its output."""
         printed = io.StringIO()
@@ -75,11 +87,24 @@ class ModelUser:
         names = [name for name in sys.modules if name.partition(".")[0] == PACKAGE]
         return {"modules": sorted(names)}
 
+    def _write(self, name: str, nest: Any) -> None:
+        """Writes the arrays of a nest in order."""
+        arrays = {str(number): array for number, array in enumerate(leaves_of(nest))}
+        np.savez(self._folder / name, **arrays)
+
     def _examples(self) -> Any:
         texts = self._folder / "examples.json"
         if texts.exists():
             return json.loads(texts.read_text())
         return np.load(self._folder / "examples.npy")
+
+
+def leaves_of(nest: Any) -> list[Any]:
+    """Returns the arrays of a nest in order, without members that are None."""
+    if isinstance(nest, dict | list | tuple):
+        members = nest.values() if isinstance(nest, dict) else nest
+        return [leaf for member in members if member is not None for leaf in leaves_of(member)]
+    return [np.asarray(nest)]
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
+from paretune.search.export import probe as probe_file
 from paretune.search.export.load_script import script_name, script_text
 from paretune.search.export.manifest import PROBE, file_entry
 from paretune.search.export.picked_artifact import PickedArtifact
+from paretune.search.export.probe import probe_of
 from paretune.search.files import sha256_of, write_atomically
 from paretune.search.measuring.gauge import NEEDS_WEIGHTS, checked_measurements
 from paretune.search.study.quantity import Quantity, depends_on_artifact
@@ -28,8 +28,6 @@ from paretune.search.study.units import format_value
 if TYPE_CHECKING:
     from paretune.search.trial.workbench import Workbench
     from paretune.spaces.base import Candidate
-
-PROBE_EXAMPLES = 16
 
 VERIFY = "verify.py"
 
@@ -82,23 +80,26 @@ def write_baseline(pick: PickedArtifact, folder: Path) -> dict[str, Any] | None:
 
 
 def write_probe(
-    workbench: Workbench, pick: PickedArtifact, entries: Sequence[Mapping[str, Any]], folder: Path
+    workbench: Workbench,
+    pick: PickedArtifact,
+    entries: Sequence[Mapping[str, Any]],
+    folder: Path,
+    task: Mapping[str, Any] | None,
 ) -> None:
-    """Writes a few validation examples, the model's inputs for them, and each file's logits.
+    """Writes a few validation examples, the model's inputs for them, and each file's outputs.
 
-    The logits of the measured file come from the file in the study's folder. It runs in this
+    The outputs of the measured file come from the file in the study's folder. It runs in this
     process, as it does in the study.
     """
-    [examples, labels] = next(workbench.data.examples("validation", PROBE_EXAMPLES))
-    inputs, _ = next(workbench.data.arrays("validation", PROBE_EXAMPLES))
-    arrays = {"examples": np.asarray(examples), "inputs": inputs, "labels": labels}
+    probe, outputs = probe_of(workbench.data, task is not None), {}
     for entry in entries:
         runtime = RUNTIMES.get(entry["runtime"])
         path = pick.artifact.path if entry["measured"] else folder / entry["file"]
         session = runtime.load(path, runtime.Params.model_validate(entry["options"]))
-        arrays[entry["file"]] = session(inputs)
-    with (folder / PROBE).open("wb") as out:
-        np.savez(out, **arrays)  # type: ignore[arg-type]  # numpy stub: any keyword is an array
+        results = session(*probe.inputs)
+        outputs[entry["file"]] = results if isinstance(results, tuple) else (results,)
+    content = {"task": task} if task is not None else {}
+    probe_file.write_probe(replace(probe, outputs=outputs), content, folder)
 
 
 def write_assets(
@@ -189,7 +190,7 @@ def _convert(
     shown = "".join(
         f"; {m.name} {format_value(m.value, m.unit)}"
         for m in measured.values()
-        if Quantity.of(m.name).value is None
+        if not Quantity.of(m.name).further
     )
     formats = candidate.quantization or (
         ("simulated int8",) if has_fake_quantization(candidate.model) else ()
@@ -237,7 +238,7 @@ def _data_quantities(pick: PickedArtifact) -> dict[str, Mapping[str, Any]]:
 def _data_measurements(measured: Mapping[str, Any], pick: PickedArtifact) -> dict[str, Any]:
     """Returns the measurements of quantities that depend on data, as JSON."""
     names = set(_data_quantities(pick))
-    return {name: m.to_json() for name, m in measured.items() if name.partition(".")[0] in names}
+    return {n: m.to_json() for n, m in measured.items() if Quantity.of(n).objective in names}
 
 
 def _conversion(candidate: Candidate, modes: Collection[str]) -> str:

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paretune.inputs import INPUT, signature_of
+from paretune.nests import mapped
 from paretune.objectives.base import Measurement
 from paretune.objectives.host import fingerprint
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
 from paretune.search.export.check_results import CheckResult, Verification
-from paretune.search.export.checks import check_network, check_outputs
+from paretune.search.export.checks import OutputRule, check_network, check_outputs
 from paretune.search.export.clean_process import CleanProcess
 from paretune.search.export.export_files import (
     ArtifactChanged,
@@ -35,6 +37,7 @@ from paretune.search.export.manifest import CARD, MANIFEST, VERSION, Manifest
 from paretune.search.export.model_card import card_text
 from paretune.search.export.picked_artifact import PickedArtifact, pick_artifact
 from paretune.search.export.raw_examples import PORTABLE, StudyExamples
+from paretune.search.export.task_facts import task_json
 from paretune.search.export.verifier import CheckOptions, run_checks
 from paretune.search.files import write_atomically
 from paretune.search.front.final_front import with_final_front
@@ -181,7 +184,8 @@ class _TrialExport:
         try:
             draft.chmod(0o755)  # mkdtemp's 0700 would stay with the folder
             manifest = self._write(draft)
-            data = StudyExamples(self._workbench.data)
+            prepared = task_json(self._workbench.data) is not None
+            data = StudyExamples(self._workbench.data, prepared)
             checks = CheckOptions(
                 data, self._options.latency, self._options.strict, self._compare_with_study
             )
@@ -197,7 +201,8 @@ class _TrialExport:
         artifacts = write_artifacts(
             self._workbench, self._picked, list(runtimes or {measured.runtime: None}), folder
         )
-        write_probe(self._workbench, self._picked, artifacts, folder)
+        task = task_json(self._workbench.data)
+        write_probe(self._workbench, self._picked, artifacts, folder, task)
         # The checks need the baseline; if it is not wanted, it is removed afterwards.
         baseline = write_baseline(self._picked, folder)
         content = {**self._content(), "artifacts": artifacts, "baseline_artifact": baseline}
@@ -226,8 +231,7 @@ class _TrialExport:
                 **data.info(),
             },
             "preprocessing": data.preprocessing(),
-            "input": {"name": "input", **data.input_json()},
-            "output": {"name": "logits", "dtype": "float32"},
+            **self._interface(),
             "measurements": {
                 "validation": _json(self._picked.validation),
                 "test": _json(self._picked.test),
@@ -245,6 +249,16 @@ class _TrialExport:
             "hosts": record.info.get("hosts", {}),
             "licences": licences(trial.plan),
         }
+
+    def _interface(self) -> dict[str, Any]:
+        """Returns inputs and outputs of the model, and the task if it needs one to be read."""
+        data, task = self._workbench.data, task_json(self._workbench.data)
+        inputs = data.input_json()
+        named = inputs if "inputs" in inputs else {"name": INPUT, **inputs}
+        if task is None:
+            return {"input": named, "output": {"name": "logits", "dtype": "float32"}}
+        form = self._picked.artifact.info.get("outputs")
+        return {"input": named, "output": {"form": form}, "task": task}
 
     def _local(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the values of the target, by quantity without target."""
@@ -292,15 +306,22 @@ class _TrialExport:
         from paretune.search.building.watch import Watch
 
         name, data = artifact["file"], self._workbench.data
-        examples, _ = next(data.examples("validation", COMPARED_EXAMPLES))
+        is_task = task_json(data) is not None
         inputs, _ = next(data.arrays("validation", COMPARED_EXAMPLES))
-        is_float = not artifact["formats"]
-        logits, results = process(examples), []
+        flat = signature_of(data.shape).flat(inputs)
+        results = []
+        if is_task:
+            actual: Sequence[np.ndarray] = process.run_arrays(flat)
+        else:
+            examples, _ = next(data.examples("validation", COMPARED_EXAMPLES))
+            actual = [process(examples)]
+        rule = OutputRule(name, not artifact["formats"], classes=not is_task)
         if artifact["measured"]:
             deployment = self._picked.target.deployment
             session = deployment.runtime.load(self._picked.artifact.path, deployment.options)
-            same = check_outputs(name, is_float, session(inputs), logits)
-            results.append(replace(same, check="measured file"))
+            outputs = session(*flat)
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            results.append(replace(check_outputs(rule, outputs, actual), check="measured file"))
         pipeline, plan = self._workbench.pipeline, self._picked.plan
         if pipeline.dropped(plan):
             text = "not compared: the trained stages of the network are gone from the study"
@@ -308,16 +329,17 @@ class _TrialExport:
         candidate = pipeline.candidate(plan, Watch())
         if artifact["measured"]:
             candidate, _ = pipeline.suited(plan, candidate, self._picked.target.deployment)
-        expected = _network_logits(candidate.model, inputs)
-        return [*results, check_network(name, is_float, expected, logits)]
+        expected = _network_outputs(candidate.model, inputs)
+        return [*results, check_network(rule, expected, actual)]
 
 
-def _network_logits(model: Any, inputs: np.ndarray) -> np.ndarray:
+def _network_outputs(model: Any, inputs: Any) -> list[np.ndarray]:
     import torch
 
-    with torch.inference_mode():
-        logits: np.ndarray = model.cpu().eval()(torch.from_numpy(inputs)).numpy()
-    return logits
+    from paretune.search.building.network_outputs import run
+
+    tensors = mapped(inputs, lambda array: torch.from_numpy(array.copy()))
+    return list(run(model.cpu().eval(), tensors).values())
 
 
 def _with_test(entry: Mapping[str, Any], verification: Verification) -> dict[str, Any]:

@@ -8,13 +8,14 @@ shown that bytes and runtime are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from paretune.inputs import Shape, signature_of
 from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.measuring.host_lock import host_lock
@@ -66,28 +67,26 @@ class ProbeData:
     """The inputs of an export's probe, as data for a timing.
 
     Args:
-        inputs: Model inputs [B, ...].
-        labels: int64 [B].
-        shape: Shape of one input: (C, H, W), or (length, vocabulary).
-        classes: Number of classes.
+        inputs: Model inputs [B, ...], in order.
+        shape: What the model takes.
     """
 
-    def __init__(
-        self, inputs: np.ndarray, labels: np.ndarray, shape: tuple[int, ...], classes: int
-    ) -> None:
-        self._inputs, self._labels = inputs, labels
+    def __init__(self, inputs: Sequence[np.ndarray], shape: Shape) -> None:
+        self._inputs = inputs
         self.shape: Any = shape
-        self.task = classification(classes)
+        self.task = classification(2)  # a timing asks for inputs only
 
     def size(self, part: str) -> int:
         """Returns the number of examples."""
-        return len(self._labels)
+        return len(self._inputs[0])
 
-    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields one ordered pass as (inputs, labels int64 [B])."""
-        for start in range(0, len(self._labels), batch_size):
+    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[Any, np.ndarray]]:
+        """Yields one ordered pass as (inputs in the network's form, zeros)."""
+        signature = signature_of(self.shape)
+        for start in range(0, self.size(part), batch_size):
             rows = slice(start, start + batch_size)
-            yield self._inputs[rows], self._labels[rows]
+            inputs = signature.nest([each[rows] for each in self._inputs])
+            yield inputs, np.zeros(len(self._inputs[0][rows]), dtype=np.int64)
 
 
 def measure_latency(

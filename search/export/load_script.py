@@ -83,6 +83,10 @@ def script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
         artifact: The file's entry in the manifest.
         manifest: Content of a manifest. An attacker may have written it, so its values are quoted.
     """
+    if "task" in manifest:
+        from paretune.search.export.task_script import task_script_text
+
+        return task_script_text(artifact, manifest)
     runtime = RUNTIMES.get(artifact["runtime"])
     loading = runtime.standalone(runtime.Params.model_validate(artifact["options"])).rstrip()
     preprocessing = manifest["preprocessing"]
@@ -92,14 +96,14 @@ def script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
     class_line = f"CLASSES = {_list_code(names)}\n" if named else ""
     if "tokenizer" in preprocessing:
         loading = f"from tokenizers import Tokenizer\n{loading}"
-        preparing = _text_code(preprocessing, class_line)
+        preparing = text_code(preprocessing, class_line)
         what, arguments = '["a text", ...]', '"a text" ...    texts of your own'
     else:
-        preparing = _image_code(preprocessing, class_line)
+        preparing = image_code(preprocessing, class_line)
         what, arguments = '["photo.jpg", ...]', "photo.jpg ...      image files; they need Pillow"
     return SCRIPT.format(
         file=str(artifact["file"]),
-        quoted=_quoted(str(artifact["file"])),
+        quoted=quoted(str(artifact["file"])),
         runtime=runtime.name,
         script=name,
         module=name.removesuffix(".py"),
@@ -117,24 +121,29 @@ def script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
 def usage_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     """Returns the few lines that use the script of a file."""
     script = script_name(artifact["runtime"], len(manifest["artifacts"]) > 1)
+    if "task" in manifest:
+        from paretune.search.export.task_script import task_usage_text
+
+        return task_usage_text(artifact, manifest)
     is_text = "tokenizer" in manifest["preprocessing"]
     examples = '["a text", "another text"]' if is_text else '["photo.jpg", "another.png"]'
     return (
         f"from {script.removesuffix('.py')} import load, prepare\n\n"
-        f"model = load({_quoted(str(artifact['file']))})\n"
+        f"model = load({quoted(str(artifact['file']))})\n"
         f"logits = model(prepare({examples}))  # float32 [B, classes]"
     )
 
 
-def _text_code(preprocessing: Mapping[str, Any], class_line: str) -> str:
+def text_code(preprocessing: Mapping[str, Any], class_line: str) -> str:
+    """Returns the function that makes token ids of texts."""
     return TEXTS.format(
-        tokenizer=_quoted(str(preprocessing["tokenizer"])),
+        tokenizer=quoted(str(preprocessing["tokenizer"])),
         length=int(preprocessing["length"]),
         names=class_line,
     )
 
 
-def _image_code(preprocessing: Mapping[str, Any], class_line: str) -> str:
+def image_code(preprocessing: Mapping[str, Any], class_line: str) -> str:
     """Returns the constants of a model, and the functions that prepare its images."""
     preparation = Preparation.from_json(preprocessing)
     resize, crop = preparation.resize, preparation.crop
@@ -149,7 +158,7 @@ def _image_code(preprocessing: Mapping[str, Any], class_line: str) -> str:
         shape=tuple(int(side) for side in preprocessing["shape"]),
         mean=[float(value) for value in preprocessing["mean"]],
         std=[float(value) for value in preprocessing["std"]],
-        pixels=", ".join(_quoted(v) if isinstance(v, str) else repr(v) for v in pixels),
+        pixels=", ".join(quoted(v) if isinstance(v, str) else repr(v) for v in pixels),
         names=class_line,
     )
     return f"{constants.rstrip()}\n\n\n{_functions().strip()}\n"
@@ -161,15 +170,15 @@ def _functions() -> str:
     return IMAGE_CODE.read_text(encoding="utf-8").partition(MARK)[2].partition("\n")[2]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Returns any text as a Python literal."""
     return json.dumps(text) if text.isascii() else repr(text)
 
 
 def _list_code(names: list[str]) -> str:
     """Returns a Python list, six names per line if it is long."""
-    line = f"[{', '.join(map(_quoted, names))}]"
+    line = f"[{', '.join(map(quoted, names))}]"
     if len(line) <= 90:
         return line
     rows = [names[i : i + 6] for i in range(0, len(names), 6)]
-    return "[\n" + "".join(f"    {', '.join(map(_quoted, row))},\n" for row in rows) + "]"
+    return "[\n" + "".join(f"    {', '.join(map(quoted, row))},\n" for row in rows) + "]"

@@ -9,6 +9,14 @@ from paretune.objectives.base import Measurement
 from paretune.search.export.latency_ratio import LatencyRatio
 from paretune.search.export.load_script import script_name, usage_text
 from paretune.search.export.manifest import MANIFEST, PROBE, conversion_note
+from paretune.search.export.task_facts import (
+    answers,
+    described,
+    returned,
+    score_text,
+    taken,
+    targets_text,
+)
 from paretune.search.study.spec import checkpoint_name
 from paretune.search.study.units import format_interval, format_value
 from paretune.search.views.plan_text import plan_text
@@ -17,7 +25,7 @@ from paretune.search.views.shown_measurements import without_repeats
 CARD = """\
 # {study}, trial {trial}
 
-A classifier with {classes} classes: {plan_text}. It is trial {trial} of the Paretune study
+{described}: {plan_text}. It is trial {trial} of the Paretune study
 `{study}`, exported as `{file}`.
 
 ## Measurements
@@ -58,7 +66,7 @@ def card_text(manifest: Mapping[str, Any]) -> str:
         study=manifest["study"],
         trial=manifest["trial"],
         plan_text=manifest["plan_text"],
-        classes=len(manifest["preprocessing"]["class_names"]),
+        described=described(manifest),
         file=manifest["artifacts"][0]["file"],
         measurements="\n".join(_measurements(manifest)),
         conditions="\n".join(f"- {line}" for line in _conditions(manifest)),
@@ -111,7 +119,7 @@ def _conditions(manifest: Mapping[str, Any]) -> Iterator[str]:
         if "host" in measurement["conditions"]:
             yield f"{name}: {_timing(measurement)}"
     for part in ("validation", "test"):
-        counts = {m["count"] for m in measurements[part].values() if m["unit"] == "fraction"}
+        counts = {m["count"] for m in measurements[part].values() if _is_score(m)}
         if counts:
             yield f"{part}: {max(counts)} examples"
     if measurements["test"]:
@@ -145,7 +153,8 @@ def _origin(manifest: Mapping[str, Any]) -> Iterator[str]:
     data = manifest["data"]
     sizes = ", ".join(f"{count} {part}" for part, count in data["sizes"].items() if count)
     source = "" if data["source"] == data["name"] else f" ({data['source']})"
-    yield f"data: {data['name']}{source}, {sizes} examples, {data['classes']} classes"
+    targets = targets_text(manifest)
+    yield f"data: {data['name']}{source}, {sizes} examples{f', {targets}' if targets else ''}"
     yield f"fingerprint of data and split: `{data['fingerprint']}`, seed {data['seed']}"
     for stage in manifest["plan"]:
         yield f"{stage['kind']}: {_stage(stage)}"
@@ -181,8 +190,8 @@ def _usage(manifest: Mapping[str, Any]) -> Iterator[str]:
     preprocessing = manifest["preprocessing"]
     has_several_files = len(manifest["artifacts"]) > 1
     yield (
-        f"The model takes {preprocessing['input']}: {preprocessing['formula']}. It returns logits, "
-        "one per class."
+        f"The model takes {taken(manifest)}: {preprocessing['formula']}. It returns "
+        f"{returned(manifest)}."
     )
     for artifact in manifest["artifacts"]:
         script = script_name(artifact["runtime"], has_several_files)
@@ -190,8 +199,8 @@ def _usage(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"`{artifact['file']}` ({artifact['bytes']} bytes, sha256 `{artifact['sha256']}`): "
             f"{artifact['note']}. `{script}` ran it in a process without Paretune, with "
-            f"{packages}. `python {script} FILE ...` prints the classes of your own examples. In "
-            "your own code, in this folder:"
+            f"{packages}. `python {script} FILE ...` prints {answers(manifest)} of your own "
+            "examples. In your own code, in this folder:"
         )
         yield f"```python\n{usage_text(artifact, manifest)}\n```"
 
@@ -208,7 +217,7 @@ def _checks(manifest: Mapping[str, Any]) -> str:
     head = (
         f"{verified['time']} on {verified['host']['cpu']}: {outcome}. To check digests and outputs "
         "again, on any machine and without Paretune: `python verify.py`. With Paretune, also "
-        "accuracy and latency: `paretune verify FOLDER`."
+        f"{score_text(manifest).lower()} and latency: `paretune verify FOLDER`."
     )
     return "\n".join([head, "", *lines])
 
@@ -216,6 +225,11 @@ def _checks(manifest: Mapping[str, Any]) -> str:
 def _licence(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield from manifest["licences"]
     yield f"Data ({manifest['data']['source']}): {_data_licence(manifest['data']['name'])}"
+
+
+def _is_score(measurement: Mapping[str, Any]) -> bool:
+    """Returns whether a measurement was made on examples of the data."""
+    return measurement["unit"] == "fraction" or "part" in measurement["conditions"]
 
 
 def _data_licence(name: str) -> str:
@@ -226,15 +240,19 @@ def _data_licence(name: str) -> str:
 
 def _limits(manifest: Mapping[str, Any]) -> Iterator[str]:
     expected = manifest["artifacts"][0]["expected"]
-    counts = [m["count"] for m in expected["test"].values() if m["unit"] == "fraction"]
+    counts = [m["count"] for m in expected["test"].values() if _is_score(m)]
+    score = score_text(manifest)
     if counts:
         yield (
-            f"Accuracy was measured on {max(counts)} test examples, from the same source as the "
+            f"{score} was measured on {max(counts)} test examples, from the same source as the "
             "training data."
         )
     elif manifest["data"].get("no_test"):
         yield (
-            "Accuracy was measured on the validation part only, by which the search compared "
+            f"{score} was measured on the validation part only, by which the search compared "
+            "trials, so it may be too good."
+            if "task" in manifest
+            else "Accuracy was measured on the validation part only, by which the search compared "
             "trials, so it may be too high."
         )
     yield "Nothing was measured on other data, on shifted or adversarial inputs, or by group."

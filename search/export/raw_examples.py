@@ -12,6 +12,7 @@ import numpy as np
 
 from paretune.search.data.image_preparation import Preparation
 from paretune.search.errors import UserError
+from paretune.search.tasks import TASKS, TaskChoice, brings_data
 from paretune.search.tasks.classification import classification
 from paretune.task import Task
 
@@ -25,10 +26,11 @@ PORTABLE = ("digits", "torchvision")
 
 @dataclass(frozen=True)
 class UserExamples:
-    """Labelled examples of the user, before preprocessing; `EvaluationData` for objectives.
+    """Examples of the user with their targets; `EvaluationData` for objectives.
 
     Attributes:
-        parts: Part -> (uint8 images [N, C, H, W] or texts, labels int64 [N]).
+        parts: Part -> (uint8 images [N, C, H, W] or texts, labels int64 [N]). For a manifest with a
+            task: (inputs of the model, targets).
         shape: Shape of one model input.
         task: What the outputs mean.
         same: Whether they are the examples of the study.
@@ -52,25 +54,30 @@ class UserExamples:
 
 
 class StudyExamples:
-    """Labelled examples of the study, before preprocessing; `EvaluationData` for objectives.
+    """Examples of the study with their targets; `EvaluationData` for objectives.
 
     Args:
         data: Data of the study.
+        prepared: Whether they are the model's inputs, rather than examples before preprocessing.
     """
 
     same = True
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self, data: Dataset, prepared: bool = False) -> None:
         self._data = data
+        self._prepared = prepared
         self.shape: Any = data.shape
         self.task = data.task
+        self.fingerprint = data.fingerprint
 
     def size(self, part: str) -> int:
         """Returns the number of examples in a part."""
         return self._data.size(part)
 
-    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[Any, np.ndarray]]:
-        """Yields one ordered pass as (images or texts, labels int64 [B])."""
+    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[Any, Any]]:
+        """Yields one ordered pass as (images or texts, labels), or (inputs, targets)."""
+        if self._prepared:
+            return self._data.arrays(part, batch_size)
         return self._data.examples(part, batch_size)
 
 
@@ -100,10 +107,26 @@ def load_study_examples(manifest: Mapping[str, Any]) -> StudyExamples | None:
             Path.cwd(),
             recorded["seed"],
             seen=recorded.get("seen", False),
+            task=_choice(manifest),
         )
     except (UserError, ValueError):
         return None
-    return StudyExamples(data) if data.fingerprint == recorded["fingerprint"] else None
+    prepared = "task" in manifest
+    return StudyExamples(data, prepared) if data.fingerprint == recorded["fingerprint"] else None
+
+
+def _choice(manifest: Mapping[str, Any]) -> TaskChoice | None:
+    """Returns the built-in task of a manifest; None for classification.
+
+    Raises:
+        ValueError: The manifest names no built-in task with its own reader of data.
+    """
+    if "task" not in manifest:
+        return None
+    name = manifest["task"]["name"]
+    if name not in TASKS.names or brings_data(TASKS.get(name)):
+        raise ValueError(name)
+    return TaskChoice(name, dict(manifest["task"].get("params", {})))
 
 
 def load_user_examples(manifest: Mapping[str, Any], path: Path) -> UserExamples:
@@ -117,6 +140,10 @@ def load_user_examples(manifest: Mapping[str, Any], path: Path) -> UserExamples:
     Raises:
         UserError: The examples cannot be read, or do not fit the model.
     """
+    if "task" in manifest:
+        from paretune.search.export.task_examples import load_task_examples
+
+        return load_task_examples(manifest, path)
     preprocessing = manifest["preprocessing"]
     shape = tuple(preprocessing["shape"])
     names = [unicodedata.normalize("NFC", str(name)) for name in preprocessing["class_names"]]
@@ -139,9 +166,13 @@ def load_user_examples(manifest: Mapping[str, Any], path: Path) -> UserExamples:
     return UserExamples({"test": part}, shape, classification(len(names), names))
 
 
-def _read_archive(file: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_arrays(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Returns x_test and y_test of an .npz archive.
+
+    Raises:
+        UserError: It cannot be read, or lacks one of them.
+    """
     from paretune.search.data.npz import DAMAGED
-    from paretune.search.data.raw_data import checked_part
 
     try:
         with file.open("rb") as stream:  # np.load does not close a damaged archive
@@ -150,9 +181,15 @@ def _read_archive(file: Path) -> tuple[np.ndarray, np.ndarray]:
                 raise UserError(f"--data {file} holds one array; give an .npz archive")
             if "x_test" not in archive or "y_test" not in archive:
                 raise UserError(f"--data {file}: x_test and y_test are missing")
-            images, labels = archive["x_test"], archive["y_test"]
+            return archive["x_test"], archive["y_test"]
     except DAMAGED as error:
         raise UserError(f"--data {file} cannot be read as an .npz archive: {error}") from error
+
+
+def _read_archive(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    from paretune.search.data.raw_data import checked_part
+
+    images, labels = read_arrays(file)
     part = checked_part(f"--data {file.name}", "test", images, labels)
     assert part.images is not None
     return part.images, part.labels
@@ -189,7 +226,7 @@ def _read_folder(
     from paretune.search.data.class_folders import files_by_class, part_of
     from paretune.search.data.file_tree import subfolders
     from paretune.search.data.image_stream import ImageFiles
-    from paretune.search.data.images import ENDINGS
+    from paretune.search.data.image_files import ENDINGS
 
     tests = [path for path in subfolders(folder) if part_of(path.name) == "test"]
     root = tests[0] if len(tests) == 1 else folder

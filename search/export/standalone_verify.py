@@ -26,13 +26,13 @@ INPUT_TOLERANCE = 1e-5
 """Greatest difference of inputs from the recorded ones, as a share of the greatest input."""
 
 FLOAT_TOLERANCE = 2e-3
-"""Greatest difference of float32 logits from the recorded ones, as a share of their range."""
+"""Greatest difference of float32 outputs from the recorded ones, as a share of their range."""
 
 ROUNDED_TOLERANCE = 1e-2
-"""Mean difference of logits in other number formats, as a share of their range."""
+"""Mean difference of outputs in other number formats, as a share of their range."""
 
 AGREEMENT = 0.99
-"""Share of examples that must have the recorded class."""
+"""Share of examples that must have the recorded class, or of integers that must be equal."""
 
 CheckLine = tuple[str, str]
 """What is wrong, empty if nothing is; and the line to print."""
@@ -107,19 +107,49 @@ def check_outputs(folder: Path, artifact: dict[str, Any], script: str) -> Iterat
     """Yields the checks of inputs and outputs for the recorded examples."""
     name = artifact["file"]
     with np.load(folder / "probe.npz", allow_pickle=False) as probe:
-        examples, inputs, recorded = probe["examples"], probe["inputs"], probe[name]
+        stored = dict(probe)
+    recorded = [stored[name]] if name in stored else in_order(stored, f"{name}:")
+    inputs = [stored["inputs"]] if "inputs" in stored else named(stored, "inputs.")
+    is_float, count = not artifact["formats"], len(inputs[0])
     try:
         code = runpy.run_path(str(folder / script), run_name="load")
-        prepared = np.asarray(code["prepare"](examples))
-        logits = np.asarray(code["load"](str(folder / name))(prepared))
+        prepared = inputs
+        if "examples" in stored:
+            prepared = [np.asarray(code["prepare"](stored["examples"]))]
+        outputs = leaves_of(code["load"](str(folder / name))(*prepared))
     except Exception as error:  # a runtime may raise anything
         yield f"{type(error).__name__}: {error}", f"{name}: runs by {script}"
         return
-    yield input_fault(inputs, prepared), f"{name}: inputs of {len(inputs)} examples"
-    yield (
-        output_fault(recorded, logits, not artifact["formats"]),
-        (f"{name}: outputs for {len(inputs)} examples"),
-    )
+    if "examples" in stored:
+        yield input_fault(inputs[0], prepared[0]), f"{name}: inputs of {count} examples"
+    if len(outputs) != len(recorded):
+        fault = f"there are {len(outputs)}, recorded {len(recorded)}"
+    elif "inputs" in stored:
+        fault = output_fault(recorded[0], outputs[0], is_float)
+    else:
+        pairs = zip(recorded, outputs, strict=True)
+        faults = [output_fault(one, other, is_float, False) for one, other in pairs]
+        fault = next((fault for fault in faults if fault), "")
+    yield fault, f"{name}: outputs for {count} examples"
+
+
+def named(stored: dict[str, np.ndarray], begin: str) -> list[np.ndarray]:
+    """Returns the arrays whose names begin like this, in their order."""
+    return [array for key, array in stored.items() if key.startswith(begin)]
+
+
+def in_order(stored: dict[str, np.ndarray], begin: str) -> list[np.ndarray]:
+    """Returns the arrays begin + "0", begin + "1", ..."""
+    return [stored[f"{begin}{number}"] for number in range(len(named(stored, begin)))]
+
+
+def leaves_of(nest: Any) -> list[np.ndarray]:
+    """Returns the arrays of a nest of dicts, lists and tuples in order."""
+    if isinstance(nest, dict):
+        nest = list(nest.values())
+    if isinstance(nest, list | tuple):
+        return [leaf for member in nest if member is not None for leaf in leaves_of(member)]
+    return [np.asarray(nest)]
 
 
 def input_fault(recorded: np.ndarray, actual: np.ndarray) -> str:
@@ -134,12 +164,26 @@ def input_fault(recorded: np.ndarray, actual: np.ndarray) -> str:
     return "" if difference <= INPUT_TOLERANCE * scale else f"they differ by {difference:.2g}"
 
 
-def output_fault(recorded: np.ndarray, actual: np.ndarray, is_float: bool) -> str:
-    """Returns how logits [B, classes] differ from the recorded ones; empty if they agree."""
+def output_fault(
+    recorded: np.ndarray, actual: np.ndarray, is_float: bool, classes: bool = True
+) -> str:
+    """Returns how outputs [B, ...] differ from the recorded ones; empty if they agree.
+
+    Args:
+        recorded: Outputs in the export.
+        actual: Outputs now.
+        is_float: Whether the file computes in float32.
+        classes: Whether they are logits [B, classes], of which the largest is the answer.
+    """
     if actual.shape != recorded.shape:
         return f"their shape is {list(actual.shape)}, recorded {list(recorded.shape)}"
     if not np.isfinite(actual).all():
         return "some are not finite"
+    if recorded.dtype.kind != "f":
+        equal = float((actual == recorded).mean()) if recorded.size else 1.0
+        return "" if equal >= AGREEMENT else f"{100 * equal:.4g} % of them are equal"
+    if not recorded.size:
+        return ""
     span = float(np.ptp(recorded)) or 1.0
     gaps = np.abs(actual.astype(np.float64) - recorded) / span
     apart, limit = (
@@ -149,6 +193,8 @@ def output_fault(recorded: np.ndarray, actual: np.ndarray, is_float: bool) -> st
     )
     if apart > limit:
         return f"they differ by {apart:.2g} of their range; {limit:g} is allowed"
+    if not classes:
+        return ""
     agreement = float((actual.argmax(1) == recorded.argmax(1)).mean())
     return "" if agreement >= AGREEMENT else f"{100 * agreement:.4g} % of the classes agree"
 

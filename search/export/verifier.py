@@ -22,6 +22,7 @@ from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
 from paretune.search.export.check_results import CheckResult, Level, Verification
 from paretune.search.export.checks import (
+    OutputRule,
     check_file,
     check_latency,
     check_manifest,
@@ -38,12 +39,14 @@ from paretune.search.export.latency_ratio import (
 )
 from paretune.search.export.load_script import script_name, script_text
 from paretune.search.export.manifest import PROBE, Manifest, read_manifest
+from paretune.search.export.probe import read_probe
 from paretune.search.export.raw_examples import (
     StudyExamples,
     UserExamples,
     load_study_examples,
     load_user_examples,
 )
+from paretune.search.export.task_facts import input_shape
 from paretune.search.measuring.gauge import checked_measurements
 from paretune.search.measuring.targets import NO_MODEL
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
@@ -135,6 +138,7 @@ class _FileChecks:
         self._options, self._artifact, self._wrong = options, artifact, wrong
         self._name: str = artifact["file"]
         self._path = manifest.folder / self._name
+        self._is_task = "task" in manifest.content
 
     def run(self) -> list[CheckResult]:
         """Runs the checks; the first error ends them."""
@@ -162,11 +166,18 @@ class _FileChecks:
         )
         source = script_text(self._artifact, self._content)
         process.start(source, script, self._path)
-        with np.load(self._folder / PROBE, allow_pickle=False) as probe:
-            examples, inputs, recorded = (probe[key] for key in ("examples", "inputs", self._name))
-        results = [self._check_inputs(inputs, process.prepare(examples))]
-        is_float = not self._artifact["formats"]
-        results.append(check_outputs(self._name, is_float, recorded, process(examples)))
+        probe = read_probe(self._folder, self._content, self._name)
+        results = []
+        if self._is_task:
+            if probe.examples is not None:
+                prepared = process.prepare_arrays(probe.examples)
+                results.append(self._check_inputs(probe.inputs[0], prepared[0]))
+            outputs = process.run_arrays(probe.inputs)
+        else:
+            results.append(self._check_inputs(probe.inputs[0], process.prepare(probe.examples)))
+            outputs = [process(probe.examples)]
+        rule = OutputRule(self._name, not self._artifact["formats"], not self._is_task)
+        results.append(check_outputs(rule, probe.outputs[self._name], outputs))
         results += self._options.further(self._artifact, process)
         if all(result.ok for result in results):
             results += self._check_values(process)
@@ -199,8 +210,12 @@ class _FileChecks:
         """
         examples, expected = self._options.examples, self._artifact["expected"]
         if examples is None:
+            task = self._content.get("task")
+            check = "accuracy" if task is None else "score"
             text = "not measured: there are no labelled examples; give some with --data"
-            return [CheckResult(self._name, "accuracy", "warning", text)]
+            if task is not None and task["kind"] is None:
+                text = f"not measured: only the study has the task {task['name']} that scores it"
+            return [CheckResult(self._name, check, "warning", text)]
         parts = ("test",) if expected["test"] else ("validation", "test")
         results = []
         for part in parts:
@@ -216,8 +231,8 @@ class _FileChecks:
             return []  # no code is imported because a manifest names it
         objective = OBJECTIVES.get(name)
         subject = Subject(
-            Artifact(self._path, self._artifact["runtime"], "", 0),
-            CleanRuntime(process, self._artifact["runtime"]),  # type: ignore[arg-type]
+            Artifact(self._path, self._artifact["runtime"], "", 0, self._artifact["info"]),
+            CleanRuntime(process, self._artifact["runtime"], self._is_task),  # type: ignore[arg-type]
             None,
             NO_MODEL,
             examples,
@@ -240,11 +255,8 @@ class _FileChecks:
             fault = "was not exported" if baseline is None else "is not the recorded one"
             text = f"not measured: the baseline's file {fault}"
             return [CheckResult(self._name, LATENCY, "warning", text)]
-        with np.load(self._folder / PROBE, allow_pickle=False) as probe:
-            inputs, labels = probe["inputs"], probe["labels"]
-        preprocessing = self._content["preprocessing"]
-        shape, classes = tuple(preprocessing["shape"]), len(preprocessing["class_names"])
-        data = ProbeData(inputs, labels, shape, classes)
+        inputs = read_probe(self._folder, self._content, self._name).inputs
+        data = ProbeData(inputs, input_shape(self._content))
         recorded = LatencyRatio(**expected["ratio"])
         reference = Measurement(**expected["reference"])
         result = None

@@ -40,7 +40,8 @@ def _targets(data: Dataset) -> str:
         case "values":
             return f"{_counted(size, 'value')}{named}"
         case "mask":
-            ignored = ", 1 ignored" if data.task.ignore is not None else ""
+            ignore = data.task.ignore
+            ignored = ", 1 ignored" if ignore is not None and ignore >= 0 else ""
             return f"masks of {_counted(size, 'class')}{ignored}"
         case "boxes":
             count = sum(sum(data.counts(part)) for part in ("train", "validation", "test"))

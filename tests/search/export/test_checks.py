@@ -13,6 +13,7 @@ from paretune.search.export.checks import (
     RATIO_FAILS,
     RATIO_TOLERANCE,
     ROUNDED_TOLERANCE,
+    OutputRule,
     check_latency,
     check_network,
     check_opset,
@@ -48,7 +49,7 @@ def raised(by: float, row: int | None = None) -> np.ndarray:
 def test_outputs_pass_within_the_differences_of_processors(
     is_float: bool, actual: np.ndarray, level: str
 ) -> None:
-    assert check_outputs("m", is_float, LOGITS, actual).level == level
+    assert check_outputs(OutputRule("m", is_float), [LOGITS], [actual]).level == level
 
 
 def test_outputs_fail_if_two_classes_of_a_hundred_change() -> None:
@@ -58,13 +59,13 @@ def test_outputs_fail_if_two_classes_of_a_hundred_change() -> None:
     for changed, level in ((1, "ok"), (2, "failed")):
         actual = recorded.copy()
         actual[1 : 1 + changed, 1] = 2e-4
-        assert check_outputs("m", True, recorded, actual).level == level
+        assert check_outputs(OutputRule("m", True), [recorded], [actual]).level == level
 
 
 def test_only_a_float_file_must_equal_the_float_network() -> None:
     one_outlier = raised(0.3, 0)
-    assert check_network("m", False, LOGITS, one_outlier).ok
-    result = check_network("m", True, LOGITS, one_outlier)
+    assert check_network(OutputRule("m", False), [LOGITS], [one_outlier]).ok
+    result = check_network(OutputRule("m", True), [LOGITS], [one_outlier])
     assert not result.ok
     assert "100 % of the classes agree with the float network on 20 valid" in result.text
 
