@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -168,13 +168,13 @@ def _joules(file: Any) -> Callable[[], float]:
 
 
 def _window(
-    session: Callable[[Any], Any], inputs: Any, counters: Counters, seconds: float
+    session: Callable[..., Any], inputs: Sequence[Any], counters: Counters, seconds: float
 ) -> tuple[float, int, float]:
     """Runs the session for some seconds; returns Joules, runs and seconds."""
     before = sum(read() for read in counters.values())
     begun, runs = time.perf_counter(), 0
     while runs == 0 or time.perf_counter() - begun < seconds:
-        session(inputs)
+        session(*inputs)
         runs += 1
     took = time.perf_counter() - begun
     return sum(read() for read in counters.values()) - before, runs, took

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from paretune.inputs import Shape, example
+from paretune.inputs import Shape, call, example
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +95,7 @@ def count_forward(model: torch.nn.Module, shape: Shape) -> ForwardCounts:
     # Gradients stay on: without them, the counter fails if a weight is passed from module to
     # module like an activation (DeBERTa's relative positions).
     with torch.enable_grad(), Recorder(), flop_counter() as counter:  # type: ignore[no-untyped-call]
-        model.eval()(example(shape))
+        call(model.eval(), example(shape))
     sizes = [size for of_operator in outputs.values() for size in of_operator]
     return ForwardCounts(
         macs=int(counter.get_total_flops()) // 2,

@@ -80,14 +80,15 @@ class Memory:
 
         inputs = validation_batch(subject.data, params.batch)
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "inputs.npy"
-            np.save(file, inputs)
+            files = [Path(folder) / f"input_{index}.npy" for index in range(len(inputs))]
+            for file, array in zip(files, inputs, strict=True):
+                np.save(file, array)
             task = json.dumps(
                 {
                     "runtime": _path_of(subject.runtime),
                     "options": subject.options.model_dump(),
                     "artifact": str(Path(subject.artifact.path).resolve()),
-                    "inputs": str(file),
+                    "inputs": [str(file) for file in files],
                     "runs": RUNS,
                     "path": [entry for entry in sys.path if entry],
                 }

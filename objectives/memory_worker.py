@@ -29,14 +29,14 @@ def main() -> None:
     library = getattr(runtime, "library", None)
     if library:
         import_module(library)
-    inputs = np.load(task["inputs"])
+    inputs = [np.load(file) for file in task["inputs"]]
     gc.collect()
     cuda = _cuda(options)
     empty, method = _reset_peak()
 
     session = runtime.load(Path(task["artifact"]), options)
     for _ in range(task["runs"]):
-        session(inputs)
+        session(*inputs)
     peak = _peak()
     added = max(0, peak - empty)
     if cuda is not None:

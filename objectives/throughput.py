@@ -55,7 +55,7 @@ class Throughput:
         ]
         for session in sessions:
             for _ in range(LEAST_RUNS):
-                session(inputs)
+                session(*inputs)
         rates = [
             _window(sessions, inputs, params.seconds / WINDOWS) * params.batch
             for _ in range(WINDOWS)
@@ -76,7 +76,7 @@ class Throughput:
         return measurement(Throughput, rate.value, interval, WINDOWS, conditions)
 
 
-def _window(sessions: Sequence[Callable[[Any], Any]], inputs: Any, seconds: float) -> float:
+def _window(sessions: Sequence[Callable[..., Any]], inputs: Sequence[Any], seconds: float) -> float:
     """Returns the runs per second of all sessions: the sum of their rates, each by its own clock.
 
     Raises:
@@ -86,12 +86,12 @@ def _window(sessions: Sequence[Callable[[Any], Any]], inputs: Any, seconds: floa
     errors: list[Exception] = []
     start = threading.Barrier(len(sessions))
 
-    def run(session: Callable[[Any], Any]) -> None:
+    def run(session: Callable[..., Any]) -> None:
         start.wait()
         begun, runs = time.perf_counter(), 0
         try:
             while time.perf_counter() - begun < seconds or runs < LEAST_RUNS:
-                session(inputs)
+                session(*inputs)
                 runs += 1
         except Exception as error:  # raised again in the calling thread
             errors.append(error)

@@ -9,6 +9,10 @@ Nest = Any
 """A tensor or array, or a tuple, list or mapping of nests."""
 
 
+ABSENT = "absent"
+"""The form of a member that is None: `(logits, None)`."""
+
+
 def is_group(nest: Nest) -> bool:
     """Returns whether a nest has members; a tensor, an array or a number has none."""
     return isinstance(nest, Mapping) or (isinstance(nest, Sequence) and not isinstance(nest, str))
@@ -17,13 +21,13 @@ def is_group(nest: Nest) -> bool:
 def mapped(nest: Nest, change: Callable[[Any], Any]) -> Nest:
     """Returns a nest of the same form with each leaf changed.
 
-    Mappings become dicts and named tuples become tuples. Members that are None are left out of
-    mappings: networks of Hugging Face return many of them.
+    Mappings become dicts and named tuples become tuples. Members that are None stay None, and are
+    left out of mappings: networks of Hugging Face return many of them.
     """
     if isinstance(nest, Mapping):
         return {key: mapped(value, change) for key, value in nest.items() if value is not None}
     if is_group(nest):
-        values = [mapped(value, change) for value in nest]
+        values = [None if value is None else mapped(value, change) for value in nest]
         return values if isinstance(nest, list) else tuple(values)
     return change(nest)
 
@@ -56,13 +60,13 @@ def form_of(nest: Nest) -> Any:
     """Returns the form of a nest as JSON, for `nest_of`.
 
     A leaf is None, a mapping {"dict": {key: form}}, a tuple {"tuple": [form]}, a list
-    {"list": [form]}.
+    {"list": [form]}. A member that is None and no leaf is ABSENT.
     """
     if isinstance(nest, Mapping):
         return {"dict": {str(k): form_of(v) for k, v in nest.items() if v is not None}}
     if is_group(nest):
         kind = "list" if isinstance(nest, list) else "tuple"
-        return {kind: [form_of(value) for value in nest]}
+        return {kind: [ABSENT if value is None else form_of(value) for value in nest]}
     return None
 
 
@@ -81,6 +85,8 @@ def nest_of(form: Any, flat: Sequence[Any]) -> Nest:
 def _filled(form: Any, flat: list[Any]) -> tuple[Nest, list[Any]]:
     if form is None:
         return flat[0], flat[1:]
+    if form == ABSENT:
+        return None, flat
     [(kind, members)] = form.items()
     values = []
     for member in members.values() if kind == "dict" else members:

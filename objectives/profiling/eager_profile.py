@@ -9,23 +9,24 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import call
+from paretune.nests import Nest, batch_size, mapped
 from paretune.objectives.host import cores
 from paretune.objectives.profiling.base import NetworkPart, Times
 from paretune.objectives.profiling.paired_runs import SECONDS, faster_half, run_pairs
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 
 def eager_times(
-    model: torch.nn.Module, inputs: np.ndarray, threads: int = 1, seconds: float = SECONDS
+    model: torch.nn.Module, inputs: Nest, threads: int = 1, seconds: float = SECONDS
 ) -> Times:
     """Profiles a torch network on the CPU.
 
     Args:
         model: On the CPU; set to evaluation mode.
-        inputs: The model's inputs [B, ...].
+        inputs: Arrays [B, ...] in the model's form.
         threads: torch's threads; 0 for all cores. Set for the whole process and restored
             afterwards.
         seconds: Seconds of measuring.
@@ -34,7 +35,7 @@ def eager_times(
 
     from paretune.objectives.profiling.function_calls import CallWatcher
 
-    batch = torch.from_numpy(inputs)
+    batch = mapped(inputs, torch.from_numpy)
     parts: list[NetworkPart] = []
     runs: list[list[NetworkPart]] = []
 
@@ -49,7 +50,7 @@ def eager_times(
     def profiled() -> None:
         parts.clear()
         with watcher.hooked(), watcher:
-            model(batch)
+            call(model, batch)
         runs.append(list(parts))
 
     before = torch.get_num_threads()
@@ -58,9 +59,11 @@ def eager_times(
     try:
         with torch.inference_mode():
             unprofiled_ms, profiled_ms = run_pairs(
-                lambda: model(batch), profiled, seconds, threads == 1
+                lambda: call(model, batch), profiled, seconds, threads == 1
             )
     finally:
         torch.set_num_threads(before)
     half = faster_half(list(zip(profiled_ms, runs[-len(profiled_ms) :], strict=True)))
-    return Times("torch", half.parts, half.between, unprofiled_ms, half.ms, half.count, len(inputs))
+    return Times(
+        "torch", half.parts, half.between, unprofiled_ms, half.ms, half.count, batch_size(inputs)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from paretune.inputs import Shape, example
+from paretune.inputs import Shape, call, example
 from paretune.objectives.forward_counts import flop_counter
 from paretune.objectives.profiling.base import LayerCosts
 
@@ -36,7 +36,7 @@ def layer_costs(model: torch.nn.Module, shape: Shape) -> tuple[LayerCosts, ...]:
 
     Args:
         model: On the CPU.
-        shape: Shape of one input.
+        shape: What it takes.
     """
     import torch
 
@@ -74,7 +74,7 @@ def layer_costs(model: torch.nn.Module, shape: Shape) -> tuple[LayerCosts, ...]:
     with flop_counter() as counter, torch.enable_grad():
         watcher = CallWatcher(model.eval(), watch, entered)
         with watcher.hooked(), watcher:
-            model(inputs)
+            call(model, inputs)
     return tuple(_layers(model, counts))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.profiling.attribution import Attribution
 from paretune.objectives.profiling.base import NetworkPart, Times
 from paretune.objectives.profiling.paired_runs import SECONDS, faster_half, run_pairs
-from paretune.objectives.runtimes.onnxruntime import INPUT, OUTPUT, OnnxRuntime, session_options
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime, session_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ CUT = 0.5
 def onnx_times(
     path: Path,
     options: Any,
-    inputs: np.ndarray,
+    inputs: Sequence[np.ndarray],
     modules: Collection[str],
     seconds: float = SECONDS,
 ) -> Times:
@@ -38,7 +38,7 @@ def onnx_times(
     Args:
         path: The .onnx file.
         options: Options of the runtime (OnnxRuntime.Params).
-        inputs: The model's inputs [B, ...].
+        inputs: An array [B, ...] for each input of the network.
         modules: Qualified names of the modules of the exported network.
         seconds: Seconds of measuring.
 
@@ -55,17 +55,21 @@ def onnx_times(
         settings.profile_file_prefix = str(Path(folder) / "profile")
         session = OnnxRuntime.session(path, options, options.threads, settings)
 
+        outputs = [each.name for each in session.get_outputs()]
+        names = [each.name for each in session.get_inputs()]
+        feeds = dict(zip(names, inputs, strict=True))
+
         def profiled() -> None:
-            session.run([OUTPUT], {INPUT: inputs})
+            session.run(outputs, feeds)
 
         pin = options.threads == 1
-        unprofiled_ms, profiled_ms = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
+        unprofiled_ms, profiled_ms = run_pairs(lambda: plain(*inputs), profiled, seconds, pin)
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         optimized = onnx.load(settings.optimized_model_filepath, load_external_data=False).graph
     origins = Attribution(onnx.load(str(path)).graph, optimized, modules)
     runs = _runs(events, origins)[-len(profiled_ms) :]
     half = faster_half(list(zip(profiled_ms, runs, strict=True)))
-    name, batch = OnnxRuntime.name, len(inputs)
+    name, batch = OnnxRuntime.name, len(inputs[0])
     return Times(name, half.parts, half.between, unprofiled_ms, half.ms, half.count, batch)
 
 

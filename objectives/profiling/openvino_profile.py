@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def openvino_times(
     path: Path,
     options: Any,
-    inputs: np.ndarray,
+    inputs: Sequence[np.ndarray],
     modules: Collection[str],
     seconds: float = SECONDS,
 ) -> Times:
@@ -30,7 +30,7 @@ def openvino_times(
     Args:
         path: The .onnx file.
         options: Options of the runtime (OpenVino.Params).
-        inputs: The model's inputs [B, ...].
+        inputs: An array [B, ...] for each input of the network.
         modules: Qualified names of the modules of the exported network.
         seconds: Seconds of measuring.
 
@@ -47,7 +47,7 @@ def openvino_times(
     runs: list[list[NetworkPart]] = []
 
     def profiled() -> None:
-        profiling.infer({0: inputs}, share_inputs=True)
+        profiling.infer(dict(enumerate(inputs)), share_inputs=True)
         runs.append(
             [
                 NetworkPart(_module(node.node_name, makers, modules), node.node_type, _ms(node))
@@ -57,9 +57,9 @@ def openvino_times(
         )
 
     pin = options.threads == 1
-    unprofiled_ms, profiled_ms = run_pairs(lambda: plain(inputs), profiled, seconds, pin)
+    unprofiled_ms, profiled_ms = run_pairs(lambda: plain(*inputs), profiled, seconds, pin)
     half = faster_half(list(zip(profiled_ms, runs[-len(profiled_ms) :], strict=True)))
-    name, batch = OpenVino.name, len(inputs)
+    name, batch = OpenVino.name, len(inputs[0])
     return Times(name, half.parts, half.between, unprofiled_ms, half.ms, half.count, batch)
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Union
 
-from paretune.inputs import Shape
+from paretune.inputs import INPUT, Shape, signature_of
 from paretune.objectives.errors import Unmeasurable
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from paretune.nests import Nest
     from paretune.objectives.params import Params
+
+
+OUTPUTS = "outputs"
+"""Key of `Artifact.info`: the form of the outputs (`nests.form_of`); absent for a single tensor."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +41,25 @@ class Artifact:
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
-Compute = Callable[["np.ndarray"], "np.ndarray"]
-"""The model's inputs [B, ...] -> logits float32 [B, classes]."""
+Outputs = Union["np.ndarray", tuple["np.ndarray", ...]]
+"""The output [B, ...], or a tuple of several."""
+
+Compute = Callable[..., Outputs]
+"""Arrays [B, ...], one for each input of the network -> outputs. `Predictor` takes nests."""
 
 
 class Session(Protocol):
     """A loaded artifact, ready to run."""
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Runs a batch: the model's inputs [B, ...] -> logits float32 [B, classes]."""
+    def __call__(self, *inputs: np.ndarray) -> Outputs:
+        """Runs a batch.
+
+        Args:
+            *inputs: An array [B, ...] for each input, of the declared types, in their order.
+
+        Returns:
+            The output [B, ...], or a tuple of the leaves of several outputs, in their order.
+        """
 
 
 class Runtime(Protocol):
@@ -57,6 +72,9 @@ class Runtime(Protocol):
     - `stamp(path)`: returns the versions that a file requires, without running it;
     - `refuse(path)`: raises Unmeasurable if a file contains pickles that its library would load;
     - `placement(model, shape, options)`: returns which activations static int8 rounds.
+
+    A network takes what `shape` describes and returns a tensor, or a nest of tensors. `flat_module`
+    brings any network into the form that exporters take.
     """
 
     name: ClassVar[str]
@@ -81,16 +99,19 @@ class Runtime(Protocol):
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
         """Writes the model as this runtime's file.
 
+        The artifact's `info["outputs"]` is the form of the outputs (`nests.form_of`), unless they
+        are a single tensor.
+
         Args:
             model: On the CPU, in evaluation mode; not changed.
-            shape: Shape of one input: (C, H, W), or (length, vocabulary).
+            shape: What it takes.
             path: The file to write. On failure nothing is written.
             quantization: None for float, or {mode: options}, such as {"static": {...}}.
-            calibration: Batches of training inputs, for "static" and "qat".
+            calibration: Batches of training inputs in the network's form, for "static" and "qat".
 
         Raises:
             Unmeasurable: The model cannot be exported or quantized, with the reason.
@@ -102,7 +123,7 @@ class Runtime(Protocol):
         """Returns a session; `threads` overrides the options' thread count (0: all cores)."""
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code of a function `load(path)`, which returns inputs -> logits.
 
         The code imports the runtime's own library but not Paretune; `np` is NumPy. An export runs
@@ -111,6 +132,9 @@ class Runtime(Protocol):
 
         Args:
             options: The options that the artifact was measured with.
+            several: The code is for a file with several inputs or outputs, or with other names than
+                "input" and "logits". Its function takes an array for each input, and returns an
+                array, or a tuple of several. A runtime of your own may leave this argument out.
         """
 
     @staticmethod
@@ -132,3 +156,44 @@ def check_mode(runtime: Any, quantization: Mapping[str, Any] | None) -> None:
             raise Unmeasurable(
                 f'{runtime.name} has no quantization mode "{mode}"; it has: {", ".join(modes)}'
             )
+
+
+def refuse_dynamic_axes(runtime: Any, shape: Shape) -> None:
+    """Refuses inputs whose size varies, for a runtime whose files have inputs of one size.
+
+    Raises:
+        Unmeasurable: An axis is declared dynamic.
+    """
+    for each in signature_of(shape).inputs:
+        for _, name in each.dynamic:
+            raise Unmeasurable(
+                f"{runtime.name} takes inputs of one size, but the axis {name} of the input "
+                f"{each.name} is declared dynamic; declare a fixed size, or deploy to "
+                "onnxruntime, openvino, torch, torch_export or torchscript"
+            )
+
+
+def standalone_code(runtime: Any, options: Any, shape: Shape, info: Mapping[str, Any]) -> str:
+    """Returns a runtime's standalone code for a file.
+
+    Args:
+        runtime: The runtime.
+        options: Its options.
+        shape: What the network takes.
+        info: `Artifact.info` of the file.
+
+    Raises:
+        Unmeasurable: The file has several inputs or outputs, and the runtime has no code for them.
+    """
+    code: str
+    if signature_of(shape).names == (INPUT,) and OUTPUTS not in info:
+        code = runtime.standalone(options)
+        return code
+    try:
+        code = runtime.standalone(options, several=True)
+    except TypeError as error:
+        raise Unmeasurable(
+            f"{runtime.name} has no standalone code for several inputs or outputs; its method "
+            "standalone lacks the argument `several`"
+        ) from error
+    return code

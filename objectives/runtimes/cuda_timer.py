@@ -22,28 +22,28 @@ class EventTimer:
     """Times a module on the device.
 
     Args:
-        module: Inputs [B, ...] -> logits, on the device.
+        module: Positional tensors [B, ...] -> outputs, on the device.
         graph: Capture the module's kernels once and replay them. This leaves out the cost of
             launching each kernel from Python.
     """
 
-    def __init__(self, module: Callable[[Any], Any], graph: bool = False) -> None:
+    def __init__(self, module: Callable[..., Any], graph: bool = False) -> None:
         self._module = module
         self._graph = graph
-        self._input: torch.Tensor | None = None
+        self._inputs: tuple[torch.Tensor, ...] = ()
         self._run: Callable[[], object] = lambda: None
 
-    def __call__(self, inputs: torch.Tensor) -> float:
+    def __call__(self, *inputs: torch.Tensor) -> float:
         """Runs the module once and returns milliseconds.
 
-        The first input of a shape stays on the device and is used for all runs of that shape.
+        The first inputs of a shape stay on the device and are used for all runs of that shape.
         """
         import torch
 
         with torch.inference_mode():
-            if self._input is None or self._input.shape != inputs.shape:
-                self._input = inputs.clone()
-                self._run = self._capture(self._input) if self._graph else self._eager
+            if [x.shape for x in self._inputs] != [x.shape for x in inputs]:
+                self._inputs = tuple(x.clone() for x in inputs)
+                self._run = self._capture(*self._inputs) if self._graph else self._eager
             event: Callable[..., Any] = torch.cuda.Event
             begin, end = event(enable_timing=True), event(enable_timing=True)
             begin.record()
@@ -53,10 +53,10 @@ class EventTimer:
             return float(begin.elapsed_time(end))
 
     def _eager(self) -> object:
-        return self._module(self._input)
+        return self._module(*self._inputs)
 
-    def _capture(self, inputs: torch.Tensor) -> Callable[[], object]:
-        """Captures a graph of the module on this input; returns the function that replays it."""
+    def _capture(self, *inputs: torch.Tensor) -> Callable[[], object]:
+        """Captures a graph of the module on these inputs; returns the function that replays it."""
         import torch
 
         stream: Callable[[], Any] = torch.cuda.Stream
@@ -64,10 +64,10 @@ class EventTimer:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(BEFORE_CAPTURE):
-                self._module(inputs)
+                self._module(*inputs)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._module(inputs)
+            self._module(*inputs)
         replay: Callable[[], object] = graph.replay
         return replay

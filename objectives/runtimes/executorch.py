@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,17 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from paretune.inputs import Shape, example
+from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
-from paretune.objectives.runtimes.base import Artifact, Compute, check_mode
+from paretune.objectives.runtimes.base import (
+    Artifact,
+    Compute,
+    Outputs,
+    check_mode,
+    refuse_dynamic_axes,
+)
+from paretune.objectives.runtimes.calibration_inputs import flat_batches
 from paretune.objectives.runtimes.torch_programs import export_program, program_outputs
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from paretune.nests import Nest
 
 INSTALL = "pip install 'paretune[executorch]'"
 
@@ -60,7 +69,7 @@ class ExecuTorch:
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
         """Lowers the model to XNNPACK; the batch dimension is dynamic, up to LARGEST.
 
@@ -70,19 +79,22 @@ class ExecuTorch:
         """
         check_mode(ExecuTorch, quantization)
         _check_here()
+        refuse_dynamic_axes(ExecuTorch, shape)
 
         def write(draft: Path) -> dict[str, Any]:
             # ExecuTorch plans memory for the batch of the example, not for the largest batch.
-            program = export_program(model, shape, LARGEST, LARGEST)
+            network = export_program(model, shape, LARGEST, LARGEST)
+            program = network.program
             with _quiet():
                 if quantization:
-                    program = _quantized(program.module(), shape, quantization, calibration)
+                    program = _quantized(program, shape, quantization, calibration)
                 content, portable = _lowered(program)
             draft.write_bytes(content)
             return {
                 "quantization": dict(quantization or {}),
                 "largest_batch": LARGEST,
                 "not_by_xnnpack": portable,
+                **network.info,
             }
 
         return write_artifact(path, ExecuTorch.name, write)
@@ -97,7 +109,8 @@ class ExecuTorch:
             Unmeasurable: The model cannot be exported.
         """
         _check_here()
-        return program_outputs(export_program(model, shape, LARGEST, LARGEST))
+        refuse_dynamic_axes(ExecuTorch, shape)
+        return program_outputs(export_program(model, shape, LARGEST, LARGEST).program)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
@@ -109,7 +122,7 @@ class ExecuTorch:
         return _Session(path, options.threads if threads is None else threads)
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code that loads a file without Paretune."""
         return f"""\
 import torch
@@ -122,11 +135,7 @@ def load(path):
     program = Runtime.get().load_program(path)
     method = program.load_method("forward")
 
-    def run(inputs):  # at most {LARGEST} at a time: the file plans memory for that many
-        parts = [inputs[i : i + {LARGEST}] for i in range(0, len(inputs), {LARGEST})]
-        rows = [method.execute([torch.from_numpy(part)])[0].numpy().copy() for part in parts]
-        return np.concatenate(rows)
-
+{_RUN_SEVERAL if several else _RUN}
     return run
 """
 
@@ -134,6 +143,24 @@ def load(path):
     def unavailable() -> str | None:
         """Returns why it cannot be used here, or None if it can."""
         return None if find_spec("executorch") else f"executorch is not installed; {INSTALL}"
+
+
+_RUN = f"""\
+    def run(inputs):  # at most {LARGEST} at a time: the file plans memory for that many
+        parts = [inputs[i : i + {LARGEST}] for i in range(0, len(inputs), {LARGEST})]
+        rows = [method.execute([torch.from_numpy(part)])[0].numpy().copy() for part in parts]
+        return np.concatenate(rows)
+"""
+
+_RUN_SEVERAL = f"""\
+    def run(*inputs):  # at most {LARGEST} at a time: the file plans memory for that many
+        rows = []
+        for i in range(0, len(inputs[0]), {LARGEST}):
+            tensors = [torch.from_numpy(x[i : i + {LARGEST}]) for x in inputs]
+            rows.append([output.numpy().copy() for output in method.execute(tensors)])
+        arrays = tuple(map(np.concatenate, zip(*rows)))
+        return arrays[0] if len(arrays) == 1 else arrays
+"""
 
 
 class _Session:
@@ -153,17 +180,19 @@ class _Session:
         except (RuntimeError, ValueError) as error:
             raise Unmeasurable(f"ExecuTorch cannot load {path.name}: {error}") from error
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+    def __call__(self, *inputs: np.ndarray) -> Outputs:
         import numpy as np
 
-        parts = [self._run(inputs[i : i + LARGEST]) for i in range(0, len(inputs), LARGEST)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        starts = range(0, len(inputs[0]), LARGEST)
+        parts = [self._run([each[i : i + LARGEST] for each in inputs]) for i in starts]
+        joined = tuple(map(np.concatenate, zip(*parts, strict=True)))
+        return joined[0] if len(joined) == 1 else joined
 
-    def _run(self, inputs: np.ndarray) -> np.ndarray:
+    def _run(self, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         import torch
 
-        [logits] = self._method.execute([torch.from_numpy(inputs)])
-        return logits.numpy().copy()  # type: ignore[no-any-return]  # the memory is reused
+        outputs = self._method.execute([torch.from_numpy(each) for each in inputs])
+        return tuple(output.numpy().copy() for output in outputs)  # the memory is reused
 
 
 def _check_here() -> None:
@@ -186,10 +215,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _quantized(
-    module: Any,
+    program: torch.export.ExportedProgram,
     shape: Shape,
     quantization: Mapping[str, Any],
-    calibration: Iterator[np.ndarray] | None,
+    calibration: Iterator[Nest] | None,
 ) -> torch.export.ExportedProgram:
     import torch
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
@@ -198,9 +227,10 @@ def _quantized(
     )
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    batches = [torch.from_numpy(batch) for batch in calibration or ()]
+    batches = [tuple(map(torch.from_numpy, batch)) for batch in flat_batches(shape, calibration)]
     if not batches:
-        raise Unmeasurable("static quantization needs calibration images")
+        raise Unmeasurable("static quantization needs calibration inputs")
+    module = program.module()
     _check_finite(module)
     per_channel = quantization["static"]["per_channel"]
     config = get_symmetric_quantization_config(is_per_channel=per_channel)
@@ -208,12 +238,11 @@ def _quantized(
         prepared = prepare_pt2e(module, XNNPACKQuantizer().set_global(config))
         with torch.no_grad():
             for batch in batches:
-                for i in range(0, len(batch), LARGEST):
-                    prepared(batch[i : i + LARGEST])
-        dynamic = ({0: torch.export.Dim("batch", min=1, max=LARGEST)},)
-        return torch.export.export(
-            convert_pt2e(prepared), (example(shape, LARGEST),), dynamic_shapes=dynamic
-        )
+                for i in range(0, len(batch[0]), LARGEST):
+                    prepared(*(each[i : i + LARGEST] for each in batch))
+        examples, _ = program.example_inputs or ((), {})
+        axes = tuple({0: torch.export.Dim("batch", min=1, max=LARGEST)} for _ in examples)
+        return torch.export.export(convert_pt2e(prepared), examples, dynamic_shapes=axes)
     except Exception as error:  # quantizer and converter raise many kinds of exceptions
         raise Unmeasurable(
             f"static quantization failed: {type(error).__name__}: {error}"

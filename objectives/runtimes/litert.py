@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,14 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
-from paretune.objectives.runtimes.base import Artifact, Compute, check_mode
+from paretune.objectives.runtimes.base import (
+    Artifact,
+    Compute,
+    Outputs,
+    check_mode,
+    refuse_dynamic_axes,
+)
+from paretune.objectives.runtimes.calibration_inputs import flat_examples
 from paretune.objectives.runtimes.torch_programs import (
     export_program,
     program_outputs,
@@ -37,13 +44,15 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from paretune.nests import Nest
+
 PYTHON = "PARETUNE_LITERT_PYTHON"
 """Environment variable: path of the python of an environment that has litert-torch."""
 
 INSTALL = "pip install 'paretune[litert]'"
 
-SIGNATURE, INPUT = "serving_default", "args_0"
-"""The converter's names of the network and its input."""
+SIGNATURE, INPUT = "serving_default", "args_"
+"""The converter's name of the network, and the beginning of its inputs': args_0, args_1, ..."""
 
 
 class LiteRt:
@@ -80,7 +89,7 @@ class LiteRt:
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
         """Converts the model for single inputs.
 
@@ -89,18 +98,19 @@ class LiteRt:
             OSError: The file cannot be written.
         """
         check_mode(LiteRt, quantization)
-        program = export_program(model, shape, batch=1)
+        refuse_dynamic_axes(LiteRt, shape)
+        network = export_program(model, shape, batch=1)
         _check_here(LiteRt.unavailable())
 
         def write(draft: Path) -> dict[str, Any]:
             source, plain = draft.with_name("program.pt2"), draft.with_name("float.tflite")
-            save_program(program, source)
+            save_program(network.program, source)
             _Converter.get().convert(source, plain)
             if quantization:
-                draft.write_bytes(_quantized(plain, quantization, calibration))
+                draft.write_bytes(_quantized(plain, shape, quantization, calibration))
             else:
                 plain.rename(draft)
-            return {"quantization": dict(quantization or {}), "batch": 1}
+            return {"quantization": dict(quantization or {}), "batch": 1, **network.info}
 
         return write_artifact(path, LiteRt.name, write)
 
@@ -114,7 +124,8 @@ class LiteRt:
             Unmeasurable: The model cannot be exported.
         """
         _check_here(LiteRt.unavailable())
-        return program_outputs(export_program(model, shape, batch=1))
+        refuse_dynamic_axes(LiteRt, shape)
+        return program_outputs(export_program(model, shape, batch=1).program)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> _Session:
@@ -126,7 +137,7 @@ class LiteRt:
         return _Session(path, options.threads if threads is None else threads)
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code that loads a file without Paretune."""
         return f"""\
 from ai_edge_litert.interpreter import Interpreter
@@ -135,6 +146,21 @@ from ai_edge_litert.interpreter import Interpreter
 def load(path):
     model = Interpreter(path, num_threads={options.threads or cores()})
     model.allocate_tensors()
+{_RUN_SEVERAL if several else _RUN}"""
+
+    @staticmethod
+    def unavailable() -> str | None:
+        """Returns why it cannot be used here, or None if it can."""
+        reason = _no_interpreter()
+        if reason or _python():
+            return reason
+        return (
+            "no converter: litert-torch needs an older torch; make an environment for it (python "
+            f"-m venv, pip install litert-torch) and set {PYTHON} to its python"
+        )
+
+
+_RUN = """\
     [source], [target] = model.get_input_details(), model.get_output_details()
 
     def one(values):  # int8 inputs and outputs have a scale and a zero point
@@ -151,16 +177,37 @@ def load(path):
     return lambda inputs: np.concatenate([one(values[None]) for values in inputs])
 """
 
-    @staticmethod
-    def unavailable() -> str | None:
-        """Returns why it cannot be used here, or None if it can."""
-        reason = _no_interpreter()
-        if reason or _python():
-            return reason
-        return (
-            "no converter: litert-torch needs an older torch; make an environment for it (python "
-            f"-m venv, pip install litert-torch) and set {PYTHON} to its python"
-        )
+_RUN_SEVERAL = """\
+    runner = model.get_signature_runner()
+
+    def in_order(details):  # names end with numbers: args_0, args_1
+        return [details[name] for name in sorted(details, key=lambda n: int(n.split("_")[-1]))]
+
+    sources = in_order(runner.get_input_details())
+    targets = in_order(runner.get_output_details())
+
+    def one(*inputs):  # int8 inputs and outputs have a scale and a zero point
+        for values, source in zip(inputs, sources, strict=True):
+            scale, zero = source["quantization"]
+            if scale:
+                limits = np.iinfo(source["dtype"])
+                values = np.clip(np.rint(values / scale) + zero, limits.min, limits.max)
+            model.set_tensor(source["index"], values.astype(source["dtype"]))
+        model.invoke()
+        outputs = []
+        for target in targets:
+            values, (scale, zero) = model.get_tensor(target["index"]), target["quantization"]
+            rounded = (values.astype(np.float32) - zero) * np.float32(scale)
+            outputs.append(rounded if scale else values)
+        return outputs
+
+    def run(*inputs):
+        rows = [one(*(x[i : i + 1] for x in inputs)) for i in range(len(inputs[0]))]
+        arrays = tuple(map(np.concatenate, zip(*rows)))
+        return arrays[0] if len(arrays) == 1 else arrays
+
+    return run
+"""
 
 
 class _Session:
@@ -173,44 +220,69 @@ class _Session:
         try:
             self._interpreter = Interpreter(str(path), num_threads=threads or cores())
             self._interpreter.allocate_tensors()
+            self._inputs, self._outputs = _details(self._interpreter)
         except (RuntimeError, ValueError) as error:
             raise Unmeasurable(f"LiteRT cannot load {path.name}: {error}") from error
-        [self._input] = self._interpreter.get_input_details()
-        [self._output] = self._interpreter.get_output_details()
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+    def __call__(self, *inputs: np.ndarray) -> Outputs:
         import numpy as np
 
-        values = _quantize_inputs(inputs, self._input)
-        rows = []
-        for i in range(len(values)):
-            self._interpreter.set_tensor(self._input["index"], values[i : i + 1])
-            self._interpreter.invoke()
-            rows.append(self._interpreter.get_tensor(self._output["index"])[0])
-        return _dequantize_outputs(np.stack(rows), self._output)
+        quantized = [_quantize(*each) for each in zip(inputs, self._inputs, strict=True)]
+        rows = [self._run([each[i : i + 1] for each in quantized]) for i in range(len(inputs[0]))]
+        columns = map(np.concatenate, zip(*rows, strict=True))
+        outputs = tuple(_dequantize(*each) for each in zip(columns, self._outputs, strict=True))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _run(self, example: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Runs one example."""
+        for values, details in zip(example, self._inputs, strict=True):
+            self._interpreter.set_tensor(details["index"], values)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(details["index"]) for details in self._outputs]
 
 
-def _quantize_inputs(inputs: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
-    """Returns inputs in the file's type; for int8, quantized by its scale and zero point."""
+Details = Mapping[str, Any]
+"""What the interpreter tells of a tensor: index, type, scale and zero point."""
+
+
+def _details(interpreter: Any) -> tuple[list[Details], list[Details]]:
+    """Returns the inputs and the outputs in the order of the network.
+
+    The interpreter's own lists may be in another order; the converter's names have numbers.
+    """
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(inputs) == len(outputs) == 1:
+        return inputs, outputs
+    runner = interpreter.get_signature_runner(SIGNATURE)
+    return _in_order(runner.get_input_details()), _in_order(runner.get_output_details())
+
+
+def _in_order(details: Mapping[str, Details]) -> list[Details]:
+    return [details[name] for name in sorted(details, key=lambda n: int(n.rpartition("_")[2]))]
+
+
+def _quantize(values: np.ndarray, details: Details) -> np.ndarray:
+    """Returns an input in the file's type; for int8, quantized by its scale and zero point."""
     import numpy as np
 
     scale, zero = details["quantization"]
     kind = details["dtype"]
     if not scale:
-        return inputs.astype(kind, copy=False)
+        return values.astype(kind, copy=False)
     limits = np.iinfo(kind)
-    rounded: np.ndarray = np.clip(np.rint(inputs / scale) + zero, limits.min, limits.max)
+    rounded: np.ndarray = np.clip(np.rint(values / scale) + zero, limits.min, limits.max)
     return rounded.astype(kind)
 
 
-def _dequantize_outputs(outputs: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
+def _dequantize(values: np.ndarray, details: Details) -> np.ndarray:
+    """Returns an output in float32 if the file rounds it, else as it is."""
     import numpy as np
 
     scale, zero = details["quantization"]
     if not scale:
-        return outputs.astype(np.float32, copy=False)
-    values: np.ndarray = (outputs.astype(np.float32) - zero) * np.float32(scale)
-    return values
+        return values
+    floats: np.ndarray = (values.astype(np.float32) - zero) * np.float32(scale)
+    return floats
 
 
 def _no_interpreter() -> str | None:
@@ -232,7 +304,10 @@ def _python() -> str | None:
 
 
 def _quantized(
-    plain: Path, quantization: Mapping[str, Any], calibration: Iterator[np.ndarray] | None
+    plain: Path,
+    shape: Shape,
+    quantization: Mapping[str, Any],
+    calibration: Iterator[Nest] | None,
 ) -> bytes:
     from ai_edge_quantizer import quantizer, recipe
 
@@ -240,22 +315,32 @@ def _quantized(
     steps = recipe.static_wi8_ai8() if mode == "static" else recipe.dynamic_wi8_afp32()
     if mode == "static" and not options["per_channel"]:
         steps = json.loads(json.dumps(steps).replace('"CHANNELWISE"', '"TENSORWISE"'))
-    images = [image for batch in calibration or () for image in batch]
-    if mode == "static" and not images:
-        raise Unmeasurable("static quantization needs calibration images")
+    examples = list(flat_examples(shape, calibration))
+    if mode == "static" and not examples:
+        raise Unmeasurable("static quantization needs calibration inputs")
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             by_google = quantizer.Quantizer(str(plain), steps)
             ranges = None
             if by_google.need_calibration:
-                samples = [{INPUT: image[None]} for image in images]
+                samples = [
+                    {f"{INPUT}{index}": _narrow(array) for index, array in enumerate(example)}
+                    for example in examples
+                ]
                 ranges = by_google.calibrate({SIGNATURE: samples})
             return bytes(by_google.quantize(ranges).quantized_model)
         except Exception as error:  # the quantizer raises many kinds of exceptions
             raise Unmeasurable(
                 f"{mode} quantization failed: {type(error).__name__}: {error}"
             ) from error
+
+
+def _narrow(array: np.ndarray) -> np.ndarray:
+    """Returns 64-bit integers in 32 bits, as the converter stores them."""
+    import numpy as np
+
+    return array.astype(np.int32) if array.dtype == np.int64 else array
 
 
 class _Converter:

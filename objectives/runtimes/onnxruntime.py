@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from paretune.inputs import Shape, example
+from paretune.inputs import INPUT, Shape
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
-from paretune.objectives.runtimes.base import Artifact
+from paretune.objectives.runtimes.base import Artifact, Outputs
+from paretune.objectives.runtimes.calibration_inputs import named_batches
+from paretune.objectives.runtimes.onnx_names import restore_names
 from paretune.objectives.runtimes.onnx_providers import (
     PROVIDERS,
     check_used,
@@ -33,10 +35,14 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from paretune.nests import Nest
+    from paretune.objectives.runtimes.flat_module import FlatNetwork
+
 OPSET = 17
 """It has every operator that the exporter writes for these networks, and QDQ per channel (13)."""
 
-INPUT, OUTPUT = "input", "logits"
+OUTPUT = "logits"
+"""Name of a single output."""
 
 
 class OnnxRuntime:
@@ -62,9 +68,9 @@ class OnnxRuntime:
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
-        """Writes the .onnx file; the batch dimension is dynamic.
+        """Writes the .onnx file; the batch and the declared axes are dynamic.
 
         Raises:
             Unmeasurable: The model cannot be exported or quantized, with the reason.
@@ -73,12 +79,17 @@ class OnnxRuntime:
 
         def write(draft: Path) -> dict[str, Any]:
             plain = draft.with_name("float.onnx")
-            _export_float(model, shape, plain)
-            info: dict[str, Any] = {"opset": OPSET, "quantization": dict(quantization or {})}
+            network = _export_float(model, shape, plain)
+            info: dict[str, Any] = {
+                "opset": OPSET,
+                "quantization": dict(quantization or {}),
+                **network.info,
+            }
             if quantization is None:
                 plain.rename(draft)
             else:
-                info |= quantize(plain, draft, quantization, calibration)
+                batches = named_batches(shape, calibration)
+                info |= quantize(plain, draft, quantization, batches)
             return info
 
         return write_artifact(path, OnnxRuntime.name, write)
@@ -91,7 +102,7 @@ class OnnxRuntime:
 
         Args:
             model: A network that fake-quantizes every activation, the n-th with scale n = 1, 2, ...
-            shape: Shape of one input.
+            shape: What it takes.
             options: Options of the quantization: per_channel, kept, ...
 
         Returns:
@@ -130,7 +141,7 @@ class OnnxRuntime:
         return session
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code that loads a file without Paretune."""
         full = PROVIDERS.get(options.provider.lower(), (options.provider, ""))[0]
         return f"""\
@@ -142,8 +153,7 @@ def load(path):
     settings.intra_op_num_threads = {options.threads}
     settings.add_session_config_entry("session.set_denormal_as_zero", "1")
     session = onnxruntime.InferenceSession(path, settings, providers={json.dumps([full])})
-    return lambda inputs: session.run(["{OUTPUT}"], {{"{INPUT}": inputs}})[0]
-"""
+{_RUN_SEVERAL if several else _RUN}"""
 
     @staticmethod
     def stamp(path: Path) -> dict[str, Any]:
@@ -166,6 +176,21 @@ def load(path):
         return None if find_spec("onnxruntime") else "onnxruntime is not installed"
 
 
+_RUN = f"""\
+    return lambda inputs: session.run(["{OUTPUT}"], {{"{INPUT}": inputs}})[0]
+"""
+
+_RUN_SEVERAL = """\
+    names = [each.name for each in session.get_inputs()]
+
+    def run(*inputs):
+        outputs = session.run(None, dict(zip(names, inputs, strict=True)))
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    return run
+"""
+
+
 def session_options(threads: int) -> Any:
     """Returns the settings of every session: denormals flushed, idle threads asleep, few logs."""
     import onnxruntime as ort
@@ -183,14 +208,18 @@ def session_options(threads: int) -> Any:
 class _Session:
     def __init__(self, path: Path, options: Any, threads: int) -> None:
         self._session = OnnxRuntime.session(path, options, threads, session_options(threads))
+        self._inputs = [each.name for each in self._session.get_inputs()]
+        self._outputs = [each.name for each in self._session.get_outputs()]
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        logits: np.ndarray = self._session.run([OUTPUT], {INPUT: images})[0]
-        return logits
+    def __call__(self, *inputs: np.ndarray) -> Outputs:
+        outputs = self._session.run(self._outputs, dict(zip(self._inputs, inputs, strict=True)))
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> None:
+def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> FlatNetwork:
     import torch
+
+    from paretune.objectives.runtimes.flat_module import flat_network
 
     # The TorchScript-based exporter takes about 1 s per network, the dynamo exporter 4 to 14 s, and
     # a search exports every candidate. It is deprecated, so its warnings are silenced.
@@ -198,21 +227,27 @@ def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> None:
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         try:
+            network = flat_network(model, shape)
+            names = list(network.signature.names)
+            axes = (*network.input_axes, *network.axes)
             torch.onnx.export(
-                model.eval(),
-                (example(shape),),
+                network.module,
+                network.examples,
                 str(path),
                 dynamo=False,
                 opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+                input_names=names,
+                output_names=list(network.outputs),
+                dynamic_axes=dict(zip((*names, *network.outputs), axes, strict=True)),
             )
-        except OSError:
+        except (OSError, Unmeasurable):
             raise
         except Exception as error:  # the exporter passes on any exception of the model's code
             raise Unmeasurable(
                 f"the network cannot be exported to ONNX: {type(error).__name__}: "
                 f"{str(error).splitlines()[0] if str(error) else ''}"
             ) from error
+    if network.is_wrapped:
+        restore_names(path, network.signature.inputs)
     drop_weight_copies(path)
+    return network

@@ -15,12 +15,14 @@ from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
 from paretune.objectives.params import Params
-from paretune.objectives.runtimes.base import Artifact, check_mode
+from paretune.objectives.runtimes.base import Artifact, Outputs, check_mode
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from paretune.nests import Nest
 
 INSTALL = "pip install 'paretune[openvino]'"
 
@@ -59,9 +61,9 @@ class OpenVino:
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
-        """Writes the .onnx file; the batch dimension is dynamic.
+        """Writes the .onnx file; the batch and the declared axes are dynamic.
 
         Raises:
             Unmeasurable: The model cannot be exported or quantized, with the reason.
@@ -83,7 +85,7 @@ class OpenVino:
         return _Session(path, options, options.threads if threads is None else threads)
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code that loads a file without Paretune."""
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": options.precision,
@@ -98,8 +100,7 @@ import openvino
 def load(path):
     settings = {json.dumps(settings)}
     model = openvino.Core().compile_model(path, {json.dumps(options.device)}, settings)
-    return lambda inputs: model(inputs)[0]
-"""
+{_RUN_SEVERAL if several else _RUN}"""
 
     stamp = staticmethod(OnnxRuntime.stamp)
 
@@ -107,6 +108,20 @@ def load(path):
     def unavailable() -> str | None:
         """Returns why it cannot be used here, or None if it can."""
         return None if find_spec("openvino") else f"openvino is not installed; {INSTALL}"
+
+
+_RUN = """\
+    return lambda inputs: model(inputs)[0]
+"""
+
+_RUN_SEVERAL = """\
+    def run(*inputs):
+        outputs = model(list(inputs))
+        arrays = tuple(outputs[i] for i in range(len(outputs)))
+        return arrays[0] if len(arrays) == 1 else arrays
+
+    return run
+"""
 
 
 def request(path: Path, options: Any, threads: int, profiling: bool = False) -> Any:
@@ -141,10 +156,11 @@ class _Session:
     def __init__(self, path: Path, options: Any, threads: int) -> None:
         self._request = request(path, options, threads)
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        # The result is in the request's buffer, which the next call overwrites.
-        logits: np.ndarray = self._request.infer({0: inputs}, share_inputs=True)[0].copy()
-        return logits
+    def __call__(self, *inputs: np.ndarray) -> Outputs:
+        # The results are in the request's buffers, which the next call overwrites.
+        results = self._request.infer(dict(enumerate(inputs)), share_inputs=True)
+        arrays = tuple(results[index].copy() for index in range(len(results)))
+        return arrays[0] if len(arrays) == 1 else arrays
 
 
 def _check_device(core: Any, device: str) -> None:

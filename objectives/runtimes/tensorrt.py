@@ -6,7 +6,7 @@ TensorRT 10 and newer. torch allocates the memory on the GPU.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,20 @@ from paretune.inputs import Shape, signature_of
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
-from paretune.objectives.runtimes.base import Artifact, check_mode
+from paretune.objectives.runtimes.base import (
+    OUTPUTS,
+    Artifact,
+    Outputs,
+    check_mode,
+    refuse_dynamic_axes,
+)
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from paretune.nests import Nest
 
 INSTALL = "pip install 'paretune[tensorrt]' on a machine with an NVIDIA GPU and its driver"
 
@@ -56,7 +64,7 @@ class TensorRt:
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
         """Builds the engine; the batch dimension is dynamic, up to LARGEST.
 
@@ -65,13 +73,15 @@ class TensorRt:
             OSError: The file cannot be written.
         """
         check_mode(TensorRt, quantization)
+        refuse_dynamic_axes(TensorRt, shape)
 
         def write(draft: Path) -> dict[str, Any]:
             plain = draft.with_name("float.onnx")
-            OnnxRuntime.export(model, shape, plain)
+            info = OnnxRuntime.export(model, shape, plain).info
             _check_here()
             draft.write_bytes(_engine(plain, shape))
-            return {"largest_batch": LARGEST}
+            form = {OUTPUTS: info[OUTPUTS]} if OUTPUTS in info else {}
+            return {"largest_batch": LARGEST, **form}
 
         return write_artifact(path, TensorRt.name, write)
 
@@ -85,7 +95,7 @@ class TensorRt:
         return _Session(path, options.device)
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code that loads a file without Paretune."""
         return f"""\
 import pathlib
@@ -100,6 +110,19 @@ def load(path):
         runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
         engine = runtime.deserialize_cuda_engine(pathlib.Path(path).read_bytes())
     context = engine.create_execution_context()
+{_RUN_SEVERAL if several else _RUN}"""
+
+    @staticmethod
+    def unavailable() -> str | None:
+        """Returns why it cannot be used here, or None if it can."""
+        if not find_spec("tensorrt"):
+            return f"tensorrt is not installed; {INSTALL}"
+        if not (Path("/dev/nvidia0").exists() or Path("/dev/dxg").exists()):
+            return "no NVIDIA GPU here"
+        return None
+
+
+_RUN = f"""\
     source, target = (engine.get_tensor_name(i) for i in range(2))
 
     def part(inputs):
@@ -116,14 +139,33 @@ def load(path):
     )
 """
 
-    @staticmethod
-    def unavailable() -> str | None:
-        """Returns why it cannot be used here, or None if it can."""
-        if not find_spec("tensorrt"):
-            return f"tensorrt is not installed; {INSTALL}"
-        if not (Path("/dev/nvidia0").exists() or Path("/dev/dxg").exists()):
-            return "no NVIDIA GPU here"
-        return None
+_RUN_SEVERAL = f"""\
+    names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+    is_input = {{n: engine.get_tensor_mode(n) == tensorrt.TensorIOMode.INPUT for n in names}}
+    sources = [name for name in names if is_input[name]]
+    targets = [name for name in names if not is_input[name]]
+
+    def part(*inputs):
+        values = dict(zip(sources, (torch.from_numpy(x).to(device) for x in inputs)))
+        for name, value in values.items():
+            context.set_input_shape(name, tuple(value.shape))
+        for name in targets:
+            kind = torch.from_numpy(np.empty(0, tensorrt.nptype(engine.get_tensor_dtype(name))))
+            shape = tuple(context.get_tensor_shape(name))
+            values[name] = torch.empty(shape, dtype=kind.dtype, device=device)
+        for name, value in values.items():
+            context.set_tensor_address(name, value.data_ptr())
+        context.execute_async_v3(torch.cuda.current_stream(device).cuda_stream)
+        return [values[name].cpu().numpy() for name in targets]
+
+    def run(*inputs):
+        starts = range(0, len(inputs[0]), {LARGEST})
+        rows = [part(*(x[i : i + {LARGEST}] for x in inputs)) for i in starts]
+        arrays = tuple(map(np.concatenate, zip(*rows)))
+        return arrays[0] if len(arrays) == 1 else arrays
+
+    return run
+"""
 
 
 def _check_here() -> None:
@@ -142,11 +184,10 @@ def _engine(plain: Path, shape: Shape) -> bytes:
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(plain.read_bytes()):
         raise Unmeasurable(f"TensorRT cannot read the network: {parser.get_error(0)}")
-    input_shape = signature_of(shape).inputs[0].shape
     profile = builder.create_optimization_profile()
-    profile.set_shape(
-        network.get_input(0).name, (1, *input_shape), (1, *input_shape), (LARGEST, *input_shape)
-    )
+    for index, each in enumerate(signature_of(shape).inputs):
+        smallest, largest = (1, *each.shape), (LARGEST, *each.shape)
+        profile.set_shape(network.get_input(index).name, smallest, smallest, largest)
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
     config.add_optimization_profile(profile)
@@ -169,26 +210,44 @@ class _Session:
         if self._engine is None:
             raise Unmeasurable(f"TensorRT cannot load {path.name}: damaged, or for another GPU")
         self._context = self._engine.create_execution_context()
-        self._input, self._output = (self._engine.get_tensor_name(i) for i in range(2))
+        names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
+        modes = {name: self._engine.get_tensor_mode(name) for name in names}
+        self._inputs = [name for name in names if modes[name] == trt.TensorIOMode.INPUT]
+        self._outputs = {
+            name: _torch_type(trt.nptype(self._engine.get_tensor_dtype(name)))
+            for name in names
+            if modes[name] == trt.TensorIOMode.OUTPUT
+        }
         self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+    def __call__(self, *inputs: np.ndarray) -> Outputs:
         import numpy as np
 
-        parts = [self._run(inputs[i : i + LARGEST]) for i in range(0, len(inputs), LARGEST)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        starts = range(0, len(inputs[0]), LARGEST)
+        parts = [self._run([each[i : i + LARGEST] for each in inputs]) for i in starts]
+        joined = tuple(map(np.concatenate, zip(*parts, strict=True)))
+        return joined[0] if len(joined) == 1 else joined
 
-    def _run(self, inputs: np.ndarray) -> np.ndarray:
+    def _run(self, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         import torch
 
         with torch.cuda.stream(self._stream):
-            values = torch.from_numpy(inputs).to(self._device)
-            self._context.set_input_shape(self._input, tuple(values.shape))
-            logits = torch.empty(
-                tuple(self._context.get_tensor_shape(self._output)), device=self._device
-            )
-            self._context.set_tensor_address(self._input, values.data_ptr())
-            self._context.set_tensor_address(self._output, logits.data_ptr())
+            values = [torch.from_numpy(each).to(self._device) for each in inputs]
+            for name, value in zip(self._inputs, values, strict=True):
+                self._context.set_input_shape(name, tuple(value.shape))
+                self._context.set_tensor_address(name, value.data_ptr())
+            outputs = {}
+            for name, kind in self._outputs.items():
+                shape = tuple(self._context.get_tensor_shape(name))
+                outputs[name] = torch.empty(shape, dtype=kind, device=self._device)
+                self._context.set_tensor_address(name, outputs[name].data_ptr())
             self._context.execute_async_v3(self._stream.cuda_stream)
             self._stream.synchronize()
-        return logits.cpu().numpy()
+        return tuple(output.cpu().numpy() for output in outputs.values())
+
+
+def _torch_type(numpy_type: Any) -> torch.dtype:
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.empty(0, numpy_type)).dtype

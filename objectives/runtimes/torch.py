@@ -24,8 +24,9 @@ from paretune.objectives.runtimes.torch_programs import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
+
+    from paretune.nests import Nest
 
 
 class Torch:
@@ -58,9 +59,9 @@ class Torch:
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
-        """Exports the model as a program; the batch dimension is dynamic.
+        """Exports the model as a program; the batch and the declared axes are dynamic.
 
         Raises:
             Unmeasurable: It cannot be exported, or quantization is requested.
@@ -78,7 +79,7 @@ class Torch:
         Raises:
             Unmeasurable: The model cannot be exported.
         """
-        return program_outputs(export_program(model, shape))
+        return program_outputs(export_program(model, shape).program)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
@@ -97,10 +98,10 @@ class Torch:
         return TorchSession(program.module(), threads, options.device, options.graph)
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code that loads a file without Paretune."""
         if options.device == "cpu":
-            return TorchExport.standalone(options)
+            return TorchExport.standalone(options, several)
         return f"""\
 import torch
 from torch.export.passes import move_to_device_pass
@@ -111,10 +112,7 @@ def load(path):
     program = move_to_device_pass(torch.export.load(path), "{options.device}")
     module = program.module()
 
-    def run(inputs):
-        with torch.inference_mode():
-            return module(torch.from_numpy(inputs).to("{options.device}")).cpu().numpy()
-
+{(_RUN_SEVERAL if several else _RUN).format(device=options.device)}
     return run
 """
 
@@ -131,6 +129,23 @@ def load(path):
     def unavailable() -> str | None:
         """Returns why it cannot be used here, or None if it can."""
         return None
+
+
+_RUN = """\
+    def run(inputs):
+        with torch.inference_mode():
+            return module(torch.from_numpy(inputs).to("{device}")).cpu().numpy()
+"""
+
+_RUN_SEVERAL = """\
+    def run(*inputs):
+        with torch.inference_mode():
+            outputs = module(*(torch.from_numpy(x).to("{device}") for x in inputs))
+        if isinstance(outputs, torch.Tensor):
+            return outputs.cpu().numpy()
+        arrays = tuple(output.cpu().numpy() for output in outputs)
+        return arrays[0] if len(arrays) == 1 else arrays
+"""
 
 
 def _check_device(device: str) -> None:

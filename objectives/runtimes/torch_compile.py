@@ -24,8 +24,9 @@ from paretune.objectives.runtimes.torch_programs import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
+
+    from paretune.nests import Nest
 
 SETTINGS = {"cpp.dynamic_threads": True}
 """Settings of the compiler. Without dynamic threads, the code has a fixed thread count: the one set
@@ -63,9 +64,9 @@ class TorchCompile:
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
-        """Compiles the model; the batch dimension is dynamic.
+        """Compiles the model; the batch and the declared axes are dynamic.
 
         Raises:
             Unmeasurable: It cannot be exported or compiled, or quantization is requested.
@@ -75,11 +76,11 @@ class TorchCompile:
         _check_here()
 
         def write(draft: Path) -> dict[str, Any]:
-            program = export_program(model, shape)
+            network = export_program(model, shape)
             package = draft.with_name("package.pt2")  # AOTInductor accepts this suffix only
-            _compile(program, package)
+            _compile(network.program, package)
             package.rename(draft)
-            return {}
+            return dict(network.info)
 
         return write_artifact(path, TorchCompile.name, write)
 
@@ -93,7 +94,7 @@ class TorchCompile:
             Unmeasurable: The model cannot be exported.
         """
         _check_here()
-        return program_outputs(export_program(model, shape))
+        return program_outputs(export_program(model, shape).program)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
@@ -113,9 +114,9 @@ class TorchCompile:
         return TorchSession(module, options.threads if threads is None else threads)
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code that loads a file without Paretune."""
-        return loading_code("torch._inductor.aoti_load_package(path)", options.threads)
+        return loading_code("torch._inductor.aoti_load_package(path)", options.threads, several)
 
     @staticmethod
     def unavailable() -> str | None:

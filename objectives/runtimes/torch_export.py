@@ -23,8 +23,9 @@ from paretune.objectives.runtimes.torch_programs import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
+
+    from paretune.nests import Nest
 
 
 class TorchExport:
@@ -52,9 +53,9 @@ class TorchExport:
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
-        """Exports the model; the batch dimension is dynamic.
+        """Exports the model; the batch and the declared axes are dynamic.
 
         Raises:
             Unmeasurable: It cannot be exported, or quantization is requested.
@@ -63,8 +64,9 @@ class TorchExport:
         check_mode(TorchExport, quantization)
 
         def write(draft: Path) -> dict[str, Any]:
-            save_program(export_program(model, shape), draft)
-            return {}
+            network = export_program(model, shape)
+            save_program(network.program, draft)
+            return dict(network.info)
 
         return write_artifact(path, TorchExport.name, write)
 
@@ -77,7 +79,7 @@ class TorchExport:
         Raises:
             Unmeasurable: The model cannot be exported.
         """
-        return program_outputs(export_program(model, shape))
+        return program_outputs(export_program(model, shape).program)
 
     @staticmethod
     def load(path: Path, options: Any, threads: int | None = None) -> TorchSession:
@@ -90,9 +92,9 @@ class TorchExport:
         return TorchSession(load_program(path).module(), threads)
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code that loads a file without Paretune."""
-        return loading_code("torch.export.load(path).module()", options.threads)
+        return loading_code("torch.export.load(path).module()", options.threads, several)
 
     @staticmethod
     def refuse(path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from paretune.inputs import Shape, example
+from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.params import Params
 from paretune.objectives.runtimes.artifact_file import write_artifact
@@ -17,8 +17,9 @@ from paretune.objectives.runtimes.base import Artifact, check_mode
 from paretune.objectives.runtimes.torch_programs import TorchSession, loading_code
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
+
+    from paretune.nests import Nest
 
 
 class TorchScript:
@@ -43,9 +44,9 @@ class TorchScript:
         shape: Shape,
         path: Path,
         quantization: Mapping[str, Any] | None = None,
-        calibration: Iterator[np.ndarray] | None = None,
+        calibration: Iterator[Nest] | None = None,
     ) -> Artifact:
-        """Traces and freezes the model; the batch dimension is dynamic.
+        """Traces and freezes the model; the batch and the declared axes are dynamic.
 
         Raises:
             Unmeasurable: It cannot be traced, or quantization is requested.
@@ -53,26 +54,28 @@ class TorchScript:
         """
         import torch
 
+        from paretune.objectives.runtimes.flat_module import flat_network
+
         check_mode(TorchScript, quantization)
 
         def write(draft: Path) -> dict[str, Any]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # TorchScript is deprecated
                 try:
-                    inputs = example(shape, 2)
+                    network = flat_network(model, shape, 2)
                     # Without torch's check: it runs the example again, and refuses ViT-B/16,
                     # which is right, as attention took another path the second time.
                     traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                        model.eval(), inputs, check_trace=False
+                        network.module, network.examples, check_trace=False
                     )
                     torch.jit.freeze(traced).save(str(draft))
-                except OSError:
+                except (OSError, Unmeasurable):
                     raise
                 except Exception as error:  # tracing passes on any exception of the model's code
                     raise Unmeasurable(
                         f"the network cannot be traced: {type(error).__name__}: {error}"
                     ) from error
-            return {}
+            return network.info
 
         return write_artifact(path, TorchScript.name, write)
 
@@ -94,9 +97,9 @@ class TorchScript:
         return TorchSession(module.eval(), options.threads if threads is None else threads)
 
     @staticmethod
-    def standalone(options: Any) -> str:
+    def standalone(options: Any, several: bool = False) -> str:
         """Returns Python code that loads a file without Paretune."""
-        return loading_code("torch.jit.load(path).eval()", options.threads)
+        return loading_code("torch.jit.load(path).eval()", options.threads, several)
 
     @staticmethod
     def unavailable() -> str | None:

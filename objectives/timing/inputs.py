@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+from paretune.inputs import Input, Signature, signature_of
 from paretune.objectives.base import EvaluationData
 from paretune.objectives.errors import Unmeasurable
+from paretune.objectives.flat_arrays import flat_arrays
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
-def validation_batch(data: EvaluationData, batch: int) -> Any:
-    """Returns real validation examples [batch, ...]; zeros could be unusually fast or slow.
+def validation_batch(data: EvaluationData, batch: int) -> tuple[np.ndarray, ...]:
+    """Returns real validation examples [batch, ...], an array for each input of the network.
 
-    If there are fewer examples than `batch`, they repeat.
+    Zeros could be unusually fast or slow. If there are fewer examples than `batch`, they repeat.
+    Dynamic axes get the size that the signature names: longer examples are cut, and shorter ones
+    repeat.
 
     Raises:
-        Unmeasurable: There are no examples.
+        Unmeasurable: There are no examples, or they do not fit the network.
     """
     import numpy as np
 
-    inputs = next((x for x, _ in data.arrays("validation", batch)), ())
-    if len(inputs) == 0:
+    signature = signature_of(data.shape)
+    batches: list[tuple[np.ndarray, ...]] = []
+    count = 0
+    for inputs, _ in data.arrays("validation", batch):  # a user's loader may give smaller ones
+        batches.append(_fitted(signature, flat_arrays(signature, inputs)))
+        count += len(batches[-1][0])
+        if count >= batch:
+            break
+    if not batches:
         raise Unmeasurable("the validation part has no examples")
-    while len(inputs) < batch:
-        inputs = np.concatenate([inputs, inputs])
-    return np.ascontiguousarray(inputs[:batch])
+    rows = np.resize(np.arange(count), batch)
+    joined = map(np.concatenate, zip(*batches, strict=True))
+    return tuple(np.ascontiguousarray(array[rows]) for array in joined)
+
+
+def _fitted(signature: Signature, arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Returns inputs with dynamic axes of the signature's size."""
+    return tuple(_fit(each, array) for each, array in zip(signature.inputs, arrays, strict=True))
+
+
+def _fit(each: Input, array: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    for axis, _ in each.dynamic:
+        size, length = each.shape[axis], array.shape[axis + 1]
+        if size != length:
+            array = np.take(array, np.resize(np.arange(length), size), axis + 1)
+    return array

@@ -9,6 +9,9 @@ minutes; windows of 8 visits): a network's ratio to one large baseline deviated 
 its ratio to a panel of four by 3.8 %. Two refinements gave 3.3 %: weighting the four by how closely
 they followed the network, or choosing the two most similar of eleven. That gain is not worth the
 errors they bring.
+
+Networks for images and texts are timed on the study's own inputs. For any other kind of input, the
+reference networks take images of noise.
 """
 
 from __future__ import annotations
@@ -20,10 +23,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from paretune.inputs import Tokens, image_shape
+from paretune.inputs import Tokens, image_shape, kind_of
 from paretune.objectives.errors import Unmeasurable
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
     from paretune.inputs import Shape
@@ -43,6 +47,10 @@ _PANELS: dict[tuple[Any, ...], list[ReferenceNetwork] | str] = {}
 """The panels made in this process, or the reason why a runtime has none."""
 
 
+IMAGES = (3, 32, 32)
+"""Shape of the reference networks' images where the study's inputs are of another kind."""
+
+
 class ReferenceNetwork:
     """A reference network's file; a call returns a session on it.
 
@@ -53,13 +61,13 @@ class ReferenceNetwork:
     """
 
     def __init__(self, runtime: Any, options: Any, path: Path) -> None:
-        self._load: Callable[[], Callable[[Any], Any]] = lambda: runtime.load(path, options)
+        self._load: Callable[[], Callable[..., Any]] = lambda: runtime.load(path, options)
         self._kept = self._load()
         begun = time.perf_counter()
         self._kept = self._load()  # timed the second time: the first may load the runtime itself
         self._quick = time.perf_counter() - begun <= QUICK
 
-    def __call__(self) -> Callable[[Any], Any]:
+    def __call__(self) -> Callable[..., Any]:
         """Returns a new session if loading is quick, else always the same one."""
         return self._load() if self._quick else self._kept
 
@@ -67,9 +75,15 @@ class ReferenceNetwork:
 def reference_panel(runtime: Any, options: Any, shape: Shape) -> list[ReferenceNetwork]:
     """Returns the reference networks as files of a runtime; made once in a process.
 
+    Args:
+        runtime: The runtime.
+        options: The runtime's options.
+        shape: What the network takes that is timed; see `reference_inputs`.
+
     Raises:
         Unmeasurable: The runtime cannot run them, or takes too long to make them.
     """
+    shape = _reference_shape(shape)
     key = (runtime.name, repr(options), shape)
     if key not in _PANELS:
         try:
@@ -80,6 +94,24 @@ def reference_panel(runtime: Any, options: Any, shape: Shape) -> list[ReferenceN
     if isinstance(panel, str):
         raise Unmeasurable(panel)
     return panel
+
+
+def reference_inputs(shape: Shape, batch: int) -> tuple[np.ndarray, ...] | None:
+    """Returns the inputs of the reference networks; None if they run on the study's own inputs."""
+    import numpy as np
+
+    if kind_of(shape) in ("images", "text"):
+        return None
+    images = np.random.default_rng(0).normal(size=(batch, *IMAGES))
+    return (images.astype(np.float32),)
+
+
+def _reference_shape(shape: Shape) -> Shape:
+    """Returns what the reference networks take."""
+    kind = kind_of(shape)
+    if kind == "images":
+        return image_shape(shape)  # with one size, which dynamic axes are timed at
+    return shape if kind == "text" else IMAGES
 
 
 def _export_panel(runtime: Any, options: Any, shape: Shape) -> list[ReferenceNetwork]:
@@ -97,7 +129,11 @@ def _export_panel(runtime: Any, options: Any, shape: Shape) -> list[ReferenceNet
 
 
 def reference_networks(shape: Shape) -> dict[str, nn.Module]:
-    """Returns the networks by name, with the same random weights each time."""
+    """Returns the networks by name, with the same random weights each time.
+
+    Args:
+        shape: Images or texts.
+    """
     import torch
 
     with torch.random.fork_rng(devices=[]):

@@ -20,7 +20,7 @@ from paretune.objectives.timing.estimates import (
     statistic,
 )
 from paretune.objectives.timing.inputs import validation_batch
-from paretune.objectives.timing.reference_networks import reference_panel
+from paretune.objectives.timing.reference_networks import reference_inputs, reference_panel
 from paretune.objectives.timing.runs import TimedRuns, steady
 
 BLOCKS = 64
@@ -97,7 +97,8 @@ class TimingRounds:
         if params.references:
             try:
                 loaders = reference_panel(first.runtime, first.options, first.data.shape)
-                self.references = [TimedRuns(load, inputs, self.probe) for load in loaders]
+                images = reference_inputs(first.data.shape, params.batch) or inputs
+                self.references = [TimedRuns(load, images, self.probe) for load in loaders]
             except Unmeasurable as error:
                 self.why_no_references = str(error)
         self.known_ratios = known_ratios() if self.references else None

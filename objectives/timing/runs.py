@@ -80,13 +80,13 @@ class TimedBlock:
 
 
 class TimedRuns:
-    """Runs of one artifact on one input.
+    """Runs of one artifact on one batch of inputs.
 
     Args:
-        load: Returns a session, which runs when it is called with the input. A session with a
-            method `timed(inputs)` runs in that instead, and returns the milliseconds by its own
+        load: Returns a session, which runs when it is called with the inputs. A session with a
+            method `timed(*inputs)` runs in that instead, and returns the milliseconds by its own
             clock, such as a GPU's events.
-        inputs: The input.
+        inputs: An array for each input of the network.
         probe: Detects whether the processor core is shared.
 
     Attributes:
@@ -97,7 +97,7 @@ class TimedRuns:
     """
 
     def __init__(
-        self, load: Callable[[], Callable[[Any], Any]], inputs: Any, probe: ContentionProbe
+        self, load: Callable[[], Callable[..., Any]], inputs: Sequence[Any], probe: ContentionProbe
     ) -> None:
         self._load = load
         self._inputs = inputs
@@ -115,7 +115,7 @@ class TimedRuns:
         """
         self._session = None  # frees the old session before the new one is loaded
         self._session = self._load()
-        self._timer: Callable[[Any], float] | None = getattr(self._session, "timed", None)
+        self._timer: Callable[..., float] | None = getattr(self._session, "timed", None)
 
     def warm_up(self, seconds: float = WARM_SECONDS) -> int:
         """Runs until the time of a run is stable; returns the number of runs."""
@@ -146,7 +146,7 @@ class TimedRuns:
         network.
         """
         begun = time.perf_counter()
-        self._session(self._inputs)
+        self._session(*self._inputs)
         block, before = self.blocks[-1], self._probe()
         until = max(begun, time.perf_counter() - seconds) + seconds
         while True:
@@ -189,10 +189,10 @@ class TimedRuns:
     def _time_run(self) -> tuple[float, float]:
         """Runs once; returns milliseconds by the wall clock and by the thread's processor clock."""
         if self._timer:
-            ms = self._timer(self._inputs)
+            ms = self._timer(*self._inputs)
             return ms, ms
         wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
-        self._session(self._inputs)
+        self._session(*self._inputs)
         cpu_end, wall_end = time.thread_time_ns(), time.perf_counter_ns()
         return (wall_end - wall) / 1e6, (cpu_end - cpu) / 1e6
 

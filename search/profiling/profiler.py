@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretune.inputs import signature_of
 from paretune.objectives.base import Measurement, Subject
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import fingerprint
@@ -96,7 +97,8 @@ def _times(network: ProfiledNetwork, batch: int) -> tuple[Times, str | None]:
         f"Paretune has no profiler for {name}: the times by layer are those of the torch network "
         f"in eager mode. In {name} the shares may differ; the numbers above are measured there."
     )
-    return eager_times(network.model, inputs, threads), note
+    nest = signature_of(network.shape).nest(inputs)
+    return eager_times(network.model, nest, threads), note
 
 
 def _with_uncounted(

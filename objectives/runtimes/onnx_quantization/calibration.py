@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from paretune.objectives.errors import Unmeasurable
 
@@ -21,18 +21,20 @@ class CalibrationReader:
     batch is often smaller.
 
     Args:
-        batches: Inputs [B, ...].
-        name: Name of the graph's input.
+        batches: Name of an input of the graph -> array [B, ...].
 
     Raises:
         Unmeasurable: There are no inputs.
     """
 
-    def __init__(self, batches: Iterator[np.ndarray], name: str) -> None:
-        self._inputs = [batch[i : i + 1] for batch in batches for i in range(len(batch))]
+    def __init__(self, batches: Iterator[Mapping[str, np.ndarray]]) -> None:
+        self._inputs = [
+            {name: array[i : i + 1] for name, array in batch.items()}
+            for batch in batches
+            for i in range(len(next(iter(batch.values()))))
+        ]
         if not self._inputs:
-            raise Unmeasurable("quantization needs calibration images, and there are none")
-        self._name = name
+            raise Unmeasurable("quantization needs calibration inputs, and there are none")
         self._rest = iter(self._inputs)
 
     def __len__(self) -> int:
@@ -40,14 +42,18 @@ class CalibrationReader:
 
     @property
     def chunk(self) -> int:
-        """Inputs in a chunk: the largest divisor of their number up to CHUNK."""
+        """Inputs in a chunk: the largest divisor of their number up to CHUNK.
+
+        Inputs of several sizes are alone, because the calibrators stack the arrays of a chunk.
+        """
+        if len({tuple(array.shape for array in each.values()) for each in self._inputs}) > 1:
+            return 1
         return max(n for n in range(1, CHUNK + 1) if len(self) % n == 0)
 
     def set_range(self, start_index: int, end_index: int) -> None:
         """Starts a chunk at these inputs; the quantizer calls it."""
         self._rest = iter(self._inputs[start_index:end_index])
 
-    def get_next(self) -> dict[str, Any] | None:
+    def get_next(self) -> dict[str, np.ndarray] | None:
         """Returns the next input, or None at the end of a chunk."""
-        value = next(self._rest, None)
-        return None if value is None else {self._name: value}
+        return next(self._rest, None)

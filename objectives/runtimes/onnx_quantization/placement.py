@@ -22,16 +22,11 @@ def placement(plain: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         {"groups": [[numbers of activations that share a range], ...],
         "hidden": [names of quantized tensors without a mark]}
     """
-    import numpy as np
     import onnx
 
     model, marks = strip_marks(onnx.load(str(plain)))
     onnx.save(model, str(plain))
-    shape = [d.dim_value or 1 for d in model.graph.input[0].type.tensor_type.shape.dim]
-    if model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT:
-        inputs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    else:
-        inputs = np.zeros(shape, dtype=np.int64)
+    inputs = _inputs(model.graph)
     draft = plain.with_name("placement.onnx")
     quantize_static(plain, draft, {**options, "calibration": "minmax"}, iter([inputs]))
     scales = activation_scales(onnx.load(str(draft)).graph)
@@ -40,3 +35,22 @@ def placement(plain: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         if tensor in marks:
             groups.setdefault(scale, []).append(round(marks[tensor][0]))
     return {"groups": list(groups.values()), "hidden": sorted(scales.keys() - marks.keys())}
+
+
+def _inputs(graph: Any) -> dict[str, Any]:
+    """Returns inputs of a graph: noise, and integers that hide nothing as a mask of zeros would."""
+    import numpy as np
+    import onnx
+
+    random = np.random.default_rng(0)
+    several = len(graph.input) > 1
+    inputs = {}
+    for value in graph.input:
+        kind = value.type.tensor_type
+        shape = [d.dim_value or 1 for d in kind.shape.dim]
+        if kind.elem_type == onnx.TensorProto.FLOAT:
+            inputs[value.name] = random.normal(size=shape).astype(np.float32)
+        else:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+            inputs[value.name] = np.full(shape, int(several), dtype=dtype)
+    return inputs

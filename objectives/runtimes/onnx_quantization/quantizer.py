@@ -23,7 +23,7 @@ def quantize(
     plain: Path,
     draft: Path,
     quantization: Mapping[str, Any],
-    calibration: Iterator[np.ndarray] | None,
+    calibration: Iterator[Mapping[str, np.ndarray]] | None,
 ) -> dict[str, Any]:
     """Writes the quantized file; returns notes for the artifact's info, as JSON.
 
@@ -31,7 +31,7 @@ def quantize(
         plain: The float file; scratch files are written next to it.
         draft: The file to write.
         quantization: {mode: options}.
-        calibration: Training inputs, for "static" and "qat".
+        calibration: Batches of training inputs by name, for "static" and "qat".
 
     Raises:
         Unmeasurable: It cannot be quantized, with the reason.
@@ -55,14 +55,14 @@ def _in_mode(
     plain: Path,
     draft: Path,
     options: Mapping[str, Any],
-    calibration: Iterator[np.ndarray] | None,
+    calibration: Iterator[Mapping[str, np.ndarray]] | None,
 ) -> dict[str, Any]:
     match mode:
         case "dynamic":
             return quantize_dynamic(plain, draft, options)
         case "static" | "qat":
             if calibration is None:
-                raise Unmeasurable(f"{mode} quantization needs calibration images")
+                raise Unmeasurable(f"{mode} quantization needs calibration inputs")
             make = quantize_static if mode == "static" else quantize_marked
             return make(plain, draft, options, calibration)
         case "float16" | "bfloat16":

@@ -32,7 +32,10 @@ but it has no int8 kernels for them: rounding would cost accuracy and time witho
 
 
 def quantize_static(
-    plain: Path, draft: Path, options: Mapping[str, Any], calibration: Iterator[np.ndarray]
+    plain: Path,
+    draft: Path,
+    options: Mapping[str, Any],
+    calibration: Iterator[Mapping[str, np.ndarray]],
 ) -> dict[str, Any]:
     """Writes the int8 file, with ranges measured on calibration inputs.
 
@@ -44,7 +47,10 @@ def quantize_static(
 
 
 def quantize_marked(
-    plain: Path, draft: Path, options: Mapping[str, Any], calibration: Iterator[np.ndarray]
+    plain: Path,
+    draft: Path,
+    options: Mapping[str, Any],
+    calibration: Iterator[Mapping[str, np.ndarray]],
 ) -> dict[str, Any]:
     """Writes the int8 file of a network from a file with range marks.
 
@@ -90,7 +96,7 @@ def _quantize(
     prepared: Path,
     draft: Path,
     options: Mapping[str, Any],
-    calibration: Iterator[np.ndarray],
+    calibration: Iterator[Mapping[str, np.ndarray]],
     ranges: Mapping[str, tuple[float, int]],
 ) -> None:
     import numpy as np
@@ -99,9 +105,10 @@ def _quantize(
     from onnxruntime.quantization import quantize_static as by_runtime
 
     graph = onnx.load(str(prepared)).graph
-    reader = CalibrationReader(calibration, graph.input[0].name)
+    reader = CalibrationReader(calibration)
     symmetric = options.get("symmetric", False)
-    tensors = {name for node in graph.node for name in node.output} | {graph.input[0].name}
+    tensors = {name for node in graph.node for name in node.output}
+    tensors |= {value.name for value in graph.input}
     overrides = {
         name: [{"scale": np.array(scale, np.float32), "zero_point": np.array(zero, np.uint8)}]
         for name, (scale, zero) in ranges.items()
