@@ -19,6 +19,8 @@ DATASETS = Table(
         "torchvision": "paretune.search.data.torchvision:TorchvisionData",
         "npz": "paretune.search.data.npz:NpzData",
         "images": "paretune.search.data.images:ImagesData",
+        "masks": "paretune.search.data.masks:MasksData",
+        "boxes": "paretune.search.data.boxes:BoxesData",
         "python": "paretune.search.data.python:PythonData",
         "text": "paretune.search.data.text:TextData",
     },

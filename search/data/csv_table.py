@@ -6,7 +6,8 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from paretune.search.errors import UserError
@@ -32,6 +33,52 @@ def read_table(file: Path, text: str, label: str) -> TextsAndLabels:
     Raises:
         UserError: The file is empty, not UTF-8 or damaged, or lacks a column or a cell.
     """
+    with _opened(file) as rows:
+        return _read_rows(rows, file, text, label)
+
+
+def read_columns(
+    file: Path, required: Sequence[str] = (), optional: Sequence[str] | None = None
+) -> tuple[dict[str, list[str]], list[int]]:
+    """Reads columns of a UTF-8 table with a header.
+
+    Args:
+        file: Table; cells are separated by commas (.csv) or tabs (.tsv).
+        required: Names of columns that must be there.
+        optional: Names of columns that may be there; None for all others.
+
+    Returns:
+        Name of a column -> its cells, and the line of each row.
+
+    Raises:
+        UserError: The file is empty, not UTF-8 or damaged, or lacks a column or a cell.
+    """
+    with _opened(file) as rows:
+        cells = iter(rows)
+        header = [name.strip() for name in next(cells)]
+        indices = {name: _column(header, name, name, file, "") for name in required}
+        for name in header if optional is None else optional:
+            if name in header and name not in indices:
+                indices[name] = _column(header, name, name, file, "")
+        columns: dict[str, list[str]] = {name: [] for name in indices}
+        lines: list[int] = []
+        for row in cells:
+            _check_length(row, header, file, rows.line)
+            lines.append(rows.line)
+            for name, index in indices.items():
+                columns[name].append(row[index])
+    if not lines:
+        raise UserError(f"data: {file} has a header and no rows")
+    return columns, lines
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[_Rows]:
+    """Opens a table.
+
+    Raises:
+        UserError: The file is empty, not UTF-8 or no table.
+    """
     if file.suffix.lower() not in ENDINGS:
         raise UserError(f"data: {file}: give a .csv or .tsv file, or a folder")
     try:
@@ -50,7 +97,7 @@ def read_table(file: Path, text: str, label: str) -> TextsAndLabels:
     # Texts may be longer than csv's limit, which holds for the whole process.
     limit = csv.field_size_limit(LONGEST)
     try:
-        return _read_rows(_Rows(content, file), file, text, label)
+        yield _Rows(content, file)
     finally:
         csv.field_size_limit(limit)
 
@@ -102,12 +149,7 @@ def _read_rows(rows: _Rows, file: Path, text: str, label: str) -> TextsAndLabels
     texts: list[str] = []
     labels: list[str] = []
     for row in cells:
-        if len(row) != len(header):
-            raise UserError(
-                f"data: {file}:{rows.line}: this row has {len(row)} "
-                f"{'cell' if len(row) == 1 else 'cells'} and the header {len(header)}; put texts "
-                "with commas, quotes or new lines between quotes"
-            )
+        _check_length(row, header, file, rows.line)
         if not row[label_column].strip():
             raise UserError(f"data: {file}:{rows.line}: this row lacks its label")
         texts.append(row[text_column])
@@ -117,12 +159,28 @@ def _read_rows(rows: _Rows, file: Path, text: str, label: str) -> TextsAndLabels
     return texts, labels
 
 
+def _check_length(row: list[str], header: list[str], file: Path, line: int) -> None:
+    """Refuses a row with another number of cells than the header.
+
+    Raises:
+        UserError: It has.
+    """
+    if len(row) != len(header):
+        raise UserError(
+            f"data: {file}:{line}: this row has {len(row)} "
+            f"{'cell' if len(row) == 1 else 'cells'} and the header {len(header)}; put texts "
+            "with commas, quotes or new lines between quotes"
+        )
+
+
 def class_name(label: str) -> str:
     """Returns the name of a label's class: in Unicode's composed form, without spaces around it."""
     return unicodedata.normalize("NFC", label).strip()
 
 
-def _column(header: list[str], option: str, name: str, file: Path) -> int:
+def _column(
+    header: list[str], option: str, name: str, file: Path, advice: str = "; name yours with {}: ..."
+) -> int:
     """Returns the index of a column.
 
     Raises:

@@ -90,27 +90,31 @@ def _classes(
     if not len(train):
         raise UserError(f"{name}: the training part has no {what} with a class")
     classes = len(names) or int(train.max()) + 1
+    if not names and len(train) < classes:
+        absent = np.setdiff1d(np.arange(min(classes, len(train) + 5)), train)[:5]
+        last = int(train.max())
+        raise UserError(
+            f"{name}: the training part has no {what} of class {', '.join(map(str, absent))} "
+            f"although classes go up to {last}; number them from 0 without gaps, or name them: "
+            f"classes{_ignore_hint(wanted, last)}"
+        )
     for part, numbers in present.items():
         if len(numbers) and (numbers.max() >= classes or numbers.min() < 0):
             wrong = int(numbers.max() if numbers.max() >= classes else numbers.min())
-            hint = (
-                f"; if it marks pixels without a class, type task: {{segmentation: {{ignore: "
-                f"{wrong}}}}}"
-                if wanted.kind == "mask"
-                else ""
-            )
             raise UserError(
                 f"{name}: {part}: {what} of class {wrong}, but the classes are 0 to {classes - 1}"
-                f"{hint}"
+                f"{_ignore_hint(wanted, wrong)}"
             )
     if wanted.kind == "mask" and classes < 2:
         raise UserError(f"{name}: the masks have one class only; there is nothing to learn")
-    if classes > max(1000, 10 * len(train)):
-        raise UserError(
-            f"{name}: the {what} have {len(train)} classes with numbers up to {classes - 1}; "
-            "number them from 0 without gaps"
-        )
     return classes
+
+
+def _ignore_hint(wanted: TargetsWanted, value: int) -> str:
+    if wanted.kind != "mask":
+        return ""
+    task = f"{{segmentation: {{ignore: {value}}}}}"
+    return f"; if {value} marks pixels without a class, type task: {task}"
 
 
 def _present(targets: RawTargets, wanted: TargetsWanted) -> np.ndarray:

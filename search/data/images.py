@@ -19,7 +19,7 @@ from paretune.search.data.class_folders import (
 )
 from paretune.search.data.facts_of_targets import class_facts
 from paretune.search.data.file_tree import Skipped, shown
-from paretune.search.data.memory import keeps_in_memory
+from paretune.search.data.image_files import ENDINGS, decoded, refuse_different_sizes
 from paretune.search.data.params import ImageDataParams
 from paretune.search.data.raw_data import RawData, RawPart
 from paretune.search.errors import UserError
@@ -27,11 +27,6 @@ from paretune.search.errors import UserError
 if TYPE_CHECKING:
     from paretune.search.data.image_headers import HeaderSurvey
     from paretune.search.data.image_preparation import Preparation
-
-ENDINGS = (
-    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"),
-    *(".jfif", ".jpe", ".pbm"),
-)
 
 
 class ImagesData:
@@ -100,8 +95,7 @@ class ImagesData:
         files = [file for part in parts.values() for file in part.files]
         survey = HeaderSurvey(files, params.preparation(params.color, params.exif))
         preparation, distorted = _to_one_size(survey, files, params)
-        if _in_memory(params, parts, preparation, survey):
-            parts = {part: _decode(images, preparation) for part, images in parts.items()}
+        parts = decoded(params, parts, preparation, survey)
         notes = (*_notes(folder, roots, skipped), *survey.notes(), *distorted)
         changed = frozenset(file for file in files if survey.changed(file))
         return RawData(folder.name, parts, facts, preparation, True, changed, tuple(notes))
@@ -127,16 +121,7 @@ def _to_one_size(
         return replace(preparation, resize=(params.size, params.size)), ()
     if not params.reshapes:
         return _as_first(survey, files)
-    sizes: dict[tuple[int, int], Path] = {}
-    for file in files:
-        sizes.setdefault(preparation.size(*survey.headers[file].size), file)
-    if len(sizes) > 1:
-        (one, first), (two, second) = list(sizes.items())[:2]
-        raise UserError(
-            f"data: resize: {params.resize} keeps the aspect ratio, and the images then differ in "
-            f"size: {shown(first)} becomes {one[0]} x {one[1]} and {shown(second)} {two[0]} x "
-            f"{two[1]}; give crop: {params.resize} too, or resize: [HEIGHT, WIDTH]"
-        )
+    refuse_different_sizes(survey, files)
     return preparation, ()
 
 
@@ -171,27 +156,3 @@ def _notes(folder: Path, roots: Mapping[str, Path], skipped: Skipped) -> Iterato
     others = other_folders(folder, roots)
     if others:
         yield f"Skipped folders that are no part of the data: {', '.join(others[:5])}."
-
-
-def _in_memory(
-    params: ImagesData.Params,
-    parts: Mapping[str, RawPart],
-    preparation: Preparation,
-    survey: HeaderSurvey,
-) -> bool:
-    height, width = preparation.size(*next(iter(survey.headers.values())).size)
-    images = sum(len(part) for part in parts.values())
-    return keeps_in_memory(params.memory, images * preparation.channels * height * width)
-
-
-def _decode(part: RawPart, preparation: Preparation) -> RawPart:
-    from paretune.search.data.image_decoding import decode_image
-
-    images: np.ndarray | None = None
-    for row, file in enumerate(part.files):
-        image = decode_image(file, preparation)
-        if images is None:
-            images = np.empty((len(part), *image.shape), dtype=np.uint8)
-        images[row] = image
-    assert images is not None  # a part has images
-    return RawPart(part.targets, images)

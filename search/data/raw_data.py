@@ -276,7 +276,8 @@ def _surprises(images: np.ndarray, pixels: np.ndarray) -> Iterator[str]:
         if np.abs(fine - np.rint(fine)).max() > 1e-2:
             yield (
                 "The images are floats with more than 256 levels. They were rounded to 8 bits, so "
-                "outputs differ slightly from those on your floats. Type inputs: tensors to keep them."
+                "outputs differ slightly from those on your floats. Type inputs: tensors to keep "
+                "the floats."
             )
     elif pixels.max() <= 1:
         yield (

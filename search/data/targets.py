@@ -147,29 +147,39 @@ def listed_boxes(where: str, targets: Any, count: int) -> BoxTargets:
     return BoxTargets(tuple(boxes), tuple(labels))
 
 
-def refuse_bad_boxes(where: str, boxes: np.ndarray, size: tuple[int, int]) -> None:
+def refuse_bad_boxes(
+    where: str, boxes: np.ndarray, size: tuple[int, int], advice: str = ""
+) -> None:
     """Refuses boxes that are empty, inverted, not finite, or outside of their image.
 
     Args:
         where: Source and example, for the message.
         boxes: float [n, 4], xmin, ymin, xmax, ymax.
         size: (H, W) of the image in pixels. A box may reach one pixel beyond it.
+        advice: What else to type, for the end of the message.
 
     Raises:
         UserError: There is such a box.
     """
     height, width = size
     for number, box in enumerate(np.asarray(boxes, dtype=np.float64)):
-        reason = _box_problem(box, height, width)
+        reason = box_problem(box, (height, width))
         if reason:
             values = ", ".join(f"{name} {value:g}" for name, value in zip(BOX, box, strict=True))
             raise UserError(
                 f"{where}: box {number} ({values}) {reason}; give xmin < xmax and ymin < ymax in "
-                f"pixels of the image, which has width {width} and height {height}"
+                f"pixels of the image, which has width {width} and height {height}{advice}"
             )
 
 
-def _box_problem(box: np.ndarray, height: int, width: int) -> str | None:
+def box_problem(box: np.ndarray, size: tuple[int, int]) -> str | None:
+    """Returns why a box is none; None if it is one.
+
+    Args:
+        box: xmin, ymin, xmax, ymax.
+        size: (H, W) of the image in pixels. A box may reach one pixel beyond it.
+    """
+    height, width = size
     if not np.isfinite(box).all():
         return "is not finite"
     xmin, ymin, xmax, ymax = box
