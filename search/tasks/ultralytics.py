@@ -155,12 +155,16 @@ class UltralyticsTask:
         network.load_state_dict({name: torch.from_numpy(each) for name, each in weights.items()})
         return network.train()
 
-    def batches(self, part: str) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
-        """Yields images float32 [B, C, H, W] in [0, 1], and each image's boxes.
+    def batches(self, part: str) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]] | None:
+        """Returns batches of images float32 [B, C, H, W] in [0, 1], and each image's boxes.
 
         Boxes are float32 [n, 5]: class, and center x, center y, width, height, relative to the
-        image. Training batches are shuffled and augmented, by torch's seed.
+        image. Training batches are shuffled and augmented, by torch's seed. None if there is no
+        such part.
         """
+        return self._batches(part) if part in self.parts else None
+
+    def _batches(self, part: str) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
         import torch
 
         seed = int(torch.randint(2**31, ())) if part == "train" else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paretune.search.tasks.lightning_task.errors import NoTrainer
+from paretune.search.tasks.lightning_task.errors import LightningError, NoTrainer
 
 EPOCH = ("current_epoch", "global_step")
 """Counters that a training loss must not depend on: the stages have epochs of their own."""
@@ -44,14 +44,16 @@ class StubTrainer:
         """Returns 0 for counters in validation, and refuses everything else.
 
         Raises:
-            NoTrainer: Only a real Trainer has it.
+            LightningError: Only a real Trainer has it.
         """
         if name.startswith("__"):
             raise AttributeError(name)
         if name in EPOCH and not self.training:
             return 0
         where = "training_step" if self.training else "validation_step"
-        raise NoTrainer(
+        # Properties of the module read the counters; an AttributeError there would lose its text.
+        kind = LightningError if name in EPOCH else NoTrainer
+        raise kind(
             f"{where} reads trainer.{name}, and no Trainer runs: Paretune trains the network in "
             "stages of its own. Take it out of the step, or write the task in Python"
         )

@@ -54,6 +54,8 @@ class LightningTask:
             self._loaders = Loaders(self._datamodule)
             module = self._made()
             self._loaders.attach(module)
+            if params.network is not None:
+                _child(module, params.network)
             self._steps = Steps(module, params.network, module.trainer)
             self._random = self._check()
 
@@ -70,8 +72,11 @@ class LightningTask:
         _remove_metrics(network)
         return network
 
-    def batches(self, part: str) -> Iterator[tuple[Nest, Nest]]:
-        """Yields what a step gives to the network, and the batch."""
+    def batches(self, part: str) -> Iterator[tuple[Nest, Nest]] | None:
+        """Returns batches of (what a step gives to the network, targets); None without the part."""
+        return self._batches(part) if part in self.parts else None
+
+    def _batches(self, part: str) -> Iterator[tuple[Nest, Nest]]:
         training = part == "train"
         for batch in self._loaders.batches(part):
             targets = {"batch": batch}

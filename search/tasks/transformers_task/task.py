@@ -68,9 +68,9 @@ class TransformersTask:
         """Returns the model, which takes tensors by name and gives its logits."""
         return self._folder.network()
 
-    def batches(self, part: str) -> Iterator[Batch]:
-        """Yields (inputs by name, labels)."""
-        return self._datasets.batches(part)
+    def batches(self, part: str) -> Iterator[Batch] | None:
+        """Returns batches of (inputs by name, labels); None if there is no such part."""
+        return self._datasets.batches(part) if part in self.parts else None
 
     def loss(self, outputs: Nest, targets: Nest) -> torch.Tensor:
         """Returns the model's own loss, or the user's."""
