@@ -77,6 +77,7 @@ class Epochs:
         self.examples_seen = 0  # examples of all epochs
         self.curve: list[Mapping[str, Any]] = []
         self.snapshot: Snapshot | None = None
+        self._keep = False
         self.channels_last = _channels_last(recipe, context)
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
@@ -116,6 +117,7 @@ class Epochs:
             resume: Snapshot of an earlier part from which to continue.
             keep: Whether to take a snapshot at the end.
         """
+        self._keep = keep
         try:
             with correct_gradients(self.model, self.context.device):
                 if self._loop:
@@ -124,7 +126,6 @@ class Epochs:
                     steps = Steps(self)
                     for epoch in self.numbers(until, resume):
                         steps.epoch(epoch)
-            self.snapshot = self._snapshot() if keep else None
         finally:
             if self.distiller:
                 self.distiller.close()
@@ -155,6 +156,8 @@ class Epochs:
             self._begin(epoch)
             yield epoch
             self._end(epoch, time.perf_counter() - begun, report=epoch >= silent)
+        if self._keep:  # now, because a loop of the task's own may go on after the last epoch
+            self.snapshot = self._snapshot()
 
     def info(self) -> dict[str, Any]:
         """Returns the result of the training as JSON, for `Step.info`."""
