@@ -71,7 +71,8 @@ class Runtime(Protocol):
       part computes (a Compute), or None. Useful if exporting takes long;
     - `stamp(path)`: returns the versions that a file requires, without running it;
     - `refuse(path)`: raises Unmeasurable if a file contains pickles that its library would load;
-    - `placement(model, shape, options)`: returns which activations static int8 rounds.
+    - `placement(model, shape, options)`: returns which activations static int8 rounds;
+    - `keeps_float = True`: its quantizer leaves the modules in `options["keep"]` in float.
 
     A network takes what `shape` describes and returns a tensor, or a nest of tensors. `flat_module`
     brings any network into the form that exporters take.
@@ -146,7 +147,8 @@ def check_mode(runtime: Any, quantization: Mapping[str, Any] | None) -> None:
     """Refuses a quantization mode that a runtime lacks.
 
     Raises:
-        Unmeasurable: The runtime lacks the mode; the text lists its modes.
+        Unmeasurable: The runtime lacks the mode, or cannot leave the layers in float that the task
+            keeps.
     """
     modes = runtime.quantizations
     for mode in quantization or {}:
@@ -156,6 +158,12 @@ def check_mode(runtime: Any, quantization: Mapping[str, Any] | None) -> None:
             raise Unmeasurable(
                 f'{runtime.name} has no quantization mode "{mode}"; it has: {", ".join(modes)}'
             )
+    kept = [name for options in (quantization or {}).values() for name in options.get("keep", ())]
+    if kept and not getattr(runtime, "keeps_float", False):
+        raise Unmeasurable(
+            f"{runtime.name} quantizes all layers, and the task keeps {', '.join(kept)} in float; "
+            "deploy with onnxruntime, or without quantization"
+        )
 
 
 def refuse_dynamic_axes(runtime: Any, shape: Shape) -> None:

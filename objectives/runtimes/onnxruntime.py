@@ -49,6 +49,7 @@ class OnnxRuntime:
     """ONNX Runtime (.onnx): float32, int8, weight-only int4 and int8, 16-bit files."""
 
     name = "onnxruntime"
+    keeps_float = True
     dynamic_batch = True
     library = "onnxruntime"
     needs = "nothing more; a provider other than cpu needs its own build of onnxruntime"

@@ -41,6 +41,7 @@ class OpenVino:
     name = "openvino"
     suffix = ".onnx"
     quantizations: tuple[str, ...] = ("static", "qat", "float16")
+    keeps_float = True
     dynamic_batch = True
     library = "openvino"
     needs = INSTALL

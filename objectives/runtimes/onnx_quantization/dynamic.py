@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paretune.objectives.runtimes.onnx_quantization.layers import nodes_of
+from paretune.objectives.runtimes.onnx_quantization.layers import nodes_of, nodes_within
 
 
 def quantize_dynamic(plain: Path, draft: Path, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,12 +22,16 @@ def quantize_dynamic(plain: Path, draft: Path, options: Mapping[str, Any]) -> di
     from onnxruntime.quantization import quantize_dynamic as by_runtime
 
     kept = options.get("kept", [])
+    graph = onnx.load(str(plain)).graph
     by_runtime(
         str(plain),
         str(draft),
         weight_type=QuantType.QUInt8,
         per_channel=options["per_channel"],
         reduce_range=options.get("reduce_range", False),
-        nodes_to_exclude=nodes_of(onnx.load(str(plain)).graph, kept),
+        nodes_to_exclude=[
+            *nodes_of(graph, kept),
+            *nodes_within(graph, options.get("keep", [])),
+        ],
     )
     return {"kept": list(kept)}

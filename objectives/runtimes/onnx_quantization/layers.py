@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from paretune.objectives.errors import Unmeasurable
@@ -36,6 +36,33 @@ def nodes_of(graph: Any, modules: Iterable[str]) -> list[str]:
     return names
 
 
+def nodes_within(graph: Any, modules: Sequence[str]) -> list[str]:
+    """Returns the names of all nodes that these modules became, and those that use their weights.
+
+    Args:
+        graph: An onnx.GraphProto from torch's exporter, with nodes named by scope.
+        modules: Names of modules that stay in float with everything inside them.
+
+    Raises:
+        Unmeasurable: None of them is in the graph.
+    """
+    names = [
+        node.name
+        for node in graph.node
+        if any(_is_within(name, modules) for name in (_module_of(node.name), *node.input))
+    ]
+    if modules and not names:
+        raise Unmeasurable(
+            f"{', '.join(modules)}, which `keep` names, is not in the exported network; name "
+            "modules that `forward` calls"
+        )
+    return names
+
+
+def _is_within(name: str, modules: Sequence[str]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
 def grouped_transposed(graph: Any) -> list[str]:
     """Returns the names of transposed convolutions with several groups, which stay in float.
 
@@ -57,11 +84,19 @@ def layer_of(node: str) -> str:
     repeated ("layer1", "layer1.0"). It writes a module of a ModuleList in one piece ("blocks.0").
     """
     parts = node.strip("/").split("/")
+    operator = (i for i, part in enumerate(parts) if part.split("_")[0] in LAYERS)
+    return _joined(parts[: next(operator, len(parts))])
+
+
+def _module_of(node: str) -> str:
+    """Returns the module that runs a node of any operator: "head" for "/head/Relu_1"."""
+    return _joined(node.strip("/").split("/")[:-1])
+
+
+def _joined(parts: Sequence[str]) -> str:
     path: list[str] = []
     before = ""
     for part in parts:
-        if part.split("_")[0] in LAYERS:
-            break
         path.append(part.removeprefix(f"{before}.") if before else part)
         before = part
     return ".".join(path)

@@ -17,6 +17,7 @@ from paretune.objectives.runtimes.onnx_quantization.layers import (
     LAYERS,
     grouped_transposed,
     nodes_of,
+    nodes_within,
 )
 from paretune.objectives.runtimes.onnx_quantization.range_marks import strip_marks
 
@@ -127,6 +128,7 @@ def _quantize(
             weight_type=QuantType.QInt8,
             nodes_to_exclude=[
                 *nodes_of(graph, options.get("kept", [])),
+                *nodes_within(graph, options.get("keep", [])),
                 *masked_scores(graph),
                 *grouped_transposed(graph),
             ],
@@ -146,7 +148,7 @@ def _quantize(
     model = onnx.load(str(draft))
     if symmetric:
         _check_symmetric(model.graph)
-    if options.get("kept"):
+    if options.get("kept") or options.get("keep"):
         _shield(model.graph)
         onnx.save(model, str(draft))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.errors import Unmeasurable
+from paretune.objectives.runtimes.onnx_quantization.layers import nodes_within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +30,11 @@ def quantize_weights(plain: Path, draft: Path, options: Mapping[str, Any]) -> di
     model = onnx.load(str(plain))
     graph = model.graph
     weights = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    whole = set(nodes_within(graph, options.get("keep", [])))
     nodes, quantized, kept = [], [], []
     for node in graph.node:
         matrix = _matrix(node, weights)
-        if matrix is None or len(matrix) < block:
+        if matrix is None or len(matrix) < block or node.name in whole:
             nodes.append(node)
             kept += [node.name] if matrix is not None else []
             continue
