@@ -7,15 +7,23 @@ keep their numbers; `whole_layers.py` finds the layers for which that is wrong.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 import torch_pruning
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch_pruning._helpers import _HybridIndex
+from torch_pruning.dependency.constants import MAX_VALID_DIM
+from torch_pruning.dependency.shape_infer import infer_channels_between, init_shape_information
 from torch_pruning.ops import OPTYPE
 from torch_pruning.pruner import function
+
+from paretune.spaces.pruning.channel_axes import channel_axes, output_size, saved_axis
 
 Indices = list[Any]
 """Torch-Pruning's pairs of (index here, index of the group's root)."""
@@ -38,9 +46,11 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         pruner = _ConvPruner()
-        self.REGISTERED_PRUNERS[OPTYPE.CONV] = pruner
-        self._in_channel_pruning_fn.add(pruner.prune_in_channels)
-        self._out_channel_pruning_fn.add(pruner.prune_out_channels)
+        concat = _ConcatPruner()
+        self.REGISTERED_PRUNERS |= {OPTYPE.CONV: pruner, OPTYPE.CONCAT: concat}
+        for own in (pruner, concat):
+            self._in_channel_pruning_fn.add(own.prune_in_channels)
+            self._out_channel_pruning_fn.add(own.prune_out_channels)
         self.unfollowed: dict[str, Exception] = {}
         self._outputs: set[Any] = set()  # modules that compute outputs of the network
 
@@ -58,16 +68,107 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
         self._outputs.add(gradfn2module[output.grad_fn])
         return traced
 
+    def _trace(self, *args: Any, **options: Any) -> Any:
+        with _Concatenations() as self._concatenations:
+            return super()._trace(*args, **options)
+
     def _build_dependency(self, module2node: Any) -> None:
         super()._build_dependency(module2node)
-        for node in module2node.values():
+        init_shape_information(self)
+        axes = channel_axes(module2node.values())
+        for node in sorted(module2node.values(), key=lambda node: node.type == OPTYPE.CONCAT):
+            axis = next((axes[near] for near in node.inputs if near in axes), None)
             if node.type == OPTYPE.RESHAPE:
                 node.type = OPTYPE.ELEMENTWISE  # Torch-Pruning does not set its own mapping
-                pair = _reshape_mapping(node)
+                pair = _reshape_mapping(node, axis)
+            elif node.type == OPTYPE.SLICE:
+                pair = _slice_mapping(node, axis)
+            elif node.type == OPTYPE.SPLIT:
+                pair = None
+                if not _leave_other_axes(node, axis) and node.module.split_sizes is None:
+                    node.type = OPTYPE.ELEMENTWISE
+            elif node.type == OPTYPE.CONCAT:
+                pair = None
+                self._set_concatenation(node, axis)
             else:
-                pair = _shuffle_mapping(node)
+                pair = _shuffle_mapping(node, axis)
             if pair is not None:
                 _connect(node, *pair)
+
+    def _set_concatenation(self, node: Any, axis: int | None) -> None:
+        """Sets where each input of a concatenation begins, if Torch-Pruning would not know it.
+
+        It cannot count inputs without weights before them, such as features of the network's own
+        input, and channels after operations that it does not know.
+        """
+        sizes, traced = self._concatenations.pieces(node)
+        if axis is None or not sizes:
+            return
+        if _leave_other_axes(node, axis):
+            return
+        inferred = [infer_channels_between(self, near, node) for near in node.inputs]
+        widths = [sizes[index] for index in traced]
+        skipped = 1 < node.grad_fn._saved_dim < MAX_VALID_DIM or node.grad_fn._saved_dim == 0
+        if len(widths) != len(node.inputs) or (
+            inferred == widths and len(sizes) == len(traced) and not skipped
+        ):
+            return
+        node.enable_index_mapping = False
+        node.module.concat_sizes = widths
+        node.module.pieces = sizes
+        for number, near in enumerate(node.inputs):
+            into, back = _piece_mapping(node.module, traced[number])
+            dependencies = [d for d in node.dependencies if d.target is near]
+            dependencies[_earlier(node.inputs, number)].index_mapping[0] = back
+            dependencies = [d for d in near.dependencies if d.target is node]
+            dependencies[_earlier(node.inputs, number)].index_mapping[0] = into
+
+
+class _Concatenations(TorchFunctionMode):
+    """Records the sizes of the tensors that each concatenation joins, while a network runs."""
+
+    _FUNCTIONS = (torch.cat, torch.concat, torch.concatenate)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._joined: dict[Any, tuple[list[int], list[int]]] = {}
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Runs a function of torch and notes what a concatenation joined."""
+        result = function(*args, **(kwargs or {}))
+        if function in self._FUNCTIONS and result.grad_fn is not None:
+            named = kwargs or {}
+            tensors = args[0] if args else named["tensors"]
+            dim = args[1] if len(args) > 1 else named.get("dim", named.get("axis", 0))
+            traced = [i for i, tensor in enumerate(tensors) if tensor.grad_fn is not None]
+            self._joined[result.grad_fn] = ([tensor.shape[dim] for tensor in tensors], traced)
+        return result
+
+    def pieces(self, node: Any) -> tuple[list[int], list[int]]:
+        """Returns the size of each joined tensor, and the numbers of those that depend on weights.
+
+        Both are empty for a concatenation that was not recorded.
+        """
+        return self._joined.get(node.grad_fn, ([], []))
+
+
+class _ConcatPruner(torch_pruning.ops.ConcatPruner):  # type: ignore[misc]
+    """Counts the channels of concatenations with inputs that Torch-Pruning does not know."""
+
+    def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
+        """Removes channels from the pieces that hold them."""
+        if not hasattr(layer, "pieces"):
+            return super().prune_out_channels(layer, idxs)
+        ends = list(itertools.accumulate(layer.pieces))
+        pieces = list(layer.pieces)
+        for index in idxs:
+            pieces[bisect.bisect_right(ends, index)] -= 1
+        layer.pieces = pieces
+        return None
+
+    prune_in_channels = prune_out_channels
 
 
 class _ConvPruner(function.ConvPruner):  # type: ignore[misc]
@@ -107,13 +208,73 @@ def _connect(node: Any, forward: Mapping, backward: Mapping) -> None:
                 dependency.index_mapping[0] = forward
 
 
-def _reshape_mapping(node: Any) -> tuple[Mapping, Mapping] | None:
+def _earlier(inputs: Sequence[Any], number: int) -> int:
+    """Returns how many inputs before this one are the same node."""
+    return sum(near is inputs[number] for near in inputs[:number])
+
+
+def _piece_mapping(module: Any, piece: int) -> tuple[Mapping, Mapping]:
+    """Returns how channels go from an input of a concatenation to it, and back."""
+
+    def start() -> int:
+        return sum(module.pieces[:piece])
+
+    def forward(indices: Indices) -> Indices:
+        return [_HybridIndex(idx=i.idx + start(), root_idx=i.root_idx) for i in indices]
+
+    def backward(indices: Indices) -> Indices:
+        first, end = start(), start() + module.pieces[piece]
+        return [
+            _HybridIndex(idx=i.idx - first, root_idx=i.root_idx)
+            for i in indices
+            if first <= i.idx < end
+        ]
+
+    return forward, backward
+
+
+def _leave_other_axes(node: Any, axis: int | None) -> bool:
+    """Lets channels keep their numbers in a node that works along another axis; returns whether."""
+    own, size = saved_axis(node), output_size(node)
+    if axis is None or own is None or not size or own % len(size) == axis:
+        return False
+    node.type = OPTYPE.ELEMENTWISE
+    return True
+
+
+def _slice_mapping(node: Any, axis: int | None) -> tuple[Mapping, Mapping] | None:
+    """Returns how channels go through a slice that Torch-Pruning takes for one of another axis."""
+    own, size = saved_axis(node), output_size(node)
+    if _leave_other_axes(node, axis) or axis is None or own is None:
+        return None
+    if len(size) not in (3, 4) or own < 0 or own == (1 if len(size) == 4 else 2):
+        return None
+    module = node.module
+
+    def forward(indices: Indices) -> Indices:
+        return [
+            _HybridIndex(idx=(i.idx - module.start) // module.step, root_idx=i.root_idx)
+            for i in indices
+            if module.start <= i.idx < module.end and (i.idx - module.start) % module.step == 0
+        ]
+
+    def backward(indices: Indices) -> Indices:
+        return [
+            _HybridIndex(idx=i.idx * module.step + module.start, root_idx=i.root_idx)
+            for i in indices
+        ]
+
+    return forward, backward
+
+
+def _reshape_mapping(node: Any, axis: int | None) -> tuple[Mapping, Mapping] | None:
     """Returns how channels go forward and backward through a reshape; None if they stay."""
     before, after = _sizes(node)
     if not before or not after or before[0] != after[0]:
         return None
     if len(before) > 2 and len(after) == 2 and math.prod(before[1:]) == after[1]:
-        merged, split = _merged_and_split(before, _last_dim(node, "inputs"))
+        last = _last_dim(node, "inputs") if axis is None else axis == len(before) - 1
+        merged, split = _merged_and_split(before, last)
         return split, merged  # flatten: a channel becomes several features
     if len(before) == 2 and len(after) > 2 and math.prod(after[1:]) == before[1]:
         merged, split = _merged_and_split(after, _last_dim(node, "outputs"))
@@ -140,12 +301,15 @@ def _merged_and_split(size: Sequence[int], last: bool) -> tuple[Mapping, Mapping
     )
 
 
-def _shuffle_mapping(node: Any) -> tuple[Mapping, Mapping] | None:
+def _shuffle_mapping(node: Any, axis: int | None) -> tuple[Mapping, Mapping] | None:
     """Returns how channels go through a pixel shuffle, its inverse, or a gated linear unit."""
     name = getattr(node.grad_fn, "name", str)().lower()
     if name.startswith("glu"):
         _, after = _sizes(node)
-        half = after[-1] if len(after) == 3 else after[1]
+        own = saved_axis(node)
+        if axis is not None and own is not None and own % len(after) != axis:
+            return None
+        half = after[axis if axis is not None else -1 if len(after) == 3 else 1]
         return _mapped(lambda i: [i % half]), _mapped(lambda i: [i, i + half])
     if "pixelshuffle" in name or "pixelunshuffle" in name:
         up = getattr(node.grad_fn, "_saved_upscale_factor", 0)

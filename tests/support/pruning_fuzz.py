@@ -1,6 +1,7 @@
 """Prunes random networks at random, and checks each result.
 
-By hand, for many networks: `python -m support.pruning_fuzz 10000` in `tests/`.
+By hand, for many networks: `python -m support.pruning_fuzz 10000` in `tests/`, and for networks with
+several inputs and outputs `python -m support.pruning_fuzz tasks 10000`.
 """
 
 from __future__ import annotations
@@ -9,21 +10,31 @@ import random
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from paretune.inputs import call, random_example
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
+from paretune.spaces.output_layers import float_outputs
 from paretune.spaces.pruning.depth import Depth
 from paretune.spaces.pruning.structured import Structured
 from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.spaces.twin import accepted
+from paretune.task import Outputs
+from support.random_tasks import shape_of
 from support.tasks import classification
 
 SHAPE, CLASSES = (3, 8, 8), 5
+
+CRITERIA_WITHOUT_LOSS = ["magnitude", "l1", "fpgm", "lamp", "random"]
+
+CRITERIA = [*CRITERIA_WITHOUT_LOSS, "taylor"]
 
 FOREIGN = re.compile(
     r"[Tt]orch-?_?[Pp]runing|size of tensor|Error|mat1|must match|index \d+ is out|shape '\["
@@ -56,11 +67,36 @@ def fuzz(seed: int, folder: Path | None = None) -> str:
     rng = random.Random(seed)
     architecture = {"python": {"factory": "support.random_networks:build", "args": {"seed": seed}}}
     before = initial_candidate(architecture, SHAPE, CLASSES, seed=seed)
+    return _fuzz(before, rng, _options(rng, CRITERIA), folder)
+
+
+def fuzz_task(seed: int) -> str:
+    """Does the same with a network that has several inputs or outputs, or other types of them."""
+    rng = random.Random(seed)
+    architecture = {"python": {"factory": "support.random_tasks:build", "args": {"seed": seed}}}
+    before = initial_candidate(architecture, shape_of(seed), Outputs(0, "any"), seed=seed)
+    options = [
+        o | {"scope": o["scope"].replace("sensitivity", "global")}
+        for o in _options(rng, CRITERIA_WITHOUT_LOSS)
+    ]
+    if rng.random() < 0.2:
+        before = replace(before, keep=(rng.choice(_layers(before.model)),))
+    return _fuzz(before, rng, options, None)
+
+
+def _layers(model: torch.nn.Module) -> list[str]:
+    layers = torch.nn.Linear | torch.nn.modules.conv._ConvNd
+    return [name for name, module in model.named_modules() if isinstance(module, layers)]
+
+
+def _fuzz(
+    before: Candidate, rng: random.Random, options: list[dict[str, Any]], folder: Path | None
+) -> str:
     _trained(before.model)
     candidate, outcomes = before, []
-    for options in _options(rng):
+    for chosen in options:
         try:
-            candidate = _step(candidate, options)
+            candidate = _step(candidate, chosen)
         except InfeasibleCandidate as error:
             _check_reason(str(error), candidate)
             outcomes.append(f"refused: {_kind(str(error))}")
@@ -70,16 +106,16 @@ def fuzz(seed: int, folder: Path | None = None) -> str:
         candidate = _shallower(candidate)
     check_equal_to_its_twin(candidate)
     if folder and len(candidate.history) > 1:
-        check_equal_to_its_file(candidate, before, folder / f"{seed}.onnx")
+        check_equal_to_its_file(candidate, before, folder / "pruned.onnx")
     return outcomes[0]
 
 
-def _options(rng: random.Random) -> list[dict[str, Any]]:
+def _options(rng: random.Random, criteria: Sequence[str]) -> list[dict[str, Any]]:
     """Returns the options of one or two structured prunings."""
     several = []
     for _ in range(rng.choice([1, 1, 2])):
         options: dict[str, Any] = {
-            "criterion": rng.choice(["magnitude", "l1", "fpgm", "lamp", "random", "taylor"]),
+            "criterion": rng.choice(criteria),
             "scope": rng.choice(["uniform", "uniform", "global", "sensitivity"]),
             "round_to": rng.choice([1, 1, 2, 4, 8]),
             "images": 8,
@@ -124,14 +160,13 @@ def _shallower(candidate: Candidate) -> Candidate:
 
 def check_equal_to_its_twin(candidate: Candidate) -> None:
     """Compares a candidate with the network rebuilt from its history."""
-    twin = rebuild(candidate.history, SHAPE, CLASSES).eval()
+    twin = rebuild(candidate.history, candidate.shape, candidate.outputs).eval()
     twin.load_state_dict(candidate.model.state_dict())
     for batch in (1, 2):
-        images = torch.randn(batch, *SHAPE, generator=torch.Generator().manual_seed(batch))
+        inputs = random_example(candidate.shape, batch, seed=batch)
         with torch.inference_mode():
-            torch.testing.assert_close(
-                twin(images), candidate.model(images), rtol=1e-6, atol=1e-6, equal_nan=True
-            )
+            other, own = (float_outputs(call(m, inputs)) for m in (twin, candidate.model))
+        torch.testing.assert_close(other, own, rtol=1e-6, atol=1e-6, equal_nan=True)
 
 
 def check_equal_to_its_file(candidate: Candidate, before: Candidate, path: Path) -> None:
@@ -198,12 +233,14 @@ def _size(candidate: Candidate) -> int:
 def main() -> None:
     """Prunes as many networks as the first argument says, and prints what came of them."""
     torch.set_num_threads(1)
-    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    of_tasks = sys.argv[1] == "tasks"
+    count, *start = map(int, sys.argv[2 if of_tasks else 1 :])
+    first = start[0] if start else 0
     counts: Counter[str] = Counter()
     wrong = []
-    for seed in range(first, first + int(sys.argv[1])):
+    for seed in range(first, first + count):
         try:
-            counts[fuzz(seed)] += 1
+            counts[fuzz_task(seed) if of_tasks else fuzz(seed)] += 1
         except Exception as error:
             counts["WRONG"] += 1
             wrong.append(seed)
