@@ -21,7 +21,7 @@ from paretune.search.export.picked_artifact import PickedArtifact
 from paretune.search.export.probe import probe_of
 from paretune.search.files import sha256_of, write_atomically
 from paretune.search.measuring.gauge import NEEDS_WEIGHTS, checked_measurements
-from paretune.search.study.quantity import Quantity, depends_on_artifact
+from paretune.search.study.quantity import SCORE, Quantity, depends_on_artifact
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 from paretune.search.study.units import format_value
 
@@ -229,10 +229,15 @@ def _data_quantities(pick: PickedArtifact) -> dict[str, Mapping[str, Any]]:
     return {
         name: options
         for name, options in pick.quantities.items()
-        if name in OBJECTIVES.names
+        if is_built_in(name)
         and OBJECTIVES.get(name).cost == NEEDS_WEIGHTS
         and depends_on_artifact(OBJECTIVES.get(name))  # the training time does not
     }
+
+
+def is_built_in(name: str) -> bool:
+    """Returns whether an objective is Paretune's own; the scores of tasks are one, too."""
+    return name == SCORE or name in OBJECTIVES.names
 
 
 def _data_measurements(measured: Mapping[str, Any], pick: PickedArtifact) -> dict[str, Any]:

@@ -242,14 +242,15 @@ def _limits(manifest: Mapping[str, Any]) -> Iterator[str]:
     expected = manifest["artifacts"][0]["expected"]
     counts = [m["count"] for m in expected["test"].values() if _is_score(m)]
     score = score_text(manifest)
+    verb = "were" if ", " in score else "was"
     if counts:
         yield (
-            f"{score} was measured on {max(counts)} test examples, from the same source as the "
+            f"{score} {verb} measured on {max(counts)} test examples, from the same source as the "
             "training data."
         )
     elif manifest["data"].get("no_test"):
         yield (
-            f"{score} was measured on the validation part only, by which the search compared "
+            f"{score} {verb} measured on the validation part only, by which the search compared "
             "trials, so it may be too good."
             if "task" in manifest
             else "Accuracy was measured on the validation part only, by which the search compared "

@@ -225,8 +225,8 @@ def _read_folder(
 ) -> tuple[_LazyImages, np.ndarray]:
     from paretune.search.data.class_folders import files_by_class, part_of
     from paretune.search.data.file_tree import subfolders
-    from paretune.search.data.image_stream import ImageFiles
     from paretune.search.data.image_files import ENDINGS
+    from paretune.search.data.image_stream import ImageFiles
 
     tests = [path for path in subfolders(folder) if part_of(path.name) == "test"]
     root = tests[0] if len(tests) == 1 else folder

@@ -25,7 +25,7 @@ def load(path: Any) -> Any:
 
     Several inputs come one by one, by their names, or as a tuple or dict.
     """
-    session = load_session(path)
+    session = load_session(str(path))
 
     def model(*inputs: Any, **named: Any) -> Any:
         outputs = session(*arrays_of(inputs, named))

@@ -24,8 +24,9 @@ MARK = "# -- copied from here"
 SCRIPT = """\
 \"\"\"Runs {file} with {runtime} and NumPy.
 
-    python {script}{pad}the examples in {probe}
+{examples}
 {arguments}
+
 In your own code:
 
     from {module} import load{imports}
@@ -42,7 +43,8 @@ import numpy as np
 
 
 HERE = Path(__file__).resolve().parent
-INPUTS = {inputs}  # name, type and sizes after the batch; a name in place of a size varies
+# Name, type, and sizes after the batch; a name in place of a size means that it varies.
+INPUTS = {inputs}
 FORM = {form}  # of the outputs: None is one array
 {functions}
 
@@ -54,7 +56,7 @@ FORM = {form}  # of the outputs: None is one array
 
 RAW = """\
 if __name__ == "__main__":
-    with np.load(HERE / {probe!r}, allow_pickle=False) as probe:
+    with np.load(HERE / "{probe}", allow_pickle=False) as probe:
         examples = {reading}(sys.argv[1:]) if sys.argv[1:] else list(probe["examples"])
     model = load(HERE / {file})
     for start in range(0, len(examples), 16):
@@ -68,7 +70,7 @@ if __name__ == "__main__":
         with np.load(sys.argv[1], allow_pickle=False) as file:
             inputs = [file[name] for name in names]
     else:
-        with np.load(HERE / {probe!r}, allow_pickle=False) as probe:
+        with np.load(HERE / "{probe}", allow_pickle=False) as probe:
             inputs = [probe["inputs." + name] for name in names]
     show(load(HERE / {file})(*inputs))
 """
@@ -227,7 +229,7 @@ def task_script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -
     options = runtime.Params.model_validate(artifact["options"])
     loading = standalone_code(runtime, options, shape, artifact["info"]).rstrip()
     name = script_name(runtime.name, len(manifest["artifacts"]) > 1)
-    preparing, first, arguments, call = _preparing(preprocessing, shape)
+    preparing, first, arguments, about, call = _preparing(preprocessing, shape)
     kind = task["kind"] if artifact["info"].get("outputs") is None else None
     raw = has_examples(preprocessing)
     imports = [*(["prepare"] if raw else []), *(["decode"] if kind else [])]
@@ -238,11 +240,11 @@ def task_script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -
         quoted=file,
         runtime=runtime.name,
         script=name,
-        pad=" " * max(1, 24 - len(name)),
         module=name.removesuffix(".py"),
         imports="".join(f", {each}" for each in imports),
         probe=PROBE,
-        arguments=f"    python {name} {arguments}\n",
+        examples=f"    python {name:<30} the examples in {PROBE}",
+        arguments=f"    python {f'{name} {arguments}':<30} {about}",
         call=call,
         loading=f"{first}{loading.replace('def load(path):', 'def load_session(path):', 1)}",
         inputs=_inputs(shape),
@@ -278,23 +280,26 @@ def has_examples(preprocessing: Mapping[str, Any]) -> bool:
     return any(key in preprocessing for key in ("scale", "tokenizer", "normalize", "vocabulary"))
 
 
-def _preparing(preprocessing: Mapping[str, Any], shape: Shape) -> tuple[str, str, str, str]:
-    """Returns the code that prepares examples, its imports, its arguments, and the inputs."""
+def _preparing(preprocessing: Mapping[str, Any], shape: Shape) -> tuple[str, str, str, str, str]:
+    """Returns the code that prepares examples, its imports, arguments, what they are, and a call.
+
+    The call is that of the model in a user's own code.
+    """
     if "tokenizer" in preprocessing:
         code, first = text_code(preprocessing, ""), "from tokenizers import Tokenizer\n"
-        return code, first, '"a text" ...    texts of your own', 'prepare(["a text", ...])'
+        return code, first, '"a text" ...', "texts of your own", 'prepare(["a text", ...])'
     if "scale" in preprocessing:
         code = image_code(preprocessing, "")
-        words = "photo.jpg ...      image files; they need Pillow"
-        return code, "", words, 'prepare(["photo.jpg", ...])'
+        words = "image files; they need Pillow"
+        return code, "", "photo.jpg ...", words, 'prepare(["photo.jpg", ...])'
     if "normalize" in preprocessing:
         constants = {key: _literal(preprocessing.get(key)) for key in ("mean", "std")}
-        words = "examples.npy ...   arrays of examples"
-        return TENSORS.format(**constants), "", words, "prepare(examples)"
+        code = TENSORS.format(**constants)
+        return code, "", "examples.npy ...", "arrays of examples", "prepare(examples)"
     if "vocabulary" in preprocessing:
-        return TOKENS, "", "tokens.npy ...     arrays of token ids", "prepare(tokens)"
+        return TOKENS, "", "tokens.npy ...", "arrays of token ids", "prepare(tokens)"
     names = ", ".join(signature_of(shape).names)
-    return "", "", f"inputs.npz         your own arrays: {names}", names
+    return "", "", "inputs.npz", f"your own arrays {names}", names
 
 
 def _reading(preprocessing: Mapping[str, Any]) -> str:
@@ -323,8 +328,8 @@ def _inputs(shape: Shape) -> str:
     for each in signature_of(shape).inputs:
         varying = dict(each.dynamic)
         sizes = [varying.get(axis, int(size)) for axis, size in enumerate(each.shape)]
-        rows.append((str(each.name), str(each.dtype), sizes))
-    return repr(rows)
+        rows.append([str(each.name), str(each.dtype), sizes])
+    return _literal(rows)
 
 
 def _literal(value: Any) -> str:

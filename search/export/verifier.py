@@ -31,6 +31,7 @@ from paretune.search.export.checks import (
     check_value,
 )
 from paretune.search.export.clean_process import CleanFailure, CleanProcess, CleanRuntime
+from paretune.search.export.export_files import is_built_in
 from paretune.search.export.latency_ratio import (
     LATENCY,
     LatencyRatio,
@@ -227,7 +228,7 @@ class _FileChecks:
     def _check_quantity(
         self, process: CleanProcess, examples: Any, name: str, options: Any, part: str
     ) -> list[CheckResult]:
-        if name not in OBJECTIVES.names:
+        if not is_built_in(name):
             return []  # no code is imported because a manifest names it
         objective = OBJECTIVES.get(name)
         subject = Subject(
