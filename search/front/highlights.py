@@ -42,18 +42,22 @@ class Highlight:
 
 
 def highlights_of(record: StudyRecord) -> list[Highlight]:
-    """Returns the knee of the front, and the best trial in each cost within a point."""
+    """Returns the knee of the front, and the best trial in each cost near the baseline's score.
+
+    Near is within a point; within 1 % for a score that is no fraction.
+    """
     trials = [trial for trial in record.front if trial.number != 0]
     if not trials:
         return []
     highlights = [_knee(trials, record.axes)]
     as_accurate = near_baseline(trials, record)
+    score = score_axis(record.axes)
     for axis in record.axes:
-        if axis.better == "lower" and as_accurate:
+        if axis.better == "lower" and as_accurate and score and axis != score:
             quantity = Quantity.of(axis.name)
             word = {"ms": "fastest", "bytes": "smallest"}.get(axis.unit, f"least {quantity.local}")
             word += f" on {quantity.target}" if quantity.target else ""
-            highlights.append(_least(as_accurate, axis, f"{word} within 1 point"))
+            highlights.append(_least(as_accurate, axis, f"{word} {near_text(score)}"))
     return highlights
 
 
@@ -66,18 +70,30 @@ def highlight_texts(record: StudyRecord) -> dict[int, tuple[str, ...]]:
 
 
 def near_baseline(trials: Sequence[TrialRecord], record: StudyRecord) -> list[TrialRecord]:
-    """Returns the trials that lose at most a point of the first fraction that is better higher.
+    """Returns the trials that lose at most a point, or 1 %, of the study's first score.
 
-    The validation part decides. If the test part did, its accuracies would flatter the trials that
-    it chose.
+    The validation part decides. If the test part did, its scores would flatter the trials that it
+    chose.
     """
-    fraction = next((a for a in record.axes if a.unit == "fraction" and a.better == "higher"), None)
-    base = record.baseline
-    if base is None or fraction is None:
+    score, base = score_axis(record.axes), record.baseline
+    if base is None or score is None:
         return []
-    name = fraction.name
-    least = base.measurements[name].value - ONE_POINT - 1e-9
-    return [trial for trial in trials if trial.measurements[name].value >= least]
+    value = base.measurements[score.name].value
+    most = ONE_POINT * (1.0 if score.unit == "fraction" else abs(value)) + 1e-9
+    sign = 1.0 if score.better == "higher" else -1.0
+    return [t for t in trials if sign * (value - t.measurements[score.name].value) <= most]
+
+
+def score_axis(axes: Sequence[Axis]) -> Axis | None:
+    """Returns the first score of the task, or fraction that is better higher; None without one."""
+    return next(
+        (a for a in axes if a.scored or (a.unit == "fraction" and a.better == "higher")), None
+    )
+
+
+def near_text(score: Axis) -> str:
+    """Returns `within 1 point`, or `within 1 %` of a score that is no fraction."""
+    return "within 1 point" if score.unit == "fraction" else "within 1 %"
 
 
 def tied_groups(

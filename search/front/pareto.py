@@ -103,7 +103,7 @@ def to_losses(
 
     - A fraction that is better higher (accuracy) becomes the error; its reference is chance level.
     - A cost becomes its ratio to the baseline, a gain the baseline's ratio to it; the reference is
-      1.2.
+      1.2. If the baseline's value is negative, it is 1 plus the difference as a share of it.
     - Without a baseline, a loss is in units of its axis' `worst`, which is the reference. If there
       is no `worst`, the reference is 1 for a fraction and NaN (unknown) for any other quantity.
     """
@@ -118,7 +118,12 @@ def _loss(axis: Axis, value: float, baseline: Mapping[str, float] | None) -> flo
         unit = abs(axis.worst) if axis.worst else 1.0
         return value / unit if axis.better == "lower" else -value / unit
     base = baseline[axis.name]
-    return _ratio(value, base) if axis.better == "lower" else _ratio(base, value)
+    if base < 0:
+        worse = value - base if axis.better == "lower" else base - value
+        return 1 + worse / -base
+    if axis.better == "lower":
+        return _ratio(value, base)
+    return _ratio(base, value) if value >= 0 else float("inf")
 
 
 def _reference(axis: Axis, baseline: Mapping[str, float] | None, classes: int | None) -> float:

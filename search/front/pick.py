@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paretune.search.errors import UserError
-from paretune.search.front.highlights import highlight_texts
+from paretune.search.front.highlights import highlight_texts, near_text, score_axis
 from paretune.search.study.constraints import read_constraint
 from paretune.search.study.records import StudyRecord, TrialRecord
 
@@ -18,9 +18,9 @@ def pick(record: StudyRecord, query: str) -> TrialRecord:
 
     Args:
         record: The study.
-        query: `knee`; `fastest` or `smallest` (within a point of the baseline); `baseline`; a
-            trial's number; or constraints joined by "and", which pick the trial that is best by
-            the first objective among those that meet them.
+        query: `knee`; `fastest` or `smallest`, near the baseline's score; `baseline`; a trial's
+            number; or constraints joined by "and", which pick the trial that is best by the first
+            objective among those that meet them.
 
     Raises:
         UserError: The query is invalid, or no trial matches it.
@@ -35,8 +35,13 @@ def pick(record: StudyRecord, query: str) -> TrialRecord:
         for number, texts in highlight_texts(record).items():
             if any(text.startswith(query) for text in texts):
                 return _numbered(record, number)
-        raise UserError(f"--pick {query}: no trial of the front is within a point of the baseline")
+        raise UserError(f"--pick {query}: no trial of the front is {_near(record)} of the baseline")
     return _constrained(record, query)
+
+
+def _near(record: StudyRecord) -> str:
+    score = score_axis(record.axes)
+    return "within a point" if score is None or score.unit == "fraction" else near_text(score)
 
 
 def trial_number(text: str) -> int | None:

@@ -23,7 +23,7 @@ from paretune.search.profiling.networks import (
 )
 from paretune.search.study.deployment import Deployment
 from paretune.search.study.plan import Plan
-from paretune.search.study.quantity import Quantity
+from paretune.search.study.quantity import SCORE, Quantity
 from paretune.search.trial.stage_study import StageStudy
 from paretune.search.views.plan_text import trial_plan_text
 
@@ -132,4 +132,7 @@ def _accuracies(trial: TrialRecord) -> tuple[Measurement, ...]:
 
 def _is_accuracy(measured: Measurement) -> bool:
     """Returns whether it is a fraction, and the main value of its objective."""
-    return measured.unit == "fraction" and Quantity.of(measured.name).value is None
+    quantity = Quantity.of(measured.name)
+    if quantity.objective == SCORE:
+        return "part" in measured.conditions
+    return measured.unit == "fraction" and quantity.value is None

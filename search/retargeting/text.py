@@ -47,7 +47,7 @@ def _columns(axis: Axis, rows: tuple[RetargetRow, ...]) -> list[TableColumn]:
     cells = [f"{value} {spread}".rstrip() for value, spread in zip(values, spreads, strict=True)]
     was = [format_value(row.was[axis.name].value, axis.unit) for row in rows]
     columns = [TableColumn(axis.name, cells), TableColumn("was", was, dim=True)]
-    if axis.unit == "fraction":
+    if axis.is_score:
         return columns
     return [
         *columns,

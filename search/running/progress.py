@@ -287,7 +287,7 @@ def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | 
     for axis in axes:
         value = result.values[axis.name]
         cell = f"{axis.name} {format_value(value, axis.unit)}"
-        if baseline and axis.unit != "fraction" and value > 0 and axis.better == "lower":
+        if baseline and not axis.is_score and value > 0 and axis.better == "lower":
             cell += f" ({times_text(baseline[axis.name] / value, axis)})"
         cells.append(cell)
     broken = [text for text, violation in result.violations.items() if violation > 0]
@@ -299,7 +299,9 @@ def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | 
 def _epoch_text(event: EpochDone | StepDone) -> str:
     """Returns the progress of a stage: `3/15 loss 0.412`, `step 3 error 0.12`."""
     if isinstance(event, EpochDone):
-        return f"{event.epoch}/{event.epochs} loss {event.loss:.3f}"
+        plain = 0.01 <= event.loss < 1000 or event.loss == 0
+        loss = f"{event.loss:.3f}" if plain else f"{event.loss:.3g}"
+        return f"{event.epoch}/{event.epochs} loss {loss}"
     values = [f"{name} {value:.4g}" for name, value in event.values.items() if value is not None]
     return " ".join([f"step {event.step}", *values])
 

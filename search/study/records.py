@@ -129,12 +129,29 @@ class Result:
 
 @dataclass(frozen=True)
 class Axis:
-    """An objective as an axis of plots and a column of tables."""
+    """An objective as an axis of plots and a column of tables.
+
+    Attributes:
+        name: The quantity.
+        unit: Its unit.
+        better: Which direction is better.
+        worst: A trial with this value or a worse one adds no hypervolume; None: from the baseline.
+        scored: Whether it is a score of the study's task, such as rmse.
+    """
 
     name: str
     unit: str
     better: Better
     worst: float | None = None
+    scored: bool = False
+
+    @property
+    def is_score(self) -> bool:
+        """Whether tables show its value on the test part, and its difference from the baseline.
+
+        Any other quantity is shown with how many times better it is.
+        """
+        return self.scored or self.unit == "fraction"
 
 
 @dataclass(frozen=True)

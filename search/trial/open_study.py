@@ -18,6 +18,7 @@ from paretune.search.database.store import Store
 from paretune.search.racing.race import Race
 from paretune.search.sampling.proposer import distributions_of
 from paretune.search.study.plan import Plan
+from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, Result, TrialRecord
 from paretune.search.study.spec import StudySpec, digest
 from paretune.search.trial.events import Reporter
@@ -189,6 +190,12 @@ def axes_of(spec: StudySpec) -> tuple[Axis, ...]:
     """Returns the objectives as plots and tables need them."""
     better = {"minimize": "lower", "maximize": "higher"}
     return tuple(
-        Axis(o.name, o.unit, better[o.direction], o.worst)  # type: ignore[arg-type]
+        Axis(
+            o.name,
+            o.unit,
+            better[o.direction],  # type: ignore[arg-type]
+            o.worst,
+            scored=Quantity.of(o.name).local in spec.metrics,
+        )
         for o in spec.objectives
     )

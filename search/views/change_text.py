@@ -64,12 +64,47 @@ def points_text(change: Change) -> str:
     return figure if change.exact else f"{figure} ±{half:.{digits}f}"
 
 
-def within_text(change: Change) -> str:
+def difference_text(change: Change, axis: Axis) -> str:
+    """Returns the difference of a score: in points, or `-2.1 ±0.8 %` of the baseline's value.
+
+    A score that may be negative has its difference in its own unit.
+    """
+    if axis.unit == "fraction":
+        return points_text(change)
+    if change.value == change.low == change.high == (1.0 if change.relative else 0.0):
+        return "same"
+    low, value, high, unit = signed_difference(change, axis)
+    half = value - low if value > 0 else high - value
+    digits = 1 if half >= 0.095 or abs(value) >= 9.95 else 2
+    rounded = round(value, digits) + 0.0  # without the sign of -0.0
+    figure = f"{noise_mark(change)}{rounded:{'+' if rounded else ''}.{digits}f}"
+    spread = "" if change.exact else f" ±{half:.{digits}f}"
+    return f"{figure}{spread} {unit}".rstrip()
+
+
+def signed_difference(change: Change, axis: Axis) -> tuple[float, float, float, str]:
+    """Returns low end, value and high end of (trial - baseline), and the unit: `%` or the score's.
+
+    Args:
+        change: The difference of a score that is no fraction.
+        axis: The score.
+    """
+    ends = (change.low, change.value, change.high)
+    if not change.relative:
+        return (*ends, axis.unit)
+    ratios = [1 / end for end in ends] if axis.better == "lower" else list(ends)
+    low, value, high = sorted(100 * (ratio - 1) for ratio in ratios)
+    return low, value, high, "%"
+
+
+def within_text(change: Change, unit: str = "fraction") -> str:
     """Returns `within ±1.6 points`, `within ±5 %`: how far apart the two may be at most."""
     if change.exact:
         return "no difference"
     if change.relative:
         return f"within ±{100 * max(change.high - 1, 1 / change.low - 1):.2g} %"
+    if unit != "fraction":
+        return f"within ±{max(abs(change.low), abs(change.high)):.2g} {unit}".rstrip()
     far = 100 * max(abs(change.low), abs(change.high))
     return f"within ±{far:.{1 if far >= 0.095 else 2}f} points"
 

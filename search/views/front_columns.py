@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from paretune.objectives.base import Measurement
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_interval, format_times, format_value
-from paretune.search.views.change_text import better_word, noise_mark, points_text
+from paretune.search.views.change_text import better_word, difference_text, noise_mark
 from paretune.search.views.front_table import FrontRow
 
 AGAINST = "vs base"
-"""Heading of the differences from the baseline, in points."""
+"""Heading of the differences of scores from the baseline."""
 
 
 def headings_of(axes: Sequence[Axis]) -> list[str]:
     """Returns the headings of each objective: its name and `faster`, or `on test` and `vs base`."""
     headings = []
     for axis in axes:
-        further = ["on test", AGAINST] if axis.unit == "fraction" else [better_word(axis)]
+        further = ["on test", AGAINST] if axis.is_score else [better_word(axis)]
         headings += [axis.name, *further]
     return headings
 
@@ -41,7 +41,7 @@ def cells_of(row: FrontRow, axes: Sequence[Axis]) -> list[tuple[str, str]]:
     cells: list[tuple[str, str]] = []
     for axis in axes:
         value = _value_cell(row.validation.get(axis.name))
-        if axis.unit == "fraction":
+        if axis.is_score:
             cells += [value, _value_cell(row.test.get(axis.name)), _change_cell(row, axis)]
         else:
             cells += [value, (ratio_text(row, axis), "")]
@@ -66,5 +66,5 @@ def _change_cell(row: FrontRow, axis: Axis) -> tuple[str, str]:
     change = row.changes.get(axis.name)
     if change is None:
         return "", ""
-    text, _, spread = points_text(change).partition(" ")
+    text, _, spread = difference_text(change, axis).partition(" ")
     return text, spread

@@ -182,13 +182,13 @@ class _RowMaker:
 
 
 def ratios_of(trial: TrialRecord, record: StudyRecord) -> dict[str, float]:
-    """Returns objective -> how many times better than the baseline; fractions have no ratio."""
+    """Returns objective -> how many times better than the baseline; scores have no ratio."""
     if record.baseline is None:
         return {}
     ratios = {}
     for axis in record.axes:
         value, base = trial.values.get(axis.name), record.baseline.values[axis.name]
-        if axis.unit == "fraction" or not value or not base:
+        if axis.is_score or not value or not base:
             continue
         ratios[axis.name] = base / value if axis.better == "lower" else value / base
     return ratios

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from paretune.objectives.base import Measurement
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_about, format_chance, format_value
-from paretune.search.views.change_text import MARK, WITHIN, noise_mark, points_text
+from paretune.search.views.change_text import MARK, WITHIN, difference_text, noise_mark
 from paretune.search.views.front_columns import AGAINST, headings_of, ratio_text
 from paretune.search.views.front_table import FrontInfo, FrontRow
 from paretune.search.views.text_table import (
@@ -168,7 +168,7 @@ def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) ->
     """Returns the cells of an objective: its value and ratio, or test value and difference."""
     measured = row.validation.get(axis.name)
     about = partial(format_about, short=detail.short)
-    if axis.unit != "fraction":
+    if not axis.is_score:
         ratio = ratio_text(row, axis) if detail.ratios else ""
         return [about(measured) if measured else "", ratio]
     test, on_test = row.test.get(axis.name), axis.name in info.on_test
@@ -179,7 +179,7 @@ def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) ->
     if change is None or (change.part == "test") != on_test:
         return [value, tested, ""]
     if detail.changes:
-        return [value, tested, points_text(change)]
+        return [value, tested, difference_text(change, axis)]
     mark = noise_mark(change) if detail.marks else ""
     return [value, mark + tested, ""] if on_test else [mark + value, tested, ""]
 
@@ -235,10 +235,10 @@ def change_notes(info: FrontInfo, headings: Sequence[str], cells: Sequence[str])
     """
     notes = []
     if AGAINST in headings:
-        text = f"{AGAINST}: difference from the baseline in points"
-        fractions = [axis.name for axis in info.axes if axis.unit == "fraction"]
-        unpaired = [name for name in fractions if _is_unpaired(name, info.rows)]
-        if unpaired != fractions:
+        text = f"{AGAINST}: difference from the baseline {_difference_units(info)}"
+        scores = [axis.name for axis in info.axes if axis.is_score]
+        unpaired = [name for name in scores if _is_unpaired(name, info.rows)]
+        if unpaired != scores:
             text += ", on the same examples"
         if unpaired:
             names = and_text(unpaired)
@@ -247,6 +247,17 @@ def change_notes(info: FrontInfo, headings: Sequence[str], cells: Sequence[str])
     if any(MARK in cell for cell in cells):
         notes.append(f"{MARK}: differs from the baseline only {WITHIN}.")
     return notes
+
+
+def _difference_units(info: FrontInfo) -> str:
+    """Returns `in points`, `in per cent`, or `in points; rmse: in per cent`."""
+    scores = [axis for axis in info.axes if axis.is_score]
+    others = [axis.name for axis in scores if axis.unit != "fraction"]
+    if not others:
+        return "in points"
+    if len(others) == len(scores):
+        return "in per cent"
+    return f"in points; {and_text(others)}: in per cent"
 
 
 def _is_unpaired(name: str, rows: Sequence[FrontRow]) -> bool:
@@ -275,7 +286,7 @@ def _measured_notes(info: FrontInfo) -> list[str]:
     notes = []
     for axis in info.axes:
         first = info.rows[0].validation.get(axis.name)
-        if axis.unit == "fraction" and first is not None and first.low < first.high:
+        if axis.is_score and first is not None and first.low < first.high:
             test = info.rows[0].test.get(axis.name)
             notes.append(f"{axis.name}: {_counts(first, test)}.")
     if info.final is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_value
-from paretune.search.views.change_text import evidence_text, times_text
+from paretune.search.views.change_text import evidence_text, signed_difference, times_text
 from paretune.search.views.front_table import FrontInfo, FrontRow
 from paretune.search.views.words import list_text
 
@@ -12,7 +12,7 @@ from paretune.search.views.words import list_text
 def answer_text(info: FrontInfo) -> str:
     """Returns `Trial 12 is 5.2x faster than the baseline, for 0.4 points less accuracy ...`.
 
-    The trial is the fastest (or least costly) within a point of the baseline, else the knee.
+    The trial is the fastest (or least costly) near the score of the baseline, else the knee.
     """
     row = best_row(info)
     if row is None:
@@ -26,8 +26,8 @@ def answer_text(info: FrontInfo) -> str:
         for axis in info.axes
         if row.ratios.get(axis.name, 1.0) > 1.005 and is_beyond_noise(row, axis)
     ]
-    fraction = next((axis for axis in info.axes if axis.unit == "fraction"), None)
-    change = _change(info.baseline, row, fraction) if fraction else ""
+    score = next((axis for axis in info.axes if axis.is_score), None)
+    change = _change(info.baseline, row, score) if score else ""
     if not gains:
         property = "knee of the front" if "knee" in row.marks else row.marks[0]
         return f"Trial {row.trial} is the {property}{change and f', {change}'}."
@@ -57,7 +57,7 @@ def best_row(info: FrontInfo) -> FrontRow | None:
     """Returns the row that the answer is about, or None."""
     marks = [mark for row in info.rows for mark in row.marks]
     fastest = [mark for mark in marks if mark.startswith("fastest")]
-    near = [mark for mark in marks if mark.endswith("within 1 point")]
+    near = [mark for mark in marks if mark.endswith(("within 1 point", "within 1 %"))]
     for mark in (*fastest, *near, "knee"):
         row = info.marked(mark)
         if row is not None:
@@ -66,16 +66,19 @@ def best_row(info: FrontInfo) -> FrontRow | None:
 
 
 def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:
-    """Returns how the accuracy differs, and whether the difference is within noise."""
+    """Returns how the score differs, and whether the difference is within noise."""
     change = row.changes.get(axis.name)
     if baseline is None or change is None:
         return ""
     old, new = (getattr(r, change.part)[axis.name] for r in (baseline, row))
-    points = 100 * change.value
-    if abs(points) < 0.005:
+    apart, unit = 100 * change.value, "points"
+    if axis.unit != "fraction":
+        _, apart, _, unit = signed_difference(change, axis)
+    if abs(apart) < 0.005:
         text, evidence = f"at the same {axis.name}", ""
     else:
-        text = f"for {abs(points):.1f} points {'more' if points > 0 else 'less'} {axis.name}"
+        figure = f"{abs(apart):.1f} {unit}".rstrip()
+        text = f"for {figure} {'more' if apart > 0 else 'less'} {axis.name}"
         evidence = evidence_text(change)
     values = f"{format_value(old.value, axis.unit)} -> {format_value(new.value, axis.unit)}"
     details = f"{values}, {new.count} examples{evidence and f'; {evidence}'}"

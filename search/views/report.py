@@ -14,9 +14,11 @@ import jinja2
 import yaml
 from plotly.offline import get_plotlyjs
 
+from paretune.objectives.base import Measurement
 from paretune.search.errors import UserError
 from paretune.search.files import write_atomically
 from paretune.search.front.changes import change
+from paretune.search.front.differences import has_relative_noise
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.units import format_chance, format_interval, format_value
 from paretune.search.views.change_text import equal_text, times_text, times_words, within_text
@@ -143,20 +145,30 @@ def _tiles(front: FrontInfo) -> list[tuple[str, str, str]]:
     for axis in front.axes:
         old, new = base.validation[axis.name], row.validation[axis.name]
         label = axis.name
-        if axis.unit == "fraction":
+        if axis.is_score:
             if axis.name in row.test and axis.name in base.test:
                 old, new = base.test[axis.name], row.test[axis.name]
                 label = f"{axis.name} on test"
-            figure = f"{100 * (new.value - old.value):+.1f} points"
+            figure = _score_figure(old, new)
         else:
             figure, label = times_words(row.ratios.get(axis.name, 1.0), axis)
         against = row.changes.get(axis.name)
         if against is not None and not against.beyond_noise:
             figure = equal_text(axis)
-            label = within_text(against) + (" on test" if against.part == "test" else "")
+            label = within_text(against, axis.unit) + (" on test" if against.part == "test" else "")
         span = f"{format_value(old.value, axis.unit)} → {format_value(new.value, axis.unit)}"
         tiles.append((figure, label, span))
     return tiles
+
+
+def _score_figure(old: Measurement, new: Measurement) -> str:
+    """Returns how a score differs: `-0.4 points`, `+2.1 %`; in its unit if it may be negative."""
+    apart = new.value - old.value
+    if old.unit == "fraction":
+        return f"{100 * apart:+.1f} points"
+    if has_relative_noise([old, new]):
+        return f"{100 * apart / old.value:+.1f} %"
+    return f"{apart:+.3g} {old.unit}".rstrip()
 
 
 def _row(row: FrontRow, front: FrontInfo, visible: Sequence[bool]) -> dict[str, Any]:
