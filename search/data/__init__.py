@@ -21,6 +21,7 @@ DATASETS = Table(
         "images": "paretune.search.data.images:ImagesData",
         "masks": "paretune.search.data.masks:MasksData",
         "boxes": "paretune.search.data.boxes:BoxesData",
+        "table": "paretune.search.data.table:TableData",
         "python": "paretune.search.data.python:PythonData",
         "text": "paretune.search.data.text:TextData",
     },

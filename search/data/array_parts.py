@@ -148,7 +148,19 @@ class _PartReader:
         if self._wanted.kind == "next":
             assert self._params.vocabulary
             return TargetFacts("next", self._params.vocabulary)
-        return facts_of(self._name, parts, self._wanted)
+        facts = facts_of(self._name, parts, self._wanted)
+        return replace(facts, image=self._size(parts["train"])) if facts.kind == "boxes" else facts
+
+    def _size(self, part: RawPart) -> tuple[int, int]:
+        """Returns (H, W) of the prepared images of a part."""
+        array = part.images if part.inputs is None else part.inputs
+        assert array is not None
+        height, width = array.shape[2:]
+        if not self._params.reshapes:
+            return height, width
+        from paretune.search.data.image_preparation import COLORS
+
+        return self._params.preparation(COLORS[array.shape[1]]).size(height, width)
 
     def _with_inputs(self, part: str, inputs: np.ndarray, targets: RawTargets) -> RawPart:
         if self._form == "tokens":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -75,7 +76,8 @@ class BoxesData:
         refuse_different_sizes(survey, files)
         names = read.names or _sorted_names(read.parts["train"])
         parts, dropped = _parts(read, names, survey, params.faulty == "drop")
-        facts = facts_of(f"data: {path.name}", parts, wanted, names)
+        size = survey.preparation.size(*survey.headers[files[0]].size)
+        facts = replace(facts_of(f"data: {path.name}", parts, wanted, names), image=size)
         parts = decoded(params, parts, survey.preparation, survey)
         notes = (*read.notes, *survey.notes(), *dropped)
         return RawData(path.name, parts, facts, survey.preparation, True, notes=notes)

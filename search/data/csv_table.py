@@ -103,7 +103,7 @@ def _opened(file: Path) -> Iterator[_Rows]:
 
 
 class _Rows:
-    """The rows of a table that are not blank.
+    """The rows of a table that are not blank; a header with semicolons only separates by them.
 
     Args:
         content: Content of the table.
@@ -116,10 +116,12 @@ class _Rows:
     def __init__(self, content: str, file: Path) -> None:
         dialect = "excel-tab" if file.suffix.lower() == ".tsv" else "excel"
         header = content.lstrip().partition("\n")[0]
-        spaced = re.search(r"[,\t] +[\w\"]", header) is not None
+        spaced = re.search(r"[,;\t] +[\w\"]", header) is not None
+        semicolons = ";" in header and "," not in header and "\t" not in header
         self._reader = csv.reader(
             io.StringIO(content, newline=""),
             dialect=dialect,
+            delimiter=";" if semicolons else csv.get_dialect(dialect).delimiter,
             strict=True,
             skipinitialspace=spaced,  # "text, label": cells follow a space, too
         )

@@ -95,6 +95,10 @@ class Loading:
         return make_image_dataset(raw, self.options, self.seed, self.seen, self.task(raw.facts))
 
     def _text(self, raw: RawData) -> Dataset:
+        if self.wanted.kind == "next":
+            from paretune.search.data.language_dataset import make_language_dataset
+
+            return make_language_dataset(raw, self.options, self.base, self)
         from paretune.search.data.text_dataset import make_text_dataset
 
         return make_text_dataset(

@@ -183,11 +183,11 @@ def _matched(images: Path, masks: Path, skipped: Skipped) -> tuple[list[Pair], i
     missing: list[Path] = []
     for file in files:
         key = _key(file, images)
-        mask = next((by_key[key + end] for end in SUFFIXES if key + end in by_key), None)
-        if mask is None:
+        match = next((by_key[key + end] for end in SUFFIXES if key + end in by_key), None)
+        if match is None:
             missing.append(file)
         else:
-            pairs.append((file, mask))
+            pairs.append((file, match))
     if missing:
         more = f" and {len(missing) - 1} more images" if len(missing) > 1 else ""
         raise UserError(

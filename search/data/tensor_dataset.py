@@ -20,6 +20,9 @@ from paretune.task import Task
 
 Normalize = Literal["none", "feature", "channel"]
 
+Moments = tuple[np.ndarray | None, np.ndarray | None]
+"""Mean and standard deviation, float32 in a shape that fits an example; None for neither."""
+
 DIGITS = 7
 """Digits that are kept of means and deviations: as many as a float32 holds."""
 
@@ -52,6 +55,7 @@ class TensorDataset(HeldDataset):
         task: What the outputs of a network mean.
         normalize: What is brought to mean 0 and standard deviation 1.
         vocabulary: Number of tokens, for inputs that are token ids; None for numbers.
+        measured: Mean and standard deviation that are known; None to measure them.
     """
 
     def __init__(
@@ -61,13 +65,14 @@ class TensorDataset(HeldDataset):
         task: Task,
         normalize: Normalize = "none",
         vocabulary: int | None = None,
+        measured: Moments | None = None,
     ) -> None:
         super().__init__(raw, split, task)
         train = self._raw_inputs("train")
         shape = train.shape[1:]
         self._shape: Shape = Tokens(shape[0], vocabulary) if vocabulary else tuple(shape)
         self._normalize = normalize
-        self._mean, self._std = moments(train, normalize)
+        self._mean, self._std = measured or moments(train, normalize)
         self._inputs = {name: self._normalized(self._raw_inputs(name)) for name in self._parts}
         self._moved: dict[tuple[str, str], tuple[torch.Tensor, TargetRows]] = {}
         self._fingerprint = self._digest()
@@ -182,9 +187,7 @@ class TensorDataset(HeldDataset):
         return digest.hexdigest()
 
 
-def moments(
-    inputs: np.ndarray, normalize: Normalize
-) -> tuple[np.ndarray | None, np.ndarray | None]:
+def moments(inputs: np.ndarray, normalize: Normalize) -> Moments:
     """Returns mean and standard deviation as float32, to subtract and divide by; else None.
 
     Args:
@@ -198,10 +201,10 @@ def moments(
     mean = inputs.mean(axes, dtype=np.float64, keepdims=True)[0]
     std = inputs.std(axes, dtype=np.float64, keepdims=True)[0]
     std[std <= 1e-6 * np.maximum(np.abs(mean), 1e-30)] = 1.0
-    return _rounded(mean), _rounded(std)
+    return rounded(mean), rounded(std)
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
+def rounded(values: np.ndarray) -> np.ndarray:
     """Returns values that do not depend on the order of a sum, as float32."""
     listed: Sequence[float] = [float(f"{value:.{DIGITS}g}") for value in values.ravel()]
     return np.array(listed, dtype=np.float32).reshape(values.shape)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -16,11 +18,12 @@ from paretune.search.data.class_folders import (
     part_folders,
     paths_by_part,
 )
-from paretune.search.data.csv_table import ENDINGS, TextsAndLabels, read_table
+from paretune.search.data.csv_table import ENDINGS, read_table
 from paretune.search.data.facts_of_targets import class_facts
 from paretune.search.data.file_tree import Skipped, shown, visible
 from paretune.search.data.params import SplitParams
 from paretune.search.data.raw_data import RawData, RawPart
+from paretune.search.data.targets import TargetsWanted
 from paretune.search.errors import UserError
 from paretune.spaces.table import did_you_mean
 
@@ -34,17 +37,19 @@ DEFAULT_VOCABULARY = 8000
 
 
 class TextData:
-    """Texts by class: one folder of .txt files per class, or a .csv or .tsv table."""
+    """Texts by class, in folders of .txt files or a table; or any texts, for a language model."""
 
     primary = "path"
     holds = "text"
+    reads: ClassVar = ("class", "next")
 
     class Params(SplitParams):
         """Options of text."""
 
         path: str = Field(
             description="a .csv or .tsv table, a folder with a subfolder of .txt files for each "
-            "class, or a folder with train, val and test of either kind. Relative to the study file"
+            "class, or a folder with train, val and test of either kind. For a language model: a "
+            ".txt or .md file, or a folder of them. Relative to the study file"
         )
         text: str = Field("text", description="column of a table with the texts")
         label: str = Field("label", description="column of a table with the classes")
@@ -64,7 +69,8 @@ class TextData:
             ge=4,
             le=8192,
             description="tokens of a text, longer ones are cut; if not given, what 99 % of the "
-            "training texts need, at most 512",
+            "training texts need, at most 512. For a language model: tokens that it sees at once, "
+            "128 if not given",
         )
         lowercase: bool = Field(True, description="a trained tokenizer ignores the case of letters")
 
@@ -82,7 +88,7 @@ class TextData:
             return self
 
     @staticmethod
-    def load(params: Params, base: Path) -> RawData:
+    def load(params: Params, base: Path, wanted: TargetsWanted | None = None) -> RawData:
         """Returns the parts of the folder or the table.
 
         Raises:
@@ -90,6 +96,10 @@ class TextData:
                 is nothing to classify.
         """
         path = (base / params.path).resolve()
+        if wanted is not None and wanted.kind == "next":
+            from paretune.search.data.language_texts import read_language_texts
+
+            return read_language_texts(path, params.text)
         if path.is_file():
             return _from_tables({"train": path}, path.name, params)
         if not path.is_dir():
@@ -104,7 +114,7 @@ class TextData:
 
 def _from_tables(tables: dict[str, Path], name: str, params: TextData.Params) -> RawData:
     rows = {part: read_table(file, params.text, params.label) for part, file in tables.items()}
-    names = _sorted_classes(rows["train"])
+    names = sorted_classes(rows["train"][1])
     numbers = {label: number for number, label in enumerate(names)}
     for part, (_, labels) in rows.items():
         unknown = sorted(set(labels) - set(names))
@@ -120,13 +130,13 @@ def _from_tables(tables: dict[str, Path], name: str, params: TextData.Params) ->
     return RawData(name, parts, class_facts(f"data: {name}", parts, names))
 
 
-def _sorted_classes(rows: TextsAndLabels) -> list[str]:
+def sorted_classes(labels: Sequence[str]) -> list[str]:
     """Returns the classes in order: by value if all of them are numbers, else by name.
 
     Raises:
         UserError: Two names are the same number, such as 1 and 1.0.
     """
-    names = sorted(set(rows[1]))
+    names = sorted(set(labels))
     try:
         values = {name: float(name) for name in names}
     except ValueError:
@@ -163,10 +173,15 @@ def _from_folders(folder: Path) -> RawData:
 
 def _read_texts(root: Path, names: tuple[str, ...], skipped: Skipped) -> RawPart:
     labels, files = files_by_class(root, names, (".txt",), "texts", skipped)
-    return RawPart(labels, texts=tuple(_read(file) for file in files))
+    return RawPart(labels, texts=tuple(read_utf8(file) for file in files))
 
 
-def _read(file: Path) -> str:
+def read_utf8(file: Path) -> str:
+    """Returns the text of a file.
+
+    Raises:
+        UserError: It cannot be read, or is not UTF-8.
+    """
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paretune.inputs import image_shape
 from paretune.search.data.batch_targets import BatchTargets
 from paretune.search.data.class_folders import PART_NAMES, part_of
 from paretune.search.data.loader_dataset import LoaderDataset
@@ -71,6 +72,8 @@ class UserParts:
         if targets.needs_training_classes:
             parts.read_all("train")
         facts = targets.finish()
+        if facts.kind == "boxes":
+            facts = replace(facts, image=image_shape(parts.shape)[1:])
         return LoaderDataset(
             self.name.removeprefix("data: "),
             parts,
