@@ -77,6 +77,20 @@ def grouped_transposed(graph: Any) -> list[str]:
     ]
 
 
+def clipped_outputs(graph: Any) -> list[str]:
+    """Returns the names of the Relu and Clip nodes that read an output of the network.
+
+    ONNX Runtime's quantizer gives their input the range of their output. An output of the network,
+    such as features beside the logits, would lose its negative values.
+    """
+    outputs = {value.name for value in graph.output}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type in ("Relu", "Clip") and node.input[0] in outputs
+    ]
+
+
 def layer_of(node: str) -> str:
     """Returns the module that a node is named after: "layer1.0" for "/layer1/layer1.0/Conv".
 

@@ -15,6 +15,7 @@ from paretune.objectives.runtimes.attention_scores import masked_scores
 from paretune.objectives.runtimes.onnx_quantization.calibration import CalibrationReader
 from paretune.objectives.runtimes.onnx_quantization.layers import (
     LAYERS,
+    clipped_outputs,
     grouped_transposed,
     nodes_of,
     nodes_within,
@@ -131,6 +132,7 @@ def _quantize(
                 *nodes_within(graph, options.get("keep", [])),
                 *masked_scores(graph),
                 *grouped_transposed(graph),
+                *clipped_outputs(graph),
             ],
             calibrate_method={
                 "minmax": CalibrationMethod.MinMax,
