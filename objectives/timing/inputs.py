@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paretune.inputs import Input, Signature, signature_of
+from paretune.nests import leaves
 from paretune.objectives.base import EvaluationData
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.flat_arrays import flat_arrays
@@ -29,6 +30,8 @@ def validation_batch(data: EvaluationData, batch: int) -> tuple[np.ndarray, ...]
     batches: list[tuple[np.ndarray, ...]] = []
     count = 0
     for inputs, _ in data.arrays("validation", batch):  # a user's loader may give smaller ones
+        if len(leaves(inputs)[0]) == 0:
+            continue
         batches.append(_fitted(signature, flat_arrays(signature, inputs)))
         count += len(batches[-1][0])
         if count >= batch:

@@ -122,7 +122,7 @@ class Networks:
         """Adds this many seconds to the long run."""
         probe = ContentionProbe()
         loads = [self._loader(subject) for subject in self.subjects]
-        runs = [TimedRuns(load, self._image, probe) for load in loads]
+        runs = [TimedRuns(load, [self._image], probe) for load in loads]
         order = list(range(len(runs)))
         for each in runs:
             each.warm_up()

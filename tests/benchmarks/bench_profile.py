@@ -90,7 +90,7 @@ def compare(name: str, architecture: dict[str, Any], seconds: float, folder: Pat
     file = exported(model, folder / "before.onnx")
     options = OnnxRuntime.Params()
     modules = {path for path, _ in model.named_modules()}
-    times = onnx_times(file.path, options, inputs, modules, seconds)
+    times = onnx_times(file.path, options, (inputs,), modules, seconds)
     layers = layer_costs(model, SHAPE)
     costs = NetworkCosts(layers, times.by_layer(), times.outside, float(file.bytes))
     size = file.bytes / 1e6

@@ -36,7 +36,7 @@ def test_onnx_profile_names_the_heaviest_layer(
     model, shape = make_network("dominated")
     path = export(model, shape, quantization)
     modules = {n for n, _ in model.named_modules()}
-    times = onnx_times(path, OnnxRuntime.Params(), make_inputs(shape), modules, seconds=0.1)
+    times = onnx_times(path, OnnxRuntime.Params(), [make_inputs(shape)], modules, seconds=0.1)
     check_heaviest(times)
 
 
@@ -52,7 +52,7 @@ def test_openvino_profile_names_the_heaviest_layer(
     model, shape = make_network("dominated")
     path = export(model, shape, quantization)
     modules = {n for n, _ in model.named_modules()}
-    times = openvino_times(path, OpenVino.Params(), make_inputs(shape), modules, seconds=0.1)
+    times = openvino_times(path, OpenVino.Params(), [make_inputs(shape)], modules, seconds=0.1)
     check_heaviest(times)
     assert times.by_layer()["head"] > 0, "the last node has the name of the output"
 

@@ -99,7 +99,7 @@ def test_dynamic_int8_stores_unsigned_weights(model: nn.Module, tmp_path: Path) 
 
 
 def test_static_int8_without_images_is_unmeasurable(model: nn.Module, tmp_path: Path) -> None:
-    with pytest.raises(Unmeasurable, match="static quantization needs calibration images"):
+    with pytest.raises(Unmeasurable, match="static quantization needs calibration inputs"):
         exported(model, tmp_path, static())
     with pytest.raises(Unmeasurable, match="and there are none"):
         exported(model, tmp_path, static(), iter(()))

@@ -31,7 +31,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with weights."""
     path = tmp_path_factory.mktemp("program") / "net.pt2"
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 3))
-    save_program(export_program(network, (1, 8, 8)), path)
+    save_program(export_program(network, (1, 8, 8)).program, path)
     return path
 
 

@@ -23,7 +23,7 @@ def make_runs(fixed_probe: Callable[..., ContentionProbe]) -> MakeRuns:
     """Runs of a session in a first block; the probe returns 1 ms, its best, unless set."""
 
     def make(session: Callable[[Any], Any], *probe_ms: float) -> TimedRuns:
-        runs = TimedRuns(lambda: session, INPUTS, fixed_probe(*(probe_ms or (1.0,))))
+        runs = TimedRuns(lambda: session, [INPUTS], fixed_probe(*(probe_ms or (1.0,))))
         runs.begin_block()
         return runs
 
@@ -150,7 +150,7 @@ def test_reload_loads_the_artifact_anew(fixed_probe: Callable[..., ContentionPro
         loads.append(1)
         return work
 
-    runs = TimedRuns(load, INPUTS, fixed_probe(1.0))
+    runs = TimedRuns(load, [INPUTS], fixed_probe(1.0))
     runs.reload()
     assert len(loads) == 2
 

@@ -10,7 +10,7 @@ from paretune.objectives.runtimes.onnx_quantization.calibration import Calibrati
 
 @pytest.mark.parametrize(("count", "chunk"), [(1, 1), (13, 13), (16, 16), (17, 1), (100, 10)])
 def test_chunks_have_one_size_and_single_inputs(count: int, chunk: int) -> None:
-    reader = CalibrationReader(iter([np.zeros((count, 2), np.float32)]), "input")
+    reader = CalibrationReader(iter([{"input": np.zeros((count, 2), np.float32)}]))
     assert reader.chunk == chunk
     reader.set_range(0, chunk)
     inputs = 0
