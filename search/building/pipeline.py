@@ -87,7 +87,11 @@ class Pipeline:
             data.task,
         )
         self._teachers = Teachers(
-            baseline, lambda plan: self._links(plan)[-1].identity, self.candidate, cache
+            baseline,
+            lambda plan: self._links(plan)[-1].identity,
+            self.candidate,
+            cache,
+            data.task,
         )
 
     def keys(self, plans: Iterable[Plan], teachers: Iterable[Mapping[str, Any]]) -> set[str]:

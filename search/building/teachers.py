@@ -14,6 +14,7 @@ from paretune.search.study.spec import canonical, digest
 from paretune.search.study.stage import Stage
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.distillation.teacher_average import TeacherAverage
+from paretune.task import Task
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +36,7 @@ class Teachers:
         identity: Plan -> identity of its candidate.
         build: Plan -> candidate.
         cache: Keeps the teachers' logits.
+        task: Tells how the outputs of several teachers are averaged.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class Teachers:
         identity: Callable[[Plan], StageIdentity],
         build: Callable[[Plan, Watch], Candidate],
         cache: StageCache,
+        task: Task,
     ) -> None:
+        self._task = task
         self._baseline = baseline
         self._identity = identity
         self._build = build
@@ -85,7 +89,8 @@ class Teachers:
         if key not in self._models:
             if described and "average" in described:
                 members = [self.model(member, watch) for member in described["average"]]
-                self._models[key] = TeacherAverage(members).eval()
+                average = TeacherAverage(members, self._task.class_scores, self._task.outputs.per)
+                self._models[key] = average.eval()
             else:
                 self._models[key] = self._build_plan(key, self._plan(described), watch)
         return self._models[key]

@@ -17,8 +17,8 @@ from paretune.search.study.spec import (
     checkpoint_name,
 )
 from paretune.search.study_file.distillation import learning_stages, teacher_names, training_stages
-from paretune.search.study_file.input_kinds import option_names
 from paretune.search.study_file.networks import AVERAGE, description
+from paretune.search.study_file.option_names import option_names
 from paretune.search.study_file.starting_weights import may_be
 from paretune.search.study_file.targets import target_notes
 from paretune.search.tasks import TASKS, brings_data

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from paretune.search.study_file.input_kinds import option_names
 from paretune.search.study_file.networks import unknown_teacher
+from paretune.search.study_file.option_names import option_names
 from paretune.search.study_file.problems import Key, Problems
 from paretune.spaces.distillation.base import BASELINE, STAGES
 from paretune.spaces.domains import Choice, Fixed, Node, Record

@@ -14,8 +14,9 @@ from paretune.search.errors import UserError
 from paretune.search.study.spec import BaselineSpec, Selection, StudySpec
 from paretune.search.study_file.distillation import check_distillation
 from paretune.search.study_file.document import Document, read_document
-from paretune.search.study_file.input_kinds import check_kinds, option_names
+from paretune.search.study_file.input_kinds import check_kinds
 from paretune.search.study_file.networks import NetworkReader
+from paretune.search.study_file.option_names import option_names
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.quantities import QuantityReader
 from paretune.search.study_file.racing import RacingReader
@@ -333,7 +334,7 @@ class _StudyLoader(SectionReader):
                 f"one domain for every layer needs the data, to list the layers: {error}",
             )
             return EIGHTHS
-        return prunable_layer_names(value, dataset.shape, dataset.task.outputs) or EIGHTHS
+        return prunable_layer_names(value, dataset.shape, task.outputs, task.keep) or EIGHTHS
 
     def _part(
         self, section: Mapping[str, Any], name: str, table: Table, baseline: Any = None
@@ -382,7 +383,7 @@ class _StudyLoader(SectionReader):
             },
             **{
                 ("space", name): fields[name]
-                for name in ("architecture", "pretrain", "finetune")
+                for name in ("architecture", "pretrain", "finetune", "distillation")
                 if section.get(name) is not None
             },
         }

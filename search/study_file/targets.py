@@ -9,7 +9,7 @@ from paretune.search.study.constraints import quantity_name
 from paretune.search.study.spec import Selection, StudySpec
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.study_file.document import Document
-from paretune.search.study_file.input_kinds import option_names
+from paretune.search.study_file.option_names import option_names
 from paretune.search.study_file.problems import Problems
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.space import SpaceReader

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.distillation.base import TEMPERATURE_TEXT, DistillationParams, Lesson
 
 if TYPE_CHECKING:
@@ -44,10 +45,23 @@ class Decoupled:
 
         Equation 5: with alpha = 1, and NCKD weighted by (1 - p) for each image, it is the ordinary
         KL(teacher || student). Here p is the teacher's probability of the label.
+
+        Raises:
+            InfeasibleCandidate: There is no single class for each example.
         """
+        _check(lesson)
         target, others = tckd_and_nckd(lesson, params.temperature)
         soft = params.alpha * target.mean() + params.beta * others.mean()
         return lesson.label_loss + params.temperature**2 * soft
+
+
+def _check(lesson: Lesson) -> None:
+    scores, labels = lesson.student_logits, lesson.labels
+    if scores.ndim != 2 or labels.shape != scores.shape[:1] or labels.is_floating_point():
+        raise InfeasibleCandidate(
+            "decoupled needs one class for each example; the outputs are "
+            f"{list(scores.shape)}, the targets {list(labels.shape)}; take the distillation logits"
+        )
 
 
 def tckd_and_nckd(lesson: Lesson, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:

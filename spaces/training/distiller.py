@@ -175,8 +175,8 @@ class Distiller:
         if needs is None:
             return
         reason = misfit(name, needs, task.targets)
-        if task.targets is None:
-            reason = f"{name} needs to know that the targets are classes, which it does not here"
+        if task.targets is None and not task.class_scores:
+            reason = f"{name} compares classes; the outputs of {task.name} are no scores of classes"
         if reason:
             raise InfeasibleCandidate(f"{reason}; take the distillation logits")
 
