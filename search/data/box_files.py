@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paretune.search.data.file_tree import Skipped, examples_in, shown
+from paretune.search.data.file_tree import Skipped, examples_in, read_utf8, shown
 from paretune.search.data.image_files import ENDINGS
 from paretune.search.errors import UserError
 
@@ -87,22 +87,6 @@ class ImageIndex:
         return found
 
 
-def read_text(file: Path) -> str:
-    """Returns the content of a UTF-8 file.
-
-    Raises:
-        UserError: It cannot be read.
-    """
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"data: {shown(file)} is not UTF-8 at byte {error.start}; save it as UTF-8"
-        ) from error
-    except OSError as error:
-        raise UserError(f"data: {shown(file)} cannot be read: {error.strerror}") from error
-
-
 def read_json(file: Path) -> Any:
     """Returns the content of a JSON file.
 
@@ -110,7 +94,7 @@ def read_json(file: Path) -> Any:
         UserError: It cannot be read.
     """
     try:
-        return json.loads(read_text(file))
+        return json.loads(read_utf8(file))
     except json.JSONDecodeError as error:
         raise UserError(
             f"data: {shown(file)}:{error.lineno}: cannot be read as JSON: {error.msg}"

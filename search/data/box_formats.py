@@ -13,11 +13,17 @@ from paretune.search.data.box_files import (
     ImageIndex,
     number,
     read_json,
-    read_text,
 )
 from paretune.search.data.class_folders import PART_NAMES, part_of, paths_by_part
 from paretune.search.data.csv_table import read_columns
-from paretune.search.data.file_tree import Skipped, examples_in, shown, subfolders, visible
+from paretune.search.data.file_tree import (
+    Skipped,
+    examples_in,
+    read_utf8,
+    shown,
+    subfolders,
+    visible,
+)
 from paretune.search.data.image_files import ENDINGS
 from paretune.search.data.targets import BOX
 from paretune.search.errors import UserError
@@ -221,7 +227,7 @@ def _voc_lists(folder: Path, files: list[Path]) -> dict[str, list[Path]]:
     for part in PART_NAMES:
         if part not in texts:
             continue
-        stems = [line.split()[0] for line in read_text(texts[part]).splitlines() if line.strip()]
+        stems = [line.split()[0] for line in read_utf8(texts[part]).splitlines() if line.strip()]
         absent = [stem for stem in stems if stem not in by_stem]
         if absent:
             raise UserError(f"data: {shown(texts[part])}: there is no {absent[0]}.xml")
@@ -232,7 +238,7 @@ def _voc_lists(folder: Path, files: list[Path]) -> dict[str, list[Path]]:
 def _voc_image(file: Path, index: ImageIndex) -> ImageBoxes:
     where = f"data: {shown(file)}"
     try:
-        root = ElementTree.fromstring(read_text(file))
+        root = ElementTree.fromstring(read_utf8(file))
     except ElementTree.ParseError as error:
         raise UserError(f"{where}:{error.position[0]}: cannot be read as XML: {error}") from error
     name = root.findtext("filename") or f"{file.stem}.jpg"
@@ -272,7 +278,7 @@ def read_yolo(file: Path, images: Path | None) -> BoxFiles:
     import yaml
 
     try:
-        content = yaml.safe_load(read_text(file))
+        content = yaml.safe_load(read_utf8(file))
     except yaml.YAMLError as error:
         raise UserError(f"data: {shown(file)}: cannot be read as YAML: {error}") from error
     if not isinstance(content, Mapping) or not {"train", "names"} <= set(content):
@@ -313,7 +319,7 @@ def _yolo_images(root: Path, stated: Any, file: Path) -> list[Path]:
         if path.is_dir():
             listed += examples_in(path, ENDINGS, Skipped())
         else:
-            lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+            lines = [line.strip() for line in read_utf8(path).splitlines() if line.strip()]
             listed += [path.parent / line for line in lines]
     if not listed:
         raise UserError(f"data: {shown(file)}: {stated} holds no images")
@@ -333,7 +339,7 @@ def _yolo_image(file: Path, names: list[Any]) -> ImageBoxes:
     image = ImageBoxes(file, f"data: {shown(text)}", relative=True)
     if not text.is_file():
         return image
-    for line, row in enumerate(read_text(text).splitlines(), 1):
+    for line, row in enumerate(read_utf8(text).splitlines(), 1):
         cells, where = row.split(), f"data: {shown(text)}:{line}"
         if not cells:
             continue

@@ -109,3 +109,19 @@ def _is_jpeg(file: Path) -> bool:
 def shown(file: Path) -> str:
     """Returns a path as text that can be printed, whatever bytes its name has."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")
+
+
+def read_utf8(file: Path) -> str:
+    """Returns the text of a file.
+
+    Raises:
+        UserError: It cannot be read, or is not UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"data: {shown(file)} is not UTF-8 at byte {error.start}; save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise UserError(f"data: {shown(file)} cannot be read: {error.strerror}") from error

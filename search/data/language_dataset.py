@@ -26,7 +26,7 @@ from paretune.task import Task
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from paretune.search.data.making import Loading
+    from paretune.search.data.load_context import LoadContext
 
 DEFAULT_LENGTH = 128
 """Tokens of a window if the study names no length."""
@@ -36,7 +36,7 @@ MOST_UNKNOWN = 0.001
 
 
 def make_language_dataset(
-    raw: RawData, params: TextData.Params, base: Path, loading: Loading
+    raw: RawData, params: TextData.Params, base: Path, loading: LoadContext
 ) -> LanguageDataset:
     """Splits off missing parts, trains or loads the tokenizer, and cuts the tokens into windows.
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from paretune.search.data.class_folders import PART_NAMES, paths_by_part
 from paretune.search.data.csv_table import ENDINGS as TABLES
 from paretune.search.data.csv_table import read_columns
-from paretune.search.data.file_tree import Skipped, examples_in, shown, visible
+from paretune.search.data.file_tree import Skipped, examples_in, read_utf8, shown, visible
 from paretune.search.data.raw_data import RawData, text_part
-from paretune.search.data.text import read_utf8
 from paretune.search.errors import UserError
 from paretune.search.tasks.target_facts import TargetFacts
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import Field, field_validator
 
 from paretune.search.data.class_folders import paths_by_part
 from paretune.search.data.csv_table import ENDINGS, class_name, read_columns
 from paretune.search.data.facts_of_targets import class_facts, facts_of
 from paretune.search.data.file_tree import shown, visible
-from paretune.search.data.params import SplitParams
 from paretune.search.data.raw_data import RawData, RawPart
+from paretune.search.data.table_params import TableParams
 from paretune.search.data.targets import TargetsWanted, checked_targets
 from paretune.search.data.text import sorted_classes
 from paretune.search.errors import UserError
 from paretune.spaces.table import did_you_mean
 
 if TYPE_CHECKING:
-    from paretune.search.data.making import Loading
     from paretune.search.data.table_columns import Column
-    from paretune.search.data.table_dataset import TableDataset
+    from paretune.search.data.table_dataset import RawTable
 
 Cells = Mapping[str, list[str]]
 """Name of a column -> its cells."""
@@ -40,49 +37,10 @@ class TableData:
     holds = "features"
     reads: ClassVar = ("class", "labels", "values")
 
-    class Params(SplitParams):
-        """Options of table."""
-
-        file: str = Field(
-            description="a .csv or .tsv file with a header, or a folder with train, val and test. "
-            "Relative to the study file"
-        )
-        target: str | list[str] = Field("target", description="column, or columns, to predict")
-        test_file: str | None = Field(None, description="file of the test part")
-        validation_file: str | None = Field(None, description="file of the validation part")
-        ignore: list[str] = Field([], description="columns to leave out, such as numbers of rows")
-        categorical: list[str] = Field(
-            [], description="columns of categories that are written as numbers"
-        )
-        encode: Literal["one_hot", "integer"] = Field(
-            "one_hot",
-            description="one_hot: a feature for each category of the training part, unknown and "
-            "missing ones are zeros; integer: 1, 2, ... for its categories, and 0 for those",
-        )
-        standardize: bool = Field(
-            True,
-            description="bring numbers to mean 0 and standard deviation 1 on the training part",
-        )
-        missing: Literal["mean", "refuse"] = Field(
-            "mean",
-            description="what a missing number (empty, NA, NaN, ?) becomes: the training part's "
-            "mean; or refuse the data",
-        )
-
-        @field_validator("target")
-        @classmethod
-        def _check_target(cls, value: str | list[str]) -> str | list[str]:
-            if not value:
-                raise ValueError("name at least one column")
-            return value
-
-        @property
-        def targets(self) -> list[str]:
-            """The target columns."""
-            return [self.target] if isinstance(self.target, str) else self.target
+    Params = TableParams
 
     @staticmethod
-    def load(params: Params, base: Path, wanted: TargetsWanted) -> RawTable:
+    def load(params: TableParams, base: Path, wanted: TargetsWanted) -> RawTable:
         """Returns the parts of the table.
 
         Raises:
@@ -95,32 +53,7 @@ class TableData:
         return _raw_table(files, tables, params, wanted)
 
 
-@dataclass(frozen=True)
-class RawTable:
-    """A table before its categories become features.
-
-    Attributes:
-        raw: Parts with numbers and codes float64 [N, columns]; NaN where a value is missing.
-        columns: The columns of inputs.
-        params: Options of the data set.
-    """
-
-    raw: RawData
-    columns: Sequence[Column]
-    params: TableData.Params
-
-    def dataset(self, loading: Loading) -> TableDataset:
-        """Returns the data set.
-
-        Raises:
-            UserError: There are too few examples to split, or a column holds nothing.
-        """
-        from paretune.search.data.table_dataset import make_table_dataset
-
-        return make_table_dataset(self, loading)
-
-
-def _files(params: TableData.Params, base: Path) -> dict[str, Path]:
+def _files(params: TableParams, base: Path) -> dict[str, Path]:
     """Returns part -> file.
 
     Raises:
@@ -146,7 +79,7 @@ def _files(params: TableData.Params, base: Path) -> dict[str, Path]:
     return files
 
 
-def _check_columns(file: Path, cells: Cells, train: Cells, params: TableData.Params) -> None:
+def _check_columns(file: Path, cells: Cells, train: Cells, params: TableParams) -> None:
     """Refuses a table without a column that is named, or with other columns than train.
 
     Raises:
@@ -169,10 +102,11 @@ def _check_columns(file: Path, cells: Cells, train: Cells, params: TableData.Par
 def _raw_table(
     files: Mapping[str, Path],
     tables: Mapping[str, tuple[Cells, list[int]]],
-    params: TableData.Params,
+    params: TableParams,
     wanted: TargetsWanted,
 ) -> RawTable:
     from paretune.search.data.table_columns import columns_of
+    from paretune.search.data.table_dataset import RawTable
 
     left_out = {*params.targets, *params.ignore}
     inputs = {
@@ -203,7 +137,7 @@ def _raw_table(
 
 
 def _missing_notes(
-    codes: Mapping[str, np.ndarray], columns: Sequence[Column], params: TableData.Params
+    codes: Mapping[str, np.ndarray], columns: Sequence[Column], params: TableParams
 ) -> tuple[str, ...]:
     """Returns a sentence about missing numbers.
 
@@ -230,7 +164,7 @@ def _missing_notes(
 def _targets(
     tables: Mapping[str, tuple[Cells, list[int]]],
     where: Mapping[str, list[str]],
-    params: TableData.Params,
+    params: TableParams,
     wanted: TargetsWanted,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Returns part -> targets, and the names of classes or target columns.
@@ -253,7 +187,7 @@ def _targets(
 def _classes(
     tables: Mapping[str, tuple[Cells, list[int]]],
     where: Mapping[str, list[str]],
-    params: TableData.Params,
+    params: TableParams,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     if len(params.targets) > 1:
         raise UserError(

@@ -171,12 +171,14 @@ class TableEncoding:
     def _block(self, index: int, values: np.ndarray) -> np.ndarray:
         known = self._known[index]
         if known is None:
-            filled: np.ndarray = np.where(np.isnan(values), self._fill[index], values)[:, None]
-            return filled
-        hits = values[:, None] == known[None, :]
+            filled: np.ndarray = np.where(np.isnan(values), self._fill[index], values)
+            return filled[:, None]
+        hits: np.ndarray = values[:, None] == known[None, :]
         if self._encode == "one_hot":
-            return hits.astype(np.float64)
-        return np.where(hits.any(1), hits.argmax(1) + 1, 0)[:, None].astype(np.float64)
+            ones: np.ndarray = hits.astype(np.float64)
+            return ones
+        numbers: np.ndarray = np.where(hits.any(1), hits.argmax(1) + 1, 0)
+        return numbers[:, None].astype(np.float64)
 
     @staticmethod
     def _text(column: Column, code: float) -> str:

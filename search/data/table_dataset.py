@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.data.raw_data import RawData, RawPart
 from paretune.search.data.split import Split, complete_parts
-from paretune.search.data.table_columns import TableEncoding
+from paretune.search.data.table_columns import Column, TableEncoding
+from paretune.search.data.table_params import TableParams
 from paretune.search.data.tensor_dataset import TensorDataset
 from paretune.task import Task
 
 if TYPE_CHECKING:
-    from paretune.search.data.making import Loading
-    from paretune.search.data.table import RawTable
+    from paretune.search.data.load_context import LoadContext
 
 
-def make_table_dataset(table: RawTable, loading: Loading) -> TableDataset:
+@dataclass(frozen=True)
+class RawTable:
+    """A table before its categories become features.
+
+    Attributes:
+        raw: Parts with numbers and codes float64 [N, columns]; NaN where a value is missing.
+        columns: The columns of inputs.
+        params: Options of the data set.
+    """
+
+    raw: RawData
+    columns: Sequence[Column]
+    params: TableParams
+
+    def dataset(self, loading: LoadContext) -> TableDataset:
+        """Returns the data set.
+
+        Raises:
+            UserError: There are too few examples to split, or a column holds nothing.
+        """
+        return make_table_dataset(self, loading)
+
+
+def make_table_dataset(table: RawTable, loading: LoadContext) -> TableDataset:
     """Splits off missing parts, then encodes all by the remaining training part.
 
     Args:

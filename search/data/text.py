@@ -20,7 +20,7 @@ from paretune.search.data.class_folders import (
 )
 from paretune.search.data.csv_table import ENDINGS, read_table
 from paretune.search.data.facts_of_targets import class_facts
-from paretune.search.data.file_tree import Skipped, shown, visible
+from paretune.search.data.file_tree import Skipped, read_utf8, shown, visible
 from paretune.search.data.params import SplitParams
 from paretune.search.data.raw_data import RawData, RawPart
 from paretune.search.data.targets import TargetsWanted
@@ -174,19 +174,3 @@ def _from_folders(folder: Path) -> RawData:
 def _read_texts(root: Path, names: tuple[str, ...], skipped: Skipped) -> RawPart:
     labels, files = files_by_class(root, names, (".txt",), "texts", skipped)
     return RawPart(labels, texts=tuple(read_utf8(file) for file in files))
-
-
-def read_utf8(file: Path) -> str:
-    """Returns the text of a file.
-
-    Raises:
-        UserError: It cannot be read, or is not UTF-8.
-    """
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"data: {shown(file)} is not UTF-8 at byte {error.start}; save it as UTF-8"
-        ) from error
-    except OSError as error:
-        raise UserError(f"data: {shown(file)} cannot be read: {error.strerror}") from error

@@ -23,7 +23,7 @@ from paretune.search.errors import UserError
 from paretune.search.tasks.target_facts import TargetFacts
 
 if TYPE_CHECKING:
-    from paretune.search.data.making import Loading
+    from paretune.search.data.load_context import LoadContext
 
 NO_TEST = (
     "There is no test part, because the training part is a loader, which cannot be split. Give a "
@@ -51,7 +51,7 @@ class UserParts:
     code: str
     params: ArrayDataParams
 
-    def dataset(self, loading: Loading) -> LoaderDataset:
+    def dataset(self, loading: LoadContext) -> LoaderDataset:
         """Returns the data set.
 
         Raises:
@@ -122,7 +122,7 @@ def class_names_of(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _completed(name: str, sources: dict[str, PartSource], loading: Loading) -> Split:
+def _completed(name: str, sources: dict[str, PartSource], loading: LoadContext) -> Split:
     """Splits missing parts off a Dataset, in place.
 
     Raises:
@@ -160,7 +160,7 @@ def _completed(name: str, sources: dict[str, PartSource], loading: Loading) -> S
     return Split({}, split.seen, split.no_test, notes)
 
 
-def _without_split(name: str, sources: Mapping[str, PartSource], loading: Loading) -> Split:
+def _without_split(name: str, sources: Mapping[str, PartSource], loading: LoadContext) -> Split:
     if "validation" not in sources:
         raise UserError(
             f"{name}: there is no validation part, and a loader cannot be split; return a part "
@@ -169,7 +169,9 @@ def _without_split(name: str, sources: Mapping[str, PartSource], loading: Loadin
     return Split({}, loading.seen, NO_TEST)
 
 
-def _as_rows(name: str, part: str, number: int, source: DatasetSource, loading: Loading) -> RawPart:
+def _as_rows(
+    name: str, part: str, number: int, source: DatasetSource, loading: LoadContext
+) -> RawPart:
     """Returns the numbers of a Dataset's examples as a part that can be split."""
     rows = np.array([[number, row] for row in source.rows], dtype=np.int64).reshape(-1, 2)
     if not len(rows):

@@ -11,7 +11,7 @@ from paretune.search.data import DATASETS
 def test_every_data_set_has_options_and_a_description(name: str) -> None:
     entry = DATASETS.get(name)
 
-    fields = {"validation"} if name == "text" else {"validation", "memory", "workers"}
+    fields = {"validation"} if name in ("text", "table") else {"validation", "memory", "workers"}
     assert fields <= set(entry.Params.model_fields)
     assert (entry.__doc__ or "").splitlines()[0].endswith(".")
     assert getattr(entry, "primary", "validation") in entry.Params.model_fields

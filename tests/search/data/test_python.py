@@ -85,7 +85,10 @@ def test_arguments_are_passed_to_the_function(module: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("number", " returned a int; return a mapping with x_train and y_train; x_val, y_val, "),
+        (
+            "number",
+            " returned a int; return a mapping of arrays with x_train and y_train, a Dataset, or ",
+        ),
         ("ragged", " returned a value that is not an array: "),
         ("raises", " raised KeyError: 'no such thing'"),
         ("constant", " raised TypeError: 'int' object is not callable"),
