@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretune.search.study_file.schema import study_schema
+from paretune.search.study_file.schema import TASK_METRICS, study_schema, task_metrics
 from paretune.search.study_file.schema_builder import Schema
 
 EXAMPLES = {
     "study": "study: plates",
-    "task": 'task: {segmentation: {ignore: 255}}',
+    "task": "task: {segmentation: {ignore: 255}}",
     "data": (
         "data: {images: photos, resize: 256, crop: 224, mean: [0.485, 0.456, 0.406], "
         "std: [0.229, 0.224, 0.225]}"
@@ -61,7 +61,15 @@ PREPARATION = Path(__file__).with_name("reference_data.md")
 TABLES = {
     "task": ("task.fixed",),
     "data": ("data_set.fixed",),
-    "space": ("architecture", "pruning", "distillation", "quantization", "optimizer", "schedule"),
+    "space": (
+        "architecture",
+        "pruning",
+        "distillation",
+        "quantization",
+        "optimizer",
+        "schedule",
+        "loss",
+    ),
     "runtime": ("runtime.fixed",),
 }
 """Section -> definitions; their options are listed below the section."""
@@ -90,7 +98,7 @@ class _Page:
         yield INTRODUCTION.read_text(encoding="utf-8")
         top = self._schema["properties"]
         stages, trainer = (self._schema[part]["properties"] for part in ("else", "then"))
-        required = {*self._schema["required"], *self._schema["else"]["required"]}
+        required = {*self._schema["required"], *self._schema["else"]["else"]["required"]}
         names = [name for name in top if name not in ("evaluate", "cheap", "quantities")]
         for name in names:
             yield from self._section(name, stages.get(name) or top[name], name in required)
@@ -137,9 +145,11 @@ class _Page:
             yield PREPARATION.read_text(encoding="utf-8")
 
     def _objectives(self, schema: Schema) -> Iterator[str]:
-        """Returns one row per objective, with the options of its measurement."""
+        """Returns one row per objective with the options of its measurement, and per score."""
         yield "| objective | direction | meaning | options |\n|---|---|---|---|"
         for name, entry in schema["properties"].items():
+            if name in TASK_METRICS:
+                continue
             const, mapping = entry["anyOf"]
             direction = const["const"]
             options = [
@@ -156,6 +166,20 @@ class _Page:
             '\nYour own objective is named by dotted path: `"pkg.mod:Class": minimize`. With '
             "several targets, `latency@phone` is the latency on `phone`.\n"
         )
+        yield "### Scores of tasks\n"
+        yield (
+            "Objectives of a study with a [`task`](#task), measured on the deployed file. "
+            "`accuracy` is that of `classification`. The scores of your own task have the names "
+            "that its `score` returns: `{dice3d: maximize}`, or `{gap: {minimize: mm}}` with a "
+            "unit. `{rmse: {minimize: mm}}` works, too.\n"
+        )
+        yield "| task | score | direction | meaning |\n|---|---|---|---|"
+        for task, metrics in task_metrics().items():
+            for name, metric in metrics.items():
+                direction = "minimize" if metric.better == "lower" else "maximize"
+                unit = metric.unit or "no unit"
+                yield f"| `{task}` | `{name}` | {direction} | {_cell(metric.about)} [{unit}] |"
+        yield ""
 
     def _samplers(self, schema: Schema) -> Iterator[str]:
         """Returns the options of Paretune's own samplers."""

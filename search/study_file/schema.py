@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
+from paretune.objectives.metrics import (
+    DETECTION,
+    LANGUAGE,
+    MULTILABEL,
+    REGRESSION,
+    SEGMENTATION,
+)
 from paretune.search.data import DATASETS
 from paretune.search.study.quantity import Quantity, depends_on_artifact, units
 from paretune.search.study.racing_options import RacingParams
@@ -19,14 +27,25 @@ from paretune.search.study_file.schema_builder import (
 )
 from paretune.search.study_file.search_and_budget import BudgetParams, SearchParams
 from paretune.search.study_file.targets import NAME as TARGET
+from paretune.search.study_file.task_metrics import NAME as SCORE_NAME
 from paretune.search.study_file.trainer_section import BUILT_IN, FUNCTION, NAME
-from paretune.search.tasks import CLASSIFICATION, TASKS
+from paretune.search.tasks import CLASSIFICATION, TASKS, brings_data
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.distillation.base import BASELINE
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
 from paretune.spaces.training.recipe import Recipe
+from paretune.task import Metric
+
+TASK_METRICS: Mapping[str, Metric] = {
+    **MULTILABEL,
+    **REGRESSION,
+    **SEGMENTATION,
+    **DETECTION,
+    **LANGUAGE,
+}
+"""The scores of the built-in tasks; classification has the objective `accuracy`."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -44,6 +63,12 @@ _FINAL: Schema = {
     "description": "longest time of the final session, which measures the front again: off, 2h, "
     "30m, 90s, or a number of seconds; a tenth of the trials' time (10 s to 2 min) if left out",
 }
+_UNIT: Schema = {
+    "type": ["string", "null"],
+    "description": "unit: ms, fraction, bytes, or any other; none if null",
+    "default": None,
+}
+_TARGET = TARGET.pattern.removeprefix("^")
 _STORAGE: Schema = {
     "type": "string",
     "description": "database of the study: sqlite (a file in the study's folder), sqlite:///FILE "
@@ -111,7 +136,22 @@ def _study(build: SchemaBuilder) -> Schema:
         "not": {"required": ["runtime", "targets"]},
         "if": {"required": ["evaluate"]},
         "then": {"properties": _own_trainer()},
-        "else": {"properties": _stages(build)},
+        "else": {
+            "properties": _stages(build),
+            "if": {"required": ["task"], "properties": {"task": _own_task()}},
+            "then": {"properties": {"data": False}},
+            "else": {
+                "required": ["data", "baseline"],
+                "properties": {
+                    "baseline": {"description": "trial 0", "required": ["architecture"]},
+                    "objectives": {
+                        "description": "objectives, and scores of the task",
+                        "propertyNames": {"anyOf": _objective_names()},
+                    },
+                    "quantities": False,
+                },
+            },
+        },
     }
 
 
@@ -188,12 +228,19 @@ def _stages(build: SchemaBuilder) -> Schema:
     """Returns the schemas of the sections of a study of the built-in stages."""
     return {
         "cheap": False,
+        "quantities": {
+            "type": ["object", "null"],
+            "description": "scores of your own task that only constraints or goals name, {name: "
+            "unit}: {gap: mm}",
+            "propertyNames": {"pattern": SCORE_NAME.pattern},
+            "additionalProperties": _UNIT,
+        },
         "task": _task(build),
         "data": {
             **build.option(DATASETS, searched=False),
             "description": "the data set: a name, or {name: options}",
         },
-        "baseline": _network(build)
+        "baseline": _network(build, [])
         | {"description": "your model as it is now, trial 0: all others are compared with it"},
         "teachers": {
             "type": "object",
@@ -249,20 +296,73 @@ def _stages(build: SchemaBuilder) -> Schema:
             "additionalProperties": build.option(RUNTIMES, searched=False),
         },
         "objectives": object_schema(
-            {name: _objective(build, name) for name in units()},
+            {
+                **{name: _objective(build, name) for name in units()},
+                **{name: _score(name, metric) for name, metric in TASK_METRICS.items()},
+            },
             "what is measured and optimized: {accuracy: maximize, latency: {minimize: p50}}",
         )
         | {
             "minProperties": 1,
-            "additionalProperties": False,
+            "additionalProperties": {
+                "anyOf": [
+                    {"enum": ["minimize", "maximize"]},
+                    *(
+                        object_schema({direction: _UNIT}, f"{direction}: UNIT", [direction])
+                        for direction in ("minimize", "maximize")
+                    ),
+                ]
+            },
             "patternProperties": {r"^[\w.]+:[\w.@]+$": {}, **_targeted(build)},
         },
     }
 
 
+def _score(name: str, metric: Metric) -> Schema:
+    """Returns the schema of a score of a built-in task."""
+    direction = "minimize" if metric.better == "lower" else "maximize"
+    unit = {**_UNIT, "description": f"unit of {name}, such as mm, if it has one"}
+    if metric.unit:
+        unit = {"type": "null", "description": "no unit to choose", "default": None}
+    about = f"{metric.about} [{metric.unit or 'no unit'}]"
+    return {
+        "description": about,
+        "anyOf": [{"const": direction}, object_schema({direction: unit}, about, [direction])],
+    }
+
+
+def task_metrics() -> dict[str, Mapping[str, Metric]]:
+    """Returns task -> its scores, of the built-in tasks that have some."""
+    metrics = {name: TASKS.get(name).metrics for name in _built_in_tasks()}
+    return {name: scores for name, scores in metrics.items() if scores}
+
+
+def _built_in_tasks() -> list[str]:
+    return [name for name in TASKS.names if not brings_data(TASKS.get(name))]
+
+
+def _own_task() -> Schema:
+    """Returns the schema of tasks that bring their own data, and scores of any name."""
+    names = _built_in_tasks()
+    options = [{"type": "object", "required": [name]} for name in names]
+    about = "a task that brings its own data"
+    return {"description": about, "not": {"anyOf": [{"enum": names}, *options]}}
+
+
+def _objective_names() -> list[Schema]:
+    """Returns the schemas of names of objectives, for built-in tasks."""
+    names = [*units(), *TASK_METRICS]
+    patterns = [r"^[\w.]+:[\w.@]+$", *(f"^{re.escape(name)}@{_TARGET}" for name in names)]
+    return [{"enum": names}, *({"pattern": pattern} for pattern in patterns)]
+
+
 def _task(build: SchemaBuilder) -> Schema:
     """Returns the schema of the task: a table's option, or the user's own by its dotted path."""
-    path = {"type": "string", "pattern": FUNCTION.pattern}
+    path = {
+        "type": "string",
+        "pattern": FUNCTION.pattern,
+        "description": "path of a class or function that returns the task",
+    }
     factory = object_schema(
         {"factory": path, "args": {"type": "object", "description": "keyword arguments"}},
         "your own task, with arguments",
@@ -280,17 +380,15 @@ def _task(build: SchemaBuilder) -> Schema:
 def _targeted(build: SchemaBuilder) -> Schema:
     """Returns name pattern -> schema of the objectives for one target, such as `latency@phone`."""
     names = [name for name in units() if depends_on_artifact(Quantity.of(name).entry())]
-    target = TARGET.pattern.removeprefix("^")
-    return {f"^{re.escape(name)}@{target}": _objective(build, name) for name in names}
+    return {
+        **{f"^{re.escape(name)}@{_TARGET}": _objective(build, name) for name in names},
+        **{f"^{re.escape(n)}@{_TARGET}": _score(n, m) for n, m in TASK_METRICS.items()},
+    }
 
 
 def _own_trainer() -> Schema:
     """Returns the sections of a study with `evaluate`; the user chooses their names and keys."""
-    unit = {
-        "type": ["string", "null"],
-        "description": "unit: ms, fraction, bytes, or any other; none if null",
-        "default": None,
-    }
+    unit = _UNIT
     worst = {
         "type": "number",
         "description": "a trial with this value or a worse one adds nothing to the hypervolume; "
@@ -329,7 +427,7 @@ def _own_trainer() -> Schema:
     }
 
 
-def _network(build: SchemaBuilder) -> Schema:
+def _network(build: SchemaBuilder, required: Sequence[str] = ("architecture",)) -> Schema:
     return object_schema(
         {
             "architecture": {
@@ -361,7 +459,7 @@ def _network(build: SchemaBuilder) -> Schema:
             },
         },
         "a network with its weights: trained first, read from a checkpoint, or downloaded",
-        ["architecture"],
+        list(required),
     )
 
 
