@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
-from paretune.spaces.training.augmentation import augmented
+from paretune.spaces.training.augmentation import augmented, augmented_with_masks
 from paretune.spaces.training.recipe import Augment, RandAugment
 
 BORDER = (-1.0, 2.0)
@@ -83,3 +84,38 @@ def test_all_random_changes_work_together() -> None:
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert first.shape == images().shape
+
+
+# -- masks -----------------------------------------------------------------------------------------
+
+
+def with_masks(**options: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Returns images, changed images and changed masks; a mask holds the image's values."""
+    images = torch.randn(16, 1, 7, 9, generator=torch.Generator().manual_seed(1)).round(decimals=3)
+    masks = (images[:, 0] * 1000).round().long()
+    generator = torch.Generator().manual_seed(5)
+    return images, *augmented_with_masks(images, masks, Augment(**options), generator)
+
+
+@pytest.mark.parametrize("options", [{"flip": True}, {"crop": 3}, {"flip": True, "crop": 3}])
+def test_image_and_mask_change_together(options: dict[str, Any]) -> None:
+    images, changed, masks = with_masks(**options)
+    assert torch.equal((changed[:, 0] * 1000).round().long(), masks)
+    assert not torch.equal(changed, images)
+
+
+def test_shifted_masks_repeat_the_edge_and_have_no_new_class() -> None:
+    images, changed, masks = with_masks(crop=3)
+    for before, after in zip(images, changed, strict=True):
+        assert set(after.flatten().tolist()) <= set(before.flatten().tolist())
+    moved = (changed != images).flatten(1).any(1)
+    assert 10 < int(moved.sum()) <= 16
+    assert masks.dtype == torch.int64
+
+
+def test_masks_of_several_labels_change_together() -> None:
+    images = torch.randn(6, 2, 5, 5, generator=torch.Generator().manual_seed(1))
+    labels = torch.cat([images, images[:, :1]], 1)
+    augment = Augment(flip=True, crop=2)
+    changed, masks = augmented_with_masks(images, labels, augment, torch.Generator().manual_seed(3))
+    assert torch.equal(masks, torch.cat([changed, changed[:, :1]], 1))
