@@ -16,6 +16,7 @@ from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
 from paretune.spaces.table import Table, first_line
 from paretune.spaces.training import OPTIMIZERS, SCHEDULES
+from paretune.spaces.training.losses import LOSSES
 
 TABLES: dict[str, tuple[Table, ...]] = {
     "architectures": (ARCHITECTURES,),
@@ -23,7 +24,7 @@ TABLES: dict[str, tuple[Table, ...]] = {
     "objectives": (OBJECTIVES,),
     "runtimes": (RUNTIMES,),
     "data": (DATASETS,),
-    "training": (OPTIMIZERS, SCHEDULES),
+    "training": (OPTIMIZERS, SCHEDULES, LOSSES),
 }
 
 

@@ -13,6 +13,9 @@ from paretune.spaces.table import Table, first_line
 
 Schema = dict[str, Any]
 
+PATH = r"^[\w.]+:[\w.]+$"
+"""Pattern of the dotted path of a user's own entry."""
+
 
 class SchemaBuilder:
     """Builds each table's, Params' and domain's schema once, as a definition to refer to."""
@@ -65,7 +68,7 @@ class SchemaBuilder:
                 rest = self.properties(entry.Params, searched)
                 spelled = {name: rest.pop(primary), **rest}
                 spellings.append(object_schema(spelled, about, [name]))
-        return spellings
+        return [*spellings, *_by_path(table)]
 
     def _branches(self, table: Table) -> Schema:
         records = {
@@ -79,7 +82,7 @@ class SchemaBuilder:
             "type": "object",
             "additionalProperties": False,
             "properties": records,
-            "patternProperties": {r"^[\w.]+:[\w.]+$": {}},
+            "patternProperties": {PATH: {}},
         }
 
     def _record(self, params: type[BaseModel], searched: bool) -> Schema:
@@ -162,6 +165,20 @@ class SchemaBuilder:
             {kind: ends, "log": log, "step": step}, f"{kind}: a {number} from a range", [kind]
         )
         return self._defined(f"domain.{kind}", True, lambda: domain)
+
+
+def _by_path(table: Table) -> list[Schema]:
+    """Returns the schemas of a user's own entry: its path, or {path: parameters}."""
+    about = f"your own {table.kind}, by its dotted path"
+    mapping = {
+        "type": "object",
+        "description": about,
+        "additionalProperties": False,
+        "patternProperties": {PATH: {}},
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    return [{"type": "string", "pattern": PATH, "description": about}, mapping]
 
 
 def _about(info: FieldInfo) -> Schema:

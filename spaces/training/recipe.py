@@ -81,7 +81,8 @@ class Recipe(Params):
     optimizer: Annotated[Option, Slot(OPTIMIZERS)] = Option("adam", AdamParams())
     schedule: Annotated[Option, Slot(SCHEDULES)] = Option("constant", WarmupParams())
     loss: Annotated[Option | None, Slot(LOSSES, optional=True)] = Field(
-        None, description="loss to minimize; default: the task's own"
+        None,
+        description="loss to minimize, or the dotted path of your own; default: the task's loss",
     )
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="share of each label that is spread evenly over all classes"
@@ -106,18 +107,18 @@ class Recipe(Params):
         description="decay of a running mean of the weights; the stage returns the mean",
     )
     freeze_epochs: int = Field(
-        0, ge=0, le=100_000, description="first epochs, in which only the classifier is trained"
+        0, ge=0, le=100_000, description="first epochs, in which only the last layer is trained"
     )
     trunk_lr: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="factor of the learning rate for all layers except the classifier",
+        description="factor of the learning rate for all layers except the last one",
     )
     monitor: Literal["training", "validation"] = Field(
         "training",
-        description="loss that early_stop and the schedule plateau monitor; the search measures "
-        "accuracy on validation",
+        description="loss that early_stop and the schedule plateau monitor; the search scores "
+        "networks on validation",
     )
     early_stop: EarlyStop = Field(
         EarlyStop(), description="end of training when the monitored loss no longer improves"
