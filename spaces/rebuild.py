@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.inputs import Shape
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import Candidate, Step
+from paretune.spaces.keeping import kept_modules
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
 from paretune.task import Outputs, outputs_of
@@ -29,9 +30,11 @@ def initial_candidate(
     """Returns a candidate with random or published weights and a history of one step.
 
     Raises:
-        InfeasibleCandidate: No such network exists, or it does not fit the data.
+        InfeasibleCandidate: No such network exists, it does not fit the data, or a pattern of
+            `keep` names none of its layers.
     """
     network = build_network(architecture, shape, outputs, seed)
+    kept_modules(network, keep)  # refuses a pattern that names nothing
     step = Step(ARCHITECTURE, {ARCHITECTURE: dict(architecture), "seed": seed})
     return Candidate(network, shape, outputs_of(outputs), (step,), keep=keep)
 

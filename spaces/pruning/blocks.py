@@ -63,7 +63,7 @@ def find_blocks(model: nn.Module, shape: Shape) -> list[ResidualBlock]:
         if isinstance(parent, nn.Sequential | nn.ModuleList | nn.ModuleDict)
         for child, module in parent.named_children()
         if type(module) is not nn.Sequential  # has no addition itself; its children may be blocks
-        if any(isinstance(m, _LAYERS) for m in module.modules() if m is not module)
+        if any(_computes(m) for m in module.modules() if m is not module)
     }
     calls = _calls(model, shape, list(names))
     blocks: dict[nn.Module, ResidualBlock] = {}
@@ -90,6 +90,11 @@ def find_blocks(model: nn.Module, shape: Shape) -> list[ResidualBlock]:
     result = [*blocks.values(), *(b for module, b in others.items() if type(module) in kinds)]
     position = {name: index for index, name in enumerate(names.values())}
     return sorted(result, key=lambda block: position[block.name])
+
+
+def _computes(module: nn.Module) -> bool:
+    """Returns whether a module is a layer; Hugging Face's Conv1D is a linear layer of its own."""
+    return isinstance(module, _LAYERS) or type(module).__name__ == "Conv1D"
 
 
 def _calls(model: nn.Module, shape: Shape, modules: Sequence[nn.Module]) -> dict[nn.Module, Any]:

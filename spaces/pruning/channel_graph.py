@@ -41,6 +41,9 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
 
     Attributes:
         unfollowed: Layer name -> error, for layers whose channels could not be followed.
+        by_axes: Whether the axis of the channels decides what a slice, a split or a concatenation
+            does to them. Classifiers of images and texts keep Torch-Pruning's rules, so that
+            a study gives the same networks as before.
     """
 
     def __init__(self) -> None:
@@ -52,6 +55,7 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
             self._in_channel_pruning_fn.add(own.prune_in_channels)
             self._out_channel_pruning_fn.add(own.prune_out_channels)
         self.unfollowed: dict[str, Exception] = {}
+        self.by_axes = True
         self._outputs: set[Any] = set()  # modules that compute outputs of the network
 
     def is_output(self, node: Any) -> bool:
@@ -75,7 +79,7 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
     def _build_dependency(self, module2node: Any) -> None:
         super()._build_dependency(module2node)
         init_shape_information(self)
-        axes = channel_axes(module2node.values())
+        axes = channel_axes(module2node.values()) if self.by_axes else {}
         for node in sorted(module2node.values(), key=lambda node: node.type == OPTYPE.CONCAT):
             axis = next((axes[near] for near in node.inputs if near in axes), None)
             if node.type == OPTYPE.RESHAPE:
@@ -85,8 +89,8 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
                 pair = _slice_mapping(node, axis)
             elif node.type == OPTYPE.SPLIT:
                 pair = None
-                if not _leave_other_axes(node, axis) and node.module.split_sizes is None:
-                    node.type = OPTYPE.ELEMENTWISE
+                if not _leave_other_axes(node, axis) and self.by_axes:
+                    _leave_unknown_sizes(node)
             elif node.type == OPTYPE.CONCAT:
                 pair = None
                 self._set_concatenation(node, axis)
@@ -143,7 +147,9 @@ class _Concatenations(TorchFunctionMode):
             tensors = args[0] if args else named["tensors"]
             dim = args[1] if len(args) > 1 else named.get("dim", named.get("axis", 0))
             traced = [i for i, tensor in enumerate(tensors) if tensor.grad_fn is not None]
-            self._joined[result.grad_fn] = ([tensor.shape[dim] for tensor in tensors], traced)
+            # An empty tensor of one dimension joins any others.
+            sizes = [t.shape[dim] if t.ndim == result.ndim else 0 for t in tensors]
+            self._joined[result.grad_fn] = (sizes, traced)
         return result
 
     def pieces(self, node: Any) -> tuple[list[int], list[int]]:
@@ -240,6 +246,12 @@ def _leave_other_axes(node: Any, axis: int | None) -> bool:
         return False
     node.type = OPTYPE.ELEMENTWISE
     return True
+
+
+def _leave_unknown_sizes(node: Any) -> None:
+    """Lets channels keep their numbers in a split whose sizes Torch-Pruning does not know."""
+    if node.module.split_sizes is None:
+        node.type = OPTYPE.ELEMENTWISE
 
 
 def _slice_mapping(node: Any, axis: int | None) -> tuple[Mapping, Mapping] | None:

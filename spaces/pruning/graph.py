@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from paretune.inputs import Shape, call
+from paretune.inputs import Shape, call, kind_of
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.keeping import is_within
 from paretune.spaces.output_layers import float_outputs, typed_example
@@ -48,14 +48,26 @@ def trace(model: torch.nn.Module, shape: Shape) -> Any:
     # passed: the mutable default would carry layers from one network to the next.
     modules: list[Any] = list(model.modules())
     pruners = {type(m): m.torch_pruner() for m in modules if hasattr(m, "torch_pruner")}
-    return ChannelGraph().build_dependency(
+    graph = ChannelGraph()
+
+    def outputs_to_trace(outputs: Any) -> list[torch.Tensor]:
+        tensors = traceable(outputs)
+        graph.by_axes = not _is_classifier(shape, tensors)
+        return tensors
+
+    return graph.build_dependency(
         model,
         example_inputs=typed_example(model, shape),
         forward_fn=call,
-        output_transform=traceable,
+        output_transform=outputs_to_trace,
         customized_pruners=pruners,
         verbose=False,
     )
+
+
+def _is_classifier(shape: Shape, outputs: Sequence[torch.Tensor]) -> bool:
+    """Returns whether a network gives one vector for one image or text."""
+    return kind_of(shape) in ("images", "text") and [o.ndim for o in outputs] == [2]
 
 
 def traceable(outputs: Any) -> list[torch.Tensor]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+import paretune.inputs
 from paretune.inputs import call
 from paretune.nests import Nest
 from paretune.spaces.output_layers import float_outputs
@@ -21,6 +22,12 @@ NORMALIZED = "a group normalization joins its channels with those of another lay
 JOINED = "`forward` uses its channels in a way that pruning cannot follow"
 
 _LIBRARIES = ("site-packages", "dist-packages")
+
+_OWN = (
+    str(Path(__file__).resolve().parents[1]),
+    str(Path(paretune.inputs.__file__).resolve().parent),
+)
+"""Folders with the code of Paretune that runs networks."""
 
 
 def reason_of(model: nn.Module, inputs: Nest, layer: PrunableLayer | None, error: Exception) -> str:
@@ -83,9 +90,8 @@ def _used_twice(model: nn.Module, inputs: Nest) -> list[str]:
 
 def code_line(error: Exception) -> str:
     """Returns the last line of the user's code that an error went through, or nothing."""
-    package = str(Path(__file__).resolve().parents[1])
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = str(Path(frame.filename).resolve())
-        if not file.startswith(package) and not any(part in file for part in _LIBRARIES):
+        if not file.startswith(_OWN) and not any(part in file for part in _LIBRARIES):
             return f" ({Path(file).name}, line {frame.lineno})"
     return ""

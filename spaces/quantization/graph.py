@@ -39,10 +39,12 @@ def traced(model: nn.Module, shape: Shape) -> fx.GraphModule:
         graph = fx.symbolic_trace(model, _defaults(model, shape))
     except Exception as error:  # tracing raises whatever the model's code raises on a proxy
         reason = str(error).splitlines()[0] if str(error) else ""
+        if "co_varnames" in reason:
+            reason = "`forward` has a decorator, *args or **kwargs"
         raise InfeasibleCandidate(
             f"qat: torch.fx cannot trace the network: {type(error).__name__}: {reason}"
-            f"{code_line(error)}; rewrite that line without a decision on values, or quantize "
-            "without training (static)"
+            f"{code_line(error)}; quantize with static, or rewrite `forward` without decisions "
+            "on values and without objects of other libraries"
         ) from error
     _remove_guards(graph)
     _fold(graph)
@@ -53,7 +55,7 @@ def _defaults(model: nn.Module, shape: Shape) -> dict[str, Any]:
     """Returns the optional arguments of `forward` that the inputs leave at their defaults."""
     parameters = [
         p
-        for p in inspect.signature(model.forward).parameters.values()
+        for p in inspect.signature(model.forward, follow_wrapped=False).parameters.values()
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
     signature = signature_of(shape)

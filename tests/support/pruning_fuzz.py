@@ -1,7 +1,7 @@
 """Prunes random networks at random, and checks each result.
 
-By hand, for many networks: `python -m support.pruning_fuzz 10000` in `tests/`, and for networks with
-several inputs and outputs `python -m support.pruning_fuzz tasks 10000`.
+By hand, for many networks: `python -m support.pruning_fuzz 10000` in `tests/`, and for networks
+with several inputs and outputs `python -m support.pruning_fuzz tasks 10000`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parts for random networks over time: [B, C, T] to [B, C', T'], hard to prune as the parts on maps."""
+"""Parts for random networks over time: [B, C, T] to [B, C', T'], as hard to prune as maps."""
 
 from __future__ import annotations
 

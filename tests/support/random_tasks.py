@@ -1,7 +1,7 @@
 """Random networks with several inputs and outputs, over images, series, features and tokens.
 
-`{python: {factory: "support.random_tasks:build", args: {seed: 7}}}` names the network of a seed, and
-`shape_of(seed)` what it takes.
+`{python: {factory: "support.random_tasks:build", args: {seed: 7}}}` names the network of a seed,
+and `shape_of(seed)` what it takes.
 """
 
 from __future__ import annotations

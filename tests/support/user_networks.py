@@ -230,7 +230,10 @@ class Detector(nn.Module):
             return tuple(levels)
         if self.form == "dict":
             names = ("classes", "boxes", "centers")
-            return {name: list(maps) for name, maps in zip(names, zip(*levels), strict=True)}
+            return {
+                name: list(maps)
+                for name, maps in zip(names, zip(*levels, strict=True), strict=True)
+            }
         flat = [[m.permute(0, 2, 3, 1).flatten(1, 2) for m in level] for level in levels]
         classes, boxes, centers = (torch.cat(maps, 1) for maps in zip(*flat, strict=True))
         return boxes, classes.sigmoid() * centers.sigmoid()
