@@ -34,6 +34,22 @@ def tensors_of(where: str, batch: Any) -> tuple[Nest, Nest]:
     return inputs, mapped(batch[1], _tensor)
 
 
+def stacked(batch: Any) -> Any:
+    """Returns a batch of a detector with one tensor of images [B, C, H, W], and a list of targets.
+
+    Many collate functions return a tuple of images and one of targets.
+    """
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        return batch
+    inputs, targets = batch
+    if isinstance(inputs, tuple | list) and inputs:
+        tensors = [_tensor(each) for each in inputs]
+        shapes = {tuple(each.shape) for each in tensors if isinstance(each, torch.Tensor)}
+        if len(shapes) == 1 and all(isinstance(each, torch.Tensor) for each in tensors):
+            inputs = torch.stack(tensors)
+    return inputs, list(targets) if isinstance(targets, tuple) else targets
+
+
 class BatchForm:
     """The form of the inputs of all batches: that of the first validation batch.
 

@@ -95,8 +95,8 @@ def _classes(
         last = int(train.max())
         raise UserError(
             f"{name}: the training part has no {what} of class {', '.join(map(str, absent))} "
-            f"although classes go up to {last}; number them from 0 without gaps, or name them: "
-            f"classes{_ignore_hint(wanted, last)}"
+            f"although classes go up to {last}; number them from 0 without gaps"
+            f"{_ignore_hint(wanted, last)}"
         )
     for part, numbers in present.items():
         if len(numbers) and (numbers.max() >= classes or numbers.min() < 0):

@@ -13,7 +13,7 @@ import torch
 
 from paretune.inputs import Shape, moved, shape_json
 from paretune.nests import Nest, form_of, named_leaves
-from paretune.search.data.batch_check import BatchForm, Dynamic, tensors_of
+from paretune.search.data.batch_check import BatchForm, Dynamic, stacked, tensors_of
 from paretune.search.data.loader_sources import DatasetSource, PartSource, guarded
 from paretune.search.errors import UserError
 
@@ -44,6 +44,7 @@ class LoaderParts:
         read: Checks the targets of a batch for a built-in task; None for the user's own task.
         dynamic: Axes of the inputs whose sizes vary.
         vocabulary: Number of tokens, for inputs that are integers [B, T].
+        listed: Whether targets are a list of one for each example, such as boxes.
 
     Raises:
         UserError: A part is empty, is used up after one pass, changes where it must not, or has
@@ -57,9 +58,10 @@ class LoaderParts:
         read: ReadTargets | None = None,
         dynamic: Dynamic | None = None,
         vocabulary: int | None = None,
+        listed: bool = False,
     ) -> None:
         self._name, self._sources, self._read = name, sources, read
-        self._dynamic, self._vocabulary = dynamic, vocabulary
+        self._dynamic, self._vocabulary, self._listed = dynamic, vocabulary, listed
         self._form: BatchForm | None = None
         self._counts: dict[str, tuple[int, int]] = {}
         self.limits: tuple[np.ndarray, np.ndarray] | None = None
@@ -143,7 +145,7 @@ class LoaderParts:
             pass
 
     def _checked(self, part: str, where: str, batch: Any) -> tuple[Nest, Nest]:
-        inputs, targets = tensors_of(where, batch)
+        inputs, targets = tensors_of(where, stacked(batch) if self._listed else batch)
         if self._form is None:
             self._form = BatchForm(inputs, where, self._dynamic, self._vocabulary)
         self._form.check(where, inputs)

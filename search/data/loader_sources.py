@@ -89,15 +89,13 @@ class DatasetSource(PartSource):
     @cached_property
     def is_random(self) -> bool:
         """Whether reading an example draws random numbers, or gives another one each time."""
-        rows = self.rows[:PROBED]
+        first: list[bytes] = []
 
-        def read() -> list[Any]:
-            return [self.dataset[row] for row in rows]
+        def read() -> list[bytes]:
+            return [each for row in self.rows[:PROBED] for each in _bytes(self.dataset[row])]
 
         with RandomState(0).active():
-            if draws(read):
-                return True
-            return bool(_bytes(read()) != _bytes(read()))
+            return draws(lambda: first.extend(read())) or read() != first
 
     def taken(self, rows: Sequence[int], frozen: bool) -> DatasetSource:
         """Returns some rows as a part of their own."""

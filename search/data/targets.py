@@ -230,7 +230,8 @@ def _labels(where: str, array: np.ndarray) -> np.ndarray:
 
 
 def _values(where: str, array: np.ndarray) -> np.ndarray:
-    values = array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32)
     if not np.isfinite(values).all():
         raise UserError(f"{where}: targets beyond the range of float32; give smaller units")
     return values

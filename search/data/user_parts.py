@@ -25,6 +25,9 @@ from paretune.search.tasks.target_facts import TargetFacts
 if TYPE_CHECKING:
     from paretune.search.data.load_context import LoadContext
 
+ARRAY_OPTIONS = ("inputs", "normalize", "resize", "crop", "interpolation", "mean", "std", "preset")
+"""Options that only arrays have."""
+
 NO_TEST = (
     "There is no test part, because the training part is a loader, which cannot be split. Give a "
     "test part of your own."
@@ -57,6 +60,7 @@ class UserParts:
         Raises:
             UserError: The parts are not usable for the task.
         """
+        self._refuse_options(loading)
         listed = loading.wanted.kind == "boxes"
         sources = {
             part: source_of(
@@ -68,7 +72,13 @@ class UserParts:
         split = _completed(self.name, sources, loading)
         names = class_names_of(self.values["train"])
         targets = BatchTargets(self.name, loading.wanted, names, self.params.vocabulary)
-        parts = LoaderParts(self.name, sources, targets.read, vocabulary=self.params.vocabulary)
+        parts = LoaderParts(
+            self.name,
+            sources,
+            targets.read,
+            vocabulary=self.params.vocabulary,
+            listed=listed,
+        )
         if targets.needs_training_classes:
             parts.read_all("train")
         facts = targets.finish()
@@ -84,6 +94,22 @@ class UserParts:
             no_test=split.no_test,
             notes=split.notes,
         )
+
+    def _refuse_options(self, loading: LoadContext) -> None:
+        """Refuses options of arrays, and tokens without their number.
+
+        Raises:
+            UserError: There is one.
+        """
+        defaults = type(self.params).model_fields
+        for key in ARRAY_OPTIONS:
+            if getattr(self.params, key) != defaults[key].default:
+                raise UserError(
+                    f"{self.name}: {key} is for arrays; a Dataset or DataLoader prepares its "
+                    "examples itself; leave it out"
+                )
+        if loading.wanted.kind == "next" and self.params.vocabulary is None:
+            raise UserError(f"{self.name}: type the number of tokens: vocabulary: N")
 
 
 def parts_of(name: str, returned: Mapping[Any, Any]) -> dict[str, Any]:
