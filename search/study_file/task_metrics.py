@@ -81,8 +81,9 @@ class TaskMetrics:
         """Returns the text for a quantity that only another task has; None if none has it."""
         name = quantity.local
         if quantity.objective == ACCURACY:
-            has = f" has {', '.join(self.known)}" if self.known else "'s score gives your own names"
-            return f"{name} needs task: {CLASSIFICATION}; task {self.task}{has}"
+            has = f"task {self.task} has {', '.join(self.known)}"
+            own = "here you name what the score of your task gives"
+            return f"{name} needs task: {CLASSIFICATION}; {has if self.known else own}"
         others = [task for task in TASKS.names if name in _metrics(task)]
         if others:
             has = ", ".join(self.known) or ACCURACY

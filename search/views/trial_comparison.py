@@ -6,9 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from paretune.objectives.base import Measurement
 from paretune.search.front.changes import Change, change
+from paretune.search.study.quantity import SCORE, Quantity
 from paretune.search.study.records import Axis, TrialRecord
 from paretune.search.study.units import format_times
-from paretune.search.views.change_text import SLOWER, evidence_text, times_text
+from paretune.search.views.change_text import (
+    SLOWER,
+    evidence_text,
+    signed_difference,
+    times_text,
+)
 
 
 def comparison_lines(trial: TrialRecord, baseline: TrialRecord | None) -> list[str]:
@@ -53,6 +59,10 @@ def _change_text(against: Change, m: Measurement) -> str:
     """Returns the difference, its interval and the evidence."""
     evidence = evidence_text(against)
     evidence = f", {evidence}" if evidence else ""
+    if against.relative and Quantity.of(m.name).objective == SCORE:
+        ends = signed_difference(against, Axis(m.name, m.unit, m.better, scored=True))
+        low, value, high = (f"{end:+.1f}" for end in ends[:3])
+        return f"{value} % ({low} to {high}){evidence}"
     if against.relative:
         figure = times_text(against.value, Axis(m.name, m.unit, m.better))
         ends = (against.low, against.high)
