@@ -194,7 +194,7 @@ def _column(
     if not count:
         hint = did_you_mean(name, header) or "."
         raise UserError(
-            f'data: {file} has no column "{name}"{hint} Its columns are {", ".join(header)}; name '
-            f"yours with {option}: ..."
+            f'data: {file} has no column "{name}"{hint} Its columns are {", ".join(header)}'
+            + advice.format(option)
         )
     return header.index(name)
