@@ -259,7 +259,8 @@ def _units(layer: PrunableLayer, mode: Mode) -> tuple[list[int], list[int]]:
     generator = torch.Generator().manual_seed(zlib.crc32(layer.name.encode()))
     order, least = _order(layer, torch.randperm(count, generator=generator).tolist())
     if mode == "silent":
-        gone = 1 + 2 * int(torch.randint(max(1, (count - least + 1) // 2), (), generator=generator))
+        most = (count - max(least, 1) + 1) // 2  # one unit stays
+        gone = 1 + 2 * int(torch.randint(max(1, most), (), generator=generator))
         removed = kept = order[count - gone :]
     else:
         copies = next(n for n in range(2, count + 1) if count % n == 0)

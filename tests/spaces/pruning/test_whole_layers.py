@@ -150,3 +150,12 @@ def test_branch_of_a_layer_keeps_at_least_one_channel() -> None:
     kept = sizes(after)
     assert kept["left"][0] == 1
     assert kept["left"][0] + kept["right"][0] == kept["mixed"][0] == 6
+
+
+@pytest.mark.parametrize("channels", [3, 5, 7])
+def test_layer_with_an_odd_number_of_channels_keeps_one_when_it_is_tried(channels: int) -> None:
+    for number in range(8):  # the name of a layer decides how many channels its trial removes
+        network = nn.Sequential()
+        network.add_module(f"first{number}", nn.Conv2d(3, channels, 1))
+        network.add_module("last", nn.Conv2d(channels, 4, 1))
+        assert whole_layers(network, (3, 8, 8)) == {}
