@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from paretune.search.errors import UserError
 from paretune.search.tasks.ultralytics_process.array_pipe import Arrays, PipeClosed, receive, send
@@ -86,14 +87,15 @@ class UltralyticsProcess:
                 env=_environment(),
             )
         except OSError as error:
+            self._log.close()
             raise UserError(
                 f"task: ultralytics: python: {self.python} cannot be started: {error.strerror}"
             ) from error
-        weakref.finalize(self, _end, self._process)
+        weakref.finalize(self, _end, self._process, self._log)
         try:
             self._exchange({"call": "open", **self.options}, {})
         except UserError:
-            _end(self._process)
+            _end(self._process, self._log)
             self._process = None
             raise
 
@@ -109,10 +111,11 @@ def _environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for stream in (process.stdin, process.stdout):
+def _end(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    for stream in (process.stdin, process.stdout, log):
         if stream is not None:
-            stream.close()
+            with suppress(BrokenPipeError):
+                stream.close()
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:

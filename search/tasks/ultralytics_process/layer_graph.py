@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -82,18 +82,76 @@ def graph_of(network: nn.Module) -> dict[str, Any]:
 
 def network_of(graph: dict[str, Any]) -> nn.Module:
     """Returns the network that `graph_of` described, with random weights."""
-    layers = {name: _layer(each) for name, each in graph["layers"].items()}
-    calls = fx.Graph()
-    nodes: dict[str, fx.Node] = {}
-    for call in graph["calls"]:
-        nodes[call["name"]] = calls.create_node(
-            call["op"],
-            _function(call["target"]) if call["op"] == "call_function" else call["target"],
-            tuple(_value(each, nodes) for each in call["args"]),
-            {key: _value(each, nodes) for key, each in call["kwargs"].items()},
-            name=call["name"],
-        )
-    return fx.GraphModule(layers, calls, "Network")
+    return LayerGraph(graph["layers"], graph["calls"])
+
+
+class LayerGraph(nn.Module):
+    """Layers, and a list of the calls between them.
+
+    Args:
+        layers: Name -> class and options of a torch.nn layer; names have dots, as in a state dict.
+        calls: The calls in order; the last one is the output.
+    """
+
+    def __init__(self, layers: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__()
+        for name, each in layers.items():
+            *path, last = name.split(".")
+            parent: nn.Module = self
+            for step in path:
+                if step not in parent._modules:
+                    parent.add_module(step, nn.Module())
+                parent = parent.get_submodule(step)
+            parent.add_module(last, _layer(each))
+        self._calls = list(calls)
+        self._unused = _last_uses(self._calls)
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        """Runs the calls."""
+        values: dict[str, Any] = {}
+        left = list(inputs)
+        for call, unused in zip(self._calls, self._unused, strict=True):
+            args = [_value(each, values) for each in call["args"]]
+            kwargs = {key: _value(each, values) for key, each in call["kwargs"].items()}
+            match call["op"]:
+                case "placeholder":
+                    result = left.pop(0)
+                case "call_module":
+                    result = self.get_submodule(call["target"])(*args, **kwargs)
+                case "call_method":
+                    result = getattr(args[0], call["target"])(*args[1:], **kwargs)
+                case "call_function":
+                    result = _function(call["target"])(*args, **kwargs)
+                case _:
+                    return args[0]
+            values[call["name"]] = result
+            for name in unused:
+                del values[name]
+        raise AssertionError("a graph ends with its output")
+
+
+def _last_uses(calls: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Returns for each call the names of the values that no later call uses."""
+    last = {call["name"]: number for number, call in enumerate(calls)}
+    for number, call in enumerate(calls):
+        for name in _names([*call["args"], *call["kwargs"].values()]):
+            last[name] = number
+    unused: list[list[str]] = [[] for _ in calls]
+    for name, number in last.items():
+        unused[number].append(name)
+    return unused
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Yields the names of the values that an argument refers to."""
+    if isinstance(value, dict) and [*value] == ["node"]:
+        yield value["node"]
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _names(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _names(each)
 
 
 def _layer_json(layer: nn.Module) -> dict[str, Any]:
@@ -166,7 +224,7 @@ def _json(value: Any) -> Any:
     raise UntraceableNetwork(f"an argument is a {type(value).__name__}")
 
 
-def _value(each: Any, nodes: dict[str, fx.Node]) -> Any:
+def _value(each: Any, nodes: Mapping[str, Any]) -> Any:
     if not isinstance(each, dict):
         return each
     [(kind, content)] = each.items()
