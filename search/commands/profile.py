@@ -36,7 +36,10 @@ DEFAULT_RUNTIME = "onnxruntime"
     'architecture as in a study file: "{vit: {depth: 4}}".',
 )
 @click.option(
-    "--shape", metavar="C,H,W", help="Shape of one input of --model; LENGTH,VOCABULARY for texts."
+    "--shape",
+    metavar="C,H,W",
+    help="Shape of one input of --model; LENGTH,VOCABULARY for texts, 13 for 13 values, 2x128 for "
+    'any other shape, "image=3x32x32 meta=13" for several inputs.',
 )
 @click.option(
     "--classes",

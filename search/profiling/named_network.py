@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,27 +10,27 @@ import numpy as np
 import yaml
 from pydantic import ValidationError
 
-from paretune.inputs import Shape, Tokens, example, single_shape
+from paretune.inputs import Input, Shape, example, signature_of
+from paretune.nests import Nest
 from paretune.search.building.exporting import quietly
 from paretune.search.errors import UserError
 from paretune.search.profiling.networks import ProfiledNetwork, export_file, runtime_of
+from paretune.search.profiling.shape_option import read_shape
 from paretune.search.tasks.classification import classification
 from paretune.search.user_code import add_import_folders
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import InfeasibleCandidate
+from paretune.task import Outputs
 
 EXAMPLES = 64
-
-MOST_NUMBERS = 100_000_000
-"""Most numbers of one input, and the largest vocabulary."""
 
 
 class RandomInputs:
     """Random inputs for a network without data: normally distributed, or random tokens.
 
     Args:
-        shape: Shape of one input: (C, H, W) or (length, vocabulary).
+        shape: What the network takes.
         classes: Number of classes; the labels are all 0 and not used.
     """
 
@@ -43,18 +42,23 @@ class RandomInputs:
         """Returns the number of examples in a part."""
         return EXAMPLES
 
-    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def arrays(self, part: str, batch_size: int) -> Iterator[tuple[Nest, np.ndarray]]:
         """Yields batches (inputs [B, ...], labels [B]); each pass yields the same."""
         random = np.random.default_rng(0)
+        signature = signature_of(self.shape)
         for begin in range(0, EXAMPLES, batch_size):
             count = min(batch_size, EXAMPLES - begin)
-            yield self._inputs(random, count), np.zeros(count, dtype=np.int64)
+            inputs = [_random(random, each, count) for each in signature.inputs]
+            yield signature.nest(inputs), np.zeros(count, dtype=np.int64)
 
-    def _inputs(self, random: np.random.Generator, count: int) -> np.ndarray:
-        if isinstance(self.shape, Tokens):
-            length, vocabulary = self.shape
-            return random.integers(min(1, vocabulary - 1), vocabulary, (count, length))
-        return random.normal(size=(count, *single_shape(self.shape))).astype(np.float32)
+
+def _random(random: np.random.Generator, each: Input, count: int) -> np.ndarray:
+    """Returns normal noise, or integers above 0, which may be padding."""
+    shape = (count, *each.shape)
+    if each.dtype == "float32":
+        return random.normal(size=shape).astype(np.float32)
+    limit = each.limit or 2
+    return random.integers(min(1, limit - 1), limit, shape).astype(each.dtype)
 
 
 def named_network(
@@ -64,7 +68,7 @@ def named_network(
 
     Args:
         text: "torchvision:mobilenet_v2", "pkg.mod:factory", or an architecture as in a study file.
-        shape: "3,32,32", or "128,8000" for texts.
+        shape: What it takes, as `read_shape` reads it: "3,32,32", or "128,8000" for texts.
         classes: Number of logits.
         runtime: Name of the runtime.
         threads: Threads of one inference; None for the runtime's default.
@@ -74,13 +78,14 @@ def named_network(
         UserError: The network, shape or runtime does not exist, or they do not fit together.
     """
     add_import_folders(Path.cwd())
-    sides = _shape(shape)
+    sides = read_shape(shape)
     entry, options = runtime_of(runtime, threads)
     try:
         name, values = ARCHITECTURES.parse(_architecture(text))
         params = ARCHITECTURES.get(name).Params.model_validate(values)
         architecture = {name: params.model_dump(mode="json")}
-        model = build_network(architecture, sides, classes, seed=0)
+        outputs = Outputs(classes, getattr(ARCHITECTURES.get(name), "gives", "example"))
+        model = build_network(architecture, sides, outputs, seed=0)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise UserError(f"--model {text}: {problems}") from error
@@ -116,23 +121,3 @@ def _architecture(text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UserError(f"--model {text}: this is not YAML: {error}") from error
-
-
-def _shape(text: str) -> Shape:
-    try:
-        sides = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        sides = ()
-    if len(sides) not in (2, 3) or min(sides) < 1:
-        raise UserError(
-            f'--shape: give C,H,W of images (3,32,32) or LENGTH,VOCABULARY of texts, not "{text}"'
-        )
-    if (
-        math.prod(sides if len(sides) == 3 else sides[:1]) > MOST_NUMBERS
-        or max(sides) > MOST_NUMBERS
-    ):
-        raise UserError(
-            f"--shape: one input has at most {MOST_NUMBERS:,} numbers, and a vocabulary as many "
-            f"words, not {text[:60]}"
-        )
-    return sides if len(sides) == 3 else Tokens(*sides)

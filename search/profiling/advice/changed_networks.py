@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from paretune.inputs import Shape, Signature, example, kind_of
+from paretune.inputs import Shape, Signature, call, example, kind_of
 from paretune.objectives.profiling.base import LayerCosts
 from paretune.objectives.profiling.layer_costs import layer_costs
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
@@ -147,7 +147,7 @@ def _channels_before(model: nn.Module, linear: nn.Linear, shape: Shape) -> int |
     handles.append(linear.register_forward_pre_hook(compare_input))
     try:
         with torch.inference_mode():
-            model.eval()(example(shape))
+            call(model.eval(), example(shape))
     finally:
         for handle in handles:
             handle.remove()
