@@ -74,7 +74,10 @@ class Table:
         try:
             return getattr(importlib.import_module(module), attribute)
         except Exception as error:  # a user's module can raise anything
-            if name in {**self._entries, **self._hidden}:  # built in: a bug of Paretune, or a missing dependency
+            if name in {
+                **self._entries,
+                **self._hidden,
+            }:  # built in: a bug of Paretune, or a missing dependency
                 raise
             raise UnknownName(f'{self.kind} "{name}": {type(error).__name__}: {error}') from error
 

@@ -6,7 +6,9 @@ import json
 import logging
 import tempfile
 import warnings
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,7 @@ from paretune.objectives.runtimes.onnx_providers import (
 from paretune.objectives.runtimes.onnx_quantization import MODES
 from paretune.objectives.runtimes.onnx_quantization.placement import placement
 from paretune.objectives.runtimes.onnx_quantization.quantizer import quantize
+from paretune.objectives.runtimes.onnx_quantization.scopes import qualified_scopes
 from paretune.objectives.runtimes.weight_copies import drop_weight_copies
 
 if TYPE_CHECKING:
@@ -80,7 +83,8 @@ class OnnxRuntime:
 
         def write(draft: Path) -> dict[str, Any]:
             plain = draft.with_name("float.onnx")
-            network = _export_float(model, shape, plain)
+            options = dict(ChainMap(*(quantization or {}).values()))
+            network = _export_float(model, shape, plain, options)
             info: dict[str, Any] = {
                 "opset": OPSET,
                 "quantization": dict(quantization or {}),
@@ -114,7 +118,7 @@ class OnnxRuntime:
         """
         with tempfile.TemporaryDirectory() as folder:
             plain = Path(folder) / "float.onnx"
-            _export_float(model, shape, plain)
+            _export_float(model, shape, plain, options)
             return placement(plain, options)
 
     @staticmethod
@@ -217,14 +221,17 @@ class _Session:
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def _export_float(model: torch.nn.Module, shape: Shape, path: Path) -> FlatNetwork:
+def _export_float(
+    model: torch.nn.Module, shape: Shape, path: Path, options: Mapping[str, Any]
+) -> FlatNetwork:
     import torch
 
     from paretune.objectives.runtimes.flat_module import flat_network
 
     # The TorchScript-based exporter takes about 1 s per network, the dynamo exporter 4 to 14 s, and
     # a search exports every candidate. It is deprecated, so its warnings are silenced.
-    with warnings.catch_warnings():
+    scopes = qualified_scopes(model) if options.get("keep") else nullcontext()
+    with warnings.catch_warnings(), scopes:
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from paretune.spaces.table import Option
 from paretune.spaces.training.losses import LOSSES, PYTHON
 from paretune.spaces.training.losses.base import SCORED, LossFunction, misfit
 from paretune.spaces.training.losses.cross_entropy import CrossEntropy
+
+MISFIT = "Using a (target|input) size"
+"""How torch's losses begin to warn of targets that they broadcast."""
 
 
 class BatchLoss:
@@ -39,6 +43,7 @@ class BatchLoss:
         ignore = getattr(option.params, "ignore", None) if option else None
         self.ignore: int | None = task.ignore if ignore is None else ignore
         self.name = f"the loss of the task {task.name}"
+        self._tried = False
         self._function: LossFunction = task.loss
         self._summed: Any = None if option else getattr(task, "summed_loss", None)
         if option is not None:
@@ -75,7 +80,7 @@ class BatchLoss:
         return self._scalar(outputs, targets) * count
 
     def _scalar(self, outputs: Nest, targets: Nest) -> torch.Tensor:
-        loss = self._function(outputs, targets)
+        loss = self._function(outputs, targets) if self._tried else self._first(outputs, targets)
         if isinstance(loss, torch.Tensor) and not loss.ndim and loss.is_floating_point():
             return loss
         if isinstance(loss, torch.Tensor) and loss.numel() == 1 and loss.is_floating_point():
@@ -84,6 +89,24 @@ class BatchLoss:
             f"{self.name} gave {_described(loss)}; it must give the mean of the batch, a scalar "
             "torch tensor of a floating type"
         )
+
+    def _first(self, outputs: Nest, targets: Nest) -> Any:
+        """Calls the loss for the first time, with torch's warning of wrong sizes as an error.
+
+        Raises:
+            InfeasibleCandidate: Outputs and targets have other sizes, which torch would broadcast.
+        """
+        self._tried = True
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=MISFIT, category=UserWarning)
+            try:
+                return self._function(outputs, targets)
+            except UserWarning as warning:
+                text = str(warning).partition(". ")[0]
+                raise InfeasibleCandidate(
+                    f"{self.name}: the targets do not fit the outputs: {text}; give both the same "
+                    "shape"
+                ) from warning
 
 
 def _built(option: Option, smoothing: float, data: Data) -> LossFunction:

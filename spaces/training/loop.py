@@ -13,9 +13,10 @@ from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.finite import broken_tensor, infinite_constants
 from paretune.spaces.training.augment_fit import first_refusal
 from paretune.spaces.training.compiling import compilation
-from paretune.spaces.training.epochs import Epochs
+from paretune.spaces.training.epochs import run_epochs
 from paretune.spaces.training.recipe import Recipe
 from paretune.spaces.training.snapshot import Snapshot
+from paretune.spaces.training.training_state import TrainingState
 from paretune.spaces.training.zeros import Zeros
 
 
@@ -93,9 +94,9 @@ def train_part(
         ValueError: The snapshot belongs to another network.
     """
     last = min(until, recipe.epochs)
-    trained, epochs = _trained(candidate, recipe, context, stage, last, resume, keep=True)
-    assert epochs.snapshot is not None
-    return TrainingPart(trained, epochs.snapshot, epochs.over)
+    trained, state = _trained(candidate, recipe, context, stage, last, resume, keep=True)
+    assert state.snapshot is not None
+    return TrainingPart(trained, state.snapshot, state.over)
 
 
 def _trained(
@@ -106,24 +107,24 @@ def _trained(
     until: int,
     resume: Snapshot | None,
     keep: bool,
-) -> tuple[Candidate, Epochs]:
+) -> tuple[Candidate, TrainingState]:
     refusal = first_refusal(recipe.augment, kind_of(candidate.shape), context.data.task.targets)
     if refusal:
         raise InfeasibleCandidate(refusal)
     model = copy.deepcopy(candidate.model).to(context.device)
     with torch.random.fork_rng(), compilation(recipe.compile):
         torch.manual_seed(context.seed)  # for dropout and other randomness inside the model
-        epochs = Epochs(model, recipe, context, stage, Zeros(model, candidate.history))
-        epochs.run(until, resume, keep)
+        state = TrainingState(model, recipe, context, stage, Zeros(model, candidate.history))
+        run_epochs(state, until, resume, keep)
     model = model.to("cpu").to(memory_format=torch.contiguous_format).eval()
     _check_finite(model, stage, infinite_constants(candidate.model))
     model.zero_grad(set_to_none=True)
-    info = {"stage": stage, **epochs.info()}
+    info = {"stage": stage, **state.info()}
     params = {
         "recipe": recipe.to_json(),
         "distillation": context.distillation.dump() if context.distillation else None,
     }
-    return candidate.with_step(model, Step("train", params, info)), epochs
+    return candidate.with_step(model, Step("train", params, info)), state
 
 
 def _check_finite(model: torch.nn.Module, stage: str, constants: Collection[str]) -> None:

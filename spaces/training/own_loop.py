@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.optim.optimizer import (
@@ -27,12 +27,9 @@ from paretune.spaces.training.snapshot import (
     optimizer_state,
     restore_optimizer,
 )
-from paretune.spaces.training.training_stage import TrainingStage
+from paretune.spaces.training.training_state import TrainingState
 
-if TYPE_CHECKING:
-    from paretune.spaces.training.epochs import Epochs
-
-Train = Callable[[torch.nn.Module, TrainingStage], Any]
+Train = Callable[[torch.nn.Module, Any], Any]
 """A task's `train(model, stage)`; it changes the model in place."""
 
 
@@ -48,8 +45,9 @@ class OwnLoop:
         train: The task's `train`.
     """
 
-    def __init__(self, state: Epochs, train: Train) -> None:
+    def __init__(self, state: TrainingState, train: Train) -> None:
         self.state = state
+        state.loop = self
         self._train = train
         self._task = state.context.data.task.name
         self._kept: list[Any] = []
@@ -63,8 +61,13 @@ class OwnLoop:
         self._weights = {id(p) for p in state.parameters}
         self._refuse_options()
 
-    def run(self, until: int, resume: Snapshot | None) -> None:
+    def run(self, until: int, resume: Snapshot | None, stage: Any) -> None:
         """Trains up to an epoch.
+
+        Args:
+            until: The last epoch, counted from the start of the training.
+            resume: Snapshot of an earlier part from which to continue.
+            stage: What the loop receives.
 
         Raises:
             InfeasibleCandidate: The loop asks for no epochs, or leaves before the last one.
@@ -80,7 +83,7 @@ class OwnLoop:
         trunk = self.state.trunk
         try:
             with seeded(self.state.context.seed), trunk.guarded() if trunk else nullcontext():
-                made = self._train(self.state.model, TrainingStage(self))
+                made = self._train(self.state.model, stage)
         finally:
             for hook in hooks:
                 hook.remove()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from paretune.inputs import call
@@ -13,9 +11,7 @@ from paretune.spaces.training.augmentation import augmented, augmented_with_mask
 from paretune.spaces.training.example_count import example_count
 from paretune.spaces.training.mixing import MixedTargets, mixed
 from paretune.spaces.training.recipe import Augment
-
-if TYPE_CHECKING:
-    from paretune.spaces.training.epochs import Epochs
+from paretune.spaces.training.training_state import TrainingState
 
 CHECK_EVERY = 50
 """Steps between two checks of the loss; each check makes a GPU wait."""
@@ -28,7 +24,7 @@ class Steps:
         state: The training, with the model, the optimizer and everything else that steps share.
     """
 
-    def __init__(self, state: Epochs) -> None:
+    def __init__(self, state: TrainingState) -> None:
         self._state = state
         self._recipe = state.recipe
         self._pending = False

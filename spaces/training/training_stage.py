@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from paretune.nests import Nest
+from paretune.spaces.training.own_loop import OwnLoop
 from paretune.spaces.training.recipe import Recipe
-
-if TYPE_CHECKING:
-    from paretune.spaces.training.own_loop import OwnLoop
 
 
 class Schedule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ def nodes_within(graph: Any, modules: Sequence[str]) -> list[str]:
     """Returns the names of all nodes that these modules became, and those that use their weights.
 
     Args:
-        graph: An onnx.GraphProto from torch's exporter, with nodes named by scope.
+        graph: An onnx.GraphProto from torch's exporter, with nodes named by `qualified_scopes`.
         modules: Names of modules that stay in float with everything inside them.
 
     Raises:
@@ -49,7 +50,7 @@ def nodes_within(graph: Any, modules: Sequence[str]) -> list[str]:
     names = [
         node.name
         for node in graph.node
-        if any(_is_within(name, modules) for name in (_module_of(node.name), *node.input))
+        if any(_is_within(name, modules) for name in (*_modules_of(node.name), *node.input))
     ]
     if modules and not names:
         raise Unmeasurable(
@@ -102,9 +103,13 @@ def layer_of(node: str) -> str:
     return _joined(parts[: next(operator, len(parts))])
 
 
-def _module_of(node: str) -> str:
-    """Returns the module that runs a node of any operator: "head" for "/head/Relu_1"."""
-    return _joined(node.strip("/").split("/")[:-1])
+def _modules_of(node: str) -> list[str]:
+    """Returns the modules around a node of any operator: "a", "a.b" for "/a/a.b_1/Relu_2".
+
+    The exporter adds a number to the second call of a module.
+    """
+    scopes = node.strip("/").split("/")[:-1]
+    return [name for scope in scopes for name in (scope, re.sub(r"_\d+$", "", scope))]
 
 
 def _joined(parts: Sequence[str]) -> str:
