@@ -122,6 +122,11 @@ def single_shape(shape: Shape) -> tuple[int, ...]:
     return shape
 
 
+def varies(shape: Shape) -> bool:
+    """Returns whether an axis of an input has a size that varies."""
+    return isinstance(shape, Signature) and any(each.dynamic for each in shape.inputs)
+
+
 def image_shape(shape: Shape) -> ImageShape:
     """Returns (C, H, W) of a network for images."""
     channels, height, width = single_shape(shape)

@@ -184,7 +184,7 @@ class Architecture(Protocol):
     A class attribute `takes` names the kinds of inputs that its networks take, one or a tuple:
     "images" (default), "text", "series", "features", or "any". A class attribute `gives` says what
     has one vector of outputs: "example" (default), "pixel", "cell", "position", or
-    "any".
+    "any". With `any_size = True`, `build` gets images whose sizes vary as a `Signature`.
     """
 
     Params: ClassVar[type[Params]]

@@ -7,7 +7,16 @@ from typing import Any
 
 import torch
 
-from paretune.inputs import Shape, Signature, call, example, image_shape, kind_of, shape_text
+from paretune.inputs import (
+    Shape,
+    call,
+    example,
+    image_shape,
+    kind_of,
+    shape_text,
+    single_shape,
+    varies,
+)
 from paretune.spaces.architecture import ARCHITECTURES, gives, output_refusal, refusal, takes
 from paretune.spaces.architecture.image_params import resized_shape
 from paretune.spaces.architecture.resizing import Resized
@@ -64,15 +73,31 @@ def build_network(
 
 
 def _build(entry: Any, params: Any, shape: Shape, wanted: Outputs) -> torch.nn.Module:
-    """Returns the network; it resizes its input first if its parameters set a resolution."""
-    if kind_of(shape) != "images" or isinstance(shape, Signature):
-        return entry.build(params, shape, wanted.size)  # type: ignore[no-any-return]
+    """Returns the network; it resizes its input first if its parameters set a resolution.
+
+    Raises:
+        InfeasibleCandidate: As for `build_network`. Or images of several sizes would be resized.
+    """
+    if kind_of(shape) != "images":
+        return entry.build(params, _plain(shape), wanted.size)  # type: ignore[no-any-return]
     before = image_shape(shape)
     after = resized_shape(params, before)
+    if varies(shape):
+        if after != before:
+            raise InfeasibleCandidate(
+                "resolution resizes images of one size, but their sizes vary; leave it out"
+            )
+        known = shape if getattr(entry, "any_size", False) else before
+        return entry.build(params, known, wanted.size)  # type: ignore[no-any-return]
     network: torch.nn.Module = entry.build(params, after, wanted.size)
     if after == before:
         return network
     return Resized(network, before[1:], after[1:], back=wanted.per == "pixel")
+
+
+def _plain(shape: Shape) -> Shape:
+    """Returns the shape that families expect: a tuple for one input of floats."""
+    return shape if kind_of(shape) in ("tensors", "text") else single_shape(shape)
 
 
 def _check_outputs(name: str, network: torch.nn.Module, shape: Shape, wanted: Outputs) -> None:

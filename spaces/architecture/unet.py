@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from paretune.inputs import Shape, Signature, image_shape
+from paretune.inputs import Shape, image_shape, varies
 from paretune.spaces.architecture.image_params import ImageParams
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ class UNet:
 
     version = 1
     gives = "pixel"
+    any_size = True
 
     class Params(ImageParams):
         """Options of unet."""
@@ -53,7 +54,6 @@ class UNet:
 
         channels, height, width = image_shape(shape)
         multiple = 2**params.depth
-        varies = isinstance(shape, Signature) and bool(shape.inputs[0].dynamic)
         return UNetNetwork(
             channels,
             params.plan(),
@@ -62,5 +62,5 @@ class UNet:
             separable=params.kind == "separable",
             transposed=params.up == "transposed",
             dropout=params.dropout,
-            fits=not varies and height % multiple == 0 and width % multiple == 0,
+            fits=not varies(shape) and height % multiple == 0 and width % multiple == 0,
         )

@@ -124,6 +124,31 @@ def test_unet_takes_images_whose_size_varies() -> None:
         assert network(torch.randn(1, 1, *sides)).shape == (1, 2, *sides)
 
 
+VARYING = Signature((Input("input", (3, 32, 32), dynamic=((1, "height"), (2, "width"))),))
+
+
+@pytest.mark.parametrize("family", ["resnet", "separable_cnn", "mobilenet_v3"])
+def test_family_that_pools_takes_images_whose_size_varies(family: str) -> None:
+    network = built(family, VARYING, 4)
+    for sides in ((32, 32), (40, 64)):
+        assert network(torch.randn(2, 3, *sides)).shape == (2, 4)
+
+
+def test_detector_takes_images_whose_size_varies() -> None:
+    network = built("detector", VARYING, Outputs(6, "cell"), width=8, neck=8)
+    assert network(torch.randn(1, 3, 50, 70)).shape == (1, 6, 7, 9)
+
+
+def test_resolution_is_infeasible_for_images_whose_size_varies() -> None:
+    with pytest.raises(InfeasibleCandidate, match="resizes images of one size, but their sizes v"):
+        built("resnet", VARYING, 4, resolution=16)
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("mlp", (6,)), ("mlp", (2, 9)), ("conv1d", (2, 9))])
+def test_family_takes_a_signature_of_one_input(name: str, sizes: tuple[int, ...]) -> None:
+    assert built(name, Signature((Input("input", sizes),)), 3)(torch.randn(2, *sizes)).ndim == 2
+
+
 def test_unet_s_parameters_follow_its_options() -> None:
     def size(**params: Any) -> int:
         shape = (3, 32, 32)
