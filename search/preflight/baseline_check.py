@@ -13,6 +13,7 @@ from paretune.search.building.watch import Watch
 from paretune.search.measuring.gauge import measure_one
 from paretune.search.preflight.attempts import Refusal, attempt
 from paretune.search.preflight.finding import Finding
+from paretune.search.preflight.loss_check import try_loss
 from paretune.search.preflight.rehearsal import NO_TRAINING, Rehearsal, Rehearsed
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import Stage
@@ -101,6 +102,9 @@ def _built(rehearsal: Rehearsal) -> None:
     network = rehearsal.build(Plan((untrained, *rest)))
     kept_modules(network.candidate.model, rehearsal.data.task.keep)
     check_outputs(network.candidate, rehearsal.batch())
+    if getattr(rehearsal.data.task, "train", None) is None:  # an own loop may use another loss
+        recipe = rehearsal.spec.baseline.pretrain
+        try_loss(network.candidate.model, rehearsal.data, recipe, rehearsal.training_batch())
     rehearsal.network = network
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.search.errors import UserError
 from paretune.search.preflight.finding import Finding
 from paretune.search.study_file.problems import Key, Problems, StudyFileError
+from paretune.search.tasks import TASKS, brings_data
 from paretune.search.user_code import add_import_folders
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def loaded(spec: StudySpec, where: Callable[[Key], str]) -> Dataset:
     except StudyFileError:
         raise
     except UserError as error:
-        raise StudyFileError([f"{where(('data',))}: data: {error}"]) from error
+        section = "task" if brings_data(TASKS.get(spec.task.name)) else "data"
+        text = str(error).removeprefix(f"{section}: ")
+        raise StudyFileError([f"{where((section,))}: {section}: {text}"]) from error
 
 
 def preflight(

@@ -208,6 +208,14 @@ class Rehearsal:
         """Returns some training inputs."""
         return rows_of(self._pool(count).inputs, slice(0, count))
 
+    def training_batch(self, count: int = 8) -> tuple[Any, Any]:
+        """Returns inputs and targets of some training examples, or of a loader's first batch."""
+        pool = self._pool(count)
+        if not pool.by_row:
+            return pool.batches[0]
+        rows = slice(0, count)
+        return rows_of(pool.inputs, rows), rows_of(pool.targets, rows)
+
     def measured_data(self) -> Dataset:
         """Returns the data set with a short validation part."""
         return self._excerpt(1, VALIDATION)
