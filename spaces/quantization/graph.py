@@ -36,7 +36,10 @@ def traced(model: nn.Module, shape: Shape) -> fx.GraphModule:
     """
     model = copy.deepcopy(model).eval()
     try:
-        graph = fx.symbolic_trace(model, _defaults(model, shape))
+        tracer = fx.Tracer()
+        operations = tracer.trace(model, _defaults(model, shape) or None)
+        _remove_guards(operations)
+        graph = fx.GraphModule(tracer.root, operations, type(model).__name__)
     except Exception as error:  # tracing raises whatever the model's code raises on a proxy
         reason = str(error).splitlines()[0] if str(error) else ""
         if "co_varnames" in reason:
@@ -46,7 +49,6 @@ def traced(model: nn.Module, shape: Shape) -> fx.GraphModule:
             f"{code_line(error)}; quantize with static, or rewrite `forward` without decisions "
             "on values and without objects of other libraries"
         ) from error
-    _remove_guards(graph)
     _fold(graph)
     return graph
 
@@ -68,24 +70,23 @@ def _defaults(model: nn.Module, shape: Shape) -> dict[str, Any]:
     }
 
 
-def _remove_guards(graph: fx.GraphModule) -> None:
+def _remove_guards(graph: fx.Graph) -> None:
     """Removes the checks of optional arguments, and these arguments."""
     fixed_arguments = []
-    for node in reversed(list(graph.graph.nodes)):
+    for node in reversed(list(graph.nodes)):
         fixed = any(
             isinstance(text, str) and "specialized to have value" in text for text in node.args
         )
         if node.op == "call_function" and fixed:
             compared = node.args[0]
-            graph.graph.erase_node(node)
+            graph.erase_node(node)
             if compared.op != "placeholder":  # `argument == default`
                 argument, _ = compared.args
-                graph.graph.erase_node(compared)
+                graph.erase_node(compared)
                 compared = argument
             fixed_arguments.append(compared)
     for argument in fixed_arguments:
-        graph.graph.erase_node(argument)
-    graph.recompile()
+        graph.erase_node(argument)
 
 
 def activations(graph: fx.GraphModule, shape: Shape) -> list[str]:
