@@ -14,7 +14,7 @@ from paretune.search.tasks import TaskChoice
 from paretune.search.tasks.python import UserTask, factory_of, user_task
 
 NO_TEST = (
-    'There is no test part, because the task\'s batches("test") returns None or raises an error. '
+    'There is no test part, because the task\'s batches("test") returns None or has no such part. '
     "Give test data of your own."
 )
 

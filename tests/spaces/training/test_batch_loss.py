@@ -116,3 +116,9 @@ def test_own_loss_fits_every_task_and_is_named_by_its_path() -> None:
 def test_loss_module_with_parameters_is_refused() -> None:
     with pytest.raises(InfeasibleCandidate, match=r"Learned has parameters \(scale\)"):
         loss_of(classification(3), "user_losses:Learned")
+
+
+def test_targets_that_torch_would_broadcast_are_refused() -> None:
+    loss = loss_of(ToyTask(batch_loss=functional.mse_loss))
+    with pytest.raises(InfeasibleCandidate, match=r"the targets do not fit the outputs: Using a"):
+        loss.mean(SCORES, torch.zeros(6, 1))
