@@ -12,3 +12,9 @@ OBJECTIVES: dict[str, str] = {
     "energy": "paretune.objectives.energy:Energy",
     "training_time": "paretune.objectives.training_time:TrainingTime",
 }
+
+SCORE = "score"
+"""The objective that measures all scores of a task. No study names it: each score has a name."""
+
+TASK_SCORE = "paretune.objectives.score:TaskScore"
+"""Its class."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,9 @@ from paretune.objectives.classification_scores import Predictions, example_resul
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.finite_outputs import FiniteOutputs
 from paretune.objectives.params import Params as Base
+
+if TYPE_CHECKING:
+    import numpy as np
 
 BATCH = 256
 """Examples in one run."""
@@ -62,7 +65,7 @@ class Accuracy:
         session = subject.runtime.load(subject.artifact.path, subject.options, threads=0)
         outputs = FiniteOutputs(subject.runtime.name, part)
         batches = [
-            Predictions.of(outputs.checked(session(inputs)), labels)
+            Predictions.of(outputs.checked(_logits(session(inputs))), labels)
             for inputs, labels in subject.data.arrays(part, BATCH)
         ]
         if not batches:
@@ -88,6 +91,17 @@ class Accuracy:
                 if subject.data.task.outputs.size >= spec.least_classes
             ),
         ]
+
+
+def _logits(outputs: np.ndarray | tuple[np.ndarray, ...]) -> np.ndarray:
+    """Returns the single output of a classifier.
+
+    Raises:
+        Unmeasurable: The file has several.
+    """
+    if isinstance(outputs, tuple):
+        raise Unmeasurable(f"the file gives {len(outputs)} outputs; accuracy needs one, the logits")
+    return outputs
 
 
 def _digest(data: EvaluationData, part: str, predictions: Predictions) -> str:

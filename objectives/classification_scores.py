@@ -147,7 +147,7 @@ def proportion(right: int, count: int) -> Score:
     return Score(right / count, *wilson(right, count))
 
 
-def wilson(right: int, count: int, z: float = Z95) -> tuple[float, float]:
+def wilson(right: float, count: int, z: float = Z95) -> tuple[float, float]:
     """Returns the Wilson score interval of right / count (Wilson 1927, JASA 22, 209-212)."""
     share = right / count
     scale = 1 + z * z / count

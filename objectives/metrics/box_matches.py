@@ -11,7 +11,7 @@ from paretune.objectives.errors import Unmeasurable
 if TYPE_CHECKING:
     import numpy as np
 
-    from paretune.objectives.metrics.detection import Boxes
+    from paretune.objectives.metrics.boxes import Boxes
 
 IOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """Thresholds of the intersection over union."""
@@ -60,8 +60,9 @@ def matches_of(detected: Sequence[Boxes], true: Sequence[Boxes]) -> Matches:
     """
     import numpy as np
 
-    classes = np.unique(np.concatenate([_ints(image.classes) for image in true] or [[]]))
-    parts, truths = [], np.zeros((len(true), len(classes)))
+    classes = np.unique(np.concatenate([np.zeros(0, int), *(_ints(t.classes) for t in true)]))
+    parts: list[_Part] = []
+    truths = np.zeros((len(true), len(classes)))
     for image, (guess, truth) in enumerate(zip(detected, true, strict=True)):
         _refuse_infinite(guess, image)
         for index, class_ in enumerate(classes):
@@ -160,4 +161,5 @@ def _overlaps(guess: np.ndarray, true: np.ndarray, crowd: np.ndarray) -> np.ndar
     inside = sides.prod(axis=2)
     area, true_area = ((b[:, 2:] - b[:, :2]).prod(axis=1) for b in (guess, true))
     union = np.where(crowd, area[:, None], area[:, None] + true_area - inside)
-    return np.divide(inside, union, out=np.zeros_like(inside), where=union > 0)
+    overlaps: np.ndarray = np.divide(inside, union, out=np.zeros_like(inside), where=union > 0)
+    return overlaps

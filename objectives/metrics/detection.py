@@ -15,34 +15,19 @@ array operations. Source of the rules: https://cocodataset.org/#detection-eval, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from paretune.objectives.metrics.box_matches import IOUS, Matches, matches_of
+from paretune.objectives.metrics.boxes import Boxes
 from paretune.task import Scored
 
 if TYPE_CHECKING:
     import numpy as np
 
+__all__ = ["Boxes", "detection_scores"]
+
 RECALLS = 101
 """Recalls at which the precision is averaged."""
-
-
-@dataclass(frozen=True)
-class Boxes:
-    """The boxes of one image: the true ones, or the detected ones.
-
-    Attributes:
-        boxes: Left, top, right and bottom edges in pixels, float [K, 4].
-        classes: Class of each box, int [K].
-        scores: Score of each detected box, float [K]; None for true boxes.
-        crowd: Whether each true box is a crowd, bool [K]; None if none is.
-    """
-
-    boxes: np.ndarray
-    classes: np.ndarray
-    scores: np.ndarray | None = field(default=None)
-    crowd: np.ndarray | None = field(default=None)
 
 
 def detection_scores(detected: Sequence[Boxes], true: Sequence[Boxes]) -> dict[str, Scored]:
@@ -83,7 +68,8 @@ class _Curves:
         self._matches = matches
         self._classes = len(matches.starts)
         self._segments = thresholds * self._classes
-        hits, skips = [], []
+        hits: list[tuple[np.ndarray, np.ndarray]] = []
+        skips: list[tuple[np.ndarray, np.ndarray]] = []
         for threshold in range(thresholds):
             for kind, positions in ((hits, matches.hit), (skips, matches.skipped)):
                 at = np.flatnonzero(positions[threshold])
@@ -164,4 +150,5 @@ def _counts_at_recalls(truths: np.ndarray) -> np.ndarray:
     counts = np.maximum(np.ceil(recalls * total) - 1, 0.0)
     for _ in range(2):  # rounding moves the bound by one at most
         counts += counts / total < recalls
-    return counts
+    wanted: np.ndarray = counts
+    return wanted

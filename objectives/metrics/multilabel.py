@@ -12,7 +12,7 @@ A mean over no label is NaN.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paretune.task import Scored
 
@@ -36,12 +36,12 @@ def multilabel_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, Score
     predicted, count = scores > 0, len(true)
     ranks = _Ranks(scores, true)
 
-    def over(defined: np.ndarray, score: Callable[..., float]) -> float:
+    def over(defined: Any, score: Callable[..., float]) -> float:
         """Returns the mean of a score of single labels over those with a definition."""
         values = [score(true[:, label], scores[:, label]) for label in np.flatnonzero(defined)]
         return float(np.mean(values)) if values else float("nan")
 
-    occurs, misses = true.any(axis=0), ~true.all(axis=0)
+    occurs, both = np.any(true, axis=0), np.any(true, axis=0) & ~np.all(true, axis=0)
     wrong = predicted != true
     return {
         "macro_f1": Scored(
@@ -50,7 +50,7 @@ def multilabel_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, Score
             weighted=lambda weights: _macro_f1(predicted, true, weights),
         ),
         "map": Scored(over(occurs, average_precision_score), count, weighted=ranks.precision),
-        "auroc": Scored(over(occurs & misses, roc_auc_score), count, weighted=ranks.auroc),
+        "auroc": Scored(over(both, roc_auc_score), count, weighted=ranks.auroc),
         "exact": Scored(
             float((~wrong.any(axis=1)).mean()) if count else float("nan"),
             count,

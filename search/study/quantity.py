@@ -17,11 +17,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from paretune.objectives import OBJECTIVES as BUILT_IN
+from paretune.objectives import SCORE
 from paretune.objectives.base import Better, ValueSpec
 from paretune.objectives.metrics import metric_of
 
-SCORE = "score"
-"""The objective that measures all scores of a task; their names stand without it."""
+__all__ = [
+    "SCORE",
+    "Quantity",
+    "depends_on_artifact",
+    "full_name",
+    "further_values",
+    "local_values",
+    "unavailable_reason",
+    "units",
+]
 
 REQUIRED = ("Params", "unit", "better")
 """The attributes that every objective's class has."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from paretune.objectives import OBJECTIVES as OBJECTIVE_ENTRIES
+from paretune.objectives import SCORE, TASK_SCORE
 from paretune.objectives.runtimes import RUNTIMES as RUNTIME_ENTRIES
-from paretune.search.study.quantity import SCORE
 from paretune.spaces.table import Table
 
-OBJECTIVES = Table("objective", OBJECTIVE_ENTRIES, {SCORE: "paretune.objectives.score:TaskScore"})
+OBJECTIVES = Table("objective", OBJECTIVE_ENTRIES, {SCORE: TASK_SCORE})
 RUNTIMES = Table("runtime", RUNTIME_ENTRIES)
 
 SAMPLER_NAMES = (

@@ -60,9 +60,9 @@ def _change_text(against: Change, m: Measurement) -> str:
     evidence = evidence_text(against)
     evidence = f", {evidence}" if evidence else ""
     if against.relative and Quantity.of(m.name).objective == SCORE:
-        ends = signed_difference(against, Axis(m.name, m.unit, m.better, scored=True))
-        low, value, high = (f"{end:+.1f}" for end in ends[:3])
-        return f"{value} % ({low} to {high}){evidence}"
+        score = Axis(m.name, m.unit, m.better, scored=True)
+        lowest, middle, highest, _ = signed_difference(against, score)
+        return f"{middle:+.1f} % ({lowest:+.1f} to {highest:+.1f}){evidence}"
     if against.relative:
         figure = times_text(against.value, Axis(m.name, m.unit, m.better))
         ends = (against.low, against.high)

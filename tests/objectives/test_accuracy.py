@@ -32,7 +32,7 @@ def labelled(make_data: Callable[..., Any], model: nn.Module, count: int, right:
     with torch.inference_mode():
         predictions = model(torch.from_numpy(data.images)).argmax(1).numpy()
     wrong = np.arange(count) >= right
-    return make_data(count, (predictions + wrong) % data.classes)
+    return make_data(count, (predictions + wrong) % data.task.outputs.size)
 
 
 @pytest.mark.parametrize(
