@@ -63,7 +63,12 @@ def profile_network(network: ProfiledNetwork, batch: int, folder: Path) -> Profi
         raise UserError(f"it cannot be profiled: {error}") from error
     costs = NetworkCosts(layers, times.by_layer(), times.outside, float(network.artifact.bytes))
     changes = estimated_changes(
-        network.model, network.shape, network.classes, costs, network.architecture
+        network.model,
+        network.shape,
+        network.classes,
+        costs,
+        network.architecture,
+        network.data.task,
     )
     return Profile(
         network.subject,

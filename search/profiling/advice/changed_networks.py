@@ -75,14 +75,23 @@ def pooled(model: nn.Module, path: str, shape: Shape) -> nn.Module | None:
     return _replaced(model, path, nn.Sequential(_Mean(channels), smaller))
 
 
-def pruned(model: nn.Module, shape: Shape, classes: int, path: str | None) -> nn.Module | None:
+def pruned(
+    model: nn.Module, shape: Shape, classes: int, path: str | None, keep: tuple[str, ...] = ()
+) -> nn.Module | None:
     """Removes half of a layer's outputs and all that depends on them; every layer's for None.
 
     Returns None if the layer cannot be pruned.
+
+    Args:
+        model: The network.
+        shape: What it takes.
+        classes: Values in a vector of its outputs.
+        path: The layer.
+        keep: Patterns of layers that the task keeps whole.
     """
     amount: dict[str, Any] = {"ratio": HALF} if path is None else {"per_layer": {path: HALF}}
     context = Context(data=cast(Any, None))  # the magnitude criterion needs no data
-    candidate = Candidate(model, shape, Outputs(classes))
+    candidate = Candidate(model, shape, Outputs(classes), keep=keep)
     try:
         return Structured.apply(candidate, Structured.Params(**amount), context).model
     except InfeasibleCandidate:

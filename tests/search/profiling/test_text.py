@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from paretune.inputs import Tokens
 from paretune.search.profiling.profile import Profile
 from paretune.search.profiling.text import conditions_text, profile_view
 
@@ -27,5 +28,5 @@ def test_table_fits_80_columns_and_its_shares_add_up(profile: Profile) -> None:
 def test_conditions_name_runtime_options_batch_input_and_processor(profile: Profile) -> None:
     expected = "onnxruntime (threads 1), batch 1, input 3x32x32; a processor"
     assert conditions_text(profile) == expected
-    texts = replace(profile, shape=(128, 8000))
+    texts = replace(profile, shape=Tokens(128, 8000))
     assert "input 128 tokens, vocabulary 8000;" in conditions_text(texts)
