@@ -56,4 +56,3 @@ def test_layers_that_the_task_keeps_are_not_proposed() -> None:
     assert ("body", Change.HALVE) in changes_of(AnyTask(), several=True)
     kept = changes_of(AnyTask(keep=("body",)), several=True)
     assert ("body", Change.HALVE) not in kept
-    assert ("first", Change.HALVE) in kept
