@@ -22,6 +22,7 @@ class LightningEntry:
 
     provides_data = True
     factory = "paretune.search.tasks.lightning:lightning_task"
+    shown = "module"
     targets: ClassVar[TargetKind] = "values"
     per: ClassVar[Per] = "any"
     metrics: ClassVar[Mapping[str, Metric]] = {}

@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -14,7 +15,7 @@ from paretune.inputs import call
 from paretune.nests import Nest
 from paretune.search.errors import UserError
 from paretune.search.tasks.target_facts import TargetKind
-from paretune.search.user_code import code_digest, dotted_paths, resolve
+from paretune.search.user_code import code_digest, dotted_paths, resolve, study_folder
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.params import Params
 from paretune.task import Metric, Outputs, Part, Per, Predict, Scored
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 NETWORK = "paretune.search.tasks.python:network"
 """Dotted path of the factory of a task's network, for the architecture `python`."""
+
+ADAPTERS = ("lightning", "transformers", "ultralytics")
+"""Tasks whose entry makes the user's object from options (`factory`), and names one (`shown`)."""
 
 MEMBERS = {
     "model": "def model(self): return a torch.nn.Module",
@@ -53,8 +57,8 @@ class UserTask:
 
     @property
     def name(self) -> str:
-        """The dotted path."""
-        return self._factory
+        """The dotted path, or what an adapter is of: `lightning m:Net`."""
+        return task_text(self._factory, self._args)
 
     @property
     def outputs(self) -> Outputs:
@@ -166,7 +170,7 @@ def user_task(factory: str, args: Mapping[str, Any]) -> UserTask:
     Raises:
         UserError: The factory cannot be imported, raises, or returns an object without a member.
     """
-    return _task(factory, json.dumps(args, sort_keys=True))
+    return _task(factory, json.dumps(args, sort_keys=True), study_folder())
 
 
 def network(factory: str, args: Mapping[str, Any]) -> torch.nn.Module:
@@ -192,6 +196,16 @@ def network(factory: str, args: Mapping[str, Any]) -> torch.nn.Module:
     return model
 
 
+def task_text(factory: str, args: Mapping[str, Any]) -> str:
+    """Returns what a task is of, in a few words: `plates:Plates`, `lightning m:Net`."""
+    from paretune.search.tasks import TASKS
+
+    for name in ADAPTERS:
+        if factory == TASKS.get(name).factory:
+            return f"{name} {args[TASKS.get(name).shown]}"
+    return factory
+
+
 def factory_of(name: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """Returns the factory and the arguments of a task that brings its own data.
 
@@ -207,8 +221,8 @@ def factory_of(name: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, 
 
 
 @lru_cache(maxsize=8)
-def _task(factory: str, args: str) -> UserTask:
-
+def _task(factory: str, args: str, folder: Path) -> UserTask:
+    """Returns the task; files that it names are in the study's folder, which is part of the key."""
     name = f"task: {factory}"
     try:
         make = resolve(factory)

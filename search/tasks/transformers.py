@@ -22,6 +22,7 @@ class TransformersEntry:
 
     provides_data = True
     factory = "paretune.search.tasks.transformers:transformers_task"
+    shown = "model"
     targets: ClassVar[TargetKind] = "values"
     per: ClassVar[Per] = "any"
     metrics: ClassVar[Mapping[str, Metric]] = {}

@@ -43,6 +43,7 @@ class UltralyticsEntry:
 
     provides_data = True
     factory = "paretune.search.tasks.ultralytics:ultralytics_task"
+    shown = "model"
     targets: ClassVar[TargetKind] = "values"
     per: ClassVar[Per] = "any"
     metrics: ClassVar[Mapping[str, Metric]] = {

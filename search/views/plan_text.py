@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paretune.search.study.records import TrialRecord
-from paretune.search.tasks.python import NETWORK
+from paretune.search.tasks.python import NETWORK, task_text
 
 HIDDEN = {"stem", "args", "weights", "pretrained"}
 """Parameters of an architecture that are not shown."""
@@ -139,7 +139,7 @@ def architecture_text(name: str, options: Mapping[str, Any]) -> str:
         options = {k: v for k, v in options.items() if k != "name"}
     if name == "python":
         factory = options.get("factory")
-        return str(options["args"]["factory"] if factory == NETWORK else factory)
+        return task_text(**options["args"]) if factory == NETWORK else str(factory)
     shown = [f"{k} {_value(v)}" for k, v in options.items() if k not in HIDDEN and v is not None]
     return " ".join([name, *shown])
 
