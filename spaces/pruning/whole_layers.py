@@ -78,7 +78,7 @@ class _Trials:
         self._dtype = torch.float64
         self._sharing = _modules_that_share(model)
         examples = random_example(shape, max(BATCHES), seed=0)
-        self._batches: list[Nest] = [mapped(examples, lambda x, b=b: x[:b]) for b in BATCHES]
+        self._batches: list[Nest] = [_first(examples, batch) for batch in BATCHES]
 
     def whole(self) -> dict[str, str]:
         """Returns name -> reason of each layer that stays whole."""
@@ -226,6 +226,10 @@ def _equal(tensor: torch.Tensor, expected: torch.Tensor) -> bool:
         return True
     scale = TOLERANCE[expected.dtype] * float(expected.abs().max())
     return bool((expected - tensor).abs().max() <= scale)
+
+
+def _first(examples: Nest, count: int) -> Nest:
+    return mapped(examples, lambda x: x[:count])
 
 
 def _kept_reason(layer: PrunableLayer, kept: Sequence[str]) -> str | None:

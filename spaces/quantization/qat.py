@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from paretune.inputs import Shape, call
-from paretune.nests import batch_size, mapped
+from paretune.nests import Nest, batch_size, mapped
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.keeping import is_within
 from paretune.spaces.quantization.request import (
@@ -215,10 +215,14 @@ def _set_first_ranges(model: torch.nn.Module, images: int, context: Context) -> 
     model.to(context.device)
     with torch.inference_mode():
         for inputs, _ in context.data.batches("train", BATCH, device=context.device):
-            call(model, mapped(inputs, lambda x, left=images: x[:left]))
+            call(model, _first(inputs, images))
             images -= batch_size(inputs)
             if images <= 0:
                 break
     model.cpu()
     for fake in fakes:
         fake.widening = False
+
+
+def _first(inputs: Nest, count: int) -> Nest:
+    return mapped(inputs, lambda x: x[:count])
