@@ -47,7 +47,7 @@ def syllables() -> dict[str, np.ndarray]:
     words = [(a, b) for a in range(5) for b in range(5) if (b - a) % 5 in (1, 2)]
     numbers = np.random.default_rng(0)
     parts: dict[str, list[tuple[np.ndarray, int]]] = {}
-    for part, count in (("train", 60), ("val", 12), ("test", 24)):
+    for part, count in (("train", 40), ("val", 12), ("test", 24)):
         parts[part] = [
             (spectrogram(spoken(vowels[a], vowels[b], numbers)), digit)
             for digit, (a, b) in enumerate(words)
