@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from paretune.search.study.spec import checkpoint_name
+from paretune.search.tasks.python import NETWORK, task_text
+from paretune.search.tasks.ultralytics import LICENCE, UltralyticsEntry
 
 UNKNOWN = "no licence is recorded: check it before you pass the model on"
 
@@ -25,7 +27,7 @@ def licences(plan: Sequence[Mapping[str, Any]]) -> list[str]:
             lines += _network_lines(params, "")
         if params.get("distillation") and params.get("teacher"):
             lines += _teacher_lines(params["teacher"])
-    if not any("pretrained" in line or "checkpoint" in line for line in lines):
+    if not any("pretrained" in line or "checkpoint" in line or LICENCE in line for line in lines):
         lines.insert(0, "You trained it from scratch: you choose the licence of the weights.")
     return list(dict.fromkeys(lines))
 
@@ -46,10 +48,16 @@ def _network_lines(params: Mapping[str, Any], prefix: str) -> Iterator[str]:
         if line:
             yield prefix + line
     elif name == "python":
-        yield (
-            f"{prefix}Its network is your own code, {options.get('factory')}; if that loads "
-            f"pretrained weights, {UNKNOWN}."
-        )
+        yield prefix + _own_code(options)
+
+
+def _own_code(options: Mapping[str, Any]) -> str:
+    """Returns the sentence for a network of the user's code, or of a framework's task."""
+    factory = options.get("factory")
+    code = task_text(**options["args"]) if factory == NETWORK else factory
+    if factory == NETWORK and options["args"]["factory"] == UltralyticsEntry.factory:
+        return LICENCE
+    return f"Its network is your own code, {code}; if that loads pretrained weights, {UNKNOWN}."
 
 
 def _torchvision(options: Mapping[str, Any]) -> str | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from paretune.inputs import Shape, shape_of_json, signature_of
 from paretune.objectives.runtimes.base import standalone_code
@@ -73,6 +76,13 @@ if __name__ == "__main__":
         with np.load(HERE / "{probe}", allow_pickle=False) as probe:
             inputs = [probe["inputs." + name] for name in names]
     show(load(HERE / {file})(*inputs))
+"""
+
+TABLE = """\
+COLUMNS = {columns}
+MEAN = {mean}
+STD = {std}
+
 """
 
 TENSORS = """\
@@ -292,6 +302,12 @@ def _preparing(preprocessing: Mapping[str, Any], shape: Shape) -> tuple[str, str
         code = image_code(preprocessing, "")
         words = "image files; they need Pillow"
         return code, "", "photo.jpg ...", words, 'prepare(["photo.jpg", ...])'
+    if "features" in preprocessing:
+        keys = {key: _literal(preprocessing.get(key)) for key in ("columns", "mean", "std")}
+        code = TABLE.format(**keys) + _copied("standalone_table.py")
+        names = ", ".join(str(column["name"]) for column in preprocessing["columns"])
+        call = f"prepare([{{{quoted(str(preprocessing['columns'][0]['name']))}: ..., }}])"
+        return code, "import csv\n", "rows.csv ...", f"tables with the columns {names}", call
     if "normalize" in preprocessing:
         constants = {key: _literal(preprocessing.get(key)) for key in ("mean", "std")}
         code = TENSORS.format(**constants)
@@ -300,6 +316,21 @@ def _preparing(preprocessing: Mapping[str, Any], shape: Shape) -> tuple[str, str
         return TOKENS, "", "tokens.npy ...", "arrays of token ids", "prepare(tokens)"
     names = ", ".join(signature_of(shape).names)
     return "", "", "inputs.npz", f"your own arrays {names}", names
+
+
+def table_code(preprocessing: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the functions of load.py that read and prepare the rows of a table."""
+    code: dict[str, Any] = {
+        "COLUMNS": preprocessing["columns"],
+        "MEAN": preprocessing["mean"],
+        "STD": preprocessing["std"],
+        "np": np,
+        "csv": csv,
+        "Path": Path,
+        "Any": Any,
+    }
+    exec(compile(_copied("standalone_table.py"), "standalone_table.py", "exec"), code)
+    return code
 
 
 def _reading(preprocessing: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from paretune.search.export.licence import licences
+from paretune.search.tasks.python import NETWORK
 
 
 def plan(architecture: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
@@ -19,6 +20,11 @@ def test_weights_trained_from_scratch_belong_to_the_user() -> None:
     assert lines == ["You trained it from scratch: you choose the licence of the weights."]
     assert licences(plan({"torchvision": {"name": "resnet18", "weights": None}})) == lines
     assert licences(plan({"timm": {"name": "resnet10t", "pretrained": False}})) == lines
+
+
+def task(factory: str, **args: Any) -> dict[str, Any]:
+    """Returns the network of a task that brings its own."""
+    return {"python": {"factory": NETWORK, "args": {"factory": factory, "args": args}}}
 
 
 @pytest.mark.parametrize(
@@ -38,10 +44,22 @@ def test_weights_trained_from_scratch_belong_to_the_user() -> None:
             "pretrained resnet10t weights (timm/resnet10t.c3_in1k), licence: apache-2.0.",
         ),
         ({"python": {"factory": "my.nets:Net"}}, "your own code, my.nets:Net; if that loads"),
+        (task("plates:Plates"), "your own code, plates:Plates; if that loads"),
+        (
+            task("paretune.search.tasks.lightning:lightning_task", module="m:Net"),
+            "your own code, lightning m:Net; if that loads",
+        ),
     ],
 )
 def test_licence_is_that_of_the_library(architecture: dict[str, Any], expected: str) -> None:
     assert any(expected in line for line in licences(plan(architecture)))
+
+
+def test_network_of_ultralytics_is_not_the_users_to_license() -> None:
+    factory = "paretune.search.tasks.ultralytics:ultralytics_task"
+    lines = licences(plan(task(factory, model="yolo11n.yaml", data="cells.yaml")))
+    assert len(lines) == 1
+    assert "AGPL-3.0" in lines[0] and "Enterprise licence" in lines[0]
 
 
 def test_checkpoints_are_named_without_their_path(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paretune.search.data import load_data
 from paretune.search.export.load_script import script_text, usage_text
 from paretune.search.export.task_facts import described, returned
+from paretune.search.tasks import TaskChoice
 from paretune.spaces.detection.decoding import decoded
 
 Code = dict[str, Any]
@@ -177,3 +179,42 @@ def test_usage_prepares_runs_and_decodes() -> None:
         "outputs = model(prepare(examples))",
         "answers = decode(outputs)",
     ]
+
+
+TABLE = """city,age,flag,y
+Bern,31,a,1
+Rome,NA,b,2
+Bern,50,,3
+?,44,a,4
+Rome,20,c,5
+"""
+
+
+@pytest.mark.parametrize("encode", ["one_hot", "integer"])
+@pytest.mark.parametrize("mark", [",", ";", "\t"], ids=["commas", "semicolons", "tabs"])
+def test_rows_of_a_table_become_the_features_of_the_study(
+    tmp_path: Path, encode: str, mark: str
+) -> None:
+    name = "rows.tsv" if mark == "\t" else "rows.csv"
+    (tmp_path / name).write_text(TABLE.replace(",", mark) * 1 + "Bern,31,a,1\n".replace(",", mark))
+    text = (tmp_path / name).read_text()
+    header, *rows = text.splitlines()
+    (tmp_path / name).write_text("\n".join([header, *rows * 5]) + "\n")
+    params = {"file": name, "target": "y", "encode": encode}
+    data = load_data("table", params, tmp_path, task=TaskChoice("regression", {"keep": []}))
+    preprocessing = data.preprocessing()
+    code = code_of(manifest_of("values", ["y"], preprocessing), tmp_path)
+    inputs = code["prepare"](code["read"]([str(tmp_path / name)]))
+    expected = {tuple(row.tolist()) for x, _ in data.arrays("train", 64) for row in x}
+    assert inputs.dtype == np.float32
+    assert {tuple(row.tolist()) for row in inputs} == expected
+    first = next(data.examples("train", 3))[0]
+    assert np.array_equal(code["prepare"](first), next(data.arrays("train", 3))[0])
+    assert code["prepare"]({"city": "Paris", "age": None, "flag": "a"}).shape == (
+        1,
+        inputs.shape[1],
+    )
+    with pytest.raises(ValueError, match="a row lacks the column age; give city, age, flag"):
+        code["prepare"]([{"city": "Bern", "flag": "a"}])
+    with pytest.raises(ValueError, match='column age: "old" is no finite number'):
+        code["prepare"]([{"city": "Bern", "age": "old", "flag": "a"}])
