@@ -22,7 +22,7 @@ class FakeDevice:
         self.now = 0.0
         self.calls: list[str] = []
 
-    def module(self, inputs: torch.Tensor) -> torch.Tensor:
+    def module(self, inputs: torch.Tensor, *more: torch.Tensor) -> torch.Tensor:
         self.now += 2.0
         self.calls.append("run")
         return inputs
@@ -85,6 +85,15 @@ def test_graph_is_captured_once_for_a_shape_and_replayed(device: FakeDevice) -> 
     before = ["begin", *["run"] * BEFORE_CAPTURE, "end", "begin", "run", "end"]
     assert device.calls == [*before, *["replay", "wait"] * 2]
     timer(torch.ones(4, 3))
+    assert device.calls.count("begin") == 4
+
+
+def test_graph_is_captured_again_when_one_of_several_inputs_has_another_shape(
+    device: FakeDevice,
+) -> None:
+    timer = EventTimer(device.module, graph=True)
+    for length in (3, 3, 5):
+        timer(torch.ones(2, 3), torch.ones(2, length))
     assert device.calls.count("begin") == 4
 
 
