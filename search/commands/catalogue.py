@@ -10,6 +10,7 @@ from paretune.search.data import DATASETS
 from paretune.search.study.quantity import further_values, unavailable_reason
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
 from paretune.search.study_file.space import item_of, nested_of, slot_of
+from paretune.search.tasks import TASKS
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.pruning import PRUNINGS
@@ -19,6 +20,7 @@ from paretune.spaces.training import OPTIMIZERS, SCHEDULES
 from paretune.spaces.training.losses import LOSSES
 
 TABLES: dict[str, tuple[Table, ...]] = {
+    "tasks": (TASKS,),
     "architectures": (ARCHITECTURES,),
     "techniques": (PRUNINGS, DISTILLATIONS, QUANTIZATIONS),
     "objectives": (OBJECTIVES,),
@@ -77,6 +79,8 @@ def catalogue_text(entries: list[dict[str, Any]]) -> str:
             modes = ", ".join(["float", *entry["quantizations"]])
             batch = "any batch" if entry["dynamic_batch"] else "batch 1"
             lines.append(f"  {'':<{width}}  {modes}; {batch}; needs {entry['needs']}")
+        for name, text in entry.get("scores", {}).items():
+            lines.append(f"  {'':<{width}}  score {name} {text}")
         for name, text in entry.get("values", {}).items():
             lines.append(f"  {'':<{width}}  {entry['name']}.{name} {text}")
         for name, text in entry["parameters"].items():
@@ -102,6 +106,11 @@ def _entry(table: Table, name: str) -> dict[str, Any]:
             "cost": COSTS[entry.cost],
             "needs": getattr(entry, "needs", ""),
             "unavailable": unavailable_reason(entry),
+        }
+    if hasattr(entry, "metrics"):
+        content["scores"] = {
+            score: f"[{metric.unit or 'no unit'}, {metric.better} is better]: {metric.about}"
+            for score, metric in entry.metrics.items()
         }
     if hasattr(entry, "quantizations"):
         content |= {

@@ -6,7 +6,16 @@ import click
 
 from paretune.search.commands.shared import json_option, print_json
 
-LISTS = ("architectures", "techniques", "objectives", "runtimes", "samplers", "data", "training")
+LISTS = (
+    "tasks",
+    "architectures",
+    "techniques",
+    "objectives",
+    "runtimes",
+    "samplers",
+    "data",
+    "training",
+)
 
 
 @click.command("list")
@@ -15,7 +24,7 @@ LISTS = ("architectures", "techniques", "objectives", "runtimes", "samplers", "d
 def command(kind: str, as_json: bool) -> None:
     """List the names and parameters that a study file can use.
 
-    KIND is architectures, techniques, objectives, runtimes, samplers, data or training.
+    KIND is tasks, architectures, techniques, objectives, runtimes, samplers, data or training.
     """
     from paretune.search.commands.catalogue import catalogue, catalogue_text
 

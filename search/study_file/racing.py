@@ -70,5 +70,5 @@ class RacingReader(SectionReader):
             self.problems.add(
                 KEY,
                 "compares what training changes, and no objective depends on training: add "
-                "accuracy, or leave racing out",
+                "accuracy, or another score of the task, or leave racing out",
             )
