@@ -39,6 +39,7 @@ def module_calls(model: nn.Module, example: Nest) -> list[ModuleCall]:
 
     Hooks record the calls in one pass over an example.
     """
+    maps = is_series_convolution(model)
     names = {module: name for name, module in model.named_modules()}
     modes = {module: module.training for module in names}
     running: list[nn.Module] = []
@@ -50,7 +51,7 @@ def module_calls(model: nn.Module, example: Nest) -> list[ModuleCall]:
 
     def leave(module: nn.Module, _: Any, output: Any) -> None:
         running.pop()
-        name, result = names[module], first_tensor(output)
+        name, result = names[module], features_of(output, maps)
         counts[name] += 1
         if name and result is not None:
             depth = sum(type(m) is not nn.Sequential for m in running[1:])
@@ -81,6 +82,7 @@ class OutputTaps:
 
     def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
         self._names = names
+        self._maps = is_series_convolution(model)
         self._outputs: dict[str, torch.Tensor] = {}
         self._counts: Counter[str] = Counter()
         modules = dict(model.named_modules())
@@ -91,7 +93,7 @@ class OutputTaps:
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:
             self._counts[name] += 1
             named = call_name(name, self._counts[name])
-            result = first_tensor(output)
+            result = features_of(output, self._maps)
             if named in self._names and result is not None:
                 self._outputs[named] = result
 
@@ -119,6 +121,26 @@ class OutputTaps:
 def call_name(name: str, number: int) -> str:
     """Returns the name of a module's call: the second one is "name#2"."""
     return name if number == 1 else f"{name}#{number}"
+
+
+def is_series_convolution(model: nn.Module) -> bool:
+    """Returns whether a network convolves series, so that its features are [B, C, T].
+
+    In all other networks features with three axes are tokens [B, T, D].
+    """
+    modules = list(model.modules())
+    others = (nn.Conv2d, nn.Embedding, nn.LayerNorm, nn.MultiheadAttention, nn.RNNBase)
+    return any(isinstance(m, nn.Conv1d) for m in modules) and not any(
+        isinstance(m, others) for m in modules
+    )
+
+
+def features_of(output: Any, maps: bool) -> torch.Tensor | None:
+    """Returns a module's first output; with `maps`, [B, C, T] becomes a map [B, C, 1, T]."""
+    features = first_tensor(output)
+    if maps and features is not None and features.ndim == 3:
+        return features.unsqueeze(2)
+    return features
 
 
 def first_tensor(output: Any) -> torch.Tensor | None:

@@ -1,7 +1,7 @@
 """Matches the layers of a student and a teacher that a distillation compares.
 
 Convolutional networks are compared at the last feature map of each resolution. Transformers are
-compared block by block.
+compared block by block, and networks of linear layers alone layer by layer.
 """
 
 from __future__ import annotations
@@ -90,6 +90,15 @@ def block_outputs(calls: list[ModuleCall]) -> list[ModuleCall]:
     return [call for call in inner if call.depth == depth][-1:]
 
 
+def hidden_vectors(calls: list[ModuleCall]) -> list[ModuleCall]:
+    """Returns the outputs [B, D] of the linear layers of a network without positions, in order.
+
+    The last one gives the network's outputs, which are compared anyway.
+    """
+    linear = [call for call in calls if call.leaf and call.kind.endswith("Linear")]
+    return [call for call in linear if len(call.shape) == 2][:-1]
+
+
 # -- named pairs ---------------------------------------------------------------------------------
 
 
@@ -131,6 +140,10 @@ def _automatic_pairs(
     student: list[ModuleCall], teacher: list[ModuleCall], example: Nest
 ) -> CallPairs:
     dimensions, teacher_dimensions = _dimensions(student), _dimensions(teacher)
+    if not dimensions and not teacher_dimensions:
+        vectors = hidden_vectors(student), hidden_vectors(teacher)
+        if all(vectors):
+            return _block_pairs(*vectors)
     if not dimensions or not teacher_dimensions:
         role = "teacher" if dimensions else "student"
         raise InfeasibleCandidate(f"the {role} has no feature maps to compare")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from torch import nn
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
 from paretune.spaces.distillation.base import FeatureParams
-from paretune.spaces.distillation.layer_calls import module_calls
+from paretune.spaces.distillation.layer_calls import OutputTaps, module_calls
 from paretune.spaces.distillation.layer_pairs import block_outputs, last_maps, match_layers
 from paretune.spaces.distillation.teacher_average import TeacherAverage
 from paretune.spaces.pruning.structured import Structured
@@ -195,3 +196,45 @@ def test_match_layers_is_infeasible_when_layers_cannot_be_compared(
 ) -> None:
     with pytest.raises(InfeasibleCandidate, match=reason):
         match_layers(student(), teacher(), IMAGE, FeatureParams(**params))
+
+
+def series(width: int) -> nn.Module:
+    first, second = nn.Conv1d(2, width, 3, padding=1), nn.Conv1d(width, 2 * width, 3, padding=1)
+    pool = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    return nn.Sequential(first, nn.ReLU(), nn.MaxPool1d(2), second, nn.ReLU(), pool)
+
+
+def test_series_are_compared_at_the_last_map_of_each_length() -> None:
+    """Channels come first, [B, C, T]; as tokens [B, T, D] they would be taken for positions."""
+    example = torch.randn(1, 2, 16)
+    matched = match_layers(series(4), series(6), example, FeatureParams())
+    assert [(pair.student, pair.student_shape, pair.teacher_shape) for pair in matched] == [
+        ("1", (1, 4, 1, 16), (1, 6, 1, 16)),
+        ("4", (1, 8, 1, 8), (1, 12, 1, 8)),
+    ]
+    taps = OutputTaps(series(4), ["1"])
+    assert taps._maps
+
+
+def test_networks_of_linear_layers_are_compared_at_their_hidden_layers() -> None:
+    def mlp(*sizes: int) -> nn.Module:
+        return nn.Sequential(*(nn.Linear(a, b) for a, b in itertools.pairwise(sizes)))
+
+    matched = match_layers(mlp(5, 8, 3), mlp(5, 8, 16, 3), torch.randn(1, 5), FeatureParams())
+    assert [(pair.student, pair.teacher) for pair in matched] == [("0", "1")]
+
+
+def test_several_inputs_are_passed_by_name() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(1, 4, 3, padding=1), nn.Linear(7, 2)
+
+        def forward(self, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
+            features = self.conv(image).mean((2, 3))
+            answer: torch.Tensor = self.head(torch.cat([features, extra], 1))
+            return answer
+
+    example = {"image": torch.randn(1, 1, 8, 8), "extra": torch.randn(1, 3)}
+    [pair] = match_layers(Two(), Two(), example, FeatureParams())
+    assert (pair.student, pair.student_shape) == ("conv", (1, 4, 8, 8))
