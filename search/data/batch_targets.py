@@ -95,11 +95,11 @@ class BatchTargets:
 
     def _classes(self) -> int:
         present = {part: np.array(sorted(each)) for part, each in self._present.items()}
-        known = len(self._names)
+        named = len(self._names)
         if self._wanted.kind == "class" and "train" in present:
-            return count_classes(self._name, present, known or None)
-        train = present.get("train", np.arange(known))
-        size = known or int(train.max(initial=-1)) + 1
+            return count_classes(self._name, present, named or None)
+        train = present.get("train", np.arange(named))
+        size = named or int(train.max(initial=-1)) + 1
         if size < 1 or (size < 2 and self._wanted.kind != "boxes"):
             raise UserError(
                 f"{self._name}: the training part has {size} classes; there is nothing to learn"
@@ -160,7 +160,8 @@ class BatchTargets:
         elif self._wanted.kind == "mask":
             numbers = pixel_classes(targets, self._wanted.ignore)
         elif self._wanted.kind in ("class", "next"):
-            numbers = np.unique(targets)
+            ends = self.facts is not None and targets.size
+            numbers = np.array([targets.min(), targets.max()]) if ends else np.unique(targets)
         else:
             return
         size = self.facts.size if self.facts else self._vocabulary

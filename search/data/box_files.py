@@ -73,18 +73,18 @@ class ImageIndex:
                 return folder / name
         if self._by_name is None:
             self._by_name = {
-                file.name: file
+                each.name: each
                 for folder in reversed(self._folders)
-                for file in examples_in(folder, ENDINGS, Skipped())
+                for each in examples_in(folder, ENDINGS, Skipped())
             }
-        found = self._by_name.get(Path(name).name)
-        if found is None:
+        file = self._by_name.get(Path(name).name)
+        if file is None:
             folders = ", ".join(shown(folder) for folder in self._folders) or "no folder"
             raise UserError(
                 f"{where}: there is no image {name} in {folders}; name the folder of the images "
                 "with images: FOLDER"
             )
-        return found
+        return file
 
 
 def read_json(file: Path) -> Any:

@@ -331,9 +331,9 @@ def _yolo_images(root: Path, stated: Any, file: Path) -> list[Path]:
 
 def _yolo_image(file: Path, names: list[Any]) -> ImageBoxes:
     parts = list(file.parts)
-    for place in range(len(parts) - 1, -1, -1):
-        if parts[place] == "images":
-            parts[place] = "labels"
+    for index in range(len(parts) - 1, -1, -1):
+        if parts[index] == "images":
+            parts[index] = "labels"
             break
     text = Path(*parts).with_suffix(".txt")
     image = ImageBoxes(file, f"data: {shown(text)}", relative=True)

@@ -160,11 +160,11 @@ def _refuse_options(name: str, form: InputForm, train: np.ndarray, params: Array
                 "normalize; leave normalize out, or type inputs: tensors"
             )
         return
-    given = [key for key in PIXEL_OPTIONS if getattr(params, key) is not None]
-    if given:
+    wrong = [key for key in PIXEL_OPTIONS if getattr(params, key) is not None]
+    if wrong:
         raise UserError(
-            f"{name}: {given[0]} is for pixels, but the inputs are {form} ({train.dtype} of shape "
-            f"{list(train.shape)}); leave {given[0]} out, or give uint8 or floats from 0 to 1"
+            f"{name}: {wrong[0]} is for pixels, but the inputs are {form} ({train.dtype} of shape "
+            f"{list(train.shape)}); leave {wrong[0]} out, or give uint8 or floats from 0 to 1"
         )
     if form == "tokens" and params.normalize != "none":
         raise UserError(

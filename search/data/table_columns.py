@@ -86,18 +86,18 @@ class TableEncoding:
 
     def __init__(self, columns: Sequence[Column], train: np.ndarray, encode: Encode) -> None:
         self._columns, self._encode = columns, encode
-        self._known = [self._categories(i, train[:, i]) for i in range(len(columns))]
+        self._codes = [self._categories(i, train[:, i]) for i in range(len(columns))]
         self._fill = [0.0 if c.categories else _mean(c, train[:, i]) for i, c in enumerate(columns)]
 
     @property
     def names(self) -> list[str]:
         """Name of each feature: the column, or the column and its category."""
         names: list[str] = []
-        for column, known in zip(self._columns, self._known, strict=True):
-            if known is None or self._encode == "integer":
+        for column, codes in zip(self._columns, self._codes, strict=True):
+            if codes is None or self._encode == "integer":
                 names.append(column.name)
             else:
-                names += [f"{column.name}={self._text(column, code)}" for code in known]
+                names += [f"{column.name}={self._text(column, code)}" for code in codes]
         return names
 
     def features(self, rows: np.ndarray) -> np.ndarray:
@@ -112,10 +112,10 @@ class TableEncoding:
     def unknown(self, rows: np.ndarray) -> int:
         """Returns the number of cells with categories that the training part lacks."""
         count = 0
-        for i, known in enumerate(self._known):
-            if known is not None:
+        for i, codes in enumerate(self._codes):
+            if codes is not None:
                 values = rows[:, i]
-                count += int((~np.isnan(values) & ~np.isin(values, known)).sum())
+                count += int((~np.isnan(values) & ~np.isin(values, codes)).sum())
         return count
 
     def moments(self, features: np.ndarray, standardize: bool) -> Moments:
@@ -124,22 +124,22 @@ class TableEncoding:
             return None, None
         mean, std = moments(features, "feature")
         assert mean is not None and std is not None
-        place = 0
-        for known in self._known:
-            width = 1 if known is None or self._encode == "integer" else len(known)
-            if known is not None:
-                mean[place : place + width], std[place : place + width] = 0.0, 1.0
-            place += width
+        first = 0
+        for codes in self._codes:
+            width = 1 if codes is None or self._encode == "integer" else len(codes)
+            if codes is not None:
+                mean[first : first + width], std[first : first + width] = 0.0, 1.0
+            first += width
         return rounded(mean), rounded(std)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Returns how each column becomes features, as JSON for an export's manifest."""
         described: list[dict[str, Any]] = []
-        for column, known, fill in zip(self._columns, self._known, self._fill, strict=True):
-            if known is None:
+        for column, codes, fill in zip(self._columns, self._codes, self._fill, strict=True):
+            if codes is None:
                 described.append({"name": column.name, "kind": "number", "missing": fill})
             else:
-                texts = [self._text(column, code) for code in known]
+                texts = [self._text(column, code) for code in codes]
                 described.append(
                     {
                         "name": column.name,
@@ -155,25 +155,25 @@ class TableEncoding:
         column = self._columns[index]
         if column.categories is None:
             return None
-        known: np.ndarray = np.unique(values[~np.isnan(values)])
-        if not len(known):
+        codes: np.ndarray = np.unique(values[~np.isnan(values)])
+        if not len(codes):
             raise UserError(
                 f"data: column {column.name} has no value in the training part; type ignore: "
                 f"[{column.name}]"
             )
-        if self._encode == "one_hot" and len(known) > MOST_CATEGORIES:
+        if self._encode == "one_hot" and len(codes) > MOST_CATEGORIES:
             raise UserError(
-                f"data: column {column.name} has {len(known)} categories; leave it out, ignore: "
+                f"data: column {column.name} has {len(codes)} categories; leave it out, ignore: "
                 f"[{column.name}], or type encode: integer"
             )
-        return known
+        return codes
 
     def _block(self, index: int, values: np.ndarray) -> np.ndarray:
-        known = self._known[index]
-        if known is None:
+        codes = self._codes[index]
+        if codes is None:
             filled: np.ndarray = np.where(np.isnan(values), self._fill[index], values)
             return filled[:, None]
-        hits: np.ndarray = values[:, None] == known[None, :]
+        hits: np.ndarray = values[:, None] == codes[None, :]
         if self._encode == "one_hot":
             ones: np.ndarray = hits.astype(np.float64)
             return ones
