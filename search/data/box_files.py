@@ -111,3 +111,8 @@ def number(value: Any, where: str, name: str) -> float:
         return float(value)
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: {name} is {value!r}; give a number") from error
+
+
+def annotations_below(folder: Path) -> list[Path]:
+    """Returns the .json and .xml files in a folder and below it, sorted."""
+    return examples_in(folder, (".json", ".xml"), Skipped())

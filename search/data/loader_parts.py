@@ -14,7 +14,8 @@ import torch
 from paretune.inputs import Shape, moved, shape_json
 from paretune.nests import Nest, form_of, named_leaves
 from paretune.search.data.batch_check import BatchForm, Dynamic, stacked, tensors_of
-from paretune.search.data.loader_sources import DatasetSource, PartSource, guarded
+from paretune.search.data.collation import guarded
+from paretune.search.data.loader_sources import DatasetSource, PartSource
 from paretune.search.errors import UserError
 
 MEASURED = ("validation", "test")

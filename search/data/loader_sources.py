@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate
 from torch.utils.data import Dataset as TorchDataset
 
 from paretune.nests import is_group, leaves
+from paretune.search.data.collation import collate, collate_listed, guarded
 from paretune.search.data.dataset import row_order
 from paretune.search.data.image_stream import RowOrder
 from paretune.search.data.random_state import RandomState, draws, seed_item, seeded
@@ -19,16 +20,6 @@ from paretune.search.errors import UserError
 
 PROBED = 32
 """Examples that are read twice, to see whether a Dataset changes them at random."""
-
-PAIR = "give (inputs, targets)"
-
-
-class UnfitExample(Exception):
-    """An example of the user's Dataset cannot become part of a batch."""
-
-
-UNFIT = f"{UnfitExample.__module__}.{UnfitExample.__qualname__}: "
-"""Beginning of the last line of a worker's traceback."""
 
 
 class PartSource(ABC):
@@ -119,7 +110,7 @@ class DatasetSource(PartSource):
             batch_size=batch_size,
             sampler=RowOrder([self.rows[position] for position in order]),
             num_workers=self._workers,
-            collate_fn=_collate_listed if self._listed else _collate,
+            collate_fn=collate_listed if self._listed else collate,
             generator=torch.Generator().manual_seed(seed or 0),
         )
         yield from seeded(lambda: loader, seed or 0)
@@ -170,7 +161,7 @@ class StreamSource(PartSource):
         loader = DataLoader(
             self.dataset,
             batch_size=batch_size,
-            collate_fn=_collate_listed if self._listed else _collate,
+            collate_fn=collate_listed if self._listed else collate,
         )
         yield from seeded(lambda: loader, seed or 0)
 
@@ -189,9 +180,9 @@ class LoaderSource(PartSource):
 
     def batches(self, batch_size: int, seed: int | None) -> Iterator[Any]:
         """Yields the loader's batches, seeded."""
-        tupled = self._loader.collate_fn is default_collate
+        lists = self._loader.collate_fn is default_collate
         for batch in seeded(lambda: self._loader, seed or 0, self._generators()):
-            yield _tupled(batch) if tupled else batch
+            yield tupled(batch) if lists else batch
 
     def count(self) -> int | None:
         """Returns the number of examples; None for a batch sampler of the user's."""
@@ -270,30 +261,6 @@ def source_of(
     return IterableSource(make if hasattr(value, "__next__") else lambda: value)
 
 
-def guarded(where: str, call: Callable[[], Any]) -> Any:
-    """Returns the result of the user's code.
-
-    Raises:
-        UserError: The code raised an exception.
-    """
-    try:
-        return call()
-    except UserError:
-        raise
-    except UnfitExample as error:
-        raise UserError(f"{where}: {_last_line(error).removeprefix(UNFIT)}") from error
-    except Exception as error:
-        text = _last_line(error)
-        name = "" if text != str(error) else f"{type(error).__name__}: "
-        raise UserError(f"{where}: {name}{text}") from error
-
-
-def _last_line(error: Exception) -> str:
-    """Returns the text of an exception, without the traceback that a worker adds to it."""
-    text = str(error)
-    return text.strip().splitlines()[-1] if "Original Traceback" in text else text
-
-
 class _Listed(TorchDataset[Any]):
     """A list of examples as a Dataset."""
 
@@ -313,42 +280,6 @@ def _holds_examples(values: list[Any]) -> bool:
     if not isinstance(first, tuple | list) or len(first) != 2:
         return False
     return isinstance(first[1], int | float) or getattr(first[1], "ndim", None) == 0
-
-
-def _collate(items: list[Any]) -> tuple[Any, Any]:
-    """Returns examples as a batch: torch's default collation, with tuples for tuples."""
-    pairs = [_pair(item) for item in items]
-    try:
-        return (
-            _tupled(default_collate([inputs for inputs, _ in pairs])),
-            _tupled(default_collate([targets for _, targets in pairs])),
-        )
-    except Exception as error:
-        raise UnfitExample(
-            f"its examples cannot be put into a batch: {error}. Return tensors of one size, or "
-            "give a DataLoader with your own collate_fn"
-        ) from error
-
-
-def _collate_listed(items: list[Any]) -> tuple[Any, Any]:
-    """Returns examples as a batch whose targets are a list of one for each example."""
-    inputs, _ = _collate([(_pair(item)[0], 0) for item in items])
-    return inputs, [_pair(item)[1] for item in items]
-
-
-def _pair(item: Any) -> tuple[Any, Any]:
-    if not isinstance(item, tuple | list) or len(item) != 2:
-        raise UnfitExample(f"__getitem__ returned a {type(item).__name__}; {PAIR} of one example")
-    return item[0], item[1]
-
-
-def _tupled(nest: Any) -> Any:
-    """Returns a nest with tuples for the lists that torch's default collation makes of them."""
-    if isinstance(nest, list | tuple):
-        return tuple(_tupled(each) for each in nest)
-    if isinstance(nest, dict):
-        return {key: _tupled(value) for key, value in nest.items()}
-    return nest
 
 
 def _bytes(nest: Any) -> list[bytes]:

@@ -12,9 +12,10 @@ import numpy as np
 from paretune.inputs import image_shape
 from paretune.search.data.batch_targets import BatchTargets
 from paretune.search.data.class_folders import PART_NAMES, part_of
+from paretune.search.data.collation import guarded
 from paretune.search.data.loader_dataset import LoaderDataset
 from paretune.search.data.loader_parts import LoaderParts
-from paretune.search.data.loader_sources import DatasetSource, PartSource, guarded, source_of
+from paretune.search.data.loader_sources import DatasetSource, PartSource, source_of
 from paretune.search.data.params import ArrayDataParams
 from paretune.search.data.random_state import RandomState
 from paretune.search.data.raw_data import RawData, RawPart, checked_labels
