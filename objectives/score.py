@@ -16,7 +16,7 @@ from paretune.objectives import OBJECTIVES
 from paretune.objectives.base import Better, EvaluationData, Measurement, Subject
 from paretune.objectives.bootstrap import RESAMPLES
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.metrics import METRICS, UNBOUNDED
+from paretune.objectives.metrics import METRICS, PER_CENT, UNBOUNDED
 from paretune.objectives.params import Params as Base
 from paretune.objectives.predictor import Predictor
 from paretune.objectives.score_intervals import score_interval
@@ -31,7 +31,7 @@ MOST_VALUES = 2**25
 
 
 class WantedMetric(Base):
-    """A score that the study names."""
+    """A score that the study names; "%" if the task gives it in per cent."""
 
     unit: str
     better: Better
@@ -71,7 +71,12 @@ class TaskScore:
         watched = WatchedSession(session)
         predict = Predictor.of(watched, subject.data.shape, subject.artifact)
         scores = _scores(predict, PartExamples(subject.data, part), subject.data.task, watched)
-        wanted = {name: Metric(m.unit, m.better) for name, m in params.metrics.items()}
+        in_per_cent = {name for name, m in params.metrics.items() if m.unit == PER_CENT}
+        scores = {n: _hundredth(s) if n in in_per_cent else s for n, s in scores.items()}
+        wanted = {
+            name: Metric("fraction" if name in in_per_cent else m.unit, m.better)
+            for name, m in params.metrics.items()
+        }
         _refuse_missing(wanted, scores)
         metrics = {**_metrics_of(subject.data.task), **wanted}
         digest = _digest(subject.data, part, watched.checksum)
@@ -133,6 +138,19 @@ def _scores(
                 f"{examples.size}"
             )
     return scores
+
+
+def _hundredth(scored: Scored) -> Scored:
+    """Returns a score in per cent as a fraction."""
+    if scored.correct is not None:
+        return scored  # a share already
+    values, weighted = scored.values, scored.weighted
+    return Scored(
+        scored.value / 100,
+        scored.count,
+        values=None if values is None else values / 100,
+        weighted=None if weighted is None else lambda weights: weighted(weights) / 100,
+    )
 
 
 def _metrics_of(task: Task) -> dict[str, Metric]:

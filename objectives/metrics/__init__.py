@@ -72,6 +72,9 @@ METRICS: Mapping[str, Metric] = {
 UNBOUNDED = frozenset({"r2", "mape", "wer", "cer"})
 """Fractions that may be outside [0, 1]: an error can be larger than what it is compared with."""
 
+PER_CENT = "%"
+"""Unit of a score that the user's code gives in per cent; it is kept as a fraction."""
+
 PREFIXES = ("val_", "val/", "valid_", "validation_", "eval_", "test_")
 """Beginnings of the names that training frameworks give to scores."""
 

@@ -15,7 +15,7 @@ from paretune.search.study_file.document import Document
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.target_quantities import TargetQuantities
-from paretune.search.study_file.task_metrics import NAME, TaskMetrics, direction_of
+from paretune.search.study_file.task_metrics import NAME, TaskMetrics, direction_of, shown_unit
 from paretune.search.tasks import CLASSIFICATION
 from paretune.task import Metric
 
@@ -161,7 +161,10 @@ class QuantityReader(SectionReader):
         if self.metrics.setdefault(name, chosen) != chosen:
             self.problems.add(key, f"give {name} the same unit and direction on every target")
         return ObjectiveSpec(
-            full_name, "minimize" if direction == "minimize" else "maximize", chosen.unit, {}
+            full_name,
+            "minimize" if direction == "minimize" else "maximize",
+            shown_unit(chosen.unit),
+            {},
         )
 
     def _check_equal_options(self, objectives: Sequence[ObjectiveSpec]) -> None:
@@ -184,8 +187,8 @@ class QuantityReader(SectionReader):
         """Reads the section `constraints` or `goals` of a study of the built-in stages."""
         local_units = {
             **self.task.units(units()),
-            **self._declared,
-            **{name: metric.unit for name, metric in self.metrics.items()},
+            **{name: shown_unit(unit) for name, unit in self._declared.items()},
+            **{name: shown_unit(metric.unit) for name, metric in self.metrics.items()},
         }
         texts = self.data.get(section)
         for text in texts if isinstance(texts, list) else ():

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from paretune.objectives.metrics import metric_of
+from paretune.objectives.metrics import PER_CENT, metric_of
 from paretune.search.study.quantity import SCORE, Quantity
 from paretune.search.study.spec import Selection
 from paretune.search.study.tables import OBJECTIVES
@@ -109,6 +109,11 @@ def direction_of(options: Mapping[Any, Any]) -> str | None:
     """Returns the direction in {direction: unit}; None unless there is exactly one."""
     directions = [d for d in ("minimize", "maximize") if d in options]
     return directions[0] if len(directions) == 1 else None
+
+
+def shown_unit(unit: str) -> str:
+    """Returns the unit in which a score is kept: a score in per cent becomes a fraction."""
+    return "fraction" if unit == PER_CENT else unit
 
 
 def _metrics(task: str) -> Mapping[str, Metric]:

@@ -116,6 +116,19 @@ def test_scores_without_a_known_unit_are_measured_only_if_the_study_names_them(
     assert set(measured(subject, gap=("mm", "lower"))) == {"map50", "gap"}
 
 
+def test_score_in_per_cent_is_kept_as_a_fraction(make_subject: Callable[..., Subject]) -> None:
+    per_example = np.linspace(0, 100, 50)
+    scores = {
+        "acc": Scored(50.0, 50, values=per_example),
+        "top": Scored(50.0, 50, weighted=lambda weights: float(weights @ per_example) / 50),
+    }
+    wanted = {"acc": ("%", "higher"), "top": ("%", "higher")}
+    values = measured(make_subject(Targets(Sums(lambda _: scores))), **wanted)
+    for value in values.values():
+        assert (value.value, value.unit) == (0.5, "fraction")
+        assert 0.4 < value.low < 0.5 < value.high < 0.6
+
+
 def nothing_but(**values: float) -> Callable[[Any], dict[str, Scored]]:
     return lambda _: {name: Scored(value, 50) for name, value in values.items()}
 

@@ -170,3 +170,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert text in str(error)
     else:
         assert constraint.quantity in UNITS
+
+
+def test_name_of_a_logged_score_is_read() -> None:
+    constraint = read_constraint("val/acc-1 >= 70%", {"val/acc-1": "fraction"})
+    assert (constraint.quantity, constraint.bound.offset) == ("val/acc-1", 0.7)

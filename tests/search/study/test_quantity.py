@@ -65,12 +65,34 @@ def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         ("my.pkg:Cost", Quantity("my.pkg:Cost")),
         ("my.pkg:Cost.worst", Quantity("my.pkg:Cost", "worst")),
         ("my.pkg:Cost.worst@phone", Quantity("my.pkg:Cost", "worst", "phone")),
+        ("map50", Quantity("score", "map50")),
+        ("map50@phone", Quantity("score", "map50", "phone")),
+        ("val/acc", Quantity("score", "val/acc")),
+        ("box.map50", Quantity("score", "box.map50")),
+        ("score", Quantity("score", "score")),
     ],
 )
 def test_name_is_read_and_written_back(name: str, quantity: Quantity) -> None:
     assert Quantity.of(name) == quantity
     assert quantity.name == name
     assert Quantity.of(quantity.at("b").name) == quantity.at("b")
+
+
+def test_score_of_a_task_is_no_further_value() -> None:
+    assert not Quantity.of("map50").further
+    assert not Quantity.of("accuracy").further
+    assert Quantity.of("accuracy.f1").further
+    assert Quantity.of("map50@phone").local == "map50"
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "better"),
+    [("map50", "fraction", "higher"), ("val_acc", "fraction", "higher"), ("rmse", "", "lower")],
+)
+def test_spec_of_a_well_known_score_has_its_unit(name: str, unit: str, better: str) -> None:
+    spec = Quantity.of(name).spec()
+    assert (spec.unit, spec.better) == (unit, better)
+    assert depends_on_artifact(Quantity.of(name).entry())
 
 
 def test_short_name_means_the_first_target_unless_it_is_a_full_name() -> None:

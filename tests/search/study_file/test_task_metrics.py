@@ -78,6 +78,14 @@ def test_own_task_may_name_any_score(study: Any) -> None:
     assert [o.name for o in spec.objectives] == ["map50", "cost", "val/acc", "size"]
 
 
+def test_score_in_per_cent_is_bounded_and_shown_as_a_fraction(study: Any) -> None:
+    text = OWN.replace("map50: maximize", 'map50: {maximize: "%"}').replace("gap: mm", 'gap: "%"')
+    spec = load_study(study(text.replace("gap <= 3 mm", "gap <= 3%")))
+    assert spec.objectives[0].unit == "fraction"
+    assert [c.bound.offset for c in spec.constraints[:2]] == [-0.01, 0.03]
+    assert Gauge.of(spec).metrics["map50"].unit == "%"
+
+
 def test_accuracy_of_an_own_task_is_its_score(study: Any) -> None:
     spec = load_study(study(OWN.replace("map50: maximize", "accuracy: maximize")))
     gauge = Gauge.of(spec)
