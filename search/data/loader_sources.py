@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate
 from torch.utils.data import Dataset as TorchDataset
 
 from paretune.nests import is_group, leaves
-from paretune.search.data.collation import collate, collate_listed, guarded
+from paretune.search.data.collation import collate, collate_listed, guarded, tupled
 from paretune.search.data.dataset import row_order
 from paretune.search.data.image_stream import RowOrder
 from paretune.search.data.random_state import RandomState, draws, seed_item, seeded
