@@ -62,8 +62,10 @@ class CausalTransformer(nn.Module):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Token ids int64 [B, T] -> scores of each position's next token, [B, T, classes]."""
         length = ids.shape[1]
-        mask = self.later[:, :, :length, :length]  # type: ignore[index]
-        x = self.drop(self.tokens(ids) + self.positions[:, :length])
+        # torch.fx, which training in int8 needs, cannot follow slices of a constant.
+        later = torch.narrow(self.later, 2, 0, length)  # type: ignore[arg-type]
+        mask = torch.narrow(later, 3, 0, length)
+        x = self.drop(self.tokens(ids) + torch.narrow(self.positions, 1, 0, length))
         for block in self.blocks:
             x = block(x, mask)
         return self.head(self.norm(x))  # type: ignore[no-any-return]
