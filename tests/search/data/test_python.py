@@ -11,6 +11,7 @@ import pytest
 
 from paretune.search.data import load_data
 from paretune.search.errors import UserError
+from paretune.search.tasks import TaskChoice
 
 MODULE = """
 import numpy as np
@@ -142,3 +143,86 @@ def test_name_is_refused_when_it_cannot_be_resolved(tmp_path: Path, name: str) -
         load_data("python", {"function": name}, tmp_path)
 
     assert str(error.value).startswith(f"data: python {name}: ")
+
+
+LOADERS = """
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+def data(count):
+    x = torch.rand(count, 5, generator=torch.Generator().manual_seed(count))
+    return TensorDataset(x, torch.arange(count) % 2)
+
+def datasets():
+    return {"Train": data(20), "VAL": data(8), "test": data(6)}
+
+def single():
+    return data(20)
+
+def loaders():
+    return {"train": DataLoader(data(20), 4, shuffle=True), "valid": DataLoader(data(8), 4)}
+
+def pairs():
+    return {"train": (np.random.default_rng(0).normal(size=(20, 5)), np.arange(20) % 2)}
+
+def mixed():
+    return {"train": data(20), "test": (np.zeros((4, 5)), np.arange(4) % 2)}
+
+def boxes():
+    x = np.random.default_rng(0).integers(0, 256, (10, 8, 8), dtype=np.uint8)
+    y = [{"boxes": [[0, 0, 4, 4]] * (row % 3), "labels": [0] * (row % 3)} for row in range(10)]
+    return {"x_train": x, "y_train": y}
+"""
+
+
+@pytest.fixture
+def loaders(module: str, tmp_path: Path) -> str:
+    """The name of a module with functions that return Datasets and loaders."""
+    (tmp_path / f"{module}.py").write_text(LOADERS)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("function", "sizes"),
+    [
+        ("datasets", {"train": 20, "validation": 8, "test": 6}),
+        ("single", {"train": 12, "validation": 4, "test": 4}),
+        ("loaders", {"train": 20, "validation": 8, "test": 0}),
+        ("pairs", {"train": 12, "validation": 4, "test": 4}),
+    ],
+)
+def test_function_may_return_datasets_loaders_and_pairs(
+    loaders: str, tmp_path: Path, function: str, sizes: dict[str, int]
+) -> None:
+    data = load_data("python", {"function": f"{loaders}:{function}"}, tmp_path)
+
+    assert data.info()["sizes"] == sizes
+    assert data.shape == (5,)
+    assert data.classes == 2
+
+
+def test_boxes_come_as_a_list(loaders: str, tmp_path: Path) -> None:
+    options = {"function": f"{loaders}:boxes"}
+
+    data = load_data("python", options, tmp_path, task=TaskChoice("detection"))
+
+    [(_, targets)] = data.batches("train", 99)
+    assert {len(target["boxes"]) for target in targets} <= {0, 1, 2}
+    assert data.counts("train")[0] > 0
+
+
+def test_code_of_the_module_is_part_of_the_fingerprint(loaders: str, tmp_path: Path) -> None:
+    options = {"function": f"{loaders}:datasets"}
+    first = load_data("python", options, tmp_path).fingerprint
+
+    file = tmp_path / f"{loaders}.py"
+    file.write_text(LOADERS + "\n# a comment\n")
+    assert load_data("python", options, tmp_path).fingerprint == first
+    file.write_text(LOADERS + "\nflips = True\n")
+    assert load_data("python", options, tmp_path).fingerprint != first
+
+
+def test_arrays_beside_a_dataset_are_refused(loaders: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="arrays for test and no arrays for train; return one kind"):
+        load_data("python", {"function": f"{loaders}:mixed"}, tmp_path)
