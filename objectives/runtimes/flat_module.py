@@ -109,8 +109,8 @@ def flat_network(model: nn.Module, shape: Shape, batch: int = 1) -> FlatNetwork:
         varied = _tensors(run_network(model, example(sizes, count)))
         if varied.keys() != tensors.keys():
             raise Unmeasurable(
-                f"the network returns {len(tensors)} tensors for {batch} examples, but "
-                f"{len(varied)} for {count} of other sizes; return the same ones for any batch"
+                f"the network returns {len(tensors)} tensors for a batch of {batch}, and "
+                f"{len(varied)} for one of {count} with other sizes; return as many for any batch"
             )
         return {name: tuple(x.shape) for name, x in zip(names, varied.values(), strict=True)}
 
@@ -136,10 +136,11 @@ def _tensors(outputs: Nest) -> dict[str, torch.Tensor]:
     named = named_leaves(outputs)
     for name, value in named.items():
         if not isinstance(value, torch.Tensor):
-            where = f' as "{name}"' if name else ""
+            kind, where = type(value).__name__, f' as "{name}"' if name else ""
+            hint = " (set use_cache to False in its configuration)" if "Cache" in kind else ""
             raise Unmeasurable(
-                f"the network returns a {type(value).__name__}{where}; return a tensor, or a "
-                "tuple, list or dict of tensors"
+                f"the network returns a {kind}{where}; return a tensor, or a tuple, list or dict "
+                f"of tensors{hint}"
             )
     if not named:
         raise Unmeasurable("the network returns no tensor")
