@@ -10,7 +10,9 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -57,6 +59,16 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
         self.unfollowed: dict[str, Exception] = {}
         self.by_axes = True
         self._outputs: set[Any] = set()  # modules that compute outputs of the network
+
+    def build_dependency(self, *args: Any, **options: Any) -> Any:
+        """Traces a network; returns this graph."""
+        with _quiet():
+            return super().build_dependency(*args, **options)
+
+    def get_pruning_group(self, *args: Any, **options: Any) -> Any:
+        """Returns the coupled channels of channels of a module."""
+        with _quiet():
+            return super().get_pruning_group(*args, **options)
 
     def is_output(self, node: Any) -> bool:
         """Returns whether a node computes an output of the network."""
@@ -126,6 +138,14 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
             dependencies[_earlier(node.inputs, number)].index_mapping[0] = back
             dependencies = [d for d in near.dependencies if d.target is node]
             dependencies[_earlier(node.inputs, number)].index_mapping[0] = into
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences Torch-Pruning's warning about a loop, as a module that is called twice makes one."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Maximum recursive depth")
+        yield
 
 
 class _Concatenations(TorchFunctionMode):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.pruning_fuzz import fuzz
+from support.pruning_fuzz import fuzz, fuzz_task
 
 QUICK, MANY = 25, 500
 
@@ -19,6 +19,22 @@ EXPORTED = 4
 @pytest.mark.parametrize("seed", [*range(QUICK), 1052, 1603])
 def test_random_network_equals_its_twin_or_is_refused(seed: int) -> None:
     fuzz(seed)
+
+
+@pytest.mark.parametrize("seed", range(QUICK))
+def test_random_task_equals_its_twin_or_is_refused(seed: int) -> None:
+    """With several inputs and outputs, series, features and tokens."""
+    fuzz_task(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("part", range(10))
+def test_many_random_tasks_equal_their_twins_or_are_refused(part: int) -> None:
+    count = int(os.environ.get("PARETUNE_FUZZ", MANY)) // 10
+    seeds = range(part * count, (part + 1) * count)
+    outcomes = Counter(fuzz_task(seed).split(":")[0] for seed in seeds)
+    assert outcomes["pruned"] + outcomes["partly"] > 0.75 * count
 
 
 @pytest.mark.slow
