@@ -26,7 +26,7 @@ from paretune.task import Scored
 if TYPE_CHECKING:
     import numpy as np
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 """Longest time in seconds for the bootstrap of one score, before it takes fewer samples."""
 
 FEWER = (100, 50)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from paretune.objectives.base import Measurement
-from paretune.search.measuring.gauge import NEEDS_WEIGHTS, TIMING
+from paretune.search.measuring.gauge import NEEDS_WEIGHTS, TIMING, quantity_of
 from paretune.search.measuring.quick import quick_options
 from paretune.search.preflight.attempts import Refusal, attempt
 from paretune.search.preflight.finding import Finding
@@ -81,9 +81,11 @@ def _finding(
 
 def _key(rehearsal: Rehearsal, name: str) -> tuple[str, ...]:
     """Returns the key of the study file that asks for an objective."""
+    metrics = rehearsal.spec.metrics
     objectives = (o.name for o in rehearsal.spec.objectives)
-    named = next((o for o in objectives if Quantity.of(o).objective == name), None)
+    named = next((o for o in objectives if quantity_of(o, metrics).objective == name), None)
     if named is not None:
         return ("objectives", named)
-    bounded = any(Quantity.of(c.quantity).objective == name for c in rehearsal.spec.constraints)
+    bounds = rehearsal.spec.constraints
+    bounded = any(quantity_of(c.quantity, metrics).objective == name for c in bounds)
     return ("constraints",) if bounded else ("goals",)
