@@ -83,7 +83,7 @@ class UserTask:
 
     @property
     def dynamic(self) -> Mapping[Any, Any]:
-        """Axes of the inputs whose sizes vary: {2: "height"}, or {"tokens": {0: "length"}}."""
+        """Axes of an example whose sizes vary: {1: "height"}, or {"tokens": {0: "length"}}."""
         return getattr(self.object, "dynamic", {})
 
     @cached_property
