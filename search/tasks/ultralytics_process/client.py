@@ -72,7 +72,7 @@ class UltralyticsProcess:
             hint = INSTALL.format(python=self.python)
             raise UserError(f"task: ultralytics is not installed for {self.python}. {hint}")
         if "error" in answer:
-            raise UserError(f"task: ultralytics: {answer['error']}")
+            raise UserError(f"task: ultralytics: {' '.join(answer['error'].split())}")
         return answer, returned
 
     def _start(self) -> None:

@@ -32,6 +32,9 @@ from torch import nn
 KEPT_SCORES = 4
 """Scored passes whose results on each image stay in memory, to be resampled."""
 
+DETECTORS = ("Detect", "v10Detect")
+"""Heads that give boxes and nothing else."""
+
 METRICS = {
     "map50": "metrics/mAP50(B)",
     "map50_95": "metrics/mAP50-95(B)",
@@ -263,6 +266,9 @@ class Session:
             source = weights.yaml
         classes, channels = self.data["nc"], self.data.get("channels", 3)
         detector = DetectionModel(source, ch=channels, nc=classes, verbose=False)
+        head = type(detector.model[-1]).__name__
+        if head not in DETECTORS:
+            raise Refused(f"{self.model_name} has the head {head}; give a detector (task detect)")
         detector.args, detector.nc = self.settings, classes
         if weights is not None:
             detector.load(weights)
