@@ -72,7 +72,8 @@ def check_export(folder: Path, manifest: dict[str, Any]) -> Iterator[CheckLine]:
     several = len(manifest["artifacts"]) > 1
     for artifact in manifest["artifacts"]:
         script = f"load_{artifact['runtime']}.py" if several else "load.py"
-        tokenizer = manifest["preprocessing"].get("tokenizer")
+        preprocessing = manifest["preprocessing"]
+        tokenizer = preprocessing.get("tokenizer") or preprocessing.get("text_tokenizer")
         needed = {artifact["file"], script, "probe.npz", tokenizer}
         blocked = [name for name in wrong if name in needed]
         if blocked:

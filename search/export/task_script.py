@@ -103,6 +103,45 @@ def read(files: Any) -> Any:
     return np.concatenate([np.load(file, allow_pickle=False) for file in files])
 """
 
+LANGUAGE = """\
+TOKENIZER = Tokenizer.from_file(str(HERE / {tokenizer}))
+LENGTH = {length}
+
+
+def prepare(texts: Any) -> Any:
+    \"\"\"Returns the model's inputs int64 [B, {length}] of texts, or of arrays of token ids.
+
+    The last tokens of a long text count; a short one is filled with 0 at its end.
+    \"\"\"
+    rows = [ids_of(text)[-LENGTH:] for text in ([texts] if isinstance(texts, str) else texts)]
+    return np.array([row + [0] * (LENGTH - len(row)) for row in rows], dtype=np.int64)
+
+
+def ids_of(text: Any) -> list[int]:
+    \"\"\"Returns the token ids of a text; ids stay as they are.\"\"\"
+    if isinstance(text, str):
+        return list(TOKENIZER.encode(text, add_special_tokens=False).ids)
+    return [int(number) for number in text]
+
+
+def complete(model: Any, text: str, tokens: int = 20) -> str:
+    \"\"\"Returns a text with the likeliest tokens after it, one by one.\"\"\"
+    ids = ids_of(text)
+    for _ in range(tokens if ids else 0):
+        logits = model(prepare([ids]))[0, min(len(ids), LENGTH) - 1]
+        ids.append(int(logits.argmax()))
+    return str(TOKENIZER.decode(ids))
+"""
+
+LANGUAGE_MAIN = """\
+if __name__ == "__main__":
+    with np.load(HERE / "{probe}", allow_pickle=False) as probe:
+        stored = [TOKENIZER.decode(ids_of(ids)) for ids in probe["examples"][:2]]
+    model = load(HERE / {file})
+    for text in sys.argv[1:] or stored:
+        print(complete(model, text))
+"""
+
 TOKENS = """\
 def prepare(examples: Any) -> Any:
     \"\"\"Returns the model's inputs: token ids [B, T] as int64.\"\"\"
@@ -245,6 +284,8 @@ def task_script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -
     imports = [*(["prepare"] if raw else []), *(["decode"] if kind else [])]
     file = quoted(str(artifact["file"]))
     main = RAW if raw else ARRAYS
+    if "text_tokenizer" in preprocessing:
+        main, imports = LANGUAGE_MAIN, [*imports, "complete"]
     return SCRIPT.format(
         file=str(artifact["file"]),
         quoted=file,
@@ -312,6 +353,13 @@ def _preparing(preprocessing: Mapping[str, Any], shape: Shape) -> tuple[str, str
         constants = {key: _literal(preprocessing.get(key)) for key in ("mean", "std")}
         code = TENSORS.format(**constants)
         return code, "", "examples.npy ...", "arrays of examples", "prepare(examples)"
+    if "text_tokenizer" in preprocessing:
+        code = LANGUAGE.format(
+            tokenizer=quoted(str(preprocessing["text_tokenizer"])),
+            length=int(preprocessing["length"]),
+        )
+        first = "from tokenizers import Tokenizer\n"
+        return code, first, '"a text" ...', "texts to continue", 'prepare(["a text", ...])'
     if "vocabulary" in preprocessing:
         return TOKENS, "", "tokens.npy ...", "arrays of token ids", "prepare(tokens)"
     names = ", ".join(signature_of(shape).names)

@@ -109,7 +109,8 @@ def run_checks(manifest: Manifest, options: CheckOptions) -> list[CheckResult]:
     """Runs all checks except the one of the manifest's digest."""
     results = [check_file(manifest.folder, entry) for entry in manifest.files()]
     wrong = {result.file for result in results if not result.ok}
-    needed = {PROBE, manifest.content["preprocessing"].get("tokenizer")}
+    preprocessing = manifest.content["preprocessing"]
+    needed = {PROBE, *(preprocessing.get(key) for key in ("tokenizer", "text_tokenizer"))}
     if wrong & needed:
         return results  # the expected outputs are not known
     for artifact in manifest.artifacts:

@@ -218,3 +218,35 @@ def test_rows_of_a_table_become_the_features_of_the_study(
         code["prepare"]([{"city": "Bern", "flag": "a"}])
     with pytest.raises(ValueError, match='column age: "old" is no finite number'):
         code["prepare"]([{"city": "Bern", "age": "old", "flag": "a"}])
+
+
+def test_language_model_continues_a_text(tmp_path: Path) -> None:
+    from paretune.search.data.language_tokenizer import train_language_tokenizer
+
+    tokenizer = train_language_tokenizer("characters", ["abc abc abc"], 50, False)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    size = tokenizer.get_vocab_size()
+    preprocessing = {
+        "text_tokenizer": "tokenizer.json",
+        "vocabulary": size,
+        "length": 4,
+        "shape": {"tokens": 4, "vocabulary": size},
+    }
+    code = code_of(manifest_of("next", [], preprocessing), tmp_path)
+    inputs = code["prepare"](["ab", "abcabc"])
+    assert inputs.dtype == np.int64 and inputs.shape == (2, 4)
+    assert tokenizer.decode(inputs[1].tolist()) == "cabc"
+    assert inputs[0, 2:].tolist() == [0, 0]
+    assert np.array_equal(code["prepare"](inputs), inputs)
+    after = {tokenizer.token_to_id(one): tokenizer.token_to_id(two) for one, two in
+             ("ab", "bc", "ca")}  # fmt: skip
+
+    def model(ids: Any) -> Any:
+        logits = np.zeros((*ids.shape, size), np.float32)
+        for row, numbers in enumerate(ids):
+            for position, number in enumerate(numbers):
+                logits[row, position, after.get(int(number), 0)] = 1
+        return logits
+
+    assert code["complete"](model, "a", 6) == "abcabca"
+    assert code["complete"](model, "", 6) == ""
