@@ -134,10 +134,20 @@ def parts_of(name: str, returned: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def is_array_pair(value: Any) -> bool:
-    """Returns whether a part is (inputs, targets), two arrays."""
+    """Returns whether a part is (inputs, targets): two arrays, or an array and a list of boxes."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         return False
-    return all(hasattr(each, "dtype") and getattr(each, "ndim", 0) > 0 for each in value)
+    inputs, targets = value
+    return _is_array(inputs) and (_is_array(targets) or _is_list_of_boxes(targets))
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "dtype") and getattr(value, "ndim", 0) > 0
+
+
+def _is_list_of_boxes(value: Any) -> bool:
+    listed = isinstance(value, list | tuple) and len(value) > 0
+    return listed and all(isinstance(each, Mapping) for each in value)
 
 
 def class_names_of(value: Any) -> tuple[str, ...]:

@@ -85,13 +85,15 @@ FORMS = {
     "example": "[{}, {}]",
     "position": "[{}, positions, {}]",
     "pixel": "[{}, {}, height, width]",
+    "cell": "[{}, {}, rows, columns]",
 }
 """What has one vector of outputs -> form of the outputs for a batch."""
 
 
 def _fits(shape: tuple[int, ...], wanted: Outputs) -> bool:
     """Returns whether outputs [B, ...] have the rank and the vectors that a task needs."""
-    rank, axis = {"example": (2, 1), "position": (3, 2), "pixel": (4, 1)}[wanted.per]
+    rank = FORMS[wanted.per].count(",") + 1
+    axis = 2 if wanted.per == "position" else 1
     return len(shape) == rank and wanted.size in (0, shape[axis])
 
 

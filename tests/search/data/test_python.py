@@ -173,6 +173,10 @@ def boxes():
     x = np.random.default_rng(0).integers(0, 256, (10, 8, 8), dtype=np.uint8)
     y = [{"boxes": [[0, 0, 4, 4]] * (row % 3), "labels": [0] * (row % 3)} for row in range(10)]
     return {"x_train": x, "y_train": y}
+
+def pairs_of_boxes():
+    arrays = boxes()
+    return {"train": (arrays["x_train"], arrays["y_train"])}
 """
 
 
@@ -202,8 +206,9 @@ def test_function_may_return_datasets_loaders_and_pairs(
     assert data.classes == 2
 
 
-def test_boxes_come_as_a_list(loaders: str, tmp_path: Path) -> None:
-    options = {"function": f"{loaders}:boxes"}
+@pytest.mark.parametrize("function", ["boxes", "pairs_of_boxes"])
+def test_boxes_come_as_a_list(loaders: str, tmp_path: Path, function: str) -> None:
+    options = {"function": f"{loaders}:{function}"}
 
     data = load_data("python", options, tmp_path, task=TaskChoice("detection"))
 
