@@ -23,7 +23,13 @@ from paretune.spaces.quantization.sensitivity import HIGHEST, sensitivity
 from paretune.task import Outputs
 from support.user_networks import USER_NETWORKS, Decoder, FeaturesToo, TwoInputs
 
-NAMES = [name for name in USER_NETWORKS if name != "untied_decoder"]  # returns an object
+QUICK = ("keywords", "two_named_inputs", "decoder", "detector_dict")
+
+NAMES = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in USER_NETWORKS
+    if name != "untied_decoder"  # returns an object
+]
 
 
 @dataclass(frozen=True)
