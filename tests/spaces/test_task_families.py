@@ -16,6 +16,7 @@ from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.spaces.base import Candidate, Context, Step
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.quantization.graph import traced
 from paretune.spaces.rebuild import initial_candidate, rebuild
 from paretune.task import Outputs
 
@@ -149,3 +150,11 @@ def exported(
     OnnxRuntime.export(candidate.model, candidate.shape, path, candidate.quantization, batches())
     session: Callable[[np.ndarray], np.ndarray] = OnnxRuntime.load(path, OnnxRuntime.Params())
     return session
+
+
+@EACH
+def test_network_can_be_traced_for_training_in_int8(family: str) -> None:
+    candidate = made(family)
+    graph = traced(candidate.model, candidate.shape)
+    inputs = inputs_of(family)
+    assert torch.allclose(outputs_of(graph, inputs), outputs_of(candidate.model, inputs), atol=1e-4)
