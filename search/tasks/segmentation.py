@@ -42,11 +42,12 @@ class Segmentation(BuiltInTask):
         return Outputs(self.facts.size, "pixel")
 
     def loss(self, outputs: Nest, targets: Nest) -> torch.Tensor:
-        """Returns the mean cross-entropy of the pixels that count."""
+        """Returns the mean cross-entropy of the pixels that count; 0 if none counts."""
         from torch.nn import functional
 
         ignore = NEVER if self.ignore is None else self.ignore
-        return functional.cross_entropy(outputs, targets, ignore_index=ignore)
+        loss = functional.cross_entropy(outputs, targets, ignore_index=ignore)
+        return loss.where((targets != ignore).any(), 0.0)  # torch gives NaN
 
     def score(self, predict: Predict, part: Part) -> Mapping[str, Scored]:
         """Returns mean IoU, Dice and pixel accuracy."""
