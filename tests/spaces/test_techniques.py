@@ -32,6 +32,7 @@ ARCHITECTURES: list[dict[str, Any]] = [
     {"separable_cnn": {"width": 0.25}},
     {"resnet": {"blocks": 1, "width": 16}},
     {"mobilenet_v2": {"width": 0.1}},
+    {"mlp": {"widths": [32, 16], "norm": "batch"}},
     {"python": {"factory": "user_nets:tiny", "args": {"hidden": 16}}},
 ]
 
@@ -40,7 +41,7 @@ FEW_WEIGHTS = (
     r"weight_only int4: linear layers .* hold \d\.\d% of the weights; convolutions are not"
 )
 IMPOSSIBLE: dict[tuple[str, str], str] = {
-    **{("depth", name): NO_BLOCK for name in ("simple_cnn", "separable_cnn", "python")},
+    **{("depth", name): NO_BLOCK for name in ("simple_cnn", "separable_cnn", "mlp", "python")},
     **{("weight_only", n): FEW_WEIGHTS for n in ("separable_cnn", "resnet", "mobilenet_v2")},
 }
 """(technique, architecture) -> the error of pairs that are infeasible."""
