@@ -114,6 +114,19 @@ class Collects(Net):
         self.log("val_acc", torch.cat(self.outputs).float().mean())
 
 
+class Bounded(Net):
+    """Predicts one number."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)[:, :1]
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        return (self(batch[0])[:, 0] - batch[1]).square().mean()
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.log("mse", (self(batch[0])[:, 0] - batch[1]).square().mean())
+
+
 class Manual(Net):
     def __init__(self) -> None:
         super().__init__()

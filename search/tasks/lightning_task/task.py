@@ -145,6 +145,7 @@ class LightningTask:
         network = self.model().eval()
         with torch.no_grad():
             outputs = call(network, self._steps.inputs(batch, training=True))
+        self.class_scores = _are_class_scores(outputs, batch)
         outputs = mapped(outputs, _grown)
         loss = self._steps.loss(batch, outputs)
         if not loss.requires_grad:
@@ -156,6 +157,21 @@ class LightningTask:
                     f"training_step uses the weight {name} outside of the network, and only the "
                     "network is trained; move it into forward, or freeze it (requires_grad)"
                 )
+
+
+def _are_class_scores(outputs: Nest, batch: Any) -> bool:
+    """Returns whether outputs [B, C, ...] may be logits of integer labels [B, ...] in the batch."""
+    if not isinstance(outputs, torch.Tensor) or outputs.ndim < 2 or outputs.shape[1] < 2:
+        return False
+    shape, classes = (outputs.shape[0], *outputs.shape[2:]), outputs.shape[1]
+    labels = [
+        each
+        for each in leaves(batch)
+        if isinstance(each, torch.Tensor)
+        and each.dtype in (torch.int64, torch.int32)
+        and tuple(each.shape) == shape
+    ]
+    return any(bool((each < classes).all()) for each in labels)
 
 
 def _grown(output: torch.Tensor) -> torch.Tensor:

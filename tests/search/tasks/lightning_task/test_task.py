@@ -54,6 +54,11 @@ def test_loss_equals_the_one_of_the_modules_own_step():
     assert torch.allclose(network.net[0].weight.grad, module.net[0].weight.grad)
 
 
+def test_logits_of_integer_labels_are_class_scores():
+    assert task().class_scores is True
+    assert task("Bounded").class_scores is False
+
+
 def test_training_lowers_the_loss():
     torch.manual_seed(0)
     made = task()
