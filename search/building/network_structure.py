@@ -43,9 +43,8 @@ def outline(plan: Plan, data: Dataset) -> Candidate | None:
     Raises:
         InfeasibleCandidate: The network cannot be built, or a technique cannot be applied to it.
     """
-    candidate = initial_candidate(
-        plan.stages[0].params["architecture"], data.shape, data.task.outputs, seed=0
-    )
+    architecture, task = plan.stages[0].params["architecture"], data.task
+    candidate = initial_candidate(architecture, data.shape, task.outputs, seed=0, keep=task.keep)
     _perturb(candidate.model)
     context = Context(data, placement=quiet_placement(rounding_runtime(plan)))
     for stage in plan.stages:

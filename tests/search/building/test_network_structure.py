@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -137,6 +138,20 @@ def test_no_outline_when_the_structure_depends_on_the_weights(
     pruning: dict[str, Any], study: StageStudy
 ) -> None:
     assert outline(plan_of("resnet", pruning, {"none": {}}), study.workbench.data) is None
+
+
+def test_outline_leaves_the_layers_that_the_task_keeps(study: StageStudy) -> None:
+    data = study.workbench.data
+    kept: Any = SimpleNamespace(
+        shape=data.shape, task=SimpleNamespace(outputs=data.task.outputs, keep=("3",))
+    )
+    plan = plan_of("simple_cnn", {"structured": {"ratio": 0.5, "round_to": 1}}, {"dynamic": {}})
+    free, after = outline(plan, data), outline(plan, kept)
+    assert free is not None
+    assert after is not None
+    sizes = [list(c.model.get_submodule("3").weight.shape[:2]) for c in (free, after)]  # type: ignore[union-attr]
+    assert sizes == [[16, 8], [32, 16]]
+    assert after.quantization == {"dynamic": {**free.quantization["dynamic"], "keep": ["3"]}}  # type: ignore[index]
 
 
 def test_no_outline_when_layers_stay_in_float(study: StageStudy) -> None:
