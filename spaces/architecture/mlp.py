@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from paretune.inputs import Shape, single_shape
+from paretune.inputs import Shape, shape_text, signature_of, varies
 from paretune.spaces.architecture.activations import Activation, activation
+from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.params import Params
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ Width = Annotated[int, Field(ge=1, le=65536)]
 
 
 class Mlp:
-    """Fully connected layers for tables; series and images are flattened first."""
+    """Fully connected layers for tables; other inputs of floats are flattened first."""
 
     version = 1
-    takes = ("features", "series", "images")
+    takes = ("features", "series", "images", "tensors")
 
     class Params(Params):
         """Options of mlp."""
@@ -46,10 +47,21 @@ class Mlp:
 
     @staticmethod
     def build(params: Params, shape: Shape, classes: int) -> torch.nn.Module:
-        """Returns a network: [B, F], [B, C, T] or [B, C, H, W] -> [B, classes]."""
+        """Returns a network: [B, F], [B, C, T], [B, C, H, W], ... -> [B, classes].
+
+        Raises:
+            InfeasibleCandidate: There are several inputs, or one that is not float32.
+        """
         from torch import nn
 
-        sizes = single_shape(shape)
+        inputs = signature_of(shape).inputs
+        if len(inputs) > 1 or inputs[0].dtype != "float32" or varies(shape):
+            raise InfeasibleCandidate(
+                f"mlp takes one input of float32 with a fixed size, but the data has "
+                f"{shape_text(shape)}; give a network of your own: architecture: "
+                '{python: "mine:Net"}'
+            )
+        sizes = inputs[0].shape
         layers: list[nn.Module] = [nn.Flatten()] if len(sizes) > 1 else []
         before = math.prod(sizes)
         for width in params.plan():

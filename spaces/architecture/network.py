@@ -17,7 +17,14 @@ from paretune.inputs import (
     single_shape,
     varies,
 )
-from paretune.spaces.architecture import ARCHITECTURES, gives, output_refusal, refusal, takes
+from paretune.spaces.architecture import (
+    ARCHITECTURES,
+    OWN_CODE,
+    gives,
+    output_refusal,
+    refusal,
+    takes,
+)
 from paretune.spaces.architecture.image_params import resized_shape
 from paretune.spaces.architecture.resizing import Resized
 from paretune.spaces.base import InfeasibleCandidate
@@ -69,6 +76,8 @@ def build_network(
         network = _build(entry, params, shape, wanted)
     network.eval()
     _check_outputs(name, network, shape, wanted)
+    if name != OWN_CODE and kind == "images" and varies(shape):
+        _check_sizes(name, network, shape)
     return network
 
 
@@ -95,9 +104,26 @@ def _build(entry: Any, params: Any, shape: Shape, wanted: Outputs) -> torch.nn.M
     return Resized(network, before[1:], after[1:], back=wanted.per == "pixel")
 
 
+def _check_sizes(name: str, network: torch.nn.Module, shape: Shape) -> None:
+    """Refuses a network that fails for images of twice the size, where sizes vary."""
+    channels, height, width = image_shape(shape)
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, channels, 2 * height, 2 * width))
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        raise InfeasibleCandidate(
+            f"{name} takes images of one size only: {_first_line(error)}; the sizes of these vary"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
 def _plain(shape: Shape) -> Shape:
     """Returns the shape that families expect: a tuple for one input of floats."""
-    return shape if kind_of(shape) in ("tensors", "text") else single_shape(shape)
+    plain = kind_of(shape) not in ("tensors", "text") and not varies(shape)
+    return single_shape(shape) if plain else shape
 
 
 def _check_outputs(name: str, network: torch.nn.Module, shape: Shape, wanted: Outputs) -> None:
@@ -106,9 +132,8 @@ def _check_outputs(name: str, network: torch.nn.Module, shape: Shape, wanted: Ou
         with torch.inference_mode():
             outputs = call(network, example(shape, 2))
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
         raise InfeasibleCandidate(
-            f"{name} does not take {kind_of(shape)} of {shape_text(shape)}: {reason}"
+            f"{name} does not take {kind_of(shape)} of {shape_text(shape)}: {_first_line(error)}"
         ) from error
     if wanted.per == "any":
         return

@@ -28,17 +28,21 @@ def size_of(network: torch.nn.Module) -> int:
 
 
 def test_families_take_the_kinds_that_they_declare() -> None:
-    assert kinds_taken("mlp") == ("features", "series", "images")
+    assert kinds_taken("mlp") == ("features", "series", "images", "tensors")
     assert kinds_taken("conv1d") == ("series",)
     assert [k for k in ("images", "text", "series", "features") if takes("unet", k)] == ["images"]  # type: ignore[arg-type]
-    assert takes("python", "tensors") and not takes("mlp", "tensors")
+    assert takes("python", "tensors") and not takes("conv1d", "tensors")
 
 
 @pytest.mark.parametrize(
     ("name", "shape", "reason"),
     [
         ("resnet", (6,), "resnet takes images, but the data is features; .* features: mlp, python"),
-        ("mlp", Tokens(8, 9), "mlp takes features or series or images, but the data is text"),
+        (
+            "mlp",
+            Tokens(8, 9),
+            "mlp takes features or series or images or tensors, but .* is text",
+        ),
         ("conv1d", (3, 8, 8), "conv1d takes series, but the data is images"),
         ("unet", (3, 8), "unet takes images, but the data is series; .* mlp, conv1d, python"),
     ],
@@ -78,6 +82,25 @@ def test_mlp_has_the_parameter_count_of_its_widths() -> None:
     assert size_of(network) == (10 * 8 + 8 + 16) + (8 * 4 + 4 + 8) + (4 * 3 + 3)
     assert size_of(built("mlp", (6,), 1, depth=0)) == 7
     assert size_of(built("mlp", (6,), 1, depth=2, width=5)) == 6 * 5 + 5 + 5 * 5 + 5 + 5 + 1
+
+
+def test_mlp_flattens_any_input_of_floats() -> None:
+    assert built("mlp", (2, 3, 4, 5), 3)(torch.randn(2, 2, 3, 4, 5)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        (Input("a", (3,)), Input("b", (3,))),
+        (Input("input", (3,), "int64", 9),),
+        (Input("input", (3, 4), dynamic=((1, "steps"),)),),
+    ],
+    ids=["two", "integers", "varying"],
+)
+def test_mlp_is_infeasible_for_inputs_that_it_cannot_flatten(inputs: tuple[Input, ...]) -> None:
+    form: Any = "tensor" if len(inputs) == 1 else "tuple"
+    with pytest.raises(InfeasibleCandidate, match="mlp takes one input of float32 with a fixed"):
+        built("mlp", Signature(inputs, form), 3)
 
 
 def test_conv1d_has_the_parameter_count_of_its_blocks() -> None:
@@ -132,6 +155,12 @@ def test_family_that_pools_takes_images_whose_size_varies(family: str) -> None:
     network = built(family, VARYING, 4)
     for sides in ((32, 32), (40, 64)):
         assert network(torch.randn(2, 3, *sides)).shape == (2, 4)
+
+
+@pytest.mark.parametrize("family", ["simple_cnn", "vit", "mlp"])
+def test_family_of_one_size_is_infeasible_for_images_whose_size_varies(family: str) -> None:
+    with pytest.raises(InfeasibleCandidate, match=f"{family} takes images of one size only: "):
+        built(family, VARYING, 4)
 
 
 def test_detector_takes_images_whose_size_varies() -> None:
