@@ -85,6 +85,7 @@ class UltralyticsProcess:
                 stderr=self._log,
                 cwd=self.folder,
                 env=_environment(),
+                start_new_session=True,  # an interrupted run ends it after its epoch, not before
             )
         except OSError as error:
             self._log.close()
