@@ -121,14 +121,16 @@ class Comparison:
             Other outputs are compared by their mean squared error.
         per: What has one vector of outputs.
         ignore: Class of targets whose vectors are left out; None if all count.
-        own: The task's own loss of (student, teacher, targets); where it gives None, the default
-            applies.
+        distill: The task's own loss of (student, teacher, targets); where it gives None, the
+            default applies.
     """
 
     class_scores: bool = True
     per: Per = "example"
     ignore: int | None = None
-    own: Callable[[Nest, Nest, Nest], torch.Tensor | None] = lambda student, teacher, targets: None
+    distill: Callable[[Nest, Nest, Nest], torch.Tensor | None] = lambda student, teacher, targets: (
+        None
+    )
 
 
 def comparison_of(task: Task, ignore: int | None) -> Comparison:

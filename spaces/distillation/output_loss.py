@@ -29,9 +29,9 @@ def weighted_output_loss(lesson: Lesson, weight: float, temperature: float) -> t
         InfeasibleCandidate: The outputs have different forms, or `distill` gives no scalar.
     """
     comparison = lesson.comparison
-    own = comparison.own(lesson.student, lesson.teacher, lesson.targets)
-    if own is not None:
-        return weight * _scalar(own)
+    loss = comparison.distill(lesson.student, lesson.teacher, lesson.targets)
+    if loss is not None:
+        return weight * _scalar(loss)
     check_same_form(lesson.student, lesson.teacher)
     if comparison.class_scores:
         return weight * temperature**2 * _divergence(lesson, comparison, temperature)
@@ -62,9 +62,9 @@ def squared_error(student: Nest, teacher: Nest) -> torch.Tensor:
 
     pairs = zip(leaves(student), leaves(teacher), strict=True)
     errors = [
-        functional.mse_loss(ours.float(), taught.float())
-        for ours, taught in pairs
-        if isinstance(ours, torch.Tensor) and ours.is_floating_point()
+        functional.mse_loss(learned.float(), taught.float())
+        for learned, taught in pairs
+        if isinstance(learned, torch.Tensor) and learned.is_floating_point()
     ]
     if not errors:
         raise InfeasibleCandidate(

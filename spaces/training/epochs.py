@@ -1,4 +1,4 @@
-"""Runs the epochs of a training: with steps of ours, or in the task's own loop."""
+"""Runs the epochs of a training: with the steps of the recipe, or in the task's own loop."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def run_epochs(state: TrainingState, until: int, resume: Snapshot | None, keep: 
 
 
 def _run(state: TrainingState, until: int, resume: Snapshot | None) -> None:
-    if state.own:
-        loop = OwnLoop(state, state.own)
+    if state.task_loop:
+        loop = OwnLoop(state, state.task_loop)
         loop.run(until, resume, TrainingStage(loop))
         return
     steps = Steps(state)

@@ -1,4 +1,4 @@
-"""A task's own training loop, inside the epochs of ours."""
+"""A task's own training loop, inside the epochs of a training."""
 
 from __future__ import annotations
 
@@ -188,19 +188,19 @@ class OwnLoop:
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         clip = self.state.recipe.clip
-        if clip is not None and self._is_ours(optimizer):
+        if clip is not None and self._trains_network(optimizer):
             torch.nn.utils.clip_grad_norm_(self.state.parameters, clip)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        if not self._is_ours(optimizer):
+        if not self._trains_network(optimizer):
             return
         self.state.after_update()
-        mine = optimizer is self.state.optimizer or any(optimizer is each for each in self._kept)
+        kept = optimizer is self.state.optimizer or any(optimizer is each for each in self._kept)
         scheduled = hasattr(optimizer.step, "_wrapped_by_lr_sched") and not self._kept
-        if not mine or scheduled:
+        if not kept or scheduled:
             self._foreign = True
 
-    def _is_ours(self, optimizer: torch.optim.Optimizer) -> bool:
+    def _trains_network(self, optimizer: torch.optim.Optimizer) -> bool:
         """Returns whether an optimizer changes weights of the network."""
         first = (group["params"] for group in optimizer.param_groups)
         return any(id(p) in self._weights for params in first for p in params)
@@ -245,8 +245,8 @@ class OwnLoop:
             )
         if not self.state.tally.seen:
             raise InfeasibleCandidate(
-                f"the training loop of {self._task} told no loss in epoch {epoch + 1}; take the "
-                "loss from stage.loss(outputs, inputs, targets), or tell it by "
+                f"the training loop of {self._task} reported no loss in epoch {epoch + 1}; take "
+                "the loss from stage.loss(outputs, inputs, targets), or report it by "
                 "stage.observe(loss, examples)"
             )
 

@@ -90,10 +90,10 @@ class TrainingState:
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
         data = context.data
-        self.own = getattr(data.task, "train", None)
+        self.task_loop = getattr(data.task, "train", None)
         self.loss = BatchLoss(data, recipe.loss, recipe.label_smoothing, context.device)
         self.distiller = (
-            Distiller(model, context, recipe, self.loss.ignore, repeats=self.own is None)
+            Distiller(model, context, recipe, self.loss.ignore, repeats=self.task_loop is None)
             if context.distillation
             else None
         )
@@ -191,7 +191,7 @@ class TrainingState:
         rate = self.optimizer.param_groups[0]["lr"]
         self.tally.check(
             f"in epoch {epoch + 1} by step {step + 1} "
-            f"({self.recipe.optimizer.name}, learning rate {rate:.3g})"
+            f"({self.recipe.optimizer.name}, learning rate {rate:.3g}; {self.loss.name})"
         )
 
     # -- around an epoch -------------------------------------------------------------------------

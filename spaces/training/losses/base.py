@@ -70,13 +70,13 @@ def single_tensors(name: str, outputs: Nest, targets: Nest) -> tuple[torch.Tenso
     """
     pair = []
     for role, nest in (("outputs", outputs), ("targets", targets)):
-        found = leaves(nest)
-        if len(found) != 1:
+        tensors = leaves(nest)
+        if len(tensors) != 1:
             raise InfeasibleCandidate(
-                f"{name} compares one output with one target, and the batch has {len(found)} "
+                f"{name} compares one output with one target, and the batch has {len(tensors)} "
                 f"{role}; type the path of a function of your own (outputs, targets)"
             )
-        pair.append(found[0])
+        pair.append(tensors[0])
     return pair[0], pair[1]
 
 

@@ -1,4 +1,4 @@
-"""The losses of the built-in tasks: those of a recipe that names them, and 0 where nothing counts."""
+"""The losses of built-in tasks: those that a recipe may name, and 0 where nothing counts."""
 
 from __future__ import annotations
 

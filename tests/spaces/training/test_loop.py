@@ -389,7 +389,10 @@ def test_loss_that_is_not_finite_is_infeasible_and_the_error_has_the_step(
     data: Data, by: float, became: str
 ) -> None:
     recipe = make_recipe(optimizer={"sgd": {"lr": 0.25}})
-    reason = rf"^the loss became {became} in epoch 1 by step 3 \(sgd, learning rate 0\.25\)$"
+    where = (
+        r"in epoch 1 by step 3 \(sgd, learning rate 0\.25; the loss of the task classification\)"
+    )
+    reason = rf"^the loss became {became} {where}$"
     broken: Any = Scaled(data, by)
     with pytest.raises(InfeasibleCandidate, match=reason):
         train(linear(data), recipe, Context(broken), stage="pretrain")

@@ -465,7 +465,7 @@ def swallows(model: Any, stage: Any) -> None:
         (never, "never asked for epochs; write `for epoch in stage.epochs"),
         (leaves, "left stage.epochs.. in epoch 2 of 4; let it run to its end"),
         (returns_inside, "left stage.epochs.. in epoch 4 of 4"),
-        (silent, "told no loss in epoch 1; take the loss from stage.loss"),
+        (silent, "reported no loss in epoch 1; take the loss from stage.loss"),
         (twice, "asked for stage.epochs.. twice"),
         (returns_another, "returned a Linear; change the model in place"),
         (keeps_a_number, "a int has none"),
