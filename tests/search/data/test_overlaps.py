@@ -11,6 +11,8 @@ import pytest
 
 from paretune.search.data import load_data, overlaps
 from paretune.search.data.image_dataset import ImageDataset
+from paretune.search.data.overlaps import overlap_notes
+from paretune.search.data.raw_data import RawPart
 from support.text_files import write_table
 
 Arrays = dict[str, np.ndarray]
@@ -111,3 +113,20 @@ def test_examples_in_two_classes_are_counted(
     data = load_data("text", {"path": write_table(tmp_path / "t.csv", rows).name}, tmp_path)
 
     assert data.notes[-1].startswith("1 text is in more than one class, byte for byte")
+
+
+def test_examples_that_are_no_images_are_compared_too() -> None:
+    inputs = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
+    targets = np.arange(10, dtype=np.float32)[:, None]
+    parts = {
+        "train": RawPart(targets, inputs=inputs),
+        "validation": RawPart(targets[:3] + 1, inputs=inputs[:3] + 1),
+        "test": RawPart(targets[:4], inputs=inputs[:4]),
+    }
+
+    [note] = overlap_notes(parts, "values")
+
+    assert note == (
+        "4 of 4 test examples are also in the training part, byte for byte, so scores on them may "
+        "be too high."
+    )

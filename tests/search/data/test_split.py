@@ -6,13 +6,19 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretune.search.data.image_dataset import ImageDataset
 from paretune.search.data.params import SplitParams
 from paretune.search.data.raw_data import RawData, RawPart
-from paretune.search.data.split import Split, complete_parts, split_by_class
+from paretune.search.data.split import (
+    Split,
+    complete_parts,
+    split_at_random,
+    split_by_class,
+    split_texts,
+)
 from paretune.search.errors import UserError
 from paretune.search.tasks.target_facts import TargetFacts
 
@@ -24,6 +30,7 @@ LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(labels=LABELS, share=st.floats(0.01, 0.99), seed=st.integers(0, 2**32 - 1))
 def test_split_takes_a_share_of_each_class(labels: np.ndarray, share: float, seed: int) -> None:
     stay, off = split_by_class(labels, share, seed)
@@ -37,6 +44,7 @@ def test_split_takes_a_share_of_each_class(labels: np.ndarray, share: float, see
         assert taken == min(max(1, round(count * share)), count - 1)
 
 
+@settings(deadline=None, max_examples=60)
 @given(labels=LABELS, share=st.floats(0.01, 0.99), seed=st.integers(0, 1000))
 def test_split_is_the_same_each_time(labels: np.ndarray, share: float, seed: int) -> None:
     first, second = split_by_class(labels, share, seed), split_by_class(labels, share, seed)
@@ -205,3 +213,53 @@ def test_seen_split_has_no_test_part_when_the_validation_part_is_too_small() -> 
 
 def test_unseen_takes_a_single_name() -> None:
     assert SplitParams.model_validate({"unseen": "test"}).unseen == ["test"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(count=st.integers(2, 80), share=st.floats(0.01, 0.99), seed=st.integers(0, 1000))
+def test_random_split_covers_all_rows_and_follows_the_seed(
+    count: int, share: float, seed: int
+) -> None:
+    stay, off = split_at_random(count, share, seed)
+
+    assert sorted([*stay, *off]) == list(range(count))
+    assert len(off) == min(max(1, round(count * share)), count - 1)
+    again = split_at_random(count, share, seed)
+    assert np.array_equal(stay, again[0])
+    assert np.array_equal(off, again[1])
+
+
+def test_random_split_needs_two_examples() -> None:
+    with pytest.raises(ValueError, match="there is 1 example; a split needs two"):
+        split_at_random(1, 0.5, 0)
+
+
+def test_texts_are_split_at_their_ends() -> None:
+    begins, ends = split_texts(["abcdefghij", "klmno", "p"], 0.2)
+
+    assert begins == ["abcdefgh", "klmn", "p"]
+    assert ends == ["ij", "o"]
+
+
+def test_values_are_split_at_random() -> None:
+    part = RawPart(np.arange(20, dtype=np.float32)[:, None], inputs=np.arange(20)[:, None])
+    raw = RawData("raw", {"train": part}, TargetFacts("values", 1))
+
+    split = complete_parts(raw, SplitParams(), 0)
+
+    assert {name: len(each) for name, each in split.parts.items()} == {
+        "train": 13, "validation": 3, "test": 4
+    }  # fmt: skip
+    for each in split.parts.values():
+        assert each.inputs is not None
+        assert np.array_equal(each.targets, each.inputs)
+
+
+def test_seen_split_halves_validation_values_at_random() -> None:
+    part = RawPart(np.arange(10, dtype=np.float32)[:, None], inputs=np.arange(10)[:, None])
+    raw = RawData("raw", {"train": part, "validation": part}, TargetFacts("values", 1))
+
+    split = complete_parts(raw, SplitParams(), 0, seen=True)
+
+    assert len(split.parts["test"]) == len(split.parts["validation"]) == 5
+    assert len(split.parts["train"]) == 10
