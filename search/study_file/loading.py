@@ -334,7 +334,8 @@ class _StudyLoader(SectionReader):
                 f"one domain for every layer needs the data, to list the layers: {error}",
             )
             return EIGHTHS
-        return prunable_layer_names(value, dataset.shape, task.outputs, task.keep) or EIGHTHS
+        made = dataset.task
+        return prunable_layer_names(value, dataset.shape, made.outputs, made.keep) or EIGHTHS
 
     def _part(
         self, section: Mapping[str, Any], name: str, table: Table, baseline: Any = None

@@ -52,5 +52,7 @@ def test_user_s_network_for_images_is_infeasible_for_text() -> None:
 
 def test_augmentation_of_text_is_infeasible(candidate: Candidate, context: Context) -> None:
     recipe = Recipe.model_validate({"epochs": 1, "augment": {"flip": True}})
-    with pytest.raises(InfeasibleCandidate, match=r"augment\.flip changes images, but the data is text"):
+    with pytest.raises(
+        InfeasibleCandidate, match=r"augment\.flip changes images, but the data is text"
+    ):
         train(replace(candidate, shape=inputs.Tokens(16, 100)), recipe, context, stage="finetune")
