@@ -1,6 +1,6 @@
 """Trains a network that reads an analog dial: a training script as you may have one.
 
-    python dial.py
+python dial.py
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class Dials(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         generator = torch.Generator().manual_seed(seed)
         self.angles = torch.rand(count, generator=generator) * 2 * math.pi - math.pi
         lengths = 0.5 + 0.4 * torch.rand(count, generator=generator)
-        self.pictures = [draw(float(a), float(n)) for a, n in zip(self.angles, lengths)]
+        self.pictures = [
+            draw(float(a), float(n)) for a, n in zip(self.angles, lengths, strict=True)
+        ]
         self.noise = noise
 
     def __len__(self) -> int:
@@ -58,11 +60,13 @@ class Net(nn.Module):
         self.head = nn.Linear(64 * 16, 2)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """[B, 1, 32, 32] -> [B, 2]."""
         features = nn.functional.adaptive_avg_pool2d(self.body(pictures), 4)
         return self.head(features.flatten(1))
 
 
 def block(inside: int, outside: int) -> list[nn.Module]:
+    """Returns the layers of a block."""
     return [nn.Conv2d(inside, outside, 3, padding=1), nn.BatchNorm2d(outside), nn.ReLU()]
 
 
@@ -80,12 +84,14 @@ def degrees_off(outputs: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
 
 
 def loader(part: str) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+    """Returns the batches of a part."""
     count, seed = {"train": (1000, 0), "validation": (400, 1), "test": (400, 2)}[part]
     training = part == "train"
     return DataLoader(Dials(count, seed, noise=training), batch_size=64, shuffle=training)
 
 
 def main() -> None:
+    """Trains the network, and writes its weights."""
     torch.manual_seed(0)
     net = Net()
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)

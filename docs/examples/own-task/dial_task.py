@@ -15,14 +15,17 @@ class Reading:
     """Reads dials; any object with these four members is a task."""
 
     def model(self) -> nn.Module:
+        """Returns the network with its weights."""
         net = dial.Net()
         net.load_state_dict(torch.load(dial.WEIGHTS, weights_only=True))
         return net
 
     def batches(self, part: str) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+        """Returns the loader of "train", "validation" or "test"."""
         return dial.loader(part)
 
     def loss(self, outputs: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+        """Returns the mean loss of a batch."""
         return dial.angle_loss(outputs, angles)
 
     def score(
