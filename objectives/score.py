@@ -204,7 +204,9 @@ def _measurement(
         "statistic": name,
     }
     if interval.samples == 0 and interval.results is None:
-        conditions["interval"] = "none, as score gives a single number"
+        single = scored.weighted is None and scored.values is None
+        reason = "score gives a single number" if single else "too many samples have no score"
+        conditions["interval"] = f"none, as {reason}"
     elif 0 < interval.samples < RESAMPLES:
         conditions["resamples"] = interval.samples
     return Measurement(

@@ -113,10 +113,13 @@ def _summarized(name: str, examples: Any, summary: Callable[[Any], Any], part: P
             "list or an array with one entry for each example"
         )
     _check_count(name, len(examples), part)
+    table = getattr(examples, "iloc", None)  # pandas selects columns by []
     by_rows = hasattr(examples, "shape")
 
     def drawn(weights: np.ndarray) -> Any:
         rows = np.repeat(np.arange(len(weights)), weights.astype(np.int64))
+        if table is not None:
+            return table[rows]
         return examples[rows] if by_rows else [examples[row] for row in rows]
 
     def weighted(weights: np.ndarray) -> float:

@@ -107,6 +107,16 @@ def test_number_alone_says_that_it_has_no_interval(make_subject: Callable[..., S
     assert value.per_example is None
 
 
+def test_score_that_most_samples_lack_says_that_it_has_no_interval(
+    make_subject: Callable[..., Subject],
+) -> None:
+    scored = Scored(0.75, 50, weighted=lambda weights: float("nan"))
+    subject = make_subject(Targets(Sums(lambda _: {"map50": scored})))
+    value = measured(subject, map50=("fraction", "higher"))["map50"]
+    assert value.low == value.high == 0.75
+    assert value.conditions["interval"] == "none, as too many samples have no score"
+
+
 def test_scores_without_a_known_unit_are_measured_only_if_the_study_names_them(
     make_subject: Callable[..., Subject],
 ) -> None:

@@ -77,6 +77,19 @@ def test_examples_and_a_function_are_resampled(examples: Any) -> None:
     assert scored.weighted(np.array([1.0, 2, 0, 1])) == 2.0
 
 
+def test_rows_of_a_table_are_resampled() -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"true": [1.0, 2, 3, 4], "guess": [1.0, 2, 3, 8]})
+
+    def worst(drawn: Any) -> float:
+        return float((drawn.true - drawn.guess).abs().max())
+
+    scored = values_of_score({"worst": (table, worst)}, PART)["worst"]
+    assert scored.value == 4.0
+    assert scored.weighted is not None
+    assert scored.weighted(np.array([0.0, 3, 1, 0])) == 0.0
+
+
 def test_function_gets_a_list_of_what_the_examples_are() -> None:
     examples = [({"box": k}, k / 4) for k in range(4)]
     seen = []
