@@ -95,7 +95,12 @@ class ImageDataParams(SplitParams):
         description="ram keeps prepared images in memory, stream prepares them in each epoch; "
         "auto takes ram if the images fit",
     )
-    workers: int = Field(0, ge=0, le=256, description="processes that read files when streaming")
+    workers: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="processes that read files when streaming, or examples of your own Dataset",
+    )
     pin_memory: bool = Field(
         False, description="put batches into page-locked memory for a GPU when streaming"
     )

@@ -80,13 +80,17 @@ def _yolo_images(root: Path, stated: Any, file: Path) -> list[Path]:
     return listed
 
 
+def _labels_of(image: Path) -> Path:
+    """Returns the file with the boxes of an image: in labels/ for images/, else beside it."""
+    parts = list(image.parts)
+    if "images" in parts:
+        parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
+    text, beside = Path(*parts).with_suffix(".txt"), image.with_suffix(".txt")
+    return beside if beside.is_file() and not text.is_file() else text
+
+
 def _yolo_image(file: Path, names: list[Any]) -> ImageBoxes:
-    parts = list(file.parts)
-    for index in range(len(parts) - 1, -1, -1):
-        if parts[index] == "images":
-            parts[index] = "labels"
-            break
-    text = Path(*parts).with_suffix(".txt")
+    text = _labels_of(file)
     image = ImageBoxes(file, f"data: {shown(text)}", relative=True)
     if not text.is_file():
         return image

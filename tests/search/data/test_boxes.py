@@ -126,6 +126,19 @@ def as_yolo(base: Path) -> str:
     return "data.yaml"
 
 
+def as_yolo_in_one_folder(base: Path) -> str:
+    base = base / "images" / "all"
+    base.mkdir(parents=True)
+    as_yolo(base)
+    for part in PARTS:
+        for file in (base / part / "labels").iterdir():
+            file.rename(base / part / "images" / file.name)
+        (base / part / "images").rename(base / part / "both")
+    text = (base / "data.yaml").read_text().replace("/images", "/both")
+    (base / "data.yaml").write_text(text)
+    return "images/all"
+
+
 def load(base: Path, path: str, **options: Any) -> ImageDataset:
     params = {"path": path, **options}
     data = load_data("boxes", params, base, task=TaskChoice("detection"))
@@ -133,7 +146,10 @@ def load(base: Path, path: str, **options: Any) -> ImageDataset:
     return data
 
 
-@pytest.mark.parametrize("write", [as_table, as_coco, as_roboflow, as_voc, as_voc_folders, as_yolo])
+@pytest.mark.parametrize(
+    "write",
+    [as_table, as_coco, as_roboflow, as_voc, as_voc_folders, as_yolo, as_yolo_in_one_folder],
+)
 def test_every_format_gives_the_same_boxes(tmp_path: Path, write: Callable[[Path], str]) -> None:
     data = load(tmp_path, write(tmp_path))
 
