@@ -236,7 +236,8 @@ MISTAKES = [
         "data: digits",
         "data:",
         "data",
-        "is missing; give one data set: digits, torchvision, npz, images, masks, boxes, table, python, text",
+        "is missing; give one data set: digits, torchvision, npz, images, masks, boxes, table, "
+        "python, text",
     ),
     ("study: small", "device: gpu", "device", "must be 'auto', 'cpu', 'cuda' or 'mps', got 'gpu'"),
 ]
