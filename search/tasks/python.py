@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -193,7 +194,7 @@ def network(factory: str, args: Mapping[str, Any]) -> torch.nn.Module:
         raise InfeasibleCandidate(
             f"task {factory}: model returned a {type(model).__name__}, not a torch.nn.Module"
         )
-    return model
+    return copy.deepcopy(model)  # `model` may return one network each time; trials change theirs
 
 
 def task_text(factory: str, args: Mapping[str, Any]) -> str:

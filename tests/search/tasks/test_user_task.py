@@ -125,3 +125,14 @@ def test_model_that_is_no_module_is_infeasible(
     name = module(f"plates_{len(returned)}", TASK.replace(model, returned))
     with pytest.raises(InfeasibleCandidate, match=text):
         network(f"{name}:Plates", {})
+
+
+def test_model_that_returns_one_network_each_time_is_copied(module: Callable[..., str]) -> None:
+    shared = TASK.replace(
+        "self.width = width", "self.width = width; self.net = nn.Linear(3, 2)"
+    ).replace("return nn.Sequential(", "return self.net  # (")
+    path = f"{module('plates_shared', shared)}:Plates"
+    with torch.no_grad():
+        for tensor in network(path, {}).parameters():
+            tensor.zero_()
+        assert all(float(tensor.abs().sum()) > 0 for tensor in network(path, {}).parameters())
