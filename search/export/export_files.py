@@ -15,7 +15,8 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
 from paretune.search.export import probe as probe_file
-from paretune.search.export.load_script import script_name, script_text
+from paretune.search.export.load_script import script_name
+from paretune.search.export.loading_code import script_text
 from paretune.search.export.manifest import PROBE, file_entry
 from paretune.search.export.picked_artifact import PickedArtifact
 from paretune.search.export.probe import probe_of

@@ -83,10 +83,6 @@ def script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
         artifact: The file's entry in the manifest.
         manifest: Content of a manifest. An attacker may have written it, so its values are quoted.
     """
-    if "task" in manifest:
-        from paretune.search.export.task_script import task_script_text
-
-        return task_script_text(artifact, manifest)
     runtime = RUNTIMES.get(artifact["runtime"])
     loading = runtime.standalone(runtime.Params.model_validate(artifact["options"])).rstrip()
     preprocessing = manifest["preprocessing"]
@@ -121,10 +117,6 @@ def script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
 def usage_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     """Returns the few lines that use the script of a file."""
     script = script_name(artifact["runtime"], len(manifest["artifacts"]) > 1)
-    if "task" in manifest:
-        from paretune.search.export.task_script import task_usage_text
-
-        return task_usage_text(artifact, manifest)
     is_text = "tokenizer" in manifest["preprocessing"]
     examples = '["a text", "another text"]' if is_text else '["photo.jpg", "another.png"]'
     return (

@@ -7,7 +7,8 @@ from typing import Any
 
 from paretune.objectives.base import Measurement
 from paretune.search.export.latency_ratio import LatencyRatio
-from paretune.search.export.load_script import script_name, usage_text
+from paretune.search.export.load_script import script_name
+from paretune.search.export.loading_code import usage_text
 from paretune.search.export.manifest import MANIFEST, PROBE, conversion_note
 from paretune.search.export.task_facts import (
     answers,

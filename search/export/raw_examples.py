@@ -140,10 +140,6 @@ def load_user_examples(manifest: Mapping[str, Any], path: Path) -> UserExamples:
     Raises:
         UserError: The examples cannot be read, or do not fit the model.
     """
-    if "task" in manifest:
-        from paretune.search.export.task_examples import load_task_examples
-
-        return load_task_examples(manifest, path)
     preprocessing = manifest["preprocessing"]
     shape = tuple(preprocessing["shape"])
     names = [unicodedata.normalize("NFC", str(name)) for name in preprocessing["class_names"]]

@@ -38,7 +38,8 @@ from paretune.search.export.latency_ratio import (
     ProbeData,
     measure_latency,
 )
-from paretune.search.export.load_script import script_name, script_text
+from paretune.search.export.load_script import script_name
+from paretune.search.export.loading_code import script_text
 from paretune.search.export.manifest import PROBE, Manifest, read_manifest
 from paretune.search.export.probe import read_probe
 from paretune.search.export.raw_examples import (
@@ -47,6 +48,7 @@ from paretune.search.export.raw_examples import (
     load_study_examples,
     load_user_examples,
 )
+from paretune.search.export.task_examples import load_task_examples
 from paretune.search.export.task_facts import input_shape
 from paretune.search.measuring.gauge import checked_measurements
 from paretune.search.measuring.targets import NO_MODEL
@@ -83,7 +85,8 @@ def verify_export(
                 "which is not imported because a manifest names it"
             )
     content = manifest.content
-    examples = load_user_examples(content, Path(data)) if data else load_study_examples(content)
+    read = load_task_examples if "task" in content else load_user_examples
+    examples = read(content, Path(data)) if data else load_study_examples(content)
     results = run_checks(manifest, CheckOptions(examples, latency, strict))
     return Verification((check_manifest(content), *results))
 

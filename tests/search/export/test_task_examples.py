@@ -10,7 +10,7 @@ import pytest
 
 from paretune.search.data import load_data
 from paretune.search.errors import UserError
-from paretune.search.export.raw_examples import load_user_examples
+from paretune.search.export.task_examples import load_task_examples
 from paretune.search.export.task_facts import task_json
 from paretune.search.tasks import TaskChoice
 
@@ -34,7 +34,7 @@ def regression(tmp_path: Path) -> dict[str, Any]:
 def test_arrays_are_normalized_as_in_the_study(regression: Any, tmp_path: Path) -> None:
     x, y = RANDOM.normal(size=(7, 5)), RANDOM.normal(size=(7, 2))
     np.savez(tmp_path / "mine.npz", x_test=x, y_test=y)
-    examples = load_user_examples(regression, tmp_path / "mine.npz")
+    examples = load_task_examples(regression, tmp_path / "mine.npz")
     assert examples.task.name == "regression"
     assert examples.size("test") == 7 and not examples.same
     batches = list(examples.arrays("test", 4))
@@ -58,7 +58,7 @@ def test_arrays_that_do_not_fit_are_refused(
 ) -> None:
     np.savez(tmp_path / "mine.npz", x_test=x, y_test=y)
     with pytest.raises(UserError, match=words):
-        load_user_examples(regression, tmp_path / "mine.npz")
+        load_task_examples(regression, tmp_path / "mine.npz")
 
 
 @pytest.mark.parametrize("name", ["none.npz", "a.txt"])
@@ -67,13 +67,13 @@ def test_other_files_are_refused_with_what_to_give(
 ) -> None:
     (tmp_path / "a.txt").write_text("1")
     with pytest.raises(UserError):
-        load_user_examples(regression, tmp_path / name)
+        load_task_examples(regression, tmp_path / name)
 
 
 def test_task_of_a_user_scores_its_own_examples(regression: Any, tmp_path: Path) -> None:
     regression["task"] = {**regression["task"], "name": "plates:Plates", "kind": None}
     with pytest.raises(UserError, match="only the task plates:Plates itself can score this model"):
-        load_user_examples(regression, tmp_path / "study.npz")
+        load_task_examples(regression, tmp_path / "study.npz")
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
@@ -85,10 +85,10 @@ def test_rows_of_a_table_have_their_targets(tmp_path: Path, task: str) -> None:
     data = load_data("table", params, tmp_path, task=TaskChoice(task, {"keep": []}))
     mine = "y,other,age,city\n" + ("44,x,22,Rome\n" if task == "regression" else "R,x,22,Rome\n")
     (tmp_path / "mine.csv").write_text(mine)
-    examples = load_user_examples(manifest_of(data), tmp_path / "mine.csv")
+    examples = load_task_examples(manifest_of(data), tmp_path / "mine.csv")
     [(inputs, targets)] = examples.arrays("test", 8)
     assert inputs.shape == (1, 3) and inputs[0, :2].tolist() == [0, 1]
     assert targets.ravel().tolist() == ([44] if task == "regression" else [1])
     (tmp_path / "short.csv").write_text("y,city\n1,Bern\n")
     with pytest.raises(UserError, match="a row lacks the column age"):
-        load_user_examples(manifest_of(data), tmp_path / "short.csv")
+        load_task_examples(manifest_of(data), tmp_path / "short.csv")

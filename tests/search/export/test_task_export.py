@@ -16,7 +16,7 @@ from paretune.inputs import Shape, random_example, shape_json, signature_of
 from paretune.nests import leaves, mapped
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.search.export import standalone_verify
-from paretune.search.export.load_script import script_text
+from paretune.search.export.loading_code import script_text
 from paretune.search.export.manifest import Manifest, file_entry, read_manifest
 from paretune.search.export.probe import Probe, read_probe, write_probe
 from paretune.search.export.verifier import CheckOptions, run_checks

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from paretune.search.data import load_data
-from paretune.search.export.load_script import script_text, usage_text
+from paretune.search.export.loading_code import script_text, usage_text
 from paretune.search.export.task_facts import described, returned
 from paretune.search.tasks import TaskChoice
 from paretune.spaces.detection.decoding import decoded
