@@ -137,6 +137,12 @@ def sections(study: str) -> dict[str, str]:
     return {part.partition(":")[0]: part for part in parts if part.strip()}
 
 
+BRINGS_DATA = re.compile(
+    r'^task:\s+("?[\w.]+:\w|\{?(factory|python|lightning|transformers|ultralytics):)', re.M
+)
+"""A task that brings its data and its network."""
+
+
 def complete(fragment: str) -> str:
     """A fragment of a study file, completed by the sections of an example."""
     keys = sections(fragment).keys()
@@ -145,6 +151,8 @@ def complete(fragment: str) -> str:
     if "checkpoint:" in fragment:
         base = EXAMPLES / "trained-model" / "trained-model.yaml"
     replaced = {*keys, *(["runtime"] if "targets" in keys else [])}
+    if BRINGS_DATA.search(fragment):
+        replaced |= {"data", "baseline"}
     rest = {key: part for key, part in sections(text_of(base)).items() if key not in replaced}
     return "\n".join([*rest.values(), fragment])
 
