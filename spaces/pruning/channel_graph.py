@@ -106,10 +106,18 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
             elif node.type == OPTYPE.CONCAT:
                 pair = None
                 self._set_concatenation(node, axis)
+                if self.by_axes:
+                    self._leave_unknown_widths(node)
             else:
                 pair = _shuffle_mapping(node, axis)
             if pair is not None:
                 _connect(node, *pair)
+
+    def _leave_unknown_widths(self, node: Any) -> None:
+        """Lets channels keep their numbers in a concatenation whose parts cannot be counted."""
+        uncounted = node.type == OPTYPE.CONCAT and node.module.concat_sizes is None
+        if uncounted and None in [infer_channels_between(self, n, node) for n in node.inputs]:
+            node.type = OPTYPE.ELEMENTWISE
 
     def _set_concatenation(self, node: Any, axis: int | None) -> None:
         """Sets where each input of a concatenation begins, if Torch-Pruning would not know it.
