@@ -22,6 +22,7 @@ from paretune.search.study_file.option_names import option_names
 from paretune.search.study_file.starting_weights import may_be
 from paretune.search.study_file.targets import target_notes
 from paretune.search.tasks import TASKS, brings_data
+from paretune.search.tasks.python import NETWORK
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.domains import (
@@ -339,6 +340,8 @@ def _network_text(network: Mapping[str, Any]) -> str:
         return "average of " + "; ".join(_network_text(member) for member in network[AVERAGE])
     [(name, params)] = network["architecture"].items()
     text = _option_text(Selection(name, params))
+    if params.get("factory") == NETWORK:
+        text = f"the network of {params['args']['factory']}"
     if network["checkpoint"]:
         text += f", weights from {checkpoint_name(network['checkpoint'])}"
     if network["recipe"]:

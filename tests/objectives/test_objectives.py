@@ -97,7 +97,9 @@ def test_objective_returns_finite_values_with_unit_direction_and_conditions(
     for other in others:
         spec = declared.pop(other.name)  # fails if a value comes twice
         assert (other.unit, other.better) == (spec.unit, spec.better)
-    assert all(spec.least_classes > make_subject().data.task.outputs.size for spec in declared.values())
+    assert all(
+        spec.least_classes > make_subject().data.task.outputs.size for spec in declared.values()
+    )
     for value in (main, *others):
         assert isinstance(value.value, float)
         assert math.isfinite(value.low) and math.isfinite(value.high)

@@ -85,7 +85,9 @@ def test_training_is_the_same_for_every_memory_order_of_pixels(
     plain, last = make_data(64), make_data(64)
     batches = plain.batches
     last.batches = lambda *a, **k: ((channels_last(x), y) for x, y in batches(*a, **k))  # type: ignore[method-assign]
-    start = initial_candidate({"resnet": {"width": 4, "blocks": 1}}, plain.shape, plain.task.outputs, 0)
+    start = initial_candidate(
+        {"resnet": {"width": 4, "blocks": 1}}, plain.shape, plain.task.outputs, 0
+    )
     results = []
     threads = torch.get_num_threads()
     torch.set_num_threads(2)  # on two threads the bug gives wrong numbers instead of a crash
