@@ -37,8 +37,8 @@ def try_loss(model: torch.nn.Module, data: Dataset, recipe: Any, batch: tuple[An
         loss = computed.mean(call(network, inputs), targets)
         if not bool(loss.isfinite()):
             raise InfeasibleCandidate(
-                f"{computed.name} is {float(loss.detach())} for the first batch, before any training; it "
-                "must be finite for the outputs of an untrained network"
+                f"{computed.name} is {float(loss.detach())} for the first batch, before any "
+                "training; it must be finite for the outputs of an untrained network"
             )
         loss.backward()  # type: ignore[no-untyped-call]
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]

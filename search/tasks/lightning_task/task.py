@@ -20,7 +20,7 @@ from paretune.search.tasks.lightning_task.stub_trainer import StubTrainer
 from paretune.search.user_code import file_digest, find_file
 
 if TYPE_CHECKING:
-    from paretune.search.tasks.lightning import LightningEntry
+    from paretune.search.tasks.lightning_task.options import LightningParams
     from paretune.task import Predict
 
 SEEDS = 2**31
@@ -40,7 +40,7 @@ class LightningTask:
         LightningError: The module or its data cannot be used.
     """
 
-    def __init__(self, params: LightningEntry.Params) -> None:
+    def __init__(self, params: LightningParams) -> None:
         self._params = params
         self.keep = list(params.keep)
         weights = None if params.checkpoint is None else _checkpoint(params.checkpoint)

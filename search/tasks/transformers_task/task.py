@@ -22,7 +22,7 @@ from paretune.search.tasks.transformers_task.model_folder import ModelFolder
 from paretune.search.user_code import file_digest, resolve
 
 if TYPE_CHECKING:
-    from paretune.search.tasks.transformers import TransformersEntry
+    from paretune.search.tasks.transformers_task.options import TransformersParams
     from paretune.task import Predict
 
 PADDING = -100
@@ -39,7 +39,7 @@ class TransformersTask:
         TransformersError: The folder or the data cannot be used.
     """
 
-    def __init__(self, params: TransformersEntry.Params) -> None:
+    def __init__(self, params: TransformersParams) -> None:
         self.keep = list(params.keep)
         self._folder = ModelFolder(params.model, params.architecture)
         self.version = [1, file_digest(self._folder.path)]
