@@ -26,16 +26,18 @@ def format_value(value: float, unit: str) -> str:
 
 
 def format_interval(measurement: Measurement) -> str:
-    """Returns the 95 % interval, `96.1-98.9 %`; an empty string for an exact quantity."""
-    m = measurement
+    """Returns the 95 % interval, `96.1-98.9 %` or `± 1.2 %`; an empty string for an exact quantity.
+
+    Ends are given for fractions, and where half the interval is larger than the value.
+    """
+    m, half = measurement, (measurement.high - measurement.low) / 2
     if m.low == m.high:
         return ""
     if m.unit == "fraction":
         return f"{100 * m.low:.1f}-{100 * m.high:.1f} %"
-    if m.unit == "ms":
-        half = (m.high - m.low) / 2
-        return f"± {100 * half / m.value:.1f} %" if m.value else ""
-    return f"{format_value(m.low, m.unit)} to {format_value(m.high, m.unit)}"
+    if half < abs(m.value):
+        return f"± {100 * half / abs(m.value):.1f} %"
+    return f"{format_value(m.low, '')} to {format_value(m.high, m.unit)}"
 
 
 def format_about(measurement: Measurement, short: bool = False) -> str:

@@ -76,9 +76,9 @@ def measured(value: float, low: float, high: float, unit: str) -> Measurement:
     [
         (measured(0.97, 0.961, 0.989, "fraction"), "96.1-98.9 %"),
         (measured(2.0, 1.9, 2.1, "ms"), "± 5.0 %"),
-        (measured(0.0, 0.0, 1.0, "ms"), ""),
-        (measured(3.0, 2.5, 3.5, "W"), "2.5 W to 3.5 W"),
-        (measured(2.83e7, 2.82e7, 2.85e7, "bytes"), "28.2 MB to 28.5 MB"),
+        (measured(0.0, 0.0, 1.0, "ms"), "0 to 1.00 ms"),
+        (measured(3.0, 2.5, 3.5, "W"), "± 16.7 %"),
+        (measured(2.83e7, 2.82e7, 2.85e7, "bytes"), "± 0.5 %"),
         (measured(1000, 1000, 1000, "bytes"), ""),
     ],
 )
