@@ -85,6 +85,9 @@ class Colour:
     def __init__(self, data: Data) -> None:
         self._data = data
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._data, name)
+
     def batches(self, *args: Any, **options: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for images, labels in self._data.batches(*args, **options):
             yield images.expand(-1, 3, -1, -1), labels
