@@ -35,12 +35,12 @@ class LanguageModel(BuiltInTask):
         return PADDING
 
     def loss(self, outputs: Nest, targets: Nest) -> torch.Tensor:
-        """Returns the mean nats of a token."""
+        """Returns the mean nats of a token; 0 if all tokens are padding."""
         from torch.nn import functional
 
-        return functional.cross_entropy(
-            outputs.flatten(0, 1), targets.flatten(), ignore_index=PADDING
-        )
+        logits, tokens = outputs.flatten(0, 1), targets.flatten()
+        loss = functional.cross_entropy(logits, tokens, ignore_index=PADDING)
+        return loss.where((tokens != PADDING).any(), 0.0)  # torch gives NaN
 
     def score(self, predict: Predict, part: Part) -> Mapping[str, Scored]:
         """Returns perplexity, and the share of tokens that have the largest logit."""

@@ -64,3 +64,10 @@ def test_masks_of_ignored_pixels_have_no_loss_and_no_gradient() -> None:
     assert float(loss.detach()) == 0.0
     assert outputs.grad is not None
     assert float(outputs.grad.abs().max()) == 0.0
+
+
+def test_texts_of_padding_have_no_loss_and_no_gradient() -> None:
+    outputs = drawn(2, 5, 3).requires_grad_()
+    loss = made("language_model").loss(outputs, torch.zeros(2, 5, dtype=torch.int64))
+    loss.backward()
+    assert float(loss.detach()) == 0 and outputs.grad is not None and not outputs.grad.any()
