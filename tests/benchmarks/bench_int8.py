@@ -21,9 +21,9 @@ from published_weights import CLASSES, SHAPE, normalized, published_resnet
 
 from paretune.objectives.runtimes.onnx_quantization.optimized_graph import float_layers
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.search.tasks.classification import classification
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization import QUANTIZATIONS
-from support.tasks import classification
 
 BATCH = 100
 
