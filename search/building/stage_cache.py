@@ -190,9 +190,7 @@ class StageCache:
             "quantization": candidate.quantization,
             "made": dict(stage_seconds),
         }
-        weights = {
-            name: tensor.contiguous() for name, tensor in candidate.model.state_dict().items()
-        }
+        weights = _unshared(candidate.model.state_dict())
         metadata = {"paretune": json.dumps(header)}
         file = write_atomically(self._file(key), save(weights, metadata=metadata))
         self._note(key, kind, parent, file, seconds)
@@ -292,6 +290,21 @@ def _touch(file: Path) -> None:
     """Sets the file's time to now, as files that are unused for long are dropped first."""
     with contextlib.suppress(OSError):
         os.utime(file)
+
+
+def _unshared(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Returns tensors that share no memory, as safetensors demands; tied weights are copied.
+
+    The rebuilt network ties them again: both names load the same values into one parameter.
+    """
+    storages: set[int] = set()
+    separate = {}
+    for name, value in state.items():
+        tensor = value.contiguous()
+        storage = tensor.untyped_storage().data_ptr()
+        separate[name] = tensor.clone() if storage in storages else tensor
+        storages.add(storage)
+    return separate
 
 
 def _outputs_json(candidate: Candidate) -> dict[str, Any]:
