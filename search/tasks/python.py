@@ -38,8 +38,6 @@ MEMBERS = {
 }
 """Members that every task has, and what to write."""
 
-OPTIONAL = ("version", "keep", "dynamic", "class_scores", "distill", "train")
-
 
 class UserTask:
     """The user's object as a task.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from pydantic import Field
 from paretune.inputs import Shape
 from paretune.spaces.architecture.image_params import ImageParams
 from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.imported import imported
 
 if TYPE_CHECKING:
     import torch
@@ -75,16 +75,7 @@ def _parameters(factory: Callable[..., Any]) -> Mapping[str, Any]:
 
 
 def _import_factory(path: str) -> Callable[..., Any]:
-    module, _, attribute = path.partition(":")
-    try:
-        factory: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            factory = getattr(factory, part)
-    except Exception as error:  # a user's module can raise anything
-        raise InfeasibleCandidate(
-            f"python {path}: {type(error).__name__}: {error}; "
-            "is it installed, or in the study file's folder?"
-        ) from error
+    factory = imported("python", path)
     if not callable(factory):
         raise InfeasibleCandidate(f"python {path} is a {type(factory).__name__}, not a factory")
     return factory  # type: ignore[no-any-return]

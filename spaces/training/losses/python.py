@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from functools import partial
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from paretune.spaces.base import Data, InfeasibleCandidate
+from paretune.spaces.imported import imported
 from paretune.spaces.params import Params as BaseParams
 from paretune.spaces.training.losses.base import LossFunction
 
@@ -49,16 +49,7 @@ class PythonLoss:
 
 
 def _imported(path: str) -> Any:
-    module, _, attribute = path.partition(":")
-    try:
-        function: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            function = getattr(function, part)
-    except Exception as error:  # a user's module can raise anything
-        raise InfeasibleCandidate(
-            f"loss {path}: {type(error).__name__}: {error}; "
-            "is it installed, or in the study file's folder?"
-        ) from error
+    function = imported("loss", path)
     if not callable(function):
         raise InfeasibleCandidate(
             f"loss {path} is a {type(function).__name__}; name a function (outputs, targets) or a "
