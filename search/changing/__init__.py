@@ -1,0 +1,1 @@
+"""Takes up changes of a study file between two runs."""

@@ -1,0 +1,1 @@
+"""Compares the fronts of several studies."""

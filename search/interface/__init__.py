@@ -1,0 +1,1 @@
+"""The public Python interface: studies, trials and fronts as objects."""

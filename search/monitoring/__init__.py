@@ -1,0 +1,1 @@
+"""Compares a deployed model's log with its manifest."""

@@ -1,0 +1,1 @@
+"""Rounds of short searches that lead to a goal."""

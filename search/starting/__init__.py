@@ -1,0 +1,1 @@
+"""A first study file for a model: profile, attempts, ranges that fit."""

@@ -1,0 +1,1 @@
+"""Logs studies to MLflow and Weights & Biases."""
