@@ -71,12 +71,14 @@ class Rehearsed:
         candidate: Its network.
         epochs: Training stage -> seconds of its quickest epoch on the excerpt, after the first.
         share: Share of the training part that the excerpt holds.
+        losses: Training stage -> mean loss of its last epoch.
     """
 
     plan: Plan
     candidate: Candidate
     epochs: Mapping[str, float]
     share: float
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -162,14 +164,16 @@ class Rehearsal:
         short = short_plan(plan)
         excerpt, pipeline = self._bench(batch_size(short))
         seconds: dict[str, float] = {}
+        losses: dict[str, float] = {}
 
         def epoch(event: EpochEnd) -> None:
+            losses[event.stage] = event.loss
             if event.epoch > 1 or event.epochs == 1:
                 seconds[event.stage] = min(event.seconds, seconds.get(event.stage, math.inf))
 
         candidate = pipeline.candidate(short, Watch(epoch=epoch))
         share = excerpt.size("train") / self.data.size("train")
-        return Rehearsed(plan, candidate, seconds, share)
+        return Rehearsed(plan, candidate, seconds, share, losses)
 
     def option_key(self, section: str, option: str) -> tuple[str, ...]:
         """Returns the path of an option of the space in the study file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +41,19 @@ NUMBERS: dict[str, dict[str, Any]] = {
 """Objective -> its options. They are measured for the profile if they are in the table."""
 
 
-def profile_network(network: ProfiledNetwork, batch: int, folder: Path) -> Profile:
+def profile_network(
+    network: ProfiledNetwork,
+    batch: int,
+    folder: Path | None,
+    numbers: Mapping[str, Mapping[str, Any]] = NUMBERS,
+) -> Profile:
     """Measures and profiles a network, and tries number formats for it.
 
     Args:
         network: The network.
         batch: Inputs per run.
-        folder: Folder for files of other number formats.
+        folder: Folder for files of other number formats; None to try no format.
+        numbers: Objective -> its options, of those that are measured.
 
     Raises:
         UserError: The network cannot be measured on this machine.
@@ -57,8 +63,8 @@ def profile_network(network: ProfiledNetwork, batch: int, folder: Path) -> Profi
         with host_lock.measuring():
             times, note = _times(network, batch)
         layers = _with_uncounted(network.model, layers, times)
-        numbers = (*network.accuracies, *_numbers(network, batch))
-        formats = try_formats(network, batch, folder)
+        measured = (*network.accuracies, *_numbers(network, batch, numbers))
+        formats = () if folder is None else try_formats(network, batch, folder)
     except Unmeasurable as error:
         raise UserError(f"it cannot be profiled: {error}") from error
     costs = NetworkCosts(layers, times.by_layer(), times.outside, float(network.artifact.bytes))
@@ -76,7 +82,7 @@ def profile_network(network: ProfiledNetwork, batch: int, folder: Path) -> Profi
         network.options.model_dump(),
         network.shape,
         network.classes,
-        numbers,
+        measured,
         layers,
         times,
         note,
@@ -116,11 +122,13 @@ def _with_uncounted(
     return (*layers, *(LayerCosts(path, kinds.get(path, ""), 0, 0, 0, 0) for path in others))
 
 
-def _numbers(network: ProfiledNetwork, batch: int) -> Iterator[Measurement]:
+def _numbers(
+    network: ProfiledNetwork, batch: int, numbers: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Measurement]:
     subject = Subject(
         network.artifact, network.runtime, network.options, network.model, network.data
     )
-    for name, options in NUMBERS.items():
+    for name, options in numbers.items():
         if name not in OBJECTIVES.names:
             continue
         objective = OBJECTIVES.get(name)

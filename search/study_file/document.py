@@ -114,6 +114,32 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     return document
 
 
+def document_of(text: str, name: str) -> Document:
+    """Returns the text of a study file as a document.
+
+    Args:
+        text: The text.
+        name: Path of the file, for errors.
+
+    Raises:
+        StudyFileError: It is not YAML, or has contents that are not allowed.
+    """
+    return _parsed(text, name, is_file=True)
+
+
+def value_of(text: str, origin: str) -> Any:
+    """Returns one value in YAML as plain data.
+
+    Args:
+        text: The text of the value.
+        origin: Where it comes from, such as a command-line option, for errors.
+
+    Raises:
+        StudyFileError: It is not YAML, or has contents that are not allowed.
+    """
+    return _parsed(text, origin).data["value"]
+
+
 def _parsed(text: str, name: str, is_file: bool = False) -> Document:
     """Returns the text as a document; unless `is_file`, it is one value, under the key "value"."""
     document = Document(name, {})

@@ -120,6 +120,19 @@ def load_source(source: Mapping[str, Any], file: Path, *, storage: str | None = 
     return loader.load()
 
 
+def load_document(document: Document, file: Path) -> StudySpec:
+    """Checks a study that is no file yet, as if it were read from `file`.
+
+    Args:
+        document: Its sections; `origins` name where each of them comes from.
+        file: Path of the study file; relative paths in the study start at its folder.
+
+    Raises:
+        StudyFileError: The study has mistakes; the error lists all of them.
+    """
+    return _StudyLoader(document, file, None, None, None).load()
+
+
 class _StudyLoader(SectionReader):
     """Reads one document: the sections data and space here, the others by their readers.
 
