@@ -25,13 +25,10 @@ from paretune.search.interruption import stop_on_terminate
 from paretune.search.shell import command_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
-    from paretune.search.data.dataset import Dataset
+    from paretune.search.interface.session import SessionEnd
     from paretune.search.running.stopping import Ending
-    from paretune.search.study.records import StudyRecord
     from paretune.search.study.spec import StudySpec
     from paretune.search.views.front_table import FrontInfo
 
@@ -105,14 +102,9 @@ class RunRequest:
         """The options --set, which each later run of the study needs as well."""
         return [word for text in self.overrides for word in ("--set", text)]
 
-    @property
-    def worker_options(self) -> list[str]:
-        """The options that all workers of the run share."""
-        return [*self.set_options, *(["--retry-failed"] if self.retry_failed else [])]
-
 
 def run_study(request: RunRequest, console: Console) -> bool:
-    """Checks and runs a study, writes its report and prints its front.
+    """Runs a study and prints its front.
 
     Args:
         request: What the user typed.
@@ -124,57 +116,23 @@ def run_study(request: RunRequest, console: Console) -> bool:
     Raises:
         UserError: The study has mistakes, or cannot be run.
     """
-    from paretune.search.commands.worker_processes import (
-        set_training_threads,
-        threads_per_worker,
-        worker_processes,
-    )
-    from paretune.search.database.reader import study_reader
-    from paretune.search.front.final_front import with_final_front
-    from paretune.search.running.progress import make_progress
-    from paretune.search.running.runner import Runner
-
-    spec, study = request.spec, request.study
-    set_training_threads(spec, threads_per_worker(request.workers))
-    data = _first_step(spec, console, study, request.overrides)
-    with (
-        make_progress(console) as progress,
-        worker_processes(spec, request.workers, study, request.worker_options),
-    ):
-        ending = Runner(spec, progress, data, request.retry_failed).run()
-    # Takes half a second to import, which the first trial need not wait for.
-    from paretune.search.views.report import write_report
-
-    with study_reader(spec.storage) as reader:
-        record = with_final_front(reader.record())
-    report = spec.folder / "report.html"
-    write_report(record, report)
-    _print_results(request, record, report, console, ending)
-    return ending.ok and bool(record.front)
-
-
-def _first_step(
-    spec: StudySpec, console: Console, study: str, overrides: Sequence[str]
-) -> Dataset | None:
-    """Checks a study before its first trial; returns its data if it was loaded for that."""
-    from paretune.search.preflight.first_step import first_step
+    from paretune.search.interface.session import run_session
     from paretune.search.study_file.document import read_document
 
-    with console.status("checking the study ..."):
-        checked = first_step(spec, read_document(Path(study), overrides).where)
-    if checked is None:
-        return None
-    from paretune.search.preflight.text import summary_lines
+    end = run_session(
+        request.spec,
+        workers=request.workers,
+        worker_options=request.set_options,
+        retry_failed=request.retry_failed,
+        console=console,
+        study=request.study,
+        where=read_document(Path(request.study), request.overrides).where,
+    )
+    _print_results(request, end, console)
+    return end.ok
 
-    data, info = checked
-    for line in summary_lines(info):
-        console.print(line, soft_wrap=True, markup=False)
-    return data
 
-
-def _print_results(
-    request: RunRequest, record: StudyRecord, report: Path, console: Console, ending: Ending
-) -> None:
+def _print_results(request: RunRequest, end: SessionEnd, console: Console) -> None:
     from rich.text import Text
 
     from paretune.search.views.front_table import front_info
@@ -183,6 +141,7 @@ def _print_results(
     from paretune.search.views.headline import answer_text
     from paretune.search.views.infeasibility import infeasible_lines
 
+    record = end.record
     info = front_info(record)
     console.print()
     console.print(front_view(info, console.width))
@@ -191,9 +150,9 @@ def _print_results(
         console.print(line, markup=False)
     for goal in goals_info(record):
         console.print(goal.line)
-    lines = [f"\nreport: {_short(report)}"]
+    lines = [f"\nreport: {_short(end.report)}"]
     failed = sum(trial.state == "failed" and trial.repeat_of is None for trial in record.trials)
-    commands = next_commands(request, info, ending, failed)
+    commands = next_commands(request, info, end.ending, failed)
     if commands:
         lines += ["next:", *(f"  {command}" for command in commands)]
     for line in lines:

@@ -50,7 +50,7 @@ def command(
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     stop_on_terminate()
-    from paretune.search.commands.worker_processes import set_training_threads
+    from paretune.search.interface.worker_processes import set_training_threads
     from paretune.search.running.progress import make_progress
     from paretune.search.running.runner import Runner
 

@@ -96,6 +96,7 @@ class LiveProgress:
         self._epoch: EpochDone | StepDone | None = None
         self._baseline: Mapping[str, float] = {}
         self._front: Mapping[int, Mapping[str, float]] = {}
+        self._is_checked = False
         self._volume: float | None = None
         self._live = Live(  # draws at once: last
             console=console, get_renderable=self._view, refresh_per_second=4, transient=True
@@ -120,6 +121,7 @@ class LiveProgress:
         match event:
             case RunStarted(_, axes, trial_limit, done, seconds):
                 self._axes, self._trial_limit, self._budget = axes, trial_limit, seconds
+                self._is_checked, self._begun = True, time.monotonic()
                 self._done = self._first_done = done
                 self._line(started_text(event))
             case TrialStarted():
@@ -157,6 +159,8 @@ class LiveProgress:
         return Group(*parts)
 
     def _headline(self) -> str:
+        if not self._is_checked:
+            return "checking the study ..."
         spent = time.monotonic() - self._begun
         text = (
             f"{self._done}" + (f" of {self._trial_limit}" if self._trial_limit else "") + " trials"

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from paretune.search.commands.worker_processes import threads_per_worker
+from paretune.search.interface.worker_processes import threads_per_worker
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,25 @@ def set_training_threads(spec: StudySpec, threads: int) -> None:
 
 
 @contextmanager
+def training_threads(spec: StudySpec, threads: int) -> Iterator[None]:
+    """Sets the training threads of this process, and puts the old number back at the end.
+
+    The process may be a user's notebook, which has other work afterwards.
+    """
+    if spec.trainer is not None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def worker_processes(
     spec: StudySpec, workers: int, study: str, options: Sequence[str] = ()
 ) -> Iterator[None]:

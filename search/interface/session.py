@@ -1,0 +1,126 @@
+"""A session: one process checks a study, runs its trials and writes its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretune.search.interface.fan_out import FanOut
+from paretune.search.interface.worker_processes import (
+    threads_per_worker,
+    training_threads,
+    worker_processes,
+)
+from paretune.search.trial.events import Notice, Reporter
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from paretune.search.data.dataset import Dataset
+    from paretune.search.running.stopping import Ending
+    from paretune.search.study.records import StudyRecord
+    from paretune.search.study.spec import StudySpec
+    from paretune.search.study_file.problems import Key
+
+
+@dataclass(frozen=True)
+class SessionEnd:
+    """The end of a session.
+
+    Attributes:
+        record: The study after its last trial, with the final front.
+        ending: Why the run ended.
+        report: The HTML report.
+    """
+
+    record: StudyRecord
+    ending: Ending
+    report: Path
+
+    @property
+    def ok(self) -> bool:
+        """False if the run gave up or the front is empty."""
+        return self.ending.ok and bool(self.record.front)
+
+
+def run_session(
+    spec: StudySpec,
+    *,
+    reporters: Sequence[Reporter] = (),
+    workers: int = 1,
+    worker_options: Sequence[str] = (),
+    retry_failed: bool = False,
+    console: Console | None = None,
+    study: str | None = None,
+    where: Callable[[Key], str] | None = None,
+) -> SessionEnd:
+    """Checks a study that has no baseline yet, runs its trials and writes its report.
+
+    Args:
+        spec: The study.
+        reporters: Each receives every event.
+        workers: Number of processes on this machine, this one included.
+        worker_options: Options of the command `run` that the other processes need, such as --set.
+        retry_failed: Whether trials that failed before are run again.
+        console: Shows the progress; None to show nothing.
+        study: The study file as the user typed it; by default the spec's own.
+        where: Returns file and line of a key, for errors.
+
+    Raises:
+        UserError: The study has mistakes, or cannot be run. Finished trials are kept.
+        KeyboardInterrupt: The user wants to stop. Finished trials are kept.
+    """
+    from paretune.search.running.runner import Runner
+
+    options = [*worker_options, *(["--retry-failed"] if retry_failed else [])]
+    with _shown(console) as shown, training_threads(spec, threads_per_worker(workers)):
+        report = FanOut([*shown, *reporters])
+        data = _first_step(spec, report, where or (lambda key: str(spec.file)))
+        with worker_processes(spec, workers, study or str(spec.file), options):
+            ending = Runner(spec, report, data, retry_failed).run()
+    return _end(spec, ending)
+
+
+@contextmanager
+def _shown(console: Console | None) -> Iterator[list[Reporter]]:
+    """Opens the view of the progress on a console, if there is one."""
+    if console is None:
+        yield []
+        return
+    from paretune.search.running.progress import make_progress
+
+    with make_progress(console) as progress:
+        yield [progress]
+
+
+def _first_step(spec: StudySpec, report: Reporter, where: Callable[[Key], str]) -> Dataset | None:
+    """Checks a study before its first trial; returns its data if it was loaded for that."""
+    from paretune.search.preflight.first_step import first_step
+
+    checked = first_step(spec, where)
+    if checked is None:
+        return None
+    from paretune.search.preflight.text import summary_lines
+
+    data, info = checked
+    for line in summary_lines(info):
+        report(Notice(line))
+    return data
+
+
+def _end(spec: StudySpec, ending: Ending) -> SessionEnd:
+    """Writes the report; returns the end of the session."""
+    from paretune.search.database.reader import study_reader
+    from paretune.search.front.final_front import with_final_front
+
+    # Takes half a second to import, which the first trial need not wait for.
+    from paretune.search.views.report import write_report
+
+    with study_reader(spec.storage) as reader:
+        record = with_final_front(reader.record())
+    file = spec.folder / "report.html"
+    write_report(record, file)
+    return SessionEnd(record, ending, file)
