@@ -11,11 +11,11 @@ The last three have an interval, and their differences from the baseline are pai
 from __future__ import annotations
 
 import math
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.errors import Unmeasurable
+from paretune.raised import raised_text
 from paretune.task import Part, Predict, Scored
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def scores_of_user(score: Score, predict: Predict, part: Part) -> dict[str, Scor
     except Unmeasurable:
         raise
     except Exception as error:  # the user's code can raise anything
-        raise Unmeasurable(_raised("score", error)) from error
+        raise Unmeasurable(f"score raised {raised_text(error)}") from error
     return values_of_score(answer, part)
 
 
@@ -134,7 +134,9 @@ def _summarized(name: str, examples: Any, summary: Callable[[Any], Any], part: P
     except Unmeasurable:
         raise
     except Exception as error:  # the user's code can raise anything
-        raise Unmeasurable(_raised(f"the function that sums up {name}", error)) from error
+        raise Unmeasurable(
+            f"the function that sums up {name} raised {raised_text(error)}"
+        ) from error
     return Scored(value, part.size, weighted=weighted)
 
 
@@ -173,19 +175,3 @@ def _described(value: Any) -> str:
     if isinstance(value, Mapping) and not value:
         return "an empty mapping"
     return f"a {type(value).__name__}"
-
-
-def _raised(what: str, error: Exception) -> str:
-    """Returns `score raised KeyError: 'boxes' (plates.py, line 34)`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != __file__]
-    last = own[-1] if own else None
-    for frame in own:  # the user's line, rather than one of a library that it called
-        if "site-packages" not in frame.filename and "/paretune/" not in frame.filename:
-            last = frame
-    where = ""
-    if last is not None:
-        name = last.filename.replace("\\", "/").rpartition("/")[2]
-        where = f" ({name}, line {last.lineno})"
-    text = " ".join(str(error).split())
-    return f"{what} raised {type(error).__name__}: {text}{where}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from paretune.raised import raised_text
 from paretune.search.data.array_parts import raw_from_arrays, raw_from_pairs
 from paretune.search.data.params import ArrayDataParams
 from paretune.search.data.raw_data import RawData
@@ -51,11 +52,11 @@ class PythonData:
                 f"{name}: {error}; is it installed, or in the folder of the study file?"
             ) from error
         except Exception as error:  # importing runs the user's module
-            raise UserError(f"{name}: importing it: {type(error).__name__}: {error}") from error
+            raise UserError(f"{name}: importing it: {raised_text(error)}") from error
         try:
             returned = function(**params.args)
         except Exception as error:
-            raise UserError(f"{name} raised {type(error).__name__}: {error}") from error
+            raise UserError(f"{name} raised {raised_text(error)}") from error
         return _read(name, returned, params, wanted)
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from paretune.inputs import call
 from paretune.nests import Nest
+from paretune.raised import raised_text
 from paretune.search.errors import UserError
 from paretune.search.tasks.target_facts import TargetKind
 from paretune.search.user_code import code_digest, dotted_paths, resolve, study_folder
@@ -185,9 +186,7 @@ def network(factory: str, args: Mapping[str, Any]) -> torch.nn.Module:
     except UserError as error:
         raise InfeasibleCandidate(str(error)) from error
     except Exception as error:
-        raise InfeasibleCandidate(
-            f"task {factory}: model raised {type(error).__name__}: {error}"
-        ) from error
+        raise InfeasibleCandidate(f"task {factory}: model raised {raised_text(error)}") from error
     if not isinstance(model, nn.Module):
         raise InfeasibleCandidate(
             f"task {factory}: model returned a {type(model).__name__}, not a torch.nn.Module"
@@ -230,14 +229,14 @@ def _task(factory: str, args: str, folder: Path) -> UserTask:
             f"{name}: {error}; is it installed, or in the folder of the study file?"
         ) from error
     except Exception as error:  # importing runs the user's module
-        raise UserError(f"{name}: importing it: {type(error).__name__}: {error}") from error
+        raise UserError(f"{name}: importing it: {raised_text(error)}") from error
     values = json.loads(args)
     try:
         made = make(**values) if callable(make) else make
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{name} raised {type(error).__name__}: {error}") from error
+        raise UserError(f"{name} raised {raised_text(error)}") from error
     _check_members(name, made)
     return UserTask(made, factory, values)
 

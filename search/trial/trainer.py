@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from paretune.objectives.base import Better, Measurement
+from paretune.raised import raised_text
 from paretune.search.errors import UserError
 from paretune.search.user_code import resolve
 
@@ -152,7 +153,7 @@ def load_function(key: str, name: str) -> Callable[..., Any]:
             f"{key}: {name}: {error}; is it installed, or next to the study file?"
         ) from error
     except Exception as error:  # the user's module runs when it is imported
-        raise UserError(f"{key}: importing {name}: {type(error).__name__}: {error}") from error
+        raise UserError(f"{key}: importing {name}: {raised_text(error)}") from error
     if not callable(function):
         raise UserError(f"{key}: {name} is a {type(function).__name__}; give a function")
     return function  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from paretune.raised import raised_text
 from paretune.search.tasks.lightning_task.errors import LightningError
 from paretune.search.user_code import resolve
 
@@ -41,13 +42,12 @@ def made(path: str, args: Mapping[str, Any], role: str, base: str) -> Any:
             f"{role}: {path}: {error}; is it installed, or in the folder of the study file?"
         ) from error
     except Exception as error:  # importing runs the user's module
-        raise LightningError(f"{role}: {path}: {type(error).__name__}: {error}") from error
+        raise LightningError(f"{role}: {path}: {raised_text(error)}") from error
     try:
         instance = make(**args)
     except Exception as error:
         raise LightningError(
-            f"{role}: {path} raised {type(error).__name__}: {error}; its arguments are "
-            f"{role}_args: {{...}}"
+            f"{role}: {path} raised {raised_text(error)}; its arguments are {role}_args: {{...}}"
         ) from error
     if not isinstance(instance, bases):
         raise LightningError(f"{role}: {path} is a {type(instance).__name__}, not a {base}")

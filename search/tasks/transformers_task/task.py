@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from paretune.nests import Nest, batch_size, mapped
+from paretune.raised import raised_text
 from paretune.search.tasks.resampled_scores import ResampledScores
 from paretune.search.tasks.transformers_task.datasets import (
     Batch,
@@ -159,7 +160,7 @@ def _function(role: str, path: str | None) -> Any:
             f"{role}: {path}: {error}; is it installed, or in the folder of the study file?"
         ) from error
     except Exception as error:  # importing runs the user's module
-        raise TransformersError(f"{role}: {path}: {type(error).__name__}: {error}") from error
+        raise TransformersError(f"{role}: {path}: {raised_text(error)}") from error
     if not callable(function):
         raise TransformersError(f"{role}: {path} is a {type(function).__name__}, not a function")
     return function
@@ -171,4 +172,4 @@ def _called(role: str, path: str, args: Mapping[str, Any]) -> Any:
     except TransformersError:
         raise
     except Exception as error:
-        raise TransformersError(f"{role}: {path} raised {type(error).__name__}: {error}") from error
+        raise TransformersError(f"{role}: {path} raised {raised_text(error)}") from error

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from paretune.raised import raised_text
 from paretune.spaces.base import Data, InfeasibleCandidate
 from paretune.spaces.imported import imported
 from paretune.spaces.params import Params as BaseParams
@@ -62,9 +63,7 @@ def _module(cls: type[Any], params: PythonLoss.Params) -> LossFunction:
     try:
         made = cls(**params.args)
     except Exception as error:
-        raise InfeasibleCandidate(
-            f"loss {params.path} raised {type(error).__name__}: {error}"
-        ) from error
+        raise InfeasibleCandidate(f"loss {params.path} raised {raised_text(error)}") from error
     if not callable(made):
         raise InfeasibleCandidate(
             f"loss {params.path} makes a {cls.__name__}, which is no function"

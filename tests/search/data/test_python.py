@@ -122,7 +122,10 @@ def test_argument_is_refused_when_the_function_does_not_take_it(
     ("source", "message"),
     [
         ("x = (", "importing it: SyntaxError: '(' was never closed"),
-        ("raise RuntimeError('no GPU')", "importing it: RuntimeError: no GPU"),
+        (
+            "raise RuntimeError('no GPU')",
+            "importing it: RuntimeError: no GPU ({module}.py, line 1)",
+        ),
         ("import no_such_module_at_all", "No module named 'no_such_module_at_all'; is it "),
     ],
 )
@@ -134,7 +137,9 @@ def test_module_is_refused_when_it_cannot_be_imported(
     with pytest.raises(UserError) as error:
         load_data("python", {"function": f"{module}:make"}, tmp_path)
 
-    assert str(error.value).startswith(f"data: python {module}:make: {message}")
+    assert str(error.value).startswith(
+        f"data: python {module}:make: {message.format(module=module)}"
+    )
 
 
 @pytest.mark.parametrize("name", ["no_such_module_at_all:make", ".x:make", "a..b:make"])
