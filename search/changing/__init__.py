@@ -1,1 +1,1 @@
-"""Takes up changes of a study file between two runs."""
+"""A study that changes: what changed, what it means, and new measurements of earlier trials."""

@@ -163,6 +163,13 @@ retargets = sa.Table(
     sa.PrimaryKeyConstraint("setting", "trial"),
 )
 
+rounds = sa.Table(
+    "paretune_rounds",  # the rounds of `paretune optimize`
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("content", sa.JSON, nullable=False),  # search/optimizing/round_log.py
+)
+
 hosts = sa.Table(
     "paretune_hosts",
     metadata,
@@ -178,4 +185,55 @@ workers = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("process_started", sa.Float, nullable=False),
     sa.Column("heartbeat", sa.Float, nullable=False),
+)
+
+activity = sa.Table(
+    "paretune_activity",  # what each worker does now
+    metadata,
+    sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("trial", sa.Integer, nullable=False),
+    sa.Column("stage", sa.Text),
+    sa.Column("epoch", sa.Integer),  # or step, of a custom trainer
+    sa.Column("epochs", sa.Integer),
+    sa.Column("loss", sa.Float),
+    sa.Column("score", sa.Float),
+    sa.Column("curve", sa.JSON, nullable=False),  # [[epoch, loss, score], ...] of the stage
+    sa.Column("started", sa.Float, nullable=False),  # of the trial
+    sa.Column("updated", sa.Float, nullable=False),
+)
+
+requests = sa.Table(
+    "paretune_requests",  # what the user asks of the workers
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.JSON, nullable=False),
+)
+
+versions = sa.Table(
+    "paretune_versions",  # empty until a study changes; then its first version is here, too
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("source", sa.JSON, nullable=False),  # as in paretune_study, like the next ones
+    sa.Column("identity", sa.JSON, nullable=False),
+    sa.Column("axes", sa.JSON, nullable=False),
+    sa.Column("changes", sa.JSON, nullable=False),  # VersionChanges.to_json
+)
+
+trial_versions = sa.Table(
+    "paretune_trial_versions",  # the version that a trial began under; no row means 1
+    metadata,
+    sa.Column("trial", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+past_measurements = sa.Table(
+    "paretune_past_measurements",  # replaced, as a later version measures with other options
+    metadata,
+    sa.Column("version", sa.Integer, nullable=False),  # the version that replaced them
+    *(
+        sa.Column(column.name, column.type, nullable=column.nullable)
+        for column in measurements.columns
+    ),
+    sa.PrimaryKeyConstraint("version", "trial", "part", "name"),
 )
