@@ -15,6 +15,7 @@ from paretune.search.database.counts import IS_SEARCH, count_trials, counts_of
 from paretune.search.database.damage import run_command, sqlite_file
 from paretune.search.database.rows import Rows, open_rows, sql_columns, sql_list, subset
 from paretune.search.database.version import SCHEMA, wrong_version
+from paretune.search.database.worker_rows import activity_rows, wanted, worker_rows
 from paretune.search.errors import UserError
 from paretune.search.study.records import (
     Axis,
@@ -93,6 +94,7 @@ class StudyReader:
         study = self.study()
         history = self._rows("SELECT * FROM paretune_front ORDER BY time")
         record = with_hypervolumes(self._record(study, history, tuple(self.trials())))
+        record = replace(record, rounds=self.rounds())
         if not self._has_examples():
             return record
         compared = self._front_and_remeasured(history[-1:]) | self._near_front(record)
@@ -145,6 +147,15 @@ class StudyReader:
 
         complete = with_hypervolumes(replace(record, trials=tuple(self._feasible_values())))
         return replace(record, growth=complete.growth)
+
+    def wanted(self) -> str:
+        """Returns what the user asks of the workers: `run`, `pause` or `stop`."""
+        return wanted(self._rows)
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Returns the workers that have not ended properly, each with its `activity` or None."""
+        activity = activity_rows(self._rows)
+        return [{**row, "activity": activity.get(row["id"])} for row in worker_rows(self._rows)]
 
     def counts(self) -> Counts:
         """Counts the trials and stages of each kind."""
@@ -212,6 +223,16 @@ class StudyReader:
         rest = ~np.isin(others.numbers, list(near))
         others = TrialIntervals(others.numbers[rest], others.low[rest], others.high[rest])
         return replace(record, trials=tuple(trials), other_intervals=others)
+
+    def rounds(self) -> tuple[Mapping[str, Any], ...]:
+        """Returns the rounds of `paretune optimize`, in order; empty in a study without them."""
+        try:
+            rows = self._rows("SELECT content FROM paretune_rounds ORDER BY number")
+        except Exception as error:  # each driver has its own error for a missing table
+            if "paretune_rounds" not in str(error):
+                raise
+            return ()  # a study of an earlier version, which no run has opened since
+        return tuple(row["content"] for row in rows)
 
     def steps(self, trial: int) -> list[dict[str, Any]]:
         """Returns the steps that the trial's custom trainer reported, in order."""

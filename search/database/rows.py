@@ -40,6 +40,7 @@ JSON_COLUMNS = frozenset(
         "conditions",
         "members",
         "facts",
+        "content",
     )
 )
 """Columns that hold JSON in a table that is read this way.

@@ -163,6 +163,13 @@ retargets = sa.Table(
     sa.PrimaryKeyConstraint("setting", "trial"),
 )
 
+origins = sa.Table(
+    "paretune_origins",  # studies from which `run --from` took something over
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),  # digest of the other database's identity
+    sa.Column("content", sa.JSON, nullable=False),  # search/database/origins.py
+)
+
 rounds = sa.Table(
     "paretune_rounds",  # the rounds of `paretune optimize`
     metadata,

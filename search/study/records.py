@@ -206,6 +206,7 @@ class StudyRecord:
             uncertain.
         chances: Trial -> probability to be on the front by the search's measurements, at least
             `final_session.CHANCE`; None unless a run stored them after the last trial.
+        rounds: The rounds of `paretune optimize` as JSON, in order; empty in any other study.
     """
 
     name: str
@@ -219,6 +220,7 @@ class StudyRecord:
     counted: tuple[int, int] | None = None
     other_intervals: TrialIntervals | None = None
     chances: Mapping[int, float] | None = None
+    rounds: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def trial_count(self) -> int:

@@ -94,6 +94,7 @@ def report_html(record: StudyRecord) -> str:
         rows=rows,
         notes=[*notes_of(front), *change_notes(front, headings, texts)],
         goals=goals_info(record),
+        rounds=[round for round in record.rounds if round.get("told")],
         pairs=[(name, figures[name]) for name in figures if name.startswith("pair-")],
         titles={name: f.layout.meta for name, f in figures.items()},
         figures=figures,

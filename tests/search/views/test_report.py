@@ -250,3 +250,17 @@ def test_large_print_has_the_figure_of_a_real_difference(make_record: MakeRecord
     page = report_html(replace(record, trials=(base, trial), growth=growth))
     tiles = re.findall(r'class="tile"><b>(.*?)</b><span>(.*?)</span>', page)
     assert tiles[:2] == [("-2.0 points", "accuracy on test"), ("2.0x", "slower")]
+
+
+def test_report_tells_the_rounds_in_order_and_escapes_them(make_record: MakeRecord) -> None:
+    rounds = (
+        {"number": 0, "told": ["The baseline takes 2 ms.", "Round 1 tries <b>formats</b>."]},
+        {"number": 1, "told": ["Trial 3 is fastest.", "Then more."], "changes": ["lr: 1 -> 2"]},
+        {"number": 2, "told": []},  # it runs now
+    )
+    page = outside_scripts(report_html(replace(make_record(6), rounds=rounds)))
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "Rounds The baseline. The baseline takes 2 ms. Round 1 tries &lt;b&gt;formats" in text
+    assert "Round 1. Trial 3 is fastest. Then more. lr: 1 -&gt; 2" in text
+    assert "Round 2" not in text
+    assert "Rounds" not in outside_scripts(report_html(make_record(6)))
