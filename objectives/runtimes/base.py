@@ -148,7 +148,7 @@ def check_mode(runtime: Any, quantization: Mapping[str, Any] | None) -> None:
 
     Raises:
         Unmeasurable: The runtime lacks the mode, or cannot leave the layers in float that the task
-            keeps.
+            or `keep_float` keeps.
     """
     modes = runtime.quantizations
     for mode in quantization or {}:
@@ -158,12 +158,15 @@ def check_mode(runtime: Any, quantization: Mapping[str, Any] | None) -> None:
             raise Unmeasurable(
                 f'{runtime.name} has no quantization mode "{mode}"; it has: {", ".join(modes)}'
             )
-    kept = [name for options in (quantization or {}).values() for name in options.get("keep", ())]
-    if kept and not getattr(runtime, "keeps_float", False):
-        raise Unmeasurable(
-            f"{runtime.name} quantizes all layers, and the task keeps {', '.join(kept)} in float; "
-            "deploy with onnxruntime, or without quantization"
-        )
+    if getattr(runtime, "keeps_float", False):
+        return
+    for key, source in (("keep", "the task"), ("kept", "keep_float")):
+        kept = [name for options in (quantization or {}).values() for name in options.get(key, ())]
+        if kept:
+            raise Unmeasurable(
+                f"{runtime.name} quantizes all layers, and {source} keeps {', '.join(kept)} in "
+                "float; deploy with onnxruntime, or without it"
+            )
 
 
 def refuse_dynamic_axes(runtime: Any, shape: Shape) -> None:

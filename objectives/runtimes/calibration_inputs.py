@@ -12,8 +12,6 @@ from paretune.objectives.flat_arrays import flat_arrays
 if TYPE_CHECKING:
     import numpy as np
 
-NO_INPUTS = "quantization needs calibration inputs, and there are none"
-
 
 def flat_batches(
     shape: Shape, calibration: Iterator[Nest] | None

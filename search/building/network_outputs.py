@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from paretune.inputs import Shape, call, signature_of
-from paretune.nests import Nest, form_of, mapped, named_leaves
+from paretune.nests import Nest, mapped, named_leaves
 from paretune.search.building.agreement import Flat
 
 
@@ -29,12 +29,6 @@ def run(model: torch.nn.Module, inputs: Nest) -> dict[str, np.ndarray]:
     if not leaves:
         raise OutputsError("it returns no output")
     return {name: _array(name, leaf, count) for name, leaf in leaves.items()}
-
-
-def outputs_form(model: torch.nn.Module, inputs: Nest) -> Any:
-    """Returns the form of a network's outputs as JSON, for `nest_of`; None for one tensor."""
-    with torch.no_grad():
-        return form_of(call(model, inputs))
 
 
 def flat_arrays(shape: Shape, inputs: Nest) -> list[np.ndarray]:

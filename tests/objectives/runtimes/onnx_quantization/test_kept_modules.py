@@ -164,9 +164,13 @@ def test_kept_module_that_does_not_run_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("runtime", [ExecuTorch, LiteRt])
-def test_runtime_that_rounds_all_layers_refuses_kept_ones(runtime: Any) -> None:
-    request = {"static": {**INT8["static"], "keep": ["head"]}}
-    with pytest.raises(Unmeasurable, match=f"{runtime.name} quantizes all layers, .* keeps head"):
+@pytest.mark.parametrize(("key", "source"), [("keep", "the task"), ("kept", "keep_float")])
+def test_runtime_that_rounds_all_layers_refuses_kept_ones(
+    runtime: Any, key: str, source: str
+) -> None:
+    request = {"static": {**INT8["static"], key: ["head"]}}
+    text = f"{runtime.name} quantizes all layers, and {source} keeps head"
+    with pytest.raises(Unmeasurable, match=text):
         check_mode(runtime, request)
 
 
