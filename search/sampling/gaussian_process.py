@@ -72,6 +72,23 @@ class GaussianProcess:
             drawn[:, index] = predicted + self._noise * deviation * random.standard_normal(len(at))
         return transform.inverse(mean + width * drawn)
 
+    @staticmethod
+    def difference(rows: np.ndarray, targets: np.ndarray, pair: np.ndarray) -> tuple[float, float]:
+        """Returns the mean and standard deviation of target(first) - target(second).
+
+        What the process is unsure about in both networks cancels.
+
+        Args:
+            rows: Features [T, width] of the trials, at most a few hundred.
+            targets: Values [T] on a scale on which changes add up, such as logarithms.
+            pair: Features [2, width] of the two networks.
+        """
+        mean, width = targets.mean(), targets.std() or 1.0
+        kernels = _Kernels(_filled(rows), _filled(pair))
+        fit = kernels.likeliest_fit((targets - mean) / width)
+        value, deviation = fit.predict_difference(kernels, _filled(pair))
+        return float(width * value), float(width * deviation)
+
 
 class _Kernels:
     """The parts of the kernels among the trials [T], and from the rows [N] to the trials."""
@@ -126,6 +143,22 @@ class _Fit:
         prior = self.linear * kernels.linear_self + 1.0
         posterior = self.variance * (prior - (covariance**2).sum(axis=0))
         return covariance.T @ self.solved, np.sqrt(np.maximum(posterior, 0.0))
+
+    def predict_difference(self, kernels: _Kernels, pair: np.ndarray) -> tuple[float, float]:
+        """Returns the mean and the standard deviation of the first row's value minus the second's.
+
+        Args:
+            kernels: The kernels of the two rows.
+            pair: Features [2, width] of the two rows.
+        """
+        smooth = np.exp(-0.5 * kernels.distance_at / self.length**2)
+        covariance = np.linalg.solve(self.root, (self.linear * kernels.linear_at + smooth).T)
+        apart = covariance[:, 0] - covariance[:, 1]
+        step = pair[0] - pair[1]
+        squared = float(step @ step)
+        prior = self.linear * squared + 2 - 2 * np.exp(-0.5 * squared / self.length**2)
+        posterior = self.variance * max(float(prior - apart @ apart), 0.0)
+        return float(apart @ self.solved), float(np.sqrt(posterior))
 
 
 def _filled(rows: np.ndarray) -> np.ndarray:
