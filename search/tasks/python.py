@@ -17,7 +17,13 @@ from paretune.nests import Nest
 from paretune.raised import raised_text
 from paretune.search.errors import UserError
 from paretune.search.tasks.target_facts import TargetKind
-from paretune.search.user_code import code_digest, dotted_paths, resolve, study_folder
+from paretune.search.user_code import (
+    code_digest,
+    dotted_paths,
+    live_digest,
+    resolve,
+    study_folder,
+)
 from paretune.spaces.base import InfeasibleCandidate
 from paretune.spaces.params import Params
 from paretune.task import Metric, Outputs, Part, Per, Predict, Scored
@@ -170,7 +176,8 @@ def user_task(factory: str, args: Mapping[str, Any]) -> UserTask:
     Raises:
         UserError: The factory cannot be imported, raises, or returns an object without a member.
     """
-    return _task(factory, json.dumps(args, sort_keys=True), study_folder())
+    values = json.dumps(args, sort_keys=True)
+    return _task(factory, values, study_folder(), live_digest(factory))
 
 
 def network(factory: str, args: Mapping[str, Any]) -> torch.nn.Module:
@@ -219,8 +226,15 @@ def factory_of(name: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, 
 
 
 @lru_cache(maxsize=8)
-def _task(factory: str, args: str, folder: Path) -> UserTask:
-    """Returns the task; files that it names are in the study's folder, which is part of the key."""
+def _task(factory: str, args: str, folder: Path, version: str | None) -> UserTask:
+    """Returns the task.
+
+    Args:
+        factory: Dotted path.
+        args: Keyword arguments, in JSON.
+        folder: The study's folder, in which files that the task names are found.
+        version: Digest of a factory of this process, which may be defined again; else None.
+    """
     name = f"task: {factory}"
     try:
         make = resolve(factory)

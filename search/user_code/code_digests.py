@@ -1,88 +1,21 @@
-"""Imports the user's own Python code by dotted paths, and tells when it changes."""
+"""Digests of the user's code: they change with the code, and with nothing else."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import importlib
 import importlib.util
 import io
-import os
-import re
-import sys
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-DOTTED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-"""A dotted path, "pkg.mod:name"."""
+from paretune.search.user_code.live import MODULE, live_digest
 
 BUILT_IN = "paretune"
 
 INSTALLED = ("site-packages", "dist-packages")
 """Folders of installed packages; of their modules, only those of the same package count."""
-
-
-_FOLDERS = [Path()]
-"""Folder of the study file that was read last."""
-
-
-def add_import_folders(folder: Path) -> None:
-    """Lets modules be imported from the study's folder and the current one, after all others.
-
-    Args:
-        folder: Folder of the study file.
-    """
-    _FOLDERS[0] = folder.absolute()
-    for entry in (str(folder), os.getcwd()):
-        if entry not in sys.path:
-            sys.path.append(entry)
-
-
-def study_folder() -> Path:
-    """Returns the folder of the study file; before one is read, the current folder."""
-    return _FOLDERS[0].absolute()
-
-
-def find_file(name: str) -> Path | None:
-    """Returns a file or folder of the user's; None if there is none.
-
-    Args:
-        name: A path; a relative one starts at the study's folder, or else at the current folder.
-    """
-    paths = (folder / name for folder in (study_folder(), Path.cwd()))
-    return next((path.resolve() for path in paths if path.exists()), None)
-
-
-def file_digest(path: Path) -> str:
-    """Returns a digest of a file, or of all files in a folder and their names."""
-    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
-    total = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(f"{file.relative_to(path).as_posix()}\0{digest}\0".encode())
-    return total.hexdigest()
-
-
-def resolve(path: str) -> Any:
-    """Imports the object of a dotted path "pkg.mod:name.attribute".
-
-    Raises:
-        ImportError, AttributeError: The module or name does not exist.
-        Exception: Any error that the user's module raises when it is imported.
-    """
-    module, _, attributes = path.partition(":")
-    value: Any = importlib.import_module(module)
-    for name in attributes.split("."):
-        value = getattr(value, name)
-    return value
-
-
-def dotted_paths(value: Any) -> Iterator[str]:
-    """Yields the dotted paths among the keys and texts of JSON, each once."""
-    yield from dict.fromkeys(_dotted(value))
 
 
 def code_digest(path: str) -> str | None:
@@ -93,6 +26,8 @@ def code_digest(path: str) -> str | None:
     around the module is imported.
     """
     module = path.partition(":")[0]
+    if module == MODULE:
+        return live_digest(path)
     if module.partition(".")[0] == BUILT_IN:
         return None  # techniques of Paretune have versions
     try:
@@ -107,19 +42,6 @@ def code_digest(path: str) -> str | None:
     files = sorted(_imported(file, root, top, set()))
     parts = [f"{each.relative_to(root).as_posix()}\0{_code(each)}" for each in files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _dotted(value: Any) -> Iterator[str]:
-    match value:
-        case str() if DOTTED.fullmatch(value):
-            yield value
-        case Mapping():
-            for key, child in value.items():
-                yield from _dotted(key)
-                yield from _dotted(child)
-        case list() | tuple():
-            for child in value:
-                yield from _dotted(child)
 
 
 def _imported(file: Path, root: Path, top: str | None, seen: set[Path]) -> set[Path]:
@@ -158,8 +80,11 @@ def _files(root: Path, name: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _code(file: Path) -> str:
-    """Returns a module's text without comments, blank lines and spaces at the ends of lines."""
-    text = file.read_text(encoding="utf-8", errors="replace")
+    return without_comments(file.read_text(encoding="utf-8", errors="replace"))
+
+
+def without_comments(text: str) -> str:
+    """Returns code without comments, blank lines and spaces at the ends of lines."""
     lines = text.splitlines()
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
