@@ -259,9 +259,10 @@ class Pipeline:
                 self._recall(link.digest, [kind], watch)
                 return cached
             earlier = snapshot_for(self._cache, link, pace)
-            begun = time.perf_counter()
+            begun, held = time.perf_counter(), watch.held
             result = self._apply(link, candidate, watch, earlier, pace)
-            seconds = time.perf_counter() - begun + (earlier.seconds if earlier else 0.0)
+            seconds = time.perf_counter() - begun - (watch.held - held)
+            seconds += earlier.seconds if earlier else 0.0
             seconds -= pace.spent if pace else 0.0
             watch.stage_seconds[kind] = seconds
             if link.stage.params.get("distillation"):
@@ -284,7 +285,7 @@ class Pipeline:
         def report(event: EpochEnd) -> None:
             point = {"epoch": event.epoch, "loss": event.loss, "accuracy": event.accuracy}
             curve.append({**point, "seconds": event.seconds})
-            watch.epoch(event)
+            watch.epoch_done(event)
 
         context = self._context(link, report, watch)
         try:

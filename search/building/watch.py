@@ -101,6 +101,9 @@ class Watch:
         stage_seconds: Kind -> seconds that the stage took when a trial ran it; NaN if unknown.
             "teacher" is the training of a distillation's teacher.
         pace: Rungs at which a training is interrupted; None if each trains to its end.
+        between_stages: Called before each stage; may wait while the user wants a pause, or raise.
+        between_epochs: Called after each epoch; may wait.
+        held: Seconds that these calls took; they belong to no stage.
     """
 
     started: Callable[[str], None] = lambda kind: None
@@ -110,6 +113,21 @@ class Watch:
     cached: list[str] = field(default_factory=list)
     stage_seconds: dict[str, float] = field(default_factory=dict)
     pace: Pace | None = None
+    between_stages: Callable[[], None] = lambda: None
+    between_epochs: Callable[[], None] = lambda: None
+    held: float = 0.0
+
+    def epoch_done(self, event: EpochEnd) -> None:
+        """Reports an epoch, and waits while the user wants a pause."""
+        self.epoch(event)
+        self._hold(self.between_epochs)
+
+    def _hold(self, between: Callable[[], None]) -> None:
+        begun = time.perf_counter()
+        try:
+            between()
+        finally:
+            self.held += time.perf_counter() - begun
 
     @contextmanager
     def stage(self, kind: str) -> Iterator[None]:
@@ -119,7 +137,8 @@ class Watch:
             StageError: The body failed, or the candidate is infeasible.
             UserError: The disk is full. KeyboardInterrupt passes unchanged.
         """
-        begun = time.perf_counter()
+        self._hold(self.between_stages)
+        begun, held = time.perf_counter(), self.held
         self.started(kind)
         try:
             with _interrupts():
@@ -139,6 +158,7 @@ class Watch:
             raise StageError(kind, error, infeasible=_out_of_memory(error)) from error
         finally:
             spent = self.pace.spent if self.pace and self.pace.kind == kind else 0.0
+            spent += self.held - held
             self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - begun - spent
         if kind in self.cached:
             self.seconds[kind] = 0.0

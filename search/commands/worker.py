@@ -57,5 +57,5 @@ def command(
     if threads is not None:
         set_training_threads(spec, threads)
     with make_progress(console()) as progress:
-        runner = Runner(spec, progress, retry_failed=retry_failed)
+        runner = Runner(spec, progress, retry_failed=retry_failed, joins=True)
         return DONE if runner.run().ok else NOTHING

@@ -40,7 +40,10 @@ JSON_COLUMNS = frozenset(
         "conditions",
         "members",
         "facts",
+        "changes",
         "content",
+        "curve",
+        "value",
     )
 )
 """Columns that hold JSON in a table that is read this way.

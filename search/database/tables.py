@@ -244,3 +244,26 @@ past_measurements = sa.Table(
     ),
     sa.PrimaryKeyConstraint("version", "trial", "part", "name"),
 )
+
+epochs = sa.Table(
+    "paretune_epochs",  # what was trained in each trial; written only if a tracker wants it
+    metadata,
+    sa.Column("trial", sa.Integer, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("values", sa.JSON, nullable=False),  # name -> value
+    sa.Column("time", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint("trial", "stage", "epoch"),
+)
+
+tracked = sa.Table(
+    "paretune_tracked",  # what a tracker has received
+    metadata,
+    sa.Column("tracker", sa.Text, nullable=False),  # its name and a digest of its address
+    sa.Column("trial", sa.Integer, nullable=False),  # -1: the study
+    sa.Column("run", sa.Text),  # the tracker's id; null while a process creates the run
+    sa.Column("sent", sa.Text, nullable=False),  # digest of what the run shows
+    sa.Column("files", sa.Text, nullable=False),  # digest of the files that were sent
+    sa.Column("time", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint("tracker", "trial"),
+)

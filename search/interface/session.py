@@ -56,6 +56,7 @@ def run_session(
     console: Console | None = None,
     study: str | None = None,
     where: Callable[[Key], str] | None = None,
+    data: Dataset | None = None,
 ) -> SessionEnd:
     """Checks a study that has no baseline yet, runs its trials and writes its report.
 
@@ -68,6 +69,7 @@ def run_session(
         console: Shows the progress; None to show nothing.
         study: The study file as the user typed it; by default the spec's own.
         where: Returns file and line of a key, for errors.
+        data: The study's data, if the study is checked and its data is loaded.
 
     Raises:
         UserError: The study has mistakes, or cannot be run. Finished trials are kept.
@@ -78,9 +80,13 @@ def run_session(
     options = [*worker_options, *(["--retry-failed"] if retry_failed else [])]
     with _shown(console) as shown, training_threads(spec, threads_per_worker(workers)):
         report = FanOut([*shown, *reporters])
-        data = _first_step(spec, report, where or (lambda key: str(spec.file)))
-        with worker_processes(spec, workers, study or str(spec.file), options):
-            ending = Runner(spec, report, data, retry_failed).run()
+        if data is None:
+            data = _first_step(spec, report, where or (lambda key: str(spec.file)))
+        with worker_processes(spec, workers, study or str(spec.file), options) as others:
+            kept = [*worker_options, *(["--workers", str(workers)] if workers > 1 else [])]
+            ending = Runner(spec, report, data, retry_failed, options=kept).run()
+            for process in others if ending.stopped else ():
+                process.wait()  # it leaves at the end of its stage
     return _end(spec, ending)
 
 
@@ -113,14 +119,12 @@ def _first_step(spec: StudySpec, report: Reporter, where: Callable[[Key], str]) 
 
 def _end(spec: StudySpec, ending: Ending) -> SessionEnd:
     """Writes the report; returns the end of the session."""
-    from paretune.search.database.reader import study_reader
-    from paretune.search.front.final_front import with_final_front
+    from paretune.search.interface.reading import read_record
 
     # Takes half a second to import, which the first trial need not wait for.
     from paretune.search.views.report import write_report
 
-    with study_reader(spec.storage) as reader:
-        record = with_final_front(reader.record())
+    record = read_record(spec.storage)
     file = spec.folder / "report.html"
     write_report(record, file)
     return SessionEnd(record, ending, file)

@@ -56,7 +56,7 @@ def training_threads(spec: StudySpec, threads: int) -> Iterator[None]:
 @contextmanager
 def worker_processes(
     spec: StudySpec, workers: int, study: str, options: Sequence[str] = ()
-) -> Iterator[None]:
+) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Starts the other workers of a run, and terminates them at the end of the block.
 
     Args:
@@ -64,6 +64,9 @@ def worker_processes(
         workers: Number of processes, this one included.
         study: STUDY as the user typed it.
         options: Further options of `paretune worker`.
+
+    Yields:
+        The other processes.
     """
     command = [sys.executable, "-m", "paretune", "worker", path_argument(study)]
     command += ["--storage", spec.storage]
@@ -79,7 +82,7 @@ def worker_processes(
         with (spec.folder / f"worker-{number}.log").open("w") as log:
             processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT))
     try:
-        yield
+        yield processes
     finally:
         for process in processes:
             process.terminate()

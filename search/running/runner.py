@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
+from paretune.search.database.activities import Activities
 from paretune.search.database.damage import explained
+from paretune.search.database.origins import Origins
 from paretune.search.database.store import OPEN_STATES, Row
 from paretune.search.front.growth import FrontTracker
 from paretune.search.interruption import stop_if_interrupted
 from paretune.search.measuring.gauge import values_by_name
+from paretune.search.running.activity import Activity
 from paretune.search.running.failed_trials import FailedTrials
 from paretune.search.running.final_session import measure_final
 from paretune.search.running.format_variants import FormatVariants
@@ -28,12 +31,14 @@ from paretune.search.running.recovery import (
     take_over_trial,
 )
 from paretune.search.running.space_plans import SpacePlans
-from paretune.search.running.stopping import Ending, Progress, ending, plans_text
+from paretune.search.running.stopping import STOPPED, Ending, Progress, ending, plans_text
 from paretune.search.running.worker import Worker
+from paretune.search.sampling.hints import Hints
 from paretune.search.sampling.proposer import Exhausted, Outcome, Proposal, Proposer
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study.spec import StudySpec
+from paretune.search.trial.control import StopRequested
 from paretune.search.trial.events import (
     Notice,
     Reporter,
@@ -65,6 +70,8 @@ class Runner:
         report: Receives every event.
         data: The study's data, if it is loaded already.
         retry_failed: Whether trials that failed before are tried again.
+        joins: Whether this process joins others, which an earlier pause holds up: this one, too.
+        options: Options of `paretune run`, which a later run needs as well.
     """
 
     def __init__(
@@ -73,11 +80,14 @@ class Runner:
         report: Reporter,
         data: Dataset | None = None,
         retry_failed: bool = False,
+        joins: bool = False,
+        options: Sequence[str] = (),
     ) -> None:
         self._spec = spec
         self._report = report
         self._data = data
         self._retry_failed = retry_failed
+        self._joins, self._options = joins, options
         self._progress = Progress(time.monotonic())
         self._highest = 0  # highest finished trial that the proposer has learned from
         self._missing: set[int] = set()  # lower trials that have not ended, or never began
@@ -97,9 +107,13 @@ class Runner:
             self._store = self._study.store
             try:
                 self._study.register()
-                with Worker(self._store) as worker:
-                    self._worker = worker
+                with (
+                    Worker(self._store) as worker,
+                    Activity(Activities(self._study.engine), worker.id, self._report) as report,
+                ):
+                    self._worker, self._report = worker, report
                     reconcile(self._study, worker)
+                    self._begin(report)
                     end = self._work()
             except BaseException:
                 with suppress(Exception):  # a full disk must not hide the first error
@@ -108,9 +122,30 @@ class Runner:
             self._study.close()
             return end
 
+    def _begin(self, report: Reporter) -> None:
+        """Reads what the user asks of the workers; writes the options of this run."""
+        control = self._study.control
+        control.notify = lambda text: report(Notice(text))
+        joins = self._joins and len(self._worker.living()) > 1
+        control.begin(joins, None if self._joins else self._options)
+
     def _work(self) -> Ending:
+        try:
+            return self._worked()
+        except StopRequested:
+            self._store.update_study(end_reason=STOPPED.reason)
+            self._report(RunEnded(STOPPED.reason, self._progress.done, self._spec.trials))
+            return STOPPED
+
+    def _worked(self) -> Ending:
         self._proposer = Proposer(self._spec, self._study.cheap, self._study.cost)
         self._plans = SpacePlans(self._spec.space, self._study.plan)
+        self._hints = Hints(
+            [*self._spec.first, *Origins(self._study.engine).hints()],
+            self._spec.space,
+            self._proposer.prior,
+            self._spec.seed,
+        )
         self._failed = FailedTrials(self._study, self._retry_failed)
         self._progress.listed = self._plans.is_small
         plans = self._plans.total(at_most=self._spec.trials or math.inf)
@@ -169,6 +204,8 @@ class Runner:
             self._variants.trial_ended(*last)
         while True:
             stop_if_interrupted()
+            self._study.control.between_stages()
+            self._progress.held = self._study.control.held
             self._learn()
             self._turns.update()
             task = take_over_trial(self._study, self._worker, self._running)
@@ -220,7 +257,8 @@ class Runner:
             stored = proposal.to_json()
             # Two workers with the same history propose the same for one number, so the slower one
             # asks for the next number. With many quick workers it would never get one.
-            later = self._lost >= MAX_LOST
+            # A plan to try first waits: at a later number, it might have been begun meanwhile.
+            later = self._lost >= MAX_LOST and proposal.hint is None
             begun = self._store.begin_next(
                 number, self._worker.id, plan, proposal.params, stored, later=later
             )
@@ -228,6 +266,7 @@ class Runner:
                 self._seen, self._lost = begun.number, 0
                 self._proposer.renumber(number, begun.number)
                 self._plans.add(plan.key, "running")
+                self._hints.begun(stored)
                 task = Task(begun.number, plan, proposal.params, stored, begun.started)
                 if begun.same is None:
                     self._study.mirror.put(task.mirrored())
@@ -253,6 +292,10 @@ class Runner:
         proposal: Proposal | None = None
         if self._plans.all_begun():
             raise Exhausted
+        hint = self._hints.next(lambda c: self._plans.is_begun(self._study.plan(c).key))
+        if hint is not None:
+            proposal = self._proposer.suggest(number, hint, attempt)
+            return proposal, self._study.plan(proposal.choices)
         # A grid ends too early if format variants took some of its numbers.
         with suppress(Exhausted):
             proposal = self._proposer.ask(number, attempt)
@@ -305,6 +348,7 @@ class Runner:
             if not waiting:
                 self._report(Notice("another worker measures the baseline; waiting for it"))
             waiting = True
+            self._study.control.between_stages()
             time.sleep(PATIENCE)
 
     def _new_baseline(self, plan: Plan) -> Task | None:
@@ -385,6 +429,7 @@ class Runner:
             self._seen = max(self._seen, row["number"])
             if row["state"] == "running":
                 self._running.append(row)
+            self._hints.begun(row["proposal"])
             if row["number"] and row["repeat_of"] is None:
                 self._plans.add(row["plan_key"], row["state"])
             if row["state"] in OPEN_STATES or self._failed.is_waiting(row):

@@ -23,6 +23,7 @@ class Ending:
         over: Whether nothing is left to propose; otherwise the study can go on, with more time.
         exhausted: Whether more trials would find nothing to propose either.
         again: Whether the same command continues the study.
+        stopped: Whether the user asked for it, by `paretune stop` or on the page.
     """
 
     reason: str
@@ -30,6 +31,11 @@ class Ending:
     over: bool = True
     exhausted: bool = False
     again: bool = False
+    stopped: bool = False
+
+
+STOPPED = Ending("stopped on request", over=False, again=True, stopped=True)
+"""The end of a run that the user stopped."""
 
 
 @dataclass
@@ -46,6 +52,7 @@ class Progress:
         front: Trial number -> values, for the members of the front.
         plans: Number of plans of the space, once every one of them has a trial; else None.
         exhausted: Whether a grid too large to list has no assignment left.
+        held: Seconds of this run in which the user wanted a pause.
         listed: Whether the plans of the space can be listed, so that repeats do not end the run.
     """
 
@@ -59,6 +66,7 @@ class Progress:
     plans: int | None = None
     exhausted: bool = False
     listed: bool = False
+    held: float = 0.0
 
     @property
     def tried(self) -> int:
@@ -94,7 +102,7 @@ def _spent(progress: Progress) -> float:
     """Returns the seconds of this run plus half a typical trial, to meet a budget on average."""
     recent = progress.durations[-20:]
     typical = statistics.median(recent) if recent else 0.0
-    return time.monotonic() - progress.begun + typical / 2
+    return time.monotonic() - progress.begun - progress.held + typical / 2
 
 
 def _goals_reached(

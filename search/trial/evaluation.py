@@ -17,6 +17,7 @@ from paretune.search.errors import UserError
 from paretune.search.measuring.gauge import values_by_name, values_of, violations_of
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result, TrialRecord
+from paretune.search.trial.control import Control
 from paretune.search.trial.events import EpochDone, Reporter, StageDone, StageStarted
 from paretune.search.trial.rung_checks import RungChecks, rung_checks_of
 from paretune.search.trial.screening import ScreenedOut, Screening
@@ -39,11 +40,13 @@ class Evaluation:
         workbench: The study's parts.
         timings: Measurements by structure.
         screening: Checks untrained networks.
+        control: Looks for a pause or a stop between stages and epochs.
     """
 
     workbench: Workbench
     timings: StructureTimings
     screening: Screening
+    control: Control
 
     def evaluate(
         self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
@@ -59,7 +62,7 @@ class Evaluation:
         Raises:
             UserError: The baseline fails, or the disk is full.
         """
-        watch = _watch(number, report)
+        watch = _watch(number, report, self.control)
         checks = rung_checks_of(self.workbench, number, plan, baseline, watch)
         result = self._result(number, plan, baseline, watch, checks)
         if checks and result.state != "paused":
@@ -78,13 +81,13 @@ class Evaluation:
         try:
             artifacts, measurements = self._measured(number, plan, baseline, watch)
         except ScreenedOut as screened_out:
-            return screened_out.result.with_seconds(watch.seconds, time.monotonic() - begun)
+            return screened_out.result.with_seconds(watch.seconds, _spent(begun, watch))
         except WeightsError as error:
             where = "the baseline" if baseline is None else f"trial {number}"
             raise UserError(f"{where} fails in pretrain: {error}") from error
         except StageError as error:
             if checks and checks.pause_reason:
-                return checks.paused(time.monotonic() - begun)
+                return checks.paused(_spent(begun, watch))
             if baseline is None:
                 raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
             return Result(
@@ -92,7 +95,7 @@ class Evaluation:
                 reason=error.to_json(),
                 seconds=watch.seconds,
                 cached=tuple(watch.cached),
-                duration=time.monotonic() - begun,
+                duration=_spent(begun, watch),
             )
         spec = self.workbench.spec
         values = {m.name: m.value for m in measurements}
@@ -106,7 +109,7 @@ class Evaluation:
             artifacts={name: stored for name, stored in artifacts.items() if name is not None},
             seconds=watch.seconds,
             cached=tuple(watch.cached),
-            duration=time.monotonic() - begun,
+            duration=_spent(begun, watch),
         )
 
     def _measured(
@@ -132,7 +135,12 @@ class Evaluation:
         return {d.target.name: bench.artifact_json(d.artifact) for d in deployed}, measurements
 
 
-def _watch(number: int, report: Reporter) -> Watch:
+def _spent(begun: float, watch: Watch) -> float:
+    """Returns the seconds since a time, without pauses by the user."""
+    return time.monotonic() - begun - watch.held
+
+
+def _watch(number: int, report: Reporter, control: Control) -> Watch:
     def epoch(event: EpochEnd) -> None:
         report(
             EpochDone(
@@ -150,4 +158,6 @@ def _watch(number: int, report: Reporter) -> Watch:
         started=lambda kind: report(StageStarted(number, kind)),
         epoch=epoch,
         done=lambda kind, seconds, cached: report(StageDone(number, kind, seconds, cached)),
+        between_stages=control.between_stages,
+        between_epochs=control.between_epochs,
     )

@@ -13,6 +13,7 @@ from paretune.objectives.host import fingerprint
 from paretune.search.database.engine import creation_lock, open_engine
 from paretune.search.database.final_measurements import FinalMeasurements
 from paretune.search.database.mirror import Mirror
+from paretune.search.database.requests import Requests
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
 from paretune.search.racing.race import Race
@@ -21,6 +22,7 @@ from paretune.search.study.plan import Plan
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, Result, TrialRecord
 from paretune.search.study.spec import StudySpec, digest
+from paretune.search.trial.control import Control
 from paretune.search.trial.events import Reporter
 from paretune.search.trial.resume_check import identity, refuse_changes
 from paretune.search.user_code import add_import_folders
@@ -45,6 +47,7 @@ class OpenStudy(ABC):
         cost: Remaining training cost of a plan; None if it is unknown.
         timed: Whether any quantity is timed, and so measured again in the final session.
         race: Compares trials while they train; None if each trains to its end.
+        control: What the user asks of this worker, between stages and epochs.
 
     Args:
         spec: The study.
@@ -66,6 +69,7 @@ class OpenStudy(ABC):
         self.engine = open_engine(spec.storage, create=True)
         self.store = Store(self.engine)
         self.finals = FinalMeasurements(self.engine)
+        self.control = Control(Requests(self.engine))
         racing = spec.racing
         self.race = Race(racing, self.axes, Rungs(self.engine)) if racing else None
         stored = self.store.study()

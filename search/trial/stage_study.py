@@ -86,7 +86,8 @@ class StageStudy(OpenStudy):
             spec, self.host, data, targets, pipeline, cache, self.store, self.race
         )
         timings = StructureTimings(self.workbench, Structures(self.engine))
-        self.evaluation = Evaluation(self.workbench, timings, Screening(self.workbench, timings))
+        screening = Screening(self.workbench, timings)
+        self.evaluation = Evaluation(self.workbench, timings, screening, self.control)
 
     def register(self) -> None:
         """Writes the study and this host to the database.

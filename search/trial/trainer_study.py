@@ -81,6 +81,7 @@ class TrainerStudy(OpenStudy):
         watch = Watch(
             started=lambda kind: report(StageStarted(number, kind)),
             done=lambda kind, seconds, cached: report(StageDone(number, kind, seconds, cached)),
+            between_stages=self.control.between_stages,
         )
         measured: dict[str, Measurement] = {}
         hook: Report | None = None
@@ -104,7 +105,7 @@ class TrainerStudy(OpenStudy):
                 raise UserError(f"the baseline fails in {error.stage}: {error.text}") from error
             broken = self._violations(measured, baseline)
             result = self._ended(error, hook, measured, broken)
-        return result.with_seconds(watch.seconds, time.monotonic() - begun)
+        return result.with_seconds(watch.seconds, time.monotonic() - begun - watch.held)
 
     def _hook(
         self, number: int, plan: Plan, measured: Mapping[str, Measurement], report: Reporter

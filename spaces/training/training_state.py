@@ -226,11 +226,13 @@ class TrainingState:
         point = {"epoch": epoch + 1, "loss": self.mean_loss, "accuracy": accuracy}
         self.curve.append({**point, "seconds": seconds})
         if report:
+            begun = time.perf_counter()
             self.context.report(
                 EpochEnd(
                     self.stage, epoch + 1, self.recipe.epochs, self.mean_loss, accuracy, seconds
                 )
             )
+            self.begun += time.perf_counter() - begun  # a pause by the user is no training
 
     # -- snapshots -------------------------------------------------------------------------------
 
