@@ -10,7 +10,6 @@ from paretune.search.commands.shared import (
     coloured,
     json_option,
     print_json,
-    reasons_without_feasible,
     storage_option,
     study_argument,
     terminal_width,
@@ -26,14 +25,10 @@ def command(study: str, storage: str | None, as_json: bool) -> int:
 
     STUDY is a study file, or the folder of a study that was run.
     """
-    from paretune.search.database.reader import study_reader
-    from paretune.search.front.final_front import with_final_front
+    from paretune.search.interface.reading import read_front
     from paretune.search.locate import locate
-    from paretune.search.views.front_table import front_info
 
-    with study_reader(locate(study, storage).url) as reader:
-        info = front_info(with_final_front(reader.front_record()), reader.trials)
-        lines = reasons_without_feasible(reader, [row.trial for row in info.rows])
+    info, lines = read_front(locate(study, storage).url)
     if as_json:
         print_json(info.to_json())
     else:

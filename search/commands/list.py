@@ -26,7 +26,7 @@ def command(kind: str, as_json: bool) -> None:
 
     KIND is tasks, architectures, techniques, objectives, runtimes, samplers, data or training.
     """
-    from paretune.search.commands.catalogue import catalogue, catalogue_text
+    from paretune.search.interface.catalogue import catalogue, catalogue_text
 
     entries = catalogue(kind)
     if as_json:

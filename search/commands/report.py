@@ -18,14 +18,11 @@ def command(study: str, storage: str | None, output: Path | None) -> None:
 
     STUDY is a study file, or the folder of a study that was run.
     """
-    from paretune.search.database.reader import study_reader
-    from paretune.search.front.final_front import with_final_front
+    from paretune.search.interface.reading import read_record
     from paretune.search.locate import locate
     from paretune.search.views.report import write_report
 
     location = locate(study, storage)
-    with study_reader(location.url) as reader:
-        record = with_final_front(reader.record())
     file = output or location.folder / "report.html"
-    write_report(record, file)
+    write_report(read_record(location.url), file)
     click.echo(str(file))

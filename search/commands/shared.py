@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from rich.console import Console
-
-    from paretune.search.database.reader import StudyReader
 
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
@@ -97,20 +95,6 @@ def coloured() -> bool | None:
     """Returns False if the user wants no colours; None lets click look for a terminal."""
     unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown")
     return False if unwanted else None
-
-
-def reasons_without_feasible(reader: StudyReader, front: Collection[int]) -> list[str]:
-    """Returns why no trial is feasible, for people; empty if one is.
-
-    Args:
-        reader: Reads the study.
-        front: Numbers of the trials on the front, 0 for the baseline.
-    """
-    if any(front):
-        return []
-    from paretune.search.views.infeasibility import infeasible_lines
-
-    return infeasible_lines(reader.record())
 
 
 def print_json(value: Any) -> None:

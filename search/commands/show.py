@@ -41,20 +41,11 @@ def command(study: str, trial: int, storage: str | None, as_json: bool) -> None:
     STUDY is a study file, or the folder of a study that was run. TRIAL is the number of a trial;
     0 is the baseline.
     """
-    from paretune.search.database.reader import study_reader
+    from paretune.search.interface.reading import read_trial
     from paretune.search.locate import locate
-    from paretune.search.views.trial_text import trial_json, trial_text
 
-    with study_reader(locate(study, storage).url) as reader:
-        reader.study()  # refuses a database without a study
-        record = reader.trial(trial)
-        pair = reader.with_examples(reader.trials({0, trial}))
-        steps = reader.steps(trial)
-        last = reader.last_number()
-        no_test = reader.outline().no_test if record and record.measurements else None
-    if record is None:
-        raise UserError(f"trial {trial}: there is no such trial; the last is {last}")
+    view = read_trial(locate(study, storage).url, trial)
     if as_json:
-        print_json(trial_json(record, steps))
+        print_json(view.to_json())
     else:
-        click.echo(trial_text(pair[-1], steps, no_test, pair[0] if pair[0].number == 0 else None))
+        click.echo(view.text())

@@ -12,6 +12,7 @@ from paretune.search.data import DATASETS, load_data
 from paretune.search.data.published_preset import concrete_params, starts_from_published
 from paretune.search.errors import UserError
 from paretune.search.study.spec import BaselineSpec, Selection, StudySpec
+from paretune.search.study_file.beliefs import BeliefReader
 from paretune.search.study_file.distillation import check_distillation
 from paretune.search.study_file.document import Document, read_document
 from paretune.search.study_file.input_kinds import check_kinds
@@ -31,6 +32,7 @@ from paretune.search.study_file.starting_weights import checkpoint_of, without_w
 from paretune.search.study_file.targets import TargetReader
 from paretune.search.study_file.task_metrics import TaskMetrics
 from paretune.search.study_file.task_section import TaskReader, network_of
+from paretune.search.study_file.tracking_section import TrackingReader
 from paretune.search.study_file.trainer_section import TrainerReader
 from paretune.search.study_file.trainer_space import TrainerSpaceReader
 from paretune.search.tasks import TASKS, TaskChoice, brings_data
@@ -60,8 +62,11 @@ SECTIONS = (
     "constraints",
     "goals",
     "search",
+    "first",
+    "prior",
     "budget",
     "storage",
+    "track",
     "device",
 )
 SPACE_KEYS = ("architecture", "pretrain", "pruning", "distillation", "finetune", "quantization")
@@ -120,17 +125,27 @@ def load_source(source: Mapping[str, Any], file: Path, *, storage: str | None = 
     return loader.load()
 
 
-def load_document(document: Document, file: Path) -> StudySpec:
+def load_document(
+    document: Document,
+    file: Path,
+    *,
+    storage: str | None = None,
+    trials: int | None = None,
+    time: str | None = None,
+) -> StudySpec:
     """Checks a study that is no file yet, as if it were read from `file`.
 
     Args:
         document: Its sections; `origins` name where each of them comes from.
         file: Path of the study file; relative paths in the study start at its folder.
+        storage: Replaces the storage of the document.
+        trials: Replaces its number of trials.
+        time: Replaces its time budget ("30m").
 
     Raises:
         StudyFileError: The study has mistakes; the error lists all of them.
     """
-    return _StudyLoader(document, file, None, None, None).load()
+    return _StudyLoader(document, file, storage, trials, time).load()
 
 
 class _StudyLoader(SectionReader):
@@ -179,6 +194,10 @@ class _StudyLoader(SectionReader):
         racing = RacingReader(self.document, self.problems).racing(
             fields["space"], fields["objectives"]
         )
+        beliefs = BeliefReader(self.document, self.problems)
+        first = beliefs.first(fields["space"])
+        prior = beliefs.prior(fields["space"], sampler)
+        trackers = TrackingReader(self.document, self.problems).trackers()
         budget, seconds = self._limits.budget(time)
         number = trials or self._limits.trials(search, budget, seconds)
         url = self._limits.storage(storage, self._folder)
@@ -204,6 +223,9 @@ class _StudyLoader(SectionReader):
             storage=url,
             source=self.data,
             racing=racing,
+            first=first,
+            prior=prior,
+            trackers=trackers,
         )
 
     # -- sections --------------------------------------------------------------------------------

@@ -488,7 +488,7 @@ def test_threads_are_set_in_torch_and_0_means_all_cores(
 def test_listing_runtimes_imports_none_of_them() -> None:
     code = """
 import sys
-from paretune.search.commands.catalogue import catalogue
+from paretune.search.interface.catalogue import catalogue
 catalogue("runtimes")
 heavy = {"torch", "onnxruntime", "openvino", "executorch", "ai_edge_litert", "tensorrt"}
 print(sorted(heavy & set(sys.modules)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paretune.search.commands.catalogue import TABLES, catalogue, catalogue_text, first_line
+from paretune.search.interface.catalogue import TABLES, catalogue, catalogue_text, first_line
 from paretune.search.study.tables import SAMPLER_NAMES
 
 KINDS = [*TABLES, "samplers"]

@@ -1,0 +1,107 @@
+"""Reads what the commands and the Python interface show of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from paretune.search.database.reader import study_reader
+from paretune.search.errors import UserError
+from paretune.search.front.final_front import with_final_front
+
+if TYPE_CHECKING:
+    from paretune.search.database.reader import StudyReader
+    from paretune.search.study.records import StudyRecord, TrialRecord
+    from paretune.search.views.front_table import FrontInfo
+    from paretune.search.views.status import StatusInfo
+
+
+class NoSuchTrial(UserError, IndexError):
+    """No trial has this number."""
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """One trial, and what belongs to it.
+
+    Attributes:
+        trial: The trial, with its results on each example.
+        baseline: Trial 0 in the same form; None if there is none.
+        steps: The steps that the user's own trainer reported.
+        no_test: Why the study's data has no test part; None if it has one.
+    """
+
+    trial: TrialRecord
+    baseline: TrialRecord | None
+    steps: Sequence[Mapping[str, Any]]
+    no_test: str | None
+
+    def text(self) -> str:
+        """Returns the trial as `paretune show` prints it."""
+        from paretune.search.views.trial_text import trial_text
+
+        return trial_text(self.trial, self.steps, self.no_test, self.baseline)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns everything that is stored of the trial."""
+        from paretune.search.views.trial_text import trial_json
+
+        return trial_json(self.trial, self.steps)
+
+
+def read_record(url: str) -> StudyRecord:
+    """Returns the whole study with its final front, for plots and reports."""
+    with study_reader(url) as reader:
+        return with_final_front(reader.record())
+
+
+def read_front(url: str) -> tuple[FrontInfo, list[str]]:
+    """Returns the front, and why no trial is feasible; no reasons if one is."""
+    from paretune.search.views.front_table import front_info
+
+    with study_reader(url) as reader:
+        info = front_info(with_final_front(reader.front_record()), reader.trials)
+        return info, _reasons_without_feasible(reader, [row.trial for row in info.rows])
+
+
+def read_status(url: str) -> tuple[StatusInfo, list[str]]:
+    """Returns the progress, and why no trial is feasible; no reasons if one is."""
+    from paretune.search.views.status import status_info
+
+    with study_reader(url) as reader:
+        info = status_info(with_final_front(reader.outline()), reader.counts())
+        return info, _reasons_without_feasible(reader, info.front)
+
+
+def read_trial(url: str, number: int) -> TrialView:
+    """Returns one trial.
+
+    Raises:
+        NoSuchTrial: There is no such trial.
+    """
+    with study_reader(url) as reader:
+        reader.study()  # refuses a database without a study
+        record = reader.trial(number)
+        if record is None:
+            raise NoSuchTrial(
+                f"trial {number}: there is no such trial; the last is {reader.last_number()}"
+            )
+        pair = reader.with_examples(reader.trials({0, number}))
+        steps = reader.steps(number)
+        no_test = reader.outline().no_test if record.measurements else None
+    return TrialView(pair[-1], pair[0] if pair[0].number == 0 else None, steps, no_test)
+
+
+def _reasons_without_feasible(reader: StudyReader, front: Collection[int]) -> list[str]:
+    """Returns why no trial is feasible, for people; empty if one is.
+
+    Args:
+        reader: Reads the study.
+        front: Numbers of the trials on the front, 0 for the baseline.
+    """
+    if any(front):
+        return []
+    from paretune.search.views.infeasibility import infeasible_lines
+
+    return infeasible_lines(reader.record())
