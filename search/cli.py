@@ -20,6 +20,7 @@ from paretune.search.interruption import interrupted, watch_interrupts
 COMMANDS = {
     "Search": {
         "check": "Check a study file and show what a run would do.",
+        "optimize": "Make a model meet goals, and export it verified: one command.",
         "run": "Run a study, or continue one that was interrupted.",
     },
     "Results": {
@@ -31,7 +32,9 @@ COMMANDS = {
     "Deploy": {
         "export": "Export a trial's model, checked, with a model card.",
         "verify": "Check an exported model against its manifest.",
+        "monitor": "Compare the log of a deployed model with its export.",
         "profile": "Show which layers take time and memory, and what to change.",
+        "track": "Send a study to MLflow or Weights & Biases.",
         "retarget": "Measure the models of a study in another runtime or machine.",
     },
     "Look up": {

@@ -18,6 +18,8 @@ import numpy as np
 
 DRIVER = Path(__file__).with_name("driver.py")
 
+LOG_VARIABLE = "PARETUNE_LOG"
+
 PATIENCE = 900.0
 """Seconds for one job: loading, or running a batch of examples."""
 
@@ -42,7 +44,8 @@ class CleanProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             cwd=self._folder,
-            env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
+            # A check is no call of a deployed model: PARETUNE_LOG gets no line of it.
+            env={k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", LOG_VARIABLE))},
             text=True,
         )
         return self

@@ -17,6 +17,7 @@ from paretune.search.errors import UserError
 from paretune.search.export import probe as probe_file
 from paretune.search.export.load_script import script_name
 from paretune.search.export.loading_code import script_text
+from paretune.search.export.log_script import CALL_LOG, call_log_text
 from paretune.search.export.manifest import PROBE, file_entry
 from paretune.search.export.picked_artifact import PickedArtifact
 from paretune.search.export.probe import probe_of
@@ -111,6 +112,7 @@ def write_assets(
     texts = dict(workbench.data.assets())
     for entry in manifest["artifacts"]:
         texts[script_name(entry["runtime"], has_several_files)] = script_text(entry, manifest)
+    texts[CALL_LOG] = call_log_text()
     texts[VERIFY] = VERIFY_SOURCE.read_text(encoding="utf-8")
     for name, text in texts.items():
         write_atomically(folder / name, text)

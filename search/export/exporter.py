@@ -33,8 +33,10 @@ from paretune.search.export.export_files import (
     write_probe,
 )
 from paretune.search.export.licence import licences
+from paretune.search.export.log_script import MONITORING
 from paretune.search.export.manifest import CARD, MANIFEST, VERSION, Manifest
 from paretune.search.export.model_card import card_text
+from paretune.search.export.monitoring_reference import monitoring_json
 from paretune.search.export.picked_artifact import PickedArtifact, pick_artifact
 from paretune.search.export.raw_examples import PORTABLE, StudyExamples
 from paretune.search.export.task_facts import task_json
@@ -206,6 +208,7 @@ class _TrialExport:
         # The checks need the baseline; if it is not wanted, it is removed afterwards.
         baseline = write_baseline(self._picked, folder)
         content = {**self._content(), "artifacts": artifacts, "baseline_artifact": baseline}
+        content[MONITORING] = monitoring_json(self._workbench, self._picked, content, folder)
         content["assets"] = write_assets(self._workbench, content, folder)
         return Manifest(folder, content)
 

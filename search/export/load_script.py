@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretune.search.data.image_preparation import Preparation
+from paretune.search.export.log_script import RECORDER, calls_for
 from paretune.search.export.manifest import PROBE
 from paretune.search.study.tables import RUNTIMES
 
@@ -26,9 +27,14 @@ In your own code:
     from {module} import load, prepare
     model = load({quoted})
     logits = model(prepare({what}))
+
+load({quoted}, log="calls.jsonl") also writes a line for each call; see call_log.py.
 \"\"\"
 
+import importlib.util
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +43,8 @@ import numpy as np
 
 
 HERE = Path(__file__).resolve().parent
+{recording}
+
 {preparing}
 
 if __name__ == "__main__":
@@ -46,6 +54,26 @@ if __name__ == "__main__":
     for start in range(0, len(examples), 16):
         for logits in model(prepare(examples[start : start + 16])):
             {show}
+"""
+
+LOAD = """\
+def load(path: Any, log: Any = None, **options: Any) -> Any:
+    \"\"\"Returns the model: inputs -> logits. `log` names a file that gets a line for each call.
+
+    `model(inputs, log_ids=[...])` names the examples in the log. Options: sample, limit, inputs.
+    \"\"\"
+    session, record = load_session(str(path)), recorder(str(path), log, options)
+
+    def model(inputs: Any, log_ids: Any = None) -> Any:
+        start = time.perf_counter()
+        logits = session(inputs)
+        if record is not None:
+            seconds = time.perf_counter() - start
+            record(seconds, [inputs], [logits], logits, log_ids)
+        return logits
+
+    model.log = record
+    return model
 """
 
 IMAGES = """\
@@ -84,7 +112,9 @@ def script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
         manifest: Content of a manifest. An attacker may have written it, so its values are quoted.
     """
     runtime = RUNTIMES.get(artifact["runtime"])
-    loading = runtime.standalone(runtime.Params.model_validate(artifact["options"])).rstrip()
+    loading = session_code(
+        runtime.standalone(runtime.Params.model_validate(artifact["options"])).rstrip()
+    )
     preprocessing = manifest["preprocessing"]
     names = [str(name) for name in preprocessing["class_names"]]
     named = len(names) <= MOST_NAMES
@@ -104,6 +134,7 @@ def script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
         script=name,
         module=name.removesuffix(".py"),
         loading=loading,
+        recording=f"{recorder_code(artifact, manifest)}\n\n{LOAD}".rstrip(),
         preparing=preparing.rstrip() + "\n",
         probe=PROBE,
         what=what,
@@ -112,6 +143,16 @@ def script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
         if named
         else "print(logits.argmax())  # number of the class; names: class_names in manifest.json",
     )
+
+
+def session_code(loading: str) -> str:
+    """Returns a runtime's code with its function named `load_session`."""
+    return loading.replace("def load(", "def load_session(", 1)
+
+
+def recorder_code(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """Returns the part of load.py that begins a log."""
+    return RECORDER.format(calls=literal(calls_for(artifact, manifest)))
 
 
 def usage_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
@@ -165,6 +206,16 @@ def _functions() -> str:
 def quoted(text: str) -> str:
     """Returns any text as a Python literal."""
     return json.dumps(text) if text.isascii() else repr(text)
+
+
+def literal(value: Any) -> str:
+    """Returns JSON as a Python literal."""
+    if isinstance(value, Mapping):
+        members = [f"{quoted(str(key))}: {literal(each)}" for key, each in value.items()]
+        return f"{{{', '.join(members)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(literal, value))}]"
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def _list_code(names: list[str]) -> str:

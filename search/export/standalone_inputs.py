@@ -4,6 +4,7 @@
 part imports nothing of Paretune.
 """
 
+import time
 from typing import Any
 
 import numpy as np
@@ -17,20 +18,35 @@ def load_session(path: str) -> Any:
     raise NotImplementedError
 
 
+def recorder(path: str, log: Any, options: Any) -> Any:
+    """Returns the log of the calls, or None; `log_script` defines it in load.py."""
+    raise NotImplementedError
+
+
 # -- copied from here ------------------------------------------------------------------------------
 
 
-def load(path: Any) -> Any:
+def load(path: Any, log: Any = None, **options: Any) -> Any:
     """Returns the model: arrays of its inputs [B, ...] -> its outputs, in the network's form.
 
-    Several inputs come one by one, by their names, or as a tuple or dict.
+    Several inputs come one by one, by their names, or as a tuple or dict. `log` names a file that
+    gets a line for each call, and `log_ids=[...]` names the examples in it. Options: sample, limit,
+    inputs, summary.
     """
-    session = load_session(str(path))
+    session, record = load_session(str(path)), recorder(str(path), log, options)
 
-    def model(*inputs: Any, **named: Any) -> Any:
-        outputs = session(*arrays_of(inputs, named))
-        return nest_of(FORM, list(outputs) if isinstance(outputs, tuple) else [outputs])
+    def model(*inputs: Any, log_ids: Any = None, **named: Any) -> Any:
+        arrays = arrays_of(inputs, named)
+        start = time.perf_counter()
+        outputs = session(*arrays)
+        seconds = time.perf_counter() - start
+        leaves = list(outputs) if isinstance(outputs, tuple) else [outputs]
+        answer = nest_of(FORM, list(leaves))
+        if record is not None:
+            record(seconds, arrays, leaves, answer, log_ids)
+        return answer
 
+    model.log = record  # type: ignore[attr-defined]
     return model
 
 

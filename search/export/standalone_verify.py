@@ -14,6 +14,7 @@ The exit code is 1 if a check fails. `paretune verify FOLDER` also measures accu
 
 import hashlib
 import json
+import os
 import runpy
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ CheckLine = tuple[str, str]
 def main() -> int:
     """Prints a line for each check; returns 1 if one of them fails, else 0."""
     folder = Path(__file__).resolve().parent
+    os.environ.pop("PARETUNE_LOG", None)  # a check is no call of a deployed model
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         lines = list(check_export(folder, manifest))

@@ -13,9 +13,14 @@ In your own code:
     from {module} import load{imports}
     model = load({quoted})
     outputs = model({call})
+
+load({quoted}, log="calls.jsonl") also writes a line for each call; see call_log.py.
 \"\"\"
 
+import importlib.util
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,8 @@ HERE = Path(__file__).resolve().parent
 # Name, type, and sizes after the batch; a name in place of a size means that it varies.
 INPUTS = {inputs}
 FORM = {form}  # of the outputs: None is one array
+{recording}
+
 {functions}
 
 {preparing}

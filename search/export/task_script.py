@@ -15,8 +15,11 @@ from paretune.objectives.runtimes.base import standalone_code
 from paretune.search.export.load_script import (
     MOST_NAMES,
     image_code,
+    literal,
     quoted,
+    recorder_code,
     script_name,
+    session_code,
     text_code,
 )
 from paretune.search.export.manifest import PROBE
@@ -72,9 +75,10 @@ def task_script_text(artifact: Mapping[str, Any], manifest: Mapping[str, Any]) -
         examples=f"    python {name:<30} the examples in {PROBE}",
         arguments=f"    python {f'{name} {arguments}':<30} {about}",
         call=call,
-        loading=f"{first}{loading.replace('def load(path):', 'def load_session(path):', 1)}",
+        loading=f"{first}{session_code(loading)}",
+        recording=recorder_code(artifact, manifest).rstrip(),
         inputs=_inputs(shape),
-        form=_literal(artifact["info"].get("outputs")),
+        form=literal(artifact["info"].get("outputs")),
         functions=f"\n\n{_copied('standalone_inputs.py')}",
         preparing=preparing.rstrip() + "\n",
         meaning=_meaning(task, kind).rstrip() + "\n",
@@ -119,13 +123,13 @@ def _preparing(preprocessing: Mapping[str, Any], shape: Shape) -> tuple[str, str
         words = "image files; they need Pillow"
         return code, "", "photo.jpg ...", words, 'prepare(["photo.jpg", ...])'
     if "features" in preprocessing:
-        keys = {key: _literal(preprocessing.get(key)) for key in ("columns", "mean", "std")}
+        keys = {key: literal(preprocessing.get(key)) for key in ("columns", "mean", "std")}
         code = TABLE.format(**keys) + _copied("standalone_table.py")
         names = ", ".join(str(column["name"]) for column in preprocessing["columns"])
         call = f"prepare([{{{quoted(str(preprocessing['columns'][0]['name']))}: ..., }}])"
         return code, "import csv\n", "rows.csv ...", f"tables with the columns {names}", call
     if "normalize" in preprocessing:
-        constants = {key: _literal(preprocessing.get(key)) for key in ("mean", "std")}
+        constants = {key: literal(preprocessing.get(key)) for key in ("mean", "std")}
         code = TENSORS.format(**constants)
         return code, "", "examples.npy ...", "arrays of examples", "prepare(examples)"
     if "text_tokenizer" in preprocessing:
@@ -165,7 +169,7 @@ def _reading(preprocessing: Mapping[str, Any]) -> str:
 def _meaning(task: Mapping[str, Any], kind: str | None) -> str:
     """Returns the code that says what outputs mean."""
     names = [str(name) for name in task["names"]]
-    listed = _literal(names if len(names) <= MOST_NAMES else [])
+    listed = literal(names if len(names) <= MOST_NAMES else [])
     if kind == "boxes":
         height, width = map(int, task["image"])
         constants = f"NAMES = {listed}\nIMAGE, OVERLAP = ({height}, {width}), {task['overlap']:g}"
@@ -183,17 +187,7 @@ def _inputs(shape: Shape) -> str:
         varying = dict(each.dynamic)
         sizes = [varying.get(axis, int(size)) for axis, size in enumerate(each.shape)]
         rows.append([str(each.name), str(each.dtype), sizes])
-    return _literal(rows)
-
-
-def _literal(value: Any) -> str:
-    """Returns JSON as a Python literal."""
-    if isinstance(value, Mapping):
-        members = [f"{quoted(str(key))}: {_literal(each)}" for key, each in value.items()]
-        return f"{{{', '.join(members)}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_literal, value))}]"
-    return quoted(value) if isinstance(value, str) else repr(value)
+    return literal(rows)
 
 
 @cache

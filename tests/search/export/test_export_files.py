@@ -39,7 +39,7 @@ def test_export_is_the_measured_file(exported: Path, finished: Path) -> None:
     assert {"plan", "preprocessing", "measurements", "artifacts"} <= set(manifest)
     names = {file.name for file in exported.iterdir()}
     assert names == {
-        *("model.onnx", "baseline", "load.py", "verify.py"),
+        *("model.onnx", "baseline", "load.py", "call_log.py", "verify.py"),
         *("probe.npz", "manifest.json", "MODEL_CARD.md"),
     }
 
