@@ -1,0 +1,120 @@
+"""Round 0: measures the baseline, finds its bottleneck, and plans the rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from paretune.search.errors import UserError
+from paretune.search.locate import StudyLocation
+from paretune.search.optimizing.bottleneck import baseline_bottleneck
+from paretune.search.optimizing.clock import Clock
+from paretune.search.optimizing.epochs import epoch_edits, full_epochs, shares_of
+from paretune.search.optimizing.goals import contradictions
+from paretune.search.optimizing.round_log import RoundLog
+from paretune.search.optimizing.session_runner import SessionRunner
+from paretune.search.optimizing.space_edits import edited_space
+from paretune.search.optimizing.story import baseline_sentence, plan_sentence
+from paretune.search.optimizing.time_plan import (
+    TrialTime,
+    measured_trial_time,
+    number_of_rounds,
+    refuse_short_time,
+    reserved,
+)
+from paretune.search.preflight.estimate import Estimate
+from paretune.search.study.records import StudyRecord
+from paretune.search.study.spec import Constraint, StudySpec
+from paretune.spaces.domains import parameters
+
+
+def baseline_round(runner: SessionRunner, clock: Clock) -> RoundLog:
+    """Measures and profiles the baseline; returns the log of round 0.
+
+    Args:
+        runner: Runs sessions.
+        clock: The time of the optimization.
+
+    Raises:
+        UserError: The study has mistakes, a goal cannot be met by any network, or the time is too
+            short for the baseline and one trial.
+    """
+    study = runner.study
+    spec = runner.spec(study.source)
+    expected = _expected(runner.checked(spec))
+    if expected is not None:
+        refuse_short_time(clock.total, clock.spent, expected)
+    record = runner.run(replace(spec, trials=0)).record
+    if record.baseline is None:
+        raise UserError(f"{study.file}: the study has no baseline, to which goals could refer")
+    refuse_impossible_goals(spec.goals, record)
+    trial = _trial_time(record, expected)
+    refuse_short_time(clock.total, clock.spent, trial)
+    location = StudyLocation(spec.file, spec.folder, spec.storage)
+    bottleneck = baseline_bottleneck(location, latency_batch(spec))
+    full = full_epochs(study.source["space"], spec.space)
+    seconds = clock.left - reserved(clock.total, trial.rest)
+    rounds = number_of_rounds(seconds, trial.seconds)
+    shares = shares_of(rounds, full, trial.training_share)
+    edits = epoch_edits(full, shares[0])
+    space = edited_space(study.source["space"], spec.space, edits)
+    return RoundLog(
+        number=0,
+        state="done",
+        source=study.source,
+        file=study.digest,
+        shares=shares,
+        told=(
+            baseline_sentence(record.baseline, record.axes, bottleneck),
+            plan_sentence(searched_sections(spec), shares[0], bool(full), seconds / rounds),
+        ),
+        changes=tuple(edit.text for edit in edits) if shares[0] < 1 else (),
+        planned=clock.spent,
+        seconds=clock.spent,
+        first=1 + max(t.number for t in record.trials),
+        full=full,
+        trial=trial,
+        bottleneck=bottleneck,
+        following={**study.source, "space": space},
+    )
+
+
+def refuse_impossible_goals(goals: Sequence[Constraint], record: StudyRecord) -> None:
+    """Refuses goals that no network can meet, once the baseline is measured.
+
+    Raises:
+        UserError: A goal alone, or two of them together, cannot hold.
+    """
+    assert record.baseline is not None
+    values = {name: m.value for name, m in record.baseline.measurements.items()}
+    if problems := contradictions(goals, values):
+        raise UserError("\n".join(f"--goal {problem}" for problem in problems))
+
+
+def _expected(estimate: Estimate | None) -> TrialTime | None:
+    """Returns the preflight's estimate of a trial."""
+    if estimate is None:
+        return None
+    training = estimate.trial * estimate.shares.get("training", 0.0)
+    return TrialTime(estimate.baseline, training, estimate.trial - training)
+
+
+def _trial_time(record: StudyRecord, expected: TrialTime | None) -> TrialTime:
+    """Returns how long a trial takes: as earlier trials did, as expected, or as the baseline."""
+    base = record.baseline
+    assert base is not None
+    measured = measured_trial_time([t for t in record.trials if t.number], 1.0)
+    time = measured or expected or measured_trial_time([base], 1.0) or TrialTime(0, 0, 1.0)
+    return replace(time, baseline=0.0)
+
+
+def latency_batch(spec: StudySpec) -> int:
+    """Returns the number of inputs in a run, of the study's latency; 1 if it has none."""
+    batches = [o.options["batch"] for o in spec.objectives if "batch" in o.options]
+    return int(batches[0]) if batches else 1
+
+
+def searched_sections(spec: StudySpec) -> list[str]:
+    """Returns the sections of the space with something to choose, in order."""
+    names = [parameter.name.partition(".")[0] for parameter in parameters(spec.space)]
+    return [name for name in dict.fromkeys(names) if name != "checkpoint"]

@@ -1,0 +1,153 @@
+"""Evidence on the parameters of a space: each trial, and its chance to be on the front. Pure.
+
+A trial is compared with trials that trained no longer than it. Otherwise a short trial would lose
+to a long one because of its epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from paretune.objectives.base import Measurement
+from paretune.search.front.differences import has_relative_noise
+from paretune.search.front.noisy_points import noisy_points
+from paretune.search.front.probabilities import non_dominated_chances
+from paretune.search.optimizing.goals import worst_margin
+from paretune.search.study.constraints import read_constraint
+from paretune.search.study.records import StudyRecord, TrialRecord
+from paretune.search.study.spec import Constraint
+
+SEED_NOISE = 0.005
+"""Standard deviation of a score between two trainings that differ in their seed alone.
+
+Half a point of accuracy, or 0.5 % of any other score. The intervals of measurements do not hold
+it: they are about other examples, with the same weights.
+"""
+
+BEST = 5
+"""Number of trials that are nearest to the goals, and decide where a range is widened."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A finished trial as the rules of a round need it.
+
+    Attributes:
+        number: Trial number.
+        params: Parameter name -> number or label.
+        chance: Probability that no trial of at most its epochs is better in every objective; 0 for
+            a trial that is infeasible, failed, or breaks a constraint beyond noise.
+        epochs: Epochs of all its trainings.
+        impossible: Whether the candidate cannot exist.
+        best: Whether it is one of the trials nearest to the goals.
+    """
+
+    number: int
+    params: Mapping[str, Any]
+    chance: float
+    epochs: int
+    impossible: bool = False
+    best: bool = False
+
+
+def evidence_of(record: StudyRecord, goals: Sequence[Constraint]) -> tuple[Evidence, ...]:
+    """Returns the finished trials of a study, without the baseline and repeats.
+
+    Args:
+        record: The study.
+        goals: The goals of the optimization.
+    """
+    trials = [
+        trial
+        for trial in record.trials
+        if trial.number > 0 and trial.repeat_of is None and trial.state not in ("running", "paused")
+    ]
+    base = record.baseline.measurements if record.baseline else {}
+    valid = [trial for trial in trials if _keeps_constraints(trial, record, base)]
+    chances = _chances(valid, record)
+    best = set(best_trials(valid, goals, base))
+    return tuple(
+        Evidence(
+            trial.number,
+            trial.params,
+            chances.get(trial.number, 0.0),
+            epochs_of(trial),
+            trial.state == "infeasible" and not trial.violations,
+            trial.number in best,
+        )
+        for trial in trials
+    )
+
+
+def best_trials(
+    trials: Sequence[TrialRecord],
+    goals: Sequence[Constraint],
+    baseline: Mapping[str, Measurement],
+) -> list[int]:
+    """Returns the numbers of the trials nearest to the goals, the best first."""
+    ordered = sorted(trials, key=lambda t: (-worst_margin(t, goals, baseline), t.number))
+    return [trial.number for trial in ordered[:BEST]]
+
+
+def epochs_of(trial: TrialRecord) -> int:
+    """Returns the epochs of all trainings in a trial's plan."""
+    return sum(_epochs(stage.get("params")) for stage in trial.plan)
+
+
+def _epochs(value: Any) -> int:
+    if not isinstance(value, Mapping):
+        return 0
+    own = value.get("epochs")
+    below = sum(_epochs(child) for key, child in value.items() if key not in ("teacher", "epochs"))
+    return below + (own if isinstance(own, int) and not isinstance(own, bool) else 0)
+
+
+def _keeps_constraints(
+    trial: TrialRecord, record: StudyRecord, baseline: Mapping[str, Measurement]
+) -> bool:
+    """Returns whether a trial is complete and breaks no constraint beyond noise."""
+    if trial.state != "complete" or any(a.name not in trial.measurements for a in record.axes):
+        return False
+    units = {name: m.unit for name, m in trial.measurements.items()}
+    for text, violation in trial.violations.items():
+        if violation <= 0:
+            continue
+        constraint = read_constraint(text, units, record.targets)
+        measured = trial.measurements[constraint.quantity]
+        base = baseline[constraint.quantity].value if constraint.quantity in baseline else 0.0
+        lucky = measured.low if constraint.upper else measured.high
+        if constraint.violation(lucky, base) > 0:
+            return False
+    return True
+
+
+def _chances(trials: Sequence[TrialRecord], record: StudyRecord) -> dict[int, float]:
+    """Returns trial number -> chance to be on the front of the trials of at most its epochs."""
+    if not trials:
+        return {}
+    # Unpaired, so that the noise is rather too large than too small.
+    measured = [
+        {axis.name: replace(t.measurements[axis.name], per_example=None) for axis in record.axes}
+        for t in trials
+    ]
+    points = noisy_points(measured, record.axes)
+    deviations = points.deviations.copy()
+    for column, axis in enumerate(record.axes):
+        if axis.is_score:
+            values = [trial[axis.name] for trial in measured]
+            shares = axis.unit == "fraction" or has_relative_noise(values)
+            scale = 1.0 if shares else float(np.abs(points.means[:, column]).mean())
+            deviations[:, column] = np.hypot(deviations[:, column], SEED_NOISE * scale)
+    epochs = np.array([epochs_of(trial) for trial in trials])
+    chances: dict[int, float] = {}
+    for level in np.unique(epochs):
+        rows = np.flatnonzero(epochs <= level)
+        own = non_dominated_chances(points.means[rows], deviations[rows])
+        for row, chance in zip(rows.tolist(), own.tolist(), strict=True):
+            if epochs[row] == level:
+                chances[trials[row].number] = chance
+    return chances
