@@ -1,0 +1,30 @@
+// Facts about the study: its file, versions, rounds and notes.
+
+import { byId, el, note, refresh } from "./dom.js";
+
+export class About {
+  constructor(study) { this.study = study; }
+
+  update() {
+    const { file, version, versions, rounds, notes, end_reason: ended, targets, source } = this.study.state;
+    refresh(byId("about"), [file, version, versions, rounds, notes, ended, targets, source], () => {
+      const facts = [["study file", file], ["version", version > 1 ? String(version) : null], ["targets", targets?.join(", ")], ["the last run ended", ended]].filter(([, text]) => text);
+      return [
+        facts.length ? el("dl", {}, facts.flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text })])) : null,
+        ...table("Versions", versions, (entry) => [String(entry.number), entry.text]),
+        ...table("Rounds", rounds, (entry) => [String(entry.number), entry.text]),
+        ...(notes ?? []).map(note),
+        source ? el("details", {}, el("summary", { text: "the study file" }), el("pre", { text: source, tabindex: 0 })) : null,
+      ];
+    });
+  }
+}
+
+function table(title, entries, cells) {
+  if (!entries?.length) return [];
+  const rows = entries.map((entry) => {
+    const [name, text] = cells(entry);
+    return el("tr", {}, el("td", { classes: "number", text: name }), el("td", { classes: "words", text }));
+  });
+  return [el("h3", { text: title }), el("table", {}, el("tbody", {}, rows))];
+}
