@@ -1,0 +1,319 @@
+"""A study that is read again while it grows: only what changed is read, and only that is sent."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from paretune.search.database.reader import StudyReader
+from paretune.search.database.worker_rows import (
+    PAUSE,
+    RUN,
+    STOP,
+    activity_rows,
+    has_table,
+    wanted,
+    worker_rows,
+)
+from paretune.search.front.final_front import with_final_front
+from paretune.search.front.growth import with_hypervolumes
+from paretune.search.running.liveness import lives
+from paretune.search.serving.state import (
+    axes_json,
+    budget_json,
+    chances_json,
+    constraints_json,
+    counts_json,
+    front_json,
+    growth_json,
+    short,
+    trials_json,
+    with_final_values,
+)
+from paretune.search.serving.study_connection import StudyConnection
+from paretune.search.serving.trial_rows import OPEN, TrialReader, TrialRow
+from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
+from paretune.search.views.front_table import front_info, shown_chances
+
+FULL_EVERY = 10.0
+"""Seconds between two looks at all trials: a finished one may change, as with --retry-failed."""
+
+REST = 50.0
+"""After the front was computed, it rests for this many times the time that this took."""
+
+STATUS = {RUN: "running", PAUSE: "holding", STOP: "stopping"}
+"""What the user asks of the workers -> status of a study that has any."""
+
+
+class LiveStudy:
+    """The state of one study, and which parts of it changed when.
+
+    One thread at a time may use it.
+
+    Args:
+        url: Storage URL.
+        fixed: Parts of the state that do not change: id, file, and the epoch of the server.
+    """
+
+    def __init__(self, url: str, fixed: Mapping[str, Any]) -> None:
+        self.seq = 0
+        self.url = url
+        self._fixed, self._epoch = dict(fixed), fixed["epoch"]
+        self._connection = StudyConnection(url)
+        self._parts: dict[str, tuple[int, Any]] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._rows: dict[int, TrialRow] = {}
+        self._row_seq: dict[int, int] = {}
+        self._raw: dict[int, tuple[str, float | None]] = {}  # states as the database has them
+        self._final: dict[int, Any] = {}
+        self._definition: Any = None
+        self._axes: tuple[Axis, ...] = ()
+        self._study: dict[str, Any] = {}
+        self._history: list[FrontPoint] = []
+        self._looked_at_all = -math.inf
+        self._front_of: Any = None
+        self._front_after = -math.inf
+        self._front: dict[str, Any] = {}
+        self._generation = 0
+        self._ended: tuple[int, float] = (0, 0.0)
+        self._counted: Any = None
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def refresh(self, further: Mapping[str, Any]) -> bool:
+        """Reads what changed; returns whether anything did.
+
+        Args:
+            further: Further parts of the state, such as `run`.
+
+        Raises:
+            UserError: The database cannot be read.
+        """
+        before = self.seq
+        self._next = self.seq + 1
+        changed = self._connection.changed()
+        if self._connection.generation != self._generation:
+            self._forget()
+            self._generation = self._connection.generation
+            self._fixed["epoch"] = f"{self._epoch}-{self._generation}"
+            changed = True
+        reader = StudyReader(self._connection.rows, str(self._connection.file or "storage"))
+        if changed or not self._study:
+            self._read(reader)
+        self._set_workers(further)
+        self._read_front(reader)
+        for name, part in {**self._fixed, **further}.items():
+            self._set(name, part)
+        return self.seq != before
+
+    def _read(self, reader: StudyReader) -> None:
+        study = reader.study()
+        version = self._version()
+        definition = (study["source"], study["axes"], version)
+        if definition != self._definition:
+            self._forget_trials()
+            self._definition = definition
+            self._axes = tuple(Axis(**axis) for axis in study["axes"])
+        self._study = study
+        self._set("name", study["name"])
+        self._set("axes", axes_json(self._axes))
+        self._set("targets", list(study["source"].get("targets") or ()))
+        self._set("version", version)
+        self._set("end_reason", study["end_reason"])
+        self._read_trials()
+        self._read_growth()
+
+    def _forget_trials(self) -> None:
+        generation = self._generation
+        self._forget()
+        self._generation = generation
+
+    def _version(self) -> int:
+        rows = self._connection.rows
+        if not has_table(rows, "paretune_versions"):
+            return 1
+        return int(rows.plain("SELECT max(number) FROM paretune_versions")[0][0] or 1)
+
+    def _read_trials(self) -> None:
+        rows = self._connection.rows
+        versions = has_table(rows, "paretune_trial_versions")
+        reader = TrialReader(rows, self._connection.sqlite, self._axes, versions)
+        highest = max(self._raw, default=-1)
+        again = {n for n, (state, _) in self._raw.items() if state in OPEN}
+        if self._raw and time.monotonic() - self._looked_at_all >= FULL_EVERY:
+            again |= {n for n, state in reader.states().items() if self._raw.get(n) != state}
+            self._looked_at_all = time.monotonic()
+        elif not self._raw:
+            self._looked_at_all = time.monotonic()
+        for row in reader.read(highest, again):
+            self._raw[row.number] = (row.state, row.finished)
+            self._put(row)
+        ended = [finished for _, finished in self._raw.values() if finished is not None]
+        self._ended = (len(ended), max(ended, default=0.0))
+
+    def _put(self, row: TrialRow) -> None:
+        """Stores a row; one that the final session measured again has its final values."""
+        row = replace(row, **self._final.get(row.number, {}))
+        if self._rows.get(row.number) != row:
+            self._rows[row.number] = row
+            self._row_seq[row.number] = self._changed()
+
+    def _read_growth(self) -> None:
+        last = self._history[-1].time if self._history else -math.inf
+        rows = self._connection.rows
+        [(count,)] = rows.plain("SELECT count(*) FROM paretune_front")
+        new = rows(f"SELECT * FROM paretune_front WHERE time > {max(last, 0.0)!r} ORDER BY time")
+        if len(self._history) + len(new) != count:  # an entry was replaced
+            self._history = []
+            new = rows("SELECT * FROM paretune_front ORDER BY time")
+        self._history += [
+            FrontPoint(row["trial"], row["time"], row["hypervolume"], tuple(row["members"]))
+            for row in new
+        ]
+        if new:
+            self._set("growth", growth_json(self._with_volumes()))
+
+    def _with_volumes(self) -> tuple[FrontPoint, ...]:
+        """Returns the growth; hypervolumes without a reference refer to the worst trial so far."""
+        feasible = [row for row in self._rows.values() if row.feasible and row.values]
+        if all(p.hypervolume is not None for p in self._history) or not feasible:
+            return tuple(self._history)
+        trials = tuple(TrialRecord(r.number, "complete", {}, [], r.values) for r in feasible)
+        record = StudyRecord("", {}, self._axes, trials, tuple(self._history))
+        return with_hypervolumes(record).growth
+
+    # -- the front -------------------------------------------------------------------------------
+
+    def _read_front(self, reader: StudyReader) -> None:
+        """Computes the front's table, unless nothing changed or it was computed a moment ago."""
+        state = (*self._ended, self._study["end_reason"])
+        if state == self._front_of or time.monotonic() < self._front_after:
+            self._add_members()
+            return
+        begun, cost = time.monotonic(), time.thread_time()
+        record = with_final_front(reader.front_record())
+        info = front_info(record, reader.trials)
+        reasons = self._reasons(reader, record)
+        self._front = front_json(record, info, reasons)
+        self._set("front", self._front)
+        self._set("chances", chances_json(shown_chances(record)))
+        self._set("baseline", record.baseline and record.baseline.number)
+        for key in ("constraints", "goals"):
+            self._set(key, constraints_json(record, key))
+        self._set("notes", list(record.data_notes))
+        self._take_final(record)
+        self._front_of = state
+        self._front_after = begun + REST * (time.thread_time() - cost)
+
+    def _reasons(self, reader: StudyReader, record: StudyRecord) -> list[str]:
+        if any(record.members):
+            return []
+        from paretune.search.views.infeasibility import infeasible_lines
+
+        return infeasible_lines(reader.record())
+
+    def _add_members(self) -> None:
+        """Updates the front's members at once, which takes no time."""
+        members = sorted(self._history[-1].members) if self._history else []
+        is_final = self._front.get("final") is not None
+        if self._front and not is_final and self._front["members"] != members:
+            self._front = {**self._front, "members": members}
+            self._set("front", self._front)
+
+    def _take_final(self, record: StudyRecord) -> None:
+        final = with_final_values(self._rows.values(), record)
+        if final == self._final:
+            return
+        stale = self._final.keys() - final.keys()
+        self._final = final
+        for number in final:
+            self._put(self._rows[number])
+        if stale:  # a later trial has ended, so the numbers of the search count again
+            versions = has_table(self._connection.rows, "paretune_trial_versions")
+            sqlite = self._connection.sqlite
+            again = TrialReader(self._connection.rows, sqlite, self._axes, versions)
+            for row in again.read(max(self._raw), stale):
+                self._put(row)
+
+    # -- workers ---------------------------------------------------------------------------------
+
+    def _set_workers(self, further: Mapping[str, Any]) -> None:
+        rows = self._connection.rows
+        living = [worker for worker in worker_rows(rows) if lives(worker)]
+        activity = activity_rows(rows) if living else {}
+        request = wanted(rows)
+        self._set("workers", [_worker(w, activity.get(w["id"])) for w in living])
+        self._set("wanted", request)
+        self._set("status", STATUS[request] if living else "idle")
+        self._count_trials(len(living) if request == RUN else 0)
+
+    def _count_trials(self, workers: int) -> None:
+        """Counts the trials, unless no trial has changed."""
+        last = max(self._row_seq.values(), default=0)
+        limit = self._study["trial_limit"]
+        if self._counted == (last, limit, workers):
+            return
+        self._counted = (last, limit, workers)
+        trials = [self._rows[number] for number in sorted(self._rows)]
+        self._set("counts", counts_json(trials))
+        self._set("budget", budget_json(trials, limit, workers))
+
+    # -- what changed when -----------------------------------------------------------------------
+
+    def _changed(self) -> int:
+        """Returns the number of this refresh, which has changed something."""
+        self.seq = self._next
+        return self.seq
+
+    def _set(self, name: str, part: Any) -> None:
+        if name not in self._parts or self._parts[name][1] != part:
+            self._parts[name] = (self._changed(), part)
+
+    def since(self, seq: int) -> dict[str, Any]:
+        """Returns the parts of the state, and the trials, that changed after `seq`."""
+        parts = {name: part for name, (when, part) in self._parts.items() if when > seq}
+        rows = [self._rows[n] for n in sorted(self._rows) if self._row_seq[n] > seq]
+        if rows or seq < 0:
+            parts["trials"] = trials_json(rows, self._axes)
+        return {**self._fixed, **parts, "seq": self.seq}
+
+    def state(self) -> dict[str, Any]:
+        """Returns the whole state."""
+        return self.since(-1)
+
+    def numbers(self) -> list[int]:
+        """Returns the trial numbers that have been read."""
+        return sorted(self._rows)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+
+def _worker(row: Mapping[str, Any], activity: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns a worker and what it does; a worker of an older Paretune does not tell."""
+    now = activity or {}
+    points = now.get("curve") or []
+    return {
+        "id": row["id"],
+        "host": row["host"],
+        "pid": row["pid"],
+        "trial": now.get("trial"),
+        "stage": now.get("stage"),
+        "epoch": now.get("epoch"),
+        "epochs": now.get("epochs"),
+        "loss": short(now.get("loss")),
+        "score": short(now.get("score")),
+        "started": now.get("started"),
+        "updated": now.get("updated"),
+        "curve": {
+            "epoch": [point[0] for point in points],
+            "loss": [short(point[1]) for point in points],
+            "score": [short(point[2]) for point in points],
+        },
+    }
