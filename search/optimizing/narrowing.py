@@ -2,7 +2,8 @@
 
 - An option goes if LEAST_TRIALS trials took it, and each has almost no chance to be on the front.
   At most one option of a choice goes in a round, the last one never.
-- A range becomes that of its good trials, with a quarter of its width added on both sides.
+- A range becomes that of its good trials, with a quarter of its width added on both sides. It
+  keeps a fifth of its larger end as its width.
 
 An option or value of one of the trials nearest to the goals always stays.
 """
@@ -27,6 +28,9 @@ RANGE_TRIALS, GOOD_TRIALS = 6, 3
 
 MARGIN = 0.25
 """Share of a range's width that is added to both sides of its good trials."""
+
+LEAST_WIDTH = 0.2
+"""A range does not get narrower than this share of its larger end, or factor if logarithmic."""
 
 WORTH = 0.2
 """A range stays if it would lose less than this share of its width."""
@@ -81,7 +85,7 @@ def _narrowed_range(parameter: Parameter, trials: Sequence[Evidence]) -> Iterato
     if len(inside) < RANGE_TRIALS or len(good) < GOOD_TRIALS or domain.low == domain.high:
         return
     low, high = scaled(domain, domain.low), scaled(domain, domain.high)
-    pad = MARGIN * (high - low)
+    pad = max(MARGIN * (high - low), _least_width(domain) / 2)
     ends = (max(low, scaled(domain, min(good)) - pad), min(high, scaled(domain, max(good)) + pad))
     new = on_grid(domain, unscaled(domain, ends[0]), unscaled(domain, ends[1]))
     kept = scaled(domain, new[1]) - scaled(domain, new[0])
@@ -89,6 +93,13 @@ def _narrowed_range(parameter: Parameter, trials: Sequence[Evidence]) -> Iterato
         return
     reason = f"the {len(good)} good trials lie in {range_text(min(good), max(good))}"
     yield SetRange(name, (domain.low, domain.high), new, reason)
+
+
+def _least_width(domain: Float | Int) -> float:
+    """Returns the smallest width, on the scale on which the range is sampled."""
+    if domain.log:
+        return math.log1p(LEAST_WIDTH)
+    return LEAST_WIDTH * max(abs(domain.low), abs(domain.high))
 
 
 def _contains(domain: Float | Int, value: object) -> bool:
