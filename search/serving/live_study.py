@@ -286,9 +286,10 @@ class LiveStudy:
         """Returns the whole state."""
         return self.since(-1)
 
-    def numbers(self) -> list[int]:
-        """Returns the trial numbers that have been read."""
-        return sorted(self._rows)
+    @property
+    def epoch(self) -> str:
+        """Another epoch means that the state has nothing in common with an earlier one."""
+        return str(self._fixed["epoch"])
 
     def close(self) -> None:
         """Closes the connection."""

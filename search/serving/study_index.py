@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from paretune.search.database.damage import SUFFIXES, run_command, sqlite_file
@@ -93,11 +94,7 @@ def _study_file(folder: Path) -> Path | None:
 
 def _below(folder: Path) -> Iterator[tuple[StudyLocation, str | None]]:
     """Yields the studies below a folder; links to folders are not followed."""
-    seen = 0
-    for parent, folders, files in os.walk(folder.resolve()):
-        seen += 1
-        if seen > MOST_FOLDERS:
-            return
+    for parent, folders, files in islice(os.walk(folder.resolve()), MOST_FOLDERS):
         folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith("."))
         for name in sorted(files):
             if name.endswith(DATABASES):
