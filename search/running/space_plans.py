@@ -54,6 +54,10 @@ class SpacePlans:
         else:
             self._answered.discard(key)
 
+    def is_begun(self, key: str) -> bool:
+        """Returns whether a plan has a trial."""
+        return key in self._begun
+
     @property
     def is_small(self) -> bool:
         """Whether the plans can be listed."""

@@ -74,7 +74,7 @@ class FeatureEncoder:
             if isinstance(domain, Choice):
                 row[first + indices[value]] = 1.0
             else:
-                row[first] = _scaled(domain, value)
+                row[first] = scaled(domain, value)
         for first, names, indices in self._shared:
             for name in names:
                 if name in params:
@@ -100,17 +100,32 @@ def _shared_labels(space: Node) -> list[tuple[Sequence[str], list[str]]]:
 class RandomAssignments:
     """Draws assignments of a space at random.
 
+    Attributes:
+        parameters: The parameters of the space, in order.
+
     Args:
         space: The space of the study.
     """
 
     def __init__(self, space: Node) -> None:
         self._space = space
-        self._parameters = list(parameters(space))
+        self.parameters = list(parameters(space))
 
-    def draw(self, random: np.random.Generator) -> dict[str, Any]:
-        """Returns a uniform draw."""
-        return self._assign(lambda name, domain: _draw(domain, random))
+    def draw(self, random: np.random.Generator, decided: Params | None = None) -> dict[str, Any]:
+        """Returns a uniform draw.
+
+        Args:
+            random: Random numbers.
+            decided: Values of some parameters, which stay.
+        """
+        decided = decided or {}
+        return self.assign(
+            lambda name, domain: decided[name] if name in decided else _draw(domain, random)
+        )
+
+    def draw_value(self, domain: Domain, random: np.random.Generator) -> Any:
+        """Returns a uniform draw of one parameter."""
+        return _draw(domain, random)
 
     def mutate(self, parent: Params, random: np.random.Generator) -> dict[str, Any]:
         """Returns the parent with one parameter changed, or sometimes two or three.
@@ -128,19 +143,19 @@ class RandomAssignments:
                 return _draw(domain, random)
             return _changed(domain, parent[name], random) if name in changed else parent[name]
 
-        return self._assign(choose)
+        return self.assign(choose)
 
     def choices(self, params: Params) -> Any:
         """Returns the concrete value of the space."""
         return assign(self._space, lambda name, _: params[name])
 
-    def _assign(self, choose: Callable[[str, Domain], Any]) -> dict[str, Any]:
+    def assign(self, choose: Callable[[str, Domain], Any]) -> dict[str, Any]:
         """Returns the parameters that `assign` asks for, without building the value.
 
         Most assignments are only compared, so their value is not needed.
         """
         params: dict[str, Any] = {}
-        for parameter in self._parameters:
+        for parameter in self.parameters:
             if all(params.get(name) == label for name, label in parameter.condition):
                 params[parameter.name] = choose(parameter.name, parameter.domain)
         return params
@@ -149,7 +164,7 @@ class RandomAssignments:
 def _draw(domain: Domain, random: np.random.Generator) -> Any:
     if isinstance(domain, Choice):
         return domain.options[int(random.integers(len(domain.options)))][0]
-    return _value(domain, float(random.random()))
+    return value_at(domain, float(random.random()))
 
 
 def _changed(domain: Domain, value: Any, random: np.random.Generator) -> Any:
@@ -159,11 +174,11 @@ def _changed(domain: Domain, value: Any, random: np.random.Generator) -> Any:
         return others[int(random.integers(len(others)))] if others else value
     if random.random() < 0.5:
         return _draw(domain, random)
-    position = _scaled(domain, value) + STEP * float(random.normal())
-    return _value(domain, min(1.0, max(0.0, position)))
+    position = scaled(domain, value) + STEP * float(random.normal())
+    return value_at(domain, min(1.0, max(0.0, position)))
 
 
-def _scaled(domain: Float | Int, value: float) -> float:
+def scaled(domain: Float | Int, value: float) -> float:
     """Returns the position of a value within its domain, in [0, 1]."""
     low, high = float(domain.low), float(domain.high)
     if domain.log:
@@ -171,7 +186,7 @@ def _scaled(domain: Float | Int, value: float) -> float:
     return (value - low) / (high - low) if high > low else 0.0
 
 
-def _value(domain: Float | Int, position: float) -> float:
+def value_at(domain: Float | Int, position: float) -> float:
     """Returns the value at a position in [0, 1], on the domain's grid if it has one."""
     low, high = float(domain.low), float(domain.high)
     if isinstance(domain, Int):

@@ -115,6 +115,11 @@ class History:
         return len(self._params)
 
     @property
+    def ended(self) -> int:
+        """Number of different assignments whose trial has ended, with or without objectives."""
+        return len(self._ended)
+
+    @property
     def losses(self) -> np.ndarray:
         """Losses [T, M] of the trials with all objectives."""
         return np.array(self._losses)

@@ -19,6 +19,7 @@ from paretune.search.sampling.features import (
     key_of,
 )
 from paretune.search.sampling.history import History
+from paretune.search.sampling.prior import Prior
 from paretune.search.study.number_formats import network_params, variants_of
 from paretune.search.study.sampler_options import ThompsonParams
 from paretune.search.study.spec import Constraint
@@ -27,6 +28,9 @@ from paretune.spaces.domains import Node
 
 BLOCK = 16
 """Proposals that share their uniform draws."""
+
+PRIOR_SHARE = 0.25
+"""Share of the uniform draws that is drawn from the user's beliefs instead, if there are any."""
 
 CheapObjectives = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """Choices of a plan -> values of the objectives that need no training, by name."""
@@ -52,6 +56,10 @@ class PoolEntry:
 class Pool:
     """Uniform draws, and mutations of the trials on the front.
 
+    Attributes:
+        prior: The user's beliefs, from which some draws come; None if there are none.
+        baseline: The baseline's values, to which constraints may refer.
+
     Args:
         space: The space of the study.
         features: Encodes assignments as rows.
@@ -61,6 +69,7 @@ class Pool:
         seed: Seed of the study.
         cheap: Computes the cheap objectives; None if there are none.
         formats: Number formats in which every trained network is measured.
+        prior: The user's beliefs; None if there are none.
     """
 
     def __init__(
@@ -73,7 +82,9 @@ class Pool:
         seed: int = 0,
         cheap: CheapObjectives | None = None,
         formats: Sequence[Params] = (),
+        prior: Prior | None = None,
     ) -> None:
+        self.prior = prior
         self._features, self._constraints, self._options = features, constraints, options
         self._history, self._seed = history, seed
         self._cheap, self._formats = cheap, formats
@@ -82,7 +93,9 @@ class Pool:
         self.baseline: Mapping[str, float] = {}
 
     def draw(self, random: np.random.Generator) -> dict[str, Any]:
-        """Returns a uniform draw."""
+        """Returns a draw from the user's beliefs while they count, else a uniform one."""
+        if self.prior is not None and self.prior.is_drawn(self._history.ended, random):
+            return self.prior.draw(random)
         return self._assignments.draw(random)
 
     def mutate(self, parents: Sequence[Params], random: np.random.Generator) -> Params:
@@ -146,6 +159,9 @@ class Pool:
         if self._block[0] != block:
             random = np.random.default_rng([self._seed, block])
             draws = [self._assignments.draw(random) for _ in range(self._options.pool)]
+            if self.prior is not None:
+                count = round(PRIOR_SHARE * len(draws))
+                draws[:count] = [self.prior.draw(random) for _ in range(count)]
             self._block = (block, [entry for entry in map(self.entry, draws) if entry is not None])
         return self._block[1]
 

@@ -14,7 +14,7 @@ import hashlib
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,10 @@ from paretune.search.sampling.auto import (
     thompson_options,
 )
 from paretune.search.sampling.features import key_of
+from paretune.search.sampling.hints import HINT, Hint
 from paretune.search.sampling.memory import MEMORY, trials_to_keep
 from paretune.search.sampling.pool import CheapObjectives
+from paretune.search.sampling.prior import STARTUP, Prior
 from paretune.search.sampling.samplers import SAMPLERS, grid, make_sampler
 from paretune.search.sampling.thompson import ThompsonSampler, TrainingCost
 from paretune.search.study.number_formats import variant_formats
@@ -52,6 +54,10 @@ _STATES = {
 }
 
 
+_PRIOR = 1
+"""Tells the random stream of draws from beliefs from that of a sampler."""
+
+
 class Exhausted(Exception):
     """There is no assignment left to propose."""
 
@@ -65,16 +71,19 @@ class Proposal:
         params: Parameter name -> value, of the parameters that exist in the branches taken.
         suggested: Parameter name -> value, of all parameters that the sampler was asked for.
         attributes: The sampler's own attributes, such as the generation of NSGA-II.
+        hint: Key of the plan to try first that it is (sampling/hints.py); None if it is none.
     """
 
     choices: Mapping[str, Any]
     params: Mapping[str, Any]
     suggested: Mapping[str, Any]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    hint: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns what a resumed run needs to tell a new sampler about this trial."""
-        return {"params": dict(self.suggested), "attributes": dict(self.attributes)}
+        hint = {} if self.hint is None else {HINT: self.hint}
+        return {"params": dict(self.suggested), "attributes": dict(self.attributes), **hint}
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,9 @@ class Outcome:
     @property
     def feasible(self) -> bool:
         """Whether the trial is complete and breaks no constraint."""
-        return self.state == "complete" and all(v <= 0 for v in self.violations.values())
+        if self.state != "complete" or not self.values:
+            return False
+        return all(v <= 0 for v in self.violations.values())
 
 
 class Proposer:
@@ -114,6 +125,7 @@ class Proposer:
         spec: The study.
         cheap: Computes the objectives that need no training; None if there are none.
         cost: Computes the training that a plan still needs; None if that is not known.
+        grid_start: The number of the last trial before a grid began.
 
     Raises:
         UserError: The sampler does not have the options of the study file.
@@ -124,13 +136,16 @@ class Proposer:
         spec: StudySpec,
         cheap: CheapObjectives | None = None,
         cost: TrainingCost | None = None,
+        grid_start: int = 0,
     ) -> None:
         self._spec = spec
+        self._grid_start = grid_start
         self._options = optuna_options(spec.sampler)
         make_sampler(spec.sampler.name, 0, spec.trials, self._options)  # refuses options at once
         cost_aware = spec.sampler.name == "auto" and spec.sampler.params.get("cost_aware", True)
         surrogate = surrogate_of(spec.sampler, cheap is not None, cost is not None)
         self._choice = SamplerChoice(spec.sampler, surrogate)
+        self.prior = Prior(spec.space, spec.prior) if spec.prior else None
         self._thompson = ThompsonSampler(
             spec.space,
             {o.name: o.direction for o in spec.objectives},
@@ -140,6 +155,7 @@ class Proposer:
             cheap,
             cost if cost_aware else None,
             variant_formats(spec) if spec.format_variants is True else (),
+            self.prior,
         )
         self._baseline: Mapping[str, float] = {}
         self._asked: dict[int, Proposal] = {}
@@ -174,6 +190,24 @@ class Proposer:
             proposal = self._from_optuna(number, name, attempt)
         self._asked[number] = proposal
         self._thompson.history.proposed.add(key_of(proposal.params))
+        if self.prior is not None and not SAMPLERS[name].native and number <= STARTUP:
+            random = np.random.default_rng([self._seed(number, attempt), _PRIOR])
+            return self.replace(number, self.prior.draw(random))
+        return proposal
+
+    def suggest(self, number: int, hint: Hint, attempt: int = 0) -> Proposal:
+        """Proposes a plan to try first for this number.
+
+        Args:
+            number: Trial number.
+            hint: The plan; it decides all parameters of its branches.
+            attempt: How many proposals for this number were withdrawn before.
+        """
+        name = self._choice.sampler(number)
+        if self._grid is None and not SAMPLERS[name].native:
+            self.ask(number, attempt)  # a sampler of Optuna counts the trials that it was asked for
+        proposal = replace(self.replace(number, hint.params), hint=hint.key)
+        self._asked[number] = proposal
         return proposal
 
     def _from_native(self, number: int, name: str, attempt: int) -> Proposal:
@@ -381,9 +415,10 @@ class Proposer:
 
     def _from_grid(self, number: int) -> Proposal:
         assert self._grid is not None
-        if number > len(self._grid):
+        index = number - 1 - self._grid_start
+        if index >= len(self._grid):
             raise Exhausted
-        params = self._grid[number - 1]
+        params = self._grid[index]
         choices = assign(self._spec.space, lambda name, domain: params[name])
         return Proposal(choices, params, params)
 

@@ -24,6 +24,7 @@ from paretune.search.sampling.gaussian_process import GaussianProcess
 from paretune.search.sampling.history import History
 from paretune.search.sampling.hypervolume_improvement import HypervolumeImprovement
 from paretune.search.sampling.pool import CheapObjectives, Pool, PoolEntry
+from paretune.search.sampling.prior import Prior
 from paretune.search.sampling.random_forest import RandomForest
 from paretune.search.study.sampler_options import ThompsonParams
 from paretune.search.study.spec import Constraint
@@ -76,6 +77,7 @@ class ThompsonSampler:
         cheap: Computes the cheap objectives; None if there are none.
         cost: Computes the training that a plan still needs; None if all plans cost the same.
         formats: Number formats in which every trained network is measured.
+        prior: The user's beliefs; None if there are none.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class ThompsonSampler:
         cheap: CheapObjectives | None = None,
         cost: TrainingCost | None = None,
         formats: Sequence[Params] = (),
+        prior: Prior | None = None,
     ) -> None:
         self._names = list(objectives)
         self._signs = np.array([-1.0 if d == "maximize" else 1.0 for d in objectives.values()])
@@ -101,7 +104,10 @@ class ThompsonSampler:
         self._startup = startup if cost is None else min(startup, networks)
         features = FeatureEncoder(space, options.label_counts)
         self.history = History(features, self._signs.tolist())
-        self._pool = Pool(space, features, constraints, options, self.history, seed, cheap, formats)
+        self._prior = prior
+        self._pool = Pool(
+            space, features, constraints, options, self.history, seed, cheap, formats, prior
+        )
 
     def set_baseline(self, baseline: Mapping[str, float]) -> None:
         """Sets the baseline's values, to which constraints may refer."""
@@ -182,6 +188,8 @@ class ThompsonSampler:
             entries: The entries [V].
             owners: Index of its network [V] for each entry.
         """
+        if self._prior is not None:
+            success = success * self._belief_weights(entries, owners)
         bounds = improvement.bounds * success
         order = np.argsort(-bounds, kind="stable")
         costs = np.ones(len(bounds))
@@ -199,6 +207,14 @@ class ThompsonSampler:
             if gain > best_gain:
                 best, best_gain = int(index), gain
         return best
+
+    def _belief_weights(self, entries: Sequence[PoolEntry], owners: np.ndarray) -> np.ndarray:
+        """Returns the factor [N] of each network's gain: that of its most probable entry."""
+        assert self._prior is not None
+        weights = self._prior.weights([entry.params for entry in entries], self.history.ended)
+        of_network = np.zeros(int(owners[-1]) + 1)
+        np.maximum.at(of_network, owners, weights)
+        return of_network
 
     def _costs(self, plans: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Returns the training that each plan still needs [N].

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
+from paretune.search.study.beliefs import Belief
 from paretune.spaces.domains import Node
 from paretune.task import Metric
 
@@ -185,6 +186,9 @@ class StudySpec:
         task: What the networks are trained and scored for.
         metrics: Name without target -> unit and direction of the task's scores that the study
             names; `accuracy` of classification is an objective of its own.
+        first: Plans to try first: the values of the parameters that each of them decides.
+        prior: Parameter name -> where its good values probably are.
+        trackers: What the study is logged to.
     """
 
     name: str
@@ -217,6 +221,9 @@ class StudySpec:
     racing: RacingParams | None = None
     task: Selection = Selection("classification", {"keep": []})
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    first: tuple[Mapping[str, Any], ...] = ()
+    prior: Mapping[str, Belief] = field(default_factory=dict)
+    trackers: tuple[Selection, ...] = ()
 
 
 def canonical(value: Any) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from paretune.search.measuring.structural_constraints import SCREEN, structural_constraints
+from paretune.search.study.beliefs import OptionBelief, value_at
 from paretune.search.study.raced_stage import longest_training, raced_stage
 from paretune.search.study.spec import (
     ObjectiveSpec,
@@ -68,6 +69,8 @@ class CheckInfo:
     runtime: str
     targets: tuple[str, ...]
     sampler: str
+    first: tuple[str, ...]
+    prior: tuple[str, ...]
     racing: str
     budget: str
     storage: str
@@ -114,12 +117,38 @@ def check_info(spec: StudySpec) -> CheckInfo:
             f"{name}: {_option_text(selection)}" for name, selection in spec.targets.items()
         ),
         sampler=f"{_option_text(spec.sampler)}, seed {spec.seed}",
+        first=tuple(map(assignment_text, spec.first)),
+        prior=tuple(f"{name}: {value}" for name, value in belief_texts(spec).items()),
         racing=_racing_text(spec),
         budget=", ".join(limits),
         storage=shown_url(spec.storage),
         folder=str(spec.folder),
         notes=tuple(_notes(spec)),
     )
+
+
+def assignment_text(params: Mapping[str, Any]) -> str:
+    """Returns the values of parameters: `pruning: structured, pruning.structured.ratio: 0.4`."""
+    return ", ".join(f"{name}: {value}" for name, value in params.items()) or "any plan"
+
+
+def belief_texts(spec: StudySpec) -> dict[str, str]:
+    """Returns parameter name -> the user's belief: `0.4, from 0.3 to 0.5`, `static 75 %`."""
+    domains = {p.name: p.domain for p in parameters(spec.space)}
+    texts = {}
+    for name, belief in spec.prior.items():
+        domain = domains[name]
+        if isinstance(belief, OptionBelief) or isinstance(domain, Choice):
+            assert isinstance(belief, OptionBelief)
+            shares = sorted(belief.shares.items(), key=lambda item: -item[1])
+            texts[name] = ", ".join(f"{label} {100 * p:.0f} %" for label, p in shares if p)
+            continue
+        center, low, high = (
+            f"{value_at(domain, belief.center + shift):.3g}"
+            for shift in (0.0, -belief.spread, belief.spread)
+        )
+        texts[name] = f"{center}, mostly from {low} to {high}"
+    return texts
 
 
 def _final_text(seconds: float) -> str:

@@ -38,8 +38,18 @@ EXAMPLES = {
     "constraints": 'constraints: ["accuracy >= baseline - 1%", "size <= 1 MB"]',
     "goals": 'goals: ["latency <= 0.5 x baseline"]',
     "search": "search: {trials: 60, sampler: tpe, seed: 7}",
+    "first": (
+        "first:\n"
+        "  - {pruning: {structured: {ratio: 0.4}}, quantization: static}\n"
+        "  - {finetune.optimizer.adamw.lr: 1e-3}"
+    ),
+    "prior": (
+        "prior: {pruning.structured.ratio: 0.4 +- 0.1, finetune.optimizer.adamw.lr: 1e-3 x/ 3, "
+        "quantization: {static: 3, none: 1}}"
+    ),
     "budget": "budget: {time: 2h, final: 30s}",
     "storage": "storage: postgresql://me@dbhost/studies",
+    "track": "track: {mlflow: {uri: http://localhost:5000, experiment: plates}}",
     "device": "device: cuda",
 }
 """Section of a study with built-in stages -> one example."""
@@ -53,6 +63,24 @@ TRAINER_EXAMPLES = {
     "quantities": "quantities: {memory: bytes}",
 }
 """Section of a study with your own trainer -> one example."""
+
+NOTES = {
+    "first": (
+        "They count as trials. Each is tried once, also with several workers and after an "
+        "interruption. Entries that you add later are tried next. A parameter of a branch implies "
+        "the option that it belongs to. An entry whose plan has a trial already is skipped."
+    ),
+    "prior": (
+        "`0.4 +- 0.1` is a normal distribution, `1e-3 x/ 3` one of the logarithm: mostly from "
+        "1e-3 / 3 to 1e-3 x 3. A number alone spreads over 15 % of its domain. A quarter of each "
+        "parameter's draws stays uniform. For `auto` and `thompson`, the expected gain is "
+        "multiplied by the density to the power 3/n after n trials (piBO). For `tpe`, `gp`, "
+        "`nsga2` and `nsga3`, the first 10 trials are drawn from the beliefs. `evolution` draws "
+        "from them, later more rarely. `random`, `qmc` and `grid` refuse `prior`. It may change "
+        "between two runs."
+    ),
+}
+"""Section -> text below its table."""
 
 INTRODUCTION = Path(__file__).with_name("reference_intro.md")
 PREPARATION = Path(__file__).with_name("reference_data.md")
@@ -139,6 +167,8 @@ class _Page:
             yield from self._table(self._definitions[RECIPE])
         if name == "search":
             yield from self._samplers(resolved)
+        if name in NOTES:
+            yield f"{NOTES[name]}\n"
         for table in TABLES.get(name, ()):
             yield from self._options(table)
         if name == "data":

@@ -17,6 +17,7 @@ from paretune.search.study.quantity import Quantity, depends_on_artifact, units
 from paretune.search.study.racing_options import RacingParams
 from paretune.search.study.sampler_options import SAMPLER_OPTIONS, AutoParams
 from paretune.search.study.tables import RUNTIMES, SAMPLER_NAMES
+from paretune.search.study.tracker_options import TRACKER_OPTIONS
 from paretune.search.study_file.loading import StudyParams
 from paretune.search.study_file.networks import AVERAGE
 from paretune.search.study_file.schema_builder import (
@@ -75,6 +76,22 @@ _STORAGE: Schema = {
     "or postgresql://USER@HOST/DATABASE",
     "default": "sqlite",
 }
+_FIRST: Schema = {
+    "type": "array",
+    "items": {"type": "object", "minProperties": 1},
+    "description": "plans to try first, right after the baseline, as values of some parameters: "
+    "`{pruning: {structured: {ratio: 0.4}}}`, or by name, `{pruning.structured.ratio: 0.4}`; the "
+    "other parameters are drawn",
+    "default": [],
+}
+_PRIOR: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": ["number", "string", "boolean", "object"]},
+    "description": "where you expect good values, {parameter: belief}: a number with its spread "
+    "(`0.4 +- 0.1`, `1e-3 x/ 3`), an option, or weights of options ({static: 3, none: 1}); it "
+    "counts in the first trials and fades",
+    "default": {},
+}
 _AVERAGE: Schema = {
     "type": "object",
     "description": "several teachers as one: the mean of their class probabilities",
@@ -122,6 +139,8 @@ def _study(build: SchemaBuilder) -> Schema:
                 'budget.stop_at_goals: ["latency <= 0.5 x baseline"]'
             ),
             "search": _search(build),
+            "first": _FIRST,
+            "prior": _PRIOR,
             "budget": object_schema(
                 {
                     "time": _TIME,
@@ -131,6 +150,7 @@ def _study(build: SchemaBuilder) -> Schema:
                 "when a run ends",
             ),
             "storage": _STORAGE,
+            "track": _track(build),
             "device": top["device"],
         },
         "not": {"required": ["runtime", "targets"]},
@@ -183,6 +203,17 @@ def _bounds(description: str) -> Schema:
         "description": description,
         "default": [],
     }
+
+
+def _track(build: SchemaBuilder) -> Schema:
+    """Returns the schema of the section `track`."""
+    options = {
+        name: or_null(build.record(params, searched=False))
+        for name, params in TRACKER_OPTIONS.items()
+    }
+    for name, params in TRACKER_OPTIONS.items():
+        options[name]["description"] = (params.__doc__ or "").splitlines()[0]
+    return object_schema(options, "the trackers that the study is logged to, {tracker: options}")
 
 
 def _search(build: SchemaBuilder) -> Schema:

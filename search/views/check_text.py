@@ -27,6 +27,8 @@ def check_view(info: CheckInfo) -> RenderableType:
         ("constraints", "\n".join(info.constraints) or "none"),
         ("goals", "\n".join(info.goals) or "none"),
         ("sampler", info.sampler),
+        ("first", "\n".join(info.first)),
+        ("prior", "\n".join(info.prior)),
         ("racing", info.racing),
         ("budget", info.budget),
         ("storage", info.storage),

@@ -70,6 +70,7 @@ def test_every_key_has_a_meaning() -> None:
 def test_example_of_a_section_loads(section: str, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     study = yaml.safe_load(MINIMAL) | (MASKS if section == "task" else {})
+    study |= yaml.safe_load(EXAMPLES["space"]) if section in ("first", "prior") else {}
     study |= yaml.safe_load(EXAMPLES[section])
     file = tmp_path / "study.yaml"
     file.write_text(yaml.safe_dump(study))
