@@ -180,6 +180,27 @@ class StudyReader:
         rows = self._rows(f"SELECT {columns} FROM paretune_trials {trials} ORDER BY number")
         return [_trial(row, measured[row["number"]]) for row in rows]
 
+    def measured(self, numbers: Collection[int]) -> list[TrialRecord]:
+        """Returns the trials of these numbers; their measurements have results on each example."""
+        return self.with_examples(self.trials(numbers))
+
+    def plans(self) -> list[TrialRecord]:
+        """Returns all trials with their plans and values, without parameters and measurements."""
+        rows = self._rows(
+            'SELECT number, state, plan, "values", repeat_of FROM paretune_trials ORDER BY number'
+        )
+        return [
+            TrialRecord(
+                row["number"],
+                row["state"],
+                {},
+                row["plan"],
+                row["values"] or {},
+                repeat_of=row["repeat_of"],
+            )
+            for row in rows
+        ]
+
     def with_examples(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Returns the trials; their measurements have the results on each example."""
         numbers = sql_list([trial.number for trial in trials])
@@ -237,6 +258,11 @@ class StudyReader:
     def steps(self, trial: int) -> list[dict[str, Any]]:
         """Returns the steps that the trial's custom trainer reported, in order."""
         return self._rows(f"SELECT * FROM paretune_steps WHERE trial = {int(trial)} ORDER BY step")
+
+    def numbers(self) -> list[int]:
+        """Returns the numbers of all trials, in order."""
+        rows = self._rows.plain("SELECT number FROM paretune_trials ORDER BY number")
+        return [int(number) for (number,) in rows]
 
     def last_number(self) -> int:
         """Returns the highest trial number; -1 if there are no trials."""

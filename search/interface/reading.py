@@ -12,7 +12,8 @@ from paretune.search.front.final_front import with_final_front
 
 if TYPE_CHECKING:
     from paretune.search.database.reader import StudyReader
-    from paretune.search.study.records import StudyRecord, TrialRecord
+    from paretune.search.study.records import Axis, StudyRecord, TrialRecord
+    from paretune.search.views.attribution import Contribution
     from paretune.search.views.front_table import FrontInfo
     from paretune.search.views.status import StatusInfo
 
@@ -30,24 +31,34 @@ class TrialView:
         baseline: Trial 0 in the same form; None if there is none.
         steps: The steps that the user's own trainer reported.
         no_test: Why the study's data has no test part; None if it has one.
+        contributions: What each technique of the trial contributed.
+        axes: The objectives of the study.
     """
 
     trial: TrialRecord
     baseline: TrialRecord | None
     steps: Sequence[Mapping[str, Any]]
     no_test: str | None
+    contributions: Sequence[Contribution] = ()
+    axes: Sequence[Axis] = ()
 
     def text(self) -> str:
         """Returns the trial as `paretune show` prints it."""
+        from paretune.search.views.contribution_text import contribution_lines
         from paretune.search.views.trial_text import trial_text
 
-        return trial_text(self.trial, self.steps, self.no_test, self.baseline)
+        text = trial_text(self.trial, self.steps, self.no_test, self.baseline)
+        lines = contribution_lines(self.contributions, self.axes)
+        heading = ["what each technique contributed"] if lines else []
+        return "\n".join([text, *heading, *(f"  {line}" for line in lines)])
 
     def to_json(self) -> dict[str, Any]:
         """Returns everything that is stored of the trial."""
+        from paretune.search.views.contribution_text import contributions_json
         from paretune.search.views.trial_text import trial_json
 
-        return trial_json(self.trial, self.steps)
+        contributions = contributions_json(self.contributions, self.axes)
+        return {**trial_json(self.trial, self.steps), "contributions": contributions}
 
 
 def read_record(url: str) -> StudyRecord:
@@ -89,8 +100,21 @@ def read_trial(url: str, number: int) -> TrialView:
             )
         pair = reader.with_examples(reader.trials({0, number}))
         steps = reader.steps(number)
-        no_test = reader.outline().no_test if record.measurements else None
-    return TrialView(pair[-1], pair[0] if pair[0].number == 0 else None, steps, no_test)
+        outline = reader.outline()
+        contributions = _contributions(reader, pair[-1], outline.axes)
+    no_test = outline.no_test if record.measurements else None
+    baseline = pair[0] if pair[0].number == 0 else None
+    return TrialView(pair[-1], baseline, steps, no_test, contributions, outline.axes)
+
+
+def _contributions(
+    reader: StudyReader, trial: TrialRecord, axes: Sequence[Axis]
+) -> Sequence[Contribution]:
+    if trial.state != "complete" or trial.number == 0:
+        return ()
+    from paretune.search.views.attribution import contributions_of
+
+    return contributions_of(trial, reader.plans(), axes, reader.measured)
 
 
 def _reasons_without_feasible(reader: StudyReader, front: Collection[int]) -> list[str]:
