@@ -56,7 +56,7 @@ def baseline_round(runner: SessionRunner, clock: Clock) -> RoundLog:
     seconds = clock.left - reserved(clock.total, trial.rest)
     rounds = number_of_rounds(seconds, trial.seconds)
     shares = shares_of(rounds, full, trial.training_share)
-    edits = epoch_edits(full, shares[0])
+    edits = epoch_edits(full, shares[:1])
     space = edited_space(study.source["space"], spec.space, edits)
     return RoundLog(
         number=0,

@@ -38,10 +38,10 @@ def baseline_bottleneck(location: StudyLocation, batch: int) -> str | None:
 
 
 def bottleneck_text(profile: Profile) -> str | None:
-    """Returns `conv2 (Conv2d) takes 61 % of its time`; None if no layer takes any."""
+    """Returns `its layer conv2 (Conv2d) takes 61 % of the time`; None if no layer takes any."""
     rows = [row for row in profile.rows if row.layer.path and row.shares["time"] > 0]
     if not rows:
         return None
     slowest = rows[0]
     share = f"{100 * slowest.shares['time']:.0f} %"
-    return f"{slowest.layer.path} ({slowest.layer.kind}) takes {share} of its time"
+    return f"its layer {slowest.layer.path} ({slowest.layer.kind}) takes {share} of the time"

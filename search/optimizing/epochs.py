@@ -1,8 +1,8 @@
 """The epochs of the trainings in a round: few at first, more for what is promising. Pure.
 
 The epochs that the study file gives are the full ones. The first round trains a quarter of them,
-the second half, the others all. A round also allows the epochs of the round before it, so that
-the sampler, which weighs gain and cost, still learns from those trials.
+the second half, the others all. A round also allows the epochs of the rounds before it, so that the
+sampler, which weighs gain and cost, still learns from their trials.
 
 This is successive halving (Jamieson and Talwalkar 2016, https://arxiv.org/abs/1502.07943) in
 rounds: a promising network is trained again with more epochs, from its beginning.
@@ -10,13 +10,16 @@ rounds: a promising network is trained again with more epochs, from its beginnin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from paretune.search.optimizing.space_edits import SetEpochs, Space, written_literals
 from paretune.spaces.domains import Node
 
 SHORT = (0.25, 0.5)
 """Shares of the full epochs in the first rounds."""
+
+ENOUGH = 16
+"""Number of longer trials after which a round allows no short ones any more."""
 
 LEAST_EPOCHS = 4
 """Trainings of fewer epochs are never shortened."""
@@ -53,20 +56,34 @@ def epochs_in(full: int, share: float) -> int:
     return max(1, round(share * full))
 
 
-def epoch_edits(
-    full: Mapping[str, int], share: float, earlier: float | None = None
-) -> list[SetEpochs]:
+def epoch_edits(full: Mapping[str, int], shares: Sequence[float]) -> list[SetEpochs]:
     """Returns the edits that give a round its epochs.
 
     Args:
         full: Name -> full epochs.
-        share: Share of the full epochs in this round.
-        earlier: That of the round before; None in the first round.
+        shares: Shares of the full epochs that its trials may train; the largest last.
     """
-    reason = "all epochs" if share >= 1 else f"{100 * share:.0f} % of the full number"
-    edits = []
-    for name, epochs in full.items():
-        shares = (share,) if earlier is None else (min(earlier, share), share)
-        values = tuple(sorted({epochs_in(epochs, each) for each in shares}))
-        edits.append(SetEpochs(name, values, reason))
-    return edits
+    largest = shares[-1]
+    reason = "all epochs" if largest >= 1 else f"{100 * largest:.0f} % of the full number"
+    return [
+        SetEpochs(name, tuple(sorted({epochs_in(epochs, share) for share in shares})), reason)
+        for name, epochs in full.items()
+    ]
+
+
+def kept_shares(shares: Sequence[float], trials: Mapping[float, int]) -> tuple[float, ...]:
+    """Returns the shares of the full epochs that the next round keeps, of those so far.
+
+    The sampler learns from the trials whose epochs are still allowed. So short trainings stay until
+    ENOUGH trials trained longer.
+
+    Args:
+        shares: Share of each round so far, and of the next one at the end.
+        trials: Share -> number of trials in the rounds of that share.
+    """
+    distinct = sorted(set(shares))
+    return tuple(
+        share
+        for share in distinct
+        if share == distinct[-1] or sum(n for s, n in trials.items() if s > share) < ENOUGH
+    )

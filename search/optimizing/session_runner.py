@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from paretune.search.interface.session import SessionEnd, run_session
 from paretune.search.optimizing.working_study import WorkingStudy
 from paretune.search.preflight.first_step import first_step
 from paretune.search.study.spec import StudySpec
-from paretune.search.trial.events import Event, Reporter, TrialEnded
+from paretune.search.trial.events import Event, Reporter, RunEnded, TrialEnded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,14 +64,41 @@ class SessionRunner:
 
     def run(self, spec: StudySpec, *reporters: Reporter) -> SessionEnd:
         """Runs a session; interrupts and mistakes are raised as by `run_session`."""
-        return run_session(
-            spec,
-            reporters=[*self._reporters, *reporters],
-            console=self._console,
-            study=str(self.study.file),
-            where=self.study.document.where,
-            data=self._data,
-        )
+        with self._shown() as shown:
+            return run_session(
+                spec,
+                reporters=[*shown, *self._reporters, *reporters],
+                study=str(self.study.file),
+                where=self.study.document.where,
+                data=self._data,
+            )
+
+    @contextmanager
+    def _shown(self) -> Iterator[list[Reporter]]:
+        """Opens the view of the progress on the console, if there is one."""
+        if self._console is None:
+            yield []
+            return
+        from paretune.search.running.progress import make_progress
+
+        with make_progress(self._console) as progress:
+            yield [WithoutEnd(progress)]
+
+
+class WithoutEnd:
+    """A reporter that forwards all events but the end of a session: the round tells that.
+
+    Args:
+        report: Receives the other events.
+    """
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+
+    def __call__(self, event: Event) -> None:
+        """Receives an event."""
+        if not isinstance(event, RunEnded):
+            self._report(event)
 
 
 class TrialCounter:

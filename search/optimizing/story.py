@@ -104,14 +104,20 @@ def goal_lines(choice: FinalChoice, baseline: Mapping[str, Measurement]) -> list
         value, bound = (format_value(x, stand.unit) for x in (stand.value, stand.bound))
         sign = "<=" if stand.goal.upper else ">="
         state = "met" if stand.met else "MISSED"
-        base = baseline.get(stand.goal.quantity)
-        times = ""
-        if base is not None and stand.unit != "fraction" and stand.value > 0:
-            times = f", {format_times(base.value / stand.value)} below the baseline"
-            if base.value < stand.value:
-                times = f", {format_times(stand.value / base.value)} the baseline's"
+        times = _times_text(stand, baseline)
         lines.append(f'goal "{stand.goal.text}": {state}, {value} {sign} {bound}{times}')
     return lines
+
+
+def _times_text(stand: Standing, baseline: Mapping[str, Measurement]) -> str:
+    """Returns `, 4.2x better than the baseline`; empty for a share, or if there is no baseline."""
+    base = baseline.get(stand.goal.quantity)
+    if base is None or stand.unit == "fraction" or min(base.value, stand.value) <= 0:
+        return ""
+    ratio = base.value / stand.value if base.better == "lower" else stand.value / base.value
+    if ratio >= 1:
+        return f", {format_times(ratio)} better than the baseline"
+    return f", {format_times(1 / ratio)} worse than the baseline"
 
 
 def next_sentence(number: int, edits: Sequence[Edit], share: float, earlier: float) -> str:

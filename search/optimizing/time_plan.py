@@ -19,7 +19,7 @@ ROUNDS, MOST_ROUNDS = 3, 6
 FINAL_SHARE, SHORTEST_FINAL, LONGEST_FINAL = 0.05, 2.0, 60.0
 """The final session as a share of the time, and its bounds in seconds."""
 
-CHECKS = 12.0
+CHECKS = 15.0
 """Seconds of an export's checks in clean processes, without the measurements."""
 
 MEASURED_AGAIN = 3

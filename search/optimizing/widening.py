@@ -1,7 +1,8 @@
 """Widens a space where the trials nearest to the goals lie at its border. Pure.
 
 A range grows by half of its width at that end, and a choice of numbers by the next number. Nothing
-grows beyond what is valid, nor towards candidates that could not exist.
+grows beyond what is valid, nor towards candidates that could not exist. Numbers of an architecture
+only get smaller: a network larger than those that the user wrote is no goal.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ LIMITS = {
     "momentum": (0.0, 0.99),
     "dropout": (0.0, 0.9),
     "label_smoothing": (0.0, 0.5),
-    "width": (0.05, 4.0),
 }
 """Last word of a parameter's name -> the ends that it may have at most.
 
@@ -78,7 +78,11 @@ def _wider_range(parameter: Parameter, trials: Sequence[Evidence]) -> Iterator[S
     ends = [domain.low, domain.high]
     if _many(at_low, len(best)) and not _impossible_at(name, domain.low, trials, "low"):
         ends[0] = unscaled(domain, low - GROWTH * width)
-    if _many(at_high, len(best)) and not _impossible_at(name, domain.high, trials, "high"):
+    if (
+        _many(at_high, len(best))
+        and not _is_size(name)
+        and not _impossible_at(name, domain.high, trials, "high")
+    ):
         ends[1] = unscaled(domain, high + GROWTH * width)
     if tuple(ends) == (domain.low, domain.high):
         return
@@ -87,6 +91,11 @@ def _wider_range(parameter: Parameter, trials: Sequence[Evidence]) -> Iterator[S
         count = max(at_low, at_high)
         reason = f"{count} of the {len(best)} best trials lie at its end"
         yield SetRange(name, (domain.low, domain.high), new, reason)
+
+
+def _is_size(name: str) -> bool:
+    """Returns whether a number is of an architecture, where a larger one makes it larger."""
+    return name.startswith("architecture.")
 
 
 def _impossible_at(name: str, end: float, trials: Sequence[Evidence], side: str) -> bool:
@@ -125,7 +134,9 @@ def _next_value(name: str, choice: Choice, trials: Sequence[Evidence]) -> Iterat
         count = labels.count(end)
         value = _following(numbers[end], numbers[neighbour])
         least, most = LIMITS.get(name.rpartition(".")[2], (0.0, 2 * max(numbers.values())))
-        if not _many(count, len(labels)) or value is None or not least <= value <= most:
+        if not _many(count, len(labels)) or value is None or not least < value <= most:
+            continue
+        if _is_size(name) and value > numbers[end]:
             continue
         if any(t.impossible and t.params.get(name) == end for t in trials):
             continue

@@ -10,7 +10,7 @@ from paretune.search.optimizing.evidence import Evidence
 from paretune.search.optimizing.narrowing import LEAST_TRIALS, narrowing_edits
 from paretune.search.optimizing.space_edits import DropOption, SetRange
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Record
-from support.optimizing import TREE, trial_of, tree
+from support.optimizing import TREE, tree, trial_of
 
 RATIO = "pruning.structured.ratio"
 

@@ -8,7 +8,13 @@ from dataclasses import replace
 import pytest
 
 from paretune.search.errors import UserError
-from paretune.search.optimizing.epochs import epoch_edits, full_epochs, shares_of
+from paretune.search.optimizing.epochs import (
+    ENOUGH,
+    epoch_edits,
+    full_epochs,
+    kept_shares,
+    shares_of,
+)
 from paretune.search.optimizing.time_plan import (
     TrialTime,
     measured_trial_time,
@@ -63,10 +69,18 @@ def test_epochs_are_a_quarter_a_half_and_all() -> None:
     assert shares_of(4, full, 0.8) == (0.25, 0.5, 1.0, 1.0)
     assert shares_of(3, full, 0.8) == (0.25, 0.5, 1.0)
     assert shares_of(1, full, 0.8) == (1.0,)
-    [edit] = epoch_edits(full, 0.25)
+    [edit] = epoch_edits(full, [0.25])
     assert edit.values == (3,)
-    [edit] = epoch_edits(full, 1.0, 0.5)
+    [edit] = epoch_edits(full, [0.5, 1.0])
     assert edit.values == (6, 12)
+
+
+def test_short_trainings_stay_until_enough_trials_trained_longer() -> None:
+    assert kept_shares([0.25, 0.5], {0.25: 9}) == (0.25, 0.5)
+    assert kept_shares([0.25, 0.5, 1.0], {0.25: 9, 0.5: ENOUGH - 1}) == (0.25, 0.5, 1.0)
+    assert kept_shares([0.25, 0.5, 1.0], {0.25: 9, 0.5: ENOUGH}) == (0.5, 1.0)
+    assert kept_shares([0.5, 1.0, 1.0], {0.5: 9, 1.0: ENOUGH}) == (1.0,)
+    assert kept_shares([1.0, 1.0], {1.0: 0}) == (1.0,)
 
 
 def test_trainings_are_not_shortened_where_that_saves_little() -> None:

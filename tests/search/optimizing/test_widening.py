@@ -8,7 +8,7 @@ from paretune.search.optimizing.evidence import Evidence
 from paretune.search.optimizing.space_edits import AddValue, SetRange
 from paretune.search.optimizing.widening import widening_edits
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Record
-from support.optimizing import trial_of, tree
+from support.optimizing import tree, trial_of
 
 RATIO = "pruning.structured.ratio"
 
@@ -67,6 +67,7 @@ def test_integers_grow_in_steps_and_stay_positive() -> None:
     [
         (("0.25", "0.5", "1.0"), "0.25", 0.125),
         (("0.25", "0.5", "1.0"), "1.0", 2.0),
+        (("0.0625", "0.125"), "0.0625", 0.0312),
         (("0.5", "0.75", "1.0"), "0.5", 0.333),
         (("8", "16", "32"), "8", 4),
     ],
@@ -81,6 +82,18 @@ def test_choice_of_numbers_gets_the_next_one(
     [edit] = widening_edits(space, trials)
     assert isinstance(edit, AddValue)
     assert edit.value == added
+
+
+def test_architecture_gets_smaller_but_not_larger() -> None:
+    name = "architecture.simple_cnn.width"
+    small, large = (
+        [Evidence(n, {name: label}, 0.5, 3, best=True) for n in range(3)]
+        for label in ("0.25", "1.0")
+    )
+    assert [edit.text for edit in widening_edits(tree(), small)] == [
+        f"{name}: 0.125 comes in: 3 of the 3 best trials have 0.25"
+    ]
+    assert widening_edits(tree(), large) == []
 
 
 def test_choice_of_names_does_not_grow() -> None:
