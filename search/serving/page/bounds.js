@@ -1,8 +1,8 @@
 // Sliders and number fields for bounds on the objectives; they name the best trial inside.
 
 import { bestInside, constraintTexts, isBounded, mainSide, outward, RULES } from "./choice.js";
-import { byId, el, refresh } from "./dom.js";
-import { count, formatValue, list } from "./format.js";
+import { byId, el, note, refresh } from "./dom.js";
+import { count, formatValue, list, quote } from "./format.js";
 import { scaleOf } from "./scales.js";
 
 const STEPS = 500;
@@ -13,7 +13,7 @@ export class Bounds {
     Object.assign(this, { study, view, changed, actions, fields: new Map(), both: false });
     for (const axis of study.axes) view.bounds[axis.name] ??= { most: null, least: null };
     this.box = el("div", {});
-    this.words = el("p", { classes: "found", role: "status", "aria-live": "polite" });
+    this.words = el("div", { classes: "found", role: "status", "aria-live": "polite" });
     this.legend = el("div", {});
     byId("bounds").replaceChildren(this.box, this.words);
   }
@@ -90,14 +90,23 @@ export class Bounds {
     refresh(this.words, facts, () => {
       const select = el("select", { "aria-label": "rule for the best trial", "data-focus": "rule", onchange: (event) => { view.rule = event.target.value; this.changed(); } },
         rules.map(([value, text]) => el("option", { value, text, selected: value === view.rule })));
-      if (!isBounded(view.bounds)) return ["No bound is set. Best by ", select, ": ", this.#link(best)];
+      if (!isBounded(view.bounds)) return ["No bound is set. The ", select, " has ", this.#link(best), "."];
       const figures = best && list(axes.map((axis) => `${axis.name} ${formatValue(best.values[axis.name], axis.unit)}`));
       const constrain = el("button", { type: "button", text: "Make these the constraints ...", "data-focus": "constrain", onclick: () => this.actions.constrain(this.texts) });
       const clear = el("button", { type: "button", text: "Clear", "data-focus": "clear", onclick: () => this.clear() });
       const kept = `${inside} of ${count(study.feasible.length, "feasible trial")} ${inside === 1 ? "keeps" : "keep"} the bounds.`;
-      if (!best) return [`No trial keeps ${list(this.texts)}. `, clear, " ", constrain];
-      return [`${kept} Best by `, select, ": ", this.#link(best), ` with ${figures}. `, el("br"), clear, " ", constrain];
+      if (!best) return [`No feasible trial keeps ${list(this.texts)}. `, clear, " ", constrain];
+      return [`${kept} The `, select, " inside has ", this.#link(best), `: ${figures}. `, el("br"), clear, " ", constrain, this.#rule()];
     });
+  }
+
+  // Says what the rule means, and how the command line picks the same trial.
+  #rule() {
+    const { rule } = this.view, { axes } = this.study;
+    if (rule === RULES.knee) return note("Knee: of the front inside the bounds, the trial with the smallest sum of the objectives, each scaled to 0 to 1.");
+    if (rule !== RULES.first && rule !== axes[0].name) return note(`Of the front inside the bounds, the trial with the best ${rule}.`);
+    const words = `--pick ${quote(this.texts.join(" and "))}`;
+    return el("p", { classes: "note" }, `Of the front inside the bounds, the trial with the best ${axes[0].name}. On the command line: `, el("code", { text: words }));
   }
 
   clear() {

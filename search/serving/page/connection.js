@@ -5,7 +5,7 @@ import { get, ServerError, studyPath } from "./api.js";
 const FIRST_WAIT = 1000, LONGEST_WAIT = 15000;
 
 export class Connection {
-  // `handlers`: state(change), replaced(state), notice(text), status("open" | "lost", text).
+  // `handlers`: state(change), replaced(state), notice({error}), status("open" | "lost", text).
   constructor(id, state, handlers) {
     Object.assign(this, { id, epoch: state.epoch, seq: state.seq, handlers, wait: FIRST_WAIT });
     this.#open();
@@ -21,7 +21,8 @@ export class Connection {
     this.source = source;
     source.addEventListener("open", () => { this.wait = FIRST_WAIT; this.handlers.status("open"); });
     source.addEventListener("state", (event) => this.#take(JSON.parse(event.data)));
-    source.addEventListener("notice", (event) => this.handlers.notice(noticeText(event.data)));
+    source.addEventListener("reload", () => this.retry());
+    source.addEventListener("notice", (event) => this.handlers.notice(JSON.parse(event.data)));
     source.addEventListener("error", () => { if (this.source === source) this.#lost(); });
   }
 
@@ -54,11 +55,4 @@ export class Connection {
       this.#lost(error.message);
     }
   }
-}
-
-function noticeText(data) {
-  try {
-    const value = JSON.parse(data);
-    return typeof value === "string" ? value : value.text ?? value.message ?? data;
-  } catch { return data; }
 }

@@ -2,13 +2,14 @@
 
 import { post, studyPath } from "./api.js";
 import { ask } from "./dialog.js";
-import { announce, byId, el, note, refresh } from "./dom.js";
+import { byId, el, note, refresh } from "./dom.js";
+import { quote } from "./format.js";
 import { budgetText } from "./work.js";
 
 const WORDS = { running: "running", holding: "paused", stopping: "stopping", idle: "not running" };
 
 export class Controls {
-  constructor(study, id, failed) { Object.assign(this, { study, id, failed, busy: false }); }
+  constructor(study, id, failed, news) { Object.assign(this, { study, id, failed, news, busy: false }); }
 
   update() {
     const { status, wanted, budget } = this.study.state;
@@ -17,23 +18,25 @@ export class Controls {
       const button = (text, act, enabled = true) => el("button", { type: "button", text, "data-focus": text, disabled: this.busy || !enabled, onclick: act });
       const idle = status === "idle";
       return [chip, el("span", { text: budgetText(budget) }), el("span", { classes: "spring" }),
-        wanted === "pause" ? button("Go on", () => this.#send("resume", "The study goes on."), !idle || status === "holding")
-          : button("Pause", () => this.#send("pause", "The study pauses after the current epoch."), !idle),
+        wanted === "pause" ? button("Go on", () => this.#send("resume"), !idle)
+          : button("Pause", () => this.#send("pause"), !idle),
         button("Stop", () => this.#stop(), !idle && wanted !== "stop"),
         button(idle ? "Run ..." : "More trials ...", () => this.#more())];
     });
   }
 
-  async #send(action, news, more = {}) {
+  async #send(action) {
     this.busy = true;
     this.update();
-    try {
-      const answer = await post(`${studyPath(this.id)}/control`, { action, ...more });
-      this.failed(null);
-      announce(answer?.text ?? news);
-    } catch (error) { this.failed(error.message); }
+    try { await this.#post({ action }); } catch (error) { this.failed(error.message); }
     this.busy = false;
     this.update();
+  }
+
+  // Sends a request; says what the server does now, and the same on the command line.
+  async #post(body) {
+    const { text, command } = await post(`${studyPath(this.id)}/control`, body);
+    this.news(`${text[0].toUpperCase()}${text.slice(1)}. On the command line: ${command}`);
   }
 
   #command(words) { return el("p", { classes: "note" }, "On the command line: ", el("code", { text: words })); }
@@ -42,8 +45,8 @@ export class Controls {
 
   #stop() {
     ask({ title: "Stop the study?", button: "Stop", content: [
-      el("p", { text: "The workers end the trial's current step, then the run ends. Nothing that is finished is lost. The study can go on later." }), this.#command(`paretune stop ${this.file}`)],
-      act: () => post(`${studyPath(this.id)}/control`, { action: "stop" }) });
+      el("p", { text: "The workers end their stage, then the run ends. Nothing that is finished is lost. The study can go on later." }), this.#command(`paretune stop ${this.file}`)],
+      act: () => this.#post({ action: "stop" }) });
   }
 
   #more() {
@@ -57,9 +60,9 @@ export class Controls {
     ask({ title: idle ? "Run the study" : "More trials", button: idle ? "Run" : "Set", content: [
       el("p", { text: `${budget?.done ?? 0} trials are done${budget?.trials ? ` of ${budget.trials}` : ""}.` }),
       el("p", {}, el("label", { for: "more-trials", text: "Trials in total: " }), field),
-      note(idle ? "A run starts on the machine of this server, and goes on if the page is closed." : "The running workers take up the new number."),
+      note(idle ? "A run starts on the machine of this server, and goes on if the page is closed." : "The workers end their stage and leave. Then a run goes on with the new number."),
       el("p", { classes: "note" }, "On the command line: ", command)],
-      act: () => post(`${studyPath(this.id)}/control`, { action: "run", trials: field.valueAsNumber }) });
+      act: () => this.#post({ action: "run", trials: field.valueAsNumber }) });
   }
 
   // Makes bounds the constraints of the study.
@@ -77,11 +80,8 @@ export class Controls {
       el("ul", { classes: "lines" }, kept.map(({ text, box }) => el("li", {}, el("label", {}, box, ` ${text}`)))),
       note("A new version of the study is written. All trials keep their measurements; those that break a constraint leave the front. The next trials are chosen by the new constraints."),
       el("p", { classes: "note" }, "On the command line: ", command)],
-      act: () => post(`${studyPath(this.id)}/control`, { action: "run", constraints: chosen() }) });
+      act: () => this.#post({ action: "run", constraints: chosen() }) });
   }
 }
 
 const quantity = (text) => text.split(/[<>]/)[0].trim();
-
-// Text as one word of a shell.
-export const quote = (text) => (/^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

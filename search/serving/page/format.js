@@ -68,3 +68,6 @@ export const count = (number, word) => `${number} ${word}${number === 1 ? "" : "
 export function list(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
+
+// Text as one word of a shell.
+export const quote = (text) => (/^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

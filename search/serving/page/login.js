@@ -1,34 +1,19 @@
-// Sends the token to the server, which answers with a cookie that no script can read.
-// The token may stand behind `#` in the address: browsers do not send that part.
+// Logs in with the token; the server answers with a cookie.
 
-const form = document.getElementById("login");
-const field = document.getElementById("token");
-const problem = document.getElementById("problem");
+import { post } from "./api.js";
+import { byId, el } from "./dom.js";
 
-async function logIn(token) {
-  problem.textContent = "";
-  let response;
+async function login(token) {
   try {
-    response = await fetch("/login", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) });
-  } catch {
-    problem.textContent = "The server does not answer. Is `paretune serve` still running?";
-    return;
+    await post("/login", { token });
+    location.replace(location.pathname === "/login" ? "/" : location.pathname);
+  } catch (error) {
+    byId("errors").replaceChildren(el("p", { classes: "banner error", text: error.message }));
   }
-  if (response.ok) {
-    location.reload();
-    return;
-  }
-  const value = await response.json().catch(() => null);
-  problem.textContent = value?.error ?? `The server answers ${response.status}.`;
-  field.focus();
 }
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  logIn(field.value.trim());
-});
+byId("login").addEventListener("submit", (event) => { event.preventDefault(); login(byId("token").value.trim()); });
 
-const token = decodeURIComponent(location.hash.slice(1)).replace(/^token=/, "");
-history.replaceState(null, "", location.pathname);
-if (token) logIn(token);
-else field.focus();
+// The address that the command prints may hold the token behind "#", which browsers never send.
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (given) { history.replaceState(null, "", location.pathname); login(given); }

@@ -60,7 +60,7 @@ export class Study {
   }
 }
 
-const KIND_TEXTS = { breaks: "breaks a constraint", near: "close to the front" };
+const KIND_TEXTS = { front: "on the front", breaks: "breaks a constraint", near: "close to the front" };
 export const kindText = (kind) => KIND_TEXTS[kind] ?? kind;
 
 export function noteOf(row) {

@@ -75,7 +75,7 @@ export class Panel {
       el("td", { text: entry.part && entry.part !== "validation" ? `${entry.name} (${entry.part})` : entry.name }),
       el("td", { classes: "number" }, entry.text ?? formatValue(entry.value, entry.unit), " ", el("small", { text: entry.interval ?? formatSpread(entry.low, entry.high, entry.value, entry.unit) })),
       el("td", {}, entry.difference ?? "", entry.noise ? el("small", { text: ` ${entry.noise}` }) : null)));
-    const head = el("thead", {}, el("tr", {}, ["", "value", "against the baseline"].map((text) => el("th", { scope: "col", text }))));
+    const head = el("thead", {}, el("tr", {}, ["", "value", "vs baseline"].map((text) => el("th", { scope: "col", text }))));
     return [el("h3", { text: "Numbers" }), el("div", { classes: "scroll" }, el("table", {}, head, el("tbody", {}, rows))), note("Small print: 95 % intervals.")];
   }
 

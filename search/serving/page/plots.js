@@ -131,7 +131,7 @@ export class Plots {
       if (kind === "near" || kind === "front") marker.opacity = rows.map((row) => FAINT + (1 - FAINT) * (row.chance ?? 1));
       traces.push(this.#points(rows, x, y, marker, barred ? { error_x: bars(rows, x, marker.color), error_y: bars(rows, y, marker.color) } : {}));
     }
-    const ring = (row, color, size) => this.#points(row ? [row] : [], x, y, { symbol: "circle-open", size, line: { color, width: 2.5 } }, { hoverinfo: "skip", hovertemplate: undefined });
+    const ring = (row, color, size) => this.#points(row ? [row] : [], x, y, { symbol: "circle-open", size, color, line: { color, width: 2.5 } }, { hoverinfo: "skip", hovertemplate: undefined });
     const selected = study.byNumber.get(view.selected), cursor = study.byNumber.get(plot.cursor);
     const drawable = (row) => (row && study.axes.every((axis) => row.values[axis.name] !== null) ? row : null);
     traces.push(ring(view.best, colour.good, 20), ring(drawable(selected), colour.ink, 17), ring(drawable(cursor), colour.cross, 14));

@@ -20,7 +20,15 @@ import { Work } from "./work.js";
 const id = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 
 function showError(text) {
+  byId("news").replaceChildren();
   byId("errors").replaceChildren(...(text ? [el("p", { classes: "banner error" }, text, el("button", { type: "button", text: "Dismiss", onclick: () => showError(null) }))] : []));
+}
+
+// Says what the server does after a click.
+function showNews(text) {
+  showError(null);
+  byId("news").replaceChildren(el("p", { classes: "banner", text }));
+  setTimeout(() => byId("news").replaceChildren(), 15000);
 }
 
 function showConnection(status, text) {
@@ -37,7 +45,7 @@ function start(state) {
   const later = throttled(update);
   const panel = new Panel(study, view, id, () => later());
   const open = (number, origin) => panel.open(number, origin);
-  const controls = new Controls(study, id, showError);
+  const controls = new Controls(study, id, showError, showNews);
   const bounds = new Bounds(study, view, () => update(), { open, constrain: (texts) => controls.constrain(texts) });
   const table = new TrialsTable(study, view, open);
   const work = new Work(study, open);
@@ -48,16 +56,24 @@ function start(state) {
   window.paretune = { study, view };  // for tests and the console
   connection = new Connection(id, state, {
     status: showConnection,
-    notice: (text) => announce(text),
+    notice: ({ error }) => showError(error),
     state: (change) => {
+      if (hasOtherAxes(study, change)) { location.reload(); return; }
       const ended = study.apply(change);
       later();
       tell(study, ended);
       panel.renew(change.trials?.number ?? []);
     },
-    replaced: (whole) => { study.replace(whole); later(); },
+    replaced: (whole) => {
+      if (hasOtherAxes(study, whole)) { location.reload(); return; }
+      study.replace(whole);
+      later();
+    },
   });
 }
+
+// A study may get another objective; then every table and plot is another one.
+const hasOtherAxes = (study, change) => change.axes !== undefined && JSON.stringify(change.axes) !== JSON.stringify(study.axes);
 
 // Says which trials ended, and whether the front changed.
 function tell(study, numbers) {
