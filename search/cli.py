@@ -19,15 +19,20 @@ from paretune.search.interruption import interrupted, watch_interrupts
 
 COMMANDS = {
     "Search": {
+        "init": "Write a first study file for a model and its data.",
         "check": "Check a study file and show what a run would do.",
         "optimize": "Make a model meet goals, and export it verified: one command.",
         "run": "Run a study, or continue one that was interrupted.",
+        "pause": "Let the workers of a study pause, without losing their trials.",
+        "resume": "Let the workers of a paused study go on.",
+        "stop": "Let the workers of a study leave; the study can go on later.",
     },
     "Results": {
         "status": "Show the progress of a study: finished, running and failed trials.",
         "front": "Show the best trade-offs (the Pareto front) and the baseline.",
         "show": "Show one trial: plan, measurements, files, or why it failed.",
         "report": "Write the report: one HTML file that opens offline.",
+        "serve": "Show studies as live pages in a browser, and steer them.",
     },
     "Deploy": {
         "export": "Export a trial's model, checked, with a model card.",

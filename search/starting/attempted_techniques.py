@@ -1,0 +1,296 @@
+"""Tries each technique once on a baseline: applied, deployed, run and timed beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from paretune.search.measuring.gauge import measure_one
+from paretune.search.measuring.targets import NO_MODEL, Target
+from paretune.search.preflight.attempts import Refusal, attempt
+from paretune.search.preflight.baseline_check import check_outputs
+from paretune.search.preflight.rehearsal import NO_TRAINING, Rehearsal, Rehearsed
+from paretune.search.preflight.variants import NONE, Variant
+from paretune.search.starting.facts import TriedOption, TriedRate, first_working
+from paretune.search.starting.family_scales import scaled_params
+from paretune.search.starting.ranges import CRITERIA, HALF, RATES, RATIOS, round_to_of
+from paretune.search.starting.timed_files import FileTimes
+from paretune.search.study.quantity import SCORE, Quantity
+from paretune.spaces.distillation import DISTILLATIONS
+from paretune.spaces.pruning import PRUNINGS
+from paretune.spaces.quantization import QUANTIZATIONS
+from paretune.spaces.training.losses.base import misfit
+from paretune.spaces.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from paretune.objectives.runtimes.base import Artifact
+    from paretune.spaces.base import Candidate
+
+FORMATS = ("static", "dynamic", "float16", "bfloat16", "weight_only")
+"""Number formats that need no training, in the order in which they are tried."""
+
+DISTILLATION = "logits"
+
+NOTHING: Mapping[str, Any] = {
+    "finetune": None,
+    "distillation": {NONE: {}},
+    "pruning": {NONE: {}},
+    "quantization": {NONE: {}},
+}
+"""Choices of a plan that changes nothing after the baseline's first stage."""
+
+
+class TechniqueAttempts:
+    """Attempts of techniques on one baseline.
+
+    Args:
+        rehearsal: The study, with its baseline built and deployed.
+        recipe: Recipe of a training, as a study file has it.
+        score: Name of the main score.
+        layers: Layer that can be pruned -> its units.
+        alignment: Channels that the kernels of the runtime take at once.
+        trained: Whether the baseline needs no training.
+        latency_batch: Inputs in one timed run.
+        say: Called with what is done next.
+
+    Attributes:
+        kept_whole: Layer that stays whole -> reason.
+        epoch: Seconds of a training epoch of the baseline; None if it cannot be trained.
+    """
+
+    def __init__(
+        self,
+        rehearsal: Rehearsal,
+        recipe: Mapping[str, Any],
+        score: str,
+        layers: Mapping[str, int],
+        alignment: int,
+        trained: bool,
+        latency_batch: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self.kept_whole: dict[str, str] = {}
+        self.epoch: float | None = None
+        self._rehearsal = rehearsal
+        self._recipe = Recipe.model_validate(dict(recipe)).to_json()
+        self._score = score
+        self._round_to = round_to_of(layers.values(), alignment)
+        self._prunable = bool(layers)
+        self._trained = trained
+        self._say = say
+        self._times = FileTimes(rehearsal, latency_batch)
+
+    def all(self) -> tuple[list[TriedOption], list[TriedRate]]:
+        """Tries everything; returns the options and the learning rates."""
+        tried: list[TriedOption] = []
+        for name, step in (
+            ("pruning", self._structured),
+            ("pruning of blocks", self._depth),
+            ("number formats", self._formats),
+            ("smaller networks of the family", self._architectures),
+            ("distillation", self._distillations),
+        ):
+            self._say(f"trying {name}")
+            tried += step()
+        if any(t.works for t in tried if t.option == "static") and self.epoch is not None:
+            self._say("trying quantization-aware training")
+            tried += self._qat()
+        self._say("trying learning rates")
+        rates = list(self._rates(tried)) if self.epoch is not None else []
+        self._say("timing the files beside the baseline's")
+        return self._times.timed(tried), rates
+
+    def time_epoch(self) -> Refusal | None:
+        """Times a training epoch of the baseline; returns why it cannot be trained."""
+        network = self._rehearsal.network
+        assert network is not None
+        seconds = network.epochs.get("pretrain")
+        if seconds is None:
+            built = attempt("finetune", lambda: self._build(finetune=self._recipe))
+            if isinstance(built, Refusal):
+                return built
+            network, seconds = built, built.epochs.get("finetune", 0.0)
+        loading = self._rehearsal.load_seconds(self._recipe["batch_size"])
+        workers = self._rehearsal.spec.data.params.get("workers", 0)
+        training = seconds / network.share
+        self.epoch = max(training, loading) if workers else training + loading
+        return None
+
+    # -- techniques ------------------------------------------------------------------------------
+
+    def _structured(self) -> Iterator[TriedOption]:
+        """Yields structured pruning by each criterion, and by the ends of the ratio."""
+        pairs = [(CRITERIA[0], ratio) for ratio in (HALF, *RATIOS)]
+        pairs += [(criterion, HALF) for criterion in CRITERIA[1:]]
+        for number, (criterion, ratio) in enumerate(pairs):
+            params = {"ratio": ratio, "criterion": criterion, "round_to": self._round_to}
+            tried = self._pruned("structured", params, deploy=number == 0)
+            yield tried
+            if number == 0 and not tried.works:
+                return
+
+    def _depth(self) -> Iterator[TriedOption]:
+        """Yields the removal of all removable blocks, then of half of them."""
+        every = self._pruned("depth", {"share": 1.0}, deploy=False)
+        removed = len(every.facts.get("removed", ()))
+        if every.works and removed:
+            yield self._pruned("depth", {"blocks": max(1, removed // 2)}, deploy=True)
+        yield every
+
+    def _pruned(self, option: str, params: Mapping[str, Any], deploy: bool) -> TriedOption:
+        tried = TriedOption("pruning", option, params)
+        value = {option: _full(PRUNINGS, option, params)}
+        built = attempt("prune", lambda: self._checked(self._build(pruning=value)))
+        if isinstance(built, Refusal):
+            return _refused(tried, built)
+        info = dict(built.candidate.history[-1].info)
+        self.kept_whole |= info.get("kept_whole", {})
+        before, after = info.get("macs", (0, 0))
+        facts = (
+            {"removed": [str(n) for n, *_ in info.get("removed", ())]} if option == "depth" else {}
+        )
+        tried = _with(tried, macs=after / before if before else None, facts=facts)
+        return self._deployed(tried, built.candidate) if deploy else tried
+
+    def _formats(self) -> Iterator[TriedOption]:
+        """Yields each number format that a runtime of the study has, on each target."""
+        for option in FORMATS:
+            lacking = [t for t in self._rehearsal.targets if self._lacks(t, option)]
+            if len(lacking) < len(self._rehearsal.targets):
+                yield self._format(option, {})
+
+    def _lacks(self, target: Target, option: str) -> bool:
+        return option not in target.deployment.runtime.quantizations
+
+    def _format(self, option: str, params: Mapping[str, Any], **choices: Any) -> TriedOption:
+        tried = TriedOption("quantization", option, params)
+        value = {option: _full(QUANTIZATIONS, option, params)}
+        built = attempt("quantize", lambda: self._build(quantization=value, **choices))
+        if isinstance(built, Refusal):
+            return _refused(tried, built)
+        return self._deployed(tried, built.candidate, lambda t: not self._lacks(t, option))
+
+    def _qat(self) -> Iterator[TriedOption]:
+        if any(not self._lacks(target, "qat") for target in self._rehearsal.targets):
+            params = {k: self._recipe[k] for k in ("batch_size",)}
+            yield self._format("qat", params)
+
+    def _architectures(self) -> Iterator[TriedOption]:
+        """Yields smaller networks of the baseline's family, if they have to be trained anyway."""
+        if self._trained:
+            return
+        [(name, values)] = self._rehearsal.spec.baseline.architecture.items()
+        for params in scaled_params(name, values):
+            tried = TriedOption("architecture", name, params)
+            architecture = {name: {**values, **params}}
+            built = attempt("pretrain", lambda a=architecture: self._network(a))  # type: ignore[misc]
+            if isinstance(built, Refusal):
+                yield _refused(tried, built)
+            else:
+                yield self._deployed(tried, built)
+
+    def _network(self, architecture: Mapping[str, Any]) -> Candidate:
+        candidate = self._rehearsal.untrained_network(architecture)
+        check_outputs(candidate, self._rehearsal.batch())
+        return candidate
+
+    def _distillations(self) -> Iterator[TriedOption]:
+        """Yields learning from the baseline's outputs."""
+        facts = self._rehearsal.data.facts
+        fits = getattr(DISTILLATIONS.get(DISTILLATION), "targets", None)
+        tried = TriedOption("distillation", DISTILLATION)
+        reason = misfit(DISTILLATION, fits, facts.kind) if fits and facts else None
+        if reason:
+            yield _with(tried, refusal=reason)
+            return
+        value = {DISTILLATION: _full(DISTILLATIONS, DISTILLATION, {})}
+        built = attempt("teacher", lambda: self._build(finetune=self._recipe, distillation=value))
+        yield _refused(tried, built) if isinstance(built, Refusal) else tried
+
+    def _rates(self, tried: list[TriedOption]) -> Iterator[TriedRate]:
+        """Yields the loss after a short training with each learning rate.
+
+        A trained baseline is pruned before, since that is what finetuning starts from.
+        """
+        pruned = first_working(t for t in tried if t.option == "structured")
+        pruning: dict[str, Any] = {NONE: {}}
+        if pruned is not None and self._trained:
+            pruning = {"structured": _full(PRUNINGS, "structured", pruned.params)}
+        for lr in RATES:
+            # Another schedule than elsewhere: a stage from the cache would report no loss.
+            recipe = {**self._recipe, "optimizer": {"adamw": {"lr": lr}}, "schedule": "constant"}
+            full = Recipe.model_validate(recipe).to_json()
+            stage = "finetune" if self._trained else "pretrain"
+            built = attempt(
+                stage,
+                lambda full=full, stage=stage: self._build(**{"pruning": pruning, stage: full}),  # type: ignore[misc]
+            )
+            if isinstance(built, Refusal):
+                yield TriedRate(lr, None)
+                return  # a higher rate diverges as well
+            yield TriedRate(lr, built.losses.get(stage))
+
+    # -- networks and files ----------------------------------------------------------------------
+
+    def _build(self, **choices: Any) -> Rehearsed:
+        """Builds a plan on an excerpt; only the sections in `choices` differ from the baseline."""
+        rehearsal = self._rehearsal
+        first = {} if self._trained else {"pretrain": NO_TRAINING}
+        return rehearsal.build(
+            rehearsal.plan(rehearsal.choices(Variant(), **{**NOTHING, **first, **choices}))
+        )
+
+    def _checked(self, built: Rehearsed) -> Rehearsed:
+        check_outputs(built.candidate, self._rehearsal.batch())
+        return built
+
+    def _deployed(
+        self,
+        tried: TriedOption,
+        candidate: Candidate,
+        fits: Callable[[Target], bool] = lambda target: True,
+    ) -> TriedOption:
+        """Deploys a network to the first target that fits, and notes the file for the timing."""
+        rehearsal = self._rehearsal
+        target = next(target for target in rehearsal.targets if fits(target))
+        artifact = attempt("deploy", lambda: rehearsal.deploy(candidate, target))
+        if isinstance(artifact, Refusal):
+            return _refused(tried, artifact)
+        baseline = next(d for d in rehearsal.deployed if d.target.name == target.name)
+        size = artifact.bytes / max(1, baseline.artifact.bytes)
+        score = self._scored(target, artifact) if tried.section == "quantization" else None
+        tried = _with(tried, size=size, score=score, target=target.name)
+        self._times.add(tried, target, artifact)
+        return tried
+
+    def _scored(self, target: Target, artifact: Artifact) -> float | None:
+        """Returns the score of a file of a trained baseline on some validation examples."""
+        if not self._trained:
+            return None
+        subject = target.subject(artifact, NO_MODEL, self._rehearsal.measured_data())
+        quantities = dict(target.gauge.quantities)
+        objective = SCORE if SCORE in quantities else Quantity.of(self._score).objective
+        options = quantities.get(objective, {})
+        answer = attempt("measure", lambda: measure_one(subject, objective, options, "validation"))
+        if isinstance(answer, Refusal):
+            return None
+        several = answer if isinstance(answer, list | tuple) else [answer]
+        return next((m.value for m in several if m.name == self._score), None)
+
+
+def _full(table: Any, option: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns parameters with their defaults, as plans have them."""
+    full: dict[str, Any] = (
+        table.get(option).Params.model_validate(dict(params)).model_dump(mode="json")
+    )
+    return full
+
+
+def _refused(tried: TriedOption, refusal: Refusal) -> TriedOption:
+    return _with(tried, refusal=refusal.text)
+
+
+def _with(tried: TriedOption, **fields: Any) -> TriedOption:
+    from dataclasses import replace
+
+    return replace(tried, **fields)

@@ -1,0 +1,124 @@
+"""Chooses the section `quantization` of a study file. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paretune.search.starting.commented_yaml import Path
+from paretune.search.starting.facts import ScoreFact, StartFacts, TriedOption
+from paretune.search.starting.section_choice import (
+    NONE,
+    LeftOut,
+    SectionChoice,
+    gain_text,
+    without_gain,
+)
+from paretune.search.study.units import format_value
+
+NAMES = {
+    "static": "static int8",
+    "dynamic": "dynamic int8",
+    "qat": "qat (int8)",
+    "float16": "float16",
+    "bfloat16": "bfloat16",
+    "weight_only": "weight_only int4",
+}
+"""Number format -> its name in texts."""
+
+NOTABLE = 0.01
+"""Loss of a fraction, or relative loss of another score, that calls for a remedy."""
+
+RUINED = 0.3
+"""Loss with which a format is not worth a trial, unless a remedy exists."""
+
+REMEDIED = ("static",)
+"""Formats whose loss a remedy can reduce: sensitive layers in float, or qat."""
+
+KEPT_FLOAT = 3
+"""Most layers that stay in float."""
+
+
+def format_choice(facts: StartFacts) -> SectionChoice:
+    """Returns which number formats to search."""
+    options: dict[str, Any] = dict(NONE)
+    comments: dict[Path, str] = {}
+    left_out: list[LeftOut] = []
+    for tried in facts.options("quantization"):
+        if "keep_float" in tried.params:
+            continue  # a remedy of static, not an option
+        name = NAMES.get(tried.option, tried.option)
+        reason = _refusal(tried, facts, options)
+        if reason:
+            left_out.append(LeftOut(name, reason))
+            continue
+        options[tried.option] = _params(tried, facts)
+        comments["choice", tried.option] = _text(tried, facts)
+    lacking = [n for name, n in NAMES.items() if name not in facts.formats]
+    if lacking:
+        runtime = " and ".join(dict.fromkeys(facts.runtimes.values()))
+        left_out.append(LeftOut(", ".join(lacking), f"{runtime} does not have them"))
+    if options == NONE:
+        return SectionChoice(None, {}, tuple(left_out))
+    return SectionChoice({"choice": options}, comments, tuple(left_out))
+
+
+def _refusal(tried: TriedOption, facts: StartFacts, options: dict[str, Any]) -> str | None:
+    """Returns why a format is not offered; None if it is."""
+    reason = tried.refusal or without_gain(tried)
+    if reason:
+        return reason
+    loss = _loss(tried, facts.score)
+    if loss is not None and loss > RUINED and tried.option not in REMEDIED:
+        return f"{_score_text(tried, facts)} when tried"
+    if tried.option == "bfloat16" and "float16" in options:
+        return "as large as float16, with fewer digits"
+    if tried.option == "qat":
+        return _qat_refusal(facts, options)
+    return None
+
+
+def _qat_refusal(facts: StartFacts, options: dict[str, Any]) -> str | None:
+    """Returns why qat, which worked, is not offered."""
+    if "static" not in options:
+        return "static int8 is not offered either, and qat gives the same file"
+    static = facts.options("quantization", "static")[0]
+    loss = _loss(static, facts.score)
+    if loss is None:
+        return "it trains longer than static int8; add it if static int8 costs too much"
+    if loss < NOTABLE:
+        return "static int8 costs next to nothing without training"
+    return None
+
+
+def _params(tried: TriedOption, facts: StartFacts) -> dict[str, Any]:
+    """Returns the parameters to search of a format."""
+    loss = _loss(tried, facts.score)
+    remedies = [t for t in facts.options("quantization", "static") if "keep_float" in t.params]
+    lossy = tried.option == "static" and loss is not None and loss >= NOTABLE
+    if lossy and any(t.works for t in remedies):
+        return {"keep_float": {"int": [0, KEPT_FLOAT]}}
+    return dict(tried.params) if tried.option == "qat" else {}
+
+
+def _text(tried: TriedOption, facts: StartFacts) -> str:
+    text = gain_text(tried)
+    scored = _score_text(tried, facts)
+    return f"{text}; {scored}" if scored else text
+
+
+def _score_text(tried: TriedOption, facts: StartFacts) -> str:
+    """Returns the score beside the baseline's: `accuracy 97.1 % -> 96.9 %`."""
+    score = facts.score
+    if tried.score is None or score.short is None or tried.option == "qat":
+        return ""
+    before, after = (format_value(value, score.unit) for value in (score.short, tried.score))
+    return f"{score.name} {before} -> {after}" if before != after else f"same {score.name}"
+
+
+def _loss(tried: TriedOption, score: ScoreFact) -> float | None:
+    """Returns how much worse the score is: points of a fraction, else a share of the value."""
+    if tried.score is None or score.short is None:
+        return None
+    change = tried.score - score.short
+    loss = -change if score.better == "higher" else change
+    return loss if score.unit == "fraction" else loss / max(abs(score.short), 1e-12)

@@ -1,0 +1,471 @@
+"""Surveys a model: builds, deploys, profiles and times the baseline, and tries each technique."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from paretune.inputs import kind_of, signature_of
+from paretune.search.errors import UserError
+from paretune.search.measuring.gauge import measure_one
+from paretune.search.preflight.attempts import Refusal, attempt
+from paretune.search.preflight.baseline_check import check_baseline
+from paretune.search.preflight.data_check import check_data
+from paretune.search.preflight.data_facts import data_facts
+from paretune.search.preflight.objective_check import check_objectives
+from paretune.search.preflight.preflight import loaded
+from paretune.search.preflight.rehearsal import Rehearsal
+from paretune.search.profiling.networks import ProfiledNetwork
+from paretune.search.profiling.profile import Profile
+from paretune.search.profiling.profiler import profile_network
+from paretune.search.starting.alignment import channel_alignment
+from paretune.search.starting.attempted_techniques import TechniqueAttempts
+from paretune.search.starting.draft import UNTRAINED, Draft
+from paretune.search.starting.facts import ScoreFact, StartFacts, TriedOption, TriedRate, Weights
+from paretune.search.starting.first_recipe import batch_size_for, first_recipe
+from paretune.search.starting.goal_choice import QUICK_SECONDS, latency_options
+from paretune.search.starting.user_scores import direction_of_score, user_scores
+from paretune.search.study.quantity import SCORE, Quantity
+from paretune.search.study.units import format_about
+from paretune.spaces.architecture import OWN_CODE
+from paretune.spaces.pruning.layer_names import prunable_layer_names
+from paretune.spaces.rebuild import initial_candidate
+
+if TYPE_CHECKING:
+    from paretune.objectives.base import Measurement
+    from paretune.search.data.dataset import Dataset
+    from paretune.search.preflight.finding import Finding
+
+PUBLISHED = {"torchvision": "weights", "timm": "pretrained"}
+"""Architecture -> its option that loads published weights."""
+
+PROFILED: Mapping[str, Mapping[str, Any]] = {
+    "latency": {"seconds": 0.5, "references": False},
+    "parameters": {},
+    "macs": {},
+    "size": {},
+}
+"""What a profile measures here."""
+
+QUICK_TRAINING = 10.0
+"""Seconds of a training below which the timing of a file would take most of a trial."""
+
+TYPICAL_EPOCHS = 10
+
+FULL_SECONDS = 2.0
+"""Seconds of a timing by default."""
+
+SLOWEST = 3
+"""Layers that are named as the bottleneck."""
+
+Progress = Callable[[str], None]
+
+
+def weights_of(draft: Draft, data: Dataset) -> Weights:
+    """Returns where the weights of a draft's baseline come from.
+
+    The user's code brings weights if it returns the same ones for two seeds.
+    """
+    assert draft.spec is not None
+    baseline = draft.spec.baseline
+    [(name, params)] = baseline.architecture.items()
+    if baseline.checkpoint is not None:
+        return "checkpoint"
+    if params.get(PUBLISHED.get(name, "")):
+        return "published"
+    if name == "transformers" and params.get("checkpoint"):
+        return "published"
+    if name != OWN_CODE:
+        return "random"
+    answer = attempt("pretrain", lambda: _equal_for_two_seeds(baseline.architecture, data))
+    if isinstance(answer, Refusal):
+        raise UserError(f"{_model_option(draft)}: cannot be built: {answer.text}")
+    return "code" if answer else "random"
+
+
+def _model_option(draft: Draft) -> str:
+    request = draft.request
+    return f"--model {request.model}" if request.model else f"--task {request.task}"
+
+
+def _equal_for_two_seeds(architecture: Mapping[str, Any], data: Dataset) -> bool:
+    import torch
+
+    task = data.task
+    first, second = (
+        initial_candidate(architecture, data.shape, task.outputs, seed, task.keep).model
+        for seed in (0, 1)
+    )
+    weights = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in weights)
+
+
+class Survey:
+    """Measures a draft's baseline and tries techniques on it.
+
+    Args:
+        rehearsal: The draft's study, opened.
+        draft: The draft.
+        weights: Where the baseline's weights come from.
+        say: Called with what is done next.
+    """
+
+    def __init__(self, rehearsal: Rehearsal, draft: Draft, weights: Weights, say: Progress) -> None:
+        self.rehearsal = rehearsal
+        self.draft = draft
+        self.weights = weights
+        self.say = say
+        self.notes: list[str] = []
+        self.profile: Profile | None = None
+        self.latency_batch = 1
+        self._begun = time.monotonic()
+
+    @property
+    def data(self) -> Dataset:
+        """The data of the study."""
+        return self.rehearsal.data
+
+    def facts(self) -> StartFacts:
+        """Measures everything, cheap and likely failures first.
+
+        Raises:
+            UserError: The data does not fit, or the baseline cannot be built, trained or run.
+        """
+        self._check("checking the data", check_data)
+        self._check("building, exporting and running the baseline", check_baseline)
+        if self.draft.request.brings_data:
+            self._name_scores()
+        self._check("measuring the baseline", check_objectives)
+        self.say("profiling the baseline")
+        self.profile = self._profiled()
+        self._choose_latency()
+        score = self._score()
+        layers = self._layers()
+        alignment = channel_alignment(self.rehearsal.targets[0].deployment.name)
+        attempts = TechniqueAttempts(
+            self.rehearsal,
+            self._recipe(),
+            score.name,
+            layers,
+            alignment,
+            self.weights in ("checkpoint", "code"),
+            self.latency_batch,
+            self.say,
+        )
+        self.say("timing an epoch")
+        refusal = attempts.time_epoch()
+        if refusal is not None:
+            self.notes.append(f"training does not work: {refusal.text}")
+        self._shorten_timing(attempts.epoch or 0.0)
+        tried: list[TriedOption] = []
+        rates: list[TriedRate] = []
+        if self.draft.request.tries:
+            tried, rates = attempts.all()
+        return self._facts(score, layers, alignment, attempts, tried, rates)
+
+    def _recipe(self) -> dict[str, Any]:
+        data = self.data
+        return first_recipe(self.batch, data.loader_batch, self.weights)
+
+    @property
+    def batch(self) -> int:
+        """Batch size that suits the data."""
+        data = self.data
+        return batch_size_for(data.size("train"), _elements(data), data.task.outputs.per)
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _check(self, step: str, check: Callable[[Rehearsal], Any]) -> None:
+        """Runs a check of a preflight.
+
+        Raises:
+            UserError: It found a mistake; the text names the command-line option.
+        """
+        self.say(step)
+        where = self.draft.document().where
+        for finding in check(self.rehearsal):
+            if finding.state == "mistake":
+                raise UserError(_mistake(finding, where(finding.key), self.draft))
+            if finding.state == "note":
+                self.notes.append(finding.text)
+
+    def _name_scores(self) -> None:
+        """Sets the objectives of the user's own task by what its `score` returns.
+
+        Raises:
+            UserError: No score has a known direction, or an option names a score that is missing.
+        """
+        self.say("calling the score of your task")
+        deployed = self.rehearsal.deployed[0]
+        values = user_scores(deployed, self.data)
+        named = {
+            name: value
+            for name, value in self.draft.source["objectives"].items()
+            if Quantity.of(name).objective == SCORE or name == "accuracy"
+        }
+        for name in named:
+            if name not in values:
+                raise UserError(
+                    f"{self.draft.document().where(('objectives', name))}: your task's score "
+                    f"gives no {name}; it gives {', '.join(values)}"
+                )
+        chosen = named or direction_of_score(values)
+        if not chosen:
+            first = next(iter(values))
+            raise UserError(
+                f"--objective: your task's score gives {', '.join(values)}; say which one counts "
+                f"and its direction: --objective {first}:maximize, or {first}:minimize"
+            )
+        self.draft.set_objectives(chosen)
+        self._reopen()
+
+    def _reopen(self) -> None:
+        """Measures with the draft's new objectives."""
+        from dataclasses import replace
+
+        from paretune.search.measuring.targets import targets_of
+        from paretune.search.study.deployment import deployments
+
+        rehearsal = self.rehearsal
+        rehearsal.spec = self.draft.check()
+        rehearsal.targets = targets_of(rehearsal.spec, deployments(rehearsal.baseline))
+        by_name = {target.name: target for target in rehearsal.targets}
+        rehearsal.deployed = [
+            deployed._replace(target=replace(by_name[deployed.target.name]))
+            for deployed in rehearsal.deployed
+        ]
+
+    def _choose_latency(self, quick: bool = False) -> None:
+        """Chooses how the study measures the latency.
+
+        Args:
+            quick: Whether a trial trains for seconds only.
+        """
+        assert self.profile is not None
+        runtimes = [target.deployment.name for target in self.rehearsal.targets]
+        latency = self.profile.latency
+        options = latency_options(latency, self.draft.fixed_latency, runtimes, quick)
+        self.draft.set_latency(options)
+        self.latency_batch = options.get("batch", 1) if isinstance(options, dict) else 1
+
+    def _shorten_timing(self, epoch: float) -> None:
+        """Shortens the timing of a study whose trials train for seconds only."""
+        seconds = self.rehearsal.seconds
+        if epoch * TYPICAL_EPOCHS < QUICK_TRAINING and seconds.get("measure", 0.0) > QUICK_SECONDS:
+            self._choose_latency(quick=True)
+            saved = (FULL_SECONDS - QUICK_SECONDS) * len(self.rehearsal.targets)
+            seconds["measure"] = max(QUICK_SECONDS, seconds["measure"] - saved)
+
+    def _profiled(self) -> Profile:
+        """Profiles the baseline's file on the first target."""
+        rehearsal = self.rehearsal
+        network, deployed = rehearsal.network, rehearsal.deployed[0]
+        assert network is not None
+        candidate = network.candidate
+        profiled = ProfiledNetwork(
+            self.subject,
+            candidate.model.cpu().eval(),
+            candidate.shape,
+            candidate.outputs.size,
+            rehearsal.spec.baseline.architecture,
+            deployed.artifact,
+            deployed.target.deployment.runtime,
+            deployed.target.deployment.options,
+            False,
+            (),
+            rehearsal.data,
+        )
+        return profile_network(profiled, 1, None, PROFILED)
+
+    @property
+    def subject(self) -> str:
+        """The model in words."""
+        return self.draft.request.model or str(self.draft.request.task)
+
+    def _score(self) -> ScoreFact:
+        """Returns the main score, measured if the baseline is trained."""
+        spec = self.rehearsal.spec
+        objective = spec.objectives[0]
+        quantity = Quantity.of(objective.name)
+        better = "lower" if objective.direction == "minimize" else "higher"
+        name = quantity.local
+        if self.weights not in ("checkpoint", "code"):
+            return ScoreFact(name, better, objective.unit)  # type: ignore[arg-type]
+        self.say("scoring the baseline")
+        measured = self._measured_score(name, whole=True)
+        short = self._measured_score(name, whole=False)
+        return ScoreFact(
+            name,
+            better,  # type: ignore[arg-type]
+            objective.unit,
+            measured.value,
+            format_about(measured),
+            short.value if short else None,
+        )
+
+    def _measured_score(self, name: str, whole: bool) -> Measurement:
+        rehearsal = self.rehearsal
+        deployed = rehearsal.deployed[0]
+        data = self.data if whole else rehearsal.measured_data()
+        subject = deployed.target.subject(deployed.artifact, deployed.model, data)
+        return score_of(rehearsal, subject, name)
+
+    # -- facts -----------------------------------------------------------------------------------
+
+    def _facts(
+        self,
+        score: ScoreFact,
+        layers: Mapping[str, int],
+        alignment: int,
+        attempts: TechniqueAttempts,
+        tried: list[TriedOption],
+        rates: list[TriedRate],
+    ) -> StartFacts:
+        rehearsal, data, draft = self.rehearsal, self.data, self.draft
+        spec, profile = rehearsal.spec, self.profile
+        assert profile is not None
+        [(family, params)] = spec.baseline.architecture.items()
+        values = {m.name: m.value for m in profile.numbers}
+        pixels = bool(data.white())
+        runtimes = {target.name or "": target.deployment.name for target in rehearsal.targets}
+        first = rehearsal.targets[0].deployment
+        return StartFacts(
+            subject=self.subject,
+            weights=self.weights,
+            family=family,
+            architecture=_written(draft.source["baseline"].get("architecture")),
+            defaults=params,
+            task=spec.task.name if not draft.request.brings_data else data.task.name,
+            own_task=draft.request.brings_data,
+            score=score,
+            inputs=kind_of(data.shape),
+            targets=data.facts.kind if data.facts else None,
+            per=data.task.outputs.per,
+            shape="; ".join(data_facts(data)),
+            elements=_elements(data),
+            pixels=pixels,
+            channels=_channels(data) if pixels else 0,
+            side=_side(data) if pixels else 0,
+            data=spec.data.name,
+            data_name=str(spec.data.params.get("name", "")),
+            class_names=tuple(data.class_names),
+            sizes={part: data.size(part) for part in ("train", "validation", "test")},
+            loader_batch=data.loader_batch,
+            notes=tuple(dict.fromkeys(self.notes)),
+            host=_host(profile.host),
+            runtimes=runtimes,
+            alignment=alignment,
+            formats=tuple(first.runtime.quantizations),
+            parameters=int(values.get("parameters", 0)),
+            macs=values.get("macs", 0.0),
+            size=rehearsal.deployed[0].artifact.bytes,
+            latency=profile.latency,
+            latency_batch=self.latency_batch,
+            epoch=attempts.epoch or 0.0,
+            batch=self.batch,
+            measure=rehearsal.seconds.get("measure", 0.0),
+            deploy=rehearsal.seconds.get("deploy", 0.0),
+            layers=layers,
+            whole=attempts.kept_whole,
+            bottleneck=tuple(
+                (_layer_name(row.name, row.layer.kind), row.shares["time"])
+                for row in profile.rows[:SLOWEST]
+                if row.ms
+            ),
+            rates=tuple(rates),
+            tried=tuple(tried),
+            seconds=time.monotonic() - self._begun,
+        )
+
+    def _layers(self) -> dict[str, int]:
+        """Returns the units of each layer that can be pruned."""
+        spec, data = self.rehearsal.spec, self.data
+        network = self.rehearsal.network
+        assert network is not None
+        names = prunable_layer_names(
+            spec.baseline.architecture, data.shape, data.task.outputs, data.task.keep
+        )
+        modules = dict(network.candidate.model.named_modules())
+        units = {}
+        for name in names:
+            weight = getattr(modules.get(name), "weight", None)
+            if weight is not None and weight.ndim > 1:
+                units[name] = int(weight.shape[0])
+        return units
+
+
+def score_of(rehearsal: Rehearsal, subject: Any, name: str) -> Measurement:
+    """Returns a score of a file on the validation part of the subject's data.
+
+    Raises:
+        UserError: It cannot be measured.
+    """
+    quantities = dict(rehearsal.targets[0].gauge.quantities)
+    objective = SCORE if SCORE in quantities else Quantity.of(name).objective
+    answer = measure_one(subject, objective, quantities.get(objective, {}), "validation")
+    measured = answer if isinstance(answer, list | tuple) else [answer]
+    named: Measurement | None = next((m for m in measured if m.name == name), None)
+    first: Measurement = measured[0]
+    return named or first
+
+
+def open_draft(draft: Draft, data: Dataset, weights: Weights) -> Dataset:
+    """Writes the first recipe of an untrained baseline into its draft; returns the data again.
+
+    The parts of the data depend on whether the baseline's weights may have seen it.
+
+    Args:
+        draft: The draft.
+        data: Its data, loaded once.
+        weights: Where the baseline's weights come from.
+    """
+    if weights in ("checkpoint", "code"):
+        draft.set_baseline(pretrain=None)
+    else:
+        batch = batch_size_for(data.size("train"), _elements(data), data.task.outputs.per)
+        draft.set_baseline(pretrain=first_recipe(batch, data.loader_batch, weights))
+    spec = draft.check()
+    unchanged = weights != "code" and draft.source["baseline"].get("pretrain") != UNTRAINED
+    return data if unchanged and weights == "checkpoint" else loaded(spec, draft.document().where)
+
+
+def _mistake(finding: Finding, where: str, draft: Draft) -> str:
+    """Returns the error text of a finding."""
+    if finding.key == ("baseline",):
+        option = "--checkpoint" if "checkpoint" in finding.text.lower() else ""
+        value = draft.request.checkpoint if option else None
+        where = f"{option} {value}" if value else _model_option(draft)
+    named = not finding.item or finding.item in ("baseline", *finding.key)
+    return f"{where}: {finding.text if named else f'{finding.item}: {finding.text}'}"
+
+
+def _written(option: Any) -> Mapping[str, Any]:
+    """Returns an architecture as the study file has it."""
+    if option is None:
+        return {}
+    return option if isinstance(option, Mapping) else {option: {}}
+
+
+def _layer_name(name: str, kind: str) -> str:
+    """Returns a name that says something: that of a layer, with its kind if it is a number."""
+    return name if any(letter.isalpha() for letter in name) else f"{kind} {name}"
+
+
+def _elements(data: Dataset) -> int:
+    import math
+
+    return sum(math.prod(each.shape) for each in signature_of(data.shape).inputs)
+
+
+def _channels(data: Dataset) -> int:
+    return signature_of(data.shape).inputs[0].shape[0]
+
+
+def _side(data: Dataset) -> int:
+    return min(signature_of(data.shape).inputs[0].shape[1:], default=0)
+
+
+def _host(host: Mapping[str, Any]) -> str:
+    cores = host.get("cores", 1)
+    return f"{host.get('cpu', 'this machine')}, {cores} core{'s' if cores != 1 else ''}"
