@@ -46,7 +46,7 @@ class Measurement:
     low: float
     high: float
     count: int = 1
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = field(default_factory=dict, repr=False)
     per_example: ExampleResults | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:

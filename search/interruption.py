@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _signals: list[int] = []
@@ -26,6 +27,25 @@ def watch_interrupts() -> None:
 def stop_on_terminate() -> None:
     """Makes SIGTERM end a run like Ctrl-C, so that other processes can take over its trial."""
     _handle(signal.SIGTERM)
+
+
+@contextmanager
+def noted_interrupts() -> Iterator[None]:
+    """Notes Ctrl-C until the end of the block, and puts the earlier handler back.
+
+    In any other thread than the main one this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    watch_interrupts()
+    try:
+        yield
+    finally:
+        if before is not None:  # a handler of C code cannot be put back
+            signal.signal(signal.SIGINT, before)
+        _signals.clear()
 
 
 def interrupted() -> bool:

@@ -142,5 +142,5 @@ Event = (
 class Reporter(Protocol):
     """Receives events."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event, /) -> None:
         """Shows, stores or forwards an event."""

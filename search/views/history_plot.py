@@ -11,10 +11,16 @@ from paretune.search.views.plot_style import BASELINE, DOMINATED, FRONT, INFEASI
 from paretune.search.views.trial_groups import group_trials
 
 
-def history_figure(record: StudyRecord) -> go.Figure:
-    """Returns the figure of a study with one objective: each value, and the best until then."""
+def history_figure(record: StudyRecord, objective: str | None = None) -> go.Figure:
+    """Returns the figure of one objective: each value, and the best until then.
+
+    Args:
+        record: The study.
+        objective: Name of the objective; None for the first.
+    """
     groups = group_trials(record)
-    scale = scale_of(record.axes[0], groups.all)
+    axis = next(axis for axis in record.axes if objective in (None, axis.name))
+    scale = scale_of(axis, groups.all)
     name = scale.axis.name
     figure = go.Figure()
     for kind, trials, colour in (

@@ -1,0 +1,379 @@
+"""A study as an object: check, run, look at the trials, pick one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretune.search.errors import UserError
+from paretune.search.interface.front import StudyFront
+from paretune.search.interface.reading import read_front, read_record, read_status
+from paretune.search.interface.study_source import (
+    StudySource,
+    overrides_of,
+    refuse_unknown,
+    source_of_path,
+    source_of_sections,
+    time_text,
+)
+from paretune.search.interface.trial import Trial
+from paretune.search.interface.trial_list import TrialList
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from paretune.search.interface.results import Retargeting, StudyCheck, StudyStatus
+    from paretune.search.interface.session import SessionEnd
+    from paretune.search.profiling.networks import ProfiledNetwork
+    from paretune.search.study.records import StudyRecord
+    from paretune.search.trial.events import Reporter
+
+
+class Study:
+    """A study: of a file, of the folder of a study that was run, or of sections in Python.
+
+    `Study("plates.yaml")`, `Study("plates")` and `Study("plates/study.db")` name a study as STUDY
+    does on the command line. `Study(task=Plates, space={...}, objectives={...}, folder="plates")`
+    has the sections of a study file as keywords, and a mapping of them works, too. Classes and
+    functions may stand where a study file has a dotted path.
+
+    Args:
+        study: The file, the folder or the database of a study; or a mapping of its sections.
+        folder: The folder that keeps the trials of a study of sections. Relative paths in the
+            sections start at the folder around it.
+        storage: Database, as --storage: "sqlite", "sqlite:///FILE", "postgresql://USER@HOST/DB".
+        set: Values to replace, as --set: {"search.seed": 1}.
+        task: Section `task`: a name, a class, an object, or a function that returns one.
+        data: Section `data`: a mapping, or a function or mapping of arrays, Datasets or loaders.
+        baseline: Section `baseline`: a mapping, or a network, its class or a function for one.
+        space: Section `space`.
+        objectives: Section `objectives`.
+        constraints: Section `constraints`.
+        goals: Section `goals`.
+        runtime: Section `runtime`.
+        search: Section `search`.
+        budget: Section `budget`.
+        **sections: Further sections of a study file.
+
+    Raises:
+        UserError: There is no such study, or a section is unknown.
+    """
+
+    def __init__(
+        self,
+        study: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        storage: str | None = None,
+        set: Mapping[str, Any] | Sequence[str] = (),
+        task: Any = None,
+        data: Any = None,
+        baseline: Any = None,
+        space: Mapping[str, Any] | None = None,
+        objectives: Mapping[Any, Any] | None = None,
+        constraints: Sequence[str] | None = None,
+        goals: Sequence[str] | None = None,
+        runtime: Any = None,
+        search: Mapping[str, Any] | None = None,
+        budget: Mapping[str, Any] | None = None,
+        **sections: Any,
+    ) -> None:
+        named = {
+            "task": task,
+            "data": data,
+            "baseline": baseline,
+            "space": space,
+            "objectives": objectives,
+            "constraints": constraints,
+            "goals": goals,
+            "runtime": runtime,
+            "search": search,
+            "budget": budget,
+        }
+        given = {name: value for name, value in named.items() if value is not None} | sections
+        self._source = _source(study, given, folder, storage, overrides_of(set))
+
+    def __repr__(self) -> str:
+        return f"<paretune.Study {self.folder}>"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of trials, stages and deployed files."""
+        return self._source.location.folder
+
+    @property
+    def name(self) -> str:
+        """The name of the study."""
+        return self._source.location.folder.name
+
+    # -- doing -----------------------------------------------------------------------------------
+
+    def check(self, full: bool = False) -> StudyCheck:
+        """Checks the study, and returns what a run would do; nothing is trained or written.
+
+        Args:
+            full: Also try each part of the study once, and estimate how long a run takes.
+
+        Raises:
+            UserError: The study has mistakes; the text lists all of them.
+        """
+        from paretune.search.interface.results import StudyCheck
+        from paretune.search.study_file.check import check_info
+
+        with self._source.at_work():
+            spec = self._source.spec()
+            info = check_info(spec)
+            if not full:
+                return StudyCheck(info)
+            from paretune.search.preflight.preflight import full_check
+
+            where = self._source.where()
+            result = full_check(spec, where)
+            result.raise_mistakes(where)
+            return StudyCheck(info, result)
+
+    def run(
+        self,
+        trials: int | None = None,
+        time: str | float | None = None,
+        *,
+        workers: int = 1,
+        retry_failed: bool = False,
+        progress: bool = True,
+        reporters: Sequence[Reporter] = (),
+    ) -> SessionEnd:
+        """Runs the study, or continues it; writes its report.
+
+        An interrupt (Ctrl-C, or the stop button of a notebook) keeps what is done. The same call
+        continues. In a thread, a reporter stops the run by raising KeyboardInterrupt.
+
+        Args:
+            trials: Number of trials in all: finished ones count, the baseline does not.
+            time: Time limit of this run: "30m", or seconds.
+            workers: Processes on this machine that run trials.
+            retry_failed: Whether trials that failed before are run once more.
+            progress: Whether the progress is shown.
+            reporters: Functions that receive each event of `paretune.search.trial.events`.
+
+        Raises:
+            UserError: The study has mistakes, or cannot be run. Finished trials are kept.
+            KeyboardInterrupt: The user stopped the run. Finished trials are kept.
+        """
+        from paretune.search.interface.notebook_progress import shown_progress
+        from paretune.search.interface.session import run_session
+        from paretune.search.interruption import noted_interrupts
+
+        _check_numbers(trials, workers)
+        source = self._source
+        source.refuse_workers(workers)
+        with source.at_work(), noted_interrupts(), shown_progress(progress) as shown:
+            spec = source.spec(trials, time_text(time))
+            return run_session(
+                spec,
+                reporters=[*([shown] if shown else []), *reporters],
+                workers=workers,
+                worker_options=[word for text in source.overrides for word in ("--set", text)],
+                retry_failed=retry_failed,
+                study=str(source.file_for_workers() if workers > 1 else source.location.file),
+                where=source.where(),
+            )
+
+    def report(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Writes the report, one HTML file that opens offline; returns its path.
+
+        Args:
+            path: The file; None for report.html in the study's folder.
+        """
+        from paretune.search.views.report import write_report
+
+        file = Path(path) if path is not None else self.folder / "report.html"
+        write_report(self._record(), file)
+        return file
+
+    def retarget(
+        self,
+        runtime: str | None = None,
+        *,
+        threads: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        target: str | None = None,
+        trials: str | Sequence[int] = "front",
+        again: bool = False,
+        progress: bool = True,
+    ) -> Retargeting:
+        """Measures the models of the study in another runtime or on this machine.
+
+        Args:
+            runtime: The runtime; None for the study's own.
+            threads: Threads of one inference; 0: all cores.
+            options: Other options of the runtime.
+            target: A target of the study; None for the first.
+            trials: "front", "all", or numbers.
+            again: Whether to repeat measurements that are stored.
+            progress: Whether a line is printed for each model.
+
+        Raises:
+            UserError: The runtime, an option or a trial does not exist.
+        """
+        from paretune.search.interface.results import Retargeting
+        from paretune.search.retargeting.request import RetargetRequest
+        from paretune.search.retargeting.retarget import retarget
+        from paretune.search.retargeting.table import retarget_info
+
+        values = {**(options or {}), **({} if threads is None else {"threads": threads})}
+        numbers = trials if isinstance(trials, str) else ",".join(map(str, trials))
+        request = RetargetRequest(runtime, values, target, numbers, again)
+        with self._source.at_work():
+            result = retarget(self._source.location, request, _say if progress else _say_nothing)
+        return Retargeting(retarget_info(result))
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    @property
+    def trials(self) -> TrialList:
+        """All trials; `trials[7]` is trial 7, `trials.to_pandas()` a data frame."""
+        return TrialList(self._source)
+
+    @property
+    def front(self) -> StudyFront:
+        """The best trade-offs and the baseline, as they are now."""
+        return StudyFront(*read_front(self._source.location.url))
+
+    @property
+    def baseline(self) -> Trial:
+        """Trial 0: the model as it is.
+
+        Raises:
+            UserError: It is not measured yet, or the study has none.
+        """
+        return self.trials[0]
+
+    @property
+    def rounds(self) -> list[Mapping[str, Any]]:
+        """The rounds of `paretune optimize`, in order; empty for any other study."""
+        from paretune.search.database.reader import study_reader
+
+        with study_reader(self._source.location.url) as reader:
+            reader.study()  # refuses a database without a study
+            return list(reader.rounds())
+
+    def status(self) -> StudyStatus:
+        """Returns the progress: finished, running and failed trials."""
+        from paretune.search.interface.results import StudyStatus
+
+        return StudyStatus(*read_status(self._source.location.url))
+
+    def pick(self, query: str | int = "knee") -> Trial:
+        """Returns the trial that a query means, as --pick.
+
+        Args:
+            query: "knee"; "fastest" or "smallest", near the baseline's score; "baseline"; a trial's
+                number; or conditions such as "latency <= 5 ms and size <= 1 MB".
+
+        Raises:
+            UserError: The query is invalid, or no trial matches it.
+        """
+        from paretune.search.front.pick import pick
+
+        return Trial(self._source, pick(self._record(), str(query)))
+
+    def plot(self, name: str = "front", *objectives: str) -> go.Figure:
+        """Returns a figure of the report.
+
+        Args:
+            name: "front", "importance", "history", "hypervolume", "parallel" or "space".
+            *objectives: The objectives to draw: two for "front"; by default the first ones.
+
+        Raises:
+            UserError: There is no such figure or objective, or nothing to draw yet.
+        """
+        from paretune.search.interface.plots import figure
+
+        return figure(self._record(), name, objectives)
+
+    @contextmanager
+    def network(
+        self, query: str, runtime: str | None, threads: int | None, folder: Path
+    ) -> Iterator[ProfiledNetwork]:
+        """Yields the network of a trial to profile; `paretune.profile` calls it.
+
+        Args:
+            query: The trial, as `pick` takes it.
+            runtime: A runtime or a target of the study; None for the study's own.
+            threads: Threads of one inference; None for those of the study.
+            folder: Folder of the file for another runtime.
+        """
+        from paretune.search.profiling.trial_network import trial_network
+
+        with (
+            self._source.at_work(),
+            trial_network(self._source.location, query, runtime, threads, folder) as network,
+        ):
+            yield network
+
+    def _record(self) -> StudyRecord:
+        return read_record(self._source.location.url)
+
+
+def _source(
+    study: str | os.PathLike[str] | Mapping[str, Any] | None,
+    sections: Mapping[str, Any],
+    folder: str | os.PathLike[str] | None,
+    storage: str | None,
+    overrides: tuple[str, ...],
+) -> StudySource:
+    """Returns the source of a study.
+
+    Raises:
+        UserError: There is none, or there are two.
+    """
+    if isinstance(study, str | os.PathLike):
+        if sections or folder is not None:
+            extra = [*sections, *(["folder"] if folder is not None else [])]
+            raise UserError(
+                f'Study: "{os.fspath(study)}" and {", ".join(extra)} come together; give a study '
+                'file or sections. To replace values of a file: set={"search.seed": 1}'
+            )
+        return source_of_path(study, overrides, storage)
+    if study is not None and not isinstance(study, Mapping):
+        raise UserError(
+            f"Study: give a study file, a folder or a mapping of sections, not a "
+            f"{type(study).__name__}"
+        )
+    both = [name for name in study or () if name in sections]
+    if both:
+        raise UserError(f"Study: {', '.join(both)} is in the mapping and a keyword; give it once")
+    merged = {**(study or {}), **sections}
+    if not merged:
+        raise UserError(
+            'Study: give a study file, Study("plates.yaml"), the folder of a study, or sections: '
+            'Study(task=..., space={...}, objectives={...}, folder="plates")'
+        )
+    from paretune.search.study_file.loading import SECTIONS
+
+    refuse_unknown(map(str, merged), SECTIONS)
+    return source_of_sections(merged, folder, overrides, storage)
+
+
+def _check_numbers(trials: int | None, workers: int) -> None:
+    """Refuses numbers that the command line refuses, too.
+
+    Raises:
+        UserError: A number is out of range.
+    """
+    for name, value in (("trials", trials), ("workers", workers)):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise UserError(f"{name}: give a whole number, not {value!r}")
+        if value is not None and value < 1:
+            raise UserError(f"{name}: give 1 or more, not {value}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - progress, unless the caller does not want it
+
+
+def _say_nothing(text: str) -> None:
+    return None
