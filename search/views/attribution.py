@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -33,8 +34,11 @@ LEAST_TRIALS = 10
 LEAST_EACH = 3
 """And if at least this many of them have the technique, and as many do not."""
 
-MOST_TRIALS = 300
+MOST_TRIALS = 150
 """Most trials that an estimate uses: those that are most like the two plans."""
+
+MOST_COMPARED = 2000
+"""Most trials among which these are looked for: the last ones, which a sampler chose best."""
 
 LEAST_ERROR = 0.003
 """Smaller errors of a fraction count as this one: an accuracy of 1 has no logit."""
@@ -83,9 +87,10 @@ def contributions_of(
     if trial.state != "complete" or trial.number == 0 or baseline is None:
         return ()
     complete = [t for t in trials if t.state == "complete" and t.repeat_of is None]
-    estimate = _Estimate(trial, complete, axes)
+    techniques = techniques_of(trial, baseline)
+    estimate = _Estimate(trial, complete, axes, techniques)
     made = []
-    for technique in techniques_of(trial, baseline):
+    for technique in techniques:
         twin = next((t for t in complete if t.plan == technique.without), None)
         if twin is None:
             made.append(estimate.contribution(technique))
@@ -113,14 +118,20 @@ class _Estimate:
         trial: The trial whose techniques are judged.
         trials: The complete trials that repeat no other, with the baseline.
         axes: The objectives.
+        techniques: All techniques of the trial.
     """
 
     def __init__(
-        self, trial: TrialRecord, trials: Sequence[TrialRecord], axes: Sequence[Axis]
+        self,
+        trial: TrialRecord,
+        trials: Sequence[TrialRecord],
+        axes: Sequence[Axis],
+        techniques: Sequence[Technique],
     ) -> None:
         names = [axis.name for axis in axes]
-        self._trial, self._axes = trial, axes
-        self._trials = [t for t in trials if all(name in t.values for name in names)]
+        self._trial, self._axes, self._techniques = trial, axes, techniques
+        measured = [t for t in trials if all(name in t.values for name in names)]
+        self._trials = measured[-MOST_COMPARED:]
 
     def contribution(self, technique: Technique) -> Contribution:
         """Returns the contribution of a technique whose plan without it was not tried."""
@@ -142,13 +153,18 @@ class _Estimate:
 
     def _features(self, technique: Technique) -> tuple[list[TrialRecord], np.ndarray, np.ndarray]:
         """Returns the trials that an estimate uses, their features and those of the two plans."""
-        plans = [self._trial.plan, technique.without]
-        features = PlanFeatures([*(t.plan for t in self._trials), *plans])
-        rows = np.array([features.row(t.plan) for t in self._trials])
-        pair = np.array([features.row(plan) for plan in plans])
+        rows, pairs = self._encoded
+        pair = pairs[[0, 1 + self._techniques.index(technique)]]
         distances = np.abs(rows[:, None] - pair[None]).sum(axis=2).min(axis=1)
         kept = np.sort(np.argsort(distances, kind="stable")[:MOST_TRIALS])
         return [self._trials[index] for index in kept], rows[kept], pair
+
+    @cached_property
+    def _encoded(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of the trials, and of the trial's plan and its plans without a technique."""
+        plans = [self._trial.plan, *(technique.without for technique in self._techniques)]
+        rows = PlanFeatures([*(t.plan for t in self._trials), *plans]).rows
+        return rows[: len(self._trials)], rows[len(self._trials) :]
 
     def _effect(
         self, axis: Axis, trials: Sequence[TrialRecord], rows: np.ndarray, pair: np.ndarray

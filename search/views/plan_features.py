@@ -17,42 +17,44 @@ LOG_FROM = 10.0
 
 
 class PlanFeatures:
-    """Encodes a plan as a row: one-hot for words, a number in [0, 1] for numbers.
+    """Encodes plans as rows: one-hot for words, a number in [0, 1] for numbers.
 
     Args:
         plans: All plans that are compared, as JSON; what is equal in all of them has no column.
+
+    Attributes:
+        rows: Features [N, width] of the plans.
     """
 
     def __init__(self, plans: Sequence[Sequence[Mapping[str, Any]]]) -> None:
         leaves = [dict(_leaves(plan)) for plan in plans]
         names = list(dict.fromkeys(name for leaf in leaves for name in leaf))
-        self._numbers: dict[str, tuple[float, float, bool]] = {}
-        self._words: dict[str, list[str]] = {}
+        columns: list[np.ndarray] = []
         for name in names:
-            values = [leaf[name] for leaf in leaves if name in leaf]
-            if all(_is_number(value) for value in values):
-                low, high = float(min(values)), float(max(values))
-                if low < high:
-                    self._numbers[name] = (low, high, low > 0 and high / low >= LOG_FROM)
-            else:
-                labels = [_word(leaf.get(name)) for leaf in leaves]
-                if len(set(labels)) > 1:
-                    self._words[name] = sorted(set(labels))
+            columns += _columns([leaf.get(name) for leaf in leaves])
+        self.rows = np.column_stack(columns) if columns else np.zeros((len(plans), 0))
 
-    def row(self, plan: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """Returns features [width]."""
-        leaf = dict(_leaves(plan))
-        row = [self._scaled(leaf.get(name), *scale) for name, scale in self._numbers.items()]
-        for name, labels in self._words.items():
-            row += [float(_word(leaf.get(name)) == label) for label in labels]
-        return np.array(row, dtype=float)
 
-    def _scaled(self, value: float | None, low: float, high: float, log: bool) -> float:
-        if value is None:
-            return ABSENT
-        if log:
-            low, high, value = math.log(low), math.log(high), math.log(value)
-        return (value - low) / (high - low)
+def _columns(values: Sequence[Any]) -> list[np.ndarray]:
+    """Returns the columns [N] of a parameter; None stands for plans that lack it."""
+    present = [value for value in values if value is not None]
+    if all(_is_number(value) for value in present):
+        return _number_column(values, present)
+    labels = [_word(value) for value in values]
+    different = sorted(set(labels))
+    if len(different) < 2:
+        return []
+    return [np.array([label == word for label in labels], dtype=float) for word in different]
+
+
+def _number_column(values: Sequence[Any], present: Sequence[Any]) -> list[np.ndarray]:
+    if not present or min(present) == max(present):
+        return []
+    low, high = float(min(present)), float(max(present))
+    column = np.array([np.nan if value is None else float(value) for value in values])
+    if low > 0 and high / low >= LOG_FROM:
+        low, high, column = math.log(low), math.log(high), np.log(column)
+    return [np.nan_to_num((column - low) / (high - low), nan=ABSENT)]
 
 
 def _leaves(plan: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -77,4 +79,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _word(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
