@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -50,6 +51,7 @@ from paretune.search.commands.shared import (
     "below 50 MB.",
 )
 @click.option("--verbose", is_flag=True, help="List every measurement, file and check.")
+@click.option("--progress", is_flag=True, help="Print a line as each step begins.")
 @latency_option
 @strict_option
 def command(
@@ -62,6 +64,7 @@ def command(
     force: bool,
     baseline: bool | None,
     verbose: bool,
+    progress: bool,
     latency: bool,
     strict: bool,
 ) -> int:
@@ -86,7 +89,13 @@ def command(
         target=target,
         latency=latency,
         strict=strict,
+        report=_print_line if progress else lambda line: None,
     )
     result = export_trial(location, options)
     click.echo(summary_text(result, verbose))
     return DONE if result.verification.ok else NOTHING
+
+
+def _print_line(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()

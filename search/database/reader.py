@@ -11,11 +11,11 @@ from typing import Any
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.example_results import ExampleResults
-from paretune.search.database.counts import IS_SEARCH, count_trials, counts_of
+from paretune.search.database.counts import DROPPED, IS_SEARCH, count_trials, counts_of
 from paretune.search.database.damage import run_command, sqlite_file
 from paretune.search.database.rows import Rows, open_rows, sql_columns, sql_list, subset
 from paretune.search.database.version import SCHEMA, wrong_version
-from paretune.search.database.worker_rows import activity_rows, wanted, worker_rows
+from paretune.search.database.worker_rows import activity_rows, run_options, wanted, worker_rows
 from paretune.search.errors import UserError
 from paretune.search.study.records import (
     Axis,
@@ -61,6 +61,11 @@ class StudyReader:
     def __init__(self, rows: Rows, name: str = "storage") -> None:
         self._rows = rows
         self._name = name
+
+    @property
+    def rows(self) -> Rows:
+        """Reads any rows of the database."""
+        return self._rows
 
     def study(self) -> dict[str, Any]:
         """Returns the study's row.
@@ -151,6 +156,10 @@ class StudyReader:
     def wanted(self) -> str:
         """Returns what the user asks of the workers: `run`, `pause` or `stop`."""
         return wanted(self._rows)
+
+    def run_options(self) -> list[str]:
+        """Returns the options of the last `paretune run`, such as `--set`."""
+        return run_options(self._rows)
 
     def workers(self) -> list[dict[str, Any]]:
         """Returns the workers that have not ended properly, each with its `activity` or None."""
@@ -254,6 +263,19 @@ class StudyReader:
                 raise
             return ()  # a study of an earlier version, which no run has opened since
         return tuple(row["content"] for row in rows)
+
+    def cached_stages(self) -> dict[str, dict[str, Any]]:
+        """Returns key -> row of the stages in the stage cache."""
+        rows = self._rows("SELECT * FROM paretune_stages")
+        return {row["key"]: row for row in rows if row["file"] != DROPPED}
+
+    def curve(self, key: str) -> list[dict[str, Any]]:
+        """Returns the learning curve of a stage: epoch, loss, accuracy and seconds."""
+        points = self._rows(
+            "SELECT epoch, loss, accuracy, seconds FROM paretune_curves WHERE stage_key = "
+            f"'{key}' ORDER BY epoch"
+        )
+        return points
 
     def steps(self, trial: int) -> list[dict[str, Any]]:
         """Returns the steps that the trial's custom trainer reported, in order."""

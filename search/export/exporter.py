@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +81,7 @@ class ExportOptions:
         target: Target of the study; None for the first one.
         latency: Whether to compare the latency with the baseline's before the export is handed out.
         strict: Fail at small differences in latency, too.
+        report: Receives a line as each step begins.
     """
 
     query: str
@@ -91,6 +92,7 @@ class ExportOptions:
     target: str | None = None
     latency: bool = True
     strict: bool = False
+    report: Callable[[str], None] = lambda line: None
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def export_trial(location: StudyLocation, options: ExportOptions) -> ExportResul
         )
     trial = pick(record, options.query)
     _check_folder(options)
+    options.report(f"trial {trial.number}: {trial_plan_text(trial)}")
     from paretune.search.trial.stage_study import StageStudy
 
     study = StageStudy(location.spec())
@@ -185,13 +188,17 @@ class _TrialExport:
         draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
         try:
             draft.chmod(0o755)  # mkdtemp's 0700 would stay with the folder
+            report = self._options.report
+            report("the files are written")
             manifest = self._write(draft)
             prepared = task_json(self._workbench.data) is not None
             data = StudyExamples(self._workbench.data, prepared)
             checks = CheckOptions(
                 data, self._options.latency, self._options.strict, self._compare_with_study
             )
+            report("the files are checked in a process of their own")
             verification = Verification(tuple(run_checks(manifest, checks)))
+            report(verification.summary())
             manifest = self._finish(manifest, verification)
             return ExportResult(self._move(manifest, verification.ok), verification)
         finally:

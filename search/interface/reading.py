@@ -78,10 +78,13 @@ def read_front(url: str) -> tuple[FrontInfo, list[str]]:
 
 def read_status(url: str) -> tuple[StatusInfo, list[str]]:
     """Returns the progress, and why no trial is feasible; no reasons if one is."""
+    from paretune.search.running.liveness import lives
     from paretune.search.views.status import status_info
 
     with study_reader(url) as reader:
-        info = status_info(with_final_front(reader.outline()), reader.counts())
+        workers = [worker for worker in reader.workers() if lives(worker)]
+        record = with_final_front(reader.outline())
+        info = status_info(record, reader.counts(), workers, reader.wanted())
         return info, _reasons_without_feasible(reader, info.front)
 
 

@@ -26,6 +26,7 @@ from paretune.search.serving.state import short
 from paretune.search.study.records import Axis, TrialRecord
 from paretune.search.study.units import format_interval, format_value
 from paretune.search.views.change_text import difference_text, evidence_text, times_text
+from paretune.search.views.contribution_text import contributions_json
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.plan_yaml import plan_lines
 from paretune.search.views.shown_measurements import without_repeats
@@ -33,7 +34,6 @@ from paretune.search.views.shown_measurements import without_repeats
 if TYPE_CHECKING:
     from paretune.search.database.rows import Rows
     from paretune.search.interface.reading import TrialView
-    from paretune.search.views.attribution import Contribution
 
 CLOSE_SECONDS, CLOSE_SHARE = 0.5, 0.05
 """A stage of a trial and a learning curve belong together if their seconds differ by less."""
@@ -51,7 +51,7 @@ def trial_detail(view: TrialView, curves: Sequence[Mapping[str, Any]] = ()) -> d
         "plan_lines": plan_lines(trial.plan),
         "lines": view.text().splitlines(),
         "numbers": list(_numbers(trial, view.baseline)),
-        "attribution": [_contribution(c, view.axes) for c in view.contributions],
+        "attribution": contributions_json(view.contributions, view.axes),
         "curves": [*curves, *steps],
         "files": list(_files(trial)),
     }
@@ -98,40 +98,11 @@ def _change_text(against: Change, axis: Axis) -> str:
     return times_text(against.value, axis) if against.value > 0 else ""
 
 
-def _contribution(contribution: Contribution, axes: Sequence[Axis]) -> dict[str, Any]:
-    by_name = {axis.name: axis for axis in axes}
-    return {
-        "technique": contribution.technique,
-        "text": contribution.text,
-        "source": contribution.source,
-        "without": contribution.without,
-        "from": contribution.note,
-        "effects": [
-            _effect(against, by_name[name]) for name, against in contribution.effects.items()
-        ],
-    }
-
-
-def _effect(against: Change, axis: Axis) -> dict[str, Any]:
-    """Returns the effect of a technique on an objective."""
-    scored = axis.is_score
-    text = difference_text(against, axis) if scored else _change_text(against, axis)
-    apart = against.value - (1.0 if against.relative else 0.0)
-    gains = apart > 0 if against.relative or axis.better == "higher" else apart < 0
-    ends = "" if scored or against.exact else f"{against.low:.3g}x to {against.high:.3g}x"
-    return {
-        "objective": axis.name,
-        "text": text,
-        "interval": ends,
-        "better": gains,
-        "beyond_noise": against.beyond_noise,
-        "noise": evidence_text(against),
-    }
-
-
 def _files(trial: TrialRecord) -> Iterator[dict[str, Any]]:
-    stored = trial.artifacts or ({None: trial.artifact} if trial.artifact else {})
-    for target, artifact in stored.items():
+    stored: list[tuple[str | None, Mapping[str, Any]]] = list(trial.artifacts.items())
+    if trial.artifact and not stored:
+        stored = [(None, trial.artifact)]
+    for target, artifact in stored:
         yield {
             "name": target or artifact["runtime"],
             "target": target,

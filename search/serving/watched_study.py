@@ -111,11 +111,11 @@ class WatchedStudy:
             await self.look()
             while True:
                 if self.error is not None and self.error != told:
-                    yield _event("notice", encoded({"error": self.error}))
+                    yield _event("notice", encoded({"text": self.error}))
                 told = self.error
                 if told is None and epoch != self._study.epoch:
-                    yield _event("reload", encoded({"epoch": self._study.epoch}))
                     epoch, since = self._study.epoch, self._study.seq
+                    yield _event("state", encoded({"epoch": epoch, "seq": since}))
                 elif told is None and self._study.seq > since:
                     text = await self._delta(since)
                     since = self._study.seq

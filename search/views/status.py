@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from paretune.search.database.worker_rows import PAUSE, RUN, STOP
 from paretune.search.study.records import Counts, StudyRecord
 from paretune.search.study.units import format_value
 from paretune.search.views.words import count_text
+
+HELD = {
+    PAUSE: "paused by the user: workers hold after their current stage or epoch",
+    STOP: "stopped by the user: workers leave after their current stage",
+}
+"""What the user asks of the workers -> line of `paretune status`."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,9 @@ class StatusInfo:
         dropped: Number of stages dropped to keep the limit of the cache.
         end_reason: Why the last run ended, or None.
         plans: Number of plans of a finite space that a run tries all; None for other spaces.
+        wanted: What the user asks of the workers: "run", "pause" or "stop".
+        workers: The living workers: "id", "host", "pid", "trial", "stage", "epoch", "epochs"; the
+            last four are None if the worker does not tell.
         no_test: Why the data has no test part; None if it has one.
     """
 
@@ -55,6 +65,8 @@ class StatusInfo:
     end_reason: str | None
     no_test: str | None = None
     plans: int | None = None
+    wanted: str = RUN
+    workers: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON."""
@@ -81,6 +93,9 @@ class StatusInfo:
                 f"{self.cache_stages} files"
                 + (f", {self.dropped} stages dropped to keep its limit" if self.dropped else "")
             )
+        if self.workers and self.wanted != RUN:
+            lines.append(HELD[self.wanted])
+        lines += [_worker_text(worker) for worker in self.workers]
         if self.end_reason:
             lines.append(f"last run: {self.end_reason}")
         if self.no_test:
@@ -101,12 +116,19 @@ class StatusInfo:
         )
 
 
-def status_info(record: StudyRecord, counts: Counts) -> StatusInfo:
+def status_info(
+    record: StudyRecord,
+    counts: Counts,
+    workers: Sequence[Mapping[str, Any]] = (),
+    wanted: str = RUN,
+) -> StatusInfo:
     """Returns the progress of a study; pure.
 
     Args:
         record: The study with its final front; of its trials only the front is needed.
         counts: Counts of all its trials and stages.
+        workers: Its living workers, as `StudyReader.workers` returns them.
+        wanted: What the user asks of them.
     """
     last = record.growth[-1] if record.growth else None
     return StatusInfo(
@@ -118,8 +140,29 @@ def status_info(record: StudyRecord, counts: Counts) -> StatusInfo:
         end_reason=record.info.get("end_reason"),
         plans=record.info.get("plans"),
         no_test=record.no_test,
+        wanted=wanted,
+        workers=tuple(map(_worker, workers)),
         **vars(counts),
     )
+
+
+def _worker(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a worker and what it does."""
+    activity = row["activity"] or {}
+    names = ("trial", "stage", "epoch", "epochs")
+    return {**{k: row[k] for k in ("id", "host", "pid")}, **{k: activity.get(k) for k in names}}
+
+
+def _worker_text(worker: Mapping[str, Any]) -> str:
+    """Returns `now: trial 12, finetune, epoch 3 of 10 (process 4711 on box)`."""
+    trial, epoch = worker["trial"], worker["epoch"]
+    of_all = f" of {worker['epochs']}" if worker["epochs"] else ""
+    words = [
+        "starting" if trial is None else f"trial {trial}" if trial else "the baseline",
+        *([worker["stage"]] if worker["stage"] else []),
+        *([f"epoch {epoch}{of_all}"] if epoch else []),
+    ]
+    return f"now: {', '.join(words)} (process {worker['pid']} on {worker['host']})"
 
 
 def _minutes(seconds: float) -> str:

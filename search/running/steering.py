@@ -1,0 +1,91 @@
+"""Pauses, resumes and stops the workers of a study, from another process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paretune.search.database.engine import open_engine
+from paretune.search.database.reader import study_reader
+from paretune.search.database.requests import Requests
+from paretune.search.database.worker_rows import PAUSE, RUN, STOP
+from paretune.search.running.liveness import lives
+from paretune.search.shell import command_text
+from paretune.search.views.words import count_text
+
+ACTIONS: Mapping[str, str] = {"pause": PAUSE, "resume": RUN, "stop": STOP}
+"""Action -> what is asked of the workers."""
+
+ENDS = {
+    "pause": "{who} at the end of the current stage or epoch; to let the study go on: {again}",
+    "resume": "{who} within a second",
+    "stop": "{who} at the end of the current stage; to continue the study: {again}",
+}
+
+VERBS = {"pause": ("pauses", "pause"), "resume": ("goes on", "go on"), "stop": ("leaves", "leave")}
+"""Action -> verb for one worker, and for several."""
+
+
+@dataclass(frozen=True)
+class Steered:
+    """The answer to a request.
+
+    Attributes:
+        action: "pause", "resume" or "stop".
+        workers: Number of living workers that it concerns; 0: nothing was asked.
+        text: What happens now, in a sentence.
+    """
+
+    action: str
+    workers: int
+    text: str
+
+
+def living_workers(url: str) -> list[dict[str, Any]]:
+    """Returns the living workers of a study.
+
+    Raises:
+        UserError: There is no study, or the database cannot be read.
+    """
+    with study_reader(url) as reader:
+        reader.study()
+        return [worker for worker in reader.workers() if lives(worker)]
+
+
+def steer(url: str, action: str, study: Path, options: Sequence[str] = ()) -> Steered:
+    """Asks the workers of a study to pause, to go on or to stop.
+
+    Args:
+        url: Storage URL.
+        action: A key of ACTIONS.
+        study: STUDY, for the command that continues the study.
+        options: Options that this command needs.
+
+    Raises:
+        UserError: There is no study, or the database cannot be written.
+    """
+    workers = len(living_workers(url))
+    run = command_text("run", study, *options)
+    if not workers:
+        return Steered(action, 0, f"no worker runs this study; to continue it: {run}")
+    again = command_text("resume", study, *options) if action == "pause" else run
+    engine = open_engine(url)
+    try:
+        Requests(engine).want(ACTIONS[action])
+    finally:
+        engine.dispose()
+    who = f"{count_text(workers, 'worker')} {VERBS[action][workers > 1]}"
+    return Steered(action, workers, ENDS[action].format(who=who, again=again))
+
+
+def wait_until_alone(url: str, seconds: float, look_every: float = 0.5) -> bool:
+    """Waits until no worker lives; returns False if one still lives after that time."""
+    until = time.monotonic() + seconds
+    while living_workers(url):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(look_every)
+    return True
