@@ -112,7 +112,7 @@ class CallLog:
         self._file = Path(log).absolute()
         self._sample, self._limit, self._inputs = sample, limit, inputs
         self._summary = summary
-        self._digest: Any = None
+        self._known: Any = None
         self._lock = threading.Lock()
         self.written = self.skipped = self.dropped = 0
         self.error = ""
@@ -251,31 +251,30 @@ class CallLog:
 
     def _header(self) -> bytes:
         """Returns the line that each process begins with."""
-        packages: dict[str, Any] = {"python": platform.python_version()}
-        for name in self._about["packages"]:
-            try:
-                packages[name] = version(name)
-            except PackageNotFoundError:
-                packages[name] = None
         header = {
             "paretune_log": LOG_VERSION,
             "summary": SUMMARY_VERSION,
             "process": self._process,
             "time": round(time.time(), 3),
-            "model": self._model_digest(),
-            "file": self._model.name,
-            "runtime": self._about["runtime"],
-            "versions": packages,
-            "host": host(),
+            **self._facts(),
             "sample": self._sample,
         }
         return json.dumps(header, separators=(",", ":")).encode() + b"\n"
 
-    def _model_digest(self) -> Any:
-        if self._digest is None:
+    def _facts(self) -> dict[str, Any]:
+        """Returns what stays the same in each header: the model, versions and host."""
+        if self._known is None:
             with open(self._model, "rb") as file:
-                self._digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return self._digest
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            names = self._about["packages"]
+            self._known = {
+                "model": digest,
+                "file": self._model.name,
+                "runtime": self._about["runtime"],
+                "versions": {"python": platform.python_version(), **versions_of(names)},
+                "host": host(),
+            }
+        return self._known
 
     def _drop(self, error: Exception) -> None:
         self.dropped += 1
@@ -290,6 +289,17 @@ class CallLog:
         if self._handle >= 0:
             os.close(self._handle)
         self._handle, self._inode = -1, None
+
+
+def versions_of(packages: Any) -> dict[str, Any]:
+    """Returns name -> version of packages; None for one that is not installed."""
+    versions: dict[str, Any] = {}
+    for name in packages:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = None
+    return versions
 
 
 def own_statistics(summary: Any, rows: Any) -> dict[str, list[Any]]:

@@ -104,8 +104,8 @@ def _artifact(file: Path, manifest: Manifest, lines: LogLines) -> tuple[Mapping[
         names = ", ".join(f"{e['file']} {e['sha256'][:12]}" for e in manifest.artifacts)
         raise UserError(
             f"--log {file}: this is the log of another model: its header names "
-            f"{header.get('file')} with the SHA-256 {str(header.get('model'))[:12]}...; {manifest.folder} has {names}; "
-            "give the folder that this model was exported to"
+            f"{header.get('file')} with the SHA-256 {str(header.get('model'))[:12]}...; "
+            f"{manifest.folder} has {names}; give the folder that this model was exported to"
         )
     chosen = max(mine, key=lambda sha: mine[sha])
     return entries[chosen], sum(counts.values()) - mine[chosen]

@@ -113,7 +113,7 @@ class MonitorResult:
 
 def _time_text(seconds: float) -> str:
     try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (OverflowError, ValueError, OSError):
         return f"{seconds:g} s"
 
@@ -152,7 +152,7 @@ def monitor(request: MonitorRequest) -> MonitorResult:
     assert calls is not None, "the reference was there"
     reference = monitoring["reference"][artifact["file"]]
     notes = [*records.notes, *_version_notes(records), *_probe_notes(manifest, records)]
-    rows = drifts(reference["validation"], records.statistics, _class_names(content, calls))
+    rows = drifts(reference["validation"], records.statistics, class_names(content, calls))
     notes += _missing_notes(reference["validation"], records.statistics)
     times = latencies(records, recorded_latency(content, artifact))
     scored = scores(request.labels, records, content, calls) if request.labels else []
@@ -187,7 +187,8 @@ def _reference(manifest: Manifest) -> Mapping[str, Any]:
     return monitoring
 
 
-def _class_names(content: Mapping[str, Any], calls: Mapping[str, Any]) -> Sequence[str]:
+def class_names(content: Mapping[str, Any], calls: Mapping[str, Any]) -> Sequence[str]:
+    """Returns the names of the classes; none if only a user's task knows them."""
     names = calls["names"] or content["preprocessing"].get("class_names") or []
     return [str(name) for name in names]
 

@@ -12,6 +12,7 @@ from paretune.search.monitoring.drift import Drift
 from paretune.search.monitoring.labels import Score
 from paretune.search.monitoring.latency import Latency
 from paretune.search.shell import command_text
+from paretune.search.study.tables import RUNTIMES
 
 PLACEHOLDER = Path("STUDY")
 """Stands for the study if it is not nearby."""
@@ -124,11 +125,12 @@ def _latency_steps(
 
 def retarget_command(artifact: Mapping[str, Any], study: Path) -> str:
     """Returns the command that measures a study's front in the runtime of an exported file."""
-    options = []
+    defaults = RUNTIMES.get(artifact["runtime"]).Params().model_dump()
+    options: list[object] = []
     for key, value in artifact["options"].items():
         if key == "threads":
             options += ["--threads", value]
-        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+        elif value != defaults.get(key):
             options += ["--option", f"{key}={value}"]
     return command_text("retarget", study, "--runtime", artifact["runtime"], *options)
 

@@ -31,8 +31,8 @@ def _head(result: MonitorResult) -> str:
     processes = len(set(records.process))
     return (
         f"{records.artifact['file']} of trial {content.get('trial')}, study "
-        f"{content.get('study')}: {len(records.seconds):,} calls, {records.examples:,} examples, {processes} "
-        f"process{'es' * (processes != 1)}, {first} to {last}"
+        f"{content.get('study')}: {len(records.seconds):,} calls, {records.examples:,} examples, "
+        f"{processes} process{'es' * (processes != 1)}, {first} to {last}"
     )
 
 
