@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from paretune.search.optimizing.evidence import Evidence
 from paretune.search.optimizing.space_edits import SetEpochs, Space, written_literals
 from paretune.spaces.domains import Node
 
@@ -71,19 +72,32 @@ def epoch_edits(full: Mapping[str, int], shares: Sequence[float]) -> list[SetEpo
     ]
 
 
-def kept_shares(shares: Sequence[float], trials: Mapping[float, int]) -> tuple[float, ...]:
-    """Returns the shares of the full epochs that the next round keeps, of those so far.
+def trained_shares(full: Mapping[str, int], trials: Sequence[Evidence]) -> list[float]:
+    """Returns the share of the full epochs that each trial trained, where it chose the epochs."""
+    shares = []
+    for trial in trials:
+        chosen = [
+            float(trial.params[name]) / epochs
+            for name, epochs in full.items()
+            if name in trial.params
+        ]
+        shares += [min(chosen)] if chosen else []
+    return shares
+
+
+def kept_shares(shares: Sequence[float], trained: Sequence[float]) -> tuple[float, ...]:
+    """Returns the shares of the full epochs that the next round allows.
 
     The sampler learns from the trials whose epochs are still allowed. So short trainings stay until
     ENOUGH trials trained longer.
 
     Args:
         shares: Share of each round so far, and of the next one at the end.
-        trials: Share -> number of trials in the rounds of that share.
+        trained: Share of each trial that chose its epochs.
     """
     distinct = sorted(set(shares))
     return tuple(
         share
-        for share in distinct
-        if share == distinct[-1] or sum(n for s, n in trials.items() if s > share) < ENOUGH
+        for share, longer in zip(distinct, [*distinct[1:], None], strict=True)
+        if longer is None or sum(each >= 0.9 * longer for each in trained) < ENOUGH
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from paretune.search.front.final_front import with_final_front
 from paretune.search.optimizing.clock import Clock
-from paretune.search.optimizing.epochs import epoch_edits, kept_shares
+from paretune.search.optimizing.epochs import epoch_edits, kept_shares, trained_shares
 from paretune.search.optimizing.evidence import Evidence, evidence_of
 from paretune.search.optimizing.final_choice import final_choice
 from paretune.search.optimizing.first_plans import first_plans
@@ -178,12 +177,8 @@ class Rounds:
     ) -> NextSpace:
         """Returns the space of the round after this one."""
         study = self._runner.study
-        trials = Counter[float]()
-        for each in self._store.logs:
-            if each.number:
-                count = log.trials if each.number == log.number else each.trials
-                trials[each.share(each.number)] += count
-        epochs = epoch_edits(log.full, kept_shares([*trials, log.share(log.number + 1)], trials))
+        shares = [log.share(number) for number in range(1, log.number + 2)]
+        epochs = epoch_edits(log.full, kept_shares(shares, trained_shares(log.full, evidence)))
         return next_space(
             log.source["space"],
             spec.space,

@@ -137,7 +137,8 @@ def next_sentence(number: int, edits: Sequence[Edit], share: float, earlier: flo
         parts.append("keeps the space, as nothing in it is worse beyond noise")
     parts += changes[:MOST_EDITS]
     if len(changes) > MOST_EDITS:
-        parts.append(f"makes {len(changes) - MOST_EDITS} more changes (see the report)")
+        more = count_text(len(changes) - MOST_EDITS, "more change")
+        parts.append(f"makes {more} (see the report)")
     return f"Round {number} {and_text(parts)}."
 
 

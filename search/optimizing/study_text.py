@@ -44,21 +44,38 @@ MARK = "#:"
 
 
 def space_text(space: Mapping[str, Any]) -> str:
-    """Returns the section as YAML: mappings without further mappings in one line."""
-    return yaml.dump(
-        {"space": _plain(space)},
+    """Returns the section as YAML: a mapping in one line, where that fits."""
+    return "\n".join(_lines("space", space, 0)) + "\n"
+
+
+def _lines(key: str, value: Any, indent: int) -> list[str]:
+    """Returns a key and its value, in one line or with the value's keys below it."""
+    head = f"{' ' * indent}{_flow(key)}:"
+    line = f"{head} {_flow(value)}"
+    nested = isinstance(value, Mapping) and value
+    if (len(line) <= WIDTH and not (nested and indent == 0)) or not nested:
+        return [line]
+    return [head, *(each for k, child in value.items() for each in _lines(k, child, indent + 2))]
+
+
+def _flow(value: Any) -> str:
+    """Returns a value in one line of YAML."""
+    text = yaml.dump(
+        _plain(value),
         Dumper=_Dumper,
         sort_keys=False,
-        default_flow_style=None,
-        width=WIDTH,
+        default_flow_style=True,
+        width=1_000_000,
         allow_unicode=True,
     )
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 class _Dumper(yaml.SafeDumper):
     """Writes repeated parts in full instead of as anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
+        """Returns that no part becomes an anchor."""
         return True
 
 

@@ -46,7 +46,7 @@ def test_reasons_stand_above_the_space_and_are_replaced() -> None:
 
 def test_section_at_the_end_is_replaced() -> None:
     assert with_space("study: s\nspace: {}\n", {"pruning": "none"}, []) == (
-        "study: s\nspace: {pruning: none}\n"
+        "study: s\nspace:\n  pruning: none\n"
     )
 
 

@@ -14,7 +14,9 @@ from paretune.search.optimizing.epochs import (
     full_epochs,
     kept_shares,
     shares_of,
+    trained_shares,
 )
+from paretune.search.optimizing.evidence import Evidence
 from paretune.search.optimizing.time_plan import (
     TrialTime,
     measured_trial_time,
@@ -76,11 +78,19 @@ def test_epochs_are_a_quarter_a_half_and_all() -> None:
 
 
 def test_short_trainings_stay_until_enough_trials_trained_longer() -> None:
-    assert kept_shares([0.25, 0.5], {0.25: 9}) == (0.25, 0.5)
-    assert kept_shares([0.25, 0.5, 1.0], {0.25: 9, 0.5: ENOUGH - 1}) == (0.25, 0.5, 1.0)
-    assert kept_shares([0.25, 0.5, 1.0], {0.25: 9, 0.5: ENOUGH}) == (0.5, 1.0)
-    assert kept_shares([0.5, 1.0, 1.0], {0.5: 9, 1.0: ENOUGH}) == (1.0,)
-    assert kept_shares([1.0, 1.0], {1.0: 0}) == (1.0,)
+    few, enough = [0.5] * (ENOUGH - 1), [0.5] * ENOUGH
+    assert kept_shares([0.25, 0.5], []) == (0.25, 0.5)
+    assert kept_shares([0.25, 0.5, 1.0], [*few, 0.25, 0.25]) == (0.25, 0.5, 1.0)
+    assert kept_shares([0.25, 0.5, 1.0], enough) == (0.5, 1.0)
+    assert kept_shares([0.5, 1.0, 1.0], [1.0] * ENOUGH) == (1.0,)
+    assert kept_shares([1.0, 1.0], []) == (1.0,)
+
+
+def test_share_of_a_trial_is_that_of_its_shortest_training() -> None:
+    full = {"pretrain.epochs": 20, "finetune.epochs": 10}
+    long = Evidence(1, {"pretrain.epochs": "20", "finetune.epochs": "5"}, 0.0, 25)
+    literal = Evidence(2, {"pruning": "none"}, 0.0, 7)
+    assert trained_shares(full, [long, literal]) == [0.5]
 
 
 def test_trainings_are_not_shortened_where_that_saves_little() -> None:
