@@ -6,7 +6,7 @@ import { byId, el } from "./dom.js";
 async function login(token) {
   try {
     await post("/login", { token });
-    location.replace(location.pathname === "/login" ? "/" : location.pathname);
+    location.reload();
   } catch (error) {
     byId("errors").replaceChildren(el("p", { classes: "banner error", text: error.message }));
   }
@@ -14,6 +14,6 @@ async function login(token) {
 
 byId("login").addEventListener("submit", (event) => { event.preventDefault(); login(byId("token").value.trim()); });
 
-// The address that the command prints may hold the token behind "#", which browsers never send.
-const given = new URLSearchParams(location.hash.slice(1)).get("token");
+// The address that the command prints holds the token behind "#", which browsers never send.
+const given = decodeURIComponent(location.hash.slice(1));
 if (given) { history.replaceState(null, "", location.pathname); login(given); }

@@ -53,7 +53,7 @@ function start(state) {
   update();
   setInterval(() => work.update(), 10000);
   if (typeof Plotly === "undefined") byId("plotly").addEventListener("load", update);
-  window.paretune = { study, view };  // for tests and the console
+  window.paretune = { study, view, parts };  // for tests and the console
   connection = new Connection(id, state, {
     status: showConnection,
     notice: ({ error }) => showError(error),
