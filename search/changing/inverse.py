@@ -170,4 +170,3 @@ def is_range(tree: Any) -> bool:
     if not isinstance(tree, Mapping):
         return False
     return tree.keys() in ({"float", "log", "step"}, {"int", "log", "step"})
-

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from optuna.trial import TrialState
 
 from paretune.search.database.damage import DatabaseError, problem_text
 from paretune.search.database.engine import set_pragmas
+from paretune.search.database.mirror_renewal import VERSION, RenewedStudy, renew_study
 from paretune.search.errors import UserError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # search/running/progress.py reports progress
@@ -86,6 +87,8 @@ class Mirror:
         directions: "minimize" or "maximize" for each objective.
         objectives: Names of the objectives.
         distributions: Parameter name -> distribution, of every parameter of the space.
+        version: The version of the study. If Optuna's tables are of an earlier one, `is_old` is
+            true and nothing is written until `renew`.
 
     Raises:
         UserError: The database holds an Optuna study of this name with other directions, or one
@@ -99,9 +102,12 @@ class Mirror:
         directions: Sequence[str],
         objectives: Sequence[str],
         distributions: Mapping[str, BaseDistribution],
+        version: int = 1,
     ) -> None:
         self._engine = engine
-        self._study_id = _study(engine.url, name, directions, objectives)
+        self._study_id, stored = _study(engine.url, name, directions, objectives, version)
+        self.is_old = stored < version
+        self._is_stopped = stored > version
         self._distributions = distributions
         self._json = {key: distribution_to_json(d) for key, d in distributions.items()}
         self._pending: dict[int, MirroredTrial] = {}
@@ -117,6 +123,8 @@ class Mirror:
     def flush(self) -> None:
         """Writes all trials that were put since the last write."""
         self._written = time.monotonic()
+        if self.is_old or self._is_stopped:
+            return
         pending, self._pending = list(self._pending.values()), {}
         if not pending:
             return
@@ -132,6 +140,24 @@ class Mirror:
                 and (t.number not in stored or stored[t.number][1] == TrialState.RUNNING)
             ]
             self._end(connection, ended, ids, stored)
+
+    def stop(self) -> None:
+        """Writes nothing any more, as workers of a newer version do."""
+        self._is_stopped = True
+
+    def renew(self, renewed: RenewedStudy, trials: Iterable[MirroredTrial]) -> None:
+        """Writes the study again, as a later version has other objectives or parameters.
+
+        Its trials are removed, because Optuna allows no other options for a choice.
+
+        Args:
+            renewed: The study in its present version.
+            trials: All trials of all versions.
+        """
+        renew_study(self._engine, self._study_id, renewed)
+        self.is_old = False
+        self._pending = {trial.number: trial for trial in trials}
+        self.flush()
 
     def _reopen(
         self,
@@ -177,6 +203,16 @@ class Mirror:
             if number not in stored or stored[number][1] != _STATES.get(state, TrialState.RUNNING)
         ]
 
+    def _has(self, name: str, value: Any) -> bool:
+        """Returns whether the present space has a value, which may be of an earlier one."""
+        distribution = self._distributions.get(name)
+        if distribution is None:
+            return False
+        try:
+            return bool(distribution._contains(distribution.to_internal_repr(value)))
+        except ValueError:  # Optuna's own, for a label that the choice has not
+            return False
+
     # -- rows ------------------------------------------------------------------------------------
 
     def _stored(
@@ -220,6 +256,7 @@ class Mirror:
                 }
                 for t in trials
                 for name, value in t.params.items()
+                if self._has(name, value)
             ],
         )
         user = [_attribute(ids[t.number], *item) for t in trials for item in t.attributes.items()]
@@ -280,8 +317,17 @@ def _utc(when: float | None) -> datetime | None:
     return None if when is None else datetime.fromtimestamp(when, UTC).replace(tzinfo=None)
 
 
-def _study(url: sa.URL, name: str, directions: Sequence[str], objectives: Sequence[str]) -> int:
-    """Returns Optuna's id of the study; creates the study and Optuna's tables if necessary."""
+def _study(
+    url: sa.URL,
+    name: str,
+    directions: Sequence[str],
+    objectives: Sequence[str],
+    version: int,
+) -> tuple[int, int]:
+    """Returns Optuna's id of the study, and the version in which its tables have it.
+
+    Creates the study and Optuna's tables if necessary.
+    """
     sqlite = url.get_backend_name() == "sqlite"
     arguments = {"connect_args": {"timeout": 60}} if sqlite else {}
     try:
@@ -301,13 +347,15 @@ def _study(url: sa.URL, name: str, directions: Sequence[str], objectives: Sequen
         if text is not None:
             raise DatabaseError(text) from error
         raise UserError(f"storage: Optuna cannot use this database: {error}") from error
-    if [d.name.lower() for d in study.directions] != list(directions):
+    stored = int(study.user_attrs.get(VERSION, 1))
+    is_present = stored == version
+    if is_present and [d.name.lower() for d in study.directions] != list(directions):
         raise UserError(f'storage: it holds another Optuna study named "{name}"')
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if study.metric_names != list(objectives):
+        if is_present and study.metric_names != list(objectives):
             study.set_metric_names(list(objectives))
     study_id = study._study_id
     storage.remove_session()
     storage.engine.dispose()
-    return study_id
+    return study_id, stored

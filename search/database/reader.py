@@ -15,6 +15,7 @@ from paretune.search.database.counts import DROPPED, IS_SEARCH, count_trials, co
 from paretune.search.database.damage import run_command, sqlite_file
 from paretune.search.database.rows import Rows, open_rows, sql_columns, sql_list, subset
 from paretune.search.database.version import SCHEMA, wrong_version
+from paretune.search.database.versions import FIRST, read_trial_versions, read_versions
 from paretune.search.database.worker_rows import activity_rows, run_options, wanted, worker_rows
 from paretune.search.errors import UserError
 from paretune.search.study.records import (
@@ -25,6 +26,7 @@ from paretune.search.study.records import (
     TrialIntervals,
     TrialRecord,
 )
+from paretune.search.study.version import StudyVersion
 
 PARTS = {"validation": "measurements", "test": "test", "final": "final"}
 """The `part` of a measurement -> the field of TrialRecord that holds it."""
@@ -286,6 +288,14 @@ class StudyReader:
         rows = self._rows.plain("SELECT number FROM paretune_trials ORDER BY number")
         return [int(number) for (number,) in rows]
 
+    def versions(self) -> list[StudyVersion]:
+        """Returns the versions of the study in order; empty if it never changed."""
+        return read_versions(self._rows)
+
+    def version_of(self, number: int) -> int:
+        """Returns the version that a trial began under."""
+        return read_trial_versions(self._rows).get(number, FIRST)
+
     def last_number(self) -> int:
         """Returns the highest trial number; -1 if there are no trials."""
         number = self._rows("SELECT max(number) AS number FROM paretune_trials")[0]["number"]
@@ -322,6 +332,7 @@ class StudyReader:
             ),
             trial_limit=study["trial_limit"],
             info={**info, "hosts": hosts, "end_reason": study["end_reason"]},
+            versions=tuple(read_versions(self._rows)),
         )
 
     def _intervals(self, axes: Sequence[Axis], excluded: Collection[int]) -> TrialIntervals | None:
@@ -385,7 +396,10 @@ class StudyReader:
         return [trial for trial in trials if trial.feasible]
 
 
-_WHERE_DONE = "WHERE state = 'complete' AND repeat_of IS NULL"
+_WHERE_DONE = (
+    "WHERE state = 'complete' AND repeat_of IS NULL "
+    "AND \"values\" IS NOT NULL AND CAST(\"values\" AS TEXT) NOT IN ('{}', 'null')"
+)
 
 _IS_CONSTRAINED = (
     "CASE WHEN violations IS NULL OR CAST(violations AS TEXT) IN ('{}', 'null') THEN 0 ELSE 1 END"

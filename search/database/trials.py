@@ -14,6 +14,7 @@ from paretune.search.database.base import Row, Tables, exclusive_transaction
 from paretune.search.database.fronts import write_front
 from paretune.search.database.reader import StudyReader
 from paretune.search.database.rows import engine_rows
+from paretune.search.database.versions import FIRST, newest_of, note_trial, stale_since
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import FrontPoint, Result, TrialRecord
 
@@ -36,7 +37,17 @@ class StartedTrial(NamedTuple):
 
 
 class Trials(Tables):
-    """The tables of trials, measurements and reported steps."""
+    """The tables of trials, measurements and reported steps.
+
+    Attributes:
+        version: The version of the study that this process runs.
+        retried: Trials that may be tried again, so that their plans are no repeats.
+        outdated: Whether a trial ended here after another process began a newer version.
+    """
+
+    version: int = FIRST
+    retried: frozenset[int] = frozenset()
+    outdated: bool = False
 
     def begin(
         self,
@@ -50,10 +61,12 @@ class Trials(Tables):
 
         Raises:
             sqlalchemy.exc.IntegrityError: There is a trial of this number.
+            NewerVersion: The study has a newer version.
         """
         row = _new_row(worker, plan, params, proposal, None)
-        with self.engine.begin() as connection:
+        with exclusive_transaction(self.engine) as connection:
             connection.execute(_INSERT, {**row, "number": number})
+            note_trial(connection, number, self.version)
         return float(row["started"])
 
     def begin_next(
@@ -80,6 +93,9 @@ class Trials(Tables):
         Returns:
             None if another worker is running this plan, or has taken the number and a higher one
             is not allowed. Nothing was written then.
+
+        Raises:
+            NewerVersion: The study has a newer version; nothing was written.
         """
         row = _new_row(worker, plan, params, proposal, variant_of)
         key = {"key": plan.key}
@@ -89,7 +105,8 @@ class Trials(Tables):
                     if connection.execute(_RUNNING_PLAN, key).first():
                         return None
                     connection.execute(_INSERT, {**row, "number": number})
-                    first = connection.execute(_SAME_PLAN, key).scalars().first()
+                    note_trial(connection, number, self.version)
+                    first = self._answering(connection, plan.key)
                 return StartedTrial(number, row["started"], first)
             except sa.exc.IntegrityError:  # another worker has taken the number
                 if not later:
@@ -100,6 +117,9 @@ class Trials(Tables):
         self, number: int, result: Result, host: str, front: FrontPoint | None = None
     ) -> float:
         """Writes a trial's end and its measurements in one transaction; returns the time.
+
+        If the study has a newer version meanwhile, its workers complete the trial: the values
+        then stay empty, and what the newer version measures with other options is left out.
 
         Args:
             number: Trial number.
@@ -123,13 +143,20 @@ class Trials(Tables):
             "artifacts": dict(result.artifacts) or None,
             "repeat_of": result.repeat_of,
         }
-        transaction = self.engine.begin() if front is None else exclusive_transaction(self.engine)
-        with transaction as connection:
+        with exclusive_transaction(self.engine) as connection:
+            connection.execute(_END, end)
+            if newest_of(connection) > self.version:
+                self.outdated, front = True, None
+                stale = stale_since(connection, self.version)
+                rows, examples = (
+                    [row for row in each if row["name"] not in stale] for each in (rows, examples)
+                )
+                if result.state == "complete":
+                    connection.execute(_END, {"of": number, "values": {}})
             if rows:
                 connection.execute(_INSERT_MEASUREMENTS, rows)
             if examples:
                 connection.execute(_INSERT_EXAMPLES, examples)
-            connection.execute(_END, end)
             if front is not None:
                 write_front(connection, front)
         return finished
@@ -245,10 +272,25 @@ class Trials(Tables):
     def same_plan(self, plan_key: str) -> int | None:
         """Returns the first trial with this plan that is complete, infeasible, stopped or paused.
 
-        Failed trials are left out, as their errors may not occur again.
+        Failed trials are left out, as their errors may not occur again. So are trials that this
+        version of the study may try again.
         """
         with self.engine.connect() as connection:
-            return connection.execute(_SAME_PLAN, {"key": plan_key}).scalars().first()
+            return self._answering(connection, plan_key)
+
+    def _answering(self, connection: sa.Connection, plan_key: str) -> int | None:
+        rows = connection.execute(_SAME_PLAN, {"key": plan_key}).mappings()
+        return next((row["number"] for row in rows if answers(row, self.retried)), None)
+
+    def unmeasured(self) -> list[int]:
+        """Returns the complete trials without values, in order; repeats of others left out.
+
+        They lack a quantity that the present version of the study needs.
+        """
+        is_complete = sa.and_(_T.state == "complete", _T.repeat_of.is_(None))
+        statement = sa.select(_T.number, _T["values"]).where(is_complete).order_by(_T.number)
+        with self.engine.connect() as connection:
+            return [number for number, values in connection.execute(statement) if not values]
 
     def trial(self, number: int) -> TrialRecord | None:
         """Returns one trial, or None."""
@@ -284,6 +326,17 @@ class Trials(Tables):
         """Returns the rows of the steps that a trial's trainer reported, in order."""
         with self.engine.connect() as connection:
             return list(connection.execute(_STEPS, {"of": trial}).mappings())
+
+
+def answers(row: Row | Mapping[str, Any], retried: Collection[int]) -> bool:
+    """Returns whether an ended trial says how its plan does in this version of the study.
+
+    Args:
+        row: Its number, state and values.
+        retried: Trials that ended by a constraint that is gone or looser now.
+    """
+    unmeasured = row["state"] == "complete" and not row["values"]
+    return not unmeasured and row["number"] not in retried
 
 
 def measurement_row(trial: int, part: str, m: Measurement, host: str) -> dict[str, Any]:
@@ -334,14 +387,13 @@ _INSERT_EXAMPLES = sa.insert(tables.examples)
 _END = sa.update(tables.trials).where(_T.number == sa.bindparam("of"))
 
 _SAME_PLAN = (
-    sa.select(_T.number)
+    sa.select(_T.number, _T.state, _T["values"])
     .where(
         _T.plan_key == sa.bindparam("key"),
         _T.state.in_(["complete", "infeasible", "stopped", "paused"]),
         _T.repeat_of.is_(None),
     )
     .order_by(_T.number)
-    .limit(1)
 )
 
 _RUNNING_PLAN = (

@@ -60,7 +60,7 @@ def _numbered(record: StudyRecord, number: int) -> TrialRecord:
         raise UserError(f"--pick {number}: there is no such trial; the last is {last}")
     if trial.repeat_of is not None:
         return _numbered(record, trial.repeat_of)
-    if trial.state != "complete":
+    if not trial.measured_now:
         reason = (trial.reason or {}).get("text", trial.state)
         raise UserError(f"--pick {number}: this trial has no model: {trial.state} ({reason})")
     return trial

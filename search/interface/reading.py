@@ -33,6 +33,8 @@ class TrialView:
         no_test: Why the study's data has no test part; None if it has one.
         contributions: What each technique of the trial contributed.
         axes: The objectives of the study.
+        version: The version of the study that it began under; None if the study never changed.
+        is_outside: Whether it lies outside the present space.
     """
 
     trial: TrialRecord
@@ -41,13 +43,16 @@ class TrialView:
     no_test: str | None
     contributions: Sequence[Contribution] = ()
     axes: Sequence[Axis] = ()
+    version: int | None = None
+    is_outside: bool = False
 
     def text(self) -> str:
         """Returns the trial as `paretune show` prints it."""
         from paretune.search.views.contribution_text import contribution_lines
-        from paretune.search.views.trial_text import trial_text
+        from paretune.search.views.trial_text import trial_text, version_text
 
-        text = trial_text(self.trial, self.steps, self.no_test, self.baseline)
+        origin = version_text(self.version, self.is_outside)
+        text = trial_text(self.trial, self.steps, self.no_test, self.baseline, origin)
         lines = contribution_lines(self.contributions, self.axes)
         heading = ["what each technique contributed"] if lines else []
         return "\n".join([text, *heading, *(f"  {line}" for line in lines)])
@@ -58,7 +63,13 @@ class TrialView:
         from paretune.search.views.trial_text import trial_json
 
         contributions = contributions_json(self.contributions, self.axes)
-        return {**trial_json(self.trial, self.steps), "contributions": contributions}
+        changed = {"version": self.version, "outside_the_space": self.is_outside}
+        origin = {} if self.version is None else changed
+        return {
+            **trial_json(self.trial, self.steps),
+            **origin,
+            "contributions": contributions,
+        }
 
 
 def read_record(url: str) -> StudyRecord:
@@ -105,15 +116,20 @@ def read_trial(url: str, number: int) -> TrialView:
         steps = reader.steps(number)
         outline = reader.outline()
         contributions = _contributions(reader, pair[-1], outline.axes)
+        versions = outline.versions
+        version = reader.version_of(number) if versions else None
+        is_outside = bool(versions) and number in versions[-1].changes.outside
     no_test = outline.no_test if record.measurements else None
     baseline = pair[0] if pair[0].number == 0 else None
-    return TrialView(pair[-1], baseline, steps, no_test, contributions, outline.axes)
+    return TrialView(
+        pair[-1], baseline, steps, no_test, contributions, outline.axes, version, is_outside
+    )
 
 
 def _contributions(
     reader: StudyReader, trial: TrialRecord, axes: Sequence[Axis]
 ) -> Sequence[Contribution]:
-    if trial.state != "complete" or trial.number == 0:
+    if not trial.measured_now or trial.number == 0:
         return ()
     from paretune.search.views.attribution import contributions_of
 

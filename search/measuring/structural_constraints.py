@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paretune.objectives.base import Measurement
 from paretune.search.measuring.gauge import TIMING, Gauge
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.spec import Constraint, StudySpec
@@ -12,6 +13,23 @@ SCREEN = "screen"
 
 STRUCTURAL = ("parameters", "macs", "activations", "size", "latency", "throughput")
 """Objectives that follow from a network's structure, whatever its weights."""
+
+
+MARGIN = {"size": 0.01, "latency": 0.02, "throughput": 0.02}
+"""A trained network may differ from an untrained one by this share, beyond the interval."""
+
+
+def surely_breaks(constraint: Constraint, measurement: Measurement, baseline: float) -> bool:
+    """Returns whether even the better end of the interval, plus a margin, is out of bounds.
+
+    Args:
+        constraint: The constraint.
+        measurement: Its quantity, measured on an untrained network.
+        baseline: The baseline's value of the quantity.
+    """
+    margin = MARGIN.get(Quantity.of(constraint.quantity).objective, 0.0)
+    low, high = measurement.low * (1 - margin), measurement.high * (1 + margin)
+    return constraint.violation(low if constraint.upper else high, baseline) > 0
 
 
 def structural_constraints(spec: StudySpec) -> tuple[Constraint, ...]:

@@ -17,6 +17,7 @@ from paretune.search.study.number_formats import variant_formats, variants_of
 from paretune.spaces.domains import assign
 
 if TYPE_CHECKING:
+    from paretune.search.changing.earlier_trials import EarlierTrials
     from paretune.search.running.worker import Worker
     from paretune.search.trial.open_study import OpenStudy
 
@@ -26,10 +27,12 @@ class FormatVariants:
 
     Args:
         study: The open study.
+        earlier: Translates trials of earlier versions.
     """
 
-    def __init__(self, study: OpenStudy) -> None:
+    def __init__(self, study: OpenStudy, earlier: EarlierTrials) -> None:
         self._study = study
+        self._earlier = earlier
         self._queue: deque[tuple[int, Mapping[str, Any]]] = deque()
         self._formats = variant_formats(study.spec)
         self._front_only = study.spec.format_variants == "front"
@@ -58,7 +61,9 @@ class FormatVariants:
             return False
         self._search_ended = True
         for row in self._study.store.rows(set(members) - {0}):
-            self._add(row["variant_of"] or row["number"], row["params"])
+            params = self._earlier.params(row)
+            if params is not None:
+                self._add(row["variant_of"] or row["number"], params)
         return bool(self._queue)
 
     def begin_next(self, worker: Worker) -> Task | None:

@@ -7,7 +7,8 @@ seeds). From 400 epochs on there is no difference (.955 and .953).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from paretune.search.database.store import Row
 from paretune.search.running.recovery import Task, result_of, task_of
@@ -17,6 +18,7 @@ from paretune.search.study.plan import Plan
 from paretune.search.trial.events import Notice, Reporter, TrialPaused
 
 if TYPE_CHECKING:
+    from paretune.search.changing.earlier_trials import EarlierTrials
     from paretune.search.study.records import Result
     from paretune.search.trial.open_study import OpenStudy
 
@@ -30,6 +32,7 @@ class RacingTurns:
         proposer: Learns from every paused trial, once.
         progress: Keeps the number of paused trials.
         report: Receives events of trials that pause or are stopped.
+        earlier: Translates trials of earlier versions.
     """
 
     def __init__(
@@ -39,12 +42,14 @@ class RacingTurns:
         proposer: Proposer,
         progress: Progress,
         report: Reporter,
+        earlier: EarlierTrials,
     ) -> None:
         self._study = study
         self._worker = worker
         self._proposer = proposer
         self._progress = progress
         self._report = report
+        self._earlier = earlier
         self._learned: set[int] = set()  # paused trials that the proposer has learned from
         self._done = 0  # finished trials at the last search for a trained one
         self._paused: list[Row] = []
@@ -58,7 +63,7 @@ class RacingTurns:
         for row in self._paused:
             if row["number"] not in self._learned:
                 self._learned.add(row["number"])
-                self._proposer.replay(row["proposal"], Outcome.of(result_of(row)))
+                self._replay(row, Outcome.of(result_of(row)))
 
     def next(self) -> Task | None:
         """Takes a paused trial that may go on now; returns None if there is none."""
@@ -74,7 +79,7 @@ class RacingTurns:
         self._study.race.pause(task.number, result)
         outcome = Outcome.of(result)
         if task.number not in self._learned and not self._proposer.tell(task.number, outcome):
-            self._proposer.replay(task.proposal, outcome)
+            self._replay(task.row, outcome)
         self._learned.add(task.number)
         self._report(TrialPaused(task.number, result))
 
@@ -94,6 +99,11 @@ class RacingTurns:
             self._progress.waiting = 0
             self._report(Notice(f"racing: {len(ended)} trials were stopped early"))
         return ended
+
+    def _replay(self, row: Mapping[str, Any] | Row, outcome: Outcome) -> None:
+        proposal = self._earlier.proposal(row)
+        if proposal is not None:
+            self._proposer.replay(proposal, outcome)
 
     def _trained(self) -> Row | None:
         """Returns a paused trial if another trial has completed the same training meanwhile."""

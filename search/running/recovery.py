@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from paretune.search.database.engine import creation_lock
 from paretune.search.database.mirror import MirroredTrial
+from paretune.search.database.mirror_renewal import RenewedStudy
 from paretune.search.database.retries import attempt_of
 from paretune.search.database.store import OPEN_STATES, Row
 from paretune.search.study.plan import Plan
-from paretune.search.study.records import Result
+from paretune.search.study.records import Result, State
 
 if TYPE_CHECKING:
+    from paretune.search.changing.earlier_trials import EarlierTrials
     from paretune.search.running.worker import Worker
     from paretune.search.trial.open_study import OpenStudy
+
+UNMEASURED: State = "stopped"
+"""The state in Optuna's tables of a complete trial that this version has no values of."""
 
 NO_PROPOSAL: Mapping[str, Any] = {"params": {}, "attributes": {}}
 
@@ -44,6 +50,16 @@ class Task:
     variant_of: int | None = None
     spent: Mapping[str, float] = field(default_factory=dict)
     attempt: int = 1
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The columns of its row that do not change while it runs."""
+        return {
+            "number": self.number,
+            "plan": self.plan.to_json(),
+            "params": self.params,
+            "proposal": self.proposal,
+        }
 
     def mirrored(
         self, result: Result | None = None, finished: float | None = None
@@ -116,12 +132,62 @@ def take_over_trial(study: OpenStudy, worker: Worker, running: Sequence[Row]) ->
     return None
 
 
-def reconcile(study: OpenStudy, worker: Worker) -> None:
-    """Writes to Optuna's tables what a dead worker had not written."""
+def reconcile(
+    study: OpenStudy, worker: Worker, earlier: EarlierTrials, completed: Collection[int] = ()
+) -> None:
+    """Writes to Optuna's tables what a dead worker had not written, or a new version needs.
+
+    Args:
+        study: The open study.
+        worker: This worker.
+        earlier: Translates trials of earlier versions.
+        completed: Trials that this worker has just completed for the present version.
+    """
     worker.remove_dead()
-    if len(worker.living()) > 1:
-        return  # another worker may be about to write what is missing
-    for row in study.store.rows(study.mirror.outdated(study.store.states())):
-        result = None if row["state"] in OPEN_STATES else result_of(row)
-        study.mirror.put(task_of(row, taken_over=False).mirrored(result, row["finished"]))
+    if study.mirror.is_old:
+        _renew(study, earlier)
+    states = study.store.states()
+    numbers = set(completed)
+    if len(worker.living()) == 1:  # another worker may be about to write what is missing
+        unmeasured = dict.fromkeys(study.store.unmeasured(), UNMEASURED)
+        numbers.update(study.mirror.outdated({**states, **unmeasured}))
+    for row in study.store.rows(numbers):
+        study.mirror.put(mirrored_row(row, earlier))
     study.mirror.flush()
+
+
+def _renew(study: OpenStudy, earlier: EarlierTrials) -> None:
+    """Writes all trials to Optuna's tables again, for the present version of the study."""
+    spec, store = study.spec, study.store
+    directions = [objective.direction for objective in spec.objectives]
+    names = [objective.name for objective in spec.objectives]
+    with creation_lock(study.engine):
+        del study.mirror  # another worker may have renewed it meanwhile
+    if not study.mirror.is_old:
+        return
+    unmeasured = set(store.unmeasured())
+    rows = [row for row in store.rows(store.states()) if row["number"] not in unmeasured]
+    study.mirror.renew(
+        RenewedStudy(store.version, directions, names),
+        [mirrored_row(row, earlier) for row in rows],
+    )
+
+
+def mirrored_row(row: Row, earlier: EarlierTrials) -> MirroredTrial:
+    """Returns a stored trial for Optuna's tables.
+
+    A trial outside the present space has no parameters there. One without the values of this
+    version is a pruned trial to Optuna.
+
+    Args:
+        row: The trial's row.
+        earlier: Translates trials of earlier versions.
+    """
+    result = None if row["state"] in OPEN_STATES else result_of(row)
+    if result is not None and result.state == "complete" and not result.values:
+        result = replace(result, state=UNMEASURED)
+    proposal = earlier.proposal(row) if row["number"] else row["proposal"]
+    task = replace(task_of(row, taken_over=False), proposal=proposal or NO_PROPOSAL)
+    trial = task.mirrored(result, row["finished"])
+    outside = {"outside_the_space": True} if proposal is None else {}
+    return replace(trial, attributes={**trial.attributes, **outside})

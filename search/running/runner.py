@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
+from paretune.search.changing.earlier_trials import EarlierTrials
+from paretune.search.changing.measuring_again import MeasuringAgain
+from paretune.search.changing.take_up import take_up_changes
 from paretune.search.database.activities import Activities
 from paretune.search.database.damage import explained
 from paretune.search.database.origins import Origins
 from paretune.search.database.store import OPEN_STATES, Row
+from paretune.search.database.versions import NewerVersion, Versions
 from paretune.search.front.growth import FrontTracker
 from paretune.search.interruption import stop_if_interrupted
 from paretune.search.measuring.gauge import values_by_name
@@ -22,10 +26,12 @@ from paretune.search.running.activity import Activity
 from paretune.search.running.failed_trials import FailedTrials
 from paretune.search.running.final_session import measure_final
 from paretune.search.running.format_variants import FormatVariants
+from paretune.search.running.liveness import lives
 from paretune.search.running.racing_turns import RacingTurns
 from paretune.search.running.recovery import (
     NO_PROPOSAL,
     Task,
+    mirrored_row,
     reconcile,
     result_of,
     take_over_trial,
@@ -105,15 +111,21 @@ class Runner:
         with explained(self._spec.storage):
             self._study = open_study(self._spec, self._data)
             self._store = self._study.store
+            self._versions = Versions(self._study.engine)
             try:
+                others = any(lives(other) for other in self._store.workers())
+                take_up_changes(self._study, self._report, self._joins, others)
                 self._study.register()
                 with (
                     Worker(self._store) as worker,
                     Activity(Activities(self._study.engine), worker.id, self._report) as report,
                 ):
                     self._worker, self._report = worker, report
-                    reconcile(self._study, worker)
                     self._begin(report)
+                    self._again = MeasuringAgain(self._study, report)
+                    completed = self._again.complete_all(int(worker.id, 16))
+                    self._earlier = EarlierTrials(self._study)
+                    reconcile(self._study, worker, self._earlier, completed)
                     end = self._work()
             except BaseException:
                 with suppress(Exception):  # a full disk must not hide the first error
@@ -136,9 +148,15 @@ class Runner:
             self._store.update_study(end_reason=STOPPED.reason)
             self._report(RunEnded(STOPPED.reason, self._progress.done, self._spec.trials))
             return STOPPED
+        except NewerVersion as error:
+            self._study.mirror.stop()
+            end = Ending(str(error), over=False)
+            self._report(RunEnded(end.reason, self._progress.done, self._spec.trials))
+            return end
 
     def _worked(self) -> Ending:
-        self._proposer = Proposer(self._spec, self._study.cheap, self._study.cost)
+        start = self._earlier.grid_start
+        self._proposer = Proposer(self._spec, self._study.cheap, self._study.cost, start)
         self._plans = SpacePlans(self._spec.space, self._study.plan)
         self._hints = Hints(
             [*self._spec.first, *Origins(self._study.engine).hints()],
@@ -174,17 +192,23 @@ class Runner:
             self._proposer.set_baseline(values_by_name(self._baseline.measurements))
             self._plans.add(plan.key, "complete")
         self._turns = RacingTurns(
-            self._study, self._worker.id, self._proposer, self._progress, self._report
+            self._study,
+            self._worker.id,
+            self._proposer,
+            self._progress,
+            self._report,
+            self._earlier,
         )
         self._growth = FrontTracker(self._study.axes, self._reference or None, self._study.classes)
         first = self._baseline
         if first and first.feasible and self._growth.add(0, first.values):
             self._store.add_front(self._growth.point(0, first.finished))
-        self._variants = FormatVariants(self._study)
+        self._variants = FormatVariants(self._study, self._earlier)
         end = self._search()
         if end.over and not end.exhausted and self._plans.all_begun(at_end=True):
             total = self._plans.total(at_most=math.inf)
             end = Ending(plans_text(total or 0), end.ok, exhausted=True)
+        self._refuse_newer_version()
         if end.over:
             for number, result in self._turns.stop_all():
                 self._take_in(number, result, None)
@@ -204,6 +228,7 @@ class Runner:
             self._variants.trial_ended(*last)
         while True:
             stop_if_interrupted()
+            self._refuse_newer_version()
             self._study.control.between_stages()
             self._progress.held = self._study.control.held
             self._learn()
@@ -375,10 +400,13 @@ class Runner:
             attempts = {"attempts": str(task.attempt)}
             result = replace(result, reason={**result.reason, **attempts})
         if task.number and task.variant_of is None and result.state != "paused":
-            self._variants.trial_ended(task.number, task.params)
+            params = self._earlier.params(task.row)
+            if params is not None:
+                self._variants.trial_ended(task.number, params)
         self._progress.failures = self._progress.failures + 1 if result.state == "failed" else 0
         self._progress.durations.append(result.duration)
         if result.state == "paused":
+            self._refuse_newer_version()  # its workers take the trial over, and pause it
             self._turns.pause(task, result)
         else:
             self._end(task, result)
@@ -388,6 +416,8 @@ class Runner:
         grew = task.number > 0 and self._take_in(task.number, result, task.variant_of)
         point = self._growth.point(task.number) if grew else None
         finished = self._store.finish(task.number, result, self._study.host, point)
+        if self._store.outdated:
+            self._refuse_newer_version()
         self._plans.add(task.plan.key, result.state)
         if task.attempt > 1:
             self._failed.ended(task.number)
@@ -395,7 +425,7 @@ class Runner:
         if task.number > 0:
             outcome = Outcome.of(result)
             if not self._proposer.tell(task.number, outcome):  # a dead worker had begun it
-                self._proposer.replay(task.proposal, outcome)
+                self._replay(task.row, outcome)
         self._report(
             TrialEnded(
                 trial=task.number,
@@ -430,17 +460,51 @@ class Runner:
             if row["state"] == "running":
                 self._running.append(row)
             self._hints.begun(row["proposal"])
-            if row["number"] and row["repeat_of"] is None:
+            if row["number"] and row["repeat_of"] is None and self._earlier.answers(row):
                 self._plans.add(row["plan_key"], row["state"])
             if row["state"] in OPEN_STATES or self._failed.is_waiting(row):
                 continue
+            row, grows = self._completed(row)
             result = result_of(row)
-            self._proposer.replay(row["proposal"], Outcome.of(result))
-            self._take_in(row["number"], result, row["variant_of"])
+            if self._earlier.answers(row):
+                self._replay(row, Outcome.of(result))
+            grew = self._take_in(row["number"], result, row["variant_of"])
+            if grows and grew:
+                self._store.add_front(self._growth.point(row["number"]))
             self._count_repeats(row)
             if row["variant_of"] is None and row["repeat_of"] is None:
-                last = (row["number"], row["params"])
+                params = self._earlier.params(row)
+                last = None if params is None else (row["number"], params)
         return last
+
+    def _completed(self, row: Row) -> tuple[Row, bool]:
+        """Returns the row of an ended trial, and whether it was completed for this version now.
+
+        A worker of an earlier version may have ended it, without what this version measures.
+        """
+        if self._earlier.answers(row) or row["state"] != "complete":
+            return row, False
+        if not self._again.complete(row["number"]):
+            return row, False
+        [completed] = self._store.rows([row["number"]])
+        self._study.mirror.put(mirrored_row(completed, self._earlier))
+        return completed, True
+
+    def _replay(self, row: Mapping[str, Any] | Row, outcome: Outcome) -> None:
+        """Lets the sampler learn from a trial that was not proposed here, if its space has it."""
+        proposal = self._earlier.proposal(row)
+        if proposal is not None:
+            self._proposer.replay(proposal, outcome)
+
+    def _refuse_newer_version(self) -> None:
+        """Ends the work of this process if another one has changed the study.
+
+        Raises:
+            NewerVersion: The study has a newer version.
+        """
+        newest = self._versions.newest()
+        if newest > self._store.version:
+            raise NewerVersion(newest, self._store.version)
 
     def _count_repeats(self, row: Row) -> None:
         """Counts the proposals in a row that repeated a plan, as before the run was interrupted."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from paretune.objectives.base import Better, Measurement
+from paretune.search.study.version import StudyVersion
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -76,8 +77,16 @@ class TrialRecord:
 
     @property
     def feasible(self) -> bool:
-        """Whether it is complete and breaks no constraint."""
-        return self.state == "complete" and all(v <= 0 for v in self.violations.values())
+        """Whether it is complete, has the values of this version, and breaks no constraint."""
+        return self.measured_now and all(v <= 0 for v in self.violations.values())
+
+    @property
+    def measured_now(self) -> bool:
+        """Whether it is complete, and the present version of the study has its values.
+
+        A complete trial of an earlier version has none if a quantity cannot be measured of it.
+        """
+        return self.state == "complete" and bool(self.values)
 
     @property
     def of_search(self) -> bool:
@@ -123,8 +132,9 @@ class Result:
 
     @property
     def feasible(self) -> bool:
-        """Whether it is complete and breaks no constraint."""
-        return self.state == "complete" and all(v <= 0 for v in self.violations.values())
+        """Whether it is complete, has values, and breaks no constraint."""
+        is_measured = self.state == "complete" and bool(self.values)
+        return is_measured and all(v <= 0 for v in self.violations.values())
 
 
 @dataclass(frozen=True)
@@ -207,6 +217,7 @@ class StudyRecord:
         chances: Trial -> probability to be on the front by the search's measurements, at least
             `final_session.CHANCE`; None unless a run stored them after the last trial.
         rounds: The rounds of `paretune optimize` as JSON, in order; empty in any other study.
+        versions: Its versions in order; empty if it never changed.
     """
 
     name: str
@@ -221,6 +232,7 @@ class StudyRecord:
     other_intervals: TrialIntervals | None = None
     chances: Mapping[int, float] | None = None
     rounds: tuple[Mapping[str, Any], ...] = ()
+    versions: tuple[StudyVersion, ...] = ()
 
     @property
     def trial_count(self) -> int:

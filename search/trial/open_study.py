@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -16,6 +17,7 @@ from paretune.search.database.mirror import Mirror
 from paretune.search.database.requests import Requests
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
+from paretune.search.errors import UserError
 from paretune.search.racing.race import Race
 from paretune.search.sampling.proposer import distributions_of
 from paretune.search.study.plan import Plan
@@ -24,7 +26,7 @@ from paretune.search.study.records import Axis, Result, TrialRecord
 from paretune.search.study.spec import StudySpec, digest
 from paretune.search.trial.control import Control
 from paretune.search.trial.events import Reporter
-from paretune.search.trial.resume_check import identity, refuse_changes
+from paretune.search.trial.resume_check import differences, identity, refuse_changes
 from paretune.search.user_code import add_import_folders
 
 Cheap = Callable[[Mapping[str, Any]], Mapping[str, float]]
@@ -78,14 +80,6 @@ class OpenStudy(ABC):
         self._new = stored is None
         self.host = digest(fingerprint())[:12]
         self.prepare()
-        with creation_lock(self.engine):
-            self.mirror = Mirror(
-                self.engine,
-                spec.name,
-                [o.direction for o in spec.objectives],
-                [o.name for o in spec.objectives],
-                distributions_of(spec.space),
-            )
 
     # -- what differs between kinds of studies ---------------------------------------------------
 
@@ -154,6 +148,20 @@ class OpenStudy(ABC):
 
     # -- what all kinds of studies share ---------------------------------------------------------
 
+    @cached_property
+    def mirror(self) -> Mirror:
+        """The Optuna study of this version; opened when it is needed first."""
+        spec = self.spec
+        with creation_lock(self.engine):
+            return Mirror(
+                self.engine,
+                spec.name,
+                [o.direction for o in spec.objectives],
+                [o.name for o in spec.objectives],
+                distributions_of(spec.space),
+                self.store.version,
+            )
+
     def register(self) -> None:
         """Writes the study, its latest budget and this host to the database.
 
@@ -165,7 +173,12 @@ class OpenStudy(ABC):
             self.store.create_study(spec.name, spec.source, identity(spec), self.axes)
             written = self.store.study()  # by this run, or by one that began at the same moment
             assert written is not None
-            refuse_changes(written["identity"], spec)
+            if differences(written["identity"], spec):
+                raise UserError(
+                    f"{spec.file.name}: another run began this study at the same moment, with "
+                    "another file; type the same command again to go on with this one"
+                )
+            self.mirror  # noqa: B018  # refuses Optuna's study of another program at once
         self.store.add_host(self.host, fingerprint())
         versions = {
             "python": platform.python_version(),
@@ -185,7 +198,8 @@ class OpenStudy(ABC):
     def close(self) -> None:
         """Writes pending rows of the mirror, and closes the connections."""
         try:
-            self.mirror.flush()
+            if "mirror" in self.__dict__:
+                self.mirror.flush()
         finally:
             self.store.close()
 

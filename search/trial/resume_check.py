@@ -1,10 +1,11 @@
-"""Checks that a study file has not changed in what its trials depend on."""
+"""Tells what changed between a stored study and its file, and refuses what must not change."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,26 @@ from paretune.search.study.spec import (
 from paretune.search.tasks import CLASSIFICATION
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record, parameters
 
+ABSENT = "absent"
+"""Stands for the value of a key that one of two versions lacks."""
+
+FIXED = ("study", "task", "data", "baseline", "runtime", "targets", "evaluate", "cheap")
+"""The parts of the identity on which every trial depends."""
+
+FIXED_KEYS = ("order.targets",)
+"""Further such keys."""
+
+FIXED_WHERE_SHARED = ("content.", "units.", "quantities.")
+"""The keys below these may come and go, but one that stays must not change."""
+
 LOADING = ("workers", "pin_memory", "prefetch", "memory")
 """Options of a data set that change how it is read, but not its content."""
 
 
 def identity(spec: StudySpec) -> dict[str, Any]:
-    """Returns everything that the trials of a study depend on, as JSON.
+    """Returns everything that decides the trials of a study, as JSON.
 
-    Budget, goals and storage may change between two runs.
+    If it changes, the study has a new version. Budget, goals and storage are no part of it.
     """
     return {
         "study": spec.name,
@@ -134,29 +147,69 @@ def _options(objective: ObjectiveSpec) -> dict[str, Any]:
     return {**objective.options, **worst}
 
 
-def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
-    """Compares a study file with the stored study.
+@dataclass(frozen=True)
+class Difference:
+    """A key of the identity that differs between two versions of a study.
 
-    Raises:
-        UserError: Something changed that its trials depend on; the text names the keys.
+    Attributes:
+        key: The key, with dots.
+        old: Its value in the stored study, or `ABSENT`.
+        new: Its value in the study file, or `ABSENT`.
+    """
+
+    key: str
+    old: Any
+    new: Any
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether earlier trials cannot be compared with new ones after this change."""
+        if self.key.startswith(FIXED_WHERE_SHARED):
+            return ABSENT not in (self.old, self.new)
+        return self.key.split(".")[0] in FIXED or self.key.startswith(FIXED_KEYS)
+
+
+def stored_identity(old: Mapping[str, Any], spec: StudySpec) -> dict[str, Any]:
+    """Returns a stored identity as this version of Paretune stores it.
+
+    Args:
+        old: The stored identity, perhaps of an earlier version of Paretune.
+        spec: The study file.
     """
     current = json.loads(canonical(identity(spec)))
     old = {"order": current["order"], **_with_new_options(old, spec)}
-    old = _as_stored_now(old, current, spec.file.parent)
-    changes = list(_differences(old, current, ""))
-    changes = [c for c in changes if not c[0].startswith("order.")] or changes
-    if not changes:
+    return _as_stored_now(old, current, spec.file.parent)
+
+
+def differences(old: Mapping[str, Any], spec: StudySpec) -> list[Difference]:
+    """Returns what differs between a stored study and a study file; empty for the same study.
+
+    The order of the options of a choice counts only if nothing else differs.
+    """
+    current = json.loads(canonical(identity(spec)))
+    changes = [Difference(*each) for each in _differences(stored_identity(old, spec), current, "")]
+    return [c for c in changes if not c.key.startswith("order.")] or changes
+
+
+def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
+    """Refuses a study file whose trials could not be compared with the stored ones.
+
+    Raises:
+        UserError: Such a thing changed; the text names the keys.
+    """
+    refused = [change for change in differences(old, spec) if change.is_refused]
+    if not refused:
         return
     lines = "\n".join(
-        f"  {_shown(key)}: was {_short(a)}, now {_short(b)}" for key, a, b in changes[:8]
+        f"  {_shown(c.key)}: was {_short(c.old)}, now {_short(c.new)}" for c in refused[:8]
     )
-    more = f"\n  and {len(changes) - 8} more" if len(changes) > 8 else ""
+    more = f"\n  and {len(refused) - 8} more" if len(refused) > 8 else ""
     what = (
         f'this is the database of another study, "{old.get("study")}"'
         if old.get("study") != spec.name
-        else "the study file changed in what its trials depend on"
+        else "the study file changed in what all its trials depend on"
     )
-    files = [key.removeprefix("content.") for key, _, _ in changes if key.startswith("content.")]
+    files = [c.key.removeprefix("content.") for c in refused if c.key.startswith("content.")]
     if files:
         lines += (
             f"\n  (The content of {', '.join(files)} changed: the study's earlier trials had other "
@@ -164,8 +217,10 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
         )
     raise UserError(
         f"{spec.file.name}: {what}:\n{lines}{more}\n"
-        "Change it back to continue, or start again: give the study another name and file, "
-        f"--storage URL, or remove {spec.folder}. (Budget, trials and goals may change.)"
+        "Change it back to continue, or start another study: copy the file to NEW.yaml, with "
+        f"another name in `study:`, and type paretune run NEW.yaml --from {spec.file.name}, which "
+        f"takes over what carries. Or start from nothing: remove {spec.folder}. (Space, "
+        "objectives, constraints, goals, search and budget may change.)"
     )
 
 
@@ -241,14 +296,11 @@ def _tree(node: Node) -> Any:
             return {"int": [low, high], "log": log, "step": step}
 
 
-_ABSENT = "absent"
-
-
 def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(key for key in new if key not in old)]:
             child = f"{path}.{key}" if path else key
-            yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), child)
+            yield from _differences(old.get(key, ABSENT), new.get(key, ABSENT), child)
     elif old != new:
         yield path, old, new
 

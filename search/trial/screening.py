@@ -27,6 +27,7 @@ from paretune.search.measuring.quick import quick_options
 from paretune.search.measuring.structural_constraints import (
     SCREEN,
     structural_constraints,
+    surely_breaks,
     timed,
 )
 from paretune.search.measuring.targets import NO_ARTIFACT
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from paretune.search.measuring.targets import Target
     from paretune.search.study.plan import Plan
     from paretune.spaces.base import Candidate
-
-MARGIN = {"size": 0.01, "latency": 0.02, "throughput": 0.02}
-"""A trained network may differ from an untrained one by this share, beyond the interval."""
 
 _log = logging.getLogger(__name__)
 
@@ -174,10 +172,7 @@ class Screening:
         measurement = measurements.get(constraint.quantity)
         if measurement is None:
             return False
-        margin = MARGIN.get(Quantity.of(constraint.quantity).objective, 0.0)
-        low, high = measurement.low * (1 - margin), measurement.high * (1 + margin)
-        best = low if constraint.upper else high
-        return constraint.violation(best, reference[constraint.quantity].value) > 0
+        return surely_breaks(constraint, measurement, reference[constraint.quantity].value)
 
 
 class UntrainedNetwork:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,6 +41,7 @@ class StageStudy(OpenStudy):
 
     Attributes:
         workbench: Data, pipeline and targets of its trials.
+        structures: Measurements by structure.
 
     Args:
         spec: The study.
@@ -71,23 +73,28 @@ class StageStudy(OpenStudy):
             target.gauge.refuse(data.task)
         self.timed = any(target.gauge.timed for target in targets)
         cache = StageCache(spec.folder / "stages", self.store, spec.cache_limit, self._needed)
-        pipeline = Pipeline(
-            data,
-            cache,
-            self.baseline,
-            spec.seed,
-            spec.device,
-            self.store.add_curve,
-            spec.file.parent,
-        )
+        pipeline = self._pipeline(data, cache, spec.seed)
         costs = TrainingCosts(pipeline, cache, data)
         self.cost = lambda choices: costs.of(self.plan(choices))
         self.workbench = Workbench(
             spec, self.host, data, targets, pipeline, cache, self.store, self.race
         )
-        timings = StructureTimings(self.workbench, Structures(self.engine))
+        self.structures = Structures(self.engine)
+        timings = StructureTimings(self.workbench, self.structures)
         screening = Screening(self.workbench, timings)
         self.evaluation = Evaluation(self.workbench, timings, screening, self.control)
+
+    def _pipeline(self, data: Dataset, cache: StageCache, seed: int) -> Pipeline:
+        spec = self.spec
+        folder = spec.file.parent
+        return Pipeline(data, cache, self.baseline, seed, spec.device, self.store.add_curve, folder)
+
+    def workbench_for(self, seed: int) -> Workbench:
+        """Returns the parts of the study, to build plans as under an earlier seed of it."""
+        bench = self.workbench
+        if seed == self.spec.seed:
+            return bench
+        return replace(bench, pipeline=self._pipeline(bench.data, bench.cache, seed))
 
     def register(self) -> None:
         """Writes the study and this host to the database.

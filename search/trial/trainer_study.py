@@ -88,7 +88,7 @@ class TrainerStudy(OpenStudy):
         try:
             if self._cheap is not None:
                 with watch.stage(CHEAP):
-                    measured = self._cheap_measurements(plan)
+                    measured = self.cheap_measurements(plan)
             broken = self._violations(measured, baseline)
             screened_out = [text for text, violation in broken.items() if violation > 0]
             if screened_out and number > 0:
@@ -166,13 +166,15 @@ class TrainerStudy(OpenStudy):
         reason = {"stage": error.stage, "type": RACING, "text": hook.pause_reason}
         return Result("paused", values, broken, measurements, reason)
 
-    def _cheap_measurements(self, plan: Plan) -> dict[str, Measurement]:
-        assert self._cheap is not None
+    def cheap_measurements(self, plan: Plan) -> dict[str, Measurement]:
+        """Returns what `cheap` returns for a plan; nothing if there is no such function."""
+        if self._cheap is None:
+            return {}
         return self._results.some(self._cheap(_copied(plan)), str(self._trainer.cheap))
 
     def _cheap_values(self, choices: Mapping[str, Any]) -> dict[str, float]:
         """Returns the cheap values of choices, for the sampler."""
-        return values_by_name(self._cheap_measurements(self.plan(choices)))
+        return values_by_name(self.cheap_measurements(self.plan(choices)))
 
     def _violations(
         self, measured: Mapping[str, Measurement], baseline: TrialRecord | None

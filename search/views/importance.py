@@ -42,9 +42,7 @@ class Importance:
 
 def importance_info(record: StudyRecord) -> tuple[Importance, ...]:
     """Returns the importance of each parameter that varies, the greatest first; pure."""
-    trials = [
-        t for t in record.trials if t.number and t.state == "complete" and t.repeat_of is None
-    ]
+    trials = [t for t in record.trials if t.number and t.measured_now and t.repeat_of is None]
     effects = {axis.name: _effects(trials, axis) for axis in record.axes}
     names = sorted({name for trial in trials for name in trial.params})
     entries = []

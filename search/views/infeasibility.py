@@ -208,7 +208,7 @@ def _is_broken(trial: TrialRecord) -> bool:
 def _nearest(trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """Returns the trial whose largest violation is smallest; one with all values before others."""
     breaking = [trial for trial in trials if _is_broken(trial)]
-    complete = [trial for trial in breaking if trial.state == "complete"]
+    complete = [trial for trial in breaking if trial.measured_now]
     return min(complete or breaking, key=_worst, default=None)
 
 

@@ -17,7 +17,7 @@ def missing_sections(record: StudyRecord) -> Mapping[str, str]:
     """Returns section -> sentence to show in place of its table or plot."""
     feasible = sum(t.number > 0 for t in group_trials(record).feasible)
     complete = sum(
-        t.number > 0 and t.state == "complete" and t.repeat_of is None for t in record.trials
+        t.number > 0 and t.measured_now and t.repeat_of is None for t in record.trials
     )
     varies = any(trial.params for trial in record.trials)
     if not varies:

@@ -43,7 +43,7 @@ from paretune.search.views.pair_plots import pair_figures
 from paretune.search.views.parallel_coordinates import lines_figure
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.space_plot import space_figure
-from paretune.search.views.states import BREAK, BREAKS
+from paretune.search.views.states import BREAK, BREAKS, UNMEASURED
 from paretune.search.views.words import and_text, count_text
 
 PAGE = Path(__file__).parent / "page"
@@ -94,6 +94,7 @@ def report_html(record: StudyRecord) -> str:
         rows=rows,
         notes=[*notes_of(front), *change_notes(front, headings, texts)],
         goals=goals_info(record),
+        versions=record.versions,
         rounds=[round for round in record.rounds if round.get("told")],
         pairs=[(name, figures[name]) for name in figures if name.startswith("pair-")],
         titles={name: f.layout.meta for name, f in figures.items()},
@@ -233,6 +234,8 @@ def _state(trial: TrialRecord, record: StudyRecord) -> str:
     if trial.state == "complete":
         if trial.number in record.members:
             return "front"
+        if not trial.measured_now:
+            return UNMEASURED
         return "dominated" if trial.feasible else BREAKS
     return trial.state
 

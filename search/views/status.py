@@ -9,6 +9,7 @@ from typing import Any
 from paretune.search.database.worker_rows import PAUSE, RUN, STOP
 from paretune.search.study.records import Counts, StudyRecord
 from paretune.search.study.units import format_value
+from paretune.search.study.version import StudyVersion, versions_json
 from paretune.search.views.words import count_text
 
 HELD = {
@@ -41,6 +42,7 @@ class StatusInfo:
         dropped: Number of stages dropped to keep the limit of the cache.
         end_reason: Why the last run ended, or None.
         plans: Number of plans of a finite space that a run tries all; None for other spaces.
+        versions: The versions of the study; empty if it never changed.
         wanted: What the user asks of the workers: "run", "pause" or "stop".
         workers: The living workers: "id", "host", "pid", "trial", "stage", "epoch", "epochs"; the
             last four are None if the worker does not tell.
@@ -65,12 +67,14 @@ class StatusInfo:
     end_reason: str | None
     no_test: str | None = None
     plans: int | None = None
+    versions: tuple[StudyVersion, ...] = ()
     wanted: str = RUN
     workers: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON."""
-        return asdict(self)
+        fields = {name: value for name, value in asdict(self).items() if name != "versions"}
+        return {**fields, **versions_json(self.versions)}
 
     def text(self) -> str:
         """Returns the lines for a terminal."""
@@ -100,6 +104,7 @@ class StatusInfo:
             lines.append(f"last run: {self.end_reason}")
         if self.no_test:
             lines.append(self.no_test)
+        lines += [version.line for version in self.versions]
         return "\n".join(lines)
 
     def _state_text(self, state: str, count: int) -> str:
@@ -140,6 +145,7 @@ def status_info(
         end_reason=record.info.get("end_reason"),
         plans=record.info.get("plans"),
         no_test=record.no_test,
+        versions=record.versions,
         wanted=wanted,
         workers=tuple(map(_worker, workers)),
         **vars(counts),

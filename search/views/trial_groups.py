@@ -49,9 +49,7 @@ def group_trials(record: StudyRecord, chances: Mapping[int, float] = NO_CHANCES)
     """
     members = record.members
     near = {number for number, p in chances.items() if p >= NEAR_FRONT and number not in members}
-    trials = [
-        t for t in record.trials if t.number and t.state == "complete" and t.repeat_of is None
-    ]
+    trials = [t for t in record.trials if t.number and t.measured_now and t.repeat_of is None]
     return TrialGroups(
         (record.baseline,) if record.baseline else (),
         tuple(t for t in trials if t.number in members),

@@ -33,6 +33,7 @@ def trial_text(
     steps: Sequence[Mapping[str, Any]] = (),
     no_test: str | None = None,
     baseline: TrialRecord | None = None,
+    origin: str = "",
 ) -> str:
     """Returns a trial as lines for a terminal.
 
@@ -41,6 +42,7 @@ def trial_text(
         steps: The steps that your own trainer reported; empty for the built-in stages.
         no_test: Why the study's data has no test part; None if it has one.
         baseline: Trial 0, to compare the trial with.
+        origin: From `version_text`.
     """
     lines = [
         f"trial {trial.number}: {state_text(trial)}" + ("" if trial.number else " (the baseline)"),
@@ -48,6 +50,8 @@ def trial_text(
         f"  started {datetime.fromtimestamp(trial.started):%Y-%m-%d %H:%M:%S}"
         + (f", took {trial.finished - trial.started:.1f} s" if trial.finished else ""),
     ]
+    if origin:
+        lines.append(f"  {origin}")
     if trial.repeat_of is not None:
         lines.append(f"  same plan as trial {trial.repeat_of}: takes its result")
     if trial.reason:
@@ -90,6 +94,13 @@ def trial_text(
         lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
         lines += [f"  {text}" for text in [agreement_text(trial.artifact)] if text]
     return "\n".join(lines)
+
+
+def version_text(version: int | None, is_outside: bool) -> str:
+    """Returns the version that a trial began under, in words; empty if the study never changed."""
+    if version is None:
+        return ""
+    return f"of version {version} of the study" + (", outside the present space" * is_outside)
 
 
 def _reason_text(state: str, reason: Mapping[str, Any]) -> str:
