@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from paretune.search.errors import UserError
 from paretune.search.locate import StudyLocation
@@ -22,10 +23,12 @@ from paretune.search.optimizing.time_plan import (
     refuse_short_time,
     reserved,
 )
-from paretune.search.preflight.estimate import Estimate
 from paretune.search.study.records import StudyRecord
 from paretune.search.study.spec import Constraint, StudySpec
 from paretune.spaces.domains import parameters
+
+if TYPE_CHECKING:
+    from paretune.search.preflight.estimate import Estimate
 
 
 def baseline_round(runner: SessionRunner, clock: Clock) -> RoundLog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from paretune.search.export.summary_text import summary_text
 from paretune.search.optimizing.optimizer import OptimizeEnd
 from paretune.search.optimizing.story import goal_lines
-from paretune.search.preflight.estimate import duration
+from paretune.search.study.durations import duration
 from paretune.search.views.infeasibility import infeasible_lines
 
 

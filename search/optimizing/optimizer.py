@@ -27,8 +27,8 @@ from paretune.search.optimizing.round_store import RoundStore
 from paretune.search.optimizing.rounds import GOALS_MET, Rounds
 from paretune.search.optimizing.session_runner import SessionRunner
 from paretune.search.optimizing.working_study import WorkingStudy, working_study
-from paretune.search.preflight.estimate import duration
 from paretune.search.shell import command_text
+from paretune.search.study.durations import duration
 from paretune.search.study.records import StudyRecord
 from paretune.search.study.spec import StudySpec
 from paretune.search.trial.events import Reporter

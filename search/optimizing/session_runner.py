@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.search.interface.session import SessionEnd, run_session
 from paretune.search.optimizing.working_study import WorkingStudy
-from paretune.search.preflight.first_step import first_step
 from paretune.search.study.spec import StudySpec
 from paretune.search.trial.events import Event, Reporter, RunEnded, TrialEnded
 
@@ -46,6 +45,8 @@ class SessionRunner:
         Raises:
             StudyFileError: The study has mistakes that a run would stumble over.
         """
+        from paretune.search.preflight.first_step import first_step
+
         checked = first_step(spec, self.study.document.where)
         if checked is None:
             return None

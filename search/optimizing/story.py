@@ -16,7 +16,7 @@ from paretune.search.optimizing.space_edits import (
     SetRange,
     range_text,
 )
-from paretune.search.preflight.estimate import duration
+from paretune.search.study.durations import duration
 from paretune.search.study.records import Axis, TrialRecord
 from paretune.search.study.units import format_times, format_value
 from paretune.search.views.plan_text import trial_plan_text

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paretune.search.errors import UserError
-from paretune.search.preflight.estimate import duration
+from paretune.search.study.durations import duration
 from paretune.search.study.records import TrialRecord
 
 FEW_TRIALS, MANY_TRIALS = 4, 40

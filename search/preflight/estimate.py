@@ -20,11 +20,14 @@ from paretune.search.preflight.attempts import Refusal, attempt
 from paretune.search.preflight.rehearsal import Rehearsal, Rehearsed
 from paretune.search.preflight.short_plans import batch_size
 from paretune.search.preflight.variants import random_choices
+from paretune.search.study.durations import duration
 from paretune.search.study.number_formats import variant_formats
 from paretune.search.study.plan import Plan
 from paretune.search.study.sampler_options import uses_surrogate
 from paretune.search.study.spec import StudySpec, canonical
 from paretune.search.study.stage import Stage
+
+__all__ = ["Estimate", "duration", "estimate"]
 
 PLANS, PLANS_QUICK = 8, 3
 """Random plans that are built."""
@@ -106,17 +109,6 @@ def estimate(rehearsal: Rehearsal) -> Estimate | None:
         {name: value / trial for name, value in parts.items()},
         len(rehearsed),
     )
-
-
-def duration(seconds: float) -> str:
-    """Returns `0.4 s`, `40 s`, `33 min`, `5.2 h` or `3.1 days`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
 class _Costs:
