@@ -24,7 +24,7 @@ from paretune.search.changing.present import (
     required_quantities,
     valid_measurements,
 )
-from paretune.search.changing.stored_study import StoredStudy
+from paretune.search.changing.stored_study import StoredStudy, new_goals
 from paretune.search.study.plan import Plan, make_plan
 from paretune.search.study.records import TrialRecord
 from paretune.search.study.spec import StudySpec, canonical
@@ -63,7 +63,8 @@ class StudyChange:
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """What changed."""
-        return change_texts(self.stored.identity, self.identity)
+        goals = [f"new goal {text}" for text in new_goals(self.spec, self.stored.baseline)]
+        return (*change_texts(self.stored.identity, self.identity), *goals)
 
     @cached_property
     def options(self) -> Options:
@@ -212,6 +213,7 @@ class StudyChange:
         """Returns what `paretune check --json` shows."""
         inside, total = self.belonging
         return {
+            "line": self.line,
             "version": self.number,
             "changes": list(self.texts),
             "effects": list(self.effects),
@@ -236,7 +238,7 @@ def change_of(
         UserError: Something changed that all trials depend on.
     """
     refuse_changes(stored.identity, spec)
-    if not differences(stored.identity, spec):
+    if not differences(stored.identity, spec) and not new_goals(spec, stored.baseline):
         return None
     old = stored_identity(stored.identity, spec)
     newest = replace(stored.newest, identity=old)

@@ -105,9 +105,9 @@ class MeasuringAgain:
         numbers = self.lacking()
         if not numbers:
             return []
-        required = and_text(sorted(required_quantities(self._study.spec)))
-        files = count_text(len(numbers), "trial")
-        self._report(Notice(f"measuring {files} of before, for {required}; nothing is trained"))
+        files = count_text(len(numbers), "earlier trial")
+        wanted = and_text(self._wanted(numbers[0]))
+        self._report(Notice(f"measuring {wanted} of {files}; nothing is trained"))
         start = first % len(numbers)
         done: list[int] = []
         drawn = told = time.monotonic()
@@ -126,6 +126,12 @@ class MeasuringAgain:
         self.write_front()
         self._tell_failed()
         return done
+
+    def _wanted(self, number: int) -> list[str]:
+        """Returns the quantities that a trial lacks."""
+        trial, spec = self._study.store.trial(number), self._study.spec
+        measured = valid_measurements(trial.measurements, spec) if trial else {}
+        return sorted(required_quantities(spec).keys() - measured.keys()) or ["the violations"]
 
     def lacking(self) -> list[int]:
         """Returns the complete trials that lack something, in order."""

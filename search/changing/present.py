@@ -34,7 +34,7 @@ class PresentTrial:
 
 def required_quantities(spec: StudySpec) -> dict[str, str | None]:
     """Returns quantity -> its unit, of all that a complete trial must have; None for any unit."""
-    bounded = {constraint.quantity: None for constraint in spec.constraints}
+    bounded = {constraint.quantity: None for constraint in (*spec.constraints, *spec.goals)}
     return {**bounded, **{objective.name: objective.unit for objective in spec.objectives}}
 
 

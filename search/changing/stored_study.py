@@ -10,7 +10,9 @@ from paretune.search.database.reader import StudyReader
 from paretune.search.database.rows import Rows
 from paretune.search.database.versions import FIRST, read_trial_versions, read_versions
 from paretune.search.study.records import TrialRecord
+from paretune.search.study.spec import StudySpec
 from paretune.search.study.version import StudyVersion, VersionChanges
+from paretune.search.trial.resume_check import differences, refuse_changes
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,31 @@ class StoredStudy:
     def version_of(self, trial: int) -> int:
         """Returns the version that a trial began under."""
         return self.trial_versions.get(trial, FIRST)
+
+
+def is_changed(rows: Rows, spec: StudySpec) -> bool:
+    """Returns whether a study file differs from the stored study, without reading its trials.
+
+    A goal is no part of the identity. But one on a quantity that was never measured is a change.
+
+    Args:
+        rows: Reads the database, which holds a study.
+        spec: The study file.
+
+    Raises:
+        UserError: Something changed that all trials depend on.
+    """
+    reader = StudyReader(rows)
+    stored = reader.study()["identity"]
+    refuse_changes(stored, spec)
+    return bool(differences(stored, spec)) or bool(new_goals(spec, reader.trial(0)))
+
+
+def new_goals(spec: StudySpec, baseline: TrialRecord | None) -> list[str]:
+    """Returns the goals on quantities that the baseline lacks, if it is complete."""
+    if baseline is None or baseline.state != "complete":
+        return []
+    return [goal.text for goal in spec.goals if goal.quantity not in baseline.measurements]
 
 
 def read_stored(rows: Rows, name: str = "storage") -> StoredStudy:

@@ -54,10 +54,11 @@ def take_up_changes(
             return False
         _refuse_old_file(stored, study.spec, joins, others)
         new = _measured_baseline(study, change, report)
-        change = replace(change, added={m.name: m for m in new.measured})
         report(Notice(change.line))
+        effects = change.effects
+        change = replace(change, added={m.name: m for m in new.measured})
         written = VersionWriter(study.engine).begin(
-            _new_version(study, change), new.measured, study.host, new.artifacts
+            _new_version(study, change, effects), new.measured, study.host, new.artifacts
         )
         assert written, "no other process writes a version while this one has the lock"
     _run_version(study, change.number, change.retried)
@@ -123,7 +124,7 @@ def _refuse_unknown(change: StudyChange) -> None:
         )
 
 
-def _new_version(study: OpenStudy, change: StudyChange) -> NewVersion:
+def _new_version(study: OpenStudy, change: StudyChange, effects: tuple[str, ...]) -> NewVersion:
     spec, old = study.spec, change.stored.identity
     present = change.present
     return NewVersion(
@@ -131,7 +132,7 @@ def _new_version(study: OpenStudy, change: StudyChange) -> NewVersion:
         source=spec.source,
         identity=change.identity,
         axes=study.axes,
-        changes=change.changes(),
+        changes=replace(change.changes(), effects=effects),
         first_identity=old,
         present={n: (trial.values, trial.violations) for n, trial in present.items()},
         front=front_history(
@@ -144,7 +145,14 @@ def _new_version(study: OpenStudy, change: StudyChange) -> NewVersion:
         directions=_turned(old["objectives"], change.identity["objectives"]),
         drops_finals=old["objectives"] != change.identity["objectives"],
         ends_racing=spec.racing is None,
+        resets_rungs=_has_new_values(change),
     )
+
+
+def _has_new_values(change: StudyChange) -> bool:
+    """Returns whether earlier trials were compared at rungs without what counts now."""
+    old = change.stored.identity["objectives"]
+    return any(o.name not in old or o.name in change.stale for o in change.spec.objectives)
 
 
 def _present_record(trial: TrialRecord, change: StudyChange) -> TrialRecord:

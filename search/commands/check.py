@@ -37,18 +37,19 @@ def command(
 ) -> None:
     """Check a study file and show what a run would do.
 
-    Prints the search space, stages and objectives, or every mistake in the file. Nothing is
-    trained, measured or written.
+    Prints the search space, stages and objectives, or every mistake in the file. If the study was
+    run before, also what changed since, and what that means. Nothing is trained, measured or
+    written.
 
     With --full, data and weights are opened. Networks are built, exported, pruned, trained on a few
     batches and measured, all in a temporary folder. This takes seconds to minutes, and finds what a
     run would stumble over.
     """
-    from paretune.search.study_file.check import check_info
+    from paretune.search.interface.checking import checked_study
     from paretune.search.study_file.loading import load_study
 
     spec = load_study(study, overrides, storage=storage)
-    info = check_info(spec)
+    info = checked_study(spec)
     if not as_json:
         from paretune.search.views.check_text import check_view
 

@@ -41,6 +41,7 @@ class NewVersion:
         directions: Objective -> "lower" or "higher", of those that changed it.
         drops_finals: Whether the measurements of the final session do not hold.
         ends_racing: Whether paused trials end, as this version does not race.
+        resets_rungs: Whether trials at rungs cannot be compared with later ones there.
     """
 
     number: int
@@ -55,6 +56,7 @@ class NewVersion:
     directions: Mapping[str, str] | None = None
     drops_finals: bool = False
     ends_racing: bool = False
+    resets_rungs: bool = False
 
 
 class VersionWriter(Tables):
@@ -209,6 +211,8 @@ def _update_trials(connection: sa.Connection, version: NewVersion) -> None:
     late = [{"of": number, "values": {}} for number in ended if number not in version.present]
     if late:
         connection.execute(_UNKNOWN, late)
+    if version.resets_rungs:
+        connection.execute(sa.delete(tables.rungs))
     if version.ends_racing:
         paused = sa.update(tables.trials).where(_T.state == "paused")
         connection.execute(paused.values(state="stopped", finished=time.time()))

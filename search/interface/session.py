@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from paretune.search.data.dataset import Dataset
+    from paretune.search.running.origin import OriginStudy
     from paretune.search.running.stopping import Ending
     from paretune.search.study.records import StudyRecord
     from paretune.search.study.spec import StudySpec
@@ -36,7 +37,7 @@ class SessionEnd:
         report: The HTML report.
     """
 
-    record: StudyRecord
+    record: StudyRecord = field(repr=False)
     ending: Ending
     report: Path
 
@@ -44,6 +45,9 @@ class SessionEnd:
     def ok(self) -> bool:
         """False if the run gave up or the front is empty."""
         return self.ending.ok and bool(self.record.front)
+
+    def __str__(self) -> str:
+        return f"{self.ending.reason}; report: {self.report}"
 
 
 def run_session(
@@ -57,6 +61,7 @@ def run_session(
     study: str | None = None,
     where: Callable[[Key], str] | None = None,
     data: Dataset | None = None,
+    origin: OriginStudy | None = None,
 ) -> SessionEnd:
     """Checks a study that has no baseline yet, runs its trials and writes its report.
 
@@ -70,6 +75,7 @@ def run_session(
         study: The study file as the user typed it; by default the spec's own.
         where: Returns file and line of a key, for errors.
         data: The study's data, if the study is checked and its data is loaded.
+        origin: Another study, from which the run takes over what fits.
 
     Raises:
         UserError: The study has mistakes, or cannot be run. Finished trials are kept.
@@ -78,16 +84,28 @@ def run_session(
     from paretune.search.running.runner import Runner
 
     options = [*worker_options, *(["--retry-failed"] if retry_failed else [])]
-    with _shown(console) as shown, training_threads(spec, threads_per_worker(workers)):
-        report = FanOut([*shown, *reporters])
+    with (
+        _shown(console) as shown,
+        _tracked(spec, FanOut([*shown, *reporters])) as trackers,
+        training_threads(spec, threads_per_worker(workers)),
+    ):
+        report = FanOut([*shown, *reporters, *trackers])
         if data is None:
             data = _first_step(spec, report, where or (lambda key: str(spec.file)))
+        if origin is not None:  # before another process proposes a trial
+            from paretune.search.running.taking_over import take_over
+
+            take_over(spec, origin, report, data)
+        if workers > 1:
+            from paretune.search.running.version_start import begin_version
+
+            begin_version(spec, report, data)
         with worker_processes(spec, workers, study or str(spec.file), options) as others:
             kept = [*worker_options, *(["--workers", str(workers)] if workers > 1 else [])]
             ending = Runner(spec, report, data, retry_failed, options=kept).run()
             for process in others if ending.stopped else ():
                 process.wait()  # it leaves at the end of its stage
-    return _end(spec, ending)
+        return _end(spec, ending, report)
 
 
 @contextmanager
@@ -100,6 +118,18 @@ def _shown(console: Console | None) -> Iterator[list[Reporter]]:
 
     with make_progress(console) as progress:
         yield [progress]
+
+
+@contextmanager
+def _tracked(spec: StudySpec, report: Reporter) -> Iterator[list[Reporter]]:
+    """Opens what logs the study to its trackers, if it names any."""
+    if not spec.trackers:
+        yield []
+        return
+    from paretune.search.tracking.tracking import Tracking
+
+    with Tracking(spec, report) as tracking:
+        yield [tracking]
 
 
 def _first_step(spec: StudySpec, report: Reporter, where: Callable[[Key], str]) -> Dataset | None:
@@ -117,14 +147,19 @@ def _first_step(spec: StudySpec, report: Reporter, where: Callable[[Key], str]) 
     return data
 
 
-def _end(spec: StudySpec, ending: Ending) -> SessionEnd:
-    """Writes the report; returns the end of the session."""
+def _end(spec: StudySpec, ending: Ending, report: Reporter) -> SessionEnd:
+    """Writes the report and attaches the front to Optuna's trials; returns the session's end."""
     from paretune.search.interface.reading import read_record
 
     # Takes half a second to import, which the first trial need not wait for.
+    from paretune.search.tracking.optuna_artifacts import attach_front
     from paretune.search.views.report import write_report
 
     record = read_record(spec.storage)
     file = spec.folder / "report.html"
     write_report(record, file)
+    try:
+        attach_front(spec, record)
+    except Exception as error:  # Optuna's tables are a mirror; without it nothing is lost
+        report(Notice(f"optuna-dashboard will not show the files of the front: {error}"))
     return SessionEnd(record, ending, file)

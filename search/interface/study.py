@@ -65,6 +65,7 @@ class Study:
     def __init__(
         self,
         study: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        /,
         *,
         folder: str | os.PathLike[str] | None = None,
         storage: str | None = None,
@@ -120,12 +121,12 @@ class Study:
         Raises:
             UserError: The study has mistakes; the text lists all of them.
         """
+        from paretune.search.interface.checking import checked_study
         from paretune.search.interface.results import StudyCheck
-        from paretune.search.study_file.check import check_info
 
         with self._source.at_work():
             spec = self._source.spec()
-            info = check_info(spec)
+            info = checked_study(spec)
             if not full:
                 return StudyCheck(info)
             from paretune.search.preflight.preflight import full_check

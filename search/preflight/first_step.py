@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 
+from paretune.search.changing.preview import brings_new_parts
 from paretune.search.database.store import existing_store
 from paretune.search.preflight.preflight import PreflightInfo, loaded, preflight
 from paretune.search.study_file.problems import Key
@@ -32,13 +33,15 @@ def first_step(
         where: Returns the file and line of a key.
 
     Returns:
-        The loaded data and the result; None for a study that was checked by an earlier run, or one
-        with the user's own trainer.
+        The loaded data and the result; None for a study that was checked by an earlier run and
+        has no new parts since, or one with the user's own trainer.
 
     Raises:
         StudyFileError: The study has mistakes that a run would stumble over.
     """
-    if spec.trainer is not None or has_baseline(spec) or not _writable(spec.folder):
+    if spec.trainer is not None or not _writable(spec.folder):
+        return None
+    if has_baseline(spec) and not brings_new_parts(spec):
         return None
     data = loaded(spec, where)
     info = preflight(spec, data, spec.folder / STAGES)

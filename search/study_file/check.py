@@ -76,10 +76,13 @@ class CheckInfo:
     storage: str
     folder: str
     notes: tuple[str, ...]
+    change: Mapping[str, Any] | None = None
+    """How the file differs from the study that was run before, as JSON; None if it does not."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns all fields as JSON."""
-        return asdict(self)
+        """Returns all fields as JSON; `change` only if there is one."""
+        fields = asdict(self)
+        return fields if self.change else {k: v for k, v in fields.items() if k != "change"}
 
 
 def _data_text(spec: StudySpec) -> str:

@@ -44,4 +44,5 @@ def check_view(info: CheckInfo) -> RenderableType:
             domain.append(f"   if {parameter.condition}", style="dim")
         table.add_row(parameter.name, domain)
     notes = [Text(f"note: {note}", style="yellow") for note in info.notes]
-    return Group(facts, table, Text(info.plans), *notes)
+    change = [Text(f"a run makes {info.change['line']}", style="bold")] if info.change else []
+    return Group(facts, table, Text(info.plans), *notes, *change)
