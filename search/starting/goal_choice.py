@@ -99,7 +99,7 @@ def _looser(goal: Constraint, facts: StartFacts) -> str:
     score, bound = facts.score, goal.bound
     sign = "<=" if goal.upper else ">="
     if bound.relative and score.unit == "fraction" and bound.factor == 1.0:
-        loss = max(LOOSER * abs(bound.offset), 0.01)
+        loss = min(max(LOOSER * abs(bound.offset), 0.01), 0.99)  # 100 points are no bound
         return f"{goal.quantity} {sign} baseline {'+' if goal.upper else '-'} {100 * loss:g}%"
     if bound.relative and not bound.offset:
         factor = 1 + LOOSER * (bound.factor - 1)
