@@ -26,7 +26,12 @@ from paretune.search.study.records import Axis, Result, TrialRecord
 from paretune.search.study.spec import StudySpec, digest
 from paretune.search.trial.control import Control
 from paretune.search.trial.events import Reporter
-from paretune.search.trial.resume_check import differences, identity, refuse_changes
+from paretune.search.trial.resume_check import (
+    difference_lines,
+    differences,
+    identity,
+    refuse_changes,
+)
 from paretune.search.user_code import add_import_folders
 
 Cheap = Callable[[Mapping[str, Any]], Mapping[str, float]]
@@ -173,10 +178,12 @@ class OpenStudy(ABC):
             self.store.create_study(spec.name, spec.source, identity(spec), self.axes)
             written = self.store.study()  # by this run, or by one that began at the same moment
             assert written is not None
-            if differences(written["identity"], spec):
+            refuse_changes(written["identity"], spec)
+            if changes := differences(written["identity"], spec):
                 raise UserError(
                     f"{spec.file.name}: another run began this study at the same moment, with "
-                    "another file; type the same command again to go on with this one"
+                    f"another file:\n{difference_lines(changes)}\nType the same command again to "
+                    "go on with this one"
                 )
             self.mirror  # noqa: B018  # refuses Optuna's study of another program at once
         self.store.add_host(self.host, fingerprint())

@@ -200,10 +200,7 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
     refused = [change for change in differences(old, spec) if change.is_refused]
     if not refused:
         return
-    lines = "\n".join(
-        f"  {_shown(c.key)}: was {_short(c.old)}, now {_short(c.new)}" for c in refused[:8]
-    )
-    more = f"\n  and {len(refused) - 8} more" if len(refused) > 8 else ""
+    lines = difference_lines(refused)
     what = (
         f'this is the database of another study, "{old.get("study")}"'
         if old.get("study") != spec.name
@@ -216,12 +213,19 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
             "networks, which cannot be compared with new ones.)"
         )
     raise UserError(
-        f"{spec.file.name}: {what}:\n{lines}{more}\n"
+        f"{spec.file.name}: {what}:\n{lines}\n"
         "Change it back to continue, or start another study: copy the file to NEW.yaml, with "
         f"another name in `study:`, and type paretune run NEW.yaml --from {spec.file.name}, which "
         f"takes over what carries. Or start from nothing: remove {spec.folder}. (Space, "
         "objectives, constraints, goals, search and budget may change.)"
     )
+
+
+def difference_lines(changes: Sequence[Difference]) -> str:
+    """Returns the first eight differences, one line each."""
+    lines = [f"  {_shown(c.key)}: was {_short(c.old)}, now {_short(c.new)}" for c in changes[:8]]
+    more = [f"  and {len(changes) - 8} more"] if len(changes) > 8 else []
+    return "\n".join([*lines, *more])
 
 
 def _as_stored_now(

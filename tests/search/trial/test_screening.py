@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 
 from paretune.search.building.pipeline import Pipeline
-from paretune.search.measuring.structural_constraints import SCREEN, structural_constraints
+from paretune.search.measuring.structural_constraints import (
+    MARGIN,
+    SCREEN,
+    structural_constraints,
+)
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.events import EpochDone, Event
-from paretune.search.trial.screening import MARGIN, Screening, UntrainedNetwork
+from paretune.search.trial.screening import Screening, UntrainedNetwork
 from paretune.search.trial.stage_study import StageStudy
 from support.studies import record_of
 
