@@ -1,0 +1,240 @@
+"""`paretune optimize` beside a hand-written study of the same time.
+
+For each case, `paretune optimize MODEL --time T` writes its own study and searches it in rounds.
+Its time holds everything, also the first measurements and the export. The hand-written study is one
+of studies/, as people wrote them before: `paretune run STUDY --time T`. Its time holds the baseline
+and the trials alone, so it has a little more.
+
+The hypervolume of both is that of accuracy error, latency and size, the latter two relative to the
+side's own baseline. It is the same network on both sides, so there is one common reference: chance
+level, and 1.2 times the baseline. The time to the goal begins with the command. Each side runs in
+processes of its own, so its processor time is that of its children; both are printed, as other
+work on the host changes the time on the wall.
+
+    python tests/benchmarks/bench_optimize.py --case digits --seeds 3 --time 180
+    PARETUNE_CIFAR=FOLDER python tests/benchmarks/bench_optimize.py --case cifar --time 600
+    python tests/benchmarks/bench_optimize.py --case scenes --time 600
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from paretune.search.database.reader import study_reader
+from paretune.search.optimizing.goals import standings
+from paretune.search.study.constraints import read_constraint
+from paretune.search.study.records import StudyRecord
+
+STUDIES = Path(__file__).parents[2] / "studies"
+LOST = float("inf")
+"""The time to the goal of a side that does not reach it."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task that both sides solve.
+
+    Attributes:
+        study: The hand-written study.
+        model: Arguments of `optimize` that name the model and its data.
+        goals: The goals of both sides.
+        data: --set option for the hand-written study's data; None for its own.
+        files: Files that both sides need in their folder.
+    """
+
+    study: str
+    model: tuple[str, ...]
+    goals: tuple[str, ...]
+    data: str | None = None
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class SideResult:
+    """The result of one side.
+
+    Attributes:
+        hypervolume: Of its front.
+        to_goal: Seconds until a trial met every goal.
+        trials: Number of its trials.
+        wall: Seconds on the wall.
+        processor: Seconds of its processes on a processor.
+    """
+
+    hypervolume: float
+    to_goal: float
+    trials: int
+    wall: float
+    processor: float
+
+
+def cases() -> dict[str, Case]:
+    """Returns name -> case; `cifar` needs the folder PARETUNE_CIFAR."""
+    made = {
+        "digits": Case(
+            "quickstart.yaml",
+            ("simple_cnn", "--data", "digits"),
+            ("latency <= 0.3 x baseline", "accuracy >= baseline - 1%"),
+        ),
+        "scenes": Case(
+            "segmentation.yaml",
+            (
+                *("{unet: {width: 16, depth: 3}}", "--task", "{segmentation: {ignore: 4}}"),
+                *("--data", "{python: 'scenes:scenes'}"),
+            ),
+            ("latency <= 0.5 x baseline", "miou >= baseline - 2%"),
+            files=(STUDIES / "scenes.py",),
+        ),
+    }
+    folder = os.environ.get("PARETUNE_CIFAR")
+    if folder:
+        file = Path(folder).absolute() / "cifar10_2k.npz"
+        made["cifar"] = Case(
+            "cifar10.yaml",
+            ("simple_cnn", "--data", f"npz:{file}"),
+            ("latency <= 0.3 x baseline", "accuracy >= baseline - 3%"),
+            data=f"data={{npz: {file}, validation: 0.2}}",
+        )
+    return made
+
+
+def run(command: list[str], folder: Path) -> tuple[float, float]:
+    """Runs a command to its end; returns its seconds on the wall and on a processor."""
+    used, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    wall, now = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+
+
+def paretune(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "paretune", *map(str, arguments)]
+
+
+def goal_options(case: Case) -> list[str]:
+    return [word for goal in case.goals for word in ("--goal", goal)]
+
+
+def optimized(case: Case, seconds: int, seed: int, folder: Path) -> SideResult:
+    """Runs `paretune optimize` on the model."""
+    begun = time.time()
+    options = [*case.model, *goal_options(case), "--time", f"{seconds}s", "-o", "out"]
+    first = [sys.executable, "-c", FIRST, *options]
+    wall, processor = run(first, folder)  # what the command does first: it writes the study file
+    file = folder / "out.study.yaml"
+    text = file.read_text()
+    file.write_text(re.sub(r"seed: \d+", f"seed: {seed}", text, count=1))
+    further = run(paretune("optimize", *options), folder)
+    return result_of(folder / "out.study", case, begun, wall + further[0], processor + further[1])
+
+
+FIRST = """
+import sys, click
+from paretune.search.commands.optimize import command
+from paretune.search.optimizing.request import OptimizeRequest
+from paretune.search.optimizing.working_study import working_study
+given = command.make_context("optimize", sys.argv[1:]).params
+working_study(OptimizeRequest(
+    given["model"], given["output"], given["goals"], given["time"], given["data"],
+    given["checkpoint"], given["task"], given["runtime"], given["stop_at_goal"],
+))
+"""
+
+
+def hand_written(case: Case, seconds: int, seed: int, folder: Path) -> SideResult:
+    """Runs the hand-written study."""
+    begun = time.time()
+    shutil.copy(STUDIES / case.study, folder)
+    data = [] if case.data is None else ["--set", case.data]
+    options = ["--set", f"search.seed={seed}", *data, "--time", f"{seconds}s", "--trials", 9999]
+    wall, processor = run(paretune("run", case.study, *options), folder)
+    return result_of(folder / Path(case.study).stem, case, begun, wall, processor)
+
+
+def result_of(folder: Path, case: Case, begun: float, wall: float, processor: float) -> SideResult:
+    with study_reader(f"sqlite:///{folder / 'study.db'}") as reader:
+        record = reader.record()
+    return SideResult(
+        record.growth[-1].hypervolume or 0.0,
+        to_goal(record, case.goals, begun),
+        record.trial_count,
+        wall,
+        processor,
+    )
+
+
+def to_goal(record: StudyRecord, texts: tuple[str, ...], begun: float) -> float:
+    """Returns the seconds until the first trial that meets every goal; LOST if none does."""
+    assert record.baseline is not None
+    base = record.baseline.measurements
+    goals = [read_constraint(text, {n: m.unit for n, m in base.items()}) for text in texts]
+    times = [
+        trial.finished - begun
+        for trial in record.trials
+        if trial.number and trial.finished and trial.feasible
+        if all(s.met for s in standings(trial.measurements, goals, base) or ())
+    ]
+    return min(times, default=LOST)
+
+
+def compare(case: Case, seconds: int, seeds: int, first: int) -> None:
+    """Runs both sides for each seed, in turn, and prints their ratios."""
+    volumes, times, processors = [], [], []
+    for seed in range(first, first + seeds):
+        results = []
+        sides = [("optimize", optimized), ("by hand", hand_written)]
+        for name, side in sides if seed % 2 == 0 else sides[::-1]:
+            with tempfile.TemporaryDirectory() as place:
+                folder = Path(place)
+                for file in case.files:
+                    shutil.copy(file, folder)
+                result = side(case, seconds, seed, folder)
+            results.append((name, result))
+            load = os.getloadavg()[0]
+            print(
+                f"seed {seed}  {name:<9} hypervolume {result.hypervolume:.4f}  "
+                f"goal after {result.to_goal:5.0f} s  {result.trials:3} trials  "
+                f"{result.wall:5.0f} s, processor {result.processor:5.0f} s, load {load:.1f}",
+                flush=True,
+            )
+        by_name = dict(results)
+        one, other = by_name["optimize"], by_name["by hand"]
+        volumes.append(one.hypervolume / other.hypervolume)
+        times.append(time_ratio(one.to_goal, other.to_goal))
+        processors.append(one.processor / other.processor)
+    print(f"  RATIO hypervolume, optimize / by hand, {seeds} seeds: {median(volumes):.3f}")
+    print(f"  RATIO time to the goal, optimize / by hand: {median(times):.2f}")
+    print(f"  RATIO processor time, optimize / by hand: {median(processors):.2f}")
+
+
+def time_ratio(one: float, other: float) -> float:
+    """Returns the ratio of two times to the goal; 1 if neither side reaches it."""
+    return 1.0 if one == other == LOST else one / other
+
+
+def main() -> None:
+    """Parses the options and compares the sides."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", choices=sorted(cases()), default="digits")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--time", type=int, default=180, help="seconds of each side")
+    given = parser.parse_args()
+    print(f"{given.case}: {given.time} s each", flush=True)
+    compare(cases()[given.case], given.time, given.seeds, given.first)
+
+
+if __name__ == "__main__":
+    main()
