@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from paretune.search.errors import UserError
 from paretune.search.front.highlights import highlight_texts, near_text, score_axis
 from paretune.search.study.constraints import read_constraint
 from paretune.search.study.records import StudyRecord, TrialRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from paretune.objectives.base import Measurement
+    from paretune.search.study.spec import Constraint
 
 WORDS = ("knee", "fastest", "smallest", "baseline")
 
@@ -78,16 +86,24 @@ def _constrained(record: StudyRecord, query: str) -> TrialRecord:
         words = ", ".join(WORDS)
         raise UserError(f"--pick: {error}; or give {words}, or a trial's number") from error
     base = record.baseline.measurements if record.baseline else {}
+    for constraint in constraints:
+        if constraint.bound.relative and constraint.quantity not in base:
+            raise UserError(
+                f'--pick "{query}": there is no baseline to compare with; give a number'
+            )
     fitting = [
-        trial
-        for trial in record.front
-        if all(
-            c.violation(trial.measurements[c.quantity].value, base[c.quantity].value) <= 0
-            for c in constraints
-        )
+        trial for trial in record.front if all(_holds(each, trial, base) for each in constraints)
     ]
     if not fitting:
         raise UserError(f'--pick "{query}": no trial of the front meets it; see: paretune front')
     first = record.axes[0]
     sign = 1 if first.better == "higher" else -1
     return max(fitting, key=lambda t: sign * t.values[first.name])
+
+
+def _holds(constraint: Constraint, trial: TrialRecord, base: Mapping[str, Measurement]) -> bool:
+    """Returns whether a trial meets a condition; one without the quantity does not."""
+    measured, reference = (each.get(constraint.quantity) for each in (trial.measurements, base))
+    if measured is None:
+        return False
+    return constraint.violation(measured.value, reference.value if reference else 0.0) <= 0
