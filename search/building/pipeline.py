@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from paretune.search.study.deployment import (
     unquantized,
 )
 from paretune.search.study.plan import Plan
+from paretune.search.study.spec import digest
 from paretune.search.study.stage import TECHNIQUES, Stage
 from paretune.spaces.base import Candidate, Context, EpochEnd
 from paretune.spaces.distillation import DISTILLATIONS
@@ -79,6 +81,7 @@ class Pipeline:
         self._folder = folder
         self._probe = ExportProbe(cache, data)
         self._comparison = DeployedComparison(data)
+        self._taken = cache.taken_artifacts
         self._chain = Chain(
             data.fingerprint,
             seed,
@@ -216,14 +219,52 @@ class Pipeline:
         """
         deployment = deployment or deployments(plan)[0]
         with watch.stage("deploy"), host_lock.working():
+            taken = self._taken_artifact(plan, candidate, path, deployment)
+            if taken is not None:
+                return taken
             try:
                 artifact = export(candidate, deployment.name, path, self._data)
             except Unmeasurable as error:
                 key = f"{deployment.name}-{path.stem}"
                 raise with_log(error, lambda text: self._cache.log(key, text)) from None
-            if amounts := pruned_amounts(candidate.history):
-                artifact = replace(artifact, info={**artifact.info, "pruned": amounts})
-            return self._comparison.checked(artifact, candidate, deployment)
+            return self._compared(artifact, candidate, deployment)
+
+    def _taken_artifact(
+        self, plan: Plan, candidate: Candidate, path: Path, deployment: Deployment
+    ) -> Artifact | None:
+        """Returns the file of another study for this network; None if there is none that agrees."""
+        if self._taken.is_empty or self._is_partial(plan):
+            return None
+        artifact = self._taken.take(self.deployed_key(plan, deployment), path)
+        if artifact is None:
+            return None
+        with suppress(Unmeasurable):  # it is written again then
+            return self._compared(artifact, candidate, deployment)
+        return None
+
+    def _is_partial(self, plan: Plan) -> bool:
+        """Returns whether a candidate of this plan may be in the middle of its training."""
+        key = self.trained_key(plan)
+        return key is None or not self._cache.has(key)
+
+    def _compared(
+        self, artifact: Artifact, candidate: Candidate, deployment: Deployment
+    ) -> Artifact:
+        if amounts := pruned_amounts(candidate.history):
+            artifact = replace(artifact, info={**artifact.info, "pruned": amounts})
+        return self._comparison.checked(artifact, candidate, deployment)
+
+    def trained_key(self, plan: Plan) -> str | None:
+        """Returns the key of the last stage of a plan that the cache keeps; None if none is."""
+        kept = [link.digest for link in self._links(plan) if link.stage.trains]
+        return kept[-1] if kept else None
+
+    def deployed_key(self, plan: Plan, deployment: Deployment) -> str:
+        """Returns a digest of everything that a deployed file depends on, except versions."""
+        stage = plan.stage("quantize")
+        if stage is not None and deployment.unsupported(stage.params["quantization"]):
+            plan = unquantized(plan)  # as `suited` builds it
+        return digest([self._links(plan)[-1].digest, deployment.name])[:32]
 
     def suited(
         self, plan: Plan, candidate: Candidate, deployment: Deployment

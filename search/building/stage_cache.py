@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from paretune.inputs import shape_json, shape_of_json
 from paretune.search.building.cache_eviction import DEFAULT_LIMIT, CachedStage, to_drop
+from paretune.search.building.taken_artifacts import TakenArtifacts, copied
 from paretune.search.database.counts import PARTIAL
 from paretune.search.files import sha256_of, write_atomically
 from paretune.search.study.spec import digest
@@ -47,6 +48,9 @@ _log = logging.getLogger(__name__)
 class StageCache:
     """Keeps results of training stages in a folder.
 
+    Attributes:
+        taken_artifacts: Artifacts of another study, which plans of this one would write equally.
+
     Args:
         folder: Folder of the files; created on first use.
         store: Database that records the cost of each stage.
@@ -65,6 +69,7 @@ class StageCache:
         self._needed = needed
         self._folder = folder
         self._trainings = folder / "trainings"
+        self.taken_artifacts = TakenArtifacts(folder / "artifacts")
         self._store = store
         self._room = 0.0  # bytes to write before the total is read again
 
@@ -194,6 +199,33 @@ class StageCache:
         metadata = {"paretune": json.dumps(header)}
         file = write_atomically(self._file(key), save(weights, metadata=metadata))
         self._note(key, kind, parent, file, seconds)
+
+    @property
+    def free_bytes(self) -> int:
+        """Bytes that it may still store before it drops stages."""
+        return self._limit - self._store.cached_bytes()
+
+    def adopt(self, row: Mapping[str, Any], source: Path) -> bool:
+        """Copies a stage from the cache of another study.
+
+        Args:
+            row: Its row in the other database.
+            source: Its file.
+
+        Returns:
+            False if the file is gone or damaged.
+
+        Raises:
+            OSError: The copy cannot be written.
+        """
+        if not source.is_file():
+            return False
+        file = copied(source, self._file(row["key"]))
+        if sha256_of(file) != row["sha256"]:
+            file.unlink()
+            return False
+        self._note(row["key"], row["kind"], row["parent"], file, row["seconds"])
+        return True
 
     # -- snapshots of trainings ------------------------------------------------------------
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from paretune.search.interface.session import SessionEnd
+    from paretune.search.running.origin import OriginStudy
     from paretune.search.running.stopping import Ending
     from paretune.search.study.spec import StudySpec
     from paretune.search.views.front_table import FrontInfo
@@ -50,6 +51,13 @@ MOST_WORKERS = 256
     help="Processes on this machine that run trials.",
 )
 @retry_option
+@click.option(
+    "--from",
+    "other",
+    metavar="OLD",
+    help="Another study (file, folder or database): take over its trained stages and artifacts "
+    "that fit, and try the plans of its front first.",
+)
 def command(
     study: str,
     trials: int | None,
@@ -58,6 +66,7 @@ def command(
     storage: str | None,
     workers: int,
     retry_failed: bool,
+    other: str | None,
 ) -> int:
     """Run a study, or continue one that was interrupted.
 
@@ -67,8 +76,13 @@ def command(
     from paretune.search.study_file.loading import load_study
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
+    origin = None
+    if other is not None:
+        from paretune.search.running.origin import OriginStudy
+
+        origin = OriginStudy.of(other, spec.storage)
     stop_on_terminate()
-    request = RunRequest(spec, study, overrides, storage, workers, retry_failed)
+    request = RunRequest(spec, study, overrides, storage, workers, retry_failed, origin)
     return DONE if run_study(request, console()) else NOTHING
 
 
@@ -83,6 +97,7 @@ class RunRequest:
         storage: --storage, or None.
         workers: Number of processes on this machine, this one included.
         retry_failed: Whether failed trials are run again.
+        origin: The study that --from names, or None.
     """
 
     spec: StudySpec
@@ -91,6 +106,7 @@ class RunRequest:
     storage: str | None = None
     workers: int = 1
     retry_failed: bool = False
+    origin: OriginStudy | None = None
 
     @property
     def storage_options(self) -> list[str]:
@@ -127,6 +143,7 @@ def run_study(request: RunRequest, console: Console) -> bool:
         console=console,
         study=request.study,
         where=read_document(Path(request.study), request.overrides).where,
+        origin=request.origin,
     )
     _print_results(request, end, console)
     return end.ok

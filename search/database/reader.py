@@ -11,7 +11,7 @@ from typing import Any
 
 from paretune.objectives.base import Measurement
 from paretune.objectives.example_results import ExampleResults
-from paretune.search.database.counts import DROPPED, IS_SEARCH, count_trials, counts_of
+from paretune.search.database.counts import IS_SEARCH, count_trials, counts_of
 from paretune.search.database.damage import run_command, sqlite_file
 from paretune.search.database.rows import Rows, open_rows, sql_columns, sql_list, subset
 from paretune.search.database.version import SCHEMA, wrong_version
@@ -266,18 +266,16 @@ class StudyReader:
             return ()  # a study of an earlier version, which no run has opened since
         return tuple(row["content"] for row in rows)
 
-    def cached_stages(self) -> dict[str, dict[str, Any]]:
-        """Returns key -> row of the stages in the stage cache."""
-        rows = self._rows("SELECT * FROM paretune_stages")
-        return {row["key"]: row for row in rows if row["file"] != DROPPED}
+    def stages(self) -> dict[str, dict[str, Any]]:
+        """Returns key -> row of all stages that were trained, those dropped since included."""
+        return {row["key"]: row for row in self._rows("SELECT * FROM paretune_stages")}
 
     def curve(self, key: str) -> list[dict[str, Any]]:
         """Returns the learning curve of a stage: epoch, loss, accuracy and seconds."""
-        points = self._rows(
+        return self._rows(
             "SELECT epoch, loss, accuracy, seconds FROM paretune_curves WHERE stage_key = "
             f"'{key}' ORDER BY epoch"
         )
-        return points
 
     def steps(self, trial: int) -> list[dict[str, Any]]:
         """Returns the steps that the trial's custom trainer reported, in order."""

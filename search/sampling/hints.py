@@ -66,7 +66,7 @@ class Hints:
         Args:
             proposal: Its stored proposal.
         """
-        self._waiting.pop(proposal.get(HINT), None)
+        self._waiting.pop(proposal.get(HINT, ""), None)
 
     def next(self, is_begun: Callable[[Any], bool]) -> Hint | None:
         """Returns the next plan to try, or None; drops those whose plan has a trial already.

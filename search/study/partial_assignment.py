@@ -167,7 +167,7 @@ def domain_value(domain: Domain, value: Any, path: Keys) -> Any:
                     path, f"give a number from {low:g} to {high:g}, not {value!r}"
                 )
             if not low <= value <= high:
-                raise AssignmentError(path, f"must be from {low:g} to {high:g}, got {value!r}")
+                raise AssignmentError(path, f"must be from {low:g} to {high:g}, got {value:g}")
             if step is None:
                 return float(value)
             on_grid = round(min(high, low + round((value - low) / step) * step), 12)
