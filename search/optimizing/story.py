@@ -102,10 +102,9 @@ def goal_lines(choice: FinalChoice, baseline: Mapping[str, Measurement]) -> list
     lines = []
     for stand in choice.standings:
         value, bound = (format_value(x, stand.unit) for x in (stand.value, stand.bound))
-        sign = "<=" if stand.goal.upper else ">="
         state = "met" if stand.met else "MISSED"
         times = _times_text(stand, baseline)
-        lines.append(f'goal "{stand.goal.text}": {state}, {value} {sign} {bound}{times}')
+        lines.append(f'goal "{stand.goal.text}": {state} with {value} (bound {bound}){times}')
     return lines
 
 
