@@ -58,7 +58,8 @@ def brings_new_parts(spec: StudySpec) -> bool:
 
 
 def _is_new_part(change: Difference) -> bool:
-    section, *_, last = change.key.split(".")
+    parts = change.key.split(".")  # of `constraints` there is one part only
+    section, last = parts[0], parts[-1]
     if section not in ("space", "objectives", "teachers") or change.new == ABSENT:
         return False
     is_number = isinstance(change.new, int | float) and not isinstance(change.new, bool)
