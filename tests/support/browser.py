@@ -1,0 +1,87 @@
+"""Drives pages of `paretune serve` in the system's Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+
+
+@contextmanager
+def open_pages() -> Iterator[Callable[..., Page]]:
+    """Yields `open_page(address, **context options)`; afterwards no page may have had an error.
+
+    A page has its errors in `page.problems`, and the hosts that it asked in `page.hosts`.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        pages: list[Any] = []
+
+        def open_page(address: str, **options: Any) -> Any:
+            page: Any = browser.new_context(accept_downloads=True, **options).new_page()
+            page.problems, page.hosts = [], set()
+            page.on("pageerror", lambda error: page.problems.append(str(error)))
+            page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else 0)
+            page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]))
+            page.set_default_timeout(60_000)
+            pages.append(page)
+            page.goto(address)
+            return page
+
+        try:
+            yield open_page
+            for page in pages:
+                assert page.problems == []
+        finally:
+            browser.close()
+
+
+def points(page: Page, kind: str = "") -> list[int]:
+    """Returns the trial numbers of the points that the first plot draws.
+
+    Args:
+        page: The page of a study.
+        kind: "outside" for those that break a bound, "best" for the ring; empty for all others.
+    """
+    # Traces: the line, then outside, breaks, dominated, near, front, baseline, then three rings.
+    chosen = {"outside": "[1]", "best": "[7]"}.get(kind, "[2,3,4,5,6]")
+    script = f"{chosen}.flatMap(i => document.querySelector('#pairs .plot').data[i].customdata)"
+    numbers: list[int] = page.evaluate(script)
+    return sorted(numbers)
+
+
+def wait_for_plot(page: Page) -> None:
+    """Waits until the first plot is drawn."""
+    page.locator("#trade-offs").scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('#pairs .plot')?.data?.length > 0")
+
+
+def set_bound(page: Page, label: str, value: float) -> None:
+    """Types a bound into its number field, in the unit that the page shows."""
+    page.get_by_label(f"{label}, as a number").fill(str(value))
+
+
+def scrolls_sideways(page: Page) -> bool:
+    """Returns whether the page is wider than its window."""
+    wide: bool = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    return wide
+
+
+def served_address(log: Path) -> str:
+    """Returns the address that `paretune serve` has printed."""
+    line = next(line for line in log.read_text().splitlines() if "serving at " in line)
+    return line.partition("serving at ")[2].strip()
