@@ -13,6 +13,7 @@ from paretune.search.optimizing.clock import Clock
 from paretune.search.optimizing.epochs import epoch_edits, full_epochs, shares_of
 from paretune.search.optimizing.goals import contradictions
 from paretune.search.optimizing.round_log import RoundLog
+from paretune.search.optimizing.round_store import RoundStore
 from paretune.search.optimizing.session_runner import SessionRunner
 from paretune.search.optimizing.space_edits import edited_space
 from paretune.search.optimizing.story import baseline_sentence, plan_sentence
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
     from paretune.search.preflight.estimate import Estimate
 
 
-def baseline_round(runner: SessionRunner, clock: Clock) -> RoundLog:
-    """Measures and profiles the baseline; returns the log of round 0.
+def baseline_round(runner: SessionRunner, store: RoundStore, clock: Clock) -> RoundLog:
+    """Measures and profiles the baseline; returns the log of round 0, which is not written yet.
 
     Args:
         runner: Runs sessions.
+        store: Keeps the time that is spent, in case of an interruption.
         clock: The time of the optimization.
 
     Raises:
@@ -47,7 +49,10 @@ def baseline_round(runner: SessionRunner, clock: Clock) -> RoundLog:
     expected = _expected(runner.checked(spec))
     if expected is not None:
         refuse_short_time(clock.total, clock.spent, expected)
-    record = runner.run(replace(spec, trials=0)).record
+    draft = RoundLog(0, "running", study.source, study.digest)
+    record = store.noting(
+        draft, lambda: clock.spent, lambda counter: runner.run(replace(spec, trials=0), counter)
+    ).record
     if record.baseline is None:
         raise UserError(f"{study.file}: the study has no baseline, to which goals could refer")
     refuse_impossible_goals(spec.goals, record)

@@ -125,10 +125,10 @@ def optimize(
     spent = sum(log.seconds for log in store.logs) or study.seconds
     clock = Clock(total, spent)
     runner = SessionRunner(study, console, reporters)
-    if store.logs:
+    if store.has_baseline:
         _take_up(study, spec, store, clock, tell)
     else:
-        for sentence in store.write(baseline_round(runner, clock)).told:
+        for sentence in store.write(baseline_round(runner, store, clock)).told:
             tell(sentence)
     rounds = Rounds(runner, store, clock, tell, request.stop_at_goal)
     rounds.reopen()

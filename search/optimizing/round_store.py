@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from paretune.search.database.engine import open_engine
 from paretune.search.database.reader import study_reader
@@ -12,6 +13,9 @@ from paretune.search.database.store import Store
 from paretune.search.errors import UserError
 from paretune.search.optimizing.round_log import RoundLog
 from paretune.search.study.records import StudyRecord
+from paretune.search.trial.events import Event, Reporter, TrialEnded
+
+T = TypeVar("T")
 
 
 class RoundStore:
@@ -31,10 +35,14 @@ class RoundStore:
     def _stored(self) -> tuple[Mapping[str, Any], ...]:
         try:
             with study_reader(self._url) as reader:
-                reader.study()
                 return tuple(reader.rounds())
         except UserError:  # no database yet; the run itself says what is wrong with another one
             return ()
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether round 0 is done."""
+        return bool(self.logs) and self.logs[0].state == "done"
 
     @property
     def last(self) -> RoundLog:
@@ -51,6 +59,26 @@ class RoundStore:
             engine.dispose()
         return log
 
+    def noting(
+        self, log: RoundLog, seconds: Callable[[], float], run: Callable[[Reporter], T]
+    ) -> T:
+        """Runs trials; writes the seconds of their round after each of them, and at the end.
+
+        Args:
+            log: The round.
+            seconds: Returns the seconds that it took so far.
+            run: Runs the trials, and reports to the reporter that it gets.
+        """
+
+        def note() -> None:
+            self.write(replace(log, seconds=seconds()))
+
+        note()
+        try:
+            return run(TrialCounter(note))
+        finally:
+            note()
+
     def record(self) -> StudyRecord:
         """Returns the study with the measurements of the search."""
         with study_reader(self._url) as reader:
@@ -63,3 +91,19 @@ class RoundStore:
             Store(engine).update_study(end_reason=reason)
         finally:
             engine.dispose()
+
+
+class TrialCounter:
+    """A reporter that calls a function after each trial.
+
+    Args:
+        ended: The function.
+    """
+
+    def __init__(self, ended: Callable[[], object]) -> None:
+        self._ended = ended
+
+    def __call__(self, event: Event) -> None:
+        """Receives an event."""
+        if isinstance(event, TrialEnded):
+            self._ended()

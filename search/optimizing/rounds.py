@@ -14,13 +14,14 @@ from paretune.search.optimizing.first_plans import first_plans
 from paretune.search.optimizing.next_space import NextSpace, next_space
 from paretune.search.optimizing.round_log import RoundLog
 from paretune.search.optimizing.round_store import RoundStore
-from paretune.search.optimizing.session_runner import SessionRunner, TrialCounter
+from paretune.search.optimizing.session_runner import SessionRunner
 from paretune.search.optimizing.space_edits import Edit, SetEpochs
 from paretune.search.optimizing.story import end_sentence, learned_sentence, next_sentence
 from paretune.search.optimizing.time_plan import measured_trial_time, reserved, round_seconds
 from paretune.search.running.stopping import Ending
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.spec import StudySpec
+from paretune.search.trial.events import Reporter
 
 TIME_OVER = "the time is over"
 GOALS_MET = "every goal is met"
@@ -90,16 +91,12 @@ class Rounds:
         """Runs the trials of a round, and writes and tells its end."""
         self._clock.begin_lap()
         earlier = log.seconds
-
-        def note() -> RoundLog:
-            return self._store.write(replace(log, seconds=earlier + self._clock.lap))
-
-        try:
-            ending = self._session(log, TrialCounter(note))
-        except BaseException:
-            note()
-            raise
-        log = note()
+        ending = self._store.noting(
+            log,
+            lambda: earlier + self._clock.lap,
+            lambda counter: self._session(log, counter),
+        )
+        log = replace(log, seconds=earlier + self._clock.lap)
         record = self._store.record()
         done = self._store.write(self._concluded(log, record, ending))
         self._runner.study = self._runner.study.with_space(
@@ -109,7 +106,7 @@ class Rounds:
         for sentence in done.told:
             self._tell(sentence)
 
-    def _session(self, log: RoundLog, counter: TrialCounter) -> Ending | None:
+    def _session(self, log: RoundLog, counter: Reporter) -> Ending | None:
         """Runs the trials of a round; returns why they ended, or None if there is no time."""
         seconds = min(log.planned - log.seconds, self.left(log))
         if seconds <= 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.search.interface.session import SessionEnd, run_session
 from paretune.search.optimizing.working_study import WorkingStudy
 from paretune.search.study.spec import StudySpec
-from paretune.search.trial.events import Event, Reporter, RunEnded, TrialEnded
+from paretune.search.trial.events import Event, Reporter, RunEnded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,19 +100,3 @@ class WithoutEnd:
         """Receives an event."""
         if not isinstance(event, RunEnded):
             self._report(event)
-
-
-class TrialCounter:
-    """A reporter that calls a function after each trial.
-
-    Args:
-        ended: The function.
-    """
-
-    def __init__(self, ended: Callable[[], object]) -> None:
-        self._ended = ended
-
-    def __call__(self, event: Event) -> None:
-        """Receives an event."""
-        if isinstance(event, TrialEnded):
-            self._ended()

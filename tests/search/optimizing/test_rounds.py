@@ -13,6 +13,7 @@ import pytest
 from paretune.search.optimizing.clock import Clock
 from paretune.search.optimizing.request import OptimizeRequest
 from paretune.search.optimizing.round_log import RoundLog
+from paretune.search.optimizing.round_store import RoundStore
 from paretune.search.optimizing.rounds import (
     GOALS_MET,
     NOTHING_NEW,
@@ -46,16 +47,12 @@ TOTAL = 300.0
 Result = Callable[[int, Mapping[str, Any]], TrialRecord]
 
 
-class FakeStore:
+class FakeStore(RoundStore):
     """Keeps the rounds in a list, as JSON."""
 
     def __init__(self, *logs: RoundLog) -> None:
         self.logs = list(logs)
         self.trials: list[TrialRecord] = []
-
-    @property
-    def last(self) -> RoundLog:
-        return self.logs[-1]
 
     def write(self, log: RoundLog) -> RoundLog:
         log = RoundLog.from_json(log.to_json())
@@ -122,7 +119,7 @@ def rounds_of(
 ) -> tuple[Rounds, list[str]]:
     told: list[str] = []
     clock = Clock(TOTAL, 0.0, lambda: runner.now)
-    return Rounds(runner, store, clock, told.append, stop), told  # type: ignore[arg-type]
+    return Rounds(runner, store, clock, told.append, stop), told
 
 
 def test_rounds_fill_the_time_and_keep_what_the_export_needs(study: WorkingStudy) -> None:
