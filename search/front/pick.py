@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paretune.search.errors import UserError
+from paretune.search.front.conditions import read_conditions
 from paretune.search.front.highlights import highlight_texts, near_text, score_axis
-from paretune.search.study.constraints import read_constraint
 from paretune.search.study.records import StudyRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -75,25 +75,9 @@ def _numbered(record: StudyRecord, number: int) -> TrialRecord:
 
 
 def _constrained(record: StudyRecord, query: str) -> TrialRecord:
-    units = {m.name: m.unit for trial in record.trials for m in trial.measurements.values()}
-    try:
-        constraints = [
-            read_constraint(part, units, record.targets) for part in query.split(" and ")
-        ]
-    except KeyError as error:
-        raise UserError(f"--pick: {error} is not measured; there is {', '.join(units)}") from error
-    except ValueError as error:
-        words = ", ".join(WORDS)
-        raise UserError(f"--pick: {error}; or give {words}, or a trial's number") from error
-    base = record.baseline.measurements if record.baseline else {}
-    for constraint in constraints:
-        if constraint.bound.relative and constraint.quantity not in base:
-            raise UserError(
-                f'--pick "{query}": there is no baseline to compare with; give a number'
-            )
-    fitting = [
-        trial for trial in record.front if all(_holds(each, trial, base) for each in constraints)
-    ]
+    words = f"; or give {', '.join(WORDS)}, or a trial's number"
+    conditions = read_conditions(record, query.split(" and "), "--pick", words)
+    fitting = [trial for trial in record.front if conditions.hold(trial)]
     if not fitting:
         raise UserError(f'--pick "{query}": no trial of the front meets it; see: paretune front')
     first = record.axes[0]

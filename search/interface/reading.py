@@ -87,6 +87,60 @@ def read_front(url: str) -> tuple[FrontInfo, list[str]]:
         return info, _reasons_without_feasible(reader, [row.trial for row in info.rows])
 
 
+@dataclass(frozen=True)
+class FrontWithin:
+    """The front of the trials that meet conditions.
+
+    Attributes:
+        info: The front.
+        within: The conditions.
+        nearest: The trial that misses them by least, in words; None if the front has a trial.
+        text: How many trials meet the conditions, or that none does, and the nearest one.
+    """
+
+    info: FrontInfo
+    within: tuple[str, ...]
+    nearest: str | None
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the front as JSON, with the conditions."""
+        return {**self.info.to_json(), "within": list(self.within), "nearest": self.nearest}
+
+
+def read_front_within(url: str, texts: Sequence[str]) -> FrontWithin:
+    """Returns the front of the trials that meet conditions.
+
+    Args:
+        url: Storage URL of the study.
+        texts: The conditions, such as "size <= 1 MB"; a text may hold several, joined by "and".
+
+    Raises:
+        UserError: A text is no condition of this study.
+    """
+    from paretune.search.front.conditions import read_conditions
+    from paretune.search.front.restricted_front import restricted_front
+    from paretune.search.views.front_table import front_info
+
+    with study_reader(url) as reader:
+        record = reader.record()
+    parts = [part for text in texts for part in text.split(" and ")]
+    conditions = read_conditions(record, parts, "--within")
+    within = tuple(constraint.text for constraint in conditions.constraints)
+    wanted, feasible = " and ".join(within), [trial for trial in record.trials if trial.feasible]
+    restricted = restricted_front(record, conditions)
+    info = front_info(restricted)
+    if restricted.members:
+        count = sum(conditions.hold(trial) for trial in feasible)
+        of = f"{count} of {len(feasible)} feasible trials (baseline included)"
+        verb = "meets" if count == 1 else "meet"
+        return FrontWithin(info, within, None, f'{of} {verb} "{wanted}"; the front among them:')
+    nearest = conditions.nearest(feasible)
+    missed = f"trial {nearest.number}: {conditions.missed(nearest)}" if nearest else "no trial yet"
+    text = f'no trial meets "{wanted}"; the nearest is {missed}'
+    return FrontWithin(info, within, missed, text)
+
+
 def read_status(url: str) -> tuple[StatusInfo, list[str]]:
     """Returns the progress, and why no trial is feasible; no reasons if one is."""
     from paretune.search.running.liveness import lives
