@@ -55,9 +55,8 @@ DEFAULT_OUTPUT = "study.yaml"
 @click.option("--time", metavar="2h", help="Time of the study: epochs and trials fit into it.")
 @output_option("FILE", f"The study file; default: {DEFAULT_OUTPUT}.", default=DEFAULT_OUTPUT)
 @click.option("--force", is_flag=True, help="Overwrite the study file.")
-@click.option("--no-try", is_flag=True, help="Do not try techniques: quicker, offers less.")
 @json_option
-def command(as_json: bool, output: Path, no_try: bool, **options: Any) -> None:
+def command(as_json: bool, output: Path, **options: Any) -> None:
     r"""Write a first study file for a model and its data.
 
     The data is loaded. The network is built, deployed, profiled and measured. Each technique is
@@ -70,7 +69,7 @@ def command(as_json: bool, output: Path, no_try: bool, **options: Any) -> None:
     """
     from paretune.search.starting.request import InitRequest
 
-    request = InitRequest(output=output, tries=not no_try, **options)
+    request = InitRequest(output=output, **options)
     request.check_output()
     screen = console()
     with nullcontext() if as_json else screen.status("starting ...") as status:

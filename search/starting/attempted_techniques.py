@@ -11,9 +11,15 @@ from paretune.search.preflight.attempts import Refusal, attempt
 from paretune.search.preflight.baseline_check import check_outputs
 from paretune.search.preflight.rehearsal import NO_TRAINING, Rehearsal, Rehearsed
 from paretune.search.preflight.variants import NONE, Variant
-from paretune.search.starting.facts import TriedOption, TriedRate, first_working
+from paretune.search.starting.facts import (
+    NOTABLE,
+    ScoreFact,
+    TriedOption,
+    TriedRate,
+    first_working,
+)
 from paretune.search.starting.family_scales import scaled_params
-from paretune.search.starting.ranges import CRITERIA, HALF, RATES, RATIOS, round_to_of
+from paretune.search.starting.ranges import CRITERIA, HALF, KEPT_FLOAT, RATES, RATIOS, round_to_of
 from paretune.search.starting.timed_files import FileTimes
 from paretune.search.study.quantity import SCORE, Quantity
 from paretune.spaces.distillation import DISTILLATIONS
@@ -46,7 +52,7 @@ class TechniqueAttempts:
     Args:
         rehearsal: The study, with its baseline built and deployed.
         recipe: Recipe of a training, as a study file has it.
-        score: Name of the main score.
+        score: The main score.
         layers: Layer that can be pruned -> its units.
         alignment: Channels that the kernels of the runtime take at once.
         trained: Whether the baseline needs no training.
@@ -62,7 +68,7 @@ class TechniqueAttempts:
         self,
         rehearsal: Rehearsal,
         recipe: Mapping[str, Any],
-        score: str,
+        score: ScoreFact,
         layers: Mapping[str, int],
         alignment: int,
         trained: bool,
@@ -156,8 +162,13 @@ class TechniqueAttempts:
         """Yields each number format that a runtime of the study has, on each target."""
         for option in FORMATS:
             lacking = [t for t in self._rehearsal.targets if self._lacks(t, option)]
-            if len(lacking) < len(self._rehearsal.targets):
-                yield self._format(option, {})
+            if len(lacking) == len(self._rehearsal.targets):
+                continue
+            tried = self._format(option, {})
+            yield tried
+            loss = self._score.loss(tried.score)
+            if option == "static" and loss is not None and loss >= NOTABLE:
+                yield self._format(option, {"keep_float": KEPT_FLOAT})
 
     def _lacks(self, target: Target, option: str) -> bool:
         return option not in target.deployment.runtime.quantizations
@@ -269,13 +280,13 @@ class TechniqueAttempts:
             return None
         subject = target.subject(artifact, NO_MODEL, self._rehearsal.measured_data())
         quantities = dict(target.gauge.quantities)
-        objective = SCORE if SCORE in quantities else Quantity.of(self._score).objective
+        objective = SCORE if SCORE in quantities else Quantity.of(self._score.name).objective
         options = quantities.get(objective, {})
         answer = attempt("measure", lambda: measure_one(subject, objective, options, "validation"))
         if isinstance(answer, Refusal):
             return None
         several = answer if isinstance(answer, list | tuple) else [answer]
-        return next((m.value for m in several if m.name == self._score), None)
+        return next((m.value for m in several if m.name == self._score.name), None)
 
 
 def _full(table: Any, option: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,9 +80,13 @@ class _Writer:
 
 def spaces_of(facts: StartFacts) -> dict[str, SectionChoice]:
     """Returns the sections of the space that do not depend on the time."""
+    pruning = pruning_choice(facts)
+    if not facts.epoch:
+        text = "a pruned network has to be trained, and training did not work here"
+        pruning = SectionChoice(None, {}, (LeftOut("pruning", text),))
     return {
         "architecture": architecture_choice(facts),
-        "pruning": pruning_choice(facts),
+        "pruning": pruning,
         "distillation": distillation_choice(facts),
         "quantization": format_choice(facts),
     }
@@ -188,7 +192,7 @@ def _put_space(
         writer.put(("space", "pretrain"), SectionChoice(recipe, {(): "as the baseline"}))
         writer.aliases["space", "pretrain"] = ("baseline", "pretrain")
     writer.put(("space", "pruning"), sections["pruning"])
-    trains = learns(sections) and bool(facts.epoch)
+    trains = learns(sections)
     if trains:
         writer.put(("space", "distillation"), sections["distillation"])
     writer.put(("space", "finetune"), finetune_choice(facts, plan.finetune, trains))

@@ -11,6 +11,7 @@ from paretune.search.starting.request import InitRequest
 from paretune.search.study.constraints import quantity_name
 from paretune.search.study.quantity import SCORE, Quantity
 from paretune.search.study.spec import StudySpec
+from paretune.search.study.tables import RUNTIMES
 from paretune.search.study_file.document import Document
 from paretune.search.study_file.loading import load_document
 from paretune.search.study_file.problems import Key
@@ -88,6 +89,11 @@ class Draft:
             StudyFileError: It has mistakes; each names the command-line option.
         """
         self.spec = load_document(self.document(), self.request.output)
+        for target, selection in (self.spec.targets or {"": self.spec.runtime}).items():
+            reason = RUNTIMES.get(selection.name).unavailable()
+            if reason:
+                key = ("targets", target) if target else ("runtime",)
+                raise UserError(f"{self.document().where(key)}: {reason}")
         return self.spec
 
     def document(self) -> Document:

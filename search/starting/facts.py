@@ -15,6 +15,9 @@ SLOWER = 1.02
 FASTER = 0.98
 """A file is faster if its whole interval lies below this multiple of the baseline's time."""
 
+NOTABLE = 0.01
+"""Loss of a score, in points of a fraction or relative, that calls for a remedy."""
+
 Weights = Literal["checkpoint", "code", "published", "random"]
 """Where the baseline's weights come from: a file, the user's code, a library, or nowhere yet."""
 
@@ -104,6 +107,16 @@ class ScoreFact:
     value: float | None = None
     text: str = ""
     short: float | None = None
+
+    def loss(self, value: float | None) -> float | None:
+        """Returns how much worse a score on the few examples is than the baseline's.
+
+        Points of a fraction, else a share of the baseline's value; None if either is unknown.
+        """
+        if value is None or self.short is None:
+            return None
+        change = value - self.short if self.better == "lower" else self.short - value
+        return change if self.unit == "fraction" else change / max(abs(self.short), 1e-12)
 
 
 @dataclass(frozen=True)

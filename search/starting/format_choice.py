@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from paretune.search.starting.commented_yaml import Path
-from paretune.search.starting.facts import ScoreFact, StartFacts, TriedOption
+from paretune.search.starting.facts import NOTABLE, StartFacts, TriedOption
+from paretune.search.starting.ranges import KEPT_FLOAT
 from paretune.search.starting.section_choice import (
     NONE,
     LeftOut,
@@ -25,17 +26,11 @@ NAMES = {
 }
 """Number format -> its name in texts."""
 
-NOTABLE = 0.01
-"""Loss of a fraction, or relative loss of another score, that calls for a remedy."""
-
 RUINED = 0.3
 """Loss with which a format is not worth a trial, unless a remedy exists."""
 
 REMEDIED = ("static",)
 """Formats whose loss a remedy can reduce: sensitive layers in float, or qat."""
-
-KEPT_FLOAT = 3
-"""Most layers that stay in float."""
 
 
 def format_choice(facts: StartFacts) -> SectionChoice:
@@ -67,7 +62,7 @@ def _refusal(tried: TriedOption, facts: StartFacts, options: dict[str, Any]) -> 
     reason = tried.refusal or without_gain(tried)
     if reason:
         return reason
-    loss = _loss(tried, facts.score)
+    loss = facts.score.loss(tried.score)
     if loss is not None and loss > RUINED and tried.option not in REMEDIED:
         return f"{_score_text(tried, facts)} when tried"
     if tried.option == "bfloat16" and "float16" in options:
@@ -82,7 +77,7 @@ def _qat_refusal(facts: StartFacts, options: dict[str, Any]) -> str | None:
     if "static" not in options:
         return "static int8 is not offered either, and qat gives the same file"
     static = facts.options("quantization", "static")[0]
-    loss = _loss(static, facts.score)
+    loss = facts.score.loss(static.score)
     if loss is None:
         return "it trains longer than static int8; add it if static int8 costs too much"
     if loss < NOTABLE:
@@ -92,7 +87,7 @@ def _qat_refusal(facts: StartFacts, options: dict[str, Any]) -> str | None:
 
 def _params(tried: TriedOption, facts: StartFacts) -> dict[str, Any]:
     """Returns the parameters to search of a format."""
-    loss = _loss(tried, facts.score)
+    loss = facts.score.loss(tried.score)
     remedies = [t for t in facts.options("quantization", "static") if "keep_float" in t.params]
     lossy = tried.option == "static" and loss is not None and loss >= NOTABLE
     if lossy and any(t.works for t in remedies):
@@ -113,12 +108,3 @@ def _score_text(tried: TriedOption, facts: StartFacts) -> str:
         return ""
     before, after = (format_value(value, score.unit) for value in (score.short, tried.score))
     return f"{score.name} {before} -> {after}" if before != after else f"same {score.name}"
-
-
-def _loss(tried: TriedOption, score: ScoreFact) -> float | None:
-    """Returns how much worse the score is: points of a fraction, else a share of the value."""
-    if tried.score is None or score.short is None:
-        return None
-    change = tried.score - score.short
-    loss = -change if score.better == "higher" else change
-    return loss if score.unit == "fraction" else loss / max(abs(score.short), 1e-12)

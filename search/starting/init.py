@@ -18,6 +18,7 @@ from paretune.search.starting.choices import (
 )
 from paretune.search.starting.facts import StartFacts
 from paretune.search.starting.request import InitRequest
+from paretune.search.starting.section_choice import seconds_text
 from paretune.search.starting.study_text import study_text
 from paretune.search.starting.time_plan import MOST, TimePlan, shortest_study, time_plan
 from paretune.search.study_file.check import check_info
@@ -106,7 +107,7 @@ def init_study(
         assert draft.spec is not None
         choices, estimate = _chosen(facts, draft.source, opened.spec, opened)
     text = study_text(facts, choices, request.output.name)
-    _check(text, choices, request.output)
+    checked(text, choices, request.output)
     if write:
         _write(text, request.output)
     return InitResult(text, request.output, facts, choices, survey.profile, estimate)
@@ -126,7 +127,7 @@ def _chosen(
     networks, trains = networks_of(sections["architecture"]), learns(sections)
     plan = time_plan(facts, spec.seconds, networks, trains)
     if plan is None:
-        raise UserError(_too_short(facts, source, networks, trains))
+        raise UserError(_too_short(facts, source, shortest_study(facts, networks, trains)))
     choices = study_choices(facts, source, spec, sections, plan)
     estimated = _estimated(choices, spec, opened, plan)
     trials, trial = plan.trials, plan.trial
@@ -136,7 +137,7 @@ def _chosen(
             room = USABLE * spec.seconds - estimated.baseline
             trials = min(MOST, int(room / max(trial, 1e-9)))
             if trials < 1:
-                raise UserError(_too_short(facts, source, networks, trains))
+                raise UserError(_too_short(facts, source, (estimated.baseline + trial) / USABLE))
             total = estimated.baseline + trials * trial
             estimated = replace(estimated, trials=trials, total=total)
     share = (
@@ -168,25 +169,24 @@ def _plain(choices: StudyChoices) -> str:
     return commented_yaml(choices.source, {})
 
 
-def _too_short(facts: StartFacts, source: Mapping[str, Any], networks: int, trains: bool) -> str:
+def _too_short(facts: StartFacts, source: Mapping[str, Any], shortest: float) -> str:
+    """Returns the error text for a time that is shorter than baseline and one trial."""
     from paretune.search.preflight.estimate import duration
 
-    time = source["budget"]["time"]
-    epoch = f" (an epoch takes {duration(facts.epoch)})" if facts.epoch else ""
-    shortest = shortest_study(facts, networks, trains)
+    epoch = f" (an epoch takes {seconds_text(facts.epoch)})" if facts.epoch else ""
     return (
-        f"--time {time}: is too short for the baseline and one trial: they take about "
-        f"{duration(shortest)}{epoch}; give more: --time {_minutes(shortest)}m"
+        f"--time {source['budget']['time']}: is too short for the baseline and one trial, which "
+        f"take about {duration(shortest)}{epoch}; give time for ten: --time {_minutes(shortest)}m"
     )
 
 
 def _minutes(seconds: float) -> int:
-    """Returns a time for some trials in minutes."""
+    """Returns ten times as long, in minutes."""
     return max(1, math.ceil(10 * seconds / 60))
 
 
-def _check(text: str, choices: StudyChoices, file: Path) -> None:
-    """Checks the text as `paretune check` does.
+def checked(text: str, choices: StudyChoices, file: Path) -> None:
+    """Checks a text as `paretune check` does.
 
     Raises:
         RuntimeError: It has a mistake, or reads as another study: a bug of Paretune.

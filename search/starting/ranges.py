@@ -19,6 +19,9 @@ CRITERIA = ("magnitude", "taylor")
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 """Learning rates of AdamW that are tried, in rising order."""
 
+KEPT_FLOAT = 3
+"""Most layers that stay in float, if static int8 loses too much."""
+
 ALIGNMENTS = (16, 8, 4, 2, 1)
 
 LEAST_STEPS = 4

@@ -49,7 +49,6 @@ class InitRequest:
         targets: "phone=executorch", ...: several deployments instead of one runtime.
         objectives: "error:minimize" or "error:minimize:mm": scores of your own task.
         force: Whether an existing file is overwritten.
-        tries: Whether techniques are tried; if not, the file follows from the baseline alone.
     """
 
     model: str | None = None
@@ -63,7 +62,6 @@ class InitRequest:
     targets: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
     force: bool = False
-    tries: bool = True
 
     @property
     def folder(self) -> Path:
@@ -141,7 +139,10 @@ class InitRequest:
         path = Path(head)
         if not _is_mapping(text) and head not in DATASETS.names and path.exists():
             text = f"{_reader(path)}:{head}{comma}{rest}"
-        return self._relative(_option(DATASETS, text, "--data"))
+        option = _option(DATASETS, text, "--data")
+        if isinstance(option, Mapping) and isinstance(option.get("table"), str):
+            _check_target(option)
+        return self._relative(option)
 
     def checkpoint_option(self) -> str | None:
         """Returns the path of the checkpoint, relative to the study file.
@@ -194,6 +195,25 @@ class InitRequest:
         if path.is_absolute() or not path.exists():
             return text
         return Path(os.path.relpath(path.absolute(), self.folder)).as_posix()
+
+
+def _check_target(option: Mapping[str, Any]) -> None:
+    """Refuses a table whose column to predict is not named.
+
+    Raises:
+        UserError: The text lists its columns.
+    """
+    file = Path(option["table"])
+    if "target" in option or not file.is_file():
+        return
+    from paretune.search.data.csv_table import read_columns
+
+    columns = list(read_columns(file)[0])
+    if "target" not in columns:
+        raise UserError(
+            f"--data table:{file}: name the column to predict: "
+            f"--data 'table:{file}, target={columns[-1]}'. Its columns are {', '.join(columns)}."
+        )
 
 
 def _is_mapping(text: str) -> bool:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
     from paretune.search.preflight.finding import Finding
 
-PUBLISHED = {"torchvision": "weights", "timm": "pretrained"}
+PUBLISHED = {"torchvision": "weights", "timm": "pretrained", "transformers": "checkpoint"}
 """Architecture -> its option that loads published weights."""
 
 PROFILED: Mapping[str, Mapping[str, Any]] = {
@@ -70,18 +70,15 @@ def weights_of(draft: Draft, data: Dataset) -> Weights:
     assert draft.spec is not None
     baseline = draft.spec.baseline
     [(name, params)] = baseline.architecture.items()
+    answer = attempt("pretrain", lambda: _equal_for_two_seeds(baseline.architecture, data))
+    if isinstance(answer, Refusal):
+        text = answer.text.removeprefix("UnknownName: ")
+        raise UserError(f"{_model_option(draft)}: cannot be built: {text}")
     if baseline.checkpoint is not None:
         return "checkpoint"
     if params.get(PUBLISHED.get(name, "")):
         return "published"
-    if name == "transformers" and params.get("checkpoint"):
-        return "published"
-    if name != OWN_CODE:
-        return "random"
-    answer = attempt("pretrain", lambda: _equal_for_two_seeds(baseline.architecture, data))
-    if isinstance(answer, Refusal):
-        raise UserError(f"{_model_option(draft)}: cannot be built: {answer.text}")
-    return "code" if answer else "random"
+    return "code" if answer and name == OWN_CODE else "random"
 
 
 def _model_option(draft: Draft) -> str:
@@ -146,7 +143,7 @@ class Survey:
         attempts = TechniqueAttempts(
             self.rehearsal,
             self._recipe(),
-            score.name,
+            score,
             layers,
             alignment,
             self.weights in ("checkpoint", "code"),
@@ -158,10 +155,7 @@ class Survey:
         if refusal is not None:
             self.notes.append(f"training does not work: {refusal.text}")
         self._shorten_timing(attempts.epoch or 0.0)
-        tried: list[TriedOption] = []
-        rates: list[TriedRate] = []
-        if self.draft.request.tries:
-            tried, rates = attempts.all()
+        tried, rates = attempts.all()
         return self._facts(score, layers, alignment, attempts, tried, rates)
 
     def _recipe(self) -> dict[str, Any]:
@@ -436,7 +430,7 @@ def _mistake(finding: Finding, where: str, draft: Draft) -> str:
         option = "--checkpoint" if "checkpoint" in finding.text.lower() else ""
         value = draft.request.checkpoint if option else None
         where = f"{option} {value}" if value else _model_option(draft)
-    named = not finding.item or finding.item in ("baseline", *finding.key)
+    named = finding.item in ("", "baseline", "your model as it is", *finding.key)
     return f"{where}: {finding.text if named else f'{finding.item}: {finding.text}'}"
 
 

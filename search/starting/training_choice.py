@@ -9,7 +9,7 @@ from paretune.search.starting.commented_yaml import Path
 from paretune.search.starting.facts import StartFacts
 from paretune.search.starting.first_recipe import LR, TRUNK_LR
 from paretune.search.starting.ranges import best_rate, rate_range
-from paretune.search.starting.section_choice import LeftOut, SectionChoice, seconds_text
+from paretune.search.starting.section_choice import SectionChoice, seconds_text
 from paretune.search.study.units import format_value
 from paretune.spaces.training.augment_fit import augmentation_refusal
 
@@ -82,8 +82,6 @@ def finetune_choice(facts: StartFacts, epochs: int, learns: bool) -> SectionChoi
     """
     if not learns:
         return SectionChoice()
-    if not facts.epoch:
-        return SectionChoice(None, {}, (LeftOut("finetuning", "training did not work"),))
     low, high = rate_range(facts.rates, LR, facts.trained)
     augment, reason = augmentation_of(facts)
     recipe: dict[str, Any] = {
