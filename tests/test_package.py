@@ -86,6 +86,45 @@ def test_package_has_a_version_and_imports_nothing_heavy(tmp_path: Path) -> None
     assert submodules == "[]"
 
 
+def test_public_names_are_imported_when_they_are_used(tmp_path: Path) -> None:
+    code = (
+        "import sys, paretune\n"
+        "assert {*paretune.__all__} <= {*dir(paretune)}\n"
+        "paretune.Study, paretune.Trial, paretune.verify, paretune.UserError\n"
+        "print(sorted({'torch', 'optuna', 'numpy', 'plotly', 'pandas'} & set(sys.modules)))\n"
+        "for name in paretune.__all__: getattr(paretune, name)\n"
+        "try: paretune.study\n"
+        "except AttributeError as error: print(error)"
+    )
+    result = run_python("-c", code, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    heavy, unknown = result.stdout.splitlines()
+    assert heavy == "[]"
+    assert unknown == "module 'paretune' has no attribute 'study'"
+
+
+USER_CODE = """\
+import paretune
+
+study = paretune.Study("plates.yaml", set={"search.seed": 1})
+study.run(trials=40, workers=2, reporters=[lambda event: print(event)])
+best: paretune.Trial = study.pick("latency <= 5 ms")
+value: float = best.measurements["latency"].value
+ok: bool = best.export("out").ok and paretune.verify("out").ok
+reveal_type(best.model())
+reveal_type(study.front[0].plan)
+"""
+
+
+@pytest.mark.slow
+def test_types_reach_the_code_of_users(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(USER_CODE)
+    result = run_python("-m", "mypy", "--strict", "mine.py", folder=tmp_path)
+    assert "Success" in result.stdout, result.stdout
+    assert 'Revealed type is "torch.nn.modules.module.Module"' in result.stdout
+    assert 'Revealed type is "builtins.str"' in result.stdout or '"str"' in result.stdout
+
+
 @pytest.mark.parametrize("current", ["repository", "elsewhere"])
 def test_no_module_has_two_names(tmp_path: Path, current: str) -> None:
     folder = ROOT if current == "repository" else tmp_path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from io import StringIO
 from types import TracebackType
@@ -36,7 +37,7 @@ class NotebookProgress(LiveProgress):
     """
 
     def __init__(self, display: Any) -> None:
-        super().__init__(Console(file=StringIO(), width=WIDTH, highlight=False))
+        super().__init__(_console())
         self._display = display
         self._handle: Any = None
         self._lines: list[Text] = []
@@ -69,7 +70,7 @@ class NotebookProgress(LiveProgress):
 
     def _html(self, live: bool = True) -> str:
         """Returns the last lines and the live view as HTML."""
-        console = Console(file=StringIO(), width=WIDTH, highlight=False, record=True)
+        console = _console()
         hidden = len(self._lines) - MOST_LINES
         if hidden > 0:
             console.print(Text(f"... {hidden} lines before", style="dim"))
@@ -79,6 +80,11 @@ class NotebookProgress(LiveProgress):
             console.print(self._view())
         code = f'<div style="{PRE}">{{code}}</div>'
         return console.export_html(code_format=code, inline_styles=True)
+
+
+def _console() -> Console:
+    """Returns a console that keeps what is printed, and shows nothing itself."""
+    return Console(file=StringIO(), width=WIDTH, highlight=False, record=True, force_jupyter=False)
 
 
 class _Output:
@@ -103,7 +109,11 @@ def shown_progress(progress: bool) -> AbstractContextManager[Reporter | None]:
     if not progress:
         return nullcontext()
     display = _notebook_display()
-    return NotebookProgress(display) if display else make_progress(Console(highlight=False))
+    if display is None:
+        return make_progress(Console(highlight=False))
+    # tqdm, which Optuna imports, asks for widgets that nothing here uses.
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    return NotebookProgress(display)
 
 
 def _notebook_display() -> Any:

@@ -58,7 +58,13 @@ def plain_text(view: RenderableType, width: int | None) -> str:
     from rich.console import Console
 
     file = StringIO()
-    Console(file=file, width=columns_of(width), highlight=False, color_system=None).print(view)
+    Console(
+        file=file,
+        width=columns_of(width),
+        highlight=False,
+        color_system=None,
+        force_jupyter=False,  # else rich shows it itself in a notebook
+    ).print(view)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 
