@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ class SessionEnd:
         report: The HTML report.
     """
 
-    record: StudyRecord = field(repr=False)
+    record: StudyRecord
     ending: Ending
     report: Path
 
@@ -48,6 +48,9 @@ class SessionEnd:
 
     def __str__(self) -> str:
         return f"{self.ending.reason}; report: {self.report}"
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
 
 def run_session(
