@@ -51,11 +51,19 @@ def test_new_study_has_no_baseline(tiny: Path) -> None:
 
 
 def test_changed_study_file_is_left_to_the_run(finished: Path, cli: Cli) -> None:
-    finished.write_text(finished.read_text().replace("seed: 1", "seed: 2"))
+    finished.write_text(finished.read_text().replace("width: 0.25", "width: 0.5"))
     assert steps(finished) is None
     result = cli("run", finished)
     assert result.code == 2
-    assert "changed in what its trials depend on" in result.err
+    assert "changed in what all its trials depend on" in result.err
+
+
+def test_new_technique_of_a_changed_study_is_tried_first(finished: Path, cli: Cli) -> None:
+    text = finished.read_text()
+    finished.write_text(text.replace("{float: [0.1, 0.5]}", "{float: [0.1, 0.6]}"))
+    assert steps(finished) is None  # a wider range is no new part
+    finished.write_text(text.replace("[none, dynamic]", "[none, dynamic, static]"))
+    assert steps(finished) is not None
 
 
 def test_data_is_loaded_once_and_handed_to_the_run(

@@ -183,8 +183,14 @@ def test_trainer_without_reported_objective_fails_with_advice(racing: Path, cli:
     assert "racing compares trials by error, size, and report(1, ...) named none" in output.out
 
 
-def test_changed_race_is_refused_naming_the_key(racing: Path, cli: Any) -> None:
-    assert cli("run", racing, "--trials", 3).code in (0, 1)
-    output = cli("run", racing, "--set", "search.racing.eta=2")
-    assert output.code == 2
-    assert "search.racing.eta: was 3, now 2" in output.err
+def test_changed_race_goes_on_with_the_paused_trials(racing: Path, cli: Any) -> None:
+    assert cli("run", racing, "--trials", 9).code == 0
+    states = {trial.number: trial.state for trial in record_of(racing).trials}
+    output = cli("run", racing, "--set", "search.racing.eta=2", "--trials", 18)
+    assert output.code == 0, output.err
+    assert 'version 2: racing {"steps": 9, "first": 1, "eta": 3} -> ' in output.out
+    after = {trial.number: trial.state for trial in record_of(racing).trials}
+    assert set(after.values()) <= {"complete", "stopped"}
+    assert {n for n, s in states.items() if s == "complete"} <= {
+        n for n, s in after.items() if s == "complete"
+    }

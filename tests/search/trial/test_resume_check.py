@@ -13,7 +13,13 @@ import pytest
 from paretune.search.errors import UserError
 from paretune.search.study.spec import StudySpec
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.resume_check import identity, refuse_changes, refuse_other_data
+from paretune.search.trial.resume_check import (
+    difference_lines,
+    differences,
+    identity,
+    refuse_changes,
+    refuse_other_data,
+)
 
 STUDY = """\
 study: small
@@ -98,6 +104,23 @@ def test_compatible_change_passes(file: Path, override: str) -> None:
             "baseline.architecture={simple_cnn: {width: 2}}",
             "baseline.architecture.simple_cnn.width: was 1.0, now 2.0",
         ),
+        ("runtime={onnxruntime: {threads: 2}}", "runtime.onnxruntime.threads: was 1, now 2"),
+    ],
+)
+def test_other_change_is_refused_by_its_key(file: Path, override: str, change: str) -> None:
+    text = refusal(file, override)
+
+    assert text.startswith(
+        "small.yaml: the study file changed in what all its trials depend on:\n  "
+    )
+    assert f"\n  {change}" in text
+    assert "type paretune run NEW.yaml --from small.yaml, which takes over what carries" in text
+    assert f"remove {file.parent / 'small'}. (Space, objectives, " in text
+
+
+@pytest.mark.parametrize(
+    ("override", "change"),
+    [
         (
             "space.pruning.choice.structured.ratio={float: [0.2, 0.8]}",
             "space.pruning.choice.structured.ratio.float: was [0.1, 0.8], now [0.2, 0.8]",
@@ -123,7 +146,6 @@ def test_compatible_change_passes(file: Path, override: str) -> None:
             "space.quantization={choice: [dynamic, none]}",
             "order.quantization: was ['none', 'dynamic'], now ['dynamic', 'none']",
         ),
-        ("runtime={onnxruntime: {threads: 2}}", "runtime.onnxruntime.threads: was 1, now 2"),
         ("objectives.latency.batch=1", "objectives.latency.minimize.batch: was 4, now 1"),
         ("objectives.macs=minimize", "objectives.macs: was absent, now {'minimize': {}}"),
         (
@@ -138,16 +160,16 @@ def test_compatible_change_passes(file: Path, override: str) -> None:
         ("search.sampler=tpe", "search.sampler.random: was {}, now absent"),
     ],
 )
-def test_other_change_is_refused_by_its_key(file: Path, override: str, change: str) -> None:
-    text = refusal(file, override)
+def test_other_change_makes_a_new_version(file: Path, override: str, change: str) -> None:
+    old, spec = stored(load_study(file)), load_study(file, [override])
+    refuse_changes(old, spec)
 
-    assert text.startswith("small.yaml: the study file changed in what its trials depend on:\n  ")
-    assert f"\n  {change}" in text
-    assert f"remove {file.parent / 'small'}. (Budget, trials and goals may change.)" in text
+    assert change in difference_lines(differences(old, spec))
 
 
 def test_changed_order_is_named_when_nothing_else_changed(file: Path) -> None:
-    text = refusal(file, "space.quantization={choice: [static, none]}")
+    spec = load_study(file, ["space.quantization={choice: [static, none]}"])
+    text = difference_lines(differences(stored(load_study(file)), spec))
 
     assert "space.quantization.choice.static: was absent" in text
     assert "order." not in text
@@ -160,17 +182,19 @@ def test_other_study_is_named(file: Path) -> None:
     assert "\n  study: was small, now another\n" in text
 
 
-def test_every_change_is_named_up_to_eight(file: Path) -> None:
-    two = refusal(file, "search.seed=8", "baseline.pretrain.epochs=3")
-    text = refusal(file, "space.pretrain={epochs: 9}", "space.architecture=", "search.seed=9",
-                   "space.pruning=", "space.quantization=", "space.finetune=", "constraints=",
-                   "data={npz: x.npz, validation: 0.1}", "runtime={onnxruntime: {threads: 3}}",
-                   "baseline.pretrain.epochs=3", "baseline.pretrain.batch_size=9")  # fmt: skip
+def test_every_refused_change_is_named_up_to_eight(file: Path) -> None:
+    two = refusal(file, "baseline.pretrain.epochs=3", "runtime={onnxruntime: {threads: 3}}")
+    text = refusal(file, "search.seed=9", "data={npz: x.npz, validation: 0.1, unseen: [test]}",
+                   "runtime={onnxruntime: {threads: 3}}", "baseline.pretrain.epochs=3",
+                   "baseline.pretrain.batch_size=9", "baseline.pretrain.clip=2",
+                   "baseline.pretrain.ema=0.9", "baseline.pretrain.label_smoothing=0.1",
+                   "baseline.architecture={simple_cnn: {width: 2}}")  # fmt: skip
 
-    assert "search.seed: was 7, now 8" in two
     assert "baseline.pretrain.epochs: was 2, now 3" in two
+    assert "runtime.onnxruntime.threads: was 1, now 3" in two
     assert text.count(": was ") == 8
     assert "\n  and " in text
+    assert "search.seed" not in text
 
 
 def test_stored_study_without_an_order_is_accepted(file: Path) -> None:
