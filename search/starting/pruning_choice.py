@@ -18,6 +18,9 @@ from paretune.search.starting.section_choice import (
 SHOWN = 2
 """Layers that a comment names."""
 
+DEPTHS = ("blocks", "depth", "layers")
+"""Parameters of families that make a network shallower."""
+
 MASKS = LeftOut(
     "unstructured and semi_structured pruning",
     "they set weights to zero; the file keeps its size, and its time here",
@@ -67,7 +70,7 @@ def _structured(
     value["round_to"] = round_to
     options["structured"] = value
     path = ("choice", "structured")
-    comments[path] = f"removes channels; half of them: {gain_text(first)}"
+    comments[path] = f"removes channels, neurons and heads; at {HALF:g}: {gain_text(first)}"
     comments[*path, "ratio"] = _ratio_text(tried, low, high)
     if len(criteria) > 1:
         comments[*path, "criterion"] = "both worked when tried"
@@ -90,10 +93,10 @@ def _round_text(facts: StartFacts, round_to: int) -> str:
     runtime = next(iter(facts.runtimes.values()))
     if round_to == facts.alignment:
         return f"{runtime} computes {round_to} channels at once on this machine"
-    narrow = (
-        f"its layers are narrow, from {min(facts.layers.values())} units" if facts.layers else ""
-    )
-    return f"{runtime} computes {facts.alignment} at once; {narrow}" if narrow else ""
+    if not facts.layers:
+        return ""
+    least = min(facts.layers.values())
+    return f"{facts.alignment} would suit {runtime} here, but layers have {least} units and more"
 
 
 def _depth(
@@ -113,7 +116,10 @@ def _depth(
     if reason or not removed:
         left_out.append(LeftOut("depth pruning", reason or "no block can be left out"))
         return
-    options["depth"] = {"blocks": {"int": [1, removed]}}
+    if any(set(t.params) & set(DEPTHS) for t in facts.options("architecture") if t.works):
+        left_out.append(LeftOut("depth pruning", "the architecture searches the depth already"))
+        return
+    options["depth"] = {"blocks": {"int": [1, removed]} if removed > 1 else 1}
     path = ("choice", "depth")
     count = half.params["blocks"] if half else 1
     blocks = "1 block" if count == 1 else f"{count} blocks"
