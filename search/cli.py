@@ -31,6 +31,7 @@ COMMANDS = {
         "status": "Show the progress of a study: finished, running and failed trials.",
         "front": "Show the best trade-offs (the Pareto front) and the baseline.",
         "show": "Show one trial: plan, measurements, files, or why it failed.",
+        "compare": "Compare studies: fronts, hypervolume, and what differs beyond noise.",
         "report": "Write the report: one HTML file that opens offline.",
         "serve": "Show studies as live pages in a browser, and steer them.",
     },

@@ -50,12 +50,15 @@ def command(
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     stop_on_terminate()
+    from paretune.search.interface.fan_out import FanOut
     from paretune.search.interface.worker_processes import set_training_threads
     from paretune.search.running.progress import make_progress
     from paretune.search.running.runner import Runner
+    from paretune.search.tracking.tracking import EpochLog
 
     if threads is not None:
         set_training_threads(spec, threads)
     with make_progress(console()) as progress:
-        runner = Runner(spec, progress, retry_failed=retry_failed, joins=True)
+        report = FanOut([progress, *([EpochLog(spec)] if spec.trackers else [])])
+        runner = Runner(spec, report, retry_failed=retry_failed, joins=True)
         return DONE if runner.run().ok else NOTHING
