@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -50,6 +52,12 @@ from paretune.search.commands.shared import (
     help="Add the baseline's file, so that `verify` can compare latencies; by default if it is "
     "below 50 MB.",
 )
+@click.option(
+    "--hub",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also write DIR as the Hugging Face Hub wants a model: hf upload NAME DIR.",
+)
 @click.option("--verbose", is_flag=True, help="List every measurement, file and check.")
 @click.option("--progress", is_flag=True, help="Print a line as each step begins.")
 @latency_option
@@ -63,6 +71,7 @@ def command(
     output: Path,
     force: bool,
     baseline: bool | None,
+    hub: Path | None,
     verbose: bool,
     progress: bool,
     latency: bool,
@@ -78,8 +87,11 @@ def command(
 
     location = locate(study, storage)  # reports a wrong STUDY before slow imports
     from paretune.search.export.exporter import ExportOptions, export_trial
+    from paretune.search.export.hub_folder import refuse_hub_folder, write_hub_folder
     from paretune.search.export.summary_text import summary_text
 
+    if hub is not None:
+        refuse_hub_folder(hub)
     options = ExportOptions(
         query=pick,
         formats=tuple(formats.split(",")) if formats else (),
@@ -93,6 +105,12 @@ def command(
     )
     result = export_trial(location, options)
     click.echo(summary_text(result, verbose))
+    if hub is not None and result.manifest is not None and result.verification.ok:
+        write_hub_folder(result.manifest, hub)
+        click.echo(
+            f"{hub}{os.sep}  for the Hugging Face Hub: add `license:` to README.md, then type "
+            f"hf upload NAME {shlex.quote(str(hub))}"
+        )
     return DONE if result.verification.ok else NOTHING
 
 
