@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +68,31 @@ def points(page: Page, kind: str = "") -> list[int]:
 def wait_for_plot(page: Page) -> None:
     """Waits until the first plot is drawn."""
     page.locator("#trade-offs").scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('#pairs .plot')?.data?.length > 0")
+    until(page, "document.querySelector('#pairs .plot')?.data?.length > 0")
+
+
+def until(page: Page, condition: str, seconds: float = 60) -> None:
+    """Waits for a condition; `page.wait_for_function` would need `unsafe-eval`."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(f"Boolean({condition})"):
+        assert time.monotonic() < end, condition
+        page.wait_for_timeout(100)
+
+
+def place_of_point(page: Page, number: int) -> tuple[float, float]:
+    """Returns the position in the window, in pixels, of a trial's point in the first plot."""
+    script = """number => {
+        const plot = document.querySelector('#pairs .plot'), { xaxis, yaxis } = plot._fullLayout;
+        const box = plot.getBoundingClientRect();
+        for (const { customdata, x, y } of plot.data) {
+            const at = customdata?.indexOf(number) ?? -1;
+            if (at < 0) continue;
+            const across = xaxis._offset + xaxis.d2p(x[at]);
+            return [box.left + across, box.top + yaxis._offset + yaxis.d2p(y[at])];
+        }
+    }"""
+    across, down = page.evaluate(script, number)
+    return across, down
 
 
 def set_bound(page: Page, label: str, value: float) -> None:

@@ -48,7 +48,6 @@ export class Panel {
   }
 
   #fill(number, content) {
-    this.export?.close();
     const row = this.study.byNumber.get(number), focused = this.element.contains(document.activeElement);
     const close = el("button", { type: "button", text: "Close", "aria-label": "close the panel", onclick: () => this.close() });
     const head = el("div", { classes: "panel-head" }, el("div", {}, el("h2", { id: "panel-title", text: number ? `Trial ${number}` : "The baseline" }),
@@ -60,6 +59,7 @@ export class Panel {
   }
 
   #content(trial) {
+    this.export?.close();
     this.export = trial.state === "complete" ? new ExportBox(this.id, trial.repeat_of ?? trial.number, this.study.state.targets) : null;
     return [
       el("p", { classes: "sentence", text: trial.plan_text }),

@@ -14,13 +14,16 @@ from typing import Any
 
 import pytest
 
+from paretune.search.front.final_front import with_final_front
 from support.browser import (
     needs_browser,
     open_pages,
+    place_of_point,
     points,
     scrolls_sideways,
     served_address,
     set_bound,
+    until,
     wait_for_plot,
 )
 from support.many_trials import add_trials
@@ -75,7 +78,7 @@ def test_page_shows_the_study_and_asks_no_other_host(
 def test_bound_greys_points_and_names_the_best_inside(
     finished: Path, address: str, open_page: Open
 ) -> None:
-    record = record_of(finished)
+    record = with_final_front(record_of(finished))
     sizes = sorted({t.values["size"] for t in record.trials if t.feasible and t.number})
     bound = sizes[len(sizes) // 2]
     inside = [t for t in record.trials if t.feasible and t.values["size"] <= bound]
@@ -86,7 +89,7 @@ def test_bound_greys_points_and_names_the_best_inside(
     unit = page.locator(".bound", has=page.get_by_label("size at most, as a number"))
     factor = {"KB": 1e3, "MB": 1e6, "bytes": 1.0}[unit.locator("span").inner_text()]
     set_bound(page, "size at most", bound / factor)
-    page.wait_for_function("document.querySelector('#pairs .plot').data[7].x.length === 1")
+    until(page, "document.querySelector('#pairs .plot').data[7].x.length === 1")
     [ring] = points(page, "best")
     assert record.trials[ring].values["accuracy"] == best
     assert f"trial {ring}" in page.locator("#bounds").inner_text()
@@ -96,18 +99,17 @@ def test_bound_greys_points_and_names_the_best_inside(
     assert outside <= set(points(page, "outside"))
     assert not set(points(page, "outside")) & {t.number for t in inside}
     page.get_by_text("Clear").click()
-    page.wait_for_function("document.querySelector('#pairs .plot').data[1].x.length === 0")
+    until(page, "document.querySelector('#pairs .plot').data[1].x.length === 0")
 
 
 def test_click_on_a_point_opens_its_trial(finished: Path, address: str, open_page: Open) -> None:
     page = study_page(open_page, address)
     wait_for_plot(page)
     number = page.evaluate("document.querySelector('#pairs .plot').data[5].customdata[0]")
-    trace = page.locator("#pairs .plot").first.locator(".scatterlayer .trace").nth(5)
-    box = trace.locator("path.point").first.bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator("#pairs .plot").first.scroll_into_view_if_needed()
+    page.mouse.click(*place_of_point(page, number))
     panel = page.locator("#panel")
-    panel.get_by_text("What each technique contributed").wait_for()
+    panel.get_by_role("heading", name="What each technique contributed").wait_for()
     assert panel.locator("h2").inner_text() == f"Trial {number}"
     assert "accuracy" in panel.inner_text()
     assert panel.locator(".source").first.inner_text() in ("measured", "estimated", "unknown")
@@ -137,7 +139,7 @@ def test_arrow_keys_move_over_the_points_of_a_plot(address: str, open_page: Open
     wait_for_plot(page)
     page.locator("#pairs .plot").first.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('#live').textContent.includes('accuracy')")
+    until(page, "document.querySelector('#live').textContent.includes('accuracy')")
     page.keyboard.press("Enter")
     page.locator("#panel .sentence").wait_for()
     page.keyboard.press("Escape")
@@ -147,6 +149,7 @@ def test_arrow_keys_move_over_the_points_of_a_plot(address: str, open_page: Open
 def test_new_trials_appear_and_zoom_bounds_and_scroll_stay(
     finished: Path, address: str, open_page: Open
 ) -> None:
+    add_trials(database_of(finished), 30, seed=1)
     page = study_page(open_page, address)
     wait_for_plot(page)
     set_bound(page, "accuracy at least", 1)
@@ -157,11 +160,12 @@ def test_new_trials_appear_and_zoom_bounds_and_scroll_stay(
     page.evaluate("scrollTo(0, 300)")
     before = len(record_of(finished).trials)
     added = add_trials(database_of(finished), 25)
-    page.wait_for_function(f"document.querySelector('#grid').ariaRowCount === '{before + 26}'")
-    page.wait_for_function(f"paretune.study.complete.at(-1).number === {added[-1]}")
-    page.wait_for_function(
+    until(page, f"document.querySelector('#grid').ariaRowCount === '{before + 26}'")
+    until(page, f"paretune.study.complete.at(-1).number === {added[-1]}")
+    until(
+        page,
         f"[1,2,3,4,5,6].some(i => document.querySelector('#pairs .plot').data[i].customdata"
-        f".includes({added[-1]}))"
+        f".includes({added[-1]}))",
     )
     plot = "document.querySelector('#pairs .plot').layout.yaxis.range"
     assert page.evaluate(plot) == [5, 95]
@@ -182,8 +186,8 @@ def test_lost_connection_is_told_and_nothing_is_missed(
     added = add_trials(database_of(finished), 3)
     port = address.rsplit(":", 1)[1].strip("/")
     start("serve", finished.parent, "--port", port).wait_for(f":{port}/")
-    page.wait_for_function(f"paretune.study.rows.at(-1).number === {added[-1]}")
-    page.wait_for_function("document.querySelector('#connection').textContent === ''")
+    until(page, f"paretune.study.rows.at(-1).number === {added[-1]}")
+    until(page, "document.querySelector('#connection').textContent === ''")
     page.problems.clear()  # the browser itself reports the refused connections
 
 
@@ -298,7 +302,7 @@ def test_ten_thousand_trials_open_and_scroll(finished: Path, start: Any, open_pa
     page.locator("#grid").focus()
     page.keyboard.press("End")
     page.locator(f"#trial-{added[-1]}").wait_for()
-    page.get_by_role("button", name="accuracy").click()
+    page.get_by_role("button", name="accuracy", exact=True).click()
     wait_for_plot(page)
     assert page.locator("#pairs .plot").first.locator("path.point").count() < 3000
 
