@@ -146,7 +146,6 @@ def init(
     time: str | None = None,
     output: PathLike = "study.yaml",
     force: bool = False,
-    tries: bool = True,
     tell: Callable[[str], None] = lambda step: None,
 ) -> StartedStudy:
     """Measures a model and writes a commented study file for it, as `paretune init`.
@@ -164,7 +163,6 @@ def init(
         time: "2h": epochs and trials fit into it.
         output: The study file.
         force: Whether an existing file is overwritten.
-        tries: Whether techniques are tried.
         tell: Called with each step.
 
     Raises:
@@ -185,7 +183,6 @@ def init(
         targets=tuple(f"{name}={value}" for name, value in (targets or {}).items()),
         objectives=tuple(objectives),
         force=force,
-        tries=tries,
     )
     return StartedStudy(init_study(request, tell))
 

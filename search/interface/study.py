@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.search.errors import UserError
 from paretune.search.interface.front import StudyFront
-from paretune.search.interface.reading import read_front, read_record, read_status
+from paretune.search.interface.reading import (
+    read_front,
+    read_front_within,
+    read_record,
+    read_status,
+)
 from paretune.search.interface.study_source import (
     StudySource,
     overrides_of,
@@ -28,7 +33,9 @@ if TYPE_CHECKING:
     from paretune.search.interface.results import Retargeting, StudyCheck, StudyStatus
     from paretune.search.interface.session import SessionEnd
     from paretune.search.profiling.networks import ProfiledNetwork
+    from paretune.search.running.origin import OriginStudy
     from paretune.search.study.records import StudyRecord
+    from paretune.search.study.spec import StudySpec
     from paretune.search.trial.events import Reporter
 
 
@@ -143,6 +150,7 @@ class Study:
         *,
         workers: int = 1,
         retry_failed: bool = False,
+        start_from: Study | str | os.PathLike[str] | None = None,
         progress: bool = True,
         reporters: Sequence[Reporter] = (),
     ) -> SessionEnd:
@@ -156,6 +164,8 @@ class Study:
             time: Time limit of this run: "30m", or seconds.
             workers: Processes on this machine that run trials.
             retry_failed: Whether trials that failed before are run once more.
+            start_from: Another study, as --from: its trained stages and artifacts that fit are
+                taken over, and the plans of its front are tried first.
             progress: Whether the progress is shown.
             reporters: Functions that receive each event of `paretune.search.trial.events`.
 
@@ -172,6 +182,7 @@ class Study:
         source.refuse_workers(workers)
         with source.at_work(), noted_interrupts(), shown_progress(progress) as shown:
             spec = source.spec(trials, time_text(time))
+            origin = None if start_from is None else _origin(start_from, spec)
             return run_session(
                 spec,
                 reporters=[*([shown] if shown else []), *reporters],
@@ -180,7 +191,33 @@ class Study:
                 retry_failed=retry_failed,
                 study=str(source.file_for_workers() if workers > 1 else source.location.file),
                 where=source.where(),
+                origin=origin,
             )
+
+    def pause(self) -> str:
+        """Lets the workers of the study pause, in this process or any other; returns what happens.
+
+        They hold after their current stage or epoch.
+        """
+        return self._steer("pause")
+
+    def resume(self) -> str:
+        """Lets workers that pause go on; returns what happens."""
+        return self._steer("resume")
+
+    def stop(self) -> str:
+        """Lets the workers of the study leave, in this process or any other; returns what happens.
+
+        They end their current stage. `run` continues the study.
+        """
+        return self._steer("stop")
+
+    def _steer(self, action: str) -> str:
+        from paretune.search.running.steering import steer
+
+        location = self._source.location
+        named = location.file if self._source.has_file else location.folder
+        return steer(location.url, action, named, []).text
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Writes the report, one HTML file that opens offline; returns its path.
@@ -242,6 +279,18 @@ class Study:
     def front(self) -> StudyFront:
         """The best trade-offs and the baseline, as they are now."""
         return StudyFront(*read_front(self._source.location.url))
+
+    def front_within(self, *conditions: str) -> StudyFront:
+        """Returns the front of the trials that meet conditions, as `paretune front --within`.
+
+        Args:
+            *conditions: "size <= 1 MB", "latency <= 0.5 x baseline", ...
+
+        Raises:
+            UserError: A text is no condition of this study.
+        """
+        within = read_front_within(self._source.location.url, conditions)
+        return StudyFront(within.info, [within.text])
 
     @property
     def baseline(self) -> Trial:
@@ -357,6 +406,18 @@ def _source(
 
     refuse_unknown(map(str, merged), SECTIONS)
     return source_of_sections(merged, folder, overrides, storage)
+
+
+def _origin(other: Study | str | os.PathLike[str], spec: StudySpec) -> OriginStudy:
+    """Returns the study that a run takes something over from.
+
+    Raises:
+        UserError: There is no such study, or it is the study that is run.
+    """
+    from paretune.search.running.origin import OriginStudy
+
+    named = other.folder if isinstance(other, Study) else other
+    return OriginStudy.of(os.fspath(named), spec.storage)
 
 
 def _check_numbers(trials: int | None, workers: int) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from paretune.search.export.check_results import Verification
     from paretune.search.interface.study_source import StudySource
     from paretune.search.study.records import State, TrialRecord
+    from paretune.search.views.attribution import Contribution
 
 
 class TrialPlan(Shown, Sequence[Mapping[str, Any]]):
@@ -117,6 +118,11 @@ class Trial(Shown):
         return TrialPlan(self.record)
 
     @property
+    def contributions(self) -> Sequence[Contribution]:
+        """What each of its techniques contributed; see `paretune show`."""
+        return self._view().contributions
+
+    @property
     def artifact(self) -> Path:
         """The deployed file, that of the first target.
 
@@ -182,6 +188,7 @@ class Trial(Shown):
         target: str | None = None,
         force: bool = False,
         baseline: bool | None = None,
+        hub: str | os.PathLike[str] | None = None,
         latency: bool = True,
         strict: bool = False,
     ) -> Verification:
@@ -193,6 +200,7 @@ class Trial(Shown):
             target: Target of the study; None for the first one.
             force: Write even if the folder is not empty.
             baseline: Whether to add the baseline's file; None adds one below 50 MB.
+            hub: Another folder, which is laid out as the Hugging Face Hub wants a model.
             latency: Whether to compare the latency with that of the baseline's file.
             strict: Fail at small differences in latency, too.
 
@@ -203,7 +211,10 @@ class Trial(Shown):
             UserError: The trial has no file, a format is unknown, or the folder is not empty.
         """
         from paretune.search.export.exporter import ExportOptions, export_trial
+        from paretune.search.export.hub_folder import refuse_hub_folder, write_hub_folder
 
+        if hub is not None:
+            refuse_hub_folder(Path(hub))
         options = ExportOptions(
             query=str(self.number),
             formats=(to,) if isinstance(to, str) else tuple(to),
@@ -215,7 +226,10 @@ class Trial(Shown):
             strict=strict,
         )
         with self._source.at_work():
-            return export_trial(self._source.location, options).verification
+            result = export_trial(self._source.location, options)
+        if hub is not None and result.manifest is not None and result.verification.ok:
+            write_hub_folder(result.manifest, Path(hub))
+        return result.verification
 
     def show(self) -> str:
         """Returns the trial as `paretune show` prints it: plan, measurements, files."""

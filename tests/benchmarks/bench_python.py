@@ -21,22 +21,28 @@ from functools import partial
 from pathlib import Path
 
 import trivial
+from bench_commands import environment
 from sides import in_turn, median_ratio
 
 import paretune
 from paretune.search.running.runner import Runner
 
 
-def process(*arguments: object) -> None:
-    """Runs Python in a process of its own."""
-    subprocess.run([sys.executable, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+def process(folder: Path, *arguments: object) -> None:
+    """Runs Python in a process of its own, with compiled modules in a folder."""
+    subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env=environment(folder),
+    )
 
 
-def imports(repeats: int) -> None:
+def imports(folder: Path, repeats: int) -> None:
     """Compares the import with an empty Python."""
     sides: list[Callable[[], None]] = [
-        partial(process, "-c", "import paretune"),
-        partial(process, "-c", ""),
+        partial(process, folder, "-c", "import paretune"),
+        partial(process, folder, "-c", ""),
     ]
     in_turn(sides, 1)
     ours, empty = in_turn(sides, repeats)
@@ -58,8 +64,8 @@ def fronts(folder: Path, trials: int, repeats: int) -> None:
 
     sides: list[Callable[[], None]] = [
         front,
-        partial(process, "-m", "paretune", "front", spec.folder),
-        partial(process, "-m", "paretune", "--version"),
+        partial(process, folder, "-m", "paretune", "front", spec.folder),
+        partial(process, folder, "-m", "paretune", "--version"),
     ]
     in_turn(sides, 1)
     ours, command, start = in_turn(sides, repeats)
@@ -80,8 +86,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     options = parser.parse_args()
     begun = time.monotonic()
-    imports(options.repeats)
     with tempfile.TemporaryDirectory(prefix="paretune-bench-") as name:
+        imports(Path(name), options.repeats)
         fronts(Path(name), options.trials, options.repeats)
     print(f"{time.monotonic() - begun:.0f} s in all")
 
