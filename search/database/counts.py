@@ -17,6 +17,8 @@ DROPPED = ""
 PARTIAL = " (partial)"
 """Ending of the `kind` of a training that can be resumed; the complete stage has its seconds."""
 
+_HAS_NO_VALUES = "(\"values\" IS NULL OR CAST(\"values\" AS TEXT) IN ('{}', 'null'))"
+
 _NO_STAGES = "('[]', 'null')"  # as JSON
 
 IS_SEARCH = "number > 0 AND repeat_of IS NULL AND variant_of IS NULL"
@@ -55,6 +57,7 @@ def counts_of(rows: Rows) -> Counts:
         cache_bytes=int(cached["bytes"] or 0),
         cache_stages=cached["n"],
         dropped=dropped["n"],
+        unmeasured=count_trials(rows, f"{IS_SEARCH} AND state = 'complete' AND {_HAS_NO_VALUES}"),
     )
 
 

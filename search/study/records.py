@@ -302,3 +302,4 @@ class Counts:
     cache_bytes: int
     cache_stages: int
     dropped: int
+    unmeasured: int = 0

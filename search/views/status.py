@@ -43,6 +43,7 @@ class StatusInfo:
         end_reason: Why the last run ended, or None.
         plans: Number of plans of a finite space that a run tries all; None for other spaces.
         versions: The versions of the study; empty if it never changed.
+        unmeasured: Complete trials of which the present version lacks a measurement.
         wanted: What the user asks of the workers: "run", "pause" or "stop".
         workers: The living workers: "id", "host", "pid", "trial", "stage", "epoch", "epochs"; the
             last four are None if the worker does not tell.
@@ -68,13 +69,17 @@ class StatusInfo:
     no_test: str | None = None
     plans: int | None = None
     versions: tuple[StudyVersion, ...] = ()
+    unmeasured: int = 0
     wanted: str = RUN
     workers: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON."""
-        fields = {name: value for name, value in asdict(self).items() if name != "versions"}
-        return {**fields, **versions_json(self.versions)}
+        changed = ("versions", "unmeasured")
+        fields = {name: value for name, value in asdict(self).items() if name not in changed}
+        if not self.versions:
+            return fields
+        return {**fields, "unmeasured": self.unmeasured, **versions_json(self.versions)}
 
     def text(self) -> str:
         """Returns the lines for a terminal."""
@@ -104,6 +109,9 @@ class StatusInfo:
             lines.append(f"last run: {self.end_reason}")
         if self.no_test:
             lines.append(self.no_test)
+        if self.versions and self.unmeasured:
+            trials = count_text(self.unmeasured, "complete trial")
+            lines.append(f"{trials} not measured for the present version: not on the front")
         lines += [version.line for version in self.versions]
         return "\n".join(lines)
 
