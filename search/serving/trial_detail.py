@@ -93,6 +93,8 @@ def _difference(
 
 def _change_text(against: Change, axis: Axis) -> str:
     """Returns a difference in words: in points for a fraction, else how many times better."""
+    if against.exact and against.value == (1.0 if against.relative else 0.0):
+        return "same"
     if axis.unit == "fraction" or not against.relative:
         return difference_text(against, axis)
     return times_text(against.value, axis) if against.value > 0 else ""

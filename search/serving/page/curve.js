@@ -16,7 +16,7 @@ export function curve({ epoch, loss, score }, label = "learning curve") {
     const points = values.map((value, index) => [epoch[index], value]).filter(([, value]) => value !== null && value !== undefined);
     const [low, high] = [Math.min(...points.map((p) => p[1])), Math.max(...points.map((p) => p[1]))];
     const [first, last] = [epoch[0], epoch.at(-1)];
-    const at = ([x, y]) => `${(WIDTH * (x - first) / (last - first || 1)).toFixed(1)} ${(HEIGHT - 5 - (HEIGHT - 10) * (y - low) / (high - low || 1)).toFixed(1)}`;
+    const at = ([x, y]) => `${(WIDTH * (x - first) / (last - first || 1)).toFixed(1)} ${(HEIGHT - 5 - (HEIGHT - 10) * (high > low ? (y - low) / (high - low) : 0.5)).toFixed(1)}`;
     svg.append(svgElement("path", { class: name, d: `M${points.map(at).join("L")}` }));
     texts.push(`${name} ${short(points[0][1], 3)} to ${short(points.at(-1)[1], 3)}`);
   }

@@ -1,7 +1,8 @@
 // Exports a trial: its progress, its checks, then the folder as a zip.
 
 import { get, post, studyPath } from "./api.js";
-import { announce, el, note } from "./dom.js";
+import { announce, el } from "./dom.js";
+import { count, formatValue } from "./format.js";
 
 const PAUSE = 700;
 
@@ -37,22 +38,27 @@ export class ExportBox {
   }
 
   #show(state, job) {
-    const lines = el("ul", { classes: "lines" }, (state.lines ?? []).map((text) => el("li", { text })));
-    const checks = (state.checks ?? []).map((check) => {
-      const passed = check.passed ?? check.ok;
-      return el("li", { classes: passed === null || passed === undefined ? "later" : passed ? "yes" : "no", text: [check.name, check.text ?? check.detail].filter(Boolean).join(": ") });
-    });
-    const parts = [lines, checks.length ? el("ul", { classes: "lines" }, checks) : null];
-    if (state.error) { this.#fail(state.error, parts); return; }
-    if (state.state === "done") {
-      announce("The export is done.");
-      const zip = `/api/exports/${encodeURIComponent(job)}/zip`;
-      parts.push(el("p", {}, el("a", { href: zip, download: "", classes: "zip", text: "Download the folder (zip)" })),
-        state.folder ? note(`Folder on the server: ${state.folder}`) : null,
-        el("p", { classes: "note" }, "Check it where it is used: ", el("code", { text: state.verify ?? "paretune verify FOLDER" })));
-    } else parts.push(el("p", { role: "status", text: state.state === "waiting" ? "Waiting for another export ..." : "Exporting ..." }));
-    this.result.replaceChildren(...parts.filter(Boolean));
+    const output = el("ul", { classes: "lines" }, (state.lines ?? []).map((text) => el("li", { text })));
+    const checks = el("ul", { classes: "lines" }, (state.checks ?? []).map(checkLine));
+    if (state.error) { this.#fail(state.error, [output, checks]); return; }
+    if (state.state !== "done") {
+      this.result.replaceChildren(output, el("p", { role: "status", text: state.state === "waiting" ? "Waiting for another export ..." : "Exporting ..." }));
+      return;
+    }
+    const passed = state.checks.filter((check) => check.passed).length;
+    announce(`The export is done; ${passed} of ${state.checks.length} checks passed.`);
+    const zip = el("a", { href: `/api/exports/${encodeURIComponent(job)}/zip`, download: state.name ?? "", classes: "zip", text: "Download the folder (zip)" });
+    const command = (words, text) => el("p", { classes: "note" }, words, el("code", { text }));
+    this.result.replaceChildren(
+      el("p", {}, zip, state.bytes ? `, ${formatValue(state.bytes, "bytes")}` : ""), command("Check it where it is used: ", state.verify), command("The same on the command line: ", state.command),
+      el("details", {}, el("summary", { text: `${passed} of ${count(state.checks.length, "check")} passed` }), checks),
+      el("details", {}, el("summary", { text: "output of the export" }), output));
   }
 
   #fail(text, parts = []) { this.result.replaceChildren(...parts.filter(Boolean), el("p", { classes: "banner error", role: "alert", text })); }
+}
+
+function checkLine({ name, file, passed, text }) {
+  const shown = name === "sha256" ? `sha256 of ${file}: ${text.slice(0, 12)}...` : `${name}: ${text}`;
+  return el("li", { classes: passed ? "yes" : "no", text: shown });
 }

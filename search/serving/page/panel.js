@@ -4,7 +4,7 @@ import { get, studyPath } from "./api.js";
 import { curve } from "./curve.js";
 import { byId, el, note } from "./dom.js";
 import { ExportBox } from "./export_job.js";
-import { duration, formatSpread, formatValue } from "./format.js";
+import { count, duration, formatValue } from "./format.js";
 import { kindText, noteOf } from "./model.js";
 
 export class Panel {
@@ -69,14 +69,15 @@ export class Panel {
     ].flat();
   }
 
+  // The objectives first; all other numbers on request.
   #numbers(trial) {
     if (!trial.numbers?.length) return null;
-    const rows = trial.numbers.map((entry) => el("tr", {},
-      el("td", { text: entry.part && entry.part !== "validation" ? `${entry.name} (${entry.part})` : entry.name }),
-      el("td", { classes: "number" }, entry.text ?? formatValue(entry.value, entry.unit), " ", el("small", { text: entry.interval ?? formatSpread(entry.low, entry.high, entry.value, entry.unit) })),
-      el("td", {}, entry.difference ?? "", entry.noise ? el("small", { text: ` ${entry.noise}` }) : null)));
-    const head = el("thead", {}, el("tr", {}, ["", "value", "vs baseline"].map((text) => el("th", { scope: "col", text }))));
-    return [el("h3", { text: "Numbers" }), el("div", { classes: "scroll" }, el("table", {}, head, el("tbody", {}, rows))), note("Small print: 95 % intervals.")];
+    const names = this.study.axes.map((axis) => axis.name);
+    const place = ({ name }) => names.indexOf(name);
+    const main = trial.numbers.filter((entry) => place(entry) >= 0).sort((a, b) => place(a) - place(b));
+    const further = trial.numbers.filter((entry) => place(entry) < 0);
+    return [el("h3", { text: "Numbers" }), numberTable(main), note("Small print: 95 % intervals."),
+      further.length ? el("details", {}, el("summary", { text: count(further.length, "further number") }), numberTable(further)) : null];
   }
 
   #contributions(trial) {
@@ -110,4 +111,13 @@ export class Panel {
     if (!trial.files?.length) return null;
     return [el("h3", { text: "Files" }), el("dl", {}, trial.files.flatMap((file) => [el("dt", { text: file.name ?? file.target ?? "artifact" }), el("dd", { text: [file.path, file.bytes && formatValue(file.bytes, "bytes")].filter(Boolean).join(", ") })]))];
   }
+}
+
+function numberTable(entries) {
+  const rows = entries.map((entry) => el("tr", {},
+    el("td", { text: entry.part === "validation" ? entry.name : `${entry.name} (${entry.part})` }),
+    el("td", { classes: "number" }, entry.text, entry.interval ? el("small", { text: ` ${entry.interval}` }) : null),
+    el("td", {}, entry.difference ?? "", entry.noise ? el("small", { text: ` ${entry.noise}` }) : null)));
+  const head = el("thead", {}, el("tr", {}, ["", "value", "vs baseline"].map((text) => el("th", { scope: "col", text }))));
+  return el("div", { classes: "scroll" }, el("table", {}, head, el("tbody", {}, rows)));
 }
