@@ -25,8 +25,12 @@ MOST_METRICS, MOST_PARAMS = 1000, 100
 _STATUS = {"complete": "FINISHED", "failed": "FAILED", "infeasible": "FINISHED"}
 """State of a trial -> status of its run; any other trial was stopped."""
 
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-"""Environment variables that keep MLflow from waiting minutes; the sender tries again itself."""
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; the sender tries again itself
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""Variables that keep MLflow from waiting minutes and from printing; yours win."""
 
 
 class MlflowTracker:
@@ -109,7 +113,7 @@ class MlflowTracker:
     def _client(self) -> tuple[Any, str]:
         """Returns the client, and the id of the experiment, which is created if it is missing."""
         if self._opened is None:
-            for name, value in _PATIENCE.items():
+            for name, value in _ENVIRONMENT.items():
                 os.environ.setdefault(name, value)
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
