@@ -51,6 +51,9 @@ JSON_COLUMNS = frozenset(
 Only text is decoded, so that a column of numbers in another table may have the same name.
 """
 
+HEADER_BYTES = 100
+"""Size of the header of a SQLite file; a smaller file is none."""
+
 CHECKED_BYTES = 16_000_000
 """A larger file is not checked for damage before it is read, as that takes longer than reading."""
 
@@ -138,9 +141,14 @@ def subset(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 
 def _is_database(file: Path) -> bool:
+    """Returns whether a file may be a SQLite database; SQLite itself looks at the content.
+
+    The file is not opened here. Closing it would drop the locks of all other connections of this
+    process, and another process would then remove the log that they read
+    (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    """
     try:
-        with file.open("rb") as stream:
-            return stream.read(16) == b"SQLite format 3\0"
+        return file.is_file() and file.stat().st_size >= HEADER_BYTES
     except OSError:
         return False
 
