@@ -147,8 +147,8 @@ def read_status(url: str) -> tuple[StatusInfo, list[str]]:
     from paretune.search.views.status import status_info
 
     with study_reader(url) as reader:
-        workers = [worker for worker in reader.workers() if lives(worker)]
         record = with_final_front(reader.outline())
+        workers = [worker for worker in reader.workers() if lives(worker)]
         info = status_info(record, reader.counts(), workers, reader.wanted())
         return info, _reasons_without_feasible(reader, info.front)
 

@@ -17,6 +17,7 @@ from paretune.search.running.steering import ACTIONS, living_workers, steer
 from paretune.search.serving.run_process import RunProcess
 from paretune.search.shell import command_text
 from paretune.search.study.constraints import read_constraint
+from paretune.search.views.words import count_text
 
 MOST_TRIALS = 1_000_000_000
 MOST_TEXTS, LONGEST_TEXT = 50, 300
@@ -97,15 +98,15 @@ class Controls:
             raise UserError("a run waits already until the workers have left")
         changes = await asyncio.to_thread(self._changes, body)
         workers = await asyncio.to_thread(self._workers)
-        if self._run is not None and self._run.code is None and not workers:
-            raise UserError("the run that the page started is about to begin")
+        if self._is_running and not workers:
+            raise UserError("the run that the page started is about to begin or to end; try again")
         options = [*await asyncio.to_thread(self._kept_options, body), *changes]
         text = self._text(options)
         if not workers:
             self._begin(options)
             return {"text": "the run starts", "command": text}
         if not changes:
-            raise UserError(f"{workers} worker(s) run this study already")
+            raise UserError(f"{count_text(workers, 'worker')} run this study already")
         await asyncio.to_thread(steer, self._location.url, "stop", self._shown, self._storage)
         self._waiting = (options, time.time())
         self._restart = asyncio.create_task(self._begin_later(options))
@@ -117,7 +118,8 @@ class Controls:
 
     async def _begin_later(self, options: Sequence[str]) -> None:
         try:
-            while await asyncio.to_thread(self._workers):
+            # A run writes its report after its worker has left.
+            while await asyncio.to_thread(self._workers) or self._is_running:
                 await asyncio.sleep(LOOK_EVERY)
             self._waiting = None
             self._begin(options)
@@ -128,6 +130,11 @@ class Controls:
     def _begin(self, options: Sequence[str]) -> None:
         self._failure = None
         self._run = RunProcess(self._location.file, self._location.folder, options)
+
+    @property
+    def _is_running(self) -> bool:
+        """Whether the process that the page started has not ended."""
+        return self._run is not None and self._run.code is None
 
     def _forget_waiting(self) -> None:
         if self._restart is not None:

@@ -210,7 +210,10 @@ class Exports:
             job = next((job for job in self._jobs.values() if job.state == "waiting"), None)
             if job is None:
                 return
-            await job.run()
+            try:
+                await job.run()
+            except Exception as error:  # the others must not wait for ever
+                job.state, job.error = "failed", f"{type(error).__name__}: {error}"
             self._make_room()
 
     def _make_room(self) -> None:
