@@ -25,11 +25,12 @@ LOG_VERSION = 1
 LIMIT = 64e6
 """Bytes of a log. A full one becomes FILE.1, and the FILE.1 before it is removed."""
 
-SHARE = 0.05
-"""Share of the time that writing may take, unless the user gives a share of the calls."""
+SHARE = 0.02
+"""Share of the time that writing may take, unless the user gives a share of the calls. It slows the
+next call as much again, whose data is then out of the processor's cache."""
 
-CREDIT = 0.25
-"""Seconds of writing that are saved up while the model is idle."""
+CREDIT = 1.0
+"""Seconds of writing that are free at the begin, and saved up while the model is idle."""
 
 LEAST_LIMIT = 10_000
 

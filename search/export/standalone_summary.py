@@ -14,10 +14,10 @@ import numpy as np
 SUMMARY_VERSION = 1
 """Raised if the same call gets other numbers than before."""
 
-MOST_EXAMPLES = 32
+MOST_EXAMPLES = 256
 """Examples of one call that are summed up, evenly spaced in its batch."""
 
-MOST_VALUES = 4096
+MOST_VALUES = 1024
 """Values of an input, or pixels of a mask, that count; a larger one is sampled evenly."""
 
 MOST_NAMED = 8
@@ -97,9 +97,7 @@ def number_statistics(array: Any) -> dict[str, Any]:
     An infinite value counts as NaN. The other numbers leave both out.
     """
     flat = array.reshape(len(array), -1)
-    step = -(-flat.shape[1] // MOST_VALUES)
-    if step > 1:
-        flat = flat[:, :: step | 1]  # odd, so that it does not stay in one column of an image
+    flat = flat[:, :: step_of(flat.shape[1])]
     if flat.dtype != np.float32:
         flat = flat.astype(np.float64)
     size = flat.shape[1]
@@ -121,6 +119,14 @@ def number_statistics(array: Any) -> dict[str, Any]:
         low = np.where(finite, flat, np.inf).min(1)
         high = np.where(finite, flat, -np.inf).max(1)
     return {"mean": mean, "std": std, "min": low, "max": high, "nan": nan}
+
+
+def step_of(size: int) -> int:
+    """Returns the step between the values that count; it does not stay in columns of an image."""
+    step = -(-size // MOST_VALUES) or 1
+    while math.gcd(step, size) > 1:
+        step += 1
+    return step
 
 
 def output_statistics(about: Any, inputs: Any, outputs: Any) -> dict[str, Any]:
@@ -187,8 +193,7 @@ def value_statistics(values: Any, about: Any, inputs: Any) -> dict[str, Any]:
 def mask_statistics(logits: Any, about: Any, inputs: Any) -> dict[str, Any]:
     """Returns the share of each class in a mask, and the mean confidence of its pixels."""
     flat = logits.reshape(*logits.shape[:2], -1)
-    step = -(-flat.shape[2] // MOST_VALUES)
-    flat = flat[:, :, :: step | 1] if step > 1 else flat
+    flat = flat[:, :, :: step_of(flat.shape[2])]
     best = flat.argmax(1)
     statistics = {
         f"share.{name_at(about, number)}": (best == number).mean(1)

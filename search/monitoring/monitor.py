@@ -156,7 +156,7 @@ def monitor(request: MonitorRequest) -> MonitorResult:
     notes += _missing_notes(reference["validation"], records.statistics)
     times = latencies(records, recorded_latency(content, artifact))
     scored = scores(request.labels, records, content, calls) if request.labels else []
-    steps = next_steps(manifest, artifact, times, rows, scored, request.study)
+    steps = next_steps(manifest, artifact, times, rows, scored, request.log, request.study)
     return MonitorResult(manifest, records, times, rows, scored, notes, steps)
 
 

@@ -41,6 +41,7 @@ def next_steps(
     latency: Sequence[Latency],
     drift: Sequence[Drift],
     scores: Sequence[Score],
+    log: Path,
     study: Path | None = None,
 ) -> list[NextStep]:
     """Returns what to do, the most important first; empty if all is as recorded.
@@ -51,6 +52,7 @@ def next_steps(
         latency: Durations by host and batch size.
         drift: One row for each statistic.
         scores: Scores on labels.
+        log: The log.
         study: Study file or folder of the export; None looks for it nearby.
     """
     where = study or nearby_study(manifest) or PLACEHOLDER
@@ -58,7 +60,7 @@ def next_steps(
     steps += _latency_steps(artifact, latency, where)
     differs = any("off" in (row.level for row in rows) for rows in (drift, scores))
     if differs or any(row.level == "off" for row in latency):
-        steps.append(_next_study(manifest, where, differs))
+        steps.append(_next_study(manifest, log, where, differs))
     return steps
 
 
@@ -135,11 +137,11 @@ def retarget_command(artifact: Mapping[str, Any], study: Path) -> str:
     return command_text("retarget", study, "--runtime", artifact["runtime"], *options)
 
 
-def _next_study(manifest: Manifest, study: Path, needs_data: bool) -> NextStep:
+def _next_study(manifest: Manifest, log: Path, study: Path, needs_data: bool) -> NextStep:
     file = study.with_name(f"{study.stem}-next.yaml")
     options: list[object] = ["--data", "DATA"] if needs_data else []
     command = command_text(
-        "monitor", manifest.folder, "--log", "FILE", "--study", study, *options, "--next", file
+        "monitor", manifest.folder, "--log", log, "--study", study, *options, "--next", file
     )
     if needs_data:
         why = "Write a study that goes on with newer data (DATA as in a study file):"

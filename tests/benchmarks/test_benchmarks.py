@@ -25,8 +25,10 @@ SMALL = {
     "bench_latency.py": ["--repeats", "2", "--networks", "3", "--seconds", "0.1", "--truth", "1"],
     "bench_optimize.py": ["--seeds", "1", "--time", "90"],
     "bench_pairs.py": ["--examples", "200", "--samples", "20"],
+    "bench_python.py": ["--trials", "20", "--repeats", "1"],
     "bench_profile.py": ["--networks", "1", "--seconds", "0.2"],
     "bench_measuring.py": ["--repeats", "1", "--seconds", "0.1"],
+    "bench_monitoring.py": ["--blocks", "1", "--runs", "2"],
     "bench_pruning.py": ["--epochs", "1", "--images", "128"],
     "bench_search.py": [
         *("--trials", "2", "--seeds", "0", "--sides", "plain tpe", "plain gp", "paretune"),

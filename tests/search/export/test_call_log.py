@@ -78,9 +78,9 @@ def test_no_value_of_an_input_or_output_is_written(make: MakeLog, tmp_path: Path
 
 
 def test_large_batch_is_summed_up_at_evenly_spaced_examples(make: MakeLog, tmp_path: Path) -> None:
-    call(make(), 320)
+    call(make(), 2560)
     line = lines(tmp_path / "log.jsonl")[1]
-    assert line["rows"] == list(range(0, 320, 10)) and len(line["outputs"]["class"]) == 32
+    assert line["rows"] == list(range(0, 2560, 10)) and len(line["outputs"]["class"]) == 256
 
 
 def test_ids_name_the_examples(make: MakeLog, tmp_path: Path) -> None:
