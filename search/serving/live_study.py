@@ -125,6 +125,8 @@ class LiveStudy:
         self._set("targets", list(study["source"].get("targets") or ()))
         self._set("version", version)
         self._set("end_reason", study["end_reason"])
+        self._set("versions", versions_of(reader))
+        self._set("rounds", rounds_of(reader))
         self._read_trials()
         self._read_growth()
 
@@ -318,3 +320,24 @@ def _worker(row: Mapping[str, Any], activity: Mapping[str, Any] | None) -> dict[
             "score": [short(point[2]) for point in points],
         },
     }
+
+
+def versions_of(reader: StudyReader) -> list[dict[str, Any]]:
+    """Returns the versions of a study with what each changed; empty if it never changed."""
+    return [
+        {"number": v.number, "text": v.line, "changes": list(v.changes.effects)}
+        for v in reader.versions()
+    ]
+
+
+def rounds_of(reader: StudyReader) -> list[dict[str, Any]]:
+    """Returns the rounds of `paretune optimize` in words; empty in any other study."""
+    return [
+        {
+            "number": entry["number"],
+            "text": " ".join(entry["sentences"]),
+            "changes": list(entry.get("changes") or ()),
+        }
+        for entry in reader.rounds()
+        if entry.get("sentences")
+    ]

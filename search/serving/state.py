@@ -18,6 +18,8 @@ changed; its `trials` has only the rows that changed, which replace the rows of 
       "budget": {"trials": 50 or null, "done": 12, "left": 38 or null, "seconds_left": 310 or null},
       "counts": {"complete": 9, "infeasible": 3, "running": 1, ...},
       "version": 2,                    of the study
+      "versions": [{"number": 2, "text": "version 2 (...): ...", "changes": ["..."]}, ...],
+      "rounds": [{"number": 1, "text": "...", "changes": ["..."]}, ...],   of paretune optimize
       "trials": {                      arrays of equal length, one entry for each trial
         "number": [0, 1, ...], "state": ["complete", ...],
         "started": [1764380000.1, ...], "seconds": [12.3, null, ...],

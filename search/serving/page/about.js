@@ -11,8 +11,8 @@ export class About {
       const facts = [["study file", file], ["version", version > 1 ? String(version) : null], ["targets", targets?.join(", ")], ["the last run ended", ended]].filter(([, text]) => text);
       return [
         facts.length ? el("dl", {}, facts.flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text })])) : null,
-        ...table("Versions", versions, (entry) => [String(entry.number), entry.text]),
-        ...table("Rounds", rounds, (entry) => [String(entry.number), entry.text]),
+        ...sentences("Rounds", rounds, ({ number, text }) => `${number ? `Round ${number}` : "The baseline"}: ${text}`),
+        ...sentences("Versions", versions, ({ text }) => text),
         ...(notes ?? []).map(note),
         source ? el("details", {}, el("summary", { text: "the study file" }), el("pre", { text: source, tabindex: 0 })) : null,
       ];
@@ -20,11 +20,9 @@ export class About {
   }
 }
 
-function table(title, entries, cells) {
+function sentences(title, entries, words) {
   if (!entries?.length) return [];
-  const rows = entries.map((entry) => {
-    const [name, text] = cells(entry);
-    return el("tr", {}, el("td", { classes: "number", text: name }), el("td", { classes: "words", text }));
-  });
-  return [el("h3", { text: title }), el("table", {}, el("tbody", {}, rows))];
+  return [el("h3", { text: title }), ...entries.flatMap((entry) => [
+    el("p", { text: words(entry) }),
+    entry.changes?.length ? el("ul", { classes: "note" }, entry.changes.map((text) => el("li", { text }))) : null])];
 }

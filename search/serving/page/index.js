@@ -28,7 +28,7 @@ function row(study) {
     el("td", { "data-label": "state" }, study.error ? el("small", { text: study.error }) : el("span", { classes: `chip ${study.status}`, text: WORDS[study.status] ?? study.status ?? "" })),
     el("td", { classes: "number", "data-label": "trials", text: budget.trials ? `${budget.done} of ${budget.trials}` : String(budget.done ?? "") }),
     el("td", { classes: "number", "data-label": "on the front", text: String(study.members ?? "") }),
-    el("td", { classes: "words", "data-label": "best so far", text: study.answer ?? "" }),
+    el("td", { classes: "words best", "data-label": "best so far", text: study.answer ?? "" }),
     el("td", { "data-label": "last sign of life", text: ago(study.updated) }));
 }
 
