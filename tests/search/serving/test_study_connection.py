@@ -13,7 +13,7 @@ from support.made_up_study import MadeUpStudy
 WRITE = """\
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1])
-connection.execute("UPDATE paretune_study SET end_reason = 'written by another process'")
+connection.execute("UPDATE paretune_study SET end_reason = ?", (sys.argv[2],))
 connection.commit()
 connection.close()
 """
@@ -26,10 +26,10 @@ def test_writes_are_seen_after_this_process_has_closed_another_reader(tmp_path: 
     assert connection.changed()
     with study_reader(made_up.url) as reader:  # must not drop the connection's locks
         reader.study()
-    for _ in range(2):  # the first one would remove the log, the second one makes another
-        subprocess.run([sys.executable, "-c", WRITE, str(made_up.database)], check=True)
-    assert connection.changed()
-    rows = connection.rows.plain("SELECT end_reason FROM paretune_study")
-    assert rows == [("written by another process",)]
+    for text in ("first", "second"):  # the first process would remove the log at its end
+        subprocess.run([sys.executable, "-c", WRITE, str(made_up.database), text], check=True)
+        assert connection.changed()
+        rows = connection.rows.plain("SELECT end_reason FROM paretune_study")
+        assert rows == [(text,)]
     assert not connection.changed()
     connection.close()
