@@ -313,7 +313,9 @@ def _facts(record: StudyRecord) -> dict[str, str]:
     hosts = record.info.get("hosts") or {}
     versions = record.info.get("versions") or {}
     plans = [trial.plan for trial in record.trials if trial.plan]
-    deploy = next((s["params"] for s in plans[0] if s["kind"] == "deploy"), {}) if plans else {}
+    deploy: Mapping[str, Any] = (
+        next((s["params"] for s in plans[0] if s["kind"] == "deploy"), {}) if plans else {}
+    )
     runtimes = deploy.get("targets") or {"": deploy.get("runtime") or {}}
     names = [
         f"{target}: {name}" if target else name for target, r in runtimes.items() for name in r

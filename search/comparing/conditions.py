@@ -60,7 +60,9 @@ def _host_text(record: StudyRecord) -> str:
 def _runtime_text(axis: Axis, record: StudyRecord) -> str:
     """Returns the runtime with its options, of the target that the quantity is measured on."""
     plans = [trial.plan for trial in record.trials if trial.plan and trial.state == "complete"]
-    deploy = next((s["params"] for s in plans[0] if s["kind"] == "deploy"), {}) if plans else {}
+    deploy: Mapping[str, Any] = (
+        next((s["params"] for s in plans[0] if s["kind"] == "deploy"), {}) if plans else {}
+    )
     targets = deploy.get("targets") or {}
     target = Quantity.of(axis.name).target or next(iter(targets), None)
     runtime = targets.get(target) if targets else deploy.get("runtime")

@@ -16,7 +16,7 @@ from paretune.search.study.records import Axis
 from paretune.search.study.units import format_about, format_times, format_value
 from paretune.search.views.change_text import better_word, noise_mark
 from paretune.search.views.text_table import GAP, TableRow, TextTable, align_right, widths_of
-from paretune.search.views.words import and_text
+from paretune.search.views.words import and_text, count_text
 
 JOINT = "*"
 """Mark of a trial that no trial of another study dominates."""
@@ -117,7 +117,8 @@ def _study_rows(info: ComparisonInfo, width: int) -> list[TableRow]:
     rows = []
     for study in info.studies:
         facts = "; ".join(study.facts.values())
-        text = f"{study.trials} trials, front of {len(study.front)}{'; ' if facts else ''}{facts}"
+        trials = count_text(study.trials, "trial")
+        text = f"{trials}, front of {len(study.front)}{'; ' if facts else ''}{facts}"
         rows.append(TableRow(f"{study.name:<{room}}  ", [(text, "")], max(20, width - room - GAP)))
     return rows
 
