@@ -72,7 +72,7 @@ def baseline_round(runner: SessionRunner, store: RoundStore, clock: Clock) -> Ro
         source=study.source,
         file=study.digest,
         shares=shares,
-        told=(
+        sentences=(
             baseline_sentence(record.baseline, record.axes, bottleneck),
             plan_sentence(searched_sections(spec), shares[0], bool(full), seconds / rounds),
         ),

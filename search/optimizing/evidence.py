@@ -101,9 +101,9 @@ def epochs_of(trial: TrialRecord) -> int:
 def _epochs(value: Any) -> int:
     if not isinstance(value, Mapping):
         return 0
-    own = value.get("epochs")
+    epochs = value.get("epochs")
     below = sum(_epochs(child) for key, child in value.items() if key not in ("teacher", "epochs"))
-    return below + (own if isinstance(own, int) and not isinstance(own, bool) else 0)
+    return below + (epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else 0)
 
 
 def _keeps_constraints(
@@ -146,8 +146,8 @@ def _chances(trials: Sequence[TrialRecord], record: StudyRecord) -> dict[int, fl
     chances: dict[int, float] = {}
     for level in np.unique(epochs):
         rows = np.flatnonzero(epochs <= level)
-        own = non_dominated_chances(points.means[rows], deviations[rows])
-        for row, chance in zip(rows.tolist(), own.tolist(), strict=True):
+        possible = non_dominated_chances(points.means[rows], deviations[rows])
+        for row, chance in zip(rows.tolist(), possible.tolist(), strict=True):
             if epochs[row] == level:
                 chances[trials[row].number] = chance
     return chances

@@ -76,7 +76,7 @@ class OptimizeEnd:
             "reason": self.reason,
             "seconds": round(self.seconds, 1),
             "rounds": [
-                {key: log[key] for key in ("number", "told", "changes", "seconds", "trials")}
+                {key: log[key] for key in ("number", "sentences", "changes", "seconds", "trials")}
                 for log in self.record.rounds
             ],
             "trial": choice.trial.number if choice else None,
@@ -128,7 +128,7 @@ def optimize(
     if store.has_baseline:
         _take_up(study, spec, store, clock, tell)
     else:
-        for sentence in store.write(baseline_round(runner, store, clock)).told:
+        for sentence in store.write(baseline_round(runner, store, clock)).sentences:
             tell(sentence)
     rounds = Rounds(runner, store, clock, tell, request.stop_at_goal)
     rounds.reopen()

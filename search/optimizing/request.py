@@ -89,13 +89,13 @@ class OptimizeRequest:
     def _check_study(self) -> None:
         if not self.file.is_file():
             raise UserError(f"{self.subject}: there is no such study file")
-        given = {
+        options = {
             "--data": self.data,
             "--checkpoint": self.checkpoint,
             "--task": self.task,
             "--runtime": self.runtime,
         }
-        for option, value in given.items():
+        for option, value in options.items():
             if value is not None:
                 raise UserError(
                     f"{option}: the study file names it already; leave {option} out, or change "

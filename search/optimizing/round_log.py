@@ -21,7 +21,7 @@ class RoundLog:
         source: The study file as plain data, in this round.
         file: Digest of the study file on disk as plain data, to notice the user's changes.
         shares: Share of the full epochs that the trials of each planned round train.
-        told: Two sentences: what was learned, and what is tried next and why. Empty while it runs.
+        sentences: What was learned, and what is tried next and why. Empty while it runs.
         changes: What changes in the space after it, with the reasons.
         planned: Seconds that it may take.
         seconds: Seconds that it took so far, in all runs of the command.
@@ -40,7 +40,7 @@ class RoundLog:
     source: Mapping[str, Any]
     file: str
     shares: tuple[float, ...] = (1.0,)
-    told: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     planned: float = 0.0
     seconds: float = 0.0
@@ -69,6 +69,6 @@ class RoundLog:
     def from_json(content: Mapping[str, Any]) -> RoundLog:
         """Returns the round that `to_json` wrote."""
         values = {name: content[name] for name in RoundLog.__dataclass_fields__ if name in content}
-        for name in ("told", "changes", "shares"):
+        for name in ("sentences", "changes", "shares"):
             values[name] = tuple(values[name])
         return RoundLog(**{**values, "trial": TrialTime(**values["trial"])})

@@ -78,7 +78,7 @@ class Rounds:
             state="running",
             source=last.following,
             following=None,
-            told=(),
+            sentences=(),
             changes=(),
             planned=round_seconds(self.left(last), rounds_left, trial),
             seconds=0.0,
@@ -103,7 +103,7 @@ class Rounds:
             (done.following or done.source)["space"], done.changes
         )
         done = self._store.write(replace(done, file=self._runner.study.digest))
-        for sentence in done.told:
+        for sentence in done.sentences:
             self._tell(sentence)
 
     def _session(self, log: RoundLog, counter: Reporter) -> Ending | None:
@@ -163,7 +163,7 @@ class Rounds:
         )
         return replace(
             log,
-            told=(learned, upcoming),
+            sentences=(learned, upcoming),
             changes=() if ended else tuple(edit.text for edit in following.edits),
             following=self._with_first(log, following, evidence),
             ended=ended,

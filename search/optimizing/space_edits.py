@@ -113,15 +113,15 @@ def _edited(
     value: Any, node: Node, path: str, edits: Mapping[str, list[Edit]], done: set[str]
 ) -> Any:
     """Returns a part of the plain data with its edits."""
-    own = edits.get(path, [])
-    if own and isinstance(own[0], SetEpochs):
+    wanted = edits.get(path, [])
+    if wanted and isinstance(wanted[0], SetEpochs):
         done.add(path)
-        return _epochs_value(own[0].values)
+        return _epochs_value(wanted[0].values)
     match node:
         case Choice() if is_choice(value):
             return _edited_choice(value, node, path, edits, done)
         case Float() | Int() if isinstance(value, Mapping):
-            for edit in own:
+            for edit in wanted:
                 assert isinstance(edit, SetRange)
                 done.add(path)
                 kind = "int" if isinstance(node, Int) else "float"
@@ -165,11 +165,11 @@ def _edited_choice(
     edits: Mapping[str, list[Edit]],
     done: set[str],
 ) -> Any:
-    own = edits.get(path, [])
-    if own:
+    wanted = edits.get(path, [])
+    if wanted:
         done.add(path)
-    dropped = {edit.label for edit in own if isinstance(edit, DropOption)}
-    added = [edit.value for edit in own if isinstance(edit, AddValue)]
+    dropped = {edit.label for edit in wanted if isinstance(edit, DropOption)}
+    added = [edit.value for edit in wanted if isinstance(edit, AddValue)]
     kept = [
         (_edited_option(item, child, path, edits, done), label)
         for item, (label, child) in zip(choice_items(value), node.options, strict=True)

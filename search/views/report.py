@@ -95,7 +95,7 @@ def report_html(record: StudyRecord) -> str:
         notes=[*notes_of(front), *change_notes(front, headings, texts)],
         goals=goals_info(record),
         versions=record.versions,
-        rounds=[round for round in record.rounds if round.get("told")],
+        rounds=[round for round in record.rounds if round.get("sentences")],
         pairs=[(name, figures[name]) for name in figures if name.startswith("pair-")],
         titles={name: f.layout.meta for name, f in figures.items()},
         figures=figures,

@@ -7,9 +7,8 @@ and the trials alone, so it has a little more.
 
 The hypervolume of both is that of accuracy error, latency and size, the latter two relative to the
 side's own baseline. It is the same network on both sides, so there is one common reference: chance
-level, and 1.2 times the baseline. The time to the goal begins with the command. Each side runs in
-processes of its own, so its processor time is that of its children; both are printed, as other
-work on the host changes the time on the wall.
+level, and 1.2 times the baseline. The time to the goal begins with the command. The processor time
+is printed too, as other work on the host changes the time on the wall.
 
     python tests/benchmarks/bench_optimize.py --case digits --seeds 3 --time 180
     PARETUNE_CIFAR=FOLDER python tests/benchmarks/bench_optimize.py --case cifar --time 600
@@ -21,12 +20,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -111,12 +110,15 @@ def cases() -> dict[str, Case]:
 
 def run(command: list[str], folder: Path) -> tuple[float, float]:
     """Runs a command to its end; returns its seconds on the wall and on a processor."""
-    used, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    wall, now = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in (0, 1):
-        raise SystemExit(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    return wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    begun = time.monotonic()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
+        _, status, used = os.wait4(process.pid, 0)
+        code = process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        if code not in (0, 1):
+            raise SystemExit(f"{' '.join(command)}\n{output.read()[-3000:]}")
+    return time.monotonic() - begun, used.ru_utime + used.ru_stime
 
 
 def paretune(*arguments: object) -> list[str]:
@@ -145,10 +147,10 @@ import sys, click
 from paretune.search.commands.optimize import command
 from paretune.search.optimizing.request import OptimizeRequest
 from paretune.search.optimizing.working_study import working_study
-given = command.make_context("optimize", sys.argv[1:]).params
+typed = command.make_context("optimize", sys.argv[1:]).params
 working_study(OptimizeRequest(
-    given["model"], given["output"], given["goals"], given["time"], given["data"],
-    given["checkpoint"], given["task"], given["runtime"], given["stop_at_goal"],
+    typed["model"], typed["output"], typed["goals"], typed["time"], typed["data"],
+    typed["checkpoint"], typed["task"], typed["runtime"], typed["stop_at_goal"],
 ))
 """
 
@@ -189,32 +191,44 @@ def to_goal(record: StudyRecord, texts: tuple[str, ...], begun: float) -> float:
     return min(times, default=LOST)
 
 
-def compare(case: Case, seconds: int, seeds: int, first: int) -> None:
-    """Runs both sides for each seed, in turn, and prints their ratios."""
+SIDES = {"optimize": optimized, "by hand": hand_written}
+
+
+def side_result(name: str, case: Case, seconds: int, seed: int) -> SideResult:
+    """Runs one side in a folder of its own, and prints its result."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in case.files:
+            shutil.copy(file, folder)
+        result = SIDES[name](case, seconds, seed, Path(folder))
+    print(
+        f"seed {seed}  {name:<9} hypervolume {result.hypervolume:.4f}  "
+        f"goal after {result.to_goal:5.0f} s  {result.trials:3} trials  "
+        f"{result.wall:5.0f} s, processor {result.processor:5.0f} s, "
+        f"load {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
+    return result
+
+
+def compare(case: Case, seconds: int, seeds: range, together: bool) -> None:
+    """Runs both sides for each seed, and prints their ratios.
+
+    Args:
+        case: The case.
+        seconds: Time of each side.
+        seeds: The seeds.
+        together: Whether both sides run at the same time, under the same load of the host.
+    """
     volumes, times, processors = [], [], []
-    for seed in range(first, first + seeds):
-        results = []
-        sides = [("optimize", optimized), ("by hand", hand_written)]
-        for name, side in sides if seed % 2 == 0 else sides[::-1]:
-            with tempfile.TemporaryDirectory() as place:
-                folder = Path(place)
-                for file in case.files:
-                    shutil.copy(file, folder)
-                result = side(case, seconds, seed, folder)
-            results.append((name, result))
-            load = os.getloadavg()[0]
-            print(
-                f"seed {seed}  {name:<9} hypervolume {result.hypervolume:.4f}  "
-                f"goal after {result.to_goal:5.0f} s  {result.trials:3} trials  "
-                f"{result.wall:5.0f} s, processor {result.processor:5.0f} s, load {load:.1f}",
-                flush=True,
-            )
-        by_name = dict(results)
-        one, other = by_name["optimize"], by_name["by hand"]
+    for seed in seeds:
+        names = list(SIDES) if seed % 2 == 0 else list(SIDES)[::-1]
+        with ThreadPoolExecutor(len(names) if together else 1) as pool:
+            begun = {name: pool.submit(side_result, name, case, seconds, seed) for name in names}
+        one, other = (begun[name].result() for name in SIDES)
         volumes.append(one.hypervolume / other.hypervolume)
         times.append(time_ratio(one.to_goal, other.to_goal))
         processors.append(one.processor / other.processor)
-    print(f"  RATIO hypervolume, optimize / by hand, {seeds} seeds: {median(volumes):.3f}")
+    print(f"  RATIO hypervolume, optimize / by hand, {len(seeds)} seeds: {median(volumes):.3f}")
     print(f"  RATIO time to the goal, optimize / by hand: {median(times):.2f}")
     print(f"  RATIO processor time, optimize / by hand: {median(processors):.2f}")
 
@@ -231,9 +245,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--time", type=int, default=180, help="seconds of each side")
-    given = parser.parse_args()
-    print(f"{given.case}: {given.time} s each", flush=True)
-    compare(cases()[given.case], given.time, given.seeds, given.first)
+    parser.add_argument("--together", action="store_true", help="run both sides at once")
+    options = parser.parse_args()
+    print(f"{options.case}: {options.time} s each", flush=True)
+    seeds = range(options.first, options.first + options.seeds)
+    compare(cases()[options.case], options.time, seeds, options.together)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ def study_in(folder: Path) -> str:
 def test_rounds_are_read_in_order_and_replaced_by_number(tmp_path: Path) -> None:
     url = study_in(tmp_path)
     rounds = Rounds(open_engine(url))
-    rounds.write(1, {"number": 1, "told": ["draft"]})
-    rounds.write(0, {"number": 0, "told": ["a", "b"]})
-    rounds.write(1, {"number": 1, "told": ["c", "d"]})
-    expected = [{"number": 0, "told": ["a", "b"]}, {"number": 1, "told": ["c", "d"]}]
+    rounds.write(1, {"number": 1, "sentences": ["draft"]})
+    rounds.write(0, {"number": 0, "sentences": ["a", "b"]})
+    rounds.write(1, {"number": 1, "sentences": ["c", "d"]})
+    expected = [{"number": 0, "sentences": ["a", "b"]}, {"number": 1, "sentences": ["c", "d"]}]
     assert rounds.read() == expected
     with study_reader(url) as reader:
         assert list(reader.rounds()) == expected

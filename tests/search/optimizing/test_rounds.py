@@ -117,24 +117,24 @@ def poor(number: int, source: Mapping[str, Any]) -> TrialRecord:
 def rounds_of(
     study: WorkingStudy, store: FakeStore, runner: FakeRunner, stop: bool = False
 ) -> tuple[Rounds, list[str]]:
-    told: list[str] = []
+    sentences: list[str] = []
     clock = Clock(TOTAL, 0.0, lambda: runner.now)
-    return Rounds(runner, store, clock, told.append, stop), told
+    return Rounds(runner, store, clock, sentences.append, stop), sentences
 
 
 def test_rounds_fill_the_time_and_keep_what_the_export_needs(study: WorkingStudy) -> None:
     store = FakeStore(begun(study))
     runner = FakeRunner(study, store, poor)
-    rounds, told = rounds_of(study, store, runner)
+    rounds, sentences = rounds_of(study, store, runner)
     assert rounds.run() == TIME_OVER
     assert TOTAL - reserved(TOTAL, 2.0) - 10 <= runner.now <= TOTAL - reserved(TOTAL, 2.0) + 10
     assert [log.number for log in store.logs] == [0, 1, 2, 3]
     assert sum(log.trials for log in store.logs) == len(store.trials)
     assert sum(log.seconds for log in store.logs) == pytest.approx(runner.now)
-    assert len(told) == 2 * 3
-    assert "Round 1 ran" in told[0] and "misses" in told[0]
-    assert "drops dynamic from quantization" in told[1]
-    assert told[-1].startswith("No round follows: the time is over; trial")
+    assert len(sentences) == 2 * 3
+    assert "Round 1 ran" in sentences[0] and "misses" in sentences[0]
+    assert "drops dynamic from quantization" in sentences[1]
+    assert sentences[-1].startswith("No round follows: the time is over; trial")
     formats = [s.source["space"]["quantization"]["choice"] for s in runner.sessions]
     assert formats == [["none", "dynamic", "static"], ["none", "static"], ["none", "static"]]
 
@@ -168,10 +168,10 @@ def test_rounds_end_at_the_goal_only_if_asked(study: WorkingStudy) -> None:
     for stop, reason, rounds_run in ((True, GOALS_MET, 1), (False, TIME_OVER, 3)):
         store = FakeStore(begun(study))
         runner = FakeRunner(study, store, good)
-        rounds, told = rounds_of(study, store, runner, stop)
+        rounds, sentences = rounds_of(study, store, runner, stop)
         assert rounds.run() == reason
         assert len(runner.sessions) == rounds_run
-        assert "meets every goal with latency 0.600 ms and accuracy 95.00 %" in told[0]
+        assert "meets every goal with latency 0.600 ms and accuracy 95.00 %" in sentences[0]
         assert all(spec.stop_at_goals == stop for spec in runner.sessions)
 
 
@@ -205,13 +205,13 @@ def test_interrupted_round_goes_on_with_its_rest(study: WorkingStudy) -> None:
         runner.now += 10.0
         raise KeyboardInterrupt
 
-    whole = runner.run
+    run = runner.run
     runner.run = interrupted  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         rounds.run()
     assert (store.last.number, store.last.state, store.last.seconds) == (1, "running", 10.0)
     planned = store.last.planned
-    runner.run = whole  # type: ignore[method-assign]
+    runner.run = run  # type: ignore[method-assign]
     rounds.run()
     assert runner.sessions[0].seconds == pytest.approx(planned - 10.0)
     assert store.logs[1].trials > 1  # the trial before the interruption is one of them
@@ -238,5 +238,7 @@ def test_more_time_reopens_the_rounds(study: WorkingStudy) -> None:
 
 
 def test_log_survives_json(study: WorkingStudy) -> None:
-    log = replace(begun(study), told=("a", "b"), changes=("c",), ended=TIME_OVER, exported="/x")
+    log = replace(
+        begun(study), sentences=("a", "b"), changes=("c",), ended=TIME_OVER, exported="/x"
+    )
     assert RoundLog.from_json(log.to_json()) == log
