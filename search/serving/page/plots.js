@@ -7,7 +7,7 @@ import { kindText, noteOf } from "./model.js";
 import { axisLayout, escape, firstRange, scaleOf } from "./scales.js";
 
 const MANY = 800;    // with more points, those that would cover each other are drawn once
-const CELL = 6;      // pixels
+const CELL = 8;      // pixels
 const FAINT = 0.25;  // opacity of a point of the front with probability 0
 
 export function colours() {

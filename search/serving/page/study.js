@@ -46,7 +46,7 @@ function start(state) {
   const panel = new Panel(study, view, id, () => later());
   const open = (number, origin) => panel.open(number, origin);
   const controls = new Controls(study, id, showError, showNews);
-  const bounds = new Bounds(study, view, () => update(), { open, constrain: (texts) => controls.constrain(texts) });
+  const bounds = new Bounds(study, view, () => { bounds.update(); later(); }, { open, constrain: (texts) => controls.constrain(texts) });
   const table = new TrialsTable(study, view, open);
   const work = new Work(study, open);
   parts.push(controls, bounds, work, new FrontTable(study, view, open), table, new Ends(study, (kind) => table.show(kind)), new About(study), new Plots(study, view, open), new Growth(study));
