@@ -212,12 +212,29 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
             f"\n  (The content of {', '.join(files)} changed: the study's earlier trials had other "
             "networks, which cannot be compared with new ones.)"
         )
+    if any(c.key.startswith("targets.") and c.old == ABSENT for c in refused):
+        lines += (
+            "\n  (A new target needs another file of every trial, under another plan: the study's "
+            "earlier trials would have none.)"
+        )
     raise UserError(
         f"{spec.file.name}: {what}:\n{lines}\n"
-        "Change it back to continue, or start another study: copy the file to NEW.yaml, with "
-        f"another name in `study:`, and type paretune run NEW.yaml --from {spec.file.name}, which "
-        f"takes over what carries. Or start from nothing: remove {spec.folder}. (Space, "
+        f"{_advice(spec)} Or start from nothing: remove {spec.folder}. (Space, "
         "objectives, constraints, goals, search and budget may change.)"
+    )
+
+
+def _advice(spec: StudySpec) -> str:
+    """Returns what to do with a changed study, of a file or of sections in Python."""
+    if spec.file.is_file():
+        return (
+            "Change it back to continue, or start another study: copy the file to NEW.yaml, with "
+            f"another name in `study:`, and type paretune run NEW.yaml --from {spec.file.name}, "
+            "which takes over what carries."
+        )
+    return (
+        'Change it back to continue, or give the study another folder: folder="NEW", and '
+        f'run(start_from="{spec.folder.name}") takes over what carries.'
     )
 
 
