@@ -16,7 +16,6 @@ from paretune.search.changing.measuring_again import MeasuringAgain
 from paretune.search.changing.take_up import take_up_changes
 from paretune.search.database.activities import Activities
 from paretune.search.database.damage import explained
-from paretune.search.database.origins import Origins
 from paretune.search.database.store import OPEN_STATES, Row
 from paretune.search.database.versions import NewerVersion, Versions
 from paretune.search.front.growth import FrontTracker
@@ -25,6 +24,7 @@ from paretune.search.measuring.gauge import values_by_name
 from paretune.search.running.activity import Activity
 from paretune.search.running.failed_trials import FailedTrials
 from paretune.search.running.final_session import measure_final
+from paretune.search.running.first_plans import plans_to_try_first
 from paretune.search.running.format_variants import FormatVariants
 from paretune.search.running.liveness import lives
 from paretune.search.running.racing_turns import RacingTurns
@@ -159,7 +159,7 @@ class Runner:
         self._proposer = Proposer(self._spec, self._study.cheap, self._study.cost, start)
         self._plans = SpacePlans(self._spec.space, self._study.plan)
         self._hints = Hints(
-            [*self._spec.first, *Origins(self._study.engine).hints()],
+            plans_to_try_first(self._spec, self._study.engine),
             self._spec.space,
             self._proposer.prior,
             self._spec.seed,

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from paretune.search.database.engine import open_engine
+from paretune.search.database.origins import Origins
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
+from paretune.search.running.first_plans import plans_to_try_first
 from paretune.search.running.origin import OriginStudy
 from paretune.search.running.taking_over import TakenOver
 from paretune.search.study.records import TrialRecord
+from paretune.search.study_file.loading import load_study
 from support.studies import url_of
 from support.study_texts import TINY
 
@@ -160,3 +164,12 @@ def test_trained_stages_and_artifacts_are_taken_over(tmp_path: Path, cli: Any) -
     assert output.code == 0, output.err
     text = " ".join(output.out.split())
     assert "none of its trained stages fits" in text and "artifact" not in text.split("taken")[0]
+
+
+def test_taken_plans_that_left_the_space_are_not_tried(tmp_path: Path) -> None:
+    spec = load_study(study(tmp_path, "new", 2, high=0.5))
+    engine = open_engine(spec.storage, create=True)
+    Origins(engine).add("old", [{"width": 3, "rate": 0.9}, {"width": 4, "rate": 0.4}])
+    Origins(engine).add("old", [{"width": 4, "rate": 0.4}, {"width": 5}])
+    assert plans_to_try_first(spec, engine) == [{"width": 4, "rate": 0.4}, {"width": 5}]
+    engine.dispose()
