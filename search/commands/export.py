@@ -12,8 +12,10 @@ import click
 from paretune.search.commands.shared import (
     DONE,
     NOTHING,
+    json_option,
     latency_option,
     output_option,
+    print_json,
     storage_option,
     strict_option,
     study_argument,
@@ -62,6 +64,7 @@ from paretune.search.commands.shared import (
 @click.option("--progress", is_flag=True, help="Print a line as each step begins.")
 @latency_option
 @strict_option
+@json_option
 def command(
     study: str,
     storage: str | None,
@@ -76,6 +79,7 @@ def command(
     progress: bool,
     latency: bool,
     strict: bool,
+    as_json: bool,
 ) -> int:
     """Export a trial's model, checked, with a model card.
 
@@ -104,7 +108,10 @@ def command(
         report=_print_line if progress else lambda line: None,
     )
     result = export_trial(location, options)
-    click.echo(summary_text(result, verbose))
+    if as_json:
+        print_json(result.to_json())
+    else:
+        click.echo(summary_text(result, verbose))
     if hub is not None and result.manifest is not None and result.verification.ok:
         write_hub_folder(result.manifest, hub)
         click.echo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,8 @@ from paretune.search.commands.shared import (
     MOST_TRIALS,
     NOTHING,
     console,
+    json_option,
+    print_json,
     retry_option,
     set_option,
     storage_option,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from paretune.search.interface.session import SessionEnd
     from paretune.search.running.origin import OriginStudy
     from paretune.search.running.stopping import Ending
+    from paretune.search.study.records import StudyRecord
     from paretune.search.study.spec import StudySpec
     from paretune.search.views.front_table import FrontInfo
 
@@ -58,6 +61,7 @@ MOST_WORKERS = 256
     help="Another study (file, folder or database): take over its trained stages and artifacts "
     "that fit, and try the plans of its front first.",
 )
+@json_option
 def command(
     study: str,
     trials: int | None,
@@ -67,6 +71,7 @@ def command(
     workers: int,
     retry_failed: bool,
     other: str | None,
+    as_json: bool,
 ) -> int:
     """Run a study, or continue one that was interrupted.
 
@@ -83,7 +88,7 @@ def command(
         origin = OriginStudy.of(other, spec.storage)
     stop_on_terminate()
     request = RunRequest(spec, study, overrides, storage, workers, retry_failed, origin)
-    return DONE if run_study(request, console()) else NOTHING
+    return DONE if run_study(request, console(stderr=as_json), as_json) else NOTHING
 
 
 @dataclass(frozen=True)
@@ -119,12 +124,13 @@ class RunRequest:
         return [word for text in self.overrides for word in ("--set", text)]
 
 
-def run_study(request: RunRequest, console: Console) -> bool:
+def run_study(request: RunRequest, console: Console, as_json: bool = False) -> bool:
     """Runs a study and prints its front.
 
     Args:
         request: What the user typed.
         console: Prints progress and results.
+        as_json: Whether to print the results as JSON on standard output.
 
     Returns:
         False if the run gave up or the front is empty.
@@ -145,8 +151,42 @@ def run_study(request: RunRequest, console: Console) -> bool:
         where=read_document(Path(request.study), request.overrides).where,
         origin=request.origin,
     )
-    _print_results(request, end, console)
+    if as_json:
+        print_json(results_json(request, end))
+    else:
+        _print_results(request, end, console)
     return end.ok
+
+
+def results_json(request: RunRequest, end: SessionEnd) -> dict[str, Any]:
+    """Returns the end of a run as JSON.
+
+    Args:
+        request: What the user typed.
+        end: The end of the session.
+    """
+    from paretune.search.views.front_table import front_info
+    from paretune.search.views.goals import goals_info
+
+    record = end.record
+    info = front_info(record)
+    return {
+        "study": record.name,
+        "ok": end.ok,
+        "reason": end.ending.reason,
+        "over": end.ending.over,
+        "trials": len(record.trials),
+        "failed": _failed(record),
+        "front": [row.trial for row in info.rows],
+        "picks": {mark: row.trial for row in info.rows for mark in row.marks},
+        "goals": [{"goal": g.text, "trials": list(g.trials)} for g in goals_info(record)],
+        "report": str(end.report),
+        "next": next_commands(request, info, end.ending, _failed(record)),
+    }
+
+
+def _failed(record: StudyRecord) -> int:
+    return sum(trial.state == "failed" and trial.repeat_of is None for trial in record.trials)
 
 
 def _print_results(request: RunRequest, end: SessionEnd, console: Console) -> None:
@@ -168,8 +208,7 @@ def _print_results(request: RunRequest, end: SessionEnd, console: Console) -> No
     for goal in goals_info(record):
         console.print(goal.line)
     lines = [f"\nreport: {_short(end.report)}"]
-    failed = sum(trial.state == "failed" and trial.repeat_of is None for trial in record.trials)
-    commands = next_commands(request, info, end.ending, failed)
+    commands = next_commands(request, info, end.ending, _failed(record))
     if commands:
         lines += ["next:", *(f"  {command}" for command in commands)]
     for line in lines:

@@ -22,4 +22,4 @@ def command(markdown: bool) -> None:
         return
     from paretune.search.study_file.schema import study_schema
 
-    print_json(study_schema())
+    print_json(study_schema(), schema=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +20,9 @@ F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
 DONE, NOTHING, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done; no usable result or a failed check; wrong input; interrupted."""
+
+SCHEMA = 1
+"""Version of the forms that --json prints. New keys come without a new version; docs/agents.md."""
 
 WIDTH = 80
 """Columns of the output if there is no terminal."""
@@ -73,11 +77,15 @@ def output_option(metavar: str, text: str, **options: Any) -> Callable[[F], F]:
     return click.option("-o", "--output", metavar=metavar, help=text, **options)
 
 
-def console() -> Console:
-    """Returns the console that tables and progress are printed on."""
+def console(stderr: bool = False) -> Console:
+    """Returns the console that tables and progress are printed on.
+
+    Args:
+        stderr: Print on standard error, as standard output is for JSON.
+    """
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, stderr=stderr)
 
 
 def terminal_width() -> int:
@@ -97,8 +105,15 @@ def coloured() -> bool | None:
     return False if unwanted else None
 
 
-def print_json(value: Any) -> None:
-    """Prints a value as JSON; mappings and objects with `to_json` are converted."""
+def print_json(value: Any, schema: int | None = SCHEMA) -> None:
+    """Prints a value as JSON; mappings and objects with `to_json` are converted.
+
+    Args:
+        value: The value.
+        schema: Version of the form, the first key of a mapping that has none; None adds no key.
+    """
+    if schema is not None and isinstance(value, Mapping) and "schema" not in value:
+        value = {"schema": schema, **value}
     click.echo(json.dumps(value, indent=2, default=_jsonable))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from paretune.search.commands.shared import (
@@ -9,6 +11,8 @@ from paretune.search.commands.shared import (
     MOST_THREADS,
     NOTHING,
     console,
+    json_option,
+    print_json,
     retry_option,
     set_option,
     storage_option,
@@ -32,6 +36,7 @@ from paretune.search.interruption import stop_on_terminate
     help="Training threads of this process; by default as many as torch takes.",
 )
 @retry_option
+@json_option
 def command(
     study: str,
     trials: int | None,
@@ -40,6 +45,7 @@ def command(
     storage: str | None,
     threads: int | None,
     retry_failed: bool,
+    as_json: bool,
 ) -> int:
     """Join a running study from another process or machine.
 
@@ -58,7 +64,10 @@ def command(
 
     if threads is not None:
         set_training_threads(spec, threads)
-    with make_progress(console()) as progress:
+    with make_progress(console(stderr=as_json)) as progress:
         report = FanOut([progress, *([EpochLog(spec)] if spec.trackers else [])])
         runner = Runner(spec, report, retry_failed=retry_failed, joins=True)
-        return DONE if runner.run().ok else NOTHING
+        ending = runner.run()
+    if as_json:
+        print_json({"study": spec.name, **asdict(ending)})
+    return DONE if ending.ok else NOTHING

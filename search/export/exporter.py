@@ -107,6 +107,20 @@ class ExportResult:
     manifest: Manifest | None
     verification: Verification
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns the folder, its files, the trial and the results of the checks."""
+        content = self.manifest.content if self.manifest else {}
+        entries = list(self.manifest.files()) if self.manifest else []
+        return {
+            "folder": str(self.manifest.folder) if self.manifest else None,
+            "study": content.get("study"),
+            "trial": content.get("trial"),
+            "target": content.get("target"),
+            "measurements": content.get("measurements", {}),
+            "files": [{key: each[key] for key in ("file", "sha256", "bytes")} for each in entries],
+            **self.verification.to_json(),
+        }
+
 
 def export_trial(location: StudyLocation, options: ExportOptions) -> ExportResult:
     """Exports the trial that a query picks.
