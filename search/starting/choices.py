@@ -22,6 +22,9 @@ from paretune.search.starting.training_choice import finetune_choice, pretrain_c
 from paretune.search.study.spec import StudySpec
 from paretune.search.study.units import format_value
 
+COMPARE_SCORE = "compare it with your script"
+COMPARE = "if your script has more, give data its resize, crop, mean and std"
+
 
 @dataclass(frozen=True)
 class StudyChoices:
@@ -164,7 +167,10 @@ def _put_baseline(
     if "architecture" in baseline:
         writer.comments["baseline", "architecture"] = _network_text(facts)
     if "checkpoint" in baseline:
-        writer.comments["baseline", "checkpoint"] = f"{facts.score.name} {facts.score.text}"
+        text = (
+            f"{facts.score.name} {facts.score.text}; {COMPARE if facts.pixels else COMPARE_SCORE}"
+        )
+        writer.comments["baseline", "checkpoint"] = text
 
 
 def _network_text(facts: StartFacts) -> str:

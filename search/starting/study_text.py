@@ -49,7 +49,8 @@ def facts_lines(facts: StartFacts) -> Iterator[tuple[str, str]]:
     ]
     yield "  network", ", ".join(numbers)
     if facts.score.text:
-        yield "  score", f"{facts.score.name} {facts.score.text} on the validation part"
+        score = f"{facts.score.name} {facts.score.text} on the validation part"
+        yield "  score", f"{score}; compare it with your script"
     if facts.bottleneck:
         slow = ", ".join(f"{name} {100 * share:.0f} %" for name, share in facts.bottleneck)
         yield "  slowest", f"{slow} of the time"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paretune.inputs import kind_of, signature_of
+from paretune.objectives.host import cores, load_average
 from paretune.search.errors import UserError
 from paretune.search.measuring.gauge import measure_one
 from paretune.search.preflight.attempts import Refusal, attempt
@@ -55,6 +56,9 @@ TYPICAL_EPOCHS = 10
 
 FULL_SECONDS = 2.0
 """Seconds of a timing by default."""
+
+BUSY = 2.0
+"""Load per core above which times are not to be trusted."""
 
 SLOWEST = 3
 """Layers that are named as the bottleneck."""
@@ -346,7 +350,7 @@ class Survey:
             class_names=tuple(data.class_names),
             sizes={part: data.size(part) for part in ("train", "validation", "test")},
             loader_batch=data.loader_batch,
-            notes=tuple(dict.fromkeys(self.notes)),
+            notes=tuple(dict.fromkeys((*self.notes, *_busy()))),
             host=_host(profile.host),
             runtimes=runtimes,
             alignment=alignment,
@@ -439,6 +443,16 @@ def _written(option: Any) -> Mapping[str, Any]:
     if option is None:
         return {}
     return option if isinstance(option, Mapping) else {option: {}}
+
+
+def _busy() -> Iterator[str]:
+    """Yields a note if other programs took the processors, so that times are too long."""
+    load = load_average()
+    if load is not None and load > BUSY * cores():
+        yield (
+            f"the machine was busy (load {load:.0f} on {cores()} cores), so the times are too "
+            "long; ratios such as 2x faster hold, since files ran in turn"
+        )
 
 
 def _layer_name(name: str, kind: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -184,7 +185,7 @@ def test_checkpoint_that_does_not_fit_is_refused(cli: Cli, folder: Path) -> None
 def test_time_for_less_than_one_trial_is_refused(cli: Cli, folder: Path) -> None:
     result = cli("init", "--model", "simple_cnn, width=0.25", "--data", "digits", "--time", "2s")
     assert result.code == 2 and "--time 2s: is too short" in result.err
-    assert "an epoch takes" in result.err and "--time 1m" in result.err
+    assert "an epoch takes" in result.err and re.search(r"--time \d+m", result.err)
 
 
 @pytest.mark.slow
