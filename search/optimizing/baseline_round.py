@@ -91,9 +91,18 @@ def refuse_impossible_goals(goals: Sequence[Constraint], record: StudyRecord) ->
     """Refuses goals that no network can meet, once the baseline is measured.
 
     Raises:
-        UserError: A goal alone, or two of them together, cannot hold.
+        UserError: A goal alone, or two of them together, cannot hold; or the baseline was measured
+            without the quantity of a goal.
     """
     assert record.baseline is not None
+    for goal in goals:
+        if goal.quantity not in record.baseline.measurements:
+            names = ", ".join(record.baseline.measurements)
+            raise UserError(
+                f'--goal "{goal.text}": the trials of this study were measured without '
+                f"{goal.quantity}; they have {names}. Add {goal.quantity} to the objectives, or "
+                "start again in another folder"
+            )
     values = {name: m.value for name, m in record.baseline.measurements.items()}
     if problems := contradictions(goals, values):
         raise UserError("\n".join(f"--goal {problem}" for problem in problems))

@@ -70,5 +70,5 @@ class RoundLog:
         """Returns the round that `to_json` wrote."""
         values = {name: content[name] for name in RoundLog.__dataclass_fields__ if name in content}
         for name in ("sentences", "changes", "shares"):
-            values[name] = tuple(values[name])
+            values[name] = tuple(values.get(name, ()))
         return RoundLog(**{**values, "trial": TrialTime(**values["trial"])})

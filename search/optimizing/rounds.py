@@ -112,11 +112,23 @@ class Rounds:
         if seconds <= 0:
             return None
         spec = self._runner.spec(log.source)
-        spec = replace(spec, seconds=seconds, stop_at_goals=self._stop_at_goal)
+        spec = replace(spec, seconds=seconds, stop_at_goals=self._stops_in_session(spec))
         ending = self._runner.run(spec, counter).ending
         if ending.stopped:  # `paretune stop`, or the page
             raise KeyboardInterrupt
         return ending
+
+    def _stops_in_session(self, spec: StudySpec) -> bool:
+        """Returns whether a session ends when a trial reaches the goals.
+
+        It knows goals on objectives alone. If a trial meets the goals already, but no more after
+        the final measurements, it would end at once.
+        """
+        names = {objective.name for objective in spec.objectives}
+        if not self._stop_at_goal or any(goal.quantity not in names for goal in spec.goals):
+            return False
+        choice = final_choice(self._store.record(), spec.goals)
+        return choice is None or not choice.met
 
     def reopen(self, ended: Collection[str] | None = None) -> None:
         """Lets a round follow the last one again, if there is time and something to try.

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from paretune.search.errors import UserError
+from paretune.search.optimizing.baseline_round import refuse_impossible_goals
 from paretune.search.optimizing.clock import Clock
 from paretune.search.optimizing.request import OptimizeRequest
 from paretune.search.optimizing.round_log import RoundLog
@@ -24,6 +26,7 @@ from paretune.search.optimizing.session_runner import SessionRunner
 from paretune.search.optimizing.time_plan import TrialTime, reserved
 from paretune.search.optimizing.working_study import WorkingStudy, working_study
 from paretune.search.running.stopping import Ending
+from paretune.search.study.constraints import read_constraint
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.spec import StudySpec
 from support.optimizing import complete, record_of_trials
@@ -242,3 +245,27 @@ def test_log_survives_json(study: WorkingStudy) -> None:
         begun(study), sentences=("a", "b"), changes=("c",), ended=TIME_OVER, exported="/x"
     )
     assert RoundLog.from_json(log.to_json()) == log
+
+
+def test_session_stops_at_goals_only_if_it_knows_them_all(study: WorkingStudy) -> None:
+    source = {**study.source, "goals": ["latency <= 0.5 x baseline", "macs <= 1 x baseline"]}
+    store = FakeStore(replace(begun(study), source=source, following=source))
+    runner = FakeRunner(study, store, poor)
+    rounds_of(study, store, runner, stop=True)[0].run()
+    assert not any(spec.stop_at_goals for spec in runner.sessions)
+
+
+def test_session_does_not_stop_for_a_trial_that_the_final_measurements_refuted(
+    study: WorkingStudy,
+) -> None:
+    store = FakeStore(begun(study))
+    store.trials = [good(1, {})]
+    runner = FakeRunner(study, store, good)
+    rounds_of(study, store, runner, stop=True)[0].run()
+    assert [spec.stop_at_goals for spec in runner.sessions] == [False]
+
+
+def test_goal_on_a_quantity_that_was_not_measured_is_refused() -> None:
+    goal = read_constraint("macs <= 0.5 x baseline", {"macs": "MACs"})
+    with pytest.raises(UserError, match="measured without macs; they have accuracy, latency"):
+        refuse_impossible_goals([goal], record_of_trials())
