@@ -20,12 +20,12 @@ export class TrialsTable {
     const versions = { name: "version", width: 80, key: (row) => row.version, text: (row) => String(row.version ?? 1), classes: "number" };
     return [
       { name: "trial", width: 70, key: (row) => row.number, text: (row) => (row.number ? String(row.number) : "base"), classes: "number" },
-      { name: "state", width: 180, key: (row) => kindText(row.kind), text: (row) => kindText(row.kind), classes: "state" },
-      ...this.study.axes.map((axis) => ({ name: axis.name, width: 160, key: (row) => row.values[axis.name], classes: "number objective",
+      { name: "state", width: 166, key: (row) => kindText(row.kind), text: (row) => kindText(row.kind), classes: "state" },
+      ...this.study.axes.map((axis) => ({ name: axis.name, width: 148, key: (row) => row.values[axis.name], classes: "number objective",
         text: (row) => formatValue(row.values[axis.name], axis.unit), small: (row) => formatSpread(row.low[axis.name], row.high[axis.name], row.values[axis.name], axis.unit) })),
-      { name: "P(front)", width: 92, key: (row) => row.chance ?? null, text: (row) => formatChance(row.chance), classes: "number" },
-      { name: "model", width: 320, key: (row) => row.plan, text: (row) => row.plan, small: noteOf, classes: "model" },
-      { name: "seconds", width: 90, key: (row) => row.seconds, text: (row) => (row.seconds === null ? "" : duration(row.seconds)), classes: "number" },
+      { name: "P(front)", width: 86, key: (row) => row.chance ?? null, text: (row) => formatChance(row.chance), classes: "number" },
+      { name: "model", width: 270, key: (row) => row.plan, text: (row) => row.plan, small: noteOf, classes: "model" },
+      { name: "seconds", width: 84, key: (row) => row.seconds, text: (row) => (row.seconds === null ? "" : duration(row.seconds)), classes: "number" },
       ...((this.study.state.version ?? 1) > 1 ? [versions] : []),
     ];
   }
@@ -70,7 +70,8 @@ export class TrialsTable {
       if (x === null || y === null) return (x === null) - (y === null) || a.number - b.number; // without a value: last
       return x < y ? -way : x > y ? way : a.number - b.number;
     });
-    this.count.textContent = this.sorted.length === this.study.rows.length ? `${this.sorted.length}` : `${this.sorted.length} of ${this.study.rows.length}`;
+    this.grid.hidden = !this.study.rows.length;
+    this.count.textContent = !this.study.rows.length ? "No trial has begun yet." : this.sorted.length === this.study.rows.length ? `${this.sorted.length}` : `${this.sorted.length} of ${this.study.rows.length}`;
     this.headings.forEach((heading, index) => heading.setAttribute("aria-sort", index === this.column ? (this.descending ? "descending" : "ascending") : "none"));
     this.order.value = `${this.column} ${this.descending ? "descending" : "ascending"}`;
     this.grid.style.setProperty("--card-height", `${this.height}px`);
