@@ -315,7 +315,7 @@ def test_tutorial_runs_as_shown(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", ["trained-model.md", "own-code.md"])
+@pytest.mark.parametrize("name", ["trained-model.md", "own-code.md", "comparing.md"])
 def test_page_of_examples_runs_as_shown(name: str, tmp_path: Path) -> None:
     for file in EXAMPLES.glob("*/*.*"):
         shutil.copy(file, tmp_path)

@@ -87,9 +87,9 @@ _FIRST: Schema = {
 _PRIOR: Schema = {
     "type": "object",
     "additionalProperties": {"type": ["number", "string", "boolean", "object"]},
-    "description": "where you expect good values, {parameter: belief}: a number with its spread "
-    "(`0.4 +- 0.1`, `1e-3 x/ 3`), an option, or weights of options ({static: 3, none: 1}); it "
-    "counts in the first trials and fades",
+    "description": "where you expect good values, {parameter: belief}. A belief is a number with "
+    "its spread (`0.4 +- 0.1`, `1e-3 x/ 3`), an option, or weights of options ({static: 3, none: "
+    "1}). It counts in the first trials and fades",
     "default": {},
 }
 _AVERAGE: Schema = {

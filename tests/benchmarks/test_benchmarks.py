@@ -16,6 +16,7 @@ from paretune.spaces.rebuild import initial_candidate
 HERE = Path(__file__).parent
 
 SMALL = {
+    "bench_beliefs.py": ["--data", "cifar10", "--seeds", "1", "--share", "0.7"],
     "bench_data.py": ["--images", "256", "--repeats", "1"],
     "bench_distillation.py": ["--seeds", "1", "--epochs", "1"],
     "bench_commands.py": ["--trials", "20", "--repeats", "1", "--reading", "front", "status"],
