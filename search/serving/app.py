@@ -220,6 +220,7 @@ class EventStream(Response):
                 await send(
                     {"type": "http.response.body", "body": event.encode(), "more_body": True}
                 )
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class ServedStudies:
     """
 
     def __init__(self, paths: Sequence[Path], epoch: str) -> None:
-        self._paths, self._epoch = paths, epoch
+        self._paths, self._epoch = [path.absolute() for path in paths], epoch
         self._entries: dict[str, StudyEntry] = {}
         self._watched: dict[str, WatchedStudy] = {}
         self._controls: dict[str, Controls] = {}
@@ -51,8 +52,8 @@ class ServedStudies:
         """
         async with self._lock:
             if now or time.monotonic() - self._searched >= SEARCH_EVERY:
-                entries = await asyncio.to_thread(find_studies, self._paths)
-                self._take(entries)
+                with suppress(UserError, OSError):  # a file or folder is gone; the page says which
+                    self._take(await asyncio.to_thread(find_studies, self._paths))
                 self._searched = time.monotonic()
         return list(self._entries.values())
 
@@ -92,6 +93,11 @@ class ServedStudies:
     def listeners(self) -> int:
         """Number of pages that receive events."""
         return sum(watched.listeners for watched in self._watched.values())
+
+    async def close(self) -> None:
+        """Ends the events of all pages."""
+        for watched in self._watched.values():
+            await watched.close()
 
     async def json(self) -> dict[str, Any]:
         """Returns the list of studies.

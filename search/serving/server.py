@@ -9,10 +9,13 @@ import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paretune.search.errors import UserError
 from paretune.search.serving.study_index import find_studies, refuse_no_study
+
+if TYPE_CHECKING:
+    from paretune.search.serving.app import WebServer
 
 PORT = 8585
 """The port unless the user gives one."""
@@ -71,6 +74,7 @@ def serve(
         lifespan="off",
         ws="none",
         backlog=512,
+        timeout_graceful_shutdown=1,
     )
     address = f"http://{_shown_host(host)}:{bound}/" + (f"#{secret}" if secret else "")
     if bound != port and port:
@@ -80,18 +84,23 @@ def serve(
     if opened is not None:
         opened(address)
     try:
-        _server(uvicorn, config).run(sockets=[listening])
+        _server(uvicorn, config, web).run(sockets=[listening])
     finally:
         web.exports.close()
         listening.close()
 
 
-def _server(uvicorn: Any, config: Any) -> Any:
-    """Returns a server that ends at once: it does not wait for open pages."""
+def _server(uvicorn: Any, config: Any, web: WebServer) -> Any:
+    """Returns a server that ends at once: it ends the events of open pages first."""
 
     class Server(uvicorn.Server):  # type: ignore[misc]
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            self.should_exit = self.force_exit = True
+            self.force_exit = bool(self.should_exit)  # the second Ctrl-C waits for nothing
+            self.should_exit: bool = True
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await web.studies.close()
+            await super().shutdown(sockets)
 
     return Server(config)
 

@@ -47,6 +47,7 @@ class WatchedStudy:
         self._rest = 0.0
         self._cached: tuple[tuple[str, int], bytes] | None = None
         self._deltas: dict[tuple[str, int, int], str] = {}
+        self._closed = False
         self.error: str | None = None
 
     @property
@@ -109,7 +110,7 @@ class WatchedStudy:
             yield f"retry: {RETRY_MS}\n\n"
             told: str | None = None
             await self.look()
-            while True:
+            while not self._closed:
                 if self.error is not None and self.error != told:
                     yield _event("notice", encoded({"text": self.error}))
                 told = self.error
@@ -137,7 +138,11 @@ class WatchedStudy:
         """Waits for a change; returns False if nothing changed for a while."""
 
         def has_changed() -> bool:
-            return (self._study.epoch, self._study.seq, self.error) != (epoch, since, told)
+            return self._closed or (self._study.epoch, self._study.seq, self.error) != (
+                epoch,
+                since,
+                told,
+            )
 
         async with self._changed:
             try:
@@ -145,6 +150,12 @@ class WatchedStudy:
             except TimeoutError:
                 return False
         return True
+
+    async def close(self) -> None:
+        """Ends the events of all pages."""
+        self._closed = True
+        async with self._changed:
+            self._changed.notify_all()
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
