@@ -275,7 +275,8 @@ class CallLog:
                 "versions": {"python": platform.python_version(), **versions_of(names)},
                 "host": host(),
             }
-        return self._known
+        known: dict[str, Any] = self._known
+        return known
 
     def _drop(self, error: Exception) -> None:
         self.dropped += 1
