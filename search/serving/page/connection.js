@@ -33,10 +33,10 @@ export class Connection {
     this.handlers.state(change);
   }
 
-  #lost(text = "The connection to the server is lost.") {
+  #lost(reason = "") {
     this.source?.close();
     clearTimeout(this.timer);
-    this.handlers.status("lost", `${text} Trying again in ${Math.round(this.wait / 1000)} s. The study itself goes on.`);
+    this.handlers.status("lost", ["The connection to the server is lost.", reason, `Trying again in ${Math.round(this.wait / 1000)} s. The study itself goes on.`].filter(Boolean).join(" "));
     this.timer = setTimeout(() => this.retry(), this.wait);
     this.wait = Math.min(LONGEST_WAIT, 2 * this.wait);
   }
