@@ -138,7 +138,10 @@ def _as_it_is(rehearsal: Rehearsal) -> Iterator[Finding]:
     if isinstance(answer, Refusal):
         yield Finding("your model as it is", "mistake", answer.text, KEY)
         return
-    first = answer[0] if isinstance(answer, list | tuple) else answer
+    several = answer if isinstance(answer, list | tuple) else [answer]
+    if not several:  # the study names no score of the user's own task
+        return
+    first = several[0]
     value = format_value(first.value, first.unit)
     count = rehearsal.data.size("validation")
     text = f"{first.name} {value} on {count:,} validation examples; compare this with your script"
