@@ -18,9 +18,13 @@ from typing import TYPE_CHECKING, Any
 from paretune.search.errors import UserError
 from paretune.search.optimizing.baseline_round import baseline_round, refuse_impossible_goals
 from paretune.search.optimizing.clock import Clock
+from paretune.search.optimizing.early_checks import (
+    check_early,
+    refuse_contradictions,
+    time_seconds,
+)
 from paretune.search.optimizing.epochs import full_epochs
 from paretune.search.optimizing.final_choice import FinalChoice, final_choice
-from paretune.search.optimizing.goals import contradictions
 from paretune.search.optimizing.last_step import exported, final_record
 from paretune.search.optimizing.request import NO_TIME, OptimizeRequest
 from paretune.search.optimizing.round_store import RoundStore
@@ -116,6 +120,7 @@ def optimize(
         KeyboardInterrupt: The user wants to stop; the same call goes on.
     """
     request.check()
+    check_early(request)
     study = working_study(request, tell)
     spec = study.spec()
     _check(study, spec)
@@ -159,8 +164,7 @@ def _check(study: WorkingStudy, spec: StudySpec) -> None:
             f'{study.file}: there is no goal; give --goal "latency <= 0.5 x baseline", or '
             "goals: [...] in the file"
         )
-    if problems := contradictions(spec.goals):
-        raise UserError("\n".join(f"--goal {problem}" for problem in problems))
+    refuse_contradictions(spec.goals)
 
 
 def _total_seconds(study: WorkingStudy, spec: StudySpec) -> float:
@@ -170,7 +174,7 @@ def _total_seconds(study: WorkingStudy, spec: StudySpec) -> float:
         UserError: There is none, or it is not a time.
     """
     text = study.request.time
-    seconds = spec.seconds if text is None else study.timed(text)
+    seconds = spec.seconds if text is None else time_seconds(text)
     if seconds is None:
         raise UserError(NO_TIME)
     return seconds

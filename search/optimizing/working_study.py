@@ -21,8 +21,7 @@ from paretune.search.optimizing.study_text import with_space
 from paretune.search.study.spec import StudySpec, digest
 from paretune.search.study_file.document import Document, read_document
 from paretune.search.study_file.loading import load_document
-from paretune.search.study_file.problems import Problems, StudyFileError
-from paretune.search.study_file.search_and_budget import SearchAndBudgetReader
+from paretune.search.study_file.problems import StudyFileError
 
 REQUEST = "optimize.json"
 """File in the study's folder: for what MODEL `init` wrote the study."""
@@ -74,18 +73,6 @@ class WorkingStudy:
         for index, text in enumerate(self.request.goals):
             document.origins["goals", str(index)] = f'--goal "{text}"'
         return load_document(document, self.file)
-
-    def timed(self, text: str) -> float | None:
-        """Returns the seconds of --time.
-
-        Raises:
-            StudyFileError: It is not a time.
-        """
-        document = Document(self.document.file, self.source)
-        problems = Problems(document.where)
-        _, seconds = SearchAndBudgetReader(document, problems).budget(text)
-        problems.raise_any()
-        return seconds
 
     def accepts(self, source: Mapping[str, Any]) -> bool:
         """Returns whether a study has no mistakes."""

@@ -43,6 +43,12 @@ def study_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ((*TIME, *GOAL), ["give a MODEL such as torchvision:mobilenet_v2"]),
         (("simple_cnn", "--data", "digits", *TIME), ["give at least one --goal"]),
         (("simple_cnn", "--data", "digits", *GOAL), ["give --time"]),
+        (
+            ("simple_cnn", "--data", "digits", *GOAL, *TIME, "--goal", "latency >= 2 x baseline"),
+            ["contradict each other"],
+        ),
+        (("simple_cnn", "--data", "digits", *GOAL, "--time", "x"), ["--time x", "give a time"]),
+        (("simple_cnn", "--data", "digits", *TIME, "--goal", "fast"), ["is not a constraint"]),
         (("simple_cmn", "--data", "digits", *GOAL, *TIME), ["simple_cmn", "simple_cnn"]),
         (("simple_cnn", "--data", "digit", *GOAL, *TIME), ["digit", "digits"]),
     ],
@@ -64,6 +70,9 @@ def test_output_that_is_not_empty_is_refused(study: Path) -> None:
     (study.parent / "out").mkdir()
     (study.parent / "out" / "mine.txt").write_text("mine")
     result = invoke("optimize", study, *GOAL, *TIME, "-o", "out")
+    assert result.code == 2
+    assert "-o out: the folder is not empty" in result.err
+    result = invoke("optimize", "simple_cnn", "--data", "digits", *GOAL, *TIME, "-o", "out")
     assert result.code == 2
     assert "-o out: the folder is not empty" in result.err
     (study.parent / "file").write_text("")
