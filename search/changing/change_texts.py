@@ -152,8 +152,10 @@ def _other_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str
         before, after = old.get(section) or {}, new.get(section) or {}
         for name in sorted({*before, *after}):
             one, two = before.get(name, ABSENT), after.get(name, ABSENT)
-            if one == two or (section == "content" and ABSENT in (one, two)):
-                continue  # new files belong to a part of the space that has its own line
+            has_line = section == "content" and ABSENT in (one, two)  # that of its technique
+            has_line |= section == "quantities" and name in {*old["objectives"], *new["objectives"]}
+            if one == two or has_line:
+                continue
             what = "new" if one == ABSENT else "dropped" if two == ABSENT else "changed"
             yield f"{noun} {name}: {what}"
 

@@ -54,7 +54,7 @@ def file(tmp_path: Path, cli: Any) -> Path:
     """The study of the page after its four trials."""
     study, _ = blocks_of_page()
     file = tmp_path / "digits-widths.yaml"
-    file.write_text(yaml.safe_dump(study))
+    file.write_text(yaml.safe_dump(study, sort_keys=False))
     output = cli("run", file)
     assert output.code == 0, output.err
     return file
@@ -67,7 +67,7 @@ def test_example_of_the_page_goes_on_after_a_kill(file: Path, cli: Any) -> None:
     gone = next(t for t in before.values() if t.number)
     artifact = database_of(file).parent / str((gone.artifact or {})["path"])
     artifact.unlink()
-    file.write_text(yaml.safe_dump({**study, **changed}))
+    file.write_text(yaml.safe_dump({**study, **changed}, sort_keys=False))
 
     checked = " ".join(cli("check", file).out.split())
     text = " ".join(PAGE.read_text().split("    version 2: ")[1].split("\n\n")[0].split())
@@ -106,7 +106,7 @@ def test_trial_without_file_and_stage_does_not_count(file: Path, cli: Any) -> No
         if key not in baseline_stages(file):
             (folder / name).unlink(missing_ok=True)
             (folder / "stages" / name).unlink(missing_ok=True)
-    file.write_text(yaml.safe_dump({**study, "objectives": changed["objectives"]}))
+    file.write_text(yaml.safe_dump({**study, "objectives": changed["objectives"]}, sort_keys=False))
     output = cli("run", file)
     assert output.code == 0, output.err
     record = record_of(file)
