@@ -85,7 +85,7 @@ def write_logged_export(folder: Path, latency_ms: float = 50.0) -> Path:
         "study": "tiny",
         "trial": 4,
         "target": None,
-        "data": {"name": "digits"},
+        "data": {"name": "made-up"},
         "preprocessing": data.preprocessing(),
         "measurements": {"validation": {"latency": _latency(latency_ms)}, "test": measured},
         "artifacts": [entry],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -348,3 +350,14 @@ def test_json_has_the_digest_of_the_file(cli: Cli, exported: Path, log: Path) ->
     assert result["export"]["sha256"] == content["artifacts"][0]["sha256"]
     assert content["digest"] == content_digest(content)
     assert len(json.dumps(content["monitoring"])) < 8000
+
+
+def test_checks_of_an_export_write_no_log(
+    cli: Cli, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARETUNE_LOG", str(tmp_path / "calls.jsonl"))
+    result = cli("verify", exported, "--no-latency")
+    assert result.code == 0, result.out + result.err
+    command = [sys.executable, str(exported / "verify.py")]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert not (tmp_path / "calls.jsonl").exists()
