@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 import paretune
+from paretune.search.interruption import interrupted
 from paretune.search.trial.events import Event, RunEnded, RunStarted, TrialEnded
 
 SPACE = {"width": {"float": [0.1, 1.0]}, "depth": {"int": [1, 50]}}
@@ -92,11 +94,17 @@ def test_reporters_receive_the_events_of_the_run(tmp_path: Path) -> None:
 def test_interrupted_run_keeps_its_trials_and_continues(tmp_path: Path) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, TrialEnded) and event.trial == 3:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)  # Ctrl-C, or the stop button of a notebook
 
     study = quick(tmp_path / "quick")
-    with pytest.raises(KeyboardInterrupt):
-        study.run(progress=False, reporters=[stop])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            study.run(progress=False, reporters=[stop])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not interrupted()
     assert [trial.state for trial in study.trials][:3] == ["complete"] * 3
     assert study.run(progress=False).ok
     assert len(study.trials) == 5
@@ -110,6 +118,26 @@ def test_studies_run_in_threads_at_the_same_time(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(60)
     assert [len(study.trials) for study in studies] == [5, 5]
+
+
+def test_run_in_a_thread_is_stopped_from_another(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def note(event: Event) -> None:
+        if isinstance(event, TrialEnded):
+            begun.set()
+
+    study = quick(tmp_path / "quick", trials=100_000)
+    ends: list[Any] = []
+    thread = threading.Thread(
+        target=lambda: ends.append(study.run(progress=False, reporters=[note]))
+    )
+    thread.start()
+    assert begun.wait(60)
+    assert "worker" in study.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert ends[0].ending.stopped
 
 
 @pytest.mark.parametrize(
@@ -198,6 +226,15 @@ def test_front_is_that_of_the_command_line(ran: paretune.Study, cli: Any) -> Non
     assert ran.front.text(width=120).split() == result.out.split()
     shown = json.loads(cli("front", ran.folder, "--json").out)
     assert [row.trial for row in ran.front] == [row["trial"] for row in shown["rows"]]
+
+
+def test_front_within_is_that_of_the_command_line(ran: paretune.Study, cli: Any) -> None:
+    bound = "latency <= 10 ms"
+    result = cli("front", ran.folder, "--within", bound)
+    front = ran.front_within(bound)
+    assert sorted(front.text(width=120).split()) == sorted(result.out.split())
+    with pytest.raises(paretune.UserError, match="width"):
+        ran.front_within("width <= 3")
 
 
 def test_front_has_rows_table_and_plot(ran: paretune.Study) -> None:
@@ -374,7 +411,7 @@ def test_workers_run_a_study_of_sections_from_the_file_that_is_written(tmp_path:
     assert study.run(workers=2, progress=False).ok
     assert (tmp_path / "shared.yaml").is_file()
     (tmp_path / "shared.yaml").write_text("study: other\n")
-    with pytest.raises(paretune.UserError, match=r"shared\.yaml: .* no"):
+    with pytest.raises(paretune.UserError, match="differs from the sections in Python"):
         paretune.Study(
             evaluate="trainer_for_workers:evaluate",
             space=SPACE,
