@@ -144,6 +144,11 @@ class Gauge:
         names = [name for name, _ in self.quantities if _by_data(OBJECTIVES.get(name))]
         return self._measure_all(subject, names, "test")
 
+    def tested_names(self) -> set[str]:
+        """Returns the quantities that depend on data, and so are measured on the test part."""
+        names = [name for name, _ in self.quantities if _by_data(OBJECTIVES.get(name))]
+        return {quantity for name in names for quantity in self._wanted(name)}
+
     def _measure_all(self, subject: Subject, names: Sequence[str], part: str) -> list[Measurement]:
         """Measures each of these objectives once."""
         return [

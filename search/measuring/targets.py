@@ -87,6 +87,10 @@ class Target:
         """Measures what depends on data on the test part; empty if there is no test part."""
         return self.named(self.gauge.test(self.subject(artifact, NO_MODEL, data)))
 
+    def tested_names(self) -> set[str]:
+        """Returns the names of what `test` measures at least."""
+        return {self._name(name) for name in self.gauge.tested_names()}
+
     def named(self, measurements: Sequence[Measurement]) -> list[Measurement]:
         """Returns measurements of this target's artifact under the names of the study."""
         return [replace(m, name=self._name(m.name)) for m in measurements]

@@ -104,7 +104,8 @@ def _measured_on_test(
         record = study.store.record()
         chances = front_chances(record)
         numbers = trials_to_remeasure(record, chances)
-        trials = [t for t in record.trials if t.number in numbers and not t.test and t.artifact]
+        chosen = [t for t in record.trials if t.number in numbers and t.artifact]
+        trials = [t for t in chosen if not t.test or study.lacks_test(t)]
         refused = [trial for trial in trials if not _add_test(study, record, trial, report)]
         if not refused:
             return record, chances

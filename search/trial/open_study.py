@@ -120,6 +120,10 @@ class OpenStudy(ABC):
     def test(self, trial: TrialRecord) -> Sequence[Measurement]:
         """Measures a trial on data that the search has not seen; empty if there is none."""
 
+    def lacks_test(self, trial: TrialRecord) -> bool:
+        """Returns whether a trial was measured on the test part, but without a new objective."""
+        return False
+
     def time_again(
         self, trials: Sequence[TrialRecord], seconds: float
     ) -> Mapping[int, Sequence[Measurement]]:

@@ -143,6 +143,11 @@ class StageStudy(OpenStudy):
             for measurement in target.test(bench.artifact(trial, target.name), bench.data)
         ]
 
+    def lacks_test(self, trial: TrialRecord) -> bool:
+        """Returns whether a trial was measured on the test part, but without a new objective."""
+        targets = self.workbench.targets
+        return any(not target.tested_names() <= trial.test.keys() for target in targets)
+
     def time_again(
         self, trials: Sequence[TrialRecord], seconds: float
     ) -> Mapping[int, Sequence[Measurement]]:

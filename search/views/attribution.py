@@ -84,9 +84,9 @@ def contributions_of(
         Nothing for the baseline, and for a trial that is not complete.
     """
     baseline = next((t for t in trials if t.number == 0 and t.state == "complete"), None)
-    if trial.state != "complete" or trial.number == 0 or baseline is None:
+    if not trial.measured_now or trial.number == 0 or baseline is None:
         return ()
-    complete = [t for t in trials if t.state == "complete" and t.repeat_of is None]
+    complete = [t for t in trials if t.measured_now and t.repeat_of is None]
     techniques = techniques_of(trial, baseline)
     estimate = _Estimate(trial, complete, axes, techniques)
     made = []
