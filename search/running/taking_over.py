@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretune.search.changing.inverse import choices_of, params_of
 from paretune.search.database.counts import DROPPED
 from paretune.search.database.origins import Origins
 from paretune.search.database.snapshot import untouched_reader
@@ -28,6 +29,7 @@ from paretune.search.study.plan import Plan
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.spec import checkpoint_file, digest
 from paretune.search.trial.events import Notice, Reporter
+from paretune.spaces.domains import Node, Record
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
@@ -131,16 +133,40 @@ def _taken(study: OpenStudy, origin: OriginStudy, reader: StudyReader) -> TakenO
         assert isinstance(study, StageStudy)
         _FileTaker(study, origin, reader, record, taken).take()
     plans = []
-    names = SpaceNames(study.spec.space)
+    row = reader.study()
     for trial in front:
         try:
-            plans.append(names.assignment(trial.params))
+            plans.append(_plan_here(trial.params, row["identity"].get("space"), study.spec.space))
         except AssignmentError as error:
             taken.outside[trial.number] = f"{'.'.join(error.path)}: {error}"
-    row = reader.study()
     name = digest([row["name"], row["created"]])[:32]
     taken.plans = Origins(study.engine).add(name, plans, study=row["name"])
     return taken
+
+
+def _plan_here(params: Mapping[str, Any], tree: Any, space: Node) -> dict[str, Any]:
+    """Returns the values that a plan of another study has in this space.
+
+    A parameter that the other study does not have gets its fixed value there, if this space offers
+    it: a technique that is new here is left out. Only what remains is drawn.
+
+    Args:
+        params: Its parameters in the other study.
+        tree: The other space, as a database stores it.
+        space: This space.
+
+    Raises:
+        AssignmentError: A parameter has no such value here.
+    """
+    decided = SpaceNames(space).assignment(params)
+    choices: Any = {}
+    with suppress(KeyError, TypeError):  # the trial began under an earlier version of its study
+        choices = choices_of(tree, params)
+    for key, child in space.fields if isinstance(space, Record) else ():
+        if isinstance(choices, Mapping) and key in choices:
+            part = params_of({key: choices[key]}, Record(((key, child),)))
+            decided = {**(part or {}), **decided}
+    return decided
 
 
 class _FileTaker:

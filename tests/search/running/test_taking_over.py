@@ -12,11 +12,14 @@ from paretune.search.database.engine import open_engine
 from paretune.search.database.origins import Origins
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
+from paretune.search.running import taking_over
 from paretune.search.running.first_plans import plans_to_try_first
 from paretune.search.running.origin import OriginStudy
 from paretune.search.running.taking_over import TakenOver
+from paretune.search.study.partial_assignment import AssignmentError
 from paretune.search.study.records import TrialRecord
 from paretune.search.study_file.loading import load_study
+from paretune.spaces.domains import Choice, Float, Int, Record
 from support.studies import url_of
 from support.study_texts import TINY
 
@@ -173,3 +176,25 @@ def test_taken_plans_that_left_the_space_are_not_tried(tmp_path: Path) -> None:
     Origins(engine).add("old", [{"width": 4, "rate": 0.4}, {"width": 5}])
     assert plans_to_try_first(spec, engine) == [{"width": 4, "rate": 0.4}, {"width": 5}]
     engine.dispose()
+
+
+def test_plan_keeps_what_the_other_study_had_fixed() -> None:
+    pruning = Choice(
+        (
+            ("structured", Record((("structured", Record((("ratio", Float(0.1, 0.5)),))),))),
+            ("none", Record((("none", Record(())),))),
+        )
+    )
+    recipe = Record((("epochs", Int(1, 5)), ("rate", Float(0, 1))))
+    space = Record((("width", Int(1, 9)), ("pruning", pruning), ("finetune", recipe)))
+    old = {
+        "width": {"int": [1, 99], "log": False, "step": 1},
+        "pruning": {"none": {}},
+        "finetune": {"epochs": 3, "rate": 0.5},
+    }
+    plan = taking_over._plan_here({"width": 4}, old, space)
+    assert plan == {"width": 4, "pruning": "none", "finetune.epochs": 3, "finetune.rate": 0.5}
+    del old["pruning"], old["finetune"]
+    assert taking_over._plan_here({"width": 4}, old, space) == {"width": 4}
+    with pytest.raises(AssignmentError, match="from 1 to 9, got 40"):
+        taking_over._plan_here({"width": 40}, old, space)
