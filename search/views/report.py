@@ -21,7 +21,9 @@ from paretune.search.front.changes import change
 from paretune.search.front.differences import has_relative_noise
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.units import format_chance, format_interval, format_value
+from paretune.search.views.attribution import contributions_of
 from paretune.search.views.change_text import equal_text, times_text, times_words, within_text
+from paretune.search.views.contribution_text import EXPLANATION, contributions_json
 from paretune.search.views.front_columns import cells_of, headings_of, visible_columns
 from paretune.search.views.front_table import (
     FrontInfo,
@@ -93,6 +95,7 @@ def report_html(record: StudyRecord) -> str:
         headings=["trial", *headings, *(["P(front)"] if chances else []), "model"],
         rows=rows,
         notes=[*notes_of(front), *change_notes(front, headings, texts)],
+        contributed=_contributed(front, record),
         goals=goals_info(record),
         versions=record.versions,
         rounds=[round for round in record.rounds if round.get("sentences")],
@@ -171,6 +174,20 @@ def _score_figure(old: Measurement, new: Measurement) -> str:
     if has_relative_noise([old, new]):
         return f"{100 * apart / old.value:+.1f} %"
     return f"{apart:+.3g} {old.unit}".rstrip()
+
+
+def _contributed(front: FrontInfo, record: StudyRecord) -> dict[str, Any] | None:
+    """Returns what each technique of the answer's trial contributed; None if it has none."""
+    row = best_row(front)
+    trial = next((t for t in record.trials if row and t.number == row.trial), None)
+    made = contributions_of(trial, record.trials, record.axes) if trial else ()
+    if not made:
+        return None
+    return {
+        "trial": row.trial if row else 0,
+        "parts": contributions_json(made, record.axes),
+        "explanation": EXPLANATION,
+    }
 
 
 def _row(row: FrontRow, front: FrontInfo, visible: Sequence[bool]) -> dict[str, Any]:
