@@ -109,8 +109,11 @@ class WebServer:
         return _file(request, "index.html")
 
     async def _study_page(self, request: Request) -> Response:
-        await self._entry(request)
-        return _file(request, "study.html")
+        """Returns the page; it says itself that there is no such study."""
+        known = await self.studies.entry(request.path_params["study"])
+        response = _file(request, "study.html")
+        response.status_code = response.status_code if known else 404
+        return response
 
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -79,7 +79,6 @@ def test_trial_has_numbers_plan_and_files(client: TestClient) -> None:
     "path",
     [
         "/api/studies/other",
-        "/s/other",
         "/api/studies/made-up/trials/99",
         "/api/studies/made-up/trials/99999999999999999999",
         "/api/studies/made-up/trials/-1",
@@ -93,6 +92,12 @@ def test_unknown_address_is_404_with_a_text(client: TestClient, path: str) -> No
     response = client.get(path)
     assert response.status_code == 404
     assert response.json()["error"]
+
+
+def test_page_of_an_unknown_study_is_404_and_tells_it_itself(client: TestClient) -> None:
+    response = client.get("/s/other")
+    assert response.status_code == 404
+    assert response.text == client.get("/s/made-up").text
 
 
 @pytest.mark.parametrize(
