@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from paretune.search.front.final_front import with_final_front
+from paretune.search.study.units import format_value
 from support.browser import (
     needs_browser,
     open_pages,
@@ -321,3 +322,19 @@ def test_unknown_study_is_told_in_words(address: str, open_page: Open) -> None:
     page = open_page(f"{address}s/nothing")
     page.get_by_text("there is no such study").first.wait_for()
     page.problems.clear()  # the browser itself reports the 404
+
+
+def test_figures_have_the_texts_of_the_command_line(address: str, open_page: Open) -> None:
+    values = [0.0, 1e-5, 0.00123, 0.09996, 0.1, 0.75, 0.99995, 1.0, 3.14159, 9.999, 12.345, 99.95]
+    values += [123.456, 999.49, 999.6, 12345.6, 999_499.0, 1e6, 1.5e9, 2.5e12]
+    units = ["fraction", "ms", "bytes", "J", "parameters", "MACs", "nats", ""]
+    cases = [[v, u] for u in units for v in values if u != "fraction" or v <= 1]
+    page = open_page(address)
+    shown = page.evaluate(
+        "async (cases) => { const { formatValue } = await import('/static/format.js');"
+        " return cases.map(([value, unit]) => formatValue(value, unit)); }",
+        cases,
+    )
+    assert dict(zip(map(str, cases), shown, strict=True)) == {
+        str([v, u]): format_value(v, u) for v, u in cases
+    }
