@@ -19,6 +19,9 @@ from paretune.search.views.words import count_text
 ACTIONS: Mapping[str, str] = {"pause": PAUSE, "resume": RUN, "stop": STOP}
 """Action -> what is asked of the workers."""
 
+LOOK_EVERY = 0.5
+"""Seconds between two looks whether the workers have left."""
+
 ENDS = {
     "pause": "{who} at the end of the current stage or epoch; to let the study go on: {again}",
     "resume": "{who} within a second",
@@ -81,11 +84,7 @@ def steer(url: str, action: str, study: Path, options: Sequence[str] = ()) -> St
     return Steered(action, workers, ENDS[action].format(who=who, again=again))
 
 
-def wait_until_alone(url: str, seconds: float, look_every: float = 0.5) -> bool:
-    """Waits until no worker lives; returns False if one still lives after that time."""
-    until = time.monotonic() + seconds
+def wait_until_alone(url: str) -> None:
+    """Waits until no worker lives."""
     while living_workers(url):
-        if time.monotonic() >= until:
-            return False
-        time.sleep(look_every)
-    return True
+        time.sleep(LOOK_EVERY)

@@ -13,7 +13,7 @@ from paretune.search.database.damage import sqlite_file, without_password
 from paretune.search.database.reader import study_reader
 from paretune.search.errors import UserError
 from paretune.search.locate import StudyLocation, locate
-from paretune.search.running.steering import ACTIONS, living_workers, steer
+from paretune.search.running.steering import ACTIONS, LOOK_EVERY, living_workers, steer
 from paretune.search.serving.run_process import RunProcess
 from paretune.search.shell import command_text
 from paretune.search.study.constraints import read_constraint
@@ -22,9 +22,6 @@ from paretune.search.views.words import count_text
 MOST_TRIALS = 1_000_000_000
 MOST_TEXTS, LONGEST_TEXT = 50, 300
 """Most constraints or goals, and most characters of one."""
-
-LOOK_EVERY = 0.5
-"""Seconds between two looks whether the workers have left."""
 
 ACTION_NAMES = (*ACTIONS, "run")
 
@@ -110,7 +107,7 @@ class Controls:
         await asyncio.to_thread(steer, self._location.url, "stop", self._shown, self._storage)
         self._waiting = (options, time.time())
         self._restart = asyncio.create_task(self._begin_later(options))
-        stop = command_text("stop", self._shown, *shown(self._storage))
+        stop = command_text("stop", "--wait", self._shown, *shown(self._storage))
         return {
             "text": "the workers end their stage and leave; then the study goes on, changed",
             "command": f"{stop} && {text}",

@@ -145,7 +145,8 @@ class ExportJob:
     async def _read_lines(self, stream: asyncio.StreamReader | None) -> None:
         while stream is not None and (line := await stream.readline()):
             if len(self.lines) < MOST_LINES:
-                self.lines = [*self.lines, line.decode(errors="replace").rstrip()]
+                text = line.decode(errors="replace").rstrip()
+                self.lines = [*self.lines, text.replace(f"{self._folder}{os.sep}", "")]
 
     def remove(self) -> None:
         """Ends the process, and removes all files."""

@@ -2,7 +2,7 @@
 
 import { get, ServerError, studyPath } from "./api.js";
 
-const FIRST_WAIT = 1000, LONGEST_WAIT = 15000;
+const FIRST_WAIT = 1000, LONGEST_WAIT = 15000, HIDDEN_WAIT = 20000;
 
 export class Connection {
   // `handlers`: state(change), replaced(state), notice({error}), status("open" | "lost", text).
@@ -11,6 +11,7 @@ export class Connection {
     this.#open();
     addEventListener("online", () => this.retry());
     addEventListener("pagehide", () => this.source?.close());
+    document.addEventListener("visibilitychange", () => this.#sleep());
     addEventListener("pageshow", (event) => { if (event.persisted) this.retry(); });
   }
 
@@ -24,6 +25,13 @@ export class Connection {
     source.addEventListener("reload", () => this.retry());
     source.addEventListener("notice", (event) => this.handlers.notice(JSON.parse(event.data)));
     source.addEventListener("error", () => { if (this.source === source) this.#lost(); });
+  }
+
+  // A browser opens few connections to one server: a page that nobody sees gives its own back.
+  #sleep() {
+    clearTimeout(this.sleep);
+    if (document.hidden) this.sleep = setTimeout(() => { this.source?.close(); clearTimeout(this.timer); this.asleep = true; }, HIDDEN_WAIT);
+    else if (this.asleep) { this.asleep = false; this.retry(); }
   }
 
   #take(change) {

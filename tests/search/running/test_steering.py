@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from paretune.search.database.activities import Activities
 from paretune.search.database.rows import engine_rows
 from paretune.search.database.worker_rows import wanted
 from support.made_up_study import MadeUpStudy
+from support.studies import record_of
+from support.study_texts import TINY
 from support.workers import dead_row, living_row
 
 
@@ -76,3 +79,38 @@ def test_status_shows_what_workers_do(study: MadeUpStudy, cli: Any) -> None:
     facts = json.loads(cli("status", study.file, "--json").out)
     assert facts["wanted"] == "pause"
     assert [(worker["id"], worker["stage"]) for worker in facts["workers"]] == [("w", "finetune")]
+
+
+@pytest.mark.slow
+def test_paused_and_stopped_study_goes_on_with_the_same_trials(
+    tmp_path: Path, cli: Any, start: Any
+) -> None:
+    text = TINY.replace("trials: 6", "trials: 2").replace(
+        "{epochs: 1, batch_size: 64, optimizer: {adam: {lr: {float",
+        "{epochs: 30, batch_size: 16, optimizer: {adam: {lr: {float",
+    )
+    files = [tmp_path / name / "tiny.yaml" for name in ("plain", "steered")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(text)
+    assert cli("run", files[0]).code == 0
+    run = start("run", files[1])
+    run.wait_for("baseline ")
+    assert cli("pause", files[1]).code == 0
+    run.wait_for("paused by the user")
+    time.sleep(2)  # what the worker did last is written within a second
+    held = cli("status", files[1]).out
+    time.sleep(2)
+    assert cli("status", files[1]).out == held  # no epoch, no trial
+    assert cli("resume", files[1]).code == 0
+    run.wait_for("the study goes on")
+    assert cli("stop", "--wait", files[1]).code == 0
+    run.wait_for("stopped on request")
+    run.ended()
+    assert cli("run", files[1]).code == 0
+    plain, steered = map(record_of, files)
+    assert [(t.state, t.params) for t in steered.trials] == [
+        (t.state, t.params) for t in plain.trials
+    ]
+    for one, other in zip(plain.trials, steered.trials, strict=True):
+        assert one.values["accuracy"] == other.values["accuracy"]
