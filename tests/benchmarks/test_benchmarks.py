@@ -47,6 +47,7 @@ SMALL = {
         "random",
         "random, racing",
     ],
+    "bench_serve.py": ["--trials", "50", "--run", "20", "--pages", "2", "--repeats", "1"],
     "bench_tables.py": ["--data", "cifar10", "--at", "12", "15", "--seeds", "1"],
     "bench_training.py": ["--images", "128", "--repeats", "1"],
 }
