@@ -61,7 +61,7 @@ export class Plots {
     const figures = pairs.map(([x, y]) => this.#figure(x, y));
     const legend = el("p", { classes: "legend" }, [["dot front", "front"], ["dot near", "close to the front"], ["dot dominated", "dominated"]].map(([classes, text]) => el("span", {}, el("i", { classes }), text)),
       el("span", {}, el("i", { classes: "star", text: "★" }), "baseline"), el("span", {}, el("i", { classes: "cross", text: "×" }), "breaks a constraint"),
-      el("span", {}, el("i", { classes: "line" }), "front of these two objectives"), el("span", {}, el("i", { classes: "ring" }), "best inside the bounds"));
+      el("span", {}, el("i", { classes: "line" }), axes.length > 1 ? "front of these two objectives" : "best so far"), el("span", {}, el("i", { classes: "ring" }), "best inside the bounds"));
     return [legend, el("div", { classes: "pairs" }, figures),
       note("Click a point for its trial. With the keyboard: arrow keys move over the front, Enter opens the trial. Thin bars: 95 % intervals. Points that break a bound are grey. Double-click shows all points.")];
   }

@@ -11,9 +11,17 @@ const narrow = matchMedia("(max-width: 640px)");
 export class TrialsTable {
   constructor(study, view, open) {
     Object.assign(this, { study, view, open, sorted: [], active: null, column: 0, descending: false, pool: new Map() });
+    this.#rebuild();
+    narrow.addEventListener("change", () => { this.#empty(); this.update(); });
+  }
+
+  #hasVersions() { return (this.study.state.version ?? 1) > 1; }
+
+  #rebuild() {
+    this.withVersions = this.#hasVersions();
+    this.pool.clear();
     this.columns = this.#columns();
     this.#build();
-    narrow.addEventListener("change", () => { this.#empty(); this.update(); });
   }
 
   #columns() {
@@ -25,8 +33,8 @@ export class TrialsTable {
         text: (row) => formatValue(row.values[axis.name], axis.unit), small: (row) => formatSpread(row.low[axis.name], row.high[axis.name], row.values[axis.name], axis.unit) })),
       { name: "P(front)", width: 86, key: (row) => row.chance ?? null, text: (row) => formatChance(row.chance), classes: "number" },
       { name: "model", width: 270, key: (row) => row.plan, text: (row) => row.plan, small: noteOf, classes: "model" },
-      { name: "seconds", width: 84, key: (row) => row.seconds, text: (row) => (row.seconds === null ? "" : duration(row.seconds)), classes: "number" },
-      ...((this.study.state.version ?? 1) > 1 ? [versions] : []),
+      { name: "took", width: 84, key: (row) => row.seconds, text: (row) => (row.seconds === null ? "" : duration(row.seconds)), classes: "number" },
+      ...(this.withVersions ? [versions] : []),
     ];
   }
 
@@ -53,6 +61,7 @@ export class TrialsTable {
   get height() { return narrow.matches ? 76 + 42 * Math.ceil((this.columns.length - 3) / 3) : ROW; }
 
   update() {
+    if (this.#hasVersions() !== this.withVersions) this.#rebuild();
     const kinds = [...new Set(this.study.rows.map((row) => row.kind))];
     const known = new Set([...this.state.options].map((option) => option.value));
     for (const kind of kinds) if (!known.has(kind)) this.state.add(new Option(kindText(kind), kind));
