@@ -9,6 +9,7 @@ from paretune.objectives.base import Measurement
 from paretune.search.export.latency_ratio import LatencyRatio
 from paretune.search.export.load_script import script_name
 from paretune.search.export.loading_code import usage_text
+from paretune.search.export.log_script import MONITORING
 from paretune.search.export.manifest import MANIFEST, PROBE, conversion_note
 from paretune.search.export.task_facts import (
     answers,
@@ -220,6 +221,11 @@ def _checks(manifest: Mapping[str, Any]) -> str:
         "again, on any machine and without Paretune: `python verify.py`. With Paretune, also "
         f"{score_text(manifest).lower()} and latency: `paretune verify FOLDER`."
     )
+    if MONITORING in manifest:
+        head += (
+            ' In use, `load(FILE, log="calls.jsonl")` logs statistics of the calls, and `paretune '
+            "monitor FOLDER --log calls.jsonl` shows drift and slower calls."
+        )
     return "\n".join([head, "", *lines])
 
 

@@ -86,7 +86,7 @@ def _study_file(result: MonitorResult, study: Path | None) -> Path:
     if where is None:
         name = result.manifest.content.get("study")
         raise UserError(f"--next: the study {name} is not here; name its file: --study STUDY")
-    file = locate(str(where)).file
+    file = where if where.is_file() else locate(str(where)).file
     if not file.is_file():
         raise UserError(f"--next: {file} is gone, and the next study is written from it")
     return file
@@ -123,7 +123,8 @@ def _changed_sections(
         )
     if data is not None:
         sections["data"] = _data_section(data)
-        changes.append(f"data: newer examples, as the log differs from the old ones ({data})")
+        reason = "" if result.ok else ", as the log differs from the old ones"
+        changes.append(f"data: newer examples{reason} ({data})")
     return sections, changes
 
 

@@ -32,6 +32,7 @@ def test_card_describes_the_model_its_making_and_its_measurements(exported: Path
     assert "You trained it from scratch" in card
     assert "all checks passed. To check digests and outputs again, on any machine and" in card
     assert "`python verify.py`" in card
+    assert "`paretune monitor FOLDER --log calls.jsonl` shows drift" in card
 
 
 def _isolated(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
