@@ -22,7 +22,6 @@ from paretune.search.study.stage import TECHNIQUES, Stage
 from paretune.search.user_code import code_digest, dotted_paths
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
-from paretune.spaces.training import learning_rates
 from paretune.spaces.training.losses import LOSSES
 from paretune.spaces.training.recipe import Recipe
 from paretune.task import Task
@@ -239,6 +238,8 @@ def _content(file: Path, changed: int, size: int) -> str:
 
 def is_endless(stage: Stage) -> bool:
     """Returns whether a longer training begins with the same epochs as a shorter one."""
+    from paretune.spaces.training import learning_rates  # imports torch, which `check` need not
+
     recipe = stage.params.get("recipe")
     return bool(recipe) and learning_rates.endless(Recipe.model_validate(recipe).schedule)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from paretune.search.database.damage import sqlite_file
 from paretune.search.study.spec import StudySpec
 from paretune.search.study_file.check import CheckInfo, check_info
 
@@ -14,6 +15,9 @@ def checked_study(spec: StudySpec) -> CheckInfo:
     Raises:
         UserError: The stored study cannot go on with this file; the text names the keys.
     """
+    file = sqlite_file(spec.storage)
+    if file is not None and not file.is_file():
+        return check_info(spec)  # a new study: nothing to compare with
     from paretune.search.changing.preview import change_preview
 
     change = change_preview(spec)
