@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,17 @@ SEED_NOISE = 0.005
 Half a point of accuracy, or 0.5 % of any other score. The intervals of measurements do not hold
 it: they are about other examples, with the same weights.
 """
+
+STAGES = {
+    "pretrain": "pretrain",
+    "pruning": "prune",
+    "finetune": "finetune",
+    "quantization": "quantize",
+}
+"""Section of the space -> the stage that it decides."""
+
+NOTHING_SHORT: Mapping[str, int] = MappingProxyType({})
+"""The full epochs of a study in which no round shortens a training."""
 
 BEST = 5
 """Number of trials that are nearest to the goals, and decide where a range is widened."""
@@ -54,12 +66,17 @@ class Evidence:
     best: bool = False
 
 
-def evidence_of(record: StudyRecord, goals: Sequence[Constraint]) -> tuple[Evidence, ...]:
+def evidence_of(
+    record: StudyRecord, goals: Sequence[Constraint], full: Mapping[str, int] = NOTHING_SHORT
+) -> tuple[Evidence, ...]:
     """Returns the finished trials of a study, without the baseline and repeats.
+
+    A bound on a score is no evidence against a short training: more epochs may keep it.
 
     Args:
         record: The study.
         goals: The goals of the optimization.
+        full: Name -> full epochs, of the trainings that a round may shorten.
     """
     trials = [
         trial
@@ -67,7 +84,7 @@ def evidence_of(record: StudyRecord, goals: Sequence[Constraint]) -> tuple[Evide
         if trial.number > 0 and trial.repeat_of is None and trial.state not in ("running", "paused")
     ]
     base = record.baseline.measurements if record.baseline else {}
-    valid = [trial for trial in trials if _keeps_constraints(trial, record, base)]
+    valid = [t for t in trials if _keeps_constraints(t, record, base, is_short(t, full))]
     chances = _chances(valid, record)
     best = set(best_trials(valid, goals, base))
     return tuple(
@@ -106,17 +123,39 @@ def _epochs(value: Any) -> int:
     return below + (epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else 0)
 
 
+def is_short(trial: TrialRecord, full: Mapping[str, int]) -> bool:
+    """Returns whether a training of a trial had fewer epochs than the full number.
+
+    Args:
+        trial: The trial.
+        full: Name, such as finetune.epochs -> full epochs.
+    """
+    longest = {STAGES.get(name.partition(".")[0]): epochs for name, epochs in full.items()}
+    trained = {stage["kind"]: _epochs(stage.get("params")) for stage in trial.plan}
+    return any(0 < trained.get(str(kind), 0) < epochs for kind, epochs in longest.items())
+
+
 def _keeps_constraints(
-    trial: TrialRecord, record: StudyRecord, baseline: Mapping[str, Measurement]
+    trial: TrialRecord, record: StudyRecord, baseline: Mapping[str, Measurement], short: bool
 ) -> bool:
-    """Returns whether a trial is complete and breaks no constraint beyond noise."""
+    """Returns whether a trial is complete and breaks no constraint beyond noise.
+
+    Args:
+        trial: The trial.
+        record: The study.
+        baseline: Measurements of the baseline.
+        short: Whether bounds on scores do not count.
+    """
     if trial.state != "complete" or any(a.name not in trial.measurements for a in record.axes):
         return False
     units = {name: m.unit for name, m in trial.measurements.items()}
+    scores = {axis.name for axis in record.axes if axis.is_score}
     for text, violation in trial.violations.items():
         if violation <= 0:
             continue
         constraint = read_constraint(text, units, record.targets)
+        if short and constraint.quantity in scores:
+            continue
         measured = trial.measurements[constraint.quantity]
         base = baseline[constraint.quantity].value if constraint.quantity in baseline else 0.0
         lucky = measured.low if constraint.upper else measured.high

@@ -161,7 +161,7 @@ class Rounds:
         counted = [t for t in trials if t.repeat_of is None]
         timed = measured_trial_time(counted, log.share(log.number)) or log.trial
         log = replace(log, state="done", trials=len(trials), trial=timed)
-        evidence = evidence_of(record, spec.goals)
+        evidence = evidence_of(record, spec.goals, log.full)
         following = self._following(log, spec, evidence)
         choice = final_choice(record, spec.goals)
         met = choice is not None and choice.met

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from paretune.search.optimizing.evidence import BEST, epochs_of, evidence_of
+from paretune.search.optimizing.evidence import BEST, epochs_of, evidence_of, is_short
 from paretune.search.study.constraints import read_constraint
 from support.optimizing import complete, record_of_trials
 
@@ -83,3 +83,23 @@ def test_epochs_are_those_of_all_trainings() -> None:
 def test_few_trials_are_no_problem(count: int) -> None:
     trials = [complete(n, 0.9, 1.0) for n in range(1, count + 1)]
     assert len(evidence_of(record_of_trials(*trials), GOALS)) == count
+
+
+def test_bound_on_a_score_is_no_evidence_against_a_short_training() -> None:
+    score, cost = "accuracy >= baseline - 3%", "latency <= 1 ms"
+    short = complete(1, 0.80, 0.5, epochs=3, violations={score: 0.13})
+    slow = complete(2, 0.80, 1.5, epochs=3, violations={cost: 0.5})
+    record = record_of_trials(short, slow)
+    first, second = evidence_of(record, GOALS, {"finetune.epochs": 12})
+    assert first.chance > 0.99 and second.chance == 0
+    long = replace(short, plan=complete(1, 0.8, 0.5, epochs=12).plan)
+    [only] = evidence_of(record_of_trials(long), GOALS, {"finetune.epochs": 12})
+    assert only.chance == 0
+
+
+def test_training_is_short_by_the_epochs_of_its_own_stage() -> None:
+    trial = complete(1, 0.9, 1.0, epochs=6)
+    assert is_short(trial, {"finetune.epochs": 12})
+    assert not is_short(trial, {"finetune.epochs": 6})
+    assert not is_short(trial, {"pretrain.epochs": 12})  # its network was trained before
+    assert not is_short(trial, {})
