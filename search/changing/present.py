@@ -82,9 +82,10 @@ def present_trial(
         return PresentTrial(named, violations, missing)
     if not is_screened(trial.reason):
         return PresentTrial({}, {})
-    decided = [c for c in spec.constraints if c.quantity in measured and c.quantity in reference]
     broken = any(
-        surely_breaks(c, measured[c.quantity], reference[c.quantity].value) for c in decided
+        surely_breaks(c, measured[c.quantity], base)
+        for c in spec.constraints
+        if c.quantity in measured and (base := _base(c, reference)) is not None
     )
     return PresentTrial({}, violations, is_retried=not broken)
 
@@ -112,15 +113,16 @@ def _violations(
     spec: StudySpec, values: Mapping[str, float], reference: Mapping[str, Measurement]
 ) -> dict[str, float]:
     """Returns constraint text -> violation, of the constraints that can be decided."""
-
-    def base(constraint: Constraint) -> float | None:
-        if not constraint.bound.relative:
-            return 0.0
-        measurement = reference.get(constraint.quantity)
-        return None if measurement is None else measurement.value
-
     return {
-        c.text: c.violation(values[c.quantity], value)
+        c.text: c.violation(values[c.quantity], base)
         for c in spec.constraints
-        if c.quantity in values and (value := base(c)) is not None
+        if c.quantity in values and (base := _base(c, reference)) is not None
     }
+
+
+def _base(constraint: Constraint, reference: Mapping[str, Measurement]) -> float | None:
+    """Returns the baseline's value for a constraint; None if it is needed and not measured."""
+    if not constraint.bound.relative:
+        return 0.0
+    measurement = reference.get(constraint.quantity)
+    return None if measurement is None else measurement.value

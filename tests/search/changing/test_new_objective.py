@@ -23,7 +23,7 @@ from support.studies import database_of, record_of, url_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "changing.md"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def blocks_of_page() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -42,10 +42,12 @@ def run_and_kill(file: Path, measured: int) -> None:
     command = [sys.executable, "-m", "paretune", "run", str(file)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     statement = "SELECT count(*) FROM paretune_measurements WHERE name = 'latency'"
-    while process.poll() is None and rows_of(file, statement)[0][0] < measured:
-        time.sleep(0.05)
-    process.kill()
-    output, _ = process.communicate()
+    try:
+        while process.poll() is None and rows_of(file, statement)[0][0] < measured:
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        output, _ = process.communicate()
     assert process.returncode == -9, output.decode()
 
 
@@ -106,10 +108,12 @@ def test_trial_without_file_and_stage_does_not_count(file: Path, cli: Any) -> No
         if key not in baseline_stages(file):
             (folder / name).unlink(missing_ok=True)
             (folder / "stages" / name).unlink(missing_ok=True)
-    file.write_text(yaml.safe_dump({**study, "objectives": changed["objectives"]}, sort_keys=False))
+    objectives = {**changed["objectives"], "accuracy.balanced": "maximize"}
+    file.write_text(yaml.safe_dump({**study, "objectives": objectives}, sort_keys=False))
     output = cli("run", file)
     assert output.code == 0, output.err
     record = record_of(file)
+    assert all("accuracy.balanced" in t.test for t in record.trials if t.number in record.members)
     trial = next(t for t in record.trials if t.number == lost.number)
     assert (trial.state, dict(trial.values)) == ("complete", {})
     assert trial.number not in record.members

@@ -162,6 +162,14 @@ def test_split_separates_quantities_that_training_changes(study: Path) -> None:
     assert learnt.named == gauge.named
 
 
+def test_tested_names_are_those_that_depend_on_data(study: Path) -> None:
+    from paretune.search.study_file.loading import load_study
+
+    names = Gauge.of(load_study(study)).tested_names()
+    assert {"accuracy", NAME, f"{NAME}.blur"} <= names
+    assert not names & {"parameters", "macs", "size"}
+
+
 def test_users_objective_works_like_a_built_in_one(study: Path, cli: Any) -> None:
     output = cli("run", study)
     assert output.code == 0, output.err
