@@ -18,9 +18,8 @@ from paretune.search.starting.choices import (
 )
 from paretune.search.starting.facts import StartFacts
 from paretune.search.starting.request import InitRequest
-from paretune.search.starting.section_choice import seconds_text
 from paretune.search.starting.study_text import study_text
-from paretune.search.starting.time_plan import MOST, TimePlan, shortest_study, time_plan
+from paretune.search.starting.time_plan import MOST, TimePlan, shortest_study, time_plan, too_short
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.document import document_of
 from paretune.search.study_file.loading import load_document
@@ -127,7 +126,8 @@ def _chosen(
     networks, trains = networks_of(sections["architecture"]), learns(sections)
     plan = time_plan(facts, spec.seconds, networks, trains)
     if plan is None:
-        raise UserError(_too_short(facts, source, shortest_study(facts, networks, trains)))
+        shortest = shortest_study(facts, networks, trains)
+        raise UserError(too_short(source["budget"]["time"], shortest, facts.epoch))
     choices = study_choices(facts, source, spec, sections, plan)
     estimated = _estimated(choices, spec, opened, plan)
     trials, trial = plan.trials, plan.trial
@@ -137,7 +137,8 @@ def _chosen(
             room = USABLE * spec.seconds - estimated.baseline
             trials = min(MOST, int(room / max(trial, 1e-9)))
             if trials < 1:
-                raise UserError(_too_short(facts, source, (estimated.baseline + trial) / USABLE))
+                shortest = (estimated.baseline + trial) / USABLE
+                raise UserError(too_short(source["budget"]["time"], shortest, facts.epoch))
             total = estimated.baseline + trials * trial
             estimated = replace(estimated, trials=trials, total=total)
     share = (
@@ -167,22 +168,6 @@ def _plain(choices: StudyChoices) -> str:
     from paretune.search.starting.commented_yaml import commented_yaml
 
     return commented_yaml(choices.source, {})
-
-
-def _too_short(facts: StartFacts, source: Mapping[str, Any], shortest: float) -> str:
-    """Returns the error text for a time that is shorter than baseline and one trial."""
-    from paretune.search.preflight.estimate import duration
-
-    epoch = f" (an epoch takes {seconds_text(facts.epoch)})" if facts.epoch else ""
-    return (
-        f"--time {source['budget']['time']}: is too short for the baseline and one trial, which "
-        f"take about {duration(shortest)}{epoch}; give time for ten: --time {_minutes(shortest)}m"
-    )
-
-
-def _minutes(seconds: float) -> int:
-    """Returns ten times as long, in minutes."""
-    return max(1, math.ceil(10 * seconds / 60))
 
 
 def checked(text: str, choices: StudyChoices, file: Path) -> None:

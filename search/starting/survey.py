@@ -26,6 +26,7 @@ from paretune.search.starting.draft import UNTRAINED, Draft
 from paretune.search.starting.facts import ScoreFact, StartFacts, TriedOption, TriedRate, Weights
 from paretune.search.starting.first_recipe import batch_size_for, first_recipe
 from paretune.search.starting.goal_choice import QUICK_SECONDS, latency_options
+from paretune.search.starting.time_plan import too_short
 from paretune.search.starting.user_scores import direction_of_score, user_scores
 from paretune.search.study.quantity import SCORE, Quantity
 from paretune.search.study.units import format_about
@@ -159,6 +160,7 @@ class Survey:
         if refusal is not None:
             self.notes.append(f"training does not work: {refusal.text}")
         self._shorten_timing(attempts.epoch or 0.0)
+        self._refuse_short_time(attempts.epoch or 0.0)
         tried, rates = attempts.all()
         return self._facts(score, layers, alignment, attempts, tried, rates)
 
@@ -254,6 +256,18 @@ class Survey:
             self._choose_latency(quick=True)
             saved = (FULL_SECONDS - QUICK_SECONDS) * len(self.rehearsal.targets)
             seconds["measure"] = max(QUICK_SECONDS, seconds["measure"] - saved)
+
+    def _refuse_short_time(self, epoch: float) -> None:
+        """Refuses a time that is too short for two measurements and an epoch.
+
+        Raises:
+            UserError: It is; nothing was tried for long.
+        """
+        spec, seconds = self.rehearsal.spec, self.rehearsal.seconds
+        handling = seconds.get("deploy", 0.0) + seconds.get("measure", 0.0)
+        shortest = 2 * handling + epoch
+        if spec.seconds is not None and spec.seconds < shortest:
+            raise UserError(too_short(self.draft.source["budget"]["time"], shortest, epoch))
 
     def _profiled(self) -> Profile:
         """Profiles the baseline's file on the first target."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from paretune.search.starting.facts import StartFacts
+from paretune.search.starting.section_choice import seconds_text
 
 FINETUNE_STEPS, PRETRAIN_STEPS = 300, 600
 """Optimizer steps that finetuning, and a training from scratch, should have."""
@@ -87,6 +88,22 @@ def time_plan(
 def shortest_study(facts: StartFacts, networks: int, learns: bool) -> float:
     """Returns the seconds of the shortest study: the baseline and one trial."""
     return _planned(facts, SHARES[-1], 1, networks, learns).total / USABLE
+
+
+def too_short(time: str, shortest: float, epoch: float) -> str:
+    """Returns the error text for a time that is shorter than the baseline and one trial.
+
+    Args:
+        time: The time, as the user wrote it.
+        shortest: Seconds of the baseline and one trial.
+        epoch: Seconds of an epoch; 0 if the network cannot be trained.
+    """
+    takes = f" (an epoch takes {seconds_text(epoch)})" if epoch else ""
+    minutes = max(1, math.ceil(10 * shortest / 60))
+    return (
+        f"--time {time}: is too short for the baseline and one trial, which take about "
+        f"{seconds_text(shortest)}{takes}; give time for ten: --time {minutes}m"
+    )
 
 
 def _planned(facts: StartFacts, share: float, trials: int, networks: int, learns: bool) -> TimePlan:
