@@ -162,12 +162,17 @@ class Trials(Tables):
         return finished
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
-        """Writes measurements on the test part; replaces earlier ones."""
+        """Writes measurements on the test part; replaces earlier ones.
+
+        Nothing is written if another process began a newer version of the study meanwhile.
+        """
         rows = {
             tables.measurements: [measurement_row(number, "test", m, host) for m in measured],
             tables.examples: example_rows(number, "test", measured),
         }
         with exclusive_transaction(self.engine) as connection:
+            if newest_of(connection) > self.version:
+                return
             for table, new in rows.items():
                 is_old = (table.c.trial == number) & (table.c.part == "test")
                 connection.execute(sa.delete(table).where(is_old))

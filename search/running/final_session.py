@@ -84,6 +84,7 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
             for number, measurements in measured.items()
         },
         study.host,
+        study.store.version,
     )
 
 
