@@ -1,6 +1,5 @@
 // The page of one study: reads its state, then shows each change.
 
-import { get, studyPath } from "./api.js";
 import { About } from "./about.js";
 import { Bounds } from "./bounds.js";
 import { Connection } from "./connection.js";
@@ -8,6 +7,7 @@ import { Controls } from "./controls.js";
 import { announce, byId, el, note, refresh, throttled } from "./dom.js";
 import { Ends } from "./ends.js";
 import { count, list } from "./format.js";
+import { firstState, id } from "./first_state.js";
 import { FrontTable } from "./front_table.js";
 import { Growth } from "./growth.js";
 import { kindText, Study } from "./model.js";
@@ -16,8 +16,6 @@ import { Plots } from "./plots.js";
 import { RULES } from "./choice.js";
 import { TrialsTable } from "./trials_table.js";
 import { Work } from "./work.js";
-
-const id = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 
 function showError(text) {
   byId("news").replaceChildren();
@@ -52,7 +50,7 @@ function start(state) {
   parts.push(controls, bounds, work, new FrontTable(study, view, open), table, new Ends(study, (kind) => table.show(kind)), new About(study), new Plots(study, view, open), new Growth(study));
   update();
   setInterval(() => work.update(), 10000);
-  if (typeof Plotly === "undefined") byId("plotly").addEventListener("load", update);
+  requestAnimationFrame(() => requestAnimationFrame(() => loadPlotly(update)));
   window.paretune = { study, view, parts };  // for tests and the console
   connection = new Connection(id, state, {
     status: showConnection,
@@ -74,6 +72,13 @@ function start(state) {
 
 // A study may get another objective; then every table and plot is another one.
 const hasOtherAxes = (study, change) => change.axes !== undefined && JSON.stringify(change.axes) !== JSON.stringify(study.axes);
+
+// The plots' library is large: the tables are shown before the browser reads it.
+function loadPlotly(done) {
+  const script = el("script", { src: "/static/plotly.min.js", onload: done });
+  script.addEventListener("error", () => showError("The plots cannot be drawn: the browser could not load plotly.min.js."));
+  document.head.append(script);
+}
 
 // Says which trials ended, and whether the front changed.
 function tell(study, numbers) {
@@ -98,7 +103,7 @@ function showHead(study) {
   refresh(byId("reasons"), front?.reasons ?? [], () => (front?.reasons ?? []).map(note));
 }
 
-get(studyPath(id)).then(start, (error) => {
+firstState.then(start, (error) => {
   byId("answer").textContent = error.message;
   byId("summary").textContent = "";
   showError(error.message);

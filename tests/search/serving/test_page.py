@@ -27,7 +27,7 @@ from support.browser import (
     until,
     wait_for_plot,
 )
-from support.many_trials import add_trials
+from support.made_up_study import MadeUpStudy
 from support.studies import database_of, record_of
 
 pytestmark = [pytest.mark.slow, needs_browser]
@@ -148,10 +148,10 @@ def test_arrow_keys_move_over_the_points_of_a_plot(address: str, open_page: Open
 
 
 def test_new_trials_appear_and_zoom_bounds_and_scroll_stay(
-    finished: Path, address: str, open_page: Open
+    tmp_path: Path, start: Any, open_page: Open
 ) -> None:
-    add_trials(database_of(finished), 30, seed=1)
-    page = study_page(open_page, address)
+    study = MadeUpStudy(tmp_path, 30)
+    page = study_page(open_page, serve(start, tmp_path))
     wait_for_plot(page)
     set_bound(page, "accuracy at least", 1)
     page.evaluate(
@@ -159,8 +159,8 @@ def test_new_trials_appear_and_zoom_bounds_and_scroll_stay(
     )
     page.locator("#grid").evaluate("e => { e.scrollTop = 40 }")
     page.evaluate("scrollTo(0, 300)")
-    before = len(record_of(finished).trials)
-    added = add_trials(database_of(finished), 25)
+    before = study.count
+    added = study.add(25)
     until(page, f"document.querySelector('#grid').ariaRowCount === '{before + 26}'")
     until(page, f"paretune.study.complete.at(-1).number === {added[-1]}")
     until(
@@ -176,17 +176,18 @@ def test_new_trials_appear_and_zoom_bounds_and_scroll_stay(
 
 
 def test_lost_connection_is_told_and_nothing_is_missed(
-    finished: Path, start: Any, open_page: Open
+    tmp_path: Path, start: Any, open_page: Open
 ) -> None:
-    server = start("serve", finished.parent, "--port", 0)
+    study = MadeUpStudy(tmp_path)
+    server = start("serve", tmp_path, "--port", 0)
     server.wait_for("serving at ")
     address = served_address(server.log)
     page = study_page(open_page, address)
     server.ended(signal.SIGINT)
     page.locator("#connection", has_text="is lost").wait_for()
-    added = add_trials(database_of(finished), 3)
+    added = study.add(3)
     port = address.rsplit(":", 1)[1].strip("/")
-    start("serve", finished.parent, "--port", port).wait_for(f":{port}/")
+    start("serve", tmp_path, "--port", port).wait_for(f":{port}/")
     until(page, f"paretune.study.rows.at(-1).number === {added[-1]}")
     until(page, "document.querySelector('#connection').textContent === ''")
     page.problems.clear()  # the browser itself reports the refused connections
@@ -295,14 +296,14 @@ def test_texts_of_a_study_are_never_markup(finished: Path, start: Any, open_page
     )
 
 
-def test_ten_thousand_trials_open_and_scroll(finished: Path, start: Any, open_page: Open) -> None:
-    added = add_trials(database_of(finished), 10_000)
-    page = study_page(open_page, serve(start, finished.parent))
-    assert page.locator("#grid").get_attribute("aria-rowcount") == str(added[-1] + 2)
+def test_ten_thousand_trials_open_and_scroll(tmp_path: Path, start: Any, open_page: Open) -> None:
+    last = MadeUpStudy(tmp_path, 10_000).count - 1
+    page = study_page(open_page, serve(start, tmp_path))
+    assert page.locator("#grid").get_attribute("aria-rowcount") == str(last + 2)
     assert page.locator("#grid .row").count() < 60
     page.locator("#grid").focus()
     page.keyboard.press("End")
-    page.locator(f"#trial-{added[-1]}").wait_for()
+    page.locator(f"#trial-{last}").wait_for()
     page.get_by_role("button", name="accuracy", exact=True).click()
     wait_for_plot(page)
     assert page.locator("#pairs .plot").first.locator("path.point").count() < 3000
