@@ -134,9 +134,12 @@ def _taken(study: OpenStudy, origin: OriginStudy, reader: StudyReader) -> TakenO
         _FileTaker(study, origin, reader, record, taken).take()
     plans = []
     row = reader.study()
+    spaces = {version.number: version.identity["space"] for version in reader.versions()}
     for trial in front:
+        # A study that changed has trials of several spaces.
+        tree = spaces.get(reader.version_of(trial.number), row["identity"].get("space"))
         try:
-            plans.append(_plan_here(trial.params, row["identity"].get("space"), study.spec.space))
+            plans.append(_plan_here(trial.params, tree, study.spec.space))
         except AssignmentError as error:
             taken.outside[trial.number] = f"{'.'.join(error.path)}: {error}"
     name = digest([row["name"], row["created"]])[:32]
