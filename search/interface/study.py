@@ -114,7 +114,7 @@ class Study:
 
     @property
     def name(self) -> str:
-        """The name of the study."""
+        """The name of its folder."""
         return self._source.location.folder.name
 
     # -- doing -----------------------------------------------------------------------------------

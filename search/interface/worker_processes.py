@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from paretune.objectives.host import cores
 from paretune.search.shell import path_argument
@@ -80,7 +81,9 @@ def worker_processes(
     processes = []
     for number in range(2, workers + 1):
         with (spec.folder / f"worker-{number}.log").open("w") as log:
-            processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT))
+            processes.append(
+                subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=_environment())
+            )
     try:
         yield processes
     finally:
@@ -88,3 +91,13 @@ def worker_processes(
             process.terminate()
         for process in processes:
             process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Returns the environment of another worker.
+
+    It imports modules from the folder of the script that called `Study.run`, too.
+    """
+    script_folder = sys.path[0] if sys.path and Path(sys.path[0]).is_dir() else ""
+    paths = [script_folder, os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

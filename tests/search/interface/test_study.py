@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -278,7 +280,7 @@ def test_trials_become_a_data_frame(ran: paretune.Study) -> None:
 def test_data_frame_without_pandas_says_what_to_install(
     ran: paretune.Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    monkeypatch.setitem(sys.modules, "pandas", None)
     for table in (ran.trials, ran.front):
         with pytest.raises(paretune.UserError, match=r"pip install 'paretune\[pandas\]'"):
             table.to_pandas()
@@ -398,23 +400,36 @@ def test_figures_have_texts_and_unknown_ones_list_the_names(finished: Path) -> N
         study.plot("importance")
 
 
+SCRIPT = """\
+import sys
+import paretune
+from task_beside_the_script import evaluate
+
+study = paretune.Study(
+    evaluate=evaluate,
+    space={"width": {"float": [0.1, 1.0]}},
+    objectives={"error": {"minimize": "fraction"}},
+    search={"sampler": "random", "trials": 40},
+    folder=sys.argv[1],
+)
+assert study.run(workers=2, progress=False).ok
+"""
+
+
 @pytest.mark.slow
 def test_workers_run_a_study_of_sections_from_the_file_that_is_written(tmp_path: Path) -> None:
-    (tmp_path / "trainer_for_workers.py").write_text(FACTOR.format(factor=0.5))
-    study = paretune.Study(
-        evaluate="trainer_for_workers:evaluate",
-        space=SPACE,
-        objectives=OBJECTIVES,
-        search={"sampler": "random", "trials": 30},
-        folder=tmp_path / "shared",
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "task_beside_the_script.py").write_text(
+        "import time\n\n\ndef evaluate(plan, report):\n"
+        "    time.sleep(0.3)\n    return {'error': plan['width']}\n"
     )
-    assert study.run(workers=2, progress=False).ok
-    assert (tmp_path / "shared.yaml").is_file()
-    (tmp_path / "shared.yaml").write_text("study: other\n")
+    (tmp_path / "scripts" / "tune.py").write_text(SCRIPT)
+    folder = tmp_path / "runs" / "shared"
+    subprocess.run(
+        [sys.executable, tmp_path / "scripts" / "tune.py", folder], check=True, cwd=tmp_path
+    )
+    assert len(paretune.Study(folder).trials) == 40
+    assert "trial" in (folder / "worker-2.log").read_text()
+    (tmp_path / "runs" / "shared.yaml").write_text("study: other\n")
     with pytest.raises(paretune.UserError, match="differs from the sections in Python"):
-        paretune.Study(
-            evaluate="trainer_for_workers:evaluate",
-            space=SPACE,
-            objectives=OBJECTIVES,
-            folder=tmp_path / "shared",
-        ).run(workers=2, trials=40)
+        quick(folder).run(workers=2, trials=50)
