@@ -11,6 +11,7 @@ from paretune.search.starting.time_plan import (
     USABLE,
     shortest_study,
     time_plan,
+    too_short,
 )
 from support.start_facts import FACTS, facts, untrained
 
@@ -54,3 +55,11 @@ def test_time_for_less_than_one_trial_gives_no_plan() -> None:
 def test_study_that_trains_nothing_has_no_epochs() -> None:
     plan = time_plan(FACTS, 600, 1, False)
     assert plan is not None and plan.finetune == 0 and plan.trials > TRIALS
+
+
+def test_text_of_a_short_time_says_what_to_type() -> None:
+    text = too_short("2s", 13.0, 0.04)
+    assert text == (
+        "--time 2s: is too short for the baseline and one trial, which take about 13 s "
+        "(an epoch takes 40 ms); give time for ten: --time 3m"
+    )
