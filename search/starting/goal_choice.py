@@ -69,10 +69,23 @@ def _score_text(facts: StartFacts) -> str:
 def goals_choice(facts: StartFacts, goals: Sequence[Constraint]) -> SectionChoice:
     """Returns the user's goals, or usual ones."""
     if goals:
-        return SectionChoice([goal.text for goal in goals])
+        met = [goal.text for goal in goals if _met(facts, goal)]
+        text = f"the baseline meets {' and '.join(met)} already" if met else ""
+        return SectionChoice([goal.text for goal in goals], {(): text})
     latency = "latency" if "" in facts.runtimes else f"latency@{next(iter(facts.runtimes))}"
     texts = [_default_bound(facts.score, 0.01, 0.02), f"{latency} <= 0.5 x baseline"]
     return SectionChoice(texts, {(): "usual ones; change them to what you need"})
+
+
+def _met(facts: StartFacts, goal: Constraint) -> bool:
+    """Returns whether the baseline meets an absolute goal."""
+    values = {
+        "latency": facts.latency,
+        "size": float(facts.size),
+        facts.score.name: facts.score.value,
+    }
+    value = values.get(Quantity.of(goal.quantity).local)
+    return not goal.bound.relative and value is not None and goal.violation(value, value) <= 0
 
 
 def constraints_choice(facts: StartFacts, goals: Sequence[Constraint]) -> SectionChoice:

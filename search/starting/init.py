@@ -24,6 +24,7 @@ from paretune.search.study_file.check import check_info
 from paretune.search.study_file.document import document_of
 from paretune.search.study_file.loading import load_document
 from paretune.search.study_file.problems import StudyFileError
+from paretune.spaces.domains import count
 
 if TYPE_CHECKING:
     from paretune.search.preflight.estimate import Estimate
@@ -131,6 +132,7 @@ def _chosen(
     choices = study_choices(facts, source, spec, sections, plan)
     estimated = _estimated(choices, spec, opened, plan)
     trials, trial = plan.trials, plan.trial
+    plans = count(opened.spec.space)
     if estimated is not None:
         trial = (estimated.total - estimated.baseline) / max(1, estimated.trials)
         if spec.seconds is not None:
@@ -139,13 +141,15 @@ def _chosen(
             if trials < 1:
                 shortest = (estimated.baseline + trial) / USABLE
                 raise UserError(too_short(source["budget"]["time"], shortest, facts.epoch))
-            total = estimated.baseline + trials * trial
-            estimated = replace(estimated, trials=trials, total=total)
-    share = (
-        f"they fit into {source['budget']['time']}"
-        if spec.seconds
-        else "about " + duration(estimated.total if estimated else plan.total)
-    )
+        total = estimated.baseline + min(trials, plans) * trial
+        estimated = replace(estimated, trials=int(min(trials, plans)), total=total)
+    trials = int(min(trials, plans))
+    if plans <= trials:
+        share = "more plans do not exist"
+    elif spec.seconds is not None:
+        share = f"they fit into {source['budget']['time']}"
+    else:
+        share = f"about {duration(estimated.total if estimated else plan.total)} in all"
     return choices.with_trials(trials, f"about {duration(trial)} each; {share}"), estimated
 
 

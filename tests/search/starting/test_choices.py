@@ -245,6 +245,11 @@ def test_goals_are_the_users_or_usual_ones() -> None:
     ]
 
 
+def test_goal_that_the_baseline_meets_is_said() -> None:
+    goals = [read_constraint(text, UNITS) for text in ("latency <= 2 ms", "accuracy >= 0.99")]
+    assert goals_choice(FACTS, goals).comments[()] == "the baseline meets latency <= 2 ms already"
+
+
 def test_latency_of_a_tiny_network_is_timed_in_batches_unless_a_goal_fixes_it() -> None:
     assert latency_options(0.01, False, ["onnxruntime"], False) == {"minimize": "p50", "batch": 32}
     assert latency_options(0.01, True, ["onnxruntime"], False) == "minimize"
