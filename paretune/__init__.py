@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from paretune.search.errors import UserError
     from paretune.search.interface.front import StudyFront
-    from paretune.search.interface.functions import catalogue, init, profile, retarget, verify
+    from paretune.search.interface.functions import (
+        catalogue,
+        compare,
+        init,
+        profile,
+        retarget,
+        verify,
+    )
     from paretune.search.interface.study import Study
     from paretune.search.interface.trial import Trial
     from paretune.search.optimizing.function import optimize
@@ -35,6 +42,7 @@ __all__ = [
     "UserError",
     "__version__",
     "catalogue",
+    "compare",
     "init",
     "optimize",
     "profile",
@@ -48,6 +56,7 @@ _MODULES = {
     "Trial": "interface.trial",
     "UserError": "errors",
     "catalogue": "interface.functions",
+    "compare": "interface.functions",
     "init": "interface.functions",
     "optimize": "optimizing.function",
     "profile": "interface.functions",

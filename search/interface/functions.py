@@ -15,7 +15,7 @@ from paretune.search.interface.study import Study
 
 if TYPE_CHECKING:
     from paretune.search.export.check_results import Verification
-    from paretune.search.interface.results import NetworkProfile, Retargeting
+    from paretune.search.interface.results import NetworkProfile, Retargeting, StudyComparison
     from paretune.search.interface.started_study import StartedStudy
     from paretune.search.profiling.networks import ProfiledNetwork
 
@@ -110,6 +110,29 @@ def retarget(study: Study | PathLike, runtime: str | None = None, **options: Any
     """
     chosen = study if isinstance(study, Study) else Study(study)
     return chosen.retarget(runtime, **options)
+
+
+def compare(*studies: Study | PathLike, output: PathLike | None = None) -> StudyComparison:
+    """Compares studies: fronts, hypervolume on common axes, and what differs beyond noise.
+
+    Args:
+        *studies: The studies, or their paths.
+        output: The page to write, with the figures; None writes nothing.
+
+    Raises:
+        UserError: There are fewer than two studies, or they have no objective in common.
+    """
+    from paretune.search.comparing.comparison import compare_studies
+    from paretune.search.comparing.studies import read_studies
+    from paretune.search.interface.results import StudyComparison
+
+    paths = [str(s.folder) if isinstance(s, Study) else os.fspath(s) for s in studies]
+    info = compare_studies(*read_studies(paths))
+    if output is not None:
+        from paretune.search.comparing.html_page import write_comparison
+
+        write_comparison(info, Path(output))
+    return StudyComparison(info)
 
 
 def catalogue(kind: str) -> list[dict[str, Any]]:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from paretune.search.interface.shown import Shown, columns_of, plain_text
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from paretune.search.comparing.comparison import ComparisonInfo
     from paretune.search.preflight.preflight import PreflightInfo
     from paretune.search.profiling.profile import Profile
     from paretune.search.retargeting.table import RetargetInfo
@@ -79,6 +82,35 @@ class NetworkProfile(Shown):
     def to_json(self) -> dict[str, Any]:
         """Returns what `paretune profile --json` prints."""
         return self.profile.to_json()
+
+
+class StudyComparison(Shown):
+    """The fronts of several studies beside each other.
+
+    Attributes:
+        info: Fronts, hypervolumes on common axes, and what differs beyond noise.
+    """
+
+    def __init__(self, info: ComparisonInfo) -> None:
+        self.info = info
+
+    def text(self, width: int | None = None) -> str:
+        """Returns what `paretune compare` prints."""
+        import click
+
+        from paretune.search.comparing.text import comparison_view
+
+        return click.unstyle(comparison_view(self.info, columns_of(width)).text())
+
+    def plots(self) -> dict[str, go.Figure]:
+        """Returns title -> plotly figure with the fronts of all studies."""
+        from paretune.search.comparing.figures import front_figures
+
+        return dict(front_figures(self.info))
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what `paretune compare --json` prints."""
+        return self.info.to_json()
 
 
 class Retargeting(Shown):

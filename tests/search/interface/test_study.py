@@ -292,6 +292,20 @@ def test_status_and_rounds_are_read(ran: paretune.Study) -> None:
     assert ran.rounds == []
 
 
+def test_comparison_is_that_of_the_command_line(
+    ran: paretune.Study, tmp_path: Path, cli: Any
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(ran.folder, other)
+    comparison = paretune.compare(ran, other, output=tmp_path / "page.html")
+    result = cli("compare", ran.folder, other)
+    assert comparison.text(width=120).split() == result.out.split()
+    assert comparison.plots()
+    assert (tmp_path / "page.html").is_file()
+    with pytest.raises(paretune.UserError):
+        paretune.compare(ran)
+
+
 def test_report_is_written_where_it_is_wanted(ran: paretune.Study, tmp_path: Path) -> None:
     assert ran.report(tmp_path / "page.html") == tmp_path / "page.html"
     assert (tmp_path / "page.html").stat().st_size > 1_000_000
