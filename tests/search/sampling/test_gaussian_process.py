@@ -108,3 +108,19 @@ def test_equal_losses_are_predicted_as_they_are() -> None:
     equal = np.full((6, 1), 7.0)
     drawn = GaussianProcess(np.array([1.0])).draw(rows(random, 6), equal, rows(random, 3), random)
     assert drawn == pytest.approx(np.full((3, 1), 7.0), rel=1e-4)
+
+
+def test_difference_of_two_networks_is_surer_than_either() -> None:
+    random = np.random.default_rng(0)
+    rows = random.uniform(size=(60, 3))
+    targets = 2.0 * rows[:, 0] - rows[:, 1] + 0.05 * random.standard_normal(60)
+    pair = np.array([[0.8, 0.5, 0.5], [0.3, 0.5, 0.5]])
+    value, deviation = GaussianProcess.difference(rows, targets, pair)
+    assert value == pytest.approx(1.0, abs=0.1)
+    assert 0 < deviation < 0.1
+
+
+def test_difference_of_equal_rows_is_exactly_zero() -> None:
+    rows = np.random.default_rng(1).uniform(size=(12, 2))
+    value, deviation = GaussianProcess.difference(rows, rows[:, 0], rows[[3, 3]])
+    assert (value, deviation) == (0.0, 0.0)
