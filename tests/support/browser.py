@@ -79,20 +79,44 @@ def until(page: Page, condition: str, seconds: float = 60) -> None:
         page.wait_for_timeout(100)
 
 
-def place_of_point(page: Page, number: int) -> tuple[float, float]:
-    """Returns the position in the window, in pixels, of a trial's point in the first plot."""
-    script = """number => {
+def lonely_point(page: Page) -> tuple[int, float, float]:
+    """Returns the point of the first plot that is farthest from all others, and no baseline.
+
+    Returns:
+        The trial number, and the position in the window in pixels.
+    """
+    script = """() => {
         const plot = document.querySelector('#pairs .plot'), { xaxis, yaxis } = plot._fullLayout;
-        const box = plot.getBoundingClientRect();
-        for (const { customdata, x, y } of plot.data) {
-            const at = customdata?.indexOf(number) ?? -1;
-            if (at < 0) continue;
-            const across = xaxis._offset + xaxis.d2p(x[at]);
-            return [box.left + across, box.top + yaxis._offset + yaxis.d2p(y[at])];
+        const box = plot.getBoundingClientRect(), points = [];
+        for (const { customdata, x, y } of plot.data.slice(2, 7)) {
+            customdata.forEach((number, at) => points.push([number,
+                box.left + xaxis._offset + xaxis.d2p(x[at]),
+                box.top + yaxis._offset + yaxis.d2p(y[at])]));
         }
+        const room = (a) => Math.min(...points.filter((b) => b !== a).map(
+            (b) => Math.hypot(a[1] - b[1], a[2] - b[2])));
+        return points.filter(([number]) => number > 0).reduce(
+            (best, point) => (room(point) > room(best) ? point : best));
     }"""
-    across, down = page.evaluate(script, number)
-    return across, down
+    number, across, down = page.evaluate(script)
+    return number, across, down
+
+
+def drag_zoom(page: Page) -> list[float]:
+    """Zooms into the first plot by dragging, as users do; returns the new range of its y axis."""
+    shown = "document.querySelector('#pairs .plot')._fullLayout.yaxis.range"
+    before = page.evaluate(shown)
+    box = page.locator("#pairs .plot .nsewdrag").first.bounding_box()
+    assert box is not None
+    corner = (box["x"] + 0.1 * box["width"], box["y"] + 0.1 * box["height"])
+    page.mouse.move(*corner)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+    page.mouse.up()
+    until(page, f"{shown}[0] !== {before[0]}")
+    page.wait_for_timeout(500)  # the zoom is animated
+    zoomed: list[float] = page.evaluate(shown)
+    return zoomed
 
 
 def set_bound(page: Page, label: str, value: float) -> None:

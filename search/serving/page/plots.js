@@ -73,7 +73,7 @@ export class Plots {
     element.addEventListener("keydown", (event) => this.#key(event, plot));
     this.plots.push(plot);
     this.observer.observe(element);
-    const reset = el("button", { type: "button", text: "show all", "aria-label": `show all points of ${title}`, onclick: () => Plotly.relayout(element, { "xaxis.autorange": true, "yaxis.autorange": true }) });
+    const reset = el("button", { type: "button", text: "show all", "aria-label": `show all points of ${title}`, onclick: () => { plot.all = true; Plotly.relayout(element, { "xaxis.autorange": true, "yaxis.autorange": true }); } });
     return el("figure", {}, el("figcaption", {}, el("span", { text: title }), reset), element);
   }
 
@@ -82,8 +82,8 @@ export class Plots {
     const y = scales.get(plot.y.name), x = plot.x ? scales.get(plot.x.name) : numberScale(this.study.complete);
     const layout = { ...baseLayout(colour), uirevision: "keep", shapes: this.#boundLines(plot, x, y, colour) };
     const { feasible, complete } = this.study, infeasible = complete.filter((row) => row.broken);
-    layout.xaxis = axisLayout(x, plot.x && firstRange(x, feasible, infeasible), colour);
-    layout.yaxis = axisLayout(y, firstRange(y, feasible, infeasible), colour);
+    layout.xaxis = axisLayout(x, plot.x && !plot.all && firstRange(x, feasible, infeasible), colour);
+    layout.yaxis = axisLayout(y, !plot.all && firstRange(y, feasible, infeasible), colour);
     if (narrow) { layout.margin = { l: 50, r: 6, t: 6, b: 46 }; layout.font.size = 11; }
     const traces = this.#traces(plot, x, y, colour);
     if (plot.drawn) { Plotly.react(plot.element, traces, layout, OPTIONS); return; }

@@ -17,9 +17,10 @@ import pytest
 from paretune.search.front.final_front import with_final_front
 from paretune.search.study.units import format_value
 from support.browser import (
+    drag_zoom,
+    lonely_point,
     needs_browser,
     open_pages,
-    place_of_point,
     points,
     scrolls_sideways,
     served_address,
@@ -106,9 +107,9 @@ def test_bound_greys_points_and_names_the_best_inside(
 def test_click_on_a_point_opens_its_trial(finished: Path, address: str, open_page: Open) -> None:
     page = study_page(open_page, address)
     wait_for_plot(page)
-    number = page.evaluate("document.querySelector('#pairs .plot').data[5].customdata[0]")
     page.locator("#pairs .plot").first.scroll_into_view_if_needed()
-    page.mouse.click(*place_of_point(page, number))
+    number, across, down = lonely_point(page)
+    page.mouse.click(across, down)
     panel = page.locator("#panel")
     panel.get_by_role("heading", name="What each technique contributed").wait_for()
     assert panel.locator("h2").inner_text() == f"Trial {number}"
@@ -154,9 +155,8 @@ def test_new_trials_appear_and_zoom_bounds_and_scroll_stay(
     page = study_page(open_page, serve(start, tmp_path))
     wait_for_plot(page)
     set_bound(page, "accuracy at least", 1)
-    page.evaluate(
-        "Plotly.relayout(document.querySelector('#pairs .plot'), {'yaxis.range': [5, 95]})"
-    )
+    page.locator("#pairs .plot").first.scroll_into_view_if_needed()
+    zoomed = drag_zoom(page)
     page.locator("#grid").evaluate("e => { e.scrollTop = 40 }")
     page.evaluate("scrollTo(0, 300)")
     before = study.count
@@ -168,8 +168,8 @@ def test_new_trials_appear_and_zoom_bounds_and_scroll_stay(
         f"[1,2,3,4,5,6].some(i => document.querySelector('#pairs .plot').data[i].customdata"
         f".includes({added[-1]}))",
     )
-    plot = "document.querySelector('#pairs .plot').layout.yaxis.range"
-    assert page.evaluate(plot) == [5, 95]
+    shown = "document.querySelector('#pairs .plot')._fullLayout.yaxis.range"
+    assert page.evaluate(shown) == zoomed
     assert page.get_by_label("accuracy at least, as a number").input_value() == "1"
     assert page.locator("#grid").evaluate("e => e.scrollTop") == 40
     assert page.evaluate("scrollY") == 300
