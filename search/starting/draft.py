@@ -102,7 +102,7 @@ class Draft:
         return Document(file, self.source, {}, dict(self.origins))
 
     def set_objectives(self, scores: Mapping[str, str]) -> None:
-        """Sets the objectives: scores, then latency and size on each target.
+        """Sets the objectives: scores, the latency on each target, and the size on the first.
 
         Args:
             scores: Score of the user's own task -> direction; empty for what the options name.
@@ -110,7 +110,8 @@ class Draft:
         objectives: dict[str, Any] = dict(scores) if scores else self._scores()
         names = list(self.source.get("targets", ())) or [None]
         for cost in COSTS:
-            for name in names:
+            # One size suffices: files of several targets shrink together.
+            for name in names if cost == COSTS[0] else names[:1]:
                 objectives[f"{cost}@{name}" if name else cost] = MINIMIZE
         self.source["objectives"] = objectives
 
