@@ -16,7 +16,6 @@ from paretune.search.study_file.document import Document
 from paretune.search.study_file.loading import load_document
 from paretune.search.study_file.problems import Key
 from paretune.search.study_file.task_metrics import TaskMetrics
-from paretune.spaces.training.recipe import Recipe
 
 UNTRAINED = {"epochs": 0}
 """Recipe of a baseline whose training is not chosen yet."""
@@ -208,8 +207,3 @@ def _origins(request: InitRequest) -> dict[Key, str]:
     for index, text in enumerate(request.goals):
         origins["goals", str(index)] = f'--goal "{text}"'
     return origins
-
-
-def recipe_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a recipe of a study file with all its fields, as plans have it."""
-    return Recipe.model_validate(dict(values)).to_json()

@@ -91,7 +91,8 @@ def init_study(
     if write:
         request.check_output()
     from paretune.search.preflight.rehearsal import rehearsal
-    from paretune.search.starting.survey import Survey, open_draft, weights_of
+    from paretune.search.starting.baseline_weights import open_draft, weights_of
+    from paretune.search.starting.survey import Survey
     from paretune.search.starting.task_choice import started
 
     say("loading the data")

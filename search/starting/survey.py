@@ -10,19 +10,18 @@ from paretune.inputs import kind_of, signature_of
 from paretune.objectives.host import cores, load_average
 from paretune.search.errors import UserError
 from paretune.search.measuring.gauge import measure_one
-from paretune.search.preflight.attempts import Refusal, attempt
 from paretune.search.preflight.baseline_check import check_baseline
 from paretune.search.preflight.data_check import check_data
 from paretune.search.preflight.data_facts import data_facts
 from paretune.search.preflight.objective_check import check_objectives
-from paretune.search.preflight.preflight import loaded
 from paretune.search.preflight.rehearsal import Rehearsal
 from paretune.search.profiling.networks import ProfiledNetwork
 from paretune.search.profiling.profile import Profile
 from paretune.search.profiling.profiler import profile_network
 from paretune.search.starting.alignment import channel_alignment
 from paretune.search.starting.attempted_techniques import TechniqueAttempts
-from paretune.search.starting.draft import UNTRAINED, Draft
+from paretune.search.starting.baseline_weights import elements, model_option
+from paretune.search.starting.draft import Draft
 from paretune.search.starting.facts import ScoreFact, StartFacts, TriedOption, TriedRate, Weights
 from paretune.search.starting.first_recipe import batch_size_for, first_recipe
 from paretune.search.starting.goal_choice import QUICK_SECONDS, latency_options
@@ -30,17 +29,12 @@ from paretune.search.starting.time_plan import too_short
 from paretune.search.starting.user_scores import direction_of_score, user_scores
 from paretune.search.study.quantity import SCORE, Quantity
 from paretune.search.study.units import format_about
-from paretune.spaces.architecture import OWN_CODE
 from paretune.spaces.pruning.layer_names import prunable_layer_names
-from paretune.spaces.rebuild import initial_candidate
 
 if TYPE_CHECKING:
     from paretune.objectives.base import Measurement
     from paretune.search.data.dataset import Dataset
     from paretune.search.preflight.finding import Finding
-
-PUBLISHED = {"torchvision": "weights", "timm": "pretrained", "transformers": "checkpoint"}
-"""Architecture -> its option that loads published weights."""
 
 PROFILED: Mapping[str, Mapping[str, Any]] = {
     "latency": {"seconds": 0.5, "references": False},
@@ -65,42 +59,6 @@ SLOWEST = 3
 """Layers that are named as the bottleneck."""
 
 Progress = Callable[[str], None]
-
-
-def weights_of(draft: Draft, data: Dataset) -> Weights:
-    """Returns where the weights of a draft's baseline come from.
-
-    The user's code brings weights if it returns the same ones for two seeds.
-    """
-    assert draft.spec is not None
-    baseline = draft.spec.baseline
-    [(name, params)] = baseline.architecture.items()
-    answer = attempt("pretrain", lambda: _equal_for_two_seeds(baseline.architecture, data))
-    if isinstance(answer, Refusal):
-        text = answer.text.removeprefix("UnknownName: ")
-        raise UserError(f"{_model_option(draft)}: cannot be built: {text}")
-    if baseline.checkpoint is not None:
-        return "checkpoint"
-    if params.get(PUBLISHED.get(name, "")):
-        return "published"
-    return "code" if answer and name == OWN_CODE else "random"
-
-
-def _model_option(draft: Draft) -> str:
-    request = draft.request
-    return f"--model {request.model}" if request.model else f"--task {request.task}"
-
-
-def _equal_for_two_seeds(architecture: Mapping[str, Any], data: Dataset) -> bool:
-    import torch
-
-    task = data.task
-    first, second = (
-        initial_candidate(architecture, data.shape, task.outputs, seed, task.keep).model
-        for seed in (0, 1)
-    )
-    weights = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in weights)
 
 
 class Survey:
@@ -172,7 +130,7 @@ class Survey:
     def batch(self) -> int:
         """Batch size that suits the data."""
         data = self.data
-        return batch_size_for(data.size("train"), _elements(data), data.task.outputs.per)
+        return batch_size_for(data.size("train"), elements(data), data.task.outputs.per)
 
     # -- steps -----------------------------------------------------------------------------------
 
@@ -355,7 +313,7 @@ class Survey:
             targets=data.facts.kind if data.facts else None,
             per=data.task.outputs.per,
             shape="; ".join(data_facts(data)),
-            elements=_elements(data),
+            elements=elements(data),
             pixels=pixels,
             channels=_channels(data) if pixels else 0,
             side=_side(data) if pixels else 0,
@@ -422,32 +380,12 @@ def score_of(rehearsal: Rehearsal, subject: Any, name: str) -> Measurement:
     return named or first
 
 
-def open_draft(draft: Draft, data: Dataset, weights: Weights) -> Dataset:
-    """Writes the first recipe of an untrained baseline into its draft; returns the data again.
-
-    The parts of the data depend on whether the baseline's weights may have seen it.
-
-    Args:
-        draft: The draft.
-        data: Its data, loaded once.
-        weights: Where the baseline's weights come from.
-    """
-    if weights in ("checkpoint", "code"):
-        draft.set_baseline(pretrain=None)
-    else:
-        batch = batch_size_for(data.size("train"), _elements(data), data.task.outputs.per)
-        draft.set_baseline(pretrain=first_recipe(batch, data.loader_batch, weights))
-    spec = draft.check()
-    unchanged = weights != "code" and draft.source["baseline"].get("pretrain") != UNTRAINED
-    return data if unchanged and weights == "checkpoint" else loaded(spec, draft.document().where)
-
-
 def _mistake(finding: Finding, where: str, draft: Draft) -> str:
     """Returns the error text of a finding."""
     if finding.key == ("baseline",):
         option = "--checkpoint" if "checkpoint" in finding.text.lower() else ""
         value = draft.request.checkpoint if option else None
-        where = f"{option} {value}" if value else _model_option(draft)
+        where = f"{option} {value}" if value else model_option(draft)
     named = finding.item in ("", "baseline", "your model as it is", *finding.key)
     return f"{where}: {finding.text if named else f'{finding.item}: {finding.text}'}"
 
@@ -472,12 +410,6 @@ def _busy() -> Iterator[str]:
 def _layer_name(name: str, kind: str) -> str:
     """Returns a name that says something: that of a layer, with its kind if it is a number."""
     return name if any(letter.isalpha() for letter in name) else f"{kind} {name}"
-
-
-def _elements(data: Dataset) -> int:
-    import math
-
-    return sum(math.prod(each.shape) for each in signature_of(data.shape).inputs)
 
 
 def _channels(data: Dataset) -> int:
