@@ -146,7 +146,8 @@ def optimized(case: Case, seconds: int, seed: int, folder: Path) -> SideResult:
     first = [sys.executable, "-c", "\n".join([*CLOCK, FIRST]), *options]
     wall, processor = run(first, folder)  # what the command does first: it writes the study file
     file = folder / "out.study.yaml"
-    text = re.sub(r"seed: \d+", f"seed: {seed}", file.read_text(), count=1)
+    text = file.read_text().replace("search: {", f"search: {{seed: {seed}, ", 1)
+    assert f"seed: {seed}" in text, text
     latency = read_document(STUDIES / case.study).data["objectives"]["latency"]
     # The same batch on both sides: the share of a call's overhead depends on it.
     file.write_text(re.sub(r"(?m)^  latency: .*$", f"  latency: {json.dumps(latency)}", text))
