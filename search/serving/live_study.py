@@ -41,7 +41,7 @@ from paretune.search.views.front_table import front_info, shown_chances
 FULL_EVERY = 10.0
 """Seconds between two looks at all trials: a finished one may change, as with --retry-failed."""
 
-REST = 50.0
+REST = 125.0
 """After the front was computed, it rests for this many times the time that this took."""
 
 STATUS = {RUN: "running", PAUSE: "holding", STOP: "stopping"}
@@ -53,6 +53,11 @@ class LiveStudy:
 
     One thread at a time may use it.
 
+    Attributes:
+        seq: Grows with every change.
+        rare_seconds: Processor time of the last refresh for what is done seldom: the first read of
+            all trials, and the front's table.
+
     Args:
         url: Storage URL.
         fixed: Parts of the state that do not change: id, file, and the epoch of the server.
@@ -60,6 +65,7 @@ class LiveStudy:
 
     def __init__(self, url: str, fixed: Mapping[str, Any]) -> None:
         self.seq = 0
+        self.rare_seconds = 0.0
         self.url = url
         self._fixed, self._epoch = dict(fixed), fixed["epoch"]
         self._connection = StudyConnection(url)
@@ -78,6 +84,7 @@ class LiveStudy:
         self._looked_at_all = -math.inf
         self._front_of: Any = None
         self._front_after = -math.inf
+        self._front_cost = 0.0
         self._front: dict[str, Any] = {}
         self._generation = 0
         self._ended: tuple[int, float] = (0, 0.0)
@@ -94,7 +101,8 @@ class LiveStudy:
         Raises:
             UserError: The database cannot be read.
         """
-        before = self.seq
+        before, self.rare_seconds = self.seq, 0.0
+        first, begun = not self._raw, time.thread_time()
         self._next = self.seq + 1
         changed = self._connection.changed()
         if self._connection.generation != self._generation:
@@ -109,6 +117,8 @@ class LiveStudy:
         self._read_front(reader)
         for name, part in {**self._fixed, **further}.items():
             self._set(name, part)
+        if first:
+            self.rare_seconds = time.thread_time() - begun
         return self.seq != before
 
     def _read(self, reader: StudyReader) -> None:
@@ -210,7 +220,11 @@ class LiveStudy:
         self._set("notes", list(record.data_notes))
         self._take_final(record)
         self._front_of = state
-        self._front_after = begun + REST * (time.thread_time() - cost)
+        seconds = time.thread_time() - cost
+        self.rare_seconds += seconds
+        # The lesser of two costs: one of them may include imports.
+        self._front_after = begun + REST * min(seconds, self._front_cost)
+        self._front_cost = seconds
 
     def _reasons(self, reader: StudyReader, record: StudyRecord) -> list[str]:
         if any(record.members):

@@ -78,7 +78,8 @@ class WatchedStudy:
             self.error = None
         except UserError as problem:
             changed, self.error = False, str(problem)
-        self._rest = REST * (time.thread_time() - begun)
+        # What is done seldom, such as the front's table, must not delay the points.
+        self._rest = REST * (time.thread_time() - begun - self._study.rare_seconds)
         return changed or self.error != error
 
     async def state(self) -> bytes:
