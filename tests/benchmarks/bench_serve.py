@@ -4,7 +4,8 @@ opening    from the request to the whole state, for the first page and for one t
            an update after one more trial. Target: the first state in two seconds
 running    a study whose trials take no time runs alone, and beside a server with open pages.
            The sides run in turn. Printed are the ratio of the run's processor time, and the
-           server's processor time as a share of the run's time. Target: less than 2 %
+           server's processor time as a share of the run's time. Target: less than 2 %. The
+           server has shown another study before, so that its start, a second, does not count
 """
 
 from __future__ import annotations
@@ -121,16 +122,20 @@ def run_seconds(spec_folder: Path, trials: int, pages: int) -> tuple[float, floa
     """
     file = trivial.study_file(spec_folder)
     command = [sys.executable, "-m", "paretune", "run", str(file), "--trials", str(trials)]
+    MadeUpStudy(spec_folder, 20, "shown-before").close()
     with ExitStack() as stack:
-        server = stack.enter_context(served(file)) if pages else None
+        server = stack.enter_context(served(spec_folder)) if pages else None
         before = 0.0
+        if server is not None:
+            server.get("/api/studies/shown-before")  # imports all code
+            before = server.seconds
         begun = time.perf_counter()
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         if server is not None:
             while not (spec_folder / "trivial" / "study.db").is_file():
                 time.sleep(0.01)
-            server.get("/api/studies/trivial")  # loads all code
-            before = server.seconds
+            while server.get("/api/studies/trivial").startswith(b"{"):  # an error: not found yet
+                time.sleep(0.1)
             for _ in range(pages):
                 stack.enter_context(closing(server.page("trivial")))
         _, status, usage = os.wait4(run.pid, 0)
