@@ -45,6 +45,7 @@ class WatchedStudy:
         self._reader: asyncio.Task[None] | None = None
         self._looked = -EVERY
         self._rest = 0.0
+        self._telling = 0.0  # processor time since the last look to tell pages what changed
         self._cached: tuple[tuple[str, int], bytes] | None = None
         self._deltas: dict[tuple[str, int, int], str] = {}
         self._closed = False
@@ -79,7 +80,8 @@ class WatchedStudy:
         except UserError as problem:
             changed, self.error = False, str(problem)
         # What is done seldom, such as the front's table, must not delay the points.
-        self._rest = REST * (time.thread_time() - begun - self._study.rare_seconds)
+        spent = time.thread_time() - begun - self._study.rare_seconds
+        self._rest, self._telling = REST * (spent + self._telling), 0.0
         return changed or self.error != error
 
     async def state(self) -> bytes:
@@ -130,10 +132,16 @@ class WatchedStudy:
         async with self._lock:
             key = (self._study.epoch, since, self._study.seq)
             if key not in self._deltas:
-                text = await asyncio.to_thread(lambda: encoded(self._study.since(since)))
+                text = await asyncio.to_thread(self._told, since)
                 self._deltas = {k: v for k, v in self._deltas.items() if k[2] == key[2]}
                 self._deltas[key] = text
             return self._deltas[key]
+
+    def _told(self, since: int) -> str:
+        begun = time.thread_time()
+        text = encoded(self._study.since(since))
+        self._telling += time.thread_time() - begun
+        return text
 
     async def _wait(self, epoch: str | None, since: int, told: str | None) -> bool:
         """Waits for a change; returns False if nothing changed for a while."""

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 from paretune.search.study.spec import StudySpec
 from paretune.search.tracking.facts import StudyFacts, TrialFacts
-from paretune.search.tracking.tracker import needs
+from paretune.search.tracking.tracker import TrackerAway, needs
 
 T = TypeVar("T")
 
@@ -122,13 +123,12 @@ class MlflowTracker:
             client = MlflowClient(tracking_uri=self._uri)
             experiment = client.get_experiment_by_name(self._experiment)
             if experiment is None:
-                try:
-                    number = client.create_experiment(self._experiment)
-                except MlflowException:  # another process has just created it
-                    number = client.get_experiment_by_name(self._experiment).experiment_id
-            else:
-                number = experiment.experiment_id
-            self._opened = (client, number)
+                with suppress(MlflowException):  # another process may have just created it
+                    client.create_experiment(self._experiment)
+                experiment = client.get_experiment_by_name(self._experiment)
+            if experiment is None:
+                raise TrackerAway(f"there is no experiment {self._experiment} after its creation")
+            self._opened = (client, experiment.experiment_id)
         return self._opened
 
     def _run(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretune.search.database.base import Row
 from paretune.search.database.store import OPEN_STATES, existing_store
 from paretune.search.database.tracked import STUDY, Tracked
 from paretune.search.front.final_front import with_final_front
@@ -108,7 +109,7 @@ class Sender:
         parent: str,
         study: StudyFacts,
         trial: TrialFacts,
-        row: Mapping[str, Any] | None,
+        row: Row | None,
     ) -> bool:
         """Sends a trial; returns False if another process sends it now."""
         if (row is None or row["run"] is None) and not tracked.claim(self.key, trial.number):
@@ -160,7 +161,7 @@ class Sender:
     def _attach(
         self,
         tracked: Tracked,
-        row: Mapping[str, Any],
+        row: Row,
         run: str,
         study: StudyFacts,
         name: str,

@@ -16,9 +16,7 @@ LEAST_LINES = 2
 def missing_sections(record: StudyRecord) -> Mapping[str, str]:
     """Returns section -> sentence to show in place of its table or plot."""
     feasible = sum(t.number > 0 for t in group_trials(record).feasible)
-    complete = sum(
-        t.number > 0 and t.measured_now and t.repeat_of is None for t in record.trials
-    )
+    complete = sum(t.number > 0 and t.measured_now and t.repeat_of is None for t in record.trials)
     varies = any(trial.params for trial in record.trials)
     if not varies:
         importance = "The space has no parameter that varies."

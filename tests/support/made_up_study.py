@@ -72,10 +72,12 @@ class MadeUpStudy:
         rows = [self._trial(number, state) for number in numbers]
         fronts = []
         for row in rows:
-            if row["state"] == "complete" and not any(v > 0 for v in row["violations"].values()):
-                if self._front.add(row["number"], row["values"]):
-                    point = self._front.point(row["number"], row["finished"])
-                    fronts.append({**vars(point), "members": list(point.members)})
+            is_feasible = not any(v > 0 for v in row["violations"].values())
+            if row["state"] != "complete" or not is_feasible:
+                continue
+            if self._front.add(row["number"], row["values"]):
+                point = self._front.point(row["number"], row["finished"])
+                fronts.append({**vars(point), "members": list(point.members)})
         measured = [m for row in rows for m in _measurements(row)]
         with self.engine.begin() as connection:
             connection.execute(sa.insert(tables.trials), rows)

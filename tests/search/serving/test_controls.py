@@ -90,7 +90,8 @@ def test_changed_run_begins_when_the_workers_have_left(study: MadeUpStudy) -> No
     async def change() -> None:
         steering = Controls(locate(str(study.file)))
         answer = await steering.act({"action": "run", "trials": 50})
-        assert answer["command"].startswith("paretune stop --wait ") and "&& paretune run" in str(answer)
+        assert answer["command"].startswith("paretune stop --wait ")
+        assert "&& paretune run" in answer["command"]
         assert (steering.json() or {})["state"] == "waiting"
         assert wanted(engine_rows(study.engine)) == "stop"
         with pytest.raises(UserError, match="a run waits already"):

@@ -255,7 +255,11 @@ def test_large_print_has_the_figure_of_a_real_difference(make_record: MakeRecord
 def test_report_tells_the_rounds_in_order_and_escapes_them(make_record: MakeRecord) -> None:
     rounds = (
         {"number": 0, "sentences": ["The baseline takes 2 ms.", "Round 1 tries <b>formats</b>."]},
-        {"number": 1, "sentences": ["Trial 3 is fastest.", "Then more."], "changes": ["lr: 1 -> 2"]},
+        {
+            "number": 1,
+            "sentences": ["Trial 3 is fastest.", "Then more."],
+            "changes": ["lr: 1 -> 2"],
+        },
         {"number": 2, "sentences": []},  # it runs now
     )
     page = outside_scripts(report_html(replace(make_record(6), rounds=rounds)))
