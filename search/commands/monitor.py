@@ -9,6 +9,8 @@ import click
 
 from paretune.search.commands.shared import DONE, NOTHING, json_option, output_option, print_json
 
+MOST_EXAMPLES = 1_000_000_000
+
 
 @click.command("monitor")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
@@ -28,7 +30,10 @@ from paretune.search.commands.shared import DONE, NOTHING, json_option, output_o
     "examples.",
 )
 @click.option(
-    "--last", type=click.IntRange(1), metavar="N", help="Compare the latest N examples only."
+    "--last",
+    type=click.IntRange(1, MOST_EXAMPLES),
+    metavar="N",
+    help="Compare the latest N examples only.",
 )
 @click.option(
     "--study",

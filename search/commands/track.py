@@ -21,10 +21,11 @@ from paretune.search.commands.shared import (
 @storage_option
 @json_option
 def command(study: str, overrides: tuple[str, ...], storage: str | None, as_json: bool) -> int:
-    """Send a study to the trackers that its section `track` names.
+    """Send a study to MLflow or Weights & Biases.
 
-    STUDY is a study file. A run does so while it searches; this command sends what is missing after
-    an outage, or a study that was run without trackers.
+    STUDY is a study file; its section `track` names the trackers. A run sends to them while it
+    searches. This command sends what is missing after an outage, or a study that was run without
+    trackers.
     """
     from paretune.search.errors import UserError
     from paretune.search.locate import locate
