@@ -27,7 +27,9 @@ def trial(number: int, state: Any = "complete", **fields: Any) -> TrialRecord:
 def test_trial_is_feasible_when_it_is_complete_and_breaks_no_constraint(
     state: Any, violations: dict[str, float], feasible: bool
 ) -> None:
-    assert trial(1, state, violations=violations).feasible is feasible
+    values = {"accuracy": 0.9}
+    assert trial(1, state, values=values, violations=violations).feasible is feasible
+    assert not trial(1, state, violations=violations).feasible  # not measured in this version
     assert Result(state, violations=violations).feasible is feasible
 
 
