@@ -30,7 +30,7 @@ def test_trial_is_feasible_when_it_is_complete_and_breaks_no_constraint(
     values = {"accuracy": 0.9}
     assert trial(1, state, values=values, violations=violations).feasible is feasible
     assert not trial(1, state, violations=violations).feasible  # not measured in this version
-    assert Result(state, violations=violations).feasible is feasible
+    assert Result(state, values, violations=violations).feasible is feasible
 
 
 def test_trial_is_held_by_racing_when_its_reason_is_a_race() -> None:
