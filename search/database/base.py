@@ -31,13 +31,16 @@ class Tables:
 def exclusive_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Opens a transaction that reads and then writes, for one worker at a time.
 
-    SQLite has one writer at a time anyway. On PostgreSQL, two workers that both see nothing to
-    delete would both insert, and the second would fail on the primary key
+    SQLite has one writer at a time anyway, but Python begins a transaction at the first statement
+    that writes, so this one takes the lock before it reads. On PostgreSQL, two workers that both see
+    nothing to delete would both insert, and the second would fail on the primary key
     (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS).
     """
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITE_LOCK)))
+        elif connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
 
 

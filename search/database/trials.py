@@ -78,6 +78,7 @@ class Trials(Tables):
         proposal: Mapping[str, Any],
         variant_of: int | None = None,
         later: bool = True,
+        most: int | None = None,
     ) -> StartedTrial | None:
         """Adds a running trial with the first free number.
 
@@ -89,10 +90,12 @@ class Trials(Tables):
             proposal: The sampler's proposal as JSON.
             variant_of: The trial that trained its network, if it is a format variant; else None.
             later: Whether it may have a higher number.
+            most: Number of trials that the search may have; None for no limit. Workers count with
+                a delay, so the last word is here, where one of them writes at a time.
 
         Returns:
             None if another worker is running this plan, or has taken the number and a higher one
-            is not allowed. Nothing was written then.
+            is not allowed, or if the search has its trials. Nothing was written then.
 
         Raises:
             NewerVersion: The study has a newer version; nothing was written.
@@ -103,6 +106,10 @@ class Trials(Tables):
             try:
                 with exclusive_transaction(self.engine) as connection:
                     if connection.execute(_RUNNING_PLAN, key).first():
+                        return None
+                    # A number up to the limit has fewer trials below it: no need to count.
+                    counts = most is not None and number > most
+                    if counts and connection.execute(_COUNT_SEARCH).scalar_one() >= most:
                         return None
                     connection.execute(_INSERT, {**row, "number": number})
                     note_trial(connection, number, self.version)
@@ -399,6 +406,12 @@ _SAME_PLAN = (
         _T.repeat_of.is_(None),
     )
     .order_by(_T.number)
+)
+
+_COUNT_SEARCH = (
+    sa.select(sa.func.count())
+    .select_from(tables.trials)
+    .where(_T.number > 0, _T.repeat_of.is_(None), _T.variant_of.is_(None))
 )
 
 _RUNNING_PLAN = (

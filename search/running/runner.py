@@ -285,7 +285,13 @@ class Runner:
             # A plan to try first waits: at a later number, it might have been begun meanwhile.
             later = self._lost >= MAX_LOST and proposal.hint is None
             begun = self._store.begin_next(
-                number, self._worker.id, plan, proposal.params, stored, later=later
+                number,
+                self._worker.id,
+                plan,
+                proposal.params,
+                stored,
+                later=later,
+                most=self._spec.trials,
             )
             if begun is not None:
                 self._seen, self._lost = begun.number, 0

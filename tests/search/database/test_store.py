@@ -204,6 +204,16 @@ def test_next_trial_has_the_first_free_number_and_the_trial_with_its_plan(store:
     assert [row["number"] for row in store.running()] == [1, 3, 4]
 
 
+def test_next_trial_does_not_begin_when_the_search_has_its_trials(store: Store) -> None:
+    begin(store, 1, width=0.125)
+    begin(store, 2, width=0.25)
+    assert store.begin_next(3, "me", plan(0.5), {}, {"params": {}}, most=2) is None
+    assert [row["number"] for row in store.running()] == [1, 2]
+    variant = store.begin_next(3, "me", plan(0.375), {}, {"params": {}}, variant_of=1)
+    begun = store.begin_next(4, "me", plan(0.5), {}, {"params": {}}, most=3)
+    assert variant and begun, "format variants do not count"
+
+
 def test_next_trial_does_not_begin_when_another_worker_was_quicker(store: Store) -> None:
     begin(store, 1, width=0.5)
     assert store.begin_next(2, "me", plan(0.5), {}, {"params": {}}) is None, "it runs this plan"

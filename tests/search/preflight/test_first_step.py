@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,7 @@ def test_mistake_stops_a_run_with_2_before_anything_is_stored(
 
 def test_run_prints_what_was_checked_before_its_trials(first_run: Any) -> None:
     first, second, *_ = first_run.out.splitlines()
-    assert first.startswith("checked 2 networks, 1 pruning") or ", 3 prunings, " in first
-    assert "per trial" in first
+    assert re.match(r"checked 2 networks, [123] prunings?, .* per trial", first)
     assert second.startswith("study tiny: 6 trials")
 
 

@@ -84,7 +84,7 @@ def test_transformers_study_scores_its_files_as_compute_metrics_does(folder: Pat
 
     from sentences import collate, datasets
 
-    batch = collate(datasets()["validation"][:64])
+    batch = collate(datasets()["validation"][:200])
     labels = batch.pop("labels").numpy()
     inputs = {name: tensor.numpy() for name, tensor in batch.items()}
     shorter = {name: array[:3, :7] for name, array in inputs.items()}
@@ -92,10 +92,11 @@ def test_transformers_study_scores_its_files_as_compute_metrics_does(folder: Pat
         session = session_of(folder, "transformers.yaml", trial)
         assert {each.name for each in session.get_inputs()} == {"input_ids", "attention_mask"}
         [logits] = session.run(None, inputs)
-        assert logits.shape == (64, 3)
+        assert logits.shape == (200, 3)
         assert session.run(None, shorter)[0].shape == (3, 3)  # the length is dynamic
         correct = trial.measurements["correct"]
-        assert abs((logits.argmax(1) == labels).mean() - correct.value) < 0.15
+        # Dynamic int8 rounds by the values of a batch, and the score is made in smaller batches.
+        assert abs((logits.argmax(1) == labels).mean() - correct.value) < 0.05
         assert np.isfinite(logits).all() and correct.count == 200
     assert record.baseline.measurements["correct"].value > 0.5
     kinds = {(t.params["pruning"], t.params["quantization"]) for t in record.trials if t.number}

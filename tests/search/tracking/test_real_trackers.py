@@ -143,7 +143,7 @@ def test_wandb_writes_a_run_for_the_study_and_for_each_trial(tmp_path: Path) -> 
     assert "not sent" not in result.out
 
     folders = sorted((tmp_path / "tracked" / "wandb").glob("offline-run-*"))
-    numbers = {folder.name.rpartition("-")[2] for folder in folders}
+    numbers = {folder.name.split("-")[3] for folder in folders}  # offline-run-TIME-ID, or -ID-1
     assert len(numbers) == 3  # the study, trials 1 and 2
     content = b"".join(path.read_bytes() for path in sorted(folders[0].parent.rglob("*.wandb")))
     for text in (b"trial 1", b"trial 2", b"evaluate/loss", b"hypervolume", b"plates"):
