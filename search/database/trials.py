@@ -108,8 +108,7 @@ class Trials(Tables):
                     if connection.execute(_RUNNING_PLAN, key).first():
                         return None
                     # A number up to the limit has fewer trials below it: no need to count.
-                    counts = most is not None and number > most
-                    if counts and connection.execute(_COUNT_SEARCH).scalar_one() >= most:
+                    if most is not None and number > most and _is_full(connection, most):
                         return None
                     connection.execute(_INSERT, {**row, "number": number})
                     note_trial(connection, number, self.version)

@@ -234,6 +234,7 @@ def test_database_of_another_study_is_refused(finished: Path, cli: Cli) -> None:
     assert 'the database of another study, "tiny"' in result.err
 
 
+@pytest.mark.slow
 def test_full_disk_stops_the_run_and_finished_work_is_kept(tiny: Path, cli: Cli) -> None:
     """A limit of 800 KB for each file makes writes fail as on a full disk."""
     wide = tiny.read_text().replace("width: {choice: [0.0625, 0.125]}", "width: 1.0")

@@ -47,6 +47,7 @@ def test_profile_of_a_named_network_writes_page_and_json(cli: Cli, tmp_path: Pat
     assert profile["times"]["latency_ms"] == numbers["latency"]["value"]
 
 
+@pytest.mark.slow
 def test_formats_that_are_slower_when_tried_are_not_proposed(cli: Cli) -> None:
     result = cli("profile", *SMALL, "--json")
     profile = json.loads(result.out)
@@ -91,6 +92,7 @@ def test_profile_of_a_trial_shows_its_accuracies(finished: Path, cli: Cli) -> No
     assert profile["subject"].startswith("tiny, trial 0: ")
 
 
+@pytest.mark.slow
 def test_trial_can_be_profiled_in_another_runtime(finished: Path, cli: Cli) -> None:
     result = cli("profile", finished, "--trial", "1", "--runtime", "torchscript", "--json")
     assert result.code == 0, result.err
@@ -98,6 +100,7 @@ def test_trial_can_be_profiled_in_another_runtime(finished: Path, cli: Cli) -> N
     assert (profile["runtime"], profile["times"]["source"]) == ("torchscript", "torch")
 
 
+@pytest.mark.slow
 def test_torch_is_profiled_with_a_note_when_the_runtime_has_no_profiler(cli: Cli) -> None:
     architecture = "{text_transformer: {layers: 1, width: 16, heads: 2}}"
     result = cli(

@@ -119,6 +119,7 @@ def test_unreadable_file_has_the_same_message_with_and_without_workers(files: li
     assert messages[0].startswith(str(files[3]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_pass_draws_nothing_from_the_global_generator(files: list[Path], workers: int) -> None:
     before = torch.get_rng_state()

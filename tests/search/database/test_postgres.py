@@ -35,6 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.cleanup()
 
 
+@pytest.mark.slow
 def test_two_workers_share_a_study_on_postgresql(
     server: str, tiny: Path, start: Callable[..., Any], cli: Any
 ) -> None:

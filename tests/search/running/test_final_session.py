@@ -68,6 +68,7 @@ def test_trials_of_the_final_session_have_the_test_part(finished: Path) -> None:
     assert {t.number for t in record.trials if t.test} == set(trials_to_remeasure(record))
 
 
+@pytest.mark.slow
 def test_run_killed_in_the_final_session_repeats_it_and_loses_nothing(
     finished: Path, start: Callable[..., Any], cli: Any
 ) -> None:

@@ -55,6 +55,7 @@ def test_sampler_and_optuna_receive_format_variants(study: Path, cli: Any) -> No
     assert all(len(t.values) == 3 for t in marked)
 
 
+@pytest.mark.slow
 def test_next_run_tries_the_format_variants_that_a_killed_run_left(study: Path, cli: Any) -> None:
     assert cli("run", study, "--trials", 1).code == 0
     before = record_of(study)
@@ -86,6 +87,7 @@ def families(record: StudyRecord) -> dict[int, set[str]]:
     return formats
 
 
+@pytest.mark.slow
 def test_format_variants_of_the_front_come_at_the_end(study: Path, cli: Any) -> None:
     output = cli("run", study, "--trials", 4, "--set", "search.format_variants=front")
     assert output.code == 0, output.err

@@ -130,6 +130,7 @@ def test_stopped_trial_keeps_its_last_values_in_all_views(racing: Path, cli: Any
     assert [t.state.name for t in mirrored] == [names[t.state] for t in record.trials]
 
 
+@pytest.mark.slow
 def test_killed_run_continues_with_its_paused_trials(
     racing: Path, start: Callable[..., Any], cli: Any
 ) -> None:

@@ -313,6 +313,7 @@ def test_run_gives_up_when_every_trial_fails(tiny: Path, cli: Any, unchecked: No
     assert "in a row failed" in output.out
 
 
+@pytest.mark.slow
 def test_time_budget_ends_the_run(tiny: Path, cli: Any) -> None:
     output = cli("run", tiny, "--trials", 100000, "--time", "4s")
     assert output.code == 0

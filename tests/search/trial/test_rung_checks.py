@@ -170,6 +170,7 @@ def test_paused_training_continues_from_its_last_epoch(study: StageStudy) -> Non
     assert heard == [4]
 
 
+@pytest.mark.slow
 def test_training_time_excludes_the_rung_checks(study: StageStudy) -> None:
     import time
 

@@ -137,6 +137,7 @@ def test_truncated_checkpoint_is_refused(tmp_path: Path, suffix: str, keep: int)
         load_checkpoint(file)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(st.one_of(st.binary(max_size=60), st.sampled_from([b".", b"0", b"K\x01.", b"\x80\x02."])))
 def test_checkpoint_of_random_bytes_is_refused_with_an_error_text(content: bytes) -> None:

@@ -45,6 +45,7 @@ def test_family_loses_channels_and_is_rebuilt(
         assert torch.equal(fresh.eval()(images), after.model(images))
 
 
+@pytest.mark.slow
 def test_shuffled_channels_stay_and_those_before_them_are_pruned(context: Context) -> None:
     before = initial_candidate({"shufflenet_v2": {"width": 0.5}}, SHAPE, CLASSES, seed=0)
     after = accepted(before, Structured.apply(before, PARAMS, context), "structured")
