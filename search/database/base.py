@@ -32,8 +32,8 @@ def exclusive_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Opens a transaction that reads and then writes, for one worker at a time.
 
     SQLite has one writer at a time anyway, but Python begins a transaction at the first statement
-    that writes, so this one takes the lock before it reads. On PostgreSQL, two workers that both see
-    nothing to delete would both insert, and the second would fail on the primary key
+    that writes, so this one takes the lock before it reads. On PostgreSQL, two workers that both
+    see nothing to delete would both insert, and the second would fail on the primary key
     (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS).
     """
     with engine.begin() as connection:

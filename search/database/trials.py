@@ -385,6 +385,11 @@ def _new_row(
     }
 
 
+def _is_full(connection: sa.Connection, most: int) -> bool:
+    """Returns whether the search has its trials, running ones included."""
+    return bool(connection.execute(_COUNT_SEARCH).scalar_one() >= most)
+
+
 # -- statements that every trial uses, built once: building one takes longer than executing it -----
 
 _T = tables.trials.c
