@@ -1,0 +1,1 @@
+"""Devices: phones and boards on which artifacts are measured."""

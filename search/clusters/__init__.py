@@ -1,0 +1,1 @@
+"""Clusters: which machine runs a stage of a trial."""
