@@ -132,6 +132,8 @@ def _measurement(subject: Subject, params: Any, rounds: TimingRounds, index: int
     figures = {name: statistic(counted, name) for name in STATISTICS}
     levels = zip(rounds.log_levels(runs), rounds.log_levels(baseline), strict=True)
     log_ratios = [level - baseline_level for level, baseline_level in levels]
+    left_out = rounds.left_out()
+    names = [*NAMES[: len(rounds.references)], "baseline"]
     best = rounds.probe.best_ms
     best_then = (measured.conditions if measured else {}).get("probe_ms") or best
     details = {
@@ -149,6 +151,7 @@ def _measurement(subject: Subject, params: Any, rounds: TimingRounds, index: int
             "log_ratios": rounds.log_ratios(runs),
             "used": rounds.known_ratios is not None,
             "why_none": rounds.why_no_references,
+            **({"left_out": names[left_out]} if left_out is not None else {}),
         },
         "session": rounds.session(index),
         "visits": runs.visits,

@@ -16,6 +16,7 @@ from paretune.objectives.timing.estimates import (
     Estimate,
     level_from_references,
     mean_of,
+    outlying,
     quantile,
     statistic,
 )
@@ -217,12 +218,26 @@ class TimingRounds:
         runs = self.subjects[subject]
         if self.baseline is None:
             return mean_of(self.log_levels(runs, self._params.statistic))
-        levels, baseline = self.log_levels(runs), self.log_levels(self.baseline)
+        levels = self.log_levels(runs)
         if self.known_ratios is None:
-            return mean_of(_minus(levels, baseline))
-        # The baseline is one more reference; the logarithm of its ratio to itself is 0.
-        references = [*map(self.log_levels, self.references), baseline]
-        return level_from_references(levels, references, [*self.known_ratios, 0.0])
+            return mean_of(_minus(levels, self.log_levels(self.baseline)))
+        return level_from_references(levels, *self._yardsticks())
+
+    def left_out(self) -> int | None:
+        """Returns the number of the reference that no estimate uses, because it moved alone."""
+        if self.known_ratios is None:
+            return None
+        levels, known = self._yardsticks()
+        return outlying([statistics.fmean(a) - b for a, b in zip(levels, known, strict=True)])
+
+    def _yardsticks(self) -> tuple[list[list[float]], list[float]]:
+        """Returns levels in this session, and known levels, of the references and the baseline.
+
+        The baseline is one more reference; the logarithm of its ratio to itself is 0.
+        """
+        assert self.baseline is not None and self.known_ratios is not None
+        levels = [*map(self.log_levels, self.references), self.log_levels(self.baseline)]
+        return levels, [*self.known_ratios, 0.0]
 
     def log_levels(self, runs: TimedRuns, name: str | None = None) -> list[float]:
         """Returns a network's level in each block that counts, or the logarithm of a statistic."""

@@ -153,15 +153,31 @@ def test_ratio_uses_references_that_were_measured_with_the_baseline(
 def test_interval_grows_when_the_ratios_of_the_references_change(
     make_subject: MakeSubject,
 ) -> None:
-    """One logarithm moves by 50; compared with that, the scatter of any host is negligible."""
+    """Two logarithms move by 50; compared with that, the scatter of any host is negligible."""
     baseline, subject = baseline_and_candidate(make_subject)
-    ratios = baseline.conditions["references"]["log_ratios"]
-    moved = [ratio + (50.0 if i == 0 else 0.0) for i, ratio in enumerate(ratios)]
-    references = {**baseline.conditions["references"], "log_ratios": moved}
-    other = replace(baseline, conditions={**baseline.conditions, "references": references})
-    measured = latency(with_baseline(subject, other), references=True)
-    # Twice Student's 2.776, times the standard deviation 50 / sqrt(5), times sqrt(1 + 1/5).
-    assert math.log(measured.high / measured.low) == pytest.approx(136, rel=0.1)
+    measured = latency(
+        with_baseline(subject, moved_references(baseline, 50.0, -50.0)), references=True
+    )
+    # Twice Student's 2.776, times the standard deviation 50 / sqrt(2), times sqrt(1 + 1/5).
+    assert math.log(measured.high / measured.low) == pytest.approx(215, rel=0.1)
+    assert "left_out" not in measured.conditions["references"]
+
+
+def test_reference_that_moved_alone_does_not_widen_the_interval(make_subject: MakeSubject) -> None:
+    baseline, subject = baseline_and_candidate(make_subject)
+    measured = latency(with_baseline(subject, moved_references(baseline, 50.0)), references=True)
+    assert measured.conditions["references"]["left_out"] == NAMES[0]
+    assert math.log(measured.high / measured.low) < 50
+    assert 0.2 < measured.conditions["ratio"] < 5
+
+
+def moved_references(baseline: Measurement, *moves: float) -> Measurement:
+    """Returns a baseline whose first references had other ratios; logarithms differ by `moves`."""
+    ratios = list(baseline.conditions["references"]["log_ratios"])
+    for number, move in enumerate(moves):
+        ratios[number] += move
+    references = {**baseline.conditions["references"], "log_ratios": ratios}
+    return replace(baseline, conditions={**baseline.conditions, "references": references})
 
 
 @pytest.mark.parametrize(

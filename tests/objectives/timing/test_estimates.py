@@ -14,6 +14,7 @@ from paretune.objectives.timing.estimates import (
     Estimate,
     level_from_references,
     median_of,
+    outlying,
     quantile,
     statistic,
     student95,
@@ -77,6 +78,27 @@ def test_interval_of_a_level_includes_the_change_of_the_references_ratios() -> N
     # One network has standard deviation 0.15, the mean of four half of it; 3.182 is Student's.
     assert estimate.half == pytest.approx(3.182 * 0.15 * math.sqrt(1.25), rel=0.01)
     assert estimate.floor == pytest.approx(estimate.half)
+
+
+def test_reference_that_moved_far_alone_is_left_out() -> None:
+    levels, moves = [1.0] * 4, [0.0, 0.02, -0.04, 0.09, -0.58]
+    estimate = level_from_references(levels, [[move] * 4 for move in moves], [0.0] * 5)
+    kept = level_from_references(levels, [[move] * 4 for move in moves[:4]], [0.0] * 4)
+    assert estimate == kept
+    assert outlying(moves) == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [0.0, 0.0, 0.0, 0.0, 0.09],  # too small to matter
+        [0.0, 0.1, -0.1, 0.2, -0.4],  # all of them move
+        [0.0, 0.0, 0.0, 0.5],  # too few would stay
+        [0.0, 0.0, 0.0, 0.3, 0.5],  # two moved
+    ],
+)
+def test_reference_is_kept_unless_it_alone_moved_far(changes: list[float]) -> None:
+    assert outlying(changes) is None
 
 
 def test_interval_of_a_level_covers_the_truth_in_about_95_percent_of_sessions() -> None:
