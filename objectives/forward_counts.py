@@ -132,15 +132,27 @@ def _negligible(func: Any, name: str) -> bool:
 
 
 def _rules() -> dict[Any, Callable[..., int]]:
-    """Returns counting rules that torch lacks: the fused layer of an LSTM."""
+    """Returns counting rules that torch lacks: a fused LSTM; before 2.15, attention on the CPU."""
     import torch
 
-    def lstm(inputs: Any, kernel: Any, recurrent: Any, *_: Any, **__: Any) -> int:
-        """Counts [4H, I] and [4H, H] products for each step of each example [T, B, I]."""
-        length, batch, width = inputs
-        weights = kernel[0] * kernel[1] + recurrent[0] * recurrent[1]
-        assert kernel[1] == width
-        return int(2 * length * batch * weights)
+    rules = {
+        "mkldnn_rnn_layer": _lstm_flops,
+        "_scaled_dot_product_flash_attention_for_cpu": _attention_flops,
+    }
+    operators = {name: getattr(torch.ops.aten, name, None) for name in rules}
+    # A build without oneDNN has no fused LSTM.
+    return {operators[name]: rule for name, rule in rules.items() if operators[name] is not None}
 
-    fused = getattr(torch.ops.aten, "mkldnn_rnn_layer", None)  # a build without oneDNN lacks it
-    return {} if fused is None else {fused: lstm}
+
+def _lstm_flops(inputs: Any, kernel: Any, recurrent: Any, *_: Any, **__: Any) -> int:
+    """Counts [4H, I] and [4H, H] products for each step of each example [T, B, I]."""
+    length, batch, width = inputs
+    weights = kernel[0] * kernel[1] + recurrent[0] * recurrent[1]
+    assert kernel[1] == width
+    return int(2 * length * batch * weights)
+
+
+def _attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    """Counts the scores, and their products with the values [B, heads, keys, width]."""
+    batch, heads, queries, width = query
+    return int(2 * batch * heads * queries * key[-2] * (width + value[-1]))
