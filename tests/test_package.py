@@ -130,6 +130,7 @@ def test_types_reach_the_code_of_users(tmp_path: Path, monkeypatch: pytest.Monke
     assert 'Revealed type is "builtins.str"' in result.stdout or '"str"' in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("current", ["repository", "elsewhere"])
 def test_no_module_has_two_names(tmp_path: Path, current: str) -> None:
     folder = ROOT if current == "repository" else tmp_path
@@ -146,7 +147,8 @@ def test_no_module_has_two_names(tmp_path: Path, current: str) -> None:
     assert {name for name in names if not name.startswith("paretune")} == set()
 
 
-@pytest.mark.parametrize("current", ["study", pytest.param("elsewhere", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("current", ["study", pytest.param("elsewhere")])
 def test_user_s_own_objectives_module_is_imported(tmp_path: Path, current: str) -> None:
     folder = tmp_path / "project"
     folder.mkdir()

@@ -61,6 +61,7 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_run_exits_130_when_a_trainer_swallows_the_interrupt(
     tmp_path: Path, start: Callable[..., Any], trainer: str

@@ -212,6 +212,7 @@ search: {sampler: grid, trials: 3}
 """
 
 
+@pytest.mark.slow
 def test_study_with_teachers_runs_from_its_file(tmp_path: Path, cli: Any) -> None:
     file = tmp_path / "taught.yaml"
     file.write_text(STUDY)

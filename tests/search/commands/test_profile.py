@@ -82,6 +82,7 @@ def check_json(profile: dict[str, Any]) -> None:
             assert set(change["stays"]) == {"time", "macs", "parameters", "size", "layer_macs"}
 
 
+@pytest.mark.slow
 def test_profile_of_a_trial_shows_its_accuracies(finished: Path, cli: Cli) -> None:
     result = cli("profile", finished, "--trial", "baseline", "--json")
     assert result.code == 0, result.err

@@ -151,7 +151,7 @@ def test_damaged_image_is_refused_or_read(tmp_path: Path, ending: str) -> None:
     Image.fromarray(pixels).save(file)
     content, chance = file.read_bytes(), random.Random(0)
     refused = 0
-    for _ in range(60):
+    for _ in range(30):
         damaged = bytearray(content)
         damaged[chance.randrange(2, 30)] = chance.randrange(256)
         file.write_bytes(damaged[: chance.choice([len(content), len(content) // 2])])
@@ -161,4 +161,4 @@ def test_damaged_image_is_refused_or_read(tmp_path: Path, ending: str) -> None:
             assert f"x.{ending}: cannot be read as an image: " in str(error)
             refused += 1
 
-    assert refused > 10
+    assert refused > 5

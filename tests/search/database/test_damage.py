@@ -157,14 +157,12 @@ def test_missing_table_of_the_study_is_damage(study: Path, cli: Cli) -> None:
     assert "is damaged: no such table: paretune_measurements" in result.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "removed",
     [
         "database",
-        *(
-            pytest.param(other, marks=pytest.mark.slow)
-            for other in ("folder", "all files", "replaced")
-        ),
+        *(pytest.param(other) for other in ("folder", "all files", "replaced")),
     ],
 )
 def test_run_ends_when_its_database_is_removed_meanwhile(
@@ -215,6 +213,7 @@ def test_run_loses_no_trial_when_a_side_file_is_removed(
     assert find_damage(database_of(study)) is None
 
 
+@pytest.mark.slow
 def test_new_run_reuses_trained_stages_after_the_database_was_lost(
     finished: Path, cli: Cli
 ) -> None:

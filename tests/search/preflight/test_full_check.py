@@ -52,6 +52,7 @@ def test_full_check_shows_all_checks_and_an_estimate_and_leaves_nothing(
     assert not file.with_suffix("").exists()
 
 
+@pytest.mark.slow
 def test_full_check_as_json_has_checks_and_an_estimate_in_seconds(study: Study, cli: Cli) -> None:
     result = cli("check", study(), "--full", "--json")
     assert result.code == 0, result.err

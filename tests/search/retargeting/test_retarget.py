@@ -128,6 +128,7 @@ def test_stored_file_itself_is_measured_with_other_options(finished: Path, cli: 
     assert not (finished.with_suffix("") / "retargets").exists()
 
 
+@pytest.mark.slow
 def test_study_copied_to_another_machine_is_measured_there(
     finished: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -144,6 +145,7 @@ def test_study_copied_to_another_machine_is_measured_there(
     assert in_copy["host"]["cpu"] == "another one"
 
 
+@pytest.mark.slow
 def test_trial_with_dropped_stages_is_named_and_not_trained(finished: Path, cli: Cli) -> None:
     folder = finished.with_suffix("")
     files = sorted((folder / "stages").glob("*.safetensors"), key=lambda f: f.stat().st_mtime_ns)

@@ -78,6 +78,7 @@ def test_plan_that_another_worker_runs_is_not_begun(tmp_path: Path, cli: Any, sa
     assert len(set(plans)) == len(plans)
 
 
+@pytest.mark.slow
 def test_last_trial_is_not_run_twice_when_another_worker_takes_it_first(
     tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ def test_session_is_not_repeated_without_a_new_trial(finished: Path, cli: Any) -
     assert sessions(record_of(finished)) == before
 
 
+@pytest.mark.slow
 def test_session_is_repeated_after_new_trials(finished: Path, cli: Any) -> None:
     before = sessions(record_of(finished))
     output = cli("run", finished, "--trials", 7)

@@ -46,6 +46,7 @@ def test_format_variants_share_the_training_and_do_not_count_as_trials(
     assert "(trained in 1)" in output.out
 
 
+@pytest.mark.slow
 def test_sampler_and_optuna_receive_format_variants(study: Path, cli: Any) -> None:
     assert cli("run", study, "--trials", 2).code == 0
     url = f"sqlite:///{study.with_suffix('') / 'study.db'}"
@@ -71,6 +72,7 @@ def test_next_run_tries_the_format_variants_that_a_killed_run_left(study: Path, 
     ]
 
 
+@pytest.mark.slow
 def test_no_format_variants_when_switched_off(study: Path, cli: Any) -> None:
     assert cli("run", study, "--trials", 2, "--set", "search.format_variants=false").code == 0
     assert len(record_of(study).trials) == 3

@@ -96,6 +96,7 @@ def test_stages_are_shared_between_trials(finished: Path) -> None:
     assert len(trained) == len(widths)
 
 
+@pytest.mark.slow
 def test_same_seed_proposes_the_same_when_run_in_two_parts(
     finished: Path, tmp_path: Path, cli: Any
 ) -> None:
@@ -109,9 +110,8 @@ def test_same_seed_proposes_the_same_when_run_in_two_parts(
     assert [dict(t.params) for t in record_of(other).trials] == expected
 
 
-@pytest.mark.parametrize(
-    "moment", ["trial   3 [", pytest.param("trial   1 [", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["trial   3 [", "trial   1 ["])
 def test_killed_run_goes_on_and_loses_no_trial(
     tiny: Path, start: Callable[..., Any], cli: Any, moment: str
 ) -> None:
@@ -133,9 +133,8 @@ def test_killed_run_goes_on_and_loses_no_trial(
     assert [t.state.name for t in mirrored.trials] == ["COMPLETE"] * len(after.trials)
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_exits_130_and_keeps_finished_trials(
     tiny: Path, start: Callable[..., Any], number: int
 ) -> None:

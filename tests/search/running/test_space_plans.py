@@ -43,6 +43,7 @@ def test_space_with_conditions_is_walked_once(tmp_path: Path, sampler: str) -> N
     assert len(set(plans)) == len(plans) == 15
 
 
+@pytest.mark.slow
 def test_second_run_ends_at_once_with_the_same_words(tmp_path: Path) -> None:
     study = trainer_study(tmp_path)
     study.run()

@@ -99,6 +99,7 @@ def test_same_command_takes_nothing_twice(tmp_path: Path, cli: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_plans_outside_the_new_space_are_told(tmp_path: Path, cli: Any) -> None:
     old, new = study(tmp_path, "old", 1), study(tmp_path, "new", 2, high=1e-6)
     assert cli("run", old, "--trials", 4).code == 0

@@ -191,6 +191,7 @@ def results(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
     return dict(zip(commands, json.loads(done.stdout), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "pruning", "loss"),
     [

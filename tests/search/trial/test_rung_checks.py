@@ -223,6 +223,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Event]]:
     return study, run(study)
 
 
+@pytest.mark.slow
 def test_run_trains_the_best_to_the_end_and_stops_the_others(
     raced: tuple[Path, list[Event]],
 ) -> None:
@@ -290,6 +291,7 @@ def test_networks_of_one_structure_are_timed_once_at_rungs(
     assert all(len(values) == 1 for values in latencies.values())
 
 
+@pytest.mark.slow
 def test_paused_trial_resumes_at_once_when_another_trial_completed_its_training(file: Path) -> None:
     sets = [
         "space.pruning=null",

@@ -281,6 +281,7 @@ def test_check_names_the_screened_quantities(file: Path) -> None:
 # -- whole runs ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_run_shows_and_counts_screened_trials(file: Path, cli: Any) -> None:
     file.write_text(STUDY + 'constraints: ["size <= 0.5 x baseline"]\n')
     result = cli("run", file)

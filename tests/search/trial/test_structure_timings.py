@@ -130,6 +130,7 @@ def test_baseline_timing_is_not_reused(study: StageStudy, counted: list[Any]) ->
     assert len(counted) == 2
 
 
+@pytest.mark.slow
 def test_timing_of_a_busy_host_is_repeated(
     study: StageStudy, counted: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +178,7 @@ def test_structure_depends_on_shapes_and_zeros_only() -> None:
     assert structure_of(sparse) != structure_of(network(0))
 
 
+@pytest.mark.slow
 def test_each_target_reuses_its_own_timings(file: Path, counted: list[Any]) -> None:
     objectives = "latency@b: {minimize: p50, seconds: 0.1, references: false}, "
     targets = "targets: {a: {onnxruntime: {}}, b: {torchscript: {}}}\n"

@@ -179,6 +179,7 @@ def test_views_work_for_a_custom_trainer(ran: Path, cli: Any, command: str) -> N
         assert "12 of 12 trials done" in output.out
 
 
+@pytest.mark.slow
 def test_killed_run_goes_on_and_loses_no_trial(
     mine: Path, start: Callable[..., Any], cli: Any
 ) -> None:

@@ -141,6 +141,7 @@ def evaluated(page: Path, script: str) -> Any:
     return json.loads(html.unescape(match[1]))
 
 
+@pytest.mark.slow
 @needs_browser
 def test_browser_draws_every_plot_and_sorts_and_filters(
     make_record: MakeRecord, tmp_path: Path
@@ -180,6 +181,7 @@ def test_browser_draws_every_plot_and_sorts_and_filters(
     assert result["title"] == "made-up - Paretune"
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize(("width", "objectives"), [(400, 5), (500, 3)])
 def test_narrow_screen_cuts_nothing_off(

@@ -10,7 +10,7 @@ import pytest
 
 from support.pruning_fuzz import fuzz, fuzz_task
 
-QUICK, MANY, MANY_TASKS = 12, 500, 150
+QUICK, MANY, MANY_TASKS = 12, 500, 50
 
 EXPORTED = 4
 """One of so many networks is exported and run in ONNX Runtime."""
