@@ -2,121 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import combinations
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from paretune.objectives.base import Measurement, json_of
+from paretune.objectives.base import Measurement
+from paretune.search.comparing.best_trials import differences
 from paretune.search.comparing.common_axes import common_axes
+from paretune.search.comparing.common_scale import CommonScale, Front
+from paretune.search.comparing.compared_records import ComparedStudy, ComparedTrial, ComparisonInfo
 from paretune.search.comparing.conditions import depends_on_host, different_conditions
-from paretune.search.front.changes import Change, change
-from paretune.search.front.pareto import hypervolume, knee, non_dominated, to_losses
+from paretune.search.comparing.notes import study_notes, timing_notes
+from paretune.search.front.changes import change
+from paretune.search.front.pareto import knee, non_dominated, to_losses
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 from paretune.search.study.spec import canonical
 from paretune.search.views.plan_text import trial_plan_text
-from paretune.search.views.words import and_text
-
-
-@dataclass(frozen=True)
-class ComparedStudy:
-    """A study in the comparison.
-
-    Attributes:
-        name: How it is called here.
-        trials: Number of its trials.
-        facts: What it ran on: name of a fact -> value.
-        baseline: The baseline's measurements, by objective; empty without a baseline.
-        front: The members of its front on the common axes.
-        hypervolume: Of this front, as a share of the box up to the common reference; None if a
-            value is missing.
-        best: Objective -> number of the front's best trial.
-        knee: Number of the front's best compromise; None if the front is empty.
-    """
-
-    name: str
-    trials: int
-    facts: Mapping[str, str]
-    baseline: Mapping[str, Measurement]
-    front: tuple[ComparedTrial, ...]
-    hypervolume: float | None
-    best: Mapping[str, int]
-    knee: int | None
-
-
-@dataclass(frozen=True)
-class ComparedTrial:
-    """A member of a front.
-
-    Attributes:
-        number: Trial number; 0 is the baseline.
-        plan: The plan in a few words.
-        measured: Objective -> measurement on the validation part, final where there is one.
-        test: Objective -> measurement on the test part.
-        ratios: Objective -> how many times better than the study's own baseline, with its interval.
-        undominated: Whether no trial of another study is better in every compared value.
-    """
-
-    number: int
-    plan: str
-    measured: Mapping[str, Measurement]
-    test: Mapping[str, Measurement]
-    ratios: Mapping[str, Change]
-    undominated: bool = True
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Two studies under one objective: their best trials by it.
-
-    Attributes:
-        objective: The objective.
-        studies: Names of the two.
-        trials: Numbers of their best trials.
-        part: Part of the data: "validation" or "test".
-        of_ratios: Whether the ratios to the own baselines are compared, not the values.
-        change: The first study's trial relative to the second's; None if it cannot be compared.
-        paired: Whether both were scored on the same examples, one by one.
-        better: Name of the study that is better beyond noise; None if neither is.
-    """
-
-    objective: str
-    studies: tuple[str, str]
-    trials: tuple[int, int]
-    part: str
-    of_ratios: bool
-    change: Change | None
-    paired: bool
-    better: str | None
-
-
-@dataclass(frozen=True)
-class ComparisonInfo:
-    """Studies beside each other.
-
-    Attributes:
-        axes: The objectives that all of them have.
-        ratio_axes: Those of them that are compared by their ratios to the own baselines.
-        studies: The studies, in the order of the command.
-        differences: For each pair of studies and each objective.
-        reference: Objective -> the value up to which the hypervolume counts; of a ratio axis, how
-            many times the own baseline.
-        notes: Sentences on what is not alike.
-    """
-
-    axes: tuple[Axis, ...]
-    ratio_axes: tuple[str, ...]
-    studies: tuple[ComparedStudy, ...]
-    differences: tuple[Difference, ...]
-    reference: Mapping[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns all fields as JSON."""
-        return json_of(self)
 
 
 def compare_studies(names: Sequence[str], records: Sequence[StudyRecord]) -> ComparisonInfo:
@@ -138,7 +41,7 @@ def compare_studies(names: Sequence[str], records: Sequence[StudyRecord]) -> Com
     same_data = len({record.info.get("fingerprint") for record in records}) == 1
     known = records[0].info.get("fingerprint") is not None
     fronts = [_front(record, axes, same_data and known) for record in records]
-    scale = _CommonScale(axes, ratio_axes, records, fronts)
+    scale = CommonScale(axes, ratio_axes, records, fronts)
     undominated = scale.undominated()
     studies = tuple(
         _study(name, record, front, scale, undominated[index], index)
@@ -148,12 +51,12 @@ def compare_studies(names: Sequence[str], records: Sequence[StudyRecord]) -> Com
         axes,
         ratio_axes,
         studies,
-        tuple(_differences(studies, axes, ratio_axes)),
+        tuple(differences(studies, axes, ratio_axes)),
         scale.reference,
         tuple(
             [
-                *_timing_notes(axes, unlike, ratio_axes, same_baseline),
-                *_notes(names, records, axes, same_data and known, scale),
+                *timing_notes(axes, unlike, ratio_axes, same_baseline),
+                *study_notes(names, records, axes, same_data and known, scale),
             ]
         ),
     )
@@ -198,87 +101,11 @@ def _compared(
     )
 
 
-Front = Sequence[tuple[TrialRecord, ComparedTrial]]
-
-
-class _CommonScale:
-    """Losses of all studies on one scale, and their common reference.
-
-    The unit of a cost is the worst baseline among the studies; without baselines, the worst value
-    on a front. An axis that is compared by ratios has the study's own baseline as its unit.
-    """
-
-    def __init__(
-        self,
-        axes: Sequence[Axis],
-        ratio_axes: Sequence[str],
-        records: Sequence[StudyRecord],
-        fronts: Sequence[Front],
-    ) -> None:
-        self.axes, self._ratio_axes = axes, ratio_axes
-        bases = [r.baseline.values if r.baseline else {} for r in records]
-        self._bases = bases
-        self.missing = tuple(
-            name for name in ratio_axes if any(not base.get(name) for base in bases)
-        )
-        self._units = {axis.name: self._unit(axis, bases, fronts) for axis in axes}
-        classes = {record.info.get("classes") for record in records}
-        self._classes = classes.pop() if len(classes) == 1 else None
-        self.losses = [
-            [self._losses(trial.values, bases[index]) for trial, _ in front]
-            for index, front in enumerate(fronts)
-        ]
-
-    def _unit(self, axis: Axis, bases: Sequence[Any], fronts: Sequence[Front]) -> float:
-        if axis.name in self._ratio_axes:
-            return 1.0
-        values = [base[axis.name] for base in bases if axis.name in base]
-        if len(values) < len(bases):
-            values = [trial.values[axis.name] for front in fronts for trial, _ in front]
-        return (max if axis.better == "lower" else min)(values, default=1.0)
-
-    def _losses(self, values: Mapping[str, float], base: Mapping[str, float]) -> np.ndarray:
-        common = {
-            name: value / base[name] if name in self._ratio_axes and base.get(name) else value
-            for name, value in values.items()
-        }
-        return to_losses(common, self.axes, self._units, self._classes)[0]
-
-    @property
-    def _corner(self) -> np.ndarray:
-        return to_losses(self._units, self.axes, self._units, self._classes)[1]
-
-    @property
-    def reference(self) -> dict[str, float]:
-        """Objective -> the value up to which the hypervolume counts."""
-        values = {}
-        for axis, loss in zip(self.axes, self._corner, strict=True):
-            unit = self._units[axis.name]
-            score = axis.unit == "fraction" and axis.better == "higher"
-            worse = loss * unit if axis.better == "lower" else unit / loss if loss else unit
-            values[axis.name] = float(1 - loss) if score else float(worse)
-        return values
-
-    def hypervolume(self, index: int) -> float | None:
-        """Returns the hypervolume of a study's front as a share of the box up to the reference."""
-        if self.missing:
-            return None
-        corner, losses = self._corner, self.losses[index]
-        box = abs(float(corner.prod())) or 1.0
-        return hypervolume(np.array(losses), corner) / box if losses else 0.0
-
-    def undominated(self) -> list[list[bool]]:
-        """Returns for each study which members of its front no trial of another one dominates."""
-        rows = [loss for losses in self.losses for loss in losses]
-        flat = iter(non_dominated(np.array(rows)).tolist() if rows else [])
-        return [[bool(next(flat)) for _ in losses] for losses in self.losses]
-
-
 def _study(
     name: str,
     record: StudyRecord,
     front: Front,
-    scale: _CommonScale,
+    scale: CommonScale,
     undominated: Sequence[bool],
     index: int,
 ) -> ComparedStudy:
@@ -334,65 +161,6 @@ def _facts(record: StudyRecord) -> dict[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
-def _differences(
-    studies: Sequence[ComparedStudy], axes: Sequence[Axis], ratio_axes: Sequence[str]
-) -> list[Difference]:
-    return [
-        _difference(first, second, axis, axis.name in ratio_axes)
-        for first, second in combinations(studies, 2)
-        if first.front and second.front
-        for axis in axes
-    ]
-
-
-def _difference(
-    first: ComparedStudy, second: ComparedStudy, axis: Axis, of_ratios: bool
-) -> Difference:
-    name = axis.name
-    a, b = (
-        next(trial for trial in study.front if trial.number == study.best[name])
-        for study in (first, second)
-    )
-    part = "test" if name in a.test and name in b.test else "validation"
-    compared: Change | None = None
-    if not of_ratios:
-        new, old = ((t.test if part == "test" else t.measured)[name] for t in (a, b))
-        compared = change(new, old, part)
-    elif name in a.ratios and name in b.ratios:
-        compared = _ratio_change(a.ratios[name], b.ratios[name])
-    better = None
-    if compared is not None and compared.beyond_noise:
-        ahead = compared.value > 1 if compared.relative else compared.value > 0
-        if not compared.relative and axis.better == "lower":
-            ahead = not ahead
-        better = (first if ahead else second).name
-    return Difference(
-        name,
-        (first.name, second.name),
-        (a.number, b.number),
-        part,
-        of_ratios,
-        compared,
-        compared is not None and compared.paired,
-        better,
-    )
-
-
-def _ratio_change(a: Change, b: Change) -> Change:
-    """Returns how many times better a ratio to a baseline is than another one, to its own.
-
-    The errors of the two ratios are independent: they come from two sessions.
-    """
-    value = math.log(a.value) - math.log(b.value)
-
-    def distance(first: float, second: float, third: float, fourth: float) -> float:
-        return math.hypot(math.log(first / second), math.log(third / fourth))
-
-    low = value - distance(a.value, a.low, b.high, b.value)
-    high = value + distance(a.high, a.value, b.value, b.low)
-    return Change("validation", True, math.exp(value), math.exp(low), math.exp(high))
-
-
 def _network(record: StudyRecord) -> str:
     """Returns a text that is equal for equal baselines; the study's name without a baseline.
 
@@ -402,75 +170,3 @@ def _network(record: StudyRecord) -> str:
     if base is None:
         return f"none: {record.name}"
     return canonical([stage for stage in base.plan if stage["kind"] != "deploy"])
-
-
-def _timing_notes(
-    axes: Sequence[Axis],
-    unlike: Mapping[str, Mapping[str, tuple[str, ...]]],
-    ratio_axes: Sequence[str],
-    same_baseline: bool,
-) -> list[str]:
-    """Returns sentences on quantities that depend on the machine."""
-    notes = []
-    for axis, conditions in unlike.items():
-        if conditions:
-            what = "; ".join(f"{key}: {' / '.join(texts)}" for key, texts in conditions.items())
-            others = "" if same_baseline else "; the baselines are different networks"
-            notes.append(
-                f"{axis} was not measured alike ({what}): its values are shown side by side, and "
-                f"only the ratios to the own baselines are compared{others}"
-            )
-    alike = [axis.name for axis in axes if depends_on_host(axis) and not unlike[axis.name]]
-    by_ratio = [name for name in alike if name in ratio_axes]
-    if by_ratio:
-        notes.append(
-            f"{and_text(by_ratio)}: compared by the ratio to the baseline, which is the same "
-            "network in all studies; so what the machine drifted between the sessions cancels"
-        )
-    absolute = [name for name in alike if name not in ratio_axes]
-    if absolute:
-        notes.append(
-            f"{and_text(absolute)}: measured in different sessions; the machine may have drifted "
-            "between them by more than the intervals say"
-        )
-    return notes
-
-
-def _notes(
-    names: Sequence[str],
-    records: Sequence[StudyRecord],
-    axes: Sequence[Axis],
-    same_data: bool,
-    scale: _CommonScale,
-) -> list[str]:
-    """Returns sentences on data, constraints and objectives that differ."""
-    notes = []
-    for name in scale.missing:
-        notes.append(f"{name}: a study has no baseline to compare with, so there is no hypervolume")
-    if not same_data:
-        scores = [axis.name for axis in axes if axis.is_score]
-        notes.append(
-            f"the studies have other data, or other splits of it: {and_text(scores or ['scores'])} "
-            "come from different examples, and are not paired"
-        )
-    if len({tuple(sorted(_texts(record))) for record in records}) > 1:
-        notes.append("the studies have different constraints; each front obeys its own")
-    dropped = {
-        name: [a.name for a in record.axes if a.name not in {axis.name for axis in axes}]
-        for name, record in zip(names, records, strict=True)
-    }
-    notes += [
-        f"{name} also has {', '.join(others)}, which the others lack: not compared"
-        for name, others in dropped.items()
-        if others
-    ]
-    notes += [
-        f"{name} has no trial on its front yet"
-        for name, record in zip(names, records, strict=True)
-        if not record.front
-    ]
-    return notes
-
-
-def _texts(record: StudyRecord) -> list[str]:
-    return list(map(str, record.source.get("constraints") or ()))

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from paretune.search.comparing.comparison import ComparedStudy, ComparedTrial, ComparisonInfo
+from paretune.search.comparing.compared_records import ComparedStudy, ComparedTrial, ComparisonInfo
 from paretune.search.comparing.text import rows_of
 from paretune.search.front.pareto import non_dominated
 from paretune.search.study.records import Axis

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from paretune.search.comparing.comparison import ComparisonInfo
+from paretune.search.comparing.compared_records import ComparisonInfo
 from paretune.search.comparing.figures import COLOURS, front_figures
 from paretune.search.comparing.text import front_table, hypervolume_text, result_lines
 from paretune.search.errors import UserError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import compress
 
-from paretune.search.comparing.comparison import (
+from paretune.search.comparing.compared_records import (
     ComparedStudy,
     ComparedTrial,
     ComparisonInfo,

@@ -9,7 +9,7 @@ from paretune.search.interface.shown import Shown, columns_of, plain_text
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from paretune.search.comparing.comparison import ComparisonInfo
+    from paretune.search.comparing.compared_records import ComparisonInfo
     from paretune.search.preflight.preflight import PreflightInfo
     from paretune.search.profiling.profile import Profile
     from paretune.search.retargeting.table import RetargetInfo
