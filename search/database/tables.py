@@ -209,6 +209,21 @@ activity = sa.Table(
     sa.Column("updated", sa.Float, nullable=False),
 )
 
+leases = sa.Table(
+    "paretune_leases",  # rights to work on something: search/database/leases.py
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("worker", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False, index=True),  # of this holding
+    sa.Column("beats", sa.Integer, nullable=False),  # counts renewals
+    sa.Column("lasts", sa.Float, nullable=False),  # seconds without a renewal
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("space", sa.Text, nullable=False),  # processes.process_space
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("process_started", sa.Float, nullable=False),
+    sa.Column("taken", sa.Float, nullable=False),  # Unix time, to show
+)
+
 requests = sa.Table(
     "paretune_requests",  # what the user asks of the workers
     metadata,

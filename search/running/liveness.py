@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from paretune.search.database.processes import process_started
 
 if TYPE_CHECKING:
     from paretune.search.database.store import Row
@@ -27,24 +27,3 @@ def lives(worker: Mapping[str, Any] | Row) -> bool:
         return False
     # Another process may have the dead worker's number; only its start time differs.
     return not worker["process_started"] or abs(started - worker["process_started"]) < 0.5
-
-
-def process_started(pid: int) -> float | None:
-    """Returns when a process of this host started, in clock ticks; None if it is gone.
-
-    Without /proc the result for a living process is 0, which also fits a later process.
-    """
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        fields = stat.read_text().rpartition(")")[2].split()
-        return None if fields[0] == "Z" else float(fields[19])
-    except (OSError, IndexError):
-        if Path("/proc/self/stat").exists():
-            return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return 0.0

@@ -10,8 +10,9 @@ import uuid
 from contextlib import suppress
 from types import TracebackType
 
+from paretune.search.database.processes import process_started
 from paretune.search.database.store import Store
-from paretune.search.running.liveness import lives, process_started
+from paretune.search.running.liveness import lives
 
 BEAT = 20.0
 """Seconds between two heartbeats."""

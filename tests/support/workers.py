@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Any
 
-from paretune.search.running.liveness import process_started
+from paretune.search.database.processes import process_started
 
 
 def living_row(name: str = "w") -> dict[str, Any]:
