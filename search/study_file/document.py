@@ -2,13 +2,14 @@
 
 PyYAML's own loader reads `1e-3` as a string and `on` as a boolean, accepts duplicate keys, and can
 make Python objects. This one follows YAML 1.2's core schema, and refuses duplicates and all tags.
+Merge keys (`<<: *anchor`) work as in YAML 1.1 (https://yaml.org/type/merge.html).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,16 @@ for _tag, _pattern, _first in (
         f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first)
     )
 
+_MERGE = "tag:yaml.org,2002:merge"
+_YamlLoader.add_implicit_resolver(_MERGE, re.compile("^<<$"), ["<"])
+
 MAX_DIGITS = 18
 """Most digits of an integer: it goes through JSON, SQL and C, which may be limited to 64 bits."""
 
 _SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("bool", "null", "int", "float", "str")}
+
+_Pair = tuple[yaml.Node, yaml.Node]
+"""The nodes of a key and of its value."""
 
 
 @dataclass
@@ -192,7 +199,7 @@ class _NodeReader:
     def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
         self._check_tag(node, key, "map")
         mapping: dict[str, Any] = {}
-        for name_node, child in node.value:
+        for name_node, child in self._pairs(node, key):
             if not isinstance(name_node, yaml.ScalarNode):
                 self._problems.add(key, "a key must be a word, not a list or a mapping")
                 continue
@@ -208,7 +215,43 @@ class _NodeReader:
             mapping[name] = self.read(child, path)
         return mapping
 
+    def _pairs(self, node: yaml.MappingNode, key: Key) -> list[_Pair]:
+        """Returns the pairs of a mapping without its merge key; those that it merges come first."""
+        merges = [pair for pair in node.value if _is_merge(pair[0])]
+        if not merges:
+            return list(node.value)
+        path = (*key, "<<")
+        if len(merges) > 1:
+            self._document.lines[path] = merges[1][0].start_mark.line + 1
+            self._problems.add(path, "duplicate key; merge several mappings with <<: [*a, *b]")
+        self._document.lines[path] = merges[0][0].start_mark.line + 1
+        pairs = [pair for pair in node.value if not _is_merge(pair[0])]
+        taken = _names(pairs)
+        merged: list[_Pair] = []
+        for source in self._sources(merges[0][1], path):
+            new = [pair for pair in source if not _names([pair]) & taken]
+            taken |= _names(new)
+            merged += new
+        return merged + pairs
+
+    def _sources(self, node: yaml.Node, key: Key) -> Iterator[list[_Pair]]:
+        """Yields the pairs of each mapping that a merge key names; the first one has precedence."""
+        if isinstance(node, yaml.SequenceNode):
+            self._check_tag(node, key, "seq")
+        for child in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(child, yaml.MappingNode):
+                self._problems.add(key, "merges a mapping or a list of mappings: <<: *anchor")
+            elif id(child) in self._open:
+                self._problems.add(key, "an alias leads back to itself")
+            else:
+                self._check_tag(child, key, "map")
+                self._open.add(id(child))
+                yield self._pairs(child, key)
+                self._open.discard(id(child))
+
     def _scalar(self, node: yaml.Node, key: Key) -> Any:
+        if _is_merge(node):  # as a value, it is text
+            return str(node.value)
         if node.tag not in _SCALARS:
             self._problems.add(key, f"the tag {_short(node.tag)} is not allowed; give plain values")
             return None
@@ -240,6 +283,14 @@ class _NodeReader:
     def _check_tag(self, node: yaml.Node, key: Key, kind: str) -> None:
         if node.tag != f"tag:yaml.org,2002:{kind}":
             self._problems.add(key, f"the tag {_short(node.tag)} is not allowed; give plain values")
+
+
+def _is_merge(node: yaml.Node) -> bool:
+    return bool(node.tag == _MERGE and node.value == "<<")
+
+
+def _names(pairs: Sequence[_Pair]) -> set[str]:
+    return {str(name.value) for name, _ in pairs if isinstance(name, yaml.ScalarNode)}
 
 
 def _short(tag: str) -> str:

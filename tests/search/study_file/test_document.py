@@ -68,6 +68,45 @@ def test_alias_has_the_value_of_its_anchor(tmp_path: Path) -> None:
     assert data == {"a": {"epochs": 3}, "b": {"epochs": 3}}
 
 
+MERGED = {
+    "one mapping": ("{<<: *r, lr: 2}", {"epochs": 3, "lr": 2}),
+    "own key first": ("{lr: 2, <<: *r}", {"epochs": 3, "lr": 2}),
+    "list": ("{<<: [*s, *r], x: 0}", {"epochs": 5, "batch": 8, "lr": 1, "x": 0}),
+    "empty list": ("{<<: [], x: 0}", {"x": 0}),
+    "plain mapping": ("{<<: {epochs: 7, x: {y: 1}}}", {"epochs": 7, "x": {"y": 1}}),
+    "merged again": ("{<<: *t}", {"epochs": 3, "lr": 9}),
+    "quoted": ('{"<<": 1}', {"<<": 1}),
+    "value": ("<<", "<<"),
+}
+
+
+@pytest.mark.parametrize(("text", "value"), MERGED.values(), ids=MERGED)
+def test_merge_key_takes_the_keys_that_a_mapping_lacks(
+    tmp_path: Path, text: str, value: Any
+) -> None:
+    anchors = "r: &r {epochs: 3, lr: 1}\ns: &s {epochs: 5, batch: 8}\nt: &t {<<: *r, lr: 9}\n"
+
+    data = document(tmp_path, f"{anchors}a: {text}\n").data
+
+    assert data["a"] == value
+    assert data["r"] == {"epochs": 3, "lr": 1}
+
+
+def test_merged_mappings_are_changed_apart(tmp_path: Path) -> None:
+    data = document(tmp_path, "a: &a {b: {c: 1}}\nd: {<<: *a}\n", "d.b.c=2").data
+
+    assert data == {"a": {"b": {"c": 1}}, "d": {"b": {"c": 2}}}
+
+
+def test_where_is_the_line_in_which_a_merged_value_stands(tmp_path: Path) -> None:
+    text = "a: &a\n  b: 1\n  c:\n    d: 2\nd:\n  <<: *a\n  b: 3\n"
+    parsed = document(tmp_path, text)
+
+    assert parsed.where(("d", "b")) == f"{parsed.file}:7"
+    assert parsed.where(("d", "c", "d")) == f"{parsed.file}:4"
+    assert parsed.where(("d", "missing")) == f"{parsed.file}:5"
+
+
 def test_where_is_the_line_of_the_nearest_key_above(tmp_path: Path) -> None:
     parsed = document(tmp_path, "a: 1\nb:\n  c: 2\n  d: [x,\n      y]\n")
 
@@ -107,6 +146,14 @@ def test_where_is_the_line_of_the_nearest_key_above(tmp_path: Path) -> None:
         (f"a: {'9' * 5000}\n", 1, "a: give a finite number of at most 18 digits, not 999"),
         ("a: 1\n? [b, c]\n: 3\n", 1, "a key must be a word, not a list or a mapping"),
         ("b: 1\na: &x [*x]\n", 2, "a.0: an alias leads back to itself"),
+        ("b: 1\na: &x {<<: *x}\n", 2, "a.<<: an alias leads back to itself"),
+        ("b: 1\na: &x {<<: {c: *x}}\n", 2, "a.c: an alias leads back to itself"),
+        ("a:\n  <<: 3\n", 2, "a.<<: merges a mapping or a list of mappings: <<: *anchor"),
+        ("a: 1\n<<: [{b: 1}, c]\n", 2, "<<: merges a mapping or a list of mappings"),
+        ("a:\n  <<: {b: 1}\n  <<: {c: 1}\n", 3, "a.<<: duplicate key; merge several mappings"),
+        ("a:\n  <<:\n    b: 1\n    b: 2\n", 4, "a.b: duplicate key; the first one is in line 3"),
+        ("a:\n  <<: !!set {b}\n", 2, "a.<<: the tag !!set is not allowed"),
+        ("a:\n  <<: {b: !x 1}\n", 2, "a.b: the tag !x is not allowed"),
     ],
 )
 def test_text_is_refused_with_its_line(tmp_path: Path, text: str, line: int, message: str) -> None:
