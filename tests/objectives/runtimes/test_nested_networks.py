@@ -26,10 +26,10 @@ from paretune.objectives.runtimes.onnxruntime import OPSET, OnnxRuntime
 from paretune.objectives.runtimes.varied_sizes import resized
 from support.nested_networks import CASES, VARIED, NestedCase
 
-HEAVY = ("executorch", "litert", "openvino", "tensorrt", "torch_compile")
+HEAVY = ("executorch", "litert", "ncnn", "openvino", "tensorrt", "torch_compile")
 """Runtimes that need an extra or a compiler."""
 
-FIXED_SIZES = ("executorch", "litert", "tensorrt")
+FIXED_SIZES = ("executorch", "litert", "ncnn", "tensorrt")
 """Runtimes whose files have inputs of one size."""
 
 STATIC = {"static": {"images": 64, "calibration": "minmax", "per_channel": True}}
