@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import isfunction
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
+
+from paretune.search.database.outage import outlasting
 
 Row: TypeAlias = sa.RowMapping
 """Column name -> value."""
@@ -15,9 +18,18 @@ Row: TypeAlias = sa.RowMapping
 class Tables:
     """Some tables of one study database.
 
+    In a run, each public method of a subclass outlasts an outage of the database server: it is
+    called again, so it must be right also if an earlier call has written.
+
     Attributes:
         engine: The database's engine, from `engine.open_engine`.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, member in list(vars(cls).items()):
+            if isfunction(member) and not name.startswith("_"):
+                setattr(cls, name, outlasting(member))
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine

@@ -227,15 +227,25 @@ def _open_problem(file: Path) -> str:
     return f"this user may not read or write it; see: ls -l {quote(str(file.parent))}"
 
 
+def is_away(error: BaseException) -> bool:
+    """Returns whether an error says that a database server does not answer."""
+    driver = _driver_error(error)
+    kinds = {kind.__name__ for kind in type(driver).__mro__}  # AdminShutdown is an OperationalError
+    if not kinds & {"OperationalError", "InterfaceError"} or isinstance(driver, sqlite3.Error):
+        return False
+    state = getattr(driver, "sqlstate", None)  # 08: connection, 57P: the server is stopped
+    return state is None or state.startswith(("08", "57P"))
+
+
+def _driver_error(error: BaseException) -> object:
+    return next((one.orig for one in _chain(error) if hasattr(one, "orig")), None)
+
+
 def _server_text(url: str, error: BaseException) -> str | None:
     """Returns the error text for a database server that does not answer; None otherwise."""
-    driver = next((one.orig for one in _chain(error) if hasattr(one, "orig")), None)
-    kinds = {kind.__name__ for kind in type(driver).__mro__}  # AdminShutdown is an OperationalError
-    if not kinds & {"OperationalError", "InterfaceError"}:
+    if not is_away(error):
         return None
-    state = getattr(driver, "sqlstate", None)  # 08: connection, 57P: the server is stopped
-    if state is not None and not state.startswith(("08", "57P")):
-        return None
+    driver = _driver_error(error)
     first = (str(driver).strip().splitlines() or [type(driver).__name__])[0]
     return (
         f"storage: {without_password(url)}: the database server does not answer: {first}\n"

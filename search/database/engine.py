@@ -27,15 +27,17 @@ from paretune.search.database.damage import (
     refuse_damage,
     run_command,
 )
+from paretune.search.database.outage import OPTION, Outage
 from paretune.search.errors import UserError
 
 
-def open_engine(url: str, create: bool = False) -> sa.Engine:
+def open_engine(url: str, create: bool = False, outage: Outage | None = None) -> sa.Engine:
     """Opens an engine on the study database.
 
     Args:
         url: Its storage URL.
         create: Creates the database, its folder and Paretune's tables if they do not exist.
+        outage: How a run waits for the server later; None to fail at once.
 
     Raises:
         UserError: The URL is invalid, the file is missing or no database, or no server answers.
@@ -53,7 +55,9 @@ def open_engine(url: str, create: bool = False) -> sa.Engine:
         _refuse_file(file, create)
     url_text = parsed.render_as_string(hide_password=True)
     try:
-        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
+        engine = sa.create_engine(
+            parsed, connect_args=_connect_options(parsed), execution_options={OPTION: outage}
+        )
     except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         extra = " (pip install 'paretune[postgres]')" if "postgres" in url else ""
         raise UserError(
@@ -76,6 +80,29 @@ def open_engine(url: str, create: bool = False) -> sa.Engine:
     if sqlite:
         _watch_file(engine, file)
     return engine
+
+
+def _connect_options(url: sa.URL) -> dict[str, Any]:
+    """Returns options of the driver that the URL does not set.
+
+    Without them a link that drops its packets holds a worker for hours
+    (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
+    """
+    match url.get_backend_name():
+        case "sqlite":
+            return {"timeout": BUSY_SECONDS}
+        case "postgresql":
+            return {name: value for name, value in _LINK.items() if name not in url.query}
+    return {}
+
+
+_LINK = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 def _refuse_file(file: Path, create: bool) -> None:

@@ -24,6 +24,7 @@ from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from paretune.search.database.base import Tables
 from paretune.search.database.damage import DatabaseError, problem_text
 from paretune.search.database.engine import set_pragmas
 from paretune.search.database.mirror_renewal import VERSION, RenewedStudy, renew_study
@@ -78,7 +79,7 @@ class MirroredTrial:
     finished: float | None = None
 
 
-class Mirror:
+class Mirror(Tables):
     """The Optuna study in a study database.
 
     Args:
@@ -104,7 +105,7 @@ class Mirror:
         distributions: Mapping[str, BaseDistribution],
         version: int = 1,
     ) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._study_id, stored = _study(engine.url, name, directions, objectives, version)
         self.is_old = stored < version
         self._is_stopped = stored > version
@@ -125,10 +126,10 @@ class Mirror:
         self._written = time.monotonic()
         if self.is_old or self._is_stopped:
             return
-        pending, self._pending = list(self._pending.values()), {}
+        pending = list(self._pending.values())
         if not pending:
             return
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             stored = self._stored(connection, [t.number for t in pending])
             self._reopen(connection, pending, stored)
             new = [t for t in pending if t.number not in stored]
@@ -140,6 +141,7 @@ class Mirror:
                 and (t.number not in stored or stored[t.number][1] == TrialState.RUNNING)
             ]
             self._end(connection, ended, ids, stored)
+        self._pending = {}  # not before: while the server is away, this is called again
 
     def stop(self) -> None:
         """Writes nothing any more, as workers of a newer version do."""
@@ -154,7 +156,7 @@ class Mirror:
             renewed: The study in its present version.
             trials: All trials of all versions.
         """
-        renew_study(self._engine, self._study_id, renewed)
+        renew_study(self.engine, self._study_id, renewed)
         self.is_old = False
         self._pending = {trial.number: trial for trial in trials}
         self.flush()
@@ -195,7 +197,7 @@ class Mirror:
         Args:
             states: Trial number -> state; a paused trial is running to Optuna.
         """
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             stored = self._stored(connection, None)
         return [
             number

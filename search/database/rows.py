@@ -61,12 +61,17 @@ CHECKED_BYTES = 16_000_000
 class Rows:
     """Runs SELECT statements; returns rows as column name -> value, with JSON decoded.
 
+    Attributes:
+        now: The server's clock in SQL, as Unix time; empty if the database is a file.
+
     Args:
         read: Queries the database.
+        now: See above.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, now: str = "") -> None:
         self._read = read
+        self.now = now
 
     def __call__(self, statement: str) -> list[dict[str, Any]]:
         """Returns the rows of a statement."""
@@ -120,7 +125,8 @@ def engine_rows(engine: sa.Engine) -> Rows:
             result = connection.execute(sa.text(statement))
             return list(result.keys()), [tuple(row) for row in result]
 
-    return Rows(read)
+    is_server = engine.dialect.name == "postgresql"
+    return Rows(read, "CAST(extract(epoch FROM clock_timestamp()) AS float)" if is_server else "")
 
 
 def sql_list(numbers: Collection[int]) -> str:

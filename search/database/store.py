@@ -107,10 +107,15 @@ class Store(Trials, Stages, Workers):
             info = connection.execute(sa.select(tables.studies.c.info)).scalar_one()
             connection.execute(sa.update(tables.studies).values(info={**info, "chances": saved}))
 
-    def add_front(self, point: FrontPoint) -> None:
-        """Writes the front after a trial; replaces the trial's earlier entry."""
+    def add_front(self, point: FrontPoint, is_last: bool = True) -> None:
+        """Writes the front after a trial; replaces the trial's earlier entry.
+
+        Args:
+            point: The front.
+            is_last: Whether it is the last front; else its time says where it belongs.
+        """
         with exclusive_transaction(self.engine) as connection:
-            write_front(connection, point)
+            write_front(connection, point, is_last)
 
     def front_members(self) -> tuple[int, ...]:
         """Returns the numbers of the trials on the front."""

@@ -194,6 +194,22 @@ workers = sa.Table(
     sa.Column("heartbeat", sa.Float, nullable=False),
 )
 
+roles = sa.Table(
+    "paretune_roles",  # of the workers that only train, or only measure
+    metadata,
+    sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),  # search/study/role.py
+)
+
+machines = sa.Table(
+    "paretune_machines",  # where each worker runs; a name of a host alone is not unique
+    metadata,
+    sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("machine", sa.Text, nullable=False),  # start of the system, and name space
+    sa.Column("gpu", sa.Text),  # what CUDA_VISIBLE_DEVICES gives it; null for all or none
+    sa.Column("started", sa.Float, nullable=False),
+)
+
 activity = sa.Table(
     "paretune_activity",  # what each worker does now
     metadata,

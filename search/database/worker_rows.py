@@ -31,8 +31,16 @@ def _value(rows: Rows, name: str) -> dict[str, Any]:
 
 
 def worker_rows(rows: Rows) -> list[dict[str, Any]]:
-    """Returns the rows of the workers that have not ended properly, alive or dead."""
-    return rows("SELECT * FROM paretune_workers ORDER BY id")
+    """Returns the rows of the workers that have not ended properly, alive or dead.
+
+    Each has the `now` of the clock that wrote its heartbeat, and its `machine`, `gpu` and `started`
+    if an older Paretune has not left them out.
+    """
+    now = f"{rows.now} AS now" if rows.now else "NULL AS now"
+    places = has_table(rows, "paretune_machines")
+    more = ", m.machine, m.gpu, m.started" if places else ""
+    join = " LEFT JOIN paretune_machines AS m ON m.worker = w.id" if places else ""
+    return rows(f"SELECT w.*, {now}{more} FROM paretune_workers AS w{join} ORDER BY w.id")
 
 
 def activity_rows(rows: Rows) -> dict[str, dict[str, Any]]:

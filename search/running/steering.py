@@ -12,7 +12,7 @@ from paretune.search.database.engine import open_engine
 from paretune.search.database.reader import study_reader
 from paretune.search.database.requests import Requests
 from paretune.search.database.worker_rows import PAUSE, RUN, STOP
-from paretune.search.running.liveness import lives
+from paretune.search.running.liveness import Observer, has_process, is_here, lives
 from paretune.search.shell import command_text
 from paretune.search.views.words import count_text
 
@@ -53,9 +53,13 @@ def living_workers(url: str) -> list[dict[str, Any]]:
     Raises:
         UserError: There is no study, or the database cannot be read.
     """
+    return [worker for worker in _worker_rows(url) if lives(worker)]
+
+
+def _worker_rows(url: str) -> list[dict[str, Any]]:
     with study_reader(url) as reader:
         reader.study()
-        return [worker for worker in reader.workers() if lives(worker)]
+        return reader.workers()
 
 
 def steer(url: str, action: str, study: Path, options: Sequence[str] = ()) -> Steered:
@@ -70,9 +74,10 @@ def steer(url: str, action: str, study: Path, options: Sequence[str] = ()) -> St
     Raises:
         UserError: There is no study, or the database cannot be written.
     """
-    workers = len(living_workers(url))
+    rows = _worker_rows(url)
+    workers = sum(map(lives, rows))
     run = command_text("run", study, *options)
-    if not workers:
+    if not any(has_process(row) or not is_here(row) for row in rows):
         return Steered(action, 0, f"no worker runs this study; to continue it: {run}")
     again = command_text("resume", study, *options) if action == "pause" else run
     engine = open_engine(url)
@@ -80,11 +85,14 @@ def steer(url: str, action: str, study: Path, options: Sequence[str] = ()) -> St
         Requests(engine).want(ACTIONS[action])
     finally:
         engine.dispose()
+    if not workers:  # the silent ones of other machines are asked, too: a clock may be wrong
+        return Steered(action, 0, f"no worker shows a sign of life; to continue the study: {run}")
     who = f"{count_text(workers, 'worker')} {VERBS[action][workers > 1]}"
     return Steered(action, workers, ENDS[action].format(who=who, again=again))
 
 
 def wait_until_alone(url: str) -> None:
     """Waits until no worker lives."""
-    while living_workers(url):
+    observer = Observer()
+    while observer.living(_worker_rows(url)):
         time.sleep(LOOK_EVERY)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
+from paretune.search.database.outage import no_waiting
 from paretune.search.database.requests import Requests
 from paretune.search.database.worker_rows import PAUSE, RUN, STOP
 from paretune.search.measuring.host_lock import host_lock
@@ -16,6 +16,10 @@ LOOK_EVERY = 1.0
 
 PATIENCE = 0.5
 """Seconds between two looks while the study pauses."""
+
+PATIENCE_AWAY = 10.0
+"""Further seconds until the next look after one that failed: a server that is away may take as
+long to say so, and the training goes on meanwhile."""
 
 PAUSED = "paused by the user; `paretune resume` lets the study go on"
 GOES_ON = "the study goes on"
@@ -90,7 +94,11 @@ class Control:
             self.notify(GOES_ON)
 
     def _look(self) -> None:
-        self._looked = time.monotonic()
-        with suppress(Exception):  # the run itself says what is wrong with the database
-            request = self._requests.wanted()
+        try:
+            with no_waiting(self._requests.engine):
+                request = self._requests.wanted()
             self._wanted = RUN if request == self._old else request["wanted"]
+        except Exception:  # the run itself says what is wrong with the database, when it writes
+            self._looked = time.monotonic() + PATIENCE_AWAY
+            return
+        self._looked = time.monotonic()

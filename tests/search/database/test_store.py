@@ -133,10 +133,41 @@ def test_hypervolume_history_is_in_order_of_time(store: Store) -> None:
         begin(store, number)
         store.finish(number, Result("complete", {"accuracy": 0.5, "size": 1}), "h")
     store.add_front(FrontPoint(1, 20.0, 0.4, (0, 1)))
-    store.add_front(FrontPoint(0, 10.0, 0.2, (0,)))
+    store.add_front(FrontPoint(0, 10.0, 0.2, (0,)), is_last=False)
     record = store.record()
     assert [p.hypervolume for p in record.growth] == [0.2, 0.4]
     assert [t.number for t in record.front] == [0, 1]
+
+
+def test_last_front_is_the_last_one_written_when_a_clock_goes_back(store: Store) -> None:
+    for number in (0, 1):
+        begin(store, number)
+        store.finish(number, Result("complete", {"accuracy": 0.5, "size": 1}), "h")
+    store.add_front(FrontPoint(0, 7200.0, 0.2, (0,)))
+    store.add_front(FrontPoint(1, 3600.0, 0.4, (0, 1)))
+    assert store.front_members() == (0, 1)
+    assert [p.hypervolume for p in store.record().growth] == [0.2, 0.4]
+
+
+def test_trial_that_another_worker_took_over_is_not_ended_here(store: Store) -> None:
+    begin(store, 1)
+    [row] = store.rows([1])
+    assert store.is_owner(1, row["worker"])
+    assert store.take_over(1, row["worker"], "other")
+    assert not store.is_owner(1, row["worker"])
+    result = Result("complete", {"accuracy": 0.5, "size": 1})
+    assert store.finish(1, result, "h", worker=row["worker"]) is None
+    assert store.rows([1])[0]["state"] == "running"
+    assert store.finish(1, result, "h", worker="other") is not None
+
+
+def test_end_of_a_trial_can_be_written_twice_when_the_first_answer_was_lost(store: Store) -> None:
+    begin(store, 1)
+    [row] = store.rows([1])
+    measured = (Measurement("size", 1.0, "bytes", "lower", 1.0, 1.0, 1, {}),)
+    result = Result("complete", {"accuracy": 0.5, "size": 1}, measured=measured)
+    first = store.finish(1, result, "h", worker=row["worker"])
+    assert store.finish(1, result, "h", worker=row["worker"]) == first
 
 
 def test_sqlite_database_is_in_wal_mode(store: Store, tmp_path: Path) -> None:

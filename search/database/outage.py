@@ -1,0 +1,158 @@
+"""Waits for a database server that is away, for a minute or a restart, and tells the user.
+
+A run keeps what it has computed and tries again. What it wrote when the connection broke may have
+been stored or not, so each write can be repeated: it replaces rows, or finds that they are there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from paretune.search.database.damage import is_away
+from paretune.search.errors import UserError
+from paretune.search.interruption import stop_if_interrupted
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LONGEST = 600.0
+"""Seconds that a run waits for a server, unless the variable below says another number."""
+
+VARIABLE = "PARETUNE_DATABASE_WAIT"
+
+LOOK_EVERY = 1.0
+"""Seconds between two attempts."""
+
+OPTION = "paretune_outage"
+"""Execution option of an engine that holds its Outage."""
+
+
+class Outage:
+    """How a run behaves while its database server is away.
+
+    Only the thread that makes it waits; threads that note progress leave a note out instead.
+
+    Attributes:
+        notify: Receives a text when a wait begins and when it ends.
+
+    Args:
+        seconds: Longest wait; None for what the environment says.
+
+    Raises:
+        UserError: The variable of the environment holds no number.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._seconds = longest_wait() if seconds is None else seconds
+        self._thread = threading.current_thread()
+        self._is_waiting = True
+        self._depth = 0
+        self.notify: Callable[[str], None] = lambda text: None
+
+    @contextmanager
+    def ignored(self) -> Iterator[None]:
+        """Lets the body fail at once."""
+        before, self._is_waiting = self._is_waiting, False
+        try:
+            yield
+        finally:
+            self._is_waiting = before
+
+    def outlast(self, call: Callable[[], R]) -> R:
+        """Returns what a call returns, which is repeated while the server is away.
+
+        Args:
+            call: Reads or writes the database; can be repeated.
+        """
+        if self._depth or not self._is_waiting or threading.current_thread() is not self._thread:
+            return call()
+        self._depth += 1
+        try:
+            return self._outlast(call)
+        finally:
+            self._depth -= 1
+
+    def _outlast(self, call: Callable[[], R]) -> R:
+        begun: float | None = None
+        while True:
+            try:
+                result = call()
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                now = time.monotonic()
+                if begun is None:
+                    begun = now
+                    self.notify(_lost_text(self._seconds))
+                if now - begun >= self._seconds:
+                    raise
+                stop_if_interrupted()
+                time.sleep(min(LOOK_EVERY, self._seconds))
+                continue
+            if begun is not None:
+                away = time.monotonic() - begun
+                self.notify(f"the database answers again after {away:.0f} s; nothing is lost")
+            return result
+
+
+def outlasting(method: Callable[P, R]) -> Callable[P, R]:
+    """Returns a method of a group of tables that outlasts an outage, if its engine is a run's."""
+
+    @wraps(method)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        group: Any = args[0]
+        outage = outage_of(group.engine)
+        if outage is None:
+            return method(*args, **options)
+        return outage.outlast(lambda: method(*args, **options))
+
+    return call
+
+
+def outage_of(engine: sa.Engine) -> Outage | None:
+    """Returns how the engine's run waits for its server; None if no run uses it."""
+    outage: Outage | None = engine.get_execution_options().get(OPTION)
+    return outage
+
+
+@contextmanager
+def no_waiting(engine: sa.Engine) -> Iterator[None]:
+    """Lets the body fail at once while the server is away: what it reads is of use only now."""
+    outage = outage_of(engine)
+    with outage.ignored() if outage else nullcontext():
+        yield
+
+
+def longest_wait() -> float:
+    """Returns the longest wait for a server in seconds.
+
+    Raises:
+        UserError: The variable of the environment holds no number.
+    """
+    text = os.environ.get(VARIABLE, "")
+    try:
+        seconds = float(text) if text else LONGEST
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise UserError(
+            f"{VARIABLE}: must be a number of seconds, not {text!r}; for ten minutes: "
+            f"export {VARIABLE}=600"
+        )
+    return seconds
+
+
+def _lost_text(seconds: float) -> str:
+    return (
+        f"the database does not answer; waiting up to {seconds:g} s for it, finished work is kept "
+        f"({VARIABLE} sets the seconds)"
+    )
