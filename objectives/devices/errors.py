@@ -40,6 +40,10 @@ class DeviceBusy(Exception):
     """Another holder kept the lease of the device for as long as the caller would wait."""
 
 
+class MissingFile(Exception):
+    """A file that was on the device is not there any more; the text is its name."""
+
+
 class RunFailed(Exception):
     """The runtime on the device raised an exception while a network ran; the text has it."""
 
