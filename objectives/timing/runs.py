@@ -1,11 +1,4 @@
-"""Timed runs of one artifact, and which of them were disturbed.
-
-Two causes disturb a run:
-
-- Another process interrupted it. Then it took more wall time than processor time of this thread.
-- It shared its processor core with a neighbour. Then the probe just before or just after it was
-  slow (see `contention_probe`).
-"""
+"""Runs an artifact and times it."""
 
 from __future__ import annotations
 
@@ -13,12 +6,12 @@ import gc
 import os
 import statistics
 import time
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from paretune.objectives.timing.contention_probe import SHARED, ContentionProbe
+from paretune.objectives.timing.blocks import NetworkBlocks, TimedBlock
+from paretune.objectives.timing.contention_probe import ContentionProbe
 from paretune.objectives.timing.estimates import quantile
 
 VISIT_SECONDS = 0.006
@@ -26,60 +19,14 @@ VISIT_SECONDS = 0.006
 machine. Visits of 12 ms repeat no better than as many visits of 6 ms (six small networks, a dozen
 sessions, with and without noise: 0.2 to 0.3 % off their median), and take 1.5 times as long."""
 
-LEAST_CALM = 5
-"""Undisturbed runs that a network needs in a calm block."""
-
 WARM_SECONDS = 0.2
 """Longest warm-up in seconds, unless five runs take longer."""
 
 WARM_SHARE = 1 / 8
 """Shortest warm-up, as a share of the longest."""
 
-INTERRUPTED = 1.05
-"""A run counts as interrupted if wall time > INTERRUPTED * processor time + INTERRUPTED_MS."""
 
-INTERRUPTED_MS = 0.003
-"""Milliseconds that reading the clocks takes."""
-
-
-class TimedBlock:
-    """Runs of one network in one block.
-
-    Attributes:
-        wall: Milliseconds of each run by the wall clock.
-        cpu: Milliseconds of each run by the processor clock of this thread.
-        probe: Milliseconds of the slower of the two probes around each run.
-    """
-
-    def __init__(self) -> None:
-        self.wall, self.cpu, self.probe = array("d"), array("d"), array("d")
-
-    def undisturbed(self, has_cpu_clock: bool, best_ms: float) -> list[float]:
-        """Returns the wall milliseconds of the undisturbed runs.
-
-        Args:
-            has_cpu_clock: Whether the processor clock measures the work.
-            best_ms: Milliseconds of the probe on a core that is not shared.
-        """
-        limit = SHARED * best_ms
-        return [
-            wall
-            for wall, cpu, probe in zip(self.wall, self.cpu, self.probe, strict=True)
-            if probe <= limit and (not has_cpu_clock or wall <= INTERRUPTED * cpu + INTERRUPTED_MS)
-        ]
-
-    def least_disturbed(self, has_cpu_clock: bool) -> list[float]:
-        """Returns the milliseconds of the tenth of runs with the fastest probes, at least 5 runs.
-
-        For blocks without undisturbed runs. The time is by the processor clock if it measures the
-        work, because that clock stops during interruptions.
-        """
-        clock = self.cpu if has_cpu_clock else self.wall
-        by_probe = sorted(zip(self.probe, clock, strict=True))
-        return [ms for _, ms in by_probe[: max(LEAST_CALM, len(by_probe) // 10)]]
-
-
-class TimedRuns:
+class TimedRuns(NetworkBlocks):
     """Runs of one artifact on one batch of inputs.
 
     Args:
@@ -89,23 +36,18 @@ class TimedRuns:
         inputs: An array for each input of the network.
         probe: Detects whether the processor core is shared.
 
-    Attributes:
-        blocks: The runs of each block, in order of time.
-        visits: Number of visits.
-        has_cpu_clock: Whether the processor clock of this thread measures the work. It does not if
-            a runtime works in its own threads or on another device.
+    The processor clock of this thread does not measure the work if a runtime works in its own
+    threads or on another device.
     """
 
     def __init__(
         self, load: Callable[[], Callable[..., Any]], inputs: Sequence[Any], probe: ContentionProbe
     ) -> None:
+        super().__init__(probe)
+        self._probe = probe
         self._load = load
         self._inputs = inputs
         self._session: Any = None
-        self._probe = probe
-        self.blocks: list[TimedBlock] = []
-        self.visits = 0
-        self.has_cpu_clock = True
         self.reload()
 
     def reload(self) -> None:
@@ -160,31 +102,6 @@ class TimedRuns:
             if time.perf_counter() >= until:
                 break
         self.visits += 1
-
-    def counted_ms(self, blocks: Sequence[int]) -> list[list[float]]:
-        """Returns the milliseconds that count in each of these blocks; never an empty list.
-
-        The undisturbed runs count. If a block has none, its least disturbed runs count.
-        """
-        counted = []
-        for index in blocks:
-            block = self.blocks[index]
-            undisturbed = block.undisturbed(self.has_cpu_clock, self._probe.best_ms)
-            counted.append(undisturbed or block.least_disturbed(self.has_cpu_clock))
-        return counted
-
-    def is_calm(self, index: int) -> bool:
-        """Returns whether a block has enough undisturbed runs: five, or all if it has fewer."""
-        block = self.blocks[index]
-        undisturbed = block.undisturbed(self.has_cpu_clock, self._probe.best_ms)
-        return len(undisturbed) >= min(LEAST_CALM, len(block.wall))
-
-    def disturbed_share(self) -> float:
-        """Returns the share of disturbed runs, over all blocks."""
-        undisturbed = sum(
-            len(block.undisturbed(self.has_cpu_clock, self._probe.best_ms)) for block in self.blocks
-        )
-        return 1 - undisturbed / sum(len(block.wall) for block in self.blocks)
 
     def _time_run(self) -> tuple[float, float]:
         """Runs once; returns milliseconds by the wall clock and by the thread's processor clock."""

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paretune.objectives.timing.blocks import LEAST_CALM, TimedBlock
 from paretune.objectives.timing.contention_probe import ContentionProbe
-from paretune.objectives.timing.runs import LEAST_CALM, TimedBlock, TimedRuns
+from paretune.objectives.timing.runs import TimedRuns
 
 INPUTS = np.ones((120, 120), dtype=np.float32)
 
