@@ -21,6 +21,7 @@ from paretune.search.commands.shared import (
     trials_option,
 )
 from paretune.search.interruption import stop_on_terminate
+from paretune.search.study.role import Role
 
 
 @click.command("worker")
@@ -35,6 +36,11 @@ from paretune.search.interruption import stop_on_terminate
     metavar="N",
     help="Training threads of this process; by default as many as torch takes.",
 )
+@click.option(
+    "--only",
+    type=click.Choice([Role.TRAIN.value, Role.MEASURE.value]),
+    help="Run only these stages: a worker that measures takes what others have trained.",
+)
 @retry_option
 @json_option
 def command(
@@ -44,6 +50,7 @@ def command(
     overrides: tuple[str, ...],
     storage: str | None,
     threads: int | None,
+    only: str | None,
     retry_failed: bool,
     as_json: bool,
 ) -> int:
@@ -56,18 +63,12 @@ def command(
 
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     stop_on_terminate()
-    from paretune.search.interface.fan_out import FanOut
-    from paretune.search.interface.worker_processes import set_training_threads
+    from paretune.search.interface.joining import join_study
     from paretune.search.running.progress import make_progress
-    from paretune.search.running.runner import Runner
-    from paretune.search.tracking.tracking import EpochLog
 
-    if threads is not None:
-        set_training_threads(spec, threads)
+    role = Role.ALL if only is None else Role(only)
     with make_progress(console(stderr=as_json)) as progress:
-        report = FanOut([progress, *([EpochLog(spec)] if spec.trackers else [])])
-        runner = Runner(spec, report, retry_failed=retry_failed, joins=True)
-        ending = runner.run()
+        ending = join_study(spec, [progress], role, threads, retry_failed)
     if as_json:
         print_json({"study": spec.name, **asdict(ending)})
     return DONE if ending.ok else NOTHING

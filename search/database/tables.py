@@ -225,6 +225,14 @@ activity = sa.Table(
     sa.Column("updated", sa.Float, nullable=False),
 )
 
+stored_files = sa.Table(
+    "paretune_files",  # files of the study's folder that its store has
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),  # path in the study's folder
+    sa.Column("sha256", sa.Text, nullable=False, index=True),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+)
+
 leases = sa.Table(
     "paretune_leases",  # rights to work on something: search/database/leases.py
     metadata,

@@ -120,8 +120,13 @@ class Trials(Tables):
                 number = max(number, self.last_number()) + 1
 
     def finish(
-        self, number: int, result: Result, host: str, front: FrontPoint | None = None
-    ) -> float:
+        self,
+        number: int,
+        result: Result,
+        host: str,
+        front: FrontPoint | None = None,
+        worker: str | None = None,
+    ) -> float | None:
         """Writes a trial's end and its measurements in one transaction; returns the time.
 
         If the study has a newer version meanwhile, its workers complete the trial: the values
@@ -132,6 +137,10 @@ class Trials(Tables):
             result: The result of the trial.
             host: Digest of the host that measured.
             front: The front after the trial, if the trial changed it.
+            worker: Id of the worker that ran it; None to write whoever runs it.
+
+        Returns:
+            None if another worker has taken the trial over; nothing was written then.
         """
         finished = time.time()
         rows = [measurement_row(number, "validation", m, host) for m in result.measured]
@@ -150,6 +159,12 @@ class Trials(Tables):
             "repeat_of": result.repeat_of,
         }
         with exclusive_transaction(self.engine) as connection:
+            if worker is not None:
+                runs, state, before = connection.execute(_OWNER, {"of": number}).one()
+                if runs != worker:
+                    return None
+                if state not in OPEN_STATES and before is not None:
+                    return float(before)  # written just before the connection broke
             connection.execute(_END, end)
             if newest_of(connection) > self.version:
                 self.outdated, front = True, None
@@ -166,6 +181,12 @@ class Trials(Tables):
             if front is not None:
                 write_front(connection, front)
         return finished
+
+    def is_owner(self, number: int, worker: str) -> bool:
+        """Returns whether a worker still runs a trial: another one may have taken it over."""
+        with self.engine.connect() as connection:
+            runs = connection.execute(_OWNER, {"of": number}).one()[0]
+        return bool(runs == worker)
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
         """Writes measurements on the test part; replaces earlier ones.
@@ -278,6 +299,23 @@ class Trials(Tables):
                 )
                 .values(worker=new)
             )
+        return result.rowcount == 1
+
+    def hand_over(self, number: int, worker: str, seconds: Mapping[str, float]) -> bool:
+        """Leaves a trained trial to a worker that measures.
+
+        Args:
+            number: Trial number.
+            worker: Id of the worker that has trained it.
+            seconds: Stage -> seconds spent so far.
+
+        Returns:
+            False if another worker has taken the trial over meanwhile.
+        """
+        is_own = (_T.number == number) & (_T.state == "running") & (_T.worker == worker)
+        left = {"worker": None, "seconds": dict(seconds)}
+        with self.engine.begin() as connection:
+            result = connection.execute(sa.update(tables.trials).where(is_own).values(left))
         return result.rowcount == 1
 
     def same_plan(self, plan_key: str) -> int | None:
@@ -401,6 +439,8 @@ _INSERT_MEASUREMENTS = sa.insert(tables.measurements)
 _INSERT_EXAMPLES = sa.insert(tables.examples)
 
 _END = sa.update(tables.trials).where(_T.number == sa.bindparam("of"))
+
+_OWNER = sa.select(_T.worker, _T.state, _T.finished).where(_T.number == sa.bindparam("of"))
 
 _SAME_PLAN = (
     sa.select(_T.number, _T.state, _T["values"])

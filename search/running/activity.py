@@ -18,6 +18,7 @@ from paretune.search.trial.events import (
     TrialEnded,
     TrialPaused,
     TrialStarted,
+    TrialTrained,
 )
 
 EVERY = 1.0
@@ -89,7 +90,7 @@ class Activity:
                 reported = {"loss": values.get("loss"), "score": _score(values)}
                 self._curve.add(step, **reported)
                 self._note(trial=trial, stage=stage, epoch=step, **reported)
-            case TrialEnded(trial) | TrialPaused(trial):
+            case TrialEnded(trial) | TrialPaused(trial) | TrialTrained(trial):
                 self._curve = _Curve()
                 self._note(**{**_no_stage(), "trial": trial})
 

@@ -25,6 +25,7 @@ from paretune.search.trial.events import (
     TrialEnded,
     TrialPaused,
     TrialStarted,
+    TrialTrained,
 )
 from paretune.search.views.change_text import times_text
 from paretune.search.views.loaded_weights import loaded_weights
@@ -63,6 +64,8 @@ class PlainProgress:
                 self._line(f"trial {trial}: among the best now; resumed")
             case TrialPaused(trial, result):
                 self._line(paused_text(trial, result))
+            case TrialTrained(trial):
+                self._line(trained_text(trial))
             case StageDone(trial, stage, seconds, cached) if seconds > 30 and not cached:
                 self._line(f"trial {trial}: {stage} {seconds:.0f} s")
             case TrialEnded():
@@ -138,6 +141,9 @@ class LiveProgress:
                 self._trial = None
             case TrialPaused(trial, result):
                 self._line(paused_text(trial, result))
+                self._trial = None
+            case TrialTrained(trial):
+                self._line(trained_text(trial))
                 self._trial = None
             case Notice(text):
                 self._line(text)
@@ -275,6 +281,12 @@ def paused_text(trial: int, result: Result) -> str:
     """Returns a paused trial as one line."""
     reason = (result.reason or {}).get("text", "")
     return f"trial {trial:>3}  paused: {reason}  ({result.duration:.1f} s)"
+
+
+def trained_text(trial: int) -> str:
+    """Returns a trial as one line that waits for its measurements."""
+    name = f"trial {trial:>3}" if trial else "baseline "
+    return f"{name}  is trained; it waits for a worker that measures"
 
 
 def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | None) -> str:

@@ -13,6 +13,7 @@ from paretune.search.database.retries import attempt_of
 from paretune.search.database.store import OPEN_STATES, Row
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result, State
+from paretune.search.study.role import Role
 
 if TYPE_CHECKING:
     from paretune.search.changing.earlier_trials import EarlierTrials
@@ -114,22 +115,36 @@ def result_of(row: Row) -> Result:
 def take_over_trial(study: OpenStudy, worker: Worker, running: Sequence[Row]) -> Task | None:
     """Takes over a running trial of a dead worker; returns None if there is none.
 
+    A trial without a worker is trained, and waits for its measurements. A worker that only trains
+    leaves trained trials alone, and one that only measures takes no other.
+
     Args:
         study: The open study.
         worker: This worker.
         running: "number" and "worker" of the running trials.
     """
-    others = [row for row in running if row["worker"] != worker.id]
+    for row in running:
+        if row["worker"] == worker.id:  # begun as the connection broke, so it did not learn of it
+            [full_row] = study.store.rows([row["number"]])
+            return task_of(full_row, taken_over=True)
+    others = list(running)
     if not others:
         return None
     living = worker.living()
     for row in others:
         if row["worker"] in living:
             continue
+        if worker.role is not Role.ALL and worker.role.measures != _is_trained(study, row):
+            continue
         if study.store.take_over(row["number"], row["worker"], worker.id):
             [full_row] = study.store.rows([row["number"]])
-            return task_of(full_row, taken_over=True)
+            return task_of(full_row, taken_over=row["worker"] is not None)
     return None
+
+
+def _is_trained(study: OpenStudy, row: Row) -> bool:
+    [full_row] = study.store.rows([row["number"]])
+    return study.trained(Plan.from_json(full_row["plan"]))
 
 
 def reconcile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -36,13 +36,15 @@ from paretune.search.running.recovery import (
     result_of,
     take_over_trial,
 )
+from paretune.search.running.role_check import refuse_role
 from paretune.search.running.space_plans import SpacePlans
 from paretune.search.running.stopping import STOPPED, Ending, Progress, ending, plans_text
 from paretune.search.running.worker import Worker
 from paretune.search.sampling.hints import Hints
 from paretune.search.sampling.proposer import Exhausted, Outcome, Proposal, Proposer
 from paretune.search.study.plan import Plan
-from paretune.search.study.records import Result, TrialRecord
+from paretune.search.study.records import Result, Trained, TrialRecord
+from paretune.search.study.role import Role
 from paretune.search.study.spec import StudySpec
 from paretune.search.trial.control import StopRequested
 from paretune.search.trial.events import (
@@ -52,6 +54,7 @@ from paretune.search.trial.events import (
     RunStarted,
     TrialEnded,
     TrialStarted,
+    TrialTrained,
 )
 from paretune.search.trial.open_study import OpenStudy
 
@@ -68,6 +71,23 @@ MAX_LOST = 3
 """Trial numbers in a row that other workers may take first; then a later number is used."""
 
 
+TRAINED = Ending("everything is trained; the workers that measure finish it", over=False)
+"""The end of a worker that only trains, before the last trials are measured."""
+
+WAITS_FOR_BASELINE = {
+    Role.ALL: "another worker measures the baseline; waiting for it",
+    Role.TRAIN: "waiting for a worker that measures the baseline: paretune worker --only measure",
+    Role.MEASURE: "waiting for a worker that trains the baseline: paretune worker --only train",
+}
+"""Role of this worker -> what it says while the baseline is not measured."""
+
+
+LOST = (
+    "trial {number} went on in another worker, as this one gave no sign of life for too long; its "
+    "result here is dropped"
+)
+
+
 class Runner:
     """Runs a study, or continues it.
 
@@ -78,6 +98,7 @@ class Runner:
         retry_failed: Whether trials that failed before are tried again.
         joins: Whether this process joins others, which an earlier pause holds up: this one, too.
         options: Options of `paretune run`, which a later run needs as well.
+        role: The kinds of stages that this process runs.
     """
 
     def __init__(
@@ -88,12 +109,14 @@ class Runner:
         retry_failed: bool = False,
         joins: bool = False,
         options: Sequence[str] = (),
+        role: Role = Role.ALL,
     ) -> None:
         self._spec = spec
         self._report = report
         self._data = data
         self._retry_failed = retry_failed
         self._joins, self._options = joins, options
+        self._role = role
         self._progress = Progress(time.monotonic())
         self._highest = 0  # highest finished trial that the proposer has learned from
         self._missing: set[int] = set()  # lower trials that have not ended, or never began
@@ -108,6 +131,7 @@ class Runner:
             UserError: The study cannot be run; finished trials are kept.
             KeyboardInterrupt: The user wants to stop; finished trials are kept.
         """
+        refuse_role(self._spec, self._role)
         with explained(self._spec.storage):
             self._study = open_study(self._spec, self._data)
             self._store = self._study.store
@@ -117,13 +141,13 @@ class Runner:
                 take_up_changes(self._study, self._report, self._joins, others)
                 self._study.register()
                 with (
-                    Worker(self._store) as worker,
+                    Worker(self._store, self._role) as worker,
                     Activity(Activities(self._study.engine), worker.id, self._report) as report,
                 ):
                     self._worker, self._report = worker, report
                     self._begin(report)
                     self._again = MeasuringAgain(self._study, report)
-                    completed = self._again.complete_all(int(worker.id, 16))
+                    completed = self._completed_before(worker)
                     self._earlier = EarlierTrials(self._study)
                     reconcile(self._study, worker, self._earlier, completed)
                     end = self._work()
@@ -134,10 +158,14 @@ class Runner:
             self._study.close()
             return end
 
+    def _completed_before(self, worker: Worker) -> Collection[int]:
+        """Completes earlier trials for this version; returns their numbers."""
+        return self._again.complete_all(int(worker.id, 16)) if self._role.measures else ()
+
     def _begin(self, report: Reporter) -> None:
         """Reads what the user asks of the workers; writes the options of this run."""
         control = self._study.control
-        control.notify = lambda text: report(Notice(text))
+        control.notify = self._study.outage.notify = lambda text: report(Notice(text))
         joins = self._joins and len(self._worker.living()) > 1
         control.begin(joins, None if self._joins else self._options)
 
@@ -202,9 +230,9 @@ class Runner:
         self._growth = FrontTracker(self._study.axes, self._reference or None, self._study.classes)
         first = self._baseline
         if first and first.feasible and self._growth.add(0, first.values):
-            self._store.add_front(self._growth.point(0, first.finished))
+            self._store.add_front(self._growth.point(0, first.finished), is_last=False)
         self._variants = FormatVariants(self._study, self._earlier)
-        end = self._search()
+        end = self._search() if self._role.trains else self._measure_trained()
         if end.over and not end.exhausted and self._plans.all_begun(at_end=True):
             total = self._plans.total(at_most=math.inf)
             end = Ending(plans_text(total or 0), end.ok, exhausted=True)
@@ -212,7 +240,8 @@ class Runner:
         if end.over:
             for number, result in self._turns.stop_all():
                 self._take_in(number, result, None)
-        measure_final(self._study, self._report)
+        if self._role.measures:
+            measure_final(self._study, self._report)
         self._store.update_study(end_reason=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, self._limit))
         return end
@@ -234,7 +263,8 @@ class Runner:
             self._learn()
             self._turns.update()
             task = take_over_trial(self._study, self._worker, self._running)
-            task = task or self._variants.begin_next(self._worker)
+            if task is None and self._role.measures:
+                task = self._variants.begin_next(self._worker)
             if task is None:
                 others = self._others(self._running)
                 self._progress.front = self._growth.front
@@ -245,7 +275,7 @@ class Runner:
                     task = self._failed.open_next(self._worker.id) or self._turns.next()
             if task is None:
                 if end is not None and not self._raced_elsewhere(end):
-                    if end.ok and self._variants.search_ended(self._growth.front):
+                    if self._has_more_variants(end):
                         continue
                     return end
                 if end is not None:
@@ -258,6 +288,8 @@ class Runner:
                     and trial_limit is not None
                     and self._progress.tried + others >= trial_limit
                 ):
+                    if self._role is Role.TRAIN and not self._is_training_elsewhere():
+                        return TRAINED
                     self._study.mirror.flush()
                     time.sleep(PATIENCE)  # other workers run the last trials; one of them may die
                     continue
@@ -265,12 +297,61 @@ class Runner:
                     task = self._begin_trial()
                 except Exhausted:
                     self._progress.exhausted = not others  # then the next turn ends the run
+                    if others and self._role is Role.TRAIN and not self._is_training_elsewhere():
+                        return TRAINED
                     if others:
                         self._study.mirror.flush()
                         time.sleep(PATIENCE)
                     continue
             if task is not None:
                 self._execute(task)
+
+    def _measure_trained(self) -> Ending:
+        """Measures what other workers have trained, until they have left and nothing waits."""
+        last = self._learn()
+        if last is not None:  # a killed run may have left format variants untried
+            self._variants.trial_ended(*last)
+        while True:
+            stop_if_interrupted()
+            self._refuse_newer_version()
+            self._study.control.between_stages()
+            self._progress.held = self._study.control.held
+            self._learn()
+            task = take_over_trial(self._study, self._worker, self._running)
+            task = task or self._variants.begin_next(self._worker)
+            if task is not None:
+                self._execute(task)
+                continue
+            end = self._measured_all()
+            if end is not None and not self._has_more_variants(end):
+                return end
+            self._study.mirror.flush()
+            time.sleep(PATIENCE)
+
+    def _measured_all(self) -> Ending | None:
+        """Returns why a worker that only measures may leave; None while others train."""
+        if self._worker.trainers() or self._others(self._running):
+            return None
+        self._progress.front = self._growth.front
+        done = self._plans.all_begun()
+        self._progress.plans = self._plans.total(math.inf) if done else None
+        end = ending(self._spec, self._progress, self._reference)
+        if end is not None:
+            return end
+        stored = self._store.study()
+        reason = stored["end_reason"] if stored else None
+        return None if reason is None else Ending(reason, over=False, again=True)
+
+    def _has_more_variants(self, end: Ending) -> bool:
+        """Returns whether the end of the search brings format variants for this worker."""
+        if not end.ok or not self._role.measures:
+            return False
+        return self._variants.search_ended(self._growth.front)
+
+    def _is_training_elsewhere(self) -> bool:
+        """Returns whether a trial is in training, here or elsewhere, or may be again."""
+        trainers = self._worker.trainers()
+        return any(row["worker"] in trainers for row in self._store.running())
 
     # -- what to do next -------------------------------------------------------------------------
 
@@ -370,14 +451,14 @@ class Runner:
                 return baseline
             task = (
                 self._new_baseline(plan)
-                if baseline is None
+                if baseline is None and self._role.trains
                 else take_over_trial(self._study, self._worker, self._store.running())
             )
             if task is not None:
                 self._execute(task)
                 continue
             if not waiting:
-                self._report(Notice("another worker measures the baseline; waiting for it"))
+                self._report(Notice(WAITS_FOR_BASELINE[self._role]))
             waiting = True
             self._study.control.between_stages()
             time.sleep(PATIENCE)
@@ -395,12 +476,19 @@ class Runner:
 
     def _execute(self, task: Task) -> None:
         stages = self._study.stages(task.plan)
-        resumed = not task.taken_over and bool(task.spent)
+        resumed = not task.taken_over and bool(task.spent) and self._study.race is not None
         self._report(
             TrialStarted(task.number, task.params, stages, task.taken_over, resumed, task.attempt)
         )
         baseline = None if task.number == 0 else self._baseline
-        result = self._study.evaluate(task.number, task.plan, baseline, self._report)
+        work = self._study.evaluate if self._role.measures else self._study.train
+        result = work(task.number, task.plan, baseline, self._report)
+        if isinstance(result, Trained):
+            self._hand_over(task, result)
+            return
+        if not self._store.is_owner(task.number, self._worker.id):
+            self._report(Notice(LOST.format(number=task.number)))
+            return
         result = result.with_earlier(task.spent)
         if task.attempt > 1 and result.reason and result.state != "paused":
             attempts = {"attempts": str(task.attempt)}
@@ -417,11 +505,23 @@ class Runner:
         else:
             self._end(task, result)
 
+    def _hand_over(self, task: Task, trained: Trained) -> None:
+        """Leaves a trained trial to a worker that measures."""
+        turns = Result("running", seconds=trained.seconds).with_earlier(task.spent)
+        self._store.hand_over(task.number, self._worker.id, turns.seconds)
+        self._progress.failures = 0
+        self._report(TrialTrained(task.number))
+
     def _end(self, task: Task, result: Result) -> None:
         """Stores the end of a trial in Paretune's tables, the truth, then in Optuna's."""
         grew = task.number > 0 and self._take_in(task.number, result, task.variant_of)
         point = self._growth.point(task.number) if grew else None
-        finished = self._store.finish(task.number, result, self._study.host, point)
+        finished = self._store.finish(
+            task.number, result, self._study.host, point, self._worker.id
+        )
+        if finished is None:  # since the look in `_execute`
+            self._report(Notice(LOST.format(number=task.number)))
+            return
         if self._store.outdated:
             self._refuse_newer_version()
         self._plans.add(task.plan.key, result.state)
@@ -530,7 +630,9 @@ class Runner:
         others = [row for row in running if row["worker"] != self._worker.id]
         if not others:
             return 0
-        living = self._worker.living()
+        living: set[str | None] = {*self._worker.living()}
+        if self._role is Role.TRAIN:  # trained trials wait for others; a dead one is trained here
+            living.add(None)
         return sum(row["worker"] in living for row in others)
 
 

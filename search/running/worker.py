@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 import uuid
 from contextlib import suppress
 from types import TracebackType
 
-from paretune.search.database.processes import process_started
+from paretune.search.database.processes import process_space, process_started
 from paretune.search.database.store import Store
-from paretune.search.running.liveness import lives
-
-BEAT = 20.0
-"""Seconds between two heartbeats."""
+from paretune.search.running.liveness import BEAT, Observer
+from paretune.search.study.role import Role
 
 
 class Worker:
@@ -23,25 +20,20 @@ class Worker:
 
     Args:
         store: Database that keeps the heartbeats.
+        role: The kinds of stages that it runs.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, role: Role = Role.ALL) -> None:
         self._store = store
+        self.role = role
         self.id = uuid.uuid4().hex[:12]
+        self._observer = Observer()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="paretune-beat")
 
     def __enter__(self) -> Worker:
         """Registers this worker and starts its heartbeat."""
-        self._store.add_worker(
-            {
-                "id": self.id,
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "process_started": process_started(os.getpid()) or 0.0,
-                "heartbeat": time.time(),
-            }
-        )
+        self._register()
         self._thread.start()
         return self
 
@@ -65,15 +57,35 @@ class Worker:
 
     def remove_dead(self) -> None:
         """Removes registered workers that are dead."""
-        for other in self._store.workers():
-            if other["id"] != self.id and not lives(other):
+        rows = self._store.workers()
+        living = self._observer.living(rows)
+        for other in rows:
+            if other["id"] not in {*living, self.id}:
                 self._store.remove_worker(other["id"])
 
     def living(self) -> set[str]:
         """Returns the ids of living workers, this one included."""
-        return {w["id"] for w in self._store.workers() if lives(w)}
+        return {self.id, *self._observer.living(self._store.workers())}
+
+    def _register(self) -> None:
+        row = {
+            "id": self.id,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "process_started": process_started(os.getpid()) or 0.0,
+        }
+        self._store.add_worker(row, process_space(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+        if self.role is not Role.ALL:
+            self._store.add_role(self.id, self.role.value)
+
+    def trainers(self) -> set[str]:
+        """Returns the ids of living workers that train, this one included if it does."""
+        roles = self._store.roles()
+        return {name for name in self.living() if roles.get(name) != Role.MEASURE.value}
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
             with suppress(Exception):  # the run itself says what is wrong with the database
-                self._store.heartbeat(self.id)
+                if not self._store.heartbeat(self.id):
+                    self._register()
+                self._observer.living(self._store.workers())  # it has to look often to judge

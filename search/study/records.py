@@ -138,6 +138,17 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A trial whose network is trained, and waits for its measurements.
+
+    Attributes:
+        seconds: Stage -> seconds that its training took here.
+    """
+
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Axis:
     """An objective as an axis of plots and a column of tables.
 

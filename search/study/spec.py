@@ -10,11 +10,13 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from paretune.search.study.beliefs import Belief
+from paretune.search.study.target_device import TargetDevice
 from paretune.spaces.domains import Node
 from paretune.task import Metric
 
 if TYPE_CHECKING:  # importing pydantic takes longer than reading a front
     from paretune.search.study.racing_options import RacingParams
+    from paretune.search.study.resource_options import ResourceParams
 
 Direction = Literal["minimize", "maximize"]
 
@@ -189,6 +191,9 @@ class StudySpec:
         first: Plans to try first: the values of the parameters that each of them decides.
         prior: Parameter name -> where its good values probably are.
         trackers: What the study is logged to.
+        resources: What a cluster reserves for each kind of stage; None if the file names nothing.
+        devices: Target -> the device that its files are measured on; None is the target of
+            `runtime`. A target that is not there is measured on this host.
     """
 
     name: str
@@ -224,6 +229,8 @@ class StudySpec:
     first: tuple[Mapping[str, Any], ...] = ()
     prior: Mapping[str, Belief] = field(default_factory=dict)
     trackers: tuple[Selection, ...] = ()
+    resources: ResourceParams | None = None
+    devices: Mapping[str | None, TargetDevice] = field(default_factory=dict)
 
 
 def canonical(value: Any) -> str:

@@ -21,6 +21,7 @@ from paretune.search.study_file.option_names import option_names
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.quantities import QuantityReader
 from paretune.search.study_file.racing import RacingReader
+from paretune.search.study_file.resources_section import ResourcesReader
 from paretune.search.study_file.search_and_budget import (
     SearchAndBudgetReader,
     format_variants_of,
@@ -66,6 +67,7 @@ SECTIONS = (
     "prior",
     "budget",
     "storage",
+    "resources",
     "track",
     "device",
 )
@@ -198,6 +200,7 @@ class _StudyLoader(SectionReader):
         first = beliefs.first(fields["space"])
         prior = beliefs.prior(fields["space"], sampler)
         trackers = TrackingReader(self.document, self.problems).trackers()
+        resources = ResourcesReader(self.document, self.problems).resources()
         budget, seconds = self._limits.budget(time)
         number = trials or self._limits.trials(search, budget, seconds)
         url = self._limits.storage(storage, self._folder)
@@ -226,6 +229,7 @@ class _StudyLoader(SectionReader):
             first=first,
             prior=prior,
             trackers=trackers,
+            resources=resources,
         )
 
     # -- sections --------------------------------------------------------------------------------
@@ -243,7 +247,7 @@ class _StudyLoader(SectionReader):
         self._check_kinds(task, data, baseline, teachers, space)
         self._check_preset(data, baseline)
         if self.measures:
-            self._quantities.check_available(deployments)
+            self._quantities.check_available(deployments, self._targets.devices)
         return {
             "task": task,
             "data": data,
@@ -253,6 +257,7 @@ class _StudyLoader(SectionReader):
             "targets": {
                 target: selection for target, selection in deployments.items() if target is not None
             },
+            "devices": dict(self._targets.devices),
             "teachers": teachers,
             "objectives": self._quantities.objectives(),
             "constraints": self._quantities.constraints("constraints"),

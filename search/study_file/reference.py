@@ -49,6 +49,7 @@ EXAMPLES = {
     ),
     "budget": "budget: {time: 2h, final: 30s}",
     "storage": "storage: postgresql://me@dbhost/studies",
+    "resources": "resources: {train: {cpu: 4, gpu: 1}, measure: {cpu: 1, host: bench-box}}",
     "track": "track: {mlflow: {uri: http://localhost:5000, experiment: plates}}",
     "device": "device: cuda",
 }

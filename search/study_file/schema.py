@@ -15,6 +15,7 @@ from paretune.objectives.metrics import (
 from paretune.search.data import DATASETS
 from paretune.search.study.quantity import Quantity, depends_on_artifact, units
 from paretune.search.study.racing_options import RacingParams
+from paretune.search.study.resource_options import MeasureResources, TrainResources
 from paretune.search.study.sampler_options import SAMPLER_OPTIONS, AutoParams
 from paretune.search.study.tables import RUNTIMES, SAMPLER_NAMES
 from paretune.search.study.tracker_options import TRACKER_OPTIONS
@@ -27,6 +28,7 @@ from paretune.search.study_file.schema_builder import (
     or_null,
 )
 from paretune.search.study_file.search_and_budget import BudgetParams, SearchParams
+from paretune.search.study_file.target_devices import TargetDeviceParams
 from paretune.search.study_file.targets import NAME as TARGET
 from paretune.search.study_file.task_metrics import NAME as SCORE_NAME
 from paretune.search.study_file.trainer_section import BUILT_IN, FUNCTION, NAME
@@ -150,6 +152,7 @@ def _study(build: SchemaBuilder) -> Schema:
                 "when a run ends",
             ),
             "storage": _STORAGE,
+            "resources": _resources(build),
             "track": _track(build),
             "device": top["device"],
         },
@@ -214,6 +217,30 @@ def _track(build: SchemaBuilder) -> Schema:
     for name, params in TRACKER_OPTIONS.items():
         options[name]["description"] = (params.__doc__ or "").splitlines()[0]
     return object_schema(options, "the trackers that the study is logged to, {tracker: options}")
+
+
+def _deployment(build: SchemaBuilder) -> Schema:
+    """Returns the schema of a runtime, alone or with a device beside it."""
+    keys = build.properties(TargetDeviceParams, searched=False)
+    beside = {
+        "type": "object",
+        "description": "{runtime: options, device: address}: measured on a phone or board",
+        "required": ["device"],
+        "properties": keys,
+        "minProperties": 2,
+    }
+    return {"anyOf": [build.option(RUNTIMES, searched=False), beside]}
+
+
+def _resources(build: SchemaBuilder) -> Schema:
+    """Returns the schema of the section `resources`."""
+    kinds = {"train": TrainResources, "measure": MeasureResources}
+    options = {
+        kind: or_null(build.record(params, searched=False)) for kind, params in kinds.items()
+    }
+    for kind, params in kinds.items():
+        options[kind]["description"] = (params.__doc__ or "").splitlines()[0]
+    return object_schema(options, "what `run --cluster` reserves for each kind of stage")
 
 
 def _search(build: SchemaBuilder) -> Schema:
@@ -313,9 +340,9 @@ def _stages(build: SchemaBuilder) -> Schema:
             "what may change: fixed values, or domains (choice, float, int)",
         ),
         "runtime": {
-            **build.option(RUNTIMES, searched=False),
+            **_deployment(build),
             "description": "where candidates are deployed and measured: a runtime, or {runtime: "
-            "options}",
+            "options}; beside it a device",
             "default": "onnxruntime",
         },
         "targets": {
@@ -324,7 +351,7 @@ def _stages(build: SchemaBuilder) -> Schema:
             "latency@NAME is the latency on one of them",
             "minProperties": 1,
             "propertyNames": {"pattern": TARGET.pattern},
-            "additionalProperties": build.option(RUNTIMES, searched=False),
+            "additionalProperties": _deployment(build),
         },
         "objectives": object_schema(
             {

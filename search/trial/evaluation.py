@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from paretune.objectives.base import Measurement
 from paretune.search.building.watch import StageError, Watch, WeightsError
 from paretune.search.errors import UserError
 from paretune.search.measuring.gauge import values_by_name, values_of, violations_of
 from paretune.search.study.plan import Plan
-from paretune.search.study.records import Result, TrialRecord
+from paretune.search.study.records import Result, Trained, TrialRecord
 from paretune.search.trial.control import Control
 from paretune.search.trial.events import EpochDone, Reporter, StageDone, StageStarted
 from paretune.search.trial.rung_checks import RungChecks, rung_checks_of
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 Artifacts = dict[str | None, dict[str, Any]]
 """Target -> artifact as the database stores it."""
+
+
+Ended = TypeVar("Ended", Result, Trained)
 
 
 @dataclass(frozen=True)
@@ -64,22 +68,54 @@ class Evaluation:
         """
         watch = _watch(number, report, self.control)
         checks = rung_checks_of(self.workbench, number, plan, baseline, watch)
-        result = self._result(number, plan, baseline, watch, checks)
+        result = self._ended(
+            number, baseline, watch, checks, lambda: self._complete(number, plan, baseline, watch)
+        )
         if checks and result.state != "paused":
             checks.drop_snapshot()
         return result
 
-    def _result(
+    def train(
+        self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
+    ) -> Result | Trained:
+        """Trains a plan, so that another worker finds everything trained; takes no times.
+
+        Args:
+            number: Trial number.
+            plan: What to train.
+            baseline: Trial 0; None for trial 0 itself.
+            report: Receives an event for each stage and epoch.
+
+        Returns:
+            The result if the trial has ended already, because it is infeasible or failed.
+
+        Raises:
+            UserError: The baseline fails, or the disk is full.
+        """
+        watch = _watch(number, report, self.control)
+
+        def trained() -> Trained:
+            pipeline = self.workbench.pipeline
+            if not pipeline.trained(plan):
+                pipeline.probe(plan, watch)
+                self.screening.check(plan, baseline, watch, clock=False)
+                pipeline.candidate(plan, watch)
+            return Trained(watch.seconds)
+
+        return self._ended(number, baseline, watch, None, trained)
+
+    def _ended(
         self,
         number: int,
-        plan: Plan,
         baseline: TrialRecord | None,
         watch: Watch,
         checks: RungChecks | None,
-    ) -> Result:
+        work: Callable[[], Ended],
+    ) -> Result | Ended:
+        """Does the work of a trial; decides what an error in it means."""
         begun = time.monotonic()
         try:
-            artifacts, measurements = self._measured(number, plan, baseline, watch)
+            ended = work()
         except ScreenedOut as screened_out:
             return screened_out.result.with_seconds(watch.seconds, _spent(begun, watch))
         except WeightsError as error:
@@ -97,6 +133,15 @@ class Evaluation:
                 cached=tuple(watch.cached),
                 duration=_spent(begun, watch),
             )
+        if isinstance(ended, Result):
+            return ended.with_seconds(watch.seconds, _spent(begun, watch))
+        return ended
+
+    def _complete(
+        self, number: int, plan: Plan, baseline: TrialRecord | None, watch: Watch
+    ) -> Result:
+        """Builds, deploys and measures a plan; raises the errors of its stages."""
+        artifacts, measurements = self._measured(number, plan, baseline, watch)
         spec = self.workbench.spec
         values = {m.name: m.value for m in measurements}
         reference = values_by_name(baseline.measurements) if baseline else values
@@ -107,9 +152,7 @@ class Evaluation:
             tuple(measurements),
             artifact=next(iter(artifacts.values())),
             artifacts={name: stored for name, stored in artifacts.items() if name is not None},
-            seconds=watch.seconds,
             cached=tuple(watch.cached),
-            duration=_spent(begun, watch),
         )
 
     def _measured(

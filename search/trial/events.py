@@ -110,6 +110,13 @@ class TrialPaused:
 
 
 @dataclass(frozen=True)
+class TrialTrained:
+    """A worker that only trains has trained a trial; another one will measure it."""
+
+    trial: int
+
+
+@dataclass(frozen=True)
 class Notice:
     """A message for the user, for example that the cache cannot be written."""
 
@@ -134,6 +141,7 @@ Event = (
     | StageDone
     | TrialEnded
     | TrialPaused
+    | TrialTrained
     | Notice
     | RunEnded
 )

@@ -14,6 +14,7 @@ from paretune.objectives.host import fingerprint
 from paretune.search.database.engine import creation_lock, open_engine
 from paretune.search.database.final_measurements import FinalMeasurements
 from paretune.search.database.mirror import Mirror
+from paretune.search.database.outage import Outage
 from paretune.search.database.requests import Requests
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
@@ -22,7 +23,7 @@ from paretune.search.racing.race import Race
 from paretune.search.sampling.proposer import distributions_of
 from paretune.search.study.plan import Plan
 from paretune.search.study.quantity import Quantity
-from paretune.search.study.records import Axis, Result, TrialRecord
+from paretune.search.study.records import Axis, Result, Trained, TrialRecord
 from paretune.search.study.spec import StudySpec, digest
 from paretune.search.trial.control import Control
 from paretune.search.trial.events import Reporter
@@ -55,6 +56,7 @@ class OpenStudy(ABC):
         timed: Whether any quantity is timed, and so measured again in the final session.
         race: Compares trials while they train; None if each trains to its end.
         control: What the user asks of this worker, between stages and epochs.
+        outage: How it waits for a database server that is away.
 
     Args:
         spec: The study.
@@ -73,7 +75,8 @@ class OpenStudy(ABC):
         self.spec = spec
         add_import_folders(spec.file.parent)
         self.axes = axes_of(spec)
-        self.engine = open_engine(spec.storage, create=True)
+        self.outage = Outage()
+        self.engine = open_engine(spec.storage, create=True, outage=self.outage)
         self.store = Store(self.engine)
         self.finals = FinalMeasurements(self.engine)
         self.control = Control(Requests(self.engine))
@@ -115,6 +118,12 @@ class OpenStudy(ABC):
         Raises:
             UserError: The baseline fails, or the disk is full.
         """
+
+    def train(
+        self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
+    ) -> Result | Trained:
+        """Trains a plan for another worker that measures it, in studies of built-in stages."""
+        raise NotImplementedError
 
     @abstractmethod
     def test(self, trial: TrialRecord) -> Sequence[Measurement]:

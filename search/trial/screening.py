@@ -71,8 +71,16 @@ class Screening:
         self._constraints = structural_constraints(workbench.spec)
         self._structures: dict[str, str | None] = {}
 
-    def check(self, plan: Plan, baseline: TrialRecord | None, watch: Watch) -> None:
+    def check(
+        self, plan: Plan, baseline: TrialRecord | None, watch: Watch, clock: bool = True
+    ) -> None:
         """Returns if the plan may hold all constraints, or is trained already.
+
+        Args:
+            plan: Plan of the trial.
+            baseline: Trial 0; None for trial 0 itself.
+            watch: Notes the time.
+            clock: Whether times may be taken here.
 
         Raises:
             ScreenedOut: It breaks a constraint, and training cannot change that.
@@ -83,7 +91,7 @@ class Screening:
         with watch.stage(SCREEN), TemporaryDirectory(prefix="paretune-") as folder:
             try:
                 network = UntrainedNetwork(self._bench, plan, Path(folder))
-                measurements = self._measured(network, baseline)
+                measurements = self._measured(network, baseline, clock)
             except InfeasibleCandidate:
                 raise
             except Exception as error:  # whatever a runtime raises; the trial itself will show it
@@ -102,13 +110,17 @@ class Screening:
             measured = tuple(measurements.values())
             raise ScreenedOut(Result("infeasible", {}, violations, measured, reason))
 
-    def _measured(self, network: UntrainedNetwork, baseline: TrialRecord) -> dict[str, Measurement]:
+    def _measured(
+        self, network: UntrainedNetwork, baseline: TrialRecord, clock: bool
+    ) -> dict[str, Measurement]:
         """Returns quantity -> measurement, cheap ones first, until a constraint is broken."""
         structure = self._structure_of(network)
         measurements: dict[str, Measurement] = {}
         if structure is None:
             return measurements
         for target, name in self._wanted():
+            if timed(name) and not clock:
+                continue
             measurements |= self._objective(network, structure, target, name, baseline)
             if any(self._breaks(c, measurements, baseline.measurements) for c in self._constraints):
                 break

@@ -20,7 +20,7 @@ from paretune.search.measuring.session import time_again
 from paretune.search.measuring.targets import NO_MODEL, Target, targets_of
 from paretune.search.study.deployment import deployments
 from paretune.search.study.plan import Plan, baseline_plan, make_plan
-from paretune.search.study.records import Result, TrialRecord
+from paretune.search.study.records import Result, Trained, TrialRecord
 from paretune.search.tasks import CLASSIFICATION
 from paretune.search.trial.evaluation import Evaluation
 from paretune.search.trial.events import Reporter
@@ -133,6 +133,12 @@ class StageStudy(OpenStudy):
     ) -> Result:
         """Builds, deploys and measures a plan."""
         return self.evaluation.evaluate(number, plan, baseline, report)
+
+    def train(
+        self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
+    ) -> Result | Trained:
+        """Trains a plan, for another worker that measures it."""
+        return self.evaluation.train(number, plan, baseline, report)
 
     def test(self, trial: TrialRecord) -> Sequence[Measurement]:
         """Measures what depends on data on the test part."""
