@@ -72,11 +72,11 @@ def parse_address(text: str) -> DeviceAddress:
     if kind == "local":
         if parts.netloc:
             raise _wrong(text, "local:// is this machine, and takes no host")
-        return DeviceAddress(text, kind, **options)
+        return DeviceAddress(text, kind, "", "", None, **options)
     if kind == "adb":
         serial = unquote(parts.netloc)
         _check(text, "serial number", _SERIAL, serial, "`adb devices` lists them")
-        return DeviceAddress(text, kind, serial, **options)
+        return DeviceAddress(text, kind, serial, "", None, **options)
     return _of_ssh(text, parts, port, options)
 
 

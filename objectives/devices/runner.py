@@ -17,6 +17,7 @@ import errno
 import gc
 import glob
 import hashlib
+import importlib
 import json
 import os
 import platform
@@ -698,20 +699,20 @@ def check_runtime(name: str) -> str:
     """
     if name not in PACKAGES:
         raise Refusal("refused", "the runner has no runtime " + name)
-    packages, module = PACKAGES[name]
+    packages, _ = PACKAGES[name]
     numpy()
     try:
-        __import__("tflite_runtime.interpreter" if _is_old_litert(name) else module)
+        importlib.import_module(module_of(name))
     except Exception as error:
         raise Refusal("refused", install_text(name, packages[0], error)) from error
     return versions(packages) or "unknown"
 
 
-def _is_old_litert(name: str) -> bool:
-    """Returns whether only the older package of LiteRT is here, as on many Raspberry Pis."""
-    return (
-        name == "litert" and not versions(["ai-edge-litert"]) and bool(versions(["tflite-runtime"]))
-    )
+def module_of(name: str) -> str:
+    """Returns the module of a runtime; many Raspberry Pis have LiteRT under its older name."""
+    if name == "litert" and not versions(["ai-edge-litert"]) and versions(["tflite-runtime"]):
+        return "tflite_runtime.interpreter"
+    return PACKAGES[name][1]
 
 
 def install_text(name: str, package: str, error: BaseException) -> str:
@@ -780,11 +781,8 @@ class LiteRtSession:
     denormals = "kept"
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
-        if _is_old_litert("litert"):
-            from tflite_runtime.interpreter import Interpreter
-        else:
-            from ai_edge_litert.interpreter import Interpreter
-        self._interpreter = Interpreter(path, num_threads=options["threads"] or cores())
+        module = importlib.import_module(module_of("litert"))
+        self._interpreter = module.Interpreter(path, num_threads=options["threads"] or cores())
         self._interpreter.allocate_tensors()
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
@@ -935,7 +933,7 @@ class NcnnSession:
         return outputs
 
 
-SESSIONS = {
+SESSIONS: dict[str, Any] = {
     "onnxruntime": OnnxSession,
     "litert": LiteRtSession,
     "openvino": OpenVinoSession,
@@ -1004,7 +1002,7 @@ def quantile(figures: Any, share: float) -> float:
     position = share * (len(ordered) - 1)
     below = int(position)
     above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+    return float(ordered[below] + (ordered[above] - ordered[below]) * (position - below))
 
 
 class Probe:
@@ -1099,7 +1097,7 @@ class Runs:
             )
             for wall, cpu, probe in zip(self.wall, self.cpu, self.probe)
         )
-        return undisturbed >= min(rules["least_calm"], len(self.wall))
+        return bool(undisturbed >= min(rules["least_calm"], len(self.wall)))
 
     def _time_run(self) -> tuple[float, float]:
         wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
