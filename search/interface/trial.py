@@ -11,6 +11,7 @@ from paretune.search.errors import UserError
 from paretune.search.interface.opened import network_of, predictor_of
 from paretune.search.interface.reading import TrialView, read_trial
 from paretune.search.interface.shown import Shown
+from paretune.search.views.states import state_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -267,8 +268,8 @@ class Trial(Shown):
         record = self.record
         if record.repeat_of is not None:
             record = read_trial(self._source.location.url, record.repeat_of).trial
-        if record.state != "complete":
-            reason = self.reason or record.state
+        if not record.measured_now:
+            reason = self.reason or state_text(record)
             raise UserError(
                 f"trial {record.number}: this trial has no {what}: {record.state} ({reason})"
             )

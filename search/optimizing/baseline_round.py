@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paretune.search.errors import UserError
 from paretune.search.locate import StudyLocation
@@ -15,7 +15,7 @@ from paretune.search.optimizing.goals import contradictions
 from paretune.search.optimizing.round_log import RoundLog
 from paretune.search.optimizing.round_store import RoundStore
 from paretune.search.optimizing.session_runner import SessionRunner
-from paretune.search.optimizing.space_edits import edited_space
+from paretune.search.optimizing.space_edits import SetEpochs, edited_space
 from paretune.search.optimizing.story import baseline_sentence, plan_sentence
 from paretune.search.optimizing.time_plan import (
     TrialTime,
@@ -24,6 +24,7 @@ from paretune.search.optimizing.time_plan import (
     refuse_short_time,
     reserved,
 )
+from paretune.search.optimizing.working_study import WorkingStudy
 from paretune.search.study.records import StudyRecord
 from paretune.search.study.spec import Constraint, StudySpec
 from paretune.spaces.domains import parameters
@@ -46,7 +47,10 @@ def baseline_round(runner: SessionRunner, store: RoundStore, clock: Clock) -> Ro
     """
     study = runner.study
     spec = runner.spec(study.source)
-    expected = _expected(runner.checked(spec))
+    notes = study.notes
+    if notes is not None and not notes.holds_for(study.document.data):
+        notes = None  # the user changed the file since
+    expected = _expected(runner.checked(spec)) if notes is None else notes.trial
     if expected is not None:
         refuse_short_time(clock.total, clock.spent, expected)
     draft = RoundLog(0, "running", study.source, study.digest)
@@ -59,13 +63,14 @@ def baseline_round(runner: SessionRunner, store: RoundStore, clock: Clock) -> Ro
     trial = _trial_time(record, expected)
     refuse_short_time(clock.total, clock.spent, trial)
     location = StudyLocation(spec.file, spec.folder, spec.storage)
-    bottleneck = baseline_bottleneck(location, latency_batch(spec))
+    bottleneck = notes.bottleneck if notes else baseline_bottleneck(location, latency_batch(spec))
     full = full_epochs(study.source["space"], spec.space)
     seconds = clock.left - reserved(clock.total, trial.rest)
     rounds = number_of_rounds(seconds, trial.seconds)
     shares = shares_of(rounds, full, trial.training_share)
-    edits = epoch_edits(full, shares[:1])
+    edits = epoch_edits(full, (shares[0], 1.0))
     space = edited_space(study.source["space"], spec.space, edits)
+    following = {**study.source, "space": space}
     return RoundLog(
         number=0,
         state="done",
@@ -83,8 +88,21 @@ def baseline_round(runner: SessionRunner, store: RoundStore, clock: Clock) -> Ro
         full=full,
         trial=trial,
         bottleneck=bottleneck,
-        following={**study.source, "space": space},
+        following=_with_first(study, following, notes.first if notes else (), edits),
     )
+
+
+def _with_first(
+    study: WorkingStudy,
+    source: Mapping[str, Any],
+    plans: Sequence[Mapping[str, Any]],
+    epochs: Sequence[SetEpochs],
+) -> dict[str, Any]:
+    """Returns the study of round 1 with the plans that it tries first, with all their epochs."""
+    longest = {edit.name: max(edit.values) for edit in epochs if len(edit.values) > 1}
+    first = [{**plan, **longest} for plan in plans]
+    first = [plan for plan in first if study.accepts({**source, "first": [plan]})]
+    return {**source, **({"first": first} if first else {})}
 
 
 def refuse_impossible_goals(goals: Sequence[Constraint], record: StudyRecord) -> None:

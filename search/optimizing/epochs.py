@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from paretune.search.optimizing.evidence import Evidence
 from paretune.search.optimizing.space_edits import SetEpochs, Space, written_literals
+from paretune.search.optimizing.time_plan import TrialTime
 from paretune.spaces.domains import Node
 
 SHORT = (0.25, 0.5)
@@ -22,8 +23,17 @@ SHORT = (0.25, 0.5)
 ENOUGH = 16
 """Number of longer trials after which a round allows no short ones any more."""
 
+SPARE = 24
+"""Number of trials that must still fit before trainings become longer."""
+
+MOST_SHARE = 4.0
+"""Trainings never become longer than this many times the full epochs."""
+
 LEAST_EPOCHS = 4
 """Trainings of fewer epochs are never shortened."""
+
+LEAST_SHORT = 3
+"""No training is shortened to fewer epochs: it would say little about the longer one."""
 
 LEAST_SHARE = 0.5
 """Trainings are shortened only if they take at least this share of a trial's time."""
@@ -48,8 +58,33 @@ def shares_of(rounds: int, epochs: Mapping[str, int], training_share: float) -> 
     """
     if not epochs or training_share < LEAST_SHARE:
         return (1.0,) * rounds
-    short = SHORT[-(rounds - 1) :] if rounds > 1 else ()
+    long_enough = [share for share in SHORT if share * min(epochs.values()) >= LEAST_SHORT]
+    short = long_enough[-(rounds - 1) :] if rounds > 1 else ()
     return (*short, *(1.0,) * (rounds - len(short)))
+
+
+def longer_shares(
+    shares: Sequence[float], number: int, seconds: float, trial: TrialTime
+) -> tuple[float, ...]:
+    """Returns the share of the full epochs in each round, with longer trainings if time abounds.
+
+    Once a round has trained all epochs, the rounds after it may train twice as many, and so on, as
+    long as the rest of the time has room for `SPARE` such trials.
+
+    Args:
+        shares: Share of each planned round.
+        number: The round that has ended.
+        seconds: Seconds that are left for trials.
+        trial: How long a trial takes with all epochs.
+    """
+    reached = shares[min(number, len(shares)) - 1] if number else 0.0
+    longer = 2 * reached
+    time = max(trial.at(longer), 1e-6)
+    if reached < 1 or longer > MOST_SHARE or not trial.training or seconds / time < SPARE:
+        return tuple(shares)
+    rest = max(1, len(shares) - number)
+    padded = (*shares, *(shares[-1],) * number)[:number]
+    return (*padded, *(longer,) * rest)
 
 
 def epochs_in(full: int, share: float) -> int:
@@ -65,7 +100,10 @@ def epoch_edits(full: Mapping[str, int], shares: Sequence[float]) -> list[SetEpo
         shares: Shares of the full epochs that its trials may train; the largest last.
     """
     largest = shares[-1]
-    reason = "all epochs" if largest >= 1 else f"{100 * largest:.0f} % of the full number"
+    if largest > 1:
+        reason = f"{largest:g} times the full number, as there is time"
+    else:
+        reason = "all epochs" if largest == 1 else f"{100 * largest:.0f} % of the full number"
     return [
         SetEpochs(name, tuple(sorted({epochs_in(epochs, share) for share in shares})), reason)
         for name, epochs in full.items()

@@ -64,7 +64,7 @@ def final_choice(record: StudyRecord, goals: Sequence[Constraint]) -> FinalChoic
     complete = [
         trial
         for trial in record.trials
-        if trial.number > 0 and trial.state == "complete" and trial.repeat_of is None
+        if trial.number > 0 and trial.measured_now and trial.repeat_of is None
     ]
     candidates = [trial for trial in complete if trial.feasible] or complete
     base = record.baseline.measurements if record.baseline else {}

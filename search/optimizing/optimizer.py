@@ -131,7 +131,7 @@ def optimize(
     clock = Clock(total, spent)
     runner = SessionRunner(study, console, reporters)
     if store.has_baseline:
-        _take_up(study, spec, store, clock, tell)
+        _take_up(runner, spec, store, clock, tell)
     else:
         for sentence in store.write(baseline_round(runner, store, clock)).sentences:
             tell(sentence)
@@ -195,7 +195,7 @@ def _check_output(request: OptimizeRequest, store: RoundStore) -> bool:
 
 
 def _take_up(
-    study: WorkingStudy,
+    runner: SessionRunner,
     spec: StudySpec,
     store: RoundStore,
     clock: Clock,
@@ -204,8 +204,9 @@ def _take_up(
     """Continues after an earlier run; takes a study file that the user changed since.
 
     Raises:
-        UserError: A goal cannot be met by any network.
+        UserError: A goal cannot be met by any network, or a changed file has mistakes.
     """
+    study = runner.study
     refuse_impossible_goals(spec.goals, store.record())
     last = store.last
     at = f"round {last.number}" if last.state == "running" else f"after round {last.number}"
@@ -216,6 +217,7 @@ def _take_up(
         store.write(replace(last, source={**last.source, **goals}, following=following))
         return
     tell(f"{study.file.name} has changed; the search goes on with the file as it is now")
+    runner.checked(spec)
     changed = replace(
         last,
         file=study.digest,

@@ -54,8 +54,10 @@ class RoundLog:
     exported: str | None = None
 
     def share(self, number: int) -> float:
-        """Returns the share of the full epochs in a round; all of them after the planned ones."""
-        return self.shares[number - 1] if 1 <= number <= len(self.shares) else 1.0
+        """Returns the share of the full epochs in a round; the last one after the planned ones."""
+        if 1 <= number <= len(self.shares):
+            return self.shares[number - 1]
+        return max(1.0, self.shares[-1]) if self.shares else 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON."""

@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from paretune.search.front.final_front import with_final_front
 from paretune.search.optimizing.clock import Clock
-from paretune.search.optimizing.epochs import epoch_edits, kept_shares, trained_shares
+from paretune.search.optimizing.epochs import (
+    epoch_edits,
+    kept_shares,
+    longer_shares,
+    trained_shares,
+)
 from paretune.search.optimizing.evidence import Evidence, evidence_of
 from paretune.search.optimizing.final_choice import final_choice
 from paretune.search.optimizing.first_plans import first_plans
@@ -160,18 +165,19 @@ class Rounds:
         trials = [t for t in record.trials if t.number >= log.first]
         counted = [t for t in trials if t.repeat_of is None]
         timed = measured_trial_time(counted, log.share(log.number)) or log.trial
-        log = replace(log, state="done", trials=len(trials), trial=timed)
+        shares = longer_shares(log.shares, log.number, self.left(log), timed)
+        log = replace(log, state="done", trials=len(trials), trial=timed, shares=shares)
         evidence = evidence_of(record, spec.goals, log.full)
         following = self._following(log, spec, evidence)
         choice = final_choice(record, spec.goals)
         met = choice is not None and choice.met
         ended = self._why_ended(log, ending, following, met, counted)
         learned = learned_sentence(log.number, counted, log.seconds, choice)
-        shares = (log.share(log.number + 1), log.share(log.number))
+        upcoming_shares = (log.share(log.number + 1), log.share(log.number))
         upcoming = (
             end_sentence(ended, choice)
             if ended
-            else next_sentence(log.number + 1, following.edits, *shares)
+            else next_sentence(log.number + 1, following.edits, *upcoming_shares)
         )
         return replace(
             log,
@@ -186,7 +192,7 @@ class Rounds:
     ) -> NextSpace:
         """Returns the space of the round after this one."""
         study = self._runner.study
-        shares = [log.share(number) for number in range(1, log.number + 2)]
+        shares = [1.0, *(log.share(number) for number in range(1, log.number + 2))]
         epochs = epoch_edits(log.full, kept_shares(shares, trained_shares(log.full, evidence)))
         return next_space(
             log.source["space"],

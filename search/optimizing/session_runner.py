@@ -64,7 +64,15 @@ class SessionRunner:
         )
 
     def run(self, spec: StudySpec, *reporters: Reporter) -> SessionEnd:
-        """Runs a session; interrupts and mistakes are raised as by `run_session`."""
+        """Runs a session; interrupts and mistakes are raised as by `run_session`.
+
+        The data is loaded once. A round's space has no part that was not checked before: only
+        epochs, and numbers beside those that worked.
+        """
+        if self._data is None:
+            from paretune.search.preflight.preflight import loaded
+
+            self._data = loaded(spec, self.study.document.where)
         with self._shown() as shown:
             return run_session(
                 spec,

@@ -50,8 +50,8 @@ def plan_sentence(searched: Sequence[str], share: float, trains: bool, seconds: 
     tries = f"Round 1 tries {subject} for {duration(seconds)}"
     if share < 1:
         return (
-            f"{tries} with {100 * share:.0f} % of the epochs, because short trainings show what "
-            "pays sooner."
+            f"{tries} with {100 * share:.0f} % of the epochs or all, because short trainings show "
+            "sooner what pays."
         )
     if trains:
         return f"{tries} with all epochs, because shorter trainings would save little."
@@ -142,6 +142,8 @@ def next_sentence(number: int, edits: Sequence[Edit], share: float, earlier: flo
 
 
 def _share_text(share: float) -> str:
+    if share > 1:
+        return f"{share:g} times the"
     return "all" if share == 1 else f"{100 * share:.0f} % of the"
 
 

@@ -132,7 +132,7 @@ def measured_trial_time(trials: Sequence[TrialRecord], full_share: float) -> Tri
     timed = [
         trial
         for trial in trials
-        if trial.state == "complete" and trial.repeat_of is None and trial.seconds
+        if trial.measured_now and trial.repeat_of is None and trial.seconds
     ]
     if not timed:
         return None

@@ -140,6 +140,8 @@ def _next_value(name: str, choice: Choice, trials: Sequence[Evidence]) -> Iterat
             continue
         if any(t.impossible and t.params.get(name) == end for t in trials):
             continue
+        if any(name in t.params and float(t.params[name]) == value for t in trials):
+            continue  # it was tried, and went
         yield AddValue(name, value, f"{count} of the {len(labels)} best trials have {end}")
         return
 

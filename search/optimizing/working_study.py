@@ -18,6 +18,7 @@ from paretune.search.errors import UserError
 from paretune.search.files import write_atomically
 from paretune.search.optimizing.request import OptimizeRequest
 from paretune.search.optimizing.study_text import with_space
+from paretune.search.optimizing.survey_notes import SurveyNotes
 from paretune.search.study.spec import StudySpec, digest
 from paretune.search.study_file.document import Document, read_document
 from paretune.search.study_file.loading import load_document
@@ -36,12 +37,14 @@ class WorkingStudy:
         document: The study file as it is on disk.
         made: Whether `init` wrote it for this optimization.
         seconds: Seconds that this took, in this or an earlier run of the command.
+        notes: What `init` learned; None for the user's own study.
     """
 
     request: OptimizeRequest
     document: Document
     made: bool
     seconds: float = 0.0
+    notes: SurveyNotes | None = None
 
     @property
     def file(self) -> Path:
@@ -107,24 +110,28 @@ def working_study(
     begun = time.monotonic()
     _write_request(request, 0.0)  # first: a run that is killed here leaves no file without it
     try:
-        _initialize(request, say)
+        notes = _initialize(request, say)
     except UserError:
         _request_file(request).unlink()
         with suppress(OSError):  # an older folder, with something in it
             _request_file(request).parent.rmdir()
         raise
     seconds = time.monotonic() - begun
-    _write_request(request, seconds)
-    return WorkingStudy(request, read_document(request.file), made=True, seconds=seconds)
+    _write_request(request, seconds, notes)
+    document = read_document(request.file)
+    return WorkingStudy(request, document, made=True, seconds=seconds, notes=notes)
 
 
-def _write_request(request: OptimizeRequest, seconds: float) -> None:
-    facts = {**_facts(request), "seconds": seconds}
+def _write_request(
+    request: OptimizeRequest, seconds: float, notes: SurveyNotes | None = None
+) -> None:
+    survey = None if notes is None else notes.to_json()
+    facts = {**_facts(request), "seconds": seconds, "survey": survey}
     write_atomically(_request_file(request), json.dumps(facts, indent=2) + "\n")
 
 
-def _initialize(request: OptimizeRequest, say: Callable[[str], None]) -> None:
-    """Writes the study file of the first round.
+def _initialize(request: OptimizeRequest, say: Callable[[str], None]) -> SurveyNotes:
+    """Writes the study file of the first round; returns what was learned for it.
 
     Raises:
         UserError: The model, its data or the goals have mistakes.
@@ -144,10 +151,12 @@ def _initialize(request: OptimizeRequest, say: Callable[[str], None]) -> None:
         output=request.file,
     )
     try:
-        init_study(wanted, say)
+        result = init_study(wanted, say, brief=True)
     except UserError as error:
         text = str(error).replace("--model:", "MODEL:").replace("--model ", "MODEL ")
         raise type(error)([text] if isinstance(error, StudyFileError) else text) from error
+    goals = load_document(read_document(request.file), request.file).goals
+    return SurveyNotes.of(result, goals)
 
 
 def _continued(request: OptimizeRequest) -> WorkingStudy:
@@ -170,7 +179,10 @@ def _continued(request: OptimizeRequest) -> WorkingStudy:
                 f"{name} {stored.get(name)}, not {value}; give another -o"
             )
     seconds = float(stored.get("seconds", 0.0))
-    return WorkingStudy(request, read_document(request.file), made=True, seconds=seconds)
+    survey = stored.get("survey")
+    notes = None if survey is None else SurveyNotes.from_json(survey)
+    document = read_document(request.file)
+    return WorkingStudy(request, document, made=True, seconds=seconds, notes=notes)
 
 
 def _facts(request: OptimizeRequest) -> dict[str, Any]:

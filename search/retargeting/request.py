@@ -110,7 +110,7 @@ def requested_trials(record: StudyRecord, text: str) -> list[TrialRecord]:
     with_model = {
         trial.number: trial
         for trial in record.trials
-        if trial.state == "complete" and trial.repeat_of is None
+        if trial.measured_now and trial.repeat_of is None
     }
     if text == "front":
         numbers = set(record.members)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.measuring.gauge import measure_one
@@ -58,6 +58,7 @@ class TechniqueAttempts:
         trained: Whether the baseline needs no training.
         latency_batch: Inputs in one timed run.
         say: Called with what is done next.
+        brief: Whether attempts that hardly change the study file are left out.
 
     Attributes:
         kept_whole: Layer that stays whole -> reason.
@@ -74,6 +75,7 @@ class TechniqueAttempts:
         trained: bool,
         latency_batch: int,
         say: Callable[[str], None],
+        brief: bool = False,
     ) -> None:
         self.kept_whole: dict[str, str] = {}
         self.epoch: float | None = None
@@ -84,6 +86,7 @@ class TechniqueAttempts:
         self._prunable = bool(layers)
         self._trained = trained
         self._say = say
+        self._brief = brief
         self._times = FileTimes(rehearsal, latency_batch)
 
     def all(self) -> tuple[list[TriedOption], list[TriedRate]]:
@@ -98,7 +101,7 @@ class TechniqueAttempts:
         ):
             self._say(f"trying {name}")
             tried += step()
-        if any(t.works for t in tried if t.option == "static") and self.epoch is not None:
+        if self._needs_qat(tried):
             self._say("trying quantization-aware training")
             tried += self._qat()
         self._say("trying learning rates")
@@ -181,6 +184,14 @@ class TechniqueAttempts:
             return _refused(tried, built)
         return self._deployed(tried, built.candidate, lambda t: not self._lacks(t, option))
 
+    def _needs_qat(self, tried: list[TriedOption]) -> bool:
+        """Returns whether to try training for int8.
+
+        A study offers it only if static int8 costs accuracy, which an untrained baseline hides.
+        """
+        works = any(t.works for t in tried if t.option == "static") and self.epoch is not None
+        return works and not (self._brief and not self._trained)
+
     def _qat(self) -> Iterator[TriedOption]:
         if any(not self._lacks(target, "qat") for target in self._rehearsal.targets):
             params = {k: self._recipe[k] for k in ("batch_size",)}
@@ -214,6 +225,9 @@ class TechniqueAttempts:
         if reason:
             yield _with(tried, refusal=reason)
             return
+        if self._brief:  # the built-in tasks have the outputs that it learns from
+            yield tried
+            return
         value = {DISTILLATION: _full(DISTILLATIONS, DISTILLATION, {})}
         built = attempt("teacher", lambda: self._build(finetune=self._recipe, distillation=value))
         yield _refused(tried, built) if isinstance(built, Refusal) else tried
@@ -227,7 +241,7 @@ class TechniqueAttempts:
         pruning: dict[str, Any] = {NONE: {}}
         if pruned is not None and self._trained:
             pruning = {"structured": _full(PRUNINGS, "structured", pruned.params)}
-        for lr in RATES:
+        for lr in self._tried_rates():
             # Another schedule than elsewhere: a stage from the cache would report no loss.
             recipe = {**self._recipe, "optimizer": {"adamw": {"lr": lr}}, "schedule": "constant"}
             full = Recipe.model_validate(recipe).to_json()
@@ -240,6 +254,12 @@ class TechniqueAttempts:
                 yield TriedRate(lr, None)
                 return  # a higher rate diverges as well
             yield TriedRate(lr, built.losses.get(stage))
+
+    def _tried_rates(self) -> Sequence[float]:
+        """Returns the rates to try; the usual ones if the time is short."""
+        if not self._brief:
+            return RATES
+        return RATES[:3] if self._trained else RATES[2:]
 
     # -- networks and files ----------------------------------------------------------------------
 

@@ -19,7 +19,14 @@ from paretune.search.starting.choices import (
 from paretune.search.starting.facts import StartFacts
 from paretune.search.starting.request import InitRequest
 from paretune.search.starting.study_text import study_text
-from paretune.search.starting.time_plan import MOST, TimePlan, shortest_study, time_plan, too_short
+from paretune.search.starting.time_plan import (
+    FEWEST,
+    MOST,
+    TimePlan,
+    shortest_study,
+    time_plan,
+    too_short,
+)
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.document import document_of
 from paretune.search.study_file.loading import load_document
@@ -49,6 +56,7 @@ class InitResult:
         choices: What was chosen, with the reasons.
         profile: The profile of the baseline.
         estimate: How long the study takes; None if that is unknown.
+        plan: Epochs and trials, by the time that they take.
     """
 
     text: str
@@ -57,6 +65,7 @@ class InitResult:
     choices: StudyChoices
     profile: Profile | None = None
     estimate: Estimate | None = None
+    plan: TimePlan | None = None
 
     @property
     def source(self) -> Mapping[str, Any]:
@@ -75,7 +84,10 @@ class InitResult:
 
 
 def init_study(
-    request: InitRequest, say: Callable[[str], None] = lambda step: None, write: bool = True
+    request: InitRequest,
+    say: Callable[[str], None] = lambda step: None,
+    write: bool = True,
+    brief: bool = False,
 ) -> InitResult:
     """Measures a model, and writes a study file that fits it.
 
@@ -83,6 +95,8 @@ def init_study(
         request: The model, its data, and what is wanted of it.
         say: Called with each step.
         write: Whether the file is written.
+        brief: Whether a search in rounds follows, which measures again what it needs: the time of
+            a trial is not estimated from random plans, and fewer long trials suffice.
 
     Raises:
         UserError: An option is wrong, the data or the model does not work, the time is too short,
@@ -102,35 +116,47 @@ def init_study(
     data = open_draft(draft, data, weights)
     assert draft.spec is not None
     with rehearsal(draft.spec, data, math.inf) as opened:
-        survey = Survey(opened, draft, weights, say)
+        survey = Survey(opened, draft, weights, say, brief)
         facts = survey.facts()
         say("choosing ranges, epochs and trials")
         assert draft.spec is not None
-        choices, estimate = _chosen(facts, draft.source, opened.spec, opened)
+        choices, plan, estimate = _chosen(
+            facts, draft.source, opened.spec, None if brief else opened
+        )
     text = study_text(facts, choices, request.output.name)
     checked(text, choices, request.output)
     if write:
         _write(text, request.output)
-    return InitResult(text, request.output, facts, choices, survey.profile, estimate)
+    return InitResult(text, request.output, facts, choices, survey.profile, estimate, plan)
 
 
 def _chosen(
-    facts: StartFacts, source: Mapping[str, Any], spec: StudySpec, opened: Rehearsal
-) -> tuple[StudyChoices, Estimate | None]:
+    facts: StartFacts, source: Mapping[str, Any], spec: StudySpec, opened: Rehearsal | None
+) -> tuple[StudyChoices, TimePlan, Estimate | None]:
     """Returns the study with as many trials as the time allows, and how long it takes.
+
+    Args:
+        facts: What was measured.
+        source: The draft as plain data.
+        spec: The same, checked.
+        opened: Its rehearsal, which estimates the time; None for the plan's own estimate.
 
     Raises:
         UserError: The time is too short for one trial.
     """
-    from paretune.search.preflight.estimate import duration
+    from paretune.search.study.durations import duration
 
     sections = spaces_of(facts)
     networks, trains = networks_of(sections["architecture"]), learns(sections)
-    plan = time_plan(facts, spec.seconds, networks, trains)
+    fewest = FEWEST if opened else 3 * FEWEST // 4
+    plan = time_plan(facts, spec.seconds, networks, trains, fewest)
     if plan is None:
         shortest = shortest_study(facts, networks, trains)
         raise UserError(too_short(source["budget"]["time"], shortest, facts.epoch))
     choices = study_choices(facts, source, spec, sections, plan)
+    if opened is None:
+        text = f"about {duration(plan.trial)} each"
+        return choices.with_trials(plan.trials, text), plan, None
     estimated = _estimated(choices, spec, opened, plan)
     trials, trial = plan.trials, plan.trial
     plans = count(opened.spec.space)
@@ -151,7 +177,7 @@ def _chosen(
         share = f"they fit into {source['budget']['time']}"
     else:
         share = f"about {duration(estimated.total if estimated else plan.total)} in all"
-    return choices.with_trials(trials, f"about {duration(trial)} each; {share}"), estimated
+    return choices.with_trials(trials, f"about {duration(trial)} each; {share}"), plan, estimated
 
 
 def _estimated(

@@ -69,13 +69,22 @@ class Survey:
         draft: The draft.
         weights: Where the baseline's weights come from.
         say: Called with what is done next.
+        brief: Whether a search in rounds follows, which measures the baseline itself.
     """
 
-    def __init__(self, rehearsal: Rehearsal, draft: Draft, weights: Weights, say: Progress) -> None:
+    def __init__(
+        self,
+        rehearsal: Rehearsal,
+        draft: Draft,
+        weights: Weights,
+        say: Progress,
+        brief: bool = False,
+    ) -> None:
         self.rehearsal = rehearsal
         self.draft = draft
         self.weights = weights
         self.say = say
+        self.brief = brief
         self.notes: list[str] = []
         self.profile: Profile | None = None
         self.latency_batch = 1
@@ -96,7 +105,7 @@ class Survey:
         self._check("building, exporting and running the baseline", check_baseline)
         if self.draft.request.brings_data:
             self._name_scores()
-        self._check("measuring the baseline", check_objectives)
+        self._measure()
         self.say("profiling the baseline")
         self.profile = self._profiled()
         self._choose_latency()
@@ -112,6 +121,7 @@ class Survey:
             self.weights in ("checkpoint", "code"),
             self.latency_batch,
             self.say,
+            self.brief and not self.draft.request.brings_data,
         )
         self.say("timing an epoch")
         refusal = attempts.time_epoch()
@@ -147,6 +157,23 @@ class Survey:
                 raise UserError(_mistake(finding, where(finding.key), self.draft))
             if finding.state == "note":
                 self.notes.append(finding.text)
+
+    def _measure(self) -> None:
+        """Measures the baseline once.
+
+        Most trials of a search end their timing as soon as it is precise, long before its
+        `seconds`. So a brief survey takes a short timing for theirs.
+
+        Raises:
+            UserError: A quantity cannot be measured.
+        """
+        rehearsal = self.rehearsal
+        rehearsal.quick, quick = self.brief or rehearsal.quick, rehearsal.quick
+        begun = time.monotonic()
+        self._check("measuring the baseline", check_objectives)
+        if self.brief:
+            rehearsal.seconds["measure"] = time.monotonic() - begun
+        rehearsal.quick = quick
 
     def _name_scores(self) -> None:
         """Sets the objectives of the user's own task by what its `score` returns.
@@ -210,7 +237,11 @@ class Survey:
     def _shorten_timing(self, epoch: float) -> None:
         """Shortens the timing of a study whose trials train for seconds only."""
         seconds = self.rehearsal.seconds
-        if epoch * TYPICAL_EPOCHS < QUICK_TRAINING and seconds.get("measure", 0.0) > QUICK_SECONDS:
+        if epoch * TYPICAL_EPOCHS >= QUICK_TRAINING:
+            return
+        if self.brief:
+            self._choose_latency(quick=True)
+        elif seconds.get("measure", 0.0) > QUICK_SECONDS:
             self._choose_latency(quick=True)
             saved = (FULL_SECONDS - QUICK_SECONDS) * len(self.rehearsal.targets)
             seconds["measure"] = max(QUICK_SECONDS, seconds["measure"] - saved)

@@ -60,7 +60,11 @@ class TimePlan:
 
 
 def time_plan(
-    facts: StartFacts, seconds: float | None, networks: int, learns: bool
+    facts: StartFacts,
+    seconds: float | None,
+    networks: int,
+    learns: bool,
+    fewest: int = FEWEST,
 ) -> TimePlan | None:
     """Returns the longest trainings with which enough trials fit; None if not one trial fits.
 
@@ -69,13 +73,14 @@ def time_plan(
         seconds: Time of the study; None for a moderate one.
         networks: Networks of the family that are trained from scratch.
         learns: Whether trials are trained after pruning.
+        fewest: Trials below which epochs are saved instead.
     """
     if seconds is None:
         return _planned(facts, 1.0, TRIALS, networks, learns)
     usable = USABLE * seconds
     shortest: TimePlan | None = None
     for share in SHARES:
-        wanted = 2 * TRIALS if share > 1 else FEWEST
+        wanted = 2 * TRIALS if share > 1 else fewest
         for trials in (MOST, TRIALS, wanted):
             plan = _planned(facts, share, trials, networks, learns)
             if plan.total <= usable and trials >= wanted:

@@ -2,8 +2,9 @@
 
 For each case, `paretune optimize MODEL --time T` writes its own study and searches it in rounds.
 Its time holds everything, also the first measurements and the export. The hand-written study is one
-of studies/, as people wrote them before: `paretune run STUDY --time T`. Its time holds the baseline
-and the trials alone, so it has a little more.
+of studies/, as people wrote them before: `paretune run STUDY --time T`, with a check before and a
+final session after that time. Both sides are judged by the trials that ended within T seconds after
+the command began.
 
 The hypervolume of both is that of accuracy error, latency and size, the latter two relative to the
 side's own baseline. It is the same network on both sides, so there is one common reference: chance
@@ -20,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -68,7 +68,7 @@ class SideResult:
     Attributes:
         hypervolume: Of its front.
         to_goal: Seconds until a trial met every goal.
-        trials: Number of its trials.
+        trials: Number of its trials within the time.
         wall: Seconds on the wall.
         processor: Seconds of its processes on a processor.
     """
@@ -127,7 +127,11 @@ CLOCK: list[str] = []
 """What a process does before it runs a command: with `--processor`, its clock counts processor
 time, so that other work on the host takes no time from a side."""
 
-PROCESSOR = "import time; time.monotonic = time.process_time"
+PROCESSOR = """
+import time
+begun = time.time() - time.process_time()
+time.monotonic, time.time = time.process_time, lambda: begun + time.process_time()
+"""
 
 
 def paretune(*arguments: object) -> list[str]:
@@ -144,28 +148,31 @@ def optimized(case: Case, seconds: int, seed: int, folder: Path) -> SideResult:
     begun = time.time()
     options = [*case.model, *goal_options(case), "--time", f"{seconds}s", "-o", "out"]
     first = [sys.executable, "-c", "\n".join([*CLOCK, FIRST]), *options]
-    wall, processor = run(first, folder)  # what the command does first: it writes the study file
-    file = folder / "out.study.yaml"
-    text = file.read_text().replace("search: {", f"search: {{seed: {seed}, ", 1)
-    assert f"seed: {seed}" in text, text
-    latency = read_document(STUDIES / case.study).data["objectives"]["latency"]
     # The same batch on both sides: the share of a call's overhead depends on it.
-    file.write_text(re.sub(r"(?m)^  latency: .*$", f"  latency: {json.dumps(latency)}", text))
-    further = run(paretune("optimize", *options), folder)
-    return result_of(folder / "out.study", case, begun, wall + further[0], processor + further[1])
+    latency = read_document(STUDIES / case.study).data["objectives"]["latency"]
+    os.environ["BENCH_LATENCY"], os.environ["BENCH_SEED"] = json.dumps(latency), str(seed)
+    wall, processor = run(first, folder)
+    return result_of(folder / "out.study", case, begun, seconds, wall, processor)
 
 
 FIRST = """
-import sys, click
+import os, pathlib, re, sys
+from paretune.search.cli import main
 from paretune.search.commands.optimize import command
 from paretune.search.optimizing.request import OptimizeRequest
 from paretune.search.optimizing.working_study import working_study
-typed = command.make_context("optimize", sys.argv[1:]).params
+typed = command.make_context("optimize", list(sys.argv[1:])).params
 working_study(OptimizeRequest(
     typed["model"], typed["output"], typed["goals"], typed["time"], typed["data"],
     typed["checkpoint"], typed["task"], typed["runtime"], typed["stop_at_goal"],
 ))
+file, seed = pathlib.Path("out.study.yaml"), os.environ["BENCH_SEED"]
+text = file.read_text().replace("search: {", f"search: {{seed: {seed}, ", 1)
+assert f"seed: {seed}" in text, text
+file.write_text(re.sub(r"(?m)^  latency: .*$", f"  latency: {os.environ['BENCH_LATENCY']}", text))
+main(["optimize", *sys.argv[1:]])
 """
+"""Writes the study file, as the command does first; sets seed and latency in it; goes on."""
 
 
 def hand_written(case: Case, seconds: int, seed: int, folder: Path) -> SideResult:
@@ -175,16 +182,22 @@ def hand_written(case: Case, seconds: int, seed: int, folder: Path) -> SideResul
     data = [] if case.data is None else ["--set", case.data]
     options = ["--set", f"search.seed={seed}", *data, "--time", f"{seconds}s", "--trials", 9999]
     wall, processor = run(paretune("run", case.study, *options), folder)
-    return result_of(folder / Path(case.study).stem, case, begun, wall, processor)
+    return result_of(folder / Path(case.study).stem, case, begun, seconds, wall, processor)
 
 
-def result_of(folder: Path, case: Case, begun: float, wall: float, processor: float) -> SideResult:
+def result_of(
+    folder: Path, case: Case, begun: float, seconds: int, wall: float, processor: float
+) -> SideResult:
+    """Returns the result of the trials that ended within some seconds after the beginning."""
     with study_reader(f"sqlite:///{folder / 'study.db'}") as reader:
         record = reader.record()
+    until = begun + seconds
+    reached = [point.hypervolume or 0.0 for point in record.growth if point.time <= until]
+    ended = [t.finished for t in record.trials if t.number and t.finished]
     return SideResult(
-        record.growth[-1].hypervolume or 0.0,
+        max(reached, default=0.0),
         to_goal(record, case.goals, begun),
-        record.trial_count,
+        sum(time <= until for time in ended),
         wall,
         processor,
     )

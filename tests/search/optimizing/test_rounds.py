@@ -157,9 +157,9 @@ def test_epochs_grow_and_promising_trials_come_first(study: WorkingStudy) -> Non
     runner = FakeRunner(study, store, poor)
     rounds_of(study, store, runner)[0].run()
     second, third = (spec.source for spec in runner.sessions[1:])
-    assert second["space"]["finetune"]["epochs"] == {"choice": [3, 6]}
+    assert second["space"]["finetune"]["epochs"] == {"choice": [3, 6, 12]}
     assert third["space"]["finetune"]["epochs"] == {"choice": [3, 6, 12]}
-    assert second["first"][0]["finetune.epochs"] == "6"
+    assert second["first"][0]["finetune.epochs"] == "12"
     assert runner.sessions[1].first  # the study file accepts them
 
 

@@ -41,8 +41,8 @@ def test_baseline_is_told_with_its_bottleneck() -> None:
 
 def test_plan_says_why_trainings_are_short() -> None:
     assert plan_sentence(["pruning", "finetune"], 0.25, True, 60.0) == (
-        "Round 1 tries pruning and finetune for 60 s with 25 % of the epochs, because short "
-        "trainings show what pays sooner."
+        "Round 1 tries pruning and finetune for 60 s with 25 % of the epochs or all, because short "
+        "trainings show sooner what pays."
     )
     assert "shorter trainings would save little" in plan_sentence(["pruning"], 1.0, True, 60.0)
     assert "no trial needs a training" in plan_sentence(["quantization"], 1.0, False, 60.0)

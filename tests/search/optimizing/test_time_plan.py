@@ -10,9 +10,12 @@ import pytest
 from paretune.search.errors import UserError
 from paretune.search.optimizing.epochs import (
     ENOUGH,
+    MOST_SHARE,
+    SPARE,
     epoch_edits,
     full_epochs,
     kept_shares,
+    longer_shares,
     shares_of,
     trained_shares,
 )
@@ -84,6 +87,22 @@ def test_short_trainings_stay_until_enough_trials_trained_longer() -> None:
     assert kept_shares([0.25, 0.5, 1.0], enough) == (0.5, 1.0)
     assert kept_shares([0.5, 1.0, 1.0], [1.0] * ENOUGH) == (1.0,)
     assert kept_shares([1.0, 1.0], []) == (1.0,)
+
+
+def test_trainings_become_longer_only_after_all_epochs_and_with_time() -> None:
+    shares, trial = (0.5, 1.0, 1.0), TrialTime(0.0, 8.0, 2.0)
+    enough = SPARE * trial.at(2.0)
+    assert longer_shares(shares, 1, enough, trial) == shares  # half the epochs so far
+    assert longer_shares(shares, 2, enough - 1, trial) == shares
+    assert longer_shares(shares, 2, enough, trial) == (0.5, 1.0, 2.0)
+    assert longer_shares(shares, 5, enough, trial) == (0.5, 1.0, 1.0, 1.0, 1.0, 2.0)
+    assert longer_shares((1.0, MOST_SHARE), 2, 1e9, trial) == (1.0, MOST_SHARE)
+    assert longer_shares(shares, 2, 1e9, TrialTime(0.0, 0.0, 2.0)) == shares  # nothing trains
+
+
+def test_no_training_is_shortened_to_a_moment() -> None:
+    assert shares_of(4, {"finetune.epochs": 7}, 0.8) == (0.5, 1.0, 1.0, 1.0)
+    assert shares_of(4, {"finetune.epochs": 5, "pretrain.epochs": 60}, 0.8) == (1.0,) * 4
 
 
 def test_share_of_a_trial_is_that_of_its_shortest_training() -> None:

@@ -107,3 +107,10 @@ def test_width_does_not_grow_where_it_was_impossible() -> None:
     impossible = Evidence(9, {name: "0.25"}, 0.0, 3, impossible=True)
     assert len(widening_edits(tree(), trials)) == 1
     assert widening_edits(tree(), [*trials, impossible]) == []
+
+
+def test_value_that_was_tried_and_went_does_not_come_back() -> None:
+    name = "architecture.simple_cnn.width"
+    trials = [Evidence(n, {name: "0.25"}, 0.5, 3, best=True) for n in range(3)]
+    went = Evidence(9, {name: "0.125"}, 0.0, 3)
+    assert widening_edits(tree(), [*trials, went]) == []
