@@ -127,8 +127,15 @@ class StudySource:
         Raises:
             UserError: The study has objects of this process.
         """
-        if workers > 1 and self.objects:
-            names = ", ".join(self.objects)
+        if workers == 1:
+            return
+        from paretune.search.user_code import dotted_paths
+
+        paths = dotted_paths(self._document().data)
+        names = ", ".join(
+            [*self.objects, *(path for path in paths if path.startswith("__main__:"))]
+        )
+        if names:
             raise UserError(
                 f"workers={workers}: {names} exists in this process only; move it into a file, "
                 'such as my_task.py, and import it from there ("my_task:Plates" in a study file), '

@@ -21,8 +21,18 @@ def resolve(path: str) -> Any:
     module, _, attributes = path.partition(":")
     value: Any = importlib.import_module(module)
     for name in attributes.split("."):
+        if module == "__main__" and not hasattr(value, name):
+            raise AttributeError(absence_text(name))
         value = getattr(value, name)
     return value
+
+
+def absence_text(name: str) -> str:
+    """Returns why another process does not have an object of a notebook or script."""
+    return (
+        f"{name} was defined in a notebook or script, and this process does not have it; run "
+        "the cell or script that makes the paretune.Study, or move the definition into a file"
+    )
 
 
 def dotted_paths(value: Any) -> Iterator[str]:

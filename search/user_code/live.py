@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from paretune.search.user_code.dotted import absence_text
+
 MODULE = "this_process"
 
 
@@ -40,10 +42,7 @@ class _LiveModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise AttributeError(
-            f"{name} was defined in a notebook or script, and this process does not have it; run "
-            "the cell or script that makes the paretune.Study, or move the definition into a file"
-        )
+        raise AttributeError(absence_text(name))
 
 
 _module = _LiveModule(MODULE)
