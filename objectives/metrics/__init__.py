@@ -72,6 +72,9 @@ METRICS: Mapping[str, Metric] = {
 UNBOUNDED = frozenset({"r2", "mape", "wer", "cer"})
 """Fractions that may be outside [0, 1]: an error can be larger than what it is compared with."""
 
+PLAIN = (METRICS["r2"],)
+"""Fractions that are shown as plain numbers, as their field writes them."""
+
 PER_CENT = "%"
 """Unit of a score that the user's code gives in per cent; it is kept as a fraction."""
 

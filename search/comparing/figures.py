@@ -11,7 +11,7 @@ from paretune.search.comparing.compared_records import ComparedStudy, ComparedTr
 from paretune.search.comparing.text import rows_of
 from paretune.search.front.pareto import non_dominated
 from paretune.search.study.records import Axis
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_quantity
 from paretune.search.views.plot_scales import PlotScale, scale_of
 from paretune.search.views.plot_style import layout
 
@@ -149,7 +149,7 @@ def _bars(
 def _hover(trial: ComparedTrial, study: ComparedStudy, info: ComparisonInfo) -> str:
     title = f"trial {trial.number}" if trial.number else "baseline"
     values = [
-        f"{axis.name} {format_value(trial.measured[axis.name].value, axis.unit)}"
+        f"{axis.name} {format_quantity(trial.measured[axis.name].value, axis)}"
         for axis in info.axes
         if axis.name in trial.measured
     ]

@@ -13,7 +13,7 @@ from paretune.search.comparing.compared_records import (
 )
 from paretune.search.front.changes import Change
 from paretune.search.study.records import Axis
-from paretune.search.study.units import format_about, format_times, format_value
+from paretune.search.study.units import format_about, format_quantity, format_times
 from paretune.search.views.change_text import better_word, noise_mark
 from paretune.search.views.text_table import GAP, TableRow, TextTable, align_right, widths_of
 from paretune.search.views.words import and_text, count_text
@@ -64,7 +64,7 @@ def reference_text(axis: Axis, info: ComparisonInfo) -> str:
     value = info.reference[axis.name]
     if axis.name in info.ratio_axes:
         return f"{value:.2g} x the own baseline"
-    return format_value(value, axis.unit)
+    return format_quantity(value, axis)
 
 
 def difference_text(difference: Difference, info: ComparisonInfo) -> str:
@@ -107,8 +107,8 @@ def change_size(change: Change, axis: Axis) -> str:
     value, half = abs(change.value), max(change.high - change.value, change.value - change.low)
     if axis.unit == "fraction":
         return f"{100 * value:.2f} ±{100 * half:.2f} points"
-    spread = "" if change.exact else f" ±{format_value(half, axis.unit)}"
-    return f"{format_value(value, axis.unit)}{spread}"
+    spread = "" if change.exact else f" ±{format_quantity(half, axis)}"
+    return f"{format_quantity(value, axis)}{spread}"
 
 
 def _study_rows(info: ComparisonInfo, width: int) -> list[TableRow]:

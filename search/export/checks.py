@@ -17,7 +17,7 @@ from paretune.search.export.check_results import CheckResult, Level
 from paretune.search.export.latency_ratio import LatencyRatio
 from paretune.search.export.manifest import DIGEST, MANIFEST, content_digest
 from paretune.search.files import sha256_of
-from paretune.search.study.units import format_interval, format_times, format_value
+from paretune.search.study.units import format_interval, format_quantity, format_times
 
 FLOAT_TOLERANCE = 2e-3
 """Greatest difference of float32 outputs from the recorded ones, as a share of their range. Another
@@ -214,7 +214,7 @@ def check_value(
         actual: The quantity measured now.
         same_data: Whether the examples are those of the study. If not, the intervals must overlap.
     """
-    value = f"{format_value(actual.value, actual.unit)} on {actual.count} {part} examples"
+    value = f"{format_quantity(actual.value, actual)} on {actual.count} {part} examples"
     numbers = {"actual": actual.to_json(), "part": part}
     if recorded is None:
         return CheckResult(name, actual.name, "ok", f"{value}; none was recorded", numbers)
@@ -223,7 +223,7 @@ def check_value(
     fits = low <= recorded.high + slack and high >= recorded.low - slack
     recorded_interval = format_interval(recorded)
     interval = f" (95 % interval {recorded_interval})" if recorded_interval else ""
-    text = f"{value}, recorded {format_value(recorded.value, recorded.unit)}{interval}"
+    text = f"{value}, recorded {format_quantity(recorded.value, recorded)}{interval}"
     numbers["recorded"] = recorded.to_json()
     return CheckResult(name, actual.name, "ok" if fits else "failed", text, numbers)
 

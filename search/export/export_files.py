@@ -25,7 +25,7 @@ from paretune.search.files import sha256_of, write_atomically
 from paretune.search.measuring.gauge import NEEDS_WEIGHTS, checked_measurements
 from paretune.search.study.quantity import SCORE, Quantity, depends_on_artifact
 from paretune.search.study.tables import OBJECTIVES, RUNTIMES
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_quantity
 
 if TYPE_CHECKING:
     from paretune.search.trial.workbench import Workbench
@@ -191,7 +191,7 @@ def _convert(
         measurements = checked_measurements(name, answer, set())
         measured |= {m.name: m for m in measurements if math.isfinite(m.value)}
     shown = "".join(
-        f"; {m.name} {format_value(m.value, m.unit)}"
+        f"; {m.name} {format_quantity(m.value, m)}"
         for m in measured.values()
         if not Quantity.of(m.name).further
     )

@@ -20,7 +20,7 @@ from paretune.search.export.task_facts import (
     targets_text,
 )
 from paretune.search.study.spec import checkpoint_name
-from paretune.search.study.units import format_interval, format_value
+from paretune.search.study.units import format_interval, format_quantity
 from paretune.search.views.plan_text import plan_text
 from paretune.search.views.shown_measurements import without_repeats
 
@@ -105,7 +105,7 @@ def _cell(measurement: Mapping[str, Any] | None) -> str:
         return ""
     measured = Measurement(**measurement)
     interval = format_interval(measured)
-    value = format_value(measured.value, measured.unit)
+    value = format_quantity(measured.value, measured)
     if not interval:
         return value
     return f"{value} {interval}" if measured.unit == "ms" else f"{value} ({interval})"

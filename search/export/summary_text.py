@@ -38,8 +38,8 @@ def summary_text(result: ExportResult, verbose: bool = False) -> str:
         times = content["times_better_than_baseline"].get(name)
         unit = measurement["unit"]
         lines.append(
-            f"  {name:<{width}}{format_value(measurement['value'], unit)}"
-            + (f" (test {format_value(test['value'], unit)})" if test else "")
+            f"  {name:<{width}}{format_value(measurement['value'], unit, name)}"
+            + (f" (test {format_value(test['value'], unit, name)})" if test else "")
             + (f", {_times(measurement, times)} than the baseline" if times else "")
         )
     note = conversion_note(content)

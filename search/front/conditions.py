@@ -50,8 +50,8 @@ class Conditions:
         for c in self.constraints:
             if self._violation(c, trial) > 0:
                 unit = self.units[c.quantity]
-                value = format_value(trial.measurements[c.quantity].value, unit)
-                bound = format_value(c.bound.resolve(self._base(c)), unit)
+                value = format_value(trial.measurements[c.quantity].value, unit, c.quantity)
+                bound = format_value(c.bound.resolve(self._base(c)), unit, c.quantity)
                 parts.append(f"{c.quantity} {value}, not {'<=' if c.upper else '>='} {bound}")
         return "; ".join(parts)
 

@@ -8,7 +8,7 @@ from html import escape
 from math import log10
 from typing import TYPE_CHECKING
 
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_quantity
 from paretune.search.views.plot_style import BASELINE, FRONT, GRID, MUTED
 
 if TYPE_CHECKING:
@@ -99,13 +99,13 @@ def _grid(x: _Scale, y: _Scale) -> str:
         place = x.pixel(value)
         parts.append(
             f'<line x1="{place}" x2="{place}" y1="{y.start}" y2="{y.end}" stroke="{GRID}"/>'
-            + _label(format_value(value, x.axis.unit), place, y.start + 15, "middle")
+            + _label(format_quantity(value, x.axis), place, y.start + 15, "middle")
         )
     for value in y.ticks():
         place = y.pixel(value)
         parts.append(
             f'<line x1="{x.start}" x2="{x.end}" y1="{place}" y2="{place}" stroke="{GRID}"/>'
-            + _label(format_value(value, y.axis.unit), x.start - 6, place + 4, "end")
+            + _label(format_quantity(value, y.axis), x.start - 6, place + 4, "end")
         )
     title = f"{y.axis.name} against {x.axis.name} ({x.axis.better} is better)"
     parts.append(_label(title, (x.start + x.end) / 2, SIZE[1] - 8, "middle", BASELINE))
@@ -115,8 +115,8 @@ def _grid(x: _Scale, y: _Scale) -> str:
 def _mark(number: int, x: float, y: float, xs: _Scale, ys: _Scale, a: float, b: float) -> str:
     name = f"trial {number}" if number else "baseline"
     values = (
-        f"{ys.axis.name} {format_value(b, ys.axis.unit)}, "
-        f"{xs.axis.name} {format_value(a, xs.axis.unit)}"
+        f"{ys.axis.name} {format_quantity(b, ys.axis)}, "
+        f"{xs.axis.name} {format_quantity(a, xs.axis)}"
     )
     title = f"<title>{escape(f'{name}: {values}')}</title>"
     label = f'<text x="{x + 7}" y="{y + 4}" fill="{MUTED}">{number or "baseline"}</text>'

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from paretune.search.errors import UserError
 from paretune.search.study.records import StudyRecord, TrialRecord
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_quantity
 from paretune.search.views.front_table import shown_chances
 from paretune.search.views.history_plot import history_figure
 from paretune.search.views.hypervolume_plot import hypervolume_figure
@@ -128,7 +128,7 @@ def _with_texts(made: go.Figure, record: StudyRecord) -> go.Figure:
 
 def _hover(trial: TrialRecord, record: StudyRecord) -> str:
     values = [
-        f"{axis.name} {format_value(trial.values[axis.name], axis.unit)}"
+        f"{axis.name} {format_quantity(trial.values[axis.name], axis)}"
         for axis in record.axes
         if axis.name in trial.values
     ]

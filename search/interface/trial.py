@@ -245,10 +245,10 @@ class Trial(Shown):
         return self.show()
 
     def __repr__(self) -> str:
-        from paretune.search.study.units import format_value
+        from paretune.search.study.units import format_quantity
 
         values = ", ".join(
-            f"{name} {format_value(value, self.measurements[name].unit)}"
+            f"{name} {format_quantity(value, self.measurements[name])}"
             for name, value in self.values.items()
             if name in self.measurements
         )

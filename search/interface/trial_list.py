@@ -84,7 +84,7 @@ class TrialList(Shown, Sequence[Trial]):
         return f"<{len(self)} trials of {self._source.location.folder}>"
 
     def _repr_html_(self) -> str:
-        from paretune.search.study.units import format_value
+        from paretune.search.study.units import format_quantity
 
         trials = self._read()
         names = list(dict.fromkeys(name for trial in trials for name in trial.values))
@@ -92,7 +92,7 @@ class TrialList(Shown, Sequence[Trial]):
             [
                 str(trial.number) if trial.number else "baseline",
                 *(
-                    format_value(trial.values[name], trial.measurements[name].unit)
+                    format_quantity(trial.values[name], trial.measurements[name])
                     if name in trial.values and name in trial.measurements
                     else ""
                     for name in names

@@ -18,7 +18,7 @@ from paretune.search.optimizing.space_edits import (
 )
 from paretune.search.study.durations import duration
 from paretune.search.study.records import Axis, TrialRecord
-from paretune.search.study.units import format_times, format_value
+from paretune.search.study.units import format_quantity, format_times, format_value
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.words import and_text, count_text
 
@@ -29,7 +29,7 @@ MOST_EDITS = 2
 def baseline_sentence(baseline: TrialRecord, axes: Sequence[Axis], bottleneck: str | None) -> str:
     """Returns what the baseline's measurement has shown."""
     values = [
-        f"{axis.name} {format_value(baseline.values[axis.name], axis.unit)}"
+        f"{axis.name} {format_quantity(baseline.values[axis.name], axis)}"
         for axis in axes
         if axis.name in baseline.values
     ]
@@ -87,21 +87,24 @@ def _most_reason(trials: Sequence[TrialRecord]) -> str:
 
 
 def _value_text(stand: Standing) -> str:
-    return f"{stand.goal.quantity} {format_value(stand.value, stand.unit)}"
+    return f"{stand.goal.quantity} {format_value(stand.value, stand.unit, stand.goal.quantity)}"
 
 
 def miss_text(stand: Standing) -> str:
     """Returns `latency <= 0.5 x baseline by 0.012 ms (it has 0.062 ms)`."""
     gap = abs(stand.value - stand.bound)
     shown = f"{100 * gap:.2g} points" if stand.unit == "fraction" else format_value(gap, stand.unit)
-    return f'"{stand.goal.text}" by {shown} (it has {format_value(stand.value, stand.unit)})'
+    value = format_value(stand.value, stand.unit, stand.goal.quantity)
+    return f'"{stand.goal.text}" by {shown} (it has {value})'
 
 
 def goal_lines(choice: FinalChoice, baseline: Mapping[str, Measurement]) -> list[str]:
     """Returns a line for each goal: its value, bound, and whether it is met."""
     lines = []
     for stand in choice.standings:
-        value, bound = (format_value(x, stand.unit) for x in (stand.value, stand.bound))
+        value, bound = (
+            format_value(x, stand.unit, stand.goal.quantity) for x in (stand.value, stand.bound)
+        )
         state = "met" if stand.met else "MISSED"
         times = _times_text(stand, baseline)
         lines.append(f'goal "{stand.goal.text}": {state} with {value} (bound {bound}){times}')

@@ -17,7 +17,7 @@ from paretune.search.preflight.loss_check import try_loss
 from paretune.search.preflight.rehearsal import NO_TRAINING, Rehearsal, Rehearsed
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import Stage
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_quantity
 from paretune.search.tasks import CLASSIFICATION
 from paretune.search.trial.workbench import Deployed
 from paretune.spaces.base import Candidate, InfeasibleCandidate
@@ -142,7 +142,7 @@ def _as_it_is(rehearsal: Rehearsal) -> Iterator[Finding]:
     if not several:  # the study names no score of the user's own task
         return
     first = several[0]
-    value = format_value(first.value, first.unit)
+    value = format_quantity(first.value, first)
     count = rehearsal.data.size("validation")
     text = f"{first.name} {value} on {count:,} validation examples; compare this with your script"
     yield Finding("your model as it is", "ok", text)

@@ -20,7 +20,7 @@ from paretune.search.preflight.variants import variants
 from paretune.search.study.plan import Plan
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.spec import Constraint
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_quantity
 from paretune.search.views.plan_text import plan_text
 
 SMALLEST = 2
@@ -126,10 +126,10 @@ def _judged(
     violation = constraint.violation(reached, reference)
     if violation <= 0 or constraint.violation(reference, reference) <= 0:
         return None
-    bound = format_value(constraint.bound.resolve(reference), measured.unit)
+    bound = format_quantity(constraint.bound.resolve(reference), measured)
     text = (
         f"no network that was tried holds it: the best has {name} "
-        f"{format_value(measured.value, measured.unit)} ({plan_text(best.plan.to_json())}), the "
+        f"{format_quantity(measured.value, measured)} ({plan_text(best.plan.to_json())}), the "
         f"bound is {bound}; raise the bound, or add smaller networks to the space"
     )
     if not constraint.upper:

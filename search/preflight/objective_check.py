@@ -16,7 +16,7 @@ from paretune.search.preflight.finding import Finding
 from paretune.search.preflight.rehearsal import Rehearsal
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.tables import OBJECTIVES
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_quantity
 from paretune.search.trial.workbench import Deployed
 
 SCORE = "score"
@@ -76,7 +76,7 @@ def _finding(
     rehearsal.values |= {m.name: m for m in answer}
     if OBJECTIVES.get(name).cost == NEEDS_WEIGHTS or not math.isfinite(first.value):
         return Finding(item, "ok", "measured")
-    return Finding(item, "ok", f"{format_value(first.value, first.unit)} of the baseline")
+    return Finding(item, "ok", f"{format_quantity(first.value, first)} of the baseline")
 
 
 def _key(rehearsal: Rehearsal, name: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from paretune.inputs import Signature, Tokens, shape_text
 from paretune.objectives.base import Measurement
 from paretune.search.profiling.advice.advice import rejected_text
 from paretune.search.profiling.profile import Profile, ProfileRow, worst_rows
-from paretune.search.study.units import format_interval, format_value
+from paretune.search.study.units import format_interval, format_quantity, format_value
 
 MOST_LAYERS, MOST_OPERATORS = 15, 8
 
@@ -72,7 +72,7 @@ def times_text(profile: Profile) -> str:
 
 def number_text(measured: Measurement) -> str:
     """Returns the value with its interval, and the percentiles of a latency."""
-    text = format_value(measured.value, measured.unit)
+    text = format_quantity(measured.value, measured)
     spread = format_interval(measured)
     percentiles = [
         f"{name} {format_value(measured.conditions[f'{name}_ms'], 'ms')}"

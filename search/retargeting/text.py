@@ -9,7 +9,7 @@ from rich.text import Text
 from paretune.search.retargeting.table import RetargetInfo, RetargetRow
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis
-from paretune.search.study.units import format_interval, format_value
+from paretune.search.study.units import format_interval, format_quantity
 from paretune.search.views.change_text import MARK, WITHIN, better_word
 from paretune.search.views.front_columns import ratio_text
 from paretune.search.views.front_text import disturbed_notes
@@ -43,9 +43,9 @@ def _columns(axis: Axis, rows: tuple[RetargetRow, ...]) -> list[TableColumn]:
     """Returns new value, old value and, for a cost, how many times better than the baseline."""
     new = [row.new.validation[axis.name] for row in rows]
     spreads = ["" if axis.unit == "fraction" else format_interval(m) for m in new]
-    values = [format_value(m.value, axis.unit) for m in new]
+    values = [format_quantity(m.value, axis) for m in new]
     cells = [f"{value} {spread}".rstrip() for value, spread in zip(values, spreads, strict=True)]
-    was = [format_value(row.was[axis.name].value, axis.unit) for row in rows]
+    was = [format_quantity(row.was[axis.name].value, axis) for row in rows]
     columns = [TableColumn(axis.name, cells), TableColumn("was", was, dim=True)]
     if axis.is_score:
         return columns

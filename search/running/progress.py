@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from paretune.search.study.records import Axis, Result
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_quantity
 from paretune.search.trial.events import (
     EpochDone,
     Event,
@@ -212,7 +212,7 @@ class LiveProgress:
             reverse=best.better == "higher",
         )
         for number, values in rows[:FRONT_ROWS]:
-            cells = [format_value(values[axis.name], axis.unit) for axis in self._axes]
+            cells = [format_quantity(values[axis.name], axis) for axis in self._axes]
             table.add_row(str(number) if number else "baseline", *cells)
         if len(rows) > FRONT_ROWS:
             table.add_row(f"+{len(rows) - FRONT_ROWS}")
@@ -302,7 +302,7 @@ def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | 
     cells = []
     for axis in axes:
         value = result.values[axis.name]
-        cell = f"{axis.name} {format_value(value, axis.unit)}"
+        cell = f"{axis.name} {format_quantity(value, axis)}"
         if baseline and not axis.is_score and value > 0 and axis.better == "lower":
             cell += f" ({times_text(baseline[axis.name] / value, axis)})"
         cells.append(cell)

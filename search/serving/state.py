@@ -65,7 +65,7 @@ from typing import Any
 from paretune.search.serving.trial_rows import OPEN, TrialRow
 from paretune.search.study.constraints import read_constraint
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord
-from paretune.search.study.units import format_chance
+from paretune.search.study.units import format_chance, shown_unit
 from paretune.search.views.front_columns import cells_of, headings_of, visible_columns
 from paretune.search.views.front_table import FrontInfo, FrontRow
 from paretune.search.views.front_text import change_notes, mark_text, notes_of
@@ -106,7 +106,15 @@ def trials_json(rows: Sequence[TrialRow], axes: Sequence[Axis]) -> dict[str, Any
 
 def axes_json(axes: Sequence[Axis]) -> list[dict[str, Any]]:
     """Returns the objectives."""
-    return [{"name": a.name, "unit": a.unit, "better": a.better, "score": a.is_score} for a in axes]
+    return [
+        {
+            "name": a.name,
+            "unit": shown_unit(a.unit, a.name),
+            "better": a.better,
+            "score": a.is_score,
+        }
+        for a in axes
+    ]
 
 
 def constraints_json(record: StudyRecord, key: str = "constraints") -> list[dict[str, Any]]:
@@ -136,7 +144,7 @@ def constraints_json(record: StudyRecord, key: str = "constraints") -> list[dict
                 entry["bound"] = short(constraint.bound.resolve(value))
             entry |= {
                 "quantity": constraint.quantity,
-                "unit": units[constraint.quantity],
+                "unit": shown_unit(units[constraint.quantity], constraint.quantity),
                 "upper": constraint.upper,
                 "relative": relative,
             }

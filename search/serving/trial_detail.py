@@ -24,7 +24,7 @@ from paretune.objectives.base import Measurement
 from paretune.search.front.changes import Change, change
 from paretune.search.serving.state import short
 from paretune.search.study.records import Axis, TrialRecord
-from paretune.search.study.units import format_interval, format_value
+from paretune.search.study.units import format_interval, format_quantity
 from paretune.search.views.change_text import difference_text, evidence_text, times_text
 from paretune.search.views.contribution_text import contributions_json
 from paretune.search.views.plan_text import trial_plan_text
@@ -75,7 +75,7 @@ def _numbers(trial: TrialRecord, baseline: TrialRecord | None) -> Iterator[dict[
                 "unit": m.unit,
                 "low": short(m.low),
                 "high": short(m.high),
-                "text": format_value(m.value, m.unit),
+                "text": format_quantity(m.value, m),
                 "interval": format_interval(m),
                 **_difference(name, m, against, part),
             }

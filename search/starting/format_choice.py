@@ -106,5 +106,7 @@ def _score_text(tried: TriedOption, facts: StartFacts) -> str:
     score = facts.score
     if tried.score is None or score.short is None or tried.option == "qat":
         return ""
-    before, after = (format_value(value, score.unit) for value in (score.short, tried.score))
+    before, after = (
+        format_value(value, score.unit, score.name) for value in (score.short, tried.score)
+    )
     return f"{score.name} {before} -> {after}" if before != after else f"same {score.name}"

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from paretune.objectives.base import Measurement
+from paretune.objectives.metrics import PLAIN, metric_of
+from paretune.search.study.records import Axis
 
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "KB"), (1.0, "B"))
 _COUNTS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
-def format_value(value: float, unit: str) -> str:
-    """Returns `97.80 %`, `0.182 ms`, `61.2 KB`, `134 k`: three or four significant digits."""
+def shown_unit(unit: str, name: str) -> str:
+    """Returns the unit that a quantity is shown in; a fraction such as r2 is a plain number."""
+    if unit != "fraction":
+        return unit
+    metric = metric_of(name.partition("@")[0])
+    return "" if metric is not None and metric in PLAIN else unit
+
+
+def format_value(value: float, unit: str, name: str = "") -> str:
+    """Returns `97.80 %`, `0.182 ms`, `61.2 KB`, `134 k`: three or four significant digits.
+
+    Args:
+        value: The value.
+        unit: Its unit.
+        name: The quantity; a fraction such as r2 is shown as a plain number.
+    """
+    unit = shown_unit(unit, name)
     match unit:
         case "fraction":
             return f"{100 * value:.2f} %"
@@ -25,6 +42,11 @@ def format_value(value: float, unit: str) -> str:
             return f"{value:.4g} {unit}".rstrip()
 
 
+def format_quantity(value: float, quantity: Measurement | Axis) -> str:
+    """Returns a value of a quantity, as `format_value` does."""
+    return format_value(value, quantity.unit, quantity.name)
+
+
 def format_interval(measurement: Measurement) -> str:
     """Returns the 95 % interval, `96.1-98.9 %` or `± 1.2 %`; an empty string for an exact quantity.
 
@@ -33,6 +55,8 @@ def format_interval(measurement: Measurement) -> str:
     m, half = measurement, (measurement.high - measurement.low) / 2
     if m.low == m.high:
         return ""
+    if shown_unit(m.unit, m.name) != m.unit:
+        return f"{m.low:.4g} to {m.high:.4g}"
     if m.unit == "fraction":
         return f"{100 * m.low:.1f}-{100 * m.high:.1f} %"
     if half < abs(m.value):
@@ -48,7 +72,9 @@ def format_about(measurement: Measurement, short: bool = False) -> str:
     """
     m, half = measurement, (measurement.high - measurement.low) / 2
     if m.low == m.high:
-        return format_value(m.value, m.unit)
+        return format_value(m.value, m.unit, m.name)
+    if shown_unit(m.unit, m.name) != m.unit:
+        return f"{m.value:.4g} ±{half:.{1 if short else 2}g}"
     if m.unit == "fraction":
         digits = 1 if 100 * half >= (0.1 if short else 0.95) else 2
         return f"{100 * m.value:.{digits}f} ±{100 * half:.{digits}f} %"

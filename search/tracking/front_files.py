@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paretune.objectives.base import Measurement
 from paretune.search.study.records import StudyRecord, TrialRecord
-from paretune.search.study.units import format_interval, format_value
+from paretune.search.study.units import format_interval, format_quantity
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.plan_yaml import plan_lines
 from paretune.search.views.shown_measurements import without_repeats
@@ -96,6 +96,6 @@ def _validation(trial: TrialRecord) -> dict[str, Measurement]:
 def _cell(measurement: Measurement | None) -> str:
     if measurement is None:
         return ""
-    text = format_value(measurement.value, measurement.unit)
+    text = format_quantity(measurement.value, measurement)
     interval = format_interval(measurement)
     return f"{text} ({interval})" if interval else text

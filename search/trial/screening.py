@@ -35,7 +35,7 @@ from paretune.search.study.quantity import Quantity, local_values
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study.spec import Constraint, digest
 from paretune.search.study.tables import OBJECTIVES
-from paretune.search.study.units import format_interval, format_value
+from paretune.search.study.units import format_interval, format_quantity
 from paretune.search.trial.structure_timings import StructureTimings
 from paretune.search.trial.workbench import Workbench
 from paretune.spaces.base import InfeasibleCandidate
@@ -234,5 +234,5 @@ class UntrainedNetwork:
 
 def _text(measurement: Measurement) -> str:
     """Returns `latency 1.31 ms ± 7 %`."""
-    value = format_value(measurement.value, measurement.unit)
+    value = format_quantity(measurement.value, measurement)
     return f"{measurement.name} {value} {format_interval(measurement)}".rstrip()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from paretune.objectives.base import Measurement
 from paretune.search.study.records import Axis
-from paretune.search.study.units import format_interval, format_times, format_value
+from paretune.search.study.units import format_interval, format_quantity, format_times
 from paretune.search.views.change_text import better_word, difference_text, noise_mark
 from paretune.search.views.front_table import FrontRow
 
@@ -59,7 +59,7 @@ def ratio_text(row: FrontRow, axis: Axis) -> str:
 def _value_cell(measured: Measurement | None) -> tuple[str, str]:
     if measured is None:
         return "", ""
-    return format_value(measured.value, measured.unit), format_interval(measured)
+    return format_quantity(measured.value, measured), format_interval(measured)
 
 
 def _change_cell(row: FrontRow, axis: Axis) -> tuple[str, str]:

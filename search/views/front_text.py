@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from paretune.objectives.base import Measurement
 from paretune.search.study.records import Axis
-from paretune.search.study.units import format_about, format_chance, format_value
+from paretune.search.study.units import format_about, format_chance, format_quantity
 from paretune.search.views.change_text import MARK, WITHIN, difference_text, noise_mark
 from paretune.search.views.front_columns import AGAINST, headings_of, ratio_text
 from paretune.search.views.front_table import FrontInfo, FrontRow
@@ -185,7 +185,7 @@ def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) ->
 
 
 def _narrow(measured: Measurement) -> str:
-    return format_value(measured.value, measured.unit)
+    return format_quantity(measured.value, measured)
 
 
 def _model(row: FrontRow) -> list[Piece]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paretune.search.study.records import Axis
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_quantity
 from paretune.search.views.change_text import evidence_text, signed_difference, times_text
 from paretune.search.views.front_table import FrontInfo, FrontRow
 from paretune.search.views.words import list_text
@@ -80,6 +80,6 @@ def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:
         figure = f"{abs(apart):.1f} {unit}".rstrip()
         text = f"for {figure} {'more' if apart > 0 else 'less'} {axis.name}"
         evidence = evidence_text(change)
-    values = f"{format_value(old.value, axis.unit)} -> {format_value(new.value, axis.unit)}"
+    values = f"{format_quantity(old.value, axis)} -> {format_quantity(new.value, axis)}"
     details = f"{values}, {new.count} examples{evidence and f'; {evidence}'}"
     return f"{text} on the {change.part} part ({details})"

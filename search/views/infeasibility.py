@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from paretune.search.study.constraints import read_constraint
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.spec import Constraint
-from paretune.search.study.units import format_value
+from paretune.search.study.units import format_value, shown_unit
 from paretune.search.views.words import count_text
 
 MOST_REASONS = 3
@@ -168,7 +168,7 @@ def _broken(
     if not breaking:
         return None
     nearest = min(breaking, key=lambda trial: trial.violations[constraint.text])
-    unit = _unit(constraint, baseline, *trials)
+    unit = shown_unit(_unit(constraint, baseline, *trials), constraint.quantity)
     reference = _reference(constraint, baseline)
     return BrokenConstraint(
         constraint.text,
@@ -230,9 +230,8 @@ def _miss_text(constraint: Constraint, trial: TrialRecord, baseline: TrialRecord
     apart = abs(value - constraint.bound.resolve(reference))
     distance = f"{100 * apart:.2f} points" if unit == "fraction" else format_value(apart, unit)
     side = "above" if constraint.upper else "below"
-    return (
-        f"its {constraint.quantity} of {format_value(value, unit)} is {distance} {side} the bound"
-    )
+    shown = format_value(value, unit, constraint.quantity)
+    return f"its {constraint.quantity} of {shown} is {distance} {side} the bound"
 
 
 def _loosened(constraint: Constraint, trial: TrialRecord, baseline: TrialRecord | None) -> str:

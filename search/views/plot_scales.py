@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from paretune.search.study.records import Axis, TrialRecord
+from paretune.search.study.units import shown_unit
 from paretune.search.views.trial_groups import TrialGroups
 
 LOG_FROM = 4.0
@@ -55,7 +56,7 @@ def scale_of(axis: Axis, trials: Sequence[TrialRecord]) -> PlotScale:
     """Returns the scale that suits the values of these trials."""
     values = [trial.values[axis.name] for trial in trials] or [1.0]
     low, high = min(values), max(values)
-    factor, unit = _factor_and_unit(axis.unit, high)
+    factor, unit = _factor_and_unit(shown_unit(axis.unit, axis.name), high)
     log = axis.unit != "fraction" and low > 0 and high / low >= LOG_FROM
     return PlotScale(axis, factor, unit, log, ticks_of(low * factor, high * factor) if log else ())
 

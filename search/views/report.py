@@ -20,7 +20,7 @@ from paretune.search.files import write_atomically
 from paretune.search.front.changes import change
 from paretune.search.front.differences import has_relative_noise
 from paretune.search.study.records import StudyRecord, TrialRecord
-from paretune.search.study.units import format_chance, format_interval, format_value
+from paretune.search.study.units import format_chance, format_interval, format_quantity
 from paretune.search.views.attribution import contributions_of
 from paretune.search.views.change_text import equal_text, times_text, times_words, within_text
 from paretune.search.views.contribution_text import EXPLANATION, contributions_json
@@ -161,7 +161,7 @@ def _tiles(front: FrontInfo) -> list[tuple[str, str, str]]:
         if against is not None and not against.beyond_noise:
             figure = equal_text(axis)
             label = within_text(against, axis.unit) + (" on test" if against.part == "test" else "")
-        span = f"{format_value(old.value, axis.unit)} → {format_value(new.value, axis.unit)}"
+        span = f"{format_quantity(old.value, axis)} → {format_quantity(new.value, axis)}"
         tiles.append((figure, label, span))
     return tiles
 
@@ -210,7 +210,7 @@ def _trial(trial: TrialRecord, record: StudyRecord) -> dict[str, Any]:
     for axis in record.axes:
         measured = trial.measurements.get(axis.name)
         value = trial.values.get(axis.name)
-        text = "" if value is None else format_value(value, axis.unit)
+        text = "" if value is None else format_quantity(value, axis)
         spread = format_interval(measured) if measured else ""
         times = ratios.get(axis.name)
         better = times_text(times, axis) if times and trial.number else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from paretune.objectives.base import Measurement, json_of
 from paretune.search.study.records import STRUCTURE_OF, TrialRecord
-from paretune.search.study.units import format_interval, format_value
+from paretune.search.study.units import format_interval, format_quantity
 from paretune.search.views.agreement_text import agreement_text
 from paretune.search.views.loaded_weights import loaded_weights_of
 from paretune.search.views.plan_text import trial_plan_text
@@ -134,4 +134,4 @@ def _measurement_text(m: Measurement, width: int) -> str:
     missing = f"; not counted: {uncounted}" if uncounted else ""
     first = m.conditions.get(STRUCTURE_OF)
     source += f", from trial {first} (same structure)" if first is not None else ""
-    return f"{m.name:<{width}}{format_value(m.value, m.unit)} {spread}{source}".rstrip() + missing
+    return f"{m.name:<{width}}{format_quantity(m.value, m)} {spread}{source}".rstrip() + missing

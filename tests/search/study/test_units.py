@@ -13,6 +13,7 @@ from paretune.search.study.units import (
     format_about,
     format_chance,
     format_interval,
+    format_quantity,
     format_times,
     format_value,
 )
@@ -127,3 +128,13 @@ def test_value_has_half_its_interval(measurement: Measurement, text: str, short:
 )
 def test_probability_is_never_shown_as_certain(chance: float | None, text: str) -> None:
     assert format_chance(chance) == text
+
+
+@pytest.mark.parametrize("name", ["r2", "r2@phone", "val_r2"])
+def test_r2_is_a_plain_number(name: str) -> None:
+    measured = Measurement(name, 0.9312, "fraction", "higher", 0.9, 0.96)
+
+    assert format_quantity(measured.value, measured) == "0.9312"
+    assert format_value(-0.4, "fraction", name) == "-0.4"
+    assert format_interval(measured) == "0.9 to 0.96"
+    assert format_about(measured) == "0.9312 ±0.03"
