@@ -46,6 +46,7 @@ COMMANDS = {
     "Look up": {
         "list": "List the names and parameters that a study file can use.",
         "schema": "Print the JSON Schema of study files, for editors.",
+        "setup": "Make an environment that a runtime needs beside Paretune's.",
     },
     "Several machines": {
         "worker": "Join a running study from another process or machine.",

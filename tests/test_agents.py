@@ -21,7 +21,7 @@ FORMS = PAGE.parent / "json"
 SHARED = {"resume": "pause", "stop": "pause"}
 """Command -> the command whose form it has."""
 
-WITHOUT_FORM = {"schema", "serve"}
+WITHOUT_FORM = {"schema", "serve", "setup"}
 
 
 def form_of(command: str) -> Any:

@@ -1,18 +1,15 @@
 """The runtime `litert`: LiteRT (formerly TensorFlow Lite), for Android and microcontrollers.
 
-Its converter, litert-torch, needs an older torch than Paretune. So it runs in a separate Python, in
-a process that converts one program after the other. This process quantizes and runs files.
+Its converter, litert-torch, needs packages of other versions than Paretune. So it runs in another
+Python, in a process that converts one program after the other. This process quantizes and runs
+files.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import io
 import json
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -34,6 +31,7 @@ from paretune.objectives.runtimes.base import (
     refuse_dynamic_axes,
 )
 from paretune.objectives.runtimes.calibration_inputs import flat_examples
+from paretune.objectives.runtimes.litert_converter import LitertConverter, no_converter
 from paretune.objectives.runtimes.torch_programs import (
     export_program,
     program_outputs,
@@ -45,9 +43,6 @@ if TYPE_CHECKING:
     import torch
 
     from paretune.nests import Nest
-
-PYTHON = "PARETUNE_LITERT_PYTHON"
-"""Environment variable: path of the python of an environment that has litert-torch."""
 
 INSTALL = "pip install 'paretune[litert]'"
 
@@ -75,7 +70,7 @@ class LiteRt:
     quantizations: tuple[str, ...] = ("dynamic", "static")
     dynamic_batch = False
     library = "ai_edge_litert.interpreter"
-    needs = f"{INSTALL}; to convert, a Python with litert-torch, named by {PYTHON}"
+    needs = f"{INSTALL}; to convert, the environment that `paretune setup litert` makes"
     packages: tuple[str, ...] = ("ai-edge-litert",)
 
     class Params(Params):
@@ -105,7 +100,7 @@ class LiteRt:
         def write(draft: Path) -> dict[str, Any]:
             source, plain = draft.with_name("program.pt2"), draft.with_name("float.tflite")
             save_program(network.program, source)
-            _Converter.get().convert(source, plain)
+            LitertConverter.get().convert(source, plain)
             if quantization:
                 draft.write_bytes(_quantized(plain, shape, quantization, calibration))
             else:
@@ -151,13 +146,7 @@ def load(path):
     @staticmethod
     def unavailable() -> str | None:
         """Returns why it cannot be used here, or None if it can."""
-        reason = _no_interpreter()
-        if reason or _python():
-            return reason
-        return (
-            "no converter: litert-torch needs an older torch; make an environment for it (python "
-            f"-m venv, pip install litert-torch) and set {PYTHON} to its python"
-        )
+        return _no_interpreter() or no_converter()
 
 
 _RUN = """\
@@ -295,14 +284,6 @@ def _check_here(reason: str | None) -> None:
         raise Unmeasurable(reason)
 
 
-def _python() -> str | None:
-    """Returns the Python that converts: the variable's, or this one if it has litert-torch."""
-    path = os.environ.get(PYTHON)
-    if path:
-        return path if os.access(path, os.X_OK) else None
-    return sys.executable if find_spec("litert_torch") else None
-
-
 def _quantized(
     plain: Path,
     shape: Shape,
@@ -341,52 +322,3 @@ def _narrow(array: np.ndarray) -> np.ndarray:
     import numpy as np
 
     return array.astype(np.int32) if array.dtype == np.int64 else array
-
-
-class _Converter:
-    """The process that converts. It starts at the first conversion and ends with this process."""
-
-    _running: _Converter | None = None
-
-    @classmethod
-    def get(cls) -> _Converter:
-        """Returns this process's converter; starts it if it does not run."""
-        if cls._running is None or cls._running.process.poll() is not None:
-            cls._running = cls()
-            atexit.register(cls._running.end)
-        return cls._running
-
-    def __init__(self) -> None:
-        python = _python()
-        assert python is not None
-        worker = Path(__file__).with_name("litert_worker.py")
-        self.process = subprocess.Popen(
-            # Isolated, because the script's folder has files named torch.py and litert.py.
-            [python, "-I", str(worker)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def convert(self, source: Path, target: Path) -> None:
-        """Converts a program to a .tflite file.
-
-        Raises:
-            Unmeasurable: It cannot be converted.
-        """
-        assert self.process.stdin is not None and self.process.stdout is not None
-        try:
-            self.process.stdin.write(json.dumps({"program": str(source), "file": str(target)}))
-            self.process.stdin.write("\n")
-            self.process.stdin.flush()
-            answer = json.loads(self.process.stdout.readline() or '{"error": "it ended"}')
-        except OSError as error:
-            answer = {"error": str(error)}
-        if answer["error"] is not None:
-            raise Unmeasurable(f"litert-torch cannot convert the network: {answer['error']}")
-
-    def end(self) -> None:
-        """Ends the process if it still runs."""
-        self.process.kill()
-        self.process.communicate()

@@ -11,6 +11,7 @@ writes what they write (tools/quantize/ncnn2table.cpp and ncnn2int8.cpp of ncnn 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from paretune.objectives.runtimes.ncnn_conversion import NcnnNetwork
 from paretune.objectives.runtimes.ncnn_file import net_of
 from paretune.objectives.runtimes.ncnn_graph import NcnnLayer, layers_text, readers_of
 from paretune.objectives.runtimes.ncnn_ranges import thresholds
-from paretune.objectives.runtimes.ncnn_weights import weight_parts
+from paretune.objectives.runtimes.ncnn_weights import bytes_reader, weight_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +78,7 @@ def quantize(
     ]
     if not chosen:
         raise Unmeasurable("no layer is left that ncnn can compute in int8")
-    net = net_of(layers_text(network.layers), _source(network.weights), 1)
+    net = net_of(layers_text(network.layers), bytes_reader(network.weights), 1)
     blobs = list(dict.fromkeys(layer.bottoms[0] for layer in chosen))
     ranges = thresholds(net, network.inputs, blobs, examples, options)
     scales = {layer.name: 127 / (ranges[layer.bottoms[0]] or 127.0) for layer in chosen}
@@ -92,15 +93,17 @@ def quantize(
     info = {
         "kept": list(options.get("kept", [])),
         "int8_layers": len(chosen),
-        "float_layers": [name for name, part in parts.items() if part and name not in scales],
+        "float_layers": _float_layers(network, parts, scales),
     }
     return layers, b"".join(contents), info
 
 
-def _source(weights: bytes) -> Any:
-    from paretune.objectives.runtimes.ncnn_weights import bytes_reader
-
-    return bytes_reader(weights)
+def _float_layers(
+    network: NcnnNetwork, parts: Mapping[str, bytes], int8: Collection[str]
+) -> dict[str, int]:
+    """Returns type -> number of the layers with weights that stay in float."""
+    types = [each.type for each in network.layers if parts[each.name] and each.name not in int8]
+    return dict(sorted(Counter(types).items()))
 
 
 def _weights(layer: NcnnLayer) -> _Weights | None:

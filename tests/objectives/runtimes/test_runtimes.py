@@ -454,9 +454,14 @@ def test_error_names_the_missing_converter_of_litert(
     model: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("paretune.objectives.runtimes.litert._no_interpreter", lambda: None)
-    for python in ("", str(tmp_path / "no" / "python")):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    missing = str(tmp_path / "no" / "python")
+    for python, reason in (
+        ("", "type paretune setup litert"),
+        (missing, "/no/python, which cannot"),
+    ):
         monkeypatch.setenv("PARETUNE_LITERT_PYTHON", python)
-        with pytest.raises(Unmeasurable, match="litert-torch needs an older torch; make an env"):
+        with pytest.raises(Unmeasurable, match=reason):
             runtime("litert").export(model, SHAPE, tmp_path / "net.tflite")
     assert list(tmp_path.iterdir()) == []
 
