@@ -1,0 +1,56 @@
+"""Kills runs of two seeded studies at random moments, by default 1,000 times.
+
+Each study is run to its end and must have the same trials and the same front as an undisturbed run.
+It prints one line for each kind of study, and ends with 0 if nothing was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.random_kills import KINDS, random_kills
+
+SHARES = {"trainer": 0.7, "stages": 0.3}
+"""Kind of study -> share of the kills; trainings take longer."""
+
+
+def main() -> None:
+    """Kills, compares and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000, help="in all (1000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
+    parser.add_argument("--study", nargs="+", choices=KINDS, default=list(KINDS))
+    options = parser.parse_args()
+    import_everything()
+    for kind in options.study:
+        share = SHARES[kind] if len(options.study) > 1 else 1.0
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="paretune-kills-") as folder:
+            kills = random_kills(kind, Path(folder), round(share * options.kills), options.seed)
+        print(
+            f"{kind}: {kills.kills} kills in {kills.studies} studies, nothing lost "
+            f"({time.monotonic() - begun:.0f} s; an undisturbed run takes {kills.undisturbed:.1f})",
+            flush=True,
+        )
+
+
+def import_everything() -> None:
+    """Imports what a run needs, before the first child is made."""
+    import onnxruntime  # noqa: F401
+    import torch
+
+    import paretune.search.running.runner
+    import paretune.search.trial.stage_study
+    import paretune.search.trial.trainer_study  # noqa: F401
+
+    torch.set_num_threads(1)  # no thread of a pool is there when the process forks
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Kills a run at random moments, until it has done its trials; compares it with an undisturbed one.
+
+Each run is a child of a process that has imported everything, so that a kill costs no import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paretune.search.study_file.loading import load_study
+from support.studies import database_of, record_of
+from support.study_texts import TINY
+
+TRAINER = """\
+import hashlib
+import time
+
+
+def evaluate(plan, report):
+    luck = int(hashlib.sha256(repr(sorted(plan.items())).encode()).hexdigest()[:8], 16) / 2**32
+    for step in range(3):
+        report(step, error=1.0 / (step + 1))
+        time.sleep(0.002)
+    return {"error": 1 / (1 + plan["width"] * plan["depth"]) + luck / 50, "size": plan["width"]}
+"""
+
+TRAINER_STUDY = """\
+study: killed
+evaluate: "MODULE:evaluate"
+space:
+  width: {float: [0.1, 1.0]}
+  depth: {int: [1, 8]}
+  kind: {choice: {sgd: {lr: {float: [1e-3, 1e-1], log: true}}, adam: {}}}
+objectives: {error: minimize, size: minimize}
+search: {trials: 25, seed: 3}
+"""
+
+STAGES_STUDY = TINY.replace("latency: {minimize: p50, seconds: 0.1}, ", "")
+
+
+def trainer_file(folder: Path) -> Path:
+    """Writes a study of a custom trainer; the figures depend on the plan alone."""
+    module = f"killed_{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    (folder / f"{module}.py").write_text(TRAINER)
+    return _written(folder, TRAINER_STUDY.replace("MODULE", module))
+
+
+def stages_file(folder: Path) -> Path:
+    """Writes a study of real trainings; nothing in it is timed."""
+    return _written(folder, STAGES_STUDY)
+
+
+def _written(folder: Path, text: str) -> Path:
+    file = folder / "killed.yaml"
+    file.write_text(text)
+    return file
+
+
+KINDS: dict[str, Callable[[Path], Path]] = {"trainer": trainer_file, "stages": stages_file}
+"""Kind of study -> what writes it."""
+
+
+@dataclass(frozen=True)
+class Kills:
+    """The outcome.
+
+    Attributes:
+        kills: Number of kills.
+        studies: Number of studies that they were spread over.
+        undisturbed: Seconds that the undisturbed run took.
+    """
+
+    kills: int
+    studies: int
+    undisturbed: float
+
+
+def random_kills(kind: str, folder: Path, kills: int, seed: int) -> Kills:
+    """Kills runs of a study at random moments, and compares each finished study.
+
+    Args:
+        kind: A key of KINDS.
+        folder: An empty folder.
+        kills: Number of kills in all.
+        seed: Seed of the moments.
+
+    Raises:
+        AssertionError: A trial was lost or is another one, a file is damaged, or a run failed.
+    """
+    expected_file = _new_study(kind, folder / "undisturbed")
+    begun = time.monotonic()
+    assert _run(expected_file, None) == 0, _log(expected_file)
+    undisturbed = time.monotonic() - begun
+    expected = facts_of(expected_file)
+    moments, done, studies = random.Random(seed), 0, 0
+    while done < kills:
+        studies += 1
+        file = _new_study(kind, folder / f"killed-{studies}")
+        while True:
+            seconds = moments.uniform(0, undisturbed / 3) if done < kills else None
+            code = _run(file, seconds)
+            if code == 0:
+                break
+            assert code == -signal.SIGKILL, _log(file)
+            done += 1
+            refuse_damage(file)
+        assert facts_of(file) == expected, f"{file} differs after {done} kills"
+    return Kills(done, studies, undisturbed)
+
+
+def facts_of(file: Path) -> dict[str, Any]:
+    """Returns what must be the same: all trials, the front, and Optuna's trials."""
+    record = record_of(file)
+    trials = [
+        (t.number, t.state, dict(t.params), t.plan, dict(t.values), t.repeat_of, t.variant_of)
+        for t in record.trials
+    ]
+    with closing(sqlite3.connect(database_of(file))) as connection:
+        optuna = connection.execute("SELECT number, state FROM trials ORDER BY number").fetchall()
+        left = connection.execute("SELECT id FROM paretune_workers").fetchall()
+    assert left == [], "dead workers are left in the table"
+    return {
+        "trials": trials,
+        "front": sorted(t.number for t in record.front),
+        "members": sorted(record.growth[-1].members),
+        "hypervolume": record.growth[-1].hypervolume,
+        "optuna": optuna,
+    }
+
+
+def refuse_damage(file: Path) -> None:
+    """Raises an AssertionError if the database, a stage or an artifact is damaged."""
+    database = database_of(file)
+    if not database.exists():
+        return
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+        if not connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = 'paretune_stages'"
+        ).fetchall():
+            return  # killed before the tables were made
+        rows = connection.execute(
+            "SELECT file, sha256 FROM paretune_stages WHERE file <> 'dropped'"
+        ).fetchall()
+    for name, digest in rows:
+        stored = file.with_suffix("") / name
+        if stored.exists():
+            assert hashlib.sha256(stored.read_bytes()).hexdigest() == digest, stored
+
+
+def _new_study(kind: str, folder: Path) -> Path:
+    folder.mkdir()
+    return KINDS[kind](folder)
+
+
+def _run(file: Path, seconds: float | None) -> int:
+    """Runs a study in a child process, and kills it after some seconds.
+
+    Returns:
+        0, the exit code, or minus the signal that ended it.
+    """
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            with _log_file(file).open("a") as log:
+                os.dup2(log.fileno(), 1)
+                os.dup2(log.fileno(), 2)
+                _run_here(file)
+            code = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)  # a child that has ended stays until it is waited for
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _run_here(file: Path) -> None:
+    from paretune.search.running.runner import Runner
+
+    Runner(load_study(file), lambda event: None).run()
+
+
+def _log_file(file: Path) -> Path:
+    return file.with_suffix(".log")
+
+
+def _log(file: Path) -> str:
+    return f"{file}: {_log_file(file).read_text()[-3000:]}"
