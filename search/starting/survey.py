@@ -29,6 +29,7 @@ from paretune.search.starting.time_plan import too_short
 from paretune.search.starting.user_scores import direction_of_score, user_scores
 from paretune.search.study.quantity import SCORE, Quantity
 from paretune.search.study.units import format_about
+from paretune.search.views.words import count_text
 from paretune.spaces.pruning.layer_names import prunable_layer_names
 
 if TYPE_CHECKING:
@@ -433,8 +434,8 @@ def _busy() -> Iterator[str]:
     load = load_average()
     if load is not None and load > BUSY * cores():
         yield (
-            f"the machine was busy (load {load:.0f} on {cores()} cores), so the times are too "
-            "long; ratios such as 2x faster hold, since files ran in turn"
+            f"the machine was busy (load {load:.0f} on {count_text(cores(), 'core')}), so the times "
+            "are too long; ratios such as 2x faster hold, since files ran in turn"
         )
 
 
