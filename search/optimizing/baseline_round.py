@@ -10,7 +10,7 @@ from paretune.search.errors import UserError
 from paretune.search.locate import StudyLocation
 from paretune.search.optimizing.bottleneck import baseline_bottleneck
 from paretune.search.optimizing.clock import Clock
-from paretune.search.optimizing.epochs import epoch_edits, full_epochs, shares_of
+from paretune.search.optimizing.epochs import epoch_edits, epoch_factor, full_epochs, shares_of
 from paretune.search.optimizing.goals import contradictions
 from paretune.search.optimizing.round_log import RoundLog
 from paretune.search.optimizing.round_store import RoundStore
@@ -23,9 +23,10 @@ from paretune.search.optimizing.time_plan import (
     number_of_rounds,
     refuse_short_time,
     reserved,
+    training_seconds,
 )
 from paretune.search.optimizing.working_study import WorkingStudy
-from paretune.search.study.records import StudyRecord
+from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.spec import Constraint, StudySpec
 from paretune.spaces.domains import parameters
 
@@ -66,9 +67,14 @@ def baseline_round(runner: SessionRunner, store: RoundStore, clock: Clock) -> Ro
     bottleneck = notes.bottleneck if notes else baseline_bottleneck(location, latency_batch(spec))
     full = full_epochs(study.source["space"], spec.space)
     seconds = clock.left - reserved(clock.total, trial.rest)
+    factor = 1
+    if notes is not None:
+        factor = epoch_factor(seconds, trial, notes.trials)
+        full = {name: factor * epochs for name, epochs in full.items()}
+        trial = replace(trial, training=factor * trial.training)
     rounds = number_of_rounds(seconds, trial.seconds)
     shares = shares_of(rounds, full, trial.training_share)
-    edits = epoch_edits(full, (shares[0], 1.0))
+    edits = epoch_edits(full, (shares[0], 1.0)) if full else []
     space = edited_space(study.source["space"], spec.space, edits)
     following = {**study.source, "space": space}
     return RoundLog(
@@ -81,7 +87,7 @@ def baseline_round(runner: SessionRunner, store: RoundStore, clock: Clock) -> Ro
             baseline_sentence(record.baseline, record.axes, bottleneck),
             plan_sentence(searched_sections(spec), shares[0], bool(full), seconds / rounds),
         ),
-        changes=tuple(edit.text for edit in edits) if shares[0] < 1 else (),
+        changes=tuple(edit.text for edit in edits) if shares[0] < factor else (),
         planned=clock.spent,
         seconds=clock.spent,
         first=1 + max(t.number for t in record.trials),
@@ -139,8 +145,18 @@ def _trial_time(record: StudyRecord, expected: TrialTime | None) -> TrialTime:
     base = record.baseline
     assert base is not None
     measured = measured_trial_time([t for t in record.trials if t.number], 1.0)
-    time = measured or expected or measured_trial_time([base], 1.0) or TrialTime(0, 0, 1.0)
+    planned = None if expected is None else _corrected(expected, base)
+    time = measured or planned or measured_trial_time([base], 1.0) or TrialTime(0, 0, 1.0)
     return replace(time, baseline=0.0)
+
+
+def _corrected(expected: TrialTime, baseline: TrialRecord) -> TrialTime:
+    """Returns an estimate with the training as fast as that of the baseline was."""
+    planned = expected.baseline - expected.rest
+    trained = training_seconds(baseline)
+    if planned <= 0 or trained <= 0:
+        return expected
+    return replace(expected, training=expected.training * trained / planned)
 
 
 def latency_batch(spec: StudySpec) -> int:

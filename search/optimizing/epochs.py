@@ -23,7 +23,7 @@ SHORT = (0.25, 0.5)
 ENOUGH = 16
 """Number of longer trials after which a round allows no short ones any more."""
 
-SPARE = 24
+SPARE = 16
 """Number of trials that must still fit before trainings become longer."""
 
 MOST_SHARE = 4.0
@@ -61,6 +61,22 @@ def shares_of(rounds: int, epochs: Mapping[str, int], training_share: float) -> 
     long_enough = [share for share in SHORT if share * min(epochs.values()) >= LEAST_SHORT]
     short = long_enough[-(rounds - 1) :] if rounds > 1 else ()
     return (*short, *(1.0,) * (rounds - len(short)))
+
+
+def epoch_factor(seconds: float, trial: TrialTime, trials: int) -> int:
+    """Returns by what to multiply the full epochs, once the baseline's training was timed.
+
+    They were chosen by a few batches. If another program was busy then, a trial may take far less.
+
+    Args:
+        seconds: Seconds that are left for trials.
+        trial: How long a trial takes with all epochs.
+        trials: Number of trials for which the epochs were chosen.
+    """
+    factor = 1
+    while 2 * factor <= MOST_SHARE and seconds >= trials * trial.at(2 * factor) > 0:
+        factor *= 2
+    return factor if trial.training else 1
 
 
 def longer_shares(

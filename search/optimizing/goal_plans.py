@@ -113,7 +113,7 @@ def _plan(options: Options, space: Mapping[str, Any]) -> dict[str, Any]:
 def _architecture(section: Any, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yields (parameter name, value) of an architecture: the baseline's where it does not differ.
 
-    `init` writes the values of each number in rising order, the baseline's as the largest.
+    `init` writes the baseline's value as the last one: the largest number, or the heaviest option.
     """
     if not isinstance(section, Mapping):
         return

@@ -25,12 +25,14 @@ class SurveyNotes:
     Attributes:
         tried: Digest of the sections of the study file whose parts it has tried.
         trial: How long the baseline and a trial will take.
+        trials: Number of trials for which the epochs were chosen.
         bottleneck: The slowest layer of the baseline in words; None if it is not known.
         first: Plans that should meet the goals on costs, by what each option gained when tried.
     """
 
     tried: str
     trial: TrialTime
+    trials: int
     bottleneck: str | None
     first: tuple[Mapping[str, Any], ...]
 
@@ -43,6 +45,7 @@ class SurveyNotes:
         return SurveyNotes(
             tried_parts(result.source),
             TrialTime(plan.baseline, max(0.0, plan.trial - rest), rest),
+            plan.trials,
             bottleneck_text(result.profile) if result.profile else None,
             tuple(goal_plans(result.source["space"], facts, goals)),
         )

@@ -136,9 +136,14 @@ def measured_trial_time(trials: Sequence[TrialRecord], full_share: float) -> Tri
     ]
     if not timed:
         return None
-    training = [sum(t.seconds.get(k, 0.0) for k in TRAINING) for t in timed]
+    training = [training_seconds(trial) for trial in timed]
     rest = [sum(s for k, s in t.seconds.items() if k not in TRAINING) for t in timed]
     return TrialTime(0.0, statistics.median(training) / full_share, statistics.median(rest))
+
+
+def training_seconds(trial: TrialRecord) -> float:
+    """Returns how long a trial trained."""
+    return sum(trial.seconds.get(stage, 0.0) for stage in TRAINING)
 
 
 TRAINING = ("pretrain", "prune", "finetune", "quantize", "evaluate")

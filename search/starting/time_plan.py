@@ -116,7 +116,9 @@ def _planned(facts: StartFacts, share: float, trials: int, networks: int, learns
     pretrain = 0 if facts.trained else _epochs(PRETRAIN_STEPS / steps, PRETRAIN_EPOCHS, share)
     finetune = _epochs(FINETUNE_STEPS / steps, FINETUNE_EPOCHS, share) if learns else 0
     handling = facts.measure + facts.deploy
-    scratch = max(0, networks - 1) * pretrain * facts.epoch * PRUNED
+    # A sampler that weighs costs takes a trained network in about every other trial.
+    trained = min(max(0, networks - 1), max(1, trials // 2))
+    scratch = trained * pretrain * facts.epoch * PRUNED
     trial = finetune * facts.epoch * PRUNED + handling + scratch / trials
     return TimePlan(pretrain, finetune, trials, pretrain * facts.epoch + handling, trial)
 

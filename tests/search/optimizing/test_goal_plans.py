@@ -70,7 +70,7 @@ def test_no_plan_comes_first_when_options_cannot_reach_the_goal_or_need_not() ->
 
 def test_notes_hold_until_a_tried_part_changes() -> None:
     source = {"study": "s", "space": SPACE, "search": {"trials": 4}}
-    notes = SurveyNotes(tried_parts(source), TrialTime(1.0, 2.0, 3.0), "its layer", (HALF,))
+    notes = SurveyNotes(tried_parts(source), TrialTime(1.0, 2.0, 3.0), 9, "its layer", (HALF,))
     assert SurveyNotes.from_json(notes.to_json()) == notes
     assert notes.holds_for({**source, "search": {"trials": 4, "seed": 1}})
     assert not notes.holds_for({**source, "space": {**SPACE, "pruning": "none"}})

@@ -13,6 +13,7 @@ from paretune.search.optimizing.epochs import (
     MOST_SHARE,
     SPARE,
     epoch_edits,
+    epoch_factor,
     full_epochs,
     kept_shares,
     longer_shares,
@@ -98,6 +99,14 @@ def test_trainings_become_longer_only_after_all_epochs_and_with_time() -> None:
     assert longer_shares(shares, 5, enough, trial) == (0.5, 1.0, 1.0, 1.0, 1.0, 2.0)
     assert longer_shares((1.0, MOST_SHARE), 2, 1e9, trial) == (1.0, MOST_SHARE)
     assert longer_shares(shares, 2, 1e9, TrialTime(0.0, 0.0, 2.0)) == shares  # nothing trains
+
+
+def test_full_epochs_grow_when_trainings_are_faster_than_planned() -> None:
+    trial = TrialTime(0.0, 8.0, 2.0)
+    assert epoch_factor(10 * trial.at(2.0) - 1, trial, 10) == 1
+    assert epoch_factor(10 * trial.at(2.0), trial, 10) == 2
+    assert epoch_factor(1e9, trial, 10) == MOST_SHARE
+    assert epoch_factor(1e9, TrialTime(0.0, 0.0, 2.0), 10) == 1
 
 
 def test_no_training_is_shortened_to_a_moment() -> None:
