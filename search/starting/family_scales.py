@@ -1,4 +1,4 @@
-"""Smaller networks of a family: which parameters make it narrower or shallower. Pure."""
+"""Smaller networks of a family: which parameters make it narrower, shallower or lighter. Pure."""
 
 from __future__ import annotations
 
@@ -52,8 +52,16 @@ SCALES: Mapping[str, tuple[Scale, ...]] = {
 """Family -> its parameters to scale. Others have no single parameter that scales them."""
 
 
+LIGHTER: Mapping[str, Mapping[str, str]] = {
+    "unet": {"kind": "separable", "up": "bilinear"},
+    "conv1d": {"kind": "separable"},
+    "detector": {"kind": "separable"},
+}
+"""Family -> parameter -> the option with fewer multiply-adds."""
+
+
 def scaled_params(family: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yields {parameter: smaller value} of each network to try.
+    """Yields {parameter: smaller value or lighter option} of each network to try.
 
     Args:
         family: Name of the architecture.
@@ -71,6 +79,9 @@ def scaled_params(family: str, params: Mapping[str, Any]) -> Iterator[dict[str, 
             if smaller < value and smaller not in seen:
                 seen.add(smaller)
                 yield {scale.name: smaller}
+    for name, option in LIGHTER.get(family, {}).items():
+        if params.get(name, option) != option:
+            yield {name: option}
 
 
 def _scaled(value: float, share: float, scale: Scale) -> float:

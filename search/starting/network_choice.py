@@ -42,7 +42,8 @@ def architecture_choice(facts: StartFacts) -> SectionChoice:
         values = [t for t in good if name in t.params]
         params[name] = _domain(name, values, facts)
         comments[facts.family, name] = "; ".join(
-            f"{t.params[name]:g}: {gain_text(t).removesuffix(' when tried')}" for t in values
+            f"{_value_text(t.params[name])}: {gain_text(t).removesuffix(' when tried')}"
+            for t in values
         )
     return SectionChoice({facts.family: params}, comments, tuple(left_out))
 
@@ -50,11 +51,16 @@ def architecture_choice(facts: StartFacts) -> SectionChoice:
 def _domain(name: str, tried: list[TriedOption], facts: StartFacts) -> dict[str, Any]:
     """Returns the values that were tried and the baseline's."""
     current = facts.defaults[name]
-    return {"choice": sorted({*(t.params[name] for t in tried), current})}
+    values = dict.fromkeys([*(t.params[name] for t in tried), current])
+    return {"choice": list(values) if isinstance(current, str) else sorted(values)}
+
+
+def _value_text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _params_text(tried: TriedOption) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in tried.params.items())
+    return ", ".join(f"{name} {_value_text(value)}" for name, value in tried.params.items())
 
 
 def distillation_choice(facts: StartFacts) -> SectionChoice:
