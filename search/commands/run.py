@@ -29,6 +29,7 @@ from paretune.search.shell import command_text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from paretune.search.interface.cluster import Cluster
     from paretune.search.interface.session import SessionEnd
     from paretune.search.running.origin import OriginStudy
     from paretune.search.running.stopping import Ending
@@ -53,6 +54,12 @@ MOST_WORKERS = 256
     metavar="N",
     help="Processes on this machine that run trials.",
 )
+@click.option(
+    "--cluster",
+    metavar="ray[://HOST:PORT]",
+    help="Run the workers on a Ray cluster; --workers is then the number of those that train, by "
+    "default as many as fit.",
+)
 @retry_option
 @click.option(
     "--from",
@@ -69,6 +76,7 @@ def command(
     overrides: tuple[str, ...],
     storage: str | None,
     workers: int,
+    cluster: str | None,
     retry_failed: bool,
     other: str | None,
     as_json: bool,
@@ -87,8 +95,18 @@ def command(
 
         origin = OriginStudy.of(other, spec.storage)
     stop_on_terminate()
-    request = RunRequest(spec, study, overrides, storage, workers, retry_failed, origin)
+    place = None if cluster is None else _cluster(cluster, workers)
+    request = RunRequest(spec, study, overrides, storage, workers, retry_failed, origin, place)
     return DONE if run_study(request, console(stderr=as_json), as_json) else NOTHING
+
+
+def _cluster(address: str, workers: int) -> Cluster:
+    from click.core import ParameterSource
+
+    from paretune.search.interface.cluster import Cluster
+
+    source = click.get_current_context().get_parameter_source("workers")
+    return Cluster.of(address, None if source is ParameterSource.DEFAULT else workers)
 
 
 @dataclass(frozen=True)
@@ -103,6 +121,7 @@ class RunRequest:
         workers: Number of processes on this machine, this one included.
         retry_failed: Whether failed trials are run again.
         origin: The study that --from names, or None.
+        cluster: The cluster that --cluster names, or None.
     """
 
     spec: StudySpec
@@ -112,6 +131,7 @@ class RunRequest:
     workers: int = 1
     retry_failed: bool = False
     origin: OriginStudy | None = None
+    cluster: Cluster | None = None
 
     @property
     def storage_options(self) -> list[str]:
@@ -150,6 +170,7 @@ def run_study(request: RunRequest, console: Console, as_json: bool = False) -> b
         study=request.study,
         where=read_document(Path(request.study), request.overrides).where,
         origin=request.origin,
+        cluster=request.cluster,
     )
     if as_json:
         print_json(results_json(request, end))

@@ -13,7 +13,7 @@ from pathlib import Path
 from shlex import quote
 
 from paretune.search.errors import UserError
-from paretune.search.shell import command_text
+from paretune.search.shell import command_text, without_password
 
 PREFIX = "sqlite:///"
 """Start of the storage URL of a SQLite file."""
@@ -174,8 +174,9 @@ def _left_lines(file: Path) -> list[str]:
 
 
 def run_command(file: Path) -> str:
-    """Returns the command that runs the study of a database."""
-    names = [file.parent.with_name(file.parent.name + suffix) for suffix in SUFFIXES]
+    """Returns the command that runs the study of a database; a server's has no folder."""
+    folder = file.parent
+    names = [folder.with_name(folder.name + suffix) for suffix in SUFFIXES] if folder.name else []
     study = next((name for name in names if name.is_file()), None)
     return command_text("run", Path(_short(study)) if study else "STUDY")
 
@@ -251,14 +252,6 @@ def _server_text(url: str, error: BaseException) -> str | None:
         f"storage: {without_password(url)}: the database server does not answer: {first}\n"
         "Finished trials are kept. Type the same command again when the server is back."
     )
-
-
-def without_password(url: str) -> str:
-    """Returns a storage URL with `***` for its password."""
-    head, at, tail = url.rpartition("@")
-    scheme, slashes, login = head.partition("://")
-    user, colon, _ = login.partition(":")
-    return f"{scheme}{slashes}{user}{':***' if colon else ''}{at}{tail}" if at else url
 
 
 def _sqlite_error(error: BaseException) -> sqlite3.Error | None:

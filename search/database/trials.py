@@ -470,7 +470,8 @@ _STEPS = (
 
 _SEEN_COLUMNS = sa.select(
     *(_T.number, _T.state, _T.worker, _T.params, _T.proposal, _T["values"], _T.violations),
-    *(_T.reason, _T.seconds, _T.repeat_of, _T.variant_of, _T.finished, _T.plan_key),
+    *(_T.reason, _T.seconds, _T.repeat_of, _T.variant_of, _T.started, _T.finished),
+    _T.plan_key,
 ).order_by(_T.number)
 
 _ABOVE = _SEEN_COLUMNS.where(_T.number > sa.bindparam("highest"))

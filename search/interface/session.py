@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from paretune.search.data.dataset import Dataset
+    from paretune.search.interface.cluster import Cluster
     from paretune.search.running.origin import OriginStudy
     from paretune.search.running.stopping import Ending
     from paretune.search.study.records import StudyRecord
@@ -65,6 +66,7 @@ def run_session(
     where: Callable[[Key], str] | None = None,
     data: Dataset | None = None,
     origin: OriginStudy | None = None,
+    cluster: Cluster | None = None,
 ) -> SessionEnd:
     """Checks a study that has no baseline yet, runs its trials and writes its report.
 
@@ -79,6 +81,7 @@ def run_session(
         where: Returns file and line of a key, for errors.
         data: The study's data, if the study is checked and its data is loaded.
         origin: Another study, from which the run takes over what fits.
+        cluster: Runs the workers, in place of this process and machine.
 
     Raises:
         UserError: The study has mistakes, or cannot be run. Finished trials are kept.
@@ -86,6 +89,8 @@ def run_session(
     """
     from paretune.search.running.runner import Runner
 
+    if cluster is not None:
+        cluster.refuse(spec)  # before anything is tried
     options = [*worker_options, *(["--retry-failed"] if retry_failed else [])]
     with (
         _shown(console) as shown,
@@ -99,6 +104,9 @@ def run_session(
             from paretune.search.running.taking_over import take_over
 
             take_over(spec, origin, report, data)
+        if cluster is not None:
+            ending = cluster.run(spec, report, tuple(worker_options), retry_failed)
+            return _end(spec, ending, report)
         if workers > 1:
             from paretune.search.running.version_start import begin_version
 

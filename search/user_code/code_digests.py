@@ -39,9 +39,20 @@ def code_digest(path: str) -> str | None:
     file = Path(found.origin)
     root = file.parents[module.count(".") + (file.name == "__init__.py")]
     top = module.partition(".")[0] if root.name in INSTALLED else None
-    files = sorted(_imported(file, root, top, set()))
+    files = module_files(file, root, top)
     parts = [f"{each.relative_to(root).as_posix()}\0{_code(each)}" for each in files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def module_files(file: Path, root: Path, top: str | None = None) -> list[Path]:
+    """Returns the file of a module, and of those that it imports, also indirectly; sorted.
+
+    Args:
+        file: The module's file.
+        root: Only modules below this folder count.
+        top: Only modules of this package count; None for all below the root.
+    """
+    return sorted(_imported(file, root, top, set()))
 
 
 def _imported(file: Path, root: Path, top: str | None, seen: set[Path]) -> set[Path]:
