@@ -133,7 +133,7 @@ class ExportProbe:
     def _inputs(self) -> ProbeInputs:
         return probe_inputs(sample(self._data).inputs, self._data)
 
-    def _log(self, text: str) -> Path:
+    def _log(self, text: str) -> str:
         return self._cache.log(f"probe-{digest(text)[:8]}", text)
 
     def _key_of(self, architecture: Mapping[str, Any], weights: str) -> str:
@@ -159,7 +159,7 @@ class UntrainedNetwork:
 
     build: Callable[[], Candidate]
     inputs: ProbeInputs
-    log: Callable[[str], Path]
+    log: Callable[[str], str]
 
     @cached_property
     def candidate(self) -> Candidate:
@@ -231,12 +231,13 @@ class UntrainedNetwork:
         return self.inputs.batch((0, 1))
 
 
-def with_log(error: Unmeasurable, log: Callable[[str], Path]) -> Unmeasurable:
-    """Returns the error with the name of a file that holds what the exporter printed."""
+def with_log(error: Unmeasurable, log: Callable[[str], str]) -> Unmeasurable:
+    """Returns the error with the file, or URL, that holds what the exporter printed."""
     notes = getattr(error, "__notes__", [])
     if not notes:
         return error
-    file = short_path(str(log("\n".join(notes))))
+    file = log("\n".join(notes))
+    file = file if "://" in file else short_path(file)
     logged = Unmeasurable(f"{error} (details: {file})")
     for note in notes:
         logged.add_note(note)

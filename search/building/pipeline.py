@@ -286,14 +286,14 @@ class Pipeline:
     # -- one stage -------------------------------------------------------------------------------
 
     def _stage_result(self, link: Link, candidate: Candidate | None, watch: Watch) -> Candidate:
-        """Returns a stage's result; its lock keeps two workers from training it twice."""
+        """Returns a stage's result; two workers never train it at once."""
         kind, begun = link.stage.kind, time.perf_counter()
         pace = watch.pace if watch.pace and watch.pace.kind == kind else None
         if not link.stage.trains:
             result = self._apply(link, candidate, watch)
             watch.stage_seconds[kind] = time.perf_counter() - begun
             return result
-        with self._cache.lock(link.digest):
+        with self._cache.training(link.digest):
             cached = self._cache.load(link.digest, rebuild)
             if cached is not None:
                 watch.cached.append(kind)

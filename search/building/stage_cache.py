@@ -4,6 +4,8 @@ Keys come from `stage_keys`. Trials that share first stages share their training
 stages of a killed worker stay. Failures are never stored. Weights are safetensors with the history
 in the header; nothing is pickled.
 
+With a store (shared_files.py), the folder has copies of what the store has.
+
 The subfolder `trainings` keeps snapshots of trainings that can be continued
 (spaces/training/snapshot.py), one for each length that was reached.
 """
@@ -14,8 +16,9 @@ import contextlib
 import json
 import logging
 import os
+import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from paretune.search.building.shared_files import SharedFiles
     from paretune.search.database.store import Store
     from paretune.spaces.training.snapshot import Snapshot
 
@@ -49,6 +53,7 @@ class StageCache:
     """Keeps results of training stages in a folder.
 
     Attributes:
+        shared: The study's files in a store; None if this folder is the only copy.
         taken_artifacts: Artifacts of another study, which plans of this one would write equally.
 
     Args:
@@ -56,6 +61,7 @@ class StageCache:
         store: Database that records the cost of each stage.
         limit: Bytes; beyond them the least valuable stages are dropped.
         needed: Returns the keys of stages that are never dropped.
+        shared: As the attribute.
     """
 
     def __init__(
@@ -64,7 +70,9 @@ class StageCache:
         store: Store,
         limit: int = DEFAULT_LIMIT,
         needed: Callable[[], Collection[str]] = frozenset,
+        shared: SharedFiles | None = None,
     ) -> None:
+        self.shared = shared
         self._limit = limit
         self._needed = needed
         self._folder = folder
@@ -78,9 +86,19 @@ class StageCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self._folder / f"{key}.lock")
 
+    @contextlib.contextmanager
+    def training(self, key: str) -> Iterator[None]:
+        """Keeps other workers, also those of other hosts, from training a stage meanwhile."""
+        with self.lock(key):
+            if self.shared is None:
+                yield
+            else:
+                with self.shared.training(key):
+                    yield
+
     def has(self, key: str) -> bool:
         """Returns whether the cache holds a stage."""
-        return self._file(key).is_file()
+        return self._has(self._file(key))
 
     def load(self, key: str, rebuild: Callable[..., Any]) -> Candidate | None:
         """Returns the candidate of a stage, or None if its file is missing or damaged.
@@ -92,14 +110,14 @@ class StageCache:
         from safetensors import SafetensorError, safe_open
 
         file = self._file(key)
-        if not file.is_file():
+        if not self._bring(file):
             return None
         try:
             with safe_open(file, framework="pt") as f:
                 header = json.loads(f.metadata()["paretune"])
                 weights = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-            file.unlink(missing_ok=True)  # cut short by a full disk or a crash: train it again
+            self._discard([file])  # cut short by a full disk or a crash: train it again
             return None
         _touch(file)
         history = tuple(Step(**step) for step in header["history"])
@@ -137,13 +155,15 @@ class StageCache:
                 write_atomically(file, json.dumps(value))
                 return value
 
-    def log(self, name: str, text: str) -> Path:
-        """Writes a text that is too long for a trial's reason; returns its file.
+    def log(self, name: str, text: str) -> str:
+        """Writes a text that is too long for a trial's reason; returns its file or URL.
 
         Raises:
             OSError: The file cannot be written.
         """
-        return write_atomically(self._folder / "logs" / f"{name}.log", text + "\n")
+        if self.shared is not None:
+            return self.shared.log(name, text + "\n")
+        return str(write_atomically(self._folder / "logs" / f"{name}.log", text + "\n"))
 
     def tensor(self, key: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
         """Returns the stored tensor for this key, or the one that `make` returns now.
@@ -156,11 +176,12 @@ class StageCache:
 
         file = self._file(key)
         with self.lock(key):
+            self._bring(file)
             try:
                 return load_file(file)["tensor"]
             except (SafetensorError, OSError, KeyError):  # missing, or cut short by a full disk
                 tensor = make().contiguous()
-                write_atomically(file, save({"tensor": tensor}))
+                self._share(write_atomically(file, save({"tensor": tensor})))
                 return tensor
 
     def save(
@@ -202,7 +223,9 @@ class StageCache:
 
     @property
     def free_bytes(self) -> int:
-        """Bytes that it may still store before it drops stages."""
+        """Bytes that it may still store before it drops stages; a store keeps all of them."""
+        if self.shared is not None:
+            return sys.maxsize
         return self._limit - self._store.cached_bytes()
 
     def adopt(self, row: Mapping[str, Any], source: Path) -> bool:
@@ -233,8 +256,8 @@ class StageCache:
         """Returns the longest snapshot of this key with at most `max_epochs` epochs, or None."""
         from paretune.spaces.training.snapshot import Snapshot
 
-        for file in sorted(self._trainings.glob(f"{key}.*.safetensors"), reverse=True):
-            if int(file.name.split(".")[1]) > max_epochs:
+        for file in sorted(self._snapshots(key), reverse=True):
+            if int(file.name.split(".")[1]) > max_epochs or not self._bring(file):
                 continue
             try:
                 snapshot = Snapshot.read(file)
@@ -243,7 +266,7 @@ class StageCache:
             except FileNotFoundError:  # another worker has just dropped it
                 continue
             except ValueError:
-                file.unlink(missing_ok=True)  # cut short by a full disk or a crash
+                self._discard([file])  # cut short by a full disk or a crash
         return None
 
     def keep(self, key: str, kind: str, snapshot: Snapshot) -> None:
@@ -263,14 +286,37 @@ class StageCache:
 
     def forget(self, key: str) -> None:
         """Drops the snapshots of this key; the stage is complete, or never will be."""
-        dropped = []
-        for file in self._trainings.glob(f"{key}.*.safetensors"):
+        files = self._snapshots(key)
+        self._discard(files)
+        self._store.mark_dropped([file.name.removesuffix(".safetensors") for file in files])
+
+    def _snapshots(self, key: str) -> set[Path]:
+        """Returns the files of the snapshots of a key, also of those that only the store has."""
+        files = set(self._trainings.glob(f"{key}.*.safetensors"))
+        return files | set(self.shared.starting(self._trainings, f"{key}.") if self.shared else ())
+
+    # -- files in a store --------------------------------------------------------------------------
+
+    def _has(self, file: Path) -> bool:
+        return file.is_file() or (self.shared is not None and self.shared.has(file))
+
+    def _bring(self, file: Path) -> bool:
+        """Returns whether a file is here now."""
+        return file.is_file() if self.shared is None else self.shared.bring(file)
+
+    def _share(self, file: Path) -> None:
+        if self.shared is not None:
+            self.shared.share(file)
+
+    def _discard(self, files: Collection[Path]) -> None:
+        for file in files:
             file.unlink(missing_ok=True)
-            dropped.append(file.name.removesuffix(".safetensors"))
-        self._store.mark_dropped(dropped)
+        if self.shared is not None and files:
+            self.shared.forget(files)
 
     def _note(self, key: str, kind: str, parent: str | None, file: Path, seconds: float) -> None:
         size = file.stat().st_size
+        self._share(file)
         self._store.add_stage(
             key=key,
             kind=kind,
@@ -280,6 +326,8 @@ class StageCache:
             bytes=size,
             seconds=seconds,
         )
+        if self.shared is not None:  # it bounds the copies of this host
+            return
         self._room -= size
         if self._room < 0:  # summing thousands of stages takes longer than adding one
             self._room = SHARE * (self._limit - self._store.cached_bytes())

@@ -142,6 +142,7 @@ class Leases(Tables):
         self._clock = clock
         self._watched: dict[str, _Watched] = {}
         self._held: dict[str, Lease] = {}
+        self._tried: dict[str, str] = {}  # name -> token that may be stored, if the link broke
         self._lock = threading.Lock()
         self._over = threading.Event()  # of the thread that renews
 
@@ -181,12 +182,14 @@ class Leases(Tables):
         if row is not None and not self._is_over(row):
             return None
         lease = Lease(self, name, uuid.uuid4().hex)
+        self._tried[name] = lease.token
         with exclusive_transaction(self.engine) as connection:
             now = connection.execute(_of(name)).mappings().first()
             if now is not None and (row is None or _sign(now) != _sign(row)):
                 return None
             connection.execute(sa.delete(tables.leases).where(tables.leases.c.name == name))
             connection.execute(sa.insert(tables.leases).values(self._columns(lease)))
+        self._tried.pop(name, None)
         self._keep(lease)
         return lease
 
@@ -243,6 +246,8 @@ class Leases(Tables):
 
     def _is_over(self, row: Row) -> bool:
         """Looks at another process's lease; returns whether it may be taken over."""
+        if row["token"] == self._tried.get(row["name"]):
+            return True
         if row["space"] == process_space() and _is_gone(row):
             return True
         now = self._clock()
