@@ -19,6 +19,7 @@ from paretune.objectives.base import (
 from paretune.objectives.classification_scores import Predictions, example_results, scores_of
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.finite_outputs import FiniteOutputs
+from paretune.objectives.on_device.outputs import scoring_session
 from paretune.objectives.params import Params as Base
 
 if TYPE_CHECKING:
@@ -62,10 +63,10 @@ class Accuracy:
         Raises:
             Unmeasurable: The part has no examples, or some outputs are not finite.
         """
-        session = subject.runtime.load(subject.artifact.path, subject.options, threads=0)
+        scoring = scoring_session(subject)
         outputs = FiniteOutputs(subject.runtime.name, part)
         batches = [
-            Predictions.of(outputs.checked(_logits(session(inputs))), labels)
+            Predictions.of(outputs.checked(_logits(scoring.session(inputs))), labels)
             for inputs, labels in subject.data.arrays(part, BATCH)
         ]
         if not batches:
@@ -74,7 +75,7 @@ class Accuracy:
         predictions = Predictions.joined(batches)
         scores = scores_of(predictions)
         examples = _digest(subject.data, part, predictions)
-        common = {"part": part, "runtime": subject.runtime.name}
+        common = {"part": part, "runtime": subject.runtime.name, **scoring.conditions}
 
         def score_measurement(name: str, further: str | None = None) -> Measurement:
             score = scores[name]

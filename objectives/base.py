@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from paretune.inputs import Shape
 from paretune.nests import Nest
+from paretune.objectives.device_use import DeviceUse
 from paretune.task import Task
 
 if TYPE_CHECKING:  # heavy, and not needed to name an objective
@@ -145,6 +146,7 @@ class Subject:
         baseline_measurements: The baseline's own measurements by name; empty until it was measured.
         stage_seconds: Stage -> seconds it took to run, NaN if unknown. A distilled candidate has a
             key "teacher". Empty if the model was not made for this measurement.
+        device: The device that times and memory are measured on; None for this host.
     """
 
     artifact: Artifact
@@ -155,6 +157,7 @@ class Subject:
     baseline: Artifact | None = None
     baseline_measurements: Mapping[str, Measurement] = field(default_factory=dict)
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    device: DeviceUse | None = None
 
 
 class Objective(Protocol):

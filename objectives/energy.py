@@ -16,6 +16,7 @@ from paretune.inputs import sizes
 from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores, load_average
+from paretune.objectives.on_device.windows import device_energy
 from paretune.objectives.params import Params as Base
 from paretune.objectives.timing.estimates import median_of
 from paretune.objectives.timing.inputs import validation_batch
@@ -75,6 +76,8 @@ class Energy:
         Raises:
             Unmeasurable: There are no counters here, or no inputs.
         """
+        if subject.device is not None:
+            return device_energy(Energy, subject, params, WINDOWS)
         reason = Energy.unavailable(subject.runtime, subject.options)
         if reason:
             raise Unmeasurable(f"energy: {reason}")

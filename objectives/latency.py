@@ -21,25 +21,26 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from paretune.inputs import sizes
-from paretune.objectives.base import Better, Measurement, Subject, measurement
-from paretune.objectives.host import fingerprint, frequency, load_average
+from paretune.objectives.base import Better, Measurement, Subject, ValueSpec, measurement
+from paretune.objectives.on_device.rounds import device_rounds
+from paretune.objectives.on_device.windows import sustained_latency
 from paretune.objectives.params import Params
 from paretune.objectives.timing.contention_probe import SLOWER_HOST
 from paretune.objectives.timing.estimates import quantile, statistic
-from paretune.objectives.timing.gpu_clocks import clocks
 from paretune.objectives.timing.reference_networks import NAMES, VERSION
+from paretune.objectives.timing.round_estimates import RoundEstimates
 from paretune.objectives.timing.rounds import TimingRounds
 
 STATISTICS = ("p50", "p90", "p99", "mean")
 
 SAME_CONDITIONS = (
     *("statistic", "batch", "shape", "runtime", "threads", "provider", "device", "graph"),
-    *("host", "cpu"),
+    *("host", "cpu", "identity"),
 )
 """The known ratios of the references are used only if these conditions are the same as at the
 baseline's measurement."""
@@ -55,6 +56,11 @@ class Latency:
     unit = "ms"
     better: Better = "lower"
     cost = 2
+    values: ClassVar[Mapping[str, ValueSpec]] = {
+        "sustained": ValueSpec(
+            "ms", "lower", "the same after a time of load, on a device with `sustained`"
+        )
+    }
 
     class Params(Params):
         """Options of latency."""
@@ -75,9 +81,15 @@ class Latency:
         )
 
     @staticmethod
-    def measure(subject: Subject, params: Any, part: str) -> Measurement:
-        """Times the artifact in turn with the references and the baseline, if there is one."""
-        return Latency.measure_together([subject], params)[0]
+    def measure(subject: Subject, params: Any, part: str) -> Measurement | list[Measurement]:
+        """Times the artifact in turn with the references and the baseline, if there is one.
+
+        On a device with `sustained` it is then timed under load.
+        """
+        cold = Latency.measure_together([subject], params)[0]
+        if subject.device is None or subject.device.sustained is None:
+            return cold
+        return [cold, sustained_latency(Latency, subject, params)]
 
     @staticmethod
     def measure_together(
@@ -98,26 +110,36 @@ class Latency:
             Unmeasurable: There are no inputs.
         """
         first = subjects[0]
-        rounds = TimingRounds(subjects, params, lambda: _known_ratios(first, params))
-        rounds.run(pause)
+
+        def known_ratios(place: Mapping[str, Any]) -> Sequence[float] | None:
+            return _known_ratios(first, params, place)
+
+        rounds: RoundEstimates
+        if first.device is not None:
+            rounds = device_rounds(subjects, params, known_ratios, pause)
+        else:
+            rounds = TimingRounds(subjects, params, known_ratios)
+            rounds.run(pause)
         return [
             _measurement(subject, params, rounds, index) for index, subject in enumerate(subjects)
         ]
 
 
-def _known_ratios(subject: Subject, params: Any) -> Sequence[float] | None:
+def _known_ratios(
+    subject: Subject, params: Any, place: Mapping[str, Any]
+) -> Sequence[float] | None:
     """Returns the logarithms of the references' ratios to the baseline.
 
     None if the baseline was not measured with these references under the same conditions.
     """
     baseline = subject.baseline_measurements.get(Latency.name)
-    if baseline is None or not _comparable(baseline, conditions(subject, params)):
+    if baseline is None or not _comparable(baseline, conditions(subject, params, place)):
         return None
     ratios: Sequence[float] = baseline.conditions["references"]["log_ratios"]
     return ratios
 
 
-def _measurement(subject: Subject, params: Any, rounds: TimingRounds, index: int) -> Measurement:
+def _measurement(subject: Subject, params: Any, rounds: RoundEstimates, index: int) -> Measurement:
     """Returns the measurement of subject number `index` of a session.
 
     A candidate's value is its ratio to the baseline, times the baseline's own measurement.
@@ -134,10 +156,10 @@ def _measurement(subject: Subject, params: Any, rounds: TimingRounds, index: int
     log_ratios = [level - baseline_level for level, baseline_level in levels]
     left_out = rounds.left_out()
     names = [*NAMES[: len(rounds.references)], "baseline"]
-    best = rounds.probe.best_ms
+    best = rounds.best_ms
     best_then = (measured.conditions if measured else {}).get("probe_ms") or best
     details = {
-        **conditions(subject, params),
+        **conditions(subject, params, rounds.place()),
         "relative_to": "baseline" if rounds.baseline else None,
         "ratio": math.exp(estimate.value) if rounds.baseline else 1.0,
         "ratio_beside_baseline": math.exp(math.fsum(log_ratios) / len(log_ratios)),
@@ -162,35 +184,31 @@ def _measurement(subject: Subject, params: Any, rounds: TimingRounds, index: int
         "probe_ms": best,
         "warm_up_runs": rounds.warm_up_runs[index],
         "precise_enough": rounds.is_precise(index),
-        "load_average": load_average(),
-        "frequency_mhz": frequency(),
-        "clocks": clocks() if _on_cuda(subject.options) else None,
-        "denormals": "flushed",
+        **rounds.machine(),
     }
     interval = (value * math.exp(-estimate.half), value * math.exp(estimate.half))
     return measurement(Latency, value, interval, len(counted), details)
-
-
-def _on_cuda(options: Any) -> bool:
-    device = getattr(options, "device", None) or getattr(options, "provider", None)
-    return device in ("cuda", "tensorrt")
 
 
 def _flat(blocks: Sequence[Sequence[float]]) -> list[float]:
     return [ms for block in blocks for ms in block]
 
 
-def conditions(subject: Subject, params: Any) -> dict[str, Any]:
-    """Returns the conditions of a timing, other than the artifact."""
-    host = fingerprint()
+def conditions(subject: Subject, params: Any, place: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the conditions of a timing, other than the artifact.
+
+    Args:
+        subject: What is timed.
+        params: Options.
+        place: The conditions that name the machine.
+    """
     return {
         "statistic": params.statistic,
         "batch": params.batch,
         "shape": sizes(subject.data.shape),
         "runtime": subject.runtime.name,
         **subject.options.model_dump(),
-        "host": host["host"],
-        "cpu": host["cpu"],
+        **place,
     }
 
 

@@ -16,6 +16,7 @@ from pydantic import Field
 from paretune.inputs import sizes
 from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.errors import Unmeasurable
+from paretune.objectives.on_device.windows import device_memory
 from paretune.objectives.params import Params as Base
 from paretune.objectives.timing.estimates import median_of
 from paretune.objectives.timing.inputs import validation_batch
@@ -78,6 +79,8 @@ class Memory:
         """
         import numpy as np
 
+        if subject.device is not None:
+            return device_memory(Memory, subject, params, RUNS)
         inputs = validation_batch(subject.data, params.batch)
         with tempfile.TemporaryDirectory() as folder:
             files = [Path(folder) / f"input_{index}.npy" for index in range(len(inputs))]

@@ -17,6 +17,7 @@ from paretune.objectives.base import Better, EvaluationData, Measurement, Subjec
 from paretune.objectives.bootstrap import RESAMPLES
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.metrics import METRICS, PER_CENT, UNBOUNDED
+from paretune.objectives.on_device.outputs import scoring_session
 from paretune.objectives.params import Params as Base
 from paretune.objectives.predictor import Predictor
 from paretune.objectives.score_intervals import score_interval
@@ -67,8 +68,8 @@ class TaskScore:
         """
         if not subject.data.size(part):
             raise Unmeasurable(f"the {part} part has no examples")
-        session = subject.runtime.load(subject.artifact.path, subject.options, threads=0)
-        watched = WatchedSession(session)
+        scoring = scoring_session(subject)
+        watched = WatchedSession(scoring.session)
         predict = Predictor.of(watched, subject.data.shape, subject.artifact)
         scores = _scores(predict, PartExamples(subject.data, part), subject.data.task, watched)
         in_per_cent = {name for name, m in params.metrics.items() if m.unit == PER_CENT}
@@ -80,8 +81,9 @@ class TaskScore:
         _refuse_missing(wanted, scores)
         metrics = {**_metrics_of(subject.data.task), **wanted}
         digest = _digest(subject.data, part, watched.checksum)
+        common = {"part": part, "runtime": subject.runtime.name, **scoring.conditions}
         return [
-            _measurement(name, scored, metrics[name], digest, subject, part)
+            _measurement(name, scored, metrics[name], digest, common)
             for name, scored in scores.items()
             if name in wanted or (name in metrics and _refusal(name, scored, metrics[name]) is None)
         ]
@@ -195,14 +197,10 @@ def _digest(data: EvaluationData, part: str, checksum: int) -> str:
 
 
 def _measurement(
-    name: str, scored: Scored, metric: Metric, digest: str, subject: Subject, part: str
+    name: str, scored: Scored, metric: Metric, digest: str, common: Mapping[str, Any]
 ) -> Measurement:
     interval = score_interval(scored, metric.unit, digest)
-    conditions: dict[str, Any] = {
-        "part": part,
-        "runtime": subject.runtime.name,
-        "statistic": name,
-    }
+    conditions: dict[str, Any] = {**common, "statistic": name}
     if interval.samples == 0 and interval.results is None:
         single = scored.weighted is None and scored.values is None
         reason = "score gives a single number" if single else "too many samples have no score"

@@ -13,6 +13,7 @@ from pydantic import Field
 from paretune.inputs import sizes
 from paretune.objectives.base import Better, Measurement, Subject, measurement
 from paretune.objectives.host import cores, load_average
+from paretune.objectives.on_device.windows import device_throughput
 from paretune.objectives.params import Params as Base
 from paretune.objectives.timing.estimates import median_of
 from paretune.objectives.timing.inputs import validation_batch
@@ -48,6 +49,8 @@ class Throughput:
         Raises:
             Unmeasurable: There are no inputs, or the runtime cannot load the artifact.
         """
+        if subject.device is not None:
+            return device_throughput(Throughput, subject, params, WINDOWS)
         inputs = validation_batch(subject.data, params.batch)
         sessions = [
             subject.runtime.load(subject.artifact.path, subject.options)

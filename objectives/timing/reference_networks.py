@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,9 @@ PATIENCE = 30.0
 
 QUICK = 0.1
 """A network is loaded again for each block if loading takes at most this many seconds."""
+
+_FILES: dict[tuple[Any, ...], list[Path]] = {}
+"""The files made in this process for devices, which load them there."""
 
 _PANELS: dict[tuple[Any, ...], list[ReferenceNetwork] | str] = {}
 """The panels made in this process, or the reason why a runtime has none."""
@@ -114,18 +117,43 @@ def _reference_shape(shape: Shape) -> Shape:
     return shape if kind == "text" else IMAGES
 
 
+def reference_files(runtime: Any, shape: Shape) -> list[Path]:
+    """Returns the files of the reference networks for a runtime; made once in a process.
+
+    They exist until this process ends.
+
+    Args:
+        runtime: The runtime.
+        shape: What the network takes that is timed; see `reference_inputs`.
+
+    Raises:
+        Unmeasurable: The runtime cannot hold them, or takes too long to make them.
+    """
+    shape = _reference_shape(shape)
+    key = (runtime.name, shape)
+    if key not in _FILES:
+        _FILES[key] = list(_exported(runtime, shape))
+    return _FILES[key]
+
+
 def _export_panel(runtime: Any, options: Any, shape: Shape) -> list[ReferenceNetwork]:
+    return [ReferenceNetwork(runtime, options, path) for path in _exported(runtime, shape)]
+
+
+def _exported(runtime: Any, shape: Shape) -> Iterator[Path]:
+    """Yields the file of each reference network as it is exported.
+
+    Raises:
+        Unmeasurable: The runtime cannot hold one, or takes too long to make them.
+    """
     begun = time.monotonic()
-    panel: list[ReferenceNetwork] = []
     folder = TemporaryDirectory(prefix="paretune-", ignore_cleanup_errors=True)
     atexit.register(folder.cleanup)
     for name, network in reference_networks(shape).items():
         path = Path(folder.name) / f"{name}{runtime.suffix}"
-        artifact = runtime.export(network, shape, path)
-        panel.append(ReferenceNetwork(runtime, options, artifact.path))
+        yield runtime.export(network, shape, path).path
         if time.monotonic() - begun > PATIENCE:
             raise Unmeasurable(f"{runtime.name} takes too long to make reference networks")
-    return panel
 
 
 def reference_networks(shape: Shape) -> dict[str, nn.Module]:

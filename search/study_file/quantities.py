@@ -11,6 +11,7 @@ from paretune.search.study.constraints import quantity_name, read_constraint
 from paretune.search.study.quantity import SCORE, Quantity, unavailable_reason, units
 from paretune.search.study.spec import Constraint, Direction, ObjectiveSpec, Selection
 from paretune.search.study.tables import RUNTIMES
+from paretune.search.study.target_device import TargetDevice
 from paretune.search.study_file.document import Document
 from paretune.search.study_file.problems import Key, Problems
 from paretune.search.study_file.section_reader import SectionReader
@@ -18,6 +19,9 @@ from paretune.search.study_file.target_quantities import TargetQuantities
 from paretune.search.study_file.task_metrics import NAME, TaskMetrics, direction_of, shown_unit
 from paretune.search.tasks import CLASSIFICATION
 from paretune.task import Metric
+
+SUSTAINED = "latency.sustained"
+"""The quantity that only a device under load has."""
 
 
 class QuantityReader(SectionReader):
@@ -216,16 +220,29 @@ class QuantityReader(SectionReader):
         metric = self.task.metric(name) or Metric("", "lower" if bound.upper else "higher")
         self.metrics[name] = replace(metric, unit=self._declared.get(name, metric.unit))
 
-    def check_available(self, deployments: Mapping[str | None, Selection]) -> None:
+    def check_available(
+        self,
+        deployments: Mapping[str | None, Selection],
+        devices: Mapping[str | None, TargetDevice],
+    ) -> None:
         """Notes quantities that cannot be measured on this machine, with the reason.
+
+        What is measured on a device, the device itself refuses when it is asked.
 
         Args:
             deployments: Target -> its runtime; a quantity without a target belongs to the first.
+            devices: Target -> its device.
         """
         for key, name in self._named_quantities():
             quantity = Quantity.of(name)
-            selection = deployments.get(quantity.target) or next(iter(deployments.values()), None)
-            if selection is None:
+            target = quantity.target if quantity.target in deployments else None
+            if target is None:
+                target = next(iter(deployments), None)
+            selection, device = deployments.get(target), devices.get(target)
+            if quantity.local == SUSTAINED and (device is None or device.sustained is None):
+                text = f"{name} needs a target with a device and `sustained: 60s` beside it"
+                self.problems.add(key, text)
+            if selection is None or device is not None:
                 continue
             runtime = RUNTIMES.get(selection.name)
             with suppress(ValueError):  # a mistake that is noted already

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from paretune.search.shell import without_password
 from paretune.search.study.sampler_options import SAMPLER_OPTIONS, uses_surrogate
 from paretune.search.study.spec import Selection
 from paretune.search.study.tables import SAMPLER_NAMES
@@ -104,7 +105,7 @@ def format_variants_of(
     return "front" if uses_surrogate(sampler) else True
 
 
-def _seconds_of(text: str) -> float:
+def seconds_of(text: str) -> float:
     """Returns the seconds of `1h30m`; 0 if it is not a time, infinity beyond all numbers."""
     parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip() or "x")
     if parts is None:
@@ -213,7 +214,7 @@ class SearchAndBudgetReader(SectionReader):
         if isinstance(value, int | float) and not isinstance(value, bool):
             total = float(value)
         else:
-            total = _seconds_of(value) if isinstance(value, str) else 0.0
+            total = seconds_of(value) if isinstance(value, str) else 0.0
         if total <= 0:
             self.problems.add(key, f"give a time such as 2h, 30m, 1h30m or 90s, not {_cut(value)}")
             return None
@@ -247,13 +248,14 @@ class SearchAndBudgetReader(SectionReader):
         key, storage = ("storage",), self.data.get("storage", "sqlite")
         if option is not None:
             key, storage = ("--storage",), option
-            self.document.origins[key] = f"--storage {option}"
+            self.document.origins[key] = f"--storage {without_password(option)}"
         if storage is None:
             storage = "sqlite"
         if not isinstance(storage, str) or not STORAGE.match(storage):
             self.problems.add(
                 key,
-                f"give sqlite, sqlite:///FILE or postgresql://USER@HOST/DATABASE, not {storage!r}",
+                "give sqlite, sqlite:///FILE or postgresql://USER@HOST/DATABASE, not "
+                f"{without_password(repr(storage))}",
             )
             return ""
         return storage_url(storage, folder)

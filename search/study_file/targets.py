@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping
 from paretune.search.study.constraints import quantity_name
 from paretune.search.study.spec import Selection, StudySpec
 from paretune.search.study.tables import RUNTIMES
+from paretune.search.study.target_device import KEYS, TargetDevice
 from paretune.search.study_file.document import Document
 from paretune.search.study_file.option_names import option_names
 from paretune.search.study_file.problems import Problems
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.search.study_file.space import SpaceReader
+from paretune.search.study_file.target_devices import DeviceReader
 from paretune.spaces.domains import Record
 
 NAME = re.compile(r"^[A-Za-z]\w*$")
+DEVICE_EXAMPLE = '{onnxruntime: {threads: 4}, device: "ssh://pi@cam"}'
 EXAMPLE = "{phone: {executorch: {threads: 1}}, server: {onnxruntime: {threads: 4}}}"
 
 
@@ -26,11 +29,16 @@ class TargetReader(SectionReader):
         document: The study file.
         problems: Collects the mistakes.
         reader: Reads options of tables.
+
+    Attributes:
+        devices: Target -> its device, of the targets that have one; filled by `deployments`.
     """
 
     def __init__(self, document: Document, problems: Problems, reader: SpaceReader) -> None:
         super().__init__(document, problems)
         self._reader = reader
+        self._device_reader = DeviceReader(document, problems)
+        self.devices: dict[str | None, TargetDevice] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,7 +52,8 @@ class TargetReader(SectionReader):
         Wrong runtimes are noted and left out.
         """
         if "targets" not in self.data:
-            runtime = self._runtime(self.data.get("runtime", {"onnxruntime": {}}), ("runtime",))
+            value = self.data.get("runtime", {"onnxruntime": {}})
+            runtime = self._deployed(None, value, ("runtime",))
             return {} if runtime is None else {None: runtime}
         if "runtime" in self.data:
             self.problems.add(
@@ -64,9 +73,24 @@ class TargetReader(SectionReader):
             if not NAME.match(str(name)):
                 self.problems.add(key, "give a name of letters, digits and _, as in latency@phone")
                 continue
-            runtime = self._runtime(value, key)
+            runtime = self._deployed(str(name), value, key)
             if runtime is not None:
                 yield str(name), runtime
+
+    def _deployed(self, name: str | None, value: object, key: tuple[str, ...]) -> Selection | None:
+        """Reads a runtime, and the device beside it."""
+        if not isinstance(value, Mapping) or not any(each in value for each in KEYS):
+            return self._runtime(value, key)
+        beside = {each: value[each] for each in KEYS if each in value}
+        rest = {each: option for each, option in value.items() if each not in KEYS}
+        if not rest:
+            self.problems.add(key, f"names a device but no runtime: {DEVICE_EXAMPLE}")
+            return None
+        runtime = self._runtime(rest, key)
+        device = self._device_reader.device(beside, runtime, key)
+        if device is not None:
+            self.devices[name] = device
+        return runtime
 
     def _runtime(self, value: object, key: tuple[str, ...]) -> Selection | None:
         if value is None:
@@ -103,6 +127,9 @@ class TargetReader(SectionReader):
 
 def target_notes(spec: StudySpec) -> Iterator[str]:
     """Yields the notes of `check` about a study's targets."""
+    for target, device in spec.devices.items():
+        where = f"{target}: " if target else ""
+        yield f"{where}latency, memory and energy are those of the device {device.address}"
     if not spec.targets:
         return
     written = list(zip(spec.source["objectives"], (o.name for o in spec.objectives), strict=True))

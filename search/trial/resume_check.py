@@ -14,6 +14,7 @@ from paretune.search.data import DATASETS
 from paretune.search.errors import UserError
 from paretune.search.study.spec import (
     ObjectiveSpec,
+    Selection,
     StudySpec,
     TrainerSpec,
     canonical,
@@ -122,13 +123,14 @@ def _checkpoints(value: Any) -> Iterator[str]:
 
 def _deployed(spec: StudySpec) -> dict[str, Any]:
     if not spec.targets:
-        return {"runtime": {spec.runtime.name: dict(spec.runtime.params)}}
-    return {
-        "targets": {
-            name: {selection.name: dict(selection.params)}
-            for name, selection in spec.targets.items()
-        }
-    }
+        return {"runtime": _runtime(spec, None, spec.runtime)}
+    return {"targets": {n: _runtime(spec, n, selected) for n, selected in spec.targets.items()}}
+
+
+def _runtime(spec: StudySpec, target: str | None, selected: Selection) -> dict[str, Any]:
+    """Returns a runtime with its options, and what its device decides."""
+    device = spec.devices.get(target)
+    return {selected.name: dict(selected.params), **(device.identity() if device else {})}
 
 
 def _trainer(trainer: TrainerSpec, objectives: Sequence[ObjectiveSpec]) -> dict[str, Any]:

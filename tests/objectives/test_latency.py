@@ -21,7 +21,8 @@ from paretune.objectives.latency import Latency
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.timing.contention_probe import ContentionProbe
 from paretune.objectives.timing.reference_networks import NAMES
-from paretune.objectives.timing.rounds import BLOCKS, LEAST_BLOCKS, LEAST_ROUNDS
+from paretune.objectives.timing.round_estimates import BLOCKS, LEAST_BLOCKS
+from paretune.objectives.timing.rounds import LEAST_ROUNDS
 
 MakeSubject = Callable[..., Subject]
 

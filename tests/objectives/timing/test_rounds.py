@@ -12,7 +12,8 @@ import pytest
 
 from paretune.objectives.base import Subject
 from paretune.objectives.latency import Latency
-from paretune.objectives.timing.rounds import BLOCKS, LEAST_BLOCKS, PATIENCE, TimingRounds
+from paretune.objectives.timing.round_estimates import BLOCKS, LEAST_BLOCKS, PATIENCE
+from paretune.objectives.timing.rounds import TimingRounds
 
 MakeSubject = Callable[..., Subject]
 
@@ -34,7 +35,7 @@ class ClockRuntime:
 
 def rounds_of(subject: Subject, **options: Any) -> TimingRounds:
     params = Latency.Params(references=False, **options)
-    return TimingRounds([subject], params, lambda: None)
+    return TimingRounds([subject], params, lambda place: None)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import optuna
 import pytest
 
-from paretune.objectives.timing.rounds import LEAST_BLOCKS
+from paretune.objectives.timing.round_estimates import LEAST_BLOCKS
 from paretune.search.database.store import existing_store
 from paretune.search.front.final_front import trials_to_remeasure
 from paretune.search.study.records import StudyRecord
