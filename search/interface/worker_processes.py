@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paretune.objectives.host import cores
-from paretune.search.shell import path_argument
+from paretune.search.shell import STORAGE_VARIABLE, path_argument
 from paretune.search.study.spec import StudySpec
 
 
@@ -70,19 +70,20 @@ def worker_processes(
         The other processes.
     """
     command = [sys.executable, "-m", "paretune", "worker", path_argument(study)]
-    command += ["--storage", spec.storage]
     if spec.trials is not None:
         command += ["--trials", str(spec.trials)]
     if spec.seconds is not None:
         command += ["--time", f"{math.ceil(spec.seconds)}s"]
-    command += options
+    command += _shown_options(options)
     command += ["--threads", str(threads_per_worker(workers))]
     spec.folder.mkdir(parents=True, exist_ok=True)
     processes = []
     for number in range(2, workers + 1):
         with (spec.folder / f"worker-{number}.log").open("w") as log:
             processes.append(
-                subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=_environment())
+                subprocess.Popen(
+                    command, stdout=log, stderr=subprocess.STDOUT, env=_environment(spec)
+                )
             )
     try:
         yield processes
@@ -93,11 +94,23 @@ def worker_processes(
             process.wait()
 
 
-def _environment() -> dict[str, str]:
-    """Returns the environment of another worker.
+def _shown_options(options: Sequence[str]) -> list[str]:
+    """Returns the options without `--set storage=...`, as every user of the host sees them."""
+    pairs = zip(options, [*options, ""][1:], strict=True)
+    hidden = {i + k for i, (a, b) in enumerate(pairs) if _sets_storage(a, b) for k in (0, 1)}
+    return [word for index, word in enumerate(options) if index not in hidden]
+
+
+def _sets_storage(option: str, value: str) -> bool:
+    return option == "--set" and value.split("=")[0].strip() == "storage"
+
+
+def _environment(spec: StudySpec) -> dict[str, str]:
+    """Returns the environment of another worker; it holds the storage, which may have a password.
 
     It imports modules from the folder of the script that called `Study.run`, too.
     """
     script_folder = sys.path[0] if sys.path and Path(sys.path[0]).is_dir() else ""
     paths = [script_folder, os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    variables = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), STORAGE_VARIABLE: spec.storage}
+    return {**os.environ, **variables}
