@@ -14,7 +14,7 @@ from paretune.search.clusters.following import Follower
 from paretune.search.clusters.placement import Placement, placements
 from paretune.search.clusters.ray_cluster import connected, nodes_of
 from paretune.search.clusters.ray_worker import Left, Ticket, begin, work
-from paretune.search.clusters.requirements import files_of, refuse_unshared, resources_of
+from paretune.search.clusters.requirements import refuse_unshared, resources_of
 from paretune.search.clusters.secrets import travelling_variables
 from paretune.search.clusters.travelling import pack
 from paretune.search.errors import UserError
@@ -240,11 +240,10 @@ class _Workers:
 
 def _files_option(spec: StudySpec) -> list[str]:
     """Returns the store as a --set option: a relative path would begin elsewhere on a node."""
-    files = files_of(spec)
-    if files is None:
+    if spec.files is None:
         return []
-    stored = files.to_json()
-    return [f"files={json.dumps(stored if stored['options'] else stored['url'])}"]
+    plain = spec.files if spec.files.get("options") else spec.files["url"]
+    return [f"files={json.dumps(plain)}"]
 
 
 def _cluster_text(nodes: int, plan: Sequence[Placement]) -> str:

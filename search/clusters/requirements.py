@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from sqlalchemy.engine import make_url
 
@@ -53,7 +52,7 @@ def _lacking(spec: StudySpec, timed: bool) -> Iterator[str]:
             "storage: a SQLite file is for one host; give a server: "
             "storage: postgresql://USER@HOST/DATABASE"
         )
-    if spec.trainer is None and files_of(spec) is None:
+    if spec.trainer is None and spec.files is None:
         yield (
             "files: trained networks and artifacts need a store that each host reaches: "
             "files: s3://BUCKET/STUDY, or a shared folder"
@@ -63,8 +62,3 @@ def _lacking(spec: StudySpec, timed: bool) -> Iterator[str]:
             "resources: times would be taken on any host; name one: "
             "resources: {measure: {host: HOST}}"
         )
-
-
-def files_of(spec: StudySpec) -> Any:
-    """Returns the address of the study's store; None if it has none."""
-    return getattr(spec, "files", None)

@@ -61,7 +61,7 @@ def _named_files(spec: StudySpec) -> dict[str, Path]:
     """Returns relative path -> file or folder, for each that the study file names."""
     sections = {key: value for key, value in spec.source.items() if key not in NOT_FILES}
     files = {}
-    for text in set(_texts(sections)):
+    for text in set(_texts(sections, keys=False)):
         path = Path(text)
         if path.is_absolute() or len(text) > 1024 or "\n" in text or not path.parts:
             continue
@@ -105,16 +105,17 @@ def _module(name: str) -> Iterator[tuple[Path, Path]]:
         yield each, root
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yields all texts in plain data, keys included."""
+def _texts(value: Any, keys: bool = True) -> Iterator[str]:
+    """Yields all texts in plain data, with or without the keys of mappings."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, each in value.items():
-            yield from (*_texts(key), *_texts(each))
+            yield from _texts(key) if keys else ()
+            yield from _texts(each, keys)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _texts(each)
+            yield from _texts(each, keys)
 
 
 def _bytes(path: Path) -> int:

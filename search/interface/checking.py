@@ -13,8 +13,13 @@ def checked_study(spec: StudySpec) -> CheckInfo:
     """Returns what a run would do, also what it would change in a study that was run before.
 
     Raises:
-        UserError: The stored study cannot go on with this file; the text names the keys.
+        UserError: The stored study cannot go on with this file, or the study names resources of a
+            cluster, and its hosts cannot share it.
     """
+    if spec.resources is not None:
+        from paretune.search.clusters.requirements import refuse_unshared
+
+        refuse_unshared(spec)
     file = sqlite_file(spec.storage)
     if file is not None and not file.is_file():
         return check_info(spec)  # a new study: nothing to compare with
