@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from paretune.search.shell import STORAGE_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,7 +47,14 @@ set_option = click.option(
 storage_option = click.option(
     "--storage",
     metavar="URL",
-    help="Database of the study: sqlite, sqlite:///FILE or postgresql://USER@HOST/DB.",
+    envvar=STORAGE_VARIABLE,
+    help="Database of the study: sqlite, sqlite:///FILE or postgresql://USER@HOST/DB; also by the "
+    f"variable {STORAGE_VARIABLE}.",
+)
+files_option = click.option(
+    "--files",
+    metavar="URL",
+    help="Store of the study's files, which several hosts reach: s3://BUCKET/STUDY or a path.",
 )
 trials_option = click.option(
     "--trials",
@@ -59,6 +68,13 @@ retry_option = click.option(
     is_flag=True,
     help="Run the trials that failed before once more, under their numbers.",
 )
+
+
+def with_files(overrides: tuple[str, ...], files: str | None) -> tuple[str, ...]:
+    """Returns the --set options with that of --files, if the user gave it."""
+    return overrides if files is None else (*overrides, f"files={files}")
+
+
 latency_option = click.option(
     "--latency/--no-latency",
     default=True,

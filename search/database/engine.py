@@ -29,6 +29,7 @@ from paretune.search.database.damage import (
 )
 from paretune.search.database.outage import OPTION, Outage
 from paretune.search.errors import UserError
+from paretune.search.shell import without_password
 
 
 def open_engine(url: str, create: bool = False, outage: Outage | None = None) -> sa.Engine:
@@ -46,8 +47,8 @@ def open_engine(url: str, create: bool = False, outage: Outage | None = None) ->
         parsed = make_url(url)
     except sa.exc.ArgumentError as error:
         raise UserError(
-            f'storage: "{url}" is not a database URL; give sqlite, sqlite:///FILE or '
-            "postgresql://USER@HOST/DATABASE"
+            f'storage: "{without_password(url)}" is not a database URL; give sqlite, '
+            "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
         ) from error
     sqlite = parsed.get_backend_name() == "sqlite"
     file = Path(parsed.database or "")

@@ -12,6 +12,7 @@ from paretune.search.database import tables
 from paretune.search.database.base import Tables, exclusive_transaction
 from paretune.search.database.engine import creation_lock
 from paretune.search.database.worker_rows import OPTIONS, RUN, WANTED
+from paretune.search.shell import without_password
 
 
 class Requests(Tables):
@@ -29,7 +30,7 @@ class Requests(Tables):
 
     def write_options(self, words: Sequence[str]) -> None:
         """Writes the options of `paretune run`, which a later run from the page needs as well."""
-        self._write_request(OPTIONS, {"options": list(words)})
+        self._write_request(OPTIONS, {"options": [without_password(word) for word in words]})
 
     def _write_request(self, name: str, value: Mapping[str, Any]) -> None:
         """Writes a row; makes the table in a database of an older Paretune."""

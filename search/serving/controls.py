@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paretune.search.database.damage import sqlite_file, without_password
+from paretune.search.database.damage import sqlite_file
 from paretune.search.database.reader import study_reader
 from paretune.search.errors import UserError
 from paretune.search.locate import StudyLocation, locate
 from paretune.search.running.steering import ACTIONS, LOOK_EVERY, living_workers, steer
 from paretune.search.serving.run_process import RunProcess
-from paretune.search.shell import command_text
+from paretune.search.shell import command_text, without_password
 from paretune.search.study.constraints import read_constraint
 from paretune.search.views.words import count_text
 
@@ -218,7 +218,7 @@ def storage_option(location: StudyLocation) -> list[str]:
 
 def shown(options: Sequence[str]) -> list[str]:
     """Returns options without the password of a database."""
-    return [without_password(word) if "://" in word else word for word in options]
+    return [without_password(word) for word in options]
 
 
 def shown_path(location: StudyLocation) -> Path:

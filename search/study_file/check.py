@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from paretune.search.measuring.structural_constraints import SCREEN, structural_constraints
+from paretune.search.shell import without_password
 from paretune.search.study.beliefs import OptionBelief, value_at
 from paretune.search.study.raced_stage import longest_training, raced_stage
 from paretune.search.study.spec import (
@@ -124,7 +125,7 @@ def check_info(spec: StudySpec) -> CheckInfo:
         prior=tuple(f"{name}: {value}" for name, value in belief_texts(spec).items()),
         racing=_racing_text(spec),
         budget=", ".join(limits),
-        storage=shown_url(spec.storage),
+        storage=without_password(spec.storage),
         folder=str(spec.folder),
         notes=tuple(_notes(spec)),
     )
@@ -181,14 +182,6 @@ def domain_text(domain: Domain) -> str:
             extras += [f", step {step:g}"] if step and step != 1 else []
             kind = "int " if isinstance(domain, Int) else ""
             return f"{kind}{low:g} .. {high:g}{''.join(extras)}"
-
-
-def shown_url(url: str) -> str:
-    """Returns a storage URL without its password."""
-    head, at, tail = url.rpartition("@")
-    scheme, slashes, user = head.partition("://")
-    name, colon, _ = user.partition(":")
-    return f"{scheme}{slashes}{name}:***@{tail}" if at and colon else url
 
 
 def _objective_text(objective: ObjectiveSpec) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from paretune.search.shell import command_text
+from paretune.search.shell import command_text, without_password
 
 NAMES = ["plain.yaml", "st udy.yaml", "it's.yaml", 'a"b.yaml', "$HOME.yaml", "grün & co;.yaml", "*"]
 
@@ -32,3 +32,33 @@ def test_windows_gets_double_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path("my study.yaml")
     monkeypatch.setattr(os, "name", "nt")
     assert command_text("run", path) == 'paretune run "my study.yaml"'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://me:pa@ss@host:5432/db", "postgresql://me:***@host:5432/db"),
+        ("postgresql+psycopg://me:p:q@host/db", "postgresql+psycopg://me:***@host/db"),
+        ("storage=postgresql://me:a/b@host/db", "storage=postgresql://me:***@host/db"),
+        ("postgresql://h/db?user=me&password=pw&x=1", "postgresql://h/db?user=me&password=***&x=1"),
+        ("postgresql://h/db?sslpassword=pw", "postgresql://h/db?sslpassword=***"),
+        ("s3://key:secret@bucket/study: away", "s3://key:***@bucket/study: away"),
+        ("postgresql://me@host/db", "postgresql://me@host/db"),
+        ("postgresql:///db", "postgresql:///db"),
+        ("postgresql://host:5432/db", "postgresql://host:5432/db"),
+        ("sqlite:////a/b@c/study.db", "sqlite:////a/b@c/study.db"),
+    ],
+)
+def test_password_is_not_shown(text: str, shown: str) -> None:
+    assert without_password(text) == shown
+
+
+def test_command_leaves_out_the_password_of_a_storage() -> None:
+    text = command_text("run", Path("a.yaml"), "--storage", "postgresql://me:pw@host/db")
+    assert text == "paretune run a.yaml --storage 'postgresql://me:***@host/db'"
+
+
+def test_command_leaves_out_the_storage_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql://me:pw@host/db"
+    monkeypatch.setenv("PARETUNE_STORAGE", url)
+    assert command_text("run", Path("a.yaml"), "--storage", url) == "paretune run a.yaml"

@@ -23,7 +23,6 @@ from paretune.search.database.damage import (
     explained,
     find_damage,
     problem_text,
-    without_password,
 )
 from paretune.search.database.engine import open_engine
 from support.command_line import Cli, invoke
@@ -330,18 +329,6 @@ def test_server_that_does_not_answer_is_named(sqlstate: str | None) -> None:
 def test_deadlock_on_a_server_is_another_error() -> None:
     error = sa.exc.OperationalError("UPDATE", {}, Driver("deadlock detected", "40P01"))
     assert problem_text("postgresql://host/db", error) is None
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("postgresql://me:pa@ss@host:5432/db", "postgresql://me:***@host:5432/db"),
-        ("postgresql://me@host/db", "postgresql://me@host/db"),
-        ("postgresql:///db", "postgresql:///db"),
-    ],
-)
-def test_password_is_not_shown(url: str, shown: str) -> None:
-    assert without_password(url) == shown
 
 
 def test_rows_wait_for_a_writer_as_long_as_the_engine() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from paretune.search.study.plan import make_plan
 from paretune.search.study.spec import StudySpec
-from paretune.search.study_file.check import check_info, domain_text, plans_text, shown_url
+from paretune.search.study_file.check import check_info, domain_text, plans_text
 from paretune.search.study_file.loading import load_study
 from paretune.spaces.domains import (
     Choice,
@@ -221,21 +221,6 @@ def test_number_of_plans_is_shown(space: Node, text: str) -> None:
 )
 def test_domain_is_shown_in_words(domain: Domain, text: str) -> None:
     assert domain_text(domain) == text
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("sqlite:////a/b@c/study.db", "sqlite:////a/b@c/study.db"),
-        ("postgresql+psycopg://me@host/db", "postgresql+psycopg://me@host/db"),
-        ("postgresql+psycopg://me:pw@host:5432/db", "postgresql+psycopg://me:***@host:5432/db"),
-        ("postgresql://me:p:q@host/db", "postgresql://me:***@host/db"),
-        ("postgresql://me:p@q@host/db", "postgresql://me:***@host/db"),
-        ("postgresql://host/db", "postgresql://host/db"),
-    ],
-)
-def test_password_is_not_shown(url: str, shown: str) -> None:
-    assert shown_url(url) == shown
 
 
 HEAVY = {"torch", "torchvision", "optuna", "sqlalchemy", "onnx", "onnxruntime", "plotly", "scipy"}
