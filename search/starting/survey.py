@@ -434,8 +434,8 @@ def _busy() -> Iterator[str]:
     load = load_average()
     if load is not None and load > BUSY * cores():
         yield (
-            f"the machine was busy (load {load:.0f} on {count_text(cores(), 'core')}), so the times "
-            "are too long; ratios such as 2x faster hold, since files ran in turn"
+            f"the machine was busy (load {load:.0f} on {count_text(cores(), 'core')}), so the "
+            "times are too long; ratios such as 2x faster hold, since files ran in turn"
         )
 
 
