@@ -22,6 +22,7 @@ from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, Outputs
 from paretune.objectives.runtimes.calibration_inputs import named_batches
 from paretune.objectives.runtimes.onnx_names import restore_names
+from paretune.objectives.runtimes.onnx_portability import operator_counts
 from paretune.objectives.runtimes.onnx_providers import (
     PROVIDERS,
     check_used,
@@ -95,7 +96,7 @@ class OnnxRuntime:
             else:
                 batches = named_batches(shape, calibration)
                 info |= quantize(plain, draft, quantization, batches)
-            return info
+            return info | {"operators": operator_counts(draft)}
 
         return write_artifact(path, OnnxRuntime.name, write)
 

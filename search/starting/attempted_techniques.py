@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretune.objectives.runtimes.onnx_portability import lacking_everywhere
 from paretune.search.measuring.gauge import measure_one
 from paretune.search.measuring.targets import NO_MODEL, Target
 from paretune.search.preflight.attempts import Refusal, attempt
@@ -290,7 +291,8 @@ class TechniqueAttempts:
         baseline = next(d for d in rehearsal.deployed if d.target.name == target.name)
         size = artifact.bytes / max(1, baseline.artifact.bytes)
         score = self._scored(target, artifact) if tried.section == "quantization" else None
-        tried = _with(tried, size=size, score=score, target=target.name)
+        facts = {**tried.facts, **_portability(artifact)}
+        tried = _with(tried, size=size, score=score, target=target.name, facts=facts)
         self._times.add(tried, target, artifact)
         return tried
 
@@ -307,6 +309,12 @@ class TechniqueAttempts:
             return None
         several = answer if isinstance(answer, list | tuple) else [answer]
         return next((m.value for m in several if m.name == self._score.name), None)
+
+
+def _portability(artifact: Artifact) -> dict[str, Any]:
+    """Returns the fact `cpu_only`: operators that no accelerator of a phone runs; or nothing."""
+    only = lacking_everywhere(artifact.info.get("operators", {}))
+    return {"cpu_only": only} if only else {}
 
 
 def _full(table: Any, option: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,9 +67,25 @@ def _refusal(tried: TriedOption, facts: StartFacts, options: dict[str, Any]) -> 
         return f"{_score_text(tried, facts)} when tried"
     if tried.option == "bfloat16" and "float16" in options:
         return "as large as float16, with fewer digits"
+    if tried.option == "dynamic":
+        return _dynamic_refusal(tried, facts, options)
     if tried.option == "qat":
         return _qat_refusal(facts, options)
     return None
+
+
+def _dynamic_refusal(tried: TriedOption, facts: StartFacts, options: dict[str, Any]) -> str | None:
+    """Returns why dynamic int8, which is no slower than the baseline, is not offered."""
+    only = tried.facts.get("cpu_only")
+    if not only or "static" not in options:
+        return None
+    static = facts.options("quantization", "static")[0]
+    if tried.timed and static.timed and tried.high < static.low:
+        return None
+    return (
+        f"accelerators of phones lack its {', '.join(only)}, and static int8 is as small and as "
+        "fast"
+    )
 
 
 def _qat_refusal(facts: StartFacts, options: dict[str, Any]) -> str | None:

@@ -44,6 +44,7 @@ from paretune.search.views.missing_sections import missing_sections
 from paretune.search.views.pair_plots import pair_figures
 from paretune.search.views.parallel_coordinates import lines_figure
 from paretune.search.views.plan_text import trial_plan_text
+from paretune.search.views.portability_text import portability_facts
 from paretune.search.views.space_plot import space_figure
 from paretune.search.views.states import BREAK, BREAKS, UNMEASURED
 from paretune.search.views.words import and_text, count_text
@@ -104,7 +105,7 @@ def report_html(record: StudyRecord) -> str:
         figures=figures,
         important=important,
         missing=missing_sections(record),
-        facts=_facts(record),
+        facts=[*_facts(record), *_portability(record, front)],
         summary=_summary(record),
         source=yaml.safe_dump(_plain(record.source), sort_keys=False, default_flow_style=None),
         data=_embedded(data),
@@ -301,6 +302,12 @@ def _facts(record: StudyRecord) -> list[tuple[str, str]]:
                 text = ", ".join(f"{k} {_text(v)}" for k, v in measured.conditions.items())
                 facts.append((f"{axis.name} measured with", text))
     return facts
+
+
+def _portability(record: StudyRecord, front: FrontInfo) -> list[tuple[str, str]]:
+    """Returns which execution providers run the files of the baseline and the front."""
+    shown = {0, *(row.trial for row in front.rows)}
+    return portability_facts(trial for trial in record.trials if trial.number in shown)
 
 
 def _text(value: object) -> str:

@@ -13,6 +13,7 @@ from paretune.search.views.agreement_text import agreement_text
 from paretune.search.views.loaded_weights import loaded_weights_of
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.plan_yaml import plan_lines
+from paretune.search.views.portability_text import portability_text
 from paretune.search.views.pruned_text import pruned_lines
 from paretune.search.views.shown_measurements import without_repeats
 from paretune.search.views.states import state_text
@@ -89,11 +90,17 @@ def trial_text(
         note = artifact["info"].get("note")
         remark = f" ({note})" if note else ""
         lines.append(f"{target}: {artifact['path']}{remark}, sha256 {artifact['sha256']}")
-        lines += [f"  {text}" for text in [agreement_text(artifact)] if text]
+        lines += _file_lines(artifact)
     if trial.artifact and not trial.artifacts:
         lines.append(f"artifact {trial.artifact['path']}, sha256 {trial.artifact['sha256']}")
-        lines += [f"  {text}" for text in [agreement_text(trial.artifact)] if text]
+        lines += _file_lines(trial.artifact)
     return "\n".join(lines)
+
+
+def _file_lines(artifact: Mapping[str, Any]) -> list[str]:
+    """Returns what is known of a deployed file: how far it is from its network, what runs it."""
+    texts = (agreement_text(artifact), portability_text(artifact))
+    return [f"  {text}" for text in texts if text]
 
 
 def version_text(version: int | None, is_outside: bool) -> str:

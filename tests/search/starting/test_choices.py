@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from paretune.search.starting.facts import ScoreFact, TriedRate
+from paretune.search.starting.facts import ScoreFact, TriedOption, TriedRate
 from paretune.search.starting.format_choice import format_choice
 from paretune.search.starting.goal_choice import constraints_choice, goals_choice, latency_options
 from paretune.search.starting.network_choice import architecture_choice, distillation_choice
@@ -95,6 +95,37 @@ def test_formats_that_were_slower_are_left_out_with_the_factor() -> None:
     assert choice.comments["choice", "static"] == (
         "2.0x faster, 4.0x smaller when tried; accuracy 97.00 % -> 96.80 %"
     )
+
+
+CPU_ONLY: dict[str, Any] = {"facts": {"cpu_only": ["ConvInteger"]}}
+
+
+def test_dynamic_int8_that_no_accelerator_runs_is_left_out_beside_static() -> None:
+    options = (tried("quantization", "static"), tried("quantization", "dynamic", **CPU_ONLY))
+    choice = format_choice(facts(tried=options))
+    assert list(choice.value["choice"]) == ["none", "static"]
+    assert (
+        "dynamic int8: accelerators of phones lack its ConvInteger, and static int8 is as small "
+        "and as fast"
+    ) in left_out(choice)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (tried("quantization", "dynamic", **CPU_ONLY),),
+        (tried("quantization", "static"), tried("quantization", "dynamic")),
+        (
+            tried("quantization", "static"),
+            tried("quantization", "dynamic", time=0.3, low=0.29, high=0.31, **CPU_ONLY),
+        ),
+    ],
+    ids=["without static", "portable", "faster than static"],
+)
+def test_dynamic_int8_is_offered_where_static_does_not_replace_it(
+    options: tuple[TriedOption, ...],
+) -> None:
+    assert "dynamic" in format_choice(facts(tried=options)).value["choice"]
 
 
 def test_format_that_is_neither_faster_nor_smaller_is_left_out() -> None:
