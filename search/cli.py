@@ -16,6 +16,7 @@ import click
 from paretune.search.commands.shared import DONE, INTERRUPTED, NOTHING, WRONG_INPUT
 from paretune.search.errors import UserError
 from paretune.search.interruption import interrupted, watch_interrupts
+from paretune.search.shell import without_password
 
 COMMANDS = {
     "Search": {
@@ -117,7 +118,7 @@ def _report(error: Exception) -> NoReturn:
 
 
 def _fail(text: str, code: int = WRONG_INPUT) -> NoReturn:
-    click.echo(text, err=True)
+    click.echo(without_password(text), err=True)
     sys.exit(code)
 
 
