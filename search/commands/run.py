@@ -14,6 +14,7 @@ from paretune.search.commands.shared import (
     MOST_TRIALS,
     NOTHING,
     console,
+    files_option,
     json_option,
     print_json,
     retry_option,
@@ -22,6 +23,7 @@ from paretune.search.commands.shared import (
     study_argument,
     time_option,
     trials_option,
+    with_files,
 )
 from paretune.search.interruption import stop_on_terminate
 from paretune.search.shell import command_text
@@ -44,6 +46,7 @@ MOST_WORKERS = 256
 @study_argument
 @set_option
 @storage_option
+@files_option
 @trials_option
 @time_option
 @click.option(
@@ -75,6 +78,7 @@ def command(
     time: str | None,
     overrides: tuple[str, ...],
     storage: str | None,
+    files: str | None,
     workers: int,
     cluster: str | None,
     retry_failed: bool,
@@ -88,6 +92,7 @@ def command(
     """
     from paretune.search.study_file.loading import load_study
 
+    overrides = with_files(overrides, files)
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     origin = None
     if other is not None:

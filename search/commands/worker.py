@@ -11,6 +11,7 @@ from paretune.search.commands.shared import (
     MOST_THREADS,
     NOTHING,
     console,
+    files_option,
     json_option,
     print_json,
     retry_option,
@@ -19,6 +20,7 @@ from paretune.search.commands.shared import (
     study_argument,
     time_option,
     trials_option,
+    with_files,
 )
 from paretune.search.interruption import stop_on_terminate
 from paretune.search.study.role import Role
@@ -28,6 +30,7 @@ from paretune.search.study.role import Role
 @study_argument
 @set_option
 @storage_option
+@files_option
 @trials_option
 @time_option
 @click.option(
@@ -49,6 +52,7 @@ def command(
     time: str | None,
     overrides: tuple[str, ...],
     storage: str | None,
+    files: str | None,
     threads: int | None,
     only: str | None,
     retry_failed: bool,
@@ -61,6 +65,7 @@ def command(
     """
     from paretune.search.study_file.loading import load_study
 
+    overrides = with_files(overrides, files)
     spec = load_study(study, overrides, storage=storage, trials=trials, time=time)
     stop_on_terminate()
     from paretune.search.interface.joining import join_study

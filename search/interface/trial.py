@@ -138,10 +138,15 @@ class Trial(Shown):
         Raises:
             UserError: The trial has none.
         """
+        from paretune.search.database.reader import study_reader
+        from paretune.search.trial.study_store import bring_artifact
         from paretune.search.trial.workbench import stored_artifact
 
-        folder = self._source.location.folder
-        return stored_artifact(self._with_model("artifact"), folder, target).path
+        location = self._source.location
+        artifact = stored_artifact(self._with_model("artifact"), location.folder, target)
+        with study_reader(location.url) as reader:
+            bring_artifact(artifact, reader.study()["info"])
+        return artifact.path
 
     def model(self) -> nn.Module:
         """Returns the trained network with its weights, on the CPU in evaluation mode.

@@ -53,6 +53,7 @@ class RetargetArtifacts:
         earlier = self._earlier.get(trial.number)
         if earlier is not None:
             artifact = artifact_of(earlier, self._study.spec.folder)
+            self._study.workbench.fetched(artifact)
             if artifact.path.is_file() and sha256_of(artifact.path) == artifact.sha256:
                 return artifact, str(artifact.info.get("note") or EXPORTED)
         return self._exported(trial)

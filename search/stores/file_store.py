@@ -42,7 +42,7 @@ OBJECT_STORES = frozenset(
 MARKER = "paretune-store.json"
 
 LONGEST = 600.0
-"""Seconds to wait for a store that does not answer, unless the variable below says another number."""
+"""Seconds to wait for a store that does not answer, unless the variable below says another."""
 
 VARIABLE = "PARETUNE_FILES_WAIT"
 
@@ -354,8 +354,8 @@ class FileStore:
             )
         if now - begun >= self._wait_s:
             raise StoreError(
-                f"files: {self.address.url} does not answer: {self._shown(error)}. Finished work is "
-                "kept here; type the same command again when the store is back"
+                f"files: {self.address.url} does not answer: {self._shown(error)}. Finished work "
+                "is kept here; type the same command again when the store is back"
             ) from None
         stop_if_interrupted()
         time.sleep(min(1.0, max(self._wait_s, 0.01)))

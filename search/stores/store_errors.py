@@ -51,8 +51,8 @@ def refusal_text(address: StoreAddress, error: BaseException) -> str:
         )
     if isinstance(error, FileNotFoundError):
         return (
-            f"files: {address.url}: there is no such bucket or folder ({shown}); create it, or give "
-            "another URL"
+            f"files: {address.url}: there is no such bucket or folder ({shown}); create it, or "
+            "give another URL"
         )
     return f"files: {address.url} cannot be used: {shown}"
 

@@ -192,6 +192,7 @@ class StudySpec:
         prior: Parameter name -> where its good values probably are.
         trackers: What the study is logged to.
         resources: What a cluster reserves for each kind of stage; None if the file names nothing.
+        files: Address of the store of its files, as `StoreAddress.to_json`; None for its folder.
         devices: Target -> the device that its files are measured on; None is the target of
             `runtime`. A target that is not there is measured on this host.
     """
@@ -230,6 +231,7 @@ class StudySpec:
     prior: Mapping[str, Belief] = field(default_factory=dict)
     trackers: tuple[Selection, ...] = ()
     resources: ResourceParams | None = None
+    files: Mapping[str, Any] | None = None
     devices: Mapping[str | None, TargetDevice] = field(default_factory=dict)
 
 

@@ -11,10 +11,12 @@ from pydantic import Field
 from paretune.search.data import DATASETS, load_data
 from paretune.search.data.published_preset import concrete_params, starts_from_published
 from paretune.search.errors import UserError
+from paretune.search.shell import without_password
 from paretune.search.study.spec import BaselineSpec, Selection, StudySpec
 from paretune.search.study_file.beliefs import BeliefReader
 from paretune.search.study_file.distillation import check_distillation
 from paretune.search.study_file.document import Document, read_document
+from paretune.search.study_file.files_section import FilesReader
 from paretune.search.study_file.input_kinds import check_kinds
 from paretune.search.study_file.networks import NetworkReader
 from paretune.search.study_file.option_names import option_names
@@ -67,6 +69,7 @@ SECTIONS = (
     "prior",
     "budget",
     "storage",
+    "files",
     "resources",
     "track",
     "device",
@@ -204,6 +207,7 @@ class _StudyLoader(SectionReader):
         budget, seconds = self._limits.budget(time)
         number = trials or self._limits.trials(search, budget, seconds)
         url = self._limits.storage(storage, self._folder)
+        files = FilesReader(self.document, self.problems).files(self._file.parent)
         self.problems.raise_any()
         assert plain and search and budget
         return StudySpec(
@@ -224,7 +228,8 @@ class _StudyLoader(SectionReader):
             reuse_timings=search["reuse_timings"],
             cache_limit=size_in_bytes(search["cache"]),
             storage=url,
-            source=self.data,
+            files=files,
+            source=_without_secrets(self.data),
             racing=racing,
             first=first,
             prior=prior,
@@ -451,3 +456,11 @@ class _StudyLoader(SectionReader):
                 ("space",),
                 f"two branches give the parameter {name}; give one of them a fixed value",
             )
+
+
+def _without_secrets(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the study file as it may be stored and shown: without the password of a storage."""
+    storage = source.get("storage")
+    if not isinstance(storage, str) or without_password(storage) == storage:
+        return source
+    return {**source, "storage": without_password(storage)}

@@ -49,6 +49,7 @@ EXAMPLES = {
     ),
     "budget": "budget: {time: 2h, final: 30s}",
     "storage": "storage: postgresql://me@dbhost/studies",
+    "files": "files: s3://bucket/plates",
     "resources": "resources: {train: {cpu: 4, gpu: 1}, measure: {cpu: 1, host: bench-box}}",
     "track": "track: {mlflow: {uri: http://localhost:5000, experiment: plates}}",
     "device": "device: cuda",
@@ -79,6 +80,14 @@ NOTES = {
         "`nsga2` and `nsga3`, the first 10 trials are drawn from the beliefs. `evolution` draws "
         "from them, later more rarely. `random`, `qmc` and `grid` refuse `prior`. It may change "
         "between two runs."
+    ),
+    "files": (
+        "A file is named by the SHA-256 of its content, and compared with it before it is used. "
+        "Credentials come from the environment: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, "
+        "or `AWS_PROFILE`; a server of your own also needs `AWS_ENDPOINT_URL`. A study file with a "
+        "secret in it is refused. Other file systems take theirs by "
+        "`{url: sftp://me@box/study, options: {password: env:BOX_PASSWORD}}`. `search.cache` "
+        "bounds the copies on each host. The store itself is not bounded."
     ),
 }
 """Section -> text below its table."""

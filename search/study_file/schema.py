@@ -78,6 +78,27 @@ _STORAGE: Schema = {
     "or postgresql://USER@HOST/DATABASE",
     "default": "sqlite",
 }
+_FILES: Schema = {
+    "description": "store of the study's files, which several hosts reach: s3://bucket/study, a "
+    "path of a shared folder, or any other URL of fsspec. Trained stages, snapshots of trainings, "
+    "deployed files and logs are kept there, and the study's folder has copies",
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["url"],
+            "properties": {
+                "url": {"type": "string", "minLength": 1},
+                "options": {
+                    "type": "object",
+                    "description": "options of the fsspec file system; a secret is env:NAME, or "
+                    "file:PATH",
+                },
+            },
+        },
+    ],
+}
 _FIRST: Schema = {
     "type": "array",
     "items": {"type": "object", "minProperties": 1},
@@ -152,6 +173,7 @@ def _study(build: SchemaBuilder) -> Schema:
                 "when a run ends",
             ),
             "storage": _STORAGE,
+            "files": _FILES,
             "resources": _resources(build),
             "track": _track(build),
             "device": top["device"],

@@ -8,6 +8,8 @@ from pathlib import Path
 from paretune.objectives.base import Measurement
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.units import format_interval, format_quantity
+from paretune.search.trial.study_store import INFO, bring_artifact
+from paretune.search.trial.workbench import artifact_of
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.plan_yaml import plan_lines
 from paretune.search.views.shown_measurements import without_repeats
@@ -71,7 +73,10 @@ def front_files(
         folder: The study's folder.
         scratch: Folder for the card.
     """
-    artifacts = trial.artifacts.values() or filter(None, [trial.artifact])
+    artifacts = list(trial.artifacts.values() or filter(None, [trial.artifact]))
+    if INFO in record.info:
+        for artifact in artifacts:
+            bring_artifact(artifact_of(artifact, folder), record.info)
     paths = [folder / str(artifact["path"]) for artifact in artifacts]
     written = scratch / f"trial-{trial.number}.md"
     written.write_text(card(trial, record, file), encoding="utf-8")

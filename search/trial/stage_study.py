@@ -28,6 +28,7 @@ from paretune.search.trial.open_study import OpenStudy
 from paretune.search.trial.resume_check import refuse_other_data
 from paretune.search.trial.screening import Screening
 from paretune.search.trial.structure_timings import StructureTimings
+from paretune.search.trial.study_store import StudyStore
 from paretune.search.trial.study_data import load_study_data
 from paretune.search.trial.workbench import Workbench
 
@@ -72,7 +73,14 @@ class StageStudy(OpenStudy):
         for target in targets:
             target.gauge.refuse(data.task)
         self.timed = any(target.gauge.timed for target in targets)
-        cache = StageCache(spec.folder / "stages", self.store, spec.cache_limit, self._needed)
+        self._files = StudyStore.of(spec, self.store)
+        cache = StageCache(
+            spec.folder / "stages",
+            self.store,
+            spec.cache_limit,
+            self._needed,
+            self._files.shared if self._files else None,
+        )
         pipeline = self._pipeline(data, cache, spec.seed)
         costs = TrainingCosts(pipeline, cache, data)
         self.cost = lambda choices: costs.of(self.plan(choices))
@@ -104,6 +112,8 @@ class StageStudy(OpenStudy):
         """
         stored = self.store.study()
         refuse_other_data(stored["info"] if stored else {}, self.workbench.data.fingerprint)
+        if self._files is not None:
+            self._files.begin(self.store)
         super().register()
 
     def _needed(self) -> set[str]:
@@ -194,4 +204,5 @@ class StageStudy(OpenStudy):
             "shape": sizes(data.shape),
             "fingerprint": data.fingerprint,
             "preprocessing": data.preprocessing(),
+            **(self._files.facts() if self._files else {}),
         }

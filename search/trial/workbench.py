@@ -120,7 +120,12 @@ class Workbench:
         return self.spec.folder / "artifacts" / f"trial-{number:05d}{target.deployment.suffix}"
 
     def artifact_json(self, artifact: Artifact) -> dict[str, Any]:
-        """Returns an artifact as the database stores it; the path is relative to the folder."""
+        """Returns an artifact as the database stores it; the path is relative to the folder.
+
+        A study with a store has the file there by then.
+        """
+        if self.cache.shared is not None:
+            self.cache.shared.share(artifact.path)
         path = artifact.path.relative_to(self.spec.folder)
         return {
             "path": path.as_posix(),
@@ -132,7 +137,13 @@ class Workbench:
 
     def artifact(self, trial: TrialRecord, target: str | None = None) -> Artifact:
         """Returns the artifact of a complete trial, for the first target if none is named."""
-        return stored_artifact(trial, self.spec.folder, target)
+        return self.fetched(stored_artifact(trial, self.spec.folder, target))
+
+    def fetched(self, artifact: Artifact) -> Artifact:
+        """Returns an artifact whose file is here if the study's store has it."""
+        if self.cache.shared is not None:
+            self.cache.shared.bring_content(artifact.path, artifact.sha256)
+        return artifact
 
 
 def stored_artifact(trial: TrialRecord, folder: Path, target: str | None = None) -> Artifact:
