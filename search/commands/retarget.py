@@ -28,6 +28,11 @@ from paretune.search.commands.shared import (
     metavar="K=V",
     help="Another option of the runtime; can be repeated.",
 )
+@click.option(
+    "--device",
+    metavar="ADDRESS",
+    help="A phone or board: ssh://user@host, adb://SERIAL, local://; by default this machine.",
+)
 @click.option("--target", metavar="NAME", help="A target of the study; by default the first.")
 @click.option(
     "--trials",
@@ -44,12 +49,13 @@ def command(
     runtime: str | None,
     threads: int | None,
     options: tuple[str, ...],
+    device: str | None,
     target: str | None,
     trials: str,
     again: bool,
     as_json: bool,
 ) -> None:
-    """Measure the models of a study in another runtime or machine.
+    """Measure the models of a study in another runtime or machine, or on a device.
 
     STUDY is a study file, or the folder of a study that was run, which may be copied from another
     machine. Nothing is trained, and the study's own measurements stay as they are.
@@ -65,7 +71,7 @@ def command(
     values = dict(map(parse_option, options))
     if threads is not None:
         values["threads"] = threads
-    request = RetargetRequest(runtime, values, target, trials, again)
+    request = RetargetRequest(runtime, values, target, trials, again, device)
     result = retarget(location, request, lambda text: click.echo(text, err=True))
     info = retarget_info(result)
     if as_json:

@@ -284,6 +284,13 @@ past_measurements = sa.Table(
     sa.PrimaryKeyConstraint("version", "trial", "part", "name"),
 )
 
+devices = sa.Table(
+    "paretune_devices",  # the device of each target when it was first measured on
+    metadata,
+    sa.Column("target", sa.Text, primary_key=True),  # empty in a study of one runtime
+    sa.Column("facts", sa.JSON, nullable=False),  # search/trial/study_devices.py
+)
+
 epochs = sa.Table(
     "paretune_epochs",  # what was trained in each trial; written only if a tracker wants it
     metadata,

@@ -12,6 +12,7 @@ from paretune.search.errors import UserError
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.quantity import (
     SCORE,
+    SUSTAINED,
     Quantity,
     depends_on_artifact,
     further_values,
@@ -112,6 +113,10 @@ class Gauge:
         """Returns the gauge for one objective, measured with these options."""
         return replace(self, quantities=((name, options),))
 
+    def without_load(self) -> Gauge:
+        """Returns the gauge without the sustained latency, which takes minutes of load."""
+        return replace(self, named=self.named - {SUSTAINED})
+
     def without(self, measured: Collection[str]) -> Gauge:
         """Returns the gauge without the objectives that are completely measured."""
 
@@ -208,6 +213,8 @@ def measure_one(subject: Subject, name: str, options: Mapping[str, Any], part: s
     """Returns what one objective measures on one artifact, under the host lock."""
     objective = OBJECTIVES.get(name)
     params = objective.Params.model_validate(dict(options))
+    if objective.cost == TIMING and subject.device is not None:
+        return objective.measure(subject, params, part)  # it holds the lease of the device instead
     if objective.cost != TIMING or not getattr(objective, "alone", True):
         with host_lock.working():
             return objective.measure(subject, params, part)

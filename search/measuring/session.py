@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from paretune.objectives.base import Measurement, Subject
@@ -39,7 +40,7 @@ def measure_side_by_side(
     for name, options in gauge.quantities:
         objective = OBJECTIVES.get(name)
         if objective.cost == TIMING and hasattr(objective, "measure_together"):
-            with host_lock.measuring():
+            with timing_lock(subjects):
                 answers = objective.measure_together(
                     subjects, objective.Params.model_validate(dict(options))
                 )
@@ -49,12 +50,21 @@ def measure_side_by_side(
     return results
 
 
+def timing_lock(subjects: Sequence[Subject]) -> AbstractContextManager[object]:
+    """Returns what keeps other Paretune work off the machine that times subjects.
+
+    On this host that is the host lock; on a device it is the lease, which each session takes.
+    """
+    on_device = any(subject.device is not None for subject in subjects)
+    return nullcontext() if on_device else host_lock.measuring()
+
+
 def time_again(
     gauge: Gauge, subjects: Sequence[Subject], seconds: float
 ) -> list[list[Measurement]]:
     """Times several artifacts again, in one session of limited length.
 
-    The caller holds the host lock. An objective without the option `seconds` is skipped, because
+    An objective without the option `seconds` is skipped, because
     nothing bounds its duration.
 
     Args:
@@ -85,10 +95,11 @@ def time_again(
             break
         spread = {"spread": min(params.spread, share)} if hasattr(params, "spread") else {}
         params = params.model_copy(update={"seconds": each, **spread})
-        if hasattr(objective, "measure_together"):
-            answers = objective.measure_together(subjects, params)
-        else:
-            answers = [objective.measure(subject, params, "validation") for subject in subjects]
+        with timing_lock(subjects):
+            if hasattr(objective, "measure_together"):
+                answers = objective.measure_together(subjects, params)
+            else:
+                answers = [objective.measure(subject, params, "validation") for subject in subjects]
         _add(results, gauge, name, answers)
     return results
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paretune.objectives.base import Measurement
 from paretune.search.measuring.gauge import TIMING, Gauge
-from paretune.search.study.quantity import Quantity
+from paretune.search.study.quantity import SUSTAINED, Quantity
 from paretune.search.study.spec import Constraint, StudySpec
 from paretune.search.study.tables import OBJECTIVES
 
@@ -52,6 +52,8 @@ def timed(name: str) -> bool:
 def _bounds(spec: StudySpec, constraint: Constraint) -> bool:
     """Returns whether a constraint bounds a structural quantity."""
     quantity = Quantity.of(constraint.quantity)
+    if quantity.local == SUSTAINED:
+        return False  # minutes of load are no quick look
     options = dict(Gauge.of(spec, quantity.target).quantities).get(quantity.objective, {})
     # A compressed file is smaller if pruning made zeros or weights share few values.
     return quantity.objective in STRUCTURAL and not options.get("compressed")

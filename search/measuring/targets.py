@@ -17,6 +17,7 @@ from paretune.search.study.quantity import Quantity, depends_on_artifact, local_
 from paretune.search.study.tables import OBJECTIVES
 
 if TYPE_CHECKING:
+    from paretune.objectives.device_use import DeviceUse
     from paretune.objectives.runtimes.base import Artifact
     from paretune.search.data.dataset import Dataset
     from paretune.search.study.spec import StudySpec
@@ -35,10 +36,12 @@ class Target:
     Attributes:
         deployment: Runtime and options.
         gauge: What is measured.
+        device: The device that its files are measured on; None for this host.
     """
 
     deployment: Deployment
     gauge: Gauge
+    device: DeviceUse | None = None
 
     @property
     def name(self) -> str | None:
@@ -73,7 +76,25 @@ class Target:
             baseline,
             local_values(reference or {}, self.name),
             stage_seconds or {},
+            self.device,
         )
+
+    def host(self, host: str) -> str:
+        """Returns what timings of this target hold for: this host, or the target's device.
+
+        The study refuses another device under the name of a target.
+
+        Args:
+            host: Digest of this host's fingerprint.
+        """
+        return host if self.device is None else f"device of {self.name or 'the study'}"
+
+    def without_load(self) -> Target:
+        """Returns the target without the sustained latency, which takes minutes of load."""
+        if self.device is None or self.device.sustained is None:
+            return self
+        device = replace(self.device, sustained=None)
+        return replace(self, gauge=self.gauge.without_load(), device=device)
 
     def measure(self, subject: Subject) -> list[Measurement]:
         """Measures everything on the validation part, under the names of the study.
@@ -101,14 +122,24 @@ class Target:
         return quantity.at(self.name).name if differs else local
 
 
-def targets_of(spec: StudySpec, deployments: Sequence[Deployment]) -> tuple[Target, ...]:
+def targets_of(
+    spec: StudySpec,
+    deployments: Sequence[Deployment],
+    devices: Mapping[str | None, DeviceUse] | None = None,
+) -> tuple[Target, ...]:
     """Returns the targets of a study.
 
     Args:
         spec: The study.
         deployments: Deployments of its plans, in order.
+        devices: Target -> its device, of those that are not measured on this host.
     """
     first = deployments[0].target
     return tuple(
-        Target(each, Gauge.of(spec, each.target, each.target == first)) for each in deployments
+        Target(
+            each,
+            Gauge.of(spec, each.target, each.target == first),
+            (devices or {}).get(each.target),
+        )
+        for each in deployments
     )

@@ -99,7 +99,7 @@ def _ends(rehearsal: Rehearsal, section: str) -> list[Any]:
 def _values(rehearsal: Rehearsal, plan: Plan, wanted: set[str]) -> dict[str, Measurement]:
     candidate = rehearsal.build(plan).candidate
     values: dict[str, Measurement] = {}
-    for target in rehearsal.targets:
+    for target in (each.without_load() for each in rehearsal.targets):
         objectives = {Quantity.of(name).objective for name in wanted}
         artifact = rehearsal.deploy(candidate, target)
         for name, options in target.gauge.quantities:

@@ -81,6 +81,7 @@ def _latency(rehearsal: Rehearsal, plan: Plan, target: Target) -> Measurement | 
     options = dict(target.gauge.quantities).get(LATENCY)
     if rehearsal.quick or options is None:
         return None
+    target = target.without_load()
     subject = replace(target.subject(artifact, NO_MODEL, rehearsal.data), baseline=None)
     answer = measure_one(subject, LATENCY, quick_options(LATENCY, options), "validation")
     first: Measurement = answer[0] if isinstance(answer, list | tuple) else answer

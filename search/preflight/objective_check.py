@@ -50,7 +50,8 @@ def _measured(
         )
         if full.get("seconds", 0) > QUICK_SECONDS:
             options, scale = short, full["seconds"] / short["seconds"]
-    target = replace(deployed.target, gauge=deployed.target.gauge.only(name, options))
+    target = deployed.target.without_load()
+    target = replace(target, gauge=target.gauge.only(name, options))
     data = rehearsal.measured_data()
     seconds = rehearsal.network.epochs if rehearsal.network else {}
     subject = target.subject(deployed.artifact, deployed.model, data, stage_seconds=seconds)

@@ -176,6 +176,7 @@ def _checks() -> Mapping[str, Callable[[Rehearsal], Iterator[Finding]]]:
     from paretune.search.preflight.baseline_check import check_baseline
     from paretune.search.preflight.constraint_check import check_constraints
     from paretune.search.preflight.data_check import check_data
+    from paretune.search.preflight.device_check import check_devices
     from paretune.search.preflight.disk_check import check_disk
     from paretune.search.preflight.format_check import check_formats
     from paretune.search.preflight.objective_check import check_objectives
@@ -184,6 +185,7 @@ def _checks() -> Mapping[str, Callable[[Rehearsal], Iterator[Finding]]]:
 
     return {
         "data": check_data,
+        "devices": check_devices,
         "baseline": check_baseline,
         "architecture": check_architectures,
         "objectives": check_objectives,

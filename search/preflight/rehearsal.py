@@ -31,6 +31,7 @@ from paretune.search.preflight.short_plans import batch_size, short_plan
 from paretune.search.preflight.variants import Variant
 from paretune.search.study.deployment import deployments
 from paretune.search.study.plan import Plan, baseline_plan, make_plan
+from paretune.search.trial.study_devices import close_devices, devices_of
 from paretune.search.trial.workbench import Deployed
 from paretune.spaces.domains import parameters
 from paretune.spaces.rebuild import initial_candidate
@@ -97,6 +98,7 @@ class Rehearsal:
         deployed: The baseline's file for each target; empty until it is exported.
         sizes: (parameters, variant) of each architecture of the space that can be built.
         values: Quantity -> measurement of the baseline.
+        devices: Target -> its device, which is not waited for.
         seconds: "deploy" and "measure" -> seconds for one network on all targets.
     """
 
@@ -117,7 +119,8 @@ class Rehearsal:
         torch.set_flush_denormal(True)  # as a run does before any training
         self.store = Store(open_engine(f"sqlite:///{self.folder}/rehearsal.db", create=True))
         self.baseline = baseline_plan(self.spec.baseline, self.spec.runtime, self.spec.targets)
-        self.targets = targets_of(self.spec, deployments(self.baseline))
+        self.devices = devices_of(self.spec)
+        self.targets = targets_of(self.spec, deployments(self.baseline), self.devices)
         self._pipelines: dict[int, Pipeline] = {}
         self._pools: dict[int, Pool] = {}
         self._files = 0
@@ -275,4 +278,5 @@ def rehearsal(
         try:
             yield opened
         finally:
+            close_devices(opened.devices)
             opened.store.close()

@@ -32,6 +32,7 @@ class RetargetRequest:
         target: Name of the target to take models and quantities of; None for the first.
         trials: "front", "all", or numbers separated by commas.
         again: True to repeat measurements that are stored.
+        device: Address of the device to measure on; None for this machine.
     """
 
     runtime: str | None = None
@@ -39,6 +40,7 @@ class RetargetRequest:
     target: str | None = None
     trials: str = "front"
     again: bool = False
+    device: str | None = None
 
 
 def parse_option(text: str) -> tuple[str, Any]:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Measurement
+from paretune.objectives.device_use import DeviceUse
+from paretune.objectives.devices.address import parse_address
+from paretune.objectives.devices.errors import DeviceRefused
+from paretune.objectives.devices.runtimes import check_on_device
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import fingerprint
 from paretune.search.database.engine import open_engine
@@ -22,6 +26,7 @@ from paretune.search.errors import UserError
 from paretune.search.front.final_front import with_final_front
 from paretune.search.measuring.gauge import TIMING
 from paretune.search.measuring.session import measure_side_by_side
+from paretune.search.measuring.study_device import StudyDevice
 from paretune.search.measuring.targets import NO_MODEL, Target
 from paretune.search.retargeting.artifacts import MissingModel, RetargetArtifacts
 from paretune.search.retargeting.request import (
@@ -34,6 +39,7 @@ from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.retarget_records import RetargetedStudy, RetargetedTrial
 from paretune.search.study.spec import StudySpec, canonical, digest
 from paretune.search.study.tables import OBJECTIVES
+from paretune.search.trial.study_devices import facts_of
 
 if TYPE_CHECKING:
     from paretune.objectives.runtimes.base import Artifact
@@ -59,8 +65,8 @@ def retarget(
         notify: Called with each line of progress.
 
     Raises:
-        UserError: The study, runtime, option, target or trial does not exist, or nothing can be
-            measured.
+        UserError: The study, runtime, option, target, device or trial does not exist, or nothing
+            can be measured.
     """
     with existing_store(location.url) as store:
         record = with_final_front(store.record())
@@ -73,7 +79,45 @@ def retarget(
     spec = location.spec()
     deployment = deployment_of(spec, request)
     trials = requested_trials(record, request.trials)
-    host = fingerprint()
+    device = _opened_device(record, deployment, request)
+    try:
+        return _retargeted(location, request, trials, spec, record, deployment, device, notify)
+    finally:
+        if device is not None:
+            device.close()
+
+
+def _opened_device(
+    record: StudyRecord, deployment: Deployment, request: RetargetRequest
+) -> StudyDevice | None:
+    """Returns the device of a request, which answers and has the runtime; None for this machine.
+
+    Raises:
+        UserError: It is lost or refused, or lacks the runtime.
+    """
+    if request.device is None:
+        return None
+    try:
+        parse_address(request.device)
+        check_on_device(deployment.name)
+    except DeviceRefused as error:
+        raise UserError(f"--device: {error}") from error
+    device = StudyDevice(request.device, f"retarget of {record.name}", waits=False)
+    device.check_runtime(deployment.name)
+    return device
+
+
+def _retargeted(
+    location: StudyLocation,
+    request: RetargetRequest,
+    trials: Sequence[TrialRecord],
+    spec: StudySpec,
+    record: StudyRecord,
+    deployment: Deployment,
+    device: StudyDevice | None,
+    notify: Notify,
+) -> RetargetedStudy:
+    host = fingerprint() if device is None else facts_of(device.facts())
     setting = digest(
         [deployment.target, deployment.name, deployment.options.model_dump(), canonical(host)]
     )[:16]
@@ -83,17 +127,35 @@ def retarget(
         reason = deployment.runtime.unavailable()
         if reason:
             raise UserError(f"--runtime {deployment.name}: cannot be used here: {reason}")
-        rows = _measure(spec, record, trials, deployment, setting, retargets, notify)
+        access = None if device is None else DeviceUse(device)
+        chosen = _Setting(deployment, access, setting, host)
+        rows = _measure(spec, record, trials, chosen, retargets, notify)
     requested = {trial.number: rows[trial.number] for trial in trials}
     return RetargetedStudy(record, deployment, requested, host)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What a study is measured in.
+
+    Attributes:
+        deployment: Runtime and options.
+        device: The device; None for this machine.
+        digest: Names the setting in the database.
+        host: Facts about the machine.
+    """
+
+    deployment: Deployment
+    device: DeviceUse | None
+    digest: str
+    host: Mapping[str, Any]
 
 
 def _measure(
     spec: StudySpec,
     record: StudyRecord,
     trials: Sequence[TrialRecord],
-    deployment: Deployment,
-    setting: str,
+    setting: _Setting,
     retargets: Retargets,
     notify: Notify,
 ) -> dict[int, RetargetedTrial]:
@@ -101,22 +163,25 @@ def _measure(
     from paretune.search.trial.stage_study import StageStudy
 
     study = StageStudy(spec)
+    deployment = setting.deployment
     try:
         workbench = study.workbench
         _check_data(study, record)
-        study.store.add_host(study.host, fingerprint())
+        host = study.host if setting.device is None else digest(setting.host)[:12]
+        study.store.add_host(host, setting.host)
         [gauge] = [t.gauge for t in workbench.targets if t.name == deployment.target]
-        target = Target(deployment, gauge.artifact_dependent())
+        gauge = gauge.artifact_dependent().without_load()
+        target = Target(deployment, gauge, setting.device)
         files = RetargetArtifacts(study, deployment, retargets.artifacts(deployment.name))
         rows: dict[int, RetargetedTrial] = {}
         artifacts: dict[int, Artifact] = {}
         empty = RetargetedTrial(
             -1,
-            setting,
+            setting.digest,
             deployment.target,
             deployment.name,
             deployment.options.model_dump(),
-            study.host,
+            host,
             time.time(),
             "",
         )

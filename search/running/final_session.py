@@ -24,7 +24,6 @@ from paretune.search.front.final_front import (
 from paretune.search.front.growth import FrontTracker
 from paretune.search.interruption import stop_if_interrupted
 from paretune.search.measuring.gauge import WrongMeasurement
-from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.trial.events import Notice, Reporter
 
@@ -64,7 +63,7 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
     if not seconds or not study.timed or not record.members or _up_to_date(record):
         return
     trials = [trial for trial in record.trials if trial.number in numbers]
-    with host_lock.measuring():
+    with study.final_lock():
         if _up_to_date(study.store.record()):
             return  # another worker of this host did it meanwhile
         networks = f"front and baseline, {len(trials)} networks,"

@@ -23,6 +23,7 @@ from paretune.objectives.metrics import metric_of
 
 __all__ = [
     "SCORE",
+    "SUSTAINED",
     "Quantity",
     "depends_on_artifact",
     "full_name",
@@ -34,6 +35,9 @@ __all__ = [
 
 REQUIRED = ("Params", "unit", "better")
 """The attributes that every objective's class has."""
+
+SUSTAINED = "latency.sustained"
+"""The quantity that only a device under load has."""
 
 AT = "@"
 """Separates the target."""

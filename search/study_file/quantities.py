@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from paretune.search.study.constraints import quantity_name, read_constraint
-from paretune.search.study.quantity import SCORE, Quantity, unavailable_reason, units
+from paretune.search.study.quantity import SCORE, SUSTAINED, Quantity, unavailable_reason, units
 from paretune.search.study.spec import Constraint, Direction, ObjectiveSpec, Selection
 from paretune.search.study.tables import RUNTIMES
 from paretune.search.study.target_device import TargetDevice
@@ -19,9 +19,6 @@ from paretune.search.study_file.target_quantities import TargetQuantities
 from paretune.search.study_file.task_metrics import NAME, TaskMetrics, direction_of, shown_unit
 from paretune.search.tasks import CLASSIFICATION
 from paretune.task import Metric
-
-SUSTAINED = "latency.sustained"
-"""The quantity that only a device under load has."""
 
 
 class QuantityReader(SectionReader):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -19,6 +20,7 @@ from paretune.search.database.requests import Requests
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
 from paretune.search.errors import UserError
+from paretune.search.measuring.host_lock import host_lock
 from paretune.search.racing.race import Race
 from paretune.search.sampling.proposer import distributions_of
 from paretune.search.study.plan import Plan
@@ -146,6 +148,10 @@ class OpenStudy(ABC):
             Unmeasurable: A trial's file is gone, or cannot be measured.
         """
         return {}
+
+    def final_lock(self) -> AbstractContextManager[object]:
+        """Returns what keeps other workers from the same final session."""
+        return host_lock.measuring()
 
     @abstractmethod
     def facts(self) -> Mapping[str, Any]:

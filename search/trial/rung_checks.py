@@ -144,7 +144,7 @@ class RungChecks:
         candidate: Candidate,
         stage_seconds: Mapping[str, float],
     ) -> dict[str, float | None]:
-        bench = self._bench
+        bench, target = self._bench, target.without_load()
         fixed, trained = target.gauge.split_by_training(self._names)
         quick = tuple((name, quick_options(name, options)) for name, options in fixed.quantities)
         fixed = replace(fixed, quantities=quick)
@@ -158,7 +158,9 @@ class RungChecks:
             return {m.name: m.value if math.isfinite(m.value) else None for m in measurements}
 
         structure = structure_of(candidate.model)
-        key = key_of(self._plan, structure, bench.data.shape, target.deployment, bench.host)
+        key = key_of(
+            self._plan, structure, bench.data.shape, target.deployment, target.host(bench.host)
+        )
         if key is None:  # the weights decide some of it
             exact = measure(fixed)
         else:

@@ -212,6 +212,7 @@ class UntrainedNetwork:
         """Returns one objective's quantity -> measurement, of the network on a target."""
         assert self.candidate is not None, "a network without structure is not measured"
         options = quick_options(name, dict(target.gauge.quantities)[name])
+        target = target.without_load()
         measured_target = replace(target, gauge=target.gauge.only(name, options))
         artifact = self.artifact(target) if OBJECTIVES.get(name).cost else NO_ARTIFACT
         subject = self._bench.subject(measured_target, artifact, self.candidate.model, baseline)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from paretune.inputs import sizes
 from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.device_use import DeviceUse
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.building.pipeline import Pipeline
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.training_cost import TrainingCosts
+from paretune.search.database.devices import Devices
+from paretune.search.database.leases import Leases
 from paretune.search.database.structures import Structures
 from paretune.search.measuring.session import time_again
 from paretune.search.measuring.targets import NO_MODEL, Target, targets_of
@@ -28,8 +33,9 @@ from paretune.search.trial.open_study import OpenStudy
 from paretune.search.trial.resume_check import refuse_other_data
 from paretune.search.trial.screening import Screening
 from paretune.search.trial.structure_timings import StructureTimings
-from paretune.search.trial.study_store import StudyStore
 from paretune.search.trial.study_data import load_study_data
+from paretune.search.trial.study_devices import close_devices, devices_of
+from paretune.search.trial.study_store import StudyStore
 from paretune.search.trial.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -43,6 +49,7 @@ class StageStudy(OpenStudy):
     Attributes:
         workbench: Data, pipeline and targets of its trials.
         structures: Measurements by structure.
+        devices: Target -> its device, of the targets that are not measured on this host.
 
     Args:
         spec: The study.
@@ -55,6 +62,7 @@ class StageStudy(OpenStudy):
     packages = ("paretune", "torch", "onnxruntime", "onnx", "optuna", "torch-pruning")
 
     baseline: Plan
+    devices: Mapping[str | None, DeviceUse] = MappingProxyType({})
 
     def __init__(self, spec: StudySpec, data: Dataset | None = None) -> None:
         self._data = data
@@ -69,7 +77,8 @@ class StageStudy(OpenStudy):
         data = self._data or load_study_data(spec)
         self.classes = data.task.outputs.size if data.task.name == CLASSIFICATION else None
         self.baseline = baseline_plan(spec.baseline, spec.runtime, spec.targets)
-        targets = targets_of(spec, deployments(self.baseline))
+        self.devices = devices_of(spec, Devices(self.engine), self.control)
+        targets = targets_of(spec, deployments(self.baseline), self.devices)
         for target in targets:
             target.gauge.refuse(data.task)
         self.timed = any(target.gauge.timed for target in targets)
@@ -178,10 +187,23 @@ class StageStudy(OpenStudy):
         targets = self.workbench.targets
         for index, target in enumerate(targets):
             left = (until - time.monotonic()) / (len(targets) - index)
+            target = target.without_load()
             timings = time_again(target.gauge, self._subjects(trials, target), left)
             for trial, measurements in zip(trials, timings, strict=True):
                 results[trial.number] += target.named(measurements)
         return results
+
+    def final_lock(self) -> AbstractContextManager[object]:
+        """Returns what keeps other workers from the same final session.
+
+        A session on a device may wait for it for long, so it does not hold the host.
+        """
+        return Leases(self.engine).held("final session") if self.devices else super().final_lock()
+
+    def close(self) -> None:
+        """Closes the connections to the database and to devices."""
+        close_devices(self.devices)
+        super().close()
 
     def _subjects(self, trials: Sequence[TrialRecord], target: Target) -> list[Subject]:
         """Returns the trials' artifacts for a target, to time them in turn with the baseline."""

@@ -53,7 +53,7 @@ class StructureTimings:
             target: Target of the network.
             timed: Key for timed quantities, which hold for this host only.
         """
-        host = self._bench.host if timed else None
+        host = target.host(self._bench.host) if timed else None
         return key_of(plan, structure, self._bench.data.shape, target.deployment, host)
 
     def of(self, key: str) -> dict[str, Measurement]:

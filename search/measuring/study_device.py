@@ -1,0 +1,189 @@
+"""The device of a target during a study: opened when it is needed, waited for when it is lost."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from paretune.objectives.errors import Unmeasurable
+from paretune.search.errors import UserError
+from paretune.search.measuring.host_lock import host_lock
+from paretune.search.study.durations import duration
+
+if TYPE_CHECKING:
+    from paretune.objectives.devices.device import Device
+    from paretune.objectives.devices.errors import DeviceLost
+    from paretune.objectives.devices.messages import DeviceFacts
+
+T = TypeVar("T")
+
+LOCAL = "local://"
+"""Begin of the addresses of this host, whose other work would disturb a measurement."""
+
+ASK_EVERY = 600.0
+"""Seconds of waiting for a lost device, after which the user is asked what to do."""
+
+STEP = 0.5
+"""Seconds between two looks at what the user wants, while a device is waited for."""
+
+WHAT_TO_DO = (
+    "it is still waited for, and nothing is lost. Bring it back; or type `paretune stop` and later "
+    "the same command again, which goes on here; or change its address in the study file"
+)
+
+
+class StudyDevice:
+    """Leads to a device. It is a `DeviceAccess`.
+
+    A connection stays open between two measurements. The lease of the device is held during one.
+
+    Args:
+        address: Address of the device.
+        holder: Names the study to others that wait for the device.
+        accept: Called with the facts of the device after each connection; may refuse it.
+        waits: Whether a lost device is waited for; otherwise it is refused.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        holder: str,
+        accept: Callable[[DeviceFacts], None] = lambda facts: None,
+        waits: bool = True,
+    ) -> None:
+        self.address = address
+        self.notify: Callable[[str], None] = lambda text: None
+        self.look: Callable[[], None] = lambda: None
+        self._holder = f"{holder} on {socket.gethostname()}, process {os.getpid()}"
+        self._accept = accept
+        self._waits = waits
+        self._open: Device | None = None
+        self._lost_since: float | None = None
+        self._asked = 0.0
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the device is this host."""
+        return self.address.startswith(LOCAL)
+
+    def attempt(self, action: Callable[[Any], T]) -> T:
+        """Returns what an action does with the device, whose lease is held meanwhile.
+
+        Raises:
+            Unmeasurable: The network cannot be loaded or run there.
+            UserError: The device is refused, or it is lost and not waited for.
+        """
+        from paretune.objectives.devices.errors import DeviceBusy, DeviceRefused, RunFailed
+        from paretune.objectives.devices.persistence import persist
+
+        def work(device: Device) -> T:
+            self._found_again()
+            with self._alone(), device.lease(self._holder, on_wait=self._busy):
+                return action(device)
+
+        connect = cast(Any, self._connected)
+        try:
+            return persist(self.address, work, self._lost, self._sleep, connect)
+        except RunFailed as error:
+            raise Unmeasurable(f"on {self.address}: {error}") from error
+        except (DeviceRefused, DeviceBusy) as error:
+            raise UserError(str(error)) from error
+
+    def facts(self) -> DeviceFacts:
+        """Returns the facts of the device.
+
+        Raises:
+            UserError: The device is refused, or it is lost and not waited for.
+        """
+        facts: DeviceFacts = self.attempt(lambda device: device.facts)
+        return facts
+
+    def check_runtime(self, runtime: str) -> str:
+        """Returns the version of a runtime on the device, which is imported there.
+
+        Raises:
+            UserError: NumPy or the runtime is missing; the text says what to install.
+        """
+        return str(self.attempt(lambda device: device.check_runtime(runtime)))
+
+    def close(self) -> None:
+        """Closes the connection."""
+        device, self._open = self._open, None
+        if device is not None:
+            device.close()
+
+    def _connected(self, address: str) -> AbstractContextManager[Device]:
+        """Returns the open connection, or a new one; an error in its use closes it."""
+        from paretune.objectives.devices.device import open_device
+
+        if self._open is None:
+            device = open_device(address)
+            try:
+                self._accept(device.facts)
+            except BaseException:
+                device.close()
+                raise
+            self._open = device
+        return _Kept(self, self._open)
+
+    def _alone(self) -> AbstractContextManager[object]:
+        """Keeps other work away if the device is this host."""
+        return host_lock.measuring() if self.is_local else nullcontext()
+
+    def _lost(self, error: DeviceLost) -> None:
+        """Tells that the device is lost, and asks after a while.
+
+        Raises:
+            UserError: The device is not waited for.
+        """
+        if not self._waits:
+            raise UserError(f"{error}; try `paretune devices test {self.address}`") from error
+        now = time.monotonic()
+        if self._lost_since is None:
+            self._lost_since = self._asked = now
+            self.notify(f"{error}; trials wait for it, and training goes on in other workers")
+        elif now - self._asked >= ASK_EVERY:
+            self._asked = now
+            since = duration(now - self._lost_since)
+            self.notify(f"the device {self.address} is lost since {since} ({error}): {WHAT_TO_DO}")
+
+    def _found_again(self) -> None:
+        if self._lost_since is not None:
+            since = duration(time.monotonic() - self._lost_since)
+            self._lost_since = None
+            self.notify(f"the device {self.address} is back after {since}")
+
+    def _busy(self, holder: str) -> None:
+        """Lets other work of this host measure meanwhile; called while another holds the lease."""
+        if not self._waits:
+            self.notify(f"the device {self.address} is used by {holder}; this waits for it")
+        self._breathe()
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(STEP, left))
+            self._breathe()
+
+    def _breathe(self) -> None:
+        self.look()
+        host_lock.breathe()
+
+
+class _Kept(AbstractContextManager[Any]):
+    """An open device in a `with` statement, which an error in the body closes."""
+
+    def __init__(self, owner: StudyDevice, device: Device) -> None:
+        self._owner = owner
+        self._device = device
+
+    def __enter__(self) -> Device:
+        return self._device
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._owner.close()
