@@ -92,7 +92,7 @@ class Ncnn:
             layers, weights, info = network.layers, network.weights, {}
             if options:
                 layers, weights, info = _quantized(network, shape, options, calibration)
-            layout = NcnnLayout(network.inputs, network.outputs, half)
+            layout = NcnnLayout(network.inputs, network.outputs, half, len(weights))
             write_ncnn(draft, layers, weights, layout)
             noted = {"quantization": dict(quantization or {}), "batch": 1}
             return {**noted, **network.info, **info}

@@ -31,11 +31,13 @@ class NcnnLayout:
         inputs: What it feeds.
         outputs: Shape of each output of one example; the blobs are out0, out1, ...
         float16: Whether floats are stored and computed in 16 bits, where the processor can.
+        weight_bytes: Size of the .bin file. ncnn reads beyond the end of a shorter one.
     """
 
     inputs: Sequence[NcnnInput]
     outputs: Sequence[Sequence[int]]
     float16: bool
+    weight_bytes: int
 
 
 def write_ncnn(path: Path, layers: Sequence[NcnnLayer], weights: bytes, layout: NcnnLayout) -> None:
@@ -60,7 +62,11 @@ def read_layout(path: Path) -> NcnnLayout:
         with zipfile.ZipFile(path) as file:
             if set(file.namelist()) != {PARAM, BIN, LAYOUT}:
                 raise ValueError(f"it has the files {', '.join(file.namelist())}")
-            return _layout(json.loads(file.read(LAYOUT)))
+            layout = _layout(json.loads(file.read(LAYOUT)))
+            size = file.getinfo(BIN).file_size
+            if size != layout.weight_bytes:
+                raise ValueError(f"{BIN} has {size} bytes, not {layout.weight_bytes}")
+            return layout
     except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError) as error:
         raise Unmeasurable(f"ncnn cannot load {path.name}: {error}") from error
 
@@ -70,6 +76,7 @@ def _layout(values: Any) -> NcnnLayout:
         [NcnnInput(**each) for each in values["inputs"]],
         [tuple(map(int, shape)) for shape in values["outputs"]],
         bool(values["float16"]),
+        int(values["weight_bytes"]),
     )
 
 
