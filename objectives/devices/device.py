@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -196,7 +196,8 @@ class Device:
             DeviceRefused, Unmeasurable, RunFailed: As in `timing`.
         """
         request = {"network": self._network(network, inputs=False)}
-        self._sending([network], lambda: self._link.ask("run_open", request))
+        bare = replace(network, inputs=())
+        self._sending([bare], lambda: self._link.ask("run_open", request))
         room = KEPT_BYTES
         try:
             for batch in batches:

@@ -70,7 +70,7 @@ class Link:
         self._silent = False
         self._status: int | None = None
         self._number = 0
-        self.ended = threading.Event()
+        self.ended = threading.Event()  # nothing can be asked any more
         self._listeners = [
             threading.Thread(target=work, daemon=True) for work in (self._listen, self._overhear)
         ]
@@ -102,6 +102,8 @@ class Link:
             DeviceLost: The link or the runner ended, or the runner is silent.
             DeviceRefused, Unmeasurable, RunFailed, MissingFile: What the runner answered.
         """
+        if self.ended.is_set():
+            raise DeviceLost(self.address.text, "its link has ended")
         self._number += 1
         request = {
             **(values or {}),
@@ -180,11 +182,13 @@ class Link:
                     raise self._ending() from None
                 continue
             if answer is None:
+                self._answers.put(None)  # for the next one who asks
                 raise self._ending()
             return answer
 
     def _ending(self) -> Exception:
-        """Returns why the link ended."""
+        """Returns why the link ended, and ends it for all who would ask."""
+        self.ended.set()
         if self._silent:
             seconds = time.monotonic() - self._heard
             self._process.kill()

@@ -10,7 +10,7 @@ from typing import Any
 
 from paretune.objectives.devices.link import Answer, Link
 from paretune.objectives.devices.messages import DeviceState, GateResult
-from paretune.objectives.timing import blocks, contention_probe, rounds, runs
+from paretune.objectives.timing import blocks, contention_probe, round_estimates, rounds, runs
 from paretune.objectives.timing.blocks import NetworkBlocks, TimedBlock
 
 RULES = {
@@ -24,7 +24,7 @@ RULES = {
     "best_quantile": contention_probe.BEST_QUANTILE,
     "first_probes": contention_probe.FIRST_PROBES,
     "least_rounds": rounds.LEAST_ROUNDS,
-    "patience": rounds.PATIENCE,
+    "patience": round_estimates.PATIENCE,
 }
 """The host's rules of timing, which the runner obeys."""
 
@@ -82,7 +82,7 @@ class DeviceTiming:
     def block(self, seconds: float, reload: bool = False) -> float:
         """Adds a block of rounds; returns the seconds that it took, loading included.
 
-        Networks that lack undisturbed runs are visited again for up to `rounds.PATIENCE` times as
+        Networks that lack undisturbed runs are visited again for up to PATIENCE times as
         long, as on the host. A block in which clocks were reduced is not calm.
 
         Args:

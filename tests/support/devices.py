@@ -78,11 +78,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def ssh_server(folder: Path, port: int | None = None) -> Iterator[SshServer]:
-    """Runs an sshd as the present user; ends it after the body."""
+def ssh_server(folder: Path, more: str = "") -> Iterator[SshServer]:
+    """Runs an sshd as the present user, with more configuration; ends it after the body."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    port = port or free_port()
+    port = free_port()
     if not (folder / "host").exists():
         host_key = make_key(folder / "host")
         (folder / "authorized").write_text(make_key(folder / "user"))
@@ -98,6 +98,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
+{more}
 """
     )
     (folder / "ssh_config").write_text(
