@@ -51,6 +51,8 @@ COMMANDS = {
     },
     "Several machines": {
         "worker": "Join a running study from another process or machine.",
+        "workers": "List the workers of a study: host, trial, stage, last sign of life.",
+        "devices": "Try devices, or list those that were tried before.",
     },
 }
 """Group -> command -> first line of its help. A command is `command` in its module of the package

@@ -1,0 +1,79 @@
+"""`paretune devices`: lists the devices that were tried, and tries devices."""
+
+from __future__ import annotations
+
+import click
+
+from paretune.search.commands.shared import (
+    DONE,
+    NOTHING,
+    SCHEMA,
+    WRONG_INPUT,
+    json_option,
+    print_json,
+)
+
+
+@click.command("devices")
+@click.argument("devices", nargs=-1, metavar="[ADDRESS|STUDY]...")
+@click.option(
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    metavar="NAME",
+    help="A runtime that must work there; can be repeated.",
+)
+@json_option
+def command(devices: tuple[str, ...], runtimes: tuple[str, ...], as_json: bool) -> int:
+    """Try devices, or list those that were tried before.
+
+    An ADDRESS is ssh://user@host, adb://SERIAL or local://. A STUDY stands for the devices of
+    its targets, which are tried with their runtimes. Without either, the devices of earlier tries
+    are listed.
+    """
+    from paretune.objectives.devices.remembered import remembered_devices
+    from paretune.objectives.devices.trying import try_device
+    from paretune.search.views.devices import remembered_text, tried_text
+
+    if not devices:
+        remembered = remembered_devices()
+        if as_json:
+            print_json({"schema": SCHEMA, "devices": remembered})
+        else:
+            click.echo(remembered_text(remembered))
+        return DONE
+    tried = []
+    for address, wanted in _wanted(devices, runtimes).items():
+        tried.append(try_device(address, sorted(wanted)))
+        if not as_json:
+            click.echo(tried_text(tried[-1]))
+    if as_json:
+        print_json({"schema": SCHEMA, "devices": [each.to_json() for each in tried]})
+    verdicts = {each.verdict for each in tried}
+    return WRONG_INPUT if "refused" in verdicts else NOTHING if "lost" in verdicts else DONE
+
+
+def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, set[str]]:
+    """Returns address -> runtimes to try there."""
+    from paretune.search.errors import UserError
+    from paretune.search.study_file.loading import load_study
+
+    wanted: dict[str, set[str]] = {}
+    for device in devices:
+        if "://" in device:
+            wanted.setdefault(device, set()).update(runtimes)
+            continue
+        if "@" in device:
+            raise UserError(
+                f"{device} is not a study file; an address begins with ssh://, as in ssh://{device}"
+            )
+        spec = load_study(device)
+        if not spec.devices:
+            raise UserError(
+                f"{device}: no target of this study names a device, such as "
+                'pi: {onnxruntime: {threads: 4}, device: "ssh://pi@cam"}'
+            )
+        for target, its_device in spec.devices.items():
+            runtime = (spec.targets[target] if target else spec.runtime).name
+            wanted.setdefault(its_device.address, set()).update({runtime, *runtimes})
+    return wanted

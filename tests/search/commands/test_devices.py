@@ -1,0 +1,89 @@
+"""`paretune devices`: what it prints, and its exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from paretune.objectives.devices.messages import DeviceFacts, DeviceState
+from paretune.objectives.devices.remembered import devices_file, remember_device
+from paretune.search.cli import main
+
+STATE = DeviceState(None, (), (), (), None)
+FACTS = DeviceFacts(
+    "ssh://pi@cam", "abc", "aarch64", "Linux", "Raspberry Pi 5", "Cortex-A76", 4, 8_000_000_000,
+    "3.11.2", "2.0", {"ncnn": "ncnn 1.0"}, (), "none", None, STATE, "0",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def devices(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["devices", *arguments])
+
+
+def test_devices_says_what_to_type_before_the_first() -> None:
+    result = devices()
+    assert result.exit_code == 0
+    assert result.output == "no devices were tried yet; type: paretune devices ssh://user@host\n"
+
+
+def test_devices_lists_those_that_were_tried() -> None:
+    assert remember_device(FACTS) is None
+    result = devices()
+    assert result.output.startswith(
+        "ssh://pi@cam: Raspberry Pi 5, aarch64, 4 cores, 8.0 GB; ncnn; tried 2"
+    )
+    listed = json.loads(devices("--json").output)["devices"]
+    assert listed["ssh://pi@cam"]["machine"] == "aarch64"
+
+
+def test_devices_ignores_a_damaged_memory() -> None:
+    devices_file().parent.mkdir(parents=True)
+    devices_file().write_text("{")
+    assert devices().exit_code == 0
+    remember_device(FACTS)
+    assert "Raspberry Pi 5" in devices().output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ftp://cam"], "it must begin with ssh://, adb:// or local://"),
+        (["pi@cam"], "as in ssh://pi@cam"),
+        (["local://", "--runtime", "torch"], "the runtime 'torch' does not run on devices"),
+    ],
+)
+def test_devices_exits_with_2_when_the_input_is_wrong(arguments: list[str], words: str) -> None:
+    result = devices(*arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+@pytest.mark.slow
+def test_devices_tries_this_machine(tmp_path: Path) -> None:
+    address = f"local://?folder={tmp_path}/device"
+    result = devices(address, "--runtime", "onnxruntime")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"{address}: ready\n")
+    [tried] = json.loads(devices(address, "--json").output)["devices"]
+    assert tried["verdict"] == "ready" and tried["runtimes"]["onnxruntime"]
+    assert address in devices().output
+
+
+@pytest.mark.slow
+def test_devices_exits_with_1_when_a_device_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adb = tmp_path / "adb"
+    adb.write_text("#!/bin/sh\necho \"adb: device 'R1' not found\" >&2\nexit 1\n")
+    adb.chmod(0o755)
+    monkeypatch.setenv("PARETUNE_ADB", str(adb))
+    result = devices("adb://R1")
+    assert result.exit_code == 1
+    assert "adb://R1: lost" in result.output and "device 'R1' not found" in result.output
