@@ -82,19 +82,13 @@ class Latency:
 
     @staticmethod
     def measure(subject: Subject, params: Any, part: str) -> Measurement | list[Measurement]:
-        """Times the artifact in turn with the references and the baseline, if there is one.
-
-        On a device with `sustained` it is then timed under load.
-        """
-        cold = Latency.measure_together([subject], params)[0]
-        if subject.device is None or subject.device.sustained is None:
-            return cold
-        return [cold, sustained_latency(Latency, subject, params)]
+        """Times the artifact in turn with the references and the baseline, if there is one."""
+        return Latency.measure_together([subject], params)[0]
 
     @staticmethod
     def measure_together(
         subjects: Sequence[Subject], params: Any, pause: Callable[[float], object] = time.sleep
-    ) -> list[Measurement]:
+    ) -> list[Measurement | list[Measurement]]:
         """Times several artifacts of one study in one session, which compares them best.
 
         It takes up to `seconds` for each artifact, and up to twice as long on a disturbed host, to
@@ -105,6 +99,10 @@ class Latency:
             params: Options.
             pause: Waits for some seconds between two blocks, with `spread`. The thread is not
                 pinned then, so other work can run.
+
+        Returns:
+            A measurement for each; on a device with `sustained` two, as each is then timed under
+            load.
 
         Raises:
             Unmeasurable: There are no inputs.
@@ -120,9 +118,11 @@ class Latency:
         else:
             rounds = TimingRounds(subjects, params, known_ratios)
             rounds.run(pause)
-        return [
-            _measurement(subject, params, rounds, index) for index, subject in enumerate(subjects)
-        ]
+        cold = [_measurement(each, params, rounds, index) for index, each in enumerate(subjects)]
+        if first.device is None or first.device.sustained is None:
+            return [*cold]
+        under_load = [sustained_latency(Latency, subject, params) for subject in subjects]
+        return [list(both) for both in zip(cold, under_load, strict=True)]
 
 
 def _known_ratios(

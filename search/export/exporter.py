@@ -25,6 +25,7 @@ from paretune.search.errors import UserError
 from paretune.search.export.check_results import CheckResult, Verification
 from paretune.search.export.checks import OutputRule, check_network, check_outputs
 from paretune.search.export.clean_process import CleanProcess
+from paretune.search.export.device_facts import device_json
 from paretune.search.export.export_files import (
     ArtifactChanged,
     write_artifacts,
@@ -237,12 +238,14 @@ class _TrialExport:
         """Returns the content of the manifest, without the files."""
         spec, data = self._workbench.spec, self._workbench.data
         record, trial, baseline = self._record, self._picked.trial, self._record.baseline
+        device = device_json(self._workbench, self._picked.target)
         return {
             "manifest": VERSION,
             "paretune": record.info.get("versions", {}).get("paretune"),
             "study": record.name,
             "trial": trial.number,
             "target": self._picked.target.name,
+            **({"device": device} if device else {}),
             "plan_text": trial_plan_text(trial),
             "plan": trial.plan,
             "seed": spec.seed,

@@ -31,6 +31,7 @@ from paretune.search.export.checks import (
     check_value,
 )
 from paretune.search.export.clean_process import CleanFailure, CleanProcess, CleanRuntime
+from paretune.search.export.device_facts import device_text
 from paretune.search.export.export_files import is_built_in
 from paretune.search.export.latency_ratio import (
     LATENCY,
@@ -255,6 +256,10 @@ class _FileChecks:
         expected = self._artifact["expected"][LATENCY]
         if expected is None:
             return []
+        device = self._content.get("device")
+        if device:
+            text = f"not compared here: it was measured on {device_text(device)}"
+            return [CheckResult(self._name, LATENCY, "ok", text)]
         baseline = self._content["baseline_artifact"]
         if baseline is None or baseline["file"] in self._wrong:
             fault = "was not exported" if baseline is None else "is not the recorded one"

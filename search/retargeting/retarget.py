@@ -35,10 +35,12 @@ from paretune.search.retargeting.request import (
     requested_trials,
 )
 from paretune.search.study.deployment import Deployment
+from paretune.search.study.quantity import SUSTAINED, Quantity
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.retarget_records import RetargetedStudy, RetargetedTrial
 from paretune.search.study.spec import StudySpec, canonical, digest
 from paretune.search.study.tables import OBJECTIVES
+from paretune.search.study.target_device import TargetDevice
 from paretune.search.trial.study_devices import facts_of
 
 if TYPE_CHECKING:
@@ -96,6 +98,11 @@ def _opened_device(
         UserError: It is lost or refused, or lacks the runtime.
     """
     if request.device is None:
+        if any(Quantity.of(o.name).local == SUSTAINED for o in record.axes):
+            raise UserError(
+                f"the objective {SUSTAINED} is that of a device under load: name one, such as "
+                "--device ssh://pi@cam"
+            )
         return None
     try:
         parse_address(request.device)
@@ -127,7 +134,8 @@ def _retargeted(
         reason = deployment.runtime.unavailable()
         if reason:
             raise UserError(f"--runtime {deployment.name}: cannot be used here: {reason}")
-        access = None if device is None else DeviceUse(device)
+        named = spec.devices.get(deployment.target, TargetDevice(""))
+        access = None if device is None else DeviceUse(device, named.sustained, named.scores)
         chosen = _Setting(deployment, access, setting, host)
         rows = _measure(spec, record, trials, chosen, retargets, notify)
     requested = {trial.number: rows[trial.number] for trial in trials}
@@ -170,8 +178,7 @@ def _measure(
         host = study.host if setting.device is None else digest(setting.host)[:12]
         study.store.add_host(host, setting.host)
         [gauge] = [t.gauge for t in workbench.targets if t.name == deployment.target]
-        gauge = gauge.artifact_dependent().without_load()
-        target = Target(deployment, gauge, setting.device)
+        target = Target(deployment, gauge.artifact_dependent(), setting.device)
         files = RetargetArtifacts(study, deployment, retargets.artifacts(deployment.name))
         rows: dict[int, RetargetedTrial] = {}
         artifacts: dict[int, Artifact] = {}
