@@ -112,10 +112,10 @@ class Rounds:
             self._tell(sentence)
 
     def _session(self, log: RoundLog, counter: Reporter) -> Ending | None:
-        """Runs the trials of a round; returns why they ended, or None if there is no time."""
+        """Runs the trials of a round; returns why they ended, or None if none is needed."""
         seconds = min(log.planned - log.seconds, self.left(log))
-        if seconds <= 0:
-            return None
+        if seconds <= 0 or (self._stop_at_goal and self._still_met(log)):
+            return None  # of an interrupted round, or with --stop-at-goal typed now
         spec = self._runner.spec(log.source)
         spec = replace(spec, seconds=seconds, stop_at_goals=self._stops_in_session(spec))
         ending = self._runner.run(spec, counter).ending

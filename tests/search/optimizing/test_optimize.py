@@ -24,6 +24,12 @@ GOALS = ("--goal", "latency <= 3 x baseline", "--goal", "accuracy >= baseline - 
 ALWAYS = (*GOALS, "--time", "15m", "-o", "out")
 
 
+@pytest.fixture(autouse=True)
+def short_final_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shortens the final session: it takes its share of the long time that these tests allow."""
+    monkeypatch.setattr("paretune.search.optimizing.time_plan.LONGEST_FINAL", 3.0)
+
+
 def rounds_in(file: Path) -> tuple[dict[str, object], ...]:
     """Returns the rounds that are stored; none while there is no database."""
     try:

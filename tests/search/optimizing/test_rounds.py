@@ -256,13 +256,26 @@ def test_session_stops_at_goals_only_if_it_knows_them_all(study: WorkingStudy) -
 
 
 def test_session_does_not_stop_for_a_trial_that_the_final_measurements_refuted(
-    study: WorkingStudy,
+    study: WorkingStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = FakeStore(begun(study))
     store.trials = [good(1, {})]
+    refuted = record_of_trials(poor(1, {}))
+    monkeypatch.setattr(
+        "paretune.search.optimizing.rounds.with_final_front", lambda record: refuted
+    )
     runner = FakeRunner(study, store, good)
     rounds_of(study, store, runner, stop=True)[0].run()
     assert [spec.stop_at_goals for spec in runner.sessions] == [False]
+
+
+def test_interrupted_round_ends_at_once_when_the_goals_are_met(study: WorkingStudy) -> None:
+    running = replace(begun(study), number=1, state="running", planned=100.0, following=None)
+    store = FakeStore(begun(study), running)
+    store.trials = [good(1, {})]
+    runner = FakeRunner(study, store, good)
+    assert rounds_of(study, store, runner, stop=True)[0].run() == GOALS_MET
+    assert runner.sessions == []
 
 
 def test_goal_on_a_quantity_that_was_not_measured_is_refused() -> None:
