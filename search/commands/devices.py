@@ -38,7 +38,8 @@ def command(devices: tuple[str, ...], runtimes: tuple[str, ...], as_json: bool) 
     if not devices:
         remembered = remembered_devices()
         if as_json:
-            print_json({"schema": SCHEMA, "devices": remembered})
+            rows = [{"address": address, **facts} for address, facts in sorted(remembered.items())]
+            print_json({"schema": SCHEMA, "devices": rows})
         else:
             click.echo(remembered_text(remembered))
         return DONE
@@ -55,10 +56,21 @@ def command(devices: tuple[str, ...], runtimes: tuple[str, ...], as_json: bool) 
 
 def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, set[str]]:
     """Returns address -> runtimes to try there."""
+    from paretune.objectives.devices.address import parse_address
+    from paretune.objectives.devices.errors import DeviceRefused
+    from paretune.objectives.devices.runtimes import check_on_device
     from paretune.search.errors import UserError
     from paretune.search.study_file.loading import load_study
 
     wanted: dict[str, set[str]] = {}
+    try:
+        for runtime in runtimes:
+            check_on_device(runtime)
+        for device in devices:
+            if "://" in device:
+                parse_address(device)
+    except DeviceRefused as error:
+        raise UserError(str(error)) from error
     for device in devices:
         if "://" in device:
             wanted.setdefault(device, set()).update(runtimes)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
@@ -39,8 +40,8 @@ def test_devices_lists_those_that_were_tried() -> None:
     assert result.output.startswith(
         "ssh://pi@cam: Raspberry Pi 5, aarch64, 4 cores, 8.0 GB; ncnn; tried 2"
     )
-    listed = json.loads(devices("--json").output)["devices"]
-    assert listed["ssh://pi@cam"]["machine"] == "aarch64"
+    [listed] = json.loads(devices("--json").output)["devices"]
+    assert (listed["address"], listed["machine"]) == ("ssh://pi@cam", "aarch64")
 
 
 def test_devices_ignores_a_damaged_memory() -> None:
@@ -49,6 +50,12 @@ def test_devices_ignores_a_damaged_memory() -> None:
     assert devices().exit_code == 0
     remember_device(FACTS)
     assert "Raspberry Pi 5" in devices().output
+
+
+def test_devices_as_json_has_its_form() -> None:
+    remember_device(FACTS)
+    form = Path(__file__).parents[3] / "docs" / "json" / "devices.schema.json"
+    jsonschema.validate(json.loads(devices("--json").output), json.loads(form.read_text()))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +79,8 @@ def test_devices_tries_this_machine(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.output.startswith(f"{address}: ready\n")
     [tried] = json.loads(devices(address, "--json").output)["devices"]
+    form = Path(__file__).parents[3] / "docs" / "json" / "devices.schema.json"
+    jsonschema.validate({"schema": 1, "devices": [tried]}, json.loads(form.read_text()))
     assert tried["verdict"] == "ready" and tried["runtimes"]["onnxruntime"]
     assert address in devices().output
 
