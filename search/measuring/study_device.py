@@ -81,9 +81,10 @@ class StudyDevice:
         from paretune.objectives.devices.persistence import persist
 
         def work(device: Device) -> T:
-            self._found_again()
             with self._alone(), device.lease(self._holder, on_wait=self._busy):
-                return action(device)
+                answer = action(device)
+            self._found_again()
+            return answer
 
         connect = cast(Any, self._connected)
         try:

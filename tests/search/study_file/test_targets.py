@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from paretune.search.study.spec import Selection
+from paretune.search.study.target_device import TargetDevice
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
+from paretune.search.study_file.problems import StudyFileError
+from paretune.search.trial.resume_check import identity
 from support.mistakes import assert_refused
 from support.studies import problems
 
@@ -111,3 +115,58 @@ def test_quantization_is_refused_when_the_runtime_does_not_support_it(small: Pat
     assert problem == (
         f'{small}:19: space.quantization: torchscript has no quantization "dynamic"; it has none'
     )
+
+
+# -- devices -------------------------------------------------------------------------------------
+
+
+def with_device(file: Path, beside: str, runtime: str = "onnxruntime: {threads: 1}") -> Path:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("runtime: onnxruntime", f"runtime: {{{runtime}, {beside}}}"), encoding="utf-8"
+    )
+    return file
+
+
+def test_device_stands_beside_a_runtime_and_changes_no_plan(small: Path) -> None:
+    plain = load_study(small)
+
+    spec = load_study(
+        with_device(small, 'device: "ssh://pi@cam", sustained: 1m30s, scores: device')
+    )
+
+    assert spec.runtime == plain.runtime
+    assert spec.devices == {None: TargetDevice("ssh://pi@cam", 90.0, "device")}
+    assert identity(plain)["runtime"].keys() == {"onnxruntime"}
+    assert identity(spec)["runtime"] == {
+        "onnxruntime": {"provider": "cpu", "threads": 1},
+        "device": True,
+        "sustained": 90.0,
+        "scores": "device",
+    }
+
+
+@pytest.mark.parametrize(
+    ("beside", "runtime", "text"),
+    [
+        ("device: cam", "onnxruntime: {}", "must begin with ssh://, adb:// or local://"),
+        ('device: "ssh://pi:secret@cam"', "onnxruntime: {}", "use a key"),
+        ('device: "ssh://pi@cam"', "torchscript: {}", "does not run on devices"),
+        ('device: "local://", sustained: 1s', "onnxruntime: {}", "give a time of 5s to 1h"),
+        ('device: "local://", scores: host', "onnxruntime: {}", "'auto' or 'device'"),
+        ("sustained: 60s", "onnxruntime: {}", "needs a device beside it"),
+        ('device: "local://"', "sustained: 60s", "names a device but no runtime"),
+    ],
+)
+def test_wrong_device_is_refused(small: Path, beside: str, runtime: str, text: str) -> None:
+    with pytest.raises(StudyFileError, match=re.escape(text)):
+        load_study(with_device(small, beside, runtime))
+
+
+def test_sustained_latency_is_refused_without_a_device_under_load(small: Path) -> None:
+    file = with_device(small, 'device: "local://"')
+    text = file.read_text(encoding="utf-8").replace("size <= 20 KB", "latency.sustained <= 2 ms")
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(StudyFileError, match="needs a target with a device and `sustained: 60s`"):
+        load_study(file)
