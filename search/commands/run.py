@@ -52,10 +52,8 @@ MOST_WORKERS = 256
 @click.option(
     "--workers",
     type=click.IntRange(1, MOST_WORKERS),
-    default=1,
-    show_default=True,
     metavar="N",
-    help="Processes on this machine that run trials.",
+    help="Processes on this machine that run trials; by default one per GPU, else one.",
 )
 @click.option(
     "--cluster",
@@ -79,7 +77,7 @@ def command(
     overrides: tuple[str, ...],
     storage: str | None,
     files: str | None,
-    workers: int,
+    workers: int | None,
     cluster: str | None,
     retry_failed: bool,
     other: str | None,
@@ -100,18 +98,18 @@ def command(
 
         origin = OriginStudy.of(other, spec.storage)
     stop_on_terminate()
+    from paretune.search.interface.worker_processes import default_workers
+
     place = None if cluster is None else _cluster(cluster, workers)
-    request = RunRequest(spec, study, overrides, storage, workers, retry_failed, origin, place)
+    here = workers or (1 if place else default_workers(spec))
+    request = RunRequest(spec, study, overrides, storage, here, retry_failed, origin, place)
     return DONE if run_study(request, console(stderr=as_json), as_json) else NOTHING
 
 
-def _cluster(address: str, workers: int) -> Cluster:
-    from click.core import ParameterSource
-
+def _cluster(address: str, workers: int | None) -> Cluster:
     from paretune.search.interface.cluster import Cluster
 
-    source = click.get_current_context().get_parameter_source("workers")
-    return Cluster.of(address, None if source is ParameterSource.DEFAULT else workers)
+    return Cluster.of(address, workers)
 
 
 @dataclass(frozen=True)

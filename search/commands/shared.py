@@ -133,6 +133,16 @@ def print_json(value: Any, schema: int | None = SCHEMA) -> None:
     click.echo(json.dumps(value, indent=2, default=_jsonable))
 
 
+def json_line(value: Mapping[str, Any], schema: int = SCHEMA) -> str:
+    """Returns a value as one line of JSON.
+
+    Args:
+        value: The value.
+        schema: Version of the form, its first key.
+    """
+    return json.dumps({"schema": schema, **value}, default=_jsonable)
+
+
 def _jsonable(value: Any) -> Any:
     if hasattr(value, "items"):
         return dict(value)

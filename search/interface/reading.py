@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from paretune.search.views.attribution import Contribution
     from paretune.search.views.front_table import FrontInfo
     from paretune.search.views.status import StatusInfo
+    from paretune.search.views.workers import WorkerInfo
 
 
 class NoSuchTrial(UserError, IndexError):
@@ -151,6 +152,20 @@ def read_status(url: str) -> tuple[StatusInfo, list[str]]:
         workers = [worker for worker in reader.workers() if lives(worker)]
         info = status_info(record, reader.counts(), workers, reader.wanted())
         return info, _reasons_without_feasible(reader, info.front)
+
+
+def read_workers(url: str) -> tuple[str, list[WorkerInfo]]:
+    """Returns the name of a study, and its living workers.
+
+    Raises:
+        UserError: There is no study, or the database cannot be read.
+    """
+    from paretune.search.running.liveness import lives
+    from paretune.search.views.workers import worker_infos
+
+    with study_reader(url) as reader:
+        name = str(reader.study()["name"])
+        return name, worker_infos([worker for worker in reader.workers() if lives(worker)])
 
 
 def read_trial(url: str, number: int) -> TrialView:

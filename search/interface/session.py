@@ -111,7 +111,7 @@ def run_session(
             from paretune.search.running.version_start import begin_version
 
             begin_version(spec, report, data)
-        with worker_processes(spec, workers, study or str(spec.file), options) as others:
+        with worker_processes(spec, workers, study or str(spec.file), options, report) as others:
             kept = [*worker_options, *(["--workers", str(workers)] if workers > 1 else [])]
             ending = Runner(spec, report, data, retry_failed, options=kept).run()
             for process in others if ending.stopped else ():

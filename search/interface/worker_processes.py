@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,12 @@ from pathlib import Path
 from paretune.objectives.host import cores
 from paretune.search.shell import STORAGE_VARIABLE, path_argument
 from paretune.search.study.spec import StudySpec
+from paretune.search.trial.events import Notice, Reporter
+
+GPUS = "CUDA_VISIBLE_DEVICES"
+
+ENDS_BY_ITSELF = (0, 130)
+"""Exit codes of a worker that has done its work, or was interrupted."""
 
 
 def threads_per_worker(workers: int) -> int:
@@ -54,17 +61,44 @@ def training_threads(spec: StudySpec, threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def gpus_of(spec: StudySpec) -> list[str]:
+    """Returns the GPUs for the workers of a run, one each; empty unless there are several.
+
+    CUDA_VISIBLE_DEVICES limits them, as it does for torch. A custom trainer chooses by itself.
+    """
+    if spec.trainer is not None or spec.device not in ("auto", "cuda"):
+        return []
+    import torch
+
+    count = torch.cuda.device_count()
+    names = [n.strip() for n in os.environ.get(GPUS, "").split(",") if n.strip()]
+    gpus = names[:count] if names else [str(number) for number in range(count)]
+    return gpus if len(gpus) > 1 else []
+
+
+def default_workers(spec: StudySpec) -> int:
+    """Returns how many workers run if the user asks for no number: one per GPU, else one."""
+    return max(1, len(gpus_of(spec)))
+
+
 @contextmanager
 def worker_processes(
-    spec: StudySpec, workers: int, study: str, options: Sequence[str] = ()
+    spec: StudySpec,
+    workers: int,
+    study: str,
+    options: Sequence[str] = (),
+    report: Reporter = lambda event: None,
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Starts the other workers of a run, and terminates them at the end of the block.
+
+    On a machine with several GPUs each worker gets one, in turn; this process keeps the first.
 
     Args:
         spec: The study.
         workers: Number of processes, this one included.
         study: STUDY as the user typed it.
         options: Further options of `paretune worker`.
+        report: Receives a notice if one of them dies.
 
     Yields:
         The other processes.
@@ -77,21 +111,59 @@ def worker_processes(
     command += _shown_options(options)
     command += ["--threads", str(threads_per_worker(workers))]
     spec.folder.mkdir(parents=True, exist_ok=True)
+    gpus = gpus_of(spec) if workers > 1 else []
+    if gpus:
+        import torch
+
+        torch.cuda.set_device(0)
     processes = []
     for number in range(2, workers + 1):
-        with (spec.folder / f"worker-{number}.log").open("w") as log:
+        gpu = {GPUS: gpus[(number - 1) % len(gpus)]} if gpus else {}
+        with _log_of(spec, number).open("w") as log:
             processes.append(
                 subprocess.Popen(
-                    command, stdout=log, stderr=subprocess.STDOUT, env=_environment(spec)
+                    command,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env={**_environment(spec), **gpu},
                 )
             )
+    over = threading.Event()
+    for number, process in enumerate(processes, 2):
+        watcher = (process, number, _log_of(spec, number), over, report)
+        threading.Thread(target=_tell_death, args=watcher, daemon=True).start()
     try:
         yield processes
     finally:
+        over.set()
         for process in processes:
             process.terminate()
         for process in processes:
             process.wait()
+
+
+def _log_of(spec: StudySpec, number: int) -> Path:
+    return spec.folder / f"worker-{number}.log"
+
+
+def _tell_death(
+    process: subprocess.Popen[bytes],
+    number: int,
+    log: Path,
+    over: threading.Event,
+    report: Reporter,
+) -> None:
+    """Waits for the end of a worker, and tells the user if it died. Others take its trial over."""
+    code = process.wait()
+    if over.is_set() or code in ENDS_BY_ITSELF:
+        return
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    report(
+        Notice(
+            f"worker {number} (process {process.pid}) {how}; the others go on with its trial. "
+            f"Its output: {log}"
+        )
+    )
 
 
 def _shown_options(options: Sequence[str]) -> list[str]:
