@@ -258,7 +258,7 @@ class Leases(Tables):
                 return False
             watched.seconds += min(now - watched.last, row["lasts"] / LOOKS)
             watched.last = now
-            return watched.seconds >= row["lasts"]
+            return bool(watched.seconds >= row["lasts"])
 
     def _columns(self, lease: Lease) -> dict[str, Any]:
         return {

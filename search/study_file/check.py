@@ -77,13 +77,15 @@ class CheckInfo:
     storage: str
     folder: str
     notes: tuple[str, ...]
+    files: str = ""
+    """URL of the store; empty if the folder has the only copy."""
     change: Mapping[str, Any] | None = None
     """How the file differs from the study that was run before, as JSON; None if it does not."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns all fields as JSON; `change` only if there is one."""
+        """Returns all fields as JSON; `change` and `files` only if there are any."""
         fields = asdict(self)
-        return fields if self.change else {k: v for k, v in fields.items() if k != "change"}
+        return {k: v for k, v in fields.items() if v or k not in ("change", "files")}
 
 
 def _data_text(spec: StudySpec) -> str:
@@ -128,6 +130,7 @@ def check_info(spec: StudySpec) -> CheckInfo:
         storage=without_password(spec.storage),
         folder=str(spec.folder),
         notes=tuple(_notes(spec)),
+        files=str(spec.files["url"]) if spec.files else "",
     )
 
 

@@ -32,6 +32,7 @@ def check_view(info: CheckInfo) -> RenderableType:
         ("racing", info.racing),
         ("budget", info.budget),
         ("storage", info.storage),
+        ("files", info.files),
     ):
         if value:  # a study with your own trainer names neither data nor runtime
             facts.add_row(name, Text(value))

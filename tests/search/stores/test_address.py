@@ -51,7 +51,7 @@ def test_wrong_addresses_are_refused(value: Any, text: str, tmp_path: Path) -> N
     ],
 )
 def test_secret_in_an_address_is_refused_and_not_repeated(value: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="password|secret") as error:
+    with pytest.raises(ValueError, match=r"password|secret") as error:
         store_address(value, tmp_path)
     assert "hush" not in str(error.value)
 

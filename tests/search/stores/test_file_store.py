@@ -97,7 +97,7 @@ def test_refused_permission_is_said_at_once(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
     monkeypatch.setattr(store._fs, "put_file", refused)
-    with pytest.raises(StoreError, match="the store refuses .*mend the folder's rights"):
+    with pytest.raises(StoreError, match=r"the store refuses .*mend the folder's rights"):
         store.put(*written(tmp_path))
 
 

@@ -94,14 +94,16 @@ def test_missing_credentials_are_refused(
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    with pytest.raises(StoreError, match="there are no credentials.*set AWS_ACCESS_KEY_ID"):
+    with pytest.raises(StoreError, match=r"there are no credentials.*set AWS_ACCESS_KEY_ID"):
         store_at(server).check()
 
 
 def test_store_without_permission_is_refused_and_no_secret_is_shown() -> None:
-    with s3_server(INITIAL_NO_AUTH_ACTION_COUNT="0") as server:
-        with pytest.raises(StoreError, match="the store refuses reading, writing") as error:
-            store_at(server, wait_s=600).check()
+    with (
+        s3_server(INITIAL_NO_AUTH_ACTION_COUNT="0") as server,
+        pytest.raises(StoreError, match="the store refuses reading, writing") as error,
+    ):
+        store_at(server, wait_s=600).check()
     assert SECRET not in str(error.value)
 
 
