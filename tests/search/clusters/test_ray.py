@@ -43,6 +43,58 @@ search: {trials: 30, sampler: random}
 """
 
 
+NOTED = '''\
+"""An objective that notes the Ray node on which it is measured."""
+
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from paretune.objectives.base import Measurement
+
+
+class Noted:
+    """Always 1."""
+
+    name = "noted"
+    unit = ""
+    better = "lower"
+    cost = 2
+
+    class Params(BaseModel):
+        """No options."""
+
+    @staticmethod
+    def measure(subject, params, part):
+        """Notes the node."""
+        ray = sys.modules.get("ray")
+        if ray is None:  # the check before the run, whose values nobody keeps
+            return Measurement("noted", 1.0, "", "lower", 1.0, 1.0)
+        own = ray.get_runtime_context().get_node_id()
+        [node] = [node for node in ray.nodes() if node["NodeID"] == own]
+        with Path("{log}").open("a") as log:
+            log.write("bench\\n" if "bench" in node["Resources"] else "head\\n")
+        return Measurement("noted", 1.0, "", "lower", 1.0, 1.0)
+'''
+
+STAGED = """\
+study: staged
+data: digits
+baseline:
+  architecture: {simple_cnn: {width: 0.125}}
+  pretrain: {optimizer: {adam: {lr: 1e-3}}, epochs: 1}
+space:
+  architecture: {simple_cnn: {width: {choice: [0.125, 0.25, 0.5]}}}
+  pretrain: {optimizer: {adam: {lr: 1e-3}}, epochs: 1}
+objectives: {accuracy: maximize, "noted_host:Noted": minimize}
+search: {trials: 2, sampler: random}
+budget: {final: off}
+files: shared
+resources: {train: {cpu: 1}, measure: {cpu: 1, host: bench}}
+"""
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     with postgres(tmp_path / "postgres") as url:
@@ -156,3 +208,27 @@ def test_ray_is_imported_beside_a_package_that_breaks_it(tmp_path: Path) -> None
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_times_are_taken_on_the_named_host_only(
+    tmp_path: Path, server: str, nodes: RayNodes, start: Any
+) -> None:
+    log = tmp_path / "hosts.log"
+    (tmp_path / "noted_host.py").write_text(NOTED.format(log=log))
+    file = tmp_path / "staged.yaml"
+    file.write_text(STAGED)
+    run = start(
+        "run", file, "--storage", server, "--cluster", "ray", RAY_ADDRESS=nodes.address
+    )  # fmt: skip
+    assert run.ended() == 0, run.log.read_text()
+    assert "workers: 1 to measure, 1 to train" in run.log.read_text()
+    record = _record(server)
+    search = [trial for trial in record.trials if trial.of_search and trial.number]
+    assert len(search) == 2
+    assert {trial.state for trial in record.trials} == {"complete"}
+    measured = log.read_text().split()
+    assert len(measured) >= len(record.trials)
+    assert {*measured} == {"bench"}, "the resource of the second node"
+    assert any((tmp_path / "shared").rglob("*")), "the artifacts are in the store"
