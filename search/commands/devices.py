@@ -15,7 +15,7 @@ from paretune.search.commands.shared import (
 
 
 @click.command("devices")
-@click.argument("devices", nargs=-1, metavar="[ADDRESS|STUDY]...")
+@click.argument("devices", nargs=-1, metavar="[list | test [ADDRESS|STUDY]...]")
 @click.option(
     "--runtime",
     "runtimes",
@@ -28,15 +28,17 @@ def command(devices: tuple[str, ...], runtimes: tuple[str, ...], as_json: bool) 
     """Try devices, or list those that were tried before.
 
     An ADDRESS is ssh://user@host, adb://SERIAL or local://. A STUDY stands for the devices of
-    its targets, which are tried with their runtimes. Without either, the devices of earlier tries
-    are listed.
+    its targets, which are tried with their runtimes. `list` shows the devices of earlier tries,
+    and `test` without an address tries them again. `test` may be left out.
     """
     from paretune.objectives.devices.remembered import remembered_devices
     from paretune.objectives.devices.trying import try_device
     from paretune.search.views.devices import remembered_text, tried_text
 
+    remembered = remembered_devices()
+    verb, devices = _verb(devices)
+    devices = devices or (tuple(remembered) if verb == "test" else ())
     if not devices:
-        remembered = remembered_devices()
         if as_json:
             rows = [{"address": address, **facts} for address, facts in sorted(remembered.items())]
             print_json({"schema": SCHEMA, "devices": rows})
@@ -52,6 +54,17 @@ def command(devices: tuple[str, ...], runtimes: tuple[str, ...], as_json: bool) 
         print_json({"schema": SCHEMA, "devices": [each.to_json() for each in tried]})
     verdicts = {each.verdict for each in tried}
     return WRONG_INPUT if "refused" in verdicts else NOTHING if "lost" in verdicts else DONE
+
+
+def _verb(devices: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Returns "list" or "test", and the addresses and studies that follow it."""
+    from paretune.search.errors import UserError
+
+    if devices and devices[0] in ("list", "test"):
+        if devices[0] == "list" and devices[1:]:
+            raise UserError(f"list takes no address; type: paretune devices test {devices[1]}")
+        return devices[0], devices[1:]
+    return "test" if devices else "list", devices
 
 
 def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, set[str]]:

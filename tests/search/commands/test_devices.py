@@ -63,6 +63,7 @@ def test_devices_as_json_has_its_form() -> None:
     [
         (["ftp://cam"], "it must begin with ssh://, adb:// or local://"),
         (["pi@cam"], "as in ssh://pi@cam"),
+        (["list", "ssh://pi@cam"], "type: paretune devices test ssh://pi@cam"),
         (["local://", "--runtime", "torch"], "the runtime 'torch' does not run on devices"),
     ],
 )
@@ -75,14 +76,15 @@ def test_devices_exits_with_2_when_the_input_is_wrong(arguments: list[str], word
 @pytest.mark.slow
 def test_devices_tries_this_machine(tmp_path: Path) -> None:
     address = f"local://?folder={tmp_path}/device"
-    result = devices(address, "--runtime", "onnxruntime")
+    result = devices("test", address, "--runtime", "onnxruntime")
     assert result.exit_code == 0, result.output
     assert result.output.startswith(f"{address}: ready\n")
     [tried] = json.loads(devices(address, "--json").output)["devices"]
     form = Path(__file__).parents[3] / "docs" / "json" / "devices.schema.json"
     jsonschema.validate({"schema": 1, "devices": [tried]}, json.loads(form.read_text()))
     assert tried["verdict"] == "ready" and tried["runtimes"]["onnxruntime"]
-    assert address in devices().output
+    assert address in devices("list").output
+    assert devices("test").output.startswith(f"{address}: ready\n")
 
 
 @pytest.mark.slow
