@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from paretune.search.building import resumable_training
 from paretune.search.database.store import existing_store
 from paretune.search.files import sha256_of
 from paretune.search.running.runner import Runner
 from paretune.search.stores.address import StoreError
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
+from paretune.search.trial.events import EpochDone, Event, Reporter
 from paretune.search.trial.study_store import bring_artifact
 from paretune.search.trial.workbench import stored_artifact
 from support.s3_server import s3_server
@@ -33,13 +36,19 @@ search: {trials: 3, sampler: grid, format_variants: false}
 SECRET = "wJalrXUtnFEMI7MDENGbPxRfiCYEXAMPLEKEY"
 
 
-def run(folder: Path, url: str, trials: int, *overrides: str) -> StudyRecord:
+def run(
+    folder: Path,
+    url: str,
+    trials: int,
+    *overrides: str,
+    report: Reporter = lambda event: None,
+) -> StudyRecord:
     """Runs a study on the host of this folder."""
     folder.mkdir(exist_ok=True)
     file = folder / "plates.yaml"
     file.write_text(STUDY)
     spec = load_study(file, overrides, storage=url, trials=trials)
-    Runner(spec, lambda event: None).run()
+    Runner(spec, report).run()
     with existing_store(url) as store:
         return store.record()
 
@@ -97,3 +106,30 @@ def test_study_that_began_in_its_folder_goes_on_with_a_store(tmp_path: Path) -> 
             artifact = stored_artifact(trial, tmp_path / "b")
             bring_artifact(artifact, record.info)
             assert sha256_of(artifact.path) == artifact.sha256
+
+
+@pytest.mark.slow
+def test_lost_training_goes_on_from_its_last_epoch_on_another_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumable_training, "SAVE_EVERY", 0.0)
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    options = (f"files={tmp_path / 'store'}", "baseline.pretrain.epochs=4")
+    epochs: list[int] = []
+
+    def lost(event: Event) -> None:
+        if isinstance(event, EpochDone) and event.epoch == 3:
+            raise KeyboardInterrupt
+
+    def note(event: Event) -> None:
+        if isinstance(event, EpochDone) and event.trial == 0:
+            epochs.append(event.epoch)
+
+    with suppress(KeyboardInterrupt):
+        run(tmp_path / "a", url, 1, *options, report=lost)
+    shutil.rmtree(tmp_path / "a")
+    record = run(tmp_path / "b", url, 1, *options, report=note)
+    alone = run(tmp_path / "c", f"sqlite:///{tmp_path / 'alone.db'}", 1, options[1])
+    assert epochs == [3, 4]
+    assert record.trials[0].values == alone.trials[0].values
+    assert [trial.state for trial in record.trials] == [trial.state for trial in alone.trials]
