@@ -94,6 +94,7 @@ class Outage:
                     begun = now
                     self.notify(_lost_text(self._seconds))
                 if now - begun >= self._seconds:
+                    self._is_waiting = False  # what ends the run must not wait as long again
                     raise
                 stop_if_interrupted()
                 time.sleep(min(LOOK_EVERY, self._seconds))

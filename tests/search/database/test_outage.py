@@ -72,6 +72,10 @@ def test_wait_has_an_end(tmp_path: Path) -> None:
     with pytest.raises(sa.exc.OperationalError):
         table.outer()
     assert table.calls > 1
+    before = table.calls
+    with pytest.raises(sa.exc.OperationalError):  # what ends the run does not wait again
+        table.outer()
+    assert table.calls == before + 1
 
 
 def test_command_that_reads_does_not_wait(tmp_path: Path) -> None:

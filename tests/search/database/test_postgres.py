@@ -97,20 +97,54 @@ def test_workers_that_write_the_same_rows_at_once_both_succeed(server: str) -> N
     assert [row["trial"] for row in rows if row["part"] == "final"] == [1029]
 
 
+def _own_server(folder: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pgserver.get_server(str(folder / "server"), cleanup_mode="stop")
+
+
 @pytest.mark.slow
 def test_run_says_that_the_server_is_away(
     tmp_path: Path, start: Callable[..., Any], cli: Any
 ) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        own = pgserver.get_server(str(tmp_path / "server"), cleanup_mode="stop")
+    own = _own_server(tmp_path)
     study = trainer_study(tmp_path, "{depth: {int: [1, 100000]}}", trials=100000)
     url = own.get_uri()
-    running = start("run", study.file, "--storage", url)
+    running = start("run", study.file, "--storage", url, PARETUNE_DATABASE_WAIT="2")
     running.wait_for("trial   2 [")
     own.cleanup()
     assert running.ended() == 2, running.log.read_text()
+    assert "the database does not answer; waiting up to 2 s for it" in running.log.read_text()
     for text in (running.log.read_text(), cli("status", study.file, "--storage", url).err):
         assert "the database server does not answer: " in text
         assert "Type the same command again when the server is back." in text
         assert "Traceback" not in text
+
+
+@pytest.mark.slow
+def test_runs_go_on_when_the_server_is_back(
+    tmp_path: Path, start: Callable[..., Any], cli: Any
+) -> None:
+    own = _own_server(tmp_path)
+    study = trainer_study(tmp_path, "{depth: {int: [1, 100000]}}", trials=100000)
+    url = own.get_uri()
+    running = [start("worker", study.file, "--storage", url) for _ in range(2)]
+    for worker in running:
+        worker.wait_for("trial ")
+    own.cleanup()  # ends all connections, as a restart of the server does
+    for worker in running:
+        worker.wait_for("the database does not answer")
+    assert _own_server(tmp_path).get_uri() == url
+    for worker in running:
+        worker.wait_for("the database answers again after ")
+    assert cli("stop", study.file, "--storage", url, "--wait").code == 0
+    assert [worker.ended() for worker in running] == [0, 0]
+    with existing_store(url.replace("postgresql://", "postgresql+psycopg://")) as store:
+        trials = store.record().trials
+        assert store.workers() == []
+        assert not [t for t in trials if t.state not in ("complete", "running")]
+    calls = study.calls
+    assert len(calls) - len(set(calls)) <= 2  # a trial whose report was lost may be run again
+    plans = [t.plan for t in trials if t.repeat_of is None]
+    assert len({str(plan) for plan in plans}) == len(plans)
+    _own_server(tmp_path).cleanup()
