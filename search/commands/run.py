@@ -256,7 +256,8 @@ def next_commands(request: RunRequest, info: FrontInfo, ending: Ending, failed: 
             knee = info.marked("knee")
             number = knee.trial if knee else info.rows[-1].trial
             commands = [command_text("show", study, number, *storage)]
-    run = ("run", study, *storage, *request.set_options)
+    cluster = request.cluster.options if request.cluster else []
+    run = ("run", study, *storage, *request.set_options, *cluster)
     if failed:
         commands.append(command_text(*run, "--retry-failed"))
     if ending.again:

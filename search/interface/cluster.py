@@ -26,6 +26,12 @@ class Cluster:
     address: str | None = None
     workers: int | None = None
 
+    @property
+    def options(self) -> list[str]:
+        """The options of `paretune run` that name it."""
+        workers = [] if self.workers is None else ["--workers", str(self.workers)]
+        return ["--cluster", self.address or "ray", *workers]
+
     @classmethod
     def of(cls, text: str, workers: int | None = None) -> Cluster:
         """Returns the cluster that `--cluster` names.
