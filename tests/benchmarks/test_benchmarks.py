@@ -37,6 +37,7 @@ SMALL = {
         *("--set", "baseline.pretrain.epochs=1", "--set", "space.pretrain.epochs=1"),
         *("--set", "space.finetune.epochs=1"),
     ],
+    "bench_ray.py": ["2", "6", "0.1"],
     "bench_racing.py": [
         "--seeds",
         "1",
