@@ -67,6 +67,12 @@ TRAINER_EXAMPLES = {
 """Section of a study with your own trainer -> one example."""
 
 NOTES = {
+    "targets": (
+        "`device` beside a runtime names the board or phone that measures its files: "
+        '`{onnxruntime: {threads: 4}, device: "ssh://pi@cam", sustained: 60s}`. `sustained` adds '
+        "`latency.sustained`, and `scores: device` takes all scores of the device's outputs. The "
+        "keys stand beside that of `runtime`, too: [Measure on a phone or board](devices.md)."
+    ),
     "first": (
         "They count as trials. Each is tried once, also with several workers and after an "
         "interruption. Entries that you add later are tried next. A parameter of a branch implies "
