@@ -229,6 +229,6 @@ def test_times_are_taken_on_the_named_host_only(
     assert len(search) == 2
     assert {trial.state for trial in record.trials} == {"complete"}
     measured = log.read_text().split()
-    assert len(measured) >= len(record.trials)
+    assert len(measured) >= len(search) + 1
     assert {*measured} == {"bench"}, "the resource of the second node"
     assert any((tmp_path / "shared").rglob("*")), "the artifacts are in the store"
