@@ -126,7 +126,7 @@ def _record(server: str) -> StudyRecord:
         return store.record()
 
 
-def _wait_for(condition: Callable[[], Any], seconds: float = 200) -> Any:
+def _wait_for(condition: Callable[[], Any], seconds: float = 400) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         value = condition()
@@ -144,7 +144,7 @@ def _ended(server: str) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_killed_worker_and_killed_node_lose_no_trial(
     tmp_path: Path, server: str, nodes: RayNodes, start: Any
 ) -> None:
@@ -211,7 +211,7 @@ def test_ray_is_imported_beside_a_package_that_breaks_it(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_times_are_taken_on_the_named_host_only(
     tmp_path: Path, server: str, nodes: RayNodes, start: Any
 ) -> None:
