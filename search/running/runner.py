@@ -516,9 +516,7 @@ class Runner:
         """Stores the end of a trial in Paretune's tables, the truth, then in Optuna's."""
         grew = task.number > 0 and self._take_in(task.number, result, task.variant_of)
         point = self._growth.point(task.number) if grew else None
-        finished = self._store.finish(
-            task.number, result, self._study.host, point, self._worker.id
-        )
+        finished = self._store.finish(task.number, result, self._study.host, point, self._worker.id)
         if finished is None:  # since the look in `_execute`
             self._report(Notice(LOST.format(number=task.number)))
             return
