@@ -60,7 +60,7 @@ def prepared_python() -> str | None:
         ready = json.loads((folder / READY).read_text())
     except (OSError, ValueError):
         return None
-    python = _python(folder)
+    python = python_of(folder)
     is_same = isinstance(ready, dict) and ready.get("requirements") == list(REQUIREMENTS)
     return str(python) if is_same and os.access(python, os.X_OK) else None
 
@@ -73,34 +73,15 @@ def planned_environment() -> LitertEnvironment:
     """
     folder = environment_folder()
     if prepared_python():
-        return LitertEnvironment(folder, str(_python(folder)), (), _free(folder), True)
+        return LitertEnvironment(folder, str(python_of(folder)), (), _free(folder), True)
     command = ["pip", "compile", "--python", sys.executable, "--no-header", "--no-annotate", "-"]
-    lines = _uv(*command, text="\n".join(REQUIREMENTS)).splitlines()
+    lines = run_uv(*command, text="\n".join(REQUIREMENTS)).splitlines()
     packages = [line.split(";")[0].strip() for line in lines if "==" in line]
     return LitertEnvironment(folder, sys.executable, packages, _free(folder), False)
 
 
-def make_environment(planned: LitertEnvironment) -> None:
-    """Makes the environment and converts a small network with it.
-
-    An older or incomplete one is replaced. If it fails, no environment is used.
-
-    Raises:
-        Unmeasurable: uv cannot make it, or it cannot convert.
-    """
-    folder = planned.folder
-    (folder / READY).unlink(missing_ok=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _uv("venv", "--clear", "--python", planned.python, str(folder))
-    _uv("pip", "install", "--python", str(_python(folder)), *REQUIREMENTS, shows_progress=True)
-    _check_converts(_python(folder), folder)
-    content = {"requirements": list(REQUIREMENTS), "packages": list(planned.packages)}
-    draft = folder / f"{READY}.draft"
-    draft.write_text(json.dumps(content, indent=1))
-    os.replace(draft, folder / READY)
-
-
-def _python(folder: Path) -> Path:
+def python_of(folder: Path) -> Path:
+    """Returns the Python of an environment."""
     if sys.platform == "win32":
         return folder / "Scripts" / "python.exe"
     return folder / "bin" / "python"
@@ -113,7 +94,7 @@ def _free(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _uv(*arguments: str, text: str | None = None, shows_progress: bool = False) -> str:
+def run_uv(*arguments: str, text: str | None = None, shows_progress: bool = False) -> str:
     """Runs uv and returns what it prints.
 
     Raises:
@@ -135,25 +116,3 @@ def _uv(*arguments: str, text: str | None = None, shows_progress: bool = False) 
         reason = (process.stderr or "").strip() or "its message is above"
         raise Unmeasurable(f"uv {' '.join(arguments[:2])} failed: {reason}")
     return process.stdout
-
-
-def _check_converts(python: Path, folder: Path) -> None:
-    """Converts a small network.
-
-    Raises:
-        Unmeasurable: It cannot be converted.
-    """
-    import torch
-
-    from paretune.objectives.runtimes.litert_converter import LitertConverter
-    from paretune.objectives.runtimes.torch_programs import export_program, save_program
-
-    source, target = folder / "check.pt2", folder / "check.tflite"
-    save_program(export_program(torch.nn.Linear(4, 2).eval(), (4,), batch=1).program, source)
-    converter = LitertConverter(str(python))
-    try:
-        converter.convert(source, target)
-    finally:
-        converter.end()
-        source.unlink(missing_ok=True)
-        target.unlink(missing_ok=True)

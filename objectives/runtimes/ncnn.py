@@ -24,6 +24,7 @@ from paretune.objectives.runtimes.ncnn_file import (
     read_layout,
     write_ncnn,
 )
+from paretune.objectives.runtimes.ncnn_graph import NcnnLayer
 from paretune.objectives.runtimes.ncnn_running import blob_of, fed
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ class Ncnn:
 
         def write(draft: Path) -> dict[str, Any]:
             network = convert(model, shape, draft.parent, half)
-            layers, weights, info = network.layers, network.weights, {}
+            layers, weights = network.layers, network.weights
+            info: dict[str, Any] = {}
             if options:
                 layers, weights, info = _quantized(network, shape, options, calibration)
             layout = NcnnLayout(network.inputs, network.outputs, half, len(weights))
@@ -185,7 +187,7 @@ def _quantized(
     shape: Shape,
     options: Mapping[str, Any],
     calibration: Iterator[Nest] | None,
-) -> tuple[Sequence[Any], bytes, dict[str, Any]]:
+) -> tuple[list[NcnnLayer], bytes, dict[str, Any]]:
     from paretune.objectives.runtimes.ncnn_int8 import quantize
 
     examples = [[array[0] for array in arrays] for arrays in flat_examples(shape, calibration)]

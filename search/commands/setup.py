@@ -24,10 +24,8 @@ def command(runtime: str, yes: bool, dry_run: bool) -> None:
     what it takes, and asks first.
     """
     from paretune.objectives.errors import Unmeasurable
-    from paretune.objectives.runtimes.litert_environment import (
-        make_environment,
-        planned_environment,
-    )
+    from paretune.objectives.runtimes.litert_environment import planned_environment
+    from paretune.objectives.runtimes.litert_setup import make_environment
 
     try:
         planned = planned_environment()

@@ -40,7 +40,7 @@ def portability_facts(trials: Iterable[TrialRecord]) -> list[tuple[str, str]]:
     facts = []
     for trial in trials:
         name = f"trial {trial.number}" if trial.number else "baseline"
-        files = trial.artifacts or {"": trial.artifact}
+        files: dict[str, Any] = dict(trial.artifacts) or {"": trial.artifact}
         for target, artifact in files.items():
             if text := portability_text(artifact):
                 facts.append((f"{name} on {target}" if target else name, text))
