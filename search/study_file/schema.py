@@ -89,7 +89,7 @@ _FILES: Schema = {
             "additionalProperties": False,
             "required": ["url"],
             "properties": {
-                "url": {"type": "string", "minLength": 1},
+                "url": {"type": "string", "minLength": 1, "description": "URL of a folder"},
                 "options": {
                     "type": "object",
                     "description": "options of the fsspec file system; a secret is env:NAME, or "
