@@ -128,7 +128,7 @@ def _url(text: str, folder: Path) -> str:
 
 
 def _refuse_protocol(protocol: str) -> None:
-    from fsspec.registry import known_implementations  # type: ignore[import-untyped]
+    from fsspec.registry import known_implementations
 
     if protocol in PRIVATE:
         raise ValueError(

@@ -201,7 +201,7 @@ class FileStore:
             StoreError: A package is missing, or an option is wrong.
         """
         if self._opened is None:
-            import fsspec  # type: ignore[import-untyped]
+            import fsspec
 
             protocol, options = self.address.protocol, self.address.resolved_options()
             if protocol in ("s3", "s3a"):
