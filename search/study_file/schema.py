@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from pydantic import BaseModel
+
 from paretune.objectives.metrics import (
     DETECTION,
     LANGUAGE,
@@ -256,7 +258,7 @@ def _deployment(build: SchemaBuilder) -> Schema:
 
 def _resources(build: SchemaBuilder) -> Schema:
     """Returns the schema of the section `resources`."""
-    kinds = {"train": TrainResources, "measure": MeasureResources}
+    kinds: dict[str, type[BaseModel]] = {"train": TrainResources, "measure": MeasureResources}
     options = {
         kind: or_null(build.record(params, searched=False)) for kind, params in kinds.items()
     }
