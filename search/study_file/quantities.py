@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -67,6 +67,7 @@ class QuantityReader(SectionReader):
             )
             return ()
         objectives: dict[str, ObjectiveSpec] = {}
+        with_options: set[str] = set()
         for name, value in section.items():
             objective = self._objective(name, value)
             if objective is None:
@@ -76,8 +77,9 @@ class QuantityReader(SectionReader):
                     ("objectives", name), f"is {objective.name}, which is given already"
                 )
             objectives[objective.name] = objective
-        self._check_equal_options(list(objectives.values()))
-        return tuple(objectives.values())
+            if isinstance(value, Mapping) and set(value) - {"minimize", "maximize"}:
+                with_options.add(objective.name)
+        return self._with_equal_options(list(objectives.values()), with_options)
 
     def _objective(self, name: str, value: Any) -> ObjectiveSpec | None:
         key = ("objectives", name)
@@ -168,21 +170,29 @@ class QuantityReader(SectionReader):
             {},
         )
 
-    def _check_equal_options(self, objectives: Sequence[ObjectiveSpec]) -> None:
-        """Notes values of one objective that have different options: one measurement gives all."""
-        first: dict[tuple[str, str | None], ObjectiveSpec] = {}
-        for objective in objectives:
-            quantity = Quantity.of(objective.name)
-            other = first.setdefault((quantity.objective, quantity.target), objective)
-            options, other_options = (
-                {key: value for key, value in o.options.items() if key != "statistic"}
-                for o in (objective, other)
-            )
-            if options != other_options:
+    def _with_equal_options(
+        self, objectives: Sequence[ObjectiveSpec], with_options: Collection[str]
+    ) -> tuple[ObjectiveSpec, ...]:
+        """Returns the objectives with equal options for values that one measurement gives.
+
+        Options at one of the values hold for all of them. Different ones are noted.
+
+        Args:
+            objectives: The objectives.
+            with_options: Names of those that have options in the study file.
+        """
+        leading: dict[tuple[str, str | None], ObjectiveSpec] = {}
+        for objective in sorted(objectives, key=lambda o: o.name not in with_options):
+            other = leading.setdefault(_measured_with(objective), objective)
+            if objective.name in with_options and _shared(objective) != _shared(other):
                 self.problems.add(
                     ("objectives", objective.name),
                     f"is measured together with {other.name}: give both the same options",
                 )
+        return tuple(
+            replace(o, options={**o.options, **_shared(leading[_measured_with(o)])})
+            for o in objectives
+        )
 
     def constraints(self, section: str) -> tuple[Constraint, ...]:
         """Reads the section `constraints` or `goals` of a study of the built-in stages."""
@@ -307,3 +317,14 @@ class QuantityReader(SectionReader):
             return unknown
         local = quantity.local
         return f"{unknown} If your score gives {local}, name its unit: quantities: {{{local}: mm}}"
+
+
+def _measured_with(objective: ObjectiveSpec) -> tuple[str, str | None]:
+    """Returns what is the same for values that one measurement gives: objective and target."""
+    quantity = Quantity.of(objective.name)
+    return quantity.objective, quantity.target
+
+
+def _shared(objective: ObjectiveSpec) -> dict[str, Any]:
+    """Returns the options that concern all values of a measurement."""
+    return {name: value for name, value in objective.options.items() if name != "statistic"}

@@ -207,7 +207,7 @@ def test_further_values_are_shown_picked_by_and_exported(study: Path, cli: Any) 
             "has one statistic only: write corrupting:Robustness.blur: maximize",
         ),
         (
-            f"objectives.{NAME}.blur=maximize",
+            f"objectives.{NAME}.blur={{maximize: null, strength: 0.25}}",
             f"is measured together with {NAME}: give both the same options",
         ),
         (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from paretune.search.measuring.gauge import Gauge
 from paretune.search.study.spec import Bound
 from paretune.search.study_file.loading import load_study
 from support.mistakes import assert_override_refused, assert_refused
@@ -29,6 +30,28 @@ def test_constraints_and_goals_are_bounds(small: Path) -> None:
 
     assert [c.bound for c in spec.constraints] == [Bound(1.0, -0.03)]
     assert [g.bound for g in spec.goals] == [Bound(0.0, 20_000.0)]
+
+
+@pytest.mark.parametrize(
+    ("cold", "hot"),
+    [
+        ("{minimize: p90, batch: 4}", "minimize"),
+        ("{minimize: p90}", "{minimize: null, batch: 4}"),
+        ("{minimize: p90, batch: 4}", "{minimize: null, batch: 4}"),
+    ],
+)
+def test_options_count_for_all_values_of_one_measurement(small: Path, cold: str, hot: str) -> None:
+    text = small.read_text().replace("{minimize: p50, batch: 4}", cold)
+    text = text.replace("  size: minimize", f"  latency.sustained: {hot}\n  size: minimize")
+    board = 'runtime: {onnxruntime: {}, device: "ssh://pi@cam", sustained: 60s}'
+    small.write_text(text.replace("runtime: onnxruntime", board))
+
+    spec = load_study(small)
+
+    options = {o.name: o.options for o in spec.objectives}
+    assert options["latency"] | {"statistic": "p50"} == options["latency.sustained"]
+    assert options["latency"]["statistic"] == "p90"
+    assert dict(Gauge.of(spec).quantities)["latency"]["batch"] == 4
 
 
 MISTAKES = [
