@@ -16,11 +16,17 @@ from paretune.search.front.final_front import compared_measurements
 from paretune.search.front.noisy_points import Z95
 from paretune.search.front.paired_errors import paired_errors
 from paretune.search.front.probabilities import knee_chances
-from paretune.search.study.quantity import Quantity
+from paretune.search.study.quantity import SUSTAINED, Quantity
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 
 ONE_POINT = 0.01
 """One percentage point: what "within 1 point of the baseline" means."""
+
+WORDS = {"ms": "fastest", "bytes": "smallest"}
+"""Unit of a cost -> what its best trial is."""
+
+UNDER_LOAD = "fastest under load"
+"""What the best trial in the sustained latency is."""
 
 TIE = 0.5
 """A trial ties with the likeliest knee if it is at least this share as likely to be the knee."""
@@ -44,29 +50,62 @@ class Highlight:
 def highlights_of(record: StudyRecord) -> list[Highlight]:
     """Returns the knee of the front, and the best trial in each cost near the baseline's score.
 
-    Near is within a point; within 1 % for a score that is no fraction.
+    Near is within a point; within 1 % for a score that is no fraction. A cost in which the
+    baseline is better than all of them has no highlight.
     """
     trials = [trial for trial in record.front if trial.number != 0]
     if not trials:
         return []
-    highlights = [_knee(trials, record.axes)]
-    as_accurate = near_baseline(trials, record)
-    score = score_axis(record.axes)
-    for axis in record.axes:
-        if axis.better == "lower" and as_accurate and score and axis != score:
-            quantity = Quantity.of(axis.name)
-            word = {"ms": "fastest", "bytes": "smallest"}.get(axis.unit, f"least {quantity.local}")
-            word += f" on {quantity.target}" if quantity.target else ""
-            highlights.append(_least(as_accurate, axis, f"{word} {near_text(score)}"))
-    return highlights
+    better = [h for axis, h in _least_costs(trials, record) if not _is_worse(record, h, axis)]
+    return [_knee(trials, record.axes), *better]
 
 
-def highlight_texts(record: StudyRecord) -> dict[int, tuple[str, ...]]:
-    """Returns the texts of the highlights, by trial number."""
-    texts: dict[int, list[str]] = {}
-    for highlight in highlights_of(record):
-        texts.setdefault(highlight.trial, []).append(highlight.text)
-    return {number: tuple(of_trial) for number, of_trial in texts.items()}
+def picks_of(record: StudyRecord) -> list[Highlight]:
+    """Returns what a user may pick by a word: as `highlights_of`, of all costs."""
+    trials = [trial for trial in record.front if trial.number != 0]
+    if not trials:
+        return []
+    return [_knee(trials, record.axes), *(h for _, h in _least_costs(trials, record))]
+
+
+def _least_costs(
+    trials: Sequence[TrialRecord], record: StudyRecord
+) -> list[tuple[Axis, Highlight]]:
+    """Returns the best trial in each cost near the baseline's score."""
+    as_accurate, score = near_baseline(trials, record), score_axis(record.axes)
+    if score is None or not as_accurate:
+        return []
+    costs = [axis for axis in record.axes if axis.better == "lower" and axis != score]
+    texts = [f"{word} {near_text(score)}" for word in _words(costs)]
+    return [
+        (axis, _least(as_accurate, axis, text)) for axis, text in zip(costs, texts, strict=True)
+    ]
+
+
+def _words(costs: Sequence[Axis]) -> list[str]:
+    """Returns the word for the best trial in each cost; no two have the same.
+
+    A study may have several costs in milliseconds or in bytes on one target. Latency and size get
+    the short word first.
+    """
+    words: dict[str, str] = {}
+    quantities = [Quantity.of(axis.name) for axis in costs]
+    units = {axis.name: axis.unit for axis in costs}
+    for quantity in sorted(quantities, key=lambda q: q.local not in ("latency", "size")):
+        target = f" on {quantity.target}" if quantity.target else ""
+        word = UNDER_LOAD if quantity.local == SUSTAINED else WORDS.get(units[quantity.name])
+        short = f"{word}{target}" if word else ""
+        taken = not short or short in words.values()
+        words[quantity.name] = f"least {quantity.local}{target}" if taken else short
+    return [words[quantity.name] for quantity in quantities]
+
+
+def _is_worse(record: StudyRecord, highlight: Highlight, axis: Axis) -> bool:
+    """Returns whether the baseline is better in a cost than its best trial, beyond noise."""
+    assert record.baseline is not None, "the trials are near it"
+    trial = next(t for t in record.front if t.number == highlight.trial)
+    base, best = (each.measurements[axis.name] for each in (record.baseline, trial))
+    return best.value > base.value and differ(base, best)
 
 
 def near_baseline(trials: Sequence[TrialRecord], record: StudyRecord) -> list[TrialRecord]:

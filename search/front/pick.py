@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from paretune.search.errors import UserError
 from paretune.search.front.conditions import read_conditions
-from paretune.search.front.highlights import highlight_texts, near_text, score_axis
+from paretune.search.front.highlights import UNDER_LOAD, near_text, picks_of, score_axis
 from paretune.search.study.records import StudyRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def pick(record: StudyRecord, query: str) -> TrialRecord:
     if not record.front:
         raise UserError("there is no front yet; run the study first")
     if query in WORDS:
-        for number, texts in highlight_texts(record).items():
-            if any(text.startswith(query) for text in texts):
-                return _numbered(record, number)
+        picks = [pick for pick in picks_of(record) if pick.text.startswith(query)]
+        for best in sorted(picks, key=lambda pick: pick.text.startswith(UNDER_LOAD)):
+            return _numbered(record, best.trial)
         raise UserError(f"--pick {query}: no trial of the front is {_near(record)} of the baseline")
     return _constrained(record, query)
 

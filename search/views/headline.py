@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paretune.search.front.highlights import UNDER_LOAD
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_quantity
 from paretune.search.views.change_text import evidence_text, signed_difference, times_text
@@ -57,6 +58,7 @@ def best_row(info: FrontInfo) -> FrontRow | None:
     """Returns the row that the answer is about, or None."""
     marks = [mark for row in info.rows for mark in row.marks]
     fastest = [mark for mark in marks if mark.startswith("fastest")]
+    fastest.sort(key=lambda mark: mark.startswith(UNDER_LOAD))
     near = [mark for mark in marks if mark.endswith(("within 1 point", "within 1 %"))]
     for mark in (*fastest, *near, "knee"):
         row = info.marked(mark)

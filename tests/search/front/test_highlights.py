@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from paretune.objectives.base import Measurement
 from paretune.search.front.highlights import highlights_of, tied_groups
+from paretune.search.front.pick import pick
 from paretune.search.study.records import StudyRecord
 from paretune.search.views.front_table import front_info
 from paretune.search.views.headline import answer_text
@@ -119,3 +120,46 @@ def test_knee_ties_with_an_equal_trial(make_record: MakeRecord) -> None:
     )
     [highlight] = [highlight for highlight in highlights_of(record) if highlight.text == "knee"]
     assert {highlight.trial, *highlight.ties} == {a, b}
+
+
+def with_axes(record: StudyRecord, names: Mapping[str, str]) -> StudyRecord:
+    """Returns the record with further costs: name -> the axis whose values it has."""
+    trials = []
+    for trial in record.trials:
+        if trial.measurements:
+            copies = {new: replace(trial.measurements[old], name=new) for new, old in names.items()}
+            values = {new: trial.values[old] for new, old in names.items()}
+            trial = replace(
+                trial,
+                measurements={**trial.measurements, **copies},
+                values={**trial.values, **values},
+            )
+        trials.append(trial)
+    axes = {axis.name: axis for axis in record.axes}
+    more = [replace(axes[old], name=new) for new, old in names.items()]
+    return replace(record, trials=tuple(trials), axes=(*record.axes, *more))
+
+
+def test_costs_of_one_unit_have_different_words(make_record: MakeRecord) -> None:
+    record, (a, b, _) = near_study(make_record, [1.0, 1.1, 1.2])
+    record = with_axes(record, {"latency.sustained": "latency", "memory": "size"})
+    record = with_values(record, {a: {"latency.sustained": 1.5}, b: {"latency.sustained": 0.9}})
+
+    texts = {highlight.text: highlight.trial for highlight in highlights_of(record)}
+
+    assert texts["fastest within 1 point"] == a
+    assert texts["fastest under load within 1 point"] == b
+    assert {"smallest within 1 point", "least memory within 1 point"} <= set(texts)
+    assert len(texts) == len(highlights_of(record))
+    assert pick(record, "fastest").number == a
+    assert answer_text(front_info(record)).startswith(f"Trial {a} is 2.0x faster")
+
+
+def test_slower_trial_than_the_baseline_is_not_the_fastest_but_can_be_picked(
+    make_record: MakeRecord,
+) -> None:
+    record, (a, *_) = near_study(make_record, [5.0, 5.5, 6.0])
+
+    assert not any(h.text.startswith("fastest") for h in highlights_of(record))
+    assert "smallest within 1 point" in {h.text for h in highlights_of(record)}
+    assert pick(record, "fastest").number == a

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from paretune.search.errors import UserError
-from paretune.search.front.highlights import highlight_texts
+from paretune.search.front.highlights import highlights_of
 from paretune.search.front.pick import pick
 from paretune.search.study.records import StudyRecord
 
@@ -19,7 +19,8 @@ def test_pick_by_word_returns_a_trial_with_this_highlight(
     make_record: MakeRecord, query: str
 ) -> None:
     record = make_record(100)
-    texts = highlight_texts(record)[pick(record, query).number]
+    picked = pick(record, query).number
+    texts = [highlight.text for highlight in highlights_of(record) if highlight.trial == picked]
     assert any(text.startswith(query) for text in texts)
 
 

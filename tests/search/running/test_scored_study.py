@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import r2_score, root_mean_squared_error
 
 from paretune.objectives.pairing.differences import paired_difference
-from paretune.search.front.highlights import highlight_texts
+from paretune.search.front.highlights import highlights_of
 from paretune.search.running.runner import Runner
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study_file.loading import load_study
@@ -107,7 +107,7 @@ def test_constraint_on_a_further_score_decides(record: StudyRecord) -> None:
 
 def test_answer_and_marks_are_by_the_score(record: StudyRecord) -> None:
     assert record.axes[0].scored and not record.axes[1].scored
-    marks = {text for texts in highlight_texts(record).values() for text in texts}
+    marks = {highlight.text for highlight in highlights_of(record)}
     assert marks & {"knee", "smallest within 1 %"}
     assert "rmse" in answer_text(front_info(record))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from paretune.search.front.highlights import highlight_texts
+from paretune.search.front.highlights import highlights_of
 from paretune.search.study.records import StudyRecord
 from paretune.search.views.front_table import front_info, ratios_of
 
@@ -41,4 +41,4 @@ def test_fastest_mark_is_the_fastest_within_a_point(make_record: MakeRecord) -> 
     record = make_record(200)
     near = [t for t in record.front if t.number and t.values["accuracy"] >= 0.95 - 0.01 - 1e-9]
     fastest = min(near, key=lambda t: t.values["latency"]).number
-    assert "fastest within 1 point" in highlight_texts(record)[fastest]
+    assert (fastest, "fastest within 1 point") in {(h.trial, h.text) for h in highlights_of(record)}
