@@ -22,7 +22,7 @@ from paretune.search.building.export_probe import ExportProbe, with_log
 from paretune.search.building.exporting import export, quiet_placement
 from paretune.search.building.file_comparison import DeployedComparison
 from paretune.search.building.first_weights import first_candidate
-from paretune.search.building.resumable_training import snapshot_for, train_stage
+from paretune.search.building.resumable_training import drop_progress, snapshot_for, train_stage
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.stage_keys import Chain, Link
 from paretune.search.building.teachers import Teachers
@@ -311,6 +311,7 @@ class Pipeline:
                     link.stage.params.get("teacher")
                 )
             self._cache.save(link.digest, kind, link.parent, result, seconds, watch.stage_seconds)
+            drop_progress(self._cache, link)
             return result
 
     def _apply(
@@ -426,9 +427,10 @@ class Pipeline:
     def forget(self, plan: Plan, kind: str) -> None:
         """Drops the snapshots of a plan's interrupted training."""
         for link in self._links(plan):
-            if (
-                link.stage.kind == kind and link.endless is None
-            ):  # an endless one serves longer trainings
+            if link.stage.kind != kind:
+                continue
+            drop_progress(self._cache, link)
+            if link.endless is None:  # an endless one serves longer trainings
                 self._cache.forget(link.digest)
 
     def _links(self, plan: Plan) -> list[Link]:

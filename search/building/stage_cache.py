@@ -284,18 +284,16 @@ class StageCache:
         file = write_atomically(self._trainings / f"{name}.safetensors", content)
         self._note(name, kind + PARTIAL, None, file, snapshot.seconds)
 
-    def forget(self, key: str, epoch: int | None = None) -> None:
+    def forget(self, key: str, but: int | None = None) -> None:
         """Drops the snapshots of this key; the stage is complete, or never will be.
 
         Args:
             key: Key of the snapshots.
-            epoch: The epoch of the only one to drop; None for all.
+            but: The epoch of one that stays.
         """
-        files = self._snapshots(key)
-        if epoch is not None:
-            files = {file for file in files if int(file.name.split(".")[1]) == epoch}
+        files = {f for f in self._snapshots(key) if int(f.name.split(".")[1]) != but}
         self._discard(files)
-        self._store.mark_dropped([file.name.removesuffix(".safetensors") for file in files])
+        self._store.remove_stages([file.name.removesuffix(".safetensors") for file in files])
 
     def _snapshots(self, key: str) -> set[Path]:
         """Returns the files of the snapshots of a key, also of those that only the store has."""

@@ -45,6 +45,11 @@ class Stages(Tables):
                 .values(file=DROPPED)
             )
 
+    def remove_stages(self, keys: Collection[str]) -> None:
+        """Removes the rows of snapshots; the complete stage has their cost."""
+        if keys:
+            self._write(sa.delete(tables.stages).where(tables.stages.c.key.in_(list(keys))))
+
     def add_curve(self, key: str, points: Sequence[Mapping[str, Any]]) -> None:
         """Writes the learning curve of a stage; replaces an earlier one.
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from paretune.spaces.strides import correct_gradients
 from paretune.spaces.training.own_loop import OwnLoop
-from paretune.spaces.training.snapshot import Snapshot
+from paretune.spaces.training.snapshot import Saver, Snapshot
 from paretune.spaces.training.steps import Steps
 from paretune.spaces.training.training_stage import TrainingStage
 from paretune.spaces.training.training_state import TrainingState
 
 
-def run_epochs(state: TrainingState, until: int, resume: Snapshot | None, keep: bool) -> None:
+def run_epochs(
+    state: TrainingState,
+    until: int,
+    resume: Snapshot | None,
+    keep: bool,
+    saver: Saver | None = None,
+) -> None:
     """Trains up to an epoch or an early end; then the model has the best weights.
 
     Args:
@@ -18,8 +24,9 @@ def run_epochs(state: TrainingState, until: int, resume: Snapshot | None, keep: 
         until: The last epoch, counted from the start of the training.
         resume: Snapshot of an earlier part from which to continue.
         keep: Whether to take a snapshot at the end.
+        saver: Saves snapshots between epochs.
     """
-    state.keep = keep
+    state.keep, state.saver = keep, saver
     try:
         with correct_gradients(state.model, state.context.device):
             _run(state, until, resume)

@@ -15,7 +15,7 @@ from paretune.spaces.training.augment_fit import first_refusal
 from paretune.spaces.training.compiling import compilation
 from paretune.spaces.training.epochs import run_epochs
 from paretune.spaces.training.recipe import Recipe
-from paretune.spaces.training.snapshot import Snapshot
+from paretune.spaces.training.snapshot import Saver, Snapshot
 from paretune.spaces.training.training_state import TrainingState
 from paretune.spaces.training.zeros import Zeros
 
@@ -36,7 +36,15 @@ class TrainingPart:
     over: bool
 
 
-def train(candidate: Candidate, recipe: Recipe, context: Context, *, stage: str) -> Candidate:
+def train(
+    candidate: Candidate,
+    recipe: Recipe,
+    context: Context,
+    *,
+    stage: str,
+    resume: Snapshot | None = None,
+    saver: Saver | None = None,
+) -> Candidate:
     """Returns a trained copy of the candidate, on the CPU and in evaluation mode.
 
     The same seed gives the same weights on the same machine. torch's global random state is not
@@ -48,13 +56,17 @@ def train(candidate: Candidate, recipe: Recipe, context: Context, *, stage: str)
         context: Provides data, device, seed, distillation with its teacher, and the report that is
             called after each epoch.
         stage: Name of the stage, for reports.
+        resume: Snapshot of the same training, which was lost.
+        saver: Saves snapshots while it runs; without a change to the weights.
 
     Raises:
         InfeasibleCandidate: The loss, a weight or a buffer became NaN or infinite. Or the loss is
             no scalar with a gradient, the teacher is missing or has other outputs, or the recipe
             does not fit the task, the data, the network or the machine.
     """
-    trained, _ = _trained(candidate, recipe, context, stage, recipe.epochs, None, keep=False)
+    trained, _ = _trained(
+        candidate, recipe, context, stage, recipe.epochs, resume, keep=False, saver=saver
+    )
     return trained
 
 
@@ -66,6 +78,7 @@ def train_part(
     stage: str,
     until: int,
     resume: Snapshot | None = None,
+    saver: Saver | None = None,
 ) -> TrainingPart:
     """Trains up to an epoch, from the start or from the end of an earlier part.
 
@@ -88,13 +101,16 @@ def train_part(
         stage: Name of the stage, for reports.
         until: The last epoch of this part, counted from the start; at most `recipe.epochs`.
         resume: Snapshot of the part before.
+        saver: As for `train`.
 
     Raises:
         InfeasibleCandidate: As for `train`.
         ValueError: The snapshot belongs to another network.
     """
     last = min(until, recipe.epochs)
-    trained, state = _trained(candidate, recipe, context, stage, last, resume, keep=True)
+    trained, state = _trained(
+        candidate, recipe, context, stage, last, resume, keep=True, saver=saver
+    )
     assert state.snapshot is not None
     return TrainingPart(trained, state.snapshot, state.over)
 
@@ -107,6 +123,7 @@ def _trained(
     until: int,
     resume: Snapshot | None,
     keep: bool,
+    saver: Saver | None,
 ) -> tuple[Candidate, TrainingState]:
     refusal = first_refusal(recipe.augment, kind_of(candidate.shape), context.data.task.targets)
     if refusal:
@@ -115,7 +132,7 @@ def _trained(
     with torch.random.fork_rng(), compilation(recipe.compile):
         torch.manual_seed(context.seed)  # for dropout and other randomness inside the model
         state = TrainingState(model, recipe, context, stage, Zeros(model, candidate.history))
-        run_epochs(state, until, resume, keep)
+        run_epochs(state, until, resume, keep, saver)
     model = model.to("cpu").to(memory_format=torch.contiguous_format).eval()
     _check_finite(model, stage, infinite_constants(candidate.model))
     model.zero_grad(set_to_none=True)

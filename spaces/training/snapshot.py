@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -65,6 +65,16 @@ class Snapshot:
             return Snapshot(header["epoch"], header["seconds"], state, tuple(header["curve"]))
         except (SafetensorError, KeyError, TypeError) as error:
             raise ValueError(f"{file}: no snapshot of a training: {error}") from error
+
+
+class Saver(Protocol):
+    """Saves snapshots while a training runs, so that a lost training need not start again."""
+
+    def is_due(self) -> bool:
+        """Returns whether to save a snapshot after the epoch that has just ended."""
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Saves a snapshot in place of the last one."""
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from paretune.spaces.training.learning_rates import LearningRates
 from paretune.spaces.training.precision import Precision
 from paretune.spaces.training.recipe import Recipe
 from paretune.spaces.training.snapshot import (
+    Saver,
     Snapshot,
     copy_tree,
     optimizer_state,
@@ -60,6 +61,7 @@ class TrainingState:
     Attributes:
         snapshot: State from which a later run continues; None unless `keep` is set.
         keep: Whether to take a snapshot after the last epoch.
+        saver: Saves snapshots between epochs; None if a lost training starts again.
         loop: The task's own loop; None for that of `Steps`.
         examples: Examples of an epoch, as far as the data tells.
         steps: Batches of an epoch, as far as the data tells.
@@ -85,6 +87,7 @@ class TrainingState:
         self.curve: list[Mapping[str, Any]] = []
         self.snapshot: Snapshot | None = None
         self.keep = False
+        self.saver: Saver | None = None
         self.loop: LoopState | None = None
         self.channels_last = _channels_last(recipe, context)
         if self.channels_last:
@@ -137,6 +140,8 @@ class TrainingState:
             self._begin(epoch)
             yield epoch
             self._end(epoch, time.perf_counter() - begun, report=epoch >= silent)
+            if self.saver and len(self.curve) < until and not self.over and self.saver.is_due():
+                self._save(self.saver)
         if self.keep:  # now, because a loop of the task's own may go on after the last epoch
             self.snapshot = self._snapshot()
 
@@ -235,6 +240,11 @@ class TrainingState:
             self.begun += time.perf_counter() - begun  # a pause by the user is no training
 
     # -- snapshots -------------------------------------------------------------------------------
+
+    def _save(self, saver: Saver) -> None:
+        begun = time.perf_counter()
+        saver.save(self._snapshot())
+        self.begun += time.perf_counter() - begun  # writing a file is no training
 
     def _snapshot(self) -> Snapshot:
         """Returns all state that epochs change, except the rates: they follow from the losses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -113,6 +114,7 @@ def test_lost_training_goes_on_from_its_last_epoch_on_another_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resumable_training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(resumable_training, "SHARE", math.inf)
     url = f"sqlite:///{tmp_path / 'study.db'}"
     options = (f"files={tmp_path / 'store'}", "baseline.pretrain.epochs=4")
     epochs: list[int] = []

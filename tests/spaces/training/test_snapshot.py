@@ -123,6 +123,34 @@ def test_training_in_parts_gives_identical_weights_with_a_teacher(
     assert torch.equal(weights(part.candidate), weights(uninterrupted))
 
 
+class EachEpoch:
+    """Saves a snapshot after each epoch."""
+
+    def __init__(self) -> None:
+        self.saved: list[Snapshot] = []
+
+    def is_due(self) -> bool:
+        return True
+
+    def save(self, snapshot: Snapshot) -> None:
+        self.saved.append(snapshot)
+
+
+def test_lost_training_goes_on_from_any_saved_snapshot_with_identical_weights(
+    network: Candidate, context: Context, tmp_path: Path
+) -> None:
+    recipe, saver = make_recipe(ema=0.9), EachEpoch()
+    uninterrupted = train(network, recipe, context, stage="finetune")
+    saving = train(network, recipe, context, stage="finetune", saver=saver)
+    assert torch.equal(weights(saving), weights(uninterrupted))
+    assert [snapshot.epoch for snapshot in saver.saved] == [1, 2, 3, 4]
+    for snapshot in saver.saved:
+        resume = through_a_file(snapshot, tmp_path)
+        goes_on = train(network, recipe, context, stage="finetune", resume=resume)
+        assert torch.equal(weights(goes_on), weights(uninterrupted))
+        assert goes_on.history[-1].info["epochs"] == 5
+
+
 def test_part_equals_a_training_of_as_many_epochs(network: Candidate, context: Context) -> None:
     """This holds for an endless schedule."""
     recipe, short = (make_recipe(epochs=n, schedule="constant", ema=0.5) for n in (5, 2))
