@@ -905,6 +905,9 @@ class NcnnSession:
             self._net.opt.num_threads = options["threads"] or cores()
             for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
                 setattr(self._net.opt, name, self._layout["float16"])
+            size, expected = file.getinfo("model.ncnn.bin").file_size, self._layout["weight_bytes"]
+            if size != expected:  # ncnn would read beyond the end of a shorter file, and crash
+                raise ValueError(f"model.ncnn.bin has {size} bytes, not {expected}")
             param, weights = file.read("model.ncnn.param"), file.extract("model.ncnn.bin", folder)
             if self._net.load_param_mem(param.decode()) or self._net.load_model(weights):
                 raise ValueError("a layer or its weights are damaged")

@@ -1,5 +1,6 @@
 """The runner's sessions give the outputs of the host's, for each runtime that devices have."""
 
+import zipfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from paretune.objectives.devices.device import open_device
 from paretune.objectives.devices.errors import DeviceRefused
 from paretune.objectives.devices.messages import DeviceNetwork
 from paretune.objectives.devices.runtimes import ON_DEVICES, check_on_device, options_on_device
+from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes import RUNTIMES
+from paretune.objectives.runtimes.ncnn import Ncnn
 
 SHAPE = (1, 8, 8)
 IN_DEV = ("onnxruntime", "ncnn")
@@ -46,6 +49,28 @@ def test_outputs_are_those_of_the_host(
         with device.lease("test"), device.timing([network]) as timing:
             assert timing.block(0.01) > 0
     np.testing.assert_allclose(output, runtime.load(path, options)(images), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bytes_left", [-4, 0])
+def test_short_weights_of_ncnn_are_refused_before_ncnn_reads_them(
+    bytes_left: int, model: nn.Module, tmp_path: Path
+) -> None:
+    path = tmp_path / "network.ncnn.zip"
+    options = Ncnn.Params()
+    artifact = Ncnn.export(model, SHAPE, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["model.ncnn.bin"] = parts["model.ncnn.bin"][:bytes_left]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    images = np.zeros((1, *SHAPE), np.float32)
+    short = DeviceNetwork("ncnn", options.model_dump(), artifact.path)
+    with open_device(f"local://?folder={tmp_path}/device") as device:
+        with pytest.raises(Unmeasurable, match=r"model.ncnn.bin has \d+ bytes, not \d+"):
+            list(device.run(short, [(images,)]))
+        assert device.hello().python  # the runner lives
 
 
 def test_runtime_without_a_session_on_devices_is_refused() -> None:
