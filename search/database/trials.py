@@ -36,6 +36,10 @@ class StartedTrial(NamedTuple):
     same: int | None
 
 
+class UnseenTrials(Exception):
+    """Other workers ended trials that a front does not know; nothing was written."""
+
+
 class Trials(Tables):
     """The tables of trials, measurements and reported steps.
 
@@ -126,6 +130,7 @@ class Trials(Tables):
         host: str,
         front: FrontPoint | None = None,
         worker: str | None = None,
+        seen: tuple[int, Collection[int]] | None = None,
     ) -> float | None:
         """Writes a trial's end and its measurements in one transaction; returns the time.
 
@@ -138,9 +143,14 @@ class Trials(Tables):
             host: Digest of the host that measured.
             front: The front after the trial, if the trial changed it.
             worker: Id of the worker that ran it; None to write whoever runs it.
+            seen: The arguments of `new_trials`, which tell the trials that the front is of; None if
+                no other worker ends trials.
 
         Returns:
             None if another worker has taken the trial over; nothing was written then.
+
+        Raises:
+            UnseenTrials: The front is not of all trials that are complete by now.
         """
         finished = time.time()
         rows = [measurement_row(number, "validation", m, host) for m in result.measured]
@@ -165,6 +175,8 @@ class Trials(Tables):
                     return None
                 if state not in OPEN_STATES and before is not None:
                     return float(before)  # written just before the connection broke
+            if front is not None and seen is not None:
+                _refuse_unseen(connection, *seen)
             connection.execute(_END, end)
             if newest_of(connection) > self.version:
                 self.outdated, front = True, None
@@ -230,9 +242,7 @@ class Trials(Tables):
         """
         # Two statements: SQLite reads the whole table for an OR of the two conditions.
         with self.engine.connect() as connection:
-            late = connection.execute(_MISSING, {"missing": list(missing)}) if missing else None
-            rows = list(late.mappings()) if late else []
-            return [*rows, *connection.execute(_ABOVE, {"highest": highest}).mappings()]
+            return _new_rows(connection, highest, missing)
 
     def count_done(self) -> int:
         """Counts the ended trials of the search, without repeats and format variants."""
@@ -401,6 +411,19 @@ def example_rows(trial: int, part: str, measured: Sequence[Measurement]) -> list
         for m in measured
         if m.per_example is not None
     ]
+
+
+def _new_rows(connection: sa.Connection, highest: int, missing: Collection[int]) -> list[Row]:
+    late = connection.execute(_MISSING, {"missing": list(missing)}) if missing else None
+    rows = list(late.mappings()) if late else []
+    return [*rows, *connection.execute(_ABOVE, {"highest": highest}).mappings()]
+
+
+def _refuse_unseen(connection: sa.Connection, highest: int, missing: Collection[int]) -> None:
+    """Raises UnseenTrials if a trial that may be on the front has ended since."""
+    for row in _new_rows(connection, highest, missing):
+        if row["state"] == "complete" and row["repeat_of"] is None:
+            raise UnseenTrials
 
 
 def _new_row(

@@ -17,6 +17,7 @@ from paretune.search.changing.take_up import take_up_changes
 from paretune.search.database.activities import Activities
 from paretune.search.database.damage import explained
 from paretune.search.database.store import OPEN_STATES, Row
+from paretune.search.database.trials import UnseenTrials
 from paretune.search.database.versions import NewerVersion, Versions
 from paretune.search.front.growth import FrontTracker
 from paretune.search.interruption import stop_if_interrupted
@@ -515,8 +516,7 @@ class Runner:
     def _end(self, task: Task, result: Result) -> None:
         """Stores the end of a trial in Paretune's tables, the truth, then in Optuna's."""
         grew = task.number > 0 and self._take_in(task.number, result, task.variant_of)
-        point = self._growth.point(task.number) if grew else None
-        finished = self._store.finish(task.number, result, self._study.host, point, self._worker.id)
+        finished, grew = self._finish(task.number, result, grew)
         if finished is None:  # since the look in `_execute`
             self._report(Notice(LOST.format(number=task.number)))
             return
@@ -542,6 +542,30 @@ class Runner:
                 variant_of=task.variant_of,
             )
         )
+
+    def _finish(self, number: int, result: Result, grew: bool) -> tuple[float | None, bool]:
+        """Stores the end of a trial, with a front that knows the trials of all workers.
+
+        Args:
+            number: Trial number.
+            result: Its result.
+            grew: Whether it changed the front of the trials that this worker knows.
+
+        Returns:
+            The time, None if another worker has taken the trial over, and whether the trial is on
+            the front of all trials.
+        """
+        while True:
+            point = self._growth.point(number) if grew else None
+            seen = (self._highest, self._missing)
+            try:
+                finished = self._store.finish(
+                    number, result, self._study.host, point, self._worker.id, seen
+                )
+                return finished, grew
+            except UnseenTrials:  # other workers ended trials at the same moment
+                self._learn()
+                grew = number in self._growth.front
 
     def _take_in(self, number: int, result: Result, variant_of: int | None) -> bool:
         """Counts a finished trial and adds it to the front; returns whether the front changed."""

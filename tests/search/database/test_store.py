@@ -13,6 +13,7 @@ from paretune.objectives.base import Measurement
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store, existing_store
+from paretune.search.database.trials import UnseenTrials
 from paretune.search.database.version import SCHEMA
 from paretune.search.errors import UserError
 from paretune.search.study.plan import Plan
@@ -264,3 +265,20 @@ def test_trial_and_the_front_after_it_are_written_together(store: Store) -> None
     for members in ((1,), (0, 1)):  # written twice if another worker takes the trial over
         store.finish(1, done, "h", FrontPoint(1, 20.0, 0.4, members))
     assert [p.members for p in store.record().growth] == [(0, 1)]
+
+
+def test_front_is_written_only_with_the_trials_of_all_workers(store: Store) -> None:
+    other = Store(open_engine(str(store.engine.url)))
+    begin(store, 1, "me")
+    begin(other, 2, "you")
+    front = FrontPoint(1, 10.0, 0.2, (1,))
+    assert store.finish(1, Result("complete", {"size": 1}), "h", front, "me", (2, {2}))
+    front, late = FrontPoint(2, 20.0, 0.3, (2,)), Result("complete", {"size": 2})
+    with pytest.raises(UnseenTrials):
+        other.finish(2, late, "h", front, "you", (2, {1}))
+    assert other.rows([2])[0]["state"] == "running"
+    assert other.front_members() == (1,)
+    both = FrontPoint(2, 20.0, 0.4, (1, 2))
+    assert other.finish(2, late, "h", both, "you", (2, ()))
+    assert store.front_members() == (1, 2)
+    other.close()
