@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from paretune.search.commands.shared import (
     with_files,
 )
 from paretune.search.interruption import stop_on_terminate
-from paretune.search.shell import command_text
+from paretune.search.shell import PASSWORD_NOTE, command_text, has_password
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -233,10 +234,21 @@ def _print_results(request: RunRequest, end: SessionEnd, console: Console) -> No
         console.print(goal.line)
     lines = [f"\nreport: {_short(end.report)}"]
     commands = next_commands(request, info, end.ending, _failed(record))
-    if commands:
-        lines += ["next:", *(f"  {command}" for command in commands)]
-    for line in lines:
+    for line in (*lines, *next_lines(commands, request.storage)):
         console.print(line, soft_wrap=True, markup=False)
+
+
+def next_lines(commands: Sequence[str], storage: str | None) -> list[str]:
+    """Returns the lines that suggest commands, and say what to set before them.
+
+    Args:
+        commands: Commands of `next_commands`.
+        storage: --storage, or None.
+    """
+    lines = ["next:", *(f"  {command}" for command in commands)] if commands else []
+    if has_password(storage) and any(" --storage " in command for command in commands):
+        lines.append(PASSWORD_NOTE)
+    return lines
 
 
 def next_commands(request: RunRequest, info: FrontInfo, ending: Ending, failed: int) -> list[str]:

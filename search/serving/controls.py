@@ -15,7 +15,7 @@ from paretune.search.errors import UserError
 from paretune.search.locate import StudyLocation, locate
 from paretune.search.running.steering import ACTIONS, LOOK_EVERY, living_workers, steer
 from paretune.search.serving.run_process import RunProcess
-from paretune.search.shell import command_text, without_password
+from paretune.search.shell import command_text
 from paretune.search.study.constraints import read_constraint
 from paretune.search.views.words import count_text
 
@@ -78,11 +78,11 @@ class Controls:
         if action == "stop":
             self._forget_waiting()
         steered = await asyncio.to_thread(
-            steer, self._location.url, str(action), self._shown, shown(self._storage)
+            steer, self._location.url, str(action), self._shown, self._storage
         )
         if not steered.workers:
             raise UserError(steered.text)
-        command = command_text(action, self._shown, *shown(self._storage))
+        command = command_text(action, self._shown, *self._storage)
         return {"text": steered.text, "command": command}
 
     # -- runs ------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class Controls:
         await asyncio.to_thread(steer, self._location.url, "stop", self._shown, self._storage)
         self._waiting = (options, time.time())
         self._restart = asyncio.create_task(self._begin_later(options))
-        stop = command_text("stop", "--wait", self._shown, *shown(self._storage))
+        stop = command_text("stop", "--wait", self._shown, *self._storage)
         return {
             "text": "the workers end their stage and leave; then the study goes on, changed",
             "command": f"{stop} && {text}",
@@ -207,18 +207,13 @@ class Controls:
         return shown_path(self._location)
 
     def _text(self, options: Sequence[str]) -> str:
-        return command_text("run", self._shown, *shown(options))
+        return command_text("run", self._shown, *options)
 
 
 def storage_option(location: StudyLocation) -> list[str]:
     """Returns the option --storage, if a command would look for the study elsewhere without it."""
     named = location.file if location.file.is_file() else location.folder
     return [] if locate(str(named)).url == location.url else ["--storage", location.url]
-
-
-def shown(options: Sequence[str]) -> list[str]:
-    """Returns options without the password of a database."""
-    return [without_password(word) for word in options]
 
 
 def shown_path(location: StudyLocation) -> Path:

@@ -22,7 +22,7 @@ from typing import Any
 from paretune.search.errors import UserError
 from paretune.search.export.manifest import MANIFEST
 from paretune.search.locate import StudyLocation
-from paretune.search.serving.controls import shown, shown_path
+from paretune.search.serving.controls import shown_path
 from paretune.search.shell import command_text, path_argument
 
 MOST_JOBS = 8
@@ -99,7 +99,7 @@ class ExportJob:
             "error": self.error,
             "bytes": self.bytes,
             "name": f"{self.name}.zip",
-            "command": command_text("export", study, *shown(self._options), "-o", self.name),
+            "command": command_text("export", study, *self._options, "-o", self.name),
             "verify": command_text("verify", self.name),
         }
 

@@ -46,6 +46,7 @@ def test_windows_gets_double_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
         ("postgresql://me@host/db", "postgresql://me@host/db"),
         ("postgresql:///db", "postgresql:///db"),
         ("postgresql://host:5432/db", "postgresql://host:5432/db"),
+        ("postgresql://me:@/db?host=/run", "postgresql://me:@/db?host=/run"),
         ("sqlite:////a/b@c/study.db", "sqlite:////a/b@c/study.db"),
     ],
 )
@@ -53,12 +54,23 @@ def test_password_is_not_shown(text: str, shown: str) -> None:
     assert without_password(text) == shown
 
 
-def test_command_leaves_out_the_password_of_a_storage() -> None:
-    text = command_text("run", Path("a.yaml"), "--storage", "postgresql://me:pw@host/db")
-    assert text == "paretune run a.yaml --storage 'postgresql://me:***@host/db'"
+@pytest.mark.parametrize(
+    ("storage", "typed"),
+    [
+        ("postgresql://me:p@w@host/db", "postgresql://me@host/db"),
+        ("postgresql://host/db?user=me&password=pw", "postgresql://host/db?user=me"),
+        ("postgresql://h/db?password=pw&sslpassword=x", "postgresql://h/db"),
+        ("postgresql://h/db?password=pw&sslmode=require", "postgresql://h/db?sslmode=require"),
+        ("postgresql://me:@/db?host=/run", "postgresql://me:@/db?host=/run"),
+    ],
+)
+def test_command_takes_the_password_of_the_environment(storage: str, typed: str) -> None:
+    words = shlex.split(command_text("run", Path("a.yaml"), "--storage", storage))
+    assert words == ["paretune", "run", "a.yaml", "--storage", typed]
 
 
 def test_command_leaves_out_the_storage_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "postgresql://me:pw@host/db"
     monkeypatch.setenv("PARETUNE_STORAGE", url)
-    assert command_text("run", Path("a.yaml"), "--storage", url) == "paretune run a.yaml"
+    for same in (url, url.replace("postgresql", "postgresql+psycopg")):
+        assert command_text("run", Path("a.yaml"), "--storage", same) == "paretune run a.yaml"

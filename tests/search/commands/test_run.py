@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paretune.search.commands.run import RunRequest, next_commands
+from paretune.search.commands.run import RunRequest, next_commands, next_lines
 from paretune.search.running.stopping import Ending
 from paretune.search.views.front_table import front_info
 from support.command_line import Cli
@@ -44,6 +44,20 @@ def test_next_commands_repeat_the_options_that_the_study_needs(make_record: Any)
     assert export == ["paretune", "export", STUDY, *storage, "--pick", "knee", "-o", "exported"]
     sets = ["--set", "space.note=a b", "--set", "search.seed=2"]
     assert run == ["paretune", "run", STUDY, *storage, *sets, "--trials", "40"]
+
+
+def test_next_commands_say_where_the_password_comes_from(
+    make_record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, info = "postgresql://me:sesame@host/db", front_info(make_record(20, 2))
+    typed = next_commands(request(storage=url), info, OVER, 0)
+    *lines, note = next_lines(typed, url)
+    assert lines[1].startswith("  paretune export") and "postgresql://me@host/db" in lines[1]
+    assert "sesame" not in "".join(lines) and "PGPASSWORD" in note
+    monkeypatch.setenv("PARETUNE_STORAGE", url)  # the shell has it, and the commands read it
+    typed = next_commands(request(storage=url), info, OVER, 0)
+    assert next_lines(typed, url) == ["next:", *(f"  {text}" for text in typed)]
+    assert "--storage" not in "".join(typed)
 
 
 def test_next_command_shows_the_knee_when_a_custom_trainer_makes_the_models(
