@@ -59,7 +59,7 @@ class PlainProgress:
             case TrialStarted(trial, attempt=attempt) if attempt > 1:
                 self._line(f"trial {trial}: it failed before; running it again")
             case TrialStarted(trial, taken_over=True):
-                self._line(f"trial {trial}: a worker died while running it; running it again")
+                self._line(f"trial {trial}: its worker died; going on with it")
             case TrialStarted(trial, resumed=True):
                 self._line(f"trial {trial}: among the best now; resumed")
             case TrialPaused(trial, result):
