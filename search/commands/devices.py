@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from paretune.search.commands.shared import (
@@ -12,6 +15,9 @@ from paretune.search.commands.shared import (
     json_option,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from paretune.search.study.spec import StudySpec
 
 
 @click.command("devices")
@@ -73,7 +79,6 @@ def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, se
     from paretune.objectives.devices.errors import DeviceRefused
     from paretune.objectives.devices.runtimes import check_on_device
     from paretune.search.errors import UserError
-    from paretune.search.study_file.loading import load_study
 
     wanted: dict[str, set[str]] = {}
     try:
@@ -92,7 +97,7 @@ def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, se
             raise UserError(
                 f"{device} is not a study file; an address begins with ssh://, as in ssh://{device}"
             )
-        spec = load_study(device)
+        spec = _spec(device)
         if not spec.devices:
             raise UserError(
                 f"{device}: no target of this study names a device, such as "
@@ -102,3 +107,21 @@ def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, se
             runtime = (spec.targets[target] if target else spec.runtime).name
             wanted.setdefault(its_device.address, set()).update({runtime, *runtimes})
     return wanted
+
+
+def _spec(study: str) -> StudySpec:
+    """Returns a study by its file, or by its folder as it was run last.
+
+    Raises:
+        UserError: There is neither, or the file has mistakes.
+    """
+    from paretune.search.errors import UserError
+    from paretune.search.locate import locate
+    from paretune.search.study_file.loading import load_study
+
+    if not Path(study).exists():
+        raise UserError(
+            f"{study}: there is no such study file or folder, and an address begins with ssh://, "
+            "adb:// or local://"
+        )
+    return locate(study).spec() if Path(study).is_dir() else load_study(study)

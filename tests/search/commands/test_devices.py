@@ -9,7 +9,9 @@ from click.testing import CliRunner, Result
 
 from paretune.objectives.devices.messages import DeviceFacts, DeviceState
 from paretune.objectives.devices.remembered import devices_file, remember_device
+from paretune.objectives.devices.trying import TriedDevice
 from paretune.search.cli import main
+from support.study_texts import TINY
 
 STATE = DeviceState(None, (), (), (), None)
 FACTS = DeviceFacts(
@@ -64,6 +66,7 @@ def test_devices_as_json_has_its_form() -> None:
         (["ftp://cam"], "it must begin with ssh://, adb:// or local://"),
         (["pi@cam"], "as in ssh://pi@cam"),
         (["list", "ssh://pi@cam"], "type: paretune devices test ssh://pi@cam"),
+        (["bord.yaml"], "there is no such study file or folder, and an address begins with ssh://"),
         (["local://", "--runtime", "torch"], "the runtime 'torch' does not run on devices"),
     ],
 )
@@ -85,6 +88,61 @@ def test_devices_tries_this_machine(tmp_path: Path) -> None:
     assert tried["verdict"] == "ready" and tried["runtimes"]["onnxruntime"]
     assert address in devices("list").output
     assert devices("test").output.startswith(f"{address}: ready\n")
+
+
+TARGETS = """
+targets:
+  pi: {{onnxruntime: {{threads: 1}}, device: "{address}"}}
+  fast: {{ncnn: {{}}, device: "{address}"}}
+  other: {{onnxruntime: {{}}, device: "ssh://pi@cam"}}
+  here: {{onnxruntime: {{threads: 2}}}}
+objectives: {{accuracy: maximize, latency@pi: minimize}}
+"""
+
+
+def board_study(folder: Path, address: str) -> Path:
+    """Writes a study with two targets on one device, one on another, and one on this host."""
+    head, _, rest = TINY.partition("objectives:")
+    tail = rest.partition("\n")[2].replace('goals: ["size <= 0.2 x baseline"]\n', "")
+    file = folder / "board.yaml"
+    file.write_text(head + TARGETS.format(address=address) + tail)
+    return file
+
+
+def test_devices_of_a_study_are_tried_with_their_runtimes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: dict[str, list[str]] = {}
+
+    def try_device(address: str, runtimes: list[str]) -> TriedDevice:
+        tried[address] = runtimes
+        return TriedDevice(address, "ready", FACTS)
+
+    monkeypatch.setattr("paretune.objectives.devices.trying.try_device", try_device)
+    study = str(board_study(tmp_path, "local://?cpus=0"))
+
+    result = devices("test", study, "--runtime", "openvino")
+
+    assert result.exit_code == 0, result.output
+    assert tried == {
+        "local://?cpus=0": ["ncnn", "onnxruntime", "openvino"],
+        "ssh://pi@cam": ["onnxruntime", "openvino"],
+    }
+
+
+@pytest.mark.slow
+def test_devices_tries_the_device_of_a_study(tmp_path: Path) -> None:
+    address = f"local://?folder={tmp_path}/device"
+    study = board_study(tmp_path, address)
+    text = study.read_text().replace("ncnn: {}", "onnxruntime: {threads: 2}")
+    text = text.replace('  other: {onnxruntime: {}, device: "ssh://pi@cam"}\n', "")
+    study.write_text(text)
+
+    result = devices("test", str(study))
+
+    assert result.exit_code == 0, result.output
+    assert result.output.count(": ready\n") == 1  # both targets are on one device
+    assert f"{address}: ready\n" in result.output and "onnxruntime: onnxruntime " in result.output
 
 
 @pytest.mark.slow
