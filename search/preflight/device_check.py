@@ -21,6 +21,7 @@ def check_devices(rehearsal: Rehearsal) -> Iterator[Finding]:
         try:
             yield Finding(item, "ok", _facts(use.access, runtime, _counters_wanted(spec, target)))
         except UserError as error:
+            rehearsal.refused_devices.add(target)
             yield Finding(item, "mistake", str(error), _key(target))
 
 

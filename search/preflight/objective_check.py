@@ -30,6 +30,8 @@ def check_objectives(rehearsal: Rehearsal) -> Iterator[Finding]:
     """Yields a finding for each quantity that the study measures."""
     spent = 0.0
     for deployed in rehearsal.deployed:
+        if deployed.target.name in rehearsal.refused_devices:
+            continue
         for name, options in deployed.target.gauge.quantities:
             begun = time.perf_counter()
             answer, scale = _measured(rehearsal, deployed, name, options)

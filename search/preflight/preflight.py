@@ -166,6 +166,8 @@ def _findings(rehearsal: Rehearsal, only: Collection[str] | None) -> Iterator[Fi
             _log.info("not checked: %s", name, exc_info=True)
             text = f"not checked: {type(error).__name__}: {error}"
             yield Finding(name, "skipped", text, check=name)
+        if rehearsal.quick and rehearsal.refused_devices:
+            return  # a run ends at once
         if name in PROBING and rehearsal.quick:  # a run takes over what these did
             rehearsal.until = time.monotonic() + _seconds(rehearsal)
 

@@ -99,6 +99,7 @@ class Rehearsal:
         sizes: (parameters, variant) of each architecture of the space that can be built.
         values: Quantity -> measurement of the baseline.
         devices: Target -> its device, which is not waited for.
+        refused_devices: Targets whose device cannot be used; nothing is measured there.
         seconds: "deploy" and "measure" -> seconds for one network on all targets.
     """
 
@@ -114,6 +115,7 @@ class Rehearsal:
     sizes: list[tuple[int, Variant]] = field(default_factory=list)
     values: dict[str, Measurement] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    refused_devices: set[str | None] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         torch.set_flush_denormal(True)  # as a run does before any training

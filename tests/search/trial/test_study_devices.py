@@ -72,6 +72,20 @@ def test_study_measures_on_its_device_over_ssh(server: SshServer, tmp_path: Path
         assert "128 examples" in accuracy.conditions["parity"]
     facts = Devices(open_engine(load_study(file).storage)).of("pi")
     assert facts["identity"]
+    tested = cli("devices", "test", file.with_suffix(""))
+    assert tested.code == 0, tested.err
+    assert tested.out.startswith(f"{server.address()}: ready\n")
+
+
+@pytest.mark.slow
+def test_refused_device_ends_a_run_at_once_with_one_reason(tmp_path: Path, cli: Cli) -> None:
+    file = device_study(tmp_path / "board.yaml", "local://?python=/nowhere/python")
+
+    run = cli("run", str(file))
+
+    assert run.code == 2
+    assert run.err.count("targets.pi.device") == run.err.count("/nowhere/python cannot be") == 1
+    assert "cannot be measured" not in run.err
 
 
 @pytest.mark.slow
