@@ -52,6 +52,10 @@ SMALL = {
     "bench_serve.py": ["--trials", "50", "--run", "20", "--pages", "2", "--repeats", "1"],
     "bench_tables.py": ["--data", "cifar10", "--at", "12", "15", "--seeds", "1"],
     "bench_training.py": ["--images", "128", "--repeats", "1"],
+    "bench_workers.py": [
+        *("--parts", "throughput", "locks", "--databases", "sqlite", "--workers", "2"),
+        *("--each", "4", "--sleep", "0.1", "--seconds", "0.5"),
+    ],
 }
 
 
