@@ -42,7 +42,7 @@ COMMANDS = {
         "monitor": "Compare the log of a deployed model with its export.",
         "profile": "Show which layers take time and memory, and what to change.",
         "track": "Send a study to MLflow or Weights & Biases.",
-        "retarget": "Measure the models of a study in another runtime or machine.",
+        "retarget": "Measure the models of a study in another runtime or machine, or on a device.",
     },
     "Look up": {
         "list": "List the names and parameters that a study file can use.",

@@ -24,7 +24,7 @@ def _blocks(language: str) -> list[str]:
 
 
 def test_kubernetes_jobs_start_workers_with_options_that_exist() -> None:
-    [text] = [block for block in _blocks("yaml") if "kind: Job" in block]
+    [text] = [block for block in _blocks("yml") if "kind: Job" in block]
     jobs = list(yaml.safe_load_all(text))
     assert [job["metadata"]["name"] for job in jobs] == ["paretune-train", "paretune-measure"]
     for job, role in zip(jobs, ("train", "measure"), strict=True):
