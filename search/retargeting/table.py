@@ -78,8 +78,14 @@ class RetargetInfo:
         time = f"{datetime.fromtimestamp(self.measured_at):%Y-%m-%d %H:%M}"
         return (
             f"{self.study}: the front in {target}{self.runtime} ({options}), measured {time} on "
-            f"{self.host.get('cpu')}, {self.host.get('cores')} cores"
+            f"{self._machine()}"
         )
+
+    def _machine(self) -> str:
+        cores = self.host.get("cores")
+        text = f"{self.host.get('cpu')}, {cores} core{'' if cores == 1 else 's'}"
+        address = self.host.get("address")  # only a device has one
+        return f"{address} ({text})" if address else text
 
 
 def retarget_info(result: RetargetedStudy) -> RetargetInfo:
