@@ -142,3 +142,17 @@ def test_two_workers_of_a_study_share_its_device(
         assert running.ended() == 0, running.log.read_text()
         assert device.hello().holder is None
     assert states_of(copied) == ["complete"] * 4
+
+
+def test_export_names_the_device_and_does_not_compare_its_latency_here(
+    run: BoardRun, copied: Path, cli: Cli, tmp_path: Path
+) -> None:
+    exported = cli("export", copied, "--pick", "1", "--target", "pi", "-o", tmp_path / "out")
+
+    assert exported.code == 0, exported.out + exported.err
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["device"]["address"] == run.address
+    assert manifest["device"]["identity"] and manifest["device"]["cores"]
+    verified = cli("verify", tmp_path / "out")
+    assert verified.code == 0, verified.out + verified.err
+    assert f"measured on the device {run.address}" in verified.out.replace("\n", "")
