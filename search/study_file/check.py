@@ -281,6 +281,8 @@ def _notes(spec: StudySpec) -> list[str]:
         if unused:
             notes.append(f"quantities without a constraint or goal: {', '.join(unused)}")
         notes += _unscaled(spec)
+        if spec.files is not None:
+            notes.append("files: has no effect; your own trainer (evaluate) keeps its files itself")
     extra = sorted(bounded - {o.name for o in spec.objectives})
     if extra:
         notes.append(f"measured for constraints or goals only: {', '.join(extra)}")

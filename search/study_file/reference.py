@@ -93,7 +93,8 @@ NOTES = {
         "or `AWS_PROFILE`; a server of your own also needs `AWS_ENDPOINT_URL`. A study file with a "
         "secret in it is refused. Other file systems take theirs by "
         "`{url: sftp://me@box/study, options: {password: env:BOX_PASSWORD}}`. `search.cache` "
-        "bounds the copies on each host. The store itself is not bounded."
+        "bounds the copies on each host. The store itself is not bounded. With `evaluate` the "
+        "section has no effect: your own trainer keeps its files itself."
     ),
 }
 """Section -> text below its table."""
