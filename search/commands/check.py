@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 import click
 
 from paretune.search.commands.shared import (
+    cluster_option,
     console,
+    files_option,
     json_option,
     print_json,
     set_option,
     storage_option,
     study_argument,
+    with_files,
 )
 
 if TYPE_CHECKING:
+    from paretune.search.interface.cluster import Cluster
     from paretune.search.study.spec import StudySpec
     from paretune.search.study_file.check import CheckInfo
 
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 @study_argument
 @set_option
 @storage_option
+@files_option
+@cluster_option("Also check whether a Ray cluster can run the study; with --full, try to reach it.")
 @click.option(
     "--full",
     is_flag=True,
@@ -33,7 +39,13 @@ if TYPE_CHECKING:
 )
 @json_option
 def command(
-    study: str, overrides: tuple[str, ...], storage: str | None, full: bool, as_json: bool
+    study: str,
+    overrides: tuple[str, ...],
+    storage: str | None,
+    files: str | None,
+    cluster: str | None,
+    full: bool,
+    as_json: bool,
 ) -> None:
     """Check a study file and show what a run would do.
 
@@ -43,13 +55,16 @@ def command(
 
     With --full, data and weights are opened. Networks are built, exported, pruned, trained on a few
     batches and measured, all in a temporary folder. This takes seconds to minutes, and finds what a
-    run would stumble over.
+    run would stumble over. A database server, a store and a cluster must answer.
     """
     from paretune.search.interface.checking import checked_study
+    from paretune.search.interface.cluster import Cluster
     from paretune.search.study_file.loading import load_study
 
+    overrides = with_files(overrides, files)
     spec = load_study(study, overrides, storage=storage)
-    info = checked_study(spec)
+    place = Cluster.named(cluster)
+    info = checked_study(spec, place)
     if not as_json:
         from paretune.search.views.check_text import check_view
 
@@ -57,24 +72,29 @@ def command(
     elif not full:
         print_json(info.to_json())
     if full:
-        _check_fully(spec, info, study, overrides, as_json)
+        _check_fully(spec, place, info, study, overrides, as_json)
 
 
 def _check_fully(
-    spec: StudySpec, info: CheckInfo, study: str, overrides: tuple[str, ...], as_json: bool
+    spec: StudySpec,
+    cluster: Cluster | None,
+    info: CheckInfo,
+    study: str,
+    overrides: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Tries each part of a study, and prints the result.
 
     Raises:
         StudyFileError: The study has mistakes that a run would stumble over.
     """
-    from paretune.search.preflight.preflight import full_check
+    from paretune.search.interface.checking import fully_checked
     from paretune.search.study_file.document import read_document
 
     where = read_document(Path(study), overrides).where
     screen = console()
     with nullcontext() if as_json else screen.status("trying each part of the study ..."):
-        result = full_check(spec, where)
+        result = fully_checked(spec, where, cluster)
     if as_json:
         print_json({**info.to_json(), "full": result.to_json()})
     else:

@@ -14,6 +14,7 @@ from paretune.search.commands.shared import (
     DONE,
     MOST_TRIALS,
     NOTHING,
+    cluster_option,
     console,
     files_option,
     json_option,
@@ -56,11 +57,9 @@ MOST_WORKERS = 256
     metavar="N",
     help="Processes on this machine that run trials; by default one per GPU, else one.",
 )
-@click.option(
-    "--cluster",
-    metavar="ray[://HOST:PORT]",
-    help="Run the workers on a Ray cluster; --workers is then the number of those that train, by "
-    "default as many as fit.",
+@cluster_option(
+    "Run the workers on a Ray cluster; --workers is then the number of those that train, by "
+    "default as many as fit."
 )
 @retry_option
 @click.option(
@@ -99,18 +98,13 @@ def command(
 
         origin = OriginStudy.of(other, spec.storage)
     stop_on_terminate()
+    from paretune.search.interface.cluster import Cluster
     from paretune.search.interface.worker_processes import default_workers
 
-    place = None if cluster is None else _cluster(cluster, workers)
+    place = Cluster.named(cluster, workers)
     here = workers or (1 if place else default_workers(spec))
     request = RunRequest(spec, study, overrides, storage, here, retry_failed, origin, place)
     return DONE if run_study(request, console(stderr=as_json), as_json) else NOTHING
-
-
-def _cluster(address: str, workers: int | None) -> Cluster:
-    from paretune.search.interface.cluster import Cluster
-
-    return Cluster.of(address, workers)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,11 @@ retry_option = click.option(
 )
 
 
+def cluster_option(text: str) -> Callable[[F], F]:
+    """Returns the option `--cluster` with its help."""
+    return click.option("--cluster", metavar="ray[://HOST:PORT]", help=text)
+
+
 def with_files(overrides: tuple[str, ...], files: str | None) -> tuple[str, ...]:
     """Returns the --set options with that of --files, if the user gave it."""
     return overrides if files is None else (*overrides, f"files={files}")

@@ -33,13 +33,13 @@ class Cluster:
         return ["--cluster", self.address or "ray", *workers]
 
     @classmethod
-    def of(cls, text: str, workers: int | None = None) -> Cluster:
-        """Returns the cluster that `--cluster` names.
+    def named(cls, text: str | None, workers: int | None = None) -> Cluster | None:
+        """Returns the cluster that `--cluster` names; None without this option.
 
         Raises:
             UserError: It is no address of a cluster.
         """
-        return cls(cluster_address(text), workers)
+        return None if text is None else cls(cluster_address(text), workers)
 
     def refuse(self, spec: StudySpec) -> None:
         """Returns if the cluster's workers can share a study.

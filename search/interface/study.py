@@ -119,27 +119,28 @@ class Study:
 
     # -- doing -----------------------------------------------------------------------------------
 
-    def check(self, full: bool = False) -> StudyCheck:
+    def check(self, full: bool = False, *, cluster: str | None = None) -> StudyCheck:
         """Checks the study, and returns what a run would do; nothing is trained or written.
 
         Args:
             full: Also try each part of the study once, and estimate how long a run takes.
+            cluster: Also check whether a Ray cluster can run the study, as --cluster.
 
         Raises:
             UserError: The study has mistakes; the text lists all of them.
         """
-        from paretune.search.interface.checking import checked_study
+        from paretune.search.interface.checking import checked_study, fully_checked
+        from paretune.search.interface.cluster import Cluster
         from paretune.search.interface.results import StudyCheck
 
+        place = Cluster.named(cluster)
         with self._source.at_work():
             spec = self._source.spec()
-            info = checked_study(spec)
+            info = checked_study(spec, place)
             if not full:
                 return StudyCheck(info)
-            from paretune.search.preflight.preflight import full_check
-
             where = self._source.where()
-            result = full_check(spec, where)
+            result = fully_checked(spec, where, place)
             result.raise_mistakes(where)
             return StudyCheck(info, result)
 
@@ -148,7 +149,8 @@ class Study:
         trials: int | None = None,
         time: str | float | None = None,
         *,
-        workers: int = 1,
+        workers: int | None = None,
+        cluster: str | None = None,
         retry_failed: bool = False,
         start_from: Study | str | os.PathLike[str] | None = None,
         progress: bool = True,
@@ -162,7 +164,10 @@ class Study:
         Args:
             trials: Number of trials in all: finished ones count, the baseline does not.
             time: Time limit of this run: "30m", or seconds.
-            workers: Processes on this machine that run trials.
+            workers: Processes on this machine that run trials, by default one; on a cluster, the
+                workers that train, by default as many as fit.
+            cluster: A Ray cluster that runs the workers, as --cluster: "ray" or "ray://HOST:PORT".
+                It needs a database server, a store, and parts that are importable from files.
             retry_failed: Whether trials that failed before are run once more.
             start_from: Another study, as --from: its trained stages and artifacts that fit are
                 taken over, and the plans of its front are tried first.
@@ -173,25 +178,33 @@ class Study:
             UserError: The study has mistakes, or cannot be run. Finished trials are kept.
             KeyboardInterrupt: The user stopped the run. Finished trials are kept.
         """
+        from paretune.search.interface.cluster import Cluster
         from paretune.search.interface.notebook_progress import shown_progress
         from paretune.search.interface.session import run_session
         from paretune.search.interruption import noted_interrupts
 
         _check_numbers(trials, workers)
+        place = Cluster.named(cluster, workers)
+        here = 1 if place or workers is None else workers
         source = self._source
-        source.refuse_workers(workers)
+        shared = place is not None or here > 1
+        if shared:
+            source.refuse_workers(f"cluster={cluster}" if place else f"workers={workers}")
         with source.at_work(), noted_interrupts(), shown_progress(progress) as shown:
             spec = source.spec(trials, time_text(time))
+            if place is not None:
+                place.refuse(spec)  # before a file is written for its workers
             origin = None if start_from is None else _origin(start_from, spec)
             return run_session(
                 spec,
                 reporters=[*([shown] if shown else []), *reporters],
-                workers=workers,
+                workers=here,
                 worker_options=[word for text in source.overrides for word in ("--set", text)],
                 retry_failed=retry_failed,
-                study=str(source.file_for_workers() if workers > 1 else source.location.file),
+                study=str(source.file_for_workers() if shared else source.location.file),
                 where=source.where(),
                 origin=origin,
+                cluster=place,
             )
 
     def pause(self) -> str:
@@ -420,7 +433,7 @@ def _origin(other: Study | str | os.PathLike[str], spec: StudySpec) -> OriginStu
     return OriginStudy.of(os.fspath(named), spec.storage)
 
 
-def _check_numbers(trials: int | None, workers: int) -> None:
+def _check_numbers(trials: int | None, workers: int | None) -> None:
     """Refuses numbers that the command line refuses, too.
 
     Raises:

@@ -121,14 +121,15 @@ class StudySource:
                 raise UserError(str(error)) from error
             yield
 
-    def refuse_workers(self, workers: int) -> None:
+    def refuse_workers(self, argument: str) -> None:
         """Refuses other processes if they could not run the study.
+
+        Args:
+            argument: The argument of `run` that asks for them, and its value: `workers=2`.
 
         Raises:
             UserError: The study has objects of this process.
         """
-        if workers == 1:
-            return
         from paretune.search.user_code import dotted_paths
 
         paths = dotted_paths(self._document().data)
@@ -137,9 +138,9 @@ class StudySource:
         )
         if names:
             raise UserError(
-                f"workers={workers}: {names} exists in this process only; move it into a file, "
+                f"{argument}: {names} exists in this process only; move it into a file, "
                 'such as my_task.py, and import it from there ("my_task:Plates" in a study file), '
-                "so that other processes can, too; or leave workers out"
+                f"so that other processes can, too; or leave {argument.partition('=')[0]} out"
             )
 
     def file_for_workers(self) -> Path:

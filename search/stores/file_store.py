@@ -41,6 +41,9 @@ OBJECT_STORES = frozenset(
 
 MARKER = "paretune-store.json"
 
+TRIED = "tried-"
+"""Begin of the name of a file in a folder that is no store yet."""
+
 LONGEST = 600.0
 """Seconds to wait for a store that does not answer, unless the variable below says another."""
 
@@ -85,6 +88,30 @@ class FileStore:
         Raises:
             StoreError: It cannot be used, or is another store.
         """
+        id = self._expected_id(expected)
+        if id is None:
+            id = uuid.uuid4().hex
+            self._write_small(MARKER, json.dumps({"paretune": 1, "id": id}).encode())
+        self._try_writing("tried/")
+        return id
+
+    def try_out(self, expected: str | None = None) -> None:
+        """Tries the store as `check` does, and does not begin it.
+
+        Args:
+            expected: Id of the store that has the study's files; None for a new study.
+
+        Raises:
+            StoreError: It cannot be used, or is another store.
+        """
+        self._try_writing("tried/" if self._expected_id(expected) else TRIED)
+
+    def _expected_id(self, expected: str | None) -> str | None:
+        """Returns the id of the store; None if it has none yet.
+
+        Raises:
+            StoreError: It is another store than expected.
+        """
         id = self._id()
         if expected is not None and id != expected:
             what = "is another store" if id else f"has no file {MARKER}"
@@ -92,10 +119,6 @@ class FileStore:
                 f"files: {self.address.url} {what}, so the study's files are not there. If it is a "
                 "shared folder, mount it. If you moved the store, copy all its files there first"
             )
-        if id is None:
-            id = uuid.uuid4().hex
-            self._write_small(MARKER, json.dumps({"paretune": 1, "id": id}).encode())
-        self._try_writing()
         return id
 
     def _id(self) -> str | None:
@@ -109,8 +132,8 @@ class FileStore:
                 "or copy it from a backup of the store"
             ) from None
 
-    def _try_writing(self) -> None:
-        name, content = f"tried/{uuid.uuid4().hex}", os.urandom(64)
+    def _try_writing(self, prefix: str) -> None:
+        name, content = f"{prefix}{uuid.uuid4().hex}", os.urandom(64)
         self._write_small(name, content)
         if self._read_small(name) != content:
             raise StoreError(f"files: {self.address.url} returns other bytes than were written")
@@ -272,7 +295,7 @@ class FileStore:
             path = self._path(name)
 
             def upload() -> None:
-                if self._is_folder and name == MARKER:
+                if self._is_folder and name.startswith((MARKER, TRIED)):  # no store yet
                     self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
                     self._fs.put_file(file, path)
                 else:

@@ -13,7 +13,9 @@ from paretune.objectives.runtimes.base import Artifact
 from paretune.search.building.shared_files import SharedFiles
 from paretune.search.database.leases import Leases
 from paretune.search.database.outage import outage_of
+from paretune.search.database.reader import study_reader
 from paretune.search.database.stored_files import StoredFiles
+from paretune.search.errors import UserError
 from paretune.search.stores.address import StoreAddress
 from paretune.search.stores.file_store import FileStore
 
@@ -94,6 +96,22 @@ class StudyStore:
         files = [folder / row["file"] for row in store.cached_stages()]
         files += (folder / "artifacts").glob("trial-*")
         return [file for file in files if file.is_file()]
+
+
+def try_store(spec: StudySpec) -> str:
+    """Tries the store that a study file names; returns its URL.
+
+    Nothing is waited for, and no file stays.
+
+    Raises:
+        StoreError: It cannot be used, or is another store than before.
+    """
+    store = FileStore(StoreAddress.from_json(spec.files or {}), wait_s=0.0)
+    noted = None
+    with suppress(UserError), study_reader(spec.storage) as reader:  # else the study is new
+        noted = reader.study()["info"].get(INFO)
+    store.try_out(noted["id"] if noted else None)
+    return store.address.url
 
 
 def bring_artifact(artifact: Artifact, info: Mapping[str, Any]) -> None:
