@@ -162,7 +162,8 @@ def trials_of(url: str) -> tuple[dict[str, list[float]], dict[str, int]]:
         statement = sa.select(t.worker, t.state, t.finished).where(t.number > 0)
         rows = connection.execute(statement.order_by(t.finished)).all()
     engine.dispose()
-    ends, states = defaultdict(list), defaultdict(int)
+    ends: dict[str, list[float]] = defaultdict(list)
+    states: dict[str, int] = defaultdict(int)
     for worker, state, finished in rows:
         states[state] += 1
         if finished is not None:
