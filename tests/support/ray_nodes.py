@@ -2,8 +2,8 @@
 
     python -m support.ray_nodes CPUS RESOURCE
 
-prints {"address": ...}, and reads commands from standard input: `kill` kills the raylet of the
-second node, which has the resource; the end of the input ends the cluster.
+prints {"address": ..., "session": ...}, and reads commands from standard input: `kill` kills the
+raylet of the second node, which has the resource; the end of the input ends the cluster.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ class RayNodes:
 
     Attributes:
         address: Its address, for RAY_ADDRESS.
+        session: Folder of its logs and of the files that travelled.
     """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.address = self._answer()["address"]
+        answer = self._answer()
+        self.address = str(answer["address"])
+        self.session = Path(str(answer["session"]))
 
     def kill_second_node(self) -> None:
         """Kills the raylet of the second node, without warning."""
@@ -74,7 +77,8 @@ def _main(cpus: int, resource: str) -> None:
         initialize_head=True, head_node_args={"num_cpus": cpus, "include_dashboard": False}
     )
     second = cluster.add_node(num_cpus=cpus, resources={resource: 1})
-    print(json.dumps({"address": cluster.address}), flush=True)
+    session = cluster.head_node.get_session_dir_path()
+    print(json.dumps({"address": cluster.address, "session": session}), flush=True)
     for line in sys.stdin:
         if line.strip() == "kill":
             second.kill_raylet()

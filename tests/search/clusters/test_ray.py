@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from paretune.search.clusters.ray_worker import Ticket
 from paretune.search.database.store import existing_store
 from paretune.search.study.records import StudyRecord
+from paretune.search.study.role import Role
 from support.postgres import postgres
 from support.ray_nodes import RayNodes, ray_nodes
 
@@ -42,6 +44,9 @@ objectives: {error: {minimize: fraction}, cost: {minimize: ms}}
 search: {trials: 30, sampler: random}
 """
 
+
+PASSWORD, KEY = "sesame-open-7", "wJalrXUtnFEMI7MDENGbPxRfiCYEXAMPLEKEY"
+"""Secrets that no log, report or database may hold."""
 
 NOTED = '''\
 """An objective that notes the Ray node on which it is measured."""
@@ -212,7 +217,7 @@ def test_ray_is_imported_beside_a_package_that_breaks_it(tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_times_are_taken_on_the_named_host_only(
+def test_times_are_taken_on_the_named_host_only_and_secrets_are_noted_nowhere(
     tmp_path: Path, server: str, nodes: RayNodes, start: Any
 ) -> None:
     log = tmp_path / "hosts.log"
@@ -220,8 +225,11 @@ def test_times_are_taken_on_the_named_host_only(
     file = tmp_path / "staged.yaml"
     file.write_text(STAGED)
     run = start(
-        "run", file, "--storage", server, "--cluster", "ray", RAY_ADDRESS=nodes.address
-    )  # fmt: skip
+        *("run", file, "--cluster", "ray"),
+        RAY_ADDRESS=nodes.address,
+        PARETUNE_STORAGE=server.replace("postgres:@", f"postgres:{PASSWORD}@"),
+        AWS_SECRET_ACCESS_KEY=KEY,
+    )
     assert run.ended() == 0, run.log.read_text()
     assert "workers: 1 to measure, 1 to train" in run.log.read_text()
     record = _record(server)
@@ -232,3 +240,23 @@ def test_times_are_taken_on_the_named_host_only(
     assert len(measured) >= len(search) + 1
     assert {*measured} == {"bench"}, "the resource of the second node"
     assert any((tmp_path / "shared").rglob("*")), "the artifacts are in the store"
+    assert file.with_suffix("").joinpath("report.html").is_file()
+    assert any(path.name.startswith("worker-") for path in nodes.session.rglob("*.out"))
+    assert file in _files_with(tmp_path, "noted_host")
+    assert _files_with(nodes.session, PASSWORD, KEY) == []
+    assert _files_with(tmp_path, PASSWORD, KEY) == []  # also the database
+
+
+def _files_with(folder: Path, *texts: str) -> list[Path]:
+    """Returns the files in a folder that hold one of the texts."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return [path for path in files if any(text.encode() in path.read_bytes() for text in texts)]
+
+
+def test_ticket_of_a_task_shows_no_secret() -> None:
+    ticket = Ticket(
+        *("away.yaml", (), f"postgresql://me:{PASSWORD}@db/studies", 3, Role.ALL, 1, False),
+        environment={"AWS_SECRET_ACCESS_KEY": KEY},
+    )
+    assert "away.yaml" in repr(ticket)
+    assert PASSWORD not in repr(ticket) and KEY not in repr(ticket)
