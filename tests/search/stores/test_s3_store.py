@@ -61,6 +61,18 @@ def test_file_on_s3_comes_back_to_another_host(server: S3Server, tmp_path: Path)
     assert url == "s3://bucket/study/logs/probe.log"
 
 
+def test_store_that_is_only_tried_stays_empty(server: S3Server) -> None:
+    store = store_at(server, "bucket/tried")
+    store.try_out()
+    assert store._fs.find("bucket/tried") == []
+    id = store.check()
+    store.try_out(id)
+    with pytest.raises(StoreError, match="is another store"):
+        store.try_out("0" * 32)
+    with pytest.raises(StoreError, match="there is no such bucket or folder"):
+        store_at(server, "nowhere/study").try_out()
+
+
 def test_damaged_file_on_s3_is_not_used(server: S3Server, tmp_path: Path) -> None:
     file, digest = written(tmp_path)
     store = store_at(server, "bucket/damaged")
