@@ -23,7 +23,7 @@ from paretune.search.database.version_writer import VersionWriter
 from paretune.search.database.versions import FIRST, Versions
 from paretune.search.errors import UserError
 from paretune.search.interruption import stop_if_interrupted
-from paretune.search.study.records import TrialRecord
+from paretune.search.study.records import FrontPoint, TrialRecord
 from paretune.search.trial.events import Notice, Reporter
 from paretune.search.views.words import and_text, count_text, list_text
 
@@ -219,11 +219,14 @@ class MeasuringAgain:
 
     def write_front(self) -> None:
         """Writes the front and its history by the present values of all trials."""
+        self._writer.replace_front(self._front_history)
+
+    def _front_history(self) -> Sequence[FrontPoint]:
         study = self._study
         trials = StudyReader(engine_rows(study.engine)).trials()
         first = next((t for t in trials if t.number == 0), None)
         values = first.values if first is not None and first.state == "complete" else None
-        self._writer.replace_front(front_history(trials, study.axes, values, study.classes))
+        return front_history(trials, study.axes, values, study.classes)
 
     def _tell_failed(self) -> None:
         """Tells which trials do not count in this version, and why."""

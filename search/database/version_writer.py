@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,9 +155,14 @@ class VersionWriter(Tables):
                 _put_measurements(connection, number, measured, host)
         return True
 
-    def replace_front(self, points: Sequence[FrontPoint]) -> None:
-        """Replaces the history of the front."""
+    def replace_front(self, history: Callable[[], Sequence[FrontPoint]]) -> None:
+        """Replaces the history of the front.
+
+        Args:
+            history: Reads the trials and returns it; no other worker writes meanwhile.
+        """
         with exclusive_transaction(self.engine) as connection:
+            points = history()
             connection.execute(sa.delete(tables.fronts))
             for point in points:
                 write_front(connection, point)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store, existing_store
 from paretune.search.database.trials import UnseenTrials
 from paretune.search.database.version import SCHEMA
+from paretune.search.database.version_writer import VersionWriter
 from paretune.search.errors import UserError
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Axis, FrontPoint, Result
@@ -282,3 +284,21 @@ def test_front_is_written_only_with_the_trials_of_all_workers(store: Store) -> N
     assert other.finish(2, late, "h", both, "you", (2, ()))
     assert store.front_members() == (1, 2)
     other.close()
+
+
+def test_no_trial_ends_while_the_history_of_the_front_is_replaced(store: Store) -> None:
+    begin(store, 1)
+    ended: list[float | None] = []
+    end = Thread(target=lambda: ended.append(store.finish(1, Result("complete"), "h")))
+
+    def history() -> list[FrontPoint]:
+        end.start()
+        end.join(0.05)
+        assert not ended
+        assert store.rows([1])[0]["state"] == "running"
+        return [FrontPoint(0, 10.0, 0.2, (0,))]
+
+    VersionWriter(store.engine).replace_front(history)
+    end.join()
+    assert store.rows([1])[0]["state"] == "complete"
+    assert store.front_members() == (0,)
