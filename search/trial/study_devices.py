@@ -65,7 +65,7 @@ def _refuse_other(target: str | None, kept: Devices | None) -> Callable[[DeviceF
         check_same_device(facts, earlier)
         if earlier.get("cores") not in (None, facts.cores):
             raise UserError(
-                f"{facts.address}: the device lets this study use {facts.cores} cores, and "
+                f"{facts.address}: this study may use {facts.cores} of the device's cores, and "
                 f"{earlier['cores']} when its earlier trials were measured; their times cannot be "
                 "compared: give it the same cores, such as by ?cpus=0-3 in the address"
             )
