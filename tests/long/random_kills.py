@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.random_kills import KINDS, random_kills
 
-SHARES = {"trainer": 0.7, "stages": 0.3}
+SHARES = {"trainer": 0.8, "stages": 0.2}
 """Kind of study -> share of the kills; trainings take longer."""
 
 
