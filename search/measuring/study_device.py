@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from paretune.objectives.devices.messages import DeviceFacts
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 LOCAL = "local://"
 """Begin of the addresses of this host, whose other work would disturb a measurement."""
@@ -56,8 +59,9 @@ class StudyDevice:
         waits: bool = True,
     ) -> None:
         self.address = address
-        self.notify: Callable[[str], None] = lambda text: None
+        self.notify: Callable[[str], None] = _log.warning  # standard error
         self.look: Callable[[], None] = lambda: None
+        self._name, self._told_holder = holder, ""
         self._holder = f"{holder} on {socket.gethostname()}, process {os.getpid()}"
         self._accept = accept
         self._waits = waits
@@ -84,6 +88,7 @@ class StudyDevice:
             with self._alone(), device.lease(self._holder, on_wait=self._busy):
                 answer = action(device)
             self._found_again()
+            self._told_holder = ""
             return answer
 
         connect = cast(Any, self._connected)
@@ -160,7 +165,9 @@ class StudyDevice:
 
     def _busy(self, holder: str) -> None:
         """Lets other work of this host measure meanwhile; called while another holds the lease."""
-        if not self._waits:
+        is_ours = holder.startswith(f"{self._name} on ")  # workers of a study take turns
+        if not is_ours and holder != self._told_holder:
+            self._told_holder = holder
             self.notify(f"the device {self.address} is used by {holder}; this waits for it")
         self._breathe()
 

@@ -81,7 +81,7 @@ def retarget(
     spec = location.spec()
     deployment = deployment_of(spec, request)
     trials = requested_trials(record, request.trials)
-    device = _opened_device(record, deployment, request)
+    device = _opened_device(record, deployment, request, notify)
     try:
         return _retargeted(location, request, trials, spec, record, deployment, device, notify)
     finally:
@@ -90,7 +90,7 @@ def retarget(
 
 
 def _opened_device(
-    record: StudyRecord, deployment: Deployment, request: RetargetRequest
+    record: StudyRecord, deployment: Deployment, request: RetargetRequest, notify: Notify
 ) -> StudyDevice | None:
     """Returns the device of a request, which answers and has the runtime; None for this machine.
 
@@ -110,6 +110,7 @@ def _opened_device(
     except DeviceRefused as error:
         raise UserError(f"--device: {error}") from error
     device = StudyDevice(request.device, f"retarget of {record.name}", waits=False)
+    device.notify = notify
     device.check_runtime(deployment.name)
     return device
 

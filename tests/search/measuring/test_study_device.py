@@ -20,7 +20,9 @@ ADDRESS = "ssh://pi@cam"
 
 
 class StandInDevice:
-    """An open device; `facts` is its name."""
+    """An open device; `facts` is its name, `holders` hold its lease one after the other."""
+
+    holders: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.facts: Any = SimpleNamespace(model="Pi 5")
@@ -30,6 +32,8 @@ class StandInDevice:
     @contextmanager
     def lease(self, holder: str, on_wait: Callable[[str], object]) -> Iterator[None]:
         assert "study s on" in holder
+        for other in self.holders:
+            on_wait(other)
         self.leases += 1
         yield
 
@@ -136,3 +140,18 @@ def test_lost_device_is_refused_by_a_check(opened: list[StandInDevice]) -> None:
 
     with pytest.raises(UserError, match="paretune devices test"):
         device.attempt(failing(1, DeviceLost(ADDRESS, "no route")))
+
+
+def test_other_study_that_holds_the_device_is_told_once(
+    opened: list[StandInDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other workers of this study are not told: they take turns all the time."""
+    holders = ("study s on b, process 1", "study t on b, process 2", "study t on b, process 2")
+    monkeypatch.setattr(StandInDevice, "holders", holders)
+    told: list[str] = []
+    device = StudyDevice(ADDRESS, "study s")
+    device.notify = told.append
+
+    assert device.attempt(lambda d: d.facts.model) == "Pi 5"
+
+    assert told == [f"the device {ADDRESS} is used by study t on b, process 2; this waits for it"]

@@ -140,6 +140,7 @@ def test_two_workers_of_a_study_share_its_device(
                 time.sleep(0.2)
             assert states_of(copied).count("complete") == 2
         assert running.ended() == 0, running.log.read_text()
+        assert "is used by another study; this waits for it" in running.log.read_text()
         assert device.hello().holder is None
     assert states_of(copied) == ["complete"] * 4
 
