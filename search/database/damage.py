@@ -6,6 +6,7 @@ The texts name the file, what is wrong, what is left of the study, and what to t
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -248,10 +249,31 @@ def _server_text(url: str, error: BaseException) -> str | None:
         return None
     driver = _driver_error(error)
     first = (str(driver).strip().splitlines() or [type(driver).__name__])[0]
-    return (
-        f"storage: {without_password(url)}: the database server does not answer: {first}\n"
-        "Finished trials are kept. Type the same command again when the server is back."
+    problem, advice = next(
+        (text for pattern, text in _REFUSALS.items() if re.search(pattern, first)), _AWAY
     )
+    return f"storage: {without_password(url)}: {problem}: {first}\n{advice}"
+
+
+_AWAY = (
+    "the database server does not answer",
+    "Finished trials are kept. Type the same command again when the server is back.",
+)
+
+_REFUSALS = {
+    r"no password supplied|authentication failed|pg_hba\.conf|role .* does not exist": (
+        "the database server refuses the login",
+        "Give the password by PGPASSFILE=~/.pgpass, PGPASSWORD=... or PARETUNE_STORAGE=URL in the "
+        "environment, and the user in the URL.",
+    ),
+    r"database .* does not exist": (
+        "the database server has no such database",
+        "Create it with createdb, or name another one in the URL.",
+    ),
+}
+"""Pattern in the text of PostgreSQL's driver -> what is wrong, and what to do.
+
+The driver gives no SQLSTATE for a connection that failed."""
 
 
 def _sqlite_error(error: BaseException) -> sqlite3.Error | None:

@@ -326,6 +326,24 @@ def test_server_that_does_not_answer_is_named(sqlstate: str | None) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("fe_sendauth: no password supplied", "refuses the login"),
+        ('FATAL:  password authentication failed for user "me"', "refuses the login"),
+        ('FATAL:  role "me" does not exist', "refuses the login"),
+        ('FATAL:  database "db" does not exist', "has no such database"),
+        ('could not translate host name "password-db"', "does not answer"),
+    ],
+)
+def test_server_that_refuses_a_login_is_not_called_away(answer: str, expected: str) -> None:
+    error = sa.exc.OperationalError("SELECT 1", {}, Driver(answer, None))
+    text = str(problem_text("postgresql+psycopg://me:secret@host/db", error))
+    assert f"the database server {expected}: {answer}\n" in text
+    assert ("when the server is back" in text) == (expected == "does not answer")
+    assert "secret" not in text
+
+
 def test_deadlock_on_a_server_is_another_error() -> None:
     error = sa.exc.OperationalError("UPDATE", {}, Driver("deadlock detected", "40P01"))
     assert problem_text("postgresql://host/db", error) is None
