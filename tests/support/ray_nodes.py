@@ -77,6 +77,7 @@ def _main(cpus: int, resource: str) -> None:
         initialize_head=True, head_node_args={"num_cpus": cpus, "include_dashboard": False}
     )
     second = cluster.add_node(num_cpus=cpus, resources={resource: 1})
+    assert cluster.head_node is not None
     session = cluster.head_node.get_session_dir_path()
     print(json.dumps({"address": cluster.address, "session": session}), flush=True)
     for line in sys.stdin:
