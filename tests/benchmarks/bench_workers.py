@@ -149,7 +149,13 @@ def lines_of_errors(folder: Path) -> Iterator[str]:
     """Yields what the workers and the server have reported."""
     for log in (*folder.rglob("worker-*.log"), *folder.glob("postgres/log*")):
         if log.is_file():
-            for line in log.read_text(errors="replace").splitlines():
+            lines = log.read_text(errors="replace").splitlines()
+            for number, line in enumerate(lines):
+                if "Traceback" in line and "KeyboardInterrupt" in "".join(lines[number:]):
+                    break  # the run has ended it, after its work
+                if "Traceback" in line:
+                    yield "\n".join([f"{log.name}:", *lines[number:]])
+                    break
                 if ERRORS.search(line):
                     yield f"{log.name}: {line}"
 
@@ -159,7 +165,9 @@ def trials_of(url: str) -> tuple[dict[str, list[float]], dict[str, int]]:
     t = tables.trials.c
     engine = open_engine(url)
     with engine.connect() as connection:
-        statement = sa.select(t.worker, t.state, t.finished).where(t.number > 0)
+        statement = sa.select(t.worker, t.state, t.finished).where(
+            t.number > 0, t.repeat_of.is_(None)
+        )
         rows = connection.execute(statement.order_by(t.finished)).all()
     engine.dispose()
     ends: dict[str, list[float]] = defaultdict(list)
