@@ -18,7 +18,7 @@ from paretune.objectives.runtimes import RUNTIMES
 from paretune.objectives.runtimes.ncnn import Ncnn
 
 SHAPE = (1, 8, 8)
-IN_DEV = ("onnxruntime", "ncnn")
+IN_DEV = ("onnxruntime",)
 MARKED = [
     pytest.param(name, marks=pytest.mark.slow if name in IN_DEV else pytest.mark.heavy)
     for name in ON_DEVICES
@@ -51,11 +51,13 @@ def test_outputs_are_those_of_the_host(
     np.testing.assert_allclose(output, runtime.load(path, options)(images), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("bytes_left", [-4, 0])
 def test_short_weights_of_ncnn_are_refused_before_ncnn_reads_them(
     bytes_left: int, model: nn.Module, tmp_path: Path
 ) -> None:
+    pytest.importorskip("ncnn")
+    pytest.importorskip("pnnx")
     path = tmp_path / "network.ncnn.zip"
     options = Ncnn.Params()
     artifact = Ncnn.export(model, SHAPE, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ def untrained(network: type[torch.nn.Module], text: bool = False) -> UntrainedNe
     torch.manual_seed(0)
     candidate = Candidate(network().eval(), data.shape, odd.CLASSES)
     inputs = probe_inputs(sample(data).inputs, data)
-    return UntrainedNetwork(lambda: candidate, inputs, lambda text: Path("exporter.log"))
+    return UntrainedNetwork(lambda: candidate, inputs, lambda text: "exporter.log")
 
 
 def deployment(runtime: str) -> Deployment:
