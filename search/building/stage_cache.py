@@ -292,8 +292,9 @@ class StageCache:
             but: The epoch of one that stays.
         """
         files = {f for f in self._snapshots(key) if int(f.name.split(".")[1]) != but}
-        self._discard(files)
-        self._store.remove_stages([file.name.removesuffix(".safetensors") for file in files])
+        if files:  # short trainings have none
+            self._discard(files)
+            self._store.remove_stages([file.name.removesuffix(".safetensors") for file in files])
 
     def _snapshots(self, key: str) -> set[Path]:
         """Returns the files of the snapshots of a key, also of those that only the store has."""

@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 
 try:
     from paretune.search.database.rungs import Rungs, RungValues
@@ -151,6 +152,7 @@ class MemoryRungs(Rungs):
     """The rungs of a race, kept in memory instead of a database."""
 
     def __init__(self) -> None:
+        super().__init__(sa.create_engine("sqlite://"))  # never connected
         self._rungs: dict[int, dict[int, RungValues]] = {}
         self._paused: dict[int, Any] = {}
 
