@@ -6,7 +6,6 @@ been stored or not, so each write can be repeated: it replaces rows, or finds th
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,17 +14,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from paretune.search.database.damage import is_away
-from paretune.search.errors import UserError
 from paretune.search.interruption import stop_if_interrupted
+from paretune.search.waits import longest_wait
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-LONGEST = 600.0
-"""Seconds that a run waits for a server, unless the variable below says another number."""
 
 VARIABLE = "PARETUNE_DATABASE_WAIT"
 
@@ -52,7 +48,7 @@ class Outage:
     """
 
     def __init__(self, seconds: float | None = None) -> None:
-        self._seconds = longest_wait() if seconds is None else seconds
+        self._seconds = longest_wait(VARIABLE) if seconds is None else seconds
         self._thread = threading.current_thread()
         self._is_waiting = True
         self._depth = 0
@@ -131,25 +127,6 @@ def no_waiting(engine: sa.Engine) -> Iterator[None]:
     outage = outage_of(engine)
     with outage.ignored() if outage else nullcontext():
         yield
-
-
-def longest_wait() -> float:
-    """Returns the longest wait for a server in seconds.
-
-    Raises:
-        UserError: The variable of the environment holds no number.
-    """
-    text = os.environ.get(VARIABLE, "")
-    try:
-        seconds = float(text) if text else LONGEST
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < 1e9:
-        raise UserError(
-            f"{VARIABLE}: must be a number of seconds, not {text!r}; for ten minutes: "
-            f"export {VARIABLE}=600"
-        )
-    return seconds
 
 
 def _lost_text(seconds: float) -> str:

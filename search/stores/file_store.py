@@ -31,6 +31,7 @@ from paretune.search.stores.store_errors import (
     refusal_text,
     shown_error,
 )
+from paretune.search.waits import longest_wait
 
 T = TypeVar("T")
 
@@ -43,9 +44,6 @@ MARKER = "paretune-store.json"
 
 TRIED = "tried-"
 """Begin of the name of a file in a folder that is no store yet."""
-
-LONGEST = 600.0
-"""Seconds to wait for a store that does not answer, unless the variable below says another."""
 
 VARIABLE = "PARETUNE_FILES_WAIT"
 
@@ -73,7 +71,7 @@ class FileStore:
     ) -> None:
         self.address = address
         self._notify = notify
-        self._wait_s = longest_wait() if wait_s is None else wait_s
+        self._wait_s = longest_wait(VARIABLE) if wait_s is None else wait_s
         self._opened: tuple[Any, str] | None = None
         self._is_folder = address.protocol not in OBJECT_STORES
 
@@ -386,25 +384,6 @@ class FileStore:
 
     def _shown(self, error: BaseException) -> str:
         return shown_error(error, self.address)
-
-
-def longest_wait() -> float:
-    """Returns the longest wait for a store in seconds.
-
-    Raises:
-        UserError: The variable of the environment holds no number.
-    """
-    text = os.environ.get(VARIABLE, "")
-    try:
-        seconds = float(text) if text else LONGEST
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < 1e9:
-        raise UserError(
-            f"{VARIABLE}: must be a number of seconds, not {text!r}; for ten minutes: "
-            f"export {VARIABLE}=600"
-        )
-    return seconds
 
 
 def _object(sha256: str) -> str:

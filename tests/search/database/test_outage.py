@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from paretune.search.database import outage
 from paretune.search.database.base import Tables
 from paretune.search.database.engine import open_engine
-from paretune.search.database.outage import Outage, longest_wait, no_waiting
+from paretune.search.database.outage import VARIABLE, Outage, no_waiting
 from paretune.search.errors import UserError
+from paretune.search.waits import longest_wait
 
 
 class OperationalError(Exception):
@@ -129,11 +130,11 @@ def test_variable_sets_the_longest_wait(
     monkeypatch: pytest.MonkeyPatch, text: str, seconds: float
 ) -> None:
     monkeypatch.setenv("PARETUNE_DATABASE_WAIT", text)
-    assert longest_wait() == seconds
+    assert longest_wait(VARIABLE) == seconds
 
 
 @pytest.mark.parametrize("text", ["-1", "long", "nan", "inf"])
 def test_variable_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("PARETUNE_DATABASE_WAIT", text)
     with pytest.raises(UserError, match=f"PARETUNE_DATABASE_WAIT: .* not '{text}'; .* export"):
-        longest_wait()
+        longest_wait(VARIABLE)
