@@ -35,7 +35,7 @@ T = TypeVar("T")
 LOOK_S = 0.5
 """Seconds between two attempts to take the lease."""
 
-TELL_S = 5.0
+REPORT_EVERY_S = 5.0
 """Seconds between two calls of `on_wait`."""
 
 KEPT_BYTES = 256 << 20
@@ -141,13 +141,13 @@ class Device:
             DeviceBusy: Another holder kept it for `wait_s`.
         """
         begun = time.monotonic()
-        told = begun - TELL_S
+        reported = begun - REPORT_EVERY_S
         while not (answer := self._link.ask("lock", {"holder": holder}))["taken"]:
             now = time.monotonic()
             if wait_s is not None and now - begun >= wait_s:
                 raise DeviceBusy(f"the device {self.address} is held by {answer['holder']}")
-            if now - told >= TELL_S:
-                told = now
+            if now - reported >= REPORT_EVERY_S:
+                reported = now
                 on_wait(str(answer["holder"]))
             time.sleep(LOOK_S if wait_s is None else min(LOOK_S, max(0.01, wait_s / 4)))
         try:

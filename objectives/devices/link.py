@@ -209,7 +209,7 @@ class Link:
             while view:
                 view = view[self._process.stdin.write(view[: 1 << 16]) or 0 :]
         except (OSError, ValueError):
-            # The listener tells why, after what the device still said.
+            # The thread that listens reads the device's last messages, and raises the error.
             with suppress(OSError, ValueError):
                 self._process.stdin.close()
 

@@ -431,10 +431,10 @@ def trip_point() -> float | None:
 
 def clocks() -> list[float]:
     """Returns the present clock of each core in MHz."""
-    found = [
+    frequencies = [
         number_of(p) for p in paths("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
     ]
-    mhz = [round(khz / 1000, 1) for khz in found if khz]
+    mhz = [round(khz / 1000, 1) for khz in frequencies if khz]
     if not mhz:
         lines = (text_of("proc/cpuinfo") or "").splitlines()
         with contextlib.suppress(ValueError):
