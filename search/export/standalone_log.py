@@ -144,6 +144,7 @@ class CallLog:
             self._drop(error)
 
     def _add(self, seconds: float, inputs: Any, outputs: Any, nest: Any, ids: Any) -> None:
+        self._facts()  # once; before the clock, so that a large model's digest costs no calls
         begun, batch = time.perf_counter(), len(inputs[0])
         if os.getpid() != self._pid:
             self._lock = threading.Lock()  # another thread may have held it at the fork
