@@ -14,6 +14,7 @@ is printed too, as other work on the host changes the time on the wall.
     python tests/benchmarks/bench_optimize.py --case digits --seeds 3 --time 180
     PARETUNE_CIFAR=FOLDER python tests/benchmarks/bench_optimize.py --case cifar --time 600
     python tests/benchmarks/bench_optimize.py --case scenes --time 600
+    PARETUNE_PHOTOS=FOLDER python tests/benchmarks/bench_optimize.py --case photos --time 300
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Case:
     """A task that both sides solve.
 
     Attributes:
-        study: The hand-written study.
+        study: The hand-written study: a file of studies/, or a path.
         model: Arguments of `optimize` that name the model and its data.
         goals: The goals of both sides.
         data: --set option for the hand-written study's data; None for its own.
@@ -81,7 +82,11 @@ class SideResult:
 
 
 def cases() -> dict[str, Case]:
-    """Returns name -> case; `cifar` needs the folder PARETUNE_CIFAR."""
+    """Returns name -> case; `cifar` needs the folder PARETUNE_CIFAR, `photos` PARETUNE_PHOTOS.
+
+    PARETUNE_PHOTOS has what the user of a trained MobileNetV2 has: photos/train and photos/val with
+    a folder for each class, and ckpt.pt, the weights of a script of the user's own.
+    """
     made = {
         "digits": Case(
             "quickstart.yaml",
@@ -107,7 +112,25 @@ def cases() -> dict[str, Case]:
             ("latency <= 0.3 x baseline", "accuracy >= baseline - 3%"),
             data=f"data={{npz: {file}, validation: 0.2}}",
         )
+    photos = os.environ.get("PARETUNE_PHOTOS")
+    if photos:
+        made["photos"] = photos_case(Path(photos).absolute())
     return made
+
+
+def photos_case(folder: Path) -> Case:
+    """Returns the case of a user's MobileNetV2 of half the width, at 48 pixels."""
+    images = f"{{images: {folder / 'photos'}, size: 48}}"
+    return Case(
+        str(Path(__file__).with_name("photos.yaml")),
+        (
+            *("{torchvision: mobilenet_v2, args: {width_mult: 0.5}}", "--data", images),
+            *("--checkpoint", str(folder / "ckpt.pt")),
+        ),
+        ("latency <= 0.5 x baseline", "accuracy >= baseline - 1%"),
+        data=f"data={images}",
+        files=(folder / "ckpt.pt",),
+    )
 
 
 def run(command: list[str], folder: Path) -> tuple[float, float]:
@@ -179,11 +202,11 @@ main(["optimize", *sys.argv[1:]])
 def hand_written(case: Case, seconds: int, seed: int, folder: Path) -> SideResult:
     """Runs the hand-written study."""
     begun = time.time()
-    shutil.copy(STUDIES / case.study, folder)
+    study = Path(shutil.copy(STUDIES / case.study, folder))
     data = [] if case.data is None else ["--set", case.data]
     options = ["--set", f"search.seed={seed}", *data, "--time", f"{seconds}s", "--trials", 9999]
-    wall, processor = run(paretune("run", case.study, *options), folder)
-    return result_of(folder / Path(case.study).stem, case, begun, seconds, wall, processor)
+    wall, processor = run(paretune("run", study.name, *options), folder)
+    return result_of(folder / study.stem, case, begun, seconds, wall, processor)
 
 
 def result_of(
