@@ -67,11 +67,11 @@ def check_twin(candidate: Candidate) -> None:
 
 def _check_shapes(technique: str, model: torch.nn.Module, twin: torch.nn.Module) -> None:
     """Checks that both networks have the same tensors, and layers that fit their weights."""
-    own, other = ({n: list(t.shape) for n, t in m.state_dict().items()} for m in (model, twin))
-    for name in [*own, *(n for n in other if n not in own)]:
-        if own.get(name) != other.get(name):
+    first, other = ({n: list(t.shape) for n, t in m.state_dict().items()} for m in (model, twin))
+    for name in [*first, *(n for n in other if n not in first)]:
+        if first.get(name) != other.get(name):
             raise InfeasibleCandidate(
-                f"{technique}: {name} has the size {own.get(name)}, and {other.get(name)} in the "
+                f"{technique}: {name} has the size {first.get(name)}, and {other.get(name)} in the "
                 f"network built again from its history; "
                 + _remedy(technique, name.rpartition(".")[0])
             )
@@ -107,13 +107,13 @@ def _check_outputs(technique: str, candidate: Candidate, twin: torch.nn.Module) 
     for batch in BATCHES:
         inputs = moved(random_example(candidate.shape, batch, seed=batch), str(device))
         try:
-            own, other = _outputs(model, inputs), _outputs(twin, inputs)
+            first, other = _outputs(model, inputs), _outputs(twin, inputs)
         except Exception as error:
             raise InfeasibleCandidate(
                 f"{technique}: the network does not run with {batch} example"
                 f"{'s' if batch > 1 else ''}: {type(error).__name__}: {error}"
             ) from error
-        if not _equal(own, other):
+        if not _equal(first, other):
             layer = _first_difference(model, twin, inputs)
             raise InfeasibleCandidate(
                 f"{technique}: {layer} computes something else in the network built again from "
@@ -131,20 +131,20 @@ def _outputs(model: torch.nn.Module, inputs: Nest) -> dict[str, Any]:
     return {name: leaf for name, leaf in outputs.items() if isinstance(leaf, torch.Tensor)}
 
 
-def _equal(own: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
+def _equal(first: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
     """Returns whether two networks have the same outputs, leaf by leaf."""
-    return own.keys() == other.keys() and all(_close(own[name], other[name]) for name in own)
+    return first.keys() == other.keys() and all(_close(first[name], other[name]) for name in first)
 
 
-def _close(own: torch.Tensor, other: torch.Tensor) -> bool:
+def _close(first: torch.Tensor, other: torch.Tensor) -> bool:
     import torch
 
-    if own.shape != other.shape or own.dtype != other.dtype:
+    if first.shape != other.shape or first.dtype != other.dtype:
         return False
-    if not own.is_floating_point() or not own.numel():
-        return torch.equal(own, other)
-    scale = TOLERANCE * max(1.0, float(own.abs().nan_to_num().max()))
-    return torch.allclose(own, other, 0, scale, equal_nan=True)
+    if not first.is_floating_point() or not first.numel():
+        return torch.equal(first, other)
+    scale = TOLERANCE * max(1.0, float(first.abs().nan_to_num().max()))
+    return torch.allclose(first, other, 0, scale, equal_nan=True)
 
 
 def _first_difference(model: torch.nn.Module, twin: torch.nn.Module, inputs: Nest) -> str:
@@ -153,9 +153,9 @@ def _first_difference(model: torch.nn.Module, twin: torch.nn.Module, inputs: Nes
 
     name: str
     outputs = [_outputs_by_layer(network, inputs) for network in (model, twin)]
-    for (name, own), (_, other) in zip(*outputs, strict=False):
-        tensors = isinstance(own, torch.Tensor) and isinstance(other, torch.Tensor)
-        if tensors and (own.shape != other.shape or not torch.equal(own, other)):
+    for (name, first), (_, other) in zip(*outputs, strict=False):
+        tensors = isinstance(first, torch.Tensor) and isinstance(other, torch.Tensor)
+        if tensors and (first.shape != other.shape or not torch.equal(first, other)):
             return name
     return "the network"
 

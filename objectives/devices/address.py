@@ -94,10 +94,10 @@ def _of_ssh(
 
 def _host(parts: SplitResult) -> str:
     """Returns the host as it was written; urlsplit's own has lower-case letters only."""
-    place = unquote(parts.netloc.rpartition("@")[2])
-    if place.startswith("["):
-        return place[1:].partition("]")[0]
-    return place.partition(":")[0]
+    host = unquote(parts.netloc.rpartition("@")[2])
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
 
 
 def _options(text: str, parts: SplitResult) -> dict[str, str]:

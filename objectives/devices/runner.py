@@ -415,8 +415,10 @@ def sensors() -> dict[str, float]:
             name = "{} {}".format(text_of(folder, "name"), os.path.basename(path)[:-6])
             values[name] = number_of(path)
     celsius = {n: v / 1000 for n, v in values.items() if v is not None and 0 < v < 150_000}
-    own = {n: v for n, v in celsius.items() if any(p in n.lower() for p in PROCESSOR_SENSORS)}
-    return own or celsius
+    of_processor = {
+        n: v for n, v in celsius.items() if any(p in n.lower() for p in PROCESSOR_SENSORS)
+    }
+    return of_processor or celsius
 
 
 def trip_point() -> float | None:
@@ -750,8 +752,8 @@ class OnnxSession:
                     provider, ", ".join(ort.get_available_providers())
                 ),
             )
-        own = [(provider, self._own(provider, options["threads"]))]
-        self._session = ort.InferenceSession(path, settings, providers=own)
+        providers = [(provider, self._own(provider, options["threads"]))]
+        self._session = ort.InferenceSession(path, settings, providers=providers)
         used = self._session.get_providers()
         if provider not in used:
             raise Refusal(

@@ -118,7 +118,7 @@ def _program(variable: str, name: str, package: str) -> list[str]:
 REFUSALS = {
     "REMOTE HOST IDENTIFICATION HAS CHANGED": (
         "its host key is another than last time; if the device was set up anew, type: "
-        "ssh-keygen -R {known}, then ssh {login}"
+        "ssh-keygen -R {entry}, then ssh {login}"
     ),
     "Host key verification failed": (
         "its host key is not known here; connect once by hand and check the key: ssh {login}"
@@ -151,14 +151,14 @@ def failure(address: DeviceAddress, words: str, status: int | None) -> Exception
         status: Its exit status; 126 and 127 mean that Python could not be started.
     """
     last = " ".join((words.strip().splitlines() or [""])[-1].split())
-    login, known = f"{address.user}@{address.host}" if address.user else address.host, address.host
+    login, entry = f"{address.user}@{address.host}" if address.user else address.host, address.host
     if address.port:
-        login, known = f"-p {address.port} {login}", f"'[{address.host}]:{address.port}'"
+        login, entry = f"-p {address.port} {login}", f"'[{address.host}]:{address.port}'"
     mdns = address.host.endswith(".local") and "not known" in words
     if not mdns and not any(part in words for part in FOR_A_WHILE):
         for part, text in REFUSALS.items():
             if part in words:
-                reason = text.format(login=login, known=known)
+                reason = text.format(login=login, entry=entry)
                 return DeviceRefused(f"the device {address.text} is refused: {reason} ({last})")
     if status in (126, 127):
         python = address.python or "python3"

@@ -116,8 +116,8 @@ def largest_difference(
         file: Outputs of the file, with the same names.
         scales: Spread of each output; None takes that of the network's outputs.
     """
-    known = scales or spreads(network)
-    apart = {name: difference(network[name], file[name], known[name]) for name in network}
+    spread_of = scales or spreads(network)
+    apart = {name: difference(network[name], file[name], spread_of[name]) for name in network}
     name = max(apart, key=lambda each: apart[each])
     return apart[name], name
 

@@ -113,15 +113,15 @@ class ExportProbe:
         build: Callable[[], Candidate],
         deployment: Deployment,
     ) -> None:
-        def probe(whole: bool) -> dict[str, Any]:
+        def probe(complete: bool) -> dict[str, Any]:
             with undisturbed():
-                self._untrained(network, build).check(deployment, whole)
+                self._untrained(network, build).check(deployment, complete)
             return {"of": key}
 
         if not hasattr(deployment.runtime, "probe"):
-            self._cache.memo(key, lambda: probe(whole=True))
-        elif self._cache.memo(f"{kind}.whole", lambda: probe(whole=True))["of"] != key:
-            self._cache.memo(key, lambda: probe(whole=False))
+            self._cache.memo(key, lambda: probe(complete=True))
+        elif self._cache.memo(f"{kind}.whole", lambda: probe(complete=True))["of"] != key:
+            self._cache.memo(key, lambda: probe(complete=False))
 
     def _untrained(self, key: str, build: Callable[[], Candidate]) -> UntrainedNetwork:
         """Returns the network; several runtimes of a study share its outputs."""
@@ -177,12 +177,12 @@ class UntrainedNetwork:
         spread_weights(self.candidate.model, self.inputs.examples)
         return module_outputs(self.candidate.model, self.inputs)
 
-    def check(self, deployment: Deployment, whole: bool) -> None:
+    def check(self, deployment: Deployment, complete: bool) -> None:
         """Exports the network and compares outputs.
 
         Args:
             deployment: Runtime and options.
-            whole: Whether to export it to the end, or only the part that `probe` does.
+            complete: Whether to export it to the end, or only the part that `probe` does.
 
         Raises:
             Unmeasurable: It cannot be exported, or the file computes something else.
@@ -191,7 +191,7 @@ class UntrainedNetwork:
         if not expected.comparable:
             raise Unmeasurable("; ".join(expected.faults))
         try:
-            fault = self._file_fault(deployment) if whole else self._probe(deployment)
+            fault = self._file_fault(deployment) if complete else self._probe(deployment)
         except Unmeasurable as error:
             if not expected.faults:
                 raise with_log(error, self.log) from None

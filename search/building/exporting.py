@@ -67,12 +67,12 @@ def quiet_placement(runtime: str | None) -> Any:
 
     The function prints nothing.
     """
-    place = placement(runtime)
-    if place is None:
+    places = placement(runtime)
+    if places is None:
         return None
 
     def placed(model: torch.nn.Module, shape: Shape, options: Mapping[str, Any]) -> Any:
-        return quietly(lambda: place(model, shape, options), model, lambda: example(shape, 2))
+        return quietly(lambda: places(model, shape, options), model, lambda: example(shape, 2))
 
     return placed
 

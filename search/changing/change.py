@@ -183,12 +183,12 @@ class StudyChange:
             for t in self.stored.trials
             if t.number and t.state == "complete" and t.repeat_of is None
         ]
-        known = [(t, self.present[t.number]) for t in trials if self.present[t.number].values]
+        measured = [(t, self.present[t.number]) for t in trials if self.present[t.number].values]
         texts = []
-        if known:
-            now = sum(all(v <= 0 for v in present.violations.values()) for _, present in known)
-            before = sum(trial.feasible for trial, _ in known)
-            trial_text = count_text(len(known), "measured trial")
+        if measured:
+            now = sum(all(v <= 0 for v in present.violations.values()) for _, present in measured)
+            before = sum(trial.feasible for trial, _ in measured)
+            trial_text = count_text(len(measured), "measured trial")
             texts.append(f"{now} of {trial_text} meet the constraints, {before} before")
         if self.retried:
             texts.append(

@@ -110,7 +110,7 @@ class MeasuringAgain:
         self._report(Notice(f"measuring {wanted} of {files}; nothing is trained"))
         start = first % len(numbers)
         done: list[int] = []
-        drawn = told = time.monotonic()
+        drawn = shown = time.monotonic()
         for number in [*numbers[start:], *numbers[:start]]:
             stop_if_interrupted()
             self._study.control.between_stages()
@@ -120,9 +120,9 @@ class MeasuringAgain:
             if now - drawn > FRONT_EVERY:
                 self.write_front()
                 drawn = now
-            if now - told > TOLD_EVERY:
+            if now - shown > TOLD_EVERY:
                 self._report(Notice(f"{len(done)} of {files} measured"))
-                told = now
+                shown = now
         self.write_front()
         self._tell_failed()
         return done

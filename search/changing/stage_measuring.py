@@ -199,8 +199,8 @@ class _TrialFiles:
     def _stored(self, target: Target) -> Artifact | None:
         """Returns the stored file; None if it is gone or changed."""
         artifact = self._bench.artifact(self._trial, target.name)
-        whole = artifact.path.is_file() and sha256_of(artifact.path) == artifact.sha256
-        return artifact if whole else None
+        intact = artifact.path.is_file() and sha256_of(artifact.path) == artifact.sha256
+        return artifact if intact else None
 
 
 def _stages_text(stages: list[str]) -> str:

@@ -36,5 +36,5 @@ class TrainerMeasuring:
         Raises:
             Exception: Whatever the user's function raises.
         """
-        known = self._study.cheap_measurements(Plan.from_json(trial.plan))
-        return NewMeasurements(tuple(m for name, m in known.items() if name not in valid))
+        cheap = self._study.cheap_measurements(Plan.from_json(trial.plan))
+        return NewMeasurements(tuple(m for name, m in cheap.items() if name not in valid))

@@ -63,8 +63,8 @@ def command(
 
     overrides = with_files(overrides, files)
     spec = load_study(study, overrides, storage=storage)
-    place = Cluster.named(cluster)
-    info = checked_study(spec, place)
+    cluster_of_study = Cluster.named(cluster)
+    info = checked_study(spec, cluster_of_study)
     if not as_json:
         from paretune.search.views.check_text import check_view
 
@@ -72,7 +72,7 @@ def command(
     elif not full:
         print_json(info.to_json())
     if full:
-        _check_fully(spec, place, info, study, overrides, as_json)
+        _check_fully(spec, cluster_of_study, info, study, overrides, as_json)
 
 
 def _check_fully(

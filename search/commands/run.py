@@ -101,9 +101,11 @@ def command(
     from paretune.search.interface.cluster import Cluster
     from paretune.search.interface.worker_processes import default_workers
 
-    place = Cluster.named(cluster, workers)
-    here = workers or (1 if place else default_workers(spec))
-    request = RunRequest(spec, study, overrides, storage, here, retry_failed, origin, place)
+    cluster_of_study = Cluster.named(cluster, workers)
+    here = workers or (1 if cluster_of_study else default_workers(spec))
+    request = RunRequest(
+        spec, study, overrides, storage, here, retry_failed, origin, cluster_of_study
+    )
     return DONE if run_study(request, console(stderr=as_json), as_json) else NOTHING
 
 

@@ -39,8 +39,8 @@ def compare_studies(names: Sequence[str], records: Sequence[StudyRecord]) -> Com
         axis.name for axis in axes if unlike[axis.name] or (depends_on_host(axis) and same_baseline)
     )
     same_data = len({record.info.get("fingerprint") for record in records}) == 1
-    known = records[0].info.get("fingerprint") is not None
-    fronts = [_front(record, axes, same_data and known) for record in records]
+    has_fingerprint = records[0].info.get("fingerprint") is not None
+    fronts = [_front(record, axes, same_data and has_fingerprint) for record in records]
     scale = CommonScale(axes, ratio_axes, records, fronts)
     undominated = scale.undominated()
     studies = tuple(
@@ -56,7 +56,7 @@ def compare_studies(names: Sequence[str], records: Sequence[StudyRecord]) -> Com
         tuple(
             [
                 *timing_notes(axes, unlike, ratio_axes, same_baseline),
-                *study_notes(names, records, axes, same_data and known, scale),
+                *study_notes(names, records, axes, same_data and has_fingerprint, scale),
             ]
         ),
     )

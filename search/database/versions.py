@@ -19,9 +19,9 @@ FIRST = 1
 class NewerVersion(Exception):
     """Another worker runs a newer version of the study; the text says so."""
 
-    def __init__(self, newest: int, own: int) -> None:
+    def __init__(self, newest: int, version: int) -> None:
         super().__init__(
-            f"the study has version {newest} now, and this process runs version {own}; its "
+            f"the study has version {newest} now, and this process runs version {version}; its "
             "finished trials are kept. To go on here, type the same command with the new file"
         )
         self.newest = newest

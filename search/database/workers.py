@@ -42,9 +42,9 @@ class Workers(Tables):
             beat = {"heartbeat": time.time(), **row, **_server_time(connection)}
             connection.execute(sa.insert(tables.workers), beat)
             if machine is not None:
-                place = {"worker": row["id"], "machine": machine, "gpu": gpu}
+                identity = {"worker": row["id"], "machine": machine, "gpu": gpu}
                 started = beat["heartbeat"]
-                connection.execute(sa.insert(tables.machines), {**place, "started": started})
+                connection.execute(sa.insert(tables.machines), {**identity, "started": started})
 
     def heartbeat(self, worker: str) -> bool:
         """Notes that a worker is alive now.

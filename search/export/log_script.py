@@ -142,9 +142,9 @@ def _unknown_token(data: Dataset) -> int | None:
     for name, text in data.assets().items():
         if name.endswith(".json"):
             model = json.loads(text).get("model") or {}
-            known = model.get("vocab")
-            if isinstance(known, dict):
-                return known.get(model.get("unk_token"))
+            vocabulary = model.get("vocab")
+            if isinstance(vocabulary, dict):
+                return vocabulary.get(model.get("unk_token"))
             if isinstance(model.get("unk_id"), int):  # unigram models
                 return int(model["unk_id"])
     return None

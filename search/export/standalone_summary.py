@@ -59,10 +59,10 @@ def summarize(about: Any, inputs: Any, outputs: Any, rows: Any) -> dict[str, dic
         for each, array in zip(about["inputs"], inputs, strict=True):
             for key, values in input_statistics(array, each).items():
                 taken[f"{each['name']}.{key}"] = values
-        given = output_statistics(about, inputs, outputs)
+        statistics = output_statistics(about, inputs, outputs)
     return {
         "inputs": {name: listed(values) for name, values in taken.items()},
-        "outputs": {name: listed(values) for name, values in given.items()},
+        "outputs": {name: listed(values) for name, values in statistics.items()},
     }
 
 

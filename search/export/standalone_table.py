@@ -48,11 +48,11 @@ def block_of(column: Any, cells: Any) -> Any:
     """Returns the features of a column [B, n]; a missing number becomes the training mean."""
     if column["kind"] == "number":
         return np.array([[number_of(column, text)] for text in cells], dtype=np.float64)
-    known = {text: number for number, text in enumerate(column["categories"])}
-    codes = np.array([known.get(text, -1) for text in cells])
+    codes_of = {text: number for number, text in enumerate(column["categories"])}
+    codes = np.array([codes_of.get(text, -1) for text in cells])
     if column["encode"] == "integer":
         return (codes + 1).astype(np.float64)[:, None]
-    return (codes[:, None] == np.arange(len(known))[None, :]).astype(np.float64)
+    return (codes[:, None] == np.arange(len(codes_of))[None, :]).astype(np.float64)
 
 
 def number_of(column: Any, text: str) -> float:

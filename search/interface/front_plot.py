@@ -96,16 +96,16 @@ def _label(text: str, x: float, y: float, anchor: str, colour: str = MUTED) -> s
 def _grid(x: _Scale, y: _Scale) -> str:
     parts = []
     for value in x.ticks():
-        place = x.pixel(value)
+        pixel = x.pixel(value)
         parts.append(
-            f'<line x1="{place}" x2="{place}" y1="{y.start}" y2="{y.end}" stroke="{GRID}"/>'
-            + _label(format_quantity(value, x.axis), place, y.start + 15, "middle")
+            f'<line x1="{pixel}" x2="{pixel}" y1="{y.start}" y2="{y.end}" stroke="{GRID}"/>'
+            + _label(format_quantity(value, x.axis), pixel, y.start + 15, "middle")
         )
     for value in y.ticks():
-        place = y.pixel(value)
+        pixel = y.pixel(value)
         parts.append(
-            f'<line x1="{x.start}" x2="{x.end}" y1="{place}" y2="{place}" stroke="{GRID}"/>'
-            + _label(format_quantity(value, y.axis), x.start - 6, place + 4, "end")
+            f'<line x1="{x.start}" x2="{x.end}" y1="{pixel}" y2="{pixel}" stroke="{GRID}"/>'
+            + _label(format_quantity(value, y.axis), x.start - 6, pixel + 4, "end")
         )
     title = f"{y.axis.name} against {x.axis.name} ({x.axis.better} is better)"
     parts.append(_label(title, (x.start + x.end) / 2, SIZE[1] - 8, "middle", BASELINE))

@@ -86,13 +86,13 @@ def profile(
         tempfile.TemporaryDirectory(prefix="paretune-") as temporary,
         ExitStack() as stack,
     ):
-        place = Path(temporary)
+        folder = Path(temporary)
         if is_study:
             study = model if isinstance(model, Study) else Study(model)
-            network = stack.enter_context(study.network(str(trial), runtime, threads, place))
+            network = stack.enter_context(study.network(str(trial), runtime, threads, folder))
         else:
-            network = _network(model, _shape_text(shape), classes, runtime, threads, place)
-        result = profile_network(network, batch, place)
+            network = _network(model, _shape_text(shape), classes, runtime, threads, folder)
+        result = profile_network(network, batch, folder)
     if folder is not None:
         from paretune.search.profiling.html_page import write_profile
 

@@ -207,9 +207,9 @@ def source_of_sections(
             )
         folder = name
     live = LiveSections(sections)
-    place = Path(folder).absolute()
-    url = storage_url(storage or str(live.data.get("storage") or "sqlite"), place)
-    location = StudyLocation(place.with_name(f"{place.name}.yaml"), place, url)
+    root = Path(folder).absolute()
+    url = storage_url(storage or str(live.data.get("storage") or "sqlite"), root)
+    location = StudyLocation(root.with_name(f"{root.name}.yaml"), root, url)
     return StudySource(location, live.data, live.objects, overrides, storage)
 
 

@@ -264,8 +264,8 @@ def checked_measurements(
         if quantity.name in measurements:
             raise WrongMeasurement(f"{name} returned {quantity.name} twice")
         measurements[quantity.name] = replace(measurement, name=quantity.name)
-    own = set() if name == SCORE else {name}
-    missing = sorted({*own, *wanted} - set(measurements))
+    direct = set() if name == SCORE else {name}
+    missing = sorted({*direct, *wanted} - set(measurements))
     if missing:
         raise WrongMeasurement(
             f"{name} returned no {', '.join(missing)}; it returned {', '.join(measurements)}"

@@ -103,13 +103,13 @@ def _is_header(value: Mapping[str, Any]) -> bool:
 def _is_call(value: Mapping[str, Any]) -> bool:
     """Returns whether a call has its numbers, and lists of one length."""
     batch, first = value.get("batch"), value.get("first")
-    if not _whole(batch, 1) or not _whole(first, 0):
+    if not _is_count(batch, 1) or not _is_count(first, 0):
         return False
     assert isinstance(batch, int)
     if not all(_finite(value.get(key)) for key in ("time", "seconds")):
         return False
     rows = value.get("rows", list(range(min(batch, MOST_ROWS))))
-    if not isinstance(rows, list) or not all(_whole(row, 0) and row < batch for row in rows):
+    if not isinstance(rows, list) or not all(_is_count(row, 0) and row < batch for row in rows):
         return False
     ids = value.get("ids", [""] * len(rows))
     if not isinstance(ids, list) or len(ids) != len(rows):
@@ -134,5 +134,5 @@ def _finite(value: Any) -> bool:
     return is_number and abs(value) < 1e300 and math.isfinite(value)
 
 
-def _whole(value: Any, least: int) -> bool:
+def _is_count(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**53

@@ -170,8 +170,8 @@ def scores(
     assert columns is not None
     predicted = columns[rows]
     if kind == "class":
-        known = [str(name) for name in _class_names(content, calls)]
-        return [_accuracy(predicted[:, 0], _classes(file, texts, known), content, records)]
+        names = [str(name) for name in _class_names(content, calls)]
+        return [_accuracy(predicted[:, 0], _classes(file, texts, names), content, records)]
     return _errors(predicted, _numbers(file, texts, predicted.shape[1]), content, records)
 
 

@@ -215,8 +215,12 @@ def _probe_notes(manifest: Manifest, records: CallRecords) -> list[str]:
     means = probe_means(calls_for(artifact, content), probe.inputs, probe.outputs[artifact["file"]])
     recorded = content[MONITORING]["reference"][artifact["file"]]["probe"]
     apart = [name for name, value in recorded.items() if not _near(value, means.get(name))]
-    own = [name for name in apart if not name.startswith("outputs.summary.")]
-    return [f"the probe gives other statistics than when it was exported: {own[0]}"] if own else []
+    changed = [name for name in apart if not name.startswith("outputs.summary.")]
+    return (
+        [f"the probe gives other statistics than when it was exported: {changed[0]}"]
+        if changed
+        else []
+    )
 
 
 def _near(value: float | None, other: float | None) -> bool:

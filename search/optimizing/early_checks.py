@@ -62,12 +62,12 @@ def _readable(texts: tuple[str, ...]) -> list[Constraint]:
     Raises:
         UserError: A goal is none, or its unit is wrong.
     """
-    known = units()
+    built_in = units()
     goals = []
     for text in texts:
         name = quantity_name(text)
         metric = metric_of(Quantity.of(name).local) if name else None
-        names = {**known, **({name: metric.unit} if name and metric else {})}
+        names = {**built_in, **({name: metric.unit} if name and metric else {})}
         try:
             with suppress(KeyError):  # a score of the user's task, or a mistake
                 goals.append(read_constraint(text, names))

@@ -80,8 +80,8 @@ class Excerpt:
         """Returns the number of examples in a part."""
         if part == "train":
             return self._pool.count
-        whole = self._data.size(part)
-        return min(whole, self._validation or whole) if part == "validation" else whole
+        size = self._data.size(part)
+        return min(size, self._validation or size) if part == "validation" else size
 
     def steps(self, part: str, batch_size: int) -> int:
         """Returns the number of batches in a pass over a part."""

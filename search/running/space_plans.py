@@ -108,10 +108,12 @@ class SpacePlans:
         """
         if not self.is_small:
             return None
-        untried = [own for key, own in self._params.items() if key not in self._begun]
+        untried = [
+            params_of_plan for key, params_of_plan in self._params.items() if key not in self._begun
+        ]
 
-        def common(own: Params) -> int:
-            return sum(params.get(name) == value for name, value in own.items())
+        def common(params_of_plan: Params) -> int:
+            return sum(params.get(name) == value for name, value in params_of_plan.items())
 
         return max(untried, key=common, default=None)
 

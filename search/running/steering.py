@@ -23,9 +23,9 @@ LOOK_EVERY = 0.5
 """Seconds between two looks whether the workers have left."""
 
 ENDS = {
-    "pause": "{who} at the end of the current stage or epoch; to let the study go on: {again}",
-    "resume": "{who} within a second",
-    "stop": "{who} at the end of the current stage; to continue the study: {again}",
+    "pause": "{workers_text} at the end of the current stage or epoch; to let the study go on: {again}",
+    "resume": "{workers_text} within a second",
+    "stop": "{workers_text} at the end of the current stage; to continue the study: {again}",
 }
 
 VERBS = {"pause": ("pauses", "pause"), "resume": ("goes on", "go on"), "stop": ("leaves", "leave")}
@@ -87,8 +87,8 @@ def steer(url: str, action: str, study: Path, options: Sequence[str] = ()) -> St
         engine.dispose()
     if not workers:  # the silent ones of other machines are asked, too: a clock may be wrong
         return Steered(action, 0, f"no worker shows a sign of life; to continue the study: {run}")
-    who = f"{count_text(workers, 'worker')} {VERBS[action][workers > 1]}"
-    return Steered(action, workers, ENDS[action].format(who=who, again=again))
+    workers_text = f"{count_text(workers, 'worker')} {VERBS[action][workers > 1]}"
+    return Steered(action, workers, ENDS[action].format(workers_text=workers_text, again=again))
 
 
 def wait_until_alone(url: str) -> None:

@@ -110,9 +110,9 @@ class WebServer:
 
     async def _study_page(self, request: Request) -> Response:
         """Returns the page; it says itself that there is no such study."""
-        known = await self.studies.entry(request.path_params["study"])
+        entry = await self.studies.entry(request.path_params["study"])
         response = _file(request, "study.html")
-        response.status_code = response.status_code if known else 404
+        response.status_code = response.status_code if entry else 404
         return response
 
     async def _static(self, request: Request) -> Response:

@@ -66,8 +66,8 @@ class Controls:
         """
         unknown = sorted(set(body) - {"action", "trials", "constraints", "goals"})
         if unknown:
-            known = "action, trials, constraints, goals"
-            raise UserError(f"{', '.join(unknown)}: unknown; known: {known}")
+            names = "action, trials, constraints, goals"
+            raise UserError(f"{', '.join(unknown)}: unknown; known: {names}")
         action = body.get("action")
         if action not in ACTION_NAMES:
             raise UserError(f"action: one of {', '.join(ACTION_NAMES)}, not {action!r}")
@@ -181,8 +181,8 @@ class Controls:
             try:
                 read_constraint(text, units, record.targets)
             except KeyError as error:
-                known = ", ".join(units)
-                raise UserError(f"{key}: {error} is not measured; there is {known}") from error
+                names = ", ".join(units)
+                raise UserError(f"{key}: {error} is not measured; there is {names}") from error
             except ValueError as error:
                 raise UserError(f"{key}: {error}") from error
         return list(texts)

@@ -70,8 +70,8 @@ class Access:
 
     def is_token(self, text: object) -> bool:
         """Returns whether a text is the token; takes the same time for every text."""
-        known = (self._token or "").encode()
-        return isinstance(text, str) and bool(known) and hmac.compare_digest(text.encode(), known)
+        token = (self._token or "").encode()
+        return isinstance(text, str) and bool(token) and hmac.compare_digest(text.encode(), token)
 
     def set_cookie(self) -> str:
         """Returns the Set-Cookie header of a successful login."""
@@ -86,9 +86,9 @@ class Access:
         """Returns whether a request has the token or the cookie, if one is needed."""
         if not self.needs_token:
             return True
-        scheme, _, given = headers.get("authorization", "").partition(" ")
+        scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self.is_token(given.strip())
+            return self.is_token(token.strip())
         return hmac.compare_digest(self._cookie(headers).encode(), self._session.encode())
 
     def _cookie(self, headers: dict[str, str]) -> str:
@@ -105,8 +105,8 @@ def names_of_this_host(bound: str) -> set[str]:
     Args:
         bound: The value of --host.
     """
-    own = socket.gethostname()
-    return {bound, own, socket.getfqdn(own)} - {""}
+    host = socket.gethostname()
+    return {bound, host, socket.getfqdn(host)} - {""}
 
 
 def problem(scope: Scope, access: Access) -> tuple[int, str] | None:

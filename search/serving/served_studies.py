@@ -120,14 +120,14 @@ class ServedStudies:
         if entry.error is not None:
             return {**head, "status": "idle", "budget": None}
         stamp = _stamp(entry)
-        known = self._summaries.get(entry.id)
-        if known is None or known[0] != stamp or known[1].get("status") != "idle":
+        summary = self._summaries.get(entry.id)
+        if summary is None or summary[0] != stamp or summary[1].get("status") != "idle":
             try:
-                known = (stamp, _summary(entry.location.url))
+                summary = (stamp, _summary(entry.location.url))
             except UserError as error:
                 return {**head, "status": "idle", "budget": None, "error": str(error)}
-            self._summaries[entry.id] = known
-        return {**head, **known[1]}
+            self._summaries[entry.id] = summary
+        return {**head, **summary[1]}
 
     def _file(self, entry: StudyEntry) -> str | None:
         return None if entry.file is None else str(shown_path(entry.location))

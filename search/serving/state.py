@@ -234,8 +234,8 @@ def budget_json(
 
 def _counts(row: TrialRow) -> bool:
     """Returns whether a trial counts towards the budget and has ended."""
-    own = row.number > 0 and row.repeat_of is None and row.variant_of is None
-    return own and row.state not in OPEN
+    counts = row.number > 0 and row.repeat_of is None and row.variant_of is None
+    return counts and row.state not in OPEN
 
 
 def with_final_values(rows: Iterable[TrialRow], record: StudyRecord) -> dict[int, dict[str, Any]]:

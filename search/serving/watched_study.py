@@ -111,20 +111,20 @@ class WatchedStudy:
         """
         with self._listening():
             yield f"retry: {RETRY_MS}\n\n"
-            told: str | None = None
+            shown_error: str | None = None
             await self.look()
             while not self._closed:
-                if self.error is not None and self.error != told:
+                if self.error is not None and self.error != shown_error:
                     yield _event("notice", encoded({"text": self.error}))
-                told = self.error
-                if told is None and epoch != self._study.epoch:
+                shown_error = self.error
+                if shown_error is None and epoch != self._study.epoch:
                     epoch, since = self._study.epoch, self._study.seq
                     yield _event("state", encoded({"epoch": epoch, "seq": since}))
-                elif told is None and self._study.seq > since:
+                elif shown_error is None and self._study.seq > since:
                     text = await self._delta(since)
                     since = self._study.seq
                     yield _event("state", text, f"{epoch}.{since}")
-                if not await self._wait(epoch, since, told):
+                if not await self._wait(epoch, since, shown_error):
                     yield ": still here\n\n"
 
     async def _delta(self, since: int) -> str:
@@ -132,25 +132,25 @@ class WatchedStudy:
         async with self._lock:
             key = (self._study.epoch, since, self._study.seq)
             if key not in self._deltas:
-                text = await asyncio.to_thread(self._told, since)
+                text = await asyncio.to_thread(self._event, since)
                 self._deltas = {k: v for k, v in self._deltas.items() if k[2] == key[2]}
                 self._deltas[key] = text
             return self._deltas[key]
 
-    def _told(self, since: int) -> str:
+    def _event(self, since: int) -> str:
         begun = time.thread_time()
         text = encoded(self._study.since(since))
         self._telling += time.thread_time() - begun
         return text
 
-    async def _wait(self, epoch: str | None, since: int, told: str | None) -> bool:
+    async def _wait(self, epoch: str | None, since: int, shown_error: str | None) -> bool:
         """Waits for a change; returns False if nothing changed for a while."""
 
         def has_changed() -> bool:
             return self._closed or (self._study.epoch, self._study.seq, self.error) != (
                 epoch,
                 since,
-                told,
+                shown_error,
             )
 
         async with self._changed:

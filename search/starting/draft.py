@@ -139,8 +139,8 @@ class Draft:
         """Returns the main score of a built-in task, or what the options say of the user's."""
         if not self.request.brings_data:
             metrics = TaskMetrics.of(_selection(self.source.get("task")))
-            known = metrics.known.get(metrics.main)
-            lower = known is not None and known.better == "lower"
+            metric = metrics.known.get(metrics.main)
+            lower = metric is not None and metric.better == "lower"
             return {metrics.main: MINIMIZE if lower else MAXIMIZE}
         scores: dict[str, Any] = {}
         for text in self.request.objectives:

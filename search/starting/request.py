@@ -266,13 +266,13 @@ def _option(table: Table, text: str, origin: str) -> Any:
         key, _, value = each.partition("=")
         values[key.strip()] = value_of(value, where)
     name, colon, main = head.partition(":")
-    known = name in [*table.names, *table.plugins]
+    is_entry = name in [*table.names, *table.plugins]
     hint = did_you_mean(name, table.names)
-    if colon and not known and hint and not _is_module(name):
+    if colon and not is_entry and hint and not _is_module(name):
         raise UserError(
             f'{where}: there is no {table.kind} "{name}", and no module of this name{hint}'
         )
-    if colon and known:
+    if colon and is_entry:
         return {name: main, **values}
     if colon and table.accepts("python"):
         return {"python": head, **({"args": values} if values else {})}

@@ -121,9 +121,9 @@ class SpaceNames:
         from paretune.spaces.table import did_you_mean  # imports pydantic, which takes long
 
         names = list(self.domains)
-        known = f" Known: {', '.join(names)}." if names else " The space has no parameter."
+        choice = f" Known: {', '.join(names)}." if names else " The space has no parameter."
         hint = did_you_mean(typed.name, list(self._entries)) or "."
-        raise AssignmentError(typed.path, f"there is no such parameter in the space{hint}{known}")
+        raise AssignmentError(typed.path, f"there is no such parameter in the space{hint}{choice}")
 
 
 def flat_values(values: Mapping[str, Any], path: Keys = ()) -> Iterator[TypedValue]:

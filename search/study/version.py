@@ -37,8 +37,8 @@ class VersionChanges:
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> VersionChanges:
         """Returns the changes that `to_json` wrote."""
-        known = VersionChanges.__dataclass_fields__
-        fields = {name: entry for name, entry in value.items() if name in known}
+        names = VersionChanges.__dataclass_fields__
+        fields = {name: entry for name, entry in value.items() if name in names}
         lists = ("texts", "effects", "stale", "retried", "outside")
         return VersionChanges(**{**fields, **{k: tuple(fields.get(k, ())) for k in lists}})
 

@@ -358,8 +358,8 @@ class _StudyLoader(SectionReader):
 
         The layers depend on the inputs, so this reads the data and builds a network.
         """
-        own = brings_data(TASKS.get(task.name))
-        data = NOTHING if own else self._option(DATASETS, "data")
+        task_has_data = brings_data(TASKS.get(task.name))
+        data = NOTHING if task_has_data else self._option(DATASETS, "data")
         if list(parameters(architecture)) or data is None:
             return EIGHTHS
         from paretune.spaces.pruning.layer_names import prunable_layer_names
@@ -369,7 +369,7 @@ class _StudyLoader(SectionReader):
             return EIGHTHS  # its mistake is noted already
         try:
             first = baseline.architecture if baseline else value
-            params = data.params if own else concrete_params(data.params, first)
+            params = data.params if task_has_data else concrete_params(data.params, first)
             dataset = load_data(
                 data.name, params, self._file.parent, task=TaskChoice(task.name, task.params)
             )

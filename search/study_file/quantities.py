@@ -56,8 +56,8 @@ class QuantityReader(SectionReader):
         """Reads the section `objectives`, in the order of the file."""
         section = self.mapping("objectives")
         if not section:
-            known = [name for name in self.task.known if name != self.task.main]
-            names = ", ".join([*([self.task.main] if self.task.known else []), *known])
+            others = [name for name in self.task.known if name != self.task.main]
+            names = ", ".join([*([self.task.main] if self.task.known else []), *others])
             names += ", " * bool(names) + ", ".join(self.task.objective_names())
             better = self.task.known[self.task.main].better if self.task.known else "higher"
             direction = "minimize" if better == "lower" else "maximize"

@@ -103,19 +103,21 @@ def _values(node: Node) -> Iterator[Any]:
 
 def _made_by(options: Mapping[str, Any], baseline: BaselineSpec) -> bool:
     """Returns whether the baseline's factory makes a network, and its weights are in a file."""
-    own = baseline.architecture.get(OWN_CODE)
+    options_of_baseline = baseline.architecture.get(OWN_CODE)
     return (
-        own is not None
+        options_of_baseline is not None
         and baseline.checkpoint is not None
-        and own["factory"] == options.get("factory")
+        and options_of_baseline["factory"] == options.get("factory")
     )
 
 
 def _difference(name: str, options: Mapping[str, Any], baseline: BaselineSpec) -> str:
     """Returns an architecture in words: its name, or where it differs from the baseline's."""
-    own = baseline.architecture.get(name)
-    if own is None or baseline.checkpoint is None:
+    options_of_baseline = baseline.architecture.get(name)
+    if options_of_baseline is None or baseline.checkpoint is None:
         return name
-    keys = [key for key in options if options[key] != own.get(key)]
-    differences = [f"{key} {options[key]}, the baseline's is {own.get(key)}" for key in keys]
+    keys = [key for key in options if options[key] != options_of_baseline.get(key)]
+    differences = [
+        f"{key} {options[key]}, the baseline's is {options_of_baseline.get(key)}" for key in keys
+    ]
     return f"{name} with {'; '.join(differences)}"

@@ -82,8 +82,8 @@ class TaskMetrics:
         name = quantity.local
         if quantity.objective == ACCURACY:
             has = f"task {self.task} has {', '.join(self.known)}"
-            own = "here you name what the score of your task gives"
-            return f"{name} needs task: {CLASSIFICATION}; {has if self.known else own}"
+            advice = "here you name what the score of your task gives"
+            return f"{name} needs task: {CLASSIFICATION}; {has if self.known else advice}"
         others = [task for task in TASKS.names if name in _metrics(task)]
         if others:
             has = ", ".join(self.known) or ACCURACY

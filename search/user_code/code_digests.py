@@ -31,12 +31,12 @@ def code_digest(path: str) -> str | None:
     if module.partition(".")[0] == BUILT_IN:
         return None  # techniques of Paretune have versions
     try:
-        found = importlib.util.find_spec(module)
+        spec = importlib.util.find_spec(module)
     except Exception:  # a user's package can raise anything; the build reports it
         return None
-    if found is None or not found.origin or not found.origin.endswith(".py"):
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return None
-    file = Path(found.origin)
+    file = Path(spec.origin)
     root = file.parents[module.count(".") + (file.name == "__init__.py")]
     top = module.partition(".")[0] if root.name in INSTALLED else None
     files = module_files(file, root, top)

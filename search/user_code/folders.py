@@ -116,8 +116,10 @@ def _swap_modules(folder: Path) -> None:
         root = _study_root(name, module)
         if root is not None and root != folder and _has_module(folder, name.partition(".")[0]):
             _others[root][name] = sys.modules.pop(name)
-    own = _others.get(folder, {})
-    sys.modules.update({name: own.pop(name) for name in list(own) if name not in sys.modules})
+    modules = _others.get(folder, {})
+    sys.modules.update(
+        {name: modules.pop(name) for name in list(modules) if name not in sys.modules}
+    )
     importlib.invalidate_caches()
 
 

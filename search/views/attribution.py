@@ -212,8 +212,10 @@ class _Scale:
             sign = -1 if self._axis.better == "lower" else 1
             low, middle, high = sorted(math.exp(min(sign * end, 700.0)) for end in ends)
             return Change("validation", True, middle, low, high)
-        place = self._to(value)
-        low, middle, high = sorted(self._from(place) - self._from(place - end) for end in ends)
+        position = self._to(value)
+        low, middle, high = sorted(
+            self._from(position) - self._from(position - end) for end in ends
+        )
         return Change("validation", False, middle, low, high)
 
     def _to(self, value: float) -> float:

@@ -96,8 +96,8 @@ def _build(entry: Any, params: Any, shape: Shape, wanted: Outputs) -> torch.nn.M
             raise InfeasibleCandidate(
                 "resolution resizes images of one size, but their sizes vary; leave it out"
             )
-        known = shape if getattr(entry, "any_size", False) else before
-        return entry.build(params, known, wanted.size)  # type: ignore[no-any-return]
+        size = shape if getattr(entry, "any_size", False) else before
+        return entry.build(params, size, wanted.size)  # type: ignore[no-any-return]
     network: torch.nn.Module = entry.build(params, after, wanted.size)
     if after == before:
         return network

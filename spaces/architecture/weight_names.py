@@ -411,13 +411,13 @@ def _reason(
     missing: list[str], surplus: list[str], shapes: list[str], names: list[str], prefix: str
 ) -> str:
     problems = [
-        f"{fault}: {listed(found)}"
-        for fault, found in (
+        f"{fault}: {listed(names)}"
+        for fault, names in (
             ("missing", missing),
             ("not in the model", surplus),
             ("shape", shapes),
         )
-        if found
+        if names
     ]
     under = f" (under {prefix.rstrip('.')})" if prefix else ""
     parts = {part for name in names or surplus for part in name.split(".")[-2:]}

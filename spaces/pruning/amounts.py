@@ -27,9 +27,9 @@ def pruned_amounts(history: Sequence[Step]) -> dict[str, Any] | None:
     if blocks := [info for info in infos if "kept" in info]:
         kept = len(blocks[-1]["kept"])
         amounts["blocks"] = [kept + sum(len(info["removed"]) for info in blocks), kept]
-    amounts["whole"] = _whole(infos)
+    amounts["whole"] = _whole_layers(infos)
     return amounts
 
 
-def _whole(infos: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _whole_layers(infos: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {name: reason for info in infos for name, reason in info.get("kept_whole", {}).items()}

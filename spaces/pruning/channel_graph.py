@@ -53,9 +53,9 @@ class ChannelGraph(torch_pruning.DependencyGraph):  # type: ignore[misc]
         pruner = _ConvPruner()
         concat = _ConcatPruner()
         self.REGISTERED_PRUNERS |= {OPTYPE.CONV: pruner, OPTYPE.CONCAT: concat}
-        for own in (pruner, concat):
-            self._in_channel_pruning_fn.add(own.prune_in_channels)
-            self._out_channel_pruning_fn.add(own.prune_out_channels)
+        for pruner_class in (pruner, concat):
+            self._in_channel_pruning_fn.add(pruner_class.prune_in_channels)
+            self._out_channel_pruning_fn.add(pruner_class.prune_out_channels)
         self.unfollowed: dict[str, Exception] = {}
         self.by_axes = True
         self._outputs: set[Any] = set()  # modules that compute outputs of the network
@@ -269,8 +269,8 @@ def _piece_mapping(module: Any, piece: int) -> tuple[Mapping, Mapping]:
 
 def _leave_other_axes(node: Any, axis: int | None) -> bool:
     """Lets channels keep their numbers in a node that works along another axis; returns whether."""
-    own, size = saved_axis(node), output_size(node)
-    if axis is None or own is None or not size or own % len(size) == axis:
+    node_axis, size = saved_axis(node), output_size(node)
+    if axis is None or node_axis is None or not size or node_axis % len(size) == axis:
         return False
     node.type = OPTYPE.ELEMENTWISE
     return True
@@ -284,10 +284,10 @@ def _leave_unknown_sizes(node: Any) -> None:
 
 def _slice_mapping(node: Any, axis: int | None) -> tuple[Mapping, Mapping] | None:
     """Returns how channels go through a slice that Torch-Pruning takes for one of another axis."""
-    own, size = saved_axis(node), output_size(node)
-    if _leave_other_axes(node, axis) or axis is None or own is None:
+    node_axis, size = saved_axis(node), output_size(node)
+    if _leave_other_axes(node, axis) or axis is None or node_axis is None:
         return None
-    if len(size) not in (3, 4) or own < 0 or own == (1 if len(size) == 4 else 2):
+    if len(size) not in (3, 4) or node_axis < 0 or node_axis == (1 if len(size) == 4 else 2):
         return None
     module = node.module
 
@@ -346,8 +346,8 @@ def _shuffle_mapping(node: Any, axis: int | None) -> tuple[Mapping, Mapping] | N
     name = getattr(node.grad_fn, "name", str)().lower()
     if name.startswith("glu"):
         _, after = _sizes(node)
-        own = saved_axis(node)
-        if axis is not None and own is not None and own % len(after) != axis:
+        node_axis = saved_axis(node)
+        if axis is not None and node_axis is not None and node_axis % len(after) != axis:
             return None
         half = after[axis if axis is not None else -1 if len(after) == 3 else 1]
         return _mapped(lambda i: [i % half]), _mapped(lambda i: [i, i + half])

@@ -38,8 +38,8 @@ def prunable_layer_names(
         model = build_network(untrained, shape, outputs, seed=0)
         with unfrozen(model), infeasible_on_graph_error():
             layers = channel_layers(trace(model, shape), []) + head_layers(model, [])
-            whole = whole_layers(model, shape, kept=kept_modules(model, keep))
+            unpruned = whole_layers(model, shape, kept=kept_modules(model, keep))
     except InfeasibleCandidate:
         return []
-    names = {layer.name for layer in layers} - set(whole)
+    names = {layer.name for layer in layers} - set(unpruned)
     return [name for name, _ in model.named_modules() if name in names]

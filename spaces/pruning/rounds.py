@@ -262,10 +262,10 @@ def replay(
             graph.load_pruning_history([(name, side, indices)])
 
 
-def _listed(whole: Mapping[str, str]) -> str:
+def _listed(reasons: Mapping[str, str]) -> str:
     """Returns the layers that stay whole, with their reasons: `: l1 (...), l2 (...)`."""
-    layers = [f"{name} ({reason})" for name, reason in list(whole.items())[:SHOWN]]
-    more = f" and {len(whole) - SHOWN} more" if len(whole) > SHOWN else ""
+    layers = [f"{name} ({reason})" for name, reason in list(reasons.items())[:SHOWN]]
+    more = f" and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
     return f": {', '.join(layers)}{more}" if layers else ""
 
 

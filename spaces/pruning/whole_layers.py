@@ -96,7 +96,7 @@ class _Trials:
         def reason(layer: PrunableLayer | None, problem: Exception) -> str:
             return reason_of(model, self._converted(self._batches[0]), layer, problem)
 
-        whole = {name: reason(None, error) for name, error in self._unfollowed.items()}
+        reasons = {name: reason(None, error) for name, error in self._unfollowed.items()}
         modes = {name: _first_mode(layer) for name, layer in layers.items()}
         accepted: dict[str, Mode] = {}
         pending = [list(modes)]
@@ -114,8 +114,8 @@ class _Trials:
                 if self._problem(accepted | {name: other}) is None:
                     accepted[name] = other
                 else:
-                    whole[name] = reason(layers[name], problem)
-        return whole
+                    reasons[name] = reason(layers[name], problem)
+        return reasons
 
     def _choose_precision(self) -> None:
         """Chooses the highest precision, and the batches, in which the network runs."""

@@ -196,8 +196,8 @@ def _rounded_tensors(
         [names[number - 1] for number in sorted(group)] for group in placement["groups"]
     ]
     fed = layers_fed_by(graph, (name for group in groups for name in group))
-    whole = rounding.get("keep", ())
-    layers = [n for n in fed if n not in rounding["kept"] and not is_within(n, whole)]
+    kept = rounding.get("keep", ())
+    layers = [n for n in fed if n not in rounding["kept"] and not is_within(n, kept)]
     if not layers:
         raise InfeasibleCandidate("qat: the runtime quantizes no layer of this network")
     return {"groups": groups, "layers": layers, "hidden": placement["hidden"]}

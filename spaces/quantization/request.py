@@ -67,9 +67,9 @@ def with_int8_request(candidate: Candidate, name: str, params: Any, context: Con
 
     check_finite(candidate, name)
     kept, ratios = kept_layers(candidate, params.keep_float, context, params)
-    whole = kept_request(candidate)
-    info = {"kept": kept, **whole, "sensitivity_db": ratios}
-    return with_request(candidate, name, params, info, kept=kept, **whole)
+    keep_options = kept_request(candidate)
+    info = {"kept": kept, **keep_options, "sensitivity_db": ratios}
+    return with_request(candidate, name, params, info, kept=kept, **keep_options)
 
 
 def kept_request(candidate: Candidate) -> dict[str, list[str]]:

@@ -51,8 +51,8 @@ def kept_layers(
     ratios: dict[str, float] = context.memo(
         name, lambda: sensitivity(candidate, context, channels, reduced)
     )
-    whole = kept_modules(candidate.model, candidate.keep)  # stay in float anyway
-    ratios = {layer: ratio for layer, ratio in ratios.items() if not is_within(layer, whole)}
+    kept = kept_modules(candidate.model, candidate.keep)  # stay in float anyway
+    ratios = {layer: ratio for layer, ratio in ratios.items() if not is_within(layer, kept)}
     if len(ratios) <= keep:
         raise InfeasibleCandidate(
             f"keep_float: {keep} leaves nothing to quantize: the network has {len(ratios)} layers"

@@ -45,10 +45,10 @@ class WeightOnly:
             InfeasibleCandidate: Linear layers with at least `block` inputs hold less than
                 LEAST_SHARE of the weights, or a weight is not finite.
         """
-        whole = kept_request(candidate)
-        share = _checked_share(candidate.model, params, whole.get("keep", ()))
-        info = {"share": round(share, 4), **whole}
-        return with_request(candidate, "weight_only", params, info, **whole)
+        keep_options = kept_request(candidate)
+        share = _checked_share(candidate.model, params, keep_options.get("keep", ()))
+        info = {"share": round(share, 4), **keep_options}
+        return with_request(candidate, "weight_only", params, info, **keep_options)
 
     @staticmethod
     def check(model: torch.nn.Module, params: Params) -> None:

@@ -30,11 +30,11 @@ def quantize_weights(plain: Path, draft: Path, options: Mapping[str, Any]) -> di
     model = onnx.load(str(plain))
     graph = model.graph
     weights = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    whole = set(nodes_within(graph, options.get("keep", [])))
+    named = set(nodes_within(graph, options.get("keep", [])))
     nodes, quantized, kept = [], [], []
     for node in graph.node:
         matrix = _matrix(node, weights)
-        if matrix is None or len(matrix) < block or node.name in whole:
+        if matrix is None or len(matrix) < block or node.name in named:
             nodes.append(node)
             kept += [node.name] if matrix is not None else []
             continue

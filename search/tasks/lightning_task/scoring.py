@@ -37,8 +37,8 @@ def scores(steps: Steps, batches: Iterable[Any], predict: Predict) -> dict[str, 
     Raises:
         LightningError: Nothing is logged, or it is logged in a way that has no value here.
     """
-    whole, single = _Pass(steps), _SingleExamples(steps)
-    whole.begin()
+    full, single = _Pass(steps), _SingleExamples(steps)
+    full.begin()
     for index, batch in enumerate(batches):
         outputs: list[Nest] = []
 
@@ -46,9 +46,9 @@ def scores(steps: Steps, batches: Iterable[Any], predict: Predict) -> dict[str, 
             outputs.append(_tensors(predict(_arrays(inputs))))
             return outputs[0]
 
-        whole.step(batch, index, answer)
+        full.step(batch, index, answer)
         single.add(batch, outputs[0])
-    values = whole.end()
+    values = full.end()
     if not values:
         raise LightningError(
             "validation_step logs no number over the epoch; write self.log(name, value) in it"

@@ -31,10 +31,10 @@ def own_loss(network: Network) -> LossFunction:
 
     def loss(outputs: Any, labels: Any) -> torch.Tensor:
         by_name = labels if isinstance(labels, Mapping) else {"labels": labels}
-        known = {**outputs, **by_name, "config": config}
-        known["pooled_logits"] = outputs.get("logits")
-        known["vocab_size"] = getattr(config, "vocab_size", None)
-        result: torch.Tensor = function(**{k: known[k] for k in parameters if k in known})
+        arguments = {**outputs, **by_name, "config": config}
+        arguments["pooled_logits"] = outputs.get("logits")
+        arguments["vocab_size"] = getattr(config, "vocab_size", None)
+        result: torch.Tensor = function(**{k: arguments[k] for k in parameters if k in arguments})
         return result
 
     return loss

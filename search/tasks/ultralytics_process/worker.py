@@ -248,7 +248,7 @@ class Session:
             raise Refused("there is no box in the labels of this part")
         metrics.process(plot=False)
         results = metrics.results_dict
-        return {name: float(results[theirs]) for name, theirs in METRICS.items()}
+        return {name: float(results[key]) for name, key in METRICS.items()}
 
     def _detector(self, seed: int) -> Any:
         """Returns a model for the data's classes; with the weights of a .pt file, if it is one."""
@@ -290,9 +290,9 @@ class Session:
         size = self.settings.imgsz
         images = torch.rand(1, self.data.get("channels", 3), size, size)
         with torch.no_grad():
-            expected, given = self.layers.eval()(images), again.eval()(images)
+            expected, rebuilt = self.layers.eval()(images), again.eval()(images)
         self.layers.train()
-        if any(not torch.allclose(expected[k], given[k], rtol=1e-4, atol=1e-4) for k in expected):
+        if any(not torch.allclose(expected[k], rebuilt[k], rtol=1e-4, atol=1e-4) for k in expected):
             raise Refused("its layers, built again from their list, give other outputs")
 
     def _raw(self, outputs: dict[str, torch.Tensor]) -> dict[str, Any]:

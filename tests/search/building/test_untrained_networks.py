@@ -31,7 +31,7 @@ def deployment(runtime: str) -> Deployment:
 def reason(network: type[torch.nn.Module], runtime: str, text: bool = False) -> str:
     """Returns why the network is refused; empty if it is not."""
     try:
-        untrained(network, text).check(deployment(runtime), whole=True)
+        untrained(network, text).check(deployment(runtime), complete=True)
     except Unmeasurable as error:
         return str(error)
     return ""
@@ -201,10 +201,10 @@ def test_partial_probe_compares_what_the_program_computes(
 ) -> None:
     runtime = RUNTIMES.get("torch_export")
     network = untrained(odd.DeviceConstant)
-    network.check(deployment("torch_export"), whole=False)
+    network.check(deployment("torch_export"), complete=False)
     probe = runtime.probe
     monkeypatch.setattr(
         runtime, "probe", lambda *arguments: lambda inputs: 1.01 * probe(*arguments)(inputs)
     )
     with pytest.raises(Unmeasurable, match="the file computes something else than the network"):
-        network.check(deployment("torch_export"), whole=False)
+        network.check(deployment("torch_export"), complete=False)
