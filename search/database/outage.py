@@ -7,15 +7,13 @@ been stored or not, so each write can be repeated: it replaces rows, or finds th
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from paretune.search.database.damage import is_away
-from paretune.search.interruption import stop_if_interrupted
-from paretune.search.waits import longest_wait
+from paretune.search.waits import Wait, longest_wait
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -24,9 +22,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 VARIABLE = "PARETUNE_DATABASE_WAIT"
-
-LOOK_EVERY = 1.0
-"""Seconds between two attempts."""
 
 OPTION = "paretune_outage"
 """Execution option of an engine that holds its Outage."""
@@ -78,27 +73,19 @@ class Outage:
             self._depth -= 1
 
     def _outlast(self, call: Callable[[], R]) -> R:
-        begun: float | None = None
-        while True:
-            try:
-                result = call()
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                now = time.monotonic()
-                if begun is None:
-                    begun = now
-                    self.notify(_lost_text(self._seconds))
-                if now - begun >= self._seconds:
-                    self._is_waiting = False  # what ends the run must not wait as long again
-                    raise
-                stop_if_interrupted()
-                time.sleep(min(LOOK_EVERY, self._seconds))
-                continue
-            if begun is not None:
-                away = time.monotonic() - begun
-                self.notify(f"the database answers again after {away:.0f} s; nothing is lost")
-            return result
+        wait = Wait(self._seconds, is_away, self._begins, self._ends)
+        try:
+            return wait.outlast(call)
+        except Exception as error:
+            if is_away(error):
+                self._is_waiting = False  # what ends the run must not wait as long again
+            raise
+
+    def _begins(self, _error: Exception) -> None:
+        self.notify(_lost_text(self._seconds))
+
+    def _ends(self, seconds: float) -> None:
+        self.notify(f"the database answers again after {seconds:.0f} s; nothing is lost")
 
 
 def outlasting(method: Callable[P, R]) -> Callable[P, R]:

@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import tempfile
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,6 @@ from typing import Any, TypeVar
 
 from paretune.search.errors import UserError
 from paretune.search.files import sha256_of
-from paretune.search.interruption import stop_if_interrupted
 from paretune.search.stores.address import StoreAddress, StoreError
 from paretune.search.stores.store_errors import (
     full_text,
@@ -31,7 +29,7 @@ from paretune.search.stores.store_errors import (
     refusal_text,
     shown_error,
 )
-from paretune.search.waits import longest_wait
+from paretune.search.waits import Wait, longest_wait
 
 T = TypeVar("T")
 
@@ -46,6 +44,9 @@ TRIED = "tried-"
 """Begin of the name of a file in a folder that is no store yet."""
 
 VARIABLE = "PARETUNE_FILES_WAIT"
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Errors of a disk that cannot be written."""
 
 LINK = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 2}}
 """Options of botocore: without them a link that drops its packets holds a worker for minutes."""
@@ -328,59 +329,49 @@ class FileStore:
             StoreError: The store refuses it, or is away for longer than the wait.
             OSError: This host's disk is full.
         """
-        begun: float | None = None
-        while True:
-            try:
-                result = work()
-            except FileNotFoundError as error:
-                if writes:
-                    raise StoreError(refusal_text(self.address, error)) from None
+        wait = Wait(
+            self._wait_s, lambda error: self._is_away(error, writes), self._begins, self._ends
+        )
+        try:
+            return wait.outlast(work)
+        except (FileNotFoundError, UserError):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:  # on this host
                 raise
-            except UserError:
-                raise
-            except Exception as error:
-                self._refuse(error, writes)
-                begun = self._waited(begun, error)
-                continue
-            if begun is not None:
-                self._notify(f"{self.address.url} answers again; nothing is lost")
-            return result
-
-    def _refuse(self, error: Exception, writes: bool) -> None:
-        """Raises an error that no wait would mend."""
-        if isinstance(error, OSError) and error.errno in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EFBIG,
-            errno.EROFS,
-        ):
-            if writes:
-                raise StoreError(full_text(self.address, error)) from None
-            raise error
-        if is_final(error):
-            raise StoreError(refusal_text(self.address, error)) from None
-
-    def _waited(self, begun: float | None, error: Exception) -> float:
-        """Waits a moment; returns when the wait began.
-
-        Raises:
-            StoreError: It lasts too long.
-        """
-        now = time.monotonic()
-        if begun is None:
-            begun = now
-            self._notify(
-                f"{self.address.url} does not answer ({self._shown(error)}); waiting up to "
-                f"{self._wait_s:g} s for it, finished work is kept ({VARIABLE} sets the seconds)"
-            )
-        if now - begun >= self._wait_s:
             raise StoreError(
                 f"files: {self.address.url} does not answer: {self._shown(error)}. Finished work "
                 "is kept here; type the same command again when the store is back"
             ) from None
-        stop_if_interrupted()
-        time.sleep(min(1.0, max(self._wait_s, 0.01)))
-        return begun
+
+    def _is_away(self, error: Exception, writes: bool) -> bool:
+        """Returns whether the store may answer later.
+
+        Raises:
+            StoreError: No wait would mend the error.
+        """
+        if isinstance(error, FileNotFoundError):
+            if writes:
+                raise StoreError(refusal_text(self.address, error)) from None
+            return False
+        if isinstance(error, UserError):
+            return False
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            if writes:
+                raise StoreError(full_text(self.address, error)) from None
+            return False
+        if is_final(error):
+            raise StoreError(refusal_text(self.address, error)) from None
+        return True
+
+    def _begins(self, error: Exception) -> None:
+        self._notify(
+            f"{self.address.url} does not answer ({self._shown(error)}); waiting up to "
+            f"{self._wait_s:g} s for it, finished work is kept ({VARIABLE} sets the seconds)"
+        )
+
+    def _ends(self, _seconds: float) -> None:
+        self._notify(f"{self.address.url} answers again; nothing is lost")
 
     def _shown(self, error: BaseException) -> str:
         return shown_error(error, self.address)

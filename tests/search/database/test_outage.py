@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from paretune.search.database import outage
 from paretune.search.database.base import Tables
 from paretune.search.database.engine import open_engine
 from paretune.search.database.outage import VARIABLE, Outage, no_waiting
@@ -48,7 +47,7 @@ class Numbers(Tables):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr("paretune.search.waits.LOOK_EVERY", 0.001)
 
 
 def numbers(folder: Path, waits: Outage | None) -> Numbers:
