@@ -21,6 +21,9 @@ from paretune.search.study.records import FrontPoint, Result, TrialRecord
 OPEN_STATES = ("running", "paused")
 """States of trials that have not ended."""
 
+LEFT = "left"
+"""The worker of a running trial whose worker was stopped; no worker has this id."""
+
 
 class StartedTrial(NamedTuple):
     """A trial that has just started.
@@ -288,11 +291,11 @@ class Trials(Tables):
             return list(connection.execute(statement).mappings().all())
 
     def take_over(self, number: int, old: str | None, new: str) -> bool:
-        """Gives a dead worker's trial to another worker.
+        """Gives the trial of a worker that died or left to another worker.
 
         Args:
             number: Trial number.
-            old: Id of the dead worker, or None.
+            old: Id of the dead worker, LEFT or None.
             new: Id of the other worker.
 
         Returns:
@@ -310,6 +313,15 @@ class Trials(Tables):
                 .values(worker=new)
             )
         return result.rowcount == 1
+
+    def leave(self, worker: str) -> None:
+        """Leaves the running trials of a worker that ends; the next one takes them over.
+
+        Args:
+            worker: Id of the worker.
+        """
+        is_own = (_T.worker == worker) & (_T.state == "running")
+        self._write(sa.update(tables.trials).where(is_own).values(worker=LEFT))
 
     def hand_over(self, number: int, worker: str, seconds: Mapping[str, float]) -> bool:
         """Leaves a trained trial to a worker that measures.

@@ -61,6 +61,8 @@ class StudyDevice:
         self.address = address
         self.notify: Callable[[str], None] = _log.warning  # standard error
         self.look: Callable[[], None] = lambda: None
+        self.show_wait: Callable[[str | None], None] = lambda text: None
+        self._shown_wait: str | None = None
         self._name, self._told_holder = holder, ""
         self._holder = f"{holder} on {socket.gethostname()}, process {os.getpid()}"
         self._accept = accept
@@ -86,6 +88,7 @@ class StudyDevice:
 
         def work(device: Device) -> T:
             with self._alone(), device.lease(self._holder, on_wait=self._busy):
+                self._show_wait(None)
                 answer = action(device)
             self._found_again()
             self._told_holder = ""
@@ -148,6 +151,7 @@ class StudyDevice:
         """
         if not self._waits:
             raise UserError(f"{error}; try `paretune devices test {self.address}`") from error
+        self._show_wait(f"waits for {self.address}, which is lost")
         now = time.monotonic()
         if self._lost_since is None:
             self._lost_since = self._asked = now
@@ -165,11 +169,17 @@ class StudyDevice:
 
     def _busy(self, holder: str) -> None:
         """Lets other work of this host measure meanwhile; called while another holds the lease."""
+        self._show_wait(f"waits for {self.address}, which is in use")
         is_ours = holder.startswith(f"{self._name} on ")  # workers of a study take turns
         if not is_ours and holder != self._told_holder:
             self._told_holder = holder
             self.notify(f"the device {self.address} is used by {holder}; this waits for it")
         self._breathe()
+
+    def _show_wait(self, text: str | None) -> None:
+        if text != self._shown_wait:
+            self._shown_wait = text
+            self.show_wait(text)
 
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds

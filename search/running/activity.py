@@ -10,6 +10,7 @@ from typing import Any
 
 from paretune.search.database.activities import Activities
 from paretune.search.trial.events import (
+    DeviceAwaited,
     EpochDone,
     Event,
     Reporter,
@@ -49,6 +50,8 @@ class Activity:
     def __init__(self, activities: Activities, worker: str, report: Reporter) -> None:
         self._activities, self._worker, self._report = activities, worker, report
         self._row: dict[str, Any] = {}
+        self._awaiting: str | None = None
+        self._stage: str | None = None  # the stage in which the device is awaited
         self._curve = _Curve()
         self._changed, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._write, daemon=True, name="paretune-activity")
@@ -90,9 +93,18 @@ class Activity:
                 reported = {"loss": values.get("loss"), "score": _score(values)}
                 self._curve.add(step, **reported)
                 self._note(trial=trial, stage=stage, epoch=step, **reported)
+            case DeviceAwaited(text):
+                self._await_device(text)
             case TrialEnded(trial) | TrialPaused(trial) | TrialTrained(trial):
                 self._curve = _Curve()
                 self._note(**{**_no_stage(), "trial": trial})
+
+    def _await_device(self, text: str | None) -> None:
+        """Shows a wait for a device in place of the stage, which is shown again afterwards."""
+        if self._awaiting is None:
+            self._stage = self._row.get("stage")
+        self._awaiting = text
+        self._note(stage=self._stage if text is None else text)
 
     def _note(self, **columns: Any) -> None:
         row = {"started": time.time(), **self._row, **columns, "updated": time.time()}

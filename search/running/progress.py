@@ -14,6 +14,7 @@ from rich.text import Text
 from paretune.search.study.records import Axis, Result
 from paretune.search.study.units import format_quantity
 from paretune.search.trial.events import (
+    DeviceAwaited,
     EpochDone,
     Event,
     Notice,
@@ -58,6 +59,8 @@ class PlainProgress:
                 self._line(started_text(event))
             case TrialStarted(trial, attempt=attempt) if attempt > 1:
                 self._line(f"trial {trial}: it failed before; running it again")
+            case TrialStarted(trial, left=True):
+                self._line(f"trial {trial}: it was stopped before its end; going on with it")
             case TrialStarted(trial, taken_over=True):
                 self._line(f"trial {trial}: its worker died; going on with it")
             case TrialStarted(trial, resumed=True):
@@ -96,6 +99,7 @@ class LiveProgress:
         self._first_done = 0
         self._trial: TrialStarted | None = None
         self._stage = ""
+        self._awaited: str | None = None  # the device that the trial waits for, and why
         self._epoch: EpochDone | StepDone | None = None
         self._baseline: Mapping[str, float] = {}
         self._front: Mapping[int, Mapping[str, float]] = {}
@@ -129,6 +133,7 @@ class LiveProgress:
                 self._line(started_text(event))
             case TrialStarted():
                 self._trial, self._stage, self._epoch = event, "", None
+                self._awaited = None
             case StageStarted(_, stage):
                 self._stage, self._epoch = stage, None
             case EpochDone() | StepDone():
@@ -149,6 +154,8 @@ class LiveProgress:
                 self._line(text)
             case RunEnded(reason):
                 self._line(reason)
+            case DeviceAwaited(text):
+                self._awaited = text
             case StageDone():
                 pass
 
@@ -198,6 +205,8 @@ class LiveProgress:
             text.append("  " + stage, style=style)
             if stage == self._stage and self._epoch is not None:
                 text.append(" " + _epoch_text(self._epoch), style="bold cyan")
+        if self._awaited:
+            text.append("  " + self._awaited, style="yellow")
         return text
 
     def _front_view(self) -> Table:

@@ -11,6 +11,7 @@ from paretune.search.database.mirror import MirroredTrial
 from paretune.search.database.mirror_renewal import RenewedStudy
 from paretune.search.database.retries import attempt_of
 from paretune.search.database.store import OPEN_STATES, Row
+from paretune.search.database.trials import LEFT
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result, State
 from paretune.search.study.role import Role
@@ -36,7 +37,8 @@ class Task:
         params: Parameter name -> value, for the branches taken.
         proposal: The sampler's proposal as JSON.
         started: Unix time when it began.
-        taken_over: Whether a dead worker had begun it.
+        taken_over: Whether a worker had begun it that died or left.
+        left: Whether that worker left it when it was stopped.
         variant_of: Trial that trained the network, if this one deploys it in another number format.
         spent: Stage -> seconds spent before this worker took the trial.
         attempt: 1, or more if the trial failed before and is tried again.
@@ -48,6 +50,7 @@ class Task:
     proposal: Mapping[str, Any]
     started: float
     taken_over: bool = False
+    left: bool = False
     variant_of: int | None = None
     spent: Mapping[str, float] = field(default_factory=dict)
     attempt: int = 1
@@ -94,9 +97,9 @@ def task_of(row: Row, taken_over: bool) -> Task:
         row["proposal"],
         row["started"],
         taken_over,
-        row["variant_of"],
-        row["seconds"] or {},
-        attempt_of(row),
+        variant_of=row["variant_of"],
+        spent=row["seconds"] or {},
+        attempt=attempt_of(row),
     )
 
 
@@ -113,7 +116,7 @@ def result_of(row: Row) -> Result:
 
 
 def take_over_trial(study: OpenStudy, worker: Worker, running: Sequence[Row]) -> Task | None:
-    """Takes over a running trial of a dead worker; returns None if there is none.
+    """Takes over a running trial of a worker that died or left; returns None if there is none.
 
     A trial without a worker is trained, and waits for its measurements. A worker that only trains
     leaves trained trials alone, and one that only measures takes no other.
@@ -138,7 +141,8 @@ def take_over_trial(study: OpenStudy, worker: Worker, running: Sequence[Row]) ->
             continue
         if study.store.take_over(row["number"], row["worker"], worker.id):
             [full_row] = study.store.rows([row["number"]])
-            return task_of(full_row, taken_over=row["worker"] is not None)
+            task = task_of(full_row, taken_over=row["worker"] is not None)
+            return replace(task, left=row["worker"] == LEFT)
     return None
 
 

@@ -49,6 +49,7 @@ from paretune.search.study.role import Role
 from paretune.search.study.spec import StudySpec
 from paretune.search.trial.control import StopRequested
 from paretune.search.trial.events import (
+    DeviceAwaited,
     Notice,
     Reporter,
     RunEnded,
@@ -167,6 +168,7 @@ class Runner:
         """Reads what the user asks of the workers; writes the options of this run."""
         control = self._study.control
         control.notify = self._study.outage.notify = lambda text: report(Notice(text))
+        control.await_device = lambda text: report(DeviceAwaited(text))
         joins = self._joins and len(self._worker.living()) > 1
         control.begin(joins, None if self._joins else self._options)
 
@@ -479,7 +481,15 @@ class Runner:
         stages = self._study.stages(task.plan)
         resumed = not task.taken_over and bool(task.spent) and self._study.race is not None
         self._report(
-            TrialStarted(task.number, task.params, stages, task.taken_over, resumed, task.attempt)
+            TrialStarted(
+                task.number,
+                task.params,
+                stages,
+                task.taken_over,
+                resumed,
+                task.attempt,
+                task.left,
+            )
         )
         baseline = None if task.number == 0 else self._baseline
         work = self._study.evaluate if self._role.measures else self._study.train

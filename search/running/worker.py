@@ -43,17 +43,21 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Removes this worker, even if an interrupt arrives meanwhile."""
+        """Leaves its trial and removes this worker, even if an interrupt arrives meanwhile."""
         try:
             self._over.set()
             self._thread.join()
-            self._store.remove_worker(self.id)
+            self._leave()
         except KeyboardInterrupt:
-            self._store.remove_worker(self.id)
+            self._leave()
             raise
         except Exception:
             if error is None:  # else it may hide why the run ended: a damaged database, for example
                 raise
+
+    def _leave(self) -> None:
+        self._store.leave(self.id)
+        self._store.remove_worker(self.id)
 
     def remove_dead(self) -> None:
         """Removes registered workers that are dead."""

@@ -35,6 +35,7 @@ class Control:
     Attributes:
         held: Seconds that this worker has waited because of pauses.
         notify: Receives a text when a pause begins and ends.
+        await_device: Receives what a trial waits for, and None when its device is free.
 
     Args:
         requests: The study's requests.
@@ -47,6 +48,7 @@ class Control:
         self._looked = -LOOK_EVERY
         self.held = 0.0
         self.notify: Callable[[str], None] = lambda text: None
+        self.await_device: Callable[[str | None], None] = lambda text: None
 
     def begin(self, joins: bool, options: Sequence[str] | None = None) -> None:
         """Forgets a stop that was for the processes that ran before, and mostly a pause, too.

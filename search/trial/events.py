@@ -28,9 +28,9 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A trial begins. `taken_over`: from a dead worker. `resumed`: after a pause by racing.
+    """A trial begins. `taken_over`: from a worker that died or left. `left`: it was stopped.
 
-    `attempt`: more than 1 if the trial failed before.
+    `resumed`: after a pause by racing. `attempt`: more than 1 if the trial failed before.
     """
 
     trial: int
@@ -39,6 +39,7 @@ class TrialStarted:
     taken_over: bool = False
     resumed: bool = False
     attempt: int = 1
+    left: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class StageStarted:
 
     trial: int
     stage: str
+
+
+@dataclass(frozen=True)
+class DeviceAwaited:
+    """The trial waits for its device, and why; None: it goes on."""
+
+    text: str | None
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,7 @@ Event = (
     RunStarted
     | TrialStarted
     | StageStarted
+    | DeviceAwaited
     | EpochDone
     | StepDone
     | StageDone

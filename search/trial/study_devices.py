@@ -38,6 +38,7 @@ def devices_of(
         if control is not None:
             access.notify = _notify(control)
             access.look = control.between_stages
+            access.show_wait = _show_wait(control)
         uses[target] = DeviceUse(access, device.sustained, device.scores)
     return uses
 
@@ -51,6 +52,10 @@ def close_devices(uses: Mapping[str | None, DeviceUse]) -> None:
 
 def _notify(control: Control) -> Callable[[str], None]:
     return lambda text: control.notify(text)
+
+
+def _show_wait(control: Control) -> Callable[[str | None], None]:
+    return lambda text: control.await_device(text)
 
 
 def _refuse_other(target: str | None, kept: Devices | None) -> Callable[[DeviceFacts], None]:

@@ -93,6 +93,20 @@ def test_lost_device_is_waited_for_and_told(opened: list[StandInDevice]) -> None
     assert "is back" in told[-1]
 
 
+def test_wait_is_shown_until_the_device_is_free(
+    opened: list[StandInDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StandInDevice, "holders", ("study s on b, process 1",) * 2)
+    shown: list[str | None] = []
+    device = StudyDevice(ADDRESS, "study s")
+    device.show_wait = shown.append
+
+    device.attempt(failing(1, DeviceLost(ADDRESS, "no route")))
+
+    used, lost = (f"waits for {ADDRESS}, which is {how}" for how in ("in use", "lost"))
+    assert shown == [used, None, lost, used, None]
+
+
 def test_user_is_asked_after_a_while(
     opened: list[StandInDevice], monkeypatch: pytest.MonkeyPatch
 ) -> None:

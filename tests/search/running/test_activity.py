@@ -16,7 +16,14 @@ from paretune.search.database.rows import engine_rows
 from paretune.search.database.worker_rows import activity_rows
 from paretune.search.running import activity
 from paretune.search.running.activity import LONGEST_CURVE, Activity
-from paretune.search.trial.events import EpochDone, Event, StageStarted, StepDone, TrialStarted
+from paretune.search.trial.events import (
+    DeviceAwaited,
+    EpochDone,
+    Event,
+    StageStarted,
+    StepDone,
+    TrialStarted,
+)
 
 
 @pytest.fixture(name="activities")
@@ -67,6 +74,24 @@ def test_new_stage_begins_a_new_curve(activities: Activities) -> None:
         reporter(StageStarted(3, "finetune"))
         row = stored(activities, None)
     assert (row["stage"], row["curve"], row["loss"]) == ("finetune", [], None)
+
+
+def test_wait_for_a_device_is_shown_in_place_of_the_stage(activities: Activities) -> None:
+    def stage(text: str) -> None:
+        end = time.monotonic() + 30
+        while stored(activities, None)["stage"] != text:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+    with Activity(activities, "w", lambda event: None) as reporter:
+        reporter(TrialStarted(3, {}, ["measure"]))
+        reporter(StageStarted(3, "measure"))
+        reporter(DeviceAwaited("waits for ssh://pi@cam, which is in use"))
+        stage("waits for ssh://pi@cam, which is in use")
+        reporter(DeviceAwaited("waits for ssh://pi@cam, which is lost"))
+        stage("waits for ssh://pi@cam, which is lost")
+        reporter(DeviceAwaited(None))
+        stage("measure")
 
 
 def test_step_of_a_trainer_gives_loss_and_first_other_value(activities: Activities) -> None:

@@ -13,6 +13,7 @@ from paretune.objectives.base import Measurement
 from paretune.search.running.progress import LiveProgress, PlainProgress, make_progress
 from paretune.search.study.records import Axis, Result
 from paretune.search.trial.events import (
+    DeviceAwaited,
     EpochDone,
     Notice,
     RunEnded,
@@ -47,6 +48,15 @@ def lines(terminal: bool, *events: object) -> str:
         for event in events:
             report(event)
     return out.getvalue()
+
+
+def trial_line(*events: object) -> str:
+    """Returns the line of a terminal's view that tells the trial and its stages."""
+    progress = LiveProgress(Console(file=io.StringIO()))
+    report: Callable[[object], None] = progress  # type: ignore[assignment]
+    for event in events:
+        report(event)
+    return progress._trial_view().plain
 
 
 STARTED = RunStarted("made-up", AXES, 10, 2, None, "a host")
@@ -105,6 +115,24 @@ def test_run_of_a_finite_space_begins_with_its_number_of_plans() -> None:
     assert lines(False, event).startswith("study made-up: all 3 plans of the space, 2 done")
     event = replace(STARTED, trial_limit=1, plans=1)
     assert lines(False, event).startswith("study made-up: a single plan, 2 done")
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [(True, "trial 3: it was stopped before its end"), (False, "trial 3: its worker died")],
+)
+def test_trial_that_is_taken_over_says_whether_its_worker_was_stopped(
+    left: bool, text: str
+) -> None:
+    event = TrialStarted(3, {}, ["evaluate"], taken_over=True, left=left)
+    assert f"{text}; going on with it" in lines(False, STARTED, event)
+
+
+def test_terminal_shows_that_a_trial_waits_for_its_device() -> None:
+    begun = (STARTED, TrialStarted(4, {}, ["measure"], False), StageStarted(4, "measure"))
+    wait = DeviceAwaited("waits for ssh://pi@cam, which is lost")
+    assert "measure  waits for ssh://pi@cam, which is lost" in trial_line(*begun, wait)
+    assert "waits for" not in trial_line(*begun, wait, DeviceAwaited(None))
 
 
 def test_trial_that_is_tried_again_is_announced() -> None:

@@ -15,6 +15,7 @@ from paretune.search.database.store import Store
 from paretune.search.running.recovery import NO_PROPOSAL, take_over_trial
 from paretune.search.running.worker import Worker
 from paretune.search.study.plan import Plan
+from paretune.search.study.records import Result
 from paretune.search.study.role import Role
 from paretune.search.study.stage import Stage
 from support.studies import record_of
@@ -43,7 +44,7 @@ class _OpenStudy:
         (Role.MEASURE, False, False),
     ],
 )
-@pytest.mark.parametrize("owner", ["handed over", "dead"])
+@pytest.mark.parametrize("owner", ["handed over", "dead", "stopped"])
 def test_worker_takes_the_trials_of_its_role(
     tmp_path: Path, role: Role, trained: bool, takes: bool, owner: str
 ) -> None:
@@ -51,13 +52,29 @@ def test_worker_takes_the_trials_of_its_role(
     store.begin(3, "other", Plan((Stage("evaluate", {}),)), {}, NO_PROPOSAL)
     if owner == "handed over":
         assert store.hand_over(3, "other", {"pretrain": 2.0})
+    if owner == "stopped":
+        store.leave("other")
     study: Any = _OpenStudy(store, trained)
     with Worker(store, role) as worker:
         task = take_over_trial(study, worker, store.running())
         assert (task is not None) == takes
         if task is not None:
-            assert task.taken_over == (owner == "dead")
-            assert task.spent == ({} if owner == "dead" else {"pretrain": 2.0})
+            assert task.taken_over == (owner != "handed over")
+            assert task.left == (owner == "stopped")
+            assert task.spent == ({"pretrain": 2.0} if owner == "handed over" else {})
+    store.close()
+
+
+def test_worker_that_ends_leaves_its_running_trials_only(tmp_path: Path) -> None:
+    store = Store(open_engine(f"sqlite:///{tmp_path / 'study.db'}", create=True))
+    with Worker(store) as worker:
+        for number, owner in ((1, "other"), (2, worker.id), (3, worker.id)):
+            plan = Plan((Stage("evaluate", {"x": number}),))
+            store.begin(number, owner, plan, {}, NO_PROPOSAL)
+        assert store.finish(2, Result("stopped"), "host", worker=worker.id) is not None
+    assert {row["number"]: row["worker"] for row in store.running()} == {1: "other", 3: "left"}
+    assert not store.is_owner(3, worker.id)  # what a slow thread of it still writes is dropped
+    assert store.take_over(3, "left", "second") and not store.take_over(3, "left", "third")
     store.close()
 
 
