@@ -21,6 +21,7 @@ from paretune.objectives.base import Measurement
 from paretune.search.front.noisy_points import NoisyPoints, noisy_points
 from paretune.search.front.pareto import Array, non_dominated, to_losses
 from paretune.search.front.probabilities import contenders, non_dominated_chances, shrink
+from paretune.search.front.same_network import same_network_numbers
 from paretune.search.study.records import StudyRecord, TrialRecord
 
 NEAR_FRONT = 0.05
@@ -159,6 +160,8 @@ def trials_to_remeasure(
 ) -> tuple[int, ...]:
     """Returns the trials to measure again: baseline, front, and trials within noise of the front.
 
+    Those of the baseline's own network are among them (`same_network`).
+
     Args:
         record: The study.
         chances: From `front_chances`; None computes them.
@@ -167,4 +170,6 @@ def trials_to_remeasure(
     near_front = [n for n, p in chances.items() if p >= NEAR_FRONT and n not in record.members]
     near_front.sort(key=lambda number: -chances[number])
     numbers = {*record.members, *near_front[:EXTRA]}
+    if record.members:
+        numbers |= same_network_numbers(record)
     return tuple(sorted(numbers | ({0} if record.baseline else set())))

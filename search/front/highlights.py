@@ -25,6 +25,10 @@ ONE_POINT = 0.01
 WORDS = {"ms": "fastest", "bytes": "smallest"}
 """Unit of a cost -> what its best trial is."""
 
+LEAST = ("memory",)
+"""Objectives for which the word of their unit says something else: the smallest has the least size.
+"""
+
 UNDER_LOAD = "fastest under load"
 """What the best trial in the sustained latency is."""
 
@@ -93,7 +97,8 @@ def _words(costs: Sequence[Axis]) -> list[str]:
     units = {axis.name: axis.unit for axis in costs}
     for quantity in sorted(quantities, key=lambda q: q.local not in ("latency", "size")):
         target = f" on {quantity.target}" if quantity.target else ""
-        word = UNDER_LOAD if quantity.local == SUSTAINED else WORDS.get(units[quantity.name])
+        word = None if quantity.objective in LEAST else WORDS.get(units[quantity.name])
+        word = UNDER_LOAD if quantity.local == SUSTAINED else word
         short = f"{word}{target}" if word else ""
         taken = not short or short in words.values()
         words[quantity.name] = f"least {quantity.local}{target}" if taken else short

@@ -43,6 +43,11 @@ def pick(record: StudyRecord, query: str) -> TrialRecord:
         picks = [pick for pick in picks_of(record) if pick.text.startswith(query)]
         for best in sorted(picks, key=lambda pick: pick.text.startswith(UNDER_LOAD)):
             return _numbered(record, best.trial)
+        if picks_of(record)[1:]:
+            raise UserError(
+                f"--pick {query}: the study has no objective that says what is {query}; give knee, "
+                "a trial's number, or a condition such as: accuracy >= 0.9"
+            )
         raise UserError(f"--pick {query}: no trial of the front is {_near(record)} of the baseline")
     return _constrained(record, query)
 

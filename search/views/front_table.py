@@ -10,6 +10,7 @@ from paretune.objectives.base import Measurement, json_of
 from paretune.search.front.changes import Change, changes_of
 from paretune.search.front.final_front import front_chances, is_uncertain, remeasured_trials
 from paretune.search.front.highlights import highlights_of, tied_groups
+from paretune.search.front.same_network import FLOAT, same_network_trials
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 from paretune.search.views.plan_text import trial_plan_text
 
@@ -65,6 +66,11 @@ class FrontInfo:
         axes: The objectives.
         rows: The baseline and the front.
         close: Trials that are not on the front, but within noise of it.
+        same_network: Trials of the baseline's own network that are not among these rows: trained as
+            the candidates are, and in each number format.
+        retrained: The trial of the baseline's network without quantization; None if no trial
+            trained it, or no final session measured one.
+        beyond_retrained: Trial -> the difference of its score from that of `retrained`.
         tied: Objective -> groups of rows; each row is within noise of the first of its group.
         final: Number of trials in the final session; None if the search's numbers are shown.
         stopped: Number of trials that racing stopped or paused.
@@ -77,6 +83,9 @@ class FrontInfo:
     axes: tuple[Axis, ...]
     rows: tuple[FrontRow, ...]
     close: tuple[FrontRow, ...] = ()
+    same_network: tuple[FrontRow, ...] = ()
+    retrained: FrontRow | None = None
+    beyond_retrained: Mapping[int, Change] = field(default_factory=dict)
     tied: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     final: int | None = None
     stopped: int = 0
@@ -116,12 +125,19 @@ def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo
     make = _RowMaker(record, chances)
     others = make.ordered([trial for trial in record.front if trial.number != 0])
     trials = [baseline, *others] if baseline else others
+    close = make.ordered(close_to_front(record, chances, read))
     finalists = remeasured_trials(record) if record.final_members is not None else ()
+    same = same_network_trials(finalists, baseline, record.axes)
+    shown = {trial.number for trial in (*trials, *close)}
+    retrained = same.get(FLOAT)
     return FrontInfo(
         record.name,
         record.axes,
         tuple(map(make.row, trials)),
-        tuple(map(make.row, make.ordered(close_to_front(record, chances, read)))),
+        tuple(map(make.row, close)),
+        tuple(make.row(trial) for trial in same.values() if trial.number not in shown),
+        make.row(retrained) if retrained else None,
+        _score_changes(trials, retrained, record.axes),
         tied_groups(trials, record),
         len(finalists) if any(trial.final for trial in finalists) else None,
         stopped=record.stopped,
@@ -129,6 +145,15 @@ def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo
         data_notes=record.data_notes,
         trials=record.trial_count,
     )
+
+
+def _score_changes(
+    trials: Sequence[TrialRecord], other: TrialRecord | None, axes: Sequence[Axis]
+) -> dict[int, Change]:
+    """Returns trial -> difference of its first score from that of another trial."""
+    scores = [axis for axis in axes if axis.is_score][:1]
+    changes = {trial.number: changes_of(trial, other, scores) for trial in trials}
+    return {number: next(iter(by_name.values())) for number, by_name in changes.items() if by_name}
 
 
 def shown_chances(record: StudyRecord) -> dict[int, float]:

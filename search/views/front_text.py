@@ -72,9 +72,9 @@ def front_view(info: FrontInfo, width: int) -> TextTable:
     """Returns the baseline and the front as a table for a terminal of `width` columns."""
     if not info.rows:
         return TextTable([TableRow("no trial is on the front yet")])
-    shown = [*info.rows, *info.close]
+    shown = [*info.rows, *info.close, *info.same_network]
     headings, cells = _fitted_columns(info, shown, width)
-    models = [_model(row) for row in shown]
+    models = [_model(row, row in info.same_network) for row in shown]
     if width >= WIDE:
         rows = _table(info, headings, cells, models, width)
     else:
@@ -109,10 +109,13 @@ def _table(
         row(0, headings, "bold"),
         TableRow(f" {'─' * (total - 1)} "),
     ]
-    for index, (shown, texts) in enumerate(zip([*info.rows, *info.close], cells, strict=True), 1):
-        if index == len(info.rows) + 1:
-            rows.append(blank)
-        rows.append(row(index, texts, "" if shown.on_front else "dim"))
+    groups = (info.rows, info.close, info.same_network)
+    index = 0
+    for group in filter(None, groups):
+        rows += [blank] if index else []
+        for shown in group:
+            index += 1
+            rows.append(row(index, cells[index - 1], "" if shown.on_front else "dim"))
     return [*rows, blank]
 
 
@@ -188,13 +191,15 @@ def _narrow(measured: Measurement) -> str:
     return format_quantity(measured.value, measured)
 
 
-def _model(row: FrontRow) -> list[Piece]:
+def _model(row: FrontRow, is_same_network: bool) -> list[Piece]:
     """Returns the plan of a row, with its marks."""
     pieces = [(row.plan, "")]
     pieces += [(f"  <- {mark_text(row, mark)}", "bold green") for mark in row.marks]
     if not row.trial:
         pieces.append(("  (baseline)", "italic"))
-    if row.trial and not row.on_front:
+    if is_same_network:
+        pieces.append(("  (the baseline's network)", "italic"))
+    elif row.trial and not row.on_front:
         pieces.append(("  (close to the front)", "italic"))
     return pieces
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paretune.search.front.changes import Change
 from paretune.search.front.highlights import UNDER_LOAD
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_quantity
@@ -35,6 +36,22 @@ def answer_text(info: FrontInfo) -> str:
     return (
         f"Trial {row.trial} is {' and '.join(gains)} than the baseline{change and f', {change}'}."
         + _rivals_text(row)
+        + _retrained_text(info, row)
+    )
+
+
+def _retrained_text(info: FrontInfo, row: FrontRow) -> str:
+    """Returns a sentence that compares with the baseline's network, trained as candidates are."""
+    retrained, change = info.retrained, info.beyond_retrained.get(row.trial)
+    if retrained is None or change is None:
+        return ""
+    axis = next(axis for axis in info.axes if axis.is_score)
+    value = format_quantity(getattr(retrained, change.part)[axis.name].value, axis)
+    apart = _apart_text(change, axis)
+    evidence = evidence_text(change)
+    return (
+        f" The baseline's network, trained as the candidates are (trial {retrained.trial}), has "
+        f"{value}: trial {row.trial} has {apart}{evidence and f' ({evidence})'}."
     )
 
 
@@ -73,15 +90,21 @@ def _change(baseline: FrontRow | None, row: FrontRow, axis: Axis) -> str:
     if baseline is None or change is None:
         return ""
     old, new = (getattr(r, change.part)[axis.name] for r in (baseline, row))
+    apart = _apart_text(change, axis)
+    is_same = apart.startswith("the same")
+    text = f"{'at' if is_same else 'for'} {apart}"
+    evidence = "" if is_same else evidence_text(change)
+    values = f"{format_quantity(old.value, axis)} -> {format_quantity(new.value, axis)}"
+    details = f"{values}, {new.count} examples{evidence and f'; {evidence}'}"
+    return f"{text} on the {change.part} part ({details})"
+
+
+def _apart_text(change: Change, axis: Axis) -> str:
+    """Returns `the same accuracy`, `0.4 points less accuracy`."""
     apart, unit = 100 * change.value, "points"
     if axis.unit != "fraction":
         _, apart, _, unit = signed_difference(change, axis)
     if abs(apart) < 0.005:
-        text, evidence = f"at the same {axis.name}", ""
-    else:
-        figure = f"{abs(apart):.1f} {unit}".rstrip()
-        text = f"for {figure} {'more' if apart > 0 else 'less'} {axis.name}"
-        evidence = evidence_text(change)
-    values = f"{format_quantity(old.value, axis)} -> {format_quantity(new.value, axis)}"
-    details = f"{values}, {new.count} examples{evidence and f'; {evidence}'}"
-    return f"{text} on the {change.part} part ({details})"
+        return f"the same {axis.name}"
+    figure = f"{abs(apart):.1f} {unit}".rstrip()
+    return f"{figure} {'more' if apart > 0 else 'less'} {axis.name}"

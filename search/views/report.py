@@ -75,7 +75,7 @@ def report_html(record: StudyRecord) -> str:
     chances = shown_chances(record)
     visible = visible_columns(front.rows, front.axes)
     headings = list(compress(headings_of(front.axes), visible))
-    rows = [_row(row, front, visible) for row in (*front.rows, *front.close)]
+    rows = [_row(row, front, visible) for row in (*front.rows, *front.close, *front.same_network)]
     texts = [text for row in rows for text, _ in row["cells"]]
     important = importance_info(record)
     figures = _figures(record, chances, important)
@@ -200,7 +200,8 @@ def _row(row: FrontRow, front: FrontInfo, visible: Sequence[bool]) -> dict[str, 
         "plan": row.plan,
         "marks": [mark_text(row, mark) for mark in row.marks],
         "baseline": row.trial == 0,
-        "close": row.trial != 0 and not row.on_front,
+        "same_network": row in front.same_network,
+        "close": row in front.close,
     }
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import pytest
+
 from paretune.objectives.base import Measurement
+from paretune.search.errors import UserError
 from paretune.search.front.highlights import highlights_of, tied_groups
 from paretune.search.front.pick import pick
 from paretune.search.study.records import StudyRecord
@@ -153,6 +156,20 @@ def test_costs_of_one_unit_have_different_words(make_record: MakeRecord) -> None
     assert len(texts) == len(highlights_of(record))
     assert pick(record, "fastest").number == a
     assert answer_text(front_info(record)).startswith(f"Trial {a} is 2.0x faster")
+
+
+def test_memory_is_no_size_when_the_study_has_no_size(make_record: MakeRecord) -> None:
+    record, (a, *_) = near_study(make_record, [1.0, 1.1, 1.2])
+    record = with_axes(record, {"memory@pi": "size"})
+    axes = tuple(axis for axis in record.axes if axis.name != "size")
+    record = replace(record, axes=axes)
+
+    texts = [highlight.text for highlight in highlights_of(record)]
+
+    assert "least memory on pi within 1 point" in texts
+    assert not any(text.startswith("smallest") for text in texts)
+    with pytest.raises(UserError, match="the study has no objective that says what is smallest"):
+        pick(record, "smallest")
 
 
 def test_slower_trial_than_the_baseline_is_not_the_fastest_but_can_be_picked(
