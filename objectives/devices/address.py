@@ -51,6 +51,20 @@ class DeviceAddress:
     python: str = ""
     folder: str = ""
 
+    @property
+    def cores(self) -> int | None:
+        """Number of cores that the address names; None without `cpus`."""
+        return len(core_numbers(self.cpus)) if self.cpus else None
+
+
+def core_numbers(cpus: str) -> set[int]:
+    """Returns the numbers of cores in text: `0-1,3` -> 0, 1 and 3."""
+    numbers: set[int] = set()
+    for part in cpus.split(","):
+        first, _, last = part.partition("-")
+        numbers |= set(range(int(first), int(last or first) + 1))
+    return numbers
+
 
 def parse_address(text: str) -> DeviceAddress:
     """Returns the parts of an address.

@@ -25,6 +25,26 @@ def check_on_device(runtime: str) -> None:
         )
 
 
+def check_threads(address: str, cores: int, runtime: str, threads: int) -> None:
+    """Refuses more threads than the device has cores: they take turns, and wait for each other.
+
+    Args:
+        address: Address of the device.
+        cores: Cores that the runner may use there.
+        runtime: Name of the runtime.
+        threads: Threads of one inference; 0 for all cores.
+
+    Raises:
+        DeviceRefused: The threads are more than the cores.
+    """
+    if threads > cores:
+        have = "1 core" if cores == 1 else f"{cores} cores"
+        raise DeviceRefused(
+            f"{runtime} is to use {threads} threads, and {address} has {have} for it: give "
+            f"threads: {cores} or fewer, or 0 for all cores"
+        )
+
+
 def options_on_device(runtime: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a runtime's options as the runner takes them.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from paretune.objectives.devices.device import Device, open_device
 from paretune.objectives.devices.errors import DeviceLost, DeviceRefused
 from paretune.objectives.devices.messages import DeviceFacts
 from paretune.objectives.devices.remembered import remember_device
-from paretune.objectives.devices.runtimes import check_on_device
+from paretune.objectives.devices.runtimes import check_on_device, check_threads
 from paretune.objectives.devices.same_device import check_same_device
 
 Verdict = Literal["ready", "lost", "refused"]
@@ -45,29 +45,31 @@ class TriedDevice:
         }
 
 
-def try_device(address: str, runtimes: Iterable[str] = ()) -> TriedDevice:
+def try_device(address: str, runtimes: Mapping[str, int]) -> TriedDevice:
     """Connects to a device, and imports NumPy and the named runtimes there.
 
     Args:
         address: Address of the device.
-        runtimes: Names of runtimes that must work there; without any, one that is installed.
+        runtimes: Runtime that must work there -> threads of one inference, 0 for all cores;
+            without any, those that are installed.
     """
     try:
         for runtime in runtimes:
             check_on_device(runtime)
         with open_device(address) as device:
-            return _tried(device, tuple(runtimes) or tuple(device.facts.runtimes))
+            return _tried(device, runtimes or dict.fromkeys(device.facts.runtimes, 0))
     except DeviceLost as error:
         return TriedDevice(address, "lost", None, (str(error),))
     except DeviceRefused as error:
         return TriedDevice(address, "refused", None, (str(error),))
 
 
-def _tried(device: Device, runtimes: tuple[str, ...]) -> TriedDevice:
+def _tried(device: Device, runtimes: Mapping[str, int]) -> TriedDevice:
     problems: list[str] = []
     versions: list[tuple[str, str]] = []
-    for runtime in runtimes:
+    for runtime, threads in runtimes.items():
         try:
+            check_threads(device.address, device.facts.cores, runtime, threads)
             versions.append((runtime, device.check_runtime(runtime)))
         except DeviceRefused as error:
             problems.append(str(error))

@@ -53,7 +53,7 @@ def command(devices: tuple[str, ...], runtimes: tuple[str, ...], as_json: bool) 
         return DONE
     tried = []
     for address, wanted in _wanted(devices, runtimes).items():
-        tried.append(try_device(address, sorted(wanted)))
+        tried.append(try_device(address, dict(sorted(wanted.items()))))
         if not as_json:
             click.echo(tried_text(tried[-1]))
     if as_json:
@@ -73,14 +73,14 @@ def _verb(devices: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     return "test" if devices else "list", devices
 
 
-def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, set[str]]:
-    """Returns address -> runtimes to try there."""
+def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Returns address -> runtime to try there -> most threads of a target there."""
     from paretune.objectives.devices.address import parse_address
     from paretune.objectives.devices.errors import DeviceRefused
     from paretune.objectives.devices.runtimes import check_on_device
     from paretune.search.errors import UserError
 
-    wanted: dict[str, set[str]] = {}
+    wanted: dict[str, dict[str, int]] = {}
     try:
         for runtime in runtimes:
             check_on_device(runtime)
@@ -91,7 +91,7 @@ def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, se
         raise UserError(str(error)) from error
     for device in devices:
         if "://" in device:
-            wanted.setdefault(device, set()).update(runtimes)
+            wanted.setdefault(device, {}).update(dict.fromkeys(runtimes, 0))
             continue
         if "@" in device:
             raise UserError(
@@ -104,8 +104,10 @@ def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, se
                 'pi: {onnxruntime: {threads: 4}, device: "ssh://pi@cam"}'
             )
         for target, its_device in spec.devices.items():
-            runtime = (spec.targets[target] if target else spec.runtime).name
-            wanted.setdefault(its_device.address, set()).update({runtime, *runtimes})
+            runtime = spec.targets[target] if target else spec.runtime
+            threads = wanted.setdefault(its_device.address, dict.fromkeys(runtimes, 0))
+            most = max(threads.get(runtime.name, 0), runtime.params["threads"])
+            threads[runtime.name] = most
     return wanted
 
 

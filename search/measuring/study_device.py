@@ -111,13 +111,24 @@ class StudyDevice:
         facts: DeviceFacts = self.attempt(lambda device: device.facts)
         return facts
 
-    def check_runtime(self, runtime: str) -> str:
+    def check_runtime(self, runtime: str, threads: int = 0) -> str:
         """Returns the version of a runtime on the device, which is imported there.
 
+        Args:
+            runtime: Name of the runtime.
+            threads: Threads of one inference; 0 for all cores.
+
         Raises:
-            UserError: NumPy or the runtime is missing; the text says what to install.
+            UserError: NumPy or the runtime is missing, and the text says what to install; or the
+                device has fewer cores than threads.
         """
-        return str(self.attempt(lambda device: device.check_runtime(runtime)))
+        from paretune.objectives.devices.runtimes import check_threads
+
+        def check(device: Device) -> str:
+            check_threads(self.address, device.facts.cores, runtime, threads)
+            return device.check_runtime(runtime)
+
+        return self.attempt(check)
 
     def close(self) -> None:
         """Closes the connection."""

@@ -8,7 +8,7 @@ from paretune.search.errors import UserError
 from paretune.search.measuring.study_device import StudyDevice
 from paretune.search.preflight.finding import Finding
 from paretune.search.preflight.rehearsal import Rehearsal
-from paretune.search.study.spec import StudySpec
+from paretune.search.study.spec import Selection, StudySpec
 
 
 def check_devices(rehearsal: Rehearsal) -> Iterator[Finding]:
@@ -16,7 +16,7 @@ def check_devices(rehearsal: Rehearsal) -> Iterator[Finding]:
     spec = rehearsal.spec
     for target, use in rehearsal.devices.items():
         assert isinstance(use.access, StudyDevice)
-        runtime = (spec.targets[target] if target else spec.runtime).name
+        runtime = spec.targets[target] if target else spec.runtime
         item = target or use.access.address
         try:
             yield Finding(item, "ok", _facts(use.access, runtime, _counters_wanted(spec, target)))
@@ -25,20 +25,20 @@ def check_devices(rehearsal: Rehearsal) -> Iterator[Finding]:
             yield Finding(item, "mistake", str(error), _key(target))
 
 
-def _facts(device: StudyDevice, runtime: str, counters: bool) -> str:
+def _facts(device: StudyDevice, runtime: Selection, counters: bool) -> str:
     """Returns what a device is.
 
     Raises:
         UserError: It is lost or refused, or lacks something.
     """
-    version = device.check_runtime(runtime)
+    version = device.check_runtime(runtime.name, runtime.params["threads"])
     facts = device.facts()
     if counters and not facts.counters:
         raise UserError(
             f"energy cannot be measured on {device.address}: {facts.no_counters}; leave energy out "
             "for this target"
         )
-    return f"{facts.model}, {facts.cpu}, {facts.cores} cores; {runtime} {version}"
+    return f"{facts.model}, {facts.cpu}, {facts.cores} cores; {runtime.name} {version}"
 
 
 def _counters_wanted(spec: StudySpec, target: str | None) -> bool:

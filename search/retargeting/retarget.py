@@ -111,7 +111,7 @@ def _opened_device(
         raise UserError(f"--device: {error}") from error
     device = StudyDevice(request.device, f"retarget of {record.name}", waits=False)
     device.notify = notify
-    device.check_runtime(deployment.name)
+    device.check_runtime(deployment.name, deployment.options.threads)
     return device
 
 

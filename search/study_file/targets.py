@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from paretune.objectives.devices.address import parse_address
 from paretune.search.study.constraints import quantity_name
 from paretune.search.study.spec import Selection, StudySpec
 from paretune.search.study.tables import RUNTIMES
@@ -130,6 +131,13 @@ def target_notes(spec: StudySpec) -> Iterator[str]:
     for target, device in spec.devices.items():
         where = f"{target}: " if target else ""
         yield f"{where}latency, memory and energy are those of the device {device.address}"
+        runtime = spec.targets[target] if target else spec.runtime
+        cores, threads = parse_address(device.address).cores, runtime.params["threads"]
+        if cores is not None and threads > cores:
+            yield (
+                f"{where}{runtime.name} is to use {threads} threads, and the address of the device "
+                f"has {cores} of its cores; give threads: {cores} or fewer"
+            )
     if not spec.targets:
         return
     written = list(zip(spec.source["objectives"], (o.name for o in spec.objectives), strict=True))

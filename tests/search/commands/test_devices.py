@@ -112,9 +112,9 @@ def board_study(folder: Path, address: str) -> Path:
 def test_devices_of_a_study_are_tried_with_their_runtimes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried: dict[str, list[str]] = {}
+    tried: dict[str, dict[str, int]] = {}
 
-    def try_device(address: str, runtimes: list[str]) -> TriedDevice:
+    def try_device(address: str, runtimes: dict[str, int]) -> TriedDevice:
         tried[address] = runtimes
         return TriedDevice(address, "ready", FACTS)
 
@@ -125,8 +125,8 @@ def test_devices_of_a_study_are_tried_with_their_runtimes(
 
     assert result.exit_code == 0, result.output
     assert tried == {
-        "local://?cpus=0": ["ncnn", "onnxruntime", "openvino"],
-        "ssh://pi@cam": ["onnxruntime", "openvino"],
+        "local://?cpus=0": {"ncnn": 1, "onnxruntime": 1, "openvino": 0},
+        "ssh://pi@cam": {"onnxruntime": 1, "openvino": 0},
     }
 
 

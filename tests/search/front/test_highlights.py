@@ -159,7 +159,7 @@ def test_costs_of_one_unit_have_different_words(make_record: MakeRecord) -> None
 
 
 def test_memory_is_no_size_when_the_study_has_no_size(make_record: MakeRecord) -> None:
-    record, (a, *_) = near_study(make_record, [1.0, 1.1, 1.2])
+    record, _ = near_study(make_record, [1.0, 1.1, 1.2])
     record = with_axes(record, {"memory@pi": "size"})
     axes = tuple(axis for axis in record.axes if axis.name != "size")
     record = replace(record, axes=axes)

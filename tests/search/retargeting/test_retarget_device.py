@@ -32,7 +32,7 @@ def test_front_is_measured_on_a_device_and_kept(
 ) -> None:
     before = record_of(finished)
     address = f"local://?folder={tmp_path}/device"
-    options = ("--device", address, "--trials", "1", "--threads", "2")
+    options = ("--device", address, "--trials", "1", "--threads", "0")
 
     result = cli("retarget", finished, *options, "--json")
 
@@ -42,7 +42,7 @@ def test_front_is_measured_on_a_device_and_kept(
     for row in table["rows"]:
         measured = row["new"]["validation"]
         assert measured["latency"]["conditions"]["address"] == address
-        assert measured["latency"]["conditions"]["threads"] == 2
+        assert measured["latency"]["conditions"]["threads"] == 0
         assert measured["accuracy"]["conditions"]["outputs"] == "host"
         assert row["was"]["latency"]["conditions"].get("address") is None
     assert table["host"]["address"] == address and table["host"]["identity"]
@@ -61,6 +61,7 @@ def test_front_is_measured_on_a_device_and_kept(
         (("--device", "cam"), "--device: 'cam' is not the address of a device"),
         (("--device", "local://", "--runtime", "torchscript"), "'torchscript' does not run on dev"),
         (("--device", "local://?python=/nowhere/python"), "/nowhere/python cannot be started"),
+        (("--device", "local://", "--threads", "1000"), "is to use 1000 threads, and local:// has"),
     ],
 )
 def test_device_that_cannot_be_used_is_refused(

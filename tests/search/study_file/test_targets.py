@@ -12,6 +12,7 @@ from paretune.search.study.target_device import TargetDevice
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
 from paretune.search.study_file.problems import StudyFileError
+from paretune.search.study_file.targets import target_notes
 from paretune.search.trial.resume_check import identity
 from support.mistakes import assert_refused
 from support.studies import problems
@@ -144,6 +145,28 @@ def test_device_stands_beside_a_runtime_and_changes_no_plan(small: Path) -> None
         "sustained": 90.0,
         "scores": "device",
     }
+
+
+@pytest.mark.parametrize(
+    ("threads", "notes"),
+    [
+        (
+            4,
+            ["onnxruntime is to use 4 threads, and the address of the device has 2 of its cores; "],
+        ),
+        (2, []),
+        (0, []),
+    ],
+)
+def test_more_threads_than_cores_of_the_address_are_noted(
+    small: Path, threads: int, notes: list[str]
+) -> None:
+    runtime = f"onnxruntime: {{threads: {threads}}}"
+    spec = load_study(with_device(small, 'device: "ssh://pi@cam?cpus=0,3"', runtime))
+
+    told = [note.partition("give")[0] for note in target_notes(spec) if "threads" in note]
+
+    assert told == notes
 
 
 @pytest.mark.parametrize(
