@@ -87,7 +87,7 @@ class LiveStudy:
         self._front_cost = 0.0
         self._front: dict[str, Any] = {}
         self._generation = 0
-        self._ended: tuple[int, float] = (0, 0.0)
+        self._ended: tuple[int, int, float] = (0, 0, 0.0)
         self._counted: Any = None
 
     # -- reading ---------------------------------------------------------------------------------
@@ -157,6 +157,8 @@ class LiveStudy:
         reader = TrialReader(rows, self._connection.sqlite, self._axes, versions)
         highest = max(self._raw, default=-1)
         again = {n for n, (state, _) in self._raw.items() if state in OPEN}
+        # A change of the study has emptied their values; they are measured for it later.
+        again |= {n for n, row in self._rows.items() if row.state == "complete" and not row.values}
         if self._raw and time.monotonic() - self._looked_at_all >= FULL_EVERY:
             again |= {n for n, state in reader.states().items() if self._raw.get(n) != state}
             self._looked_at_all = time.monotonic()
@@ -166,7 +168,8 @@ class LiveStudy:
             self._raw[row.number] = (row.state, row.finished)
             self._put(row)
         ended = [finished for _, finished in self._raw.values() if finished is not None]
-        self._ended = (len(ended), max(ended, default=0.0))
+        measured = sum(bool(row.values) for row in self._rows.values())
+        self._ended = (len(ended), measured, max(ended, default=0.0))
 
     def _put(self, row: TrialRow) -> None:
         """Stores a row; one that the final session measured again has its final values."""

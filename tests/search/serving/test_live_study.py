@@ -93,6 +93,26 @@ def test_finished_trial_that_changes_is_seen_at_the_next_look_at_all(
     assert refreshed(live)["trials"]["number"] == [5, 6]
 
 
+def test_trial_that_is_measured_for_a_changed_study_is_sent_with_its_values(
+    live: LiveStudy, made_up: MadeUpStudy
+) -> None:
+    """`VersionWriter.complete` fills the values; state and time of the trial's end stay."""
+    before = live.state()
+    trials, members = before["trials"], before["front"]["members"]
+    number = next(n for n in trials["number"] if n and n not in members)
+    values = {name: column[number] for name, column in trials["values"].items()}
+    made_up.change(number, values={})
+    source = {"study": "made-up", "data": "digits", "baseline": {}, "constraints": [], "goals": []}
+    made_up.execute(sa.update(tables.studies).values(source=source))
+    assert {c[number] for c in refreshed(live)["trials"]["values"].values()} == {None}
+
+    made_up.change(number, values={**values, "accuracy": 0.123})
+
+    change = refreshed(live)["trials"]
+    assert (change["number"], change["values"]["accuracy"]) == ([number], [0.123])
+    assert refreshed(live) == {}
+
+
 def test_changed_definition_sends_all_trials_again(live: LiveStudy, made_up: MadeUpStudy) -> None:
     source = {"study": "made-up", "data": "digits", "baseline": {}, "constraints": [], "goals": []}
     made_up.execute(sa.update(tables.studies).values(source=source))
