@@ -169,21 +169,26 @@ class TechniqueAttempts:
             if len(lacking) == len(self._rehearsal.targets):
                 continue
             tried = self._format(option, {})
-            yield tried
-            loss = self._score.loss(tried.score)
-            if option == "static" and loss is not None and loss >= NOTABLE:
-                yield self._format(option, {"keep_float": KEPT_FLOAT})
+            yield from tried
+            losses = [self._score.loss(each.score) or 0.0 for each in tried]
+            if option == "static" and max(losses) >= NOTABLE:
+                yield from self._format(option, {"keep_float": KEPT_FLOAT})
 
     def _lacks(self, target: Target, option: str) -> bool:
         return option not in target.deployment.runtime.quantizations
 
-    def _format(self, option: str, params: Mapping[str, Any], **choices: Any) -> TriedOption:
+    def _format(self, option: str, params: Mapping[str, Any]) -> list[TriedOption]:
+        """Returns a number format on each target that has it."""
         tried = TriedOption("quantization", option, params)
         value = {option: _full(QUANTIZATIONS, option, params)}
-        built = attempt("quantize", lambda: self._build(quantization=value, **choices))
+        built = attempt("quantize", lambda: self._build(quantization=value))
         if isinstance(built, Refusal):
-            return _refused(tried, built)
-        return self._deployed(tried, built.candidate, lambda t: not self._lacks(t, option))
+            return [_refused(tried, built)]
+        return [
+            self._deployed(tried, built.candidate, target)
+            for target in self._rehearsal.targets
+            if not self._lacks(target, option)
+        ]
 
     def _needs_qat(self, tried: list[TriedOption]) -> bool:
         """Returns whether to try training for int8.
@@ -196,7 +201,7 @@ class TechniqueAttempts:
     def _qat(self) -> Iterator[TriedOption]:
         if any(not self._lacks(target, "qat") for target in self._rehearsal.targets):
             params = {k: self._recipe[k] for k in ("batch_size",)}
-            yield self._format("qat", params)
+            yield from self._format("qat", params)
 
     def _architectures(self) -> Iterator[TriedOption]:
         """Yields smaller networks of the baseline's family, if they have to be trained anyway."""
@@ -277,14 +282,12 @@ class TechniqueAttempts:
         return built
 
     def _deployed(
-        self,
-        tried: TriedOption,
-        candidate: Candidate,
-        fits: Callable[[Target], bool] = lambda target: True,
+        self, tried: TriedOption, candidate: Candidate, target: Target | None = None
     ) -> TriedOption:
-        """Deploys a network to the first target that fits, and notes the file for the timing."""
+        """Deploys a network to a target, or the first one, and notes the file for the timing."""
         rehearsal = self._rehearsal
-        target = next(target for target in rehearsal.targets if fits(target))
+        target = target or rehearsal.targets[0]
+        tried = _with(tried, target=target.name)
         artifact = attempt("deploy", lambda: rehearsal.deploy(candidate, target))
         if isinstance(artifact, Refusal):
             return _refused(tried, artifact)
@@ -292,7 +295,7 @@ class TechniqueAttempts:
         size = artifact.bytes / max(1, baseline.artifact.bytes)
         score = self._scored(target, artifact) if tried.section == "quantization" else None
         facts = {**tried.facts, **_portability(artifact)}
-        tried = _with(tried, size=size, score=score, target=target.name, facts=facts)
+        tried = _with(tried, size=size, score=score, facts=facts)
         self._times.add(tried, target, artifact)
         return tried
 

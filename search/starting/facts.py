@@ -31,13 +31,14 @@ class TriedOption:
         option: Name of the option in this section.
         params: Its parameters, as a study file has them.
         refusal: Why it does not work; None if it does.
-        time: Time of its file as a share of the baseline's, on the first target; 0 if unknown.
+        time: Time of its file as a share of the baseline's, on its target; 0 if unknown.
         low: Lower end of the 95 % interval of that share.
         high: Upper end.
         size: Bytes of its file as a share of the baseline's.
         macs: Share of the baseline's multiply-adds that remains; None if unknown.
         score: Score of its file on some validation examples; None if it was not measured.
-        target: Name of the target; None for the first.
+        target: Name of the target; None in a study of one runtime. A number format is tried on
+            each target that has it, everything else on the first.
         facts: Further facts of the technique, such as the number of blocks that it removed.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from paretune.search.starting.commented_yaml import Path
@@ -38,16 +39,20 @@ def format_choice(facts: StartFacts) -> SectionChoice:
     options: dict[str, Any] = dict(NONE)
     comments: dict[Path, str] = {}
     left_out: list[LeftOut] = []
-    for tried in facts.options("quantization"):
-        if "keep_float" in tried.params:
-            continue  # a remedy of static, not an option
-        name = NAMES.get(tried.option, tried.option)
-        reason = _refusal(tried, facts, options)
-        if reason:
-            left_out.append(LeftOut(name, reason))
+    # A trial of a remedy, such as keep_float of static, is no option of its own.
+    every = [t for t in facts.options("quantization") if "keep_float" not in t.params]
+    for option in dict.fromkeys(tried.option for tried in every):
+        tries = [tried for tried in every if tried.option == option]
+        refusals = [_refusal(tried, facts, options) for tried in tries]
+        offered = [t for t, reason in zip(tries, refusals, strict=True) if not reason]
+        if not offered:
+            reason = _joint_text(tries, [reason or "" for reason in refusals])
+            left_out.append(LeftOut(NAMES.get(option, option), reason))
             continue
-        options[tried.option] = _params(tried, facts)
-        comments["choice", tried.option] = _text(tried, facts)
+        worst = max(offered, key=lambda t: facts.score.loss(t.score) or 0.0)
+        options[option] = _params(worst, facts)
+        texts = [reason or _text(t, facts) for t, reason in zip(tries, refusals, strict=True)]
+        comments["choice", option] = _joint_text(tries, texts)
     lacking = [n for name, n in NAMES.items() if name not in facts.formats]
     if lacking:
         runtime = " and ".join(dict.fromkeys(facts.runtimes.values()))
@@ -55,6 +60,14 @@ def format_choice(facts: StartFacts) -> SectionChoice:
     if options == NONE:
         return SectionChoice(None, {}, tuple(left_out))
     return SectionChoice({"choice": options}, comments, tuple(left_out))
+
+
+def _joint_text(tries: Sequence[TriedOption], texts: Sequence[str]) -> str:
+    """Returns the texts of one format on several targets; a text that all share stands alone."""
+    if len(set(texts)) == 1:
+        return texts[0]
+    pairs = zip(tries, texts, strict=True)
+    return "; ".join(f"{tried.target}: {text}" for tried, text in pairs)
 
 
 def _refusal(tried: TriedOption, facts: StartFacts, options: dict[str, Any]) -> str | None:
@@ -79,7 +92,8 @@ def _dynamic_refusal(tried: TriedOption, facts: StartFacts, options: dict[str, A
     only = tried.facts.get("cpu_only")
     if not only or "static" not in options:
         return None
-    static = facts.options("quantization", "static")[0]
+    every = facts.options("quantization", "static")
+    static = next((other for other in every if other.target == tried.target), every[0])
     if tried.timed and static.timed and tried.high < static.low:
         return None
     return (

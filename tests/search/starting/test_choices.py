@@ -97,6 +97,21 @@ def test_formats_that_were_slower_are_left_out_with_the_factor() -> None:
     )
 
 
+def test_format_is_left_out_if_each_target_refuses_it_and_offered_if_one_takes_it() -> None:
+    slow, fast = {"time": 1.5, "low": 1.45, "high": 1.55}, {"time": 0.5, "low": 0.4, "high": 0.6}
+    on_pi = tried("quantization", "dynamic", target="pi", **slow)
+
+    both = (on_pi, tried("quantization", "dynamic", target="server", **slow))
+    assert "dynamic" not in (format_choice(facts(tried=both)).value or {}).get("choice", {})
+    assert "dynamic int8: takes 1.50x the time" in left_out(format_choice(facts(tried=both)))
+
+    one = (on_pi, tried("quantization", "dynamic", target="server", **fast))
+    choice = format_choice(facts(tried=one))
+    assert "dynamic" in choice.value["choice"]
+    text = choice.comments["choice", "dynamic"]
+    assert text.startswith("pi: takes 1.50x the time") and "; server: 2.0x faster" in text
+
+
 CPU_ONLY: dict[str, Any] = {"facts": {"cpu_only": ["ConvInteger"]}}
 
 
