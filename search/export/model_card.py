@@ -22,6 +22,7 @@ from paretune.search.export.task_facts import (
 from paretune.search.study.spec import checkpoint_name
 from paretune.search.study.units import format_interval, format_quantity
 from paretune.search.views.plan_text import plan_text
+from paretune.search.views.portability_text import portability_text
 from paretune.search.views.shown_measurements import without_repeats
 
 CARD = """\
@@ -205,6 +206,8 @@ def _usage(manifest: Mapping[str, Any]) -> Iterator[str]:
             "examples. In your own code, in this folder:"
         )
         yield f"```python\n{usage_text(artifact, manifest)}\n```"
+        if text := portability_text(artifact):
+            yield f"Execution providers of ONNX Runtime that run `{artifact['file']}`: {text}."
 
 
 def _checks(manifest: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from paretune.search.export.model_card import card_text
+from paretune.search.views.portability_text import portability_text
 
 
 def test_card_describes_the_model_its_making_and_its_measurements(exported: Path) -> None:
@@ -33,6 +34,19 @@ def test_card_describes_the_model_its_making_and_its_measurements(exported: Path
     assert "all checks passed. To check digests and outputs again, on any machine and" in card
     assert "`python verify.py`" in card
     assert "`paretune monitor FOLDER --log calls.jsonl` shows drift" in card
+
+
+def test_card_says_which_execution_providers_run_the_file(exported: Path) -> None:
+    manifest = json.loads((exported / "manifest.json").read_text())
+    [artifact] = manifest["artifacts"]
+    assert artifact["info"]["operators"]["Conv"] > 0
+    text = portability_text(artifact)
+    line = f"Execution providers of ONNX Runtime that run `{artifact['file']}`: {text}."
+    assert text.startswith("all ") and f"\n{line}\n" in card_text(manifest)
+    artifact["info"] = {"operators": {"ConvInteger": 2, "Relu": 1}}
+    assert "coreml lacks 2 (ConvInteger 2)" in card_text(manifest)
+    artifact["info"] = {}
+    assert "Execution providers" not in card_text(manifest)
 
 
 def _isolated(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
