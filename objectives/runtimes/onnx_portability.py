@@ -1,9 +1,16 @@
 """The operators of .onnx files, and which of them the accelerators of phones run.
 
 ONNX Runtime runs an operator that an accelerator's execution provider lacks on the CPU, between two
-copies. Such a file works there, but is often slower than on the CPU alone. The lists are those of
-the providers' `op_builder_factory.cc` in ONNX Runtime's sources of 2025 and 2026 (coreml:
-ML Program). A provider may still refuse an operator for its types or sizes.
+copies. Such a file works there, but is often slower than on the CPU alone. A provider may still
+refuse an operator for its types or sizes. Sources, in github.com/microsoft/onnxruntime:
+
+- nnapi: tools/ci_build/github/android/nnapi_supported_ops.md at commit 5dae05e21e44 (Split, if its
+  parts are equal), with LeakyRelu and QLinearMul of
+  core/providers/nnapi/nnapi_builtin/builders/op_builder_factory.cc at 07e8de2f519d
+- coreml: core/providers/coreml/builders/op_builder_factory.cc of 2025, with Elu, Exp and Softplus
+  of tools/ci_build/github/apple/coreml_supported_mlprogram_ops.md at 9969c9a116aa. It writes a
+  model as ML Program or NeuralNetwork; some operators, such as Flatten, run in the latter only
+- qnn: core/providers/qnn/builder/op_builder_factory.cc at 00cd7c6df0a6
 """
 
 from __future__ import annotations
@@ -30,22 +37,24 @@ COMMON = _names("""
 PROVIDERS: Mapping[str, frozenset[str]] = {
     "coreml": COMMON
     | _names("""
-        ArgMax ConvTranspose Erf Gelu GridSample GroupNormalization InstanceNormalization
+        ArgMax ConvTranspose Elu Erf Exp Gelu GridSample GroupNormalization InstanceNormalization
         LayerNormalization Reciprocal ReduceMax ReduceMin ReduceProd ReduceSum Round Shape
+        Softplus
     """),
     "nnapi": COMMON
     | _names("""
-        Abs DequantizeLinear Elu Exp Floor Log Min Neg QLinearAdd QLinearAveragePool QLinearConv
-        QLinearMatMul QLinearMul QLinearSigmoid QuantizeLinear Sin
+        Abs DequantizeLinear Elu Exp Floor Log Min Neg QLinearConv QLinearMatMul QuantizeLinear Sin
+        com.microsoft.QLinearAdd com.microsoft.QLinearAveragePool com.microsoft.QLinearMul
+        com.microsoft.QLinearSigmoid
     """),
     "qnn": COMMON
     | _names("""
         Abs And ArgMax ArgMin Asin Atan Ceil ConvTranspose Cos CumSum DequantizeLinear Einsum Elu
         Equal Exp Expand Floor GatherElements GatherND Gelu Greater GreaterOrEqual GridSample
         HardSigmoid HardSwish InstanceNormalization LSTM LayerNormalization Less LessOrEqual Log
-        LogSoftmax LpNormalization Mean Min Mod Neg Not Or QuantizeLinear Reciprocal ReduceL2
-        ReduceMax ReduceMin ReduceProd ReduceSum Round ScatterElements ScatterND Sign Sin
-        SpaceToDepth Sum ThresholdedRelu Tile TopK Upsample Where
+        LogSoftmax LpNormalization Mean Min Mod Neg Not Or QuantizeLinear RMSNormalization
+        Reciprocal ReduceL2 ReduceMax ReduceMin ReduceProd ReduceSum Round ScatterElements ScatterND
+        Sign Sin SpaceToDepth Sum ThresholdedRelu Tile TopK Upsample Where com.microsoft.FusedMatMul
     """),
 }
 """Execution provider of a phone's accelerator -> operators that it runs: Apple's, Android's and

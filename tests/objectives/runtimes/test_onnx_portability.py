@@ -65,6 +65,22 @@ def test_operators_of_another_domain_have_its_name(tmp_path: Path) -> None:
     assert any(name.startswith("com.microsoft.") for name in lacking_everywhere(operators))
 
 
+@pytest.mark.parametrize(
+    ("operator", "run"),
+    [
+        ("Split", {"coreml", "nnapi", "qnn"}),
+        ("LayerNormalization", {"coreml", "qnn"}),
+        ("Elu", {"coreml", "nnapi", "qnn"}),
+        ("QLinearConv", {"nnapi"}),
+        ("com.microsoft.QLinearAdd", {"nnapi"}),  # it stands outside ONNX's own set
+        ("QLinearAdd", set()),
+        ("DynamicQuantizeLinear", set()),
+    ],
+)
+def test_operator_runs_where_the_providers_sources_say(operator: str, run: set[str]) -> None:
+    assert {name for name in PROVIDERS if not lacking({operator: 1}, name)} == run
+
+
 def test_operators_inside_a_branch_are_counted(tmp_path: Path) -> None:
     import onnx
     from onnx import TensorProto, helper
