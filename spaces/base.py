@@ -140,6 +140,18 @@ class EpochEnd:
     seconds: float
 
 
+class SubnetLosses(Protocol):
+    """The subnets of an elastic network that a training trains together with it."""
+
+    def choices(self, seed: int, step: int) -> list[dict[str, float]]:
+        """Returns the subnets of a step; the same for the same seed and step."""
+
+    def loss(
+        self, choice: dict[str, float], inputs: Nest, targets: Nest, outputs: Nest
+    ) -> torch.Tensor:
+        """Returns the loss of a subnet against the outputs of the full network, a scalar."""
+
+
 @dataclass(frozen=True)
 class Context:
     """Everything that a stage may use in addition to its candidate.
@@ -162,6 +174,9 @@ class Context:
             own order.
         yield_to_measurements: Called between the steps of long work; may wait while another
             process measures.
+        subnets: `subnets(model, ignore)` returns the losses of the subnets that share the weights
+            of a model in training; `ignore` is the class of targets that the loss leaves out. None
+            unless the training is elastic.
     """
 
     data: Data
@@ -176,6 +191,7 @@ class Context:
     )
     teacher_logits: Callable[[Callable[[], torch.Tensor]], torch.Tensor] = lambda make: make()
     yield_to_measurements: Callable[[], None] = lambda: None
+    subnets: Callable[[torch.nn.Module, int | None], SubnetLosses] | None = None
 
 
 class Architecture(Protocol):

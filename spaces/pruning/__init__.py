@@ -11,4 +11,5 @@ PRUNINGS = Table(
         "unstructured": "paretune.spaces.pruning.unstructured:Unstructured",
         "semi_structured": "paretune.spaces.pruning.semi_structured:SemiStructured",
     },
+    hidden={"subnet": "paretune.spaces.elastic.subnet:Subnet"},
 )

@@ -65,17 +65,11 @@ class Depth:
                 ignored name.
         """
         from paretune.spaces.macs import count_macs
-        from paretune.spaces.pruning.blocks import find_blocks, leave_out
+        from paretune.spaces.pruning.blocks import leave_out
         from paretune.spaces.pruning.unit_count import unit_count
 
         model = copy.deepcopy(candidate.model).cpu().eval()
-        blocks = find_blocks(model, candidate.shape)
-        check_names(params.ignore, [n for n, _ in model.named_modules() if n], "ignore")
-        if not any(block.removable for block in blocks):
-            raise InfeasibleCandidate("depth pruning found no residual block that can be left out")
-        importance = _importance(model, blocks, params, context)
-        kept = kept_modules(model, candidate.keep)
-        removable = _removable(blocks, importance, params.ignore, kept)
+        blocks, importance, removable = ranked_blocks(model, candidate, params, context)
         count = _count(params, len(removable))
         before = [count_macs(model, candidate.shape), _size(model)]
         units = unit_count(model, candidate.shape)
@@ -111,6 +105,31 @@ class Depth:
         for name, pair in info["removed"]:
             leave_out(model, name, pair)
         return model
+
+
+def ranked_blocks(
+    model: torch.nn.Module, candidate: Candidate, params: Depth.Params, context: Context
+) -> tuple[list[ResidualBlock], dict[str, float], list[ResidualBlock]]:
+    """Returns all residual blocks, their importance, and those that can go, the least first.
+
+    Args:
+        model: The candidate's network, on the CPU and in evaluation mode.
+        candidate: Provides the shape, and the layers that are kept.
+        params: The criterion, and the blocks to keep.
+        context: Provides training examples.
+
+    Raises:
+        InfeasibleCandidate: No block can be left out, or no module has an ignored name.
+    """
+    from paretune.spaces.pruning.blocks import find_blocks
+
+    blocks = find_blocks(model, candidate.shape)
+    check_names(params.ignore, [n for n, _ in model.named_modules() if n], "ignore")
+    if not any(block.removable for block in blocks):
+        raise InfeasibleCandidate("depth pruning found no residual block that can be left out")
+    importance = _importance(model, blocks, params, context)
+    kept = kept_modules(model, candidate.keep)
+    return blocks, importance, _removable(blocks, importance, params.ignore, kept)
 
 
 def _count(params: Depth.Params, available: int) -> int:

@@ -62,13 +62,10 @@ class PruningRounds:
     def run(self) -> dict[str, Any]:
         """Runs all rounds and returns the step's `info`."""
         shape, params = self._candidate.shape, self._params
-        check_names(params.ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
-        kept = kept_modules(self.model, self._candidate.keep)
+        self._find_whole_layers()
         before, size = _sides(self.model), _size(self.model)
         dense = unit_count(self.model, shape)
         self._dense = count_macs(self.model, shape)
-        with infeasible_on_graph_error():
-            self._kept_whole = whole_layers(self.model, shape, params.ignore, kept)
         removed: list[Any] = []
         rounds: list[int] = []
         for number in range(1, params.steps + 1):
@@ -92,6 +89,26 @@ class PruningRounds:
             "kept_whole": self._kept_whole,
             "units": [dense, unit_count(self.model, shape)],
         }
+
+    def first_plan(self) -> tuple[widths.WidthPlan, dict[str, str]]:
+        """Returns the layers that can lose units, and name -> reason of those that cannot.
+
+        Nothing is pruned.
+        """
+        self._find_whole_layers()
+        with unfrozen(self.model), infeasible_on_graph_error():
+            graph = trace(self.model, self._candidate.shape)
+        with unfrozen(self.model), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._context.seed)  # for the random criterion
+            return self._plan(graph), self._kept_whole
+
+    def _find_whole_layers(self) -> None:
+        """Sets the layers that stay whole; refuses unknown names in `ignore` and `keep`."""
+        ignore = self._params.ignore
+        check_names(ignore, [n for n, _ in self.model.named_modules() if n], "ignore")
+        kept = kept_modules(self.model, self._candidate.keep)
+        with infeasible_on_graph_error():
+            self._kept_whole = whole_layers(self.model, self._candidate.shape, ignore, kept)
 
     def _round(self, share: float) -> list[Any]:
         """Prunes until this share of the whole amount is removed, and returns history entries."""

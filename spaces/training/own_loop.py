@@ -151,11 +151,23 @@ class OwnLoop:
         loss = state.loss.mean(outputs, targets)
         if state.distiller:
             loss = state.distiller.loss(inputs, targets, outputs, loss, self._losses)
-        self._losses += 1
         with torch.no_grad():
             correct = state.context.data.task.correct(outputs, targets)
         state.tally.add(loss, correct, count)
+        loss = self._with_subnets(loss, inputs, targets, outputs)
+        self._losses += 1
         return loss
+
+    def _with_subnets(
+        self, loss: torch.Tensor, inputs: Nest, targets: Nest, outputs: Nest
+    ) -> torch.Tensor:
+        """Returns the mean of a batch's loss and those of the subnets that share the weights."""
+        state = self.state
+        if state.subnets is None:
+            return loss
+        choices = state.subnets.choices(state.seed(len(state.curve)), self._losses)
+        losses = [state.subnets.loss(choice, inputs, targets, outputs) for choice in choices]
+        return torch.stack([loss, *losses]).mean()
 
     def observe(self, loss: float | torch.Tensor, examples: int) -> None:
         """Counts a loss that the loop computed in another way."""
@@ -237,6 +249,12 @@ class OwnLoop:
             )
 
     def _check_epoch(self, epoch: int) -> None:
+        if self.state.subnets and not self._losses:
+            raise InfeasibleCandidate(
+                f"the training loop of {self._task} did not call stage.loss in epoch {epoch + 1}, "
+                "so its subnets would not be trained; take the loss from "
+                "stage.loss(outputs, inputs, targets)"
+            )
         if self.state.distiller and not self._losses:
             raise InfeasibleCandidate(
                 f"the training loop of {self._task} did not call stage.loss in epoch {epoch + 1}, "

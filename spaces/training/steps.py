@@ -45,7 +45,7 @@ class Steps:
             inputs, mixed_targets = self._prepared(batch, targets, generator)
             if step % recipe.accumulate == 0:
                 state.rates.set(state.progress(epoch, step))
-            loss, outputs = self._step(inputs, mixed_targets, step, count)
+            loss, outputs = self._step(inputs, mixed_targets, epoch, step, count)
             correct = mixed_targets.correct(_detached(outputs), state.context.data.task)
             state.tally.add(loss, correct, count)
             if step % CHECK_EVERY == CHECK_EVERY - 1:
@@ -76,7 +76,7 @@ class Steps:
         return inputs, mix
 
     def _step(
-        self, inputs: Nest, targets: MixedTargets, step: int, count: int
+        self, inputs: Nest, targets: MixedTargets, epoch: int, step: int, count: int
     ) -> tuple[torch.Tensor, Nest]:
         """Adds a batch's gradients and, after the last batch of a group, updates the weights."""
         state, group = self._state, self._recipe.accumulate
@@ -87,11 +87,23 @@ class Steps:
             loss = targets.loss(outputs, state.loss.mean)
             if state.distiller:
                 loss = state.distiller.loss(inputs, targets.dominant, outputs, loss, step)
-        state.precision.backward(loss if group == 1 else self._share(loss, step, count))
+        choices = state.subnets.choices(state.seed(epoch), step) if state.subnets else []
+        self._backward(loss, step, count, 1 + len(choices))
+        for choice in choices:
+            assert state.subnets is not None
+            with state.precision.autocast:
+                learned = state.subnets.loss(choice, inputs, targets.dominant, outputs)
+            self._backward(learned, step, count, 1 + len(choices))
         self._pending = True
         if step % group == group - 1 or step == state.steps - 1:
             self._update()
         return loss, outputs
+
+    def _backward(self, loss: torch.Tensor, step: int, count: int, networks: int) -> None:
+        """Adds the gradients of one of the networks that a batch trains; the mean of all counts."""
+        loss = loss if networks == 1 else loss / networks
+        group = self._recipe.accumulate
+        self._state.precision.backward(loss if group == 1 else self._share(loss, step, count))
 
     def _share(self, loss: torch.Tensor, step: int, count: int) -> torch.Tensor:
         """Returns a batch's share of its group's mean loss; the last group may be smaller."""

@@ -95,6 +95,8 @@ class TrainingState:
         data = context.data
         self.task_loop = getattr(data.task, "train", None)
         self.loss = BatchLoss(data, recipe.loss, recipe.label_smoothing, context.device)
+        # Before the distiller, whose hooks must not come into the network that runs the subnets.
+        self.subnets = context.subnets(model, self.loss.ignore) if context.subnets else None
         self.distiller = (
             Distiller(model, context, recipe, self.loss.ignore, repeats=self.task_loop is None)
             if context.distillation

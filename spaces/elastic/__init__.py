@@ -1,0 +1,1 @@
+"""Elastic networks: one network whose subnets share its weights."""
