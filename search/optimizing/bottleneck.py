@@ -32,7 +32,8 @@ def baseline_bottleneck(location: StudyLocation, batch: int) -> str | None:
     with tempfile.TemporaryDirectory(prefix="paretune-") as folder:
         try:
             with trial_network(location, "baseline", None, None, Path(folder)) as network:
-                return bottleneck_text(profile_network(network, batch, None, NUMBERS))
+                profile = profile_network(network, batch, None, NUMBERS, brief=True)
+                return bottleneck_text(profile)
         except UserError:  # its runtime has no profiler, for example: the search needs none
             return None
 

@@ -15,8 +15,11 @@ ELEMENTS, DENSE_ELEMENTS = 6 * 2**20, 2**20
 
 SIZES = (128, 64, 32, 16, 8, 4, 2, 1)
 
-SMALLEST = 16
-"""Batch size of small data sets: batch normalization needs some examples."""
+SMALLEST, SMALLEST_DENSE = 16, 4
+"""Batch size of small data sets: batch normalization needs some examples.
+
+Fewer suffice where each pixel or cell has its own output: an example fills thousands of places.
+"""
 
 LR = 1e-3
 """Learning rate of AdamW with which a network is tried first."""
@@ -33,8 +36,10 @@ def batch_size_for(examples: int, elements: int, per: Per) -> int:
         elements: Numbers in one input.
         per: What has one vector of outputs.
     """
-    most = (DENSE_ELEMENTS if per in ("pixel", "cell") else ELEMENTS) // max(1, elements)
-    limit = min(most, max(SMALLEST, examples // STEPS), max(1, examples // 2))
+    dense = per in ("pixel", "cell")
+    most = (DENSE_ELEMENTS if dense else ELEMENTS) // max(1, elements)
+    smallest = SMALLEST_DENSE if dense else SMALLEST
+    limit = min(most, max(smallest, examples // STEPS), max(1, examples // 2))
     return next((size for size in SIZES if size <= limit), SIZES[-1])
 
 

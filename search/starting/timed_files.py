@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 LATENCY = "latency"
 
-SECONDS = 0.5
-"""Seconds of timing for each file."""
+SECONDS, BRIEF_SECONDS = 0.5, 0.2
+"""Seconds of timing for each file; fewer if a search follows that times what it chooses."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,11 +40,13 @@ class FileTimes:
     Args:
         rehearsal: The study, with the baseline's files.
         batch: Inputs in one run.
+        brief: Whether a search in rounds follows.
     """
 
-    def __init__(self, rehearsal: Rehearsal, batch: int) -> None:
+    def __init__(self, rehearsal: Rehearsal, batch: int, brief: bool = False) -> None:
         self._rehearsal = rehearsal
         self._batch = batch
+        self._seconds = BRIEF_SECONDS if brief else SECONDS
         self._files: list[_File] = []
 
     def add(self, option: TriedOption, target: Target, artifact: Artifact) -> None:
@@ -66,7 +68,7 @@ class FileTimes:
         """Times files in one session; returns the identity of each option -> it with its time."""
         deployed = next(d for d in self._rehearsal.deployed if d.target.name == target.name)
         objective = OBJECTIVES.get(LATENCY)
-        params = objective.Params(seconds=SECONDS, references=False, batch=self._batch)
+        params = objective.Params(seconds=self._seconds, references=False, batch=self._batch)
         artifacts = [deployed.artifact, *(file.artifact for file in files)]
         subjects = [
             target.subject(artifact, NO_MODEL, self._rehearsal.data) for artifact in artifacts
