@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
-from paretune.objectives.runtimes.onnx_portability import lacking_everywhere
-from paretune.search.measuring.gauge import measure_one
-from paretune.search.measuring.targets import NO_MODEL, Target
+from paretune.search.measuring.targets import Target
 from paretune.search.preflight.attempts import Refusal, attempt
-from paretune.search.preflight.baseline_check import check_outputs
-from paretune.search.preflight.rehearsal import NO_TRAINING, Rehearsal, Rehearsed
-from paretune.search.preflight.variants import NONE, Variant
+from paretune.search.preflight.rehearsal import Rehearsal
 from paretune.search.starting.facts import (
     NOTABLE,
     ScoreFact,
@@ -20,31 +17,20 @@ from paretune.search.starting.facts import (
     first_working,
 )
 from paretune.search.starting.family_scales import scaled_params
-from paretune.search.starting.ranges import CRITERIA, HALF, KEPT_FLOAT, RATES, RATIOS, round_to_of
+from paretune.search.starting.network_attempts import NetworkAttempts, full_params, refused
+from paretune.search.starting.ranges import CRITERIA, HALF, KEPT_FLOAT, RATIOS, round_to_of
+from paretune.search.starting.rate_attempts import tried_rates
 from paretune.search.starting.timed_files import FileTimes
-from paretune.search.study.quantity import SCORE, Quantity
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
 from paretune.spaces.training.losses.base import misfit
 from paretune.spaces.training.recipe import Recipe
 
-if TYPE_CHECKING:
-    from paretune.objectives.runtimes.base import Artifact
-    from paretune.spaces.base import Candidate
-
 FORMATS = ("static", "dynamic", "float16", "bfloat16", "weight_only")
 """Number formats that need no training, in the order in which they are tried."""
 
 DISTILLATION = "logits"
-
-NOTHING: Mapping[str, Any] = {
-    "finetune": None,
-    "distillation": {NONE: {}},
-    "pruning": {NONE: {}},
-    "quantization": {NONE: {}},
-}
-"""Choices of a plan that changes nothing after the baseline's first stage."""
 
 
 class TechniqueAttempts:
@@ -88,7 +74,8 @@ class TechniqueAttempts:
         self._trained = trained
         self._say = say
         self._brief = brief
-        self._times = FileTimes(rehearsal, latency_batch)
+        self._times = FileTimes(rehearsal, latency_batch, brief)
+        self._networks = NetworkAttempts(rehearsal, score, trained, self._times)
 
     def all(self) -> tuple[list[TriedOption], list[TriedRate]]:
         """Tries everything; returns the options and the learning rates."""
@@ -106,7 +93,7 @@ class TechniqueAttempts:
             self._say("trying quantization-aware training")
             tried += self._qat()
         self._say("trying learning rates")
-        rates = list(self._rates(tried)) if self.epoch is not None else []
+        rates = self._rates(tried) if self.epoch is not None else []
         self._say("timing the files beside the baseline's")
         return self._times.timed(tried), rates
 
@@ -116,7 +103,7 @@ class TechniqueAttempts:
         assert network is not None
         seconds = network.epochs.get("pretrain")
         if seconds is None:
-            built = attempt("finetune", lambda: self._build(finetune=self._recipe))
+            built = attempt("finetune", lambda: self._networks.build(finetune=self._recipe))
             if isinstance(built, Refusal):
                 return built
             network, seconds = built, built.epochs.get("finetune", 0.0)
@@ -149,18 +136,18 @@ class TechniqueAttempts:
 
     def _pruned(self, option: str, params: Mapping[str, Any], deploy: bool) -> TriedOption:
         tried = TriedOption("pruning", option, params)
-        value = {option: _full(PRUNINGS, option, params)}
-        built = attempt("prune", lambda: self._checked(self._build(pruning=value)))
+        value = {option: full_params(PRUNINGS, option, params)}
+        built = attempt("prune", lambda: self._networks.build_checked(pruning=value))
         if isinstance(built, Refusal):
-            return _refused(tried, built)
+            return refused(tried, built)
         info = dict(built.candidate.history[-1].info)
         self.kept_whole |= info.get("kept_whole", {})
         before, after = info.get("macs", (0, 0))
         facts = (
             {"removed": [str(n) for n, *_ in info.get("removed", ())]} if option == "depth" else {}
         )
-        tried = _with(tried, macs=after / before if before else None, facts=facts)
-        return self._deployed(tried, built.candidate) if deploy else tried
+        tried = replace(tried, macs=after / before if before else None, facts=facts)
+        return self._networks.deployed(tried, built.candidate) if deploy else tried
 
     def _formats(self) -> Iterator[TriedOption]:
         """Yields each number format that a runtime of the study has, on each target."""
@@ -180,12 +167,12 @@ class TechniqueAttempts:
     def _format(self, option: str, params: Mapping[str, Any]) -> list[TriedOption]:
         """Returns a number format on each target that has it."""
         tried = TriedOption("quantization", option, params)
-        value = {option: _full(QUANTIZATIONS, option, params)}
-        built = attempt("quantize", lambda: self._build(quantization=value))
+        value = {option: full_params(QUANTIZATIONS, option, params)}
+        built = attempt("quantize", lambda: self._networks.build(quantization=value))
         if isinstance(built, Refusal):
-            return [_refused(tried, built)]
+            return [refused(tried, built)]
         return [
-            self._deployed(tried, built.candidate, target)
+            self._networks.deployed(tried, built.candidate, target)
             for target in self._rehearsal.targets
             if not self._lacks(target, option)
         ]
@@ -211,16 +198,11 @@ class TechniqueAttempts:
         for params in scaled_params(name, values):
             tried = TriedOption("architecture", name, params)
             architecture = {name: {**values, **params}}
-            built = attempt("pretrain", lambda a=architecture: self._network(a))  # type: ignore[misc]
+            built = attempt("pretrain", lambda a=architecture: self._networks.untrained(a))  # type: ignore[misc]
             if isinstance(built, Refusal):
-                yield _refused(tried, built)
+                yield refused(tried, built)
             else:
-                yield self._deployed(tried, built)
-
-    def _network(self, architecture: Mapping[str, Any]) -> Candidate:
-        candidate = self._rehearsal.untrained_network(architecture)
-        check_outputs(candidate, self._rehearsal.batch())
-        return candidate
+                yield self._networks.deployed(tried, built)
 
     def _distillations(self) -> Iterator[TriedOption]:
         """Yields learning from the baseline's outputs."""
@@ -229,110 +211,17 @@ class TechniqueAttempts:
         tried = TriedOption("distillation", DISTILLATION)
         reason = misfit(DISTILLATION, fits, facts.kind) if fits and facts else None
         if reason:
-            yield _with(tried, refusal=reason)
+            yield replace(tried, refusal=reason)
             return
         if self._brief:  # the built-in tasks have the outputs that it learns from
             yield tried
             return
-        value = {DISTILLATION: _full(DISTILLATIONS, DISTILLATION, {})}
-        built = attempt("teacher", lambda: self._build(finetune=self._recipe, distillation=value))
-        yield _refused(tried, built) if isinstance(built, Refusal) else tried
-
-    def _rates(self, tried: list[TriedOption]) -> Iterator[TriedRate]:
-        """Yields the loss after a short training with each learning rate.
-
-        A trained baseline is pruned before, since that is what finetuning starts from.
-        """
-        pruned = first_working(t for t in tried if t.option == "structured")
-        pruning: dict[str, Any] = {NONE: {}}
-        if pruned is not None and self._trained:
-            pruning = {"structured": _full(PRUNINGS, "structured", pruned.params)}
-        for lr in self._tried_rates():
-            # Another schedule than elsewhere: a stage from the cache would report no loss.
-            recipe = {**self._recipe, "optimizer": {"adamw": {"lr": lr}}, "schedule": "constant"}
-            full = Recipe.model_validate(recipe).to_json()
-            stage = "finetune" if self._trained else "pretrain"
-            built = attempt(
-                stage,
-                lambda full=full, stage=stage: self._build(**{"pruning": pruning, stage: full}),  # type: ignore[misc]
-            )
-            if isinstance(built, Refusal):
-                yield TriedRate(lr, None)
-                return  # a higher rate diverges as well
-            yield TriedRate(lr, built.losses.get(stage))
-
-    def _tried_rates(self) -> Sequence[float]:
-        """Returns the rates to try; the usual ones if the time is short."""
-        if not self._brief:
-            return RATES
-        return RATES[:3] if self._trained else RATES[2:]
-
-    # -- networks and files ----------------------------------------------------------------------
-
-    def _build(self, **choices: Any) -> Rehearsed:
-        """Builds a plan on an excerpt; only the sections in `choices` differ from the baseline."""
-        rehearsal = self._rehearsal
-        first = {} if self._trained else {"pretrain": NO_TRAINING}
-        return rehearsal.build(
-            rehearsal.plan(rehearsal.choices(Variant(), **{**NOTHING, **first, **choices}))
+        value = {DISTILLATION: full_params(DISTILLATIONS, DISTILLATION, {})}
+        built = attempt(
+            "teacher", lambda: self._networks.build(finetune=self._recipe, distillation=value)
         )
+        yield refused(tried, built) if isinstance(built, Refusal) else tried
 
-    def _checked(self, built: Rehearsed) -> Rehearsed:
-        check_outputs(built.candidate, self._rehearsal.batch())
-        return built
-
-    def _deployed(
-        self, tried: TriedOption, candidate: Candidate, target: Target | None = None
-    ) -> TriedOption:
-        """Deploys a network to a target, or the first one, and notes the file for the timing."""
-        rehearsal = self._rehearsal
-        target = target or rehearsal.targets[0]
-        tried = _with(tried, target=target.name)
-        artifact = attempt("deploy", lambda: rehearsal.deploy(candidate, target))
-        if isinstance(artifact, Refusal):
-            return _refused(tried, artifact)
-        baseline = next(d for d in rehearsal.deployed if d.target.name == target.name)
-        size = artifact.bytes / max(1, baseline.artifact.bytes)
-        score = self._scored(target, artifact) if tried.section == "quantization" else None
-        facts = {**tried.facts, **_portability(artifact)}
-        tried = _with(tried, size=size, score=score, facts=facts)
-        self._times.add(tried, target, artifact)
-        return tried
-
-    def _scored(self, target: Target, artifact: Artifact) -> float | None:
-        """Returns the score of a file of a trained baseline on some validation examples."""
-        if not self._trained:
-            return None
-        subject = target.subject(artifact, NO_MODEL, self._rehearsal.measured_data())
-        quantities = dict(target.gauge.quantities)
-        objective = SCORE if SCORE in quantities else Quantity.of(self._score.name).objective
-        options = quantities.get(objective, {})
-        answer = attempt("measure", lambda: measure_one(subject, objective, options, "validation"))
-        if isinstance(answer, Refusal):
-            return None
-        several = answer if isinstance(answer, list | tuple) else [answer]
-        return next((m.value for m in several if m.name == self._score.name), None)
-
-
-def _portability(artifact: Artifact) -> dict[str, Any]:
-    """Returns the fact `cpu_only`: operators that no accelerator of a phone runs; or nothing."""
-    only = lacking_everywhere(artifact.info.get("operators", {}))
-    return {"cpu_only": only} if only else {}
-
-
-def _full(table: Any, option: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns parameters with their defaults, as plans have them."""
-    full: dict[str, Any] = (
-        table.get(option).Params.model_validate(dict(params)).model_dump(mode="json")
-    )
-    return full
-
-
-def _refused(tried: TriedOption, refusal: Refusal) -> TriedOption:
-    return _with(tried, refusal=refusal.text)
-
-
-def _with(tried: TriedOption, **fields: Any) -> TriedOption:
-    from dataclasses import replace
-
-    return replace(tried, **fields)
+    def _rates(self, tried: list[TriedOption]) -> list[TriedRate]:
+        pruned = first_working(t for t in tried if t.option == "structured")
+        return list(tried_rates(self._networks, self._recipe, self._trained, self._brief, pruned))

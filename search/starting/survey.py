@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from paretune.inputs import kind_of, signature_of
-from paretune.objectives.host import cores, load_average
 from paretune.search.errors import UserError
-from paretune.search.measuring.gauge import measure_one
 from paretune.search.preflight.baseline_check import check_baseline
 from paretune.search.preflight.data_check import check_data
-from paretune.search.preflight.data_facts import data_facts
 from paretune.search.preflight.objective_check import check_objectives
 from paretune.search.preflight.rehearsal import Rehearsal
 from paretune.search.profiling.networks import ProfiledNetwork
@@ -22,14 +18,15 @@ from paretune.search.starting.alignment import channel_alignment
 from paretune.search.starting.attempted_techniques import TechniqueAttempts
 from paretune.search.starting.baseline_weights import elements, model_option
 from paretune.search.starting.draft import Draft
-from paretune.search.starting.facts import ScoreFact, StartFacts, TriedOption, TriedRate, Weights
+from paretune.search.starting.facts import ScoreFact, StartFacts, Weights
 from paretune.search.starting.first_recipe import batch_size_for, first_recipe
+from paretune.search.starting.gathered_facts import Surveyed, subject_of
 from paretune.search.starting.goal_choice import QUICK_SECONDS, latency_options
+from paretune.search.starting.measured_score import measured_score
 from paretune.search.starting.time_plan import too_short
-from paretune.search.starting.user_scores import direction_of_score, user_scores
-from paretune.search.study.quantity import SCORE, Quantity
+from paretune.search.starting.user_scores import set_user_objectives
+from paretune.search.study.quantity import Quantity
 from paretune.search.study.units import format_about
-from paretune.search.views.words import count_text
 from paretune.spaces.pruning.layer_names import prunable_layer_names
 
 if TYPE_CHECKING:
@@ -52,12 +49,6 @@ TYPICAL_EPOCHS = 10
 
 FULL_SECONDS = 2.0
 """Seconds of a timing by default."""
-
-BUSY = 2.0
-"""Load per core above which times are not to be trusted."""
-
-SLOWEST = 3
-"""Layers that are named as the bottleneck."""
 
 Progress = Callable[[str], None]
 
@@ -105,7 +96,8 @@ class Survey:
         self._check("checking the data", check_data)
         self._check("building, exporting and running the baseline", check_baseline)
         if self.draft.request.brings_data:
-            self._name_scores()
+            self.say("calling the score of your task")
+            set_user_objectives(self.draft, self.rehearsal)
         self._measure()
         self.say("profiling the baseline")
         self.profile = self._profiled()
@@ -131,7 +123,23 @@ class Survey:
         self._shorten_timing(attempts.epoch or 0.0)
         self._refuse_short_time(attempts.epoch or 0.0)
         tried, rates = attempts.all()
-        return self._facts(score, layers, alignment, attempts, tried, rates)
+        return Surveyed(
+            rehearsal=self.rehearsal,
+            draft=self.draft,
+            weights=self.weights,
+            profile=self.profile,
+            score=score,
+            layers=layers,
+            alignment=alignment,
+            epoch=attempts.epoch or 0.0,
+            kept_whole=attempts.kept_whole,
+            batch=self.batch,
+            latency_batch=self.latency_batch,
+            notes=tuple(self.notes),
+            tried=tuple(tried),
+            rates=tuple(rates),
+            seconds=time.monotonic() - self._begun,
+        ).facts()
 
     def _recipe(self) -> dict[str, Any]:
         data = self.data
@@ -175,52 +183,6 @@ class Survey:
         if self.brief:
             rehearsal.seconds["measure"] = time.monotonic() - begun
         rehearsal.quick = quick
-
-    def _name_scores(self) -> None:
-        """Sets the objectives of the user's own task by what its `score` returns.
-
-        Raises:
-            UserError: No score has a known direction, or an option names a score that is missing.
-        """
-        self.say("calling the score of your task")
-        deployed = self.rehearsal.deployed[0]
-        values = user_scores(deployed, self.data)
-        named = {
-            name: value
-            for name, value in self.draft.source["objectives"].items()
-            if Quantity.of(name).objective == SCORE or name == "accuracy"
-        }
-        for name in named:
-            if name not in values:
-                raise UserError(
-                    f"{self.draft.document().where(('objectives', name))}: your task's score "
-                    f"gives no {name}; it gives {', '.join(values)}"
-                )
-        chosen = named or direction_of_score(values)
-        if not chosen:
-            first = next(iter(values))
-            raise UserError(
-                f"--objective: your task's score gives {', '.join(values)}; say which one counts "
-                f"and its direction: --objective {first}:maximize, or {first}:minimize"
-            )
-        self.draft.set_objectives(chosen)
-        self._reopen()
-
-    def _reopen(self) -> None:
-        """Measures with the draft's new objectives."""
-        from dataclasses import replace
-
-        from paretune.search.measuring.targets import targets_of
-        from paretune.search.study.deployment import deployments
-
-        rehearsal = self.rehearsal
-        rehearsal.spec = self.draft.check()
-        rehearsal.targets = targets_of(rehearsal.spec, deployments(rehearsal.baseline))
-        by_name = {target.name: target for target in rehearsal.targets}
-        rehearsal.deployed = [
-            deployed._replace(target=replace(by_name[deployed.target.name]))
-            for deployed in rehearsal.deployed
-        ]
 
     def _choose_latency(self, quick: bool = False) -> None:
         """Chooses how the study measures the latency.
@@ -266,7 +228,7 @@ class Survey:
         assert network is not None
         candidate = network.candidate
         profiled = ProfiledNetwork(
-            self.subject,
+            subject_of(self.draft),
             candidate.model.cpu().eval(),
             candidate.shape,
             candidate.outputs.size,
@@ -278,12 +240,7 @@ class Survey:
             (),
             rehearsal.data,
         )
-        return profile_network(profiled, 1, None, PROFILED)
-
-    @property
-    def subject(self) -> str:
-        """The model in words."""
-        return self.draft.request.model or str(self.draft.request.task)
+        return profile_network(profiled, 1, None, PROFILED, self.brief)
 
     def _score(self) -> ScoreFact:
         """Returns the main score, measured if the baseline is trained."""
@@ -311,74 +268,7 @@ class Survey:
         deployed = rehearsal.deployed[0]
         data = self.data if whole else rehearsal.measured_data()
         subject = deployed.target.subject(deployed.artifact, deployed.model, data)
-        return score_of(rehearsal, subject, name)
-
-    # -- facts -----------------------------------------------------------------------------------
-
-    def _facts(
-        self,
-        score: ScoreFact,
-        layers: Mapping[str, int],
-        alignment: int,
-        attempts: TechniqueAttempts,
-        tried: list[TriedOption],
-        rates: list[TriedRate],
-    ) -> StartFacts:
-        rehearsal, data, draft = self.rehearsal, self.data, self.draft
-        spec, profile = rehearsal.spec, self.profile
-        assert profile is not None
-        [(family, params)] = spec.baseline.architecture.items()
-        values = {m.name: m.value for m in profile.numbers}
-        pixels = bool(data.white())
-        runtimes = {target.name or "": target.deployment.name for target in rehearsal.targets}
-        first = rehearsal.targets[0].deployment
-        return StartFacts(
-            subject=self.subject,
-            weights=self.weights,
-            family=family,
-            architecture=_written(draft.source["baseline"].get("architecture")),
-            defaults=params,
-            task=spec.task.name if not draft.request.brings_data else data.task.name,
-            own_task=draft.request.brings_data,
-            score=score,
-            inputs=kind_of(data.shape),
-            targets=data.facts.kind if data.facts else None,
-            per=data.task.outputs.per,
-            shape="; ".join(data_facts(data)),
-            elements=elements(data),
-            pixels=pixels,
-            channels=_channels(data) if pixels else 0,
-            side=_side(data) if pixels else 0,
-            data=spec.data.name,
-            data_name=str(spec.data.params.get("name", "")),
-            class_names=tuple(data.class_names),
-            sizes={part: data.size(part) for part in ("train", "validation", "test")},
-            loader_batch=data.loader_batch,
-            notes=tuple(dict.fromkeys((*self.notes, *_busy()))),
-            host=_host(profile.host),
-            runtimes=runtimes,
-            alignment=alignment,
-            formats=tuple(first.runtime.quantizations),
-            parameters=int(values.get("parameters", 0)),
-            macs=values.get("macs", 0.0),
-            size=rehearsal.deployed[0].artifact.bytes,
-            latency=profile.latency,
-            latency_batch=self.latency_batch,
-            epoch=attempts.epoch or 0.0,
-            batch=self.batch,
-            measure=rehearsal.seconds.get("measure", 0.0),
-            deploy=rehearsal.seconds.get("deploy", 0.0),
-            layers=layers,
-            whole=attempts.kept_whole,
-            bottleneck=tuple(
-                (_layer_name(row.name, row.layer.kind), row.shares["time"])
-                for row in profile.rows[:SLOWEST]
-                if row.ms
-            ),
-            rates=tuple(rates),
-            tried=tuple(tried),
-            seconds=time.monotonic() - self._begun,
-        )
+        return measured_score(subject, dict(rehearsal.targets[0].gauge.quantities), name)
 
     def _layers(self) -> dict[str, int]:
         """Returns the units of each layer that can be pruned."""
@@ -397,21 +287,6 @@ class Survey:
         return units
 
 
-def score_of(rehearsal: Rehearsal, subject: Any, name: str) -> Measurement:
-    """Returns a score of a file on the validation part of the subject's data.
-
-    Raises:
-        UserError: It cannot be measured.
-    """
-    quantities = dict(rehearsal.targets[0].gauge.quantities)
-    objective = SCORE if SCORE in quantities else Quantity.of(name).objective
-    answer = measure_one(subject, objective, quantities.get(objective, {}), "validation")
-    measured = answer if isinstance(answer, list | tuple) else [answer]
-    named: Measurement | None = next((m for m in measured if m.name == name), None)
-    first: Measurement = measured[0]
-    return named or first
-
-
 def _mistake(finding: Finding, where: str, draft: Draft) -> str:
     """Returns the error text of a finding."""
     if finding.key == ("baseline",):
@@ -420,38 +295,3 @@ def _mistake(finding: Finding, where: str, draft: Draft) -> str:
         where = f"{option} {value}" if value else model_option(draft)
     named = finding.item in ("", "baseline", "your model as it is", *finding.key)
     return f"{where}: {finding.text if named else f'{finding.item}: {finding.text}'}"
-
-
-def _written(option: Any) -> Mapping[str, Any]:
-    """Returns an architecture as the study file has it."""
-    if option is None:
-        return {}
-    return option if isinstance(option, Mapping) else {option: {}}
-
-
-def _busy() -> Iterator[str]:
-    """Yields a note if other programs took the processors, so that times are too long."""
-    load = load_average()
-    if load is not None and load > BUSY * cores():
-        yield (
-            f"the machine was busy (load {load:.0f} on {count_text(cores(), 'core')}), so the "
-            "times are too long; ratios such as 2x faster hold, since files ran in turn"
-        )
-
-
-def _layer_name(name: str, kind: str) -> str:
-    """Returns a name that says something: that of a layer, with its kind if it is a number."""
-    return name if any(letter.isalpha() for letter in name) else f"{kind} {name}"
-
-
-def _channels(data: Dataset) -> int:
-    return signature_of(data.shape).inputs[0].shape[0]
-
-
-def _side(data: Dataset) -> int:
-    return min(signature_of(data.shape).inputs[0].shape[1:], default=0)
-
-
-def _host(host: Mapping[str, Any]) -> str:
-    cores = host.get("cores", 1)
-    return f"{host.get('cpu', 'this machine')}, {cores} core{'s' if cores != 1 else ''}"
