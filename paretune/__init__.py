@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         profile,
         retarget,
         verify,
+        without_waiting,
     )
     from paretune.search.interface.study import Study
     from paretune.search.interface.trial import Trial
@@ -48,6 +49,7 @@ __all__ = [
     "profile",
     "retarget",
     "verify",
+    "without_waiting",
 ]
 
 _MODULES = {
@@ -62,6 +64,7 @@ _MODULES = {
     "profile": "interface.functions",
     "retarget": "interface.functions",
     "verify": "interface.functions",
+    "without_waiting": "interface.functions",
 }
 """Name -> its module in the room `search`."""
 

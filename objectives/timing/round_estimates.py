@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from paretune.objectives.calm import calm as host_calm
 from paretune.objectives.timing.blocks import NetworkBlocks
 from paretune.objectives.timing.estimates import (
     Estimate,
@@ -39,7 +40,8 @@ CALIBRATION = 3
 """The baseline is measured this many times as long, because all later measurements use it."""
 
 PATIENCE = 2
-"""On a disturbed host a session may take up to this times its time, to find calm blocks."""
+"""On a disturbed host a session may take up to this times its time, to find calm blocks, if it may
+wait for calm (`objectives.calm`)."""
 
 LEVEL = 0.25
 """The ratio of two medians is estimated by the ratio of the lower quartiles of undisturbed runs. In
@@ -113,7 +115,7 @@ class RoundEstimates:
         if blocks < (BLOCKS if self._params.spread else LEAST_BLOCKS):
             return False
         if spent >= seconds:
-            return calm >= LEAST_BLOCKS or spent >= PATIENCE * seconds
+            return calm >= LEAST_BLOCKS or spent >= longest(seconds)
         return (
             calm >= LEAST_BLOCKS
             and not self._params.spread
@@ -199,6 +201,11 @@ class RoundEstimates:
     def session(self, subject: int) -> Mapping[str, Any]:
         """Returns JSON by which `difference` compares subjects of this session."""
         return {"id": self.id, "log_levels": self.log_levels(self.subjects[subject])}
+
+
+def longest(seconds: float) -> float:
+    """Returns how long rounds of some seconds may take on a disturbed host."""
+    return seconds + host_calm.limit((PATIENCE - 1) * seconds)
 
 
 def _minus(left: Sequence[float], right: Sequence[float]) -> list[float]:

@@ -7,13 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from paretune.objectives.base import Subject
+from paretune.objectives.calm import calm
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import fingerprint, frequency, load_average
 from paretune.objectives.timing.contention_probe import ContentionProbe
 from paretune.objectives.timing.gpu_clocks import clocks
 from paretune.objectives.timing.inputs import validation_batch
 from paretune.objectives.timing.reference_networks import reference_inputs, reference_panel
-from paretune.objectives.timing.round_estimates import BLOCKS, LOADING, PATIENCE, RoundEstimates
+from paretune.objectives.timing.round_estimates import (
+    BLOCKS,
+    LOADING,
+    RoundEstimates,
+    longest,
+)
 from paretune.objectives.timing.runs import TimedRuns, steady
 
 LEAST_ROUNDS = 1
@@ -100,6 +106,7 @@ class TimingRounds(RoundEstimates):
                 self._run_block(seconds / BLOCKS)
             took = time.perf_counter() - begun
             spent += took
+            calm.tell("looks for calm moments", longest(seconds) - spent, spent - seconds)
             if self._params.spread and not self.is_enough(spent, seconds):
                 pause(max(0.0, self._params.spread / BLOCKS - took))
 
@@ -111,7 +118,7 @@ class TimingRounds(RoundEstimates):
         """Makes rounds for some seconds.
 
         Networks that then lack undisturbed runs are visited again, for up to PATIENCE times as long
-        in all.
+        in all if the measurement waits for calm.
         """
         order = self.networks()
         for runs in order:
@@ -127,7 +134,7 @@ class TimingRounds(RoundEstimates):
             if rounds >= LEAST_ROUNDS and spent >= seconds:
                 self.probe.learn(self.subjects[0].blocks[-1].probe)
                 lacking = [runs for runs in order if not runs.is_calm(-1)]
-                order = lacking if spent < PATIENCE * seconds else []
+                order = lacking if spent < longest(seconds) else []
         for runs in self.networks():
             self.probe.learn(runs.blocks[-1].probe)
         self.judge()

@@ -13,6 +13,7 @@ from paretune.search.commands.shared import (
     console,
     files_option,
     json_option,
+    no_wait_option,
     print_json,
     set_option,
     storage_option,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also try each part of the study once, and estimate how long a run takes.",
 )
+@no_wait_option
 @json_option
 def command(
     study: str,

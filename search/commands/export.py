@@ -14,6 +14,7 @@ from paretune.search.commands.shared import (
     NOTHING,
     json_option,
     latency_option,
+    no_wait_option,
     output_option,
     print_json,
     storage_option,
@@ -64,6 +65,7 @@ from paretune.search.commands.shared import (
 @click.option("--progress", is_flag=True, help="Print a line as each step begins.")
 @latency_option
 @strict_option
+@no_wait_option
 @json_option
 def command(
     study: str,

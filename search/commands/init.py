@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from paretune.search.commands.shared import console, json_option, output_option, print_json
+from paretune.search.commands.shared import (
+    console,
+    json_option,
+    no_wait_option,
+    output_option,
+    print_json,
+)
 
 DEFAULT_OUTPUT = "study.yaml"
 
@@ -55,6 +61,7 @@ DEFAULT_OUTPUT = "study.yaml"
 @click.option("--time", metavar="2h", help="Time of the study: epochs and trials fit into it.")
 @output_option("FILE", f"The study file; default: {DEFAULT_OUTPUT}.", default=DEFAULT_OUTPUT)
 @click.option("--force", is_flag=True, help="Overwrite the study file.")
+@no_wait_option
 @json_option
 def command(as_json: bool, output: Path, **options: Any) -> None:
     r"""Write a first study file for a model and its data.

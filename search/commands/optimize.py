@@ -12,6 +12,7 @@ from paretune.search.commands.shared import (
     NOTHING,
     console,
     json_option,
+    no_wait_option,
     output_option,
     print_json,
 )
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option("--stop-at-goal", is_flag=True, help="End as soon as a trial meets every goal.")
 @output_option("DIR", "The folder of the verified export.", required=True)
+@no_wait_option
 @json_option
 def command(
     model: str | None,

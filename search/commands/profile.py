@@ -11,6 +11,7 @@ from paretune.search.commands.shared import (
     THREADS,
     console,
     json_option,
+    no_wait_option,
     output_option,
     print_json,
     storage_option,
@@ -71,6 +72,7 @@ DEFAULT_RUNTIME = "onnxruntime"
     "The folder for profile.html (with figures) and profile.json.",
     type=click.Path(path_type=Path, file_okay=False),
 )
+@no_wait_option
 @json_option
 def command(
     study: str | None,

@@ -8,6 +8,7 @@ from paretune.search.commands.shared import (
     THREADS,
     console,
     json_option,
+    no_wait_option,
     print_json,
     storage_option,
     study_argument,
@@ -42,6 +43,7 @@ from paretune.search.commands.shared import (
     help="The trials: front, all, or numbers such as 3,7.",
 )
 @click.option("--again", is_flag=True, help="Repeat measurements that are already stored.")
+@no_wait_option
 @json_option
 def command(
     study: str,

@@ -18,6 +18,7 @@ from paretune.search.commands.shared import (
     console,
     files_option,
     json_option,
+    no_wait_option,
     print_json,
     retry_option,
     set_option,
@@ -69,6 +70,7 @@ MOST_WORKERS = 256
     help="Another study (file, folder or database): take over its trained stages and artifacts "
     "that fit, and try the plans of its front first.",
 )
+@no_wait_option
 @json_option
 def command(
     study: str,

@@ -80,6 +80,21 @@ def with_files(overrides: tuple[str, ...], files: str | None) -> tuple[str, ...]
     return overrides if files is None else (*overrides, f"files={files}")
 
 
+def _measure_at_once(context: click.Context, option: click.Parameter, no_wait: bool) -> None:
+    """Turns off the waits for calm until the command ends."""
+    from paretune.objectives.calm import without_waiting
+
+    context.with_resource(without_waiting(unless=not no_wait))
+
+
+no_wait_option = click.option(
+    "--no-wait",
+    is_flag=True,
+    expose_value=False,
+    callback=_measure_at_once,
+    help="Measure without waiting for calm on a busy host; the conditions of the measurements say "
+    "so. Also by the variable PARETUNE_NO_WAIT=1.",
+)
 latency_option = click.option(
     "--latency/--no-latency",
     default=True,

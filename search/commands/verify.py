@@ -11,6 +11,7 @@ from paretune.search.commands.shared import (
     NOTHING,
     json_option,
     latency_option,
+    no_wait_option,
     print_json,
     strict_option,
 )
@@ -27,6 +28,7 @@ from paretune.search.commands.shared import (
 )
 @latency_option
 @strict_option
+@no_wait_option
 @json_option
 def command(folder: Path, data: str | None, latency: bool, strict: bool, as_json: bool) -> int:
     """Check an exported model against its manifest.

@@ -13,6 +13,7 @@ from paretune.search.commands.shared import (
     console,
     files_option,
     json_option,
+    no_wait_option,
     print_json,
     retry_option,
     set_option,
@@ -45,6 +46,7 @@ from paretune.search.study.role import Role
     help="Run only these stages: a worker that measures takes what others have trained.",
 )
 @retry_option
+@no_wait_option
 @json_option
 def command(
     study: str,

@@ -252,6 +252,8 @@ def check_latency(
             text += f"; recorded on {recorded_cpu}, this is {cpu}"
         elif measured.conditions.get("disturbed_host"):
             text += "; this machine is busy: most runs were interrupted"
+        elif measured.conditions.get("alone") is False:
+            text += "; other Paretune processes worked on this machine meanwhile"
     numbers = {"actual": actual.to_json(), "recorded": recorded.to_json(), "apart": factor}
     numbers["measured"] = measured.to_json()
     return CheckResult(name, measured.name, level, text, numbers)

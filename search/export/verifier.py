@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.calm import was_calm
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.search.errors import UserError
@@ -276,6 +277,8 @@ class _FileChecks:
             result = check_latency(self._name, recorded, actual, measured, self._options.strict)
             if result.level == "ok":
                 break
+            if result.level == "warning" and not was_calm(measured.conditions):
+                break  # more time would not tell the difference from that of the busy host
         assert result is not None
         return [result]
 

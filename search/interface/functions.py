@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,16 @@ def verify(
     from paretune.search.export.verifier import verify_export
 
     return verify_export(Path(folder), None if data is None else os.fspath(data), latency, strict)
+
+
+def without_waiting() -> AbstractContextManager[None]:
+    """Measures in a `with` block without waiting for calm on a busy host, as --no-wait.
+
+    The conditions of such measurements have `waited: False`.
+    """
+    from paretune.objectives import calm
+
+    return calm.without_waiting()
 
 
 def profile(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from paretune.objectives.calm import calm
 from paretune.search.interface.fan_out import FanOut
 from paretune.search.interface.worker_processes import set_training_threads
 from paretune.search.study.role import Role
-from paretune.search.trial.events import Reporter
+from paretune.search.trial.events import CalmAwaited, Reporter
 
 if TYPE_CHECKING:
     from paretune.search.running.stopping import Ending
@@ -41,4 +42,5 @@ def join_study(
     if threads is not None:
         set_training_threads(spec, threads)
     report = FanOut([*reporters, *([EpochLog(spec)] if spec.trackers else [])])
-    return Runner(spec, report, retry_failed=retry_failed, joins=True, role=role).run()
+    with calm.shown_by(lambda wait: report(CalmAwaited(wait))):
+        return Runner(spec, report, retry_failed=retry_failed, joins=True, role=role).run()

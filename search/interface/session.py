@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paretune.objectives.calm import calm
 from paretune.search.interface.fan_out import FanOut
 from paretune.search.interface.worker_processes import (
     threads_per_worker,
     training_threads,
     worker_processes,
 )
-from paretune.search.trial.events import Notice, Reporter
+from paretune.search.trial.events import CalmAwaited, Notice, Reporter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,11 +94,13 @@ def run_session(
         cluster.refuse(spec)  # before anything is tried
     options = [*worker_options, *(["--retry-failed"] if retry_failed else [])]
     with (
+        ExitStack() as stack,
         _shown(console) as shown,
         _tracked(spec, FanOut([*shown, *reporters])) as trackers,
         training_threads(spec, threads_per_worker(workers)),
     ):
         report = FanOut([*shown, *reporters, *trackers])
+        stack.enter_context(calm.shown_by(lambda wait: report(CalmAwaited(wait))))
         if data is None:
             data = _first_step(spec, report, where or (lambda key: str(spec.file)))
         if origin is not None:  # before another process proposes a trial

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paretune.objectives.base import Measurement, Subject
+from paretune.objectives.calm import calm
 from paretune.search.errors import UserError
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.quantity import (
@@ -218,14 +219,18 @@ def measure_one(subject: Subject, name: str, options: Mapping[str, Any], part: s
     if objective.cost != TIMING or not getattr(objective, "alone", True):
         with host_lock.working():
             return objective.measure(subject, params, part)
-    with host_lock.measuring() as alone:
-        return mark_alone(objective.measure(subject, params, part), alone)
+    with host_lock.measuring() as solitude:
+        return mark_alone(objective.measure(subject, params, part), solitude.value)
 
 
-def mark_alone(answer: Any, alone: bool) -> Any:
-    """Adds the condition `alone`: whether all other Paretune work on the host was paused."""
+def mark_alone(answer: Any, alone: bool | None) -> Any:
+    """Adds the condition `alone`: whether all other Paretune work on the host was paused.
+
+    None: that is unknown. `waited` is added if it is False: the user did not want to wait for calm.
+    """
     if isinstance(answer, Measurement):
-        return replace(answer, conditions={**answer.conditions, "alone": alone})
+        waited = {} if calm.waits else {"waited": False}
+        return replace(answer, conditions={**answer.conditions, "alone": alone, **waited})
     return [mark_alone(m, alone) for m in answer] if isinstance(answer, list | tuple) else answer
 
 

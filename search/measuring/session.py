@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from paretune.objectives.base import Measurement, Subject
-from paretune.search.measuring.gauge import TIMING, Gauge, measure_one
+from paretune.search.measuring.gauge import TIMING, Gauge, mark_alone, measure_one
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.study.tables import OBJECTIVES
 
@@ -40,23 +40,24 @@ def measure_side_by_side(
     for name, options in gauge.quantities:
         objective = OBJECTIVES.get(name)
         if objective.cost == TIMING and hasattr(objective, "measure_together"):
-            with timing_lock(subjects):
-                answers = objective.measure_together(
-                    subjects, objective.Params.model_validate(dict(options))
-                )
+            params = objective.Params.model_validate(dict(options))
+            answers = _timed(subjects, partial(objective.measure_together, subjects, params))
         else:
             answers = [measure_one(subject, name, options, part) for subject in subjects]
         _add(results, gauge, name, answers)
     return results
 
 
-def timing_lock(subjects: Sequence[Subject]) -> AbstractContextManager[object]:
-    """Returns what keeps other Paretune work off the machine that times subjects.
+def _timed(subjects: Sequence[Subject], measure: Callable[[], Sequence[Any]]) -> Sequence[Any]:
+    """Returns what subjects are timed as, while other Paretune work is off their machine.
 
-    On this host that is the host lock; on a device it is the lease, which each session takes.
+    On this host the host lock keeps it off; on a device it is the lease, which each session takes.
     """
-    on_device = any(subject.device is not None for subject in subjects)
-    return nullcontext() if on_device else host_lock.measuring()
+    if any(subject.device is not None for subject in subjects):
+        return measure()
+    with host_lock.measuring() as solitude:
+        answers = measure()
+        return [mark_alone(answer, solitude.value) for answer in answers]
 
 
 def time_again(
@@ -95,13 +96,17 @@ def time_again(
             break
         spread = {"spread": min(params.spread, share)} if hasattr(params, "spread") else {}
         params = params.model_copy(update={"seconds": each, **spread})
-        with timing_lock(subjects):
-            if hasattr(objective, "measure_together"):
-                answers = objective.measure_together(subjects, params)
-            else:
-                answers = [objective.measure(subject, params, "validation") for subject in subjects]
+        if hasattr(objective, "measure_together"):
+            measure = partial(objective.measure_together, subjects, params)
+        else:
+            measure = partial(_one_by_one, objective, subjects, params)
+        answers = _timed(subjects, measure)
         _add(results, gauge, name, answers)
     return results
+
+
+def _one_by_one(objective: Any, subjects: Sequence[Subject], params: Any) -> list[Any]:
+    return [objective.measure(subject, params, "validation") for subject in subjects]
 
 
 def _add(results: list[list[Measurement]], gauge: Gauge, name: str, answers: Sequence[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from paretune.search.database.activities import Activities
 from paretune.search.trial.events import (
+    CalmAwaited,
     DeviceAwaited,
     EpochDone,
     Event,
@@ -94,13 +95,17 @@ class Activity:
                 self._curve.add(step, **reported)
                 self._note(trial=trial, stage=stage, epoch=step, **reported)
             case DeviceAwaited(text):
-                self._await_device(text)
+                self._await(text)
+            case CalmAwaited(wait):
+                self._await(wait.reason if wait else None)
             case TrialEnded(trial) | TrialPaused(trial) | TrialTrained(trial):
                 self._curve = _Curve()
                 self._note(**{**_no_stage(), "trial": trial})
 
-    def _await_device(self, text: str | None) -> None:
-        """Shows a wait for a device in place of the stage, which is shown again afterwards."""
+    def _await(self, text: str | None) -> None:
+        """Shows a wait for a device or for calm in place of the stage, until its end."""
+        if text == self._awaiting:
+            return
         if self._awaiting is None:
             self._stage = self._row.get("stage")
         self._awaiting = text

@@ -14,6 +14,7 @@ from rich.text import Text
 from paretune.search.study.records import Axis, Result
 from paretune.search.study.units import format_quantity
 from paretune.search.trial.events import (
+    CalmAwaited,
     DeviceAwaited,
     EpochDone,
     Event,
@@ -35,6 +36,10 @@ FRONT_ROWS = 8
 """Members of the front that the live view shows."""
 
 
+WAITS_EVERY = 60.0
+"""Seconds between two plain lines on waits for calm, of which a busy host may have many."""
+
+
 class PlainProgress:
     """One line per event, for pipes, logs and CI."""
 
@@ -43,6 +48,7 @@ class PlainProgress:
         self._axes: Sequence[Axis] = ()
         self._trial_limit: int | None = None
         self._repeats = Repeats()
+        self._waited = -WAITS_EVERY
 
     def __enter__(self) -> PlainProgress:
         """Does nothing."""
@@ -76,6 +82,9 @@ class PlainProgress:
                     self._line(ended_text(event, self._axes, self._trial_limit))
             case Notice(text):
                 self._line(text)
+            case CalmAwaited(wait) if wait and time.monotonic() - self._waited >= WAITS_EVERY:
+                self._waited = time.monotonic()
+                self._line(wait.text)
             case RunEnded(reason):
                 self._line(reason)
 
@@ -156,6 +165,8 @@ class LiveProgress:
                 self._line(reason)
             case DeviceAwaited(text):
                 self._awaited = text
+            case CalmAwaited(wait):
+                self._awaited = wait.text if wait else None
             case StageDone():
                 pass
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from paretune.objectives.calm import Wait
 from paretune.search.study.records import Axis, Result
 
 
@@ -55,6 +56,13 @@ class DeviceAwaited:
     """The trial waits for its device, and why; None: it goes on."""
 
     text: str | None
+
+
+@dataclass(frozen=True)
+class CalmAwaited:
+    """A measurement waits for calm, once a second; None: the wait is over."""
+
+    wait: Wait | None
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,7 @@ Event = (
     | TrialStarted
     | StageStarted
     | DeviceAwaited
+    | CalmAwaited
     | EpochDone
     | StepDone
     | StageDone

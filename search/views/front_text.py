@@ -10,6 +10,7 @@ from itertools import compress
 from rich.cells import cell_len
 
 from paretune.objectives.base import Measurement
+from paretune.objectives.calm import was_calm
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_about, format_chance, format_quantity
 from paretune.search.views.change_text import MARK, WITHIN, difference_text, noise_mark
@@ -304,6 +305,10 @@ def _measured_notes(info: FrontInfo) -> list[str]:
     return notes
 
 
+BUSY = "on a busy host, so the interval is wide"
+SHARED = "while other Paretune processes worked on the host, which may have slowed it"
+
+
 def disturbed_notes(rows: Mapping[int, Mapping[str, Measurement]]) -> list[str]:
     """Returns notes on measurements that a busy host disturbed.
 
@@ -311,13 +316,17 @@ def disturbed_notes(rows: Mapping[int, Mapping[str, Measurement]]) -> list[str]:
         rows: Trial -> its measurements.
     """
     disturbed: dict[str, list[int]] = {}
+    shared: dict[str, list[int]] = {}
     for trial, measured in rows.items():
         for name, m in measured.items():
             if m.conditions.get("disturbed_host"):
                 disturbed.setdefault(name, []).append(trial)
+            elif not was_calm(m.conditions):
+                shared.setdefault(name, []).append(trial)
     return [
-        f"{name} of {list_text(trials)}: measured on a busy host, so the interval is wide."
-        for name, trials in disturbed.items()
+        f"{name} of {list_text(trials)}: measured {how}."
+        for group, how in ((disturbed, BUSY), (shared, SHARED))
+        for name, trials in group.items()
     ]
 
 

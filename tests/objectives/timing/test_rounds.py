@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from paretune.objectives.base import Subject
+from paretune.objectives.calm import without_waiting
 from paretune.objectives.latency import Latency
 from paretune.objectives.timing.round_estimates import BLOCKS, LEAST_BLOCKS, PATIENCE
 from paretune.objectives.timing.rounds import TimingRounds
@@ -88,6 +89,17 @@ def test_drift_between_blocks_cancels_in_the_ratio(subject: Subject) -> None:
     assert rounds.estimate(0).half == pytest.approx(0.0, abs=1e-6)
     levels = rounds.session(0)["log_levels"]
     assert levels[1] - levels[0] == pytest.approx(math.log(1.1))
+
+
+@pytest.mark.usefixtures("shared")
+def test_disturbed_host_is_measured_for_its_time_without_waiting(
+    subject: Subject, clock: Any
+) -> None:
+    rounds = rounds_of(subject, seconds=0.5)
+    with without_waiting():
+        rounds.run(lambda seconds: None)
+    assert rounds.disturbed
+    assert 0.5 <= clock.perf_counter() < 1.2 * 0.5
 
 
 @pytest.mark.usefixtures("shared")

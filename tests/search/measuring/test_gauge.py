@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from paretune.objectives.base import Measurement, ValueSpec
+from paretune.objectives.calm import without_waiting
 from paretune.search.measuring.gauge import (
     Gauge,
     WrongMeasurement,
@@ -257,6 +258,8 @@ def test_timed_measurements_record_whether_other_work_was_paused() -> None:
         False,
         False,
     ]
+    with without_waiting():
+        assert mark_alone(measurement, False).conditions["waited"] is False
     assert mark_alone("something else", True) == "something else"  # is refused elsewhere
 
 

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from paretune.search.measuring.host_lock import HostLock
+from paretune.objectives.calm import Wait, calm, without_waiting
+from paretune.search.measuring.host_lock import OTHERS_MEASURE, HostLock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is nothing to lock with")
 
@@ -51,7 +53,7 @@ import pathlib, sys, time
 from paretune.search.measuring.host_lock import HostLock
 
 with HostLock(pathlib.Path(sys.argv[1])).measuring() as alone:
-    print(alone, flush=True)
+    print(alone.value, flush=True)
     time.sleep(600)
 """
 
@@ -121,6 +123,38 @@ def test_measurement_beside_work_without_steps_is_marked(tmp_path: Path) -> None
         assert not alone
     with HostLock(tmp_path).measuring(patience=0.05) as alone:
         assert alone
+
+
+def test_measurement_that_does_not_wait_is_marked_and_so_is_the_other_one(tmp_path: Path) -> None:
+    with HostLock(tmp_path).measuring() as alone:
+        with without_waiting(), HostLock(tmp_path).measuring() as hurried:
+            assert hurried.value is False
+        assert alone.value is False  # it was alone when it began
+    with HostLock(tmp_path).measuring() as alone:
+        assert alone.value is True
+
+
+def test_measurement_beside_one_that_did_not_wait_is_marked(tmp_path: Path) -> None:
+    hurried, second = HostLock(tmp_path), HostLock(tmp_path)
+    with ExitStack() as first:
+        first.enter_context(HostLock(tmp_path).measuring())
+        with without_waiting(), hurried.measuring():
+            first.close()  # the gate is free, and the hurried one still measures
+            with second.measuring() as alone:
+                assert alone.value is False
+
+
+def test_wait_for_other_measurements_has_a_limit_that_is_shown(tmp_path: Path) -> None:
+    shown: list[Wait | None] = []
+    with (
+        HostLock(tmp_path).measuring(),
+        calm.at_most(1.2),
+        calm.shown_by(shown.append),
+        HostLock(tmp_path).measuring() as alone,
+    ):
+        assert alone.value is False
+    first, *_, last = shown
+    assert first is not None and first.reason == OTHERS_MEASURE and last is None
 
 
 def test_two_processes_work_at_once(tmp_path: Path) -> None:
