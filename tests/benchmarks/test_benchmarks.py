@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from paretune.spaces.rebuild import initial_candidate
 
 HERE = Path(__file__).parent
+STUDIES = HERE.parents[1] / "studies"
 
 SMALL = {
     "bench_beliefs.py": ["--data", "cifar10", "--seeds", "1", "--share", "0.7"],
@@ -21,6 +22,12 @@ SMALL = {
     "bench_distillation.py": ["--seeds", "1", "--epochs", "1"],
     "bench_commands.py": ["--trials", "20", "--repeats", "1", "--reading", "front", "status"],
     "bench_engine.py": ["--trials", "5"],
+    "bench_headline.py": [
+        *("--seeds", "1", "--trials", "2", "--study", str(STUDIES / "quickstart.yaml")),
+        *("--set", "first=[{architecture: {simple_cnn: {width: 1.0}}, pruning: none}]"),
+        *("--set", "baseline.pretrain.epochs=1", "--set", "space.pretrain.epochs=1"),
+        *("--set", "space.finetune.epochs=1", "--set", "constraints=[]"),
+    ],
     "bench_front.py": ["--trials", "40", "--every", "20"],
     "bench_int8.py": ["--images", "64", "--epochs", "1", "--calibration", "16", "--tests", "64"],
     "bench_latency.py": ["--repeats", "2", "--networks", "3", "--seconds", "0.1", "--truth", "1"],

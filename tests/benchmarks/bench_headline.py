@@ -1,0 +1,147 @@
+"""What a study gains, beside a baseline that was trained as well as its candidates.
+
+A baseline of few epochs and without augmentation makes every candidate look good. So the study
+also trains the baseline's own network by the recipe of the candidates (`first:` in the study file),
+and deploys it in each number format. The rows, for each seed:
+
+    baseline               as the study file has it
+    retrained              the baseline's network by the candidates' recipe
+    retrained, static int8 and so on: what quantization alone gives
+    search                 the trial that is fastest and smallest (geometric mean) among those that
+                           are at least as accurate as `retrained` on the validation part
+
+Accuracies are those on the test part, which chose nothing. A difference is paired, example by
+example, with its 95 % interval.
+
+    python tests/benchmarks/bench_headline.py --data cifar10_10k.npz --seeds 3 --time 3600
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import paretune
+from paretune.search.front.changes import Change
+from paretune.search.views.front_table import FrontInfo, FrontRow
+
+STUDIES = Path(__file__).parents[2] / "studies"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of one seed.
+
+    Attributes:
+        name: Name of the row.
+        plan: The plan in words.
+        accuracy: On the test part, in per cent.
+        faster: How many times faster than the baseline.
+        smaller: How many times smaller than the baseline.
+        beyond: Difference of the accuracy from `retrained`; None for that row.
+    """
+
+    name: str
+    plan: str
+    accuracy: float
+    faster: float
+    smaller: float
+    beyond: Change | None = None
+
+    def text(self) -> str:
+        """Returns the row of a table in Markdown."""
+        beyond = ""
+        if self.beyond is not None:
+            low, high = 100 * self.beyond.low, 100 * self.beyond.high
+            beyond = f"{100 * self.beyond.value:+.2f} ({low:+.2f} to {high:+.2f})"
+        figures = f"{self.accuracy:.2f} % | {beyond} | {self.faster:.2f}x | {self.smaller:.1f}x"
+        return f"| {self.name} | {figures} | {self.plan} |"
+
+
+def lines_of(info: FrontInfo) -> list[Line]:
+    """Returns the rows of a finished study."""
+    base, retrained = info.baseline, info.retrained
+    if base is None or retrained is None:
+        raise SystemExit("no trial trained the baseline's own network; add it to `first:`")
+    rows = {row.trial: row for row in (*info.rows, *info.close, *info.same_network)}
+    lines = [line("baseline", base, info), line("retrained", retrained, info)]
+    for row in rows.values():
+        format = row.plan.removeprefix(f"{retrained.plan} · ")
+        if format in ("static int8", "dynamic int8", "float16"):
+            lines.append(line(f"retrained, {format}", row, info))
+    chosen = searched(rows.values(), retrained)
+    return [*lines, *([line("search", chosen, info)] if chosen else [])]
+
+
+def searched(rows: Sequence[FrontRow], retrained: FrontRow) -> FrontRow | None:
+    """Returns the row of the search's best trial; None if none is as accurate as `retrained`."""
+    least = retrained.validation["accuracy"].value
+    able = [row for row in rows if row.trial and row.validation["accuracy"].value >= least]
+    able = [row for row in able if row.trial != retrained.trial]
+    return max(able, key=lambda row: math.prod(row.ratios.values()), default=None)
+
+
+def line(name: str, row: FrontRow, info: FrontInfo) -> Line:
+    return Line(
+        name,
+        row.plan,
+        100 * row.test["accuracy"].value,
+        row.ratios.get("latency", 1.0),
+        row.ratios.get("size", 1.0),
+        info.beyond_retrained.get(row.trial),
+    )
+
+
+def study_lines(options: argparse.Namespace, seed: int) -> list[Line]:
+    """Runs the study with a seed, and returns its rows."""
+    changes = [f"search.seed={seed}", *options.set]
+    if options.data:
+        changes.append(f"data={{npz: {Path(options.data).absolute()}, validation: 0.2}}")
+    with tempfile.TemporaryDirectory() as folder:
+        study = paretune.Study(shutil.copy(options.study, folder), set=changes)
+        study.run(options.trials, options.time, progress=False)
+        return lines_of(study.front.info)
+
+
+def medians(seeds: Sequence[Sequence[Line]]) -> list[str]:
+    """Returns a line with the medians over the seeds, for each row."""
+    texts = []
+    for name in dict.fromkeys(line.name for lines in seeds for line in lines):
+        same = [line for lines in seeds for line in lines if line.name == name]
+        accuracy, faster, smaller = (
+            median(getattr(line, key) for line in same) for key in ("accuracy", "faster", "smaller")
+        )
+        texts.append(
+            f"  {name}: {accuracy:.2f} %, RATIO faster {faster:.2f}, smaller {smaller:.1f} "
+            f"({len(same)} of {len(seeds)} seeds)"
+        )
+    return texts
+
+
+def main() -> None:
+    """Parses the options, runs the studies and prints their rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--study", default=str(STUDIES / "cifar10.yaml"))
+    parser.add_argument("--data", help="an .npz file in place of the study's data")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--time", default="2h", help="time of each seed")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options = parser.parse_args()
+    seeds = []
+    for seed in range(options.seeds):
+        seeds.append(study_lines(options, seed))
+        print(f"seed {seed}\n| | accuracy | beside retrained | faster | smaller | plan |")
+        print("|---|---|---|---|---|---|")
+        print("\n".join(line.text() for line in seeds[-1]), flush=True)
+    print("\n".join(["medians", *medians(seeds)]))
+
+
+if __name__ == "__main__":
+    main()
