@@ -73,7 +73,7 @@ def baseline_round(runner: SessionRunner, store: RoundStore, clock: Clock) -> Ro
         full = {name: factor * epochs for name, epochs in full.items()}
         trial = replace(trial, training=factor * trial.training)
     rounds = number_of_rounds(seconds, trial.seconds)
-    shares = shares_of(rounds, full, trial.training_share)
+    shares = shares_of(rounds, full, seconds, trial)
     edits = epoch_edits(full, (shares[0], 1.0)) if full else []
     space = edited_space(study.source["space"], spec.space, edits)
     following = {**study.source, "space": space}

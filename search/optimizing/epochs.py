@@ -24,7 +24,10 @@ ENOUGH = 16
 """Number of longer trials after which a round allows no short ones any more."""
 
 SPARE = 16
-"""Number of trials that must still fit before trainings become longer."""
+"""Number of trials that must still fit before trainings become longer.
+
+As many must fit in all for shorter trainings: with fewer, none is left to train the best again.
+"""
 
 MOST_SHARE = 4.0
 """Trainings never become longer than this many times the full epochs."""
@@ -48,15 +51,19 @@ def full_epochs(space: Space, tree: Node) -> dict[str, int]:
     }
 
 
-def shares_of(rounds: int, epochs: Mapping[str, int], training_share: float) -> tuple[float, ...]:
+def shares_of(
+    rounds: int, epochs: Mapping[str, int], seconds: float, trial: TrialTime
+) -> tuple[float, ...]:
     """Returns the share of the full epochs in each planned round.
 
     Args:
         rounds: Number of rounds.
         epochs: Name -> full epochs.
-        training_share: Share of a trial's time that its training takes.
+        seconds: Seconds for all trials.
+        trial: How long a trial takes with all epochs.
     """
-    if not epochs or training_share < LEAST_SHARE:
+    few = seconds < SPARE * trial.seconds
+    if not epochs or few or trial.training_share < LEAST_SHARE:
         return (1.0,) * rounds
     long_enough = [share for share in SHORT if share * min(epochs.values()) >= LEAST_SHORT]
     short = long_enough[-(rounds - 1) :] if rounds > 1 else ()

@@ -47,9 +47,9 @@ def goal_plans(
     ]
     reaching = [options for options in itertools.product(*tried) if _reaches(options, bounds)]
     reaching.sort(key=_severity)
-    mildest: dict[tuple[bool, ...], Options] = {}  # sections that change -> options
+    mildest: dict[tuple[Any, ...], Options] = {}  # what changes -> the options that change least
     for options in reaching:
-        mildest.setdefault(tuple(option is None for option in options), options)
+        mildest.setdefault(tuple(map(_way, options)), options)
     return [_plan(options, space) for options in list(mildest.values())[:MOST_PLANS]]
 
 
@@ -84,6 +84,13 @@ def _share(cost: str, options: Options) -> float:
     """Returns the share of the baseline's cost that should remain."""
     shares = [(o.time if cost == "latency" else o.size) for o in options if o is not None]
     return math.prod(shares)
+
+
+def _way(option: TriedOption | None) -> tuple[str, ...] | None:
+    """Returns what an option changes; a narrower network and a shallower one are two ways."""
+    if option is None:
+        return None
+    return tuple(option.params) if option.section == "architecture" else ()
 
 
 def _severity(options: Options) -> tuple[int, bool, float]:

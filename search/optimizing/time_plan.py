@@ -146,5 +146,5 @@ def training_seconds(trial: TrialRecord) -> float:
     return sum(trial.seconds.get(stage, 0.0) for stage in TRAINING)
 
 
-TRAINING = ("pretrain", "prune", "finetune", "quantize", "evaluate")
+TRAINING = ("pretrain", "elastic", "subnet", "prune", "finetune", "quantize", "evaluate")
 """The stages of a trial that may train."""

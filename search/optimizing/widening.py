@@ -19,10 +19,13 @@ AT_END = 0.1
 """A trial lies at an end of a range if it is within this share of the width."""
 
 LEAST_AT_END = 2
-"""Number of trials at an end that widen it, of those nearest to the goals; and half of them."""
+"""Number of networks at an end that widen it, of those nearest to the goals; and half of them."""
 
 GROWTH = 0.5
 """Share of its width by which a range grows."""
+
+FORMATS = "quantization"
+"""Section of the parameters that need no other training."""
 
 LIMITS = {
     "ratio": (0.0, 0.95),
@@ -60,6 +63,23 @@ def widening_edits(tree: Node, trials: Sequence[Evidence]) -> list[Edit]:
     return edits
 
 
+def _best_networks(name: str, trials: Sequence[Evidence]) -> list[Evidence]:
+    """Returns the trials nearest to the goals, one for each trained network.
+
+    Number formats of one network are no further evidence on how it was made.
+    """
+    networks: dict[tuple[tuple[str, str], ...], Evidence] = {}
+    for trial in trials:
+        if trial.best and name in trial.params:
+            kept = (
+                (other, str(value))
+                for other, value in sorted(trial.params.items())
+                if name.startswith(FORMATS) or not other.startswith(FORMATS)
+            )
+            networks.setdefault(tuple(kept), trial)
+    return list(networks.values())
+
+
 def _many(count: int, best: int) -> bool:
     """Returns whether enough of the best trials lie at an end."""
     return count >= LEAST_AT_END and 2 * count >= best
@@ -68,7 +88,7 @@ def _many(count: int, best: int) -> bool:
 def _wider_range(parameter: Parameter, trials: Sequence[Evidence]) -> Iterator[SetRange]:
     name, domain = parameter.name, parameter.domain
     assert isinstance(domain, Float | Int)
-    best = [trial.params[name] for trial in trials if trial.best and name in trial.params]
+    best = [trial.params[name] for trial in _best_networks(name, trials)]
     if domain.low == domain.high or not best:
         return
     low, high = scaled(domain, domain.low), scaled(domain, domain.high)
@@ -89,7 +109,7 @@ def _wider_range(parameter: Parameter, trials: Sequence[Evidence]) -> Iterator[S
     new = on_grid(domain, *_limited(name, domain, *ends))
     if new != (domain.low, domain.high) and new[0] <= domain.low and new[1] >= domain.high:
         count = max(at_low, at_high)
-        reason = f"{count} of the {len(best)} best trials lie at its end"
+        reason = f"{count} of the {len(best)} best networks lie at its end"
         yield SetRange(name, (domain.low, domain.high), new, reason)
 
 
@@ -126,7 +146,7 @@ def _limited(name: str, domain: Float | Int, low: float, high: float) -> tuple[f
 def _next_value(name: str, choice: Choice, trials: Sequence[Evidence]) -> Iterator[AddValue]:
     """Yields the number after the last one, or before the first one, of a choice of numbers."""
     numbers = _numbers(choice)
-    labels = [t.params[name] for t in trials if t.best and name in t.params]
+    labels = [trial.params[name] for trial in _best_networks(name, trials)]
     if len(numbers) < 2 or not labels:
         return
     ordered = sorted(numbers, key=lambda label: numbers[label])
@@ -142,7 +162,7 @@ def _next_value(name: str, choice: Choice, trials: Sequence[Evidence]) -> Iterat
             continue
         if any(name in t.params and float(t.params[name]) == value for t in trials):
             continue  # it was tried, and went
-        yield AddValue(name, value, f"{count} of the {len(labels)} best trials have {end}")
+        yield AddValue(name, value, f"{count} of the {len(labels)} best networks have {end}")
         return
 
 

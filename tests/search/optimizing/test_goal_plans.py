@@ -62,6 +62,29 @@ def test_first_plans_combine_options_when_one_does_not_suffice() -> None:
     }
 
 
+def test_first_plans_have_each_way_to_a_smaller_network() -> None:
+    space = {
+        **SPACE,
+        "architecture": {
+            "unet": {
+                "width": {"choice": [8, 16]},
+                "kind": {"choice": ["separable", "plain"]},
+            }
+        },
+    }
+    networks = (
+        tried("architecture", "unet", 0.4, width=8),
+        tried("architecture", "unet", 0.3, kind="separable"),
+        *TRIED[2:],
+    )
+    goal = read_constraint("latency <= 0.5 x baseline", UNITS)
+    first, second, third = goal_plans(space, replace(MODEL, tried=networks), [goal])
+    names = ("architecture.unet.width", "architecture.unet.kind", "pruning")
+    assert [first[name] for name in names] == [8, "plain", "none"]
+    assert [second[name] for name in names] == [16, "separable", "none"]
+    assert [third[name] for name in names] == [16, "plain", "structured"]
+
+
 def test_no_plan_comes_first_when_options_cannot_reach_the_goal_or_need_not() -> None:
     assert plans("latency <= 0.01 x baseline") == []
     assert plans("accuracy >= baseline - 1%") == []

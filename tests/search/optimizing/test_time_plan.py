@@ -32,6 +32,7 @@ from paretune.search.optimizing.time_plan import (
 from support.optimizing import SPACE, TREE, complete
 
 TIME = TrialTime(baseline=30.0, training=40.0, rest=10.0)
+LONG = 100 * TIME.seconds
 
 
 def test_short_time_is_refused_with_the_figure_that_suffices() -> None:
@@ -72,9 +73,9 @@ def test_round_takes_its_part_of_the_rest_but_a_trial_at_least() -> None:
 def test_epochs_are_a_quarter_a_half_and_all() -> None:
     full = full_epochs(SPACE, TREE)
     assert full == {"finetune.epochs": 12}
-    assert shares_of(4, full, 0.8) == (0.25, 0.5, 1.0, 1.0)
-    assert shares_of(3, full, 0.8) == (0.25, 0.5, 1.0)
-    assert shares_of(1, full, 0.8) == (1.0,)
+    assert shares_of(4, full, LONG, TIME) == (0.25, 0.5, 1.0, 1.0)
+    assert shares_of(3, full, LONG, TIME) == (0.25, 0.5, 1.0)
+    assert shares_of(1, full, LONG, TIME) == (1.0,)
     [edit] = epoch_edits(full, [0.25])
     assert edit.values == (3,)
     [edit] = epoch_edits(full, [0.5, 1.0])
@@ -110,8 +111,8 @@ def test_full_epochs_grow_when_trainings_are_faster_than_planned() -> None:
 
 
 def test_no_training_is_shortened_to_a_moment() -> None:
-    assert shares_of(4, {"finetune.epochs": 7}, 0.8) == (0.5, 1.0, 1.0, 1.0)
-    assert shares_of(4, {"finetune.epochs": 5, "pretrain.epochs": 60}, 0.8) == (1.0,) * 4
+    assert shares_of(4, {"finetune.epochs": 7}, LONG, TIME) == (0.5, 1.0, 1.0, 1.0)
+    assert shares_of(4, {"finetune.epochs": 5, "pretrain.epochs": 60}, LONG, TIME) == (1.0,) * 4
 
 
 def test_share_of_a_trial_is_that_of_its_shortest_training() -> None:
@@ -121,9 +122,16 @@ def test_share_of_a_trial_is_that_of_its_shortest_training() -> None:
     assert trained_shares(full, [long, literal]) == [0.5]
 
 
+def test_trainings_are_not_shortened_where_few_trials_fit() -> None:
+    epochs = {"finetune.epochs": 12}
+    assert shares_of(3, epochs, SPARE * TIME.seconds, TIME) == (0.25, 0.5, 1.0)
+    assert shares_of(3, epochs, (SPARE - 1) * TIME.seconds, TIME) == (1.0, 1.0, 1.0)
+
+
 def test_trainings_are_not_shortened_where_that_saves_little() -> None:
-    assert shares_of(3, {"finetune.epochs": 12}, 0.2) == (1.0, 1.0, 1.0)
-    assert shares_of(3, {}, 0.9) == (1.0, 1.0, 1.0)
+    quick = TrialTime(baseline=0.0, training=2.0, rest=8.0)
+    assert shares_of(3, {"finetune.epochs": 12}, LONG, quick) == (1.0, 1.0, 1.0)
+    assert shares_of(3, {}, LONG, TIME) == (1.0, 1.0, 1.0)
     few = {**SPACE, "finetune": {**SPACE["finetune"], "epochs": 2}}
     assert full_epochs(few, TREE) == {}
 

@@ -14,7 +14,7 @@ RATIO = "pruning.structured.ratio"
 
 
 def best_at(*values: float, name: str = RATIO) -> list[Evidence]:
-    return [Evidence(n, {name: v}, 0.5, 3, best=True) for n, v in enumerate(values)]
+    return [Evidence(n, {name: v, "other": n}, 0.5, 3, best=True) for n, v in enumerate(values)]
 
 
 def new_range(edits: list[object]) -> tuple[float, float]:
@@ -26,7 +26,7 @@ def new_range(edits: list[object]) -> tuple[float, float]:
 def test_range_grows_by_half_where_the_best_trials_lie_at_its_end() -> None:
     edits = widening_edits(tree(ratio=(0.1, 0.5)), best_at(0.48, 0.5, 0.47, 0.2, 0.3))
     assert new_range([*edits]) == pytest.approx((0.1, 0.7))
-    assert edits[0].reason == "3 of the 5 best trials lie at its end"
+    assert edits[0].reason == "3 of the 5 best networks lie at its end"
 
 
 @pytest.mark.parametrize("values", [(0.5,), (0.5, 0.2, 0.3, 0.3, 0.2), (0.5, 0.49, 0.2, 0.3, 0.2)])
@@ -78,7 +78,7 @@ def test_choice_of_numbers_gets_the_next_one(
     name = "units" if "8" in widths else "width"
     options = tuple((w, Fixed(float(w))) for w in widths)
     space = Record(((name, Choice(options)),))
-    trials = [Evidence(n, {name: at}, 0.5, 3, best=True) for n in range(3)]
+    trials = [Evidence(n, {name: at, "other": n}, 0.5, 3, best=True) for n in range(3)]
     [edit] = widening_edits(space, trials)
     assert isinstance(edit, AddValue)
     assert edit.value == added
@@ -87,13 +87,25 @@ def test_choice_of_numbers_gets_the_next_one(
 def test_architecture_gets_smaller_but_not_larger() -> None:
     name = "architecture.simple_cnn.width"
     small, large = (
-        [Evidence(n, {name: label}, 0.5, 3, best=True) for n in range(3)]
+        [Evidence(n, {name: label, "other": n}, 0.5, 3, best=True) for n in range(3)]
         for label in ("0.25", "1.0")
     )
     assert [edit.text for edit in widening_edits(tree(), small)] == [
-        f"{name}: 0.125 comes in: 3 of the 3 best trials have 0.25"
+        f"{name}: 0.125 comes in: 3 of the 3 best networks have 0.25"
     ]
     assert widening_edits(tree(), large) == []
+
+
+def test_number_formats_of_one_network_count_once() -> None:
+    name = "architecture.simple_cnn.width"
+    formats = [
+        Evidence(n, {name: "0.25", "quantization": label}, 0.5, 3, best=True)
+        for n, label in enumerate(("none", "static", "float16"))
+    ]
+    assert widening_edits(tree(), formats) == []
+    other = Evidence(9, {name: "0.25", "pruning": "structured"}, 0.5, 3, best=True)
+    [edit] = widening_edits(tree(), [*formats, other])
+    assert edit.reason == "2 of the 2 best networks have 0.25"
 
 
 def test_choice_of_names_does_not_grow() -> None:
@@ -103,7 +115,7 @@ def test_choice_of_names_does_not_grow() -> None:
 
 def test_width_does_not_grow_where_it_was_impossible() -> None:
     name = "architecture.simple_cnn.width"
-    trials = [Evidence(n, {name: "0.25"}, 0.5, 3, best=True) for n in range(3)]
+    trials = [Evidence(n, {name: "0.25", "other": n}, 0.5, 3, best=True) for n in range(3)]
     impossible = Evidence(9, {name: "0.25"}, 0.0, 3, impossible=True)
     assert len(widening_edits(tree(), trials)) == 1
     assert widening_edits(tree(), [*trials, impossible]) == []
@@ -111,6 +123,6 @@ def test_width_does_not_grow_where_it_was_impossible() -> None:
 
 def test_value_that_was_tried_and_went_does_not_come_back() -> None:
     name = "architecture.simple_cnn.width"
-    trials = [Evidence(n, {name: "0.25"}, 0.5, 3, best=True) for n in range(3)]
+    trials = [Evidence(n, {name: "0.25", "other": n}, 0.5, 3, best=True) for n in range(3)]
     went = Evidence(9, {name: "0.125"}, 0.0, 3)
     assert widening_edits(tree(), [*trials, went]) == []
