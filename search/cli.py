@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from paretune.objectives.idle_threads import let_idle_threads_sleep
 from paretune.search.commands.shared import DONE, INTERRUPTED, NOTHING, WRONG_INPUT
 from paretune.search.errors import UserError
 from paretune.search.interruption import interrupted, watch_interrupts
@@ -87,6 +88,7 @@ class _Group(click.Group):
         arguments = list(sys.argv[1:] if args is None else args)
         debug = "--debug" in arguments  # before or after the command
         watch_interrupts()
+        let_idle_threads_sleep()
         try:
             result = super().main([a for a in arguments if a != "--debug"], **kwargs)
         except (KeyboardInterrupt, click.exceptions.Abort):  # click turns the first into the second

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paretune.objectives.host import cores
+from paretune.objectives.idle_threads import let_idle_threads_sleep
 from paretune.search.shell import STORAGE_VARIABLE, path_argument
 from paretune.search.study.spec import StudySpec
 from paretune.search.trial.events import Notice, Reporter
@@ -26,7 +27,9 @@ def threads_per_worker(workers: int) -> int:
     """Returns the number of training threads of each worker on this machine.
 
     The cores are divided among the workers: threads that wait for each other make training
-    several times as slow. OMP_NUM_THREADS, which a user or a cluster sets, can lower the number
+    several times as slow. The load of other programs does not count, as the number of threads
+    decides the last bits of the weights (`objectives.idle_threads`). OMP_NUM_THREADS, which a user
+    or a cluster sets, can lower the number
     (https://www.openmp.org/spec-html/5.0/openmpse50.html).
     """
     share = max(1, cores() // workers)
@@ -51,6 +54,7 @@ def training_threads(spec: StudySpec, threads: int) -> Iterator[None]:
     if spec.trainer is not None:
         yield
         return
+    let_idle_threads_sleep()
     import torch
 
     before = torch.get_num_threads()
