@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import rankdata
 
 SIGMAS = 3.0
 """Standard deviations that separate a share from chance."""
@@ -86,6 +85,8 @@ def _rows(values: np.ndarray) -> np.ndarray:
 
 
 def _ranks(rows: np.ndarray) -> np.ndarray:
+    from scipy.stats import rankdata  # slow to import, and rarely needed
+
     ranks: np.ndarray = rankdata(rows, axis=0)
     return ranks
 

@@ -6,6 +6,7 @@ Other modules decide how many channels go, and which.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -39,9 +40,27 @@ def unfrozen(model: torch.nn.Module) -> Iterator[None]:
             parameter.requires_grad_(name not in frozen)
 
 
+@contextmanager
+def without_timm() -> Iterator[None]:
+    """Makes timm look absent in the `with` block, unless it is imported already.
+
+    Torch-Pruning imports it to count operations, which Paretune does by itself. That import takes
+    longer than all other imports of a pruning.
+    """
+    if "timm" in sys.modules:
+        yield
+        return
+    sys.modules["timm"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.modules.pop("timm", None)
+
+
 def trace(model: torch.nn.Module, shape: Shape) -> Any:
     """Returns the dependency graph of a network; all its parameters must take gradients."""
-    from paretune.spaces.pruning.channel_graph import ChannelGraph
+    with without_timm():
+        from paretune.spaces.pruning.channel_graph import ChannelGraph
 
     model.eval()
     # Modules of Paretune that the graph cannot trace bring their own pruner. The dict is always

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch._dynamo.exc import TorchDynamoException
 
 from paretune.spaces.base import InfeasibleCandidate
 
@@ -24,6 +23,8 @@ def compilation(enabled: bool) -> Iterator[None]:
     if not enabled:
         yield
         return
+    from torch._dynamo.exc import TorchDynamoException  # slow to import
+
     try:
         yield
     except TorchDynamoException as error:
