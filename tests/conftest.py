@@ -20,6 +20,11 @@ from support.study_texts import TINY
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks: threads only wait for each other
 os.environ["COLUMNS"] = "120"
+# torch.compile: no pool of processes that import torch, and one cache for all workers of the tests.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+os.environ.setdefault(
+    "TORCHINDUCTOR_CACHE_DIR", str(Path(tempfile.gettempdir()) / "paretune-tests-inductor")
+)
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # A measurement stops the training of other processes on the host. Each worker of the tests gets
     # another folder of locks, so that it does not stop the others.
