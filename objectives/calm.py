@@ -184,5 +184,10 @@ def without_waiting(unless: bool = False) -> Iterator[None]:
             os.environ[NO_WAIT] = before
 
 
+def no_wait_variable() -> dict[str, str]:
+    """Returns the variable by which processes on other hosts do not wait either; empty if unset."""
+    return {} if calm.waits else {NO_WAIT: "1"}
+
+
 calm = Calm()
 """The waits of this process."""

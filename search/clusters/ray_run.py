@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretune.objectives.calm import no_wait_variable
 from paretune.search.clusters.following import Follower
 from paretune.search.clusters.placement import Placement, placements
 from paretune.search.clusters.ray_cluster import connected, nodes_of
@@ -117,7 +118,7 @@ class _Workers:
             role=Role.ALL,
             threads=1,
             retry_failed=run.retry_failed,
-            environment=travelling_variables(spec.source),
+            environment={**travelling_variables(spec.source), **no_wait_variable()},
         )
 
     def run(self, follower: Follower) -> Ending:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from paretune.objectives.idle_threads import let_idle_threads_sleep
 from paretune.search.errors import UserError
 from paretune.search.study.role import Role
 
@@ -65,6 +66,7 @@ def work(ticket: Ticket, join: Join, seconds: float | None) -> Left:
     """
     os.environ.update(ticket.environment)
     os.environ["OMP_NUM_THREADS"] = str(ticket.threads)
+    let_idle_threads_sleep()
     try:
         spec = _spec(ticket, seconds)
         return Left(join(spec, (), ticket.role, ticket.threads, ticket.retry_failed))

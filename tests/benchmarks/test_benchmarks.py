@@ -18,6 +18,10 @@ STUDIES = HERE.parents[1] / "studies"
 
 SMALL = {
     "bench_beliefs.py": ["--data", "cifar10", "--seeds", "1", "--share", "0.7"],
+    "bench_busy.py": [
+        *("--busy", "1", "--set", "search.trials=1", "--set", "baseline.pretrain.epochs=1"),
+        *("--set", "space.finetune.epochs=1", "--set", "search.format_variants=false"),
+    ],
     "bench_data.py": ["--images", "256", "--repeats", "1"],
     "bench_distillation.py": ["--seeds", "1", "--epochs", "1"],
     "bench_commands.py": ["--trials", "20", "--repeats", "1", "--reading", "front", "status"],
