@@ -16,7 +16,7 @@ import click
 from paretune.objectives.idle_threads import let_idle_threads_sleep
 from paretune.search.commands.shared import DONE, INTERRUPTED, NOTHING, WRONG_INPUT
 from paretune.search.errors import UserError
-from paretune.search.interruption import interrupted, watch_interrupts
+from paretune.search.interruption import exit_on_signals, interrupted, watch_interrupts
 from paretune.search.shell import without_password
 
 COMMANDS = {
@@ -84,6 +84,15 @@ class _Group(click.Group):
                 formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
 
     def main(self, args: Sequence[str] | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        if args is not None:  # of another program
+            self._run(args, **kwargs)
+        try:
+            self._run(None, **kwargs)
+        except SystemExit as end:
+            exit_on_signals(end.code if isinstance(end.code, int) else DONE)
+            raise
+
+    def _run(self, args: Sequence[str] | None, **kwargs: Any) -> NoReturn:
         kwargs["standalone_mode"] = False
         arguments = list(sys.argv[1:] if args is None else args)
         debug = "--debug" in arguments  # before or after the command

@@ -7,7 +7,9 @@ ignore it. So the handler notes the signal first, and others ask `interrupted`.
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -46,6 +48,27 @@ def noted_interrupts() -> Iterator[None]:
         if before is not None:  # a handler of C code cannot be put back
             signal.signal(signal.SIGINT, before)
         _signals.clear()
+
+
+def exit_on_signals(code: int) -> None:
+    """Makes Ctrl-C and SIGTERM end the process at once, when its work is done.
+
+    While Python exits, it runs code of libraries, which an interrupt would only end with a
+    traceback.
+
+    Args:
+        code: The exit code of the command.
+    """
+
+    def exit_now(_number: int, _frame: FrameType | None) -> None:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _interrupt:
+            signal.signal(number, exit_now)
 
 
 def interrupted() -> bool:

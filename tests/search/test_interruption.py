@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -125,3 +127,35 @@ def test_ignored_signal_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a shell's background job
     interruption.watch_interrupts()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+LATE = """
+import atexit, os, signal, sys, time
+from paretune.search import cli, interruption
+
+def late():
+    os.kill(os.getpid(), signal.{number})
+    time.sleep(60)
+
+interruption.stop_on_terminate()
+sys.argv = ["paretune", *{arguments}]
+atexit.register(late)
+cli.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"), [(["list", "samplers"], 0, "tpe"), (["run", "gone.yaml"], 2, "")]
+)
+def test_signal_while_python_exits_leaves_no_traceback(
+    tmp_path: Path, number: str, arguments: list[str], code: int, text: str
+) -> None:
+    script = LATE.format(number=number, arguments=arguments)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stderr and "KeyboardInterrupt" not in ended.stderr
+    assert text in ended.stdout
