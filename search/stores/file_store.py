@@ -103,7 +103,38 @@ class FileStore:
         Raises:
             StoreError: It cannot be used, or is another store.
         """
-        self._try_writing("tried/" if self._expected_id(expected) else TRIED)
+        if self._expected_id(expected):
+            self._try_writing("tried/")
+            return
+        folders = self._missing_folders()
+        try:
+            self._try_writing(TRIED)
+        finally:
+            for folder in folders:
+                self._remove_folder(folder)
+
+    def _missing_folders(self) -> list[str]:
+        """Returns the folders that the first file of the store makes, the deepest first."""
+        folders: list[str] = []
+        folder = self._open()[1] if self._is_folder else ""
+        while folder and self._outlast(lambda path=folder: self._is_missing(path)):  # type: ignore[misc]
+            folders.append(folder)
+            folder = folder.rpartition("/")[0]
+        return folders
+
+    def _is_missing(self, path: str) -> bool:
+        try:
+            self._fs.info(path)
+        except FileNotFoundError:
+            return True
+        return False
+
+    def _remove_folder(self, folder: str) -> None:
+        """Removes a folder that is empty; another host may have begun the store meanwhile."""
+        try:
+            self._fs.rmdir(folder)
+        except Exception:
+            _log.debug("%s: the folder %s stays", self.address.url, folder)
 
     def _expected_id(self, expected: str | None) -> str | None:
         """Returns the id of the store; None if it has none yet.

@@ -105,3 +105,29 @@ def test_wait_is_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv(VARIABLE, "soon")
     with pytest.raises(UserError, match=f"{VARIABLE}: must be a number of seconds, not 'soon'"):
         FileStore(store_address("s3://b/x", tmp_path))
+
+
+@pytest.mark.parametrize("before", ["", "mnt", "mnt/plates", "mnt/plates/study"])
+def test_folder_that_is_only_tried_stays_as_it_was(tmp_path: Path, before: str) -> None:
+    (tmp_path / before).mkdir(parents=True, exist_ok=True)
+    folders = sorted(tmp_path.rglob("*"))
+
+    store_in(tmp_path / "mnt" / "plates" / "study").try_out()
+
+    assert sorted(tmp_path.rglob("*")) == folders
+
+
+def test_try_removes_no_folder_that_another_host_uses_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mnt" / "study"
+    store, other = store_in(folder), store_in(folder)
+    remove = store._remove
+
+    def begun_meanwhile(name: str) -> None:
+        remove(name)
+        other.check()
+
+    monkeypatch.setattr(store, "_remove", begun_meanwhile)
+    store.try_out()
+    assert (folder / "store" / MARKER).is_file()
