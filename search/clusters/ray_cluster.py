@@ -18,6 +18,9 @@ from paretune.search.errors import UserError
 ENVIRONMENT = "RAY_ADDRESS"
 """Ray's own variable with the address of a cluster."""
 
+TOKENS = "ray._private.authentication.authentication_token_setup"
+"""Ray's logger of the token that guards a cluster."""
+
 
 @contextmanager
 def connected(address: str | None, folder: Path) -> Iterator[Any]:
@@ -61,7 +64,26 @@ def _join_or_start(ray: Any, options: dict[str, Any]) -> None:
     try:
         ray.init(address="auto", **options)
     except ConnectionError:  # no cluster runs here
-        ray.init(address="local", include_dashboard=False, **options)
+        with _without_token_notice():
+            ray.init(address="local", include_dashboard=False, **options)
+
+
+@contextmanager
+def _without_token_notice() -> Iterator[None]:
+    """Hides Ray's warning that its cluster on this host is guarded by a token, as it should be.
+
+    The warning that it is not guarded is shown.
+    """
+    logger = logging.getLogger(TOKENS)
+    logger.addFilter(_is_no_notice)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_no_notice)
+
+
+def _is_no_notice(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Token authentication is enabled")
 
 
 def _join(ray: Any, address: str, options: dict[str, Any]) -> None:
