@@ -10,6 +10,14 @@ from typing import Any
 from paretune.search.measuring.structural_constraints import SCREEN, structural_constraints
 from paretune.search.shell import without_password
 from paretune.search.study.beliefs import OptionBelief, value_at
+from paretune.search.study.elastic import (
+    ELASTIC,
+    SOURCE,
+    SUBNET,
+    TRAINING,
+    elastic_node,
+    with_sources,
+)
 from paretune.search.study.raced_stage import longest_training, raced_stage
 from paretune.search.study.spec import (
     ObjectiveSpec,
@@ -234,9 +242,13 @@ def _functions(trainer: TrainerSpec) -> list[str]:
 
 def _stages(spec: StudySpec) -> list[str]:
     fields = dict(spec.space.fields) if isinstance(spec.space, Record) else {}
+    branch = elastic_node(fields["architecture"])
     screened = dict.fromkeys(c.quantity for c in structural_constraints(spec))
     stages = {SCREEN: f"{SCREEN} by {' and '.join(screened)}"} if screened else {}
-    stages["pretrain"] = "pretrain" + _epochs(fields["pretrain"])
+    if not isinstance(fields["architecture"], Record) or not branch:
+        stages["pretrain"] = "pretrain" + _epochs(fields["pretrain"])
+    if branch:
+        stages |= _elastic_stages(branch)
     if not _always_none(fields["pruning"]):
         stages["prune"] = "prune"
     if fields["finetune"] != Fixed(None) and _epochs(fields["finetune"]) != " (0 epochs)":
@@ -248,6 +260,15 @@ def _stages(spec: StudySpec) -> list[str]:
     lines = [text + ", distilled" * (stage in learning) for stage, text in stages.items()]
     deployment = " and ".join(spec.targets) or spec.runtime.name
     return [*lines, f"deploy to {deployment}", "measure"]
+
+
+def _elastic_stages(branch: Record) -> dict[str, str]:
+    """Returns the stages of an elastic architecture as text."""
+    fields = {name: node.value for name, node in branch.fields if isinstance(node, Fixed)}
+    recipe = fields[SOURCE]["recipe"]
+    first = {"pretrain": "pretrain" + _epochs(Fixed(recipe))} if recipe else {}
+    training = f"{ELASTIC}{_epochs(Fixed(fields[TRAINING]['recipe']))}, once for all subnets"
+    return {**first, ELASTIC: training, SUBNET: SUBNET}
 
 
 def _always_none(node: Node) -> bool:
@@ -326,7 +347,11 @@ def _teaching(spec: StudySpec) -> set[str]:
 
 
 def _entry_notes(spec: StudySpec) -> dict[str, str]:
-    """Returns name -> note of the techniques in the space that have a note."""
+    """Returns name -> note of the techniques in the space that have a note.
+
+    A note with `note_for` holds for that runtime only.
+    """
+    runtimes = {runtime.name for runtime in (spec.targets or {"": spec.runtime}).values()}
     assert isinstance(spec.space, Record)
     tables = {
         "architecture": ARCHITECTURES,
@@ -338,8 +363,9 @@ def _entry_notes(spec: StudySpec) -> dict[str, str]:
         name: entry.note
         for section, node in spec.space.fields
         if section in tables
-        for name in option_names(node)
+        for name in option_names(with_sources(node))
         if hasattr(entry := tables[section].get(name), "note")
+        and getattr(entry, "note_for", None) in (None, *runtimes)
     }
 
 
@@ -368,6 +394,10 @@ def _network_text(network: Mapping[str, Any]) -> str:
     """
     if AVERAGE in network:
         return "average of " + "; ".join(_network_text(member) for member in network[AVERAGE])
+    if "stages" in network:
+        source, training = (stage["params"] for stage in network["stages"])
+        epochs = training["recipe"]["epochs"]
+        return f"{_network_text(source)}, with {epochs} epochs of elastic training"
     [(name, params)] = network["architecture"].items()
     text = _option_text(Selection(name, params))
     if params.get("factory") == NETWORK:

@@ -19,6 +19,7 @@ class BFloat16:
 
     name = "bfloat16"
     version = 1
+    note_for: ClassVar[str] = "onnxruntime"
     note: ClassVar[str] = (
         "bfloat16 halves the file; ONNX Runtime casts to float32 and is not faster"
     )

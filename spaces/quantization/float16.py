@@ -19,6 +19,7 @@ class Float16:
 
     name = "float16"
     version = 1
+    note_for: ClassVar[str] = "onnxruntime"
     note: ClassVar[str] = "float16 halves the file; ONNX Runtime casts to float32 and is not faster"
 
     class Params(Params):

@@ -247,3 +247,22 @@ def test_command_imports_nothing_heavy(arguments: list[str], text: str) -> None:
     assert text in process.stdout
     assert "click" in imported
     assert not imported & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("runtime", "shown"),
+    [
+        ("runtime: onnxruntime", True),
+        ("runtime: ncnn", False),
+        ("targets: {pi: {ncnn: {}}, server: {onnxruntime: {}}}", True),
+    ],
+)
+def test_note_of_a_format_is_shown_in_studies_of_its_runtime(
+    small: Path, runtime: str, shown: bool
+) -> None:
+    text = small.read_text(encoding="utf-8").replace("runtime: onnxruntime", runtime)
+    text = text.replace("[none, dynamic]", "[none, float16]")
+    small.write_text(text.replace("size <= 20 KB", "macs <= 1e9"), encoding="utf-8")
+    notes = check_info(load_study(small)).notes
+    note = "float16: float16 halves the file; ONNX Runtime casts to float32 and is not faster"
+    assert (note in notes) == shown
