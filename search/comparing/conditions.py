@@ -32,9 +32,9 @@ def different_conditions(axis: Axis, records: Sequence[StudyRecord]) -> dict[str
     """
     if not depends_on_host(axis):
         return {}
-    found = [_conditions(axis, record) for record in records]
-    names = dict.fromkeys(name for conditions in found for name in conditions)
-    values = {name: tuple(conditions.get(name, "-") for conditions in found) for name in names}
+    by_study = [_conditions(axis, record) for record in records]
+    names = dict.fromkeys(name for conditions in by_study for name in conditions)
+    values = {name: tuple(conditions.get(name, "-") for conditions in by_study) for name in names}
     return {name: texts for name, texts in values.items() if len(set(texts)) > 1}
 
 

@@ -93,8 +93,8 @@ class TrialReader:
 
     def states(self) -> dict[int, tuple[str, float | None]]:
         """Returns trial number -> (state, time of its end)."""
-        found = self._rows.plain("SELECT number, state, finished FROM paretune_trials")
-        return {number: (state, finished) for number, state, finished in found}
+        rows = self._rows.plain("SELECT number, state, finished FROM paretune_trials")
+        return {number: (state, finished) for number, state, finished in rows}
 
     def _read(self, trials: str, measured: str) -> list[TrialRow]:
         rows = self._rows.plain(f"SELECT {self._columns} FROM paretune_trials WHERE {trials}")
@@ -132,14 +132,14 @@ class TrialReader:
     ) -> TrialRow:
         (number, state, started, finished, plan, values, violations, reason, *rest) = row
         repeat_of, variant_of, pruned = rest
-        known = _decoded(values) or {}
+        measured = _decoded(values) or {}
         return TrialRow(
             number,
             state,
             started,
             finished,
             self._plan(plan, pruned),
-            {name: known[name] for name in self._names if name in known},
+            {name: measured[name] for name in self._names if name in measured},
             low.get(number, {}),
             high.get(number, {}),
             {text: v for text, v in (_decoded(violations) or {}).items() if v > 0} or None,
