@@ -84,6 +84,15 @@ WAITS_FOR_BASELINE = {
 """Role of this worker -> what it says while the baseline is not measured."""
 
 
+TRAINERS_COME = 600.0
+"""Seconds that a worker that only measures waits for the first one that trains, after the last run
+has ended: both may be started at the same moment."""
+
+WAITS_FOR_TRAINERS = (
+    "nothing waits for a measurement; waiting up to {seconds:g} s for a worker that trains: "
+    "paretune worker --only train"
+)
+
 LOST = (
     "trial {number} went on in another worker, as this one gave no sign of life for too long; its "
     "result here is dropped"
@@ -125,6 +134,8 @@ class Runner:
         self._seen = 0  # highest trial that any worker has begun
         self._lost = 0  # trial numbers in a row that other workers took first
         self._running: list[Row] = []  # running trials at the last check
+        self._has_seen_trainers = False  # or what they have trained
+        self._idle_since: float | None = None  # since when no worker trains
 
     def run(self) -> Ending:
         """Runs trials until a stopping rule holds.
@@ -141,7 +152,7 @@ class Runner:
             try:
                 others = any(lives(other) for other in self._store.workers())
                 take_up_changes(self._study, self._report, self._joins, others)
-                self._study.register()
+                self._study.register(self._role)
                 with (
                     Worker(self._store, self._role) as worker,
                     Activity(Activities(self._study.engine), worker.id, self._report) as report,
@@ -324,6 +335,7 @@ class Runner:
             task = task or self._variants.begin_next(self._worker)
             if task is not None:
                 self._execute(task)
+                self._has_seen_trainers = True
                 continue
             end = self._measured_all()
             if end is not None and not self._has_more_variants(end):
@@ -335,6 +347,7 @@ class Runner:
         """Returns why a worker that only measures may leave; None while others train."""
         if self._worker.trainers() or self._others(self._running):
             return None
+            self._has_seen_trainers = True
         self._progress.front = self._growth.front
         done = self._plans.all_begun()
         self._progress.plans = self._plans.total(math.inf) if done else None
@@ -343,7 +356,19 @@ class Runner:
             return end
         stored = self._store.study()
         reason = stored["end_reason"] if stored else None
-        return None if reason is None else Ending(reason, over=False, again=True)
+        if reason is None:  # a run has begun, and its workers may be started again
+            self._has_seen_trainers = True
+            return None
+        if not self._has_seen_trainers and self._awaits_trainers():
+            return None
+        return Ending(reason, over=False, again=True)
+
+    def _awaits_trainers(self) -> bool:
+        """Returns whether to wait for the first worker that trains; says so once."""
+        if self._idle_since is None:
+            self._idle_since = time.monotonic()
+            self._report(Notice(WAITS_FOR_TRAINERS.format(seconds=TRAINERS_COME)))
+        return time.monotonic() - self._idle_since < TRAINERS_COME
 
     def _has_more_variants(self, end: Ending) -> bool:
         """Returns whether the end of the search brings format variants for this worker."""

@@ -27,6 +27,7 @@ from paretune.search.study.plan import Plan
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, Result, Trained, TrialRecord
 from paretune.search.study.spec import StudySpec, digest
+from paretune.search.study.role import Role
 from paretune.search.trial.control import Control
 from paretune.search.trial.events import Reporter
 from paretune.search.trial.resume_check import (
@@ -186,12 +187,16 @@ class OpenStudy(ABC):
                 self.store.version,
             )
 
-    def register(self) -> None:
+    def register(self, role: Role = Role.ALL) -> None:
         """Writes the study, its latest budget and this host to the database.
 
         Raises:
             UserError: A run that began at the same moment wrote another study.
         """
+        Args:
+            role: The kinds of stages that this process runs. One that only measures begins no run,
+                so the end of the last one stays.
+
         spec = self.spec
         if self._new:
             self.store.create_study(spec.name, spec.source, identity(spec), self.axes)
@@ -211,9 +216,8 @@ class OpenStudy(ABC):
             **{name: version(name) for name in self.packages},
         }
         info = {**self.facts(), "host": self.host, "versions": versions}
-        self.store.update_study(
-            trial_limit=spec.trials, source=spec.source, info=info, end_reason=None
-        )
+        begun = {"end_reason": None} if role.trains else {}
+        self.store.update_study(trial_limit=spec.trials, source=spec.source, info=info, **begun)
 
     @property
     def host_text(self) -> str:

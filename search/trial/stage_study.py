@@ -21,11 +21,14 @@ from paretune.search.building.training_cost import TrainingCosts
 from paretune.search.database.devices import Devices
 from paretune.search.database.leases import Leases
 from paretune.search.database.structures import Structures
+from paretune.search.database.subnets import Subnets
 from paretune.search.measuring.session import time_again
 from paretune.search.measuring.targets import NO_MODEL, Target, targets_of
+from paretune.search.sampling.subnet_estimates import SubnetEstimates
 from paretune.search.study.deployment import deployments
 from paretune.search.study.plan import Plan, baseline_plan, make_plan
 from paretune.search.study.records import Result, Trained, TrialRecord
+from paretune.search.study.role import Role
 from paretune.search.tasks import CLASSIFICATION
 from paretune.search.trial.evaluation import Evaluation
 from paretune.search.trial.events import Reporter
@@ -36,6 +39,7 @@ from paretune.search.trial.structure_timings import StructureTimings
 from paretune.search.trial.study_data import load_study_data
 from paretune.search.trial.study_devices import close_devices, devices_of
 from paretune.search.trial.study_store import StudyStore
+from paretune.search.trial.subnet_scoring import SubnetScoring, drawn_of
 from paretune.search.trial.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -99,7 +103,10 @@ class StageStudy(OpenStudy):
         self.structures = Structures(self.engine)
         timings = StructureTimings(self.workbench, self.structures)
         screening = Screening(self.workbench, timings)
-        self.evaluation = Evaluation(self.workbench, timings, screening, self.control)
+        subnets = Subnets(self.engine)
+        scoring = SubnetScoring(self.workbench, subnets)
+        self.estimates = SubnetEstimates(spec, subnets.scores) if drawn_of(spec) else None
+        self.evaluation = Evaluation(self.workbench, timings, screening, self.control, scoring)
 
     def _pipeline(self, data: Dataset, cache: StageCache, seed: int) -> Pipeline:
         spec = self.spec
@@ -113,8 +120,11 @@ class StageStudy(OpenStudy):
             return bench
         return replace(bench, pipeline=self._pipeline(bench.data, bench.cache, seed))
 
-    def register(self) -> None:
+    def register(self, role: Role = Role.ALL) -> None:
         """Writes the study and this host to the database.
+
+        Args:
+            role: The kinds of stages that this process runs.
 
         Raises:
             UserError: Trials of the study were measured on other data or on another split of it.
@@ -123,7 +133,7 @@ class StageStudy(OpenStudy):
         refuse_other_data(stored["info"] if stored else {}, self.workbench.data.fingerprint)
         if self._files is not None:
             self._files.begin(self.store)
-        super().register()
+        super().register(role)
 
     def _needed(self) -> set[str]:
         """Returns the keys of stages that must stay in the cache: of baseline, front, teachers."""

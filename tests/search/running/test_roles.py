@@ -12,12 +12,15 @@ import pytest
 
 from paretune.search.database.engine import open_engine
 from paretune.search.database.store import Store
+from paretune.search.running import runner
 from paretune.search.running.recovery import NO_PROPOSAL, take_over_trial
 from paretune.search.running.worker import Worker
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result
 from paretune.search.study.role import Role
 from paretune.search.study.stage import Stage
+from paretune.search.study_file.loading import load_study
+from paretune.search.trial.events import Notice
 from support.studies import record_of
 from support.study_texts import TINY
 
@@ -127,6 +130,26 @@ def test_killed_measuring_worker_loses_nothing_and_training_takes_no_times(
     assert "everything is trained" in train.log.read_text()
     assert "all 6 trials are done" in second.log.read_text()
     assert "latency" not in train.log.read_text()
+    assert f"next:\n  paretune status {file} --watch\n" in train.log.read_text()
+    *_, report, _, export, more = second.log.read_text().splitlines()
+    assert report.endswith("report.html") and report.startswith("report: ")
+    assert export.startswith(f"  paretune export {file} --pick knee")
+    assert more == f"  paretune worker {file} --only measure --threads 1 --trials 12"
+
+
+@pytest.mark.slow
+def test_measuring_worker_leaves_after_a_run_that_its_time_has_ended(
+    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY)
+    assert cli("run", file, "--time", "1s").code == 0
+    monkeypatch.setattr(runner, "TRAINERS_COME", 0.2)
+    events: list[Any] = []
+    end = runner.Runner(load_study(file), events.append, joins=True, role=Role.MEASURE).run()
+    assert (end.reason, end.again, end.over) == ("the time of 1 s is spent", True, False)
+    [wait] = [event.text for event in events if isinstance(event, Notice)]
+    assert "waiting up to 0.2 s for a worker that trains" in wait
 
 
 def _logged(process: Any, text: str) -> bool:
