@@ -124,6 +124,7 @@ class RunRequest:
         retry_failed: Whether failed trials are run again.
         origin: The study that --from names, or None.
         cluster: The cluster that --cluster names, or None.
+        worker: Options of `paretune worker`, if the user typed that; else None.
     """
 
     spec: StudySpec
@@ -134,6 +135,7 @@ class RunRequest:
     retry_failed: bool = False
     origin: OriginStudy | None = None
     cluster: Cluster | None = None
+    worker: tuple[str, ...] | None = None
 
     @property
     def storage_options(self) -> list[str]:
@@ -199,16 +201,17 @@ def results_json(request: RunRequest, end: SessionEnd) -> dict[str, Any]:
         "reason": end.ending.reason,
         "over": end.ending.over,
         "trials": len(record.trials),
-        "failed": _failed(record),
+        "failed": failed_trials(record),
         "front": [row.trial for row in info.rows],
         "picks": {mark: row.trial for row in info.rows for mark in row.marks},
         "goals": [{"goal": g.text, "trials": list(g.trials)} for g in goals_info(record)],
         "report": str(end.report),
-        "next": next_commands(request, info, end.ending, _failed(record)),
+        "next": next_commands(request, info, end.ending, failed_trials(record)),
     }
 
 
-def _failed(record: StudyRecord) -> int:
+def failed_trials(record: StudyRecord) -> int:
+    """Returns the number of trials that failed; repeats of them do not count."""
     return sum(trial.state == "failed" and trial.repeat_of is None for trial in record.trials)
 
 
@@ -230,9 +233,24 @@ def _print_results(request: RunRequest, end: SessionEnd, console: Console) -> No
         console.print(line, markup=False)
     for goal in goals_info(record):
         console.print(goal.line)
-    lines = [f"\nreport: {_short(end.report)}"]
-    commands = next_commands(request, info, end.ending, _failed(record))
-    for line in (*lines, *next_lines(commands, request.storage)):
+    console.print()
+    commands = next_commands(request, info, end.ending, failed_trials(record))
+    print_next(console, end.report, commands, request.storage)
+
+
+def print_next(
+    console: Console, report: Path | None, commands: Sequence[str], storage: str | None
+) -> None:
+    """Prints where the report is, and which commands to type now.
+
+    Args:
+        console: Prints the lines.
+        report: The report, or None if this command wrote none.
+        commands: Commands of `next_commands`.
+        storage: --storage, or None.
+    """
+    lines = [] if report is None else [f"report: {_short(report)}"]
+    for line in (*lines, *next_lines(commands, storage)):
         console.print(line, soft_wrap=True, markup=False)
 
 
@@ -266,8 +284,10 @@ def next_commands(request: RunRequest, info: FrontInfo, ending: Ending, failed: 
             knee = info.marked("knee")
             number = knee.trial if knee else info.rows[-1].trial
             commands = [command_text("show", study, number, *storage)]
-    cluster = request.cluster.options if request.cluster else []
-    run = ("run", study, *storage, *request.set_options, *cluster)
+    verb, more = ("run", request.cluster.options if request.cluster else [])
+    if request.worker is not None:
+        verb, more = "worker", list(request.worker)
+    run = (verb, study, *storage, *request.set_options, *more)
     if failed:
         commands.append(command_text(*run, "--retry-failed"))
     if ending.again:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from paretune.search.commands.run import (
+    RunRequest,
+    failed_trials,
+    next_commands,
+    print_next,
+)
 from paretune.search.commands.shared import (
     DONE,
     MOST_THREADS,
@@ -24,7 +32,17 @@ from paretune.search.commands.shared import (
     with_files,
 )
 from paretune.search.interruption import stop_on_terminate
+from paretune.search.shell import command_text
 from paretune.search.study.role import Role
+
+if TYPE_CHECKING:
+    from paretune.search.interface.session import SessionEnd
+    from paretune.search.running.stopping import Ending
+    from paretune.search.study.spec import StudySpec
+    from paretune.search.trial.events import Reporter
+
+TRAINS = ("--only", Role.TRAIN.value)
+"""Options of a worker that leaves trained trials to others."""
 
 
 @click.command("worker")
@@ -74,8 +92,48 @@ def command(
     from paretune.search.running.progress import make_progress
 
     role = Role.ALL if only is None else Role(only)
-    with make_progress(console(stderr=as_json)) as progress:
+    screen = console(stderr=as_json)
+    with make_progress(screen) as progress:
         ending = join_study(spec, [progress], role, threads, retry_failed)
+        end = _last_words(spec, ending, progress)
+    options = (
+        *(() if only is None else ("--only", only)),
+        *(() if threads is None else ("--threads", str(threads))),
+    )
+    request = RunRequest(spec, study, overrides, storage, worker=options)
+    report, commands = (
+        (None, _while_others_run(request)) if end is None else _after_all(request, end)
+    )
     if as_json:
-        print_json({"study": spec.name, **asdict(ending)})
+        shown = {"report": None if report is None else str(report), "next": commands}
+        print_json({"study": spec.name, **asdict(ending), **shown})
+    else:
+        print_next(screen, report, commands, storage)
     return DONE if ending.ok else NOTHING
+
+
+def _last_words(spec: StudySpec, ending: Ending, report: Reporter) -> SessionEnd | None:
+    """Writes the report if no other worker runs the study, which would go on to change it."""
+    from paretune.search.interface.session import end_session
+    from paretune.search.running.steering import living_workers
+
+    return None if living_workers(spec.storage) else end_session(spec, ending, report)
+
+
+def _while_others_run(request: RunRequest) -> list[str]:
+    study = Path(request.study)
+    return [command_text("status", study, *request.storage_options, "--watch")]
+
+
+def _after_all(request: RunRequest, end: SessionEnd) -> tuple[Path, list[str]]:
+    """Returns the report, and the commands to type after the last worker."""
+    assert request.worker is not None
+    from paretune.search.views.front_table import front_info
+
+    record, study = end.record, Path(request.study)
+    commands = next_commands(request, front_info(record), end.ending, failed_trials(record))
+    if request.worker[:2] == TRAINS and any(trial.state == "running" for trial in record.trials):
+        measures = ("--only", Role.MEASURE.value)
+        options = (*request.storage_options, *request.set_options, *measures)
+        commands.insert(0, command_text("worker", study, *options))
+    return end.report, commands

@@ -109,7 +109,7 @@ def run_session(
             take_over(spec, origin, report, data)
         if cluster is not None:
             ending = cluster.run(spec, report, tuple(worker_options), retry_failed)
-            return _end(spec, ending, report)
+            return end_session(spec, ending, report)
         if workers > 1:
             from paretune.search.running.version_start import begin_version
 
@@ -119,7 +119,7 @@ def run_session(
             ending = Runner(spec, report, data, retry_failed, options=kept).run()
             for process in others if ending.stopped else ():
                 process.wait()  # it leaves at the end of its stage
-        return _end(spec, ending, report)
+        return end_session(spec, ending, report)
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def _first_step(spec: StudySpec, report: Reporter, where: Callable[[Key], str]) 
     return data
 
 
-def _end(spec: StudySpec, ending: Ending, report: Reporter) -> SessionEnd:
+def end_session(spec: StudySpec, ending: Ending, report: Reporter) -> SessionEnd:
     """Writes the report and attaches the front to Optuna's trials; returns the session's end."""
     from paretune.search.interface.reading import read_record
 
