@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.errors import UserError
-from paretune.search.interface.front import StudyFront
-from paretune.search.interface.reading import (
-    read_front,
-    read_front_within,
-    read_record,
-    read_status,
-)
-from paretune.search.interface.study_source import (
-    StudySource,
-    overrides_of,
-    refuse_unknown,
-    source_of_path,
-    source_of_sections,
-    time_text,
-)
-from paretune.search.interface.trial import Trial
-from paretune.search.interface.trial_list import TrialList
+from paretune.search.interface.study_argument import source_of
+from paretune.search.interface.study_source import overrides_of, time_text
+from paretune.search.interface.study_view import StudyView
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from paretune.search.interface.results import Retargeting, StudyCheck, StudyStatus
+    from paretune.search.interface.results import Retargeting, StudyCheck
     from paretune.search.interface.session import SessionEnd
-    from paretune.search.profiling.networks import ProfiledNetwork
     from paretune.search.running.origin import OriginStudy
-    from paretune.search.study.records import StudyRecord
     from paretune.search.study.spec import StudySpec
     from paretune.search.trial.events import Reporter
 
 
-class Study:
+class Study(StudyView):
     """A study: of a file, of the folder of a study that was run, or of sections in Python.
 
     `Study("plates.yaml")`, `Study("plates")` and `Study("plates/study.db")` name a study as STUDY
@@ -102,22 +83,7 @@ class Study:
             "budget": budget,
         }
         given = {name: value for name, value in named.items() if value is not None} | sections
-        self._source = _source(study, given, folder, storage, overrides_of(set))
-
-    def __repr__(self) -> str:
-        return f"<paretune.Study {self.folder}>"
-
-    @property
-    def folder(self) -> Path:
-        """The folder of trials, stages and deployed files."""
-        return self._source.location.folder
-
-    @property
-    def name(self) -> str:
-        """The name of its folder."""
-        return self._source.location.folder.name
-
-    # -- doing -----------------------------------------------------------------------------------
+        super().__init__(source_of(study, given, folder, storage, overrides_of(set)))
 
     def check(self, full: bool = False, *, cluster: str | None = None) -> StudyCheck:
         """Checks the study, and returns what a run would do; nothing is trained or written.
@@ -280,145 +246,6 @@ class Study:
         with self._source.at_work():
             result = retarget(self._source.location, request, _say if progress else _say_nothing)
         return Retargeting(retarget_info(result))
-
-    # -- looking ---------------------------------------------------------------------------------
-
-    @property
-    def trials(self) -> TrialList:
-        """All trials; `trials[7]` is trial 7, `trials.to_pandas()` a data frame."""
-        return TrialList(self._source)
-
-    @property
-    def front(self) -> StudyFront:
-        """The best trade-offs and the baseline, as they are now."""
-        return StudyFront(*read_front(self._source.location.url))
-
-    def front_within(self, *conditions: str) -> StudyFront:
-        """Returns the front of the trials that meet conditions, as `paretune front --within`.
-
-        Args:
-            *conditions: "size <= 1 MB", "latency <= 0.5 x baseline", ...
-
-        Raises:
-            UserError: A text is no condition of this study.
-        """
-        within = read_front_within(self._source.location.url, conditions)
-        return StudyFront(within.info, [within.text])
-
-    @property
-    def baseline(self) -> Trial:
-        """Trial 0: the model as it is.
-
-        Raises:
-            UserError: It is not measured yet, or the study has none.
-        """
-        return self.trials[0]
-
-    @property
-    def rounds(self) -> list[Mapping[str, Any]]:
-        """The rounds of `paretune optimize`, in order; empty for any other study."""
-        from paretune.search.database.reader import study_reader
-
-        with study_reader(self._source.location.url) as reader:
-            reader.study()  # refuses a database without a study
-            return list(reader.rounds())
-
-    def status(self) -> StudyStatus:
-        """Returns the progress: finished, running and failed trials."""
-        from paretune.search.interface.results import StudyStatus
-
-        return StudyStatus(*read_status(self._source.location.url))
-
-    def pick(self, query: str | int = "knee") -> Trial:
-        """Returns the trial that a query means, as --pick.
-
-        Args:
-            query: "knee"; "fastest" or "smallest", near the baseline's score; "baseline"; a trial's
-                number; or conditions such as "latency <= 5 ms and size <= 1 MB".
-
-        Raises:
-            UserError: The query is invalid, or no trial matches it.
-        """
-        from paretune.search.front.pick import pick
-
-        return Trial(self._source, pick(self._record(), str(query)))
-
-    def plot(self, name: str = "front", *objectives: str) -> go.Figure:
-        """Returns a figure of the report.
-
-        Args:
-            name: "front", "importance", "history", "hypervolume", "parallel" or "space".
-            *objectives: The objectives to draw: two for "front"; by default the first ones.
-
-        Raises:
-            UserError: There is no such figure or objective, or nothing to draw yet.
-        """
-        from paretune.search.interface.plots import figure
-
-        return figure(self._record(), name, objectives)
-
-    @contextmanager
-    def network(
-        self, query: str, runtime: str | None, threads: int | None, folder: Path
-    ) -> Iterator[ProfiledNetwork]:
-        """Yields the network of a trial to profile; `paretune.profile` calls it.
-
-        Args:
-            query: The trial, as `pick` takes it.
-            runtime: A runtime or a target of the study; None for the study's own.
-            threads: Threads of one inference; None for those of the study.
-            folder: Folder of the file for another runtime.
-        """
-        from paretune.search.profiling.trial_network import trial_network
-
-        with (
-            self._source.at_work(),
-            trial_network(self._source.location, query, runtime, threads, folder) as network,
-        ):
-            yield network
-
-    def _record(self) -> StudyRecord:
-        return read_record(self._source.location.url)
-
-
-def _source(
-    study: str | os.PathLike[str] | Mapping[str, Any] | None,
-    sections: Mapping[str, Any],
-    folder: str | os.PathLike[str] | None,
-    storage: str | None,
-    overrides: tuple[str, ...],
-) -> StudySource:
-    """Returns the source of a study.
-
-    Raises:
-        UserError: There is none, or there are two.
-    """
-    if isinstance(study, str | os.PathLike):
-        if sections or folder is not None:
-            extra = [*sections, *(["folder"] if folder is not None else [])]
-            raise UserError(
-                f'Study: "{os.fspath(study)}" and {", ".join(extra)} come together; give a study '
-                'file or sections. To replace values of a file: set={"search.seed": 1}'
-            )
-        return source_of_path(study, overrides, storage)
-    if study is not None and not isinstance(study, Mapping):
-        raise UserError(
-            f"Study: give a study file, a folder or a mapping of sections, not a "
-            f"{type(study).__name__}"
-        )
-    both = [name for name in study or () if name in sections]
-    if both:
-        raise UserError(f"Study: {', '.join(both)} is in the mapping and a keyword; give it once")
-    merged = {**(study or {}), **sections}
-    if not merged:
-        raise UserError(
-            'Study: give a study file, Study("plates.yaml"), the folder of a study, or sections: '
-            'Study(task=..., space={...}, objectives={...}, folder="plates")'
-        )
-    from paretune.search.study_file.loading import SECTIONS
-
-    refuse_unknown(map(str, merged), SECTIONS)
-    return source_of_sections(merged, folder, overrides, storage)
 
 
 def _origin(other: Study | str | os.PathLike[str], spec: StudySpec) -> OriginStudy:
