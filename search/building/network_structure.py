@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from paretune.inputs import sizes
 from paretune.search.building.exporting import quiet_placement
 from paretune.search.study.deployment import rounding_runtime
+from paretune.search.study.elastic import ELASTIC, SUBNET
 from paretune.search.study.plan import Plan
 from paretune.search.study.spec import digest
-from paretune.search.study.stage import TECHNIQUES
+from paretune.search.study.stage import TECHNIQUES, Stage
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization import QUANTIZATIONS
 from paretune.spaces.rebuild import initial_candidate
@@ -48,6 +49,11 @@ def outline(plan: Plan, data: Dataset) -> Candidate | None:
     _perturb(candidate.model)
     context = Context(data, placement=quiet_placement(rounding_runtime(plan)))
     for stage in plan.stages:
+        if stage.kind == SUBNET:
+            cut = _subnet(plan, stage, candidate, context)
+            if cut is None:
+                return None
+            candidate = cut
         if stage.kind in TECHNIQUES:
             name, entry, params = stage.technique
             outlined = (
@@ -57,6 +63,15 @@ def outline(plan: Plan, data: Dataset) -> Candidate | None:
                 return None
             candidate = accepted(candidate, outlined, name)
     return candidate
+
+
+def _subnet(plan: Plan, stage: Stage, source: Candidate, context: Context) -> Candidate | None:
+    """Returns the subnet of an untrained network; None if its shape depends on the weights."""
+    from paretune.search.building.elastic_stages import outlined
+
+    training = plan.stage(ELASTIC)
+    assert training is not None, "a subnet is cut out of an elastic network"
+    return outlined(source, training.params[ELASTIC], stage.params[SUBNET], context)
 
 
 def shapes_of(model: torch.nn.Module) -> list[Any]:
@@ -104,6 +119,9 @@ def key_of(
     if layout is None:
         return None
     architecture = plan.stages[0].params["architecture"]
+    cut = plan.stage(SUBNET)
+    if cut is not None:  # two resolutions of a network have the same shapes of weights
+        architecture = [architecture, cut.params[SUBNET].get("resolution")]
     where = [deployment.name, deployment.options.model_dump(), host]
     return digest([architecture, structure, sizes(shape), layout, *where])
 

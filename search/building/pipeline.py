@@ -18,6 +18,13 @@ import torch
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.training_time import TEACHER
+from paretune.search.building.elastic_stages import (
+    cut_out,
+    estimated,
+    subnet_facts,
+    train_elastic,
+    without_subnet,
+)
 from paretune.search.building.export_probe import ExportProbe, with_log
 from paretune.search.building.exporting import export, quiet_placement
 from paretune.search.building.file_comparison import DeployedComparison
@@ -25,7 +32,7 @@ from paretune.search.building.first_weights import first_candidate
 from paretune.search.building.resumable_training import drop_progress, snapshot_for, train_stage
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.stage_keys import Chain, Link
-from paretune.search.building.teachers import Teachers
+from paretune.search.building.teachers import Teachers, teacher_plan
 from paretune.search.building.watch import Pace, TrainingPaused, Watch
 from paretune.search.errors import UserError
 from paretune.search.measuring.host_lock import host_lock
@@ -35,6 +42,7 @@ from paretune.search.study.deployment import (
     rounding_runtime,
     unquantized,
 )
+from paretune.search.study.elastic import ELASTIC, SUBNET
 from paretune.search.study.plan import Plan
 from paretune.search.study.spec import digest
 from paretune.search.study.stage import TECHNIQUES, Stage
@@ -47,6 +55,7 @@ from paretune.spaces.twin import accepted
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
+    from paretune.spaces.elastic.estimates import SubnetEstimate
     from paretune.spaces.training.snapshot import Snapshot
 
 
@@ -105,7 +114,7 @@ class Pipeline:
             teachers: Descriptions of teachers: parameters of a pretrain stage, or {"average":
                 [descriptions]}.
         """
-        lessons = [Plan((Stage("pretrain", t),)) for each in teachers for t in _single(each)]
+        lessons = [teacher_plan(t) for each in teachers for t in _single(each)]
         return {link.digest for plan in (*plans, *lessons) for link in self._links(plan)}
 
     def probe(self, plan: Plan, watch: Watch) -> None:
@@ -250,8 +259,10 @@ class Pipeline:
     def _compared(
         self, artifact: Artifact, candidate: Candidate, deployment: Deployment
     ) -> Artifact:
-        if amounts := pruned_amounts(candidate.history):
+        if amounts := pruned_amounts(without_subnet(candidate).history):
             artifact = replace(artifact, info={**artifact.info, "pruned": amounts})
+        if facts := subnet_facts(candidate):
+            artifact = replace(artifact, info={**artifact.info, SUBNET: facts})
         return self._comparison.checked(artifact, candidate, deployment)
 
     def trained_key(self, plan: Plan) -> str | None:
@@ -382,6 +393,10 @@ class Pipeline:
         assert candidate is not None
         if stage.kind == "finetune":
             return train_stage(self._cache, link, candidate, context, resume, pace)
+        if stage.kind == ELASTIC:
+            return train_elastic(self._cache, link, candidate, context, resume, pace)
+        if stage.kind == SUBNET:
+            return cut_out(candidate, stage.params[SUBNET], context)
         name, entry, params = stage.technique
         result: Candidate = entry.apply(candidate, params, context)
         return accepted(candidate, result, name)
@@ -401,6 +416,36 @@ class Pipeline:
         return first_candidate(
             params, data.shape, data.task.outputs, self._seed, self._folder, data.task.keep
         )
+
+    # -- elastic networks --------------------------------------------------------------------------
+
+    def elastic_key(self, plan: Plan) -> str:
+        """Returns the key of the elastic training that a plan's subnet is cut out of."""
+        return self._elastic_link(plan).digest
+
+    def estimates(
+        self, plan: Plan, subnets: Sequence[Mapping[str, Any]], images: int
+    ) -> list[SubnetEstimate]:
+        """Returns how good subnets are before any training of their own.
+
+        Args:
+            plan: A plan whose elastic training is in the cache.
+            subnets: Width, depth and resolution of each subnet.
+            images: Number of training examples.
+
+        Raises:
+            StageError: The elastic network cannot be built.
+            InfeasibleCandidate: A subnet does not exist.
+        """
+        link = self._elastic_link(plan)
+        kinds = [stage.kind for stage in plan.stages]
+        trained = self.candidate(Plan(plan.stages[: kinds.index(ELASTIC) + 1]), Watch())
+        context = self._context(link, lambda event: None, Watch())
+        with host_lock.working():
+            return estimated(trained, subnets, context, images)
+
+    def _elastic_link(self, plan: Plan) -> Link:
+        return next(link for link in self._links(plan) if link.stage.kind == ELASTIC)
 
     # -- interrupted trainings ----------------------------------------------------
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from paretune.search.files import sha256_of
+from paretune.search.study.elastic import ELASTIC, SUBNET
 from paretune.search.study.plan import Plan, without_teacher
 from paretune.search.study.spec import checkpoint_file, checkpoint_key, digest
 from paretune.search.study.stage import TECHNIQUES, Stage
@@ -31,6 +32,12 @@ TRAINING_VERSION = 2
 
 ENDLESS_VERSION = 1
 """The same, for recipes with a seed that does not depend on their number of epochs."""
+
+ELASTIC_VERSION = 1
+"""Raise this if an elastic training gives other weights for the same options and seed."""
+
+SUBNET_VERSION = 1
+"""The same, for the subnets that are cut out of the same network."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +257,8 @@ def _versions(stage: Stage, endless: bool) -> dict[str, int]:
     if endless:
         versions["endless"] = ENDLESS_VERSION
     tables = (("architecture", ARCHITECTURES), ("distillation", DISTILLATIONS))
+    if stage.kind in (ELASTIC, SUBNET):
+        versions[stage.kind] = {ELASTIC: ELASTIC_VERSION, SUBNET: SUBNET_VERSION}[stage.kind]
     for key, table in (*tables, *TECHNIQUES.values()):
         if stage.params.get(key):
             name, _ = table.parse(stage.params[key])

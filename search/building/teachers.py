@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from paretune.spaces.base import Candidate
 
 Described = Mapping[str, Any] | None
-"""The parameters of a pretrain stage, {"average": [of such]}, or None for the baseline."""
+"""The parameters of a pretrain stage, {"stages": a plan as JSON}, {"average": [of such]}, or None
+for the baseline."""
+
+
+def teacher_plan(described: Mapping[str, Any]) -> Plan:
+    """Returns the plan that makes one teacher, which is no average."""
+    if "stages" in described:
+        return Plan.from_json(described["stages"])
+    return Plan((Stage("pretrain", described),))
 
 
 class Teachers:
@@ -110,7 +118,7 @@ class Teachers:
         return self._logits[key]
 
     def _plan(self, described: Described) -> Plan:
-        return Plan((Stage("pretrain", described),)) if described else self._baseline
+        return teacher_plan(described) if described else self._baseline
 
     def _build_plan(self, key: str, plan: Plan, watch: Watch) -> torch.nn.Module:
         inner = Watch(epoch=watch.epoch)

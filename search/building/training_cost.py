@@ -11,11 +11,17 @@ by a factor of 10, because separable layers save multiply-adds and need more mem
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretune.inputs import sizes
 from paretune.objectives.forward_counts import count_forward
+from paretune.search.study.elastic import (
+    ELASTIC,
+    SUBNET,
+    subnet_share,
+    subnets_per_step,
+)
 from paretune.search.study.spec import digest
 from paretune.spaces.rebuild import initial_candidate
 
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from paretune.search.building.stage_cache import StageCache
     from paretune.search.data.dataset import Dataset
     from paretune.search.study.plan import Plan
+    from paretune.search.study.stage import Stage
 
 ACTIVATION = 100.0
 """Multiply-adds that take as long as one activation."""
@@ -49,8 +56,29 @@ class TrainingCosts:
 
     def of(self, plan: Plan) -> float:
         """Returns the cost in multiply-adds per example; infinite if no network can be built."""
-        left = sum(stage.epochs for stage in self._pipeline.untrained(plan))
-        return left * self.example(plan.stages[0].params["architecture"]) if left else 0.0
+        left = self._pipeline.untrained(plan)
+        if not any(stage.epochs for stage in left):
+            return 0.0
+        if plan.stage(SUBNET) is not None:
+            return self._elastic(plan, left)
+        epochs = sum(stage.epochs for stage in left)
+        return epochs * self.example(plan.stages[0].params["architecture"])
+
+    def _elastic(self, plan: Plan, left: Sequence[Stage]) -> float:
+        """Returns the cost of a plan with a subnet: what is trained after it is smaller."""
+        whole = self.example(plan.stages[0].params["architecture"])
+        kinds = [stage.kind for stage in plan.stages]
+        cut = kinds.index(SUBNET)
+        share = subnet_share(plan.stages[cut].params[SUBNET])
+        total = 0.0
+        for stage in left:
+            cost = whole
+            if stage.kind == ELASTIC:
+                cost = whole * subnets_per_step(stage.params[ELASTIC])
+            elif kinds.index(stage.kind) > cut:
+                cost = EXAMPLE + share * (whole - EXAMPLE)
+            total += stage.epochs * cost
+        return total
 
     def example(self, architecture: Mapping[str, Any]) -> float:
         """Returns the cost of one example of one epoch; infinite if no network can be built."""

@@ -23,6 +23,7 @@ from paretune.search.study.records import (
     Counts,
     FrontPoint,
     StudyRecord,
+    SubnetScores,
     TrialIntervals,
     TrialRecord,
 )
@@ -331,7 +332,16 @@ class StudyReader:
             trial_limit=study["trial_limit"],
             info={**info, "hosts": hosts, "end_reason": study["end_reason"]},
             versions=tuple(read_versions(self._rows)),
+            subnet_scores=self._subnet_scores(study),
         )
+
+    def _subnet_scores(self, study: Mapping[str, Any]) -> SubnetScores | None:
+        """Returns the scores of an elastic network's subnets, if the study has one."""
+        if "elastic" not in str(study["source"].get("space")):
+            return None
+        from paretune.search.database.subnet_rows import read_subnet_scores
+
+        return read_subnet_scores(self._rows, [Axis(**axis) for axis in study["axes"]])
 
     def _intervals(self, axes: Sequence[Axis], excluded: Collection[int]) -> TrialIntervals | None:
         """Returns the intervals of the feasible trials that repeat no other.

@@ -138,6 +138,21 @@ structures = sa.Table(
     sa.PrimaryKeyConstraint("key", "name"),
 )
 
+subnets = sa.Table(
+    "paretune_subnets",  # scores of subnets of an elastic network, before their finetuning
+    metadata,
+    sa.Column("stage", sa.Text, nullable=False),  # key of the elastic training
+    sa.Column("subnet", sa.Text, nullable=False),  # search/study/elastic.py: subnet_key
+    sa.Column("lineage", sa.Text, nullable=False),  # elastic.py: source_key of the plan
+    sa.Column("params", sa.JSON, nullable=False),  # width, depth and resolution
+    sa.Column("loss", sa.Float, nullable=False),  # on training examples
+    sa.Column("correct", sa.Float),  # share of them; null if the task has no such number
+    sa.Column("examples", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint("stage", "subnet"),
+)
+
 fronts = sa.Table(
     "paretune_front",
     metadata,

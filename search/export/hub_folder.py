@@ -122,6 +122,7 @@ def _techniques(content: Mapping[str, Any]) -> list[str]:
     words = []
     for stage in content["plan"]:
         params = stage["params"]
+        words += ["elastic"] if stage["kind"] == "subnet" else []
         words += ["pruned"] if stage["kind"] == "prune" else []
         words += ["distilled"] if params.get("distillation") else []
         if stage["kind"] == "quantize":

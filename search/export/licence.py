@@ -33,7 +33,8 @@ def licences(plan: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _teacher_lines(teacher: Mapping[str, Any]) -> Iterator[str]:
-    for member in teacher.get("average", [teacher]):
+    source = teacher["stages"][0]["params"] if "stages" in teacher else teacher
+    for member in source.get("average", [source]):
         yield from _network_lines(member, "It learned from a teacher. ")
 
 

@@ -11,6 +11,7 @@ from paretune.search.preflight.finding import Finding
 from paretune.search.preflight.rehearsal import Rehearsal
 from paretune.search.preflight.variants import Variant, variants
 from paretune.search.study.plan import Plan
+from paretune.search.study.spec import canonical
 from paretune.search.views.plan_text import plan_text
 from paretune.spaces.keeping import kept_modules
 
@@ -28,9 +29,13 @@ def check_architectures(rehearsal: Rehearsal) -> Iterator[Finding]:
     most = MOST_QUICK if rehearsal.quick else MOST
     tried: dict[str, list[tuple[str, Refusal | None]]] = {}
     sizes: dict[str, list[int]] = {}
+    seen: set[str] = set()
     for variant in _spread(every, most):
         plan = rehearsal.plan(rehearsal.choices(variant))
         architecture = plan.stages[0].params["architecture"]
+        if canonical([variant.option, architecture]) in seen:
+            continue  # subnets of one elastic network have checks of their own
+        seen.add(canonical([variant.option, architecture]))
         if rehearsal.refused and architecture == rehearsal.spec.baseline.architecture:
             continue  # its mistake is noted already
         [name] = architecture

@@ -21,6 +21,7 @@ from paretune.search.preflight.rehearsal import Rehearsal, Rehearsed
 from paretune.search.preflight.short_plans import batch_size
 from paretune.search.preflight.variants import random_choices
 from paretune.search.study.durations import duration
+from paretune.search.study.elastic import ELASTIC, subnets_per_step
 from paretune.search.study.number_formats import variant_formats
 from paretune.search.study.plan import Plan
 from paretune.search.study.sampler_options import uses_surrogate
@@ -122,6 +123,8 @@ class _Costs:
     def cost(self, stage: Stage, plan: Plan) -> float:
         """Returns the work of a stage, per training example."""
         cost = stage.epochs * self._costs.example(plan.stages[0].params["architecture"])
+        if stage.kind == ELASTIC:
+            cost *= subnets_per_step(stage.params[ELASTIC])
         return cost if math.isfinite(cost) else 0.0
 
     def timed(self, rehearsed: Rehearsed) -> list[tuple[float, float]]:

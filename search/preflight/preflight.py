@@ -180,6 +180,7 @@ def _checks() -> Mapping[str, Callable[[Rehearsal], Iterator[Finding]]]:
     from paretune.search.preflight.data_check import check_data
     from paretune.search.preflight.device_check import check_devices
     from paretune.search.preflight.disk_check import check_disk
+    from paretune.search.preflight.elastic_check import check_elastic
     from paretune.search.preflight.format_check import check_formats
     from paretune.search.preflight.objective_check import check_objectives
     from paretune.search.preflight.pruning_check import check_prunings
@@ -190,6 +191,7 @@ def _checks() -> Mapping[str, Callable[[Rehearsal], Iterator[Finding]]]:
         "devices": check_devices,
         "baseline": check_baseline,
         "architecture": check_architectures,
+        "elastic": check_elastic,
         "objectives": check_objectives,
         "pruning": check_prunings,
         "training": check_trainings,

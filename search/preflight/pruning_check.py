@@ -60,7 +60,8 @@ def _option(
         plan = rehearsal.untrained(network, pruning=pruning)
         answer = attempt("prune", lambda plan=plan: _removed(rehearsal, plan))  # type: ignore[misc]
         refusal = answer if isinstance(answer, Refusal) else None
-        tried.append((f"{plan_text(plan.to_json()[1:2])} of {network_name(plan)}", refusal))
+        stages = [stage for stage in plan.to_json() if stage["kind"] == "prune"]
+        tried.append((f"{plan_text(stages)} of {network_name(plan)}", refusal))
         if isinstance(answer, float):
             shares.append(answer)
     return judged(option, tried, _text(shares), rehearsal.option_key(SECTION, option))

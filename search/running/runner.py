@@ -198,7 +198,8 @@ class Runner:
 
     def _worked(self) -> Ending:
         start = self._earlier.grid_start
-        self._proposer = Proposer(self._spec, self._study.cheap, self._study.cost, start)
+        study = self._study
+        self._proposer = Proposer(self._spec, study.cheap, study.cost, start, study.estimates)
         self._plans = SpacePlans(self._spec.space, self._study.plan)
         self._hints = Hints(
             plans_to_try_first(self._spec, self._study.engine),
@@ -334,8 +335,8 @@ class Runner:
             task = take_over_trial(self._study, self._worker, self._running)
             task = task or self._variants.begin_next(self._worker)
             if task is not None:
-                self._execute(task)
                 self._has_seen_trainers = True
+                self._execute(task)
                 continue
             end = self._measured_all()
             if end is not None and not self._has_more_variants(end):
@@ -346,8 +347,8 @@ class Runner:
     def _measured_all(self) -> Ending | None:
         """Returns why a worker that only measures may leave; None while others train."""
         if self._worker.trainers() or self._others(self._running):
-            return None
             self._has_seen_trainers = True
+            return None
         self._progress.front = self._growth.front
         done = self._plans.all_begun()
         self._progress.plans = self._plans.total(math.inf) if done else None

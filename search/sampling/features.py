@@ -47,9 +47,17 @@ class FeatureEncoder:
     Args:
         space: The space of the study.
         label_counts: Whether the row has these shares.
+        estimate: Returns one more feature of an assignment, in [0, 1] or ABSENT: what is known of
+            it before its trial; None if nothing is.
     """
 
-    def __init__(self, space: Node, label_counts: bool = True) -> None:
+    def __init__(
+        self,
+        space: Node,
+        label_counts: bool = True,
+        estimate: Callable[[Params], float] | None = None,
+    ) -> None:
+        self._estimate = estimate
         self._columns: dict[str, tuple[int, Domain, dict[str, int]]] = {}
         self.width = 0
         for parameter in parameters(space):
@@ -61,6 +69,7 @@ class FeatureEncoder:
         for shared, names in _shared_labels(space) if label_counts else ():
             self._shared.append((self.width, names, _indices(shared)))
             self.width += len(shared)
+        self.width += estimate is not None
         self._empty = np.zeros(self.width, dtype=np.float32)
         for first, domain, _ in self._columns.values():
             if not isinstance(domain, Choice):
@@ -79,6 +88,8 @@ class FeatureEncoder:
             for name in names:
                 if name in params:
                     row[first + indices[params[name]]] += 1.0 / len(names)
+        if self._estimate is not None:
+            row[-1] = self._estimate(params)
         return row
 
 

@@ -130,6 +130,10 @@ class Pool:
                 networks[network] = entry
         return list(networks.values())
 
+    def encode_again(self) -> None:
+        """Drops the encoded draws; the same ones are encoded again when they are asked for."""
+        self._block = (-1, [])
+
     def _network_key(self, params: Params) -> Key:
         """Returns a key that is equal for assignments that share their trained network."""
         return key_of(network_params(params) if self._formats else params)

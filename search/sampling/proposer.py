@@ -39,6 +39,7 @@ from paretune.search.sampling.memory import MEMORY, trials_to_keep
 from paretune.search.sampling.pool import CheapObjectives
 from paretune.search.sampling.prior import STARTUP, Prior
 from paretune.search.sampling.samplers import SAMPLERS, grid, make_sampler
+from paretune.search.sampling.subnet_estimates import SubnetEstimates
 from paretune.search.sampling.thompson import ThompsonSampler, TrainingCost
 from paretune.search.study.number_formats import variant_formats
 from paretune.search.study.records import Result
@@ -126,6 +127,8 @@ class Proposer:
         cheap: Computes the objectives that need no training; None if there are none.
         cost: Computes the training that a plan still needs; None if that is not known.
         grid_start: The number of the last trial before a grid began.
+        estimates: What is known of an elastic network's subnets before their trials; None if
+            nothing is.
 
     Raises:
         UserError: The sampler does not have the options of the study file.
@@ -137,7 +140,9 @@ class Proposer:
         cheap: CheapObjectives | None = None,
         cost: TrainingCost | None = None,
         grid_start: int = 0,
+        estimates: SubnetEstimates | None = None,
     ) -> None:
+        self._estimates = estimates
         self._spec = spec
         self._grid_start = grid_start
         self._options = optuna_options(spec.sampler)
@@ -156,6 +161,7 @@ class Proposer:
             cost if cost_aware else None,
             variant_formats(spec) if spec.format_variants is True else (),
             self.prior,
+            estimates,
         )
         self._baseline: Mapping[str, float] = {}
         self._asked: dict[int, Proposal] = {}
@@ -316,6 +322,8 @@ class Proposer:
 
     def _learn(self, params: Mapping[str, Any], outcome: Outcome) -> None:
         """Adds a trial for the native samplers, and for the choice of the sampler."""
+        if self._estimates is not None and self._estimates.refresh():
+            self._thompson.encode_again()
         self._choice.add_trial(outcome.seconds)
         history = self._thompson.history
         if outcome.state == "paused":

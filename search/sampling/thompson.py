@@ -26,6 +26,7 @@ from paretune.search.sampling.hypervolume_improvement import HypervolumeImprovem
 from paretune.search.sampling.pool import CheapObjectives, Pool, PoolEntry
 from paretune.search.sampling.prior import Prior
 from paretune.search.sampling.random_forest import RandomForest
+from paretune.search.study.elastic import priced_network
 from paretune.search.study.sampler_options import ThompsonParams
 from paretune.search.study.spec import Constraint
 from paretune.spaces.domains import Node
@@ -78,6 +79,7 @@ class ThompsonSampler:
         cost: Computes the training that a plan still needs; None if all plans cost the same.
         formats: Number formats in which every trained network is measured.
         prior: The user's beliefs; None if there are none.
+        estimate: Returns what is known of an assignment before its trial, in [0, 1]; or None.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class ThompsonSampler:
         cost: TrainingCost | None = None,
         formats: Sequence[Params] = (),
         prior: Prior | None = None,
+        estimate: Callable[[Params], float] | None = None,
     ) -> None:
         self._names = list(objectives)
         self._signs = np.array([-1.0 if d == "maximize" else 1.0 for d in objectives.values()])
@@ -102,7 +105,7 @@ class ThompsonSampler:
         networks = STARTUP_NETWORKS * max(1, len(formats))
         startup = options.startup_trials
         self._startup = startup if cost is None else min(startup, networks)
-        features = FeatureEncoder(space, options.label_counts)
+        features = FeatureEncoder(space, options.label_counts, estimate)
         self.history = History(features, self._signs.tolist())
         self._prior = prior
         self._pool = Pool(
@@ -112,6 +115,10 @@ class ThompsonSampler:
     def set_baseline(self, baseline: Mapping[str, float]) -> None:
         """Sets the baseline's values, to which constraints may refer."""
         self._pool.baseline = baseline
+
+    def encode_again(self) -> None:
+        """Encodes waiting assignments again, as more is known of them."""
+        self._pool.encode_again()
 
     def propose_mutation(self, random: np.random.Generator) -> tuple[Mapping[str, Any], Params]:
         """Proposes without a surrogate: a mutation of a trial on the front, or a uniform draw.
@@ -225,7 +232,7 @@ class ThompsonSampler:
         architectures: set[str] = set()
         costs = []
         for choices in plans:
-            architecture = str(choices.get("architecture"))
+            architecture = priced_network(choices)
             if len(architectures) < ARCHITECTURES:
                 architectures.add(architecture)
             costs.append(self._cost(choices) if architecture in architectures else math.inf)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from paretune.search.study.elastic import elastic_choice, elastic_stages
 from paretune.search.study.spec import BaselineSpec, Checkpoint, Selection, digest
 from paretune.search.study.stage import TECHNIQUES, Stage
 from paretune.spaces.distillation.base import BASELINE, STAGES
@@ -59,12 +60,7 @@ def make_plan(
         teachers: Name -> description (`StudySpec.teachers`).
         targets: Target -> runtime (`StudySpec.targets`); used instead of `runtime` unless empty.
     """
-    first = {
-        "architecture": choices["architecture"],
-        "checkpoint": _checkpoint(choices),
-        "recipe": choices.get("pretrain"),
-    }
-    stages = [Stage("pretrain", first)]
+    shared, stages = _first_stages(choices)
     if _picked(choices.get("pruning")):
         stages.append(Stage("prune", {"pruning": choices["pruning"]}))
     if _trains(choices.get("finetune")):
@@ -73,7 +69,24 @@ def make_plan(
         stages.append(Stage("quantize", {"quantization": choices["quantization"]}))
     deploy = Stage("deploy", _deployment(runtime, targets or {}))
     distillation = choices.get("distillation")
-    return Plan((*(_taught(stage, distillation, teachers or {}) for stage in stages), deploy))
+    taught = (_taught(stage, distillation, teachers or {}) for stage in stages)
+    return Plan((*shared, *taught, deploy))
+
+
+def _first_stages(choices: Mapping[str, Any]) -> tuple[list[Stage], list[Stage]]:
+    """Returns the stages that make the first network.
+
+    Those of an elastic one come first: no searched distillation changes them, as trials share them.
+    """
+    chosen = elastic_choice(choices)
+    if chosen is not None:
+        return [Stage(kind, params) for kind, params in elastic_stages(chosen)], []
+    first = {
+        "architecture": choices["architecture"],
+        "checkpoint": _checkpoint(choices),
+        "recipe": choices.get("pretrain"),
+    }
+    return [], [Stage("pretrain", first)]
 
 
 def only_for(architecture: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:

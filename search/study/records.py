@@ -209,6 +209,29 @@ class TrialIntervals:
 
 
 @dataclass(frozen=True)
+class SubnetScores:
+    """Scores of subnets before their finetuning, beside the results of their trials.
+
+    Attributes:
+        subnets: Number of subnets with a score.
+        seconds: Seconds that all scores took.
+        examples: Number of training examples of each score.
+        objective: The objective that is compared; empty if the study has no score.
+        better: Which direction of the objective is better.
+        losses: Loss [N] before finetuning, of the subnets of the complete trials.
+        final: Values [N] of the objective in these trials.
+    """
+
+    subnets: int
+    seconds: float
+    examples: int
+    objective: str
+    better: Better
+    losses: tuple[float, ...]
+    final: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class StudyRecord:
     """A study as it is stored.
 
@@ -229,6 +252,7 @@ class StudyRecord:
             `final_session.CHANCE`; None unless a run stored them after the last trial.
         rounds: The rounds of `paretune optimize` as JSON, in order; empty in any other study.
         versions: Its versions in order; empty if it never changed.
+        subnet_scores: Scores of an elastic network's subnets; None without elastic training.
     """
 
     name: str
@@ -244,6 +268,7 @@ class StudyRecord:
     chances: Mapping[int, float] | None = None
     rounds: tuple[Mapping[str, Any], ...] = ()
     versions: tuple[StudyVersion, ...] = ()
+    subnet_scores: SubnetScores | None = None
 
     @property
     def trial_count(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from paretune.search.study.elastic import with_sources
 from paretune.search.study.spec import Selection, StudySpec
 from paretune.spaces.architecture import OWN_CODE
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record
@@ -44,14 +45,15 @@ def seen_weights(spec: StudySpec) -> tuple[str, ...]:
         )
     }
     for name, description in spec.teachers.items():
-        if "average" not in description:  # the members stand in the section themselves
+        # The members of an average, and an elastic network's source, stand in the file themselves.
+        if "architecture" in description:
             parts = (Fixed(description.get(k)) for k in ("architecture", "checkpoint", "recipe"))
             architecture, checkpoint, recipe = parts
             networks[f"teachers.{name}"] = architecture, checkpoint, recipe
     if isinstance(spec.space, Record):
         fields, nothing = dict(spec.space.fields), Fixed(None)
         networks["space.architecture"] = (
-            fields.get("architecture", nothing),
+            with_sources(fields.get("architecture", nothing)),
             fields.get("checkpoint", nothing),
             fields.get("pretrain", nothing),
         )

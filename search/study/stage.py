@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from paretune.search.study.elastic import SUBNET
 from paretune.search.study.spec import digest
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
@@ -26,7 +27,7 @@ class Stage:
     """One stage of a plan.
 
     Attributes:
-        kind: "pretrain", "prune", "finetune", "quantize" or "deploy".
+        kind: "pretrain", "elastic", "subnet", "prune", "finetune", "quantize" or "deploy".
         params: JSON, with all defaults.
     """
 
@@ -57,7 +58,7 @@ class Stage:
         parameters: the stage reports the mistake when it is run.
         """
         if self.kind not in TECHNIQUES:
-            return True
+            return self.kind != SUBNET
         try:
             _, entry, checked = self.technique
         except ValidationError:

@@ -12,10 +12,19 @@ from paretune.search.data import DATASETS, load_data
 from paretune.search.data.published_preset import concrete_params, starts_from_published
 from paretune.search.errors import UserError
 from paretune.search.shell import without_password
+from paretune.search.study.elastic import (
+    ELASTIC,
+    TRAINING,
+    elastic_node,
+    teacher_description,
+    with_sources,
+)
 from paretune.search.study.spec import BaselineSpec, Selection, StudySpec
 from paretune.search.study_file.beliefs import BeliefReader
-from paretune.search.study_file.distillation import check_distillation
+from paretune.search.study_file.distillation import check_distillation, teacher_names
 from paretune.search.study_file.document import Document, read_document
+from paretune.search.study_file.elastic_checks import check_elastic
+from paretune.search.study_file.elastic_section import ElasticReader
 from paretune.search.study_file.files_section import FilesReader
 from paretune.search.study_file.input_kinds import check_kinds
 from paretune.search.study_file.networks import NetworkReader
@@ -249,6 +258,7 @@ class _StudyLoader(SectionReader):
         baseline = self._networks.baseline(network_of(task))
         teachers = self._networks.teachers(baseline)
         space = self._space(task, baseline, deployments, list(self.mapping("teachers") or ()))
+        teachers |= self._elastic_teacher(space)
         self._check_kinds(task, data, baseline, teachers, space)
         self._check_preset(data, baseline)
         if self.measures:
@@ -269,6 +279,15 @@ class _StudyLoader(SectionReader):
             "goals": self._quantities.constraints("goals"),
             "metrics": self._quantities.metrics,
         }
+
+    def _elastic_teacher(self, space: Node) -> dict[str, dict[str, Any]]:
+        """Returns the teacher that an elastic training makes, if a distillation names it."""
+        section = (self.mapping("space") or {}).get("distillation")
+        if ELASTIC not in {name for _, name in teacher_names(section) if isinstance(name, str)}:
+            return {}
+        fields = dict(space.fields) if isinstance(space, Record) else {}
+        teacher = teacher_description(fields.get("architecture", Fixed(None)))
+        return {ELASTIC: teacher} if teacher else {}
 
     def _check_trainer_sections(self, task: Selection) -> None:
         """Notes sections that only your own trainer, or your own task, may have."""
@@ -326,6 +345,8 @@ class _StudyLoader(SectionReader):
             return Fixed(None)
         self.check_keys(section, SPACE_KEYS, ("space",))
         searched = section.get("architecture") is not None
+        elastic = ElasticReader(self.problems, self._reader, baseline, section.get("pretrain"))
+        self._reader.branches[ARCHITECTURES.kind, ELASTIC] = elastic.node
         architecture = self._part(section, "architecture", ARCHITECTURES, baseline)
         self._reader.layers = lambda: self._layers(architecture, baseline, task)
         fields: list[tuple[str, Node]] = [
@@ -348,6 +369,9 @@ class _StudyLoader(SectionReader):
         space = Record(tuple(fields))
         self._check_space(dict(fields), baseline if searched else None)
         self._targets.check_modes(deployments, option_names(dict(fields)["quantization"]))
+        if elastic_node(architecture) is not None:
+            teachers = [*teachers, ELASTIC]
+        check_elastic(self.problems, section, dict(fields), teachers)
         check_distillation(self.problems, section.get("distillation"), dict(fields), teachers)
         return space
 
@@ -427,8 +451,9 @@ class _StudyLoader(SectionReader):
                 for name, teacher in teachers.items()
                 for key, part in (("architecture", "architecture"), ("pretrain", "recipe"))
             },
+            **_elastic_recipes(fields["architecture"]),
             **{
-                ("space", name): fields[name]
+                ("space", name): with_sources(fields[name])
                 for name in ("architecture", "pretrain", "finetune", "distillation")
                 if section.get(name) is not None
             },
@@ -456,6 +481,15 @@ class _StudyLoader(SectionReader):
                 ("space",),
                 f"two branches give the parameter {name}; give one of them a fixed value",
             )
+
+
+def _elastic_recipes(architecture: Node) -> dict[Key, Node]:
+    """Returns the recipe of an elastic training by its key, if the space has one."""
+    branch = elastic_node(architecture)
+    training = dict(branch.fields).get(TRAINING) if branch else None
+    if not isinstance(training, Fixed):
+        return {}
+    return {("space", "architecture", ELASTIC): Fixed(training.value["recipe"])}
 
 
 def _without_secrets(source: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from paretune.search.study.quantity import Quantity
 from paretune.search.study.raced_stage import longest_training, raced_stage
 from paretune.search.study.racing_options import RacingParams
 from paretune.search.study.spec import ObjectiveSpec
+from paretune.search.study_file.elastic_checks import check_elastic_racing
 from paretune.search.study_file.problems import Key
 from paretune.search.study_file.section_reader import SectionReader
 from paretune.spaces.domains import Node
@@ -58,6 +59,9 @@ class RacingReader(SectionReader):
             )
         if self.problems:
             return  # the space may change when they are mended
+        if reason := check_elastic_racing(space):
+            self.problems.add(KEY, reason)
+            return
         stage = raced_stage(space)
         epochs = longest_training(space, stage)
         if not racing.rungs(epochs):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from paretune.search.study.elastic import ELASTIC
 from paretune.search.study_file.schema import TASK_METRICS, study_schema, task_metrics
 from paretune.search.study_file.schema_builder import Schema
 
@@ -99,6 +100,21 @@ NOTES = {
 }
 """Section -> text below its table."""
 
+ELASTIC_TEXT = (
+    "`space: {architecture: {elastic: {...}}}` trains one network so that its subnets share its "
+    "weights. Trials cut subnets out, and all stages after `pretrain` apply to them as to any "
+    "network. The keys of a [training recipe](#training-recipes) stand beside these; `epochs` is "
+    "required. The parameters of the space are `architecture.elastic.width`, `.depth` and "
+    "`.resolution`; with `groups: 3` they are `.width.1` to `.width.3`. A distillation may name "
+    "the full network after the elastic training as its teacher: `{logits: {teacher: elastic}}`. "
+    "[Elastic training](elastic.md) shows a study."
+)
+ELASTIC_EXAMPLE = (
+    "space:\n"
+    "  architecture:\n"
+    "    elastic: {of: baseline, width: [0.25, 1], depth: [0.5, 1], epochs: 20}"
+)
+
 INTRODUCTION = Path(__file__).with_name("reference_intro.md")
 PREPARATION = Path(__file__).with_name("reference_data.md")
 """Text below the options of `data`."""
@@ -182,6 +198,7 @@ class _Page:
             yield "### Training recipes\n"
             yield "Keys of `pretrain`, `finetune`, `between` of pruning, and `qat`.\n"
             yield from self._table(self._definitions[RECIPE])
+            yield from self._elastic()
         if name == "search":
             yield from self._samplers(resolved)
         if name in NOTES:
@@ -190,6 +207,15 @@ class _Page:
             yield from self._options(table)
         if name == "data":
             yield PREPARATION.read_text(encoding="utf-8")
+
+    def _elastic(self) -> Iterator[str]:
+        """Returns the options of an elastic architecture, without those of its training."""
+        record, recipe = self._definitions[ELASTIC], self._definitions[RECIPE]
+        yield "### Elastic architectures\n"
+        yield f"{ELASTIC_TEXT}\n"
+        yield f"```yaml\n{ELASTIC_EXAMPLE}\n```\n"
+        own = {k: v for k, v in record["properties"].items() if k not in recipe["properties"]}
+        yield from self._table({**record, "properties": own})
 
     def _objectives(self, schema: Schema) -> Iterator[str]:
         """Returns one row per objective with the options of its measurement, and per score."""

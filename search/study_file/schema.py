@@ -15,12 +15,14 @@ from paretune.objectives.metrics import (
     SEGMENTATION,
 )
 from paretune.search.data import DATASETS
+from paretune.search.study.elastic import ELASTIC
 from paretune.search.study.quantity import Quantity, depends_on_artifact, units
 from paretune.search.study.racing_options import RacingParams
 from paretune.search.study.resource_options import MeasureResources, TrainResources
 from paretune.search.study.sampler_options import SAMPLER_OPTIONS, AutoParams
 from paretune.search.study.tables import RUNTIMES, SAMPLER_NAMES
 from paretune.search.study.tracker_options import TRACKER_OPTIONS
+from paretune.search.study_file.elastic_section import OVERRIDDEN, ElasticParams
 from paretune.search.study_file.loading import StudyParams
 from paretune.search.study_file.networks import AVERAGE
 from paretune.search.study_file.schema_builder import (
@@ -38,6 +40,7 @@ from paretune.search.tasks import CLASSIFICATION, TASKS, brings_data
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.distillation.base import BASELINE
+from paretune.spaces.elastic.spec import ElasticDepth, ElasticSpec
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
 from paretune.spaces.training.recipe import Recipe
@@ -117,6 +120,8 @@ _PRIOR: Schema = {
     "1}). It counts in the first trials and fades",
     "default": {},
 }
+ELASTIC_ABOUT = "one network that is trained once, and whose subnets are trials"
+
 _AVERAGE: Schema = {
     "type": "object",
     "description": "several teachers as one: the mean of their class probabilities",
@@ -334,7 +339,7 @@ def _stages(build: SchemaBuilder) -> Schema:
         "space": object_schema(
             {
                 "architecture": {
-                    **build.option(ARCHITECTURES),
+                    "anyOf": [build.option(ARCHITECTURES), *_elastic(build)],
                     "description": "the network; that of the baseline if left out",
                 },
                 "pretrain": {
@@ -398,6 +403,32 @@ def _stages(build: SchemaBuilder) -> Schema:
             "patternProperties": {r"^[\w.]+:[\w.@]+$": {}, **_targeted(build)},
         },
     }
+
+
+def _elastic(build: SchemaBuilder) -> list[Schema]:
+    """Returns the schemas of an elastic architecture, alone or in a choice."""
+    own = build.properties(ElasticParams, searched=False)
+    of = {"anyOf": [{"const": BASELINE}, build.option(ARCHITECTURES, searched=False)]}
+    pretrain = build.record(Recipe, searched=False)
+    spec = build.properties(ElasticSpec, searched=False)
+    shares = {"type": "array", "minItems": 2, "items": spec["width"]["anyOf"][0]["items"]}
+    depth = build.record(ElasticDepth, searched=False)
+    spec["depth"]["anyOf"] = [shares, depth, {"type": "null"}]
+    for name, about in OVERRIDDEN.items():
+        spec[name]["description"] = about
+    spec["groups"]["default"] = 1
+    properties = {
+        "of": {**of, "description": own["of"]["description"]},
+        **spec,
+        "estimates": own["estimates"],
+        "pretrain": {**pretrain, "description": own["pretrain"]["description"]},
+        **build.properties(Recipe, searched=False),
+    }
+    build.definitions[ELASTIC] = object_schema(properties, ELASTIC_ABOUT, ["of", "epochs"])
+    alone = object_schema({ELASTIC: {"$ref": f"#/$defs/{ELASTIC}"}}, ELASTIC_ABOUT, [ELASTIC])
+    branch = {**alone, "additionalProperties": True}
+    branches = {"anyOf": [branch, {"type": "array", "contains": alone, "items": {}}]}
+    return [alone, object_schema({"choice": branches}, "an elastic one of several", ["choice"])]
 
 
 def _score(name: str, metric: Metric) -> Schema:

@@ -58,6 +58,8 @@ class SpaceReader:
         self._problems = problems
         self.layers: Callable[[], Sequence[str]] = lambda: EIGHTHS
         """Returns the names of the network's layers, to repeat one domain for each of them."""
+        self.branches: dict[tuple[str, str], Callable[[Any, Key], Node]] = {}
+        """(kind of a table, name) -> reads an option that only a space has, from its parameters."""
 
     # -- an option of a table --------------------------------------------------------------------
 
@@ -89,6 +91,10 @@ class SpaceReader:
             if only in DOMAINS and only not in table.names:
                 self._problems.add(key, f"give choice: [...] of {table.kind}s, not {only}")
                 return str(only), Fixed(None)
+            if (table.kind, only) in self.branches:
+                path = key if inside else (*key, only)
+                branch = self.branches[table.kind, only](value[only], path)
+                return only, Record(((only, branch),)) if isinstance(branch, Record) else branch
         try:
             name, params = table.parse(value)
             entry = table.get(name)

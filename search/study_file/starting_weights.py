@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from paretune.search.study.elastic import ELASTIC
 from paretune.search.study.plan import only_for
 from paretune.search.study.spec import BaselineSpec
 from paretune.spaces.architecture import OWN_CODE
@@ -84,6 +85,8 @@ def without_weights(architecture: Node, baseline: BaselineSpec) -> str | None:
         if not isinstance(value, Mapping):
             continue  # its mistake is noted already
         [(name, options)] = value.items()
+        if name == ELASTIC:
+            continue  # its training starts from any weights
         if baseline.checkpoint is not None and value == baseline.architecture:
             continue
         if name in PUBLISHED and options.get(PUBLISHED[name]):

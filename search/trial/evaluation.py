@@ -23,6 +23,7 @@ from paretune.search.trial.events import EpochDone, Reporter, StageDone, StageSt
 from paretune.search.trial.rung_checks import RungChecks, rung_checks_of
 from paretune.search.trial.screening import ScreenedOut, Screening
 from paretune.search.trial.structure_timings import StructureTimings
+from paretune.search.trial.subnet_scoring import SubnetScoring
 from paretune.search.trial.workbench import Workbench
 from paretune.spaces.base import InfeasibleCandidate
 
@@ -45,12 +46,14 @@ class Evaluation:
         timings: Measurements by structure.
         screening: Checks untrained networks.
         control: Looks for a pause or a stop between stages and epochs.
+        scoring: Scores the subnets of an elastic network.
     """
 
     workbench: Workbench
     timings: StructureTimings
     screening: Screening
     control: Control
+    scoring: SubnetScoring
 
     def evaluate(
         self, number: int, plan: Plan, baseline: TrialRecord | None, report: Reporter
@@ -100,6 +103,7 @@ class Evaluation:
                 pipeline.probe(plan, watch)
                 self.screening.check(plan, baseline, watch, clock=False)
                 pipeline.candidate(plan, watch)
+                self.scoring.score(plan, watch)
             return Trained(watch.seconds)
 
         return self._ended(number, baseline, watch, None, trained)
@@ -163,6 +167,7 @@ class Evaluation:
         bench.pipeline.probe(plan, watch)
         self.screening.check(plan, baseline, watch)
         candidate = bench.pipeline.candidate(plan, watch)
+        self.scoring.score(plan, watch)
         deployed = list(bench.deploy(plan, candidate, number, watch))
         with watch.stage("measure"):
             measurements = [

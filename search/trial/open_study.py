@@ -23,11 +23,12 @@ from paretune.search.errors import UserError
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.racing.race import Race
 from paretune.search.sampling.proposer import distributions_of
+from paretune.search.sampling.subnet_estimates import SubnetEstimates
 from paretune.search.study.plan import Plan
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, Result, Trained, TrialRecord
-from paretune.search.study.spec import StudySpec, digest
 from paretune.search.study.role import Role
+from paretune.search.study.spec import StudySpec, digest
 from paretune.search.trial.control import Control
 from paretune.search.trial.events import Reporter
 from paretune.search.trial.resume_check import (
@@ -56,6 +57,7 @@ class OpenStudy(ABC):
         classes: Number of classes, which gives the chance level; None if there are none.
         cheap: Objective values that need no training; None if there are none.
         cost: Remaining training cost of a plan; None if it is unknown.
+        estimates: What is known of an elastic network's subnets before their trials; or None.
         timed: Whether any quantity is timed, and so measured again in the final session.
         race: Compares trials while they train; None if each trains to its end.
         control: What the user asks of this worker, between stages and epochs.
@@ -72,6 +74,7 @@ class OpenStudy(ABC):
     classes: int | None = None
     cheap: Cheap | None = None
     cost: Cost | None = None
+    estimates: SubnetEstimates | None = None
     timed: bool = False
 
     def __init__(self, spec: StudySpec) -> None:
@@ -190,13 +193,13 @@ class OpenStudy(ABC):
     def register(self, role: Role = Role.ALL) -> None:
         """Writes the study, its latest budget and this host to the database.
 
-        Raises:
-            UserError: A run that began at the same moment wrote another study.
-        """
         Args:
             role: The kinds of stages that this process runs. One that only measures begins no run,
                 so the end of the last one stays.
 
+        Raises:
+            UserError: A run that began at the same moment wrote another study.
+        """
         spec = self.spec
         if self._new:
             self.store.create_study(spec.name, spec.source, identity(spec), self.axes)

@@ -31,6 +31,7 @@ from paretune.search.measuring.structural_constraints import (
     timed,
 )
 from paretune.search.measuring.targets import NO_ARTIFACT
+from paretune.search.study.elastic import ELASTIC, SUBNET
 from paretune.search.study.quantity import Quantity, local_values
 from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study.spec import Constraint, digest
@@ -167,7 +168,8 @@ class Screening:
 
     def _structure_of(self, network: UntrainedNetwork) -> str | None:
         """Returns the structure of a network; None if the weights decide some of it."""
-        parts = [s.params for s in network.plan.stages if s.kind in ("prune", "quantize")]
+        kinds = (ELASTIC, SUBNET, "prune", "quantize")
+        parts = [s.params for s in network.plan.stages if s.kind in kinds]
         key = digest([network.plan.stages[0].params["architecture"], parts])
         if key not in self._structures:
             candidate = network.candidate

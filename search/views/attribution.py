@@ -49,8 +49,8 @@ class Contribution:
     """What one technique of a trial contributed.
 
     Attributes:
-        technique: "architecture", "training", "pruning", "finetuning", "distillation" or
-            "quantization".
+        technique: "architecture", "training", "elastic", "pruning", "finetuning",
+            "distillation" or "quantization".
         text: The technique in a few words: `pruned 45 %`.
         source: "measured": from the trial of the plan without it; "estimated"; "unknown".
         without: Number of that trial; None if it is not measured.

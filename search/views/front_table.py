@@ -13,6 +13,7 @@ from paretune.search.front.highlights import highlights_of, tied_groups
 from paretune.search.front.same_network import FLOAT, same_network_trials
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 from paretune.search.views.plan_text import trial_plan_text
+from paretune.search.views.subnet_agreement import SubnetAgreement, subnet_agreement
 
 ReadTrials: TypeAlias = Callable[[Collection[int]], Sequence[TrialRecord]]
 """Trial numbers -> trials."""
@@ -77,6 +78,7 @@ class FrontInfo:
         trials: Number of trials that were started.
         no_test: Why the data has no test part; None if it has one.
         data_notes: Sentences about the origin of the data's parts.
+        subnets: Scores of an elastic network's subnets; None without elastic training.
     """
 
     study: str
@@ -92,6 +94,7 @@ class FrontInfo:
     trials: int = 0
     no_test: str | None = None
     data_notes: tuple[str, ...] = ()
+    subnets: SubnetAgreement | None = None
 
     @property
     def baseline(self) -> FrontRow | None:
@@ -109,8 +112,9 @@ class FrontInfo:
         return next((row for row in self.rows if mark in row.marks), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns all fields as JSON."""
-        return json_of(self)
+        """Returns all fields as JSON; `subnets` only in a study with elastic training."""
+        fields: dict[str, Any] = json_of(self)
+        return fields if self.subnets else {k: v for k, v in fields.items() if k != "subnets"}
 
 
 def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo:
@@ -137,13 +141,14 @@ def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo
         tuple(map(make.row, close)),
         tuple(make.row(trial) for trial in same.values() if trial.number not in shown),
         make.row(retrained) if retrained else None,
-        _score_changes(trials, retrained, record.axes),
+        _score_changes([*trials, *close, *same.values()], retrained, record.axes),
         tied_groups(trials, record),
         len(finalists) if any(trial.final for trial in finalists) else None,
         stopped=record.stopped,
         no_test=record.no_test,
         data_notes=record.data_notes,
         trials=record.trial_count,
+        subnets=subnet_agreement(record.subnet_scores),
     )
 
 

@@ -216,7 +216,8 @@ def notes_of(info: FrontInfo) -> list[str]:
     if not info.rows:
         return []
     no_test = [info.no_test] if info.no_test else []
-    return [*_tied_notes(info), *_measured_notes(info), *no_test, *info.data_notes]
+    subnets = [info.subnets.text()] if info.subnets else []
+    return [*_tied_notes(info), *_measured_notes(info), *subnets, *no_test, *info.data_notes]
 
 
 def _notes(info: FrontInfo, headings: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:

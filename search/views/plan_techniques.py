@@ -15,13 +15,17 @@ JsonPlan: TypeAlias = list[dict[str, Any]]
 STAGE_OF = {"pruning": "prune", "finetuning": "finetune", "quantization": "quantize"}
 """Technique -> kind of the stage that applies it."""
 
+ELASTIC = ("elastic", "subnet")
+"""Kinds of the stages of the technique `elastic`."""
+
 
 @dataclass(frozen=True)
 class Technique:
     """A technique of one trial.
 
     Attributes:
-        name: "architecture", "training", "pruning", "finetuning", "distillation" or "quantization".
+        name: "architecture", "training", "elastic", "pruning", "finetuning", "distillation" or
+            "quantization".
         text: The technique in a few words.
         without: The trial's plan without it. An architecture or a training is replaced by that of
             the baseline.
@@ -37,6 +41,8 @@ class Technique:
         """Returns whether a plan has the technique, with any parameters."""
         if self.name in STAGE_OF:
             return any(stage["kind"] == STAGE_OF[self.name] for stage in plan)
+        if self.name in ELASTIC:
+            return any(stage["kind"] in ELASTIC for stage in plan)
         if self.name == "distillation":
             return any(stage["params"].get("distillation") for stage in plan)
         keys = _KEYS[self.name]
@@ -71,6 +77,8 @@ def plan_without(plan: JsonPlan, technique: str, baseline: JsonPlan) -> JsonPlan
     """
     if technique in STAGE_OF:
         return [stage for stage in plan if stage["kind"] != STAGE_OF[technique]]
+    if technique in ELASTIC:
+        return [stage for stage in plan if stage["kind"] not in ELASTIC]
     if technique == "distillation":
         return [_untaught(stage) for stage in plan]
     first = {**plan[0]["params"], **_part(baseline, _KEYS[technique])}
@@ -111,6 +119,8 @@ def _stage_texts(trial: TrialRecord) -> dict[str, str]:
     for stage in trial.plan[1:]:
         alone: list[Mapping[str, Any]] = [_untaught(stage)]
         match stage["kind"]:
+            case "subnet":
+                texts["elastic"] = f"{plan_text(alone)} of an elastic network"
             case "prune":
                 texts["pruning"] = plan_text(alone, pruned)
             case "finetune":

@@ -41,6 +41,10 @@ def _stage_text(kind: str, params: Mapping[str, Any], pruned: Mapping[str, Any] 
         case "pretrain":
             [(name, options)] = params["architecture"].items()
             return architecture_text(name, options)
+        case "elastic":
+            return "elastic"
+        case "subnet":
+            return subnet_text(params["subnet"])
         case "prune":
             [(name, options)] = params["pruning"].items()
             return _pruning_text(name, options, pruned or {})
@@ -51,6 +55,19 @@ def _stage_text(kind: str, params: Mapping[str, Any], pruned: Mapping[str, Any] 
             return _quantization_text(name, options)
         case _:
             return ""
+
+
+def subnet_text(subnet: Mapping[str, Any]) -> str:
+    """Returns a subnet in a few words: `subnet width 0.5, depth 0.75, 24 pixels`."""
+    parts = []
+    for name in ("width", "depth"):
+        value = subnet.get(name)
+        if value is not None:
+            shares = value.values() if isinstance(value, Mapping) else [value]
+            parts.append(f"{name} {'/'.join(f'{share:g}' for share in shares)}")
+    if subnet.get("resolution"):
+        parts.append(f"{subnet['resolution']} pixels")
+    return f"subnet {', '.join(parts)}" if parts else "subnet full size"
 
 
 def _pruning_text(name: str, options: Mapping[str, Any], pruned: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from paretune.search.database.worker_rows import PAUSE, RUN, STOP
 from paretune.search.study.records import Counts, StudyRecord
 from paretune.search.study.units import format_value
 from paretune.search.study.version import StudyVersion, versions_json
+from paretune.search.views.subnet_agreement import SubnetAgreement, subnet_agreement
 from paretune.search.views.words import count_text
 
 HELD = {
@@ -48,6 +49,7 @@ class StatusInfo:
         workers: The living workers: "id", "host", "pid", "trial", "stage", "epoch", "epochs"; the
             last four are None if the worker does not tell.
         no_test: Why the data has no test part; None if it has one.
+        subnets: Scores of an elastic network's subnets; None without elastic training.
     """
 
     study: str
@@ -72,10 +74,11 @@ class StatusInfo:
     unmeasured: int = 0
     wanted: str = RUN
     workers: tuple[Mapping[str, Any], ...] = ()
+    subnets: SubnetAgreement | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON."""
-        changed = ("versions", "unmeasured")
+        changed = ("versions", "unmeasured", *(() if self.subnets else ("subnets",)))
         fields = {name: value for name, value in asdict(self).items() if name not in changed}
         if not self.versions:
             return fields
@@ -102,6 +105,8 @@ class StatusInfo:
                 f"{self.cache_stages} files"
                 + (f", {self.dropped} stages dropped to keep its limit" if self.dropped else "")
             )
+        if self.subnets:
+            lines.append(f"elastic: {self.subnets.text().rstrip('.')}")
         if self.workers and self.wanted != RUN:
             lines.append(HELD[self.wanted])
         lines += [_worker_text(worker) for worker in self.workers]
@@ -156,6 +161,7 @@ def status_info(
         versions=record.versions,
         wanted=wanted,
         workers=tuple(map(_worker, workers)),
+        subnets=subnet_agreement(record.subnet_scores),
         **vars(counts),
     )
 
