@@ -9,18 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from paretune.search.database.reader import StudyReader
-from paretune.search.database.worker_rows import (
-    PAUSE,
-    RUN,
-    STOP,
-    activity_rows,
-    has_table,
-    wanted,
-    worker_rows,
-)
+from paretune.search.database.worker_rows import has_table
 from paretune.search.front.final_front import with_final_front
 from paretune.search.front.growth import with_hypervolumes
-from paretune.search.running.liveness import lives
 from paretune.search.serving.state import (
     axes_json,
     budget_json,
@@ -29,12 +20,13 @@ from paretune.search.serving.state import (
     counts_json,
     front_json,
     growth_json,
-    short,
     trials_json,
     with_final_values,
 )
 from paretune.search.serving.study_connection import StudyConnection
+from paretune.search.serving.study_history import rounds_of, versions_of
 from paretune.search.serving.trial_rows import OPEN, TrialReader, TrialRow
+from paretune.search.serving.workers_now import workers_now
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
 from paretune.search.views.front_table import front_info, shown_chances
 
@@ -43,9 +35,6 @@ FULL_EVERY = 10.0
 
 REST = 125.0
 """After the front was computed, it rests for this many times the time that this took."""
-
-STATUS = {RUN: "running", PAUSE: "holding", STOP: "stopping"}
-"""What the user asks of the workers -> status of a study that has any."""
 
 
 class LiveStudy:
@@ -113,7 +102,7 @@ class LiveStudy:
         reader = StudyReader(self._connection.rows, str(self._connection.file or "storage"))
         if changed or not self._study:
             self._read(reader)
-        self._set_workers(further)
+        self._set_workers()
         self._read_front(reader)
         for name, part in {**self._fixed, **further}.items():
             self._set(name, part)
@@ -261,15 +250,11 @@ class LiveStudy:
 
     # -- workers ---------------------------------------------------------------------------------
 
-    def _set_workers(self, further: Mapping[str, Any]) -> None:
-        rows = self._connection.rows
-        living = [worker for worker in worker_rows(rows) if lives(worker)]
-        activity = activity_rows(rows) if living else {}
-        request = wanted(rows)
-        self._set("workers", [_worker(w, activity.get(w["id"])) for w in living])
-        self._set("wanted", request)
-        self._set("status", STATUS[request] if living else "idle")
-        self._count_trials(len(living) if request == RUN else 0)
+    def _set_workers(self) -> None:
+        now = workers_now(self._connection.rows)
+        for name, part in now.parts.items():
+            self._set(name, part)
+        self._count_trials(now.active)
 
     def _count_trials(self, workers: int) -> None:
         """Counts the trials, unless no trial has changed."""
@@ -313,48 +298,3 @@ class LiveStudy:
     def close(self) -> None:
         """Closes the connection."""
         self._connection.close()
-
-
-def _worker(row: Mapping[str, Any], activity: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Returns a worker and what it does; a worker of an older Paretune does not tell."""
-    now = activity or {}
-    points = now.get("curve") or []
-    return {
-        "id": row["id"],
-        "host": row["host"],
-        "pid": row["pid"],
-        "trial": now.get("trial"),
-        "stage": now.get("stage"),
-        "epoch": now.get("epoch"),
-        "epochs": now.get("epochs"),
-        "loss": short(now.get("loss")),
-        "score": short(now.get("score")),
-        "started": now.get("started"),
-        "updated": now.get("updated"),
-        "curve": {
-            "epoch": [point[0] for point in points],
-            "loss": [short(point[1]) for point in points],
-            "score": [short(point[2]) for point in points],
-        },
-    }
-
-
-def versions_of(reader: StudyReader) -> list[dict[str, Any]]:
-    """Returns the versions of a study with what each changed; empty if it never changed."""
-    return [
-        {"number": v.number, "text": v.line, "changes": list(v.changes.effects)}
-        for v in reader.versions()
-    ]
-
-
-def rounds_of(reader: StudyReader) -> list[dict[str, Any]]:
-    """Returns the rounds of `paretune optimize` in words; empty in any other study."""
-    return [
-        {
-            "number": entry["number"],
-            "text": " ".join(entry["sentences"]),
-            "changes": list(entry.get("changes") or ()),
-        }
-        for entry in reader.rounds()
-        if entry.get("sentences")
-    ]

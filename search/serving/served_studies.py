@@ -16,9 +16,10 @@ from paretune.search.errors import UserError
 from paretune.search.front.final_front import with_final_front
 from paretune.search.running.liveness import lives
 from paretune.search.serving.controls import Controls, shown_path
-from paretune.search.serving.live_study import STATUS, LiveStudy
+from paretune.search.serving.live_study import LiveStudy
 from paretune.search.serving.study_index import StudyEntry, find_studies
 from paretune.search.serving.watched_study import WatchedStudy
+from paretune.search.serving.workers_now import STATUS
 from paretune.search.study.records import StudyRecord
 from paretune.search.views.front_table import front_info
 from paretune.search.views.headline import answer_text
